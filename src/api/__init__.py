@@ -1,0 +1,1 @@
+"""Every way in: HTTP routes, command line and wiring."""

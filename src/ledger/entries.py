@@ -1,0 +1,147 @@
+"""Entries: commands on their way through the committer, and what becomes of them."""
+
+from __future__ import annotations
+
+from asyncio import Future
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from ledger.errors import AccountExists, KeyReused, Refusal
+from ledger.receipts import differing_fields, receipt_name, same_body
+
+if TYPE_CHECKING:
+    from ledger.account import Account
+    from ledger.commands import Command
+    from ledger.events import Events
+    from ledger.store.codec import Metadata
+    from ledger.store.log import Executed
+
+
+class Overloaded(Exception):
+    """Too many commands are waiting; try again in a moment, with the same key."""
+
+
+class Unavailable(Exception):
+    """The database cannot be reached, so the outcome is not known; try again with the same key."""
+
+
+class Recorded(NamedTuple):
+    """A command that is in the log: its events, and the version and position of the last one.
+
+    `replayed` says that it was there before. An expiry check that came to nothing has no events.
+    """
+
+    account_id: str
+    version: int
+    position: int
+    events: Events
+    replayed: bool
+
+
+Outcome = Recorded | Refusal
+
+
+class Entry:
+    """One command that waits for its outcome."""
+
+    __slots__ = (
+        "account_id",
+        "after",
+        "command",
+        "desk",
+        "events",
+        "expected_version",
+        "fingerprint",
+        "followers",
+        "metadata",
+        "outcome",
+        "receipt",
+        "refusal",
+    )
+
+    def __init__(
+        self,
+        command: Command,
+        metadata: Metadata,
+        fingerprint: bytes = b"",
+        expected_version: int | None = None,
+    ) -> None:
+        self.command = command
+        self.account_id = command.account_id
+        self.metadata = metadata
+        key = metadata.idempotency_key
+        if metadata.operation == "open":
+            key = command.account_id  # an account is opened once, under whatever key
+        self.receipt = None if key is None else receipt_name(metadata.operation, key)
+        self.fingerprint = fingerprint
+        self.expected_version = expected_version
+        self.outcome: Future[Outcome] | None = None
+        self.desk: Desk | None = None
+        self.events: Events = ()
+        self.refusal: Refusal | None = None
+        self.after: Account | None = None
+        self.followers: list[Entry] | None = None
+
+    def answer(self, outcome: Outcome) -> None:
+        """Give the outcome to whoever still waits for it."""
+        if self.outcome is not None and not self.outcome.done():
+            self.outcome.set_result(outcome)
+
+    def fail(self, error: Exception) -> None:
+        """Say that there is no outcome."""
+        if self.outcome is not None and not self.outcome.done():
+            self.outcome.set_exception(error)
+
+    def replay(self, executed: Executed) -> Outcome:
+        """The outcome when the key of this entry was used by `executed`: its answer again, or why not."""
+        mine = executed.metadata.request_id == self.metadata.request_id
+        if mine or same_body(executed.fingerprint, self.fingerprint):
+            return Recorded(
+                executed.account_id, executed.version, executed.position, executed.events, not mine
+            )
+        return self.reused(executed.metadata, executed.fingerprint, executed.version)
+
+    def reused(self, before: Metadata, fingerprint: bytes, version: int) -> Refusal:
+        """The refusal of another body under a key that was used by version `version`."""
+        fields = differing_fields(self.metadata.operation, fingerprint, self.fingerprint)
+        key = self.metadata.idempotency_key or ""
+        if key != before.idempotency_key or key == self.receipt_key_of_opening:
+            return AccountExists(self.account_id, fields)
+        return KeyReused(key, version, fields)
+
+    @property
+    def receipt_key_of_opening(self) -> str | None:
+        """The key that an opening has when the caller named none: its account."""
+        return self.account_id if self.metadata.operation == "open" else None
+
+    @property
+    def version(self) -> int:
+        """The account's version after this entry was decided."""
+        return self.after.version if self.after is not None else 0
+
+
+class Unit(NamedTuple):
+    """Entries that are decided under the append lock: one that needs it, or an atomic batch."""
+
+    entries: list[Entry]
+    atomic: Future[list[Outcome]] | None
+    """Where the answer of an atomic batch goes; None for a single entry."""
+
+
+class Desk:
+    """One account while commands for it are in flight.
+
+    `account` is its state after everything decided so far, `committed` after everything that is in the log.
+    While `blocks` is not 0 new entries wait: the state is being loaded or a unit is under way.
+    """
+
+    __slots__ = ("account", "account_id", "blocks", "committed", "in_batches", "keys", "waiting")
+
+    def __init__(self, account_id: str, account: Account | None) -> None:
+        self.account_id = account_id
+        self.account = account
+        self.committed = account
+        self.blocks = 0
+        self.in_batches = 0
+        self.keys: dict[str, Entry] = {}
+        self.waiting: deque[Entry] = deque()

@@ -1,0 +1,307 @@
+"""Why the ledger says no. Every refusal is one of these, and none of them knows about HTTP.
+
+    Refusal
+    ├── InvalidField                 a value is outside of what the rules allow
+    ├── NotFound
+    │   ├── AccountNotFound  GrantNotFound  DeductionNotFound  HoldNotFound  PaymentNotFound
+    ├── InsufficientCredits          less is available than the command takes
+    ├── StandingRefusal
+    │   ├── AccountFrozen  AccountClosed
+    ├── AlreadyDone
+    │   ├── AccountExists
+    │   ├── HoldAlreadyCaptured  HoldAlreadyReleased  HoldHasExpired
+    │   ├── PaymentAlreadyRecorded  RefundAlreadyRecorded
+    ├── TooMuch
+    │   ├── AmountExceedsHold  AmountExceedsDeduction  AmountExceedsPayment  BalanceLimitExceeded
+    ├── TooMany
+    │   ├── OpenLotsLimitExceeded  OpenHoldsLimitExceeded  DrawsLimitExceeded
+    ├── KeyReused                    an idempotency key came back with another body
+    ├── VersionMismatch              the account is not at the version that the caller expects
+    └── BatchRefused                 one command of an atomic batch was refused
+
+A refusal records nothing. Its `code` is stable and documented in docs/errors.md; `facts` are the numbers and names
+behind it, ready for JSON; the message says what happened and what to do.
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+
+class Refusal(Exception):
+    """A command that the ledger will not carry out. It leaves no trace in the account."""
+
+    code: ClassVar[str]
+
+    def __init__(self, message: str, **facts: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.facts = facts
+
+
+class InvalidField(Refusal):
+    """A value outside of what the rules allow."""
+
+    code = "validation_failed"
+
+    def __init__(self, field: str, rule: str, value: object = None) -> None:
+        error: dict[str, Any] = {"field": field, "message": rule}
+        if isinstance(value, bool | int | str) and len(str(value)) <= 64:
+            error["value"] = value
+        super().__init__(f"{field} {rule}.", errors=[error])
+
+
+class NotFound(Refusal):
+    """The thing that the command names does not exist in this account."""
+
+    noun: ClassVar[str]
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no {self.noun} {name!r}.", **{f"{self.noun}_id": name})
+
+
+class AccountNotFound(NotFound):
+    code = "account_not_found"
+    noun = "account"
+
+
+class GrantNotFound(NotFound):
+    code = "grant_not_found"
+    noun = "grant"
+
+
+class DeductionNotFound(NotFound):
+    code = "deduction_not_found"
+    noun = "deduction"
+
+
+class HoldNotFound(NotFound):
+    code = "hold_not_found"
+    noun = "hold"
+
+
+class PaymentNotFound(NotFound):
+    code = "payment_not_found"
+    noun = "payment"
+
+
+class InsufficientCredits(Refusal):
+    """Less is available than the command takes; nothing was taken."""
+
+    code = "insufficient_credits"
+
+    def __init__(self, required: int, available: int) -> None:
+        super().__init__(
+            f"{required} credits are required and {available} are available.",
+            required=required,
+            available=available,
+            shortfall=required - available,
+        )
+
+
+class StandingRefusal(Refusal):
+    """The account's standing does not allow the command."""
+
+
+class AccountFrozen(StandingRefusal):
+    code = "account_frozen"
+
+    def __init__(self, account_id: str) -> None:
+        super().__init__(
+            f"Account {account_id!r} is frozen: it takes no deductions, captures or holds until it is unfrozen.",
+            account_id=account_id,
+        )
+
+
+class AccountClosed(StandingRefusal):
+    code = "account_closed"
+
+    def __init__(self, account_id: str) -> None:
+        super().__init__(
+            f"Account {account_id!r} is closed: it takes nothing but reversals and releases.",
+            account_id=account_id,
+        )
+
+
+class AlreadyDone(Refusal):
+    """It happened before and happens only once."""
+
+
+class AccountExists(AlreadyDone):
+    code = "account_exists_with_different_body"
+
+    def __init__(self, account_id: str, fields: Sequence[str]) -> None:
+        super().__init__(
+            f"Account {account_id!r} was opened before with a different body.",
+            account_id=account_id,
+            version=1,
+            fields=list(fields),
+        )
+
+
+class HoldAlreadyCaptured(AlreadyDone):
+    code = "hold_already_captured"
+
+    def __init__(self, hold_id: str) -> None:
+        super().__init__(f"Hold {hold_id!r} has been captured; nothing of it is left.", hold_id=hold_id)
+
+
+class HoldAlreadyReleased(AlreadyDone):
+    code = "hold_already_released"
+
+    def __init__(self, hold_id: str) -> None:
+        super().__init__(f"Hold {hold_id!r} has been released; its credits went back.", hold_id=hold_id)
+
+
+class HoldHasExpired(AlreadyDone):
+    code = "hold_expired"
+
+    def __init__(self, hold_id: str) -> None:
+        super().__init__(f"Hold {hold_id!r} has expired; its credits went back.", hold_id=hold_id)
+
+
+class PaymentAlreadyRecorded(AlreadyDone):
+    code = "payment_already_recorded"
+
+    def __init__(self, payment_id: str) -> None:
+        super().__init__(
+            f"Payment {payment_id!r} was recorded before under another idempotency key.", payment_id=payment_id
+        )
+
+
+class RefundAlreadyRecorded(AlreadyDone):
+    code = "refund_already_recorded"
+
+    def __init__(self, payment_id: str, refund_id: str) -> None:
+        super().__init__(
+            f"Refund {refund_id!r} of payment {payment_id!r} was recorded before under another idempotency key.",
+            payment_id=payment_id,
+            refund_id=refund_id,
+        )
+
+
+class TooMuch(Refusal):
+    """The amount is larger than what there is to take it from, or to put it into."""
+
+
+class AmountExceedsHold(TooMuch):
+    code = "amount_exceeds_hold"
+
+    def __init__(self, amount: int, held: int) -> None:
+        super().__init__(
+            f"The capture asks for {amount} credits and the hold has {held}; "
+            "capture less, or say on_excess=draw to take the rest from the available credits.",
+            amount=amount,
+            held=held,
+            excess=amount - held,
+        )
+
+
+class AmountExceedsDeduction(TooMuch):
+    code = "amount_exceeds_deduction"
+
+    def __init__(self, amount: int, reversible: int) -> None:
+        super().__init__(
+            f"The reversal asks for {amount} credits and {reversible} of the deduction are not yet reversed.",
+            amount=amount,
+            reversible=reversible,
+        )
+
+
+class AmountExceedsPayment(TooMuch):
+    code = "amount_exceeds_payment"
+
+    def __init__(self, amount_minor: int, refundable_minor: int) -> None:
+        super().__init__(
+            f"The refund is over {amount_minor} and {refundable_minor} of the payment can still be refunded.",
+            amount_minor=amount_minor,
+            refundable_minor=refundable_minor,
+        )
+
+
+class BalanceLimitExceeded(TooMuch):
+    code = "balance_limit_exceeded"
+
+    def __init__(self, total: int, amount: int, limit: int) -> None:
+        super().__init__(
+            f"The balance of {total} and {amount} more would pass the limit of {limit} credits.",
+            total=total,
+            amount=amount,
+            limit=limit,
+        )
+
+
+class TooMany(Refusal):
+    """A limit on a number of things is reached."""
+
+    def __init__(self, message: str, limit: int) -> None:
+        super().__init__(message, limit=limit)
+
+
+class OpenLotsLimitExceeded(TooMany):
+    code = "open_lots_limit_exceeded"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The account has {limit} open lots, which is the limit; spend or void some first.", limit)
+
+
+class OpenHoldsLimitExceeded(TooMany):
+    code = "open_holds_limit_exceeded"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"The account has {limit} open holds, which is the limit; capture or release some first.", limit
+        )
+
+
+class DrawsLimitExceeded(TooMany):
+    code = "draws_limit_exceeded"
+
+    def __init__(self, limit: int, covered: int) -> None:
+        super().__init__(
+            f"The amount would draw on more than {limit} lots, which is the limit for one event; "
+            f"{covered} credits or less fit.",
+            limit,
+        )
+
+
+class KeyReused(Refusal):
+    """An idempotency key came back with another body; the original stands."""
+
+    code = "idempotency_key_reused"
+
+    def __init__(self, key: str, version: int, fields: Sequence[str]) -> None:
+        super().__init__(
+            f"The idempotency key {key!r} was used before, by version {version}, with a different body; "
+            "send the original body or use another key.",
+            idempotency_key=key,
+            version=version,
+            fields=list(fields),
+        )
+
+
+class VersionMismatch(Refusal):
+    """The account is not at the version that the caller expects."""
+
+    code = "version_mismatch"
+
+    def __init__(self, expected: int, actual: int) -> None:
+        super().__init__(
+            f"The command is for version {expected} and the account is at version {actual}; read it again.",
+            expected=expected,
+            actual=actual,
+        )
+
+
+class BatchRefused(Refusal):
+    """One command of an atomic batch was refused, so none of them was carried out."""
+
+    code = "batch_refused"
+
+    def __init__(self, index: int, cause: Refusal) -> None:
+        super().__init__(
+            f"Command {index} of the atomic batch was refused, so none was carried out: {cause.message}",
+            index=index,
+            cause={"code": cause.code, "detail": cause.message, **cause.facts},
+        )
+        self.index = index
+        self.cause = cause

@@ -1,0 +1,125 @@
+"""The ledger as a program uses it: commands in, outcomes out, and the questions that the truth itself answers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from ledger.account import Account
+from ledger.cache import StateCache
+from ledger.committer import Committer
+from ledger.deliberation import Deliberation
+from ledger.entries import Entry, Outcome, Recorded, Unit
+from ledger.receipts import receipt_name
+from ledger.settle import settle
+from ledger.snapshots import Snapshots
+from ledger.store.log import EventLog, Executed, Head, StoredRow
+
+
+def utc_now() -> datetime:
+    """The one clock."""
+    return datetime.now(UTC)
+
+
+class AccountAt(NamedTuple):
+    """An account at a moment: what time had taken by then is taken, whether recorded or not."""
+
+    account: Account
+    head: Head
+    as_of: datetime
+
+
+class Ledger:
+    """Opens on a database, carries out commands, and answers from the log."""
+
+    def __init__(
+        self,
+        conninfo: str,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        cached_accounts: int = 100_000,
+        queue_limit: int = 20_000,
+    ) -> None:
+        self.log = EventLog(conninfo)
+        self.clock = clock
+        self.cache = StateCache(cached_accounts)
+        self._snapshots = Snapshots(self.log)
+        self.committer = Committer(self.log, self.cache, self._snapshots, clock, queue_limit=queue_limit)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Ledger"]:
+        """Open the log and commit until the block ends; what is in flight then is finished."""
+        await self.log.open()
+        keeper = asyncio.create_task(self._snapshots.keep())
+        try:
+            await self.committer.start()
+            yield self
+        finally:
+            await self.committer.stop()
+            keeper.cancel()
+            await self._snapshots.write()
+            await self.log.close()
+
+    async def execute(self, entry: Entry) -> Outcome:
+        """Carry out a command. Raises Overloaded or Unavailable; a refusal is an outcome."""
+        return await self.committer.submit(entry)
+
+    async def execute_together(self, entries: Sequence[Entry]) -> list[Outcome]:
+        """Carry out all commands or none. Raises Overloaded or Unavailable."""
+        return await self.committer.submit_together(entries)
+
+    async def rehearse(self, entries: Sequence[Entry], *, atomic: bool) -> list[Outcome]:
+        """What the commands would lead to, one after the other, without recording anything.
+
+        Versions are those that they would get; positions are 0.
+        """
+        known = {entry.account_id: self.cache.get(entry.account_id) for entry in entries}
+        async with self.log.reader() as reader:
+            deliberation = await Deliberation.prepare(reader, entries, known, self.clock)
+        if atomic:
+            together: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+            deliberation.decide_unit(Unit(list(entries), together))
+        else:
+            for entry in entries:
+                deliberation.decide_unit(Unit([entry], None))
+        outcomes = deliberation.answers
+        for entry in deliberation.decided:
+            outcomes[entry] = Recorded(entry.account_id, entry.version, 0, entry.events, False)
+        for follower, leader in deliberation.follows.items():
+            outcomes.setdefault(follower, outcomes[leader])
+        return [outcomes[entry] for entry in entries]
+
+    async def account_at(self, account_id: str, at: datetime | None = None) -> AccountAt | None:
+        """An account now, or as it was at a past moment; None when it did not exist then."""
+        async with self.log.reader() as reader:
+            if at is None:
+                now = self.clock()
+                head = await reader.head(account_id)
+                account = self.cache.get(account_id)
+                if head is not None and (account is None or account.version != head.version):
+                    account = await reader.load_at(account_id, head.version)
+            else:
+                now = at
+                head = await reader.head_at(account_id, at)
+                account = await reader.load_at(account_id, head.version) if head else None
+        if head is None or account is None:
+            return None
+        moment = max(now, account.recorded_at)
+        return AccountAt(settle(account, moment)[1], head, moment)
+
+    async def executed(self, account_id: str, operation: str, key: str) -> Executed | None:
+        """The command that used a key; None when the key is unused."""
+        name = (account_id, receipt_name(operation, key))
+        async with self.log.reader() as reader:
+            return (await reader.executed([name])).get(name)
+
+    async def stream(self, account_id: str, after: int, limit: int) -> list[StoredRow]:
+        """One page of an account's events as stored."""
+        async with self.log.reader() as reader:
+            return await reader.stream(account_id, after, limit)
+
+    async def events(self, after: int, limit: int, types: Sequence[str] | None) -> list[StoredRow]:
+        """One page of the whole log as stored."""
+        async with self.log.reader() as reader:
+            return await reader.log(after, limit, types)

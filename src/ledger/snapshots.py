@@ -1,0 +1,46 @@
+"""Keeping snapshots: a state is written every so often, in the background, so that loading an account stays short."""
+
+import asyncio
+import logging
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from ledger.account import Account
+from ledger.store.log import EventLog
+
+EVERY = 100
+"""Events between two snapshots of an account."""
+_PAUSE = 0.5
+_MOST = 500
+
+_log = logging.getLogger("credit_ledger.snapshots")
+
+
+class Snapshots:
+    """Accounts whose state is to be kept. Losing some changes cost, never meaning."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._due: dict[str, Account] = {}
+
+    def notice(self, account: Account, events: int) -> None:
+        """Take note of an account after `events` more of its events."""
+        if account.version % EVERY < events:
+            self._due[account.account_id] = account
+
+    async def keep(self) -> None:
+        """Write what is due, again and again."""
+        while True:
+            await asyncio.sleep(_PAUSE)
+            await self.write()
+
+    async def write(self) -> None:
+        """Write what is due now."""
+        while self._due:
+            due = [self._due.pop(name) for name in list(self._due)[:_MOST]]
+            try:
+                await self._log.save_snapshots(due)
+            except (psycopg.Error, PoolTimeout) as error:
+                _log.warning("%d snapshots were not kept: %s", len(due), error)
+                return

@@ -1,0 +1,62 @@
+"""Decisions about credits that go for good, and come back: deductions and reversals."""
+
+from datetime import datetime
+
+from ledger.account import Account
+from ledger.amounts import MAX_AMOUNT, Balance
+from ledger.commands import DeductCredits, ReverseDeduction
+from ledger.errors import AmountExceedsDeduction, BalanceLimitExceeded, DeductionNotFound, InsufficientCredits
+from ledger.events import CreditsDeducted, DeductionReversed
+from ledger.holds import give_back, gone, put_back, with_fate
+from ledger.lots import draw, first_expiry, head, tail, take, total
+from ledger.past import Past
+
+
+def deduct(command: DeductCredits, account: Account, at: datetime) -> CreditsDeducted:
+    """All or nothing, in burn order. Raises InsufficientCredits or DrawsLimitExceeded."""
+    balance = account.balance
+    amount = command.amount
+    if amount > balance.available:
+        raise InsufficientCredits(amount, balance.available)
+    draws = draw(account.lots, amount)
+
+    from_subscription = total(draws, "subscription")
+    after = Balance(
+        balance.subscription - from_subscription,
+        balance.permanent - (amount - from_subscription),
+        balance.held,
+        first_expiry(take(account.lots, draws)),
+    )
+    return CreditsDeducted(
+        at,
+        after,
+        account.next_id("ded"),
+        amount,
+        draws,
+        command.task_id,
+        command.description,
+        command.usage,
+        command.metadata,
+    )
+
+
+def reverse(command: ReverseDeduction, account: Account, at: datetime, past: Past) -> DeductionReversed:
+    """Back to the lots, last draw first. Raises DeductionNotFound, AmountExceedsDeduction or BalanceLimitExceeded."""
+    deduction = past.deduction(command.deduction_id)
+    if deduction is None:
+        raise DeductionNotFound(command.deduction_id)
+    reversible = total(deduction.draws) - deduction.reversed
+    amount = reversible if command.amount is None else command.amount
+    if amount > reversible or not reversible:
+        raise AmountExceedsDeduction(amount, reversible)
+
+    back = head(tail(deduction.draws[::-1], deduction.reversed), amount)
+    returns = give_back(back, at, past.closed_grants())
+    returned = with_fate(returns, "returned")
+    if account.balance.total + returned > MAX_AMOUNT:
+        raise BalanceLimitExceeded(account.balance.total, returned, MAX_AMOUNT)
+    subscription = total(back, "subscription") - gone(returns, "subscription")
+    balance = account.balance_after(
+        put_back(account.lots, returns), subscription=subscription, permanent=returned - subscription
+    )
+    return DeductionReversed(at, balance, command.deduction_id, amount, returns, command.reason)

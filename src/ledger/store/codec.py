@@ -1,0 +1,258 @@
+"""Events and snapshots as bytes: canonical JSON (UTF-8, sorted keys, no spaces, times in UTC), and back.
+
+The stored state of an event is {"data": {...}, "metadata": {...}, "recorded_at": "...", "schema": 1}; fields without a
+value are left out. Topics are the short names of the event classes, never paths. What is stored is never
+re-serialised: bytes that were read are passed on as they are.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, NamedTuple, cast, get_args
+
+import orjson
+from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
+
+from ledger import events as event_types
+from ledger.account import Account, evolve
+from ledger.amounts import Balance
+from ledger.events import Event
+from ledger.holds import Hold, Return, Returns
+from ledger.lots import Draw, Draws, Lot
+from ledger.store.upcasts import schema_of, upcast
+
+_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z
+SNAPSHOT_TOPIC = "Account/1"
+"""The format of snapshots. A change makes a new name; snapshots under other names are not read."""
+
+
+class Metadata(NamedTuple):
+    """Who asked for a command, as what, under which key. The same on every event that the command led to."""
+
+    actor: str
+    operation: str
+    idempotency_key: str | None
+    request_id: str
+
+
+class Stored(NamedTuple):
+    """One event on its way into the log or out of it."""
+
+    account_id: str
+    version: int
+    event: Event
+    metadata: Metadata
+
+
+def to_json(value: Any) -> bytes:
+    """Canonical JSON."""
+    return orjson.dumps(value, option=_OPTIONS)
+
+
+# Values in JSON ------------------------------------------------------------------------------------------------
+
+
+def balance_to_json(balance: Balance) -> dict[str, Any]:
+    """A balance with the words of the HTTP contract, without what can be added up from it."""
+    result: dict[str, Any] = {
+        "held": balance.held,
+        "permanent_credits": balance.permanent,
+        "subscription_credits": balance.subscription,
+    }
+    if balance.subscription_expire_at is not None:
+        result["subscription_expire_at"] = balance.subscription_expire_at
+    return result
+
+
+def _balance(data: dict[str, Any]) -> Balance:
+    expire_at = data.get("subscription_expire_at")
+    return Balance(
+        data["subscription_credits"], data["permanent_credits"], data["held"], expire_at and _time(expire_at)
+    )
+
+
+def _parts_to_json(parts: Iterable[Draw | Return | Lot]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in part._asdict().items() if value is not None} for part in parts]
+
+
+def _draws_to_json(draws: Draws) -> list[dict[str, Any]]:
+    return [
+        {"amount": amount, "grant_id": grant_id, "kind": kind}
+        if expires_at is None
+        else {"amount": amount, "expires_at": expires_at, "grant_id": grant_id, "kind": kind}
+        for grant_id, kind, amount, expires_at in draws
+    ]
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _draw(data: dict[str, Any]) -> Draw:
+    return Draw(data["grant_id"], data["kind"], data["amount"], _optional_time(data))
+
+
+def _return(data: dict[str, Any]) -> Return:
+    return Return(data["grant_id"], data["kind"], data["amount"], _optional_time(data), data["fate"])
+
+
+def _lot(data: dict[str, Any]) -> Lot:
+    return Lot(data["grant_id"], data["kind"], data["remaining"], _optional_time(data))
+
+
+def _optional_time(data: dict[str, Any]) -> datetime | None:
+    expires_at = data.get("expires_at")
+    return None if expires_at is None else _time(expires_at)
+
+
+def _draws(data: list[dict[str, Any]]) -> Draws:
+    return tuple(map(_draw, data))
+
+
+def _returns(data: list[dict[str, Any]]) -> Returns:
+    return tuple(map(_return, data))
+
+
+# Events --------------------------------------------------------------------------------------------------------
+
+_TO_JSON: dict[str, Callable[[Any], Any]] = {
+    "balance": balance_to_json,
+    "draws": _draws_to_json,
+    "from_hold": _draws_to_json,
+    "from_lots": _draws_to_json,
+    "returns": _parts_to_json,
+}
+_FROM_JSON: dict[str, Callable[[Any], Any]] = {
+    "balance": _balance,
+    "draws": _draws,
+    "from_hold": _draws,
+    "from_lots": _draws,
+    "returns": _returns,
+    "expires_at": _time,
+    "effective_at": _time,
+}
+
+TOPICS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(event_types.Event)}
+_FIELDS = {
+    kind: tuple((f.name, _TO_JSON.get(f.name)) for f in fields(kind) if f.name != "recorded_at")
+    for kind in TOPICS.values()
+}
+
+
+def encode(event: Event, metadata: Metadata) -> tuple[str, bytes]:
+    """The topic and the state bytes of an event."""
+    data = {}
+    kind = type(event)
+    for name, convert in _FIELDS[kind]:
+        value = getattr(event, name)
+        if value is not None:
+            data[name] = value if convert is None else convert(value)
+    topic = kind.__name__
+    state = {
+        "data": data,
+        "metadata": {
+            "actor": metadata.actor,
+            "idempotency_key": metadata.idempotency_key,
+            "operation": metadata.operation,
+            "request_id": metadata.request_id,
+        },
+        "recorded_at": event.recorded_at,
+        "schema": schema_of(topic),
+    }
+    return topic, orjson.dumps(state, option=_OPTIONS)
+
+
+def decode(topic: str, state: bytes) -> tuple[Event, Metadata]:
+    """The event and its metadata. Raises ValueError for a topic or version that this program does not know."""
+    kind = TOPICS.get(topic)
+    if kind is None:
+        raise ValueError(f"the log has an event of type {topic!r}, which this program does not know")
+    stored = orjson.loads(state)
+    data = upcast(topic, stored["schema"], stored["data"])
+    values = {
+        name: convert(value) if (convert := _FROM_JSON.get(name)) else value for name, value in data.items()
+    }
+    event = cast("Callable[..., Event]", kind)(recorded_at=_time(stored["recorded_at"]), **values)
+    return event, Metadata(**stored["metadata"])
+
+
+class LedgerMapper(Mapper[str]):
+    """The library's mapper contract over this codec."""
+
+    def __init__(self) -> None:
+        super().__init__(transcoder=JSONTranscoder())
+
+    def to_stored_event(self, domain_event: Any) -> StoredEvent:
+        """A Stored as the library's StoredEvent."""
+        topic, state = encode(domain_event.event, domain_event.metadata)
+        return StoredEvent(domain_event.account_id, domain_event.version, topic, state)
+
+    def to_domain_event(self, stored_event: StoredEvent) -> Any:
+        """The library's StoredEvent as a Stored."""
+        event, metadata = decode(stored_event.topic, stored_event.state)
+        return Stored(str(stored_event.originator_id), stored_event.originator_version, event, metadata)
+
+
+# Snapshots -----------------------------------------------------------------------------------------------------
+
+
+def encode_snapshot(account: Account) -> bytes:
+    """The state of an account as bytes."""
+    holds = [
+        {
+            "closed_grants": sorted(hold.closed_grants),
+            "description": hold.description,
+            "draws": _draws_to_json(hold.draws),
+            "expires_at": hold.expires_at,
+            "hold_id": hold.hold_id,
+            "task_id": hold.task_id,
+        }
+        for hold in account.holds.values()
+    ]
+    return to_json(
+        {
+            "account_id": account.account_id,
+            "balance": balance_to_json(account.balance),
+            "holds": holds,
+            "lots": _parts_to_json(account.lots),
+            "recorded_at": account.recorded_at,
+            "standing": account.standing,
+            "version": account.version,
+        }
+    )
+
+
+def decode_snapshot(state: bytes) -> Account:
+    """The account that encode_snapshot was given."""
+    data = orjson.loads(state)
+    holds = {hold["hold_id"]: _hold(hold) for hold in data["holds"]}
+    return Account(
+        data["account_id"],
+        data["version"],
+        _time(data["recorded_at"]),
+        data["standing"],
+        _balance(data["balance"]),
+        tuple(map(_lot, data["lots"])),
+        holds,
+        min((hold.expires_at for hold in holds.values()), default=None),
+    )
+
+
+def _hold(data: dict[str, Any]) -> Hold:
+    return Hold(
+        data["hold_id"],
+        _draws(data["draws"]),
+        _time(data["expires_at"]),
+        data["task_id"],
+        data["description"],
+        frozenset(data["closed_grants"]),
+    )
+
+
+def evolve_stored(account: Account | None, topic: str, state: bytes) -> Account:
+    """The account after one more row of the log, or as a snapshot row says."""
+
+
+    return decode_snapshot(state) if topic == SNAPSHOT_TOPIC else evolve(account, decode(topic, state)[0])
+
+

@@ -1,0 +1,273 @@
+"""The log in PostgreSQL, asynchronously: append, load, look up. One statement per question, all in sql/queries.sql.
+
+`EventLog` reads through a pool. `Writer` is the one connection on which a process appends; when it is lost, the server
+process behind it is ended before another one is used (`fence`), so nothing it was told can happen later.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row, namedtuple_row
+from psycopg_pool import AsyncConnectionPool
+
+from ledger.account import Account
+from ledger.events import Event, Events
+from ledger.past import Past
+from ledger.store.batch import Appended, Batch
+from ledger.store.codec import SNAPSHOT_TOPIC, Metadata, decode, encode_snapshot, evolve_stored
+from ledger.store.queries import queries
+
+Connection = AsyncConnection[Any]
+SQL = queries("ledger.store")
+PAGE = 1_000
+"""Events that one query loads for one account."""
+
+
+class Head(NamedTuple):
+    """The newest version of an account, and its position in the log."""
+
+    version: int
+    position: int
+
+
+class Loaded(NamedTuple):
+    """An account that was brought up to date (None: it does not exist), and how many rows that took."""
+
+    account: Account | None
+    folded: int
+
+
+class Executed(NamedTuple):
+    """A command as the log has it: its events, the version and position of the last one, and who asked."""
+
+    account_id: str
+    version: int
+    position: int
+    events: Events
+    metadata: Metadata
+    fingerprint: bytes
+
+
+class StoredRow(NamedTuple):
+    """One event as stored."""
+
+    position: int
+    account_id: str
+    version: int
+    topic: str
+    state: bytes
+
+
+class Reader:
+    """What can be asked over one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def _rows(self, name: str, **parameters: Any) -> list[Any]:
+        async with self._connection.cursor(binary=True, row_factory=namedtuple_row) as cursor:
+            await cursor.execute(SQL[name], parameters, prepare=True)
+            return await cursor.fetchall()
+
+    async def load(self, known: Mapping[str, Account | None]) -> dict[str, Loaded]:
+        """Accounts brought up to date: from what is known of each (None: nothing), or from snapshot and events."""
+        accounts = dict(known)
+        folded = dict.fromkeys(known, 0)
+        behind = list(known)
+        while behind:
+            versions = [account.version if (account := accounts[name]) else 0 for name in behind]
+            rows = await self._rows(
+                "load", accounts=behind, known=versions, snapshot=SNAPSHOT_TOPIC, limit=PAGE
+            )
+            counts = dict.fromkeys(behind, 0)
+            for row in rows:
+                accounts[row.account] = evolve_stored(accounts[row.account], row.topic, bytes(row.state))
+                counts[row.account] += 1
+            for name, count in counts.items():
+                folded[name] += count
+            behind = [name for name, count in counts.items() if count >= PAGE]
+        return {name: Loaded(account, folded[name]) for name, account in accounts.items()}
+
+    async def load_at(self, account_id: str, version: int) -> Account | None:
+        """The account as it was after `version`."""
+        account: Account | None = None
+        while account is None or account.version < version:
+            rows = await self._rows(
+                "load_at",
+                account=account_id,
+                after=account.version if account else 0,
+                upto=version,
+                snapshot=SNAPSHOT_TOPIC,
+                limit=PAGE,
+            )
+            if not rows:
+                break
+            for row in rows:
+                account = evolve_stored(account, row.topic, bytes(row.state))
+        return account
+
+    async def head(self, account_id: str) -> Head | None:
+        """The newest version of an account; None when there is none."""
+        rows = await self._rows("head", account=account_id)
+        return Head(rows[0].version, rows[0].position) if rows else None
+
+    async def head_at(self, account_id: str, at: datetime) -> Head | None:
+        """The newest version recorded at or before a moment: time never runs backwards, so the stream is sorted."""
+        head = await self.head(account_id)
+        low, high = 0, head.version if head else 0
+        found = None
+        while low < high:
+            middle = (low + high + 1) // 2
+            row = (await self._rows("event", account=account_id, version=middle))[0]
+            if decode(row.topic, bytes(row.state))[0].recorded_at <= at:
+                low, found = middle, Head(middle, row.position)
+            else:
+                high = middle - 1
+        return found
+
+    async def pasts(self, wanted: Mapping[str, Iterable[str]]) -> dict[str, Past]:
+        """For each account, the events that made some things or are about them."""
+        pairs = [(account, subject) for account, subjects in wanted.items() for subject in subjects]
+        rows = await self._rows(
+            "about",
+            accounts=[account for account, _ in pairs],
+            subjects=[subject for _, subject in pairs],
+            versions=[_version_named(subject) for _, subject in pairs],
+        )
+        found: dict[str, dict[int, Event]] = {account: {} for account in wanted}
+        for row in rows:
+            found[row.account][row.version] = decode(row.topic, bytes(row.state))[0]
+        return {
+            account: Past(tuple(event for _, event in sorted(events.items()))) for account, events in found.items()
+        }
+
+    async def executed(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Executed]:
+        """The commands that used some (account, receipt) keys; those that were never used are absent."""
+        rows = await self._rows("receipts", accounts=[a for a, _ in keys], receipts=[r for _, r in keys])
+        found: dict[tuple[str, str], Executed] = {}
+        for row in rows:
+            key = (row.account, row.receipt)
+            event, metadata = decode(row.topic, bytes(row.state))
+            events = (*found[key].events, event) if key in found else (event,)
+            found[key] = Executed(row.account, row.version, row.position, events, metadata, bytes(row.fingerprint))
+        return found
+
+    async def stream(self, account_id: str, after: int, limit: int) -> list[StoredRow]:
+        """One page of an account's events as stored."""
+        return [StoredRow(*row) for row in await self._rows("stream", account=account_id, after=after, limit=limit)]
+
+    async def log(self, after: int, limit: int, types: Sequence[str] | None) -> list[StoredRow]:
+        """One page of the whole log as stored, of some types or of all."""
+        names = list(types) if types else None
+        return [StoredRow(*row) for row in await self._rows("log", after=after, limit=limit, types=names)]
+
+    async def last_position(self) -> int:
+        """The end of the log; 0 when it is empty."""
+        return int((await self._rows("last_position"))[0].position)
+
+
+class Writer(Reader):
+    """The connection on which a process appends."""
+
+    async def append(self, batch: Batch) -> Appended:
+        """Append a batch in one statement; see ledger.append."""
+        async with self._connection.cursor(binary=True) as cursor:
+            await cursor.execute(SQL["append"], batch.parameters(), prepare=True)
+            row = await cursor.fetchone()
+        assert row is not None
+        first, stale, used = row
+        return Appended(first, frozenset(stale), frozenset(n - 1 for n in used))
+
+    @asynccontextmanager
+    async def exclusively(self) -> AsyncIterator[None]:
+        """A transaction that holds the append lock: what is read in it cannot change before it is written."""
+        async with self._connection.transaction():
+            await self._connection.execute("SELECT ledger.lock_appends()", prepare=True)
+            yield
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._connection.close()
+
+
+class ServerProcess(NamedTuple):
+    """Which server process serves a connection."""
+
+    pid: int
+    backend_start: datetime
+
+
+class EventLog:
+    """The log: a pool to read from, and writers to append with."""
+
+    def __init__(self, conninfo: str, *, readers: int = 4) -> None:
+        self._conninfo = conninfo
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            conninfo,
+            min_size=1,
+            max_size=readers,
+            open=False,
+            timeout=5.0,
+            kwargs={"autocommit": True},
+            check=AsyncConnectionPool.check_connection,
+        )
+
+    async def open(self) -> None:
+        """Open the pool. Raises psycopg_pool.PoolTimeout when the database cannot be reached."""
+        await self._pool.open(wait=True, timeout=10.0)
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def reader(self) -> AsyncIterator[Reader]:
+        """A connection to read from."""
+        async with self._pool.connection() as connection:
+            yield Reader(connection)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A plain connection of the pool, for the owners of other tables."""
+        async with self._pool.connection() as connection:
+            yield connection
+
+    async def connect_writer(self, before: ServerProcess | None) -> tuple[Writer, ServerProcess]:
+        """A new writer; `before` is the server process of the one that was lost, and is gone when this returns."""
+        connection = await AsyncConnection.connect(self._conninfo, autocommit=True, connect_timeout=5)
+        try:
+            async with connection.cursor(row_factory=dict_row) as cursor:
+                if before is not None:
+                    await cursor.execute(SQL["fence"], before._asdict())
+                    gone = await cursor.fetchone()
+                    if gone is not None and not gone["gone"]:
+                        raise ConnectionError(f"server process {before.pid} of a lost connection does not end")
+                await cursor.execute(SQL["identify"])
+                row = await cursor.fetchone()
+            assert row is not None
+            return Writer(connection), ServerProcess(row["pid"], row["backend_start"])
+        except BaseException:
+            await connection.close()
+            raise
+
+    async def save_snapshots(self, accounts: Sequence[Account]) -> None:
+        """Keep the states of some accounts, to load them from."""
+        parameters = {
+            "accounts": [account.account_id for account in accounts],
+            "versions": [account.version for account in accounts],
+            "topics": [SNAPSHOT_TOPIC] * len(accounts),
+            "states": [encode_snapshot(account) for account in accounts],
+        }
+        async with self._pool.connection() as connection:
+            await connection.execute(SQL["save_snapshots"], parameters)
+
+
+def _version_named(subject: str) -> int:
+    """The version in an id of ours, such as grt_7; 0, which no event has, for anything else."""
+    prefix, _, digits = subject.partition("_")
+    if prefix in {"grt", "ded", "hld"} and digits.isascii() and digits.isdecimal() and len(digits) < 19:
+        return int(digits)
+    return 0

@@ -1,0 +1,18 @@
+"""SQL is written as SQL: this reads `-- name: x` sections out of a .sql file."""
+
+import re
+from functools import cache
+from importlib.resources import files
+from typing import LiteralString, cast
+
+_SECTION = re.compile(r"^-- name: (\w+)\n(.*?)(?=^-- name: |\Z)", re.DOTALL | re.MULTILINE)
+
+
+@cache
+def queries(package: str, name: str = "queries.sql") -> dict[str, LiteralString]:
+    """The statements of `name` in the `sql` folder of a package, by their names, without their comments."""
+    text = files(package).joinpath("sql", name).read_text()
+    return {
+        title: cast("LiteralString", re.sub(r"^\s*--.*\n", "", body, flags=re.MULTILINE).strip().rstrip(";"))
+        for title, body in _SECTION.findall(text)
+    }

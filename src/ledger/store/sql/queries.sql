@@ -1,0 +1,121 @@
+-- Every statement that the store sends, by name.
+
+-- name: append
+-- One batch; see ledger.append.
+SELECT first_position, stale, used
+FROM ledger.append(
+    %(accounts)b, %(versions)b, %(topics)b, %(states)b, %(subjects)b, %(receipts)b, %(fingerprints)b, %(counts)b
+);
+
+-- name: load
+-- What must be folded to bring accounts up to date: for an account at version `known` the events after it; for one
+-- that is not known (0) the newest snapshot of this format and the events after that. At most `limit` events each.
+SELECT a.account, r.version, r.topic, r.state, r.position
+FROM unnest(%(accounts)s::text[], %(known)s::bigint[]) AS a (account, known)
+LEFT JOIN LATERAL (
+    SELECT s.originator_version AS version, s.topic, s.state FROM ledger.snapshots AS s
+    WHERE a.known = 0 AND s.originator_id = a.account AND s.topic = %(snapshot)s
+    ORDER BY s.originator_version DESC LIMIT 1
+) AS snap ON true
+CROSS JOIN LATERAL (
+    SELECT snap.version, snap.topic, snap.state, NULL::bigint AS position WHERE snap.version IS NOT NULL
+    UNION ALL
+    (SELECT e.originator_version, e.topic, e.state, e.notification_id FROM ledger.events AS e
+     WHERE e.originator_id = a.account AND e.originator_version > coalesce(snap.version, a.known)
+     ORDER BY e.originator_version LIMIT %(limit)s)
+) AS r
+ORDER BY a.account, r.version;
+
+-- name: load_at
+-- The newest snapshot at or below a version, and the events after it up to that version, a page at a time.
+SELECT r.version, r.topic, r.state
+FROM (VALUES (%(account)s::text, %(after)s::bigint, %(upto)s::bigint)) AS a (account, after, upto)
+LEFT JOIN LATERAL (
+    SELECT s.originator_version AS version, s.topic, s.state FROM ledger.snapshots AS s
+    WHERE a.after = 0 AND s.originator_id = a.account AND s.topic = %(snapshot)s AND s.originator_version <= a.upto
+    ORDER BY s.originator_version DESC LIMIT 1
+) AS snap ON true
+CROSS JOIN LATERAL (
+    SELECT snap.version, snap.topic, snap.state WHERE snap.version IS NOT NULL
+    UNION ALL
+    (SELECT e.originator_version, e.topic, e.state FROM ledger.events AS e
+     WHERE e.originator_id = a.account AND e.originator_version > coalesce(snap.version, a.after)
+       AND e.originator_version <= a.upto
+     ORDER BY e.originator_version LIMIT %(limit)s)
+) AS r
+ORDER BY r.version;
+
+-- name: head
+-- The newest version of an account and its position.
+SELECT originator_version AS version, notification_id AS position
+FROM ledger.events
+WHERE originator_id = %(account)s
+ORDER BY originator_version DESC
+LIMIT 1;
+
+-- name: event
+-- One event of one account.
+SELECT originator_version AS version, topic, state, notification_id AS position
+FROM ledger.events
+WHERE originator_id = %(account)s AND originator_version = %(version)s;
+
+-- name: about
+-- The events that made one of some things (their versions) or are about one of them, in stream order.
+SELECT a.account, e.originator_version AS version, e.topic, e.state
+FROM unnest(%(accounts)s::text[], %(subjects)s::text[], %(versions)s::bigint[]) AS a (account, subject, version)
+CROSS JOIN LATERAL (
+    SELECT * FROM ledger.events WHERE originator_id = a.account AND originator_version = a.version
+    UNION ALL
+    SELECT * FROM ledger.events WHERE originator_id = a.account AND subject = a.subject
+) AS e
+ORDER BY a.account, e.originator_version;
+
+-- name: receipts
+-- What became of some keys: all events of the commands that used them.
+SELECT a.account, a.receipt, last.fingerprint, e.originator_version AS version, e.topic, e.state,
+       e.notification_id AS position
+FROM unnest(%(accounts)s::text[], %(receipts)s::text[]) AS a (account, receipt)
+JOIN ledger.events AS last ON last.originator_id = a.account AND last.receipt = a.receipt
+JOIN LATERAL (
+    SELECT * FROM ledger.events AS e
+    WHERE e.originator_id = a.account
+      AND e.originator_version > last.originator_version - last.command_events
+      AND e.originator_version <= last.originator_version
+) AS e ON true
+ORDER BY a.account, a.receipt, e.originator_version;
+
+-- name: stream
+-- One page of one account's events as stored.
+SELECT notification_id AS position, originator_id AS account_id, originator_version AS version, topic, state
+FROM ledger.events
+WHERE originator_id = %(account)s AND originator_version > %(after)s
+ORDER BY originator_version
+LIMIT %(limit)s;
+
+-- name: log
+-- One page of the whole log, of some types or (null) of all.
+SELECT notification_id AS position, originator_id AS account_id, originator_version AS version, topic, state
+FROM ledger.events
+WHERE notification_id > %(after)s AND (%(types)s::text[] IS NULL OR topic = ANY (%(types)s))
+ORDER BY notification_id
+LIMIT %(limit)s;
+
+-- name: last_position
+-- The end of the log; 0 when it is empty.
+SELECT coalesce(max(notification_id), 0) AS position FROM ledger.events;
+
+-- name: save_snapshots
+-- Snapshots are the same whoever writes them.
+INSERT INTO ledger.snapshots (originator_id, originator_version, topic, state)
+SELECT * FROM unnest(%(accounts)s::text[], %(versions)s::bigint[], %(topics)s::text[], %(states)s::bytea[])
+ON CONFLICT DO NOTHING;
+
+-- name: identify
+-- Which server process serves this connection: what `fence` needs to know later.
+SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid();
+
+-- name: fence
+-- End the server process of a lost connection and wait until it is gone, so that nothing it was told can still happen.
+SELECT pg_terminate_backend(pid, 5000) AS gone
+FROM pg_stat_activity
+WHERE pid = %(pid)s AND backend_start = %(backend_start)s;

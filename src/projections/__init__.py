@@ -1,0 +1,1 @@
+"""What the events add up to. Everything here can be thrown away and built again from the log."""
