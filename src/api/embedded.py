@@ -34,8 +34,8 @@ from api.embedded_server import (
     PORT,
     EmbeddedPostgresError,
     Server,
-    forget_recycled_pid,
-    last_words,
+    complaint,
+    forget_the_dead,
     launch,
     packaged_programs,
     postmaster,
@@ -57,6 +57,9 @@ BUILTIN_LOCALE_SINCE = 17
 START_PATIENCE = 600
 STOP_PATIENCE = 120
 """Seconds. Recovery after a crash reads the journal, at most a few GB of it."""
+
+STILL_DYING = ("pre-existing shared memory block", '.lock" already exists', '.pid" already exists')
+"""What a start says while a killed server, or the last of its children, has not quite gone."""
 
 PROGRESS_EVERY = 5
 """Seconds between two words about a start that takes long."""
@@ -135,7 +138,7 @@ def _stop_if_last(server: Server, users: IO[bytes]) -> None:
     options = ("-s", "-w", "-t", str(STOP_PATIENCE), "-m", "fast", "-D", str(server.data))
     status, said = run(server, "pg_ctl", "stop", *options)
     if status != 0:
-        log.warning("the embedded database is still stopping: %s", last_words(said))
+        log.warning("the embedded database is still stopping: %s", complaint(said))
 
 
 # The server: made once, started, waited for.
@@ -176,7 +179,7 @@ def _make(server: Server) -> None:
     options = ("--auth=trust", f"--username={SUPERUSER}", "--encoding=UTF8", *_locale(server))
     status, said = run(server, "initdb", *options, "--pgdata", str(unfinished))
     if status != 0:
-        raise EmbeddedPostgresError(f"the database cannot be made: {last_words(said)}")
+        raise EmbeddedPostgresError(f"the database cannot be made: {complaint(said)}")
     with (unfinished / "postgresql.conf").open("a", encoding="utf-8") as settings:
         settings.write(SERVER_SETTINGS)
     unfinished.rename(server.data)
@@ -202,15 +205,12 @@ def _refuse_another_version(server: Server) -> None:
 
 def _start(server: Server) -> None:
     """`pg_ctl` gives the server its own session: Ctrl-C in our terminal stops us, and then we it."""
-    forget_recycled_pid(server)
-    # pg_ctl hands the options to a shell, and PostgreSQL splits the list of folders at commas.
-    folders = '"' + str(socket_folder(server)).replace('"', '""') + '"'
-    options = ("-t", str(START_PATIENCE), "-o", f"-k {shlex.quote(folders)}")
+    forget_the_dead(server)
+    socket = f"-k {shlex.quote(str(socket_folder(server)))}"  # pg_ctl hands it to a shell
+    options = ("-t", str(START_PATIENCE), "-o", socket)
     with server_log(server) as output:
         already = output.tell()
-        with launch(
-            server, "pg_ctl", "start", "-s", "-w", "-D", str(server.data), *options, output=output
-        ) as starting:
+        with launch(server, "pg_ctl", "start", "-s", "-w", "-D", str(server.data), *options, output=output) as starting:
             _wait(starting)
     if starting.returncode != 0:
         _explain_failed_start(server, already)
@@ -223,7 +223,10 @@ def _wait(starting: subprocess.Popen[str]) -> None:
             starting.wait(PROGRESS_EVERY)
         except subprocess.TimeoutExpired:
             waited += PROGRESS_EVERY
-            log.warning("the database is starting (after a crash it replays its journal): %s s so far", waited)
+            log.warning(
+                "the database is starting (after a crash it replays its journal): %s s so far",
+                waited,
+            )
         else:
             return
 
@@ -232,20 +235,15 @@ def _explain_failed_start(server: Server, already: int) -> None:
     with server.log.open("rb") as written:
         written.seek(already)
         said = written.read().decode(errors="replace")
-    if "pre-existing shared memory block" in said:
-        # The server was killed, and its last children have not noticed yet. They will; try again.
-        time.sleep(0.2)
+    if any(sign in said for sign in STILL_DYING):
+        time.sleep(0.2)  # and try again
         return
-    raise EmbeddedPostgresError(
-        f"the database does not start: {last_words(said)} (the whole log: {server.log})"
-    )
+    raise EmbeddedPostgresError(f"the database does not start: {complaint(said)} (the whole log: {server.log})")
 
 
 def _with_database(server: Server) -> str:
     """The conninfo of our database, made when it is missing."""
-    conninfo = make_conninfo(
-        host=str(socket_folder(server)), port=PORT, user=SUPERUSER, dbname=DATABASE
-    )
+    conninfo = make_conninfo(host=str(socket_folder(server)), port=PORT, user=SUPERUSER, dbname=DATABASE)
     maintenance = make_conninfo(conninfo, dbname="postgres", connect_timeout=10)
     with psycopg.connect(maintenance, autocommit=True) as connection:
         exists = "SELECT FROM pg_database WHERE datname = %s"

@@ -105,11 +105,13 @@ def _let_pass(user: pwd.struct_passwd, folder: Path) -> None:
 
 
 def socket_folder(server: Server) -> Path:
-    """The data's own folder, or a private one in /tmp where that path is too long for a socket.
+    """The data's own folder, or a private one in /tmp where that path will not do for a socket.
 
     It must let nobody else in: over this socket everyone is the superuser.
     """
-    if len(os.fsencode(server.data / f".s.PGSQL.{PORT}")) <= 100:  # the kernel's limit is 107
+    length = len(os.fsencode(server.data / f".s.PGSQL.{PORT}"))
+    # The kernel takes 107 bytes; and a comma would make it two servers' paths, to libpq and others.
+    if length <= 100 and "," not in str(server.data):
         return server.data
     name = "credit-ledger-" + sha256(os.fsencode(server.data)).hexdigest()[:16]
     folder = Path("/tmp") / name  # noqa: S108 - checked below to be ours alone
@@ -127,41 +129,58 @@ def version(server: Server) -> int:
     """The major version of the programs, from `postgres (PostgreSQL) 18.4 ...`."""
     status, said = run(server, "postgres", "--version")
     if status != 0:
-        raise EmbeddedPostgresError(f"PostgreSQL cannot be run: {last_words(said)}")
+        raise EmbeddedPostgresError(f"PostgreSQL cannot be run: {complaint(said)}")
     return int(said.split(") ", 1)[1].split(".", 1)[0])
 
 
 def postmaster(server: Server) -> int | None:
     """The process that serves this data, if it lives."""
-    pid = _recorded_pid(server)
-    return pid if pid is not None and _is_postmaster(pid, server.data) else None
+    pid = _recorded_pid(server.data / "postmaster.pid")
+    if pid is None or os.fsencode(server.data) not in _command_of(pid):
+        return None
+    return pid
 
 
-def _recorded_pid(server: Server) -> int | None:
+def forget_the_dead(server: Server) -> None:
+    """Remove lock files whose process has ended, where PostgreSQL itself cannot tell.
+
+    It takes any process that it may signal for a server: one of our own user that got the number
+    after a restart of the machine, and one that nobody has reaped, as in a container without init.
+    """
+    lock = socket_folder(server) / f".s.PGSQL.{PORT}.lock"
+    for file in (server.data / "postmaster.pid", lock):
+        pid = _recorded_pid(file)
+        if pid is not None and (_is_zombie(pid) or _is_something_else(pid)):
+            log.info("%s names the process %s, which is no database", file, pid)
+            file.unlink()
+
+
+def _recorded_pid(file: Path) -> int | None:
     try:
-        return int((server.data / "postmaster.pid").read_text().split("\n", 1)[0])
+        return int(file.read_text().split("\n", 1)[0])
     except (FileNotFoundError, ValueError):  # none, or being written at this moment
         return None
 
 
-def _is_postmaster(pid: int, data: Path) -> bool:
-    """Not merely alive: after a restart of the machine, anybody may have got its number."""
+def _command_of(pid: int) -> list[bytes]:
+    """The command line of a process; nothing of one that is gone, or about to go."""
     try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def _is_something_else(pid: int) -> bool:
+    command = _command_of(pid)
+    return bool(command) and b"postgres" not in command[0]
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return os.fsencode(data) in command.split(b"\0")
-
-
-def forget_recycled_pid(server: Server) -> None:
-    """PostgreSQL will not start beside a live process whose number is in its pid file.
-
-    It can rule out a dead one by itself, but not one of our own user that merely got the number.
-    """
-    pid = _recorded_pid(server)
-    if pid is not None and Path(f"/proc/{pid}").exists() and not _is_postmaster(pid, server.data):
-        log.info("process %s is not the database that stopped without saying so", pid)
-        (server.data / "postmaster.pid").unlink()
+    return status.rpartition(") ")[2].startswith("Z")
 
 
 def server_log(server: Server) -> IO[bytes]:
@@ -178,9 +197,7 @@ def run(server: Server, program: str, *arguments: str) -> tuple[int, str]:
     return process.returncode, said
 
 
-def launch(
-    server: Server, program: str, *arguments: str, output: int | IO[bytes]
-) -> subprocess.Popen[str]:
+def launch(server: Server, program: str, *arguments: str, output: int | IO[bytes]) -> subprocess.Popen[str]:
     owner = server.owner
     return subprocess.Popen(  # noqa: S603 - our own arguments, no shell
         [str(server.programs / program), *arguments],
@@ -198,16 +215,12 @@ def launch(
 
 def _environment() -> dict[str, str]:
     """Ours, without what would change the server unseen: PGPORT, PGDATA, a missing locale."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("PG", "LC_", "LANG"))
-    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
     return kept | {"LC_ALL": "C"}
 
 
-def last_words(said: str) -> str:
+def complaint(said: str) -> str:
     """The line that says what is wrong, of the many that a PostgreSQL program writes."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     telling = [line for line in lines if "FATAL" in line or "PANIC" in line or "error:" in line]
-    return (telling or lines or ["it said nothing"])[-1]
+    return telling[0] if telling else lines[-1] if lines else "it said nothing"

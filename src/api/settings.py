@@ -44,9 +44,7 @@ def default_data_dir() -> Path:
 class Settings(BaseSettings):
     """One frozen value, made once at the start. An empty variable counts as not set."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, hide_input_in_errors=True)
 
     host: str = Field("127.0.0.1", min_length=1, description="the address to listen on")
     port: int = Field(8000, ge=0, le=65_535, description="the port; 0 takes any free one")
@@ -68,25 +66,17 @@ class Settings(BaseSettings):
     signup_credits: int = Field(
         100, ge=0, le=MAX_AMOUNT, description="permanent credits that a new account starts with"
     )
-    subscription_days: int = Field(
-        30, ge=1, le=36_500, description="days after which subscription credits expire"
-    )
+    subscription_days: int = Field(30, ge=1, le=36_500, description="days after which subscription credits expire")
     cached_accounts: int = Field(
         100_000, ge=1, le=100_000_000, description="account states that each worker keeps in memory"
     )
     workers: int = Field(1, ge=1, le=64, description="processes that serve requests")
-    queue_limit: int = Field(
-        20_000, ge=1, le=10_000_000, description="commands that may wait before 503 `overloaded`"
-    )
-    rate_limit: int = Field(
-        0, ge=0, le=1_000_000, description="requests a second for one API key; 0 sets no limit"
-    )
+    queue_limit: int = Field(20_000, ge=1, le=10_000_000, description="commands that may wait before 503 `overloaded`")
+    rate_limit: int = Field(0, ge=0, le=1_000_000, description="requests a second for one API key; 0 sets no limit")
     sweep_interval_seconds: float = Field(
         1.0, ge=0.01, le=86_400, description="seconds between two looks for what has expired"
     )
-    sweep_rate: int = Field(
-        200, ge=1, le=1_000_000, description="accounts a second that the sweeper may write to"
-    )
+    sweep_rate: int = Field(200, ge=1, le=1_000_000, description="accounts a second that the sweeper may write to")
     log_level: LogLevel = Field("info", description="the least severe message that is logged")
 
     @field_validator("data_dir")
@@ -135,9 +125,7 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     return sorted(
         name
         for name in environ
-        if name.upper().startswith(PREFIX)
-        and not name.upper().startswith(TEST_PREFIX)
-        and name.upper() not in known
+        if name.upper().startswith(PREFIX) and not name.upper().startswith(TEST_PREFIX) and name.upper() not in known
     )
 
 

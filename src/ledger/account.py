@@ -67,9 +67,7 @@ class Account:
     def balance_after(self, lots: Lots, *, subscription: int = 0, permanent: int = 0, held: int = 0) -> Balance:
         """The balance when `lots` are what is open then and the totals have changed by these credits."""
         now = self.balance
-        return Balance(
-            now.subscription + subscription, now.permanent + permanent, now.held + held, first_expiry(lots)
-        )
+        return Balance(now.subscription + subscription, now.permanent + permanent, now.held + held, first_expiry(lots))
 
 
 def fold(events: Events, account: Account | None = None) -> Account | None:
@@ -104,7 +102,8 @@ def _change(account: Account, event: Event) -> Account:
             return replace(account, lots=take(account.lots, event.draws))
         case CreditsGranted():
             return replace(
-                account, lots=put(account.lots, Lot(event.grant_id, event.kind, event.amount, event.expires_at))
+                account,
+                lots=put(account.lots, Lot(event.grant_id, event.kind, event.amount, event.expires_at)),
             )
         case CreditsHeld():
             hold = Hold(event.hold_id, event.draws, event.expires_at, event.task_id, event.description)

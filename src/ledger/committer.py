@@ -35,6 +35,7 @@ MAX_UNITS = 500
 GRACE = 5.0
 """Seconds that waiting commands are kept through a lost database before they are answered that it is lost."""
 
+
 class _HistoryLost(Exception):
     """The log has less than what was read from it before: it was restored, or failed over without its newest part."""
 

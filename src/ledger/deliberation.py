@@ -106,9 +106,7 @@ def check_version(entry: Entry, account: Account | None) -> None:
         raise VersionMismatch(expected, account.version)
 
 
-async def _read_pasts(
-    reader: Reader, entries: Sequence[Entry], accounts: dict[str, Account | None]
-) -> dict[str, Past]:
+async def _read_pasts(reader: Reader, entries: Sequence[Entry], accounts: dict[str, Account | None]) -> dict[str, Past]:
     pasts: dict[str, Past] = {}
     wanted: dict[str, frozenset[str]] = {}
     while True:

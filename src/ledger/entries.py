@@ -96,9 +96,7 @@ class Entry:
         """The outcome when the key of this entry was used by `executed`: its answer again, or why not."""
         mine = executed.metadata.request_id == self.metadata.request_id
         if mine or same_body(executed.fingerprint, self.fingerprint):
-            return Recorded(
-                executed.account_id, executed.version, executed.position, executed.events, not mine
-            )
+            return Recorded(executed.account_id, executed.version, executed.position, executed.events, not mine)
         return self.reused(executed.metadata, executed.fingerprint, executed.version)
 
     def reused(self, before: Metadata, fingerprint: bytes, version: int) -> Refusal:

@@ -164,7 +164,8 @@ class PaymentAlreadyRecorded(AlreadyDone):
 
     def __init__(self, payment_id: str) -> None:
         super().__init__(
-            f"Payment {payment_id!r} was recorded before under another idempotency key.", payment_id=payment_id
+            f"Payment {payment_id!r} was recorded before under another idempotency key.",
+            payment_id=payment_id,
         )
 
 

@@ -20,9 +20,7 @@ def open_account(command: OpenAccount, at: datetime) -> Events:
     return opened, grant(signup, evolve(None, opened), at)
 
 
-def grant(
-    command: GrantCredits, account: Account, at: datetime, *, payment_id: str | None = None
-) -> CreditsGranted:
+def grant(command: GrantCredits, account: Account, at: datetime, *, payment_id: str | None = None) -> CreditsGranted:
     """A new lot. Raises InvalidField (an expiry that has passed), BalanceLimitExceeded, OpenLotsLimitExceeded."""
     expires_at = _expiry(command, at)
     if account.balance.total + command.amount > MAX_AMOUNT:
@@ -69,11 +67,11 @@ def void(command: VoidGrant, account: Account, at: datetime, past: Past) -> Gran
         raise GrantNotFound(command.grant_id)
     closing = command.amount is None
     asked = remaining_of(account.lots, command.grant_id) if command.amount is None else command.amount
-    return claw_back(command.grant_id, asked, closing, command.reason, account, at, past)
+    return claw_back(command.grant_id, asked, command.reason, account, at, past, closing=closing)
 
 
 def claw_back(
-    grant_id: str, asked: int, closing: bool, reason: str | None, account: Account, at: datetime, past: Past
+    grant_id: str, asked: int, reason: str | None, account: Account, at: datetime, past: Past, *, closing: bool
 ) -> GrantVoided:
     """Cancel up to `asked` of what remains of a grant; what is not there is uncollected, no other lot pays for it."""
     granted = past.grant(grant_id)

@@ -43,7 +43,7 @@ def place(command: PlaceHold, account: Account, at: datetime) -> CreditsHeld:
 
 def extend(command: ExtendHold, account: Account, at: datetime, past: Past) -> HoldExtended:
     """A later end, never an earlier one. Raises HoldNotFound or how the hold ended."""
-    hold = _open_hold(account, command.hold_id, at, past)
+    hold = _open_hold(account, command.hold_id, past)
     return HoldExtended(at, account.balance, hold.hold_id, max(hold.expires_at, at + command.expires_in))
 
 
@@ -52,7 +52,7 @@ def capture(command: CaptureHold, account: Account, at: datetime, past: Past) ->
 
     Raises HoldNotFound or how the hold ended, AmountExceedsHold, InsufficientCredits, DrawsLimitExceeded.
     """
-    hold = _open_hold(account, command.hold_id, at, past)
+    hold = _open_hold(account, command.hold_id, past)
     amount = hold.amount if command.amount is None else command.amount
     excess = max(amount - hold.amount, 0)
     if excess and command.on_excess == "reject":
@@ -64,7 +64,7 @@ def capture(command: CaptureHold, account: Account, at: datetime, past: Past) ->
 
     final = command.final or amount >= hold.amount
     returns = give_back(tail(hold.draws, amount), at, hold.closed_grants) if final else ()
-    return _captured(command, account, at, hold, from_hold, from_lots, returns, final)
+    return _captured(command, account, at, hold, from_hold, from_lots, returns, final=final)
 
 
 def _captured(  # the facts of a capture, all decided
@@ -75,6 +75,7 @@ def _captured(  # the facts of a capture, all decided
     from_hold: Draws,
     from_lots: Draws,
     returns: Returns,
+    *,
     final: bool,
 ) -> HoldCaptured:
     spent = from_hold + from_lots
@@ -103,7 +104,7 @@ def _captured(  # the facts of a capture, all decided
 
 def release(command: ReleaseHold, account: Account, at: datetime, past: Past) -> HoldReleased:
     """Everything that is still held goes back. Raises HoldNotFound or how the hold ended."""
-    hold = _open_hold(account, command.hold_id, at, past)
+    hold = _open_hold(account, command.hold_id, past)
     returns = give_back(hold.draws, at, hold.closed_grants)
     balance = account.balance_after(
         put_back(account.lots, returns),
@@ -114,7 +115,7 @@ def release(command: ReleaseHold, account: Account, at: datetime, past: Past) ->
     return HoldReleased(at, balance, hold.hold_id, returns)
 
 
-def _open_hold(account: Account, hold_id: str, at: datetime, past: Past) -> Hold:
+def _open_hold(account: Account, hold_id: str, past: Past) -> Hold:
     hold = account.holds.get(hold_id)
     return hold if hold is not None else _refuse(hold_id, past)
 

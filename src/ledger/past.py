@@ -74,9 +74,7 @@ class Past:
         return None
 
     def _reversed(self, deduction_id: str) -> int:
-        return sum(
-            e.amount for e in self.events if isinstance(e, DeductionReversed) and e.deduction_id == deduction_id
-        )
+        return sum(e.amount for e in self.events if isinstance(e, DeductionReversed) and e.deduction_id == deduction_id)
 
     def hold_ending(self, hold_id: str) -> Ending | None:
         """How a hold that is no longer open ended; None when there never was one."""
@@ -144,7 +142,7 @@ def is_about(event: Event, subjects: frozenset[str]) -> bool:
 
 
 def subjects(command: Command, account: Account | None, known: Past) -> frozenset[str]:
-    """The things whose events `decide` needs for `command`, as far as `known` events tell: ask until it stops growing."""
+    """The things whose events `decide` needs, as far as `known` events tell: ask again until it stops growing."""
     if account is None:
         return frozenset()
     match command:

@@ -53,9 +53,7 @@ def refund(command: RefundPayment, account: Account, at: datetime, past: Past) -
     if amount > refundable or not refundable:
         raise AmountExceedsPayment(amount, refundable)
 
-    refunded = PaymentRefunded(
-        at, account.balance, command.payment_id, command.refund_id, amount, before + amount
-    )
+    refunded = PaymentRefunded(at, account.balance, command.payment_id, command.refund_id, amount, before + amount)
     bought = past.grant(payment.grant_id) if payment.grant_id else None
     if bought is None:
         return (refunded,)
@@ -64,9 +62,7 @@ def refund(command: RefundPayment, account: Account, at: datetime, past: Past) -
     if not asked and not closing:
         return (refunded,)
     reason = f"refund {command.refund_id}"
-    return refunded, claw_back(
-        bought.grant_id, asked, closing, reason, evolve(account, refunded), at, past
-    )
+    return refunded, claw_back(bought.grant_id, asked, reason, evolve(account, refunded), at, past, closing=closing)
 
 
 def _share(bought: CreditsGranted, payment: PaymentRecorded, refunded_minor: int) -> int:

@@ -50,11 +50,7 @@ def fingerprint(values: Sequence[object]) -> bytes:
 def differing_fields(operation: str, before: bytes, now: bytes) -> list[str]:
     """The names of the fields in which two fingerprints of one operation differ."""
     names = BODY_FIELDS[operation]
-    return [
-        name
-        for index, name in enumerate(names)
-        if _field(before, index) != _field(now, index)
-    ]
+    return [name for index, name in enumerate(names) if _field(before, index) != _field(now, index)]
 
 
 def _field(print_: bytes, index: int) -> bytes:

@@ -11,15 +11,26 @@ from ledger.cache import StateCache
 from ledger.committer import Committer
 from ledger.deliberation import Deliberation
 from ledger.entries import Entry, Outcome, Recorded, Unit
+from ledger.events import Event
 from ledger.receipts import receipt_name
 from ledger.settle import settle
 from ledger.snapshots import Snapshots
+from ledger.store.codec import decode
 from ledger.store.log import EventLog, Executed, Head, StoredRow
 
 
 def utc_now() -> datetime:
     """The one clock."""
     return datetime.now(UTC)
+
+
+class Logged(NamedTuple):
+    """One event of the log, read."""
+
+    position: int
+    account_id: str
+    version: int
+    event: Event
 
 
 class AccountAt(NamedTuple):
@@ -123,3 +134,16 @@ class Ledger:
         """One page of the whole log as stored."""
         async with self.log.reader() as reader:
             return await reader.log(after, limit, types)
+
+    async def follow(self, after: int, upto: int, limit: int, types: Sequence[str]) -> list[Logged]:
+        """A page of the events of some types at positions above `after` and up to `upto`, read."""
+        async with self.log.reader() as reader:
+            rows = await reader.log(after, limit, types, upto)
+        return [
+            Logged(row.position, row.account_id, row.version, decode(row.topic, bytes(row.state))[0]) for row in rows
+        ]
+
+    async def last_position(self) -> int:
+        """The end of the log; 0 when it is empty."""
+        async with self.log.reader() as reader:
+            return await reader.last_position()

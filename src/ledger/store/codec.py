@@ -169,9 +169,7 @@ def decode(topic: str, state: bytes) -> tuple[Event, Metadata]:
         raise ValueError(f"the log has an event of type {topic!r}, which this program does not know")
     stored = orjson.loads(state)
     data = upcast(topic, stored["schema"], stored["data"])
-    values = {
-        name: convert(value) if (convert := _FROM_JSON.get(name)) else value for name, value in data.items()
-    }
+    values = {name: convert(value) if (convert := _FROM_JSON.get(name)) else value for name, value in data.items()}
     event = cast("Callable[..., Event]", kind)(recorded_at=_time(stored["recorded_at"]), **values)
     return event, Metadata(**stored["metadata"])
 
@@ -252,7 +250,4 @@ def _hold(data: dict[str, Any]) -> Hold:
 def evolve_stored(account: Account | None, topic: str, state: bytes) -> Account:
     """The account after one more row of the log, or as a snapshot row says."""
 
-
     return decode_snapshot(state) if topic == SNAPSHOT_TOPIC else evolve(account, decode(topic, state)[0])
-
-

@@ -16,9 +16,9 @@ from psycopg_pool import AsyncConnectionPool
 from ledger.account import Account
 from ledger.events import Event, Events
 from ledger.past import Past
+from ledger.queries import queries
 from ledger.store.batch import Appended, Batch
 from ledger.store.codec import SNAPSHOT_TOPIC, Metadata, decode, encode_snapshot, evolve_stored
-from ledger.store.queries import queries
 
 Connection = AsyncConnection[Any]
 SQL = queries("ledger.store")
@@ -79,9 +79,7 @@ class Reader:
         behind = list(known)
         while behind:
             versions = [account.version if (account := accounts[name]) else 0 for name in behind]
-            rows = await self._rows(
-                "load", accounts=behind, known=versions, snapshot=SNAPSHOT_TOPIC, limit=PAGE
-            )
+            rows = await self._rows("load", accounts=behind, known=versions, snapshot=SNAPSHOT_TOPIC, limit=PAGE)
             counts = dict.fromkeys(behind, 0)
             for row in rows:
                 accounts[row.account] = evolve_stored(accounts[row.account], row.topic, bytes(row.state))
@@ -140,9 +138,7 @@ class Reader:
         found: dict[str, dict[int, Event]] = {account: {} for account in wanted}
         for row in rows:
             found[row.account][row.version] = decode(row.topic, bytes(row.state))[0]
-        return {
-            account: Past(tuple(event for _, event in sorted(events.items()))) for account, events in found.items()
-        }
+        return {account: Past(tuple(event for _, event in sorted(events.items()))) for account, events in found.items()}
 
     async def executed(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Executed]:
         """The commands that used some (account, receipt) keys; those that were never used are absent."""
@@ -159,10 +155,11 @@ class Reader:
         """One page of an account's events as stored."""
         return [StoredRow(*row) for row in await self._rows("stream", account=account_id, after=after, limit=limit)]
 
-    async def log(self, after: int, limit: int, types: Sequence[str] | None) -> list[StoredRow]:
+    async def log(self, after: int, limit: int, types: Sequence[str] | None, upto: int = 2**62) -> list[StoredRow]:
         """One page of the whole log as stored, of some types or of all."""
         names = list(types) if types else None
-        return [StoredRow(*row) for row in await self._rows("log", after=after, limit=limit, types=names)]
+        rows = await self._rows("log", after=after, upto=upto, limit=limit, types=names)
+        return [StoredRow(*row) for row in rows]
 
     async def last_position(self) -> int:
         """The end of the log; 0 when it is empty."""

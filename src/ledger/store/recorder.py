@@ -51,7 +51,11 @@ class LedgerRecorder(PostgresApplicationRecorder):
             assert row is not None
             if row["stale"]:
                 raise IntegrityError(f"streams have moved on: {row['stale']}")
-        return range(row["first_position"], row["first_position"] + len(stored_events))
+        # A hint for the library's subscriptions, after COMMIT: inside, it would make all commits wait for each other.
+        with self.datastore.cursor() as cursor:
+            self._notify_channel(cursor)
+        first = row["first_position"]
+        return list(range(first, first + len(stored_events)))
 
 
 class SnapshotRecorder(PostgresAggregateRecorder):

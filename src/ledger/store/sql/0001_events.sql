@@ -38,6 +38,11 @@ CREATE TABLE ledger.snapshots (
     PRIMARY KEY (originator_id, originator_version)
 );
 
+-- What the library's snapshot recorder inserts through.
+CREATE TYPE ledger.stored_event_text AS (
+    originator_id text, originator_version bigint, topic text, state bytea
+);
+
 -- One place for the lock that hands out positions: commit order is position order, because whoever appends holds it
 -- until COMMIT. It is an advisory lock and not a table lock: autovacuum stays free, and a role that may only append
 -- can take it.

@@ -96,7 +96,8 @@ LIMIT %(limit)s;
 -- One page of the whole log, of some types or (null) of all.
 SELECT notification_id AS position, originator_id AS account_id, originator_version AS version, topic, state
 FROM ledger.events
-WHERE notification_id > %(after)s AND (%(types)s::text[] IS NULL OR topic = ANY (%(types)s))
+WHERE notification_id > %(after)s AND notification_id <= %(upto)s
+  AND (%(types)s::text[] IS NULL OR topic = ANY (%(types)s))
 ORDER BY notification_id
 LIMIT %(limit)s;
 

@@ -3,7 +3,7 @@
 import re
 from functools import cache
 from importlib.resources import files
-from typing import LiteralString, cast
+from typing import LiteralString
 
 _SECTION = re.compile(r"^-- name: (\w+)\n(.*?)(?=^-- name: |\Z)", re.DOTALL | re.MULTILINE)
 
@@ -12,7 +12,8 @@ _SECTION = re.compile(r"^-- name: (\w+)\n(.*?)(?=^-- name: |\Z)", re.DOTALL | re
 def queries(package: str, name: str = "queries.sql") -> dict[str, LiteralString]:
     """The statements of `name` in the `sql` folder of a package, by their names, without their comments."""
     text = files(package).joinpath("sql", name).read_text()
-    return {
-        title: cast("LiteralString", re.sub(r"^\s*--.*\n", "", body, flags=re.MULTILINE).strip().rstrip(";"))
-        for title, body in _SECTION.findall(text)
-    }
+    return {title: _statement(body) for title, body in _SECTION.findall(text)}
+
+
+def _statement(body: LiteralString) -> LiteralString:
+    return re.sub(r"^\s*--.*\n", "", body, flags=re.MULTILINE).strip().rstrip(";")

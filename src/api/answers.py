@@ -1,0 +1,157 @@
+"""Outcomes as answers. An answer is a pure function of the command's events, so a replay gives the original again."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from ledger.amounts import Balance
+from ledger.entries import Recorded
+from ledger.events import (
+    AccountClosed,
+    AccountFrozen,
+    AccountOpened,
+    AccountUnfrozen,
+    CreditsDeducted,
+    CreditsExpired,
+    CreditsGranted,
+    CreditsHeld,
+    DeductionReversed,
+    Event,
+    GrantVoided,
+    HoldCaptured,
+    HoldExpired,
+    HoldExtended,
+    HoldReleased,
+    PaymentRecorded,
+    PaymentRefunded,
+)
+from ledger.holds import Returns, with_fate
+from ledger.lots import Draws, total
+from ledger.service import AccountAt
+
+
+def answer(recorded: Recorded) -> dict[str, Any]:
+    """What a command answers: where it is in the log, what it did, and the balance after it."""
+    events = recorded.events
+    last = events[-1]
+    result: dict[str, Any] = {
+        "account_id": recorded.account_id,
+        "version": recorded.version,
+        "position": recorded.position,
+        "recorded_at": last.recorded_at,
+    }
+    for event in events:
+        result |= _deed(event)
+    result["balance"] = balance_fields(last.balance)
+    return result
+
+
+def balance_fields(balance: Balance) -> dict[str, Any]:
+    """A balance in the words of the contract."""
+    subscription, permanent, held, expire_at = balance
+    return {
+        "total": subscription + permanent,
+        "held": held,
+        "available": subscription + permanent - held,
+        "subscription_credits": subscription,
+        "permanent_credits": permanent,
+        "subscription_expire_at": expire_at,
+    }
+
+
+def balance_answer(found: AccountAt) -> dict[str, Any]:
+    """The balance query: the balance at a moment, and the open lots in burn order."""
+    account = found.account
+    return {
+        "account_id": account.account_id,
+        "as_of": found.as_of,
+        "version": found.head.version,
+        "position": found.head.position,
+        "standing": account.standing,
+        **balance_fields(account.balance),
+        "grants": [lot._asdict() for lot in account.lots],
+    }
+
+
+def _deed(event: Event) -> dict[str, Any]:
+    match event:
+        case CreditsDeducted():
+            return {
+                "deduction_id": event.deduction_id,
+                **_deduction(event.amount, event.draws, event.balance),
+            }
+        case CreditsGranted():
+            return {
+                "grant_id": event.grant_id,
+                "granted": event.amount,
+                "kind": event.kind,
+                "expires_at": event.expires_at,
+            }
+        case CreditsHeld():
+            return {
+                "hold_id": event.hold_id,
+                "held": event.amount,
+                "expires_at": event.expires_at,
+                "draws": _draws(event.draws),
+            }
+        case HoldExtended():
+            return {"hold_id": event.hold_id, "expires_at": event.expires_at}
+        case HoldCaptured():
+            return {
+                "hold_id": event.hold_id,
+                "deduction_id": event.deduction_id,
+                "captured": event.amount,
+                "final": event.final,
+                **_came_back("released", event.returns),
+                **_deduction(event.amount, event.draws, event.balance),
+            }
+        case HoldReleased():
+            return {"hold_id": event.hold_id, **_came_back("released", event.returns)}
+        case DeductionReversed():
+            return {"deduction_id": event.deduction_id, **_came_back("reversed", event.returns)}
+        case GrantVoided():
+            return {"grant_id": event.grant_id, "voided": event.amount, "uncollected": event.uncollected}
+        case PaymentRecorded():
+            return {"payment_id": event.payment_id, "payment_status": event.status}
+        case PaymentRefunded():
+            return {
+                "payment_id": event.payment_id,
+                "refund_id": event.refund_id,
+                "refunded_minor": event.amount_minor,
+            }
+        case AccountOpened():
+            return {"standing": "active"}
+        case AccountFrozen():
+            return {"standing": "frozen"}
+        case AccountUnfrozen():
+            return {"standing": "active"}
+        case AccountClosed():
+            return {"standing": "closed"}
+        case CreditsExpired() | HoldExpired():
+            return {}
+
+
+def _deduction(amount: int, draws: Draws, balance: Balance) -> dict[str, Any]:
+    from_subscription = total(draws, "subscription")
+    return {
+        "deducted": amount,
+        "from_subscription": from_subscription,
+        "from_permanent": amount - from_subscription,
+        "draws": _draws(draws),
+        "balance_after": balance.total,
+    }
+
+
+def _draws(draws: Draws) -> list[dict[str, Any]]:
+    return [{"grant_id": d.grant_id, "kind": d.kind, "amount": d.amount} for d in draws]
+
+
+def _came_back(word: str, returns: Returns) -> dict[str, int]:
+    return {
+        word: _all(returns),
+        "lapsed": with_fate(returns, "lapsed"),
+        "cancelled": with_fate(returns, "cancelled"),
+    }
+
+
+def _all(returns: Iterable[Any]) -> int:
+    return sum(part.amount for part in returns)

@@ -1,0 +1,327 @@
+"""The door for commands: everything between a request and its answer, the same for every operation.
+
+Who asks, under which key, what exactly, and then the ledger. Single commands and items of a batch go through the same
+`entry_for`; what differs is where the key and the account come from.
+"""
+
+import itertools
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+from starlette.types import Receive, Scope
+
+from api import metrics
+from api.answers import answer
+from api.keys import ApiKey, KeyRing
+from api.operations import OPERATIONS, Defaults, Operation
+from api.problems import Problem, from_pydantic, from_refusal, invalid
+from api.requests import (
+    MAX_BATCH_BODY,
+    MAX_BODY,
+    Reply,
+    check_key,
+    expected_version,
+    header,
+    idempotency_key,
+    is_dry_run,
+    read_body,
+    read_json,
+)
+from ledger.commands import check_account_id
+from ledger.entries import Entry, Outcome, Overloaded, Recorded, Unavailable
+from ledger.errors import Refusal
+from ledger.receipts import fingerprint
+from ledger.service import Ledger
+from ledger.store.codec import Metadata
+
+MAX_BATCH = 10_000
+
+_JSON = (b"content-type", b"application/json")
+_REPLAYED = (b"idempotent-replayed", b"true")
+_OPTIONS = orjson.OPT_UTC_Z
+
+_log = logging.getLogger("credit_ledger.api")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One command of a request: an entry, or why there is none."""
+
+    entry: Entry | None
+    problem: Problem | None
+
+
+class Door:
+    """Turns requests into entries and outcomes into replies."""
+
+    def __init__(self, ledger: Ledger, keys: KeyRing, defaults: Defaults) -> None:
+        self._ledger = ledger
+        self._keys = keys
+        self._defaults = defaults
+        self._origin = secrets.token_hex(4)
+        self._numbers = itertools.count(1)
+
+    # One command -----------------------------------------------------------------------------------------------
+
+    async def command(self, operation: Operation, ids: Mapping[str, str], scope: Scope, receive: Receive) -> Reply:
+        """Answer a request for one command; `ids` are those in its path. Raises ConnectionResetError."""
+        request_id = self._next_request_id()
+        try:
+            reply = await self._command(operation, ids, scope, receive, request_id)
+        except ConnectionResetError:
+            raise
+        except Exception as error:
+            reply = problem_reply(as_problem(error))
+        return _finished(reply, operation.name, request_id)
+
+    async def _command(
+        self, operation: Operation, ids: Mapping[str, str], scope: Scope, receive: Receive, request_id: str
+    ) -> Reply:
+        key = await self._authorized(scope)
+        dry_run = is_dry_run(scope)
+        version = expected_version(scope)
+        named = idempotency_key(scope)
+        fields = read_json(await read_body(scope, receive, MAX_BODY))
+        account_id = ids.get("account_id")
+        if account_id is None:
+            account_id = _take_account_id(fields)
+        entry = self.entry_for(operation, account_id, ids, fields, named, version, key, request_id)
+        if dry_run:
+            outcome = (await self._ledger.rehearse([entry], atomic=False))[0]
+        else:
+            outcome = await self._ledger.execute(entry)
+        return _reply(outcome, dry_run=dry_run)
+
+    async def _authorized(self, scope: Scope) -> ApiKey:
+        key = await self._keys.authenticate(header(scope, b"authorization"))
+        if not key.allows("ledger:write"):
+            raise missing_scope("ledger:write")
+        return key
+
+    def _next_request_id(self) -> str:
+        return f"{self._origin}-{next(self._numbers):x}"
+
+    def entry_for(
+        self,
+        operation: Operation,
+        account_id: str,
+        ids: Mapping[str, str],
+        fields: dict[str, Any],
+        named: str | None,
+        version: int | None,
+        key: ApiKey,
+        request_id: str,
+    ) -> Entry:
+        """An entry for the committer. Raises Problem or Refusal for what is not valid."""
+        try:
+            body = operation.body.model_validate(fields)
+        except ValidationError as error:
+            raise from_pydantic(error.errors(include_url=False)) from None
+        check_account_id(account_id)
+        own = getattr(body, operation.own_key, None) if operation.own_key and named is None else named
+        if own is None:
+            raise Problem("idempotency_key_required", _how_to_key(operation))
+        command = operation.build(account_id, ids, body, self._defaults)
+        metadata = Metadata(key.actor, operation.name, own, request_id)
+        return Entry(command, metadata, fingerprint(operation.values(ids, body)), version)
+
+    # Batches ---------------------------------------------------------------------------------------------------
+
+    async def batch(self, scope: Scope, receive: Receive) -> Reply:
+        """Answer a request for a batch. Raises ConnectionResetError."""
+        request_id = self._next_request_id()
+        try:
+            reply = await self._batch(scope, receive, request_id)
+        except ConnectionResetError:
+            raise
+        except Exception as error:
+            reply = problem_reply(as_problem(error))
+        return _finished(reply, "batch", request_id)
+
+    async def _batch(self, scope: Scope, receive: Receive, request_id: str) -> Reply:
+        key = await self._authorized(scope)
+        dry_run = is_dry_run(scope)
+        fields = read_json(await read_body(scope, receive, MAX_BATCH_BODY))
+        atomic, commands = _batch_fields(fields)
+        items = [self._item(fields, key, f"{request_id}/{n}") for n, fields in enumerate(commands)]
+        if atomic:
+            results = await self._together(items, dry_run=dry_run)
+        else:
+            results = await self._each(items, dry_run=dry_run)
+        return Reply(200, [_JSON], orjson.dumps({"results": results}, option=_OPTIONS))
+
+    def _item(self, fields: object, key: ApiKey, request_id: str) -> Item:
+        try:
+            return Item(self._item_entry(fields, key, request_id), None)
+        except (Problem, Refusal) as error:
+            return Item(None, as_problem(error))
+
+    def _item_entry(self, fields: object, key: ApiKey, request_id: str) -> Entry:
+        if not isinstance(fields, dict):
+            raise invalid("command", "must be a JSON object")
+        operation = OPERATIONS.get(name) if isinstance(name := fields.pop("op", None), str) else None
+        if operation is None:
+            raise invalid("op", f"must be one of {', '.join(OPERATIONS)}")
+        account_id = fields["account_id"] if "account_id" in operation.body.model_fields else None
+        if account_id is None:
+            account_id = fields.pop("account_id", None)
+        if not isinstance(account_id, str):
+            raise invalid("account_id", "must be a string")
+        named = fields.pop("idempotency_key", None)
+        if named is not None:
+            named = check_key(named, "idempotency_key")
+        version = _item_version(fields.pop("if_match", None))
+        ids = {name: _path_id(name, fields) for name in operation.path_ids}
+        return self.entry_for(operation, account_id, ids, fields, named, version, key, request_id)
+
+    async def _each(self, items: list[Item], *, dry_run: bool) -> list[dict[str, Any]]:
+        entries = [item.entry for item in items if item.entry is not None]
+        outcomes: dict[Entry, Outcome | Problem] = {}
+        if dry_run:
+            outcomes |= zip(entries, await self._ledger.rehearse(entries, atomic=False), strict=True)
+        else:
+            for entry, waiting in [(entry, self._submit(entry)) for entry in entries]:
+                outcomes[entry] = waiting if isinstance(waiting, Problem) else await _settled(waiting)
+        return [
+            _result(item.problem if item.entry is None else outcomes[item.entry], dry_run=dry_run) for item in items
+        ]
+
+    def _submit(self, entry: Entry) -> Any:
+        try:
+            return self._ledger.committer.submit(entry)
+        except (Overloaded, Unavailable) as error:
+            return as_problem(error)
+
+    async def _together(self, items: list[Item], *, dry_run: bool) -> list[dict[str, Any]]:
+        for index, item in enumerate(items):
+            if item.problem is not None:
+                raise Problem(
+                    "batch_refused",
+                    f"Command {index} of the atomic batch is not valid, so none was carried out: {item.problem.detail}",
+                    index=index,
+                    cause={"code": item.problem.code, "detail": item.problem.detail, **item.problem.facts},
+                )
+        entries = [item.entry for item in items if item.entry is not None]
+        if dry_run:
+            outcomes = await self._ledger.rehearse(entries, atomic=True)
+        else:
+            outcomes = await self._ledger.execute_together(entries) if entries else []
+        for outcome in outcomes:
+            if isinstance(outcome, Refusal):
+                raise from_refusal(outcome)
+        return [_result(outcome, dry_run=dry_run) for outcome in outcomes]
+
+
+def _finished(reply: Reply, operation: str, request_id: str) -> Reply:
+    reply.headers.append((b"x-request-id", request_id.encode()))
+    metrics.count_command(operation, reply.status)
+    return reply
+
+
+async def _settled(waiting: Any) -> Outcome | Problem:
+    try:
+        outcome: Outcome = await waiting
+    except Exception as error:
+        return as_problem(error)
+    return outcome
+
+
+def _take_account_id(fields: dict[str, Any]) -> str:
+    account_id = fields.get("account_id")
+    return account_id if isinstance(account_id, str) else ""  # the body's own validation says what is wrong
+
+
+def _batch_fields(fields: dict[str, Any]) -> tuple[bool, list[Any]]:
+    for name in fields.keys() - {"atomic", "commands"}:
+        raise invalid(name, "is not a field of this request")
+    atomic, commands = fields.get("atomic", False), fields.get("commands")
+    if not isinstance(atomic, bool):
+        raise invalid("atomic", "must be true or false")
+    if not isinstance(commands, list):
+        raise invalid("commands", "must be a list")
+    if len(commands) > MAX_BATCH:
+        raise Problem("batch_too_large", f"A batch may have {MAX_BATCH} commands.", limit=MAX_BATCH)
+    return atomic, commands
+
+
+def _item_version(value: object) -> int | None:
+    if value is not None and (type(value) is not int or value < 0):
+        raise invalid("if_match", "must be an account version")
+    return value
+
+
+def _path_id(name: str, fields: dict[str, Any]) -> str:
+    value = fields.pop(name, None)
+    if not isinstance(value, str):
+        raise invalid(name, "must be a string")
+    return value
+
+
+def _how_to_key(operation: Operation) -> str:
+    own = f", or {operation.own_key} in the body" if operation.own_key else ""
+    return f"Send an Idempotency-Key header{own}, so that the command can be repeated without harm."
+
+
+def missing_scope(scope: str) -> Problem:
+    """The key is good and may not do this."""
+    return Problem("missing_scope", f"The API key lacks the scope {scope}.", scope=scope)
+
+
+def problem_reply(problem: Problem) -> Reply:
+    """A problem as a reply."""
+    return Reply(problem.status, problem.headers(), problem.body())
+
+
+def as_problem(error: Exception) -> Problem:
+    """Anything that can go wrong with a request as a problem."""
+    match error:
+        case Problem():
+            return error
+        case Refusal():
+            return from_refusal(error)
+        case Overloaded():
+            return Problem("overloaded", "Too many commands are waiting; repeat this one later.", retry_after=1)
+        case Unavailable():
+            return Problem(
+                "unavailable",
+                "The database cannot be reached, so the outcome is not known; repeat the request with the same key.",
+                retry_after=2,
+            )
+        case _:
+            _log.error("a request failed", exc_info=error)
+            return Problem("internal_error", "The request failed; nothing is known to be wrong with it.")
+
+
+def _reply(outcome: Outcome, *, dry_run: bool) -> Reply:
+    if isinstance(outcome, Refusal):
+        metrics.count_refusal(outcome.code)
+        return problem_reply(from_refusal(outcome))
+    document = answer(outcome)
+    if dry_run:
+        document |= {"position": outcome.position or None, "dry_run": True}
+    headers = [_JSON]
+    if outcome.replayed:
+        headers.append(_REPLAYED)
+    status = 200 if dry_run or outcome.replayed else 201
+    return Reply(status, headers, orjson.dumps(document, option=_OPTIONS))
+
+
+def _result(outcome: Outcome | Problem | None, *, dry_run: bool) -> dict[str, Any]:
+    """One command of a batch: its status and what it would answer alone."""
+    if isinstance(outcome, Refusal):
+        metrics.count_refusal(outcome.code)
+        outcome = from_refusal(outcome)
+    if isinstance(outcome, Recorded):
+        result = {"status": 200 if dry_run or outcome.replayed else 201, **answer(outcome)}
+        if outcome.replayed:
+            result["idempotent_replayed"] = True
+        if dry_run:
+            result |= {"position": outcome.position or None, "dry_run": True}
+        return result
+    assert outcome is not None
+    return outcome.document()

@@ -1,0 +1,139 @@
+"""Refusals as answers: the one file that knows which HTTP status belongs to which code (RFC 9457).
+
+docs/errors.md has a heading for each code, and a test compares the two.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from pydantic_core import ErrorDetails
+
+from ledger.errors import Refusal
+
+PROBLEM_JSON = "application/problem+json"
+
+STATUSES: dict[str, tuple[int, str]] = {
+    "idempotency_key_required": (400, "An idempotency key is required"),
+    "malformed_json": (400, "The body is not JSON"),
+    "unauthenticated": (401, "A valid API key is required"),
+    "insufficient_credits": (402, "Not enough credits"),
+    "missing_scope": (403, "The API key may not do this"),
+    "not_found": (404, "There is nothing at this address"),
+    "account_not_found": (404, "There is no such account"),
+    "grant_not_found": (404, "There is no such grant"),
+    "deduction_not_found": (404, "There is no such deduction"),
+    "hold_not_found": (404, "There is no such hold"),
+    "payment_not_found": (404, "There is no such payment"),
+    "receipt_not_found": (404, "The key has not been used"),
+    "method_not_allowed": (405, "This address does not take this method"),
+    "account_exists_with_different_body": (409, "The account exists"),
+    "account_closed": (409, "The account is closed"),
+    "account_frozen": (409, "The account is frozen"),
+    "hold_already_captured": (409, "The hold has been captured"),
+    "hold_already_released": (409, "The hold has been released"),
+    "hold_expired": (409, "The hold has expired"),
+    "payment_already_recorded": (409, "The payment was recorded before"),
+    "refund_already_recorded": (409, "The refund was recorded before"),
+    "batch_refused": (409, "The atomic batch was refused"),
+    "version_mismatch": (412, "The account has moved on"),
+    "body_too_large": (413, "The body is too large"),
+    "batch_too_large": (413, "The batch is too large"),
+    "unsupported_media_type": (415, "The body must be JSON"),
+    "validation_failed": (422, "The request is not valid"),
+    "idempotency_key_reused": (422, "The idempotency key was used with another body"),
+    "amount_exceeds_hold": (422, "The amount is larger than the hold"),
+    "amount_exceeds_deduction": (422, "The amount is larger than what can be reversed"),
+    "amount_exceeds_payment": (422, "The amount is larger than what can be refunded"),
+    "balance_limit_exceeded": (422, "The balance would be too large"),
+    "open_lots_limit_exceeded": (422, "Too many open lots"),
+    "open_holds_limit_exceeded": (422, "Too many open holds"),
+    "draws_limit_exceeded": (422, "Too many draws for one event"),
+    "rate_limited": (429, "Too many requests"),
+    "internal_error": (500, "Something is wrong in the ledger"),
+    "overloaded": (503, "The ledger is busy"),
+    "unavailable": (503, "The database cannot be reached"),
+}
+"""code -> status and title."""
+
+
+class Problem(Exception):
+    """A request that is answered with a problem document."""
+
+    def __init__(self, code: str, detail: str, *, retry_after: int | None = None, **facts: Any) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.facts = facts
+        self.retry_after = retry_after
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of the code."""
+        return STATUSES[self.code][0]
+
+    def document(self) -> dict[str, Any]:
+        """The problem as JSON."""
+        status, title = STATUSES[self.code]
+        return {
+            "type": f"urn:credit-ledger:problem:{self.code}",
+            "title": title,
+            "status": status,
+            "code": self.code,
+            "detail": self.detail,
+            **self.facts,
+        }
+
+    def body(self) -> bytes:
+        """The problem as bytes."""
+        return orjson.dumps(self.document(), option=orjson.OPT_UTC_Z)
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """What goes beside the body."""
+        result = [(b"content-type", PROBLEM_JSON.encode())]
+        if self.code == "unauthenticated":
+            result.append((b"www-authenticate", b"Bearer"))
+        if self.retry_after is not None:
+            result.append((b"retry-after", str(self.retry_after).encode()))
+        return result
+
+
+def from_refusal(refusal: Refusal) -> Problem:
+    """A refusal of the ledger as a problem."""
+    return Problem(refusal.code, refusal.message, **refusal.facts)
+
+
+def validation_failed(errors: Sequence[dict[str, Any]]) -> Problem:
+    """One problem for all fields that are wrong."""
+    names = ", ".join(sorted({error["field"] for error in errors}))
+    return Problem("validation_failed", f"Not valid: {names}.", errors=list(errors))
+
+
+def invalid(field: str, message: str) -> Problem:
+    """One field that is wrong."""
+    return validation_failed([{"field": field, "message": message}])
+
+
+def from_pydantic(details: Sequence[ErrorDetails], prefix: str = "") -> Problem:
+    """What pydantic found wrong, field by field, in the words of this API."""
+    return validation_failed([_field_error(detail, prefix) for detail in details])
+
+
+def _field_error(detail: ErrorDetails, prefix: str) -> dict[str, Any]:
+    path = ".".join(str(part) for part in detail["loc"])
+    error: dict[str, Any] = {"field": prefix + path or "body", "message": _message(detail)}
+    value = detail.get("input")
+    if isinstance(value, bool | int | float | str) and len(repr(value)) <= 64 and value == value:
+        error["value"] = value
+    limits = {k: v for k, v in (detail.get("ctx") or {}).items() if isinstance(v, int | str)}
+    if limits:
+        error["limits"] = limits
+    return error
+
+
+def _message(detail: ErrorDetails) -> str:
+    if detail["type"] == "extra_forbidden":
+        return "is not a field of this request"
+    if detail["type"] == "missing":
+        return "is required"
+    return detail["msg"][:1].lower() + detail["msg"][1:]

@@ -1,0 +1,68 @@
+"""The sweeper: records expiries and hold expiries that no command has met, at a bounded rate.
+
+Answers never depend on it: an expired lot is never spendable, swept or not. One process of all sweeps at a time.
+"""
+
+import asyncio
+import logging
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg_pool import PoolTimeout
+
+from api import metrics
+from ledger.commands import RecordExpiries
+from ledger.entries import Entry, Overloaded, Recorded, Unavailable
+from ledger.service import Ledger
+from ledger.store.codec import Metadata
+from projections.deadlines import Deadlines
+
+_RETRY = 2.0
+_log = logging.getLogger("credit_ledger.sweeper")
+
+
+class Sweeper:
+    """Looks every `interval` seconds, and writes to at most `rate` accounts a second."""
+
+    def __init__(self, ledger: Ledger, conninfo: str, interval: float, rate: int) -> None:
+        self._ledger = ledger
+        self._conninfo = conninfo
+        self._interval = interval
+        self._batch = max(1, int(rate * interval))
+
+    async def run(self) -> None:
+        """Sweep until cancelled; a lost database is waited for."""
+        while True:
+            try:
+                async with await AsyncConnection.connect(self._conninfo, autocommit=True) as connection:
+                    await self._sweep_on(connection)
+            except (psycopg.Error, PoolTimeout, OSError, Unavailable) as error:
+                _log.warning("the sweeper waits for the database: %s", str(error).strip() or type(error).__name__)
+            await asyncio.sleep(_RETRY)
+
+    async def _sweep_on(self, connection: AsyncConnection[Any]) -> None:
+        deadlines = Deadlines(self._ledger, connection)
+        while not await deadlines.lead():
+            await asyncio.sleep(_RETRY)
+        while True:
+            await deadlines.follow()
+            await self.sweep(deadlines)
+            await asyncio.sleep(self._interval)
+
+    async def sweep(self, deadlines: Deadlines) -> int:
+        """Record what is due at one batch of accounts; returns how many events that made."""
+        now = self._ledger.clock()
+        accounts = await deadlines.due(now, self._batch)
+        try:
+            outcomes = await asyncio.gather(*[self._ledger.execute(_entry(account)) for account in accounts])
+        except Overloaded:
+            return 0  # commands come first; the next turn looks again
+        events = sum(len(outcome.events) for outcome in outcomes if isinstance(outcome, Recorded))
+        metrics.SWEPT.inc(events)
+        await deadlines.done(accounts, now)
+        return events
+
+
+def _entry(account_id: str) -> Entry:
+    return Entry(RecordExpiries(account_id), Metadata("sweeper", "expire", None, "sweep"))

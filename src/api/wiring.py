@@ -1,0 +1,18 @@
+"""What a process of the service is made of."""
+
+from dataclasses import dataclass
+
+from api.door import Door
+from api.keys import KeyRing
+from ledger.service import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """The parts, put together in app.py."""
+
+    ledger: Ledger
+    keys: KeyRing
+    door: Door
+    processes: bool
+    """Whether several worker processes serve together."""

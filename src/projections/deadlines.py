@@ -1,0 +1,60 @@
+"""Deadlines: which accounts time is about to change. The sweeper asks; nothing that is answered depends on it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from ledger.events import CreditsGranted, CreditsHeld, Event, HoldExtended
+from ledger.queries import queries
+from ledger.service import Ledger
+
+PAGE = 2_000
+_TYPES = [kind.__name__ for kind in (CreditsGranted, CreditsHeld, HoldExtended)]
+_SQL = queries("projections", "deadlines.sql")
+
+
+class Deadlines:
+    """The projection, over a connection of its own in autocommit."""
+
+    def __init__(self, ledger: Ledger, connection: AsyncConnection[Any]) -> None:
+        self._ledger = ledger
+        self._connection = connection
+
+    async def lead(self) -> bool:
+        """Whether this connection keeps the deadlines. One does; the others may take over when it ends."""
+        row = await self._one("lead")
+        return bool(row[0])
+
+    async def follow(self) -> None:
+        """Read the log to its end, a page at a time; rows and checkpoint are one transaction."""
+        position = int((await self._one("checkpoint"))[0])
+        while True:
+            end = await self._ledger.last_position()
+            page = await self._ledger.follow(position, end, PAGE, _TYPES)
+            position = page[-1].position if len(page) == PAGE else max(end, position)
+            found = [(item.account_id, at) for item in page if (at := _deadline(item.event)) is not None]
+            async with self._connection.transaction():
+                accounts, times = [account for account, _ in found], [at for _, at in found]
+                await self._connection.execute(_SQL["add"], {"accounts": accounts, "times": times})
+                await self._connection.execute(_SQL["advance"], {"position": position})
+            if len(page) < PAGE:
+                return
+
+    async def due(self, now: datetime, limit: int) -> list[str]:
+        """Accounts with a deadline that has passed, the longest overdue first."""
+        cursor = await self._connection.execute(_SQL["due"], {"now": now, "limit": limit})
+        return [account for (account,) in await cursor.fetchall()]
+
+    async def done(self, accounts: Sequence[str], now: datetime) -> None:
+        """Forget the deadlines of some accounts up to `now`: what was due is recorded."""
+        await self._connection.execute(_SQL["done"], {"accounts": list(accounts), "now": now})
+
+    async def _one(self, name: str) -> Any:
+        cursor = await self._connection.execute(_SQL[name])
+        return await cursor.fetchone()
+
+
+def _deadline(event: Event) -> datetime | None:
+    return event.expires_at if isinstance(event, CreditsGranted | CreditsHeld | HoldExtended) else None

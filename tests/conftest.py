@@ -1,0 +1,91 @@
+"""What tests of every floor share: real servers, fresh databases, a ledger with a clock of its own, a real service."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import pytest_asyncio
+
+from ledger.service import Ledger
+from tests.postgres import TestServer, TestServers
+from tests.service import Service, running_service
+
+SERVERS = ["embedded", "machine"]
+
+
+class Clock:
+    """Time as a test sees it."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **length: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(**length)
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServers]:
+    with ExitStack() as stack:
+        yield TestServers(tmp_path_factory.mktemp("servers"), stack)
+
+
+@pytest.fixture
+def server(servers: TestServers) -> TestServer:
+    """The embedded server."""
+    found = servers.get("embedded")
+    assert found is not None
+    return found
+
+
+@pytest.fixture(params=SERVERS)
+def each_server(request: pytest.FixtureRequest, servers: TestServers) -> TestServer:
+    """The embedded server, then the machine's."""
+    found = servers.get(request.param)
+    if found is None:
+        pytest.skip("no PostgreSQL of the machine: tested on the embedded one alone")
+    return found
+
+
+@pytest.fixture
+def database(server: TestServer) -> Iterator[str]:
+    """A fresh, migrated database on the embedded server."""
+    with server.database() as conninfo:
+        yield conninfo
+
+
+@pytest.fixture
+def each_database(each_server: TestServer) -> Iterator[str]:
+    """A fresh, migrated database on each server."""
+    with each_server.database() as conninfo:
+        yield conninfo
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest_asyncio.fixture
+async def ledger(database: str, clock: Clock) -> AsyncIterator[Ledger]:
+    async with Ledger(database, clock=clock).running() as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def each_ledger(each_database: str, clock: Clock) -> AsyncIterator[Ledger]:
+    async with Ledger(each_database, clock=clock).running() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def service(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One `credit-ledger serve` for all tests that only need accounts of their own."""
+    found = servers.get("embedded")
+    assert found is not None
+    with found.database() as conninfo, running_service(conninfo, tmp_path_factory.mktemp("service")) as running:
+        yield running

@@ -1,0 +1,142 @@
+"""What a decision answers, in the words of the HTTP contract: the model's vocabulary, read off the events."""
+
+from typing import Any
+
+from ledger.amounts import Balance
+from ledger.events import (
+    AccountClosed,
+    AccountFrozen,
+    AccountOpened,
+    AccountUnfrozen,
+    CreditsDeducted,
+    CreditsExpired,
+    CreditsGranted,
+    CreditsHeld,
+    DeductionReversed,
+    Event,
+    Events,
+    GrantVoided,
+    HoldCaptured,
+    HoldExpired,
+    HoldExtended,
+    HoldReleased,
+    PaymentRecorded,
+    PaymentRefunded,
+)
+from ledger.holds import Returns, with_fate
+from ledger.lots import Draws, total
+from tests.domain.journal import Journal
+from tests.domain.model import Answer, Given
+
+
+def answer_of(events: Events, journal: Journal) -> Answer:
+    """The answer to a command that led to `events`, which the journal has appended."""
+    passed = [event for event in events if isinstance(event, HoldExpired | CreditsExpired)]
+    answer: Answer = {"passed": sorted((what_time_did(event) for event in passed), key=repr)}
+    for event in events[len(passed) :]:
+        answer.update(what_was_done(event))
+    account = journal.opened
+    after = {"version": account.version, "recorded_at": account.recorded_at}
+    return {**answer, **after, "balance": balance_of(account.balance)}
+
+
+def balance_of(balance: Balance) -> Answer:
+    """A balance by its names in the contract."""
+    return {
+        "total": balance.total,
+        "held": balance.held,
+        "available": balance.available,
+        "subscription_credits": balance.subscription,
+        "permanent_credits": balance.permanent,
+        "subscription_expire_at": balance.subscription_expire_at,
+    }
+
+
+def what_time_did(event: HoldExpired | CreditsExpired) -> tuple[object, ...]:
+    """A hold's or a lot's end."""
+    if isinstance(event, HoldExpired):
+        return ("hold expired", event.hold_id, event.effective_at, _given(event.returns))
+    return ("lot lapsed", event.grant_id, event.effective_at, event.amount)
+
+
+def what_was_done(event: Event) -> dict[str, Any]:
+    """One event of a decision, told by name."""
+    match event:
+        case AccountOpened():
+            return {"opened": event.account_id}
+        case CreditsGranted():
+            return {
+                "grant_id": event.grant_id,
+                "granted": event.amount,
+                "kind": event.kind,
+                "expires_at": event.expires_at,
+                "source": event.source,
+            }
+        case CreditsDeducted():
+            return {"deducted": event.amount, **_deduction(event.deduction_id, event.draws)}
+        case CreditsHeld():
+            return {
+                "hold_id": event.hold_id,
+                "held": event.amount,
+                "expires_at": event.expires_at,
+                "draws": _draws(event.draws),
+            }
+        case HoldExtended():
+            return {"hold_id": event.hold_id, "expires_at": event.expires_at}
+        case HoldCaptured():
+            return {
+                "hold_id": event.hold_id,
+                "captured": event.amount,
+                "deducted": event.amount,
+                "given": _given(event.returns),
+                "hold_is_over": event.final,
+                **_deduction(event.deduction_id, event.draws),
+            }
+        case HoldReleased():
+            return {"hold_id": event.hold_id, "given": _given(event.returns)}
+        case DeductionReversed():
+            return {"reversed": event.amount, "given": _given(event.returns)}
+        case GrantVoided():
+            return {
+                "grant_id": event.grant_id,
+                "voided": event.amount,
+                "uncollected": event.uncollected,
+                "closed": event.closed,
+            }
+        case PaymentRecorded():
+            return {"payment_id": event.payment_id, "status": event.status}
+        case PaymentRefunded():
+            return {
+                "refund_id": event.refund_id,
+                "refunded": event.amount_minor,
+                "refunded_so_far": event.refunded_minor,
+            }
+        case AccountFrozen():
+            return {"standing": "frozen"}
+        case AccountUnfrozen():
+            return {"standing": "active"}
+        case AccountClosed():
+            return {"standing": "closed"}
+        case HoldExpired() | CreditsExpired():
+            raise AssertionError(f"time comes first, and not after the command: {event}")
+
+
+def _deduction(deduction_id: str, draws: Draws) -> dict[str, Any]:
+    return {
+        "deduction_id": deduction_id,
+        "from_subscription": total(draws, "subscription"),
+        "from_permanent": total(draws, "permanent"),
+        "draws": _draws(draws),
+    }
+
+
+def _draws(draws: Draws) -> list[tuple[str, str, int]]:
+    return [(part.grant_id, part.kind, part.amount) for part in draws]
+
+
+def _given(returns: Returns) -> Given:
+    return Given(
+        with_fate(returns, "returned"),
+        with_fate(returns, "lapsed"),
+        with_fate(returns, "cancelled"),
+    )

@@ -1,0 +1,529 @@
+"""The whole product once more, as plainly as it can be said. Written from the design alone.
+
+It shares no code with the ledger: the commands come in as they are, and everything else is dictionaries, lists and
+loops. Nothing is ever thrown away, nothing is derived in advance, nothing is fast. A command is carried out on a
+copy, so that one that is refused has done nothing. Wherever the ledger and this page disagree, one of them is wrong.
+"""
+
+import pickle
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ledger import commands as c
+
+LARGEST = 9_007_199_254_740_991
+MOST_LOTS = 10_000
+MOST_HOLDS = 10_000
+MOST_DRAWS = 1_000
+
+Answer = dict[str, Any]
+
+
+class Refused(Exception):
+    """The product says no: the code, and the numbers that go with it."""
+
+    def __init__(self, code: str, **facts: object) -> None:
+        super().__init__(code)
+        self.code = code
+        self.facts = facts
+
+
+@dataclass
+class Grant:
+    """One grant, for ever: `free` is what is neither spent, held, lapsed nor cancelled."""
+
+    grant_id: str
+    number: int
+    kind: str
+    amount: int
+    expires_at: datetime | None
+    free: int
+    closed: bool = False
+
+
+@dataclass
+class Part:
+    """Credits of one grant."""
+
+    grant_id: str
+    amount: int
+
+
+@dataclass
+class Hold:
+    """One hold, for ever: the parts that are still held, and how it ended."""
+
+    hold_id: str
+    parts: list[Part]
+    expires_at: datetime
+    ended: str | None = None
+
+
+@dataclass
+class Payment:
+    """One payment, for ever."""
+
+    status: str
+    amount_minor: int
+    grant_id: str | None
+    refunds: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Given:
+    """What became of credits that came back."""
+
+    returned: int = 0
+    lapsed: int = 0
+    cancelled: int = 0
+
+
+class Model:
+    """One account."""
+
+    def __init__(self) -> None:
+        self.exists = False
+        self.standing = "active"
+        self.version = 0
+        self.recorded_at: datetime | None = None
+        self.grants: dict[str, Grant] = {}
+        self.holds: dict[str, Hold] = {}
+        self.deductions: dict[str, list[Part]] = {}  # the parts that are not reversed, in the order of the draws
+        self.payments: dict[str, Payment] = {}
+        self.passed: list[tuple[object, ...]] = []  # what time took before the command
+
+    # Asking -------------------------------------------------------------------------------------------------------
+
+    def ask(self, command: c.Command, now: datetime) -> Answer | Refused:
+        """What the product answers; when it is no refusal, the command has been carried out."""
+        after = self._copy()
+        try:
+            answer = after._carry_out(command, now)
+        except Refused as refused:
+            return refused
+        self.__dict__ = after.__dict__
+        return answer
+
+    def balance(self, at: datetime) -> Answer:
+        """The balance at a moment that is not before the last event, when nothing happens until then."""
+        after = self._copy()
+        after._let_time_pass(at)
+        return after._balance()
+
+    def lots(self) -> list[tuple[str, int]]:
+        """What is free, grant by grant, in the order in which it would be spent."""
+        after, order = self._copy(), []
+        while (grant := after._next_to_burn()) is not None:
+            order.append((grant.grant_id, grant.free))
+            grant.free = 0
+        return order
+
+    def _copy(self) -> "Model":
+        copied: Model = pickle.loads(pickle.dumps(self))
+        return copied
+
+    # The order of the refusals: the account, its standing, the thing named, the amount, the limits. -----------------
+
+    def _carry_out(self, command: c.Command, now: datetime) -> Answer:
+        if isinstance(command, c.OpenAccount):
+            return self._open(command, now)
+        if not self.exists or self.recorded_at is None:
+            raise Refused("account_not_found")
+        self._check_standing(command)
+        at = max(now, self.recorded_at)
+        self.passed = []
+        self._let_time_pass(at)
+        did = self._do(command, at)
+        if did or self.passed:
+            self.recorded_at = at
+        return {"passed": sorted(self.passed, key=repr), **did, **self._after()}
+
+    def _check_standing(self, command: c.Command) -> None:
+        giving_back = c.ReverseDeduction | c.ReleaseHold | c.RecordExpiries
+        if self.standing == "closed" and not isinstance(command, giving_back):
+            raise Refused("account_closed")
+        spending = c.DeductCredits | c.PlaceHold | c.ExtendHold | c.CaptureHold
+        if self.standing == "frozen" and isinstance(command, spending):
+            raise Refused("account_frozen")
+
+    def _do(self, command: c.Command, at: datetime) -> Answer:
+        match command:
+            case c.GrantCredits():
+                return self._grant(command, at)
+            case c.DeductCredits():
+                return self._deduct(command)
+            case c.PlaceHold():
+                return self._hold(command, at)
+            case c.ExtendHold():
+                return self._extend(command, at)
+            case c.CaptureHold():
+                return self._capture(command, at)
+            case c.ReleaseHold():
+                return self._release(command, at)
+            case c.ReverseDeduction():
+                return self._reverse(command, at)
+            case c.VoidGrant():
+                return self._void(command)
+            case c.RecordPayment():
+                return self._pay(command, at)
+            case c.RefundPayment():
+                return self._refund(command)
+            case c.FreezeAccount():
+                return self._stand("frozen")
+            case c.UnfreezeAccount():
+                return self._stand("active")
+            case c.CloseAccount():
+                return self._stand("closed")
+            case _:
+                return {}
+
+    # Time ---------------------------------------------------------------------------------------------------------
+
+    def _let_time_pass(self, to: datetime) -> None:
+        while True:
+            moments = [hold.expires_at for hold in self.holds.values() if not hold.ended]
+            moments += [g.expires_at for g in self.grants.values() if g.free and g.expires_at]
+            moment = min(moments, default=None)
+            if moment is None or moment > to:
+                return
+            for hold in self.holds.values():
+                if not hold.ended and hold.expires_at == moment:
+                    self._expire_hold(hold, moment)
+            for grant in self.grants.values():
+                if grant.free and grant.expires_at == moment:
+                    self._next_version()
+                    self.passed.append(("lot lapsed", grant.grant_id, moment, grant.free))
+                    grant.free = 0
+
+    def _expire_hold(self, hold: Hold, moment: datetime) -> None:
+        self._next_version()
+        given = self._give_back(hold.parts, moment)
+        hold.parts, hold.ended = [], "expired"
+        self.passed.append(("hold expired", hold.hold_id, moment, given))
+
+    # Credits in ---------------------------------------------------------------------------------------------------
+
+    def _open(self, command: c.OpenAccount, now: datetime) -> Answer:
+        if self.exists:
+            raise Refused("account_exists_with_different_body")
+        self.exists = True
+        self.recorded_at = now
+        self._next_version()
+        if not command.signup_credits:
+            return {"passed": [], "opened": command.account_id, **self._after()}
+        granted = self._new_grant("permanent", command.signup_credits, None, "signup")
+        return {"passed": [], "opened": command.account_id, **granted, **self._after()}
+
+    def _grant(self, command: c.GrantCredits, at: datetime, payment_id: str | None = None) -> Answer:
+        expires_at = None
+        if command.kind == "subscription":
+            expires_at = command.expires_at
+            if expires_at is None and command.lifetime is not None:
+                expires_at = at + command.lifetime
+            if expires_at is not None and expires_at <= at:
+                raise Refused("validation_failed")
+        self._check_room(command.amount)
+        if len([g for g in self.grants.values() if g.free]) >= MOST_LOTS:
+            raise Refused("open_lots_limit_exceeded", limit=MOST_LOTS)
+        usual = "subscription"
+        if command.kind == "permanent":
+            usual = "topup" if payment_id else "adjustment"
+        return self._new_grant(command.kind, command.amount, expires_at, command.source or usual)
+
+    def _new_grant(self, kind: str, amount: int, expires_at: datetime | None, source: str) -> Answer:
+        number = self._next_version()
+        grant = Grant(f"grt_{number}", number, kind, amount, expires_at, free=amount)
+        self.grants[grant.grant_id] = grant
+        return {
+            "grant_id": grant.grant_id,
+            "granted": amount,
+            "kind": kind,
+            "expires_at": expires_at,
+            "source": source,
+        }
+
+    def _check_room(self, amount: int) -> None:
+        total = self._balance()["total"]
+        if total + amount > LARGEST:
+            raise Refused("balance_limit_exceeded", total=total, amount=amount, limit=LARGEST)
+
+    # Credits out --------------------------------------------------------------------------------------------------
+
+    def _next_to_burn(self) -> Grant | None:
+        for kind in ("subscription", "permanent"):
+            best = None
+            for grant in self.grants.values():
+                if grant.kind != kind or not grant.free:
+                    continue
+                if best is None or self._burns_before(grant, best):
+                    best = grant
+            if best is not None:
+                return best
+        return None
+
+    def _burns_before(self, one: Grant, other: Grant) -> bool:
+        if one.expires_at == other.expires_at:
+            return one.number < other.number
+        if one.expires_at is None:
+            return False
+        return other.expires_at is None or one.expires_at < other.expires_at
+
+    def _draw(self, amount: int, *, required: int, covered: int = 0) -> list[Part]:
+        available = sum(grant.free for grant in self.grants.values())
+        if amount > available:
+            missing = amount - available
+            raise Refused(
+                "insufficient_credits",
+                required=required,
+                available=available + covered,
+                shortfall=missing,
+            )
+        parts = []
+        while amount:
+            grant = self._next_to_burn()
+            assert grant is not None
+            size = min(grant.free, amount)
+            grant.free -= size
+            amount -= size
+            parts.append(Part(grant.grant_id, size))
+        return parts
+
+    def _check_draws(self, parts: list[Part]) -> None:
+        if len(parts) > MOST_DRAWS:
+            raise Refused("draws_limit_exceeded", limit=MOST_DRAWS)
+
+    def _deduct(self, command: c.DeductCredits) -> Answer:
+        parts = self._draw(command.amount, required=command.amount)
+        self._check_draws(parts)
+        return self._new_deduction(parts)
+
+    def _new_deduction(self, parts: list[Part]) -> Answer:
+        deduction_id = f"ded_{self._next_version()}"
+        self.deductions[deduction_id] = parts
+        by_kind = {"subscription": 0, "permanent": 0}
+        for part in parts:
+            by_kind[self.grants[part.grant_id].kind] += part.amount
+        return {
+            "deduction_id": deduction_id,
+            "deducted": by_kind["subscription"] + by_kind["permanent"],
+            "from_subscription": by_kind["subscription"],
+            "from_permanent": by_kind["permanent"],
+            "draws": self._said(parts),
+        }
+
+    def _said(self, parts: list[Part]) -> list[tuple[str, str, int]]:
+        return [(part.grant_id, self.grants[part.grant_id].kind, part.amount) for part in parts]
+
+    # Holds --------------------------------------------------------------------------------------------------------
+
+    def _hold(self, command: c.PlaceHold, at: datetime) -> Answer:
+        parts = self._draw(command.amount, required=command.amount)
+        if len([hold for hold in self.holds.values() if not hold.ended]) >= MOST_HOLDS:
+            raise Refused("open_holds_limit_exceeded", limit=MOST_HOLDS)
+        self._check_draws(parts)
+        hold = Hold(f"hld_{self._next_version()}", parts, at + command.expires_in)
+        self.holds[hold.hold_id] = hold
+        return {
+            "hold_id": hold.hold_id,
+            "held": command.amount,
+            "expires_at": hold.expires_at,
+            "draws": self._said(parts),
+        }
+
+    def _open_hold(self, hold_id: str) -> Hold:
+        hold = self.holds.get(hold_id)
+        if hold is None:
+            raise Refused("hold_not_found")
+        endings = {
+            "captured": "hold_already_captured",
+            "released": "hold_already_released",
+            "expired": "hold_expired",
+        }
+        if hold.ended:
+            raise Refused(endings[hold.ended])
+        return hold
+
+    def _extend(self, command: c.ExtendHold, at: datetime) -> Answer:
+        hold = self._open_hold(command.hold_id)
+        hold.expires_at = max(hold.expires_at, at + command.expires_in)
+        self._next_version()
+        return {"hold_id": hold.hold_id, "expires_at": hold.expires_at}
+
+    def _capture(self, command: c.CaptureHold, at: datetime) -> Answer:
+        hold = self._open_hold(command.hold_id)
+        held = sum(part.amount for part in hold.parts)
+        wanted = held if command.amount is None else command.amount
+        excess = []
+        if wanted > held:
+            if command.on_excess == "reject":
+                raise Refused("amount_exceeds_hold", amount=wanted, held=held, excess=wanted - held)
+            excess = self._draw(wanted - held, required=wanted, covered=held)
+            self._check_draws(excess)
+        spent = self._take_off(hold.parts, min(wanted, held))
+        given = Given()
+        if command.final or not hold.parts:
+            given = self._give_back(hold.parts, at)
+            hold.parts, hold.ended = [], "captured"
+        return {
+            "hold_id": hold.hold_id,
+            "captured": wanted,
+            "given": given,
+            "hold_is_over": hold.ended is not None,
+            **self._new_deduction(spent + excess),
+        }
+
+    def _take_off(self, parts: list[Part], amount: int) -> list[Part]:
+        """Take `amount` off the front of `parts`, and return it."""
+        taken = []
+        while amount:
+            size = min(parts[0].amount, amount)
+            taken.append(Part(parts[0].grant_id, size))
+            parts[0].amount -= size
+            amount -= size
+            if not parts[0].amount:
+                parts.pop(0)
+        return taken
+
+    def _release(self, command: c.ReleaseHold, at: datetime) -> Answer:
+        hold = self._open_hold(command.hold_id)
+        self._next_version()
+        given = self._give_back(hold.parts, at)
+        hold.parts, hold.ended = [], "released"
+        return {"hold_id": hold.hold_id, "given": given}
+
+    # Credits back -------------------------------------------------------------------------------------------------
+
+    def _give_back(self, parts: list[Part], at: datetime) -> Given:
+        given = Given()
+        for part in parts:
+            grant = self.grants[part.grant_id]
+            if grant.closed:
+                given.cancelled += part.amount
+            elif grant.expires_at is not None and grant.expires_at <= at:
+                given.lapsed += part.amount
+            else:
+                given.returned += part.amount
+                grant.free += part.amount
+        return given
+
+    def _reverse(self, command: c.ReverseDeduction, at: datetime) -> Answer:
+        parts = self.deductions.get(command.deduction_id)
+        if parts is None:
+            raise Refused("deduction_not_found")
+        left = sum(part.amount for part in parts)
+        wanted = left if command.amount is None else command.amount
+        if not left or wanted > left:
+            raise Refused("amount_exceeds_deduction", amount=wanted, reversible=left)
+        parts.reverse()  # the last draw goes back first
+        back = self._take_off(parts, wanted)
+        parts.reverse()
+        before = self._balance()["total"]
+        given = self._give_back(back, at)
+        if before + given.returned > LARGEST:
+            raise Refused("balance_limit_exceeded", total=before, amount=given.returned, limit=LARGEST)
+        self._next_version()
+        return {"reversed": wanted, "given": given}
+
+    def _void(self, command: c.VoidGrant) -> Answer:
+        grant = self.grants.get(command.grant_id)
+        if grant is None:
+            raise Refused("grant_not_found")
+        if command.amount is None:
+            return self._cancel(grant, grant.free, close=True)
+        return self._cancel(grant, command.amount, close=False)
+
+    def _cancel(self, grant: Grant, asked: int, *, close: bool) -> Answer:
+        cancelled = grant.free if close else min(asked, grant.free)
+        grant.free -= cancelled
+        grant.closed = grant.closed or close
+        self._next_version()
+        return {
+            "grant_id": grant.grant_id,
+            "voided": cancelled,
+            "uncollected": max(asked - cancelled, 0),
+            "closed": close,
+        }
+
+    # Money --------------------------------------------------------------------------------------------------------
+
+    def _pay(self, command: c.RecordPayment, at: datetime) -> Answer:
+        if command.payment_id in self.payments:
+            raise Refused("payment_already_recorded")
+        self._next_version()
+        payment = Payment(command.status, command.amount_minor, None)
+        self.payments[command.payment_id] = payment
+        did = {"payment_id": command.payment_id, "status": command.status}
+        if command.grant is None:
+            return did
+        granted = self._grant(command.grant, at, command.payment_id)
+        payment.grant_id = granted["grant_id"]
+        return {**did, **granted}
+
+    def _refund(self, command: c.RefundPayment) -> Answer:
+        payment = self.payments.get(command.payment_id)
+        if payment is None:
+            raise Refused("payment_not_found")
+        if command.refund_id in payment.refunds:
+            raise Refused("refund_already_recorded")
+        before = sum(payment.refunds.values())
+        left = payment.amount_minor - before if payment.status == "paid" else 0
+        wanted = left if command.amount_minor is None else command.amount_minor
+        if not left or wanted > left:
+            raise Refused("amount_exceeds_payment", amount_minor=wanted, refundable_minor=left)
+        payment.refunds[command.refund_id] = wanted
+        self._next_version()
+        did = {
+            "refund_id": command.refund_id,
+            "refunded": wanted,
+            "refunded_so_far": before + wanted,
+        }
+        if payment.grant_id is None:
+            return did
+        grant = self.grants[payment.grant_id]
+        asked = grant.amount * (before + wanted) // payment.amount_minor
+        asked -= grant.amount * before // payment.amount_minor
+        whole = wanted == left
+        if not asked and not whole:
+            return did
+        return {**did, **self._cancel(grant, asked, close=whole)}
+
+    # Standing, versions, balances ---------------------------------------------------------------------------------
+
+    def _stand(self, standing: str) -> Answer:
+        self.standing = standing
+        self._next_version()
+        return {"standing": standing}
+
+    def _next_version(self) -> int:
+        self.version += 1
+        return self.version
+
+    def _after(self) -> Answer:
+        return {
+            "version": self.version,
+            "recorded_at": self.recorded_at,
+            "balance": self._balance(),
+        }
+
+    def _balance(self) -> Answer:
+        credits = {"subscription": 0, "permanent": 0}
+        for grant in self.grants.values():
+            credits[grant.kind] += grant.free
+        held = 0
+        for hold in self.holds.values():
+            for part in hold.parts:
+                credits[self.grants[part.grant_id].kind] += part.amount
+                held += part.amount
+        total = credits["subscription"] + credits["permanent"]
+        return {
+            "total": total,
+            "held": held,
+            "available": total - held,
+            "subscription_credits": credits["subscription"],
+            "permanent_credits": credits["permanent"],
+            "subscription_expire_at": min(
+                (g.expires_at for g in self.grants.values() if g.free and g.kind == "subscription" and g.expires_at),
+                default=None,
+            ),
+        }

@@ -1,0 +1,173 @@
+"""The language of the scenarios: one command per line, with what it answers and the balance after it.
+
+    == A title begins a scenario, on a fresh account
+    day 0          | open with 100             | opened; grt_2 +100          | sub 0 perm 100 held 0
+    day 3 12:00:00 | deduct 40                 | ded_3 = grt_2 40            | sub 0 perm 60 held 0
+                   | deduct 61                 | refused insufficient_credits | sub 0 perm 60 held 0
+
+An empty first column means the same moment as the line before; lines that begin with # are for the reader. Amounts are
+JSON values, so that wrong ones can be written too. What a command may look like is COMMANDS, below; how answers read is
+telling.py. A refusal may be followed by its numbers in brackets, which are compared when they are written.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ledger import commands as c
+from tests.domain.journal import ACCOUNT_ID, DAY_ZERO
+
+Make = Callable[[re.Match[str]], c.Command | None]
+Ask = Callable[[], c.Command | None]
+
+
+class ScriptError(Exception):
+    """A line that is not in the language; the message begins with file:line."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a table: `ask` makes its command, which may be refused already then."""
+
+    where: str
+    at: datetime
+    times: int
+    ask: Ask
+    answer: str
+    balance: str
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A title, and the lines below it."""
+
+    where: str
+    title: str
+    lines: list[Line]
+
+
+def amount(text: str | None) -> Any:
+    return None if text is None else json.loads(text)
+
+
+def moment(text: str) -> datetime:
+    found = re.fullmatch(r"day (\d+)(?: (\d\d):(\d\d):(\d\d))?", text)
+    if found is None:
+        raise ValueError(f"{text!r} is not a moment such as `day 3` or `day 3 12:00:00`")
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return DAY_ZERO + timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+def length(text: str) -> timedelta:
+    count, unit = text.split()
+    return timedelta(**{unit.rstrip("s") + "s": float(count)})
+
+
+def grant(words: re.Match[str]) -> c.GrantCredits:
+    kind, size, source, end, lifetime = words.group("kind", "size", "source", "end", "lifetime")
+    return c.GrantCredits(
+        ACCOUNT_ID,
+        kind,  # type: ignore[arg-type]
+        amount(size),
+        source,  # type: ignore[arg-type]
+        expires_at=moment(end) if end else None,
+        lifetime=length(lifetime) if lifetime else None,
+    )
+
+
+def hold(words: re.Match[str]) -> c.PlaceHold:
+    if words["length"] is None:
+        return c.PlaceHold(ACCOUNT_ID, amount(words["size"]))
+    return c.PlaceHold(ACCOUNT_ID, amount(words["size"]), length(words["length"]))
+
+
+def capture(words: re.Match[str]) -> c.CaptureHold:
+    final, on_excess = words["more"] is None, "draw" if words["draw"] else "reject"
+    size = amount(words["size"])
+    return c.CaptureHold(ACCOUNT_ID, words["id"], size, final, on_excess)  # type: ignore[arg-type]
+
+
+def payment(words: re.Match[str]) -> c.RecordPayment:
+    status, cents = words["status"] or "paid", amount(words["cents"])
+    bought = grant(words) if words["kind"] else None
+    provider, currency = "stripe", "eur"
+    return c.RecordPayment(
+        ACCOUNT_ID,
+        words["id"],
+        provider,
+        status,  # type: ignore[arg-type]
+        cents,
+        currency,
+        grant=bought,
+    )
+
+
+GRANT = (
+    r"(?P<kind>subscription|permanent) (?P<size>\S+)(?: from (?P<source>\w+))?"
+    r"(?: expires (?P<end>day .+)| for (?P<lifetime>\d+ \w+))?"
+)
+COMMANDS: dict[str, Make] = {
+    r"open(?: with (?P<size>\S+))?": lambda m: c.OpenAccount(ACCOUNT_ID, amount(m["size"]) or 0),
+    rf"grant {GRANT}": grant,
+    r"deduct (?P<size>\S+)": lambda m: c.DeductCredits(ACCOUNT_ID, amount(m["size"])),
+    r"hold (?P<size>\S+)(?: for (?P<length>\S+ \w+))?": hold,
+    r"extend (?P<id>\w+) for (?P<length>\S+ \w+)": lambda m: c.ExtendHold(ACCOUNT_ID, m["id"], length(m["length"])),
+    r"capture (?P<id>\w+)(?: (?P<size>[^a\s]\S*))?(?P<more> and more later)?(?P<draw> and draw the excess)?": capture,
+    r"release (?P<id>\w+)": lambda m: c.ReleaseHold(ACCOUNT_ID, m["id"]),
+    r"reverse (?P<id>\w+)(?: (?P<size>\S+))?": lambda m: c.ReverseDeduction(ACCOUNT_ID, m["id"], amount(m["size"])),
+    r"void (?P<id>\w+)(?: (?P<size>\S+))?": lambda m: c.VoidGrant(ACCOUNT_ID, m["id"], amount(m["size"])),
+    rf"pay (?P<id>\S+) (?P<cents>\S+)(?: (?P<status>failed|refunded))?(?: for {GRANT})?": payment,
+    r"refund (?P<id>\S+) as (?P<refund>\S+?)(?:: (?P<cents>\S+))?": lambda m: c.RefundPayment(
+        ACCOUNT_ID, m["id"], m["refund"], amount(m["cents"])
+    ),
+    r"freeze": lambda _: c.FreezeAccount(ACCOUNT_ID),
+    r"unfreeze": lambda _: c.UnfreezeAccount(ACCOUNT_ID),
+    r"close": lambda _: c.CloseAccount(ACCOUNT_ID),
+    r"sweep": lambda _: c.RecordExpiries(ACCOUNT_ID),
+    r"look": lambda _: None,
+}
+
+
+def read(path: Path) -> Iterator[Scenario]:
+    """The scenarios of one file."""
+    scenario, at = None, DAY_ZERO
+    for number, text in enumerate(path.read_text().splitlines(), 1):
+        where = f"{path.name}:{number}"
+        if text.startswith("=="):
+            if scenario is not None:
+                yield scenario
+            scenario, at = Scenario(where, text.strip("= "), []), DAY_ZERO
+        elif text.strip() and not text.startswith("#"):
+            if scenario is None:
+                raise ScriptError(f"{where}: a line must stand below a title, `== ...`")
+            line = _line(where, text, at)
+            scenario.lines.append(line)
+            at = line.at
+    if scenario is not None:
+        yield scenario
+
+
+def _line(where: str, text: str, at: datetime) -> Line:
+    columns = [" ".join(column.split()) for column in text.split("|")]
+    if len(columns) != 4:
+        raise ScriptError(f"{where}: {len(columns)} columns in place of: when | command | answer | balance")
+    when, command, answer, balance = columns
+    try:
+        at = moment(when) if when else at
+    except ValueError as error:
+        raise ScriptError(f"{where}: {error}") from error
+    times, command = _times(command)
+    for pattern, make in COMMANDS.items():
+        if words := re.fullmatch(pattern, command):
+            return Line(where, at, times, partial(make, words), answer, balance)
+    raise ScriptError(f"{where}: no command reads {command!r}")
+
+
+def _times(command: str) -> tuple[int, str]:
+    found = re.fullmatch(r"(\d+) times (.*)", command)
+    return (int(found[1]), found[2]) if found else (1, command)

@@ -1,0 +1,240 @@
+"""Commands that have a good chance to mean something: they name what the journal knows, and amounts near what it has.
+
+Everything is drawn for a journal as it stands. Times and amounts come from few values on purpose: bugs live where an
+expiry, a hold and a command meet in the same microsecond. The parts are functions of `draw` and not strategies of
+their own, because making a strategy costs Hypothesis more than all that the ledger does with the command.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from hypothesis import strategies as st
+
+from ledger.amounts import MAX_AMOUNT
+from ledger.commands import (
+    CaptureHold,
+    CloseAccount,
+    Command,
+    DeductCredits,
+    ExtendHold,
+    FreezeAccount,
+    GrantCredits,
+    OnExcess,
+    OpenAccount,
+    PlaceHold,
+    RecordExpiries,
+    RecordPayment,
+    RefundPayment,
+    ReleaseHold,
+    ReverseDeduction,
+    UnfreezeAccount,
+    VoidGrant,
+)
+from ledger.events import (
+    CreditsDeducted,
+    CreditsGranted,
+    CreditsHeld,
+    HoldCaptured,
+    PaymentRecorded,
+    PaymentStatus,
+)
+from ledger.holds import LONGEST_HOLD, SHORTEST_HOLD
+from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal
+
+Make = Callable[[st.DrawFn, Journal], Command]
+
+TICK = timedelta(microseconds=1)
+SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
+
+LENGTHS = [SHORTEST_HOLD, 15 * MINUTE, 60 * MINUTE, DAY, LONGEST_HOLD, LONGEST_HOLD]
+JUMPS = [timedelta(0), TICK, SECOND, MINUTE, 15 * MINUTE, DAY, 7 * DAY, 30 * DAY, -TICK, -DAY]
+AROUND = [-TICK, timedelta(0), timedelta(0), TICK]
+ON_EXCESS: list[OnExcess] = ["reject", "draw"]
+STATUSES: list[PaymentStatus] = ["paid", "paid", "paid", "failed", "refunded"]
+
+SWEEP = RecordExpiries(ACCOUNT_ID)
+FREEZE, UNFREEZE, CLOSE = (
+    FreezeAccount(ACCOUNT_ID),
+    UnfreezeAccount(ACCOUNT_ID),
+    CloseAccount(ACCOUNT_ID),
+)
+ON_ACTIVE: list[Command] = [UNFREEZE, FREEZE]
+ON_FROZEN: list[Command] = [*[UNFREEZE] * 6, FREEZE, CLOSE]
+
+
+@st.composite
+def commands(draw: st.DrawFn, journal: Journal) -> Command:
+    """Any command; those that the moment has a use for more often."""
+    return draw(st.sampled_from(_choice(journal)))(draw, journal)
+
+
+def _choice(journal: Journal) -> list[Make]:
+    account, made = journal.account, {type(event) for event in journal.events}
+    if account is None:
+        return [_open]
+    choice: list[Make] = [_grant, _grant, _pay, _void, _sweep, _open, _stand]
+    choice += [_deduct, _hold] * 2
+    if CreditsHeld in made:
+        choice += [_capture, _extend, _release]
+    if account.holds:
+        choice += [_capture, _capture, _capture, _capture, _extend, _release]
+    if made & {CreditsDeducted, HoldCaptured}:
+        choice += [_reverse, _reverse]
+    if PaymentRecorded in made:
+        choice += [_refund, _refund]
+    if account.standing == "frozen":
+        choice += [_stand] * 8
+    return choice
+
+
+@st.composite
+def grants(draw: st.DrawFn, journal: Journal) -> GrantCredits:
+    """Subscription grants that end by a date, by a length or never, and permanent ones."""
+    return _grant(draw, journal)
+
+
+@st.composite
+def moments(draw: st.DrawFn, journal: Journal) -> datetime:
+    """Now, soon, much later, a little earlier, and the moments at, before and after which something ends."""
+    ends, at_an_end = sorted(_known_ends(journal)), draw(st.booleans())
+    if ends and at_an_end:
+        return draw(st.sampled_from(ends)) + draw(st.sampled_from(AROUND))
+    return journal.now + draw(st.sampled_from(JUMPS))
+
+
+@st.composite
+def journals(draw: st.DrawFn, longest: int = 30) -> Journal:
+    """A journal after some history, in which every command had a chance to be refused."""
+    journal = Journal()
+    journal.attempt(draw(commands(journal)))
+    for _ in range(draw(st.integers(1, longest))):
+        if draw(st.integers(0, 2)) == 0:
+            journal.now = draw(moments(journal))
+        journal.attempt(draw(commands(journal)))
+    return journal
+
+
+def _open(draw: st.DrawFn, _: Journal) -> OpenAccount:
+    return OpenAccount(ACCOUNT_ID, draw(st.sampled_from([100, 100, 100, 0, 0, 1] * 4 + [MAX_AMOUNT])))
+
+
+def _grant(draw: st.DrawFn, journal: Journal) -> GrantCredits:
+    room = MAX_AMOUNT - journal.opened.balance.total
+    amount = _near(draw, room) if draw(st.integers(0, 9)) == 9 else draw(st.integers(1, 60))
+    if draw(st.integers(0, 2)) == 2:
+        return GrantCredits(ACCOUNT_ID, "permanent", amount)
+    lifetime = draw(st.sampled_from([None, TICK, 15 * MINUTE, DAY, 30 * DAY]))
+    expires_at = draw(st.sampled_from([None, *_ends(journal)]))
+    return GrantCredits(ACCOUNT_ID, "subscription", amount, expires_at=expires_at, lifetime=lifetime)
+
+
+def _deduct(draw: st.DrawFn, journal: Journal) -> DeductCredits:
+    return DeductCredits(ACCOUNT_ID, _amount_to_spend(draw, journal))
+
+
+def _hold(draw: st.DrawFn, journal: Journal) -> PlaceHold:
+    ends = {lot.expires_at - journal.now for lot in journal.opened.lots if lot.expires_at is not None}
+    meeting = [length for length in sorted(ends) if SHORTEST_HOLD <= length <= LONGEST_HOLD]
+    length = draw(st.sampled_from([*LENGTHS, *meeting * 2]))
+    return PlaceHold(ACCOUNT_ID, _amount_to_spend(draw, journal), length)
+
+
+def _extend(draw: st.DrawFn, journal: Journal) -> ExtendHold:
+    return ExtendHold(ACCOUNT_ID, _hold_id(draw, journal), draw(st.sampled_from(LENGTHS)))
+
+
+def _capture(draw: st.DrawFn, journal: Journal) -> CaptureHold:
+    hold_id = _hold_id(draw, journal)
+    hold = journal.opened.holds.get(hold_id)
+    held = hold.amount if hold is not None else 1
+    amount = _amount_or_all(draw, held, held // 2, held + journal.opened.balance.available)
+    return CaptureHold(ACCOUNT_ID, hold_id, amount, draw(st.booleans()), draw(st.sampled_from(ON_EXCESS)))
+
+
+def _release(draw: st.DrawFn, journal: Journal) -> ReleaseHold:
+    return ReleaseHold(ACCOUNT_ID, _hold_id(draw, journal))
+
+
+def _reverse(draw: st.DrawFn, journal: Journal) -> ReverseDeduction:
+    deductions = [e for e in journal.events if isinstance(e, CreditsDeducted | HoldCaptured)]
+    made = {e.deduction_id: e.amount for e in deductions}
+    deduction_id = _one_of(draw, made, "ded_999999")
+    amount = made.get(deduction_id, 1)
+    return ReverseDeduction(ACCOUNT_ID, deduction_id, _amount_or_all(draw, amount, amount // 3))
+
+
+def _void(draw: st.DrawFn, journal: Journal) -> VoidGrant:
+    ids = [e.grant_id for e in journal.events if isinstance(e, CreditsGranted)]
+    return VoidGrant(ACCOUNT_ID, _one_of(draw, ids, "grt_999999"), _amount_or_all(draw, 60))
+
+
+def _pay(draw: st.DrawFn, journal: Journal) -> RecordPayment:
+    payment_id, status = f"pi_{draw(st.integers(1, 6))}", draw(st.sampled_from(STATUSES))
+    cents = draw(st.sampled_from([0, 1, 3, 7, 10, 1999, MAX_AMOUNT]))
+    bought = _grant(draw, journal) if status == "paid" and draw(st.integers(0, 3)) else None
+    return RecordPayment(ACCOUNT_ID, payment_id, "stripe", status, cents, "eur", grant=bought)
+
+
+def _refund(draw: st.DrawFn, journal: Journal) -> RefundPayment:
+    paid = {e.payment_id: e.amount_minor for e in journal.events if isinstance(e, PaymentRecorded)}
+    payment_id = _one_of(draw, paid, "pi_999")
+    cents = paid.get(payment_id, 1)
+    refund_id = f"re_{draw(st.integers(1, 4))}"
+    return RefundPayment(ACCOUNT_ID, payment_id, refund_id, _amount_or_all(draw, cents, cents // 3))
+
+
+def _stand(draw: st.DrawFn, journal: Journal) -> Command:
+    """Freezing is rare, and closing rarer: they end what the others need."""
+    if journal.opened.standing == "active":
+        return draw(st.sampled_from(ON_ACTIVE))
+    return draw(st.sampled_from(ON_FROZEN))
+
+
+def _sweep(_: st.DrawFn, __: Journal) -> Command:
+    return SWEEP
+
+
+def _one_of(draw: st.DrawFn, known: Iterable[str], unknown: str) -> str:
+    return draw(st.sampled_from([*list(known) * 3, unknown]))
+
+
+def _hold_id(draw: st.DrawFn, journal: Journal) -> str:
+    placed = [e.hold_id for e in journal.events if isinstance(e, CreditsHeld)]
+    return draw(st.sampled_from([*[*journal.opened.holds] * 4, *placed, "hld_999999"]))
+
+
+def _amount_to_spend(draw: st.DrawFn, journal: Journal) -> int:
+    if draw(st.booleans()):
+        return draw(st.integers(1, 60))
+    available = journal.opened.balance.available
+    subscription = sum(lot.remaining for lot in journal.opened.lots if lot.kind == "subscription")
+    return _near(draw, available, subscription, available // 2)
+
+
+def _amount_or_all(draw: st.DrawFn, *likely: int) -> int | None:
+    match draw(st.integers(0, 3)):
+        case 0:
+            return None
+        case 1:
+            return _near(draw, *likely)
+        case _:
+            return draw(st.integers(1, 12))
+
+
+def _near(draw: st.DrawFn, *likely: int) -> int:
+    """One of the amounts, one less or one more, as far as these are amounts."""
+    candidates = [amount + offset for amount in likely for offset in (0, -1, 1)]
+    return draw(st.sampled_from([near for near in candidates if 1 <= near <= MAX_AMOUNT] or [1]))
+
+
+def _ends(journal: Journal) -> list[datetime]:
+    """Ends of lots: on a coarse grid, together with something else that ends, or already past."""
+    grid = [DAY_ZERO + days * DAY for days in (1, 2, 5, 30, 60)]
+    nearby = [journal.now + TICK, journal.now + 15 * MINUTE, journal.now, journal.now - DAY]
+    return [*grid, *nearby, *sorted(_known_ends(journal)) * 2]
+
+
+def _known_ends(journal: Journal) -> set[datetime]:
+    ends = {event.expires_at for event in journal.events if isinstance(event, CreditsGranted)}
+    ends |= {hold.expires_at for hold in journal.opened.holds.values()}
+    return {end for end in ends if end is not None and end > journal.now - DAY}

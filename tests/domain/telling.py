@@ -1,0 +1,108 @@
+"""How the scenarios tell what happened: each event in a few words, a balance in six."""
+
+from datetime import datetime
+
+from ledger.amounts import Balance
+from ledger.errors import Refusal
+from ledger.events import (
+    AccountClosed,
+    AccountFrozen,
+    AccountOpened,
+    AccountUnfrozen,
+    CreditsDeducted,
+    CreditsExpired,
+    CreditsGranted,
+    CreditsHeld,
+    DeductionReversed,
+    Event,
+    Events,
+    GrantVoided,
+    HoldCaptured,
+    HoldExpired,
+    HoldExtended,
+    HoldReleased,
+    PaymentRecorded,
+    PaymentRefunded,
+)
+from ledger.holds import Fate, Returns
+from ledger.lots import Draws
+from tests.domain.journal import DAY_ZERO
+
+FATES: dict[Fate, str] = {"returned": "to", "lapsed": "lapsed", "cancelled": "cancelled"}
+
+
+def tell(events: Events) -> str:
+    """What happened, in order."""
+    return "; ".join(map(_event, events)) or "nothing"
+
+
+def tell_refusal(refusal: Refusal) -> str:
+    """The code with the numbers that explain it, or the fields that are wrong."""
+    if "errors" in refusal.facts:
+        facts = ", ".join(error["field"] for error in refusal.facts["errors"])
+    else:
+        facts = ", ".join(f"{name} {value}" for name, value in refusal.facts.items())
+    return f"refused {refusal.code} ({facts})"
+
+
+def tell_balance(balance: Balance) -> str:
+    """The two kinds, and how much of them is held."""
+    return f"sub {balance.subscription} perm {balance.permanent} held {balance.held}"
+
+
+def _event(event: Event) -> str:
+    match event:
+        case AccountOpened():
+            return "opened"
+        case CreditsGranted(expires_at=None):
+            return f"{event.grant_id} +{event.amount}"
+        case CreditsGranted():
+            return f"{event.grant_id} +{event.amount} until {_moment(event.expires_at)}"
+        case CreditsDeducted():
+            return f"{event.deduction_id} = {_draws(event.draws)}"
+        case CreditsHeld():
+            return f"{event.hold_id} = {_draws(event.draws)} until {_moment(event.expires_at)}"
+        case HoldExtended():
+            return f"{event.hold_id} until {_moment(event.expires_at)}"
+        case HoldCaptured():
+            over = _returns(event.returns) if event.final else ", more later"
+            return f"{event.deduction_id} = {_draws(event.draws)}{over}"
+        case HoldReleased():
+            return f"released{_returns(event.returns)}"
+        case HoldExpired():
+            return f"{event.hold_id} expired on {_moment(event.effective_at)}{_returns(event.returns)}"
+        case DeductionReversed():
+            return f"reversed{_returns(event.returns)}"
+        case GrantVoided():
+            closed = ", closed" if event.closed else ""
+            uncollected = f", uncollected {event.uncollected}" if event.uncollected else ""
+            return f"voided {event.amount} of {event.grant_id}{uncollected}{closed}"
+        case CreditsExpired():
+            return f"{event.grant_id} -{event.amount} lapsed on {_moment(event.effective_at)}"
+        case PaymentRecorded():
+            return f"{event.payment_id} {event.status}"
+        case PaymentRefunded():
+            return f"refunded {event.amount_minor}, in all {event.refunded_minor}"
+        case AccountFrozen():
+            return "frozen"
+        case AccountUnfrozen():
+            return "unfrozen"
+        case AccountClosed():
+            return "closed"
+
+
+def _draws(draws: Draws) -> str:
+    return " + ".join(f"{part.grant_id} {part.amount}" for part in draws)
+
+
+def _returns(returns: Returns) -> str:
+    parts = (f", {part.amount} {FATES[part.fate]} {part.grant_id}" for part in returns)
+    return "".join(parts)
+
+
+def _moment(at: datetime | None) -> str:
+    if at is None:
+        return "never"
+    since = at - DAY_ZERO
+    hours = f" {at:%H:%M:%S}" if since.seconds else ""
+    return f"day {since.days}{hours}"

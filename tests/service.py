@@ -1,0 +1,108 @@
+"""A real `credit-ledger serve` in a process of its own, and the requests that a caller sends to it."""
+
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from psycopg.conninfo import conninfo_to_dict
+
+from api.server import as_url
+
+ADMIN_KEY = "a-key-for-tests"
+_numbers = itertools.count(1)
+
+
+class Service:
+    """A running service."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path, conninfo: str) -> None:
+        self.process = process
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = log
+        self.conninfo = conninfo
+        self.client = httpx.Client(
+            base_url=self.url, headers={"Authorization": f"Bearer {ADMIN_KEY}"}, timeout=30, trust_env=False
+        )
+
+    def post(self, path: str, body: Any = None, *, key: str | None = None, **headers: str) -> httpx.Response:
+        """A command."""
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        return self.client.post(path, json={} if body is None else body, headers=headers)
+
+    def get(self, path: str, **parameters: Any) -> httpx.Response:
+        """A query."""
+        return self.client.get(path, params=parameters)
+
+    def open_account(self, *, subscription: int = 0, permanent: int = 0) -> str:
+        """A new account with some credits; returns its id."""
+        account = f"account-{next(_numbers)}"
+        assert self.post("/v1/accounts", {"account_id": account, "signup_credits": permanent}).status_code == 201
+        if subscription:
+            body = {"kind": "subscription", "amount": subscription, "transaction_id": "first"}
+            assert self.post(f"/v1/accounts/{account}/grants", body).status_code == 201
+        return account
+
+    def wait_until_ready(self, patience: float = 30) -> None:
+        """Wait for /readyz."""
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            try:
+                if self.client.get("/readyz").status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.05)
+        raise AssertionError(f"the service is not ready:\n{self.log.read_text()}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running_service(
+    conninfo: str, folder: Path, *, workers: int = 1, settings: Mapping[str, str] | None = None
+) -> Iterator[Service]:
+    """A service on a database until the block ends; it must stop by itself when it is told to."""
+    port = free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_LEDGER_")}
+    environment |= {
+        "CREDIT_LEDGER_DATABASE_URL": as_url(conninfo),
+        "CREDIT_LEDGER_PORT": str(port),
+        "CREDIT_LEDGER_ADMIN_KEY": ADMIN_KEY,
+        "CREDIT_LEDGER_WORKERS": str(workers),
+        **(settings or {}),
+    }
+    log = folder / f"service-{port}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "api.cli", "serve"], env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
+    service = Service(process, port, log, conninfo)
+    try:
+        service.wait_until_ready()
+        yield service
+    finally:
+        service.client.close()
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def host_of(conninfo: str) -> str:
+    """The folder or address of a server."""
+    return str(conninfo_to_dict(conninfo)["host"])

@@ -1,0 +1,67 @@
+"""The event library's own contract, run against our recorders on each server."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+from uuid import uuid4
+
+import pytest
+from eventsourcing.postgres import PostgresDatastore
+from eventsourcing.tests import persistence
+from psycopg.conninfo import conninfo_to_dict
+
+from ledger.store.recorder import LedgerRecorder, SnapshotRecorder, datastore
+from tests.postgres import TestServers
+
+
+class OnEmbedded:
+    """The cases are unittest's, which knows no parameters: a server is a class here."""
+
+    server_name: ClassVar = "embedded"
+    store: PostgresDatastore
+
+    @pytest.fixture(autouse=True)
+    def _connected(self, servers: TestServers) -> Iterator[None]:
+        server = servers.get(self.server_name)
+        if server is None:
+            pytest.skip("no PostgreSQL of the machine: tested on the embedded one alone")
+        with server.database() as conninfo:
+            parameters = {name: str(value) for name, value in conninfo_to_dict(conninfo).items()}
+            with datastore(parameters, pool_size=10, max_overflow=10) as self.store:
+                yield
+
+    def new_originator_id(self) -> Any:
+        return f"account-{uuid4()}"
+
+
+class OnMachine(OnEmbedded):
+    server_name = "machine"
+
+
+class TestLogOnEmbedded(OnEmbedded, persistence.ApplicationRecorderTestCase[LedgerRecorder]):
+    def create_recorder(self) -> LedgerRecorder:
+        return LedgerRecorder(self.store)
+
+    def test_insert_subscribe(self) -> None:
+        self.optional_test_insert_subscribe()
+
+
+class TestLogOnMachine(OnMachine, TestLogOnEmbedded):
+    pass
+
+
+class TestPositionsOnEmbedded(OnEmbedded, persistence.NonInterleavingNotificationIDsBaseCase):
+    def create_recorder(self) -> LedgerRecorder:
+        return LedgerRecorder(self.store)
+
+
+class TestPositionsOnMachine(OnMachine, TestPositionsOnEmbedded):
+    pass
+
+
+class TestSnapshotsOnEmbedded(OnEmbedded, persistence.AggregateRecorderTestCase):
+    def create_recorder(self) -> SnapshotRecorder:
+        return SnapshotRecorder(self.store)
+
+
+class TestSnapshotsOnMachine(OnMachine, TestSnapshotsOnEmbedded):
+    pass

@@ -1,0 +1,192 @@
+"""The repository checks itself: what a reviewer would otherwise have to look for in every change.
+
+Each test lists its offenders as `file:line: what is wrong`, all of them at once.
+"""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted((ROOT / "src").rglob("*.py"))
+
+LONGEST_FILE = 400
+LONGEST_FUNCTION = 60
+
+NAMELESS = re.compile(r"(utils?|helpers?|managers?|handlers?|misc|commons?)", re.IGNORECASE)
+"""A name that says nothing about what is inside, and so gets everything put inside."""
+
+UNCLEAN_MODULES = re.compile(
+    r"asyncio|io|logging|multiprocessing|os|pathlib|random|secrets|select|shutil|signal|socket|"
+    r"subprocess|sys|tempfile|threading|time|urllib|uuid|warnings"
+)
+"""Standard library all of it, and yet no business of a rule: clocks, chance, the world outside."""
+
+UNCLEAN_CALLS = frozenset({"now", "utcnow", "today"})
+UNCLEAN_NAMES = frozenset({"breakpoint", "eval", "exec", "input", "open", "print"})
+
+MACHINE_PATHS = re.compile(r"(?<![\w./~-])/(?:work|root|home/\w+|Users/\w+|opt/pypi)(?![\w-])")
+REGISTRIES = re.compile(r"\bpypi\.org|pythonhosted\.org")
+
+
+def where(path: Path, node: ast.AST | int) -> str:
+    line = node if isinstance(node, int) else getattr(node, "lineno", 1)
+    return f"{path.relative_to(ROOT)}:{line}"
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def listed(offenders: list[str]) -> str:
+    return "\n" + "\n".join(offenders)
+
+
+def tracked() -> list[Path]:
+    """What git knows or would take; without git there is nothing that could be committed."""
+    # The clone may belong to somebody else than whoever runs the tests.
+    command = ["git", "-c", "safe.directory=*", "-C", str(ROOT), "ls-files", "-z"]
+    found = subprocess.run([*command, "--cached", "--others", "--exclude-standard"], capture_output=True, check=False)
+    if found.returncode != 0:
+        pytest.skip("not a git repository")
+    paths = (ROOT / name for name in found.stdout.decode().split("\0") if name)
+    return [path for path in paths if path.is_file()]
+
+
+def lines_of(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8", errors="replace").splitlines()
+
+
+# Purity of the domain.
+
+
+def pure_modules() -> list[str]:
+    """The list is kept in one place: the import contract `pure` in pyproject.toml."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    pure = next(contract for contract in contracts["contracts"] if contract["id"] == "pure")
+    modules: list[str] = pure["source_modules"]
+    return modules
+
+
+PURE = pure_modules()
+
+
+def source_of(module: str) -> Path:
+    return ROOT / "src" / Path(*module.split(".")).with_suffix(".py")
+
+
+def imported(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        # `from ledger import lots` imports ledger.lots.
+        package = node.module or "."
+        yield from ((f"{package}.{alias.name}" for alias in node.names) if package in ("ledger", ".") else [package])
+
+
+def is_plain_library(module: str) -> bool:
+    top = module.split(".")[0]
+    return top in sys.stdlib_module_names and not UNCLEAN_MODULES.fullmatch(top)
+
+
+def impurities(path: Path) -> Iterator[str]:
+    for node in ast.walk(tree(path)):
+        for module in imported(node):
+            if module not in PURE and not is_plain_library(module):
+                yield f"{where(path, node)}: imports {module}"
+        if isinstance(node, ast.Attribute) and node.attr in UNCLEAN_CALLS:
+            yield f"{where(path, node)}: asks for the time with .{node.attr}"
+        if isinstance(node, ast.Name) and node.id in UNCLEAN_NAMES:
+            yield f"{where(path, node)}: uses {node.id}"
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_a_domain_module_is_pure(module: str) -> None:
+    """Time, ids and state are handed in; nothing is read, written, drawn or logged."""
+    offenders = list(impurities(source_of(module)))
+    assert not offenders, listed(offenders)
+
+
+# Size, names, docstrings.
+
+
+def test_files_are_short() -> None:
+    offenders = [
+        f"{where(path, count)}: {count} lines, at most {LONGEST_FILE}"
+        for path in SOURCES
+        if (count := len(lines_of(path))) > LONGEST_FILE
+    ]
+    assert not offenders, listed(offenders)
+
+
+def test_functions_are_short() -> None:
+    offenders = [
+        f"{where(path, node)}: {node.name} has {length} lines, at most {LONGEST_FUNCTION}"
+        for path in SOURCES
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (length := (node.end_lineno or node.lineno) - node.lineno + 1) > LONGEST_FUNCTION
+    ]
+    assert not offenders, listed(offenders)
+
+
+def test_no_file_and_no_class_has_a_name_that_says_nothing() -> None:
+    offenders = [f"{where(path, 1)}" for path in tracked() if NAMELESS.fullmatch(path.stem)]
+    offenders += [
+        f"{where(path, node)}: class {node.name}"
+        for path in SOURCES
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ClassDef) and re.search(NAMELESS.pattern + "$", node.name, re.IGNORECASE)
+    ]
+    assert not offenders, listed(offenders)
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    offenders = [where(path, 1) for path in SOURCES if not ast.get_docstring(tree(path))]
+    assert not offenders, listed(offenders)
+
+
+# What must not leave the machine that it was written on.
+
+
+def test_no_file_names_a_path_of_one_machine() -> None:
+    offenders = [
+        f"{where(path, number)}: {found[0]}"
+        for path in tracked()
+        for number, line in enumerate(lines_of(path), 1)
+        if (found := MACHINE_PATHS.search(line))
+    ]
+    assert not offenders, listed(offenders)
+
+
+def test_only_the_lock_names_a_registry_and_only_the_public_one() -> None:
+    offenders = [
+        f"{where(path, number)}: {found[0]}"
+        for path in tracked()
+        if path.name != "uv.lock"
+        for number, line in enumerate(lines_of(path), 1)
+        if (found := REGISTRIES.search(line))
+    ]
+    offenders += [
+        f"{where(ROOT / 'uv.lock', number)}: {host}"
+        for number, line in enumerate(lines_of(ROOT / "uv.lock"), 1)
+        for host in re.findall(r"\w+://([^/\"]+)", line)
+        if not re.fullmatch(r"pypi\.org|files\.pythonhosted\.org", host)
+    ]
+    assert not offenders, listed(offenders)
+
+
+def test_scripts_can_be_run_and_stop_at_the_first_failure() -> None:
+    offenders = [
+        where(path, 1)
+        for path in [*(ROOT / "scripts").iterdir(), ROOT / ".ci" / "run"]
+        if path.is_file() and lines_of(path)[0] == "#!/usr/bin/env bash"
+        if not path.stat().st_mode & 0o111 or "set -euo pipefail" not in lines_of(path)
+    ]
+    assert not offenders, listed(offenders)

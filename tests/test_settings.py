@@ -1,0 +1,198 @@
+"""Settings: what an operator may write, what is refused, and that no secret is ever shown."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from api.settings import (
+    Settings,
+    WrongSetting,
+    allowed,
+    default_data_dir,
+    load_settings,
+    unknown_variables,
+    variable,
+)
+
+MANUAL = Path(__file__).parents[1] / "docs" / "operations.md"
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(variable(name), raising=False)
+
+
+def test_defaults() -> None:
+    settings = load_settings()
+    assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 8000, 1)
+    assert (settings.signup_credits, settings.subscription_days) == (100, 30)
+    assert settings.database_url is None
+    assert settings.admin_key is None
+
+
+def test_the_environment_is_read_and_an_option_goes_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CREDIT_LEDGER_PORT", "9000")
+    monkeypatch.setenv("CREDIT_LEDGER_WORKERS", "2")
+    settings = load_settings(port=9001, workers=None)
+    assert (settings.port, settings.workers) == (9001, 2)
+
+
+def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDIT_LEDGER_DATABASE_URL", "")
+    monkeypatch.setenv("CREDIT_LEDGER_PORT", "")
+    settings = load_settings()
+    assert settings.database_url is None
+    assert settings.port == 8000
+
+
+def test_settings_do_not_change() -> None:
+    settings = load_settings()
+    with pytest.raises(ValidationError):
+        settings.port = 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("port", "eighty"),
+        ("port", "-1"),
+        ("port", "65536"),
+        ("workers", "0"),
+        ("signup_credits", "-1"),
+        ("signup_credits", "9007199254740992"),
+        ("signup_credits", "1.5"),
+        ("subscription_days", "0"),
+        ("cached_accounts", "0"),
+        ("queue_limit", "0"),
+        ("rate_limit", "-1"),
+        ("sweep_interval_seconds", "0"),
+        ("sweep_interval_seconds", "nan"),
+        ("sweep_rate", "inf"),
+        ("log_level", "loud"),
+    ],
+)
+def test_a_wrong_value_is_one_line_with_variable_value_and_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(variable(name), value)
+    with pytest.raises(WrongSetting) as refused:
+        load_settings()
+    assert str(refused.value) == f'{variable(name)} is "{value}"; it must be {allowed(name)}'
+
+
+def test_what_is_allowed_is_said_in_words() -> None:
+    assert allowed("port") == "an integer from 0 to 65535"
+    assert allowed("signup_credits") == "an integer from 0 to 9007199254740991"
+    assert allowed("log_level") == "one of debug, info, warning, error"
+
+
+def test_several_wrong_values_are_still_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDIT_LEDGER_PORT", "x\ny")
+    monkeypatch.setenv("CREDIT_LEDGER_WORKERS", "many" * 1000)
+    with pytest.raises(WrongSetting) as refused:
+        load_settings()
+    said = str(refused.value)
+    assert "\n" not in said
+    assert len(said) < 500
+    assert "CREDIT_LEDGER_PORT" in said
+    assert "CREDIT_LEDGER_WORKERS" in said
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "mysql://ledger:hunter2@db/ledger",
+        "postgresql://ledger:hunter2@db:99999999/ledger?nonsense=1",
+        "host=db password=hunter2",
+        "hunter2",
+    ],
+)
+def test_a_wrong_database_url_is_refused_without_showing_it(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("CREDIT_LEDGER_DATABASE_URL", value)
+    with pytest.raises(WrongSetting, match="CREDIT_LEDGER_DATABASE_URL") as refused:
+        load_settings()
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ["with space", "naïve", "tab\tbed", "x" * 256])
+def test_a_wrong_admin_key_is_refused_without_showing_it(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("CREDIT_LEDGER_ADMIN_KEY", value)
+    with pytest.raises(WrongSetting, match="CREDIT_LEDGER_ADMIN_KEY") as refused:
+        load_settings()
+    assert value not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ledger:hunter2@db.example:5432/ledger",
+        "postgres://db/ledger",
+        "postgresql://a:1,b:2/ledger?target_session_attrs=read-write",
+        "postgresql:///ledger?host=/run/postgresql",
+    ],
+)
+def test_secrets_are_kept_out_of_what_is_printed(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("CREDIT_LEDGER_DATABASE_URL", url)
+    monkeypatch.setenv("CREDIT_LEDGER_ADMIN_KEY", "open-sesame")
+    settings = load_settings()
+    assert settings.database_url is not None
+    assert settings.database_url.get_secret_value() == url
+    for shown in (repr(settings), str(settings), settings.model_dump_json()):
+        assert "hunter2" not in shown
+        assert "open-sesame" not in shown
+
+
+def test_unknown_variables_are_named_and_those_of_the_tests_are_not() -> None:
+    environ = {
+        "CREDIT_LEDGER_PROT": "8000",
+        "CREDIT_LEDGER_PORT": "8000",
+        "credit_ledger_workers": "2",
+        "CREDIT_LEDGER_TEST_POSTGRES_BIN": "anything",
+        "CREDIT_LEDGER_": "",
+        "PATH": "",
+    }
+    assert unknown_variables(environ) == ["CREDIT_LEDGER_", "CREDIT_LEDGER_PROT"]
+
+
+def test_the_data_directory_is_in_the_clone_whatever_the_current_directory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load_settings().data_dir == Path(__file__).parents[1] / ".data" == default_data_dir()
+
+
+def test_the_data_directory_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CREDIT_LEDGER_DATA_DIR", "here")
+    assert load_settings().data_dir == tmp_path / "here"
+
+
+def test_a_home_that_does_not_exist_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDIT_LEDGER_DATA_DIR", "~nobody-of-that-name/ledger")
+    with pytest.raises(WrongSetting, match="CREDIT_LEDGER_DATA_DIR"):
+        load_settings()
+
+
+def row(name: str) -> str:
+    """The line of the manual's table about one setting."""
+    field = Settings.model_fields[name]
+    limits = "" if allowed(name) == field.description else allowed(name)
+    default = "" if field.default is None else f"`{field.default}`"
+    if name == "data_dir":
+        default = "`.data` in the clone, else `~/.local/share/credit-ledger`"
+    return f"| `{variable(name)}` | {default} | {limits} | {field.description} |"
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_the_manual_describes_every_setting(name: str) -> None:
+    assert row(name) in MANUAL.read_text(encoding="utf-8").splitlines()
+
+
+def test_the_manual_describes_nothing_else() -> None:
+    described = re.findall(r"\bCREDIT_LEDGER_[A-Z_]+\b", MANUAL.read_text(encoding="utf-8"))
+    assert unknown_variables(dict.fromkeys(described, "")) == []
