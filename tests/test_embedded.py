@@ -17,7 +17,7 @@ import pytest
 from api import embedded, embedded_server
 from api.embedded import embedded_postgres
 from api.embedded_server import EmbeddedPostgresError, Server, postmaster, server_in, socket_folder
-from tests.machine_postgres import machine_programs
+from tests.postgres import machine_programs
 
 SOURCES = Path(__file__).parents[1] / "src"
 
@@ -194,6 +194,14 @@ def test_ctrl_c_stops_the_service_first_and_then_the_database(data_dir: Path) ->
         os.killpg(process.pid, signal.SIGINT)
         assert said_by(process) == "answer 42"
         assert process.wait(60) == 0
+    assert not runs(data_dir)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_ends_the_process_ends_the_server_too(data_dir: Path, number: int) -> None:
+    with holding(data_dir) as process:
+        process.send_signal(number)
+        assert process.wait(60) == 128 + number
     assert not runs(data_dir)
 
 

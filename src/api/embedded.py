@@ -19,12 +19,16 @@ import logging
 import os
 import shlex
 import shutil
+import signal
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from types import FrameType
+from typing import IO, NoReturn
 
 import psycopg
 from psycopg import sql
@@ -92,7 +96,7 @@ def embedded_postgres(data_dir: Path, programs: Path | None = None) -> Iterator[
     with _plain_refusal(data_dir):
         server = server_in(data_dir, programs or packaged_programs())
         users = (server.folder / "postgres.users").open("ab")
-    with users:
+    with users, _leaving_by_signals():
         try:
             with _plain_refusal(data_dir), _alone(server.folder):
                 fcntl.flock(users, fcntl.LOCK_SH)
@@ -102,6 +106,28 @@ def embedded_postgres(data_dir: Path, programs: Path | None = None) -> Iterator[
             if os.getpid() == holder:  # and not a fork of it, that leaves by an exception
                 with _alone(server.folder):
                     _stop_if_last(server, users)
+
+
+@contextmanager
+def _leaving_by_signals() -> Iterator[None]:
+    """SIGTERM and a closed terminal end us by an exception, so that we get to stop the server.
+
+    A handler that somebody has set stays; only the default, which ends a process on the spot, goes.
+    """
+    ours = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():
+        ours = []  # Python lets no other thread set a handler
+    for number in ours:
+        signal.signal(number, _leave)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)  # the status that a shell gives to a process ended by a signal
 
 
 @contextmanager

@@ -194,7 +194,7 @@ async def healthz() -> Response:
 async def readyz(request: Request) -> Response:
     """The database answers and commands can be committed."""
     wiring = _wiring(request)
-    checks = {"committer": wiring.ledger.committer.available, "database": await _database_answers(wiring)}
+    checks = {"committer": wiring.ledger.committer.intake.available, "database": await _database_answers(wiring)}
     ready = all(checks.values())
     status: Literal["ok", "unavailable"] = "ok" if ready else "unavailable"
     return json_response({"status": status, "checks": checks}, 200 if ready else 503)
@@ -213,7 +213,7 @@ async def _database_answers(wiring: Wiring) -> bool:
 async def prometheus(request: Request) -> Response:
     """Text for Prometheus; with several workers, the sum over them."""
     wiring = _wiring(request)
-    metrics.WAITING.set(wiring.ledger.committer.waiting)
+    metrics.WAITING.set(wiring.ledger.committer.intake.waiting)
     metrics.CACHED.set(len(wiring.ledger.cache))
     await _database_answers(wiring)
     body = metrics.exposition(processes=wiring.processes)

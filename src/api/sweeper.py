@@ -43,11 +43,10 @@ class Sweeper:
 
     async def _sweep_on(self, connection: AsyncConnection[Any]) -> None:
         deadlines = Deadlines(self._ledger, connection)
-        while not await deadlines.lead():
-            await asyncio.sleep(_RETRY)
         while True:
-            await deadlines.follow()
-            await self.sweep(deadlines)
+            if await deadlines.lead():
+                await deadlines.follow()
+                await self.sweep(deadlines)
             await asyncio.sleep(self._interval)
 
     async def sweep(self, deadlines: Deadlines) -> int:

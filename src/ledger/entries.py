@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from asyncio import Future
-from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from ledger.errors import AccountExists, KeyReused, Refusal
@@ -12,6 +11,7 @@ from ledger.receipts import differing_fields, receipt_name, same_body
 if TYPE_CHECKING:
     from ledger.account import Account
     from ledger.commands import Command
+    from ledger.desks import Desk
     from ledger.events import Events
     from ledger.store.codec import Metadata
     from ledger.store.log import Executed
@@ -124,22 +124,3 @@ class Unit(NamedTuple):
     entries: list[Entry]
     atomic: Future[list[Outcome]] | None
     """Where the answer of an atomic batch goes; None for a single entry."""
-
-
-class Desk:
-    """One account while commands for it are in flight.
-
-    `account` is its state after everything decided so far, `committed` after everything that is in the log.
-    While `blocks` is not 0 new entries wait: the state is being loaded or a unit is under way.
-    """
-
-    __slots__ = ("account", "account_id", "blocks", "committed", "in_batches", "keys", "waiting")
-
-    def __init__(self, account_id: str, account: Account | None) -> None:
-        self.account_id = account_id
-        self.account = account
-        self.committed = account
-        self.blocks = 0
-        self.in_batches = 0
-        self.keys: dict[str, Entry] = {}
-        self.waiting: deque[Entry] = deque()

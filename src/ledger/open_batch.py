@@ -3,7 +3,8 @@
 from collections.abc import Container
 from itertools import compress
 
-from ledger.entries import Desk, Entry
+from ledger.desks import Desk
+from ledger.entries import Entry
 from ledger.past import subject_of
 from ledger.store.batch import Batch
 from ledger.store.codec import encode

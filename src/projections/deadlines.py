@@ -21,11 +21,12 @@ class Deadlines:
     def __init__(self, ledger: Ledger, connection: AsyncConnection[Any]) -> None:
         self._ledger = ledger
         self._connection = connection
+        self._leads = False
 
     async def lead(self) -> bool:
         """Whether this connection keeps the deadlines. One does; the others may take over when it ends."""
-        row = await self._one("lead")
-        return bool(row[0])
+        self._leads = self._leads or bool((await self._one("lead"))[0])
+        return self._leads
 
     async def follow(self) -> None:
         """Read the log to its end, a page at a time; rows and checkpoint are one transaction."""

@@ -1,0 +1,55 @@
+"""The intake: how many commands are under way, and whether more are let in."""
+
+import asyncio
+from collections.abc import Iterable
+
+from ledger.entries import Entry, Outcome, Overloaded, Unavailable, Unit
+
+
+class Intake:
+    """Counts commands in and out. Every command that was let in is answered or failed exactly once."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.waiting = 0
+        self.available = False
+        """Whether the database was there when it was last needed."""
+        self._closing = False
+        self._drained = asyncio.Event()
+
+    def admit(self, count: int) -> None:
+        """Let some commands in. Raises Unavailable, or Overloaded when too many are waiting already."""
+        if not self.available or self._closing:
+            raise Unavailable
+        if self.waiting + count > self._limit:
+            raise Overloaded
+        self.waiting += count
+
+    def answer(self, entry: Entry, outcome: Outcome) -> None:
+        """Give an entry its outcome."""
+        entry.answer(outcome)
+        self._one_less()
+
+    def fail(self, entry: Entry, error: Exception) -> None:
+        """Say that an entry has no outcome."""
+        entry.fail(error)
+        self._one_less()
+
+    def fail_units(self, units: Iterable[Unit], error: Exception) -> None:
+        """Say it of whole units."""
+        for unit in units:
+            for entry in unit.entries:
+                self.fail(entry, error)
+            if unit.atomic is not None and not unit.atomic.done():
+                unit.atomic.set_exception(error)
+
+    def _one_less(self) -> None:
+        self.waiting -= 1
+        if self._closing and not self.waiting:
+            self._drained.set()
+
+    async def close(self) -> None:
+        """Let nothing in any more, and wait until everything is answered or the database is known to be lost."""
+        self._closing = True
+        if self.waiting and self.available:
+            await self._drained.wait()
