@@ -71,7 +71,7 @@ def command_documentation(operation: Operation) -> dict[str, Any]:
             201: {"description": "Done and durable", "content": answer},
             200: {"description": "A replay of the original answer, or a dry run", "content": answer}
             | {"headers": _REPLAYED},
-            **{status: _problem_response(status) for status in sorted(statuses)},
+            **{status: problem_response(status) for status in sorted(statuses)},
         },
         "openapi_extra": {
             "parameters": [*path, _IDEMPOTENCY_KEY, _IF_MATCH, _DRY_RUN],
@@ -94,7 +94,8 @@ def _path_parameter(name: str) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
-def _problem_response(status: int) -> dict[str, Any]:
+def problem_response(status: int) -> dict[str, Any]:
+    """How the document describes the problems of one status."""
     response: dict[str, Any] = {"description": _TITLES[status], "content": _PROBLEM_CONTENT}
     return response | ({"headers": _RETRY_AFTER} if status in {429, 503} else {})
 
@@ -127,7 +128,7 @@ BATCH_DOCUMENTATION: dict[str, Any] = {
             "description": "One result per command, in order",
             "content": {"application/json": {"schema": {"$ref": _SCHEMAS + "BatchResults"}}},
         },
-        **{status: _problem_response(status) for status in (400, 401, 403, 409, 413, 415, 422, 429, 500, 503)},
+        **{status: problem_response(status) for status in (400, 401, 403, 409, 413, 415, 422, 429, 500, 503)},
     },
     "openapi_extra": {
         "parameters": [_DRY_RUN],

@@ -13,9 +13,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from api import metrics
 from api.answers import answer, balance_answer
 from api.door import missing_scope
+from api.openapi import problem_response
 from api.operations import OPERATIONS
 from api.problems import Problem, invalid
-from api.schemas import BalanceAnswer, Feed, Health, ProblemShape, ReceiptAnswer
+from api.schemas import BalanceAnswer, Feed, Health, ReceiptAnswer
 from api.wiring import Wiring
 from ledger.amounts import MAX_AMOUNT
 from ledger.entries import Recorded
@@ -27,12 +28,10 @@ from ledger.store.log import StoredRow
 PAGE = 100
 MAX_PAGE = 1_000
 
-_PROBLEM: dict[str, Any] = {"model": ProblemShape, "content": {"application/problem+json": {}}}
-
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The error answers of a route, for the OpenAPI document."""
-    return dict.fromkeys(statuses, _PROBLEM)
+    return {status: problem_response(status) for status in statuses}
 
 
 router = APIRouter()
@@ -80,7 +79,7 @@ async def _authorized(request: Request, *scopes: str) -> Ledger:
 @router.get(
     "/v1/accounts/{account_id}/balance",
     response_model=BalanceAnswer,
-    responses=problems(401, 403, 404, 422, 429, 503),
+    responses=problems(401, 403, 404, 422, 429, 500, 503),
     tags=["queries"],
     summary="The balance now, never stale, or at a past instant",
 )
@@ -98,7 +97,7 @@ async def balance(request: Request, account_id: str, query: Annotated[_At, Query
 @router.get(
     "/v1/accounts/{account_id}/events",
     response_model=Feed,
-    responses=problems(401, 403, 404, 422, 429, 503),
+    responses=problems(401, 403, 404, 422, 429, 500, 503),
     tags=["audit"],
     summary="One account's events as stored",
 )
@@ -115,7 +114,7 @@ async def stream(request: Request, account_id: str, query: Annotated[_StreamPage
 @router.get(
     "/v1/events",
     response_model=Feed,
-    responses=problems(401, 403, 422, 429, 503),
+    responses=problems(401, 403, 422, 429, 500, 503),
     tags=["audit"],
     summary="All events by position",
 )
@@ -155,7 +154,7 @@ def _event(row: StoredRow) -> dict[str, Any]:
 @router.get(
     "/v1/accounts/{account_id}/receipts/{operation}/{key:path}",
     response_model=ReceiptAnswer,
-    responses=problems(401, 403, 404, 422, 429, 503),
+    responses=problems(401, 403, 404, 422, 429, 500, 503),
     tags=["queries"],
     summary="What became of an idempotency key",
 )

@@ -69,7 +69,7 @@ def is_dry_run(scope: Scope) -> bool:
     parameters = parse_qs(query.decode("latin-1"), keep_blank_values=True)
     for name in parameters.keys() - {"dry_run"}:
         raise invalid(name, "is not a parameter of this request")
-    value = parameters["dry_run"][-1]
+    value = parameters.get("dry_run", ["false"])[-1]  # a query can be there and say nothing, such as "&"
     if value not in {"true", "false"}:
         raise invalid("dry_run", "must be true or false")
     return value == "true"

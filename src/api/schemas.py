@@ -51,6 +51,8 @@ class Opened(Answer):
     standing: Literal["active"]
     grant_id: str | None = None
     granted: int | None = None
+    kind: Kind | None = None
+    expires_at: datetime | None = None
 
 
 class Granted(Answer):
@@ -208,6 +210,7 @@ class EventShape(Shape):
     recorded_at: datetime
     data: dict[str, Any]
     metadata: dict[str, Any]
+    schema_: int = Field(alias="schema", description="the version of the event's shape")
 
 
 class Feed(Shape):
@@ -243,3 +246,4 @@ class Health(Shape):
     """Whether it is well."""
 
     status: Literal["ok", "unavailable"]
+    checks: dict[str, bool] | None = None

@@ -345,7 +345,7 @@ class Committer:
     def _abandon(self) -> None:
         """Answer everyone who waits that the outcome is not known, and begin with clean desks."""
         self.intake.available = False
-        entries = []
+        entries: list[Entry] = []
         for desk in self._desks:
             entries += desk.waiting
             desk.waiting.clear()

@@ -1,0 +1,114 @@
+"""Reading a CSV file of usage, row by row, in bounded memory.
+
+It knows what a file may look like and where in it something is wrong; it does not know what the columns mean.
+"""
+
+import csv
+import os
+from collections import Counter
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+MAX_LINE = 1024 * 1024
+"""Bytes of one line, so that a file without line ends cannot fill the memory."""
+MAX_COLUMNS = 1_000
+
+_SHOWN_NAMES = 20
+_SHOWN_LENGTH = 60
+
+
+class FileProblem(Exception):
+    """The file as a whole cannot be read; the message says where and why."""
+
+
+class RowProblem(Exception):
+    """One row does not say what is needed from it. The message does not name the row: whoever holds it does."""
+
+
+class Row(NamedTuple):
+    """One record below the header, its values without the spaces around them."""
+
+    number: int
+    """From 0. Lines that are empty do not count."""
+    line: int
+    """The line of the file, from 1, where the record ends: what an editor shows."""
+    cells: list[str]
+
+    @property
+    def place(self) -> str:
+        """Where it is, for messages."""
+        return f"row {self.number} (line {self.line})"
+
+
+class UsageFile:
+    """An open CSV file: its columns, then its rows, once. UTF-8, with or without a byte order mark."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.bytes_read = 0
+        self.size = os.fstat(file.fileno()).st_size
+        self._reader = csv.reader(self._lines(file), strict=True)
+        self.columns = _header(next(self._records(), []))
+
+    def rows(self) -> Iterator[Row]:
+        """The rows that follow. A row may have more or fewer values than there are columns. Raises FileProblem."""
+        for number, cells in enumerate(filter(None, self._records())):
+            yield Row(number, self._reader.line_num, cells)
+
+    def _records(self) -> Iterator[list[str]]:
+        try:
+            for record in self._reader:
+                yield [cell.strip() for cell in record]
+        except csv.Error as error:
+            raise FileProblem(f"line {self._reader.line_num} is not CSV: {error}") from error
+
+    def _lines(self, file: BinaryIO) -> Iterator[str]:
+        """Decoded one by one: a decoder that reads ahead could not say which line is wrong."""
+        number = 0
+        while line := file.readline(MAX_LINE):
+            number += 1
+            self.bytes_read += len(line)
+            if len(line) == MAX_LINE:
+                raise FileProblem(f"line {number} has more than {MAX_LINE:,} bytes: is this a CSV file?")
+            yield _decode(line.removeprefix(BOM_UTF8) if number == 1 else line, number)
+
+
+def open_file(path: Path) -> BinaryIO:
+    """The file, ready for UsageFile. Raises FileProblem unless it is one that can be read twice."""
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise FileProblem(f"it cannot be opened: {error.strerror}") from error
+    if file.seekable():
+        return file
+    file.close()
+    raise FileProblem("it is not a file on disk: it is read twice, first to check it and then to record it")
+
+
+def shown(names: Sequence[str]) -> str:
+    """The names of columns for a message; a few of them when there are many."""
+    some = ", ".join(repr(name if len(name) <= _SHOWN_LENGTH else name[:_SHOWN_LENGTH] + "...") for name in names[:_SHOWN_NAMES])
+    more = len(names) - _SHOWN_NAMES
+    return f"{some} and {more} more" if more > 0 else some
+
+
+def _decode(line: bytes, number: int) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        if number == 1 and line.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+            raise FileProblem("it is UTF-16, and must be UTF-8: save it again as 'CSV UTF-8'") from error
+        wrong = f"byte {error.start + 1} of the line is 0x{line[error.start]:02x}"
+        raise FileProblem(f"line {number} is not UTF-8 ({wrong}): save it again as 'CSV UTF-8'") from error
+
+
+def _header(names: list[str]) -> list[str]:
+    if not any(names):
+        raise FileProblem("the first line must name the columns, and it is empty")
+    if len(names) > MAX_COLUMNS:
+        raise FileProblem(f"the first line names {len(names):,} columns; at most {MAX_COLUMNS:,} are read")
+    twice = [name for name, count in Counter(names).items() if name and count > 1]
+    if twice:
+        raise FileProblem(f"the first line names a column more than once: {shown(twice)}")
+    return names

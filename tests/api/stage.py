@@ -1,0 +1,157 @@
+"""A stage for every operation: an account with one of each thing to act on, and for each operation a good request.
+
+The account of a stage has seven events: opened and 50 permanent signup credits (grt_2), 100 subscription credits
+(grt_3), a deduction of 30 (ded_4), a hold of 40 (hld_5), a payment of 1000 that bought 20 permanent credits (grt_7).
+So it has 70 subscription credits, 40 of them held, and 70 permanent ones.
+"""
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from tests.service import Service
+
+Json = dict[str, Any]
+
+_numbers = itertools.count(1)
+
+PATHS = {
+    "open": "/v1/accounts",
+    "grant": "/v1/accounts/{account_id}/grants",
+    "deduct": "/v1/accounts/{account_id}/deductions",
+    "reverse": "/v1/accounts/{account_id}/deductions/{deduction_id}/reversals",
+    "hold": "/v1/accounts/{account_id}/holds",
+    "capture": "/v1/accounts/{account_id}/holds/{hold_id}/captures",
+    "extend": "/v1/accounts/{account_id}/holds/{hold_id}/extensions",
+    "release": "/v1/accounts/{account_id}/holds/{hold_id}/release",
+    "void": "/v1/accounts/{account_id}/grants/{grant_id}/void",
+    "payment": "/v1/accounts/{account_id}/payments",
+    "payment_refund": "/v1/accounts/{account_id}/payments/{payment_id}/refunds",
+    "freeze": "/v1/accounts/{account_id}/freeze",
+    "unfreeze": "/v1/accounts/{account_id}/unfreeze",
+    "close": "/v1/accounts/{account_id}/close",
+}
+"""The table of the contract: operation -> path."""
+
+STAGED_VERSION = 7
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request for a command: what is in its path, and its body."""
+
+    operation: str
+    account: str
+    body: Json = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        """Where it is posted to."""
+        names = {"account_id": self.account, **self.ids}
+        return PATHS[self.operation].format(**{name: quote(value, safe="") for name, value in names.items()})
+
+    def post(self, service: Service, key: str | None = None, query: str = "", **headers: str) -> httpx.Response:
+        """Send it alone."""
+        return service.post(self.path + query, self.body, key=key, **headers)
+
+    def item(self, key: str | None = None, **more: Any) -> Json:
+        """The same as one command of a batch."""
+        fields = {"op": self.operation, "account_id": self.account, **self.ids, **self.body, **more}
+        return fields if key is None else {**fields, "idempotency_key": key}
+
+    def but(self, **changes: Any) -> "Ask":
+        """With another body."""
+        return Ask(self.operation, self.account, {**self.body, **changes}, self.ids)
+
+
+def fresh(word: str = "account") -> str:
+    """An id that no other test has."""
+    return f"{word}-of-stage-{next(_numbers)}"
+
+
+def staged(service: Service) -> str:
+    """A new account as this module describes it."""
+    account = fresh()
+    for ask, key in (
+        (Ask("open", account, {"account_id": account, "signup_credits": 50}), None),
+        (Ask("grant", account, {"kind": "subscription", "amount": 100}), "stage"),
+        (Ask("deduct", account, {"amount": 30}), "stage"),
+        (Ask("hold", account, {"amount": 40, "expires_in_seconds": 3600}), "stage"),
+        (Ask("payment", account, payment("pay-1", grant={"kind": "permanent", "amount": 20})), None),
+    ):
+        response = ask.post(service, key)
+        assert response.status_code == 201, response.text
+    assert response.json()["version"] == STAGED_VERSION
+    return account
+
+
+def payment(payment_id: str, **more: Any) -> Json:
+    """The body of a payment of 10.00 dollars."""
+    money = {"provider": "stripe", "status": "paid", "amount_minor": 1000, "currency": "USD"}
+    return {"payment_id": payment_id, **money, **more}
+
+
+def asks(account: str) -> dict[str, Ask]:
+    """For each operation a request that succeeds on a staged account; an opening makes another account."""
+    other = fresh()
+    found = [
+        Ask("open", other, {"account_id": other, "signup_credits": 25}),
+        Ask("grant", account, {"kind": "permanent", "amount": 5}),
+        Ask("deduct", account, {"amount": 50}),
+        Ask("reverse", account, {"amount": 10}, {"deduction_id": "ded_4"}),
+        Ask("hold", account, {"amount": 10}),
+        Ask("capture", account, {"amount": 15}, {"hold_id": "hld_5"}),
+        Ask("extend", account, {"expires_in_seconds": 7200}, {"hold_id": "hld_5"}),
+        Ask("release", account, {}, {"hold_id": "hld_5"}),
+        Ask("void", account, {"amount": 8}, {"grant_id": "grt_7"}),
+        Ask("payment", account, payment("pay-2", grant={"kind": "permanent", "amount": 3})),
+        Ask("payment_refund", account, {"refund_id": "re-1"}, {"payment_id": "pay-1"}),
+        Ask("freeze", account, {"reason": "chargeback"}),
+        Ask("unfreeze", account, {"reason": "settled"}),
+        Ask("close", account, {"reason": "asked for"}),
+    ]
+    return {ask.operation: ask for ask in found}
+
+
+OPERATIONS = list(PATHS)
+
+
+def balance(service: Service, account: str) -> Json:
+    """The balance now."""
+    response = service.get(f"/v1/accounts/{account}/balance")
+    assert response.status_code == 200, response.text
+    found: Json = response.json()
+    return found
+
+
+def version(service: Service, account: str) -> int | None:
+    """How many events an account has; None when there is no such account."""
+    response = service.get(f"/v1/accounts/{account}/balance")
+    return response.json()["version"] if response.status_code == 200 else None
+
+
+def refused(response: httpx.Response, status: int, code: str, **facts: Any) -> Json:
+    """The problem document of an answer, which must have this status, code and facts."""
+    document: Json = response.json()
+    assert (response.status_code, document["code"]) == (status, code), document
+    assert facts.items() <= document.items(), document
+    return document
+
+
+def field_errors(response: httpx.Response) -> dict[str, Json]:
+    """What an answer says is wrong, by field; it must be validation_failed."""
+    return {error["field"]: error for error in refused(response, 422, "validation_failed")["errors"]}
+
+
+def eventually(condition: Callable[[], bool], patience: float = 15) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.05)

@@ -1,0 +1,320 @@
+"""Each command through HTTP: what it answers, what it leaves behind, and what a dry run of it would say."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from api.operations import OPERATIONS as SERVED
+from tests.api.stage import (
+    OPERATIONS,
+    PATHS,
+    STAGED_VERSION,
+    Ask,
+    Json,
+    asks,
+    balance,
+    eventually,
+    field_errors,
+    fresh,
+    payment,
+    refused,
+    staged,
+    version,
+)
+from tests.service import Service
+
+# What each request of stage.asks answers: how many events it makes, what it did, and the balance after it as
+# (subscription, permanent, held).
+ANSWERS: dict[str, tuple[int, Json, tuple[int, int, int]]] = {
+    "open": (2, {"standing": "active", "grant_id": "grt_2", "granted": 25}, (0, 25, 0)),
+    "grant": (1, {"grant_id": "grt_8", "granted": 5, "kind": "permanent", "expires_at": None}, (70, 75, 40)),
+    "deduct": (
+        1,
+        {
+            "deduction_id": "ded_8",
+            "deducted": 50,
+            "from_subscription": 30,
+            "from_permanent": 20,
+            "draws": [
+                {"grant_id": "grt_3", "kind": "subscription", "amount": 30},
+                {"grant_id": "grt_2", "kind": "permanent", "amount": 20},
+            ],
+            "balance_after": 90,
+        },
+        (40, 50, 40),
+    ),
+    "reverse": (1, {"deduction_id": "ded_4", "reversed": 10, "lapsed": 0, "cancelled": 0}, (80, 70, 40)),
+    "hold": (
+        1,
+        {"hold_id": "hld_8", "held": 10, "draws": [{"grant_id": "grt_3", "kind": "subscription", "amount": 10}]},
+        (70, 70, 50),
+    ),
+    "capture": (
+        1,
+        {
+            "hold_id": "hld_5",
+            "deduction_id": "ded_8",
+            "captured": 15,
+            "released": 25,
+            "lapsed": 0,
+            "cancelled": 0,
+            "final": True,
+            "deducted": 15,
+            "from_subscription": 15,
+            "from_permanent": 0,
+            "draws": [{"grant_id": "grt_3", "kind": "subscription", "amount": 15}],
+            "balance_after": 125,
+        },
+        (55, 70, 0),
+    ),
+    "extend": (1, {"hold_id": "hld_5"}, (70, 70, 40)),
+    "release": (1, {"hold_id": "hld_5", "released": 40, "lapsed": 0, "cancelled": 0}, (70, 70, 0)),
+    "void": (1, {"grant_id": "grt_7", "voided": 8, "uncollected": 0}, (70, 62, 40)),
+    "payment": (
+        2,
+        {"payment_id": "pay-2", "payment_status": "paid", "grant_id": "grt_9", "granted": 3, "kind": "permanent"},
+        (70, 73, 40),
+    ),
+    "payment_refund": (
+        2,
+        {
+            "payment_id": "pay-1",
+            "refund_id": "re-1",
+            "refunded_minor": 1000,
+            "grant_id": "grt_7",
+            "voided": 20,
+            "uncollected": 0,
+        },
+        (70, 50, 40),
+    ),
+    "freeze": (1, {"standing": "frozen"}, (70, 70, 40)),
+    "unfreeze": (1, {"standing": "active"}, (70, 70, 40)),
+    "close": (1, {"standing": "closed"}, (70, 70, 40)),
+}
+BALANCE = ("total", "held", "available", "subscription_credits", "permanent_credits", "subscription_expire_at")
+
+
+def balance_of(answer: Json) -> Json:
+    return {name: answer[name] for name in BALANCE}
+
+
+def of(answer: Json, names: Any) -> Json:
+    return {name: answer[name] for name in names}
+
+
+def test_the_table_has_every_operation_at_its_address() -> None:
+    assert {name: operation.path for name, operation in SERVED.items()} == PATHS
+    assert list(ANSWERS) == OPERATIONS
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_command_answers_what_it_did_and_leaves_it_in_the_log(service: Service, operation: str) -> None:
+    ask = asks(staged(service))[operation]
+    events, did, (subscription, permanent, held) = ANSWERS[operation]
+    before = version(service, ask.account) or 0
+    response = ask.post(service, "the-key")
+    answer = response.json()
+
+    assert response.status_code == 201
+    assert "idempotent-replayed" not in response.headers
+    assert answer["account_id"] == ask.account
+    assert answer["version"] == before + events
+    assert of(answer, did) == did
+    assert of(answer["balance"], BALANCE[:5]) == {
+        "total": subscription + permanent,
+        "held": held,
+        "available": subscription + permanent - held,
+        "subscription_credits": subscription,
+        "permanent_credits": permanent,
+    }
+    now = balance(service, ask.account)
+    assert (now["version"], now["position"]) == (answer["version"], answer["position"])
+    assert balance_of(now) == answer["balance"]
+    last = service.get(f"/v1/accounts/{ask.account}/events", after_version=answer["version"] - 1).json()["events"]
+    assert [event["recorded_at"] for event in last] == [answer["recorded_at"]]
+    assert last[0]["metadata"] == {
+        "actor": "key:admin",
+        "operation": operation,
+        "idempotency_key": "the-key",
+        "request_id": response.headers["x-request-id"],
+    }
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_dry_run_says_the_same_and_records_nothing(service: Service, operation: str) -> None:
+    ask = asks(staged(service))[operation]
+    before = version(service, ask.account)
+    rehearsed = ask.post(service, "the-key", "?dry_run=true")
+    assert rehearsed.status_code == 200
+    assert version(service, ask.account) == before
+    assert service.get(f"/v1/accounts/{ask.account}/receipts/{operation}/the-key").status_code == 404
+
+    done = ask.post(service, "the-key").json()
+    answer = rehearsed.json()
+    assert answer.pop("dry_run") is True
+    assert answer.pop("position") is None
+    assert answer.keys() == done.keys() - {"position"}
+    moments = {"recorded_at", "expires_at"}  # between the two, time has passed
+    assert of(answer, answer.keys() - moments) == of(done, answer.keys() - moments)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_dry_run_of_a_replay_is_the_original_answer(service: Service, operation: str) -> None:
+    ask = asks(staged(service))[operation]
+    done = ask.post(service, "the-key").json()
+    rehearsed = ask.post(service, "the-key", "?dry_run=true")
+    assert rehearsed.status_code == 200
+    assert rehearsed.headers["idempotent-replayed"] == "true"
+    assert rehearsed.json() == {**done, "dry_run": True}
+    assert version(service, ask.account) == done["version"]
+
+
+def test_a_dry_run_of_a_refusal_is_the_refusal(service: Service) -> None:
+    account = staged(service)
+    for ask in (
+        Ask("deduct", account, {"amount": 101}),
+        Ask("release", account, {}, {"hold_id": "hld_1"}),
+        Ask("reverse", account, {"amount": 31}, {"deduction_id": "ded_4"}),
+        Ask("grant", fresh("nobody"), {"kind": "permanent", "amount": 1}),
+    ):
+        rehearsed, done = ask.post(service, "k", "?dry_run=true"), ask.post(service, "k")
+        assert rehearsed.status_code == done.status_code >= 400
+        assert rehearsed.json() == done.json()
+    assert version(service, account) == STAGED_VERSION
+
+
+def test_dry_run_false_is_no_dry_run_and_other_words_are_refused(service: Service) -> None:
+    ask = Ask("deduct", staged(service), {"amount": 1})
+    for word in ("", "1", "True", "yes"):
+        assert list(field_errors(ask.post(service, "k", f"?dry_run={word}"))) == ["dry_run"]
+    assert list(field_errors(ask.post(service, "k", "?dryrun=true"))) == ["dryrun"]
+    assert ask.post(service, "k", "?dry_run=false").status_code == 201
+    assert ask.post(service, "k2", "?").status_code == 201
+    assert ask.post(service, "k3", "?&").status_code == 201
+
+
+@pytest.mark.parametrize("operation", [name for name in OPERATIONS if name != "open"])
+def test_if_match_makes_a_command_conditional(service: Service, operation: str) -> None:
+    ask = asks(staged(service))[operation]
+    stale = {"expected": STAGED_VERSION - 1, "actual": STAGED_VERSION}
+    refused(ask.post(service, "k", **{"If-Match": f'"{STAGED_VERSION - 1}"'}), 412, "version_mismatch", **stale)
+    assert version(service, ask.account) == STAGED_VERSION
+    done = ask.post(service, "k", **{"If-Match": f'"{STAGED_VERSION}"'})
+    assert done.status_code == 201
+    # Whoever lost the answer sends the same request again, and the version has moved on by then.
+    again = ask.post(service, "k", **{"If-Match": f'"{STAGED_VERSION}"'})
+    assert (again.status_code, again.content) == (200, done.content)
+
+
+@pytest.mark.parametrize("value", ["7", "*", 'W/"7"', '"7", "8"', '"seven"', '"-7"', '""', '"7.0"', '"' + "9" * 19 + '"'])
+def test_a_malformed_if_match_is_refused(service: Service, value: str) -> None:
+    account = staged(service)
+    response = Ask("deduct", account, {"amount": 1}).post(service, "k", **{"If-Match": value})
+    assert list(field_errors(response)) == ["If-Match"]
+    assert version(service, account) == STAGED_VERSION
+
+
+# Captures, reversals, voids, payments -----------------------------------------------------------------------------
+
+
+def test_a_hold_is_captured_in_parts_until_the_final_one(service: Service) -> None:
+    account = staged(service)
+    hold = {"hold_id": "hld_5"}
+    first = Ask("capture", account, {"amount": 10, "final": False}, hold).post(service, "1").json()
+    assert (first["captured"], first["released"], first["balance"]["held"]) == (10, 0, 30)
+    too_much = Ask("capture", account, {"amount": 31}, hold).post(service, "2")
+    refused(too_much, 422, "amount_exceeds_hold", amount=31, held=30, excess=1)
+    last = Ask("capture", account, {"amount": 31, "on_excess": "draw"}, hold).post(service, "3").json()
+    assert (last["captured"], last["released"], last["balance"]["held"], last["balance"]["total"]) == (31, 0, 0, 99)
+    after = Ask("capture", account, {}, hold).post(service, "4")
+    refused(after, 409, "hold_already_captured", hold_id="hld_5")
+
+
+def test_reversals_of_a_capture_add_up_and_one_too_many_is_refused(service: Service) -> None:
+    account = staged(service)
+    made = Ask("capture", account, {"amount": 30}, {"hold_id": "hld_5"}).post(service, "c").json()["deduction_id"]
+    part = Ask("reverse", account, {"amount": 20, "reason": "half of it failed"}, {"deduction_id": made})
+    assert part.post(service, "1").json()["balance"]["total"] == 130
+    refused(part.post(service, "2"), 422, "amount_exceeds_deduction", amount=20, reversible=10)
+    assert Ask("reverse", account, {}, {"deduction_id": made}).post(service, "3").json()["reversed"] == 10
+    assert balance(service, account)["total"] == 140
+
+
+def test_a_void_takes_what_there_is_and_closes_the_grant(service: Service) -> None:
+    account = staged(service)
+    grant = {"grant_id": "grt_3"}  # 100 granted, 30 spent, 40 held: 30 remain
+    some = Ask("void", account, {"amount": 35}, grant).post(service, "1").json()
+    assert (some["voided"], some["uncollected"]) == (30, 5)
+    rest = Ask("void", account, {}, grant).post(service, "2").json()
+    assert (rest["voided"], rest["uncollected"]) == (0, 0)
+    back = Ask("release", account, {}, {"hold_id": "hld_5"}).post(service, "3").json()
+    assert (back["released"], back["lapsed"], back["cancelled"], back["balance"]["total"]) == (40, 0, 40, 70)
+
+
+def test_a_payment_that_bought_nothing_grants_nothing(service: Service) -> None:
+    account = staged(service)
+    failed = Ask("payment", account, payment("pay-3", status="failed", plan="pro-monthly")).post(service).json()
+    assert (failed["payment_status"], failed["version"]) == ("failed", STAGED_VERSION + 1)
+    assert "grant_id" not in failed
+    bought = Ask("payment", account, payment("pay-4", status="failed", grant={"kind": "permanent", "amount": 1}))
+    assert list(field_errors(bought.post(service))) == ["grant"]
+
+
+def test_partial_refunds_void_in_proportion(service: Service) -> None:
+    account = staged(service)
+    pay = {"payment_id": "pay-1"}
+    third = Ask("payment_refund", account, {"refund_id": "re-1", "amount_minor": 333}, pay).post(service).json()
+    assert (third["refunded_minor"], third["voided"]) == (333, 6)
+    refund = Ask("payment_refund", account, {"refund_id": "re-2", "amount_minor": 668}, pay)
+    refused(refund.post(service), 422, "amount_exceeds_payment", amount_minor=668, refundable_minor=667)
+    rest = Ask("payment_refund", account, {"refund_id": "re-3"}, pay).post(service).json()
+    assert (rest["refunded_minor"], rest["voided"], rest["balance"]["total"]) == (667, 14, 120)
+
+
+def test_a_payment_id_with_slashes_can_be_refunded(service: Service) -> None:
+    account = staged(service)
+    name = "order/7/é?#%2F"
+    assert Ask("payment", account, payment(name)).post(service).status_code == 201
+    refunded = Ask("payment_refund", account, {"refund_id": "re/1"}, {"payment_id": name}).post(service)
+    assert (refunded.status_code, refunded.json()["payment_id"]) == (201, name)
+
+
+def test_a_frozen_account_takes_no_spending_and_a_closed_one_nearly_nothing(service: Service) -> None:
+    account = staged(service)
+    assert asks(account)["freeze"].post(service, "f").status_code == 201
+    for name in ("deduct", "hold", "capture"):
+        refused(asks(account)[name].post(service, "x"), 409, "account_frozen", account_id=account)
+    for name in ("grant", "reverse"):
+        assert asks(account)[name].post(service, "x").status_code == 201
+    assert asks(account)["unfreeze"].post(service, "u").status_code == 201
+    assert asks(account)["deduct"].post(service, "y").status_code == 201
+    assert asks(account)["close"].post(service, "c").status_code == 201
+    for name in ("grant", "deduct", "hold", "capture", "extend", "void", "payment", "payment_refund", "freeze"):
+        refused(asks(account)[name].post(service, "z"), 409, "account_closed", account_id=account)
+    for name in ("reverse", "release"):
+        assert asks(account)[name].post(service, "z").status_code == 201
+    assert balance(service, account)["standing"] == "closed"
+
+
+def test_a_hold_comes_back_by_time_alone(service: Service) -> None:
+    account = service.open_account(permanent=10)
+    placed = Ask("hold", account, {"amount": 4, "expires_in_seconds": 1}).post(service, "h").json()
+    assert balance(service, account)["available"] == 6
+    eventually(lambda: bool(balance(service, account)["held"] == 0))
+    found = balance(service, account)
+    assert (found["total"], found["available"]) == (10, 10)
+    assert found["as_of"] >= placed["expires_at"]
+    hold = {"hold_id": placed["hold_id"]}
+    for ask in (Ask("capture", account, {}, hold), Ask("extend", account, {"expires_in_seconds": 9}, hold)):
+        refused(ask.post(service, "x"), 409, "hold_expired", hold_id=placed["hold_id"])
+
+
+def test_credits_lapse_by_time_alone(service: Service) -> None:
+    account = service.open_account(permanent=10)
+    soon = datetime.now(UTC) + timedelta(seconds=1)
+    grant = Ask("grant", account, {"kind": "subscription", "amount": 7, "expires_at": soon.isoformat()})
+    assert grant.post(service, "g").json()["balance"]["total"] == 17
+    eventually(lambda: bool(balance(service, account)["total"] == 10))
+    refused(Ask("deduct", account, {"amount": 11}).post(service, "d"), 402, "insufficient_credits", available=10)
+    assert Ask("deduct", account, {"amount": 1}).post(service, "d").json()["balance_after"] == 9

@@ -1,0 +1,85 @@
+"""One event of every type with every field said, and one with as little as possible."""
+
+from datetime import UTC, datetime, timedelta
+
+from ledger.amounts import Balance
+from ledger.events import (
+    AccountClosed,
+    AccountFrozen,
+    AccountOpened,
+    AccountUnfrozen,
+    CreditsDeducted,
+    CreditsExpired,
+    CreditsGranted,
+    CreditsHeld,
+    DeductionReversed,
+    Event,
+    GrantVoided,
+    HoldCaptured,
+    HoldExpired,
+    HoldExtended,
+    HoldReleased,
+    PaymentRecorded,
+    PaymentRefunded,
+)
+from ledger.holds import Return
+from ledger.lots import Draw
+from ledger.store.codec import Metadata
+
+AT = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
+LATER = AT + timedelta(days=30)
+SOME = Balance(300, 10_000, 50, LATER)
+NONE = Balance(0, 0, 0, None)
+DRAWS = (Draw("grt_3", "subscription", 120, LATER), Draw("grt_2", "permanent", 80, None))
+RETURNS = (
+    Return("grt_2", "permanent", 80, None, "returned"),
+    Return("grt_3", "subscription", 20, AT, "lapsed"),
+    Return("grt_4", "subscription", 5, LATER, "cancelled"),
+)
+METADATA = Metadata("key:1a2b3c4d", "deduct", "task-abc123", "0f0f0f0f-7")
+WITHOUT_KEY = Metadata("sweeper", "expire", None, "sweep")
+FREE = {"naïve": ["é", 1, 2.5, None, True, {"b": 1, "a": "😀"}]}
+
+SAMPLES: dict[str, Event] = {
+    "AccountOpened": AccountOpened(AT, NONE, "user-1", FREE),
+    "AccountOpened.least": AccountOpened(AT, NONE, "user-1"),
+    "CreditsGranted": CreditsGranted(
+        AT, SOME, "grt_3", "subscription", 300, "subscription", LATER, "txn-1", "pi_1", "March", FREE
+    ),
+    "CreditsGranted.least": CreditsGranted(AT, SOME, "grt_2", "permanent", 2**53 - 1, "signup"),
+    "CreditsDeducted": CreditsDeducted(
+        AT,
+        SOME,
+        "ded_5",
+        200,
+        DRAWS,
+        "task-abc123",
+        "A picture of a cat",
+        {"provider": "p", "model": "m", "project": "x", "member": "y", "metric": "z", "input_tokens": 3},
+        FREE,
+    ),
+    "CreditsDeducted.least": CreditsDeducted(AT, SOME, "ded_5", 200, DRAWS),
+    "CreditsHeld": CreditsHeld(AT, SOME, "hld_6", 200, DRAWS, LATER, "task-1", "A long job"),
+    "CreditsHeld.least": CreditsHeld(AT, SOME, "hld_6", 200, DRAWS, LATER),
+    "HoldExtended": HoldExtended(AT, SOME, "hld_6", LATER),
+    "HoldCaptured": HoldCaptured(
+        AT, SOME, "hld_6", "ded_7", 250, DRAWS, DRAWS[1:], RETURNS, True, "task-1", "A long job", {"model": "m"}
+    ),
+    "HoldCaptured.least": HoldCaptured(AT, SOME, "hld_6", "ded_7", 200, DRAWS, (), (), False),
+    "HoldReleased": HoldReleased(AT, SOME, "hld_6", RETURNS),
+    "HoldExpired": HoldExpired(AT, SOME, "hld_6", AT, RETURNS),
+    "DeductionReversed": DeductionReversed(AT, SOME, "ded_5", 105, RETURNS, "it failed"),
+    "DeductionReversed.least": DeductionReversed(AT, SOME, "ded_5", 105, RETURNS),
+    "GrantVoided": GrantVoided(AT, SOME, "grt_3", "subscription", 100, 5, True, "chargeback"),
+    "GrantVoided.least": GrantVoided(AT, SOME, "grt_3", "subscription", 0, 0, False),
+    "CreditsExpired": CreditsExpired(AT, SOME, "grt_3", "subscription", 100, AT),
+    "PaymentRecorded": PaymentRecorded(AT, SOME, "pi_1", "stripe", "paid", 1_000, "EUR", "pro", "grt_9"),
+    "PaymentRecorded.least": PaymentRecorded(AT, SOME, "pi_1", "stripe", "failed", 0, "EUR"),
+    "PaymentRefunded": PaymentRefunded(AT, SOME, "pi_1", "re_1", 400, 900),
+    "AccountFrozen": AccountFrozen(AT, SOME, "fraud?"),
+    "AccountFrozen.least": AccountFrozen(AT, SOME),
+    "AccountUnfrozen": AccountUnfrozen(AT, SOME, "no"),
+    "AccountUnfrozen.least": AccountUnfrozen(AT, SOME),
+    "AccountClosed": AccountClosed(AT, SOME, "bye"),
+    "AccountClosed.least": AccountClosed(AT, SOME),
+}

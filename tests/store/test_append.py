@@ -1,0 +1,132 @@
+"""The append function on each server: what it takes, what it leaves out, and that neighbours do not suffer."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ledger.store.batch import Batch
+from ledger.store.log import EventLog, Writer
+
+
+@pytest_asyncio.fixture
+async def writer(each_database: str) -> AsyncIterator[Writer]:
+    made, _ = await EventLog(each_database).connect_writer(None)
+    yield made
+    await made.close()
+
+
+def batch(*rows: tuple[str, int, str | None], events: bool = True) -> Batch:
+    """Rows of (account, version, receipt), each one event, or each one check."""
+    made = Batch()
+    for account, version, receipt in rows:
+        if events:
+            made.add_event(account, version, "T", b"{}", None)
+            if receipt is not None:
+                made.sign(receipt, b"print", 1)
+        else:
+            made.add_check(account, version, receipt)
+    return made
+
+
+async def versions(writer: Writer) -> dict[str, int]:
+    """The newest version of each account; positions must be whole."""
+    rows = await writer.log(0, 10_000, None)
+    assert [row.position for row in rows] == list(range(1, len(rows) + 1))
+    return {row.account_id: row.version for row in rows}
+
+
+async def test_positions_are_handed_out_in_order(writer: Writer) -> None:
+    assert (await writer.append(batch(("a", 1, None), ("b", 1, None), ("a", 2, None)))).first_position == 1
+    assert (await writer.append(batch(("c", 1, None)))).first_position == 4
+    assert await versions(writer) == {"a": 2, "b": 1, "c": 1}
+
+
+async def test_a_stale_account_does_not_fail_its_neighbours(writer: Writer) -> None:
+    await writer.append(batch(("a", 1, None), ("b", 1, None)))
+    appended = await writer.append(batch(("a", 1, None), ("b", 2, None), ("a", 2, None), ("c", 1, None)))
+    assert appended == (3, {"a"}, set())
+    assert await versions(writer) == {"a": 1, "b": 2, "c": 1}
+
+
+@pytest.mark.parametrize("version", [1, 3, 7])
+async def test_every_version_but_the_next_is_stale(writer: Writer, version: int) -> None:
+    await writer.append(batch(("a", 1, None)))
+    assert (await writer.append(batch(("a", version, None)))).stale == {"a"}
+    assert (await writer.append(batch(("new", version + 1, None)))).stale == {"new"}
+
+
+async def test_a_used_key_leaves_its_account_out_and_nobody_else(writer: Writer) -> None:
+    await writer.append(batch(("a", 1, "deduct:k"), ("b", 1, None)))
+    appended = await writer.append(batch(("a", 2, "deduct:k"), ("b", 2, "deduct:k"), ("a", 3, "deduct:new")))
+    assert appended == (3, set(), {0})
+    assert await versions(writer) == {"a": 1, "b": 2}
+
+
+async def test_checks_append_nothing_and_are_checked(writer: Writer) -> None:
+    await writer.append(batch(("a", 1, "deduct:k")))
+    assert await writer.append(batch(("a", 2, "deduct:new"), ("nobody", 1, "deduct:k"), events=False)) == (2, set(), set())
+    assert await writer.append(batch(("a", 2, "deduct:k"), events=False)) == (2, set(), {0})
+    assert await writer.append(batch(("a", 1, "deduct:new"), events=False)) == (2, {"a"}, set())
+    assert await versions(writer) == {"a": 1}
+
+
+async def test_an_empty_batch(writer: Writer) -> None:
+    assert await writer.append(Batch()) == (1, set(), set())
+
+
+async def test_fencing_ends_the_server_process_of_a_lost_connection(each_database: str) -> None:
+    log = EventLog(each_database)
+    lost, process = await log.connect_writer(None)
+    lost_connection = lost._connection
+    fresh, _ = await log.connect_writer(process)
+    with pytest.raises(Exception, match="terminat|closed"):
+        await lost.last_position()
+    assert lost_connection.closed
+    assert await fresh.last_position() == 0
+    await fresh.close()
+
+
+rows = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["k1", "k2", "k3", None]), st.booleans()), max_size=8)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+async def test_random_batches_against_a_model(writer: Writer, data: st.DataObject) -> None:
+    """Heads and keys in a dict say what a batch of random rows, some of them stale, must lead to."""
+    heads = {name: 0 for name in "abc"}
+    keys: set[tuple[str, str]] = set()
+    stored = await writer.log(0, 100_000, None)
+    position = len(stored)
+    scope = f"{position}-"
+    for asked in data.draw(st.lists(st.tuples(rows, st.sets(st.sampled_from("abc"), max_size=1)), max_size=4)):
+        made, chosen, expected = Batch(), *asked
+        next_version = {name: heads[name] + 1 + (name in expected) for name in heads}
+        rows_made = []
+        for name, key, is_event in chosen:
+            receipt = f"op:{key}" if key else None
+            if receipt and any(receipt == r and name == n for n, r, _ in rows_made):
+                receipt = None
+            if is_event:
+                made.add_event(scope + name, next_version[name], "T", b"{}", None)
+                if receipt:
+                    made.sign(receipt, b"print", 1)
+                next_version[name] += 1
+            else:
+                made.add_check(scope + name, next_version[name], receipt)
+            rows_made.append((name, receipt, is_event))
+        appended = await writer.append(made)
+        present = {name for name, _, _ in rows_made}
+        stale = {name for name in present if name in expected}
+        used = {n for n, (name, r, _) in enumerate(rows_made) if r and (name, r) in keys}
+        excluded = stale | {rows_made[n][0] for n in used if rows_made[n][2]}
+        assert appended == (position + 1, {scope + name for name in stale}, used)
+        for name, receipt, is_event in rows_made:
+            if is_event and name not in excluded:
+                heads[name] += 1
+                position += 1
+                if receipt:
+                    keys.add((name, receipt))
+    assert await writer.last_position() == position
