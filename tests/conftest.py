@@ -1,8 +1,10 @@
 """What tests of every floor share: real servers, fresh databases, a ledger with a clock of its own, a real service."""
 
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -28,10 +30,18 @@ class Clock:
         self.now += timedelta(**length)
 
 
+@pytest.fixture
+def server_folder() -> Iterator[Path]:
+    """A folder for a server. Not pytest's own: as root the server is another user's process, and the next pytest that
+    starts on the machine would shut that user out of it."""
+    with tempfile.TemporaryDirectory(prefix="credit-ledger-test-") as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServers]:
-    with ExitStack() as stack:
-        yield TestServers(tmp_path_factory.mktemp("servers"), stack)
+def servers() -> Iterator[TestServers]:
+    with tempfile.TemporaryDirectory(prefix="credit-ledger-test-") as folder, ExitStack() as stack:
+        yield TestServers(Path(folder), stack)
 
 
 @pytest.fixture

@@ -4,12 +4,22 @@ This table is the contract of the write side. The routes, the batch, the OpenAPI
 made from it.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, Strict, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+)
 
 from ledger.amounts import MAX_AMOUNT, Kind
 from ledger.commands import (
@@ -41,6 +51,7 @@ from ledger.store.codec import to_json
 # No control characters (C0, C1); surrogates cannot reach us: the JSON reader refuses them.
 _ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
 _LINES = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"
+_DAY = re.compile(r"\d{4}-\d\d-\d\d[Tt ]", re.ASCII)
 
 
 def _whole_metadata(value: dict[str, Any]) -> dict[str, Any]:
@@ -67,6 +78,12 @@ def _has_null_character(value: Any) -> bool:
             return False
 
 
+def _written_out(value: object) -> object:
+    if not isinstance(value, str) or not _DAY.match(value):  # and not the number of seconds since 1970
+        raise ValueError("must be a time with its offset, such as 2026-01-31T12:00:00Z")
+    return value
+
+
 def _in_utc(value: datetime) -> datetime:
     try:
         return value.astimezone(UTC)
@@ -81,7 +98,7 @@ Text = Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=_LINES)]
 Metadata = Annotated[dict[str, Any], AfterValidator(_whole_metadata)]
 HoldSeconds = Annotated[int, Field(ge=int(SHORTEST_HOLD.total_seconds()), le=int(LONGEST_HOLD.total_seconds()))]
 # In a strict model a time would have to be a datetime already; JSON only has strings.
-Time = Annotated[AwareDatetime, Strict(False), AfterValidator(_in_utc)]
+Time = Annotated[AwareDatetime, Strict(False), BeforeValidator(_written_out), AfterValidator(_in_utc)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 

@@ -125,7 +125,7 @@ def _field_error(detail: ErrorDetails, prefix: str) -> dict[str, Any]:
     value = detail.get("input")
     if isinstance(value, bool | int | float | str) and len(repr(value)) <= 64 and value == value:
         error["value"] = value
-    limits = {k: v for k, v in (detail.get("ctx") or {}).items() if isinstance(v, int | str)}
+    limits = {k: v for k, v in (detail.get("ctx") or {}).items() if k != "error" and isinstance(v, int | str)}
     if limits:
         error["limits"] = limits
     return error
@@ -136,4 +136,6 @@ def _message(detail: ErrorDetails) -> str:
         return "is not a field of this request"
     if detail["type"] == "missing":
         return "is required"
+    if detail["type"] == "value_error":
+        return str((detail.get("ctx") or {})["error"])
     return detail["msg"][:1].lower() + detail["msg"][1:]

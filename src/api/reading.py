@@ -1,20 +1,20 @@
 """The questions that the truth itself answers: balance, streams, receipts, health."""
 
 import re
-from datetime import UTC
 from typing import Annotated, Any, Literal
 
 import orjson
 import psycopg
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import PlainTextResponse
 from psycopg_pool import PoolTimeout
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from api import metrics
 from api.answers import answer, balance_answer
 from api.door import missing_scope
 from api.openapi import problem_response
-from api.operations import OPERATIONS
+from api.operations import OPERATIONS, Time
 from api.problems import Problem, invalid
 from api.schemas import BalanceAnswer, Feed, Health, ReceiptAnswer
 from api.wiring import Wiring
@@ -42,7 +42,7 @@ class _Parameters(BaseModel):
 
 
 class _At(_Parameters):
-    at: AwareDatetime | None = Field(None, description="a past instant with its offset; default: now")
+    at: Time | None = Field(None, description="a past instant with its offset; default: now")
 
 
 class _StreamPage(_Parameters):
@@ -88,7 +88,7 @@ async def balance(request: Request, account_id: str, query: Annotated[_At, Query
     ledger = await _authorized(request, "ledger:read")
     if query.at is not None and query.at > ledger.clock():
         raise invalid("at", "must not be in the future")
-    found = await ledger.account_at(account_id, query.at.astimezone(UTC) if query.at else None)
+    found = await ledger.account_at(account_id, query.at)
     if found is None:
         raise AccountNotFound(account_id)
     return json_response(balance_answer(found), headers={"etag": f'"{found.head.version}"'})
@@ -208,7 +208,7 @@ async def _database_answers(wiring: Wiring) -> bool:
     return True
 
 
-@router.get("/metrics", tags=["health"], summary="Prometheus metrics", response_class=Response)
+@router.get("/metrics", tags=["health"], summary="Prometheus metrics", response_class=PlainTextResponse)
 async def prometheus(request: Request) -> Response:
     """Text for Prometheus; with several workers, the sum over them."""
     wiring = _wiring(request)

@@ -1,0 +1,71 @@
+"""How far an import has got, on stderr: a bar for a terminal, else a line every few seconds."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+EVERY = 5.0
+"""Seconds between two lines; the first comes after as many, so a short import prints none."""
+
+
+class Showing(Protocol):
+    """Something that shows progress."""
+
+    def begin(self, what: str, total: int) -> None:
+        """A step of `total` parts begins; the one before is over."""
+
+    def reach(self, done: int) -> None:
+        """So many parts of the step are done. It is cheap to say so often."""
+
+
+class Bar:
+    """For a terminal."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task: TaskID | None = None
+
+    def begin(self, what: str, total: int) -> None:
+        """A new bar in place of the old."""
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+        self._task = self._progress.add_task(what, total=total)
+
+    def reach(self, done: int) -> None:
+        """Move the bar; rich draws it ten times a second, whatever it is told."""
+        if self._task is not None:
+            self._progress.update(self._task, completed=done)
+
+
+class Lines:
+    """For a log."""
+
+    def __init__(self) -> None:
+        self._what, self._total = "", 0
+        self._next = time.monotonic() + EVERY
+
+    def begin(self, what: str, total: int) -> None:
+        """What the next lines are about."""
+        self._what, self._total = what, total
+
+    def reach(self, done: int) -> None:
+        """Print a line when it is time for one."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + EVERY
+            print(f"{self._what}: {done:,} of {self._total:,} rows", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def showing_progress() -> Iterator[Showing]:
+    """Progress in the way that suits stderr."""
+    if not sys.stderr.isatty():
+        yield Lines()
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield Bar(progress)

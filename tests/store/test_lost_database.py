@@ -1,0 +1,76 @@
+"""A database that goes away and comes back: 503 or a late answer, then right, and nothing twice."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from api import embedded
+from api.embedded import embedded_postgres
+from api.embedded_server import packaged_programs, run, server_in
+from ledger import lifeline
+from ledger.entries import Recorded, Unavailable
+from ledger.migrations import migrate
+from ledger.service import Ledger
+from tests.store.asking import balance, deduct, open_account, sound
+
+
+class Control:
+    """A server that a test may crash and start again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._server = server_in(folder, packaged_programs())
+
+    def crash(self) -> None:
+        """Stop without a last word: what follows is a recovery."""
+        status, said = run(self._server, "pg_ctl", "stop", "-s", "-w", "-m", "immediate", "-D", str(self._server.data))
+        assert status == 0, said
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        embedded._start(self._server)
+
+
+@pytest.fixture
+def own_server(server_folder: Path) -> Iterator[tuple[str, Control]]:
+    with embedded_postgres(server_folder) as conninfo:
+        migrate(conninfo)
+        yield conninfo, Control(server_folder)
+
+
+async def test_a_short_loss_is_waited_for(own_server: tuple[str, Control]) -> None:
+    conninfo, control = own_server
+    async with Ledger(conninfo).running() as ledger:
+        await open_account(ledger, "a", permanent=1_000)
+        for turn in range(3):
+            asked = [asyncio.create_task(deduct(ledger, "a", 1, f"{turn}-{n}")) for n in range(50)]
+            await asyncio.to_thread(control.crash)
+            await asyncio.to_thread(control.start)
+            outcomes = await asyncio.gather(*asked)
+            assert all(isinstance(o, Recorded) and not o.replayed for o in outcomes)
+            assert await balance(ledger, "a") == 1_000 - 50 * (turn + 1)
+        await sound(ledger)
+
+
+async def test_a_long_loss_is_told_and_mended_without_help(
+    own_server: tuple[str, Control], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifeline, "GRACE", 0.3)
+    conninfo, control = own_server
+    async with Ledger(conninfo).running() as ledger:
+        await open_account(ledger, "a", permanent=1_000)
+        await asyncio.to_thread(control.crash)
+        outcomes = await asyncio.gather(*(deduct(ledger, "a", 1, f"{n}") for n in range(50)), return_exceptions=True)
+        assert all(isinstance(o, Unavailable) for o in outcomes)
+        with pytest.raises(Unavailable):
+            await deduct(ledger, "a", 1, "while it is away")
+        await asyncio.to_thread(control.start)
+        async with asyncio.timeout(30):
+            while not ledger.committer.intake.available:
+                await asyncio.sleep(0.01)
+        again = await asyncio.gather(*(deduct(ledger, "a", 1, f"{n}") for n in range(50)))
+        assert all(isinstance(o, Recorded) for o in again)
+        assert await balance(ledger, "a") == 950
+        assert ledger.committer.intake.waiting == 0
+        await sound(ledger)
