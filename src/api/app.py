@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,7 +23,7 @@ from api.operations import OPERATIONS, Defaults, Operation
 from api.problems import Problem, from_pydantic
 from api.reading import router
 from api.requests import Reply, send_reply
-from api.settings import Settings
+from api.settings import LOG_FORMAT, Settings, load_settings
 from api.sweeper import Sweeper
 from api.wiring import Wiring
 from ledger.entries import Unavailable
@@ -167,9 +168,8 @@ class Front:
 
 def from_environment() -> ASGIApp:
     """The service of a worker process, which finds everything in its environment."""
-    from api.settings import load_settings
-
     settings = load_settings()
+    logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
     url = settings.database_url
     assert url is not None, "the parent process names the database"
     return create_app(settings, url.get_secret_value(), processes="PROMETHEUS_MULTIPROC_DIR" in os.environ)

@@ -11,10 +11,11 @@ import psycopg
 import typer
 
 from api.embedded_server import EmbeddedPostgresError
+from api.import_command import add_import
 from api.keys import SCOPES, ApiKey, create_key, list_keys, revoke_key
 from api.server import database
 from api.server import serve as serve_until_stopped
-from api.settings import Settings, WrongSetting, load_settings, unknown_variables
+from api.settings import LOG_FORMAT, Settings, WrongSetting, load_settings, unknown_variables
 from ledger.migrations import MigrationError
 from ledger.migrations import migrate as apply_migrations
 
@@ -37,7 +38,7 @@ def main() -> None:
 
 def _settings(**given: object) -> Settings:
     settings = load_settings(**given)
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
     for name in unknown_variables(os.environ):
         logging.getLogger("credit_ledger").warning("%s is not a setting of this program", name)
     return settings
@@ -104,6 +105,9 @@ def revoke(prefix: Annotated[str, typer.Argument(help="The key's prefix, as `key
         if not revoke_key(conninfo, prefix):
             sys.exit(f"credit-ledger: there is no key {prefix}")
     print(f"revoked {prefix}")
+
+
+add_import(app, _settings)
 
 
 def _as_json(key: ApiKey) -> dict[str, object]:

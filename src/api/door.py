@@ -167,9 +167,8 @@ class Door:
         operation = OPERATIONS.get(name) if isinstance(name := fields.pop("op", None), str) else None
         if operation is None:
             raise invalid("op", f"must be one of {', '.join(OPERATIONS)}")
-        account_id = fields["account_id"] if "account_id" in operation.body.model_fields else None
-        if account_id is None:
-            account_id = fields.pop("account_id", None)
+        in_body = "account_id" in operation.body.model_fields
+        account_id = _take_account_id(fields) if in_body else fields.pop("account_id", None)
         if not isinstance(account_id, str):
             raise invalid("account_id", "must be a string")
         named = fields.pop("idempotency_key", None)

@@ -52,6 +52,10 @@ def _divide(left: Number, right: Number) -> Number:
     return Fraction(left) / right
 
 
+def _absolute(value: Number) -> Number:
+    return -value if value < 0 else value
+
+
 _OPERATORS: dict[type[ast.operator], Callable[[Number, Number], Number]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -60,10 +64,16 @@ _OPERATORS: dict[type[ast.operator], Callable[[Number, Number], Number]] = {
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
 }
-_OF_ONE: dict[str, Callable[[Number], Number]] = {"abs": abs, "ceil": math.ceil, "floor": math.floor}
+_OF_ONE: dict[str, Callable[[Number], Number]] = {
+    "abs": _absolute,
+    "ceil": math.ceil,
+    "floor": math.floor,
+}
 _OF_MANY: dict[str, Callable[[list[Number]], Number]] = {"max": max, "min": min}
 _FUNCTIONS = sorted([*_OF_ONE, *_OF_MANY])
-_LANGUAGE = f"a formula has columns, row, integers, + - * / // %, ( ) and {' '.join(f'{name}()' for name in _FUNCTIONS)}"
+_LANGUAGE = (
+    f"a formula has columns, row, integers, + - * / // %, ( ) and {' '.join(f'{name}()' for name in _FUNCTIONS)}"
+)
 
 
 class Formula:

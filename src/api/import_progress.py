@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
@@ -16,7 +17,7 @@ EVERY = 5.0
 class Showing(Protocol):
     """Something that shows progress."""
 
-    def begin(self, what: str, total: int) -> None:
+    def begin(self, what: str, total: int, unit: str) -> None:
         """A step of `total` parts begins; the one before is over."""
 
     def reach(self, done: int) -> None:
@@ -30,11 +31,11 @@ class Bar:
         self._progress = progress
         self._task: TaskID | None = None
 
-    def begin(self, what: str, total: int) -> None:
+    def begin(self, what: str, total: int, unit: str) -> None:
         """A new bar in place of the old."""
         if self._task is not None:
             self._progress.remove_task(self._task)
-        self._task = self._progress.add_task(what, total=total)
+        self._task = self._progress.add_task(f"{what} ({unit})", total=total)
 
     def reach(self, done: int) -> None:
         """Move the bar; rich draws it ten times a second, whatever it is told."""
@@ -46,18 +47,18 @@ class Lines:
     """For a log."""
 
     def __init__(self) -> None:
-        self._what, self._total = "", 0
+        self._what, self._of = "", ""
         self._next = time.monotonic() + EVERY
 
-    def begin(self, what: str, total: int) -> None:
+    def begin(self, what: str, total: int, unit: str) -> None:
         """What the next lines are about."""
-        self._what, self._total = what, total
+        self._what, self._of = what, f"{total:,} {unit}"
 
     def reach(self, done: int) -> None:
         """Print a line when it is time for one."""
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + EVERY
-            print(f"{self._what}: {done:,} of {self._total:,} rows", file=sys.stderr, flush=True)
+            typer.echo(f"{self._what}: {done:,} of {self._of}", err=True)
 
 
 @contextmanager

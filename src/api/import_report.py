@@ -18,10 +18,12 @@ _WHY: dict[Stop, str] = {
     "unavailable": "the database cannot be reached, so what became of the last rows is not known",
 }
 _ADVICE = {
-    KeyReused.code: "was imported before as the same row of this job, with other options or from another file; what was\n"
-    "    recorded then stands. Another file is another job: give it a name with --job",
-    "account_not_found": "names an account that does not exist; the --open options open such accounts",
-    "insufficient_credits": "costs more than its account has; after a top-up, run the same command again",
+    KeyReused.code: (
+        "this job has imported these rows before, with other options or from another file, and what was\n"
+        "recorded then stands. Another file is another job: name it with --job."
+    ),
+    "account_not_found": "open such accounts first, or with the --open options.",
+    "insufficient_credits": "after a top-up, run the same command again; only what was refused is deducted then.",
 }
 
 
@@ -29,7 +31,6 @@ _ADVICE = {
 class Tally:
     """The counts of one run."""
 
-    rows: int = 0
     opened: int = 0
     deducted: int = 0
     replayed: int = 0
@@ -39,6 +40,11 @@ class Tally:
     refused: Counter[str] = field(default_factory=Counter)
     refused_rows: list[tuple[Rated, Refusal]] = field(default_factory=list)
     stopped: Stop | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows of which it is known what became of them."""
+        return self.deducted + self.replayed + self.skipped + self.refused.total()
 
     def deduct(self, rated: Rated, *, replayed: bool) -> None:
         """Count a row that is in the log, since now or since an earlier run."""
@@ -92,7 +98,7 @@ class Report:
                 "together": tally.credits_deducted + tally.credits_replayed,
             },
             "refused_by_code": dict(sorted(tally.refused.items())),
-            "first_refused": [_refused_row(rated, refusal) for rated, refusal in tally.refused_rows],
+            "first_refused": [_refused_row(rated, refusal) for rated, refusal in self._first_refused()],
             "stopped": tally.stopped,
             "seconds": round(self.seconds, 3),
         }
@@ -104,7 +110,7 @@ class Report:
     def _counts(self) -> list[str]:
         tally = self.tally
         together = tally.deducted + tally.replayed
-        title = f"{self.job}: {tally.rows:,} rows in {self.seconds:.1f} s"
+        title = f"{self.job}: {_rows(tally.rows)} in {self.seconds:.1f} s"
         if self.dry_run:
             return [
                 f"{title}; a dry run, nothing is recorded",
@@ -121,26 +127,33 @@ class Report:
             f"  opened   {tally.opened:>12,} accounts",
         ]
 
+    def _first_refused(self) -> list[tuple[Rated, Refusal]]:
+        """In the order of the file; answers come in their own."""
+        return sorted(self.tally.refused_rows, key=lambda refused: refused[0].row.number)
+
     def _refusals(self) -> list[str]:
-        lines = []
-        for code, count in self.tally.refused.most_common():
-            advice = f": each {_ADVICE[code]}" if code in _ADVICE else ""
-            lines.append(f"Refused as {code}, {count:,} rows{advice}.")
-        named = self.tally.refused_rows
-        for rated, refusal in named:
-            lines.append(f"  {rated.row.place}, account {rated.account_id}, {rated.amount:,} credits: {refusal.message}")
-        if self.tally.refused.total() > len(named):
-            lines.append(f"  and {self.tally.refused.total() - len(named):,} more")
-        return lines
+        lines = [
+            f"{_rows(count)} refused, {code}: {_ADVICE.get(code, 'see docs/errors.md.')}"
+            for code, count in self.tally.refused.most_common()
+        ]
+        for rated, refusal in self._first_refused():
+            differs = f" It differs in {', '.join(refusal.facts['fields'])}." if "fields" in refusal.facts else ""
+            lines.append(f"  {rated.row.place}, account {rated.account_id!r}: {refusal.message}{differs}")
+        more = self.tally.refused.total() - len(self.tally.refused_rows)
+        return [*lines, f"  and {more:,} more"] if more else lines
 
     def _ending(self) -> list[str]:
         if self.tally.stopped is None:
             return []
         left = self.rows_in_file - self.tally.rows
         return [
-            f"Stopped with {left:,} of {self.rows_in_file:,} rows to go: {_WHY[self.tally.stopped]}.",
+            f"Stopped with {left:,} of {_rows(self.rows_in_file)} to go: {_WHY[self.tally.stopped]}.",
             "Run the same command again to go on: what is recorded is not deducted twice.",
         ]
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"
 
 
 def _line(name: str, rows: int, credits: int | None, remark: str = "") -> str:
@@ -150,6 +163,7 @@ def _line(name: str, rows: int, credits: int | None, remark: str = "") -> str:
 
 def _refused_row(rated: Rated, refusal: Refusal) -> dict[str, Any]:
     return {
+        **refusal.facts,
         "row": rated.row.number,
         "line": rated.row.line,
         "account_id": rated.account_id,

@@ -32,6 +32,7 @@ USAGE_COUNTS = ("input_tokens", "output_tokens")
 LONGEST_JOB = 100
 """Characters, once those outside of ASCII are written with %: a key may have 255."""
 
+_KEPT = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
 _DEDUCT = OPERATIONS["deduct"]
 
 
@@ -83,7 +84,8 @@ class Rating:
         self._key = _key_of(options.job)
         self._account = Template("--account", options.account, columns)
         self._amount = Formula("--amount", options.amount, columns)
-        self._task = Template("--task", options.task or literally(options.job) + "-{row}", columns)
+        task = literally(options.job) + "-{row}" if options.task is None else options.task
+        self._task = Template("--task", task, columns)
         self._time = None if options.time is None else _Time(options.time, columns)
         self._usage = {name: _usage(name, text, columns) for name, text in options.usage.items()}
         self._opening = options.opening or Opening()
@@ -117,12 +119,12 @@ class Rating:
             ("subscription", self._opening.subscription),
             ("permanent", self._opening.permanent),
         ]
-        given = {"opened_by": ACTOR, **{kind: amount for kind, amount in kinds if amount}}
+        given: dict[str, str | int] = {"opened_by": ACTOR, **{kind: amount for kind, amount in kinds if amount}}
         body = OpenBody(account_id=account_id, signup_credits=self._opening.signup, metadata=given)
         makers = [self._command("open", account_id, body, account_id)]
         for kind, amount in kinds:
             if amount:
-                grant = GrantBody(kind=kind, amount=amount)
+                grant = GrantBody.model_validate({"kind": kind, "amount": amount})
                 makers.append(self._command("grant", account_id, grant, f"{ACTOR}-opening:{kind}"))
         return lambda: [make() for make in makers]
 
@@ -169,12 +171,13 @@ def _usage(name: str, text: str, columns: Sequence[str]) -> Callable[[Row], str 
 
 
 def _key_of(job: str) -> str:
-    """What the idempotency keys of a job begin with; keys are ASCII."""
-    quoted = quote(job, safe=" !#$&'()*+,/:;=?@[]^{|}~\"<>`\\")
-    if not 0 < len(quoted) <= LONGEST_JOB or not job.isprintable():
-        problem = f"--job: {job[:60]!r} cannot be the name of a job; it has 1 to {LONGEST_JOB} printable characters"
-        raise OptionProblem(problem)
-    return f"{ACTOR}:{quoted}:"
+    """What the idempotency keys of a job begin with. Keys are ASCII."""
+    if job.isprintable() and 0 < len(quoted := quote(job, safe=_KEPT)) <= LONGEST_JOB:
+        return f"{ACTOR}:{quoted}:"
+    raise OptionProblem(
+        f"{job[:60]!r} cannot be the name of a job: it has 1 to {LONGEST_JOB} printable characters, "
+        "of which each outside of ASCII counts as several; say one with --job"
+    )
 
 
 def _valid(account_id: str, fields: dict[str, object]) -> Body:

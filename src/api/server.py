@@ -5,16 +5,20 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 from urllib.parse import quote, urlencode
 
-import uvicorn
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.log import LogLevels
 from psycopg.conninfo import conninfo_to_dict
 
 from api.embedded import embedded_postgres
 from api.keys import create_first_key
 from api.settings import Settings, variable
 from ledger.migrations import migrate
+
+MAX_REQUESTS = 8_192
+"""Requests that a worker has in hand at once; those beyond wait at the socket."""
 
 _log = logging.getLogger("credit_ledger.server")
 
@@ -31,14 +35,12 @@ def database(settings: Settings) -> Iterator[str]:
 
 def serve(settings: Settings) -> None:
     """Serve until told to stop: what is in flight then is finished, and the embedded database stops last."""
-    with database(settings) as conninfo:
+    with database(settings) as conninfo, _shared_metrics(settings):
         for name in migrate(conninfo):
             _log.info("migrated: %s", name)
         _announce(settings, create_first_key(conninfo) if settings.admin_key is None else None)
-        if settings.workers == 1:
-            _serve_alone(settings, conninfo)
-        else:
-            _serve_together(settings, conninfo)
+        os.environ[variable("database_url")] = as_url(conninfo)  # worker processes find it there
+        _serve_http(settings)
 
 
 def _announce(settings: Settings, first_key: str | None) -> None:
@@ -46,22 +48,44 @@ def _announce(settings: Settings, first_key: str | None) -> None:
         print(f"Admin key (shown this once): {first_key}")
     elif settings.admin_key is None:
         print("Admin key: made at an earlier start; `credit-ledger keys create` makes another.")
-    if settings.port:
-        print(f"Credit ledger: http://{settings.host}:{settings.port}  (API description: /docs)", flush=True)
+    print(f"Credit ledger: http://{settings.host}:{settings.port}  (API description: /docs)", flush=True)
 
 
-def _serve_alone(settings: Settings, conninfo: str) -> None:
-    from api.app import create_app
-
-    uvicorn.run(create_app(settings, conninfo), **_options(settings))
-
-
-def _serve_together(settings: Settings, conninfo: str) -> None:
-    """Several processes on one port and one database; any of them may be killed and is started again."""
+@contextmanager
+def _shared_metrics(settings: Settings) -> Iterator[None]:
+    """Where several workers add up their metrics; one alone keeps them in memory."""
+    if settings.workers == 1:
+        yield
+        return
     with tempfile.TemporaryDirectory(prefix="credit-ledger-metrics-") as shared:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
-        os.environ[variable("database_url")] = as_url(conninfo)
-        uvicorn.run("api.app:from_environment", factory=True, workers=settings.workers, **_options(settings))
+        yield
+
+
+def _serve_http(settings: Settings) -> None:
+    """Worker processes on one port; one that is killed is started again.
+
+    The server's own threads read and write HTTP, so that the Python thread is left to the ledger.
+    """
+    server = Granian(
+        "api.app:from_environment",
+        factory=True,
+        interface=Interfaces.ASGI,
+        address=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        loop=Loops.uvloop,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=4_096,
+        backpressure=MAX_REQUESTS,
+        log_level=LogLevels(settings.log_level),
+        log_access=False,
+        respawn_failed_workers=True,
+        respawn_interval=0.5,
+        workers_kill_timeout=20,
+    )
+    server.serve()
 
 
 def as_url(conninfo: str) -> str:
@@ -69,17 +93,4 @@ def as_url(conninfo: str) -> str:
     if conninfo.startswith(("postgresql://", "postgres://")):
         return conninfo
     parts = {name: str(value) for name, value in conninfo_to_dict(conninfo).items()}
-    return f"postgresql:///{quote(parts.pop('dbname'))}?{urlencode(parts)}"
-
-
-def _options(settings: Settings) -> dict[str, Any]:
-    return {
-        "host": settings.host,
-        "port": settings.port,
-        "loop": "uvloop",
-        "http": "httptools",
-        "log_level": settings.log_level,
-        "access_log": False,
-        "server_header": False,
-        "timeout_graceful_shutdown": 10,
-    }
+    return f"postgresql:///{quote(parts.pop('dbname'))}?{urlencode(parts, quote_via=quote)}"

@@ -23,6 +23,7 @@ PREFIX = "CREDIT_LEDGER_"
 TEST_PREFIX = "CREDIT_LEDGER_TEST_"
 """What starts like this is read by the tests alone, and is never a setting of the service."""
 
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -47,7 +48,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, hide_input_in_errors=True)
 
     host: str = Field("127.0.0.1", min_length=1, description="the address to listen on")
-    port: int = Field(8000, ge=0, le=65_535, description="the port; 0 takes any free one")
+    port: int = Field(8000, ge=1, le=65_535, description="the port to listen on")
     data_dir: Path = Field(
         default_factory=default_data_dir,
         validate_default=True,

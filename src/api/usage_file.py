@@ -5,8 +5,8 @@ It knows what a file may look like and where in it something is wrong; it does n
 
 import csv
 import os
-from collections import Counter
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -88,7 +88,9 @@ def open_file(path: Path) -> BinaryIO:
 
 def shown(names: Sequence[str]) -> str:
     """The names of columns for a message; a few of them when there are many."""
-    some = ", ".join(repr(name if len(name) <= _SHOWN_LENGTH else name[:_SHOWN_LENGTH] + "...") for name in names[:_SHOWN_NAMES])
+    some = ", ".join(
+        repr(name if len(name) <= _SHOWN_LENGTH else name[:_SHOWN_LENGTH] + "...") for name in names[:_SHOWN_NAMES]
+    )
     more = len(names) - _SHOWN_NAMES
     return f"{some} and {more} more" if more > 0 else some
 

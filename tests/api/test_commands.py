@@ -207,7 +207,9 @@ def test_if_match_makes_a_command_conditional(service: Service, operation: str) 
     assert (again.status_code, again.content) == (200, done.content)
 
 
-@pytest.mark.parametrize("value", ["7", "*", 'W/"7"', '"7", "8"', '"seven"', '"-7"', '""', '"7.0"', '"' + "9" * 19 + '"'])
+@pytest.mark.parametrize(
+    "value", ["7", "*", 'W/"7"', '"7", "8"', '"seven"', '"-7"', '""', '"7.0"', '"' + "9" * 19 + '"']
+)
 def test_a_malformed_if_match_is_refused(service: Service, value: str) -> None:
     account = staged(service)
     response = Ask("deduct", account, {"amount": 1}).post(service, "k", **{"If-Match": value})

@@ -180,7 +180,10 @@ def test_a_business_id_is_the_key_when_there_is_no_header(service: Service, oper
     first = ask.but(**{own: "né/1"}).post(service)
     assert is_replay(ask.but(**{own: "né/1"}).post(service), first)
     another = ask.but(**{own: "né/2"}).post(service)
-    assert (another.status_code, another.json()["version"]) == (201, first.json()["version"] + (another.json()["version"] - first.json()["version"]))
+    assert (another.status_code, another.json()["version"]) == (
+        201,
+        first.json()["version"] + (another.json()["version"] - first.json()["version"]),
+    )
     assert another.json()["version"] > first.json()["version"]
 
 
@@ -205,10 +208,14 @@ def test_a_hold_takes_no_key_from_its_task(service: Service) -> None:
 
 def test_a_key_belongs_to_its_account_and_operation(service: Service) -> None:
     one, two = staged(service), staged(service)
-    answers = [asks(account)[name].post(service, "k") for account in (one, two) for name in OPERATIONS if name != "close"]
+    answers = [
+        asks(account)[name].post(service, "k") for account in (one, two) for name in OPERATIONS if name != "close"
+    ]
     released = [answer for answer in answers if answer.status_code == 409]
     assert {answer.json()["code"] for answer in released} == {"hold_already_captured"}
-    assert [answer.status_code for answer in answers if answer not in released] == [201] * (len(answers) - len(released))
+    assert [answer.status_code for answer in answers if answer not in released] == [201] * (
+        len(answers) - len(released)
+    )
 
 
 def test_a_refusal_does_not_use_up_its_key(service: Service) -> None:

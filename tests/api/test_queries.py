@@ -226,7 +226,9 @@ def test_a_page_that_cannot_be_is_refused(service: Service, query: str, field: s
     error = field_errors(service.client.get(f"/v1/events?{query}"))
     assert list(error) == [field]
     if field != "aftr":
-        assert list(field_errors(service.client.get(f"/v1/accounts/x/events?{query.replace('after', 'after_version')}")))
+        assert list(
+            field_errors(service.client.get(f"/v1/accounts/x/events?{query.replace('after', 'after_version')}"))
+        )
 
 
 def test_alive_ready_and_measured(service: Service) -> None:

@@ -13,7 +13,9 @@ from ledger.store.codec import Metadata
 _numbers = itertools.count(1)
 
 
-def entry(command: Command, operation: str, key: str | None, body: Sequence[object] = (), version: int | None = None) -> Entry:
+def entry(
+    command: Command, operation: str, key: str | None, body: Sequence[object] = (), version: int | None = None
+) -> Entry:
     """An entry as the HTTP door makes it."""
     metadata = Metadata("key:test", operation, key, f"r{next(_numbers)}")
     return Entry(command, metadata, fingerprint(body), version)

@@ -67,7 +67,11 @@ async def test_a_used_key_leaves_its_account_out_and_nobody_else(writer: Writer)
 
 async def test_checks_append_nothing_and_are_checked(writer: Writer) -> None:
     await writer.append(batch(("a", 1, "deduct:k")))
-    assert await writer.append(batch(("a", 2, "deduct:new"), ("nobody", 1, "deduct:k"), events=False)) == (2, set(), set())
+    assert await writer.append(batch(("a", 2, "deduct:new"), ("nobody", 1, "deduct:k"), events=False)) == (
+        2,
+        set(),
+        set(),
+    )
     assert await writer.append(batch(("a", 2, "deduct:k"), events=False)) == (2, set(), {0})
     assert await writer.append(batch(("a", 1, "deduct:new"), events=False)) == (2, {"a"}, set())
     assert await versions(writer) == {"a": 1}

@@ -102,7 +102,9 @@ async def test_an_atomic_batch_is_all_or_nothing_across_accounts(each_ledger: Le
         await open_account(each_ledger, account, permanent=10)
     good = await each_ledger.execute_together([deduction(account, 6, "t1") for account in "abc"])
     assert [o.position for o in good if isinstance(o, Recorded)] == [7, 8, 9]
-    bad = await each_ledger.execute_together([deduction("a", 1, "t2"), deduction("b", 9, "t2"), deduction("c", 9, "t2")])
+    bad = await each_ledger.execute_together(
+        [deduction("a", 1, "t2"), deduction("b", 9, "t2"), deduction("c", 9, "t2")]
+    )
     assert all(isinstance(o, BatchRefused) and o.index == 1 for o in bad)
     assert [await balance(each_ledger, account) for account in "abc"] == [4, 4, 4]
 
