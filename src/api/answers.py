@@ -40,7 +40,7 @@ def answer(recorded: Recorded) -> dict[str, Any]:
         "recorded_at": last.recorded_at,
     }
     for event in events:
-        result |= _deed(event)
+        result.update(_deed(event))
     result["balance"] = balance_fields(last.balance)
     return result
 

@@ -52,7 +52,7 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
             await asyncio.gather(*beside, return_exceptions=True)
             await keys.touch()
 
-    app = FastAPI(title="Credit ledger", version="1", lifespan=lifespan, redoc_url=None)
+    app = FastAPI(title="Credit ledger", version="1", lifespan=lifespan, redoc_url=None, redirect_slashes=False)
     app.state.wiring = wiring
     app.include_router(router)
     for operation in OPERATIONS.values():

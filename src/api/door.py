@@ -32,7 +32,7 @@ from api.requests import (
     read_body,
     read_json,
 )
-from ledger.commands import check_account_id
+from ledger.commands import check_account_id, check_id
 from ledger.entries import Entry, Outcome, Overloaded, Recorded, Unavailable
 from ledger.errors import Refusal
 from ledger.receipts import fingerprint
@@ -123,6 +123,8 @@ class Door:
         except ValidationError as error:
             raise from_pydantic(error.errors(include_url=False)) from None
         check_account_id(account_id)
+        for name, value in ids.items():
+            check_id(name, value)
         own = getattr(body, operation.own_key, None) if operation.own_key and named is None else named
         if own is None:
             raise Problem("idempotency_key_required", _how_to_key(operation))

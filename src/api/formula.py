@@ -160,7 +160,8 @@ class _Reading:
                 warnings.simplefilter("ignore")
                 return ast.parse(self._source, mode="eval").body
         except SyntaxError as error:
-            raise self.error(f"{error.msg}{self._hint()}", max((error.offset or 1) - 1, 0)) from None
+            position = error.offset - 1 if error.offset else len(self._source)  # no offset: at the end
+            raise self.error(f"{error.msg}{self._hint()}", min(position, len(self._source))) from None
         except (RecursionError, MemoryError):
             raise self.error(f"it is nested more than {MAX_DEPTH} levels deep", 0) from None
 

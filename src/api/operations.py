@@ -262,11 +262,9 @@ class Operation:
 
     def values(self, ids: Mapping[str, str], body: Body) -> list[object]:
         """What was said, in the order of the fingerprint."""
-        return [ids[name] if name in ids else _plain(getattr(body, name)) for name in BODY_FIELDS[self.name]]
-
-
-def _plain(value: object) -> object:
-    return value.model_dump(exclude_none=True) if isinstance(value, BaseModel) else value
+        said = body.__dict__
+        values = [ids[name] if name in ids else said[name] for name in BODY_FIELDS[self.name]]
+        return [value.model_dump(exclude_none=True) if isinstance(value, Body) else value for value in values]
 
 
 _PATH_IDS = ("deduction_id", "hold_id", "grant_id", "payment_id")

@@ -95,7 +95,9 @@ class Rating:
     def rate(self, row: Row) -> Rated | None:
         """The deduction that a row asks for; None when it costs nothing. Raises RowProblem."""
         if len(row.cells) != self._width:
-            raise RowProblem(f"{len(row.cells)} values where the first line names {self._width} columns")
+            count = len(row.cells)
+            values = "1 value" if count == 1 else f"{count} values"
+            raise RowProblem(f"{values} where the first line names {self._width} columns")
         amount = self._amount.integer(row)
         account_id = self._account.text(row)
         fields = {"task_id": self._task.text(row), "usage": self._usage_of(row)}

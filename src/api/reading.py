@@ -19,6 +19,7 @@ from api.problems import Problem, invalid
 from api.schemas import BalanceAnswer, Feed, Health, ReceiptAnswer
 from api.wiring import Wiring
 from ledger.amounts import MAX_AMOUNT
+from ledger.commands import check_account_id, check_text
 from ledger.entries import Recorded
 from ledger.errors import AccountNotFound
 from ledger.service import Ledger
@@ -67,12 +68,14 @@ def _wiring(request: Request) -> Wiring:
 
 
 async def _authorized(request: Request, *scopes: str) -> Ledger:
-    """The ledger, for a key that has one of some scopes."""
+    """The ledger, for a key that has one of some scopes and a path that names an account that can be."""
     wiring = _wiring(request)
     header = request.headers.get("authorization")
     key = await wiring.keys.authenticate(header.encode("latin-1") if header else None)
     if not any(map(key.allows, scopes)):
         raise missing_scope(scopes[0])
+    if (account_id := request.path_params.get("account_id")) is not None:
+        check_account_id(account_id)
     return wiring.ledger
 
 
@@ -161,6 +164,7 @@ def _event(row: StoredRow) -> dict[str, Any]:
 async def receipt(request: Request, account_id: str, operation: str, key: str) -> Response:
     """The original answer of the command that used the key. Scope `ledger:read` or `ledger:write`."""
     ledger = await _authorized(request, "ledger:read", "ledger:write")
+    check_text("key", key)
     if operation not in OPERATIONS:
         raise invalid("operation", f"must be one of {', '.join(OPERATIONS)}")
     found = await ledger.executed(account_id, operation, account_id if operation == "open" else key)

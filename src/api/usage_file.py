@@ -5,6 +5,7 @@ It knows what a file may look like and where in it something is wrong; it does n
 
 import csv
 import os
+import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ MAX_COLUMNS = 1_000
 
 _SHOWN_NAMES = 20
 _SHOWN_LENGTH = 60
+_NUMBER = re.compile(r"[-+]?[0-9]+([.,][0-9]+)?")
 
 
 class FileProblem(Exception):
@@ -87,12 +89,13 @@ def open_file(path: Path) -> BinaryIO:
 
 
 def shown(names: Sequence[str]) -> str:
-    """The names of columns for a message; a few of them when there are many."""
+    """The names of columns for a message: a few of them when there are many, and a guess when they are none."""
     some = ", ".join(
         repr(name if len(name) <= _SHOWN_LENGTH else name[:_SHOWN_LENGTH] + "...") for name in names[:_SHOWN_NAMES]
     )
     more = len(names) - _SHOWN_NAMES
-    return f"{some} and {more} more" if more > 0 else some
+    guess = " (is the line that names the columns missing?)" if any(map(_NUMBER.fullmatch, names)) else ""
+    return f"{some} and {more} more{guess}" if more > 0 else f"{some}{guess}"
 
 
 def _decode(line: bytes, number: int) -> str:

@@ -66,17 +66,21 @@ def draw(lots: Lots, amount: int) -> Draws:
 
 
 def take(lots: Lots, draws: Draws) -> Lots:
-    """The lots after `draws` were taken from them."""
-    if len(draws) == 1 and lots[0].grant_id == draws[0].grant_id:  # the everyday case, in constant steps
-        first = lots[0]
-        rest = first.remaining - draws[0].amount
-        return (Lot(first.grant_id, first.kind, rest, first.expires_at), *lots[1:]) if rest else lots[1:]
-    taken = {part.grant_id: part.amount for part in draws}
-    return tuple(
-        lot._replace(remaining=lot.remaining - taken.get(lot.grant_id, 0))
-        for lot in lots
-        if lot.remaining != taken.get(lot.grant_id, 0)
-    )
+    """The lots after `draws` were taken from them: they are the head of the burn order, all but the last used up."""
+    if not draws:
+        return lots
+    last = len(draws) - 1
+    lot = lots[last]
+    rest = lot.remaining - draws[last].amount
+    return (Lot(lot.grant_id, lot.kind, rest, lot.expires_at), *lots[last + 1 :]) if rest else lots[last + 1 :]
+
+
+def first_expiry_after(lots: Lots, draws: Draws) -> datetime | None:
+    """When the next lot lapses once `draws` were taken from `lots`."""
+    last = len(draws) - 1
+    if lots[last].remaining > draws[last].amount:
+        return lots[last].expires_at
+    return lots[last + 1].expires_at if last + 1 < len(lots) else None
 
 
 def put(lots: Lots, lot: Lot) -> Lots:
@@ -117,7 +121,7 @@ def first_expiry(lots: Lots) -> datetime | None:
 
 def total(draws: Iterable[Draw], kind: Kind | None = None) -> int:
     """The credits of `draws`, of one kind or of both."""
-    return sum(part.amount for part in draws if kind is None or part.kind == kind)
+    return sum([part.amount for part in draws if kind is None or part.kind == kind])
 
 
 def head(draws: Draws, amount: int) -> Draws:

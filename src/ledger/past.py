@@ -13,6 +13,7 @@ from ledger.account import Account
 from ledger.commands import (
     CaptureHold,
     Command,
+    DeductCredits,
     ExtendHold,
     RecordPayment,
     RefundPayment,
@@ -110,6 +111,8 @@ def payment_subject(payment_id: str) -> str:
 
 def subject_of(event: Event) -> str | None:
     """What earlier thing an event is about; None when it only makes a new one, whose id names its version."""
+    if isinstance(event, CreditsDeducted):  # nearly every event is one
+        return None
     match event:
         case HoldExtended() | HoldCaptured() | HoldReleased() | HoldExpired():
             return event.hold_id
@@ -143,7 +146,7 @@ def is_about(event: Event, subjects: frozenset[str]) -> bool:
 
 def subjects(command: Command, account: Account | None, known: Past) -> frozenset[str]:
     """The things whose events `decide` needs, as far as `known` events tell: ask again until it stops growing."""
-    if account is None:
+    if account is None or isinstance(command, DeductCredits):
         return frozenset()
     match command:
         case ReverseDeduction():

@@ -8,24 +8,25 @@ from ledger.commands import DeductCredits, ReverseDeduction
 from ledger.errors import AmountExceedsDeduction, BalanceLimitExceeded, DeductionNotFound, InsufficientCredits
 from ledger.events import CreditsDeducted, DeductionReversed
 from ledger.holds import give_back, gone, put_back, with_fate
-from ledger.lots import draw, first_expiry, head, tail, take, total
+from ledger.lots import draw, first_expiry_after, head, tail, total
 from ledger.past import Past
 
 
 def deduct(command: DeductCredits, account: Account, at: datetime) -> CreditsDeducted:
     """All or nothing, in burn order. Raises InsufficientCredits or DrawsLimitExceeded."""
-    balance = account.balance
+    subscription, permanent, held, _ = account.balance
     amount = command.amount
-    if amount > balance.available:
-        raise InsufficientCredits(amount, balance.available)
+    available = subscription + permanent - held
+    if amount > available:
+        raise InsufficientCredits(amount, available)
     draws = draw(account.lots, amount)
 
     from_subscription = total(draws, "subscription")
     after = Balance(
-        balance.subscription - from_subscription,
-        balance.permanent - (amount - from_subscription),
-        balance.held,
-        first_expiry(take(account.lots, draws)),
+        subscription - from_subscription,
+        permanent - (amount - from_subscription),
+        held,
+        first_expiry_after(account.lots, draws),
     )
     return CreditsDeducted(
         at,

@@ -1,8 +1,12 @@
 """Every answer of the service that a test of this folder sees is held against the OpenAPI document."""
 
+from collections.abc import Iterator
+
+import psycopg
 import pytest
 
 from tests.api.contract import Contract
+from tests.api.stage import Ask, staged
 from tests.service import Service
 
 
@@ -22,3 +26,26 @@ def contract(service: Service) -> Contract:
 def _under_contract(request: pytest.FixtureRequest) -> None:
     if "service" in request.fixturenames:
         request.getfixturevalue("contract")
+
+
+@pytest.fixture
+def account(service: Service) -> str:
+    """A staged account."""
+    return staged(service)
+
+
+@pytest.fixture
+def unharmed(service: Service, account: str) -> Iterator[None]:
+    """The test must record nothing, and leave a service that is well."""
+    before = last_position(service)
+    yield
+    assert last_position(service) == before, "something was recorded"
+    assert service.get("/readyz").status_code == 200
+    assert Ask("deduct", account, {"amount": 1}).post(service, "still-well").status_code == 201
+
+
+def last_position(service: Service) -> int:
+    """Of what callers have done: the sweeper may record at any time, and has no receipts."""
+    with psycopg.connect(service.conninfo) as connection:
+        row = connection.execute("SELECT max(notification_id) FROM ledger.events WHERE receipt IS NOT NULL").fetchone()
+    return row[0] if row and row[0] else 0

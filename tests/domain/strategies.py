@@ -147,7 +147,11 @@ def _capture(draw: st.DrawFn, journal: Journal) -> CaptureHold:
     hold_id = _hold_id(draw, journal)
     hold = journal.opened.holds.get(hold_id)
     held = hold.amount if hold is not None else 1
-    amount = _amount_or_all(draw, held, held // 2, held + journal.opened.balance.available)
+    available = journal.opened.balance.available
+    excess = draw(st.integers(0, 4)) == 4
+    amount = _near(draw, held + 5, held + available, held + available // 2) if excess else None
+    if amount is None:
+        amount = _amount_or_all(draw, held, held // 2)
     return CaptureHold(ACCOUNT_ID, hold_id, amount, draw(st.booleans()), draw(st.sampled_from(ON_EXCESS)))
 
 

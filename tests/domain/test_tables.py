@@ -430,15 +430,6 @@ def test_what_is_drawn_is_taken(amount: int, draws: str, left: str) -> None:
     assert " ".join(f"{lot.grant_id[4:]}:{lot.remaining}" for lot in take(LOTS, parts)) == left
 
 
-def test_one_draw_from_a_lot_in_the_middle_leaves_its_neighbours() -> None:
-    assert take(LOTS, (Draw("grt_3", "permanent", 7, None),)) == (LOTS[0], LOTS[2])
-    assert take(LOTS, (Draw("grt_3", "permanent", 2, None),)) == (
-        LOTS[0],
-        LOTS[1]._replace(remaining=5),
-        LOTS[2],
-    )
-
-
 def test_what_comes_back_joins_what_is_left_of_its_grant() -> None:
     assert put(LOTS, LOTS[1]) == (LOTS[0], LOTS[1]._replace(remaining=14), LOTS[2])
 

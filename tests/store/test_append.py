@@ -7,7 +7,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledger.store.batch import Batch
+from ledger.store.batch import Row, check
 from ledger.store.log import EventLog, Writer
 
 
@@ -18,17 +18,15 @@ async def writer(each_database: str) -> AsyncIterator[Writer]:
     await made.close()
 
 
-def batch(*rows: tuple[str, int, str | None], events: bool = True) -> Batch:
+def event(account: str, version: int, receipt: str | None) -> Row:
+    """A row with an event."""
+    signature = (None, None, None) if receipt is None else (receipt, b"print", 1)
+    return Row(account, version, "T", b"{}", None, *signature)
+
+
+def batch(*rows: tuple[str, int, str | None], events: bool = True) -> list[Row]:
     """Rows of (account, version, receipt), each one event, or each one check."""
-    made = Batch()
-    for account, version, receipt in rows:
-        if events:
-            made.add_event(account, version, "T", b"{}", None)
-            if receipt is not None:
-                made.sign(receipt, b"print", 1)
-        else:
-            made.add_check(account, version, receipt)
-    return made
+    return [event(*row) if events else check(*row) for row in rows]
 
 
 async def versions(writer: Writer) -> dict[str, int]:
@@ -78,7 +76,7 @@ async def test_checks_append_nothing_and_are_checked(writer: Writer) -> None:
 
 
 async def test_an_empty_batch(writer: Writer) -> None:
-    assert await writer.append(Batch()) == (1, set(), set())
+    assert await writer.append([]) == (1, set(), set())
 
 
 async def test_fencing_ends_the_server_process_of_a_lost_connection(each_database: str) -> None:
@@ -106,7 +104,8 @@ async def test_random_batches_against_a_model(writer: Writer, data: st.DataObjec
     position = len(stored)
     scope = f"{position}-"
     for asked in data.draw(st.lists(st.tuples(rows, st.sets(st.sampled_from("abc"), max_size=1)), max_size=4)):
-        made, chosen, expected = Batch(), *asked
+        made: list[Row] = []
+        chosen, expected = asked
         next_version = {name: heads[name] + 1 + (name in expected) for name in heads}
         rows_made = []
         for name, key, is_event in chosen:
@@ -114,12 +113,10 @@ async def test_random_batches_against_a_model(writer: Writer, data: st.DataObjec
             if receipt and any(receipt == r and name == n for n, r, _ in rows_made):
                 receipt = None
             if is_event:
-                made.add_event(scope + name, next_version[name], "T", b"{}", None)
-                if receipt:
-                    made.sign(receipt, b"print", 1)
+                made.append(event(scope + name, next_version[name], receipt))
                 next_version[name] += 1
             else:
-                made.add_check(scope + name, next_version[name], receipt)
+                made.append(check(scope + name, next_version[name], receipt))
             rows_made.append((name, receipt, is_event))
         appended = await writer.append(made)
         present = {name for name, _, _ in rows_made}

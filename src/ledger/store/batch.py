@@ -1,6 +1,9 @@
-"""One append: the columns that ledger.append takes, and what it answers."""
+"""One append: the rows that ledger.append takes, and what it answers."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
+
+from ledger.store.arrays import bigints, byteas, integers, texts
 
 
 class Appended(NamedTuple):
@@ -13,52 +16,35 @@ class Appended(NamedTuple):
     """Rows (from 0) whose receipt exists already."""
 
 
-class Batch:
-    """Rows on their way to ledger.append, column by column."""
+class Row(NamedTuple):
+    """One row for ledger.append: an event, or (without a topic) a check."""
 
-    __slots__ = ("accounts", "counts", "fingerprints", "receipts", "states", "subjects", "topics", "versions")
+    account_id: str
+    version: int
+    topic: str | None
+    state: bytes | None
+    subject: str | None
+    receipt: str | None
+    fingerprint: bytes | None
+    command_events: int | None
 
-    def __init__(self) -> None:
-        self.accounts: list[str] = []
-        self.versions: list[int] = []
-        self.topics: list[str | None] = []
-        self.states: list[bytes | None] = []
-        self.subjects: list[str | None] = []
-        self.receipts: list[str | None] = []
-        self.fingerprints: list[bytes | None] = []
-        self.counts: list[int | None] = []
 
-    def __len__(self) -> int:
-        return len(self.accounts)
+def check(account_id: str, version: int, receipt: str | None) -> Row:
+    """No event: check that the account would be at `version` next and that `receipt` is unused."""
+    return Row(account_id, version, None, None, None, receipt, None, None)
 
-    def add_event(self, account_id: str, version: int, topic: str, state: bytes, subject: str | None) -> None:
-        """One event; `sign` makes it the last of its command."""
-        self.accounts.append(account_id)
-        self.versions.append(version)
-        self.topics.append(topic)
-        self.states.append(state)
-        self.subjects.append(subject)
-        self.receipts.append(None)
-        self.fingerprints.append(None)
-        self.counts.append(None)
 
-    def sign(self, receipt: str, fingerprint: bytes, count: int) -> None:
-        """Put the receipt of a command on its last event, the newest row."""
-        self.receipts[-1] = receipt
-        self.fingerprints[-1] = fingerprint
-        self.counts[-1] = count
-
-    def add_check(self, account_id: str, version: int, receipt: str | None) -> None:
-        """No event: check that the account would be at `version` next and that `receipt` is unused."""
-        self.accounts.append(account_id)
-        self.versions.append(version)
-        self.topics.append(None)
-        self.states.append(None)
-        self.subjects.append(None)
-        self.receipts.append(receipt)
-        self.fingerprints.append(None)
-        self.counts.append(None)
-
-    def parameters(self) -> dict[str, Any]:
-        """The parameters of the statement `append`."""
-        return {name: getattr(self, name) for name in self.__slots__}
+def parameters(rows: Sequence[Row]) -> dict[str, Any]:
+    """The parameters of the statement `append`."""
+    columns: Any = zip(*rows, strict=True) if rows else [()] * len(Row._fields)
+    accounts, versions, topics, states, subjects, receipts, fingerprints, counts = columns
+    return {
+        "accounts": texts(accounts),
+        "versions": bigints(versions),
+        "topics": texts(topics),
+        "states": byteas(states),
+        "subjects": texts(subjects),
+        "receipts": texts(receipts),
+        "fingerprints": byteas(fingerprints),
+        "counts": integers(counts),
+    }

@@ -21,7 +21,8 @@ from ledger.holds import Hold, Return, Returns
 from ledger.lots import Draw, Draws, Lot
 from ledger.store.upcasts import schema_of, upcast
 
-_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z
+_OPTIONS = orjson.OPT_UTC_Z
+_SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z
 SNAPSHOT_TOPIC = "Account/1"
 """The format of snapshots. A change makes a new name; snapshots under other names are not read."""
 
@@ -46,7 +47,7 @@ class Stored(NamedTuple):
 
 def to_json(value: Any) -> bytes:
     """Canonical JSON."""
-    return orjson.dumps(value, option=_OPTIONS)
+    return orjson.dumps(value, option=_SORTED)
 
 
 # Values in JSON ------------------------------------------------------------------------------------------------
@@ -72,7 +73,7 @@ def _balance(data: dict[str, Any]) -> Balance:
 
 
 def _parts_to_json(parts: Iterable[Draw | Return | Lot]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in part._asdict().items() if value is not None} for part in parts]
+    return [{name: value for name, value in sorted(part._asdict().items()) if value is not None} for part in parts]
 
 
 def _draws_to_json(draws: Draws) -> list[dict[str, Any]]:
@@ -134,9 +135,10 @@ _FROM_JSON: dict[str, Callable[[Any], Any]] = {
 
 TOPICS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(event_types.Event)}
 _FIELDS = {
-    kind: tuple((f.name, _TO_JSON.get(f.name)) for f in fields(kind) if f.name != "recorded_at")
+    kind: tuple((name, _TO_JSON.get(name)) for name in sorted(f.name for f in fields(kind)) if name != "recorded_at")
     for kind in TOPICS.values()
 }
+"""Every type's fields in the order of their names: so only what callers wrote themselves is left to be sorted."""
 
 
 def encode(event: Event, metadata: Metadata) -> tuple[str, bytes]:
@@ -159,7 +161,8 @@ def encode(event: Event, metadata: Metadata) -> tuple[str, bytes]:
         "recorded_at": event.recorded_at,
         "schema": schema_of(topic),
     }
-    return topic, orjson.dumps(state, option=_OPTIONS)
+    free = "metadata" in data or "usage" in data
+    return topic, orjson.dumps(state, option=_SORTED if free else _OPTIONS)
 
 
 def decode(topic: str, state: bytes) -> tuple[Event, Metadata]:

@@ -17,7 +17,7 @@ from ledger.account import Account
 from ledger.events import Event, Events
 from ledger.past import Past
 from ledger.queries import queries
-from ledger.store.batch import Appended, Batch
+from ledger.store.batch import Appended, Row, parameters
 from ledger.store.codec import SNAPSHOT_TOPIC, Metadata, decode, encode_snapshot, evolve_stored
 
 Connection = AsyncConnection[Any]
@@ -169,10 +169,10 @@ class Reader:
 class Writer(Reader):
     """The connection on which a process appends."""
 
-    async def append(self, batch: Batch) -> Appended:
+    async def append(self, rows: Sequence[Row]) -> Appended:
         """Append a batch in one statement; see ledger.append."""
         async with self._connection.cursor(binary=True) as cursor:
-            await cursor.execute(SQL["append"], batch.parameters(), prepare=True)
+            await cursor.execute(SQL["append"], parameters(rows), prepare=True)
             row = await cursor.fetchone()
         assert row is not None
         first, stale, used = row

@@ -1,0 +1,54 @@
+-- The load that wrk makes: deductions of one credit, each under a key that was never used before.
+--
+-- Arguments: how many accounts; commands in one request (0: a deduction by itself, on its own route); what the keys
+-- of this run begin with; the API key. Accounts come in an order that is spread out and meets all of them.
+-- Keys count up from a number of nine digits, so that all requests have one length.
+
+local STRIDE = 7919 -- a prime: no common divisor with the number of accounts
+local accounts, commands, prefix
+local names = {}
+local n = 100000000
+local head
+
+function init(args)
+    accounts, commands, prefix = tonumber(args[1]), tonumber(args[2]), args[3]
+    for i = 0, accounts - 1 do
+        names[i] = string.format("account-%05d", i)
+    end
+    head = "\r\nAuthorization: Bearer " .. args[4] .. "\r\nContent-Type: application/json\r\nHost: 127.0.0.1\r\n"
+    if commands == 0 then
+        request = deduction
+    else
+        request = batch
+    end
+end
+
+function deduction()
+    n = n + 1
+    local key = prefix .. n
+    local body = '{"amount":1,"task_id":"' .. key .. '"}'
+    return "POST /v1/accounts/" .. names[n * STRIDE % accounts] .. "/deductions HTTP/1.1" .. head
+        .. "Idempotency-Key: " .. key .. "\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body
+end
+
+function batch()
+    local items = {}
+    for i = 1, commands do
+        n = n + 1
+        items[i] = '{"op":"deduct","account_id":"' .. names[n * STRIDE % accounts]
+            .. '","idempotency_key":"' .. prefix .. n .. '","amount":1}'
+    end
+    local body = '{"commands":[' .. table.concat(items, ",") .. "]}"
+    return "POST /v1/batch HTTP/1.1" .. head .. "Content-Length: " .. #body .. "\r\n\r\n" .. body
+end
+
+-- wrk asks for `request` before init() has run, to learn that requests differ from each other.
+request = deduction
+
+function done(summary, latency, requests)
+    local errors = summary.errors
+    io.write(string.format(
+        'RESULT {"requests": %d, "microseconds": %d, "refused": %d, "broken": %d}\n',
+        summary.requests, summary.duration, errors.status,
+        errors.connect + errors.read + errors.write + errors.timeout))
+end

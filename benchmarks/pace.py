@@ -1,0 +1,51 @@
+"""How long everything is measured: the whole run, or a short one that shows that everything works."""
+
+from dataclasses import dataclass
+
+ACCOUNTS = 10_000
+"""Accounts that the load is spread over, on both sides. The load scripts count on five digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Durations in seconds, and numbers of repetitions."""
+
+    name: str
+    rounds: int
+    """Turns that every rival gets; the figure is the median of its turns."""
+    seconds: int
+    """One turn under load."""
+    warm_up: int
+    """Load before a turn, on the very service that is measured: caches, prepared statements, connections."""
+    pgbench_seconds: int
+    latency_seconds: int
+    old_events: int
+    """Events of the old account in `age`."""
+    age_blocks: int
+    """Young accounts in `age`, one after the other; see there."""
+    touches: int
+    """First touches of each of the two accounts in `touch`."""
+
+
+FULL = Pace(
+    "full",
+    rounds=3,
+    seconds=8,
+    warm_up=3,
+    pgbench_seconds=6,
+    latency_seconds=30,
+    old_events=1_000_000,
+    age_blocks=40,
+    touches=400,
+)
+QUICK = Pace(
+    "quick",
+    rounds=1,
+    seconds=3,
+    warm_up=1,
+    pgbench_seconds=2,
+    latency_seconds=5,
+    old_events=100_000,
+    age_blocks=10,
+    touches=150,
+)

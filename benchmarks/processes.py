@@ -1,0 +1,72 @@
+"""Processes that a run starts, and the CPU time that they and PostgreSQL use, from /proc.
+
+CPU time per command holds on a noisy machine, where commands per second do not.
+"""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+"""Where `-m benchmarks...` can be run from."""
+
+STOP_PATIENCE = 30
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def child(command: Sequence[str], log: Path, settings: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process until the block ends, with what it says in `log`. It has a session of its own: Ctrl-C is ours."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=clean_environment() | dict(settings),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        _stop(process)
+
+
+def clean_environment() -> dict[str, str]:
+    """Ours, without what would change a service or a PostgreSQL program unseen."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("CREDIT_LEDGER_", "PG"))}
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """As an operator would; what has not ended after that, or was left behind, is killed with its session."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_PATIENCE)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of a process, of all below it, and of those below it that have ended."""
+    stats = _stats()
+    family, fresh = set[int](), {pid}
+    while fresh:
+        family |= fresh
+        fresh = {each for each, fields in stats.items() if int(fields[1]) in fresh}
+    ticks = sum(int(field) for each in family if each in stats for field in stats[each][11:15])
+    return ticks / _TICKS
+
+
+def _stats() -> dict[int, list[bytes]]:
+    """The fields of /proc/<pid>/stat from the state on: [1] is the parent, [11:15] are the CPU times."""
+    stats = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                stats[int(entry.name)] = (entry / "stat").read_bytes().rpartition(b") ")[2].split()
+    return stats

@@ -1,0 +1,344 @@
+"""Every code that the service can answer with, brought about by some request, under the status that it has."""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from api import embedded
+from api.embedded import embedded_postgres
+from api.embedded_server import packaged_programs, run, server_in
+from api.keys import create_key
+from api.problems import STATUSES
+from ledger.migrations import migrate
+from tests.api.conftest import under_contract
+from tests.api.stage import Ask, asks, balance, eventually, fresh, payment, refused, staged, version
+from tests.service import Service, running_service
+
+LARGEST = 2**53 - 1
+
+TABLE: dict[int, set[str]] = {
+    400: {"idempotency_key_required", "malformed_json"},
+    401: {"unauthenticated"},
+    402: {"insufficient_credits"},
+    403: {"missing_scope"},
+    404: {"account_not_found", "grant_not_found", "deduction_not_found", "hold_not_found", "payment_not_found"},
+    409: {
+        *("account_exists_with_different_body", "account_closed", "account_frozen", "hold_already_captured"),
+        *("hold_already_released", "hold_expired", "batch_refused"),
+    },
+    412: {"version_mismatch"},
+    413: {"body_too_large", "batch_too_large"},
+    422: {
+        *("validation_failed", "idempotency_key_reused", "amount_exceeds_hold", "amount_exceeds_deduction"),
+        "balance_limit_exceeded",
+    },
+    429: {"rate_limited"},
+    503: {"overloaded"},
+}
+"""The table of the HTTP contract in the design."""
+
+MORE: dict[int, set[str]] = {
+    404: {"not_found", "receipt_not_found"},
+    405: {"method_not_allowed"},
+    409: {"payment_already_recorded", "refund_already_recorded"},
+    415: {"unsupported_media_type"},
+    422: {
+        "amount_exceeds_payment",
+        *("open_lots_limit_exceeded", "open_holds_limit_exceeded", "draws_limit_exceeded"),
+    },
+    500: {"internal_error"},
+    503: {"unavailable"},
+}
+"""What the table is silent about."""
+
+
+def status_of(code: str) -> int:
+    [status] = [status for table in (TABLE, MORE) for status, codes in table.items() if code in codes]
+    return status
+
+
+def test_the_tables_have_every_code_under_its_status() -> None:
+    codes = {code for table in (TABLE, MORE) for found in table.values() for code in found}
+    assert {code: status_of(code) for code in codes} == {code: status for code, (status, _) in STATUSES.items()}
+
+
+def test_every_code_is_produced_here() -> None:
+    assert {*REQUESTS, *FAULTS} == STATUSES.keys()
+
+
+# By a request alone -----------------------------------------------------------------------------------------------
+
+Produce = Callable[[Service, str], httpx.Response]
+
+
+def after(first: str, then: str) -> Produce:
+    """The answer to one operation of the stage after another one."""
+
+    def produce(service: Service, account: str) -> httpx.Response:
+        assert asks(account)[first].post(service, "first").status_code == 201
+        return asks(account)[then].post(service, "then")
+
+    return produce
+
+
+def one(operation: str, **ids: str) -> Produce:
+    """An operation of the stage on another thing."""
+    return lambda service, account: Ask(operation, account, asks(account)[operation].body, ids).post(service, "k")
+
+
+def body(operation: str, **changes: object) -> Produce:
+    """An operation of the stage with another body."""
+    return lambda service, account: asks(account)[operation].but(**changes).post(service, "k")
+
+
+def raw(content: str, content_type: str = "application/json") -> Produce:
+    """A deduction as a text."""
+    return lambda service, account: service.client.post(
+        f"/v1/accounts/{account}/deductions",
+        content=content,
+        headers={"Content-Type": content_type, "Idempotency-Key": "k"},
+    )
+
+
+def twice(operation: str, **changes: object) -> Produce:
+    """The same operation of the stage again under another key."""
+
+    def produce(service: Service, account: str) -> httpx.Response:
+        assert asks(account)[operation].post(service, "first").status_code == 201
+        return asks(account)[operation].but(**changes).post(service, "second")
+
+    return produce
+
+
+def reused(service: Service, account: str) -> httpx.Response:
+    asks(account)["deduct"].post(service, "k")
+    return asks(account)["deduct"].but(amount=1).post(service, "k")
+
+
+def expired_hold(service: Service, account: str) -> httpx.Response:
+    hold = Ask("hold", account, {"amount": 1, "expires_in_seconds": 1}).post(service, "h").json()["hold_id"]
+    eventually(lambda: bool(balance(service, account)["held"] == 40))
+    return Ask("release", account, {}, {"hold_id": hold}).post(service, "r")
+
+
+def many(operation: str, count: int, then: Produce, **fields: object) -> Produce:
+    """The answer after a batch of the same commands."""
+
+    def produce(service: Service, account: str) -> httpx.Response:
+        command = {"op": operation, "account_id": account, **fields}
+        commands = [{**command, "idempotency_key": f"k{n}"} for n in range(count)]
+        answer = service.post("/v1/batch", {"commands": commands})
+        assert {result["status"] for result in answer.json()["results"]} == {201}
+        return then(service, account)
+
+    return produce
+
+
+def without_key(service: Service, account: str) -> httpx.Response:
+    return httpx.get(f"{service.url}/v1/accounts/{account}/balance", trust_env=False)
+
+
+def with_scope(scope: str) -> Produce:
+    def produce(service: Service, account: str) -> httpx.Response:
+        key = create_key(service.conninfo, "for a test", [scope])
+        headers = {"Authorization": f"Bearer {key}"}
+        return service.client.post(f"/v1/accounts/{account}/freeze", json={}, headers=headers)
+
+    return produce
+
+
+def batch(commands: int, *, atomic: bool) -> Produce:
+    def produce(service: Service, account: str) -> httpx.Response:
+        command = {"op": "deduct", "account_id": account, "amount": 10**6, "task_id": "t"}
+        return service.post("/v1/batch", {"commands": [command] * commands, "atomic": atomic})
+
+    return produce
+
+
+def get(path: str) -> Produce:
+    return lambda service, account: service.get(path.format(account))
+
+
+REQUESTS: dict[str, Produce] = {
+    "idempotency_key_required": lambda service, account: asks(account)["deduct"].post(service),
+    "malformed_json": raw("{"),
+    "unauthenticated": without_key,
+    "insufficient_credits": body("deduct", amount=101),
+    "missing_scope": with_scope("ledger:read"),
+    "not_found": get("/v1/account/{}"),
+    "account_not_found": get("/v1/accounts/{}-nobody/balance"),
+    "grant_not_found": one("void", grant_id="grt_1"),
+    "deduction_not_found": one("reverse", deduction_id="ded_5"),
+    "hold_not_found": one("release", hold_id="hld_4"),
+    "payment_not_found": one("payment_refund", payment_id="pay-404"),
+    "receipt_not_found": get("/v1/accounts/{}/receipts/deduct/unused"),
+    "method_not_allowed": get("/v1/accounts/{}/deductions"),
+    "account_exists_with_different_body": lambda service, account: Ask("open", account, {"account_id": account}).post(
+        service
+    ),
+    "account_closed": after("close", "deduct"),
+    "account_frozen": after("freeze", "deduct"),
+    "hold_already_captured": after("capture", "release"),
+    "hold_already_released": after("release", "capture"),
+    "hold_expired": expired_hold,
+    "payment_already_recorded": twice("payment"),
+    "refund_already_recorded": twice("payment_refund"),
+    "batch_refused": batch(1, atomic=True),
+    "version_mismatch": lambda service, account: asks(account)["deduct"].post(service, "k", **{"If-Match": '"6"'}),
+    "body_too_large": raw("{}" + " " * 70_000),
+    "batch_too_large": batch(10_001, atomic=False),
+    "unsupported_media_type": raw("amount=1", "application/x-www-form-urlencoded"),
+    "validation_failed": body("deduct", amount=0),
+    "idempotency_key_reused": reused,
+    "amount_exceeds_hold": body("capture", amount=41),
+    "amount_exceeds_deduction": body("reverse", amount=31),
+    "amount_exceeds_payment": body("payment_refund", amount_minor=1001),
+    "balance_limit_exceeded": body("grant", amount=LARGEST),
+    "draws_limit_exceeded": many("grant", 1000, body("deduct", amount=70 + 1000), kind="permanent", amount=1),
+    "open_lots_limit_exceeded": many("grant", 9_997, body("grant"), kind="permanent", amount=1),
+    "open_holds_limit_exceeded": many(
+        "grant",
+        1,
+        many("hold", 9_999, body("hold", amount=1), amount=1),
+        kind="permanent",
+        amount=10_000,
+    ),
+}
+
+
+@pytest.mark.parametrize("code", REQUESTS)
+def test_a_request_is_answered_with(service: Service, account: str, code: str) -> None:
+    response = REQUESTS[code](service, account)
+    document = refused(response, status_of(code), code)
+    if code.endswith(("_limit_exceeded", "_too_large")):
+        assert isinstance(document["limit"], int)
+
+
+# By a fault alone -------------------------------------------------------------------------------------------------
+
+
+def too_many_requests(conninfo: str, folder: Path) -> httpx.Response:
+    with running_service(conninfo, folder, settings={"CREDIT_LEDGER_RATE_LIMIT": "5"}) as service:
+        under_contract(service)
+        ask = Ask("open", "account", {"account_id": "account"})
+        answers = [ask.post(service) for _ in range(50)]
+        slowed = [answer for answer in answers if answer.status_code == 429]
+        assert len(slowed) > len(answers) / 2
+        assert all(int(answer.headers["retry-after"]) >= 1 for answer in slowed)
+        eventually(lambda: ask.post(service).status_code == 200)
+    return slowed[0]
+
+
+def too_many_commands(conninfo: str, folder: Path) -> httpx.Response:
+    settings = {"CREDIT_LEDGER_QUEUE_LIMIT": "1"}
+    with running_service(conninfo, folder, settings=settings) as service, ThreadPoolExecutor(1) as thread:
+        under_contract(service)
+        account = service.open_account(permanent=10)
+        first, second = (Ask("deduct", account, {"amount": 1, "task_id": task}) for task in "ab")
+        with psycopg.connect(conninfo) as other:
+            other.execute("SELECT ledger.lock_appends()")  # nothing can be committed until this transaction ends
+            waiting = thread.submit(first.post, service)
+            eventually(lambda: "\ncredit_ledger_commands_waiting 1.0\n" in service.get("/metrics").text)
+            turned_away = second.post(service)
+            in_batch = service.post("/v1/batch", {"commands": [second.item(), {"op": "?"}]}).json()["results"]
+            assert [(result["status"], result["code"]) for result in in_batch] == [
+                (503, "overloaded"),
+                (422, "validation_failed"),
+            ]
+            refused(service.post("/v1/batch", {"commands": [second.item()], "atomic": True}), 503, "overloaded")
+        assert waiting.result().status_code == 201
+        assert second.post(service).status_code == 201  # its key was not used up
+        assert balance(service, account)["total"] == 8
+    return turned_away
+
+
+def broken_database(conninfo: str, folder: Path) -> httpx.Response:
+    with running_service(conninfo, folder) as service, psycopg.connect(conninfo, autocommit=True) as other:
+        under_contract(service)
+        account = service.open_account(permanent=10)
+        other.execute(
+            "CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'disk on fire'; END $$;"
+            "CREATE TRIGGER fault BEFORE INSERT ON ledger.events FOR EACH ROW EXECUTE FUNCTION fault()"
+        )
+        ask = Ask("deduct", account, {"amount": 1, "task_id": "t"})
+        answer = ask.post(service)
+        assert "fire" not in answer.text  # what is wrong inside is for the log
+        assert "disk on fire" in service.log.read_text()
+        refused(Ask("hold", account, {"amount": 1}).post(service, "h"), 500, "internal_error")
+        assert version(service, account) == 2
+        other.execute("DROP TRIGGER fault ON ledger.events")
+        assert ask.post(service).status_code == 201
+        assert balance(service, account)["total"] == 9
+    return answer
+
+
+def lost_database(_: str, folder: Path) -> httpx.Response:
+    """Its server crashes under the service, stays away, and comes back."""
+    with embedded_postgres(folder) as conninfo:
+        migrate(conninfo)
+        own = server_in(folder, packaged_programs())
+        with running_service(conninfo, folder) as service:
+            under_contract(service)
+            account = service.open_account(permanent=100)
+            done = [Ask("deduct", account, {"amount": 1}).post(service, f"before-{n}") for n in range(5)]
+            status, said = run(own, "pg_ctl", "stop", "-s", "-w", "-m", "immediate", "-D", str(own.data))
+            assert status == 0, said
+            answer = Ask("deduct", account, {"amount": 1}).post(service, "lost")
+            for _ in range(2):
+                for refusal in everything_asked(service, account):
+                    refused(refusal, 503, "unavailable")
+            assert service.get("/readyz").status_code == 503
+            assert service.get("/healthz").status_code == 200
+            embedded._start(own)
+            service.wait_until_ready()
+            again = [Ask("deduct", account, {"amount": 1}).post(service, f"before-{n}") for n in range(5)]
+            assert [(a.status_code, a.content) for a in again] == [(200, d.content) for d in done]
+            assert Ask("deduct", account, {"amount": 1}).post(service, "lost").json()["balance_after"] == 94
+            assert (balance(service, account)["total"], version(service, account)) == (94, 8)
+    return answer
+
+
+def everything_asked(service: Service, account: str) -> list[httpx.Response]:
+    """One answer of each kind of route."""
+    ask = Ask("deduct", account, {"amount": 1})
+    return [
+        ask.post(service, "while it is away"),
+        ask.post(service, "while it is away", "?dry_run=true"),
+        Ask("release", account, {}, {"hold_id": "hld_1"}).post(service, "r"),
+        Ask("open", fresh(), {"account_id": "other"}).post(service),
+        service.post("/v1/batch", {"commands": [ask.item("b")], "atomic": True}),
+        service.post("/v1/batch?dry_run=true", {"commands": [ask.item("b")]}),
+        service.get(f"/v1/accounts/{account}/balance"),
+        service.get(f"/v1/accounts/{account}/balance", at="2026-01-01T00:00:00Z"),
+        service.get(f"/v1/accounts/{account}/events"),
+        service.get(f"/v1/accounts/{account}/receipts/deduct/k"),
+        service.get("/v1/events"),
+        service.client.get("/v1/events", headers={"Authorization": "Bearer a key that is not in memory"}),
+    ]
+
+
+FAULTS: dict[str, Callable[[str, Path], httpx.Response]] = {
+    "rate_limited": too_many_requests,
+    "overloaded": too_many_commands,
+    "internal_error": broken_database,
+    "unavailable": lost_database,
+}
+
+
+@pytest.mark.parametrize("code", FAULTS)
+def test_a_fault_is_answered_with(database: str, server_folder: Path, code: str) -> None:
+    response = FAULTS[code](database, server_folder)
+    refused(response, status_of(code), code)
+    assert json.loads(response.content)["detail"]
+
+
+def test_a_payment_under_another_key_is_not_recorded_twice(service: Service) -> None:
+    account = staged(service)
+    again = Ask("payment", account, payment("pay-1", grant={"kind": "permanent", "amount": 20})).post(service, "other")
+    refused(again, 409, "payment_already_recorded", payment_id="pay-1")
+    assert balance(service, account)["total"] == 140

@@ -1,0 +1,264 @@
+"""Formulas and templates: exact, bounded, and clear about what is wrong."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from api.formula import MAX_DEPTH, MAX_LENGTH, Formula, FormulaError, Template, literally
+from api.usage_file import Row, RowProblem
+
+COLUMNS = ["Input", "Output", "Unit price", "größe", "row", "class", "a`b", "max"]
+NAMES = ["Input", "Output", "`Unit price`", "größe", "`row`", "`class`", "`a``b`", "max"]
+"""How a formula writes them."""
+
+
+def row(*cells: str, number: int = 0) -> Row:
+    return Row(number, number + 2, [*cells, *["0"] * (len(COLUMNS) - len(cells))])
+
+
+def value(text: str, *cells: str, number: int = 0) -> int:
+    return Formula("--amount", text, COLUMNS).integer(row(*cells, number=number))
+
+
+# Against another way to work it out: trees of tuples, and fractions all the way.
+
+Tree = tuple[Any, ...]
+_LEVELS = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2, "negative": 3}
+
+
+def floor_of(number: Fraction) -> Fraction:
+    return Fraction(number.numerator // number.denominator)
+
+
+def worked_out(tree: Tree, cells: list[int], number: int) -> Fraction:
+    """Raises ZeroDivisionError."""
+    name, *parts = tree
+    if name == "integer":
+        return Fraction(tree[1])
+    if name == "column":
+        return Fraction(cells[tree[1]])
+    if name == "row":
+        return Fraction(number)
+    values = [worked_out(part, cells, number) for part in parts]
+    ways: dict[object, Callable[[], Fraction]] = {
+        "+": lambda: values[0] + values[1],
+        "-": lambda: values[0] - values[1],
+        "*": lambda: values[0] * values[1],
+        "/": lambda: values[0] / values[1],
+        "//": lambda: floor_of(values[0] / values[1]),
+        "%": lambda: values[0] - values[1] * floor_of(values[0] / values[1]),
+        "negative": lambda: 0 - values[0],
+        "abs": lambda: values[0] if values[0] > 0 else 0 - values[0],
+        "ceil": lambda: 0 - floor_of(0 - values[0]),
+        "floor": lambda: floor_of(values[0]),
+        "min": lambda: next(one for one in values if all(one <= other for other in values)),
+        "max": lambda: next(one for one in values if all(one >= other for other in values)),
+    }
+    return ways[name]()
+
+
+def level(tree: Tree) -> int:
+    return _LEVELS.get(str(tree[0]), 4)
+
+
+def written(tree: Tree) -> str:
+    """With no parentheses but those that it needs."""
+    name, *parts = tree
+    if name == "integer":
+        return str(tree[1])
+    if name == "column":
+        return NAMES[int(tree[1])]
+    if name == "row":
+        return "row"
+    texts = [written(part) for part in parts]
+    if name == "negative":
+        return "-" + (f"({texts[0]})" if level(tree[1]) < 3 else texts[0])
+    if name not in _LEVELS:
+        return f"{name}({', '.join(texts)})"
+    left = f"({texts[0]})" if level(tree[1]) < level(tree) else texts[0]
+    right = f"({texts[1]})" if level(tree[2]) <= level(tree) else texts[1]
+    return f"{left} {name} {right}"
+
+
+def larger(part: st.SearchStrategy[Tree]) -> st.SearchStrategy[Tree]:
+    two = st.tuples(st.sampled_from(["+", "-", "*", "/", "//", "%"]), part, part)
+    one = st.tuples(st.sampled_from(["negative", "abs", "ceil", "floor"]), part)
+    many = st.lists(part, min_size=1, max_size=3).flatmap(
+        lambda parts: st.sampled_from(["min", "max"]).map(lambda name: (name, *parts))
+    )
+    return st.one_of(two, one, many)
+
+
+leaves: st.SearchStrategy[Tree] = st.one_of(
+    st.tuples(st.just("integer"), st.integers(0, 1_000)),
+    st.tuples(st.just("column"), st.integers(0, len(COLUMNS) - 1)),
+    st.just(("row",)),
+)
+trees = st.recursive(leaves, larger, max_leaves=12)
+cells_ = st.lists(st.integers(-50, 10_000), min_size=len(COLUMNS), max_size=len(COLUMNS))
+
+
+@given(trees, cells_, st.integers(0, 10**7))
+def test_a_formula_is_worked_out_exactly(tree: Tree, cells: list[int], number: int) -> None:
+    text = written(tree)
+    assume(len(text) <= MAX_LENGTH)
+    formula = Formula("--amount", text, COLUMNS)
+    this = Row(number, number + 2, [str(cell) for cell in cells])
+    try:
+        right = worked_out(tree, cells, number)
+    except ZeroDivisionError:
+        with pytest.raises(RowProblem, match="divides by zero"):
+            formula.value(this)
+        return
+    assert formula.value(this) == right
+    assert isinstance(formula.value(this), int | Fraction)
+    if right.denominator == 1:
+        assert formula.integer(this) == right
+    else:
+        with pytest.raises(RowProblem, match="not an integer"):
+            formula.integer(this)
+
+
+@given(st.text(alphabet="abIn +-*/%()`{}0129.,#'\\\n\"=:[]lambdceil", max_size=40))
+@example("\0")
+@example("\ud800")
+@example("1if 1 else 2")
+def test_any_text_is_a_formula_or_a_clear_error(text: str) -> None:
+    """Nothing else may come out of a text that somebody typed."""
+    try:
+        Formula("--amount", text, ["a", "b", "In"])
+    except FormulaError as error:
+        position = error.position
+    else:
+        position = 0
+    assert 0 <= position <= len(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("ceil((Input + 3 * Output) / 100)", 6),
+        ("Input // 100 - -Output", 47),
+        ("(Input / 3) * 3", 374),
+        ("max(Input, Output) % 100", 74),
+        ("  row\n* 2", 14),
+        ("1_000", 1_000),
+        ("max(max, 3)", 3),
+    ],
+)
+def test_examples(text: str, right: int) -> None:
+    assert value(text, "374", "44", number=7) == right
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "position"),
+    [
+        ("", "a formula is missing", 1),
+        ("   ", "a formula is missing", 4),
+        ("Input +", "invalid syntax", 8),
+        ("(Input", "'(' was never closed", 1),
+        ("Input)", "unmatched ')'", 6),
+        ("größe + Tokens", "there is no column 'Tokens'; there are 'Input', 'Output', 'Unit price'", 9),
+        ("2 * Unit price", "invalid syntax (the column 'Unit price' is written `Unit price`)", 10),
+        ("2 * `Unit price", "this backtick has no partner", 5),
+        ("2 * `Input`x", "there is no column", 5),
+        ("Input ** 2", "this is not understood; a formula has columns, row, integers", 1),
+        ("0.25 * Input", "numbers are integers here; a price of 0.25 is written 1 / 4", 1),
+        ("Input * '2'", "text has no place in a formula", 9),
+        ("Input # tokens", "'#' has no place in a formula", 7),
+        ("Input if row else 0", "this is not understood", 1),
+        ("Input == 1", "this is not understood", 1),
+        ("Input.real", "this is not understood", 1),
+        ("+Input", "this is not understood", 1),
+        ("True", "this is not understood", 1),
+        ("round(Input)", "there is no function 'round'; there are abs, ceil, floor, max, min", 1),
+        ("ceil(Input, 2)", "ceil() takes exactly one value, and here it gets 2", 1),
+        ("1 + min()", "min() takes at least one value, and here it gets 0", 5),
+        ("min(*Input)", "this is not understood", 5),
+        ("min(Input, key=row)", "this is not understood", 1),
+        ("9" * 50, "this number is too large", 1),
+        ("-" * 200 + "1", f"it is nested more than {MAX_DEPTH} levels deep", 101),
+        ("-" * 900 + "1", "", 1),
+        ("(" * 300 + "1" + ")" * 300, "too many nested parentheses", 201),
+        ("1" + "+1" * 500, "it has 1,001 characters, at most 1,000 are read", 1_001),
+    ],
+)
+def test_a_bad_formula_is_refused_and_its_place_is_named(text: str, problem: str, position: int) -> None:
+    with pytest.raises(FormulaError) as caught:
+        Formula("--amount", text, COLUMNS)
+    assert problem in caught.value.problem
+    if problem:
+        assert caught.value.position == position - 1
+
+
+def test_an_error_marks_the_place() -> None:
+    with pytest.raises(FormulaError) as caught:
+        Formula("--amount", "ceil((Inpt + 3) / 100)", ["Input", "Output"])
+    assert str(caught.value) == (
+        "--amount, position 7: there is no column 'Inpt'; there are 'Input', 'Output'\n"
+        "    ceil((Inpt + 3) / 100)\n"
+        "          ^"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "cells", "problem"),
+    [
+        ("Input + 1", ["12.5"], "column 'Input' is '12.5', not an integer"),
+        ("Input + 1", [""], "column 'Input' is '', not an integer"),
+        ("Input + 1", ["1,000"], "column 'Input' is '1,000', not an integer"),
+        ("Input + 1", ["٣"], "column 'Input' is '٣', not an integer"),
+        ("Input + 1", ["9" * 41], "not an integer"),
+        ("Input / 100", ["374"], "--amount comes out as 187/50, not an integer: use ceil() or floor()"),
+        ("Input / (Output - 44)", ["1", "44"], "--amount divides by zero: Output - 44 is 0 here"),
+        ("Input % `Unit price`", ["1", "1", "0"], "--amount divides by zero: `Unit price` is 0 here"),
+        ("*".join(["Input"] * 60), ["9" * 40], "--amount comes out as a number of more than 40 digits"),
+    ],
+)
+def test_a_row_that_cannot_be_worked_out_says_why(text: str, cells: list[str], problem: str) -> None:
+    with pytest.raises(RowProblem) as caught:
+        value(text, *cells)
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("user-{row % 500}", "user-7"),
+        ("{Input}", "Ann"),
+        ("{`Unit price`}/{row}", "x y/7"),
+        ("{{{Input}}}", "{Ann}"),
+        ("{ `row` }", "0"),
+        ("", ""),
+    ],
+)
+def test_templates(text: str, right: str) -> None:
+    assert Template("--account", text, COLUMNS).text(row("Ann", "3", "x y", number=7)) == right
+
+
+@given(st.text(max_size=400))
+def test_text_is_kept_literally(text: str) -> None:
+    assert Template("--task", literally(text), COLUMNS).text(row()) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "position"),
+    [
+        ("user-{row", "this brace has no partner", 6),
+        ("user-row}", "this brace has no partner", 9),
+        ("user-{}", "a formula is missing", 7),
+        ("user-{customer}", "there is no column 'customer'", 7),
+        ("a{row}b{1.5}", "numbers are integers here", 9),
+        ("{" + "`" * 900, "this brace has no partner", 1),
+        ("x" * 1_001, "it has 1,001 characters", 1_001),
+    ],
+)
+def test_a_bad_template_is_refused_and_its_place_is_named(text: str, problem: str, position: int) -> None:
+    with pytest.raises(FormulaError) as caught:
+        Template("--account", text, COLUMNS)
+    assert problem in caught.value.problem
+    assert caught.value.position == position - 1

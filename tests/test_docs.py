@@ -1,0 +1,108 @@
+"""The docs say what is true: every code, event, setting and word is there, links lead somewhere, the README works."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from api.operations import OPERATIONS
+from api.problems import STATUSES
+from ledger.store.codec import TOPICS
+from tests.service import free_port
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "benchmarks").rglob("*.md"))]
+
+
+def headings(page: str) -> dict[str, str]:
+    """The second-level sections of a page by their headings."""
+    parts = re.split(r"^## (.+)\n", (ROOT / "docs" / page).read_text(), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_every_error_has_its_heading_and_status() -> None:
+    found = headings("errors.md")
+    assert list(found) == list(STATUSES)
+    for code, text in found.items():
+        assert f"**{STATUSES[code][0]}**" in text
+        assert "*What to do:*" in text
+
+
+def test_every_event_has_its_heading_and_fields() -> None:
+    found = headings("events.md")
+    assert list(found) == list(TOPICS)
+    for topic, text in found.items():
+        named = re.findall(r"`(\w+)`", text.partition("Fields:")[2])
+        assert named == [f.name for f in fields(TOPICS[topic]) if f.name not in {"recorded_at", "balance"}]
+
+
+def test_every_operation_is_in_the_glossary() -> None:
+    glossary = (ROOT / "docs" / "glossary.md").read_text()
+    assert [name for name in OPERATIONS if f"`{name}`" not in glossary] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text())
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def blocks(language: str) -> list[str]:
+    """The README's code blocks of one language, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_the_readme_does_what_it_says(server_folder: Path) -> None:
+    """Its own text is run: the start, the key that is printed, each curl; and its example is what comes out."""
+    serve, key_line, *curls, test = blocks("sh")
+    assert test.strip() == "scripts/test"
+    port = str(free_port())
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_LEDGER_")}
+    environment |= {"CREDIT_LEDGER_DATA_DIR": str(server_folder), "CREDIT_LEDGER_PORT": port}
+    log = server_folder / "serve.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            ["bash", "-c", f"exec {serve.strip()}"], cwd=ROOT, env=environment, stdout=output, stderr=output
+        )
+    try:
+        key = _printed_key(log, process)
+        answers = [_run(key_line.replace("clk_...", key) + curl.replace("8000", port)) for curl in curls]
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+    example = json.loads(blocks("json")[0])
+    assert _without_times(answers[2]) == _without_times(example)
+    assert answers[3]["total"] == example["balance"]["total"] == 900
+    assert not list(server_folder.glob("postgres/postmaster.pid"))
+
+
+def _printed_key(log: Path, process: "subprocess.Popen[bytes]") -> str:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        text = log.read_text()
+        found = re.search(r"clk_\S+", text)
+        if found and "Started worker" in text:
+            return found[0]
+        time.sleep(0.05)
+    raise AssertionError(log.read_text())
+
+
+def _run(command: str) -> dict[str, object]:
+    retried = command.replace("curl -s", "curl -s --retry 30 --retry-connrefused --retry-delay 1 --noproxy '*'")
+    done = subprocess.run(["bash", "-c", retried], capture_output=True, text=True, check=True)
+    answer: dict[str, object] = json.loads(done.stdout)
+    assert "code" not in answer, answer
+    return answer
+
+
+def _without_times(value: object) -> object:
+    if isinstance(value, dict):
+        return {k: _without_times(v) for k, v in value.items() if k not in {"recorded_at", "subscription_expire_at"}}
+    return value
