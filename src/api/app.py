@@ -11,8 +11,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from psycopg import Error as DatabaseError
-from psycopg_pool import PoolTimeout
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -26,8 +25,8 @@ from api.requests import Reply, send_reply
 from api.settings import LOG_FORMAT, Settings, load_settings
 from api.sweeper import Sweeper
 from api.wiring import Wiring
-from ledger.entries import Unavailable
 from ledger.errors import Refusal
+from ledger.lifeline import LOST
 from ledger.service import Ledger
 
 
@@ -52,7 +51,7 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
             await asyncio.gather(*beside, return_exceptions=True)
             await keys.touch()
 
-    app = FastAPI(title="Credit ledger", version="1", lifespan=lifespan, redoc_url=None, redirect_slashes=False)
+    app = FastAPIOffline(title="Credit ledger", version="1", lifespan=lifespan, redoc_url=None, redirect_slashes=False)
     app.state.wiring = wiring
     app.include_router(router)
     for operation in OPERATIONS.values():
@@ -124,13 +123,11 @@ def _add_problem_handlers(app: FastAPI) -> None:
         return response
 
     async def on_anything(_: Request, error: Exception) -> Response:
-        if isinstance(error, DatabaseError | PoolTimeout | OSError):
-            error = Unavailable()
         return _response(problem_reply(as_problem(error)))
 
     app.exception_handler(RequestValidationError)(on_validation)
     app.exception_handler(HTTPException)(on_http)
-    for kind in (Problem, Refusal, DatabaseError, PoolTimeout, OSError, Exception):
+    for kind in (Problem, Refusal, *LOST, Exception):
         app.exception_handler(kind)(on_anything)
 
 

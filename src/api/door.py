@@ -35,6 +35,7 @@ from api.requests import (
 from ledger.commands import check_account_id, check_id
 from ledger.entries import Entry, Outcome, Overloaded, Recorded, Unavailable
 from ledger.errors import Refusal
+from ledger.lifeline import LOST
 from ledger.receipts import fingerprint
 from ledger.service import Ledger
 from ledger.store.codec import Metadata
@@ -293,6 +294,8 @@ def as_problem(error: Exception) -> Problem:
                 "The database cannot be reached, so the outcome is not known; repeat the request with the same key.",
                 retry_after=2,
             )
+        case _ if isinstance(error, LOST):  # met by a question or a dry run; the committer has its own way
+            return as_problem(Unavailable())
         case _:
             _log.error("a request failed", exc_info=error)
             return Problem("internal_error", "The request failed; nothing is known to be wrong with it.")

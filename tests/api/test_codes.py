@@ -199,7 +199,7 @@ REQUESTS: dict[str, Produce] = {
     "amount_exceeds_deduction": body("reverse", amount=31),
     "amount_exceeds_payment": body("payment_refund", amount_minor=1001),
     "balance_limit_exceeded": body("grant", amount=LARGEST),
-    "draws_limit_exceeded": many("grant", 1000, body("deduct", amount=70 + 1000), kind="permanent", amount=1),
+    "draws_limit_exceeded": many("grant", 1000, body("deduct", amount=1_100), kind="permanent", amount=1),
     "open_lots_limit_exceeded": many("grant", 9_997, body("grant"), kind="permanent", amount=1),
     "open_holds_limit_exceeded": many(
         "grant",
@@ -291,6 +291,7 @@ def lost_database(_: str, folder: Path) -> httpx.Response:
             answer = Ask("deduct", account, {"amount": 1}).post(service, "lost")
             for _ in range(2):
                 for refusal in everything_asked(service, account):
+                    print(refusal.elapsed, refusal.request.method, refusal.request.url)
                     refused(refusal, 503, "unavailable")
             assert service.get("/readyz").status_code == 503
             assert service.get("/healthz").status_code == 200

@@ -1,0 +1,106 @@
+"""Loads and what they show. Each answer is accounted for: no refusal, no lost connection, every deduction recorded."""
+
+import json
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks.pace import ACCOUNTS
+from benchmarks.processes import ROOT, clean_environment, cpu_seconds
+from benchmarks.progress import Spoiled
+from benchmarks.services import Running
+from benchmarks.stand import FUNCTION, Database, Stand
+
+SCRIPT = ROOT / "benchmarks" / "load.lua"
+STATISTICS_DELAY = 1.1
+"""Seconds until PostgreSQL has counted the transactions of a connection that has done its work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One load: commands a second, CPU time for each in microseconds, and commands in one transaction."""
+
+    per_second: float
+    service_cpu: float
+    postgres_cpu: float
+    per_commit: float
+
+
+def typical(figures: Sequence[Figure]) -> float:
+    """Commands a second in the median turn."""
+    return median(figure.per_second for figure in figures)
+
+
+def require_wrk() -> None:
+    """Say what is missing before anything is started."""
+    if shutil.which("wrk") is None:
+        raise Spoiled("the load comes from wrk, and it is not on the PATH; on Debian and Ubuntu: apt-get install wrk")
+
+
+class _Meter:
+    """What changes under one load."""
+
+    def __init__(self, stand: Stand, database: Database, service: int | None) -> None:
+        self._stand = stand
+        self._database = database
+        self._service = service
+        self._before = self._read()
+
+    def _read(self) -> tuple[int, int, float, float]:
+        service = cpu_seconds(self._service) if self._service is not None else 0.0
+        return self._database.recorded(), self._database.commits(), service, self._stand.postgres_seconds()
+
+    def figure(self, answered: int, seconds: float) -> Figure:
+        """The figure of a load that has just ended. Raises Spoiled when an answer has no record behind it."""
+        time.sleep(STATISTICS_DELAY)
+        changes = [after - before for before, after in zip(self._before, self._read(), strict=True)]
+        recorded, commits, service, postgres = changes
+        if not answered or recorded < answered:
+            raise Spoiled(f"{answered} deductions were answered, and {recorded:.0f} recorded")
+        micro = 1e6 / recorded
+        return Figure(answered / seconds, service * micro, postgres * micro, recorded / max(commits, 1))
+
+
+def http_load(
+    stand: Stand, service: Running, *, connections: int, seconds: int, accounts: int = ACCOUNTS, commands: int = 0
+) -> Figure:
+    """wrk on a service: `commands` in each request, or (0) deductions by themselves."""
+    meter = _Meter(stand, stand.ours if service.rival.ours else stand.yardstick, service.pid)
+    options = ["-t1", f"-c{connections}", f"-d{seconds}s", "--timeout=20s", f"-s{SCRIPT}"]
+    arguments = [str(accounts), str(commands), stand.fresh_prefix(), stand.api_key]
+    said = _output(["wrk", *options, f"http://127.0.0.1:{service.port}/", "--", *arguments])
+    result = json.loads(_found(r"RESULT (\{.*\})", said))
+    if result["refused"] or result["broken"]:
+        raise Spoiled(f"{service.rival} did not answer everything with success:\n{said}")
+    return meter.figure(result["requests"] * max(commands, 1), result["microseconds"] / 1e6)
+
+
+def function_load(stand: Stand, *, clients: int, seconds: int) -> Figure:
+    """pgbench on the yardstick's function."""
+    meter = _Meter(stand, stand.yardstick, None)
+    options = ["-n", "-Mprepared", f"-c{clients}", "-j2", f"-T{seconds}", f"-Daccounts={ACCOUNTS}", f"-f{FUNCTION}"]
+    said = _output([str(stand.programs / "pgbench"), *options, stand.yardstick.conninfo])
+    if int(_found(r"number of failed transactions: (\d+)", said)):
+        raise Spoiled(f"pgbench had failures:\n{said}")
+    answered = int(_found(r"transactions actually processed: (\d+)", said))
+    return meter.figure(answered, answered / float(_found(r"tps = ([\d.]+)", said)))
+
+
+def _output(command: Sequence[str]) -> str:
+    done = subprocess.run(
+        command, env=clean_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise Spoiled(f"{command[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def _found(pattern: str, text: str) -> str:
+    match = re.search(pattern, text)
+    if match is None:
+        raise Spoiled(f"this was expected to hold {pattern!r}:\n{text}")
+    return match[1]

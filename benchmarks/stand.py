@@ -1,0 +1,132 @@
+"""What everything runs on: one PostgreSQL server, with one database for the ledger and one for the yardstick."""
+
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from api.embedded import embedded_postgres
+from api.embedded_server import packaged_programs, postmaster, server_in
+from api.keys import create_key
+from benchmarks.pace import ACCOUNTS
+from benchmarks.processes import ROOT, cpu_seconds
+from benchmarks.progress import Spoiled, say
+from ledger.migrations import migrate
+
+SCHEMA = ROOT / "benchmarks" / "yardstick" / "schema.sql"
+FUNCTION = ROOT / "benchmarks" / "yardstick" / "deduct.pgbench"
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One side's database, and how to count what it has recorded."""
+
+    conninfo: str
+    count: str
+
+    def recorded(self) -> int:
+        """Deductions in it, or anything that grows with each of them."""
+        return self._number(self.count)
+
+    def commits(self) -> int:
+        """Transactions so far; the server counts with a delay of up to a second."""
+        return self._number("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()")
+
+    def _number(self, query: str) -> int:
+        with psycopg.connect(self.conninfo) as connection:
+            row = connection.execute(query.encode()).fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """A running server, both databases, and an API key that both sides know."""
+
+    folder: Path
+    programs: Path
+    postgres: int
+    """The process of the server."""
+    ours: Database
+    yardstick: Database
+    api_key: str
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def fresh_prefix(self) -> str:
+        """What the idempotency keys of one load begin with."""
+        return f"bench-{next(self._numbers):04d}-"
+
+    def postgres_seconds(self) -> float:
+        """CPU time that the server has used."""
+        return cpu_seconds(self.postgres)
+
+    def show(self, setting: str) -> str:
+        """A setting of the server."""
+        with psycopg.connect(self.ours.conninfo) as connection:
+            row = connection.execute("SELECT current_setting(%s)", [setting]).fetchone()
+        assert row is not None
+        return str(row[0])
+
+    def checkpoint(self) -> None:
+        """Keep the cost of what was filled out of what is measured next."""
+        for database in (self.ours, self.yardstick):
+            with psycopg.connect(database.conninfo, autocommit=True) as connection:
+                connection.execute("VACUUM ANALYZE")
+                connection.execute("CHECKPOINT")
+
+
+@contextmanager
+def standing(parent: Path | None) -> Iterator[Stand]:
+    """A stand in a temporary folder below `parent` (None: where the machine keeps such) until the block ends."""
+    with tempfile.TemporaryDirectory(prefix="credit-ledger-benchmark-", dir=parent) as name:
+        folder = Path(name)
+        say(f"starting PostgreSQL in {folder}")
+        with embedded_postgres(folder) as conninfo:
+            yield _stand(folder, conninfo)
+
+
+def _stand(folder: Path, conninfo: str) -> Stand:
+    programs = packaged_programs()
+    server = server_in(folder, programs)
+    process = postmaster(server)
+    assert process is not None, "embedded_postgres() came back, so the server runs"
+    migrate(conninfo)
+    api_key = create_key(conninfo, "benchmark", ["ledger:write", "ledger:read"])
+    return Stand(
+        folder,
+        programs,
+        process,
+        Database(conninfo, "SELECT coalesce(max(notification_id), 0) FROM ledger.events"),
+        Database(_load_yardstick(conninfo, api_key), "SELECT count(*) FROM yardstick.entries"),
+        api_key,
+    )
+
+
+def _load_yardstick(conninfo: str, api_key: str) -> str:
+    """The yardstick's own database, filled, with the API key that the ledger has."""
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE yardstick")
+    conninfo = make_conninfo(conninfo, dbname="yardstick")
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute(SCHEMA.read_bytes())
+        connection.execute("SELECT yardstick.fill(%s)", [ACCOUNTS])
+        connection.execute("INSERT INTO yardstick.api_keys VALUES (sha256(%s), 'the same')", [api_key.encode()])
+    return conninfo
+
+
+def refuse_unsafe(stand: Stand) -> None:
+    """Nothing is worth measuring on a server that forgets."""
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        if stand.show(setting) != "on":
+            raise Spoiled(f"{setting} is {stand.show(setting)}: what is answered would not be durable")
+
+
+def cores() -> int:
+    """Those that this process, and so all that it starts, may use."""
+    return len(os.sched_getaffinity(0))
