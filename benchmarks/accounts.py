@@ -1,9 +1,12 @@
 """Accounts of ours to measure on, made through /v1/batch as a caller would make them."""
 
-import itertools
 import json
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from itertools import count, islice
+from queue import SimpleQueue
 from typing import Any
 
 from benchmarks.line import Line
@@ -59,15 +62,29 @@ def age(stand: Stand, service: Running, accounts: Sequence[str], events: int) ->
 
 
 def _post(stand: Stand, service: Running, commands: Iterator[Command]) -> None:
-    """All commands, in batches over a few lines; the next batch is made while others are answered."""
-    with ThreadPoolExecutor(_LINES) as pool:
-        waiting = [pool.submit(_post_all, stand, service, turns) for turns in [_Turns(commands)] * _LINES]
-        for each in waiting:
+    """All commands in batches over a few lines: the next batch is made while others are answered."""
+    with ExitStack() as stack:
+        lines: SimpleQueue[Line] = SimpleQueue()
+        for _ in range(_LINES):
+            lines.put(stack.enter_context(Line(service.port, stand.api_key)))
+        pool = stack.enter_context(ThreadPoolExecutor(_LINES))
+        sent: deque[Future[None]] = deque()
+        for number in count(1):
+            batch = list(islice(commands, _BATCH))
+            if not batch:
+                break
+            sent.append(pool.submit(_post_batch, lines, batch))
+            if len(sent) > _LINES:
+                sent.popleft().result()
+            if number % _TELL_EVERY == 0:
+                say(f"  filled with {number * _BATCH:,} commands")
+        for each in sent:
             each.result()
 
 
-class _Turns:
-    """Batches of commands, handed to whichever line asks next."""
-
-    def __init__(self, commands: Iterator[Command]) -> None:
-        self._batches = itertools.batched(commands, _BATCH)
+def _post_batch(lines: SimpleQueue[Line], batch: Sequence[Command]) -> None:
+    line = lines.get()
+    answer = line.post("/v1/batch", json.dumps({"commands": batch}, separators=(",", ":")))
+    lines.put(line)
+    if answer.status != 200 or answer.body.count(b'"status":201') != len(batch):
+        raise Spoiled(f"accounts could not be filled: {answer.status} {answer.body[:500]!r}")

@@ -1,4 +1,4 @@
-"""One keep-alive connection to a service, spoken by hand: a client library would add its own time to what is measured."""
+"""One keep-alive connection to a service, spoken by hand: a library would add its own time to what is measured."""
 
 import json
 import socket
@@ -29,6 +29,10 @@ class Line:
         return self
 
     def __exit__(self, _kind: type | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up."""
         self._socket.close()
 
     def get(self, path: str) -> Answer:

@@ -1,1 +1,1 @@
-"""What is measured: one file per line of the issue's table. Each adds its rows to the report and decides nothing else."""
+"""What is measured: one file per subject. Each adds its rows to the report, and nothing else."""

@@ -15,12 +15,16 @@ from typing import Annotated, Any, LiteralString
 import orjson
 import uvicorn
 from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.log import LogLevels
 from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel, ConfigDict, Field
 
 # Worker processes import this module afresh, so the options reach them through the environment.
 DSN = "YARDSTICK_DSN"
 CONNECTIONS = "YARDSTICK_CONNECTIONS"
+APP = "benchmarks.yardstick.service:app"
 
 # A revoked API key is refused after this many seconds at the latest.
 KEY_TRUSTED_SECONDS = 30
@@ -126,19 +130,46 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8001)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--connections", type=int, default=32, help="database connections of each worker")
+    parser.add_argument("--server", choices=SERVERS, default="uvicorn", help="what speaks HTTP")
     options = parser.parse_args()
     os.environ[DSN] = options.dsn
     os.environ[CONNECTIONS] = str(options.connections)
+    SERVERS[options.server](options.port, options.workers)
+
+
+def serve_with_uvicorn(port: int, workers: int) -> None:
+    """As such services usually run."""
     uvicorn.run(
-        "benchmarks.yardstick.service:app",
+        APP,
         host="127.0.0.1",
-        port=options.port,
-        workers=options.workers,
+        port=port,
+        workers=workers,
         loop="uvloop",
         http="httptools",
         access_log=False,
         log_level="warning",
     )
+
+
+def serve_with_granian(port: int, workers: int) -> None:
+    """The server that the ledger itself uses, with the ledger's options: it must not win by its server alone."""
+    Granian(
+        APP,
+        interface=Interfaces.ASGI,
+        address="127.0.0.1",
+        port=port,
+        workers=workers,
+        loop=Loops.uvloop,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=4_096,
+        backpressure=8_192,
+        log_level=LogLevels.warning,
+        log_access=False,
+    ).serve()
+
+
+SERVERS = {"uvicorn": serve_with_uvicorn, "granian": serve_with_granian}
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
 """The service as an ASGI application: the routes, the wiring and what runs beside them."""
 
 import asyncio
+import ctypes
 import gc
 import logging
 import os
+import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -28,6 +31,9 @@ from api.wiring import Wiring
 from ledger.errors import Refusal
 from ledger.lifeline import LOST
 from ledger.service import Ledger
+
+_PR_SET_PDEATHSIG = 1
+"""See prctl(2)."""
 
 
 def create_app(settings: Settings, conninfo: str, *, processes: bool = False) -> ASGIApp:
@@ -165,8 +171,15 @@ class Front:
 
 def from_environment() -> ASGIApp:
     """The service of a worker process, which finds everything in its environment."""
+    _end_with_parent()
     settings = load_settings()
     logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
     url = settings.database_url
     assert url is not None, "the parent process names the database"
     return create_app(settings, url.get_secret_value(), processes="PROMETHEUS_MULTIPROC_DIR" in os.environ)
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed cannot stop its workers; the kernel does it. (Linux; elsewhere they are stopped by hand.)"""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

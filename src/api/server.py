@@ -83,7 +83,6 @@ def _serve_http(settings: Settings) -> None:
         log_access=False,
         respawn_failed_workers=True,
         respawn_interval=0.5,
-        workers_kill_timeout=20,
     )
     server.serve()
 

@@ -3,6 +3,7 @@
 The scenarios tell the story; here are the events' own fields, for every way in which a small case can come out.
 """
 
+from collections.abc import Callable
 from dataclasses import FrozenInstanceError, replace
 from datetime import datetime, timedelta
 
@@ -371,6 +372,17 @@ def test_thousands_of_holds_that_are_due_expire_by_their_ends() -> None:
     assert ends == [DAY_ZERO + (1 + number) * SECOND for number in range(3_000)]
     assert (settled.holds, settled.balance.held, settled.balance.available) == ({}, 0, 3_000)
     assert settled.due_at is None
+
+
+@pytest.mark.parametrize(("amount", "earliest"), [(9, SHORT), (10, LONG), (29, LONG), (30, None), (70, None)])
+@pytest.mark.parametrize("spending", [DeductCredits, PlaceHold])
+def test_a_balance_says_when_the_first_subscription_lot_ends(
+    spending: Callable[[str, int], Command], amount: int, earliest: datetime | None
+) -> None:
+    journal = three_lots()
+    assert journal.opened.balance.subscription_expire_at == SHORT
+    [event] = journal.carry_out(spending(ACCOUNT_ID, amount))
+    assert event.balance.subscription_expire_at == earliest
 
 
 # Ties ---------------------------------------------------------------------------------------------------------------

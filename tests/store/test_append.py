@@ -7,7 +7,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledger.store.batch import Row, check
+from ledger.store.batch import Appended, Row, check
 from ledger.store.log import EventLog, Writer
 
 
@@ -29,6 +29,11 @@ def batch(*rows: tuple[str, int, str | None], events: bool = True) -> list[Row]:
     return [event(*row) if events else check(*row) for row in rows]
 
 
+def appended(first: int, stale: set[str], used: set[int]) -> Appended:
+    """An answer of the append function."""
+    return Appended(first, frozenset(stale), frozenset(used))
+
+
 async def versions(writer: Writer) -> dict[str, int]:
     """The newest version of each account; positions must be whole."""
     rows = await writer.log(0, 10_000, None)
@@ -44,8 +49,8 @@ async def test_positions_are_handed_out_in_order(writer: Writer) -> None:
 
 async def test_a_stale_account_does_not_fail_its_neighbours(writer: Writer) -> None:
     await writer.append(batch(("a", 1, None), ("b", 1, None)))
-    appended = await writer.append(batch(("a", 1, None), ("b", 2, None), ("a", 2, None), ("c", 1, None)))
-    assert appended == (3, {"a"}, set())
+    done = await writer.append(batch(("a", 1, None), ("b", 2, None), ("a", 2, None), ("c", 1, None)))
+    assert done == appended(3, {"a"}, set())
     assert await versions(writer) == {"a": 1, "b": 2, "c": 1}
 
 
@@ -58,8 +63,8 @@ async def test_every_version_but_the_next_is_stale(writer: Writer, version: int)
 
 async def test_a_used_key_leaves_its_account_out_and_nobody_else(writer: Writer) -> None:
     await writer.append(batch(("a", 1, "deduct:k"), ("b", 1, None)))
-    appended = await writer.append(batch(("a", 2, "deduct:k"), ("b", 2, "deduct:k"), ("a", 3, "deduct:new")))
-    assert appended == (3, set(), {0})
+    done = await writer.append(batch(("a", 2, "deduct:k"), ("b", 2, "deduct:k"), ("a", 3, "deduct:new")))
+    assert done == appended(3, set(), {0})
     assert await versions(writer) == {"a": 1, "b": 2}
 
 
@@ -70,13 +75,13 @@ async def test_checks_append_nothing_and_are_checked(writer: Writer) -> None:
         set(),
         set(),
     )
-    assert await writer.append(batch(("a", 2, "deduct:k"), events=False)) == (2, set(), {0})
-    assert await writer.append(batch(("a", 1, "deduct:new"), events=False)) == (2, {"a"}, set())
+    assert await writer.append(batch(("a", 2, "deduct:k"), events=False)) == appended(2, set(), {0})
+    assert await writer.append(batch(("a", 1, "deduct:new"), events=False)) == appended(2, {"a"}, set())
     assert await versions(writer) == {"a": 1}
 
 
 async def test_an_empty_batch(writer: Writer) -> None:
-    assert await writer.append([]) == (1, set(), set())
+    assert await writer.append([]) == appended(1, set(), set())
 
 
 async def test_fencing_ends_the_server_process_of_a_lost_connection(each_database: str) -> None:
@@ -107,7 +112,7 @@ async def test_random_batches_against_a_model(writer: Writer, data: st.DataObjec
         made: list[Row] = []
         chosen, expected = asked
         next_version = {name: heads[name] + 1 + (name in expected) for name in heads}
-        rows_made = []
+        rows_made: list[tuple[str, str | None, bool]] = []
         for name, key, is_event in chosen:
             receipt = f"op:{key}" if key else None
             if receipt and any(receipt == r and name == n for n, r, _ in rows_made):
@@ -118,12 +123,12 @@ async def test_random_batches_against_a_model(writer: Writer, data: st.DataObjec
             else:
                 made.append(check(scope + name, next_version[name], receipt))
             rows_made.append((name, receipt, is_event))
-        appended = await writer.append(made)
+        done = await writer.append(made)
         present = {name for name, _, _ in rows_made}
         stale = {name for name in present if name in expected}
         used = {n for n, (name, r, _) in enumerate(rows_made) if r and (name, r) in keys}
         excluded = stale | {rows_made[n][0] for n in used if rows_made[n][2]}
-        assert appended == (position + 1, {scope + name for name in stale}, used)
+        assert done == appended(position + 1, {scope + name for name in stale}, used)
         for name, receipt, is_event in rows_made:
             if is_event and name not in excluded:
                 heads[name] += 1

@@ -1,0 +1,95 @@
+"""The report of a run: one table of what must be reached, one of what every load did."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import NamedTuple
+
+from benchmarks.figures import Figure
+from benchmarks.processes import ROOT
+from benchmarks.progress import Spoiled, say
+
+PAGE = ROOT / "docs" / "performance.md"
+BEGIN, END = "<!-- benchmark: begin -->", "<!-- benchmark: end -->"
+NONE = "—"
+
+
+class Row(NamedTuple):
+    """One line of the first table, as shown."""
+
+    what: str
+    measured: str
+    yardstick: str = NONE
+    ratio: str = NONE
+    must_reach: str = NONE
+    reached: str = NONE
+
+
+class Load(NamedTuple):
+    """One line of the second table: all turns of one load."""
+
+    what: str
+    turns: Sequence[Figure]
+
+
+@dataclass
+class Report:
+    """Filled by the measures, in the order in which they run."""
+
+    rows: list[Row] = field(default_factory=list)
+    loads: list[Load] = field(default_factory=list)
+
+    def add(self, row: Row) -> None:
+        """One more result; it is told at once, because a run takes long."""
+        say(f"=> {row.what}: {row.measured}, ratio {row.ratio}, must reach {row.must_reach}: {row.reached}")
+        self.rows.append(row)
+
+    def add_load(self, what: str, turns: Sequence[Figure]) -> None:
+        """What one load did, for those who want to know why."""
+        self.loads.append(Load(what, turns))
+
+    def text(self, machine: str) -> str:
+        """All of it as markdown."""
+        heads = ["what", "measured", "yardstick", "ratio", "must reach", "reached?"]
+        parts = [machine, _table(heads, self.rows)]
+        if self.loads:
+            parts.append("Every load, turn by turn; CPU time in µs for one command, everything included:")
+            heads = ["load", "commands/s in each turn", "service", "PostgreSQL", "commands per commit"]
+            parts.append(_table(heads, [_load_cells(load) for load in self.loads]))
+        return "\n\n".join(parts)
+
+
+def at_least(value: float, wanted: float) -> str:
+    """Whether, and if not, how much of it."""
+    return "yes" if value >= wanted else f"no: {value / wanted:.0%} of it"
+
+
+def at_most(value: float, wanted: float) -> str:
+    """Whether, and if not, how many times too much."""
+    return "yes" if value <= wanted else f"no: {value / wanted:.2f} times too much"
+
+
+def _load_cells(load: Load) -> list[str]:
+    turns = load.turns
+    return [
+        load.what,
+        ", ".join(f"{turn.per_second:,.0f}" for turn in turns),
+        f"{median(turn.service_cpu for turn in turns):.0f}" if turns[0].service_cpu else NONE,
+        f"{median(turn.postgres_cpu for turn in turns):.0f}",
+        f"{median(turn.per_commit for turn in turns):.1f}",
+    ]
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def write(text: str) -> None:
+    """Put the report into docs/performance.md in place of the last one."""
+    before, begin, rest = PAGE.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise Spoiled(f"{PAGE.name} lacks the markers {BEGIN} and {END}")
+    PAGE.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")
+    say(f"written into {PAGE.relative_to(ROOT)}")

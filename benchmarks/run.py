@@ -1,0 +1,104 @@
+"""The load benchmark, in one command: `python -m benchmarks.run`. README.md says what it needs.
+
+Everything runs in one go on one machine and one database server, the yardstick's turns between ours. Progress goes to
+stderr, the report as markdown to stdout.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from api.embedded_server import EmbeddedPostgresError
+from benchmarks.accounts import name, open_accounts
+from benchmarks.bench import OURS, Bench
+from benchmarks.figures import require_wrk
+from benchmarks.machine import describe, load_average
+from benchmarks.measures.age import age
+from benchmarks.measures.batch import batch
+from benchmarks.measures.latency import latency
+from benchmarks.measures.memory import memory
+from benchmarks.measures.single import hot, single
+from benchmarks.measures.touch import touch
+from benchmarks.pace import ACCOUNTS, FULL, QUICK, Pace
+from benchmarks.progress import Spoiled, say
+from benchmarks.report import Report, write
+from benchmarks.services import running
+from benchmarks.stand import Stand, refuse_unsafe, standing
+
+MEASURES: dict[str, Callable[[Bench], None]] = {
+    "single": single,
+    "hot": hot,
+    "batch": batch,
+    "latency": latency,
+    "age": age,
+    "touch": touch,
+    "memory": memory,
+}
+UNDER_LOAD = {"single", "hot", "batch", "latency"}
+"""Those that need wrk and the accounts that it spreads its load over."""
+
+
+def main() -> None:
+    """Run what the options say; what spoils a run is said in one sentence."""
+    options = _options()
+    try:
+        text = _run(options)
+    except (Spoiled, EmbeddedPostgresError) as error:
+        sys.exit(f"benchmark: {error}")
+    print(text)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="everything, shortly: to see that it works")
+    parser.add_argument("--only", nargs="+", choices=MEASURES, metavar="NAME", help=f"of {', '.join(MEASURES)}")
+    parser.add_argument("--write", action="store_true", help="put the report into docs/performance.md")
+    parser.add_argument("--folder", type=Path, help="where the temporary database is made, on the disk to measure")
+    options = parser.parse_args()
+    if options.write and options.only:
+        parser.error("--write takes a whole run, and --only makes a part of one")
+    return options
+
+
+def _run(options: argparse.Namespace) -> str:
+    wanted = [name for name in MEASURES if not options.only or name in options.only]
+    under_load = not UNDER_LOAD.isdisjoint(wanted)
+    if under_load:
+        require_wrk()
+    load = load_average()
+    pace = QUICK if options.quick else FULL
+    with standing(options.folder) as stand:
+        refuse_unsafe(stand)
+        machine = describe(stand, load)
+        if under_load:
+            _fill(stand)
+        report = _measure(stand, pace, wanted)
+    text = report.text(f"{machine}\n- a {pace.name} run: {_lengths(pace)}")
+    if options.write:
+        write(text)
+    return text
+
+
+def _measure(stand: Stand, pace: Pace, wanted: Sequence[str]) -> Report:
+    bench = Bench(stand, pace, Report())
+    for each in wanted:
+        MEASURES[each](bench)
+    return bench.report
+
+
+def _fill(stand: Stand) -> None:
+    """Our side of the accounts; the yardstick's came with its schema."""
+    say(f"opening {ACCOUNTS:,} accounts")
+    with running(stand, OURS[0]) as service:
+        open_accounts(stand, service, map(name, range(ACCOUNTS)))
+    stand.checkpoint()
+
+
+def _lengths(pace: Pace) -> str:
+    rounds = "1 round" if pace.rounds == 1 else f"{pace.rounds} rounds, of which the median counts"
+    return f"{rounds}; {pace.seconds} s under load in each turn after {pace.warm_up} s of warming up"
+
+
+if __name__ == "__main__":
+    main()
