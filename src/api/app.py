@@ -171,7 +171,7 @@ class Front:
 
 def from_environment() -> ASGIApp:
     """The service of a worker process, which finds everything in its environment."""
-    _end_with_parent()
+    _can_be_stopped()
     settings = load_settings()
     logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
     url = settings.database_url
@@ -179,7 +179,10 @@ def from_environment() -> ASGIApp:
     return create_app(settings, url.get_secret_value(), processes="PROMETHEUS_MULTIPROC_DIR" in os.environ)
 
 
-def _end_with_parent() -> None:
-    """A parent that is killed cannot stop its workers; the kernel does it. (Linux; elsewhere they are stopped by hand.)"""
+def _can_be_stopped() -> None:
+    """Until it serves, a worker is stopped as any process is: it was forked with its parent's handlers, which only
+    take notes. And a parent that is killed cannot stop its workers; the kernel does it (on Linux)."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

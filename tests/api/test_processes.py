@@ -31,9 +31,11 @@ class Client(threading.Thread):
         self.seen: set[int] = set()
 
     def run(self) -> None:
-        while not self.stop.is_set():
+        while True:
             if self._settled(f"{self._prefix}-{self.done}"):
                 self.done += 1
+                if self.stop.is_set():
+                    return
 
     def _settled(self, key: str) -> bool:
         try:
