@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from benchmarks.machine import fdatasync_seconds
 from benchmarks.pace import ACCOUNTS
 from benchmarks.processes import ROOT, clean_environment, cpu_seconds
 from benchmarks.progress import Spoiled
@@ -16,6 +17,7 @@ from benchmarks.services import Running
 from benchmarks.stand import FUNCTION, Database, Stand
 
 SCRIPT = ROOT / "benchmarks" / "load.lua"
+SYNCS = 50
 SETTLING = 0.3
 """Seconds in which a service finishes what the load generator did not wait for."""
 
@@ -24,6 +26,8 @@ SETTLING = 0.3
 class Figure:
     """One load: commands a second, CPU time for each in microseconds, and commands in one commit."""
 
+    sync: float
+    """Microseconds that the disk took for one small durable write just before: a machine that others use shows here."""
     per_second: float
     service_cpu: float
     postgres_cpu: float
@@ -48,6 +52,7 @@ class _Meter:
         self._stand = stand
         self._database = database
         self._service = service
+        self._sync = fdatasync_seconds(stand.folder, writes=SYNCS) * 1e6
         self._counts = self._read_counts()
         self._cpu = self._read_cpu()
 
@@ -67,7 +72,8 @@ class _Meter:
         if not answered or recorded < answered:
             raise Spoiled(f"{answered} deductions were answered, and {recorded} recorded")
         micro = 1e6 / recorded
-        return Figure(answered / seconds, service * micro, postgres * micro, recorded / max(transactions, 1))
+        costs = service * micro, postgres * micro
+        return Figure(self._sync, answered / seconds, *costs, recorded / max(transactions, 1))
 
 
 def http_load(

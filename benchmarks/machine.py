@@ -39,7 +39,7 @@ def describe(stand: Stand, load: float) -> str:
     )
 
 
-def fdatasync_seconds(folder: Path) -> float:
+def fdatasync_seconds(folder: Path, writes: int = _WRITES) -> float:
     """How long the disk takes to make one block durable: written over, as PostgreSQL writes its journal."""
     path = folder / "fdatasync"
     block = os.urandom(_BLOCK)
@@ -47,7 +47,7 @@ def fdatasync_seconds(folder: Path) -> float:
     times = []
     with path.open("r+b", buffering=0) as file:
         os.fsync(file)
-        for _ in range(_WRITES):
+        for _ in range(writes):
             began = perf_counter()
             os.pwrite(file.fileno(), block, 0)
             os.fdatasync(file.fileno())

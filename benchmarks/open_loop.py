@@ -15,7 +15,9 @@ import os
 import sys
 from array import array
 from collections import deque
+from collections.abc import Sequence
 from time import monotonic
+from typing import cast
 
 import uvloop
 
@@ -39,8 +41,7 @@ class Lane(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ready to carry."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.WriteTransport", transport)
 
     def send(self, number: int, request: bytes) -> None:
         """Send a request; its answer is reported under its number."""
@@ -75,9 +76,11 @@ class Schedule:
         self._loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = self._loop.create_future()
         self.seconds = array("d", bytes(8 * len(requests)))
+        """From when each request was due until its answer was here."""
+        self.late = array("d", bytes(8 * len(requests)))
+        """The part of that before it was sent."""
         self.failed = 0
         self.finished = 0
-        self.most_waiting = 0
 
     def start(self, lanes: list[Lane]) -> None:
         """The first request is due now."""
@@ -92,17 +95,20 @@ class Schedule:
         self._next = due
         while self._waiting and self._idle:
             self._send(self._idle.popleft())
-        self.most_waiting = max(self.most_waiting, len(self._waiting))
         if due < len(self._requests):
             self._loop.call_later(TICK, self._tick)
 
     def _send(self, lane: Lane) -> None:
         number = self._waiting.popleft()
+        self.late[number] = self._since_due(number)
         lane.send(number, self._requests[number])
 
+    def _since_due(self, number: int) -> float:
+        return monotonic() - self._began - number * self._interval
+
     def answered(self, lane: Lane, number: int, status: int) -> None:
-        """An answer has come: its time counts from when the request was due."""
-        self.seconds[number] = monotonic() - self._began - number * self._interval
+        """An answer has come."""
+        self.seconds[number] = self._since_due(number)
         self.failed += status != 201
         self.finished += 1
         self._idle.append(lane)
@@ -132,7 +138,8 @@ async def run(options: argparse.Namespace) -> dict[str, float]:
     schedule.start(lanes)
     await asyncio.wait_for(schedule.done, options.warm_up + options.seconds + PATIENCE)
     answered = {"answered": total, "rate": total / (monotonic() - began), "failed": schedule.failed}
-    return answered | {"most_waiting": schedule.most_waiting} | _percentiles(sorted(schedule.seconds[skipped:]))
+    late = _percentiles(schedule.late[skipped:])["p99"]
+    return answered | _percentiles(schedule.seconds[skipped:]) | {"late": late}
 
 
 def _request(options: argparse.Namespace, number: int) -> bytes:
@@ -140,8 +147,9 @@ def _request(options: argparse.Namespace, number: int) -> bytes:
     return deduction(account, os.environ["BENCHMARK_API_KEY"], f"{options.prefix}{100_000_000 + number}")
 
 
-def _percentiles(ordered: list[float]) -> dict[str, float]:
+def _percentiles(seconds: Sequence[float]) -> dict[str, float]:
     """In milliseconds."""
+    ordered = sorted(seconds)
     return {f"p{share:g}": ordered[int(len(ordered) * share / 100)] * 1e3 for share in (50, 90, 99, 99.9)}
 
 

@@ -12,6 +12,10 @@ from benchmarks.progress import Spoiled, say
 PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- benchmark: begin -->", "<!-- benchmark: end -->"
 NONE = "—"
+LOADS = (
+    "Every load, turn by turn. `service` and `PostgreSQL` are CPU time in µs for one command, `fdatasync` is what one "
+    "took in µs just before each turn."
+)
 
 
 class Row(NamedTuple):
@@ -53,8 +57,8 @@ class Report:
         heads = ["what", "measured", "yardstick", "ratio", "must reach", "reached?"]
         parts = [machine, _table(heads, self.rows)]
         if self.loads:
-            parts.append("Every load, turn by turn; CPU time in µs for one command, everything included:")
-            heads = ["load", "commands/s in each turn", "service", "PostgreSQL", "commands per commit"]
+            parts.append(LOADS)
+            heads = ["load", "commands/s in each turn", "service", "PostgreSQL", "commands per commit", "fdatasync"]
             parts.append(_table(heads, [_load_cells(load) for load in self.loads]))
         return "\n\n".join(parts)
 
@@ -77,6 +81,7 @@ def _load_cells(load: Load) -> list[str]:
         f"{median(turn.service_cpu for turn in turns):.0f}" if turns[0].service_cpu else NONE,
         f"{median(turn.postgres_cpu for turn in turns):.0f}",
         f"{median(turn.per_commit for turn in turns):.1f}",
+        ", ".join(f"{turn.sync:.0f}" for turn in turns),
     ]
 
 

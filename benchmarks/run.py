@@ -46,12 +46,14 @@ def main() -> None:
         text = _run(options)
     except (Spoiled, EmbeddedPostgresError) as error:
         sys.exit(f"benchmark: {error}")
+    except KeyboardInterrupt:
+        sys.exit("benchmark: interrupted; everything that it had started is stopped")
     print(text)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="everything, shortly: to see that it works")
+    parser.add_argument("--quick", action="store_true", help="everything in two minutes: to see that it works")
     parser.add_argument("--only", nargs="+", choices=MEASURES, metavar="NAME", help=f"of {', '.join(MEASURES)}")
     parser.add_argument("--write", action="store_true", help="put the report into docs/performance.md")
     parser.add_argument("--folder", type=Path, help="where the temporary database is made, on the disk to measure")
@@ -92,7 +94,7 @@ def _fill(stand: Stand) -> None:
     say(f"opening {ACCOUNTS:,} accounts")
     with running(stand, OURS[0]) as service:
         open_accounts(stand, service, map(name, range(ACCOUNTS)))
-    stand.checkpoint()
+    stand.settle()
 
 
 def _lengths(pace: Pace) -> str:

@@ -73,8 +73,8 @@ class Stand:
         assert row is not None
         return str(row[0])
 
-    def checkpoint(self) -> None:
-        """Keep the cost of what was filled out of what is measured next."""
+    def settle(self) -> None:
+        """Vacuum and checkpoint now: keep the cost of what was filled out of what is measured next."""
         for database in (self.ours, self.yardstick):
             with psycopg.connect(database.conninfo, autocommit=True) as connection:
                 connection.execute("VACUUM ANALYZE")

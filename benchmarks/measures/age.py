@@ -29,7 +29,7 @@ def age(bench: Bench) -> None:
         open_accounts(stand, service, [OLD, *young])
         make_old(stand, service, young, YOUNG_EVENTS)
         make_old(stand, service, [OLD], events)
-        stand.checkpoint()
+        stand.settle()
         say("age: deducting from old and young accounts in turns")
         with closing(TimedLine(stand, service)) as line:
             of_old, of_young = _blocks(line, young)

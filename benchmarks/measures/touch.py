@@ -23,7 +23,7 @@ def touch(bench: Bench) -> None:
         say(f"touch: making two accounts with {EVENTS:,} events")
         open_accounts(stand, service, ACCOUNTS)
         age(stand, service, ACCOUNTS, EVENTS)
-        stand.checkpoint()
+        stand.settle()
     with (
         running(stand, OURS[0], {"CREDIT_LEDGER_CACHED_ACCOUNTS": "1"}) as service,
         closing(TimedLine(stand, service)) as line,

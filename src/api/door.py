@@ -21,6 +21,7 @@ from api.keys import ApiKey, KeyRing
 from api.operations import OPERATIONS, Defaults, Operation
 from api.problems import Problem, from_pydantic, from_refusal, invalid
 from api.requests import (
+    MAX_BATCH,
     MAX_BATCH_BODY,
     MAX_BODY,
     Reply,
@@ -39,8 +40,6 @@ from ledger.lifeline import LOST
 from ledger.receipts import fingerprint
 from ledger.service import Ledger
 from ledger.store.codec import Metadata
-
-MAX_BATCH = 10_000
 
 _JSON = (b"content-type", b"application/json")
 _REPLAYED = (b"idempotent-replayed", b"true")

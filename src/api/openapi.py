@@ -5,8 +5,10 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from api.operations import OPERATIONS, Operation
+from api.operations import ONE_LINE, OPERATIONS, SEGMENT, Operation
+from api.requests import MAX_BATCH, MAX_KEY
 from api.schemas import ANSWERS, BatchResults, ProblemShape
+from ledger.commands import MAX_ID
 
 _SCHEMAS = "#/components/schemas/"
 _PROBLEM_CONTENT: dict[str, Any] = {"application/problem+json": {"schema": {"$ref": _SCHEMAS + "ProblemShape"}}}
@@ -32,7 +34,7 @@ _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[ -~]+$"},
     "description": "Unique per account and operation, for ever. The same key and body give the original answer again.",
 }
 _IF_MATCH = {
@@ -40,6 +42,7 @@ _IF_MATCH = {
     "in": "header",
     "required": False,
     "schema": {"type": "string", "pattern": '^"[0-9]{1,18}"$'},
+    "example": '"7"',
     "description": "The account version that the command is for, in double quotes.",
 }
 _DRY_RUN = {
@@ -90,7 +93,9 @@ def _key_sentence(operation: Operation) -> str:
 
 
 def _path_parameter(name: str) -> dict[str, Any]:
-    schema = {"type": "string", "minLength": 1}
+    schema = {"type": "string", "minLength": 1, "maxLength": MAX_ID, "pattern": ONE_LINE}
+    if name == "account_id":
+        schema["pattern"] = SEGMENT
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
@@ -104,17 +109,21 @@ def _batch_command(operation: Operation) -> dict[str, Any]:
     """One command of a batch: the operation's body with what otherwise stands in the path and the headers."""
     schema = operation.body.model_json_schema(ref_template=_SCHEMAS + "{model}")
     schema.pop("$defs", None)
-    ids = {name: {"type": "string"} for name in ("account_id", *operation.path_ids)}
+    ids = {name: _path_parameter(name)["schema"] for name in ("account_id", *operation.path_ids)}
     schema["properties"] = {
         "op": {"const": operation.name},
         **ids,
-        "idempotency_key": {"type": "string", "minLength": 1, "maxLength": 255},
+        "idempotency_key": _IDEMPOTENCY_KEY["schema"],
         "if_match": {"type": "integer", "minimum": 0},
         **schema.get("properties", {}),
     }
     schema["required"] = list(dict.fromkeys(["op", *ids, *schema.get("required", [])]))
     schema["title"] = f"{operation.name} in a batch"
     return schema
+
+
+def _in_batch(operation: Operation) -> str:
+    return "".join(word.capitalize() for word in operation.name.split("_")) + "InBatch"
 
 
 BATCH_DOCUMENTATION: dict[str, Any] = {
@@ -141,6 +150,7 @@ BATCH_DOCUMENTATION: dict[str, Any] = {
 
 
 def _batch_schema() -> dict[str, Any]:
+    references = {operation.name: _SCHEMAS + _in_batch(operation) for operation in OPERATIONS.values()}
     return {
         "type": "object",
         "title": "Batch",
@@ -148,10 +158,15 @@ def _batch_schema() -> dict[str, Any]:
         "required": ["commands"],
         "properties": {
             "atomic": {"type": "boolean", "default": False},
-            "commands": {"type": "array", "maxItems": 10_000, "items": {"type": "object"}},
+            "commands": {
+                "type": "array",
+                "maxItems": MAX_BATCH,
+                "items": {
+                    "oneOf": [{"$ref": reference} for reference in references.values()],
+                    "discriminator": {"propertyName": "op", "mapping": references},
+                },
+            },
         },
-        "description": "Each command is one of the shapes below `x-commands`, by its `op`.",
-        "x-commands": {operation.name: _batch_command(operation) for operation in OPERATIONS.values()},
     }
 
 
@@ -178,6 +193,7 @@ def _complete(document: dict[str, Any]) -> None:
         schemas |= schema.pop("$defs", {})
         schemas[model.__name__] = schema
     schemas["Batch"] = _batch_schema()
+    schemas |= {_in_batch(operation): _batch_command(operation) for operation in OPERATIONS.values()}
     document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     for path, item in document["paths"].items():
         if path.startswith("/v1/"):

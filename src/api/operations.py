@@ -49,7 +49,9 @@ from ledger.receipts import BODY_FIELDS
 from ledger.store.codec import to_json
 
 # No control characters (C0, C1); surrogates cannot reach us: the JSON reader refuses them.
-_ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+SEGMENT = r"^[^\x00-\x1f\x7f-\x9f/]*$"
+"""One line that can be one segment of a path."""
 _LINES = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"
 _DAY = re.compile(r"\d{4}-\d\d-\d\d[Tt ]", re.ASCII)
 
@@ -93,7 +95,7 @@ def _in_utc(value: datetime) -> datetime:
 
 Amount = Annotated[int, Field(ge=1, le=MAX_AMOUNT)]
 AmountOrNone = Annotated[int, Field(ge=0, le=MAX_AMOUNT)]
-Id = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID, pattern=_ONE_LINE)]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID, pattern=ONE_LINE)]
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=_LINES)]
 Metadata = Annotated[dict[str, Any], AfterValidator(_whole_metadata)]
 HoldSeconds = Annotated[int, Field(ge=int(SHORTEST_HOLD.total_seconds()), le=int(LONGEST_HOLD.total_seconds()))]
@@ -127,7 +129,7 @@ class UsageBody(Body):
 class OpenBody(Body):
     """Open an account."""
 
-    account_id: Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID, pattern=r"^[^\x00-\x1f\x7f-\x9f/]*$")]
+    account_id: Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID, pattern=SEGMENT)]
     signup_credits: AmountOrNone | None = Field(None, description="permanent credits to begin with")
     metadata: Metadata | None = None
 

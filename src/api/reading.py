@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import orjson
 import psycopg
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from psycopg_pool import PoolTimeout
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,12 +14,13 @@ from api import metrics
 from api.answers import answer, balance_answer
 from api.door import missing_scope
 from api.openapi import problem_response
-from api.operations import OPERATIONS, Time
+from api.operations import ONE_LINE, OPERATIONS, SEGMENT, Time
 from api.problems import Problem, invalid
+from api.requests import MAX_KEY
 from api.schemas import BalanceAnswer, Feed, Health, ReceiptAnswer
 from api.wiring import Wiring
 from ledger.amounts import MAX_AMOUNT
-from ledger.commands import check_account_id, check_text
+from ledger.commands import MAX_ID
 from ledger.entries import Recorded
 from ledger.errors import AccountNotFound
 from ledger.service import Ledger
@@ -36,6 +37,12 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 router = APIRouter()
+
+AccountId = Annotated[str, Path(min_length=1, max_length=MAX_ID, pattern=SEGMENT)]
+OperationName = Annotated[str, Path(json_schema_extra={"enum": list(OPERATIONS)})]
+Key = Annotated[str, Path(min_length=1, max_length=MAX_KEY, pattern=ONE_LINE)]
+_TYPE = rf"\s*({'|'.join(TOPICS)})\s*"
+Types = Annotated[str, Field(json_schema_extra={"pattern": f"^{_TYPE}(,{_TYPE})*$"})]
 
 
 class _Parameters(BaseModel):
@@ -54,7 +61,7 @@ class _StreamPage(_Parameters):
 class _LogPage(_Parameters):
     after: int = Field(0, ge=0, le=MAX_AMOUNT)
     limit: int = Field(PAGE, ge=1, le=MAX_PAGE)
-    types: str | None = Field(None, description="event types, separated by commas; default: all")
+    types: Types | None = Field(None, description="event types, separated by commas; default: all")
 
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -68,14 +75,12 @@ def _wiring(request: Request) -> Wiring:
 
 
 async def _authorized(request: Request, *scopes: str) -> Ledger:
-    """The ledger, for a key that has one of some scopes and a path that names an account that can be."""
+    """The ledger, for a key that has one of some scopes."""
     wiring = _wiring(request)
     header = request.headers.get("authorization")
     key = await wiring.keys.authenticate(header.encode("latin-1") if header else None)
     if not any(map(key.allows, scopes)):
         raise missing_scope(scopes[0])
-    if (account_id := request.path_params.get("account_id")) is not None:
-        check_account_id(account_id)
     return wiring.ledger
 
 
@@ -86,7 +91,7 @@ async def _authorized(request: Request, *scopes: str) -> Ledger:
     tags=["queries"],
     summary="The balance now, never stale, or at a past instant",
 )
-async def balance(request: Request, account_id: str, query: Annotated[_At, Query()]) -> Response:
+async def balance(request: Request, account_id: AccountId, query: Annotated[_At, Query()]) -> Response:
     """From the truth: what has expired is gone, whether it was recorded or not. Scope `ledger:read`."""
     ledger = await _authorized(request, "ledger:read")
     if query.at is not None and query.at > ledger.clock():
@@ -104,7 +109,7 @@ async def balance(request: Request, account_id: str, query: Annotated[_At, Query
     tags=["audit"],
     summary="One account's events as stored",
 )
-async def stream(request: Request, account_id: str, query: Annotated[_StreamPage, Query()]) -> Response:
+async def stream(request: Request, account_id: AccountId, query: Annotated[_StreamPage, Query()]) -> Response:
     """In version order. Scope `audit:read`."""
     ledger = await _authorized(request, "audit:read")
     rows = await ledger.stream(account_id, query.after_version, query.limit)
@@ -131,7 +136,7 @@ async def log(request: Request, query: Annotated[_LogPage, Query()]) -> Response
 
 
 def _types(text: str | None) -> list[str] | None:
-    if not text:
+    if text is None:
         return None
     names = re.split(r"\s*,\s*", text.strip())
     for name in names:
@@ -161,10 +166,9 @@ def _event(row: StoredRow) -> dict[str, Any]:
     tags=["queries"],
     summary="What became of an idempotency key",
 )
-async def receipt(request: Request, account_id: str, operation: str, key: str) -> Response:
+async def receipt(request: Request, account_id: AccountId, operation: OperationName, key: Key) -> Response:
     """The original answer of the command that used the key. Scope `ledger:read` or `ledger:write`."""
     ledger = await _authorized(request, "ledger:read", "ledger:write")
-    check_text("key", key)
     if operation not in OPERATIONS:
         raise invalid("operation", f"must be one of {', '.join(OPERATIONS)}")
     found = await ledger.executed(account_id, operation, account_id if operation == "open" else key)

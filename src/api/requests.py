@@ -12,8 +12,13 @@ from api.problems import Problem, invalid
 MAX_BODY = 64 * 1024
 """Bytes of the body of one command."""
 MAX_BATCH_BODY = 8 * 1024 * 1024
+MAX_BATCH = 10_000
+"""Commands of one batch."""
 
-_KEY = re.compile(rb"[\x20-\x7e]{1,255}")
+MAX_KEY = 255
+"""Characters of an idempotency key."""
+
+_KEY = re.compile(rb"[\x20-\x7e]{1,%d}" % MAX_KEY)
 _VERSION = re.compile(rb'"(\d{1,18})"')
 
 

@@ -119,7 +119,7 @@ class LedgerAndModel(RuleBasedStateMachine):
 
 
 TestLedgerAndModel = LedgerAndModel.TestCase
-TestLedgerAndModel.settings = settings(max_examples=300, stateful_step_count=40)
+TestLedgerAndModel.settings = settings(max_examples=250, stateful_step_count=40)
 
 
 @pytest.mark.parametrize(
