@@ -5,7 +5,8 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from api.operations import ONE_LINE, OPERATIONS, SEGMENT, Operation
+from api.bodies import ONE_LINE, SEGMENT
+from api.operations import OPERATIONS, Operation
 from api.requests import MAX_BATCH, MAX_KEY
 from api.schemas import ANSWERS, BatchResults, ProblemShape
 from ledger.commands import MAX_ID

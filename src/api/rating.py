@@ -15,8 +15,9 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
+from api.bodies import Body, GrantBody, OpenBody
 from api.formula import Formula, Template, literally
-from api.operations import OPERATIONS, Body, Defaults, GrantBody, OpenBody
+from api.operations import OPERATIONS, Defaults
 from api.problems import from_pydantic
 from api.usage_file import Row, RowProblem, shown
 from ledger.amounts import MAX_AMOUNT, Kind

@@ -12,9 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api import metrics
 from api.answers import answer, balance_answer
+from api.bodies import ONE_LINE, SEGMENT, Time
 from api.door import missing_scope
 from api.openapi import problem_response
-from api.operations import ONE_LINE, OPERATIONS, SEGMENT, Time
+from api.operations import OPERATIONS
 from api.problems import Problem, invalid
 from api.requests import MAX_KEY
 from api.schemas import BalanceAnswer, Feed, Health, ReceiptAnswer

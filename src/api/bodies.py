@@ -1,0 +1,207 @@
+"""The bodies of commands, strict: no conversions, no unknown fields, every limit said where a caller can read it."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+)
+
+from ledger.amounts import MAX_AMOUNT, Kind
+from ledger.commands import MAX_ID, MAX_METADATA_BYTES, MAX_TEXT, OnExcess
+from ledger.events import PaymentStatus, Source
+from ledger.holds import DEFAULT_HOLD, LONGEST_HOLD, SHORTEST_HOLD
+from ledger.store.codec import to_json
+
+# No control characters (C0, C1); surrogates cannot reach us: the JSON reader refuses them.
+ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+SEGMENT = r"^[^\x00-\x1f\x7f-\x9f/]*$"
+"""One line that can be one segment of a path."""
+_LINES = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"
+_DAY = re.compile(r"\d{4}-\d\d-\d\d[Tt ]", re.ASCII)
+
+
+def _whole_metadata(value: dict[str, Any]) -> dict[str, Any]:
+    try:
+        size = len(to_json(value))
+    except (TypeError, ValueError) as error:
+        raise ValueError("must be JSON that is nested less than 250 levels deep") from error
+    if size > MAX_METADATA_BYTES:
+        raise ValueError(f"must be at most {MAX_METADATA_BYTES} bytes of JSON and is {size}")
+    if _has_null_character(value):
+        raise ValueError("must not contain the character U+0000")
+    return value
+
+
+def _has_null_character(value: Any) -> bool:
+    match value:
+        case str():
+            return "\0" in value
+        case dict():
+            return any("\0" in name or _has_null_character(part) for name, part in value.items())
+        case list():
+            return any(map(_has_null_character, value))
+        case _:
+            return False
+
+
+def _written_out(value: object) -> object:
+    if not isinstance(value, str) or not _DAY.match(value):  # and not the number of seconds since 1970
+        raise ValueError("must be a time with its offset, such as 2026-01-31T12:00:00Z")
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("must be a time that UTC can express") from error
+
+
+Amount = Annotated[int, Field(ge=1, le=MAX_AMOUNT)]
+AmountOrNone = Annotated[int, Field(ge=0, le=MAX_AMOUNT)]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID, pattern=ONE_LINE)]
+Text = Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=_LINES)]
+Metadata = Annotated[dict[str, Any], AfterValidator(_whole_metadata)]
+HoldSeconds = Annotated[int, Field(ge=int(SHORTEST_HOLD.total_seconds()), le=int(LONGEST_HOLD.total_seconds()))]
+# In a strict model a time would have to be a datetime already; JSON only has strings.
+Time = Annotated[AwareDatetime, Strict(False), BeforeValidator(_written_out), AfterValidator(_in_utc)]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+
+class Body(BaseModel):
+    """Bodies are strict: no conversions, no unknown fields."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class UsageBody(Body):
+    """What a deduction was for. It is what the rollups group by."""
+
+    provider: Id | None = None
+    model: Id | None = None
+    project: Id | None = None
+    member: Id | None = None
+    metric: Id | None = None
+    input_tokens: AmountOrNone | None = None
+    output_tokens: AmountOrNone | None = None
+
+    def given(self) -> dict[str, str | int] | None:
+        """What was said, without the rest; None when nothing was."""
+        return {name: value for name, value in self if value is not None} or None
+
+
+class OpenBody(Body):
+    """Open an account."""
+
+    account_id: Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID, pattern=SEGMENT)]
+    signup_credits: AmountOrNone | None = Field(None, description="permanent credits to begin with")
+    metadata: Metadata | None = None
+
+
+class GrantBody(Body):
+    """Give credits."""
+
+    kind: Kind
+    amount: Amount
+    expires_at: Time | None = Field(None, description="subscription credits only; the default is a setting, 30 days")
+    source: Source | None = None
+    transaction_id: Id | None = Field(None, description="the idempotency key, when there is no header")
+    description: Text | None = None
+    metadata: Metadata | None = None
+
+
+class DeductBody(Body):
+    """Take credits: all of the amount or nothing."""
+
+    amount: Amount
+    task_id: Id | None = Field(None, description="the idempotency key, when there is no header")
+    description: Text | None = None
+    usage: UsageBody | None = None
+    metadata: Metadata | None = None
+
+
+class ReverseBody(Body):
+    """Undo a deduction."""
+
+    amount: Amount | None = Field(None, description="default: all that is not yet reversed")
+    reason: Text | None = None
+
+
+class HoldBody(Body):
+    """Reserve credits."""
+
+    amount: Amount
+    expires_in_seconds: HoldSeconds | None = Field(None, description=f"default: {int(DEFAULT_HOLD.total_seconds())}")
+    task_id: Id | None = None
+    description: Text | None = None
+
+
+class CaptureBody(Body):
+    """Turn a hold, or a part of it, into a deduction."""
+
+    amount: Amount | None = Field(None, description="default: all that is held")
+    final: bool | None = Field(None, description="whether the rest is released; default true")
+    on_excess: OnExcess | None = Field(None, description="when the amount is larger than the hold; default reject")
+    usage: UsageBody | None = None
+
+
+class ExtendBody(Body):
+    """Let a hold last longer, counted from now."""
+
+    expires_in_seconds: HoldSeconds
+
+
+class EmptyBody(Body):
+    """Nothing to say."""
+
+
+class VoidBody(Body):
+    """Cancel what remains of a grant."""
+
+    amount: Amount | None = Field(None, description="default: all that remains, and the grant is closed")
+    reason: Text | None = None
+
+
+class PaymentGrant(Body):
+    """The credits that a payment buys."""
+
+    kind: Kind
+    amount: Amount
+    expires_at: Time | None = None
+    source: Source | None = None
+    description: Text | None = None
+    metadata: Metadata | None = None
+
+
+class PaymentBody(Body):
+    """Record what a payment provider has seen."""
+
+    payment_id: Id = Field(description="the provider's id; the idempotency key, when there is no header")
+    provider: Id
+    status: PaymentStatus
+    amount_minor: AmountOrNone = Field(description="in minor units of the currency, such as cents")
+    currency: Currency = Field(description="ISO 4217")
+    plan: Id | None = None
+    grant: PaymentGrant | None = Field(None, description="only with status paid")
+
+
+class PaymentRefundBody(Body):
+    """Refund a payment, and void in proportion the grant that it bought."""
+
+    refund_id: Id = Field(description="the provider's id; the idempotency key, when there is no header")
+    amount_minor: Amount | None = Field(None, description="default: all that is not yet refunded")
+
+
+class ReasonBody(Body):
+    """Why."""
+
+    reason: Text | None = None
