@@ -13,7 +13,7 @@ PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- benchmark: begin -->", "<!-- benchmark: end -->"
 NONE = "—"
 LOADS = (
-    "Every load, turn by turn. `service` and `PostgreSQL` are CPU time in µs for one command, `fdatasync` is what one "
+    "Every load, turn by turn. `service` and `PostgreSQL` are CPU time in µs for one command, `fdatasync` is what one\n"
     "took in µs just before each turn."
 )
 

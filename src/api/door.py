@@ -24,10 +24,11 @@ from api.requests import (
     MAX_BATCH,
     MAX_BATCH_BODY,
     MAX_BODY,
+    Headers,
     Reply,
     check_key,
     expected_version,
-    header,
+    headers_of,
     idempotency_key,
     is_dry_run,
     read_body,
@@ -82,11 +83,12 @@ class Door:
     async def _command(
         self, operation: Operation, ids: Mapping[str, str], scope: Scope, receive: Receive, request_id: str
     ) -> Reply:
-        key = await self._authorized(scope)
+        headers = headers_of(scope)
+        key = await self._authorized(headers)
         dry_run = is_dry_run(scope)
-        version = expected_version(scope)
-        named = idempotency_key(scope)
-        fields = read_json(await read_body(scope, receive, MAX_BODY))
+        version = expected_version(headers)
+        named = idempotency_key(headers)
+        fields = read_json(await read_body(headers, receive, MAX_BODY))
         account_id = ids.get("account_id")
         if account_id is None:
             account_id = _take_account_id(fields)
@@ -97,8 +99,8 @@ class Door:
             outcome = await self._ledger.execute(entry)
         return _reply(outcome, dry_run=dry_run)
 
-    async def _authorized(self, scope: Scope) -> ApiKey:
-        key = await self._keys.authenticate(header(scope, b"authorization"))
+    async def _authorized(self, headers: Headers) -> ApiKey:
+        key = await self._keys.authenticate(headers.get(b"authorization"))
         if not key.allows("ledger:write"):
             raise missing_scope("ledger:write")
         return key
@@ -146,9 +148,10 @@ class Door:
         return _finished(reply, "batch", request_id)
 
     async def _batch(self, scope: Scope, receive: Receive, request_id: str) -> Reply:
-        key = await self._authorized(scope)
+        headers = headers_of(scope)
+        key = await self._authorized(headers)
         dry_run = is_dry_run(scope)
-        fields = read_json(await read_body(scope, receive, MAX_BATCH_BODY))
+        fields = read_json(await read_body(headers, receive, MAX_BATCH_BODY))
         atomic, commands = _batch_fields(fields)
         items = [self._item(fields, key, f"{request_id}/{n}") for n, fields in enumerate(commands)]
         if atomic:

@@ -30,17 +30,18 @@ class Reply(NamedTuple):
     body: bytes
 
 
-def header(scope: Scope, name: bytes) -> bytes | None:
-    """The first header of that (lower-case) name."""
-    for key, value in scope["headers"]:
-        if key == name:
-            return bytes(value)
-    return None
+Headers = dict[bytes, bytes]
+"""Headers by their lower-case names; of one that comes several times, the last."""
 
 
-def idempotency_key(scope: Scope) -> str | None:
+def headers_of(scope: Scope) -> Headers:
+    """The headers of a request."""
+    return dict(scope["headers"])
+
+
+def idempotency_key(headers: Headers) -> str | None:
     """The Idempotency-Key header. Raises Problem unless it is 1 to 255 printable ASCII characters."""
-    value = header(scope, b"idempotency-key")
+    value = headers.get(b"idempotency-key")
     if value is None:
         return None
     if not _KEY.fullmatch(value):
@@ -55,9 +56,9 @@ def check_key(value: object, field: str) -> str:
     return value
 
 
-def expected_version(scope: Scope) -> int | None:
+def expected_version(headers: Headers) -> int | None:
     """The version in an If-Match header. Raises Problem unless it is one number in double quotes."""
-    value = header(scope, b"if-match")
+    value = headers.get(b"if-match")
     if value is None:
         return None
     match = _VERSION.fullmatch(value.strip())
@@ -80,9 +81,9 @@ def is_dry_run(scope: Scope) -> bool:
     return value == "true"
 
 
-async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+async def read_body(headers: Headers, receive: Receive, limit: int) -> bytes:
     """The whole body. Raises Problem: body_too_large, unsupported_media_type."""
-    length = header(scope, b"content-length")
+    length = headers.get(b"content-length")
     if length is not None and length.isdigit() and int(length) > limit:
         raise _too_large(limit)
     chunks = []
@@ -100,7 +101,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
             break
     body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
     if body:
-        _check_media_type(scope)
+        _check_media_type(headers)
     return body
 
 
@@ -108,8 +109,8 @@ def _too_large(limit: int) -> Problem:
     return Problem("body_too_large", f"The body may have {limit} bytes.", limit=limit)
 
 
-def _check_media_type(scope: Scope) -> None:
-    value = header(scope, b"content-type")
+def _check_media_type(headers: Headers) -> None:
+    value = headers.get(b"content-type")
     if value is None or value == b"application/json":
         return
     media_type = value.partition(b";")[0].strip().lower()

@@ -178,7 +178,7 @@ def test_whatever_is_asked_is_answered_as_the_document_says(case: Case, service:
         # command of a batch is refused in its own result, and too many of them as too large.
         excluded_checks=[positive_data_acceptance, ignored_auth, *([negative_data_rejection] if in_batch else [])],
     )
-    if good and response.headers["content-type"].endswith("json"):
+    if good and response.headers["content-type"][0].endswith("json"):
         assert understood(response.json()), response.text
         assert all(understood(result) for result in response.json().get("results", [])), response.text
 

@@ -15,7 +15,7 @@ from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 
 from ledger import events as event_types
 from ledger.account import Account, evolve
-from ledger.amounts import Balance
+from ledger.amounts import Balance, Kind
 from ledger.events import Event
 from ledger.holds import Hold, Return, Returns
 from ledger.lots import Draw, Draws, Lot
@@ -89,16 +89,20 @@ def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+_KINDS: dict[str, Kind] = {"subscription": "subscription", "permanent": "permanent"}
+"""Every lot in memory shares these two strings."""
+
+
 def _draw(data: dict[str, Any]) -> Draw:
-    return Draw(data["grant_id"], data["kind"], data["amount"], _optional_time(data))
+    return Draw(data["grant_id"], _KINDS[data["kind"]], data["amount"], _optional_time(data))
 
 
 def _return(data: dict[str, Any]) -> Return:
-    return Return(data["grant_id"], data["kind"], data["amount"], _optional_time(data), data["fate"])
+    return Return(data["grant_id"], _KINDS[data["kind"]], data["amount"], _optional_time(data), data["fate"])
 
 
 def _lot(data: dict[str, Any]) -> Lot:
-    return Lot(data["grant_id"], data["kind"], data["remaining"], _optional_time(data))
+    return Lot(data["grant_id"], _KINDS[data["kind"]], data["remaining"], _optional_time(data))
 
 
 def _optional_time(data: dict[str, Any]) -> datetime | None:
