@@ -31,12 +31,12 @@ from ledger.service import AccountAt
 
 def answer(recorded: Recorded) -> dict[str, Any]:
     """What a command answers: where it is in the log, what it did, and the balance after it."""
-    events = recorded.events
+    account_id, version, position, events, _ = recorded
     last = events[-1]
     result: dict[str, Any] = {
-        "account_id": recorded.account_id,
-        "version": recorded.version,
-        "position": recorded.position,
+        "account_id": account_id,
+        "version": version,
+        "position": position,
         "recorded_at": last.recorded_at,
     }
     for event in events:
@@ -77,7 +77,7 @@ def _deed(event: Event) -> dict[str, Any]:
         case CreditsDeducted():
             return {
                 "deduction_id": event.deduction_id,
-                **_deduction(event.amount, event.draws, event.balance),
+                **_deduction(event.deduction_id, event.amount, event.draws, event.balance),
             }
         case CreditsGranted():
             return {
@@ -98,11 +98,10 @@ def _deed(event: Event) -> dict[str, Any]:
         case HoldCaptured():
             return {
                 "hold_id": event.hold_id,
-                "deduction_id": event.deduction_id,
                 "captured": event.amount,
                 "final": event.final,
                 **_came_back("released", event.returns),
-                **_deduction(event.amount, event.draws, event.balance),
+                **_deduction(event.deduction_id, event.amount, event.draws, event.balance),
             }
         case HoldReleased():
             return {"hold_id": event.hold_id, **_came_back("released", event.returns)}
@@ -130,19 +129,20 @@ def _deed(event: Event) -> dict[str, Any]:
             return {}
 
 
-def _deduction(amount: int, draws: Draws, balance: Balance) -> dict[str, Any]:
+def _deduction(deduction_id: str, amount: int, draws: Draws, balance: Balance) -> dict[str, Any]:
     from_subscription = total(draws, "subscription")
     return {
+        "deduction_id": deduction_id,
         "deducted": amount,
         "from_subscription": from_subscription,
         "from_permanent": amount - from_subscription,
         "draws": _draws(draws),
-        "balance_after": balance.total,
+        "balance_after": balance.subscription + balance.permanent,
     }
 
 
 def _draws(draws: Draws) -> list[dict[str, Any]]:
-    return [{"grant_id": d.grant_id, "kind": d.kind, "amount": d.amount} for d in draws]
+    return [{"grant_id": grant_id, "kind": kind, "amount": amount} for grant_id, kind, amount, _ in draws]
 
 
 def _came_back(word: str, returns: Returns) -> dict[str, int]:

@@ -4,11 +4,11 @@ Who asks, under which key, what exactly, and then the ledger. Single commands an
 `entry_for`; what differs is where the key and the account come from.
 """
 
+import asyncio
 import itertools
 import logging
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -47,14 +47,6 @@ _REPLAYED = (b"idempotent-replayed", b"true")
 _OPTIONS = orjson.OPT_UTC_Z
 
 _log = logging.getLogger("credit_ledger.api")
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One command of a request: an entry, or why there is none."""
-
-    entry: Entry | None
-    problem: Problem | None
 
 
 class Door:
@@ -160,11 +152,12 @@ class Door:
             results = await self._each(items, dry_run=dry_run)
         return Reply(200, [_JSON], orjson.dumps({"results": results}, option=_OPTIONS))
 
-    def _item(self, fields: object, key: ApiKey, request_id: str) -> Item:
+    def _item(self, fields: object, key: ApiKey, request_id: str) -> Entry | Problem:
+        """One command of a batch, or why it is none."""
         try:
-            return Item(self._item_entry(fields, key, request_id), None)
+            return self._item_entry(fields, key, request_id)
         except (Problem, Refusal) as error:
-            return Item(None, as_problem(error))
+            return as_problem(error)
 
     def _item_entry(self, fields: object, key: ApiKey, request_id: str) -> Entry:
         if not isinstance(fields, dict):
@@ -172,45 +165,36 @@ class Door:
         operation = OPERATIONS.get(name) if isinstance(name := fields.pop("op", None), str) else None
         if operation is None:
             raise invalid("op", f"must be one of {', '.join(OPERATIONS)}")
-        in_body = "account_id" in operation.body.model_fields
-        account_id = _take_account_id(fields) if in_body else fields.pop("account_id", None)
+        account_id = _take_account_id(fields) if operation.opens else fields.pop("account_id", None)
         if not isinstance(account_id, str):
             raise invalid("account_id", "must be a string")
         named = fields.pop("idempotency_key", None)
         if named is not None:
             named = check_key(named, "idempotency_key")
         version = _item_version(fields.pop("if_match", None))
-        ids = {name: _path_id(name, fields) for name in operation.path_ids}
+        ids = {name: _path_id(name, fields) for name in operation.path_ids} if operation.path_ids else {}
         return self.entry_for(operation, account_id, ids, fields, named, version, key, request_id)
 
-    async def _each(self, items: list[Item], *, dry_run: bool) -> list[dict[str, Any]]:
-        entries = [item.entry for item in items if item.entry is not None]
-        outcomes: dict[Entry, Outcome | Problem] = {}
+    async def _each(self, items: list[Entry | Problem], *, dry_run: bool) -> list[dict[str, Any]]:
         if dry_run:
-            outcomes |= zip(entries, await self._ledger.rehearse(entries, atomic=False), strict=True)
-        else:
-            for entry, waiting in [(entry, self._submit(entry)) for entry in entries]:
-                outcomes[entry] = waiting if isinstance(waiting, Problem) else await _settled(waiting)
-        return [
-            _result(item.problem if item.entry is None else outcomes[item.entry], dry_run=dry_run) for item in items
-        ]
+            entries = [item for item in items if isinstance(item, Entry)]
+            rehearsed = dict(zip(entries, await self._ledger.rehearse(entries, atomic=False), strict=True))
+            return [_result(item if isinstance(item, Problem) else rehearsed[item], dry_run=True) for item in items]
+        submitted = [item if isinstance(item, Problem) else self._submit(item) for item in items]
+        return [_result(one if isinstance(one, Problem) else await _settled(one)) for one in submitted]
 
-    def _submit(self, entry: Entry) -> Any:
+    def _submit(self, entry: Entry) -> "asyncio.Future[Outcome] | Problem":
         try:
             return self._ledger.committer.submit(entry)
         except (Overloaded, Unavailable) as error:
             return as_problem(error)
 
-    async def _together(self, items: list[Item], *, dry_run: bool) -> list[dict[str, Any]]:
+    async def _together(self, items: list[Entry | Problem], *, dry_run: bool) -> list[dict[str, Any]]:
+        entries = []
         for index, item in enumerate(items):
-            if item.problem is not None:
-                raise Problem(
-                    "batch_refused",
-                    f"Command {index} of the atomic batch is not valid, so none was carried out: {item.problem.detail}",
-                    index=index,
-                    cause={"code": item.problem.code, "detail": item.problem.detail, **item.problem.facts},
-                )
-        entries = [item.entry for item in items if item.entry is not None]
+            if isinstance(item, Problem):
+                raise _batch_refused(index, item)
+            entries.append(item)
         if dry_run:
             outcomes = await self._ledger.rehearse(entries, atomic=True)
         else:
@@ -221,18 +205,26 @@ class Door:
         return [_result(outcome, dry_run=dry_run) for outcome in outcomes]
 
 
+def _batch_refused(index: int, problem: Problem) -> Problem:
+    return Problem(
+        "batch_refused",
+        f"Command {index} of the atomic batch is not valid, so none was carried out: {problem.detail}",
+        index=index,
+        cause={"code": problem.code, "detail": problem.detail, **problem.facts},
+    )
+
+
 def _finished(reply: Reply, operation: str, request_id: str) -> Reply:
     reply.headers.append((b"x-request-id", request_id.encode()))
     metrics.count_command(operation, reply.status)
     return reply
 
 
-async def _settled(waiting: Any) -> Outcome | Problem:
+async def _settled(waiting: "asyncio.Future[Outcome]") -> Outcome | Problem:
     try:
-        outcome: Outcome = await waiting
+        return waiting.result() if waiting.done() else await waiting
     except Exception as error:
         return as_problem(error)
-    return outcome
 
 
 def _take_account_id(fields: dict[str, Any]) -> str:
@@ -317,17 +309,17 @@ def _reply(outcome: Outcome, *, dry_run: bool) -> Reply:
     return Reply(status, headers, orjson.dumps(document, option=_OPTIONS))
 
 
-def _result(outcome: Outcome | Problem | None, *, dry_run: bool) -> dict[str, Any]:
+def _result(outcome: Outcome | Problem, *, dry_run: bool = False) -> dict[str, Any]:
     """One command of a batch: its status and what it would answer alone."""
-    if isinstance(outcome, Refusal):
-        metrics.count_refusal(outcome.code)
-        outcome = from_refusal(outcome)
     if isinstance(outcome, Recorded):
-        result = {"status": 200 if dry_run or outcome.replayed else 201, **answer(outcome)}
+        result: dict[str, Any] = {"status": 200 if dry_run or outcome.replayed else 201}
+        result.update(answer(outcome))
         if outcome.replayed:
             result["idempotent_replayed"] = True
         if dry_run:
             result |= {"position": outcome.position or None, "dry_run": True}
         return result
-    assert outcome is not None
+    if isinstance(outcome, Refusal):
+        metrics.count_refusal(outcome.code)
+        outcome = from_refusal(outcome)
     return outcome.document()

@@ -93,7 +93,7 @@ class Import:
         self._stop_on_refusal = stop_on_refusal
         self._window = asyncio.Semaphore(WINDOW)
         self._in_flight: set[asyncio.Task[None]] = set()
-        self._openings: OrderedDict[str, asyncio.Future[list[Outcome]]] = OrderedDict()
+        self._openings: OrderedDict[str, asyncio.Future[list[Outcome]] | None] = OrderedDict()
         self._error: BaseException | None = None
 
     async def run(self, path: Path, rows: int, showing: Showing) -> Tally:
@@ -174,29 +174,32 @@ class Import:
         """Both commands are submitted at once: the ledger keeps the order of those for one account."""
         opening = None if self._options.opening is None else self._opening(rated.account_id, rating)
         outcome = self._ledger.committer.submit(deduction)
-        if opening is None or opening.done():
+        if opening is None:
             return await outcome
         await asyncio.wait((opening, outcome))
-        opening.result()  # without an opening that is known, "there is no such account" would be no answer
+        for error in (opening.exception(), outcome.exception()):
+            if error is not None:  # while the opening is not known, "there is no such account" is no answer
+                raise error
         return outcome.result()
 
     # Openings --------------------------------------------------------------------------------------------------
 
-    def _opening(self, account_id: str, rating: Rating) -> asyncio.Future[list[Outcome]]:
-        """The opening of an account: sent when its first row is."""
-        opening = self._openings.get(account_id)
-        if opening is None:
+    def _opening(self, account_id: str, rating: Rating) -> asyncio.Future[list[Outcome]] | None:
+        """The opening of an account, sent when its first row is; None when it is behind us."""
+        if account_id not in self._openings:
             opening = self._ledger.committer.submit_together(rating.opening(account_id)())
-            opening.add_done_callback(partial(self._opened, account_id))
             self._openings[account_id] = opening
+            opening.add_done_callback(partial(self._opened, account_id))
             if len(self._openings) > _KNOWN_OPENINGS:
                 self._openings.popitem(last=False)
-        return opening
+        return self._openings[account_id]
 
     def _opened(self, account_id: str, opening: asyncio.Future[list[Outcome]]) -> None:
         if opening.cancelled() or opening.exception() is not None:
             self._openings.pop(account_id, None)  # the rows that wait for it send it again
             return
+        if account_id in self._openings:
+            self._openings[account_id] = None  # its events need not be kept
         outcome = opening.result()[0]
         if isinstance(outcome, Recorded):
             self.tally.opened += not outcome.replayed

@@ -4,9 +4,11 @@ This table is the contract of the write side. The routes, the batch, the OpenAPI
 made from it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 from api.bodies import (
@@ -57,7 +59,7 @@ class Defaults:
 Build = Callable[[str, Mapping[str, str], Any, Defaults], Command]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Operation:
     """One way to change an account."""
 
@@ -69,16 +71,28 @@ class Operation:
     own_key: str | None = None
     """The field that is the idempotency key when there is no header."""
 
-    @property
+    @cached_property
     def path_ids(self) -> tuple[str, ...]:
         """The ids in the path beside the account's."""
         return tuple(name for name in _PATH_IDS if f"{{{name}}}" in self.path)
 
-    def values(self, ids: Mapping[str, str], body: Body) -> list[object]:
+    @cached_property
+    def opens(self) -> bool:
+        """Whether the account's id is in the body, because there is no account yet."""
+        return "account_id" in self.body.model_fields
+
+    def values(self, ids: Mapping[str, str], body: Body) -> Sequence[object]:
         """What was said, in the order of the fingerprint."""
-        said = body.__dict__
-        values = [ids[name] if name in ids else said[name] for name in BODY_FIELDS[self.name]]
-        return [value.model_dump(exclude_none=True) if isinstance(value, Body) else value for value in values]
+        return _ORDERED[self.name]({**body.__dict__, **ids})
+
+
+def _picker(names: Sequence[str]) -> Callable[[Mapping[str, object]], Sequence[object]]:
+    """A function that picks the values of some names, in their order."""
+    pick = itemgetter(*names)
+    return pick if len(names) > 1 else lambda said: (pick(said),)
+
+
+_ORDERED = {name: _picker(names) for name, names in BODY_FIELDS.items()}
 
 
 _PATH_IDS = ("deduction_id", "hold_id", "grant_id", "payment_id")

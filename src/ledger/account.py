@@ -30,12 +30,10 @@ from ledger.events import (
     PaymentRecorded,
     PaymentRefunded,
 )
-from ledger.holds import Hold, Returns, put_back
+from ledger.holds import Hold, Holds, Returns, put_back, with_hold, without_hold
 from ledger.lots import Lot, Lots, cancel, first_expiry, put, tail, take, total, without
 
 Standing = Literal["active", "frozen", "closed"]
-Holds = dict[str, Hold]
-"""Open holds by id. Treated as immutable: a change makes a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +47,26 @@ class Account:
     balance: Balance
     lots: Lots
     holds: Holds
-    holds_expire_at: datetime | None
-    """When the first open hold expires."""
+
+    @property
+    def first_hold(self) -> Hold | None:
+        """The first open hold to expire."""
+        return next(iter(self.holds.values()), None)
 
     @property
     def due_at(self) -> datetime | None:
-        """When time next changes this account: the first lot lapses or the first hold expires."""
-        lapse = first_expiry(self.lots)
-        if lapse is None or self.holds_expire_at is None:
-            return lapse or self.holds_expire_at
-        return min(lapse, self.holds_expire_at)
+        """When time next takes something from this account: the first lot lapses or the first hold expires."""
+        lapse, hold = self.balance.subscription_expire_at, self.first_hold
+        if lapse is None or hold is None:
+            return lapse or (hold.expires_at if hold else None)
+        return min(lapse, hold.expires_at)
+
+    def is_due(self, at: datetime) -> bool:
+        """Whether `due_at` has come by `at`; every decision asks, so it is written out."""
+        lapse = self.balance.subscription_expire_at
+        if lapse is not None and lapse <= at:
+            return True
+        return bool(self.holds) and next(iter(self.holds.values())).expires_at <= at
 
     def next_id(self, prefix: Literal["grt", "ded", "hld"], ahead: int = 1) -> str:
         """The id of what the event `ahead` versions from here makes: it names that version."""
@@ -80,7 +88,7 @@ def evolve(account: Account | None, event: Event) -> Account:
     if account is None:
         if not isinstance(event, AccountOpened):
             raise ValueError(f"a stream must begin with AccountOpened, not {type(event).__name__}")
-        return Account(event.account_id, 1, event.recorded_at, "active", NO_CREDITS, (), _NO_HOLDS, None)
+        return Account(event.account_id, 1, event.recorded_at, "active", NO_CREDITS, (), _NO_HOLDS)
     if isinstance(event, CreditsDeducted):  # first and by hand, because nearly every event is one
         return Account(
             account.account_id,
@@ -90,7 +98,6 @@ def evolve(account: Account | None, event: Event) -> Account:
             event.balance,
             take(account.lots, event.draws),
             account.holds,
-            account.holds_expire_at,
         )
     account = replace(account, version=account.version + 1, recorded_at=event.recorded_at, balance=event.balance)
     return _change(account, event)
@@ -158,24 +165,11 @@ def _returned(account: Account, returns: Returns) -> Account:
 
 
 def _with_hold(account: Account, hold: Hold) -> Account:
-    """The account with a new or changed hold."""
-    holds = {**account.holds, hold.hold_id: hold}
-    known = account.holds.get(hold.hold_id)
-    if known is None and account.holds_expire_at is not None:
-        return replace(account, holds=holds, holds_expire_at=min(account.holds_expire_at, hold.expires_at))
-    return replace(account, holds=holds, holds_expire_at=_first_to_expire(holds))
+    return replace(account, holds=with_hold(account.holds, hold))
 
 
 def _without_hold(account: Account, hold_id: str) -> Account:
-    holds = account.holds.copy()
-    gone = holds.pop(hold_id)
-    if gone.expires_at != account.holds_expire_at:
-        return replace(account, holds=holds)
-    return replace(account, holds=holds, holds_expire_at=_first_to_expire(holds))
-
-
-def _first_to_expire(holds: Holds) -> datetime | None:
-    return min((hold.expires_at for hold in holds.values()), default=None)
+    return replace(account, holds=without_hold(account.holds, hold_id))
 
 
 _NO_HOLDS: Holds = {}

@@ -52,20 +52,18 @@ def decide(command: Command, account: Account | None, now: datetime, past: Past 
         if isinstance(command, OpenAccount):
             return open_account(command, now)
         raise AccountNotFound(command.account_id)
-    if isinstance(command, OpenAccount):
-        raise AccountExists(command.account_id, [])
-    _check_standing(command, account)
+    if account.standing != "active":
+        _check_standing(command, account)
 
     at = now if now > account.recorded_at else account.recorded_at  # time never runs backwards within a stream
-    due = account.due_at
-    if due is None or due > at:
+    if not account.is_due(at):
         return _carry_out(command, account, at, past)
     lapses, account = settle(account, at)
     return lapses + _carry_out(command, account, at, Past(past.events + lapses))
 
 
 def _check_standing(command: Command, account: Account) -> None:
-    if account.standing == "active" or isinstance(command, _ALWAYS_ALLOWED):
+    if isinstance(command, _ALWAYS_ALLOWED | OpenAccount):
         return
     if account.standing == "closed":
         raise ClosedRefusal(account.account_id)

@@ -16,6 +16,8 @@ from ledger.holds import DEFAULT_HOLD, LONGEST_HOLD, SHORTEST_HOLD
 MAX_ID = 128
 MAX_TEXT = 500
 MAX_METADATA_BYTES = 4_096
+"""Of JSON: checked where JSON is read, by api/bodies.py."""
+LONGEST_LIFETIME = timedelta(days=36_500)
 
 OnExcess = Literal["reject", "draw"]
 
@@ -89,6 +91,10 @@ class GrantCredits:
         check_text("description", self.description)
         if self.kind == "permanent" and self.expires_at is not None:
             raise InvalidField("expires_at", "must be absent: permanent credits never expire")
+        if self.expires_at is not None and self.expires_at.tzinfo is None:
+            raise InvalidField("expires_at", "must say its offset from UTC")
+        if self.lifetime is not None and not timedelta(0) < self.lifetime <= LONGEST_LIFETIME:
+            raise InvalidField("lifetime", f"must be longer than nothing and at most {LONGEST_LIFETIME.days} days")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +213,11 @@ class RecordPayment:
     def __post_init__(self) -> None:
         check_id("payment_id", self.payment_id)
         check_id("provider", self.provider)
+        check_id("currency", self.currency)
         check_id("plan", self.plan)
         check_amount(self.amount_minor, "amount_minor", least=0)
+        if self.grant is not None and self.grant.account_id != self.account_id:
+            raise InvalidField("grant", "must be for the account of the payment")
         if self.grant is not None and self.status != "paid":
             raise InvalidField("grant", f"must be absent: a payment that is {self.status} buys nothing")
 

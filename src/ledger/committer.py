@@ -28,7 +28,7 @@ from ledger.lifeline import LOST, Lifeline
 from ledger.open_batch import OpenBatch
 from ledger.past import NO_PAST, subjects
 from ledger.slow_lane import SlowLane
-from ledger.snapshots import Snapshots
+from ledger.snapshots import EVERY, Snapshots
 from ledger.store.batch import Appended
 from ledger.store.log import EventLog, Executed
 
@@ -71,8 +71,9 @@ class Committer:
         self._spawn(self._load_loop())
 
     async def stop(self) -> None:
-        """Finish what is in flight, then stop."""
-        await self.intake.close()
+        """Finish what is in flight, then stop; what a stuck database does not let finish has no known outcome."""
+        if not await self.intake.close():
+            self._abandon()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -217,18 +218,17 @@ class Committer:
             if entry.refusal is not None:
                 self.intake.answer(entry, entry.refusal)
             else:
-                position += len(entry.events)
-                desk.committed = entry.after
-                self._answer(entry, position - 1)
+                count = len(entry.events)
+                position += count
+                desk.committed = after = entry.after
+                version = after.version if after is not None else 0
+                self.intake.answer(entry, Recorded(entry.account_id, version, position - 1, entry.events, False))
+                if after is not None and version % EVERY < count:
+                    self._snapshots.notice(after)
             if entry.followers:
                 self._answer_followers(desk, entry, position - 1)
             if not desk.in_batches:
                 self._desks.leave(desk)
-
-    def _answer(self, entry: Entry, position: int) -> None:
-        self.intake.answer(entry, Recorded(entry.account_id, entry.version, position, entry.events, False))
-        if entry.after is not None and entry.events:
-            self._snapshots.notice(entry.after, len(entry.events))
 
     def _answer_followers(self, desk: Desk, leader: Entry, position: int) -> None:
         """Those that came with the key of `leader` while it was in flight get its answer, or their own turn."""
@@ -328,8 +328,8 @@ class Committer:
                 account, folded = loaded[desk.account_id]
                 if desk.account is None:
                     desk.account = desk.committed = account
-                if account is not None:
-                    self._snapshots.notice(account, folded)
+                if account is not None and folded > EVERY:
+                    self._snapshots.notice(account)
                 self._unblock(desk)
 
     def _turn_away(self, desk: Desk, error: Exception) -> None:

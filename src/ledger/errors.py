@@ -234,8 +234,8 @@ class BalanceLimitExceeded(TooMuch):
 class TooMany(Refusal):
     """A limit on a number of things is reached."""
 
-    def __init__(self, message: str, limit: int) -> None:
-        super().__init__(message, limit=limit)
+    def __init__(self, message: str, limit: int, **facts: int) -> None:
+        super().__init__(message, limit=limit, **facts)
 
 
 class OpenLotsLimitExceeded(TooMany):
@@ -262,6 +262,7 @@ class DrawsLimitExceeded(TooMany):
             f"The amount would draw on more than {limit} lots, which is the limit for one event; "
             f"{covered} credits or less fit.",
             limit,
+            covered=covered,
         )
 
 

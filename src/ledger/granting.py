@@ -25,7 +25,7 @@ def grant(command: GrantCredits, account: Account, at: datetime, *, payment_id: 
     expires_at = _expiry(command, at)
     if account.balance.total + command.amount > MAX_AMOUNT:
         raise BalanceLimitExceeded(account.balance.total, command.amount, MAX_AMOUNT)
-    if len(account.lots) >= MAX_OPEN_LOTS:
+    if _has_too_many_lots(account):
         raise OpenLotsLimitExceeded(MAX_OPEN_LOTS)
 
     lot = Lot(account.next_id("grt"), command.kind, command.amount, expires_at)
@@ -43,6 +43,14 @@ def grant(command: GrantCredits, account: Account, at: datetime, *, payment_id: 
         command.description,
         command.metadata,
     )
+
+
+def _has_too_many_lots(account: Account) -> bool:
+    """A lot that is wholly held is open as well: it may come back."""
+    if len(account.lots) + sum(len(hold.draws) for hold in account.holds.values()) < MAX_OPEN_LOTS:
+        return False
+    held = {part.grant_id for hold in account.holds.values() for part in hold.draws}
+    return len(held.union(lot.grant_id for lot in account.lots)) >= MAX_OPEN_LOTS
 
 
 def _expiry(command: GrantCredits, at: datetime) -> datetime | None:

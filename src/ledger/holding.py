@@ -16,7 +16,7 @@ from ledger.errors import (
 )
 from ledger.events import CreditsHeld, HoldCaptured, HoldExtended, HoldReleased
 from ledger.holds import MAX_OPEN_HOLDS, Hold, Returns, give_back, gone, put_back
-from ledger.lots import Draws, draw, head, tail, take, total
+from ledger.lots import MAX_DRAWS, Draws, draw, head, tail, take, total
 from ledger.past import Past
 
 
@@ -60,7 +60,7 @@ def capture(command: CaptureHold, account: Account, at: datetime, past: Past) ->
     if excess > account.balance.available:
         raise InsufficientCredits(amount, hold.amount + account.balance.available)
     from_hold = head(hold.draws, amount)
-    from_lots = draw(account.lots, excess) if excess else ()
+    from_lots = draw(account.lots, excess, MAX_DRAWS - len(from_hold)) if excess else ()
 
     final = command.final or amount >= hold.amount
     returns = give_back(tail(hold.draws, amount), at, hold.closed_grants) if final else ()

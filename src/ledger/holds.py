@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from ledger.amounts import Kind
-from ledger.lots import Draws, Lot, Lots, put, total
+from ledger.lots import Draws, Lot, Lots, put_all, total
 
 MAX_OPEN_HOLDS = 10_000
 DEFAULT_HOLD = timedelta(minutes=15)
@@ -30,6 +30,8 @@ class Return(NamedTuple):
 
 
 Returns = tuple[Return, ...]
+Holds = dict[str, "Hold"]
+"""Open holds by id, the first to expire first. Treated as immutable: a change makes a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,21 @@ class Hold:
         return total(self.draws)
 
 
+def with_hold(holds: Holds, hold: Hold) -> Holds:
+    """The holds with a new or changed one in its place."""
+    if hold.hold_id not in holds and (not holds or next(reversed(holds.values())).expires_at <= hold.expires_at):
+        return {**holds, hold.hold_id: hold}
+    changed = {**holds, hold.hold_id: hold}
+    return dict(sorted(changed.items(), key=lambda item: item[1].expires_at))
+
+
+def without_hold(holds: Holds, hold_id: str) -> Holds:
+    """The holds without one of them."""
+    rest = holds.copy()
+    del rest[hold_id]
+    return rest
+
+
 def give_back(draws: Draws, at: datetime, closed_grants: frozenset[str]) -> Returns:
     """What becomes of `draws` when they come back at `at`."""
 
@@ -63,10 +80,8 @@ def give_back(draws: Draws, at: datetime, closed_grants: frozenset[str]) -> Retu
 
 def put_back(lots: Lots, returns: Returns) -> Lots:
     """The lots after what of `returns` found its way back came in."""
-    for part in returns:
-        if part.fate == "returned":
-            lots = put(lots, Lot(part.grant_id, part.kind, part.amount, part.expires_at))
-    return lots
+    back = [Lot(part.grant_id, part.kind, part.amount, part.expires_at) for part in returns if part.fate == "returned"]
+    return put_all(lots, back) if back else lots
 
 
 def gone(returns: Returns, kind: Kind) -> int:

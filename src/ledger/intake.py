@@ -5,6 +5,9 @@ from collections.abc import Iterable
 
 from ledger.entries import Entry, Outcome, Overloaded, Unavailable, Unit
 
+PATIENCE = 10.0
+"""Seconds that a stop waits for what is in flight; a database that is stuck must not keep a service from stopping."""
+
 
 class Intake:
     """Counts commands in and out. Every command that was let in is answered or failed exactly once."""
@@ -48,8 +51,13 @@ class Intake:
         if self._closing and not self.waiting:
             self._drained.set()
 
-    async def close(self) -> None:
-        """Let nothing in any more, and wait until everything is answered or the database is known to be lost."""
+    async def close(self) -> bool:
+        """Let nothing in any more and wait until everything is answered; False when that takes longer than PATIENCE."""
         self._closing = True
-        if self.waiting and self.available:
-            await self._drained.wait()
+        if not self.waiting:
+            return True
+        try:
+            await asyncio.wait_for(self._drained.wait(), PATIENCE if self.available else 0)
+        except TimeoutError:
+            return False
+        return True

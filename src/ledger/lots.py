@@ -5,7 +5,7 @@ oldest grant. A tuple of lots is always sorted so, and a lot with nothing left i
 time it is: lots that have lapsed were taken out before (see settle.py).
 """
 
-from bisect import insort
+from bisect import bisect
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -47,10 +47,10 @@ def burn_order(lot: Lot) -> tuple[bool, datetime, int]:
     return lot.kind == "permanent", lot.expires_at or _NEVER, int(lot.grant_id[4:])
 
 
-def draw(lots: Lots, amount: int) -> Draws:
+def draw(lots: Lots, amount: int, most: int = MAX_DRAWS) -> Draws:
     """Cover `amount` from `lots` in burn order; the caller has made sure that they hold enough.
 
-    Raises DrawsLimitExceeded when that would take more than MAX_DRAWS lots.
+    Raises DrawsLimitExceeded when that would take more than `most` lots.
     """
     draws = []
     missing = amount
@@ -60,23 +60,27 @@ def draw(lots: Lots, amount: int) -> Draws:
         missing -= part
         if not missing:
             return tuple(draws)
-        if len(draws) == MAX_DRAWS:
+        if len(draws) == most:
             break
     raise DrawsLimitExceeded(MAX_DRAWS, amount - missing)
 
 
 def take(lots: Lots, draws: Draws) -> Lots:
-    """The lots after `draws` were taken from them: they are the head of the burn order, all but the last used up."""
-    if not draws:
-        return lots
-    last = len(draws) - 1
-    lot = lots[last]
-    rest = lot.remaining - draws[last].amount
-    return (Lot(lot.grant_id, lot.kind, rest, lot.expires_at), *lots[last + 1 :]) if rest else lots[last + 1 :]
+    """The lots after `draws` were taken from them."""
+    if len(draws) == 1 and lots[0].grant_id == draws[0].grant_id:  # the everyday case, in constant steps
+        grant_id, kind, remaining, expires_at = lots[0]
+        rest = remaining - draws[0].amount
+        return (Lot(grant_id, kind, rest, expires_at), *lots[1:]) if rest else lots[1:]
+    taken = {part.grant_id: part.amount for part in draws}
+    return tuple(
+        lot._replace(remaining=lot.remaining - taken[lot.grant_id]) if lot.grant_id in taken else lot
+        for lot in lots
+        if lot.remaining != taken.get(lot.grant_id)
+    )
 
 
 def first_expiry_after(lots: Lots, draws: Draws) -> datetime | None:
-    """When the next lot lapses once `draws` were taken from `lots`."""
+    """When the next lot lapses once `draws`, just made in burn order, are taken from `lots`."""
     last = len(draws) - 1
     if lots[last].remaining > draws[last].amount:
         return lots[last].expires_at
@@ -84,18 +88,25 @@ def first_expiry_after(lots: Lots, draws: Draws) -> datetime | None:
 
 
 def put(lots: Lots, lot: Lot) -> Lots:
-    """The lots after the credits of `lot` came in, merged with what is left of the same grant."""
-    merged = list(lots)
-    for index, present in enumerate(merged):
-        if present.grant_id == lot.grant_id:
-            merged[index] = present._replace(remaining=present.remaining + lot.remaining)
-            return tuple(merged)
-    insort(merged, lot, key=burn_order)
-    return tuple(merged)
+    """The lots with a new one in its place."""
+    place = bisect(lots, burn_order(lot), key=burn_order)
+    return (*lots[:place], lot, *lots[place:])
+
+
+def put_all(lots: Lots, more: Iterable[Lot]) -> Lots:
+    """The lots after the credits of `more` came in, each merged with what is left of its grant."""
+    merged = {lot.grant_id: lot for lot in lots}
+    for lot in more:
+        present = merged.get(lot.grant_id)
+        remaining = lot.remaining + (present.remaining if present else 0)
+        merged[lot.grant_id] = lot._replace(remaining=remaining)
+    return tuple(sorted(merged.values(), key=burn_order))
 
 
 def without(lots: Lots, grant_id: str) -> Lots:
     """The lots without the one of `grant_id`."""
+    if lots[0].grant_id == grant_id:  # time takes them in their order
+        return lots[1:]
     return tuple(lot for lot in lots if lot.grant_id != grant_id)
 
 

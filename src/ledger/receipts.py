@@ -41,10 +41,17 @@ def receipt_name(operation: str, key: str) -> str:
 
 def fingerprint(values: Sequence[object]) -> bytes:
     """What was asked for, in short: `values` are those of BODY_FIELDS in their order, None where nothing was said."""
-    parts = [b"" if value is None else value.encode() if type(value) is str else to_json(value) for value in values]
+    parts = [_part(value) for value in values]
     # Trailing silence is left out, so that a field that is added later does not change the print of an old body.
     whole = blake2b(b"\0".join(parts).rstrip(b"\0"), digest_size=_WHOLE).digest()
     return whole + pack(f">{len(parts)}I", *map(crc32, parts))
+
+
+def _part(value: object) -> bytes:
+    """One value in bytes; the quotation mark keeps an empty text apart from none, and "5" from 5."""
+    if value is None:
+        return b""
+    return b'"' + value.encode() if type(value) is str else to_json(value)
 
 
 def differing_fields(operation: str, before: bytes, now: bytes) -> list[str]:

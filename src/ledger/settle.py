@@ -8,7 +8,7 @@ from datetime import datetime
 from ledger.account import Account, evolve
 from ledger.events import CreditsExpired, Event, Events, HoldExpired
 from ledger.holds import Hold, give_back, gone, put_back
-from ledger.lots import without
+from ledger.lots import first_expiry
 
 
 def settle(account: Account, at: datetime) -> tuple[Events, Account]:
@@ -17,20 +17,21 @@ def settle(account: Account, at: datetime) -> tuple[Events, Account]:
     Returns them with the account after them. They are recorded at `at` and effective at their own moment.
     """
     events: list[Event] = []
-    while (due := account.due_at) is not None and due <= at:
-        event = _next_expiry(account, due, at)
+    while account.is_due(at):
+        event = _next_expiry(account, at)
         events.append(event)
         account = evolve(account, event)
     return tuple(events), account
 
 
-def _next_expiry(account: Account, due: datetime, at: datetime) -> Event:
-    if account.holds_expire_at == due:  # before the lots of the same moment, so that they lapse as one
-        hold = next(hold for hold in account.holds.values() if hold.expires_at == due)
+def _next_expiry(account: Account, at: datetime) -> Event:
+    lapse, hold = first_expiry(account.lots), account.first_hold
+    if hold is not None and (lapse is None or hold.expires_at <= lapse):
         return _expire_hold(account, hold, at)
     lot = account.lots[0]
-    balance = account.balance_after(without(account.lots, lot.grant_id), subscription=-lot.remaining)
-    return CreditsExpired(at, balance, lot.grant_id, lot.kind, lot.remaining, due)
+    assert lapse is not None, "something is due, and it is no hold"
+    balance = account.balance_after(account.lots[1:], subscription=-lot.remaining)
+    return CreditsExpired(at, balance, lot.grant_id, lot.kind, lot.remaining, lapse)
 
 
 def _expire_hold(account: Account, hold: Hold, at: datetime) -> HoldExpired:

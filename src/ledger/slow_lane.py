@@ -17,7 +17,7 @@ from ledger.entries import Entry, Recorded, Unit
 from ledger.intake import Intake
 from ledger.lifeline import LOST
 from ledger.open_batch import OpenBatch
-from ledger.snapshots import Snapshots
+from ledger.snapshots import EVERY, Snapshots
 from ledger.store.log import Writer
 
 MAX_UNITS = 500
@@ -119,7 +119,8 @@ class SlowLane:
             position += len(entry.events)
             assert entry.after is not None
             outcomes[entry] = Recorded(entry.account_id, entry.version, position - 1, entry.events, False)
-            self._snapshots.notice(entry.after, len(entry.events))
+            if entry.version % EVERY < len(entry.events):
+                self._snapshots.notice(entry.after)
         for follower, leader in deliberation.follows.items():
             first = outcomes[leader]
             assert isinstance(first, Recorded)

@@ -10,7 +10,7 @@ from ledger.account import Account
 from ledger.store.log import EventLog
 
 EVERY = 100
-"""Events between two snapshots of an account."""
+"""Events between two snapshots of an account; loading one that took more to fold is a reason for another."""
 _PAUSE = 0.5
 _MOST = 500
 
@@ -24,10 +24,9 @@ class Snapshots:
         self._log = log
         self._due: dict[str, Account] = {}
 
-    def notice(self, account: Account, events: int) -> None:
-        """Take note of an account after `events` more of its events."""
-        if account.version % EVERY < events:
-            self._due[account.account_id] = account
+    def notice(self, account: Account) -> None:
+        """Keep a state, soon."""
+        self._due[account.account_id] = account
 
     async def keep(self) -> None:
         """Write what is due, again and again."""

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from tests.api.contract import Contract
-from tests.api.stage import Ask, staged
+from tests.api.stage import Ask, eventually, staged
 from tests.service import Service
 
 
@@ -18,8 +18,10 @@ def under_contract(service: Service) -> Contract:
 
 
 @pytest.fixture(scope="session")
-def contract(service: Service) -> Contract:
-    return under_contract(service)
+def contract(service: Service) -> Iterator[Contract]:
+    """The document that the service is held against; in the end nothing may be left waiting in its queue."""
+    yield under_contract(service)
+    eventually(lambda: "\ncredit_ledger_commands_waiting 0.0\n" in service.get("/metrics").text)
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ class Contract:
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
         self._components = document["components"]
-        self._paths = [(_pattern(path), path) for path in document["paths"]]
+        self._paths: list[tuple[re.Pattern[str], str]] = [(_pattern(path), path) for path in document["paths"]]
         self._validator = cache(self._make_validator)
 
     def template(self, method: str, path: str) -> str | None:

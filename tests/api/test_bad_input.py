@@ -76,8 +76,21 @@ def test_a_body_that_is_no_object_is_refused(service: Service, account: str, val
 
 
 @pytest.mark.parametrize(
-    "content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/json",
-                     "application/xml", "application/jsonx", "json", "*/*", "", ";", "image/png", "application/octet-stream"]
+    "content_type",
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "text/json",
+        "application/xml",
+        "application/jsonx",
+        "json",
+        "*/*",
+        "",
+        ";",
+        "image/png",
+        "application/octet-stream",
+    ],
 )
 def test_another_media_type_is_refused(service: Service, account: str, content_type: str) -> None:
     for place in places(account):
@@ -137,8 +150,23 @@ def test_numbers_that_json_allows_and_an_amount_does_not(service: Service, accou
 
 
 @pytest.mark.parametrize(
-    "at", [4102444800, 4102444800.5, "4102444800", "2099-01-01", "2099-01-01T00:00:00", "tomorrow", "", True, [], {},
-           "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2099-02-30T00:00:00Z", "2020-01-01T00:00:00Z"]
+    "at",
+    [
+        4102444800,
+        4102444800.5,
+        "4102444800",
+        "2099-01-01",
+        "2099-01-01T00:00:00",
+        "tomorrow",
+        "",
+        True,
+        [],
+        {},
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+        "2099-02-30T00:00:00Z",
+        "2020-01-01T00:00:00Z",
+    ],
 )
 def test_an_expiry_that_is_no_time_to_come_is_refused(service: Service, account: str, at: Any) -> None:
     ask = asks(account)["grant"].but(kind="subscription", expires_at=at)
@@ -244,7 +272,7 @@ def test_over_long_and_unreadable_texts_are_refused(
         assert list(error) == [field]
         assert error[field]["limits"] == {"max_length": limit}
     unreadable = [*CONTROL, "\n", "\t"] if limit == 128 else CONTROL
-    no_text = ["", 7, True, [], {}] if limit == 128 else [7, True, [], {}]
+    no_text: list[Any] = ["", 7, True, [], {}] if limit == 128 else [7, True, [], {}]
     for value in [*(f"a{character}b" for character in unreadable), *no_text]:
         assert list(field_errors(changed(ask, field, value).post(service, "k"))) == [field], repr(value)
     # At the limit it is well: the dry run finds nothing wrong.
@@ -263,7 +291,9 @@ def test_an_account_that_cannot_be(service: Service, name: str) -> None:
         assert response.status_code in {404, 422}, response.text
 
 
-@pytest.mark.parametrize("name", ["ded_9999", "ded_0", "ded_-1", "hld_5", "%00", "a%00b", "%FF", "x" * 5000, "ded_4%20"])
+@pytest.mark.parametrize(
+    "name", ["ded_9999", "ded_0", "ded_-1", "hld_5", "%00", "a%00b", "%FF", "x" * 5000, "ded_4%20"]
+)
 def test_a_thing_that_cannot_be(service: Service, account: str, name: str) -> None:
     for operation, noun in {
         "reverse": "deduction",
@@ -318,5 +348,6 @@ def test_metadata_has_limits(service: Service, account: str) -> None:
         assert ask.but(metadata={"a": "x" * size}).post(service, "k", "?dry_run=true").status_code == 200
         error = field_errors(ask.but(metadata={"a": "x" * (size + 1)}).post(service, "k"))
         assert "4096" in error["metadata"]["message"]
-        for bad in ([], "text", 7, True, {"a": "\0"}, {"\0": 1}, {"a": [{"b": "c\0"}]}, nested(300), nested(600)):
+        no_objects: list[Any] = [[], "text", 7, True]
+        for bad in [*no_objects, {"a": "\0"}, {"\0": 1}, {"a": [{"b": "c\0"}]}, nested(300), nested(600)]:
             assert list(field_errors(ask.but(metadata=bad).post(service, "k"))) == ["metadata"]

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.api.stage import OPERATIONS, Ask, Json, asks, eventually, refused
+from api.operations import OPERATIONS as SERVED
+from tests.api.stage import OPERATIONS, Json, asks, eventually, refused
 from tests.service import ADMIN_KEY, Service
 
 MAX_BODY = 64 * 1024
@@ -168,10 +169,10 @@ def test_what_is_not_http_ends_the_connection_alone(service: Service, sent: byte
 )
 def test_a_request_without_a_good_key_is_refused(service: Service, account: str, authorization: str | None) -> None:
     # Few: a process looks for unknown keys at a bounded rate.
-    headers = {"Authorization": (authorization or "").encode("latin-1")}
+    headers = {b"Authorization": (authorization or "").encode("latin-1")}
     if authorization is None:
         del service.client.headers["Authorization"]
-        headers = {}
+        headers.clear()
     try:
         answers = [
             service.client.post(f"/v1/accounts/{account}/deductions", content=GOOD, headers=headers),
@@ -190,14 +191,11 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=8,
 )
-NAMES = st.sampled_from(
-    "op account_id amount kind expires_at source usage metadata description task_id transaction_id idempotency_key "
-    "if_match hold_id deduction_id grant_id payment_id refund_id provider status amount_minor currency grant final "
-    "on_excess expires_in_seconds reason signup_credits atomic commands".split()
-)
+NAMES = st.sampled_from(sorted({name for operation in SERVED.values() for name in operation.body.model_fields}))
+MORE_NAMES = st.sampled_from(["op", "idempotency_key", "if_match", "hold_id", "deduction_id", "grant_id", "commands"])
 WORDS = st.sampled_from([*OPERATIONS, "permanent", "subscription", "paid", "USD", "ded_4", "hld_5", "grt_3", "pay-1"])
 # Most would be refused for what they have; all are for what no command has.
-OBJECTS = st.dictionaries(NAMES, WORDS | JSON, max_size=8).map(lambda found: {**found, "colour": 1})
+OBJECTS = st.dictionaries(NAMES | MORE_NAMES, WORDS | JSON, max_size=8).map(lambda found: {**found, "colour": 1})
 NO_OBJECTS = JSON.filter(lambda value: not isinstance(value, dict))
 LIMITS = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -235,7 +233,9 @@ def test_no_bytes_bring_more_than_a_problem(service: Service, account: str, cont
 
 @unharmed
 @LIMITS
-@given(path=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=9), min_size=1, max_size=5), data=st.data())
+@given(
+    path=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=9), min_size=1, max_size=5), data=st.data()
+)
 def test_no_path_brings_more_than_a_problem(
     service: Service, account: str, path: list[str], data: st.DataObject
 ) -> None:

@@ -1,4 +1,4 @@
-"""Many commands in one request: independent, where each is answered as if alone, and atomic, where all is or nothing."""
+"""Many commands in one request: independent, each answered as if alone, or atomic, all of them or none."""
 
 from typing import Any
 
@@ -14,15 +14,13 @@ from tests.api.stage import (
     balance,
     field_errors,
     fresh,
+    lasting,
     payment,
     refused,
     staged,
     version,
 )
 from tests.service import Service
-
-PASSING = {"position", "recorded_at", "expires_at", "subscription_expire_at"}
-"""What depends on when and where in the log something happens."""
 
 
 def send(service: Service, commands: list[Any], query: str = "", **fields: Any) -> httpx.Response:
@@ -39,15 +37,6 @@ def results_of(service: Service, commands: list[Any], query: str = "", **fields:
 
 def deduct(account: str, amount: int = 1, **more: Any) -> Json:
     return {"op": "deduct", "account_id": account, "amount": amount, **more}
-
-
-def lasting(value: Any, account: str) -> Any:
-    """An answer without what differs between two accounts and two moments."""
-    if isinstance(value, dict):
-        return {name: lasting(part, account) for name, part in value.items() if name not in PASSING}
-    if isinstance(value, list):
-        return [lasting(part, account) for part in value]
-    return value.replace(account, "the account") if isinstance(value, str) else value
 
 
 # Independent ------------------------------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ def test_replays_outlive_the_process_and_are_the_same_in_every_worker(database: 
 
 # What is the same body and what is not ----------------------------------------------------------------------------
 
-DIFFERENT = {
+DIFFERENT: dict[str, tuple[str, Json, Json, list[str]]] = {
     "amount": ("deduct", {"amount": 1}, {"amount": 2}, ["amount"]),
     "description": ("deduct", {"amount": 1}, {"amount": 1, "description": "x"}, ["description"]),
     "a description less": ("deduct", {"amount": 1, "description": "x"}, {"amount": 1}, ["description"]),
@@ -80,7 +80,12 @@ DIFFERENT = {
         {"amount": 1, "metadata": {"a": [1, {"b": 0}]}},
         ["metadata"],
     ),
-    "two fields": ("deduct", {"amount": 1, "task_id": "a"}, {"amount": 2, "description": "y", "task_id": "a"}, None),
+    "two fields": (
+        "deduct",
+        {"amount": 1, "task_id": "a"},
+        {"amount": 2, "description": "y", "task_id": "a"},
+        ["amount", "description"],
+    ),
     "kind": ("grant", {"kind": "permanent", "amount": 1}, {"kind": "subscription", "amount": 1}, ["kind"]),
     "source": (
         "grant",
@@ -107,9 +112,13 @@ DIFFERENT = {
         payment("pay-9", grant={"kind": "permanent", "amount": 2}),
         ["grant"],
     ),
-    "money": ("payment", payment("pay-9"), payment("pay-9", amount_minor=1, currency="EUR"), None),
+    "money": (
+        "payment",
+        payment("pay-9"),
+        payment("pay-9", amount_minor=1, currency="EUR"),
+        ["amount_minor", "currency"],
+    ),
 }
-SEVERAL = {"two fields": ["amount", "description"], "money": ["amount_minor", "currency"]}
 
 
 @pytest.mark.parametrize("case", DIFFERENT)
@@ -121,7 +130,7 @@ def test_another_body_under_a_used_key_is_refused_by_its_fields(service: Service
     document = refused(Ask(operation, account, now).post(service, "k"), 422, "idempotency_key_reused")
     assert document["version"] == first.json()["version"]
     assert document["idempotency_key"] == "k"
-    assert sorted(document["fields"]) == (fields or SEVERAL[case])
+    assert sorted(document["fields"]) == fields
     assert version(service, account) == first.json()["version"]
     assert is_replay(Ask(operation, account, before).post(service, "k"), first)
 
@@ -165,7 +174,7 @@ def test_order_white_space_and_nulls_do_not_make_another_body(service: Service) 
 
 # Keys -------------------------------------------------------------------------------------------------------------
 
-OWN = {
+OWN: dict[str, tuple[Json, str]] = {
     "grant": ({"kind": "permanent", "amount": 1}, "transaction_id"),
     "deduct": ({"amount": 1}, "task_id"),
     "payment": (payment("x"), "payment_id"),
@@ -180,10 +189,7 @@ def test_a_business_id_is_the_key_when_there_is_no_header(service: Service, oper
     first = ask.but(**{own: "né/1"}).post(service)
     assert is_replay(ask.but(**{own: "né/1"}).post(service), first)
     another = ask.but(**{own: "né/2"}).post(service)
-    assert (another.status_code, another.json()["version"]) == (
-        201,
-        first.json()["version"] + (another.json()["version"] - first.json()["version"]),
-    )
+    assert another.status_code == 201
     assert another.json()["version"] > first.json()["version"]
 
 

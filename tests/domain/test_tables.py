@@ -45,7 +45,7 @@ from ledger.events import (
     HoldReleased,
 )
 from ledger.holds import LONGEST_HOLD, Hold, Returns, with_fate
-from ledger.lots import MAX_DRAWS, MAX_OPEN_LOTS, Draws, Lot, draw, put, take
+from ledger.lots import MAX_DRAWS, MAX_OPEN_LOTS, Draw, Draws, Lot, draw, put, put_all, take
 from ledger.settle import settle
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal
 from tests.domain.strategies import DAY, MINUTE, SECOND, TICK
@@ -297,7 +297,7 @@ def test_a_thousand_draws_and_not_one_more() -> None:
     for command in (DeductCredits(ACCOUNT_ID, fits + 1), PlaceHold(ACCOUNT_ID, fits + 1)):
         with pytest.raises(DrawsLimitExceeded, match=f"{fits} credits or less fit") as refused:
             journal.carry_out(command)
-        assert refused.value.facts == {"limit": 1_000}
+        assert refused.value.facts == {"limit": 1_000, "covered": fits}
     journal.carry_out(PlaceHold(ACCOUNT_ID, 1))
     [event] = journal.carry_out(DeductCredits(ACCOUNT_ID, 2 * MAX_DRAWS))
     assert isinstance(event, CreditsDeducted)
@@ -442,8 +442,17 @@ def test_what_is_drawn_is_taken(amount: int, draws: str, left: str) -> None:
     assert " ".join(f"{lot.grant_id[4:]}:{lot.remaining}" for lot in take(LOTS, parts)) == left
 
 
+def test_one_draw_from_a_lot_in_the_middle_leaves_its_neighbours() -> None:
+    assert take(LOTS, (Draw("grt_3", "permanent", 7, None),)) == (LOTS[0], LOTS[2])
+    assert take(LOTS, (Draw("grt_3", "permanent", 2, None),)) == (
+        LOTS[0],
+        LOTS[1]._replace(remaining=5),
+        LOTS[2],
+    )
+
+
 def test_what_comes_back_joins_what_is_left_of_its_grant() -> None:
-    assert put(LOTS, LOTS[1]) == (LOTS[0], LOTS[1]._replace(remaining=14), LOTS[2])
+    assert put_all(LOTS, [LOTS[1]]) == (LOTS[0], LOTS[1]._replace(remaining=14), LOTS[2])
 
 
 # Values -------------------------------------------------------------------------------------------------------------

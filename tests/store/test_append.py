@@ -86,7 +86,7 @@ async def test_fencing_ends_the_server_process_of_a_lost_connection(each_databas
     lost, process = await log.connect_writer(None)
     lost_connection = lost._connection
     fresh, _ = await log.connect_writer(process)
-    with pytest.raises(Exception, match="terminat|closed"):
+    with pytest.raises(Exception, match=r"terminat|closed"):
         await lost.last_position()
     assert lost_connection.closed
     assert await fresh.last_position() == 0
@@ -100,7 +100,7 @@ rows = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["k1", "k2", "
 @given(data=st.data())
 async def test_random_batches_against_a_model(writer: Writer, data: st.DataObject) -> None:
     """Heads and keys in a dict say what a batch of random rows, some of them stale, must lead to."""
-    heads = {name: 0 for name in "abc"}
+    heads = dict.fromkeys("abc", 0)
     keys: set[tuple[str, str]] = set()
     stored = await writer.log(0, 100_000, None)
     position = len(stored)

@@ -13,7 +13,9 @@ from psycopg.pq import Format
 
 _HEADER = Struct(">iiiii")  # dimensions, whether there are nulls, type of the elements, length, lower bound
 _NULL = b"\xff\xff\xff\xff"
-_LENGTHS = [pack(">i", size) for size in range(4_096)]
+_BIGINT, _INTEGER = Struct(">q"), Struct(">i")
+_SHORT = 4_096
+_LENGTHS = [pack(">i", size) for size in range(_SHORT)]
 
 _TEXT, _BYTEA, _INT8, _INT4 = 25, 17, 20, 23
 
@@ -36,37 +38,32 @@ class IntegerArray(bytes):
 
 def texts(values: Sequence[str | None]) -> TextArray:
     """Strings, or None, as text[]."""
-    parts = [_NULL if value is None else _sized(value.encode()) for value in values]
-    return TextArray(_array(_TEXT, len(parts), b"".join(parts)))
+    return TextArray(_array(_TEXT, [None if value is None else value.encode() for value in values]))
 
 
 def byteas(values: Sequence[bytes | None]) -> ByteaArray:
     """Bytes, or None, as bytea[]."""
-    parts = [_NULL if value is None else _sized(value) for value in values]
-    return ByteaArray(_array(_BYTEA, len(parts), b"".join(parts)))
+    return ByteaArray(_array(_BYTEA, values))
 
 
 def bigints(values: Sequence[int]) -> BigintArray:
     """Integers as bigint[]."""
-    parts = [number for value in values for number in (8, value)]
-    return BigintArray(_array(_INT8, len(values), pack(">" + "iq" * len(values), *parts)))
+    return BigintArray(_array(_INT8, [_BIGINT.pack(value) for value in values]))
 
 
 def integers(values: Sequence[int | None]) -> IntegerArray:
     """Integers, or None, as integer[]."""
-    parts = [_NULL if value is None else pack(">ii", 4, value) for value in values]
-    return IntegerArray(_array(_INT4, len(parts), b"".join(parts)))
+    return IntegerArray(_array(_INT4, [None if value is None else _INTEGER.pack(value) for value in values]))
 
 
-def _sized(data: bytes) -> bytes:
-    size = len(data)
-    return (_LENGTHS[size] if size < 4_096 else pack(">i", size)) + data
-
-
-def _array(element: int, count: int, packed: bytes) -> bytes:
-    if not count:
+def _array(element: int, values: Sequence[bytes | None]) -> bytes:
+    if not values:
         return pack(">iii", 0, 0, element)
-    return _HEADER.pack(1, 1, element, count, 1) + packed
+    parts = [
+        _NULL if value is None else (_LENGTHS[size] if (size := len(value)) < _SHORT else pack(">i", size)) + value
+        for value in values
+    ]
+    return _HEADER.pack(1, 1, element, len(parts), 1) + b"".join(parts)
 
 
 def _register() -> None:

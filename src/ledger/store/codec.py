@@ -46,8 +46,12 @@ class Stored(NamedTuple):
 
 
 def to_json(value: Any) -> bytes:
-    """Canonical JSON."""
-    return orjson.dumps(value, option=_SORTED)
+    """Canonical JSON. An object that is not JSON's own is its pairs of names and values, without those of None."""
+    return orjson.dumps(value, default=_said, option=_SORTED)
+
+
+def _said(value: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: part for name, part in value if part is not None}
 
 
 # Values in JSON ------------------------------------------------------------------------------------------------
@@ -239,7 +243,6 @@ def decode_snapshot(state: bytes) -> Account:
         _balance(data["balance"]),
         tuple(map(_lot, data["lots"])),
         holds,
-        min((hold.expires_at for hold in holds.values()), default=None),
     )
 
 

@@ -1,0 +1,131 @@
+"""The way past the framework changes cost, never meaning: hot routes answer as the framework's own routes do."""
+
+import gc
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest_asyncio
+
+from api.app import Front, create_app
+from api.keys import create_key
+from api.settings import load_settings
+from tests.api.contract import check_problem
+from tests.api.stage import Json, lasting
+from tests.service import ADMIN_KEY
+
+GOOD = {"Authorization": f"Bearer {ADMIN_KEY}"}
+KEY = {**GOOD, "Idempotency-Key": "k"}
+DEDUCT = "/v1/accounts/{}/deductions"
+
+
+@pytest_asyncio.fixture
+async def ways(database: str) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]:
+    """The service as it is, and the framework behind it."""
+    thresholds = gc.get_threshold()
+    front = create_app(load_settings(admin_key=ADMIN_KEY, rate_limit=1_000), database)
+    assert isinstance(front, Front)
+    async with front.app.router.lifespan_context(front.app), client(front) as hot, client(front.app) as plain:
+        yield hot, plain
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
+
+
+def client(app: Any) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://ledger")
+
+
+def command(amount: Any = 1, **more: Any) -> Json:
+    return {"op": "deduct", "account_id": "{}", "amount": amount, **more}
+
+
+REQUESTS: dict[str, tuple[str, str, dict[str, str], Any]] = {
+    "a deduction": ("POST", DEDUCT, KEY, {"amount": 3}),
+    "its replay": ("POST", DEDUCT, KEY, {"amount": 3}),
+    "another body": ("POST", DEDUCT, KEY, {"amount": 4}),
+    "its own key": ("POST", DEDUCT, GOOD, {"amount": 1, "task_id": "t", "usage": {"model": "m"}, "metadata": {"a": 1}}),
+    "a dry run": ("POST", DEDUCT + "?dry_run=true", {**GOOD, "Idempotency-Key": "dry"}, {"amount": 3}),
+    "a dry run of a replay": ("POST", DEDUCT + "?dry_run=true", KEY, {"amount": 3}),
+    "another parameter": ("POST", DEDUCT + "?limit=1", KEY, {"amount": 3}),
+    "If-Match": ("POST", DEDUCT, {**KEY, "Idempotency-Key": "m", "If-Match": '"4"'}, {"amount": 1}),
+    "an old If-Match": ("POST", DEDUCT, {**KEY, "Idempotency-Key": "n", "If-Match": '"4"'}, {"amount": 1}),
+    "a wrong If-Match": ("POST", DEDUCT, {**KEY, "If-Match": "4"}, {"amount": 1}),
+    "too much": ("POST", DEDUCT, {**KEY, "Idempotency-Key": "x"}, {"amount": 1_000}),
+    "no key": ("POST", DEDUCT, GOOD, {"amount": 1}),
+    "not valid": ("POST", DEDUCT, KEY, {"amount": "1", "colour": "red"}),
+    "no body": ("POST", DEDUCT, KEY, b""),
+    "no JSON": ("POST", DEDUCT, KEY, b"{"),
+    "no object": ("POST", DEDUCT, KEY, []),
+    "too large": ("POST", DEDUCT, KEY, b" " * 70_000),
+    "another media type": ("POST", DEDUCT, {**KEY, "Content-Type": "text/plain"}, b"{}"),
+    "nobody": ("POST", "/v1/accounts/nobody/deductions", KEY, {"amount": 1}),
+    "an odd name": ("POST", "/v1/accounts/%C3%A9%20%3F%00/deductions", KEY, {"amount": 1}),
+    "a slash in the name": ("POST", "/v1/accounts/a%2Fb/deductions", KEY, {"amount": 1}),
+    "no name": ("POST", "/v1/accounts//deductions", KEY, {"amount": 1}),
+    "a slash at the end": ("POST", DEDUCT + "/", KEY, {"amount": 1}),
+    "another method": ("PUT", DEDUCT, KEY, {"amount": 1}),
+    "no API key": ("POST", DEDUCT, {}, {"amount": 1}),
+    "no such API key": ("POST", DEDUCT, {"Authorization": "Bearer x"}, {"amount": 1}),
+    "a batch": ("POST", "/v1/batch", GOOD, {"commands": [command(task_id="b"), command(0), 7, command(task_id="b")]}),
+    "an atomic batch": ("POST", "/v1/batch", GOOD, {"atomic": True, "commands": [command(task_id="c")]}),
+    "a refused batch": ("POST", "/v1/batch", GOOD, {"atomic": True, "commands": [command(10**6, task_id="d")]}),
+    "a dry batch": ("POST", "/v1/batch?dry_run=true", GOOD, {"commands": [command(task_id="e")]}),
+    "a wrong batch": ("POST", "/v1/batch", GOOD, {"command": []}),
+    "a batch without an API key": ("POST", "/v1/batch", {}, {"commands": []}),
+    "a batch of another method": ("GET", "/v1/batch", GOOD, b""),
+    "a batch with a slash": ("POST", "/v1/batch/", GOOD, {"commands": []}),
+}
+"""In this order, on an account with 100 credits."""
+
+
+async def test_both_ways_give_the_same_answers(ways: tuple[httpx.AsyncClient, httpx.AsyncClient]) -> None:
+    answers: list[list[Json]] = []
+    for way, account in zip(ways, ("hot", "plain"), strict=True):
+        opened = await way.post("/v1/accounts", json={"account_id": account}, headers=GOOD)
+        assert opened.status_code == 201
+        answers.append([await asked(way, account, *request) for request in REQUESTS.values()])
+    for name, hot, plain in zip(REQUESTS, *answers, strict=True):
+        assert hot == plain, name
+    assert {answer["status"] for answer in answers[0]} == {200, 201, 400, 401, 402, 404, 405, 409, 412, 413, 415, 422}
+
+
+async def asked(way: httpx.AsyncClient, account: str, method: str, path: str, headers: Any, body: Any) -> Json:
+    content = {"content": body} if isinstance(body, bytes) else {"json": named(body, account)}
+    response = await way.request(method, path.format(account), headers=headers, **content)
+    if response.status_code >= 400:
+        check_problem(response)
+    assert int(response.headers.pop("content-length")) == len(response.content)
+    if response.status_code not in {404, 405} or response.json()["code"] == "account_not_found":
+        assert response.headers.pop("x-request-id")
+    return {
+        "status": response.status_code,
+        "headers": sorted(response.headers.multi_items()),
+        "body": lasting(response.json(), account),
+    }
+
+
+def named(body: Any, account: str) -> Any:
+    """A body with the account in its place."""
+    if isinstance(body, dict):
+        return {name: named(value, account) for name, value in body.items()}
+    if isinstance(body, list):
+        return [named(value, account) for value in body]
+    return account if body == "{}" else body
+
+
+async def test_both_ways_ask_for_the_same_scope_and_count_the_same_rate(
+    database: str, ways: tuple[httpx.AsyncClient, httpx.AsyncClient]
+) -> None:
+    reader = {"Authorization": f"Bearer {create_key(database, 'reads', ['ledger:read', 'audit:read'])}"}
+    for way in ways:
+        for path in ("/v1/accounts/a/deductions", "/v1/batch"):
+            refused = await way.post(path, json={}, headers=reader)
+            assert (refused.status_code, refused.json()["scope"]) == (403, "ledger:write")
+            codes = set()
+            for _ in range(3_000):
+                answer = await way.post(path, content=b"{", headers=GOOD)
+                codes.add(answer.json()["code"])
+                if len(codes) == 2:
+                    break
+            assert codes == {"malformed_json", "rate_limited"}

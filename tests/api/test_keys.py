@@ -1,0 +1,206 @@
+"""API keys: made, listed and ended by the command line, kept as hashes, limited by scope, time and revocation."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from api.keys import create_key
+from api.server import as_url
+from tests.api.conftest import under_contract
+from tests.api.stage import asks, eventually, refused, staged
+from tests.service import ADMIN_KEY, Service, running_service
+
+PATIENCE = 4
+"""Seconds in which a change to a key must be seen; two are promised, on a machine that does nothing else."""
+
+
+def command_line(conninfo: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`credit-ledger keys ...` on a database."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_LEDGER_")}
+    return subprocess.run(
+        [sys.executable, "-m", "api.cli", "keys", *arguments],
+        env={**kept, "CREDIT_LEDGER_DATABASE_URL": as_url(conninfo)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def as_json(done: subprocess.CompletedProcess[str]) -> Any:
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def with_key(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def balance_status(service: Service, account: str, key: str) -> int:
+    return service.client.get(f"/v1/accounts/{account}/balance", headers=with_key(key)).status_code
+
+
+# The life of a key ------------------------------------------------------------------------------------------------
+
+
+def test_a_key_is_made_used_listed_and_ended(service: Service, account: str) -> None:
+    made = as_json(command_line(service.conninfo, "create", "nightly job", "--scope", "ledger:read", "--json"))
+    key = made.pop("key")
+    assert made == {"name": "nightly job", "scopes": ["ledger:read"], "expires_at": None}
+    assert balance_status(service, account, key) == 200
+
+    listing = command_line(service.conninfo, "list", "--json")
+    [found] = [each for each in as_json(listing) if each["name"] == "nightly job"]
+    assert found["prefix"] == key.split("_")[1]
+    assert (found["scopes"], found["state"]) == (["ledger:read"], "active")
+    for_people = command_line(service.conninfo, "list").stdout
+    assert f"{found['prefix']}  active" in for_people
+    for text in (listing.stdout, for_people, *everything_stored(service.conninfo)):
+        assert key not in text
+        assert key.split("_", 2)[2] not in text
+
+    assert command_line(service.conninfo, "revoke", found["prefix"]).returncode == 0
+    eventually(lambda: balance_status(service, account, key) == 401, PATIENCE)
+    refused(service.client.get("/v1/events", headers=with_key(key)), 401, "unauthenticated")
+    [ended] = [
+        each for each in as_json(command_line(service.conninfo, "list", "--json")) if each["name"] == made["name"]
+    ]
+    assert (ended["state"], ended["revoked_at"] is None) == ("revoked", False)
+
+
+def everything_stored(conninfo: str) -> list[str]:
+    """Every row about a key, and every event, as text."""
+    with psycopg.connect(conninfo) as connection:
+        rows = connection.execute(
+            "SELECT k::text FROM ledger.api_keys AS k UNION ALL SELECT convert_from(state, 'UTF8') FROM ledger.events"
+        )
+        return [row[0] for row in rows]
+
+
+def test_only_the_hash_of_a_key_is_kept(service: Service) -> None:
+    key = create_key(service.conninfo, "hashed", ["ledger:read"])
+    with psycopg.connect(service.conninfo) as connection:
+        row = connection.execute("SELECT * FROM ledger.api_keys WHERE name = 'hashed'").fetchone()
+    assert row is not None
+    assert sha256(key.encode()).digest() in row
+    assert len(key) > 40
+    assert not [value for value in row if isinstance(value, str) and key.split("_", 2)[2] in value]
+
+
+def test_an_expired_key_is_refused_from_its_moment_on(service: Service, account: str) -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=1)
+    key = create_key(service.conninfo, "short", ["ledger:read"], soon)
+    assert balance_status(service, account, key) == 200
+    eventually(lambda: balance_status(service, account, key) == 401, PATIENCE)
+    assert datetime.now(UTC) >= soon
+    past = create_key(service.conninfo, "past", ["admin"], datetime.now(UTC) - timedelta(days=1))
+    assert balance_status(service, account, past) == 401
+
+
+def test_the_command_line_refuses_what_makes_no_sense(service: Service) -> None:
+    unknown = command_line(service.conninfo, "create", "x", "--scope", "ledger:everything")
+    assert unknown.returncode != 0
+    assert "ledger:everything" in unknown.stderr
+    assert command_line(service.conninfo, "create", "x").returncode != 0
+    gone = command_line(service.conninfo, "revoke", "00000000")
+    assert (gone.returncode, gone.stderr.strip()) == (1, "credit-ledger: there is no key 00000000")
+    nowhere = command_line("host=/nowhere dbname=none", "list")
+    assert nowhere.returncode == 1
+    assert nowhere.stderr.startswith("credit-ledger: the database cannot be reached")
+    assert "Traceback" not in nowhere.stderr
+
+
+# Scopes -----------------------------------------------------------------------------------------------------------
+
+QUERIES = {
+    "/v1/accounts/{}/balance": {"ledger:read", "admin"},
+    "/v1/accounts/{}/receipts/deduct/k": {"ledger:read", "ledger:write", "admin"},
+    "/v1/accounts/{}/events": {"audit:read", "admin"},
+    "/v1/events": {"audit:read", "admin"},
+}
+OPEN_TO_ALL = ("/healthz", "/readyz", "/metrics", "/openapi.json", "/docs")
+
+
+@pytest.fixture(scope="module")
+def keys(service: Service) -> dict[str, str]:
+    """A key for each scope alone."""
+    scopes = ("ledger:write", "ledger:read", "audit:read", "admin")
+    return {scope: create_key(service.conninfo, f"only {scope}", [scope]) for scope in scopes}
+
+
+@pytest.mark.parametrize("scope", ["ledger:write", "ledger:read", "audit:read", "admin"])
+def test_each_route_asks_for_its_scope(service: Service, keys: dict[str, str], account: str, scope: str) -> None:
+    headers = with_key(keys[scope])
+    for path, enough in QUERIES.items():
+        response = service.client.get(path.format(account), headers=headers)
+        if scope in enough:
+            assert response.status_code in {200, 404}
+        else:
+            assert refused(response, 403, "missing_scope")["scope"] in enough
+    commands = [(ask.path, ask.body) for ask in asks(staged(service)).values()] + [("/v1/batch", {"commands": []})]
+    for path, body in commands:
+        response = service.client.post(path, json=body, headers={**headers, "Idempotency-Key": f"by-{scope}"})
+        if scope in {"ledger:write", "admin"}:
+            assert response.status_code in {200, 201, 409}, response.text  # some come after the close
+        else:
+            refused(response, 403, "missing_scope", scope="ledger:write")
+
+
+def test_who_asked_is_in_the_event(service: Service, keys: dict[str, str], account: str) -> None:
+    ask = asks(account)["grant"]
+    answer = service.client.post(ask.path, json={**ask.body, "transaction_id": "t"}, headers=with_key(keys["admin"]))
+    after = answer.json()["version"] - 1
+    [event] = service.get(f"/v1/accounts/{account}/events", after_version=after).json()["events"]
+    assert event["metadata"]["actor"] == f"key:{keys['admin'].split('_')[1]}"
+
+
+def test_health_and_description_need_no_key(service: Service) -> None:
+    for path in OPEN_TO_ALL:
+        assert httpx.get(service.url + path, trust_env=False).status_code == 200, path
+    for path in QUERIES:
+        answer = httpx.get(service.url + path.format("x"), trust_env=False)
+        refused(answer, 401, "unauthenticated")
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_the_word_bearer_may_be_written_in_any_case(service: Service, account: str) -> None:
+    for word in ("bearer", "BEARER", "Bearer "):
+        headers = {"Authorization": f"{word} {ADMIN_KEY}"}
+        assert service.client.get(f"/v1/accounts/{account}/balance", headers=headers).status_code == 200
+
+
+# Starts -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_start_prints_a_key_once_and_uses_are_written_down(database: str, tmp_path: Path) -> None:
+    shown = "Admin key (shown this once): "
+    with running_service(database, tmp_path, settings={"CREDIT_LEDGER_ADMIN_KEY": ""}) as service:
+        [line] = [line for line in service.log.read_text().splitlines() if line.startswith(shown)]
+        service.client.headers.update(with_key(line.removeprefix(shown)))
+        under_contract(service)
+        assert service.open_account(permanent=1)
+        assert service.get("/v1/events").status_code == 200
+    assert last_use(database) is not None
+    with running_service(database, tmp_path, settings={"CREDIT_LEDGER_ADMIN_KEY": ""}) as service:
+        log = service.log.read_text()
+        assert shown not in log
+        assert "clk_" not in log
+        assert balance_status(service, "nobody", line.removeprefix(shown)) == 404
+        assert balance_status(service, "nobody", ADMIN_KEY) == 401
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT count(*) FROM ledger.api_keys").fetchone() == (1,)
+
+
+def last_use(conninfo: str) -> datetime | None:
+    with psycopg.connect(conninfo) as connection:
+        row = connection.execute("SELECT max(last_used_at) FROM ledger.api_keys").fetchone()
+    return row[0] if row else None
