@@ -86,7 +86,7 @@ def test_a_wrong_value_is_one_line_with_variable_value_and_what_is_allowed(
 
 
 def test_what_is_allowed_is_said_in_words() -> None:
-    assert allowed("port") == "an integer from 0 to 65535"
+    assert allowed("port") == "an integer from 1 to 65535"
     assert allowed("signup_credits") == "an integer from 0 to 9007199254740991"
     assert allowed("log_level") == "one of debug, info, warning, error"
 

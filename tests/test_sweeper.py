@@ -8,23 +8,23 @@ from psycopg import AsyncConnection
 
 from api.sweeper import Sweeper
 from ledger.commands import ExtendHold, GrantCredits, PlaceHold
-from ledger.entries import Recorded
 from ledger.events import CreditsExpired, CreditsHeld, HoldExpired
 from ledger.service import Ledger
+from ledger.submissions import Recorded
 from projections.deadlines import Deadlines
 from tests.conftest import Clock
-from tests.store.asking import all_events, balance, entry, open_account
+from tests.store.asking import all_events, balance, open_account, submission
 
 MONTH = timedelta(days=30)
 
 
 async def grant(ledger: Ledger, account: str, amount: int, lifetime: timedelta = MONTH) -> None:
     command = GrantCredits(account, "subscription", amount, lifetime=lifetime)
-    assert isinstance(await ledger.execute(entry(command, "grant", f"{amount}")), Recorded)
+    assert isinstance(await ledger.execute(submission(command, "grant", f"{amount}")), Recorded)
 
 
 async def hold(ledger: Ledger, account: str, amount: int) -> str:
-    done = await ledger.execute(entry(PlaceHold(account, amount), "hold", f"{amount}"))
+    done = await ledger.execute(submission(PlaceHold(account, amount), "hold", f"{amount}"))
     assert isinstance(done, Recorded)
     event = done.events[-1]
     assert isinstance(event, CreditsHeld)
@@ -43,7 +43,7 @@ async def test_it_records_lots_and_holds_when_their_time_has_come(database: str,
         await grant(ledger, "a", 100)
         hold_id = await hold(ledger, "a", 30)
         extend = ExtendHold("a", hold_id, timedelta(minutes=30))
-        assert isinstance(await ledger.execute(entry(extend, "extend", "e")), Recorded)
+        assert isinstance(await ledger.execute(submission(extend, "extend", "e")), Recorded)
 
         async def sweep() -> list[str]:
             before = len(await types_of(ledger, "a"))
@@ -101,15 +101,17 @@ async def test_the_deadlines_can_be_thrown_away_and_built_again(database: str, l
 
 
 async def test_one_sweeps_and_another_takes_over(database: str, ledger: Ledger) -> None:
-    async with await AsyncConnection.connect(database, autocommit=True) as one:
-        async with await AsyncConnection.connect(database, autocommit=True) as two:
-            first, second = Deadlines(ledger, one), Deadlines(ledger, two)
-            assert await first.lead()
-            assert not await second.lead()
-            await one.close()
-            async with asyncio.timeout(10):
-                while not await second.lead():
-                    await asyncio.sleep(0.01)
+    async with (
+        await AsyncConnection.connect(database, autocommit=True) as one,
+        await AsyncConnection.connect(database, autocommit=True) as two,
+    ):
+        first, second = Deadlines(ledger, one), Deadlines(ledger, two)
+        assert await first.lead()
+        assert not await second.lead()
+        await one.close()
+        async with asyncio.timeout(10):
+            while not await second.lead():  # noqa: ASYNC110  # PostgreSQL lets go when it notices
+                await asyncio.sleep(0.01)
 
 
 async def test_it_runs_by_itself_and_outlives_its_connection(database: str, ledger: Ledger, clock: Clock) -> None:
@@ -121,7 +123,7 @@ async def test_it_runs_by_itself_and_outlives_its_connection(database: str, ledg
             await grant(ledger, account, 5)
             clock.forward(days=30)
             async with asyncio.timeout(20):
-                while CreditsExpired.__name__ not in await types_of(ledger, account):
+                while CreditsExpired.__name__ not in await types_of(ledger, account):  # noqa: ASYNC110  # nothing tells
                     await asyncio.sleep(0.01)
             with psycopg.connect(database, autocommit=True) as connection:
                 connection.execute(

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from ledger.amounts import Balance
-from ledger.entries import Recorded
 from ledger.events import (
     AccountClosed,
     AccountFrozen,
@@ -27,6 +26,7 @@ from ledger.events import (
 from ledger.holds import Returns, with_fate
 from ledger.lots import Draws, total
 from ledger.service import AccountAt
+from ledger.submissions import Recorded
 
 
 def answer(recorded: Recorded) -> dict[str, Any]:

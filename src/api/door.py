@@ -1,7 +1,7 @@
 """The door for commands: everything between a request and its answer, the same for every operation.
 
 Who asks, under which key, what exactly, and then the ledger. Single commands and items of a batch go through the same
-`entry_for`; what differs is where the key and the account come from.
+`submission_for`; what differs is where the key and the account come from.
 """
 
 import asyncio
@@ -35,12 +35,12 @@ from api.requests import (
     read_json,
 )
 from ledger.commands import check_account_id, check_id
-from ledger.entries import Entry, Outcome, Overloaded, Recorded, Unavailable
 from ledger.errors import Refusal
 from ledger.lifeline import LOST
 from ledger.receipts import fingerprint
 from ledger.service import Ledger
 from ledger.store.codec import Metadata
+from ledger.submissions import Outcome, Overloaded, Recorded, Submission, Unavailable
 
 _JSON = (b"content-type", b"application/json")
 _REPLAYED = (b"idempotent-replayed", b"true")
@@ -50,7 +50,7 @@ _log = logging.getLogger("credit_ledger.api")
 
 
 class Door:
-    """Turns requests into entries and outcomes into replies."""
+    """Turns requests into submissions and outcomes into replies."""
 
     def __init__(self, ledger: Ledger, keys: KeyRing, defaults: Defaults) -> None:
         self._ledger = ledger
@@ -84,11 +84,11 @@ class Door:
         account_id = ids.get("account_id")
         if account_id is None:
             account_id = _take_account_id(fields)
-        entry = self.entry_for(operation, account_id, ids, fields, named, version, key, request_id)
+        submission = self.submission_for(operation, account_id, ids, fields, named, version, key, request_id)
         if dry_run:
-            outcome = (await self._ledger.rehearse([entry], atomic=False))[0]
+            outcome = (await self._ledger.rehearse([submission], atomic=False))[0]
         else:
-            outcome = await self._ledger.execute(entry)
+            outcome = await self._ledger.execute(submission)
         return _reply(outcome, dry_run=dry_run)
 
     async def _authorized(self, headers: Headers) -> ApiKey:
@@ -100,7 +100,7 @@ class Door:
     def _next_request_id(self) -> str:
         return f"{self._origin}-{next(self._numbers):x}"
 
-    def entry_for(
+    def submission_for(
         self,
         operation: Operation,
         account_id: str,
@@ -110,8 +110,8 @@ class Door:
         version: int | None,
         key: ApiKey,
         request_id: str,
-    ) -> Entry:
-        """An entry for the committer. Raises Problem or Refusal for what is not valid."""
+    ) -> Submission:
+        """A submission for the committer. Raises Problem or Refusal for what is not valid."""
         try:
             body = operation.body.model_validate(fields)
         except ValidationError as error:
@@ -124,7 +124,7 @@ class Door:
             raise Problem("idempotency_key_required", _how_to_key(operation))
         command = operation.build(account_id, ids, body, self._defaults)
         metadata = Metadata(key.actor, operation.name, own, request_id)
-        return Entry(command, metadata, fingerprint(operation.values(ids, body)), version)
+        return Submission(command, metadata, fingerprint(operation.values(ids, body)), version)
 
     # Batches ---------------------------------------------------------------------------------------------------
 
@@ -152,14 +152,14 @@ class Door:
             results = await self._each(items, dry_run=dry_run)
         return Reply(200, [_JSON], orjson.dumps({"results": results}, option=_OPTIONS))
 
-    def _item(self, fields: object, key: ApiKey, request_id: str) -> Entry | Problem:
+    def _item(self, fields: object, key: ApiKey, request_id: str) -> Submission | Problem:
         """One command of a batch, or why it is none."""
         try:
-            return self._item_entry(fields, key, request_id)
+            return self._item_submission(fields, key, request_id)
         except (Problem, Refusal) as error:
             return as_problem(error)
 
-    def _item_entry(self, fields: object, key: ApiKey, request_id: str) -> Entry:
+    def _item_submission(self, fields: object, key: ApiKey, request_id: str) -> Submission:
         if not isinstance(fields, dict):
             raise invalid("command", "must be a JSON object")
         operation = OPERATIONS.get(name) if isinstance(name := fields.pop("op", None), str) else None
@@ -173,32 +173,32 @@ class Door:
             named = check_key(named, "idempotency_key")
         version = _item_version(fields.pop("if_match", None))
         ids = {name: _path_id(name, fields) for name in operation.path_ids} if operation.path_ids else {}
-        return self.entry_for(operation, account_id, ids, fields, named, version, key, request_id)
+        return self.submission_for(operation, account_id, ids, fields, named, version, key, request_id)
 
-    async def _each(self, items: list[Entry | Problem], *, dry_run: bool) -> list[dict[str, Any]]:
+    async def _each(self, items: list[Submission | Problem], *, dry_run: bool) -> list[dict[str, Any]]:
         if dry_run:
-            entries = [item for item in items if isinstance(item, Entry)]
-            rehearsed = dict(zip(entries, await self._ledger.rehearse(entries, atomic=False), strict=True))
+            submissions = [item for item in items if isinstance(item, Submission)]
+            rehearsed = dict(zip(submissions, await self._ledger.rehearse(submissions, atomic=False), strict=True))
             return [_result(item if isinstance(item, Problem) else rehearsed[item], dry_run=True) for item in items]
         submitted = [item if isinstance(item, Problem) else self._submit(item) for item in items]
         return [_result(one if isinstance(one, Problem) else await _settled(one)) for one in submitted]
 
-    def _submit(self, entry: Entry) -> "asyncio.Future[Outcome] | Problem":
+    def _submit(self, submission: Submission) -> "asyncio.Future[Outcome] | Problem":
         try:
-            return self._ledger.committer.submit(entry)
+            return self._ledger.committer.submit(submission)
         except (Overloaded, Unavailable) as error:
             return as_problem(error)
 
-    async def _together(self, items: list[Entry | Problem], *, dry_run: bool) -> list[dict[str, Any]]:
-        entries = []
+    async def _together(self, items: list[Submission | Problem], *, dry_run: bool) -> list[dict[str, Any]]:
+        submissions = []
         for index, item in enumerate(items):
             if isinstance(item, Problem):
                 raise _batch_refused(index, item)
-            entries.append(item)
+            submissions.append(item)
         if dry_run:
-            outcomes = await self._ledger.rehearse(entries, atomic=True)
+            outcomes = await self._ledger.rehearse(submissions, atomic=True)
         else:
-            outcomes = await self._ledger.execute_together(entries) if entries else []
+            outcomes = await self._ledger.execute_together(submissions) if submissions else []
         for outcome in outcomes:
             if isinstance(outcome, Refusal):
                 raise from_refusal(outcome)

@@ -20,9 +20,9 @@ from api.import_report import Stop, Tally
 from api.operations import Defaults
 from api.rating import Options, Rated, Rating
 from api.usage_file import FileProblem, Row, RowProblem, UsageFile, open_file
-from ledger.entries import Entry, Outcome, Overloaded, Recorded, Unavailable
 from ledger.errors import AccountExists, BatchRefused
 from ledger.service import Ledger
+from ledger.submissions import Outcome, Overloaded, Recorded, Submission, Unavailable
 
 WINDOW = 2_000
 """Rows in flight."""
@@ -170,7 +170,7 @@ class Import:
                     raise
                 await asyncio.sleep(_PAUSE)
 
-    async def _attempt(self, rated: Rated, rating: Rating, deduction: Entry) -> Outcome:
+    async def _attempt(self, rated: Rated, rating: Rating, deduction: Submission) -> Outcome:
         """Both commands are submitted at once: the ledger keeps the order of those for one account."""
         opening = None if self._options.opening is None else self._opening(rated.account_id, rating)
         outcome = self._ledger.committer.submit(deduction)

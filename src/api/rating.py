@@ -22,10 +22,10 @@ from api.problems import from_pydantic
 from api.usage_file import Row, RowProblem, shown
 from ledger.amounts import MAX_AMOUNT, Kind
 from ledger.commands import check_account_id
-from ledger.entries import Entry
 from ledger.errors import InvalidField
 from ledger.receipts import fingerprint
 from ledger.store.codec import Metadata
+from ledger.submissions import Submission
 
 ACTOR = "import"
 USAGE_NAMES = ("provider", "model", "project", "member", "metric")
@@ -108,11 +108,11 @@ class Rating:
         body = _valid(account_id, {"amount": amount or 1, **fields})
         return Rated(row, account_id, amount, body) if amount else None
 
-    def deduction(self, rated: Rated) -> Callable[[], Entry]:
+    def deduction(self, rated: Rated) -> Callable[[], Submission]:
         """What makes the command for a row, as often as it has to be sent."""
         return self._command("deduct", rated.account_id, rated.body, f"{self._key}{rated.row.number}")
 
-    def opening(self, account_id: str) -> Callable[[], list[Entry]]:
+    def opening(self, account_id: str) -> Callable[[], list[Submission]]:
         """What makes the commands that open an account, all of them or none.
 
         The opening says what all of them give. So an account that was opened by somebody else, or with other options,
@@ -136,13 +136,13 @@ class Rating:
         said = {name: value(row) for name, value in self._usage.items()}
         return {name: value for name, value in said.items() if value != ""} or None
 
-    def _command(self, name: str, account_id: str, body: Body, key: str) -> Callable[[], Entry]:
-        """An entry is used up by sending it, its request id is not: by that the ledger knows an answer for ours."""
+    def _command(self, name: str, account_id: str, body: Body, key: str) -> Callable[[], Submission]:
+        """A submission is used up by sending it, its request id is not: by that the ledger knows an answer for ours."""
         operation = OPERATIONS[name]
         command = operation.build(account_id, {}, body, self._defaults)
         metadata = Metadata(ACTOR, name, key, f"{self._origin}-{next(self._numbers):x}")
         mark = fingerprint(operation.values({}, body))
-        return lambda: Entry(command, metadata, mark)
+        return lambda: Submission(command, metadata, mark)
 
 
 class _Time:

@@ -22,11 +22,11 @@ from api.schemas import BalanceAnswer, Feed, Health, ReceiptAnswer
 from api.wiring import Wiring
 from ledger.amounts import MAX_AMOUNT
 from ledger.commands import MAX_ID
-from ledger.entries import Recorded
 from ledger.errors import AccountNotFound
 from ledger.service import Ledger
 from ledger.store.codec import TOPICS
 from ledger.store.log import StoredRow
+from ledger.submissions import Recorded
 
 PAGE = 100
 MAX_PAGE = 1_000

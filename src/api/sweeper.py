@@ -13,9 +13,9 @@ from psycopg_pool import PoolTimeout
 
 from api import metrics
 from ledger.commands import RecordExpiries
-from ledger.entries import Entry, Overloaded, Recorded, Unavailable
 from ledger.service import Ledger
 from ledger.store.codec import Metadata
+from ledger.submissions import Overloaded, Recorded, Submission, Unavailable
 from projections.deadlines import Deadlines
 
 _RETRY = 2.0
@@ -54,7 +54,7 @@ class Sweeper:
         now = self._ledger.clock()
         accounts = await deadlines.due(now, self._batch)
         try:
-            outcomes = await asyncio.gather(*[self._ledger.execute(_entry(account)) for account in accounts])
+            outcomes = await asyncio.gather(*[self._ledger.execute(_submission(account)) for account in accounts])
         except Overloaded:
             return 0  # commands come first; the next turn looks again
         events = sum(len(outcome.events) for outcome in outcomes if isinstance(outcome, Recorded))
@@ -63,5 +63,5 @@ class Sweeper:
         return events
 
 
-def _entry(account_id: str) -> Entry:
-    return Entry(RecordExpiries(account_id), Metadata("sweeper", "expire", None, "sweep"))
+def _submission(account_id: str) -> Submission:
+    return Submission(RecordExpiries(account_id), Metadata("sweeper", "expire", None, "sweep"))

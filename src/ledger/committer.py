@@ -21,7 +21,6 @@ from ledger.aggregate import decide
 from ledger.cache import StateCache
 from ledger.deliberation import check_version
 from ledger.desks import Desk, Desks
-from ledger.entries import Entry, Outcome, Recorded, Unavailable, Unit
 from ledger.errors import Refusal
 from ledger.intake import Intake
 from ledger.lifeline import LOST, Lifeline
@@ -30,7 +29,8 @@ from ledger.past import NO_PAST, subjects
 from ledger.slow_lane import SlowLane
 from ledger.snapshots import EVERY, Snapshots
 from ledger.store.batch import Appended
-from ledger.store.log import EventLog, Executed
+from ledger.store.log import EventLog
+from ledger.submissions import Outcome, Submission, Unavailable, Unit
 
 DeskSet = dict[Desk, None]
 """Desks in order."""
@@ -79,22 +79,22 @@ class Committer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._lifeline.close()
 
-    def submit(self, entry: Entry) -> asyncio.Future[Outcome]:
+    def submit(self, submission: Submission) -> asyncio.Future[Outcome]:
         """Take a command in. Raises Overloaded or Unavailable at once when it cannot be taken."""
         self.intake.admit(1)
-        entry.outcome = outcome = asyncio.get_running_loop().create_future()
-        desk = self._desks.find(entry.account_id) or self._open_desk(entry.account_id)
+        submission.outcome = outcome = asyncio.get_running_loop().create_future()
+        desk = self._desks.find(submission.account_id) or self._open_desk(submission.account_id)
         if desk.blocks:
-            desk.waiting.append(entry)
+            desk.waiting.append(submission)
         else:
-            self._take(desk, entry)
+            self._take(desk, submission)
         return outcome
 
-    def submit_together(self, entries: Sequence[Entry]) -> asyncio.Future[list[Outcome]]:
+    def submit_together(self, submissions: Sequence[Submission]) -> asyncio.Future[list[Outcome]]:
         """Take an atomic batch in: all of it is carried out, or none. Raises as submit does."""
-        self.intake.admit(len(entries))
+        self.intake.admit(len(submissions))
         together = asyncio.get_running_loop().create_future()
-        self._go_slow(Unit(list(entries), together))
+        self._go_slow(Unit(list(submissions), together))
         return together
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -122,38 +122,38 @@ class Committer:
 
     # Deciding --------------------------------------------------------------------------------------------------
 
-    def _take(self, desk: Desk, entry: Entry) -> None:
-        """Decide an entry on its desk's state and put it into the open batch."""
-        receipt = entry.receipt
+    def _take(self, desk: Desk, submission: Submission) -> None:
+        """Decide a submission on its desk's state and put it into the open batch."""
+        receipt = submission.receipt
         if receipt is not None and (leader := desk.keys.get(receipt)) is not None:
-            leader.followers = [*(leader.followers or ()), entry]
+            leader.followers = [*(leader.followers or ()), submission]
             return
-        if subjects(entry.command, desk.account, NO_PAST):
-            self._go_slow(Unit([entry], None))
+        if subjects(submission.command, desk.account, NO_PAST):
+            self._go_slow(Unit([submission], None))
             return
-        self._decide(desk, entry)
+        self._decide(desk, submission)
         if receipt is not None:
-            desk.keys[receipt] = entry
+            desk.keys[receipt] = submission
         desk.in_batches += 1
         if not self._batches or self._batches[-1].full:
             self._batches.append(OpenBatch())
             self._work.set()
-        self._batches[-1].add(entry)
+        self._batches[-1].add(submission)
 
-    def _decide(self, desk: Desk, entry: Entry) -> None:
-        entry.desk = desk
+    def _decide(self, desk: Desk, submission: Submission) -> None:
+        submission.desk = desk
         account = desk.account
         try:
-            check_version(entry, account)
-            entry.events = decide(entry.command, account, self._clock())
+            check_version(submission, account)
+            submission.events = decide(submission.command, account, self._clock())
         except Refusal as refusal:
-            entry.events, entry.refusal = (), refusal
+            submission.events, submission.refusal = (), refusal
         else:
-            entry.refusal = None
-            for event in entry.events:
+            submission.refusal = None
+            for event in submission.events:
                 account = evolve(account, event)
             desk.account = account
-        entry.after = account
+        submission.after = account
 
     # Committing ------------------------------------------------------------------------------------------------
 
@@ -170,11 +170,11 @@ class Committer:
         try:
             appended = await self._lifeline.writer.append(batch.rows)
         except LOST as error:
-            self._retreat(_desks_of(batch.entries), batch.entries)
+            self._retreat(_desks_of(batch.submissions), batch.submissions)
             await self._renew(error)
         except Exception as error:  # ours or the database's: whatever it is, those who wait must hear of it
-            _log.exception("a batch of %d commands could not be appended", len(batch.entries))
-            self._drop(batch.entries, error)
+            _log.exception("a batch of %d commands could not be appended", len(batch.submissions))
+            self._drop(batch.submissions, error)
         else:
             self._settle(batch, appended)
 
@@ -190,52 +190,51 @@ class Committer:
     def _settle(self, batch: OpenBatch, appended: Appended) -> None:
         """Answer what was appended, and send what was not to where it is decided again."""
         if not appended.stale and not appended.used:
-            self._answer_all(batch.entries, appended.first_position)
+            self._answer_all(batch.submissions, appended.first_position)
             return
         used = {batch.by_row[row] for row in appended.used}
         stale = {desk: None for name in sorted(appended.stale) if (desk := self._desks.find(name)) is not None}
-        rewound = dict.fromkeys(_desks_of([e for e in batch.entries if e in used and e.events]))
+        rewound = dict.fromkeys(_desks_of([e for e in batch.submissions if e in used and e.events]))
         rewound = {desk: None for desk in rewound if desk not in stale}
-        good = [e for e in batch.entries if e not in used and e.desk not in stale and e.desk not in rewound]
-        replays = [e for e in batch.entries if e in used and e.desk not in stale]
+        good = [e for e in batch.submissions if e not in used and e.desk not in stale and e.desk not in rewound]
+        replays = [e for e in batch.submissions if e in used and e.desk not in stale]
         self._answer_all(good, appended.first_position)
         if replays:
             self._depart(replays)
             self._spawn(self._replay(replays))
         if rewound:
-            self._rewind(rewound, [e for e in batch.entries if e.desk in rewound and e not in used])
+            self._rewind(rewound, [e for e in batch.submissions if e.desk in rewound and e not in used])
         if stale:
-            self._retreat(stale, [e for e in batch.entries if e.desk in stale])
+            self._retreat(stale, [e for e in batch.submissions if e.desk in stale])
 
-    def _answer_all(self, entries: Iterable[Entry], position: int) -> None:
-        """Answer entries of which the log has the events, the first at `position`; refusals stand."""
-        for entry in entries:
-            desk = entry.desk
+    def _answer_all(self, submissions: Iterable[Submission], position: int) -> None:
+        """Answer submissions of which the log has the events, the first at `position`; refusals stand."""
+        for submission in submissions:
+            desk = submission.desk
             assert desk is not None
             desk.in_batches -= 1
-            if entry.receipt is not None:
-                desk.keys.pop(entry.receipt, None)
-            if entry.refusal is not None:
-                self.intake.answer(entry, entry.refusal)
+            if submission.receipt is not None:
+                desk.keys.pop(submission.receipt, None)
+            if submission.refusal is not None:
+                self.intake.answer(submission, submission.refusal)
             else:
-                count = len(entry.events)
+                count = len(submission.events)
                 position += count
-                desk.committed = after = entry.after
-                version = after.version if after is not None else 0
-                self.intake.answer(entry, Recorded(entry.account_id, version, position - 1, entry.events, False))
-                if after is not None and version % EVERY < count:
+                desk.committed = after = submission.after
+                self.intake.answer(submission, submission.recorded(position - 1))
+                if after is not None and after.version % EVERY < count:
                     self._snapshots.notice(after)
-            if entry.followers:
-                self._answer_followers(desk, entry, position - 1)
+            if submission.followers:
+                self._answer_followers(desk, submission, position - 1)
             if not desk.in_batches:
                 self._desks.leave(desk)
 
-    def _answer_followers(self, desk: Desk, leader: Entry, position: int) -> None:
+    def _answer_followers(self, desk: Desk, leader: Submission, position: int) -> None:
         """Those that came with the key of `leader` while it was in flight get its answer, or their own turn."""
         followers, leader.followers = leader.followers or [], None
         for follower in followers:
             if leader.refusal is None:
-                self.intake.answer(follower, follower.replay(_executed(leader, position)))
+                self.intake.answer(follower, follower.replay(leader.executed(position)))
             elif desk.blocks:
                 desk.waiting.append(follower)
             else:
@@ -243,22 +242,22 @@ class Committer:
 
     # What the log did not take ---------------------------------------------------------------------------------
 
-    def _depart(self, entries: Iterable[Entry]) -> None:
-        """Take entries off their desks: their outcome is found elsewhere."""
-        for entry in entries:
-            desk = entry.desk
+    def _depart(self, submissions: Iterable[Submission]) -> None:
+        """Take submissions off their desks: their outcome is found elsewhere."""
+        for submission in submissions:
+            desk = submission.desk
             assert desk is not None
             desk.in_batches -= 1
-            if entry.receipt is not None:
-                desk.keys.pop(entry.receipt, None)
+            if submission.receipt is not None:
+                desk.keys.pop(submission.receipt, None)
             self._desks.leave(desk)
 
-    async def _replay(self, entries: list[Entry]) -> None:
-        """Answer entries whose keys were used before, from their receipts."""
-        family = [member for entry in entries for member in (entry, *(entry.followers or ()))]
+    async def _replay(self, submissions: list[Submission]) -> None:
+        """Answer submissions whose keys were used before, from their receipts."""
+        family = [member for submission in submissions for member in (submission, *(submission.followers or ()))]
         try:
             async with self._log.reader() as reader:
-                found = await reader.executed([(e.account_id, e.receipt or "") for e in entries])
+                found = await reader.executed([(e.account_id, e.receipt or "") for e in submissions])
         except Exception as error:  # those who wait must hear of it
             for member in family:
                 self.intake.fail(member, _as_told(error))
@@ -267,45 +266,45 @@ class Committer:
             executed = found[member.account_id, member.receipt or ""]
             self.intake.answer(member, member.replay(executed))
 
-    def _withdraw(self, desks: DeskSet, entries: Iterable[Entry]) -> list[Entry]:
-        """All entries in flight at some desks, in order: those of a failed batch, then those of later batches."""
-        back = list(entries)
+    def _withdraw(self, desks: DeskSet, submissions: Iterable[Submission]) -> list[Submission]:
+        """All submissions in flight at some desks, in order: those of a failed batch, then those of later batches."""
+        back = list(submissions)
         for batch in self._batches:
             back += batch.withdraw(desks)
         self._depart(back)
-        flat = [member for entry in back for member in (entry, *(entry.followers or ()))]
-        for entry in back:
-            entry.followers = None
+        flat = [member for submission in back for member in (submission, *(submission.followers or ()))]
+        for submission in back:
+            submission.followers = None
         return flat
 
-    def _rewind(self, desks: DeskSet, entries: Iterable[Entry]) -> None:
-        """Decide entries again on what is in the log: one before them was a replay, so they built on nothing."""
+    def _rewind(self, desks: DeskSet, submissions: Iterable[Submission]) -> None:
+        """Decide submissions again on what is in the log: one before them was a replay, so they built on nothing."""
         for desk in desks:
             desk.blocks += 1
-        back = self._withdraw(desks, entries)
+        back = self._withdraw(desks, submissions)
         for desk in desks:
             desk.account = desk.committed
-            desk.waiting.extendleft(reversed([entry for entry in back if entry.account_id == desk.account_id]))
+            desk.waiting.extendleft(reversed([one for one in back if one.account_id == desk.account_id]))
         for desk in desks:
             self._unblock(desk)
 
-    def _retreat(self, desks: DeskSet, entries: Iterable[Entry]) -> None:
-        """Decide entries again under the append lock: somebody else wrote, or the outcome is not known."""
+    def _retreat(self, desks: DeskSet, submissions: Iterable[Submission]) -> None:
+        """Decide submissions again under the append lock: somebody else wrote, or the outcome is not known."""
         for desk in desks:
             desk.blocks += 1
-        self._slow_lane.add_first([Unit([entry], None) for entry in self._withdraw(desks, entries)])
+        self._slow_lane.add_first([Unit([submission], None) for submission in self._withdraw(desks, submissions)])
         self._work.set()
         for desk in desks:
             desk.account = desk.committed
             self._unblock(desk)
 
-    def _drop(self, entries: list[Entry], error: Exception) -> None:
-        """Fail entries that the log cannot take, with everything that was decided on top of them."""
-        desks = _desks_of(entries)
+    def _drop(self, submissions: list[Submission], error: Exception) -> None:
+        """Fail submissions that the log cannot take, with everything that was decided on top of them."""
+        desks = _desks_of(submissions)
         for desk in desks:
             desk.blocks += 1
-        for entry in self._withdraw(desks, entries):
-            self.intake.fail(entry, error)
+        for submission in self._withdraw(desks, submissions):
+            self.intake.fail(submission, error)
         for desk in desks:
             desk.account = desk.committed
             self._unblock(desk)
@@ -345,18 +344,18 @@ class Committer:
     def _abandon(self) -> None:
         """Answer everyone who waits that the outcome is not known, and begin with clean desks."""
         self.intake.available = False
-        entries: list[Entry] = []
+        submissions: list[Submission] = []
         for desk in self._desks:
-            entries += desk.waiting
+            submissions += desk.waiting
             desk.waiting.clear()
         for batch in self._batches:
-            entries += [member for entry in batch.entries for member in (entry, *(entry.followers or ()))]
+            submissions += [member for one in batch.submissions for member in (one, *(one.followers or ()))]
         units = self._slow_lane.take_all()
         self._batches.clear()
         self._unloaded.clear()
         self._desks.clear()
-        for entry in entries:
-            self.intake.fail(entry, Unavailable())
+        for submission in submissions:
+            self.intake.fail(submission, Unavailable())
         self.intake.fail_units(units, Unavailable())
 
 
@@ -368,9 +367,5 @@ def _as_told(error: Exception) -> Exception:
     return error
 
 
-def _desks_of(entries: Iterable[Entry]) -> DeskSet:
-    return {entry.desk: None for entry in entries if entry.desk is not None}
-
-
-def _executed(entry: Entry, position: int) -> Executed:
-    return Executed(entry.account_id, entry.version, position, entry.events, entry.metadata, entry.fingerprint)
+def _desks_of(submissions: Iterable[Submission]) -> DeskSet:
+    return {submission.desk: None for submission in submissions if submission.desk is not None}

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 
 from ledger.account import Account
 from ledger.cache import StateCache
-from ledger.entries import Entry
+from ledger.submissions import Submission
 
 
 class Desk:
     """One account while commands for it are in flight.
 
     `account` is its state after everything decided so far, `committed` after everything that is in the log.
-    While `blocks` is not 0 new entries wait: the state is being loaded or a unit is under way.
+    While `blocks` is not 0 new submissions wait: the state is being loaded or a unit is under way.
     """
 
     __slots__ = ("account", "account_id", "blocks", "committed", "in_batches", "keys", "waiting")
@@ -23,9 +23,9 @@ class Desk:
         self.committed = account
         self.blocks = 0
         self.in_batches = 0
-        self.keys: dict[str, Entry] = {}
-        """Entries in batches by their receipts, for those that come with the same key meanwhile."""
-        self.waiting: deque[Entry] = deque()
+        self.keys: dict[str, Submission] = {}
+        """Submissions in batches by their receipts, for those that come with the same key meanwhile."""
+        self.waiting: deque[Submission] = deque()
 
 
 class Desks:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 
-from ledger.entries import Entry, Outcome, Overloaded, Unavailable, Unit
+from ledger.submissions import Outcome, Overloaded, Submission, Unavailable, Unit
 
 PATIENCE = 10.0
 """Seconds that a stop waits for what is in flight; a database that is stuck must not keep a service from stopping."""
@@ -28,21 +28,21 @@ class Intake:
             raise Overloaded
         self.waiting += count
 
-    def answer(self, entry: Entry, outcome: Outcome) -> None:
-        """Give an entry its outcome."""
-        entry.answer(outcome)
+    def answer(self, submission: Submission, outcome: Outcome) -> None:
+        """Give a submission its outcome."""
+        submission.answer(outcome)
         self._one_less()
 
-    def fail(self, entry: Entry, error: Exception) -> None:
-        """Say that an entry has no outcome."""
-        entry.fail(error)
+    def fail(self, submission: Submission, error: Exception) -> None:
+        """Say that a submission has no outcome."""
+        submission.fail(error)
         self._one_less()
 
     def fail_units(self, units: Iterable[Unit], error: Exception) -> None:
         """Say it of whole units."""
         for unit in units:
-            for entry in unit.entries:
-                self.fail(entry, error)
+            for submission in unit.submissions:
+                self.fail(submission, error)
             if unit.atomic is not None and not unit.atomic.done():
                 unit.atomic.set_exception(error)
 

@@ -3,59 +3,58 @@
 from collections.abc import Container
 
 from ledger.desks import Desk
-from ledger.entries import Entry
 from ledger.past import subject_of
 from ledger.store.batch import Row, check
 from ledger.store.codec import encode
+from ledger.submissions import Submission
 
 MAX_ROWS = 2_000
 """Rows of one append: more would make the wait for a commit felt."""
 
 
 class OpenBatch:
-    """Entries that were decided, with the rows that append them."""
+    """Submissions that were decided, with the rows that append them."""
 
-    __slots__ = ("by_row", "entries", "rows")
+    __slots__ = ("by_row", "rows", "submissions")
 
     def __init__(self) -> None:
-        self.entries: list[Entry] = []
+        self.submissions: list[Submission] = []
         self.rows: list[Row] = []
-        self.by_row: list[Entry] = []
+        self.by_row: list[Submission] = []
 
     @property
     def full(self) -> bool:
-        """Whether the next entry belongs into another batch."""
+        """Whether the next submission belongs into another batch."""
         return len(self.rows) >= MAX_ROWS
 
-    def add(self, entry: Entry) -> None:
-        """Add an entry that was decided: its events, the last one with the receipt, or a check for its refusal."""
-        self.entries.append(entry)
-        events = entry.events
+    def add(self, submission: Submission) -> None:
+        """Add a submission that was decided: its events, the last one with the receipt, or a check for its refusal."""
+        self.submissions.append(submission)
+        events = submission.events
         count = len(events)
-        version = entry.version - count
+        version = submission.version - count
         if not count:
-            self._add_row(entry, check(entry.account_id, version + 1, entry.receipt))
+            self._add_row(submission, check(submission.account_id, version + 1, submission.receipt))
             return
-        signature = (None, None, None) if entry.receipt is None else (entry.receipt, entry.fingerprint, count)
+        receipt = submission.receipt
+        signature = (None, None, None) if receipt is None else (receipt, submission.fingerprint, count)
         for event in events:
             version += 1
             count -= 1
-            topic, state = encode(event, entry.metadata)
-            row = (entry.account_id, version, topic, state, subject_of(event))
-            self._add_row(entry, Row(*row, None, None, None) if count else Row(*row, *signature))
+            topic, state = encode(event, submission.metadata)
+            row = (submission.account_id, version, topic, state, subject_of(event))
+            self._add_row(submission, Row(*row, None, None, None) if count else Row(*row, *signature))
 
-    def _add_row(self, entry: Entry, row: Row) -> None:
+    def _add_row(self, submission: Submission, row: Row) -> None:
         self.rows.append(row)
-        self.by_row.append(entry)
+        self.by_row.append(submission)
 
-    def withdraw(self, desks: Container[Desk | None]) -> list[Entry]:
-        """Take out and return the entries of some desks."""
-        gone = [entry for entry in self.entries if entry.desk in desks]
+    def withdraw(self, desks: Container[Desk | None]) -> list[Submission]:
+        """Take out and return the submissions of some desks."""
+        gone = [submission for submission in self.submissions if submission.desk in desks]
         if gone:
-            self.entries = [entry for entry in self.entries if entry.desk not in desks]
-            staying = [
-                (row, entry) for row, entry in zip(self.rows, self.by_row, strict=True) if entry.desk not in desks
-            ]
+            self.submissions = [submission for submission in self.submissions if submission.desk not in desks]
+            staying = [pair for pair in zip(self.rows, self.by_row, strict=True) if pair[1].desk not in desks]
             self.rows = [row for row, _ in staying]
-            self.by_row = [entry for _, entry in staying]
+            self.by_row = [submission for _, submission in staying]
         return gone

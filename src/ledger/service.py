@@ -10,13 +10,13 @@ from ledger.account import Account
 from ledger.cache import StateCache
 from ledger.committer import Committer
 from ledger.deliberation import Deliberation
-from ledger.entries import Entry, Outcome, Recorded, Unit
 from ledger.events import Event
 from ledger.receipts import receipt_name
 from ledger.settle import settle
 from ledger.snapshots import Snapshots
 from ledger.store.codec import decode
 from ledger.store.log import EventLog, Executed, Head, StoredRow
+from ledger.submissions import Outcome, Recorded, Submission, Unit
 
 
 def utc_now() -> datetime:
@@ -72,34 +72,34 @@ class Ledger:
             await self._snapshots.write()
             await self.log.close()
 
-    async def execute(self, entry: Entry) -> Outcome:
+    async def execute(self, submission: Submission) -> Outcome:
         """Carry out a command. Raises Overloaded or Unavailable; a refusal is an outcome."""
-        return await self.committer.submit(entry)
+        return await self.committer.submit(submission)
 
-    async def execute_together(self, entries: Sequence[Entry]) -> list[Outcome]:
+    async def execute_together(self, submissions: Sequence[Submission]) -> list[Outcome]:
         """Carry out all commands or none. Raises Overloaded or Unavailable."""
-        return await self.committer.submit_together(entries)
+        return await self.committer.submit_together(submissions)
 
-    async def rehearse(self, entries: Sequence[Entry], *, atomic: bool) -> list[Outcome]:
+    async def rehearse(self, submissions: Sequence[Submission], *, atomic: bool) -> list[Outcome]:
         """What the commands would lead to, one after the other, without recording anything.
 
         Versions are those that they would get; positions are 0.
         """
-        known = {entry.account_id: self.cache.get(entry.account_id) for entry in entries}
+        known = {submission.account_id: self.cache.get(submission.account_id) for submission in submissions}
         async with self.log.reader() as reader:
-            deliberation = await Deliberation.prepare(reader, entries, known, self.clock)
+            deliberation = await Deliberation.prepare(reader, submissions, known, self.clock)
         if atomic:
             together: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-            deliberation.decide_unit(Unit(list(entries), together))
+            deliberation.decide_unit(Unit(list(submissions), together))
         else:
-            for entry in entries:
-                deliberation.decide_unit(Unit([entry], None))
+            for submission in submissions:
+                deliberation.decide_unit(Unit([submission], None))
         outcomes = deliberation.answers
-        for entry in deliberation.decided:
-            outcomes[entry] = Recorded(entry.account_id, entry.version, 0, entry.events, False)
+        for submission in deliberation.decided:
+            outcomes[submission] = Recorded(submission.account_id, submission.version, 0, submission.events, False)
         for follower, leader in deliberation.follows.items():
             outcomes.setdefault(follower, outcomes[leader])
-        return [outcomes[entry] for entry in entries]
+        return [outcomes[submission] for submission in submissions]
 
     async def account_at(self, account_id: str, at: datetime | None = None) -> AccountAt | None:
         """An account now, or as it was at a past moment; None when it did not exist then."""

@@ -13,12 +13,12 @@ from datetime import datetime
 from ledger.account import Account
 from ledger.deliberation import Deliberation
 from ledger.desks import Desk, Desks
-from ledger.entries import Entry, Recorded, Unit
 from ledger.intake import Intake
 from ledger.lifeline import LOST
 from ledger.open_batch import OpenBatch
 from ledger.snapshots import EVERY, Snapshots
 from ledger.store.log import Writer
+from ledger.submissions import Recorded, Submission, Unit
 
 MAX_UNITS = 500
 """Units that one transaction carries, so that other processes get their turn."""
@@ -63,9 +63,9 @@ class SlowLane:
         self._units.extendleft(reversed(units))
 
     def _block(self, unit: Unit) -> None:
-        for entry in unit.entries:
-            entry.desk = self._desks.find(entry.account_id) or self._desks.open(entry.account_id)
-            entry.desk.blocks += 1
+        for submission in unit.submissions:
+            submission.desk = self._desks.find(submission.account_id) or self._desks.open(submission.account_id)
+            submission.desk.blocks += 1
 
     def runnable(self) -> list[Unit]:
         """Take the next units whose accounts have nothing in the fast lane, in order for each account."""
@@ -90,11 +90,11 @@ class SlowLane:
 
     async def commit(self, writer: Writer, units: list[Unit]) -> None:
         """Decide, append and answer units. Raises LOST for a lost connection, with the units back in the lane."""
-        entries = [entry for unit in units for entry in unit.entries]
+        submissions = [submission for unit in units for submission in unit.submissions]
         known = {desk.account_id: desk.committed for desk in _desks_of(units)}
         try:
             async with writer.exclusively():
-                deliberation = await Deliberation.prepare(writer, entries, known, self._clock)
+                deliberation = await Deliberation.prepare(writer, submissions, known, self._clock)
                 for unit in units:
                     deliberation.decide_unit(unit)
                 first_position = await _append(writer, deliberation.decided)
@@ -115,21 +115,21 @@ class SlowLane:
 
     def _settle(self, units: list[Unit], deliberation: Deliberation, position: int) -> None:
         outcomes = deliberation.answers
-        for entry in deliberation.decided:
-            position += len(entry.events)
-            assert entry.after is not None
-            outcomes[entry] = Recorded(entry.account_id, entry.version, position - 1, entry.events, False)
-            if entry.version % EVERY < len(entry.events):
-                self._snapshots.notice(entry.after)
+        for submission in deliberation.decided:
+            position += len(submission.events)
+            assert submission.after is not None
+            outcomes[submission] = submission.recorded(position - 1)
+            if submission.version % EVERY < len(submission.events):
+                self._snapshots.notice(submission.after)
         for follower, leader in deliberation.follows.items():
             first = outcomes[leader]
             assert isinstance(first, Recorded)
             outcomes.setdefault(follower, first._replace(replayed=True))
         for unit in units:
-            for entry in unit.entries:
-                self._intake.answer(entry, outcomes[entry])
+            for submission in unit.submissions:
+                self._intake.answer(submission, outcomes[submission])
             if unit.atomic is not None and not unit.atomic.done():
-                unit.atomic.set_result([outcomes[entry] for entry in unit.entries])
+                unit.atomic.set_result([outcomes[submission] for submission in unit.submissions])
         self._return_desks(units, deliberation.accounts)
 
     def _return_desks(self, units: list[Unit], accounts: dict[str, Account | None]) -> None:
@@ -153,14 +153,14 @@ class SlowLane:
 
 
 def _desks_of(units: Iterable[Unit]) -> list[Desk]:
-    """The desk of every entry; one that has several entries is there several times, as it is blocked."""
-    return [entry.desk for unit in units for entry in unit.entries if entry.desk is not None]
+    """The desk of every submission; one that has several submissions is there several times, as it is blocked."""
+    return [submission.desk for unit in units for submission in unit.submissions if submission.desk is not None]
 
 
-async def _append(writer: Writer, decided: list[Entry]) -> int:
+async def _append(writer: Writer, decided: list[Submission]) -> int:
     batch = OpenBatch()
-    for entry in decided:
-        batch.add(entry)
+    for submission in decided:
+        batch.add(submission)
     appended = await writer.append(batch.rows)
     if appended.stale or appended.used:  # nobody else can write now
         raise HistoryLost(f"it is behind what was read of {sorted(appended.stale)}")

@@ -45,7 +45,7 @@ from ledger.events import (
     HoldReleased,
 )
 from ledger.holds import LONGEST_HOLD, Hold, Returns, with_fate
-from ledger.lots import MAX_DRAWS, MAX_OPEN_LOTS, Draw, Draws, Lot, draw, put, put_all, take
+from ledger.lots import MAX_DRAWS, MAX_OPEN_LOTS, Draw, Draws, Lot, draw, put_all, take
 from ledger.settle import settle
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal
 from tests.domain.strategies import DAY, MINUTE, SECOND, TICK

@@ -5,25 +5,25 @@ import itertools
 from collections.abc import Sequence
 
 from ledger.commands import Command, DeductCredits, GrantCredits, OpenAccount
-from ledger.entries import Entry, Outcome, Recorded
 from ledger.receipts import fingerprint
 from ledger.service import Ledger
 from ledger.store.codec import Metadata
+from ledger.submissions import Outcome, Recorded, Submission
 
 _numbers = itertools.count(1)
 
 
-def entry(
+def submission(
     command: Command, operation: str, key: str | None, body: Sequence[object] = (), version: int | None = None
-) -> Entry:
-    """An entry as the HTTP door makes it."""
+) -> Submission:
+    """A submission as the HTTP door makes it."""
     metadata = Metadata("key:test", operation, key, f"r{next(_numbers)}")
-    return Entry(command, metadata, fingerprint(body), version)
+    return Submission(command, metadata, fingerprint(body), version)
 
 
-def deduction(account: str, amount: int, key: str) -> Entry:
-    """An entry that deducts."""
-    return entry(DeductCredits(account, amount, key), "deduct", key, (amount, key))
+def deduction(account: str, amount: int, key: str) -> Submission:
+    """A submission that deducts."""
+    return submission(DeductCredits(account, amount, key), "deduct", key, (amount, key))
 
 
 async def deduct(ledger: Ledger, account: str, amount: int, key: str) -> Outcome:
@@ -33,11 +33,11 @@ async def deduct(ledger: Ledger, account: str, amount: int, key: str) -> Outcome
 
 async def open_account(ledger: Ledger, account: str, *, permanent: int = 0, subscription: int = 0) -> None:
     """An account with some credits."""
-    done = await ledger.execute(entry(OpenAccount(account, permanent), "open", account, (permanent,)))
+    done = await ledger.execute(submission(OpenAccount(account, permanent), "open", account, (permanent,)))
     assert isinstance(done, Recorded)
     if subscription:
         command = GrantCredits(account, "subscription", subscription)
-        assert isinstance(await ledger.execute(entry(command, "grant", "first", (subscription,))), Recorded)
+        assert isinstance(await ledger.execute(submission(command, "grant", "first", (subscription,))), Recorded)
 
 
 async def balance(ledger: Ledger, account: str) -> int:

@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from ledger.commands import OpenAccount, ReverseDeduction, VoidGrant
-from ledger.entries import Entry, Overloaded, Recorded, Unavailable
 from ledger.errors import (
     AccountNotFound,
     BatchRefused,
@@ -16,8 +15,9 @@ from ledger.errors import (
 from ledger.events import CreditsDeducted, CreditsExpired
 from ledger.service import Ledger
 from ledger.snapshots import EVERY
+from ledger.submissions import Overloaded, Recorded, Submission, Unavailable
 from tests.conftest import Clock
-from tests.store.asking import all_events, balance, deduct, deduction, entry, open_account, sound
+from tests.store.asking import all_events, balance, deduct, deduction, open_account, sound, submission
 
 
 async def test_many_at_once_on_one_account_take_exactly_what_there_is(each_ledger: Ledger) -> None:
@@ -128,12 +128,12 @@ async def test_commands_about_the_past_among_others(ledger: Ledger) -> None:
     assert isinstance(spent, Recorded)
     event = spent.events[0]
     assert isinstance(event, CreditsDeducted)
-    undo = [entry(ReverseDeduction("a", event.deduction_id, 10), "reverse", f"r{n}") for n in range(5)]
+    undo = [submission(ReverseDeduction("a", event.deduction_id, 10), "reverse", f"r{n}") for n in range(5)]
     others = [deduct(ledger, "a", 1, f"o{n}") for n in range(20)]
     outcomes = await asyncio.gather(*(ledger.execute(e) for e in undo), *others)
     assert [isinstance(o, Recorded) for o in outcomes[:5]] == [True] * 4 + [False]
     assert await balance(ledger, "a") == 80
-    void = await ledger.execute(entry(VoidGrant("a", "grt_2"), "void", "v"))
+    void = await ledger.execute(submission(VoidGrant("a", "grt_2"), "void", "v"))
     assert isinstance(void, Recorded)
     assert await balance(ledger, "a") == 0
 
@@ -145,7 +145,7 @@ async def test_time_takes_its_part_first(ledger: Ledger, clock: Clock) -> None:
     from ledger.commands import GrantCredits
 
     grant = GrantCredits("a", "subscription", 100, lifetime=timedelta(days=30))
-    assert isinstance(await ledger.execute(entry(grant, "grant", "g")), Recorded)
+    assert isinstance(await ledger.execute(submission(grant, "grant", "g")), Recorded)
     clock.forward(days=30)
     assert await balance(ledger, "a") == 10
     done = await deduct(ledger, "a", 10, "k")
@@ -185,7 +185,7 @@ async def test_stopping_finishes_what_is_in_flight_and_takes_no_more(database: s
 
 
 async def test_opening_twice_at_once(ledger: Ledger) -> None:
-    opening: list[Entry] = [entry(OpenAccount("a", 5), "open", f"k{n}", (5,)) for n in range(10)]
+    opening: list[Submission] = [submission(OpenAccount("a", 5), "open", f"k{n}", (5,)) for n in range(10)]
     outcomes = await asyncio.gather(*(ledger.execute(e) for e in opening))
     assert [o.replayed for o in outcomes if isinstance(o, Recorded)].count(False) == 1
     assert await balance(ledger, "a") == 5

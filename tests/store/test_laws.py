@@ -7,15 +7,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ledger.account import evolve, fold
-from ledger.entries import Recorded
 from ledger.errors import Refusal
 from ledger.service import Ledger
 from ledger.store.codec import decode, decode_snapshot, encode, encode_snapshot
+from ledger.submissions import Recorded
 from tests.conftest import Clock
 from tests.domain.journal import Journal
 from tests.domain.strategies import journals
 from tests.postgres import TestServer
-from tests.store.asking import entry
+from tests.store.asking import submission
 from tests.store.samples import METADATA
 
 
@@ -52,8 +52,8 @@ async def _replayed(conninfo: str, journal: Journal) -> None:
     async with Ledger(conninfo, clock=clock, cached_accounts=1).running() as ledger:
         for number, asked in enumerate(journal.asked):
             clock.now = asked.at
-            pending = entry(asked.command, "op", f"{number}", (number,))
-            again = entry(asked.command, "op", f"{number}", (number,))
+            pending = submission(asked.command, "op", f"{number}", (number,))
+            again = submission(asked.command, "op", f"{number}", (number,))
             outcome = await ledger.execute(pending)
             if isinstance(asked.told, Refusal):
                 assert isinstance(outcome, Refusal)

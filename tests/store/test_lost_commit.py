@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from ledger.commands import ReverseDeduction
-from ledger.entries import Entry, Recorded
 from ledger.errors import InsufficientCredits
 from ledger.service import Ledger
-from tests.store.asking import balance, deduct, deduction, entry, open_account, sound
+from ledger.submissions import Recorded, Submission
+from tests.store.asking import balance, deduct, deduction, open_account, sound, submission
 from tests.store.proxy import CuttingProxy, cutting_proxy
 
 ROUNDS = 40
@@ -59,6 +59,6 @@ async def test_atomic_batches_and_reversals_too(each_database: str) -> None:
         await sound(ledger)
 
 
-def reversal(account: str, turn: int) -> Entry:
+def reversal(account: str, turn: int) -> Submission:
     """Undo the deduction of a turn: after the opening and its grant each turn adds three events."""
-    return entry(ReverseDeduction(account, f"ded_{3 + 3 * turn}"), "reverse", f"{turn}")
+    return submission(ReverseDeduction(account, f"ded_{3 + 3 * turn}"), "reverse", f"{turn}")

@@ -10,9 +10,9 @@ from api import embedded
 from api.embedded import embedded_postgres
 from api.embedded_server import packaged_programs, run, server_in
 from ledger import lifeline
-from ledger.entries import Recorded, Unavailable
 from ledger.migrations import migrate
 from ledger.service import Ledger
+from ledger.submissions import Recorded, Unavailable
 from tests.store.asking import balance, deduct, open_account, sound
 
 

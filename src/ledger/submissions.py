@@ -1,4 +1,4 @@
-"""Entries: commands on their way through the committer, and what becomes of them."""
+"""Submissions: commands on their way through the committer, and what becomes of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ledger.errors import AccountExists, KeyReused, Refusal
 from ledger.receipts import differing_fields, receipt_name, same_body
+from ledger.store.log import Executed
 
 if TYPE_CHECKING:
     from ledger.account import Account
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from ledger.desks import Desk
     from ledger.events import Events
     from ledger.store.codec import Metadata
-    from ledger.store.log import Executed
 
 
 class Overloaded(Exception):
@@ -41,7 +41,7 @@ class Recorded(NamedTuple):
 Outcome = Recorded | Refusal
 
 
-class Entry:
+class Submission:
     """One command that waits for its outcome."""
 
     __slots__ = (
@@ -80,7 +80,16 @@ class Entry:
         self.events: Events = ()
         self.refusal: Refusal | None = None
         self.after: Account | None = None
-        self.followers: list[Entry] | None = None
+        self.followers: list[Submission] | None = None
+
+    def recorded(self, position: int) -> Recorded:
+        """The outcome when its events are in the log, the last one at `position`."""
+        return Recorded(self.account_id, self.version, position, self.events, replayed=False)
+
+    def executed(self, position: int) -> Executed:
+        """What its receipt will say."""
+        events, metadata = self.events, self.metadata
+        return Executed(self.account_id, self.version, position, events, metadata, self.fingerprint)
 
     def answer(self, outcome: Outcome) -> None:
         """Give the outcome to whoever still waits for it."""
@@ -93,7 +102,7 @@ class Entry:
             self.outcome.set_exception(error)
 
     def replay(self, executed: Executed) -> Outcome:
-        """The outcome when the key of this entry was used by `executed`: its answer again, or why not."""
+        """The outcome when the key of this submission was used by `executed`: its answer again, or why not."""
         mine = executed.metadata.request_id == self.metadata.request_id
         if mine or same_body(executed.fingerprint, self.fingerprint):
             return Recorded(executed.account_id, executed.version, executed.position, executed.events, not mine)
@@ -114,13 +123,13 @@ class Entry:
 
     @property
     def version(self) -> int:
-        """The account's version after this entry was decided."""
+        """The account's version after this submission was decided."""
         return self.after.version if self.after is not None else 0
 
 
 class Unit(NamedTuple):
-    """Entries that are decided under the append lock: one that needs it, or an atomic batch."""
+    """Submissions that are decided under the append lock: one that needs it, or an atomic batch."""
 
-    entries: list[Entry]
+    submissions: list[Submission]
     atomic: Future[list[Outcome]] | None
-    """Where the answer of an atomic batch goes; None for a single entry."""
+    """Where the answer of an atomic batch goes; None for a single submission."""
