@@ -28,6 +28,9 @@ from ledger.lots import Draws, total
 from ledger.service import AccountAt
 from ledger.submissions import Recorded
 
+_DEEDS = 2
+"""Events of a command that are its own, the last ones: before them stands what time had taken, perhaps a lot of it."""
+
 
 def answer(recorded: Recorded) -> dict[str, Any]:
     """What a command answers: where it is in the log, what it did, and the balance after it."""
@@ -39,7 +42,7 @@ def answer(recorded: Recorded) -> dict[str, Any]:
         "position": position,
         "recorded_at": last.recorded_at,
     }
-    for event in events:
+    for event in events[-_DEEDS:]:
         result.update(_deed(event))
     result["balance"] = balance_fields(last.balance)
     return result

@@ -49,6 +49,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "open_lots_limit_exceeded": (422, "Too many open lots"),
     "open_holds_limit_exceeded": (422, "Too many open holds"),
     "draws_limit_exceeded": (422, "Too many draws for one event"),
+    "reversals_limit_exceeded": (422, "Too many reversals of one deduction"),
     "rate_limited": (429, "Too many requests"),
     "internal_error": (500, "Something is wrong in the ledger"),
     "overloaded": (503, "The ledger is busy"),

@@ -125,7 +125,8 @@ class Committer:
     def _take(self, desk: Desk, submission: Submission) -> None:
         """Decide a submission on its desk's state and put it into the open batch."""
         receipt = submission.receipt
-        if receipt is not None and (leader := desk.keys.get(receipt)) is not None:
+        leader = desk.keys.get(receipt) if receipt is not None else None
+        if leader is not None and leader.refusal is None:  # a refusal does not use up its key: its turn is now
             leader.followers = [*(leader.followers or ()), submission]
             return
         if subjects(submission.command, desk.account, NO_PAST):
@@ -213,8 +214,7 @@ class Committer:
             desk = submission.desk
             assert desk is not None
             desk.in_batches -= 1
-            if submission.receipt is not None:
-                desk.keys.pop(submission.receipt, None)
+            _give_key_back(desk, submission)
             if submission.refusal is not None:
                 self.intake.answer(submission, submission.refusal)
             else:
@@ -224,21 +224,10 @@ class Committer:
                 self.intake.answer(submission, submission.recorded(position - 1))
                 if after is not None and after.version % EVERY < count:
                     self._snapshots.notice(after)
-            if submission.followers:
-                self._answer_followers(desk, submission, position - 1)
+            for follower in submission.followers or ():  # they came with its key while it was in flight
+                self.intake.answer(follower, follower.replay(submission.executed(position - 1)))
             if not desk.in_batches:
                 self._desks.leave(desk)
-
-    def _answer_followers(self, desk: Desk, leader: Submission, position: int) -> None:
-        """Those that came with the key of `leader` while it was in flight get its answer, or their own turn."""
-        followers, leader.followers = leader.followers or [], None
-        for follower in followers:
-            if leader.refusal is None:
-                self.intake.answer(follower, follower.replay(leader.executed(position)))
-            elif desk.blocks:
-                desk.waiting.append(follower)
-            else:
-                self._take(desk, follower)
 
     # What the log did not take ---------------------------------------------------------------------------------
 
@@ -248,8 +237,7 @@ class Committer:
             desk = submission.desk
             assert desk is not None
             desk.in_batches -= 1
-            if submission.receipt is not None:
-                desk.keys.pop(submission.receipt, None)
+            _give_key_back(desk, submission)
             self._desks.leave(desk)
 
     async def _replay(self, submissions: list[Submission]) -> None:
@@ -357,6 +345,12 @@ class Committer:
         for submission in submissions:
             self.intake.fail(submission, Unavailable())
         self.intake.fail_units(units, Unavailable())
+
+
+def _give_key_back(desk: Desk, submission: Submission) -> None:
+    receipt = submission.receipt
+    if receipt is not None and desk.keys.get(receipt) is submission:
+        del desk.keys[receipt]
 
 
 def _as_told(error: Exception) -> Exception:

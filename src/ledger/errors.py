@@ -14,7 +14,7 @@
     ├── TooMuch
     │   ├── AmountExceedsHold  AmountExceedsDeduction  AmountExceedsPayment  BalanceLimitExceeded
     ├── TooMany
-    │   ├── OpenLotsLimitExceeded  OpenHoldsLimitExceeded  DrawsLimitExceeded
+    │   ├── OpenLotsLimitExceeded  OpenHoldsLimitExceeded  DrawsLimitExceeded  ReversalsLimitExceeded
     ├── KeyReused                    an idempotency key came back with another body
     ├── VersionMismatch              the account is not at the version that the caller expects
     └── BatchRefused                 one command of an atomic batch was refused
@@ -264,6 +264,13 @@ class DrawsLimitExceeded(TooMany):
             limit,
             covered=covered,
         )
+
+
+class ReversalsLimitExceeded(TooMany):
+    code = "reversals_limit_exceeded"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The deduction was reversed {limit} times, which is the limit; reverse larger parts.", limit)
 
 
 class KeyReused(Refusal):

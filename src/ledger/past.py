@@ -42,10 +42,15 @@ Ending = Literal["captured", "released", "expired"]
 
 
 class PastDeduction(NamedTuple):
-    """A deduction's draws, and how much of it is reversed already."""
+    """A deduction's draws, and what was reversed of it already."""
 
     draws: Draws
-    reversed: int
+    reversals: tuple[DeductionReversed, ...]
+
+    @property
+    def reversed(self) -> int:
+        """The credits that are reversed already."""
+        return sum([reversal.amount for reversal in self.reversals])
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +76,11 @@ class Past:
         """The deduction of that id, made by a deduction or by a capture."""
         for event in self.events:
             if isinstance(event, CreditsDeducted | HoldCaptured) and event.deduction_id == deduction_id:
-                return PastDeduction(event.draws, self._reversed(deduction_id))
+                return PastDeduction(event.draws, self._reversals(deduction_id))
         return None
 
-    def _reversed(self, deduction_id: str) -> int:
-        return sum(e.amount for e in self.events if isinstance(e, DeductionReversed) and e.deduction_id == deduction_id)
+    def _reversals(self, deduction_id: str) -> tuple[DeductionReversed, ...]:
+        return tuple(e for e in self.events if isinstance(e, DeductionReversed) and e.deduction_id == deduction_id)
 
     def hold_ending(self, hold_id: str) -> Ending | None:
         """How a hold that is no longer open ended; None when there never was one."""

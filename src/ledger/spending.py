@@ -5,11 +5,20 @@ from datetime import datetime
 from ledger.account import Account
 from ledger.amounts import MAX_AMOUNT, Balance
 from ledger.commands import DeductCredits, ReverseDeduction
-from ledger.errors import AmountExceedsDeduction, BalanceLimitExceeded, DeductionNotFound, InsufficientCredits
+from ledger.errors import (
+    AmountExceedsDeduction,
+    BalanceLimitExceeded,
+    DeductionNotFound,
+    InsufficientCredits,
+    ReversalsLimitExceeded,
+)
 from ledger.events import CreditsDeducted, DeductionReversed
 from ledger.holds import give_back, gone, put_back, with_fate
 from ledger.lots import draw, first_expiry_after, head, tail, total
 from ledger.past import Past
+
+MAX_REVERSALS = 1_000
+"""Reversals of one deduction: each looks at all before it."""
 
 
 def deduct(command: DeductCredits, account: Account, at: datetime) -> CreditsDeducted:
@@ -42,10 +51,12 @@ def deduct(command: DeductCredits, account: Account, at: datetime) -> CreditsDed
 
 
 def reverse(command: ReverseDeduction, account: Account, at: datetime, past: Past) -> DeductionReversed:
-    """Back to the lots, last draw first. Raises DeductionNotFound, AmountExceedsDeduction or BalanceLimitExceeded."""
+    """Back to the lots, last draw first. Raises DeductionNotFound, AmountExceedsDeduction, a limit."""
     deduction = past.deduction(command.deduction_id)
     if deduction is None:
         raise DeductionNotFound(command.deduction_id)
+    if len(deduction.reversals) >= MAX_REVERSALS:
+        raise ReversalsLimitExceeded(MAX_REVERSALS)
     reversible = total(deduction.draws) - deduction.reversed
     amount = reversible if command.amount is None else command.amount
     if amount > reversible or not reversible:

@@ -49,7 +49,7 @@ MORE: dict[int, set[str]] = {
     415: {"unsupported_media_type"},
     422: {
         "amount_exceeds_payment",
-        *("open_lots_limit_exceeded", "open_holds_limit_exceeded", "draws_limit_exceeded"),
+        *("open_lots_limit_exceeded", "open_holds_limit_exceeded", "draws_limit_exceeded", "reversals_limit_exceeded"),
     },
     500: {"internal_error"},
     503: {"unavailable"},
@@ -139,6 +139,15 @@ def many(operation: str, count: int, then: Produce, **fields: object) -> Produce
     return produce
 
 
+def reversed_too_often(service: Service, account: str) -> httpx.Response:
+    Ask("grant", account, {"kind": "permanent", "amount": 2_000}).post(service, "g")
+    deduction_id = Ask("deduct", account, {"amount": 2_000}).post(service, "d").json()["deduction_id"]
+    once_more = Ask("reverse", account, {"amount": 1}, {"deduction_id": deduction_id})
+    return many("reverse", 1_000, lambda *_: once_more.post(service, "k"), deduction_id=deduction_id, amount=1)(
+        service, account
+    )
+
+
 def without_key(service: Service, account: str) -> httpx.Response:
     return httpx.get(f"{service.url}/v1/accounts/{account}/balance", trust_env=False)
 
@@ -199,6 +208,7 @@ REQUESTS: dict[str, Produce] = {
     "amount_exceeds_deduction": body("reverse", amount=31),
     "amount_exceeds_payment": body("payment_refund", amount_minor=1001),
     "balance_limit_exceeded": body("grant", amount=LARGEST),
+    "reversals_limit_exceeded": reversed_too_often,
     "draws_limit_exceeded": many("grant", 1000, body("deduct", amount=1_100), kind="permanent", amount=1),
     "open_lots_limit_exceeded": many("grant", 9_997, body("grant"), kind="permanent", amount=1),
     "open_holds_limit_exceeded": many(

@@ -109,6 +109,16 @@ async def test_an_atomic_batch_is_all_or_nothing_across_accounts(each_ledger: Le
     assert [await balance(each_ledger, account) for account in "abc"] == [4, 4, 4]
 
 
+async def test_a_used_key_several_times_in_an_atomic_batch(ledger: Ledger) -> None:
+    await open_account(ledger, "a", permanent=10)
+    before = await deduct(ledger, "a", 3, "old")
+    assert isinstance(before, Recorded)
+    again = await ledger.execute_together([deduction("a", 3, key) for key in ("old", "new", "old", "new")])
+    assert again[0] == again[2] == before._replace(replayed=True)
+    assert again[3] == (again[1]._replace(replayed=True) if isinstance(again[1], Recorded) else None)
+    assert await balance(ledger, "a") == 4
+
+
 async def test_atomic_batches_among_single_commands(ledger: Ledger) -> None:
     for account in "abcd":
         await open_account(ledger, account, permanent=200)

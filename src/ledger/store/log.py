@@ -142,14 +142,16 @@ class Reader:
 
     async def executed(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Executed]:
         """The commands that used some (account, receipt) keys; those that were never used are absent."""
-        rows = await self._rows("receipts", accounts=[a for a, _ in keys], receipts=[r for _, r in keys])
+        once = dict.fromkeys(keys)
+        rows = await self._rows("receipts", accounts=[a for a, _ in once], receipts=[r for _, r in once])
         found: dict[tuple[str, str], Executed] = {}
+        events: dict[tuple[str, str], list[Event]] = {}
         for row in rows:
             key = (row.account, row.receipt)
             event, metadata = decode(row.topic, bytes(row.state))
-            events = (*found[key].events, event) if key in found else (event,)
-            found[key] = Executed(row.account, row.version, row.position, events, metadata, bytes(row.fingerprint))
-        return found
+            events.setdefault(key, []).append(event)
+            found[key] = Executed(row.account, row.version, row.position, (), metadata, bytes(row.fingerprint))
+        return {key: executed._replace(events=tuple(events[key])) for key, executed in found.items()}
 
     async def stream(self, account_id: str, after: int, limit: int) -> list[StoredRow]:
         """One page of an account's events as stored."""
