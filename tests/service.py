@@ -100,7 +100,11 @@ def running_service(
     finally:
         service.client.close()
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
 
 
 def host_of(conninfo: str) -> str:

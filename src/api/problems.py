@@ -94,6 +94,8 @@ class Problem(Exception):
         result = [(b"content-type", PROBLEM_JSON.encode())]
         if self.code == "unauthenticated":
             result.append((b"www-authenticate", b"Bearer"))
+        if self.code == "body_too_large":
+            result.append((b"connection", b"close"))  # the rest of the body is not read
         if self.retry_after is not None:
             result.append((b"retry-after", str(self.retry_after).encode()))
         return result

@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from urllib.parse import quote, urlencode
 
 from granian import Granian
@@ -19,6 +20,9 @@ from ledger.migrations import migrate
 
 MAX_REQUESTS = 8_192
 """Requests that a worker has in hand at once; those beyond wait at the socket."""
+
+_APP = "api.app"
+"""Imported late: whether metrics are shared among processes is decided at its import."""
 
 _log = logging.getLogger("credit_ledger.server")
 
@@ -67,8 +71,9 @@ def _serve_http(settings: Settings) -> None:
 
     The server's own threads read and write HTTP, so that the Python thread is left to the ledger.
     """
+    import_module(_APP)  # once for all workers, and before they are forked: there they are deaf until it is done
     server = Granian(
-        "api.app:from_environment",
+        f"{_APP}:from_environment",
         factory=True,
         interface=Interfaces.ASGI,
         address=settings.host,

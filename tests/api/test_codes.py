@@ -132,7 +132,7 @@ def many(operation: str, count: int, then: Produce, **fields: object) -> Produce
     def produce(service: Service, account: str) -> httpx.Response:
         command = {"op": operation, "account_id": account, **fields}
         commands = [{**command, "idempotency_key": f"k{n}"} for n in range(count)]
-        answer = service.post("/v1/batch", {"commands": commands})
+        answer = service.post("/v1/batch", {"commands": commands, "atomic": True})
         assert {result["status"] for result in answer.json()["results"]} == {201}
         return then(service, account)
 

@@ -171,6 +171,9 @@ def test_whatever_is_asked_is_answered_as_the_document_says(case: Case[Any], ser
         case.path_parameters["account_id"] = target
     if good:
         case.headers.pop("If-Match", None)  # Schemathesis leaves out the quotes, and the version would be wrong anyway
+        body: Any = case.body
+        for command in body["commands"] if case.operation.path == "/v1/batch" else ():
+            command.pop("if_match", None)  # the same, and to JSON Schema 0.0 is an integer
     response = case.call(base_url=service.url, headers={"Authorization": f"Bearer {ADMIN_KEY}"})
     in_batch = case.operation.path == "/v1/batch" and response.status_code in {200, 413}
     case.validate_response(
