@@ -171,11 +171,14 @@ class Reader:
 class Writer(Reader):
     """The connection on which a process appends."""
 
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._cursor = connection.cursor(binary=True)  # one for all appends: making one costs as much as a command
+
     async def append(self, rows: Sequence[Row]) -> Appended:
         """Append a batch in one statement; see ledger.append."""
-        async with self._connection.cursor(binary=True) as cursor:
-            await cursor.execute(SQL["append"], parameters(rows), prepare=True)
-            row = await cursor.fetchone()
+        await self._cursor.execute(SQL["append"], parameters(rows), prepare=True)
+        row = await self._cursor.fetchone()
         assert row is not None
         first, stale, used = row
         return Appended(first, frozenset(stale), frozenset(n - 1 for n in used))
