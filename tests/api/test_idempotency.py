@@ -266,16 +266,17 @@ def test_an_opening_under_a_key_of_its_own_tells_a_used_key_from_a_known_account
 # At the same time -------------------------------------------------------------------------------------------------
 
 
-def together(count: int, post: Callable[[int], httpx.Response]) -> list[httpx.Response]:
-    """The answers to requests that start at the same moment."""
+def together(service: Service, count: int, ask: Callable[[int], Ask]) -> list[httpx.Response]:
+    """The answers to requests that start at the same moment, each on a connection of its own."""
     ready = Barrier(count)
 
-    def one(n: int) -> httpx.Response:
-        ready.wait(30)
-        return post(n)
+    def post(n: int) -> httpx.Response:
+        with httpx.Client(headers=service.client.headers, timeout=30, trust_env=False) as client:
+            ready.wait(30)
+            return client.post(service.url + ask(n).path, json=ask(n).body, headers={"Idempotency-Key": "k"})
 
     with ThreadPoolExecutor(count) as threads:
-        return list(threads.map(one, range(count)))
+        return list(threads.map(post, range(count)))
 
 
 @pytest.mark.parametrize("operation", ["deduct", "capture", "open", "payment"])
@@ -285,7 +286,7 @@ def test_at_the_same_time_one_is_carried_out_and_the_rest_are_replays(
 ) -> None:
     ask = asks(staged(service))[operation]
     before = version(service, ask.account) or 0
-    answers = together(count, lambda _: ask.post(service, "k"))
+    answers = together(service, count, lambda _: ask)
     [first] = [answer for answer in answers if answer.status_code == 201]
     assert all(is_replay(answer, first) for answer in answers if answer is not first)
     assert version(service, ask.account) == first.json()["version"] > before
@@ -293,7 +294,7 @@ def test_at_the_same_time_one_is_carried_out_and_the_rest_are_replays(
 
 def test_at_the_same_time_with_different_bodies_one_wins_and_the_rest_hear_what_differs(service: Service) -> None:
     account = service.open_account(permanent=1_000)
-    answers = together(20, lambda n: Ask("deduct", account, {"amount": n + 1}).post(service, "k"))
+    answers = together(service, 20, lambda n: Ask("deduct", account, {"amount": n + 1}))
     [first] = [answer for answer in answers if answer.status_code == 201]
     for answer in answers:
         if answer is not first:
@@ -303,7 +304,7 @@ def test_at_the_same_time_with_different_bodies_one_wins_and_the_rest_hear_what_
 
 def test_at_the_same_time_no_refused_key_blocks_the_others(service: Service) -> None:
     account = service.open_account(permanent=5)
-    answers = together(20, lambda n: Ask("deduct", account, {"amount": 6}).post(service, "k"))
+    answers = together(service, 20, lambda _: Ask("deduct", account, {"amount": 6}))
     for answer in answers:
         refused(answer, 402, "insufficient_credits")
     assert version(service, account) == 2
