@@ -11,6 +11,7 @@ from psycopg.conninfo import make_conninfo
 
 from api.embedded import embedded_postgres
 from ledger.migrations import migrate
+from projections.builds import prepare
 
 _numbers = count(1)
 
@@ -34,6 +35,7 @@ class TestServer:
         self.template = f"template_{os.getpid()}"
         self._execute(f"CREATE DATABASE {self.template}")
         migrate(make_conninfo(conninfo, dbname=self.template))
+        prepare(make_conninfo(conninfo, dbname=self.template))
 
     @contextmanager
     def database(self, template: str | None = None) -> Iterator[str]:

@@ -11,8 +11,9 @@ from ledger.commands import ExtendHold, GrantCredits, PlaceHold
 from ledger.events import CreditsExpired, CreditsHeld, HoldExpired
 from ledger.service import Ledger
 from ledger.submissions import Recorded
-from projections.deadlines import Deadlines
+from projections.balances import due
 from tests.conftest import Clock
+from tests.projections.moving import projected
 from tests.store.asking import all_events, balance, open_account, submission
 
 MONTH = timedelta(days=30)
@@ -38,7 +39,6 @@ async def types_of(ledger: Ledger, account: str) -> list[str]:
 async def test_it_records_lots_and_holds_when_their_time_has_come(database: str, ledger: Ledger, clock: Clock) -> None:
     sweeper = Sweeper(ledger, database, 0.01, 100_000)
     async with await AsyncConnection.connect(database, autocommit=True) as connection:
-        deadlines = Deadlines(ledger, connection)
         await open_account(ledger, "a", permanent=10)
         await grant(ledger, "a", 100)
         hold_id = await hold(ledger, "a", 30)
@@ -47,8 +47,8 @@ async def test_it_records_lots_and_holds_when_their_time_has_come(database: str,
 
         async def sweep() -> list[str]:
             before = len(await types_of(ledger, "a"))
-            await deadlines.follow()
-            await sweeper.sweep(deadlines)
+            await projected(ledger, database)
+            await sweeper.sweep(connection)
             return (await types_of(ledger, "a"))[before:]
 
         assert await sweep() == []
@@ -61,7 +61,8 @@ async def test_it_records_lots_and_holds_when_their_time_has_come(database: str,
         clock.forward(days=1)
         assert await sweep() == [CreditsExpired.__name__]
         assert await sweep() == []
-        assert await deadlines.due(clock.now + MONTH * 100, 10) == []
+        await projected(ledger, database)
+        assert await due(connection, clock.now + MONTH * 100, 10) == []
         assert await balance(ledger, "a") == 10
 
 
@@ -72,9 +73,12 @@ async def test_it_keeps_to_its_rate_and_comes_to_an_end(database: str, ledger: L
         await grant(ledger, f"a{n}", 5)
     clock.forward(days=31)
     async with await AsyncConnection.connect(database, autocommit=True) as connection:
-        deadlines = Deadlines(ledger, connection)
-        await deadlines.follow()
-        assert [await sweeper.sweep(deadlines) for _ in range(4)] == [7, 7, 6, 0]
+        await projected(ledger, database)
+        swept = []
+        for _ in range(4):
+            swept.append(await sweeper.sweep(connection))
+            await projected(ledger, database)
+        assert swept == [7, 7, 6, 0]
 
 
 async def test_answers_do_not_depend_on_it(ledger: Ledger, clock: Clock) -> None:
@@ -86,48 +90,29 @@ async def test_answers_do_not_depend_on_it(ledger: Ledger, clock: Clock) -> None
     assert await all_events(ledger) == events
 
 
-async def test_the_deadlines_can_be_thrown_away_and_built_again(database: str, ledger: Ledger, clock: Clock) -> None:
-    for n in range(30):
-        await open_account(ledger, f"a{n}")
-        await grant(ledger, f"a{n}", 5, lifetime=timedelta(days=1 + n))
-    read = "SELECT account_id, due_at FROM projections.deadlines ORDER BY 1, 2"
-    async with await AsyncConnection.connect(database, autocommit=True) as connection:
-        await Deadlines(ledger, connection).follow()
-        first = await (await connection.execute(read)).fetchall()
-        await connection.execute("TRUNCATE projections.deadlines, projections.checkpoints")
-        await Deadlines(ledger, connection).follow()
-        assert await (await connection.execute(read)).fetchall() == first
-        assert len(first) == 30
-
-
-async def test_one_sweeps_and_another_takes_over(database: str, ledger: Ledger) -> None:
-    async with (
-        await AsyncConnection.connect(database, autocommit=True) as one,
-        await AsyncConnection.connect(database, autocommit=True) as two,
-    ):
-        first, second = Deadlines(ledger, one), Deadlines(ledger, two)
-        assert await first.lead()
-        assert not await second.lead()
-        await one.close()
-        async with asyncio.timeout(10):
-            while not await second.lead():  # noqa: ASYNC110  # PostgreSQL lets go when it notices
-                await asyncio.sleep(0.01)
-
-
-async def test_it_runs_by_itself_and_outlives_its_connection(database: str, ledger: Ledger, clock: Clock) -> None:
-    sweeping = asyncio.create_task(Sweeper(ledger, database, 0.01, 100_000).run())
+async def test_one_sweeps_and_another_takes_over(database: str, ledger: Ledger, clock: Clock) -> None:
+    """Two are told to; only one connection holds the lead, and when it is cut the work goes on."""
+    sweepers = [asyncio.create_task(Sweeper(ledger, database, 0.01, 100_000).run()) for _ in range(2)]
     try:
-        for turn in range(2):
-            account = f"a{turn}"
-            await open_account(ledger, account)
-            await grant(ledger, account, 5)
-            clock.forward(days=30)
-            async with asyncio.timeout(20):
-                while CreditsExpired.__name__ not in await types_of(ledger, account):  # noqa: ASYNC110  # nothing tells
+        async with asyncio.timeout(20):
+            for turn in range(3):
+                await open_account(ledger, f"b{turn}")
+                await grant(ledger, f"b{turn}", 5)
+                clock.forward(days=30)
+                await projected(ledger, database)
+                while CreditsExpired.__name__ not in await types_of(ledger, f"b{turn}"):  # noqa: ASYNC110  # nothing tells
                     await asyncio.sleep(0.01)
-            with psycopg.connect(database, autocommit=True) as connection:
-                connection.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
-                )
+                assert cut_the_leader(database) == 1
     finally:
-        sweeping.cancel()
+        for sweeping in sweepers:
+            sweeping.cancel()
+
+
+def cut_the_leader(database: str) -> int:
+    """End the connections that hold a session's lock; says how many there were."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        found = connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        return len(found.fetchall())

@@ -18,6 +18,7 @@ from api.server import serve as serve_until_stopped
 from api.settings import LOG_FORMAT, Settings, WrongSetting, load_settings, unknown_variables
 from ledger.migrations import MigrationError
 from ledger.migrations import migrate as apply_migrations
+from projections.builds import prepare
 
 app = typer.Typer(help="An exact, durable, idempotent ledger of prepaid credits.", no_args_is_help=True)
 keys = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
@@ -59,6 +60,7 @@ def migrate() -> None:
     """Bring the database to the form that this program needs."""
     with database(_settings()) as conninfo:
         applied = apply_migrations(conninfo)
+        prepare(conninfo)
     print("\n".join(f"applied {name}" for name in applied) or "nothing to do")
 
 

@@ -15,8 +15,10 @@ from psycopg.conninfo import conninfo_to_dict
 
 from api.embedded import embedded_postgres
 from api.keys import create_first_key
+from api.projector import projecting
 from api.settings import Settings, variable
 from ledger.migrations import migrate
+from projections.builds import prepare
 
 MAX_REQUESTS = 8_192
 """Requests that a worker has in hand at once; those beyond wait at the socket."""
@@ -42,9 +44,11 @@ def serve(settings: Settings) -> None:
     with database(settings) as conninfo, _shared_metrics(settings):
         for name in migrate(conninfo):
             _log.info("migrated: %s", name)
+        prepare(conninfo)
         _announce(settings, create_first_key(conninfo) if settings.admin_key is None else None)
         os.environ[variable("database_url")] = as_url(conninfo)  # worker processes find it there
-        _serve_http(settings)
+        with projecting():
+            _serve_http(settings)
 
 
 def _announce(settings: Settings, first_key: str | None) -> None:

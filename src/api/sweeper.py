@@ -13,12 +13,14 @@ from psycopg_pool import PoolTimeout
 
 from api import metrics
 from ledger.commands import RecordExpiries
+from ledger.queries import queries
 from ledger.service import Ledger
 from ledger.store.codec import Metadata
 from ledger.submissions import Overloaded, Recorded, Submission, Unavailable
-from projections.deadlines import Deadlines
+from projections.balances import due
 
 _RETRY = 2.0
+_SQL = queries("api")
 _log = logging.getLogger("credit_ledger.sweeper")
 
 
@@ -30,10 +32,12 @@ class Sweeper:
         self._conninfo = conninfo
         self._interval = interval
         self._batch = max(1, int(rate * interval))
+        self._leading = False
 
     async def run(self) -> None:
         """Sweep until cancelled; a lost database is waited for."""
         while True:
+            self._leading = False
             try:
                 async with await AsyncConnection.connect(self._conninfo, autocommit=True) as connection:
                     await self._sweep_on(connection)
@@ -42,24 +46,31 @@ class Sweeper:
             await asyncio.sleep(_RETRY)
 
     async def _sweep_on(self, connection: AsyncConnection[Any]) -> None:
-        deadlines = Deadlines(self._ledger, connection)
         while True:
-            if await deadlines.lead():
-                await deadlines.follow()
-                await self.sweep(deadlines)
+            if await self._leads(connection):
+                await self.sweep(connection)
             await asyncio.sleep(self._interval)
 
-    async def sweep(self, deadlines: Deadlines) -> int:
-        """Record what is due at one batch of accounts; returns how many events that made."""
-        now = self._ledger.clock()
-        accounts = await deadlines.due(now, self._batch)
+    async def _leads(self, connection: AsyncConnection[Any]) -> bool:
+        if not self._leading:
+            cursor = await connection.execute(_SQL["lead_sweeper"])
+            row = await cursor.fetchone()
+            self._leading = bool(row and row[0])
+        return self._leading
+
+    async def sweep(self, connection: AsyncConnection[Any]) -> int:
+        """Record what is due at one batch of accounts; returns how many events that made.
+
+        Which accounts are due is asked of the balances. Where these lag, an account is looked at twice, and the second
+        look finds nothing to record.
+        """
+        accounts = await due(connection, self._ledger.clock(), self._batch)
         try:
             outcomes = await asyncio.gather(*[self._ledger.execute(_submission(account)) for account in accounts])
         except Overloaded:
             return 0  # commands come first; the next turn looks again
         events = sum(len(outcome.events) for outcome in outcomes if isinstance(outcome, Recorded))
         metrics.SWEPT.inc(events)
-        await deadlines.done(accounts, now)
         return events
 
 

@@ -47,6 +47,7 @@ class Committer:
         cache: StateCache,
         snapshots: Snapshots,
         clock: Callable[[], datetime],
+        tell: Callable[[], None],
         *,
         queue_limit: int,
     ) -> None:
@@ -54,6 +55,7 @@ class Committer:
         self._log = log
         self._snapshots = snapshots
         self._clock = clock
+        self._tell = tell
         self._desks = Desks(cache)
         self._batches: deque[OpenBatch] = deque()
         self._slow_lane = SlowLane(self._desks, self.intake, snapshots, clock, self._unblock)
@@ -178,6 +180,7 @@ class Committer:
             self._drop(batch.submissions, error)
         else:
             self._settle(batch, appended)
+            self._tell()
 
     async def _commit_slow_lane(self) -> None:
         units = self._slow_lane.runnable()
@@ -185,6 +188,7 @@ class Committer:
             return
         try:
             await self._slow_lane.commit(self._lifeline.writer, units)
+            self._tell()
         except LOST as error:
             await self._renew(error)
 

@@ -10,11 +10,10 @@ from ledger.account import Account
 from ledger.cache import StateCache
 from ledger.committer import Committer
 from ledger.deliberation import Deliberation
-from ledger.events import Event
+from ledger.news import Herald
 from ledger.receipts import receipt_name
 from ledger.settle import settle
 from ledger.snapshots import Snapshots
-from ledger.store.codec import decode
 from ledger.store.log import EventLog, Executed, Head, StoredRow
 from ledger.submissions import Outcome, Recorded, Submission, Unit
 
@@ -22,15 +21,6 @@ from ledger.submissions import Outcome, Recorded, Submission, Unit
 def utc_now() -> datetime:
     """The one clock."""
     return datetime.now(UTC)
-
-
-class Logged(NamedTuple):
-    """One event of the log, read."""
-
-    position: int
-    account_id: str
-    version: int
-    event: Event
 
 
 class AccountAt(NamedTuple):
@@ -55,20 +45,24 @@ class Ledger:
         self.log = EventLog(conninfo)
         self.clock = clock
         self.cache = StateCache(cached_accounts)
+        self.news = Herald(self.log)
         self._snapshots = Snapshots(self.log)
-        self.committer = Committer(self.log, self.cache, self._snapshots, clock, queue_limit=queue_limit)
+        self.committer = Committer(
+            self.log, self.cache, self._snapshots, clock, self.news.tell, queue_limit=queue_limit
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Ledger"]:
         """Open the log and commit until the block ends; what is in flight then is finished."""
         await self.log.open()
-        keeper = asyncio.create_task(self._snapshots.keep())
+        beside = [asyncio.create_task(work) for work in (self._snapshots.keep(), self.news.keep())]
         try:
             await self.committer.start()
             yield self
         finally:
             await self.committer.stop()
-            keeper.cancel()
+            for task in beside:
+                task.cancel()
             await self._snapshots.write()
             await self.log.close()
 
@@ -134,16 +128,3 @@ class Ledger:
         """One page of the whole log as stored."""
         async with self.log.reader() as reader:
             return await reader.log(after, limit, types)
-
-    async def follow(self, after: int, upto: int, limit: int, types: Sequence[str]) -> list[Logged]:
-        """A page of the events of some types at positions above `after` and up to `upto`, read."""
-        async with self.log.reader() as reader:
-            rows = await reader.log(after, limit, types, upto)
-        return [
-            Logged(row.position, row.account_id, row.version, decode(row.topic, bytes(row.state))[0]) for row in rows
-        ]
-
-    async def last_position(self) -> int:
-        """The end of the log; 0 when it is empty."""
-        async with self.log.reader() as reader:
-            return await reader.last_position()

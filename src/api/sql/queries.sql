@@ -27,3 +27,7 @@ UPDATE ledger.api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE prefix
 
 -- name: touch_keys
 UPDATE ledger.api_keys SET last_used_at = greatest(last_used_at, now()) WHERE prefix = ANY (%(prefixes)s);
+
+-- name: lead_sweeper
+-- Whether this connection is the one that sweeps; it stays so until the connection ends.
+SELECT pg_try_advisory_lock(hashtextextended('api.sweeper', 0)) AS leads;

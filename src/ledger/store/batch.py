@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ledger.store.arrays import bigints, byteas, integers, texts
+from ledger.arrays import bigints, byteas, integers, texts
 
 
 class Appended(NamedTuple):

@@ -175,14 +175,22 @@ def encode(event: Event, metadata: Metadata) -> tuple[str, bytes]:
 
 def decode(topic: str, state: bytes) -> tuple[Event, Metadata]:
     """The event and its metadata. Raises ValueError for a topic or version that this program does not know."""
+    stored = orjson.loads(state)
+    return _event(topic, stored), Metadata(**stored["metadata"])
+
+
+def decode_event(topic: str, state: bytes) -> Event:
+    """The event alone. Raises as `decode` does."""
+    return _event(topic, orjson.loads(state))
+
+
+def _event(topic: str, stored: dict[str, Any]) -> Event:
     kind = TOPICS.get(topic)
     if kind is None:
         raise ValueError(f"the log has an event of type {topic!r}, which this program does not know")
-    stored = orjson.loads(state)
     data = upcast(topic, stored["schema"], stored["data"])
     values = {name: convert(value) if (convert := _FROM_JSON.get(name)) else value for name, value in data.items()}
-    event = cast("Callable[..., Event]", kind)(recorded_at=_time(stored["recorded_at"]), **values)
-    return event, Metadata(**stored["metadata"])
+    return cast("Callable[..., Event]", kind)(recorded_at=_time(stored["recorded_at"]), **values)
 
 
 class LedgerMapper(Mapper[str]):

@@ -1,0 +1,94 @@
+"""The projector: the process beside the workers that moves the projections, so that commands never wait for them.
+
+`serve` starts one. Any number may run on one database, on any machine: one works, the others wait.
+"""
+
+import asyncio
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from api.settings import LOG_FORMAT, Settings, load_settings
+from ledger.feed import Feed
+from ledger.news import News
+from ledger.store.log import EventLog
+from projections.runner import Runner
+
+_PR_SET_PDEATHSIG = 1
+"""See prctl(2)."""
+_BEHIND_COMMANDS = 5
+"""Where the machine is busy, whoever waits for an answer comes first."""
+_RESTART = 0.5
+_STOP = 10.0
+_log = logging.getLogger("credit_ledger.projector")
+
+
+async def project(settings: Settings) -> None:
+    """Move the projections until cancelled."""
+    assert settings.database_url is not None, "whoever starts this names the database"
+    conninfo = settings.database_url.get_secret_value()
+    log = EventLog(conninfo, readers=2)
+    await log.open()
+    try:
+        async with News(conninfo).listening() as news:
+            await Runner(conninfo, Feed(log), news).run()
+    finally:
+        await log.close()
+
+
+@contextmanager
+def projecting() -> Iterator[None]:
+    """A projector beside this process until the block ends, on the same settings; one that dies is started again."""
+    stopping = threading.Event()
+    guard = threading.Thread(target=_guard, args=[stopping], name="projector", daemon=True)
+    guard.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        guard.join(_STOP + _RESTART)
+
+
+def _guard(stopping: threading.Event) -> None:
+    while not stopping.is_set():
+        # A session of its own: Ctrl-C in a terminal is for the parent, which then stops this one.
+        process = subprocess.Popen([sys.executable, "-m", "api.projector"], start_new_session=True)
+        while process.poll() is None and not stopping.wait(_RESTART):
+            pass
+        if not stopping.is_set():
+            _log.error("the projector ended with status %s; starting another", process.returncode)
+            continue
+        process.terminate()
+        try:
+            process.wait(_STOP)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def main() -> None:
+    """The projector process; SIGTERM or SIGINT ends it, and so does the end of its parent (on Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    os.nice(_BEHIND_COMMANDS)
+    settings = load_settings()
+    logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
+    asyncio.run(_until_told(settings))
+
+
+async def _until_told(settings: Settings) -> None:
+    work = asyncio.create_task(project(settings))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, work.cancel)
+    await asyncio.gather(work, return_exceptions=True)
+    if not work.cancelled():
+        work.result()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,266 @@
+"""Balances: each account as it stands, what became of each of its grants, and of each of its holds.
+
+An account's figures are those that its last event carries. Of a grant, every credit is at every moment in one of five
+places, which add up to its amount: remaining, held, spent, lapsed, voided.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from psycopg import AsyncConnection
+
+from ledger.account import Standing
+from ledger.arrays import bigints, moments, numerics, texts
+from ledger.events import (
+    AccountClosed,
+    AccountFrozen,
+    AccountOpened,
+    AccountUnfrozen,
+    CreditsDeducted,
+    CreditsExpired,
+    CreditsGranted,
+    CreditsHeld,
+    DeductionReversed,
+    Event,
+    GrantVoided,
+    HoldCaptured,
+    HoldExpired,
+    HoldExtended,
+    HoldReleased,
+)
+from ledger.holds import Returns
+from ledger.lots import Draws, total
+from projections.changes import Fact
+from projections.projection import Projection, Table, Write
+
+PLACES = ("remaining", "held", "spent", "lapsed", "voided")
+_REMAINING, _HELD, _SPENT, _LAPSED, _VOIDED, _CLOSED = range(6)
+_FATES = {"returned": _REMAINING, "lapsed": _LAPSED, "cancelled": _VOIDED}
+_STANDINGS: dict[type[Event], Standing] = {
+    AccountOpened: "active",
+    AccountFrozen: "frozen",
+    AccountUnfrozen: "active",
+    AccountClosed: "closed",
+}
+
+
+class _Hold:
+    """What a batch changes of one hold."""
+
+    __slots__ = ("captured", "ended_at", "expires_at", "held", "status")
+
+    def __init__(self) -> None:
+        self.held = self.captured = 0
+        self.expires_at: datetime | None = None
+        self.ended_at: datetime | None = None
+        self.status: str | None = None
+
+
+class _Accounts(NamedTuple):
+    """What a batch changes: the last event of each account, standings, grants and holds, new ones and changed ones."""
+
+    last: dict[str, tuple[int, Event]]
+    opened: dict[str, datetime]
+    standings: dict[str, Standing]
+    granted: list[tuple[str, CreditsGranted]]
+    grants: defaultdict[tuple[str, str], list[int]]
+    placed: list[tuple[str, CreditsHeld]]
+    holds: defaultdict[tuple[str, str], _Hold]
+
+
+def gather(facts: Sequence[Fact]) -> list[Write]:
+    """Accounts, then new grants and holds, then what changed of grants and holds."""
+    batch = _Accounts({}, {}, {}, [], defaultdict(lambda: [0] * 6), [], defaultdict(_Hold))
+    last, grants = batch.last, batch.grants
+    for _, account_id, version, event, _, _ in facts:
+        last[account_id] = version, event
+        if isinstance(event, CreditsDeducted):  # nearly every event is one
+            for grant_id, _, amount, _ in event.draws:
+                places = grants[account_id, grant_id]
+                places[_REMAINING] -= amount
+                places[_SPENT] += amount
+        else:
+            _add(batch, account_id, event)
+    return [write for write in _writes(batch) if write.rows]
+
+
+def _add(batch: _Accounts, account_id: str, event: Event) -> None:
+    match event:
+        case CreditsGranted():
+            batch.granted.append((account_id, event))
+        case CreditsHeld():
+            batch.placed.append((account_id, event))
+            _move(batch, account_id, event.draws, _REMAINING, _HELD)
+        case HoldExtended():
+            batch.holds[account_id, event.hold_id].expires_at = event.expires_at
+        case HoldCaptured():
+            _move(batch, account_id, event.from_hold, _HELD, _SPENT)
+            _move(batch, account_id, event.from_lots, _REMAINING, _SPENT)
+            hold = _give_back(batch, account_id, event.hold_id, event.returns)
+            hold.held -= total(event.from_hold)
+            hold.captured += event.amount
+            if event.final:
+                hold.status, hold.ended_at = "captured", event.recorded_at
+        case HoldReleased():
+            hold = _give_back(batch, account_id, event.hold_id, event.returns)
+            hold.status, hold.ended_at = "released", event.recorded_at
+        case HoldExpired():
+            hold = _give_back(batch, account_id, event.hold_id, event.returns)
+            hold.status, hold.ended_at = "expired", event.effective_at
+        case DeductionReversed():
+            _come_back(batch, account_id, event.returns, _SPENT)
+        case GrantVoided():
+            places = batch.grants[account_id, event.grant_id]
+            places[_REMAINING] -= event.amount
+            places[_VOIDED] += event.amount
+            places[_CLOSED] |= event.closed
+        case CreditsExpired():
+            places = batch.grants[account_id, event.grant_id]
+            places[_REMAINING] -= event.amount
+            places[_LAPSED] += event.amount
+        case AccountOpened() | AccountFrozen() | AccountUnfrozen() | AccountClosed():
+            batch.standings[account_id] = _STANDINGS[type(event)]
+            if isinstance(event, AccountOpened):
+                batch.opened[account_id] = event.recorded_at
+        case _:
+            pass  # payments change no grant: the grants and voids that come with them are events of their own
+
+
+def _move(batch: _Accounts, account_id: str, draws: Draws, source: int, target: int) -> None:
+    for grant_id, _, amount, _ in draws:
+        places = batch.grants[account_id, grant_id]
+        places[source] -= amount
+        places[target] += amount
+
+
+def _come_back(batch: _Accounts, account_id: str, returns: Returns, source: int) -> None:
+    for grant_id, _, amount, _, fate in returns:
+        places = batch.grants[account_id, grant_id]
+        places[source] -= amount
+        places[_FATES[fate]] += amount
+
+
+def _give_back(batch: _Accounts, account_id: str, hold_id: str, returns: Returns) -> _Hold:
+    _come_back(batch, account_id, returns, _HELD)
+    hold = batch.holds[account_id, hold_id]
+    hold.held -= sum(part.amount for part in returns)
+    return hold
+
+
+async def due(connection: AsyncConnection[Any], now: datetime, limit: int) -> list[str]:
+    """Accounts from which time takes something by `now`, the longest overdue first. Lags as the projection does."""
+    cursor = await connection.execute(BALANCES.statements["due"], {"now": now, "limit": limit})
+    return [account_id for (account_id,) in await cursor.fetchall()]
+
+
+# Rows ----------------------------------------------------------------------------------------------------------
+
+
+def _writes(batch: _Accounts) -> list[Write]:
+    return [
+        _accounts(batch),
+        _new_grants(batch.granted),
+        _new_holds(batch.placed),
+        _changed_grants(batch.grants),
+        _changed_holds(batch.holds),
+    ]
+
+
+def _accounts(batch: _Accounts) -> Write:
+    events = [event for _, event in batch.last.values()]
+    return Write(
+        "put_accounts",
+        len(events),
+        {
+            "accounts": texts(list(batch.last)),
+            "versions": bigints([version for version, _ in batch.last.values()]),
+            "subscription": bigints([event.balance.subscription for event in events]),
+            "permanent": bigints([event.balance.permanent for event in events]),
+            "held": bigints([event.balance.held for event in events]),
+            "expiries": moments([event.balance.subscription_expire_at for event in events]),
+            "times": moments([event.recorded_at for event in events]),
+            "standings": texts([batch.standings.get(account_id) for account_id in batch.last]),
+            "opened": moments([batch.opened.get(account_id) for account_id in batch.last]),
+        },
+    )
+
+
+def _new_grants(granted: Sequence[tuple[str, CreditsGranted]]) -> Write:
+    return Write(
+        "add_grants",
+        len(granted),
+        {
+            "accounts": texts([account_id for account_id, _ in granted]),
+            "numbers": _numbers(event.grant_id for _, event in granted),
+            "kinds": texts([event.kind for _, event in granted]),
+            "sources": texts([event.source for _, event in granted]),
+            "amounts": bigints([event.amount for _, event in granted]),
+            "times": moments([event.recorded_at for _, event in granted]),
+            "expiries": moments([event.expires_at for _, event in granted]),
+            "transactions": texts([event.transaction_id for _, event in granted]),
+            "payments": texts([event.payment_id for _, event in granted]),
+            "descriptions": texts([event.description for _, event in granted]),
+        },
+    )
+
+
+def _new_holds(placed: Sequence[tuple[str, CreditsHeld]]) -> Write:
+    return Write(
+        "add_holds",
+        len(placed),
+        {
+            "accounts": texts([account_id for account_id, _ in placed]),
+            "numbers": _numbers(event.hold_id for _, event in placed),
+            "amounts": bigints([event.amount for _, event in placed]),
+            "times": moments([event.recorded_at for _, event in placed]),
+            "expiries": moments([event.expires_at for _, event in placed]),
+            "tasks": texts([event.task_id for _, event in placed]),
+            "descriptions": texts([event.description for _, event in placed]),
+        },
+    )
+
+
+def _changed_grants(grants: dict[tuple[str, str], list[int]]) -> Write:
+    columns = {name: bigints([places[place] for places in grants.values()]) for place, name in enumerate(PLACES)}
+    columns["closed"] = bigints([places[_CLOSED] for places in grants.values()])
+    named = {
+        "accounts": texts([account_id for account_id, _ in grants]),
+        "numbers": _numbers(grant_id for _, grant_id in grants),
+    }
+    return Write("change_grants", len(grants), named | columns)
+
+
+def _changed_holds(holds: dict[tuple[str, str], _Hold]) -> Write:
+    changed = holds.values()
+    return Write(
+        "change_holds",
+        len(holds),
+        {
+            "accounts": texts([account_id for account_id, _ in holds]),
+            "numbers": _numbers(hold_id for _, hold_id in holds),
+            "held": bigints([hold.held for hold in changed]),
+            "captured": numerics([hold.captured for hold in changed]),
+            "expiries": moments([hold.expires_at for hold in changed]),
+            "statuses": texts([hold.status for hold in changed]),
+            "ends": moments([hold.ended_at for hold in changed]),
+        },
+    )
+
+
+def _numbers(ids: Iterable[str]) -> bytes:
+    """The versions that ids such as grt_7 name."""
+    return bigints([int(name[4:]) for name in ids])
+
+
+BALANCES = Projection(
+    "balances",
+    version=1,
+    tables=(
+        Table("accounts", ("account_id",)),
+        Table("grants", ("account_id", "number")),
+        Table("holds", ("account_id", "number")),
+    ),
+    gather=gather,
+)

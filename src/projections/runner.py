@@ -1,0 +1,191 @@
+"""The runner: follows the log and moves the live projections, in batches, each event once.
+
+One runner of all processes works at a time; the others wait for its connection to end. Projections that are at the same
+position move together, in one transaction, so a page that reads several of them sees one moment. One that lags goes its
+own way until it has caught up; one that cannot apply an event stops there, says so, and the others go on.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg_pool import PoolTimeout
+
+from ledger.feed import Feed, UnreadableEvent, read
+from ledger.lifeline import LOST
+from ledger.news import News
+from projections.builds import SQL, Batch, Build, Moved, Work, apply, checkpoints, live, use
+from projections.catalog import PROJECTIONS
+from projections.changes import Fact, fact
+from projections.projection import Projection, Write
+
+PAGE = 2_000
+"""Events in one transaction, at most."""
+SLICE = 250
+"""Events that are read without a pause: meanwhile the database is told what to do next."""
+LONGEST_SLEEP = 1.0
+"""Seconds between two looks, if a hint got lost."""
+_RETRY = 0.5
+_log = logging.getLogger("credit_ledger.projections")
+
+
+async def prepare(feed: Feed, builds: Sequence[Build], after: int, upto: int, page: int = PAGE) -> tuple[Batch, Work]:
+    """The next batch above `after`, and what each build has to write for it. Raises UnreadableEvent."""
+    rows = await feed.rows(after, upto, page)
+    facts: list[Fact] = []
+    for start in range(0, len(rows), SLICE):
+        facts += [fact(*logged) for logged in read(rows[start : start + SLICE])]
+        await asyncio.sleep(0)
+    return Batch(after, rows[-1].position if rows else upto, facts), await gather(builds, facts)
+
+
+async def gather(builds: Sequence[Build], facts: Sequence[Fact]) -> Work:
+    """What each build has to write for some events."""
+    work: list[tuple[Build, list[Write]]] = []
+    for build in builds:
+        work.append((build, build.projection.gather(facts)))
+        await asyncio.sleep(0)
+    return work
+
+
+class Runner:
+    """Moves the live builds of some projections; those that another version of the program made are left alone."""
+
+    def __init__(
+        self,
+        conninfo: str,
+        feed: Feed,
+        news: News,
+        *,
+        projections: Sequence[Projection] = PROJECTIONS,
+        page: int = PAGE,
+    ) -> None:
+        self._conninfo = conninfo
+        self._feed = feed
+        self._news = news
+        self._builds = [live(projection) for projection in projections]
+        self._page = page
+        self._stopped: set[str] = set()
+        """Schemas of builds that cannot go on; the next runner tries again."""
+
+    async def run(self) -> None:
+        """Follow until cancelled; a lost database is waited for."""
+        while True:
+            try:
+                async with await AsyncConnection.connect(self._conninfo, autocommit=True) as connection:
+                    await self._follow(connection)
+            except Moved:
+                continue
+            except (*LOST, PoolTimeout) as error:
+                _log.warning("the projections wait for the database: %s", str(error).strip() or type(error).__name__)
+            await asyncio.sleep(_RETRY)
+
+    async def _follow(self, connection: AsyncConnection[Any]) -> None:
+        # What is lost with a crash of the server is done again: rows and checkpoint are lost together.
+        await connection.execute("SET synchronous_commit = off")
+        while not await self._leads(connection):  # noqa: ASYNC110  # a lock waited for holds up vacuum
+            await asyncio.sleep(LONGEST_SLEEP)
+        while True:
+            self._news.clear()
+            if not await self.step(connection):
+                await self._news.wait(LONGEST_SLEEP)
+
+    async def _leads(self, connection: AsyncConnection[Any]) -> bool:
+        cursor = await connection.execute(SQL["lead"])
+        row = await cursor.fetchone()
+        return bool(row and row[0])
+
+    async def step(self, connection: AsyncConnection[Any]) -> bool:
+        """Move what is behind towards the end of the log; says whether anything was behind. Raises Moved and LOST."""
+        end = await self._feed.last_position()
+        found = await checkpoints(connection, self._builds)
+        self._stopped -= {schema for schema, at in found.items() if at.stopped_at is None}
+        behind = [
+            (found[build.schema].position, build)
+            for build in self._builds
+            if build.schema in found
+            and found[build.schema].version == build.projection.version
+            and found[build.schema].position < end
+            and build.schema not in self._stopped
+        ]
+        behind.sort(key=lambda pair: pair[0])
+        groups = [(at, [build for _, build in group]) for at, group in groupby(behind, key=lambda pair: pair[0])]
+        for place, (position, builds) in enumerate(groups):
+            alone = len(groups) == 1
+            ahead = groups[place + 1][0] if place + 1 < len(groups) else end
+            await self._move(connection, builds, position, ahead if alone else min(ahead, position + self._page))
+        return bool(groups)
+
+    async def _move(self, connection: AsyncConnection[Any], builds: list[Build], after: int, upto: int) -> None:
+        """Move some builds from one position to another; the next batch is prepared while one is written."""
+        coming = asyncio.create_task(prepare(self._feed, builds, after, upto, self._page))
+        try:
+            while after < upto:
+                batch, work = await coming
+                after = batch.upto
+                if after < upto:
+                    coming = asyncio.create_task(prepare(self._feed, builds, after, upto, self._page))
+                if not await self._apply(connection, batch, work):
+                    return
+        except UnreadableEvent as error:
+            for build in builds:
+                await self._approach(connection, build, after, error.position - 1)
+                await self._stop(connection, build, error.position, str(error))
+        finally:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
+
+    async def _apply(self, connection: AsyncConnection[Any], batch: Batch, work: Work) -> bool:
+        """Apply a batch to all builds, or, if that fails, to each as far as it goes. Says whether all went well."""
+        try:
+            await apply(connection, batch, work, first=["lock"])
+        except (Moved, *LOST):
+            raise
+        except Exception:  # which event of which projection it is is found out one by one
+            _log.exception("a batch from position %d to %d could not be applied", batch.after + 1, batch.upto)
+        else:
+            return True
+        for build, _ in work:
+            await self._halve(connection, build, batch)
+        return False
+
+    async def _halve(self, connection: AsyncConnection[Any], build: Build, batch: Batch) -> bool:
+        """Apply what can be applied of a batch, and stop the build at the first event that cannot."""
+        try:
+            await apply(connection, batch, await gather([build], batch.facts), first=["lock"])
+        except (Moved, *LOST):
+            raise
+        except Exception as error:  # whatever it is, an operator must see it, with its position
+            if len(batch.facts) <= 1:
+                await self._stop(connection, build, batch.upto, f"{type(error).__name__}: {str(error).strip()}")
+                return False
+            half = len(batch.facts) // 2
+            middle = batch.facts[half - 1].position
+            return await self._halve(
+                connection, build, Batch(batch.after, middle, batch.facts[:half])
+            ) and await self._halve(connection, build, Batch(middle, batch.upto, batch.facts[half:]))
+        return True
+
+    async def _approach(self, connection: AsyncConnection[Any], build: Build, after: int, upto: int) -> None:
+        """Apply what can be read."""
+        if after < upto:
+            batch, _ = await prepare(self._feed, [], after, upto, self._page)
+            await self._halve(connection, build, batch)
+
+    async def _stop(self, connection: AsyncConnection[Any], build: Build, position: int, problem: str) -> None:
+        self._stopped.add(build.schema)
+        _log.error("projection %s stopped at position %d: %s", build.projection.name, position, problem)
+        async with connection.transaction():
+            await connection.execute(use(build.schema))
+            await connection.execute(SQL["at_stop"], {"position": position, "problem": problem[:2_000]})
+
+
+async def connect(conninfo: str) -> AsyncConnection[Any]:
+    """A connection to move projections on, for those who do not run the runner for ever."""
+    connection: AsyncConnection[Any] = await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
+    await connection.execute("SET synchronous_commit = off")
+    return connection

@@ -1,0 +1,146 @@
+-- name: create
+CREATE TABLE accounts (
+    account_id             text COLLATE "C" PRIMARY KEY,
+    version                bigint NOT NULL,
+    standing               text NOT NULL,
+    opened_at              timestamptz NOT NULL,
+    last_activity_at       timestamptz NOT NULL,
+    subscription           bigint NOT NULL CHECK (subscription >= 0),
+    permanent              bigint NOT NULL CHECK (permanent >= 0),
+    held                   bigint NOT NULL CHECK (held BETWEEN 0 AND subscription + permanent),
+    total                  bigint NOT NULL GENERATED ALWAYS AS (subscription + permanent) STORED,
+    subscription_expire_at timestamptz
+) WITH (fillfactor = 80);
+CREATE INDEX accounts_by_total ON accounts (total, account_id);
+CREATE INDEX accounts_by_activity ON accounts (last_activity_at, account_id);
+CREATE INDEX accounts_by_expiry ON accounts (subscription_expire_at) WHERE subscription_expire_at IS NOT NULL;
+
+-- A grant is open while credits of it remain or are held. Its number is the version that its id names.
+CREATE TABLE grants (
+    account_id     text COLLATE "C" NOT NULL,
+    number         bigint NOT NULL,
+    kind           text NOT NULL,
+    source         text NOT NULL,
+    amount         bigint NOT NULL,
+    granted_at     timestamptz NOT NULL,
+    expires_at     timestamptz,
+    transaction_id text,
+    payment_id     text,
+    description    text,
+    remaining      bigint NOT NULL CHECK (remaining >= 0),
+    held           bigint NOT NULL DEFAULT 0 CHECK (held >= 0),
+    spent          bigint NOT NULL DEFAULT 0 CHECK (spent >= 0),
+    lapsed         bigint NOT NULL DEFAULT 0 CHECK (lapsed >= 0),
+    voided         bigint NOT NULL DEFAULT 0 CHECK (voided >= 0),
+    closed         boolean NOT NULL DEFAULT false,
+    status         text NOT NULL DEFAULT 'open',
+    PRIMARY KEY (account_id, number),
+    CHECK (remaining + held + spent + lapsed + voided = amount)
+) WITH (fillfactor = 80);
+CREATE INDEX grants_by_status ON grants (account_id, status, number);
+
+CREATE TABLE holds (
+    account_id  text COLLATE "C" NOT NULL,
+    number      bigint NOT NULL,
+    amount      bigint NOT NULL,
+    held        bigint NOT NULL CHECK (held BETWEEN 0 AND amount),
+    captured    numeric NOT NULL DEFAULT 0,
+    placed_at   timestamptz NOT NULL,
+    expires_at  timestamptz NOT NULL,
+    ended_at    timestamptz,
+    status      text NOT NULL DEFAULT 'open',
+    task_id     text,
+    description text,
+    PRIMARY KEY (account_id, number)
+);
+CREATE INDEX holds_by_status ON holds (account_id, status, number);
+CREATE INDEX holds_open ON holds (expires_at) WHERE status = 'open';
+
+-- name: put_accounts
+INSERT INTO accounts AS a (
+    account_id, version, subscription, permanent, held, subscription_expire_at, last_activity_at, standing, opened_at
+)
+SELECT r.account_id, r.version, r.subscription, r.permanent, r.held, r.expire_at, r.at,
+       coalesce(r.standing, known.standing), coalesce(r.opened_at, known.opened_at)
+FROM unnest(
+    %(accounts)s::text[], %(versions)s::bigint[], %(subscription)s::bigint[], %(permanent)s::bigint[],
+    %(held)s::bigint[], %(expiries)s::timestamptz[], %(times)s::timestamptz[], %(standings)s::text[],
+    %(opened)s::timestamptz[]
+) AS r (account_id, version, subscription, permanent, held, expire_at, at, standing, opened_at)
+LEFT JOIN accounts AS known ON known.account_id = r.account_id
+ON CONFLICT (account_id) DO UPDATE SET
+    version = excluded.version,
+    subscription = excluded.subscription,
+    permanent = excluded.permanent,
+    held = excluded.held,
+    subscription_expire_at = excluded.subscription_expire_at,
+    last_activity_at = excluded.last_activity_at,
+    standing = excluded.standing;
+
+-- name: add_grants
+INSERT INTO grants (
+    account_id, number, kind, source, amount, remaining, granted_at, expires_at, transaction_id, payment_id,
+    description
+)
+SELECT account_id, number, kind, source, amount, amount, at, expires_at, transaction_id, payment_id, description
+FROM unnest(
+    %(accounts)s::text[], %(numbers)s::bigint[], %(kinds)s::text[], %(sources)s::text[], %(amounts)s::bigint[],
+    %(times)s::timestamptz[], %(expiries)s::timestamptz[], %(transactions)s::text[], %(payments)s::text[],
+    %(descriptions)s::text[]
+) AS r (account_id, number, kind, source, amount, at, expires_at, transaction_id, payment_id, description);
+
+-- name: add_holds
+INSERT INTO holds (account_id, number, amount, held, placed_at, expires_at, task_id, description)
+SELECT account_id, number, amount, amount, at, expires_at, task_id, description
+FROM unnest(
+    %(accounts)s::text[], %(numbers)s::bigint[], %(amounts)s::bigint[], %(times)s::timestamptz[],
+    %(expiries)s::timestamptz[], %(tasks)s::text[], %(descriptions)s::text[]
+) AS r (account_id, number, amount, at, expires_at, task_id, description);
+
+-- name: change_grants
+-- Of a grant with nothing left, the status says what became of it: voided if it was closed or all of it was voided,
+-- expired if some of it lapsed, else spent.
+UPDATE grants AS g SET
+    remaining = g.remaining + r.remaining,
+    held = g.held + r.held,
+    spent = g.spent + r.spent,
+    lapsed = g.lapsed + r.lapsed,
+    voided = g.voided + r.voided,
+    closed = g.closed OR r.closed <> 0,
+    status = CASE
+        WHEN g.remaining + r.remaining + g.held + r.held > 0 THEN 'open'
+        WHEN g.closed OR r.closed <> 0 OR g.voided + r.voided = g.amount THEN 'voided'
+        WHEN g.lapsed + r.lapsed > 0 THEN 'expired'
+        ELSE 'spent'
+    END
+FROM unnest(
+    %(accounts)s::text[], %(numbers)s::bigint[], %(remaining)s::bigint[], %(held)s::bigint[], %(spent)s::bigint[],
+    %(lapsed)s::bigint[], %(voided)s::bigint[], %(closed)s::bigint[]
+) AS r (account_id, number, remaining, held, spent, lapsed, voided, closed)
+WHERE g.account_id = r.account_id AND g.number = r.number;
+
+-- name: change_holds
+UPDATE holds AS h SET
+    held = h.held + r.held,
+    captured = h.captured + r.captured,
+    expires_at = coalesce(r.expires_at, h.expires_at),
+    status = coalesce(r.status, h.status),
+    ended_at = coalesce(r.ended_at, h.ended_at)
+FROM unnest(
+    %(accounts)s::text[], %(numbers)s::bigint[], %(held)s::bigint[], %(captured)s::numeric[],
+    %(expiries)s::timestamptz[], %(statuses)s::text[], %(ends)s::timestamptz[]
+) AS r (account_id, number, held, captured, expires_at, status, ended_at)
+WHERE h.account_id = r.account_id AND h.number = r.number;
+
+-- name: due
+-- Accounts from which time takes something by now, the longest overdue first: a subscription lot lapses or a hold ends.
+SELECT account_id FROM (
+    (SELECT account_id, subscription_expire_at AS due_at FROM projection_balances.accounts
+     WHERE subscription_expire_at <= %(now)s ORDER BY subscription_expire_at LIMIT %(limit)s)
+    UNION ALL
+    (SELECT account_id, expires_at FROM projection_balances.holds
+     WHERE status = 'open' AND expires_at <= %(now)s ORDER BY expires_at LIMIT %(limit)s)
+) AS due
+GROUP BY account_id
+ORDER BY min(due_at)
+LIMIT %(limit)s;

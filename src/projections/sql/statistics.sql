@@ -1,0 +1,34 @@
+-- name: create
+CREATE TABLE statistics (
+    bucket       timestamptz PRIMARY KEY,
+    granted      numeric NOT NULL,
+    deducted     numeric NOT NULL,
+    reversed     numeric NOT NULL,
+    expired      numeric NOT NULL,
+    voided       numeric NOT NULL,
+    -- What the bucket changed of the outstanding credits of each kind, signed.
+    subscription numeric NOT NULL,
+    permanent    numeric NOT NULL,
+    deductions   bigint NOT NULL,
+    opened       bigint NOT NULL
+) WITH (fillfactor = 50);
+
+-- name: add
+INSERT INTO statistics AS s (
+    bucket, granted, deducted, reversed, expired, voided, subscription, permanent, deductions, opened
+)
+SELECT * FROM unnest(
+    %(buckets)s::timestamptz[], %(granted)s::numeric[], %(deducted)s::numeric[], %(reversed)s::numeric[],
+    %(expired)s::numeric[], %(voided)s::numeric[], %(subscription)s::numeric[], %(permanent)s::numeric[],
+    %(deductions)s::bigint[], %(opened)s::bigint[]
+)
+ON CONFLICT (bucket) DO UPDATE SET
+    granted = s.granted + excluded.granted,
+    deducted = s.deducted + excluded.deducted,
+    reversed = s.reversed + excluded.reversed,
+    expired = s.expired + excluded.expired,
+    voided = s.voided + excluded.voided,
+    subscription = s.subscription + excluded.subscription,
+    permanent = s.permanent + excluded.permanent,
+    deductions = s.deductions + excluded.deductions,
+    opened = s.opened + excluded.opened;

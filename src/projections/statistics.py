@@ -1,0 +1,44 @@
+"""Statistics for operators: totals over all accounts per quarter of an hour (UTC).
+
+Outstanding credits are kept as what each bucket changed of them; added up from the beginning they are what is owed.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ledger.arrays import bigints, moments, numerics
+from ledger.events import AccountOpened
+from projections.changes import EntryType, Fact
+from projections.projection import Projection, Table, Write
+
+SUMS = ("granted", "deducted", "reversed", "expired", "voided", "subscription", "permanent", "deductions", "opened")
+_PLACE: dict[EntryType, int] = {"grant": 0, "deduction": 1, "capture": 1, "reversal": 2, "expiry": 3, "void": 4}
+_SUBSCRIPTION, _PERMANENT, _DEDUCTIONS, _OPENED = 5, 6, 7, 8
+
+
+def gather(facts: Sequence[Fact]) -> list[Write]:
+    """The sums of each bucket; `subscription` and `permanent` are signed."""
+    found: dict[datetime, list[int]] = {}
+    for _, _, _, event, bucket, changes in facts:
+        opened = isinstance(event, AccountOpened)
+        if not changes and not opened:
+            continue
+        sums = found.get(bucket)
+        if sums is None:
+            sums = found[bucket] = [0] * len(SUMS)
+        sums[_OPENED] += opened
+        for kind, subscription, permanent in changes:
+            place = _PLACE[kind]
+            sums[place] += abs(subscription + permanent)
+            sums[_SUBSCRIPTION] += subscription
+            sums[_PERMANENT] += permanent
+            sums[_DEDUCTIONS] += place == 1
+    if not found:
+        return []
+    columns = {name: numerics([sums[place] for sums in found.values()]) for place, name in enumerate(SUMS)}
+    columns["deductions"] = bigints([sums[_DEDUCTIONS] for sums in found.values()])
+    columns["opened"] = bigints([sums[_OPENED] for sums in found.values()])
+    return [Write("add", len(found), columns | {"buckets": moments(list(found))})]
+
+
+STATISTICS = Projection("statistics", version=1, tables=(Table("statistics", ("bucket",)),), gather=gather)

@@ -1,0 +1,22 @@
+"""Moving the projections of a test by hand: no process beside it, no waiting."""
+
+from collections.abc import Sequence
+
+from ledger.feed import Feed
+from ledger.news import News
+from ledger.service import Ledger
+from projections.catalog import PROJECTIONS
+from projections.projection import Projection
+from projections.runner import PAGE, Runner, connect
+
+
+async def projected(
+    ledger: Ledger, database: str, *, page: int = PAGE, projections: Sequence[Projection] = PROJECTIONS
+) -> int:
+    """Move the live projections to the end of the log, which is returned."""
+    runner = Runner(database, Feed(ledger.log), News(database), projections=projections, page=page)
+    connection = await connect(database)
+    async with connection:
+        while await runner.step(connection):
+            pass
+    return await Feed(ledger.log).last_position()
