@@ -12,7 +12,7 @@ import orjson
 import typer
 
 from api.formula import FormulaError
-from api.import_progress import Showing, showing_progress
+from api.progress import Showing, showing_progress
 from api.import_report import Report, Tally
 from api.importing import Import, OpeningRefused, check, stopped_by_signals
 from api.operations import Defaults

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import typer
 
-from api.import_progress import Showing
+from api.progress import Showing
 from api.import_report import Stop, Tally
 from api.operations import Defaults
 from api.rating import Options, Rated, Rating

@@ -7,7 +7,7 @@ import pytest
 
 from api import import_progress
 from api.formula import FormulaError
-from api.import_progress import Lines
+from api.progress import Lines
 from api.importing import check
 from api.operations import Defaults
 from api.rating import Opening, OptionProblem, Options

@@ -1,4 +1,4 @@
-"""How far an import has got, on stderr: a bar for a terminal, else a line every few seconds."""
+"""How far a long piece of work has got, on stderr: a bar for a terminal, else a line every few seconds."""
 
 import sys
 import time
