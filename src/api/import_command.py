@@ -12,10 +12,10 @@ import orjson
 import typer
 
 from api.formula import FormulaError
-from api.progress import Showing, showing_progress
 from api.import_report import Report, Tally
 from api.importing import Import, OpeningRefused, check, stopped_by_signals
 from api.operations import Defaults
+from api.progress import Showing, showing_progress
 from api.rating import Opening, OptionProblem, Options
 from api.server import database
 from api.settings import Settings

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import typer
 
-from api.progress import Showing
 from api.import_report import Stop, Tally
 from api.operations import Defaults
+from api.progress import Showing
 from api.rating import Options, Rated, Rating
 from api.usage_file import FileProblem, Row, RowProblem, UsageFile, open_file
 from ledger.errors import AccountExists, BatchRefused

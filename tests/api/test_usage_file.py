@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from api import import_progress
+from api import progress
 from api.formula import FormulaError
-from api.progress import Lines
 from api.importing import check
 from api.operations import Defaults
+from api.progress import Lines
 from api.rating import Opening, OptionProblem, Options
 from api.usage_file import FileProblem, UsageFile, open_file
 from ledger.amounts import MAX_AMOUNT
@@ -175,7 +175,7 @@ def test_without_a_terminal_there_is_a_line_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for every, line in ((3_600.0, ""), (0.0, "recording: 12,000 of 19,366 rows\n")):
-        monkeypatch.setattr(import_progress, "EVERY", every)
+        monkeypatch.setattr(progress, "EVERY", every)
         progress = Lines()
         progress.begin("recording", 19_366, "rows")
         progress.reach(12_000)
