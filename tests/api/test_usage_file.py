@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from api import progress
+from api import progress as progress_module
 from api.formula import FormulaError
 from api.importing import check
 from api.operations import Defaults
@@ -175,7 +175,7 @@ def test_without_a_terminal_there_is_a_line_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for every, line in ((3_600.0, ""), (0.0, "recording: 12,000 of 19,366 rows\n")):
-        monkeypatch.setattr(progress, "EVERY", every)
+        monkeypatch.setattr(progress_module, "EVERY", every)
         progress = Lines()
         progress.begin("recording", 19_366, "rows")
         progress.reach(12_000)
