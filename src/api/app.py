@@ -18,12 +18,13 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api import entries, health, lists, overview, reading, totals
 from api.door import Door, as_problem, problem_reply
 from api.keys import KeyRing
 from api.openapi import BATCH_DOCUMENTATION, command_documentation, describe
 from api.operations import OPERATIONS, Defaults, Operation
 from api.problems import Problem, from_pydantic
-from api.reading import router
+from api.refusals import keep_refusals, write_refusals
 from api.requests import Reply, send_reply
 from api.settings import LOG_FORMAT, Settings, load_settings
 from api.sweeper import Sweeper
@@ -31,6 +32,7 @@ from api.wiring import Wiring
 from ledger.errors import Refusal
 from ledger.lifeline import LOST
 from ledger.service import Ledger
+from projections.views import NotBuilt, NotYetVisible, Views
 
 _PR_SET_PDEATHSIG = 1
 """See prctl(2)."""
@@ -42,24 +44,29 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
     admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
     keys = KeyRing(ledger.log, admin_key, settings.rate_limit)
     defaults = Defaults(settings.signup_credits, timedelta(days=settings.subscription_days))
-    wiring = Wiring(ledger, keys, Door(ledger, keys, defaults), processes)
+    views = Views(conninfo)
+    wiring = Wiring(ledger, keys, Door(ledger, keys, defaults), views, processes)
     sweeper = Sweeper(ledger, conninfo, settings.sweep_interval_seconds, settings.sweep_rate)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with ledger.running():
+        async with ledger.running(), views.running():
             await keys.refresh()
-            beside = [asyncio.create_task(work) for work in (keys.keep_fresh(), sweeper.run())]
+            beside = [
+                asyncio.create_task(work) for work in (keys.keep_fresh(), sweeper.run(), keep_refusals(ledger.log))
+            ]
             _settle_garbage()
             yield
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
             await keys.touch()
+            await write_refusals(ledger.log)
 
     app = FastAPIOffline(title="Credit ledger", version="1", lifespan=lifespan, redoc_url=None, redirect_slashes=False)
     app.state.wiring = wiring
-    app.include_router(router)
+    for router in (reading.router, health.router, entries.router, totals.router, lists.router, overview.router):
+        app.include_router(router)
     for operation in OPERATIONS.values():
         _add_command_route(app, wiring.door, operation)
     _add_batch_route(app, wiring.door)
@@ -133,7 +140,7 @@ def _add_problem_handlers(app: FastAPI) -> None:
 
     app.exception_handler(RequestValidationError)(on_validation)
     app.exception_handler(HTTPException)(on_http)
-    for kind in (Problem, Refusal, *LOST, Exception):
+    for kind in (Problem, Refusal, NotYetVisible, NotBuilt, *LOST, Exception):
         app.exception_handler(kind)(on_anything)
 
 

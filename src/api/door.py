@@ -20,6 +20,7 @@ from api.answers import answer
 from api.keys import ApiKey, KeyRing
 from api.operations import OPERATIONS, Defaults, Operation
 from api.problems import Problem, from_pydantic, from_refusal, invalid
+from api.refusals import count_refusal
 from api.requests import (
     MAX_BATCH,
     MAX_BATCH_BODY,
@@ -41,6 +42,7 @@ from ledger.receipts import fingerprint
 from ledger.service import Ledger
 from ledger.store.codec import Metadata
 from ledger.submissions import Outcome, Overloaded, Recorded, Submission, Unavailable
+from projections.views import NotBuilt, NotYetVisible
 
 _JSON = (b"content-type", b"application/json")
 _REPLAYED = (b"idempotent-replayed", b"true")
@@ -288,6 +290,20 @@ def as_problem(error: Exception) -> Problem:
                 "The database cannot be reached, so the outcome is not known; repeat the request with the same key.",
                 retry_after=2,
             )
+        case NotYetVisible():
+            return Problem(
+                "not_yet_visible",
+                f"Position {error.wanted} is not visible yet: the projections stand at {error.position}. Ask again.",
+                retry_after=1,
+                min_position=error.wanted,
+                as_of_position=error.position,
+            )
+        case NotBuilt():
+            return Problem(
+                "projection_unavailable",
+                "A projection that this answer needs is being built; balances at /balance are not affected.",
+                retry_after=5,
+            )
         case _ if isinstance(error, LOST):  # met by a question or a dry run; the committer has its own way
             return as_problem(Unavailable())
         case _:
@@ -297,7 +313,7 @@ def as_problem(error: Exception) -> Problem:
 
 def _reply(outcome: Outcome, *, dry_run: bool) -> Reply:
     if isinstance(outcome, Refusal):
-        metrics.count_refusal(outcome.code)
+        count_refusal(outcome.code)
         return problem_reply(from_refusal(outcome))
     document = answer(outcome)
     if dry_run:
@@ -320,6 +336,6 @@ def _result(outcome: Outcome | Problem, *, dry_run: bool = False) -> dict[str, A
             result |= {"position": outcome.position or None, "dry_run": True}
         return result
     if isinstance(outcome, Refusal):
-        metrics.count_refusal(outcome.code)
+        count_refusal(outcome.code)
         outcome = from_refusal(outcome)
     return outcome.document()

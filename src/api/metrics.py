@@ -13,7 +13,20 @@ REFUSALS = Counter("credit_ledger_refusals", "Refused commands, by code", ["code
 SWEPT = Counter("credit_ledger_swept", "Expiries and hold expiries that the sweeper recorded")
 WAITING = Gauge("credit_ledger_commands_waiting", "Commands that wait for their commit", multiprocess_mode="livesum")
 CACHED = Gauge("credit_ledger_cached_accounts", "Account states in memory", multiprocess_mode="livesum")
+LISTENERS = Gauge("credit_ledger_listeners", "Open streams of events", multiprocess_mode="livesum")
 POSITION = Gauge("credit_ledger_position", "The newest position of the log", multiprocess_mode="max")
+BEHIND = Gauge(
+    "credit_ledger_projection_behind",
+    "Events that a projection has not seen",
+    ["projection"],
+    multiprocess_mode="mostrecent",
+)
+STOPPED = Gauge(
+    "credit_ledger_projection_stopped",
+    "1 when a projection met an event that it cannot apply",
+    ["projection"],
+    multiprocess_mode="mostrecent",
+)
 
 
 @cache

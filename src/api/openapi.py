@@ -20,14 +20,14 @@ _TITLES = {
     402: "`insufficient_credits`",
     403: "`missing_scope`",
     404: "not found: the account or what the command names",
-    409: "in conflict with the state of the account or hold",
+    409: "in conflict with the state of the account or hold, or `not_yet_visible`",
     412: "`version_mismatch`",
     413: "`body_too_large` or `batch_too_large`",
     415: "`unsupported_media_type`",
     422: "`validation_failed`, `idempotency_key_reused` or a limit",
     429: "`rate_limited`",
     500: "`internal_error`",
-    503: "`overloaded` or `unavailable`; repeat with the same key",
+    503: "`overloaded`, `unavailable` or `projection_unavailable`; repeat it, a command with the same key",
 }
 _SPENDING = {"deduct", "hold", "capture"}
 

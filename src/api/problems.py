@@ -36,6 +36,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "payment_already_recorded": (409, "The payment was recorded before"),
     "refund_already_recorded": (409, "The refund was recorded before"),
     "batch_refused": (409, "The atomic batch was refused"),
+    "not_yet_visible": (409, "The position is not visible yet"),
     "version_mismatch": (412, "The account has moved on"),
     "body_too_large": (413, "The body is too large"),
     "batch_too_large": (413, "The batch is too large"),
@@ -54,6 +55,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "internal_error": (500, "Something is wrong in the ledger"),
     "overloaded": (503, "The ledger is busy"),
     "unavailable": (503, "The database cannot be reached"),
+    "projection_unavailable": (503, "A projection is being built"),
 }
 """code -> status and title."""
 

@@ -1,88 +1,49 @@
 """The questions that the truth itself answers: balance, streams, receipts, health."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import orjson
-import psycopg
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.responses import PlainTextResponse
-from psycopg_pool import PoolTimeout
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from api import metrics
 from api.answers import answer, balance_answer
-from api.bodies import ONE_LINE, SEGMENT, Time
-from api.door import missing_scope
-from api.openapi import problem_response
+from api.bodies import ONE_LINE, Time
 from api.operations import OPERATIONS
 from api.problems import Problem, invalid
+from api.questions import MAX_PAGE, AccountId, Parameters, authorized, json_response, problems
 from api.requests import MAX_KEY
-from api.schemas import BalanceAnswer, Feed, Health, ReceiptAnswer
-from api.wiring import Wiring
+from api.schemas import BalanceAnswer, Feed, ReceiptAnswer
 from ledger.amounts import MAX_AMOUNT
-from ledger.commands import MAX_ID
 from ledger.errors import AccountNotFound
-from ledger.service import Ledger
 from ledger.store.codec import TOPICS
 from ledger.store.log import StoredRow
 from ledger.submissions import Recorded
 
 PAGE = 100
-MAX_PAGE = 1_000
-
-
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The error answers of a route, for the OpenAPI document."""
-    return {status: problem_response(status) for status in statuses}
 
 
 router = APIRouter()
 
-AccountId = Annotated[str, Path(min_length=1, max_length=MAX_ID, pattern=SEGMENT)]
 OperationName = Annotated[str, Path(json_schema_extra={"enum": list(OPERATIONS)})]
 Key = Annotated[str, Path(min_length=1, max_length=MAX_KEY, pattern=ONE_LINE)]
 _TYPE = rf"\s*({'|'.join(TOPICS)})\s*"
 Types = Annotated[str, Field(json_schema_extra={"pattern": f"^{_TYPE}(,{_TYPE})*$"})]
 
 
-class _Parameters(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class _At(_Parameters):
+class _At(Parameters):
     at: Time | None = Field(None, description="a past instant with its offset; default: now")
 
 
-class _StreamPage(_Parameters):
+class _StreamPage(Parameters):
     after_version: int = Field(0, ge=0, le=MAX_AMOUNT)
     limit: int = Field(PAGE, ge=1, le=MAX_PAGE)
 
 
-class _LogPage(_Parameters):
+class _LogPage(Parameters):
     after: int = Field(0, ge=0, le=MAX_AMOUNT)
     limit: int = Field(PAGE, ge=1, le=MAX_PAGE)
     types: Types | None = Field(None, description="event types, separated by commas; default: all")
-
-
-def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A JSON answer."""
-    return Response(orjson.dumps(value, option=orjson.OPT_UTC_Z), status, headers, "application/json")
-
-
-def _wiring(request: Request) -> Wiring:
-    wiring: Wiring = request.app.state.wiring
-    return wiring
-
-
-async def _authorized(request: Request, *scopes: str) -> Ledger:
-    """The ledger, for a key that has one of some scopes."""
-    wiring = _wiring(request)
-    header = request.headers.get("authorization")
-    key = await wiring.keys.authenticate(header.encode("latin-1") if header else None)
-    if not any(map(key.allows, scopes)):
-        raise missing_scope(scopes[0])
-    return wiring.ledger
 
 
 @router.get(
@@ -94,7 +55,7 @@ async def _authorized(request: Request, *scopes: str) -> Ledger:
 )
 async def balance(request: Request, account_id: AccountId, query: Annotated[_At, Query()]) -> Response:
     """From the truth: what has expired is gone, whether it was recorded or not. Scope `ledger:read`."""
-    ledger = await _authorized(request, "ledger:read")
+    ledger = await authorized(request, "ledger:read")
     if query.at is not None and query.at > ledger.clock():
         raise invalid("at", "must not be in the future")
     found = await ledger.account_at(account_id, query.at)
@@ -112,7 +73,7 @@ async def balance(request: Request, account_id: AccountId, query: Annotated[_At,
 )
 async def stream(request: Request, account_id: AccountId, query: Annotated[_StreamPage, Query()]) -> Response:
     """In version order. Scope `audit:read`."""
-    ledger = await _authorized(request, "audit:read")
+    ledger = await authorized(request, "audit:read")
     rows = await ledger.stream(account_id, query.after_version, query.limit)
     if not rows and (query.after_version == 0 or await ledger.account_at(account_id) is None):
         raise AccountNotFound(account_id)
@@ -129,7 +90,7 @@ async def stream(request: Request, account_id: AccountId, query: Annotated[_Stre
 )
 async def log(request: Request, query: Annotated[_LogPage, Query()]) -> Response:
     """Commit order is position order: whoever follows positions misses nothing. Scope `audit:read`."""
-    ledger = await _authorized(request, "audit:read")
+    ledger = await authorized(request, "audit:read")
     types = _types(query.types)
     rows = await ledger.events(query.after, query.limit, types)
     next_after = rows[-1].position if rows else query.after
@@ -169,7 +130,7 @@ def _event(row: StoredRow) -> dict[str, Any]:
 )
 async def receipt(request: Request, account_id: AccountId, operation: OperationName, key: Key) -> Response:
     """The original answer of the command that used the key. Scope `ledger:read` or `ledger:write`."""
-    ledger = await _authorized(request, "ledger:read", "ledger:write")
+    ledger = await authorized(request, "ledger:read", "ledger:write")
     if operation not in OPERATIONS:
         raise invalid("operation", f"must be one of {', '.join(OPERATIONS)}")
     found = await ledger.executed(account_id, operation, account_id if operation == "open" else key)
@@ -190,39 +151,3 @@ async def receipt(request: Request, account_id: AccountId, operation: OperationN
             "answer": answer(recorded),
         }
     )
-
-
-@router.get("/healthz", response_model=Health, tags=["health"], summary="Alive")
-async def healthz() -> Response:
-    """The process answers; nothing is said about the database."""
-    return json_response({"status": "ok"})
-
-
-@router.get("/readyz", response_model=Health, responses={503: {"model": Health}}, tags=["health"], summary="Ready")
-async def readyz(request: Request) -> Response:
-    """The database answers and commands can be committed."""
-    wiring = _wiring(request)
-    checks = {"committer": wiring.ledger.committer.intake.available, "database": await _database_answers(wiring)}
-    ready = all(checks.values())
-    status: Literal["ok", "unavailable"] = "ok" if ready else "unavailable"
-    return json_response({"status": status, "checks": checks}, 200 if ready else 503)
-
-
-async def _database_answers(wiring: Wiring) -> bool:
-    try:
-        async with wiring.ledger.log.reader() as reader:
-            metrics.POSITION.set(await reader.last_position())
-    except (psycopg.Error, PoolTimeout, OSError):
-        return False
-    return True
-
-
-@router.get("/metrics", tags=["health"], summary="Prometheus metrics", response_class=PlainTextResponse)
-async def prometheus(request: Request) -> Response:
-    """Text for Prometheus; with several workers, the sum over them."""
-    wiring = _wiring(request)
-    metrics.WAITING.set(wiring.ledger.committer.intake.waiting)
-    metrics.CACHED.set(len(wiring.ledger.cache))
-    await _database_answers(wiring)
-    body = metrics.exposition(processes=wiring.processes)
-    return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")

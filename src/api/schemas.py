@@ -242,8 +242,22 @@ class ProblemShape(Shape):
     detail: str
 
 
+class ProjectionState(Shape):
+    """Where a projection stands."""
+
+    within_bounds: bool
+    position: int | None
+    behind: int = Field(description="events that it has not seen")
+    as_of: datetime | None = None
+    stopped_at: int | None = Field(description="the position of an event that it cannot apply")
+    problem: str | None = None
+    rebuilding: bool
+    rebuilt_to: int | None = None
+
+
 class Health(Shape):
     """Whether it is well."""
 
     status: Literal["ok", "unavailable"]
     checks: dict[str, bool] | None = None
+    projections: dict[str, ProjectionState] | None = None

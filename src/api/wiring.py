@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from api.door import Door
 from api.keys import KeyRing
 from ledger.service import Ledger
+from projections.views import Views
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,5 +15,6 @@ class Wiring:
     ledger: Ledger
     keys: KeyRing
     door: Door
+    views: Views
     processes: bool
     """Whether several worker processes serve together."""

@@ -5,8 +5,8 @@ are in the order of their times and sequence numbers alike, because time never r
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
-from typing import Any, NamedTuple
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
@@ -22,11 +22,13 @@ from ledger.events import (
     HoldExpired,
     HoldReleased,
 )
-from projections.changes import Fact
+from projections.changes import EntryType, Fact
 from projections.projection import Projection, Table, Write
+from projections.views import Snapshot
 
 PARTS = 4
 """Sequence numbers that each event has for its entries; it makes three at most."""
+MAX_SEQUENCE = 2**63 - 1
 
 
 class Said(NamedTuple):
@@ -125,6 +127,54 @@ def _said(event: Event) -> Said:
 
 def _json(usage: Any) -> str | None:
     return orjson.dumps(usage).decode() if usage else None
+
+
+Order = Literal["newest first", "oldest first"]
+
+
+class Place(NamedTuple):
+    """Where an entry stands among those of its account."""
+
+    recorded_at: datetime
+    sequence: int
+
+
+FIRST_PLACE = Place(datetime.min.replace(tzinfo=UTC), -1)
+LAST_PLACE = Place(datetime.max.replace(tzinfo=UTC), MAX_SEQUENCE)
+
+
+class Wanted(NamedTuple):
+    """Which entries of an account: those between two places, which are not among them, of some types or of one task."""
+
+    account_id: str
+    low: Place = FIRST_PLACE
+    high: Place = LAST_PLACE
+    types: tuple[EntryType, ...] | None = None
+    task_id: str | None = None
+
+
+async def page(moment: Snapshot, wanted: Wanted, order: Order, limit: int) -> list[dict[str, Any]]:
+    """Entries as stored, at most `limit`."""
+    statement = HISTORY.statements[_statement(wanted)]
+    if order == "oldest first":
+        statement = statement.replace(" DESC", "")
+    return await moment.rows(
+        statement,
+        account=wanted.account_id,
+        low_at=wanted.low.recorded_at,
+        low=wanted.low.sequence,
+        high_at=wanted.high.recorded_at,
+        high=wanted.high.sequence,
+        types=list(wanted.types) if wanted.types else None,
+        task=wanted.task_id,
+        limit=limit,
+    )
+
+
+def _statement(wanted: Wanted) -> str:
+    if wanted.task_id is not None:
+        return "page_of_task"
+    return "page_of_types" if wanted.types else "page"
 
 
 HISTORY = Projection(

@@ -1,11 +1,13 @@
 """Payments: the money that was seen, what of it went back, and the grants that it paid for."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from ledger.arrays import bigints, moments, numerics, texts
 from ledger.events import CreditsGranted, PaymentRecorded, PaymentRefunded
 from projections.changes import Fact
 from projections.projection import Projection, Table, Write
+from projections.views import Snapshot
 
 
 def gather(facts: Sequence[Fact]) -> list[Write]:
@@ -60,6 +62,13 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
         ),
     ]
     return [write for write in writes if write.rows]
+
+
+async def page(
+    moment: Snapshot, account_id: str, *, before: int, status: str | None, limit: int
+) -> list[dict[str, Any]]:
+    """Payments with versions below `before`, newest first, each with the grants that it bought."""
+    return await moment.rows(PAYMENTS.statements["page"], account=account_id, before=before, status=status, limit=limit)
 
 
 PAYMENTS = Projection(

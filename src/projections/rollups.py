@@ -1,15 +1,24 @@
-"""Rollups: what happened in an account in each quarter of an hour (UTC), so that days can be cut in any time zone."""
+"""Rollups: what happened in an account in each quarter of an hour (UTC), so that days can be cut in any time zone.
+
+The same sums are kept per hour: most of any day, in any zone, is whole hours of UTC, and there are a quarter as many.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any, NamedTuple
 
 from ledger.amounts import NO_CREDITS, Balance
 from ledger.arrays import bigints, moments, numerics, texts
 from projections.changes import EntryType, Fact
+from projections.days import pieces
 from projections.projection import Projection, Table, Write
+from projections.views import Snapshot
 
 AMOUNTS = ("granted", "deducted", "reversed", "expired", "voided")
 COUNTS = ("grants", "deductions", "reversals", "expiries", "voids")
+
+QUARTER, HOUR = 15, 60
+"""The two widths of a bucket, in minutes."""
 
 _PLACE: dict[EntryType, int] = {"grant": 0, "deduction": 1, "capture": 1, "reversal": 2, "expiry": 3, "void": 4}
 """Where an entry's credits are added up. A capture is a deduction."""
@@ -24,9 +33,12 @@ class _Sums:
         self.closing: Balance = NO_CREDITS
 
 
+_Found = dict[tuple[str, datetime], _Sums]
+
+
 def gather(facts: Sequence[Fact]) -> list[Write]:
     """The sums of each account and bucket, and the balance after the last change in it."""
-    found: dict[tuple[str, datetime], _Sums] = {}
+    found: _Found = {}
     for _, account_id, _, event, bucket, changes in facts:
         if not changes:
             continue
@@ -39,9 +51,22 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
             sums.amounts[place] += abs(subscription + permanent)
             sums.counts[place] += 1
         sums.closing = event.balance
-    if not found:
-        return []
-    columns = {
+    return [_write(QUARTER, found), _write(HOUR, _by_hour(found))] if found else []
+
+
+def _by_hour(quarters: _Found) -> _Found:
+    hours: _Found = {}
+    for (account_id, bucket), sums in quarters.items():
+        hour = hours.setdefault((account_id, bucket.replace(minute=0)), _Sums())
+        hour.amounts = [one + more for one, more in zip(hour.amounts, sums.amounts, strict=True)]
+        hour.counts = [one + more for one, more in zip(hour.counts, sums.counts, strict=True)]
+        hour.closing = sums.closing
+    return hours
+
+
+def _write(width: int, found: _Found) -> Write:
+    columns: dict[str, Any] = {
+        "width": width,
         "accounts": texts([account_id for account_id, _ in found]),
         "buckets": moments([bucket for _, bucket in found]),
         "closing_subscription": bigints([sums.closing.subscription for sums in found.values()]),
@@ -50,7 +75,55 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
     for place, (amount, count) in enumerate(zip(AMOUNTS, COUNTS, strict=True)):
         columns[amount] = numerics([sums.amounts[place] for sums in found.values()])
         columns[count] = bigints([sums.counts[place] for sums in found.values()])
-    return [Write("add", len(found), columns)]
+    return Write("add", len(found), columns)
 
 
-ROLLUPS = Projection("rollups", version=1, tables=(Table("rollups", ("account_id", "bucket")),), gather=gather)
+class Total(NamedTuple):
+    """What happened in a span of time."""
+
+    granted: int = 0
+    deducted: int = 0
+    reversed: int = 0
+    expired: int = 0
+    voided: int = 0
+    grants: int = 0
+    deductions: int = 0
+    reversals: int = 0
+    expiries: int = 0
+    voids: int = 0
+
+    def __add__(self, other: "Total") -> "Total":  # type: ignore[override]  # a sum, as its name says
+        return Total(*(one + more for one, more in zip(self, other, strict=True)))
+
+
+class Closing(NamedTuple):
+    """Credits by kind at a moment."""
+
+    subscription: int
+    permanent: int
+
+
+async def totals(moment: Snapshot, account_id: str, spans: Sequence[tuple[datetime, datetime]]) -> list[Total]:
+    """What happened in each of some spans of time, which begin and end with a bucket."""
+    parts = pieces(spans)
+    rows = await moment.rows(
+        ROLLUPS.statements["sums"],
+        account=account_id,
+        places=[piece.place for piece in parts],
+        starts=[piece.start for piece in parts],
+        ends=[piece.end for piece in parts],
+        widths=[piece.width for piece in parts],
+    )
+    found = [Total()] * len(spans)
+    for row in rows:
+        found[row["place"]] += Total(*(int(row[name]) for name in Total._fields))
+    return found
+
+
+async def closings(moment: Snapshot, account_id: str, moments_: Sequence[datetime]) -> list[Closing]:
+    """The balance by kind when some moments begin."""
+    rows = await moment.rows(ROLLUPS.statements["closings"], account=account_id, moments=list(moments_))
+    return [Closing(row["subscription"], row["permanent"]) for row in rows]
+
+
+ROLLUPS = Projection("rollups", version=1, tables=(Table("rollups", ("account_id", "width", "bucket")),), gather=gather)

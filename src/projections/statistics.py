@@ -10,6 +10,7 @@ from ledger.arrays import bigints, moments, numerics
 from ledger.events import AccountOpened
 from projections.changes import EntryType, Fact
 from projections.projection import Projection, Table, Write
+from projections.views import Snapshot
 
 SUMS = ("granted", "deducted", "reversed", "expired", "voided", "subscription", "permanent", "deductions", "opened")
 _PLACE: dict[EntryType, int] = {"grant": 0, "deduction": 1, "capture": 1, "reversal": 2, "expiry": 3, "void": 4}
@@ -39,6 +40,19 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
     columns["deductions"] = bigints([sums[_DEDUCTIONS] for sums in found.values()])
     columns["opened"] = bigints([sums[_OPENED] for sums in found.values()])
     return [Write("add", len(found), columns | {"buckets": moments(list(found))})]
+
+
+async def per_span(moment: Snapshot, starts: Sequence[datetime]) -> dict[int, dict[str, int]]:
+    """The sums of each span of time in which something happened, from 0. `starts` has the end of the last one too."""
+    statement = STATISTICS.statements["days"]
+    rows = await moment.rows(statement, starts=list(starts), first=starts[0], last=starts[-1])
+    return {row.pop("place") - 1: {name: int(value) for name, value in row.items()} for row in rows}
+
+
+async def outstanding(moment: Snapshot, at: datetime) -> dict[str, int]:
+    """What was owed, by kind, when a moment began."""
+    row = await moment.row(STATISTICS.statements["outstanding"], first=at)
+    return {name: int(value) for name, value in (row or {}).items()}
 
 
 STATISTICS = Projection("statistics", version=1, tables=(Table("statistics", ("bucket",)),), gather=gather)

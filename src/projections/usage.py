@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -16,6 +16,7 @@ from ledger.arrays import bigints, moments, numerics, texts
 from ledger.events import CreditsDeducted, HoldCaptured
 from projections.changes import Fact
 from projections.projection import Projection, Table, Write
+from projections.views import Snapshot
 
 DIMENSIONS = ("provider", "model", "project", "member", "metric")
 MEASURES = ("credits", "input_tokens", "output_tokens")
@@ -71,6 +72,42 @@ def _sums(found: Mapping[tuple[str, datetime, Group], list[int]], groups: Mappin
     for place, measure in enumerate(MEASURES):
         columns[measure] = numerics([sums[place] for sums in found.values()])
     return Write("add", len(found), columns)
+
+
+class Used(NamedTuple):
+    """What one group used in one span of time; `key` has a value per dimension, or is None for all other groups."""
+
+    place: int
+    key: Group | None
+    rank: int
+    credits: int
+    input_tokens: int
+    output_tokens: int
+    deductions: int
+
+
+async def used(
+    moment: Snapshot, account_id: str, starts: Sequence[datetime], by: Sequence[str], limit: int
+) -> list[Used]:
+    """Usage by span and group, the largest groups first. `starts` has the end of the last too; they count from 0."""
+    rows = await moment.rows(
+        USAGE.statements["read"],
+        account=account_id,
+        starts=list(starts),
+        first=starts[0],
+        last=starts[-1],
+        by=list(by),
+        limit=limit,
+    )
+    return [
+        Used(
+            row["place"] - 1,
+            tuple(row["key"]) if row["key"] is not None else None,
+            row["rank"],
+            *(int(row[name]) for name in (*MEASURES, "count")),
+        )
+        for row in rows
+    ]
 
 
 USAGE = Projection(

@@ -31,3 +31,14 @@ UPDATE ledger.api_keys SET last_used_at = greatest(last_used_at, now()) WHERE pr
 -- name: lead_sweeper
 -- Whether this connection is the one that sweeps; it stays so until the connection ends.
 SELECT pg_try_advisory_lock(hashtextextended('api.sweeper', 0)) AS leads;
+
+-- name: count_refusals
+INSERT INTO ledger.refusals AS r (bucket, code, count)
+SELECT * FROM unnest(%(buckets)s::timestamptz[], %(codes)s::text[], %(counts)s::bigint[])
+ON CONFLICT (bucket, code) DO UPDATE SET count = r.count + excluded.count;
+
+-- name: refusals_per_span
+SELECT width_bucket(bucket, %(starts)s::timestamptz[]) AS place, code, sum(count) AS count
+FROM ledger.refusals
+WHERE bucket >= %(first)s AND bucket < %(last)s
+GROUP BY 1, 2;

@@ -144,3 +144,53 @@ SELECT account_id FROM (
 GROUP BY account_id
 ORDER BY min(due_at)
 LIMIT %(limit)s;
+
+-- name: grants_page
+-- Grants, newest first. A lot whose time has passed is expired, whether that is recorded already or not.
+SELECT *
+FROM projection_balances.grants AS g
+CROSS JOIN LATERAL (
+    SELECT g.status = 'open' AND g.expires_at <= %(now)s AND g.remaining > 0 AS due
+) AS time
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN time.due THEN 0 ELSE g.remaining END AS remaining_now,
+           CASE WHEN time.due THEN g.lapsed + g.remaining ELSE g.lapsed END AS lapsed_now,
+           CASE WHEN time.due AND g.held = 0 THEN 'expired' ELSE g.status END AS status_now
+) AS now
+WHERE g.account_id = %(account)s AND g.number < %(before)s
+  AND (%(status)s::text IS NULL
+       OR now.status_now = %(status)s AND g.status IN (%(status)s, CASE %(status)s WHEN 'expired' THEN 'open' END))
+ORDER BY g.number DESC
+LIMIT %(limit)s;
+
+-- name: holds_page
+-- Holds, newest first. A hold whose time has passed is expired, whether that is recorded already or not.
+SELECT *
+FROM projection_balances.holds AS h
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN h.status = 'open' AND h.expires_at <= %(now)s THEN 'expired' ELSE h.status END AS status_now
+) AS now
+WHERE h.account_id = %(account)s AND h.number < %(before)s
+  AND (%(status)s::text IS NULL
+       OR now.status_now = %(status)s AND h.status IN (%(status)s, CASE %(status)s WHEN 'expired' THEN 'open' END))
+ORDER BY h.number DESC
+LIMIT %(limit)s;
+
+-- name: accounts_by_id
+SELECT * FROM projection_balances.accounts
+WHERE account_id > %(after)s AND account_id >= %(prefix)s AND account_id < %(prefix_end)s
+ORDER BY account_id
+LIMIT %(limit)s;
+
+-- name: accounts_by_balance
+SELECT * FROM projection_balances.accounts
+WHERE (total, account_id) < (%(total)s, %(after)s) AND account_id >= %(prefix)s AND account_id < %(prefix_end)s
+ORDER BY total DESC, account_id DESC
+LIMIT %(limit)s;
+
+-- name: accounts_by_activity
+SELECT * FROM projection_balances.accounts
+WHERE (last_activity_at, account_id) < (%(at)s, %(after)s)
+  AND account_id >= %(prefix)s AND account_id < %(prefix_end)s
+ORDER BY last_activity_at DESC, account_id DESC
+LIMIT %(limit)s;

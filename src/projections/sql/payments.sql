@@ -49,3 +49,21 @@ UPDATE payments AS p SET
 FROM unnest(%(accounts)s::text[], %(payments)s::text[], %(refunded)s::numeric[], %(times)s::timestamptz[])
      AS r (account_id, payment_id, refunded, at)
 WHERE p.account_id = r.account_id AND p.payment_id = r.payment_id;
+
+-- name: page
+-- Payments, newest first, each with what it bought and how much of that remains.
+SELECT p.*, coalesce(bought.grants, '[]') AS grants
+FROM projection_payments.payments AS p
+LEFT JOIN LATERAL (
+    SELECT json_agg(json_build_object(
+        'grant_id', b.grant_id, 'kind', b.kind, 'amount', b.amount, 'remaining', g.remaining, 'held', g.held,
+        'voided', g.voided, 'expires_at', b.expires_at
+    ) ORDER BY g.number) AS grants
+    FROM projection_payments.bought AS b
+    LEFT JOIN projection_balances.grants AS g
+        ON g.account_id = b.account_id AND g.number = substr(b.grant_id, 5)::bigint
+    WHERE b.account_id = p.account_id AND b.payment_id = p.payment_id
+) AS bought ON true
+WHERE p.account_id = %(account)s AND p.version < %(before)s AND (%(status)s::text IS NULL OR p.status = %(status)s)
+ORDER BY p.version DESC
+LIMIT %(limit)s;

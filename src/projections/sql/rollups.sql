@@ -1,7 +1,9 @@
 -- name: create
+-- One row per account and quarter of an hour (width 15), and one per account and hour (width 60).
 -- Sums are numeric: there is no limit to how often the same credits are granted and taken away.
 CREATE TABLE rollups (
     account_id           text COLLATE "C" NOT NULL,
+    width                smallint NOT NULL CHECK (width IN (15, 60)),
     bucket               timestamptz NOT NULL,
     granted              numeric NOT NULL,
     deducted             numeric NOT NULL,
@@ -15,21 +17,21 @@ CREATE TABLE rollups (
     voids                bigint NOT NULL,
     closing_subscription bigint NOT NULL,
     closing_permanent    bigint NOT NULL,
-    PRIMARY KEY (account_id, bucket)
+    PRIMARY KEY (account_id, width, bucket)
 ) WITH (fillfactor = 80);
 
 -- name: add
 INSERT INTO rollups AS r (
-    account_id, bucket, granted, deducted, reversed, expired, voided, grants, deductions, reversals, expiries, voids,
-    closing_subscription, closing_permanent
+    width, account_id, bucket, granted, deducted, reversed, expired, voided, grants, deductions, reversals, expiries,
+    voids, closing_subscription, closing_permanent
 )
-SELECT * FROM unnest(
+SELECT %(width)s::smallint, * FROM unnest(
     %(accounts)s::text[], %(buckets)s::timestamptz[], %(granted)s::numeric[], %(deducted)s::numeric[],
     %(reversed)s::numeric[], %(expired)s::numeric[], %(voided)s::numeric[], %(grants)s::bigint[],
     %(deductions)s::bigint[], %(reversals)s::bigint[], %(expiries)s::bigint[], %(voids)s::bigint[],
     %(closing_subscription)s::bigint[], %(closing_permanent)s::bigint[]
 )
-ON CONFLICT (account_id, bucket) DO UPDATE SET
+ON CONFLICT (account_id, width, bucket) DO UPDATE SET
     granted = r.granted + excluded.granted,
     deducted = r.deducted + excluded.deducted,
     reversed = r.reversed + excluded.reversed,
@@ -42,3 +44,29 @@ ON CONFLICT (account_id, bucket) DO UPDATE SET
     voids = r.voids + excluded.voids,
     closing_subscription = excluded.closing_subscription,
     closing_permanent = excluded.closing_permanent;
+
+-- name: sums
+-- What some pieces of time add up to, one by one.
+SELECT piece.place, sums.*
+FROM unnest(%(places)s::integer[], %(starts)s::timestamptz[], %(ends)s::timestamptz[], %(widths)s::integer[])
+     AS piece (place, starts, ends, width)
+CROSS JOIN LATERAL (
+    SELECT sum(granted) AS granted, sum(deducted) AS deducted, sum(reversed) AS reversed, sum(expired) AS expired,
+           sum(voided) AS voided, sum(grants) AS grants, sum(deductions) AS deductions, sum(reversals) AS reversals,
+           sum(expiries) AS expiries, sum(voids) AS voids
+    FROM projection_rollups.rollups AS r
+    WHERE r.account_id = %(account)s AND r.width = piece.width AND r.bucket >= piece.starts AND r.bucket < piece.ends
+) AS sums
+WHERE sums.granted IS NOT NULL;
+
+-- name: closings
+-- The balance at some moments, each the start of a bucket: after the last change before it, wherever that was.
+SELECT moment.place, coalesce(last.closing_subscription, 0) AS subscription,
+       coalesce(last.closing_permanent, 0) AS permanent
+FROM unnest(%(moments)s::timestamptz[]) WITH ORDINALITY AS moment (at, place)
+LEFT JOIN LATERAL (
+    SELECT closing_subscription, closing_permanent FROM projection_rollups.rollups AS r
+    WHERE r.account_id = %(account)s AND r.width = 15 AND r.bucket < moment.at
+    ORDER BY r.bucket DESC LIMIT 1
+) AS last ON true
+ORDER BY moment.place;

@@ -32,3 +32,19 @@ ON CONFLICT (bucket) DO UPDATE SET
     permanent = s.permanent + excluded.permanent,
     deductions = s.deductions + excluded.deductions,
     opened = s.opened + excluded.opened;
+
+-- name: days
+-- What happened in each span of time; refusals are counted by the services and are in no event.
+SELECT width_bucket(bucket, %(starts)s::timestamptz[]) AS place,
+       sum(granted) AS granted, sum(deducted) AS deducted, sum(reversed) AS reversed, sum(expired) AS expired,
+       sum(voided) AS voided, sum(subscription) AS subscription, sum(permanent) AS permanent,
+       sum(deductions) AS deductions, sum(opened) AS opened
+FROM projection_statistics.statistics
+WHERE bucket >= %(first)s AND bucket < %(last)s
+GROUP BY 1;
+
+-- name: outstanding
+-- What was owed when a moment began.
+SELECT coalesce(sum(subscription), 0) AS subscription, coalesce(sum(permanent), 0) AS permanent
+FROM projection_statistics.statistics
+WHERE bucket < %(first)s;

@@ -37,3 +37,29 @@ ON CONFLICT (account_id, bucket, group_id) DO UPDATE SET
     input_tokens = u.input_tokens + excluded.input_tokens,
     output_tokens = u.output_tokens + excluded.output_tokens,
     count = u.count + excluded.count;
+
+-- name: read
+-- Sums per span of time and group, of the dimensions that are asked for. Groups are ranked over all spans by their
+-- credits; those beyond the limit are one, which has no key.
+WITH found AS MATERIALIZED (
+    SELECT width_bucket(u.bucket, %(starts)s::timestamptz[]) AS place,
+           ARRAY[
+               CASE WHEN 'provider' = ANY (%(by)s::text[]) THEN g.provider END,
+               CASE WHEN 'model' = ANY (%(by)s::text[]) THEN g.model END,
+               CASE WHEN 'project' = ANY (%(by)s::text[]) THEN g.project END,
+               CASE WHEN 'member' = ANY (%(by)s::text[]) THEN g.member END,
+               CASE WHEN 'metric' = ANY (%(by)s::text[]) THEN g.metric END
+           ] AS key,
+           u.credits, u.input_tokens, u.output_tokens, u.count
+    FROM projection_usage.usage AS u
+    JOIN projection_usage.groups AS g USING (group_id)
+    WHERE u.account_id = %(account)s AND u.bucket >= %(first)s AND u.bucket < %(last)s
+), ranked AS (
+    SELECT key, row_number() OVER (ORDER BY sum(credits) DESC, key) AS rank FROM found GROUP BY key
+)
+SELECT found.place, CASE WHEN rank <= %(limit)s THEN found.key END AS key, min(rank) AS rank,
+       sum(credits) AS credits, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
+       sum(count) AS count
+FROM found JOIN ranked USING (key)
+GROUP BY found.place, CASE WHEN rank <= %(limit)s THEN found.key END
+ORDER BY found.place, min(rank);

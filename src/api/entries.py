@@ -1,0 +1,189 @@
+"""The running-balance history over HTTP: pages by cursor, and all of it as CSV.
+
+The balances on an entry were decided with its event, so they are the same under every filter and page size.
+"""
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import Field
+
+from api.bodies import ONE_LINE, Time
+from api.cursors import MAX_CURSOR, cursor, key_of
+from api.problems import invalid
+from api.questions import (
+    MAX_PAGE,
+    PROBLEMS,
+    AccountId,
+    Visible,
+    as_of,
+    check_order,
+    json_response,
+    known_account,
+    snapshot,
+    wiring_of,
+)
+from api.view_schemas import HistoryAnswer
+from ledger.commands import MAX_ID
+from projections.changes import ENTRY_TYPES
+from projections.history import FIRST_PLACE, HISTORY, LAST_PLACE, PARTS, Order, Place, Wanted, page
+from projections.views import Snapshot
+
+router = APIRouter(tags=["queries"])
+
+_TYPE = rf"({'|'.join(ENTRY_TYPES)})"
+_ORDERS: dict[str, Order] = {"desc": "newest first", "asc": "oldest first"}
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_COLUMNS = (
+    *("sequence", "version", "recorded_at", "type", "credits", "subscription_credits", "permanent_credits"),
+    *("balance_before", "balance_after", "description", "task_id", "transaction_id", "payment_id", "source"),
+    *("grant_id", "deduction_id", "hold_id"),
+)
+_USAGE = ("provider", "model", "project", "member", "metric", "input_tokens", "output_tokens")
+
+
+class _Filters(Visible):
+    order: Literal["desc", "asc"] = Field("desc", description="newest or oldest first")
+    type: str | None = Field(
+        None, pattern=f"^{_TYPE}(,{_TYPE})*$", description="entry types, separated by commas; default: all"
+    )
+    from_: Time | None = Field(None, alias="from", description="entries recorded at or after this instant")
+    to: Time | None = Field(None, description="entries recorded before this instant")
+    task_id: str | None = Field(None, min_length=1, max_length=MAX_ID, pattern=ONE_LINE)
+
+    def wanted(self, account_id: str) -> Wanted:
+        """The entries that these filters leave. Raises Problem for a period that ends before it begins."""
+        check_order(self.from_, self.to)
+        low = FIRST_PLACE if self.from_ is None else Place(self.from_, -1)
+        high = LAST_PLACE if self.to is None else Place(self.to, -1)
+        types: Any = tuple(dict.fromkeys(self.type.split(","))) if self.type else None
+        return Wanted(account_id, low, high, types, self.task_id)
+
+
+class _Page(_Filters):
+    limit: int = Field(50, ge=1, le=MAX_PAGE)
+    cursor: str | None = Field(None, max_length=MAX_CURSOR, description="the `next_cursor` of the page before")
+
+
+@router.get(
+    "/v1/accounts/{account_id}/history",
+    response_model=HistoryAnswer,
+    responses=PROBLEMS,
+    summary="The running-balance history",
+)
+async def history(request: Request, account_id: AccountId, query: Annotated[_Page, Query()]) -> Response:
+    """One entry per change of balance, with the balance before and after it. Scope `ledger:read`."""
+    wanted = query.wanted(account_id)
+    order = _ORDERS[query.order]
+    start = key_of(query.cursor, (wanted, order), (datetime, int))
+    async with snapshot(request, query, HISTORY) as moment:
+        rows = await page(moment, _from(wanted, order, Place(*start) if start else None), order, query.limit + 1)
+    if not rows:
+        await known_account(request, account_id)
+    more, rows = len(rows) > query.limit, rows[: query.limit]
+    next_cursor = cursor((wanted, order), rows[-1]["recorded_at"], rows[-1]["sequence"]) if more else None
+    return json_response(as_of(moment, entries=[entry(row) for row in rows], next_cursor=next_cursor))
+
+
+@router.get(
+    "/v1/accounts/{account_id}/history.csv",
+    response_class=StreamingResponse,
+    responses={**PROBLEMS, 200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+    summary="The running-balance history as CSV",
+)
+async def history_csv(request: Request, account_id: AccountId, query: Annotated[_Filters, Query()]) -> Response:
+    """All entries that the filters leave, streamed, as of the moment at which it begins. Scope `ledger:read`.
+
+    Texts of callers that a spreadsheet would take for a formula begin with an apostrophe.
+    """
+    wanted = query.wanted(account_id)
+    async with snapshot(request, query, HISTORY) as moment:
+        newest = await page(moment, Wanted(account_id), "newest first", 1)
+    if not newest:
+        await known_account(request, account_id)
+    else:
+        last = Place(newest[0]["recorded_at"], newest[0]["sequence"] + 1)
+        wanted = wanted._replace(high=min(wanted.high, last))
+    headers = {"as-of-position": str(moment.position), "content-disposition": 'attachment; filename="history.csv"'}
+    lines = _lines(request, wanted, _ORDERS[query.order])
+    return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+async def _lines(request: Request, wanted: Wanted, order: Order) -> AsyncIterator[str]:
+    """The lines of the file, a page of them at a time, each page from a snapshot of its own: entries never change."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow((*_COLUMNS, *_USAGE))
+    while True:
+        async with wiring_of(request).views.snapshot(HISTORY) as moment:
+            rows = await page(moment, wanted, order, MAX_PAGE)
+        writer.writerows(_line(row) for row in rows)
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
+        if len(rows) < MAX_PAGE:
+            return
+        wanted = _from(wanted, order, Place(rows[-1]["recorded_at"], rows[-1]["sequence"]))
+
+
+def _from(wanted: Wanted, order: Order, start: Place | None) -> Wanted:
+    """What is wanted, from behind a place on."""
+    if start is None:
+        return wanted
+    if not wanted.low <= start <= wanted.high:
+        raise invalid("cursor", "must be a `next_cursor` of this very list")
+    return wanted._replace(high=start) if order == "newest first" else wanted._replace(low=start)
+
+
+def _line(row: dict[str, Any]) -> list[Any]:
+    shown = entry(row)
+    usage = shown["usage"] or {}
+    recorded_at = row["recorded_at"].isoformat().replace("+00:00", "Z")
+    values = [recorded_at if name == "recorded_at" else shown.get(name) for name in _COLUMNS]
+    return [_as_text(value) for value in (*values, *(usage.get(name) for name in _USAGE))]
+
+
+def _as_text(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def entry(row: dict[str, Any]) -> dict[str, Any]:
+    """One entry as it is answered."""
+    credits = row["subscription"] + row["permanent"]
+    about: str = row["about"]
+    return {
+        "sequence": row["sequence"],
+        "version": row["sequence"] // PARTS,
+        "recorded_at": row["recorded_at"],
+        "type": row["type"],
+        "credits": credits,
+        "subscription_credits": row["subscription"],
+        "permanent_credits": row["permanent"],
+        "balance_before": row["balance"] - credits,
+        "balance_after": row["balance"],
+        "description": row["description"],
+        "task_id": row["task_id"],
+        "transaction_id": row["transaction_id"],
+        "payment_id": row["payment_id"],
+        "source": row["source"],
+        "grant_id": about if about.startswith("grt_") else None,
+        "deduction_id": about if about.startswith("ded_") else None,
+        "hold_id": row["hold_id"],
+        "usage": row["usage"],
+    }
+
+
+async def last_entries(moment: Snapshot, account_id: str, count: int) -> list[dict[str, Any]]:
+    """The newest entries of an account as they are answered."""
+    return [entry(row) for row in await page(moment, Wanted(account_id), "newest first", count)]
+
+
+async def last_deduction(moment: Snapshot, account_id: str) -> dict[str, Any] | None:
+    """The newest deduction or capture of an account as it is answered."""
+    rows = await page(moment, Wanted(account_id, types=("deduction", "capture")), "newest first", 1)
+    return entry(rows[0]) if rows else None

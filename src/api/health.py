@@ -1,0 +1,106 @@
+"""Alive, ready, and in figures: what a load balancer, an operator and Prometheus ask."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Literal
+
+import psycopg
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
+from psycopg_pool import PoolTimeout
+
+from api import metrics
+from api.questions import json_response, wiring_of
+from api.schemas import Health
+from api.wiring import Wiring
+from ledger.store.codec import decode_event
+from ledger.store.log import Reader
+from projections.builds import Checkpoint, checkpoints, live, next_of
+from projections.catalog import PROJECTIONS
+from projections.projection import Projection
+
+router = APIRouter(tags=["health"])
+
+LONGEST_LAG = timedelta(seconds=30)
+"""How old the oldest event may be that a projection has not seen; beyond it, /readyz says so."""
+
+_UNREACHABLE = (psycopg.Error, PoolTimeout, OSError)
+
+
+@router.get("/healthz", response_model=Health, summary="Alive")
+async def healthz() -> Response:
+    """The process answers; nothing is said about the database."""
+    return json_response({"status": "ok"})
+
+
+@router.get("/readyz", response_model=Health, responses={503: {"model": Health}}, summary="Ready")
+async def readyz(request: Request) -> Response:
+    """The database answers, commands can be committed, and the projections are within bounds: none has stopped, none
+    lags by more than 30 seconds. One that is being rebuilt for a new version is within bounds."""
+    wiring = wiring_of(request)
+    states = await _states(wiring)
+    checks = {
+        "committer": wiring.ledger.committer.intake.available,
+        "database": states is not None,
+        "projections": states is not None and all(state["within_bounds"] for state in states.values()),
+    }
+    ready = all(checks.values())
+    status: Literal["ok", "unavailable"] = "ok" if ready else "unavailable"
+    return json_response({"status": status, "checks": checks, "projections": states or {}}, 200 if ready else 503)
+
+
+@router.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
+async def prometheus(request: Request) -> Response:
+    """Text for Prometheus; with several workers, the sum over them."""
+    wiring = wiring_of(request)
+    metrics.WAITING.set(wiring.ledger.committer.intake.waiting)
+    metrics.CACHED.set(len(wiring.ledger.cache))
+    for name, state in (await _states(wiring) or {}).items():
+        metrics.BEHIND.labels(name).set(state["behind"])
+        metrics.STOPPED.labels(name).set(state["stopped_at"] is not None)
+    body = metrics.exposition(processes=wiring.processes)
+    return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def _states(wiring: Wiring) -> dict[str, dict[str, Any]] | None:
+    """Where each projection stands; None when the database does not answer."""
+    builds = [build for projection in PROJECTIONS for build in (live(projection), next_of(projection))]
+    try:
+        async with wiring.ledger.log.connection() as connection:
+            reader = Reader(connection)
+            found = await checkpoints(connection, builds)
+            end = await reader.last_position()
+            waiting = await _waiting(reader, found)
+    except _UNREACHABLE:
+        return None
+    metrics.POSITION.set(end)
+    late = wiring.ledger.clock() - LONGEST_LAG
+    old = {position for position, recorded_at in waiting.items() if recorded_at < late}
+    return {projection.name: _state(projection, found, end, old) for projection in PROJECTIONS}
+
+
+async def _waiting(reader: Reader, found: Mapping[str, Checkpoint]) -> dict[int, Any]:
+    """When the first event was recorded that waits behind each position at which a projection stands."""
+    times = {}
+    for position in {at.position for at in found.values()}:
+        for row in await reader.log(position, 1, None):
+            times[position] = decode_event(row.topic, row.state).recorded_at
+    return times
+
+
+def _state(projection: Projection, found: Mapping[str, Checkpoint], end: int, old: set[int]) -> dict[str, Any]:
+    at, coming = found.get(live(projection).schema), found.get(next_of(projection).schema)
+    rebuilding = coming is not None
+    if at is None:
+        return {"within_bounds": False, "position": None, "behind": end, "stopped_at": None, "rebuilding": rebuilding}
+    fresh = at.position not in old or (rebuilding and at.version != projection.version)
+    return {
+        "within_bounds": at.stopped_at is None and fresh,
+        "position": at.position,
+        "behind": max(end - at.position, 0),
+        "as_of": at.as_of,
+        "stopped_at": at.stopped_at,
+        "problem": at.problem and at.problem.splitlines()[0],  # the lines below it may show what a row holds
+        "rebuilding": rebuilding,
+        "rebuilt_to": coming.position if coming else None,
+    }

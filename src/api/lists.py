@@ -1,0 +1,214 @@
+"""Lists over HTTP: an account's grants, holds and payments, and, for operators, all accounts."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+
+from api.answers import balance_fields
+from api.bodies import ONE_LINE
+from api.cursors import MAX_CURSOR, List, cursor, key_of
+from api.questions import (
+    MAX_PAGE,
+    PROBLEMS,
+    PROBLEMS_OF_ALL,
+    AccountId,
+    Visible,
+    as_of,
+    json_response,
+    known_account,
+    now_of,
+    snapshot,
+)
+from api.view_schemas import AccountsAnswer, GrantsAnswer, HoldsAnswer, PaymentsAnswer
+from ledger.amounts import Balance
+from ledger.commands import MAX_ID
+from ledger.events import PaymentStatus
+from projections.balances import BALANCES, PLACES, Sort, accounts_page, grants_page, holds_page
+from projections.payments import PAYMENTS
+from projections.payments import page as payments_page
+from projections.views import Snapshot
+
+router = APIRouter(tags=["queries"])
+
+GrantStatus = Literal["open", "spent", "expired", "voided"]
+HoldStatus = Literal["open", "captured", "released", "expired"]
+_NEWEST = 2**63 - 1
+
+
+class _Page(Visible):
+    limit: int = Field(50, ge=1, le=MAX_PAGE)
+    cursor: str | None = Field(None, max_length=MAX_CURSOR, description="the `next_cursor` of the page before")
+
+    def before(self, of: List) -> int:
+        """The number below which this page begins."""
+        key = key_of(self.cursor, of, (int,))
+        return key[0] if key else _NEWEST
+
+
+class _Grants(_Page):
+    status: GrantStatus | None = Field(None, description="default: all")
+
+
+class _Holds(_Page):
+    status: HoldStatus | None = Field(None, description="default: all")
+
+
+class _Payments(_Page):
+    status: PaymentStatus | None = Field(None, description="default: all")
+
+
+class _Accounts(_Page):
+    prefix: str = Field("", max_length=MAX_ID, pattern=ONE_LINE, description="what their ids begin with")
+    sort: Sort = Field("account_id", description="by id, or those with the most credits or the last activity first")
+
+
+@router.get(
+    "/v1/accounts/{account_id}/grants",
+    response_model=GrantsAnswer,
+    responses=PROBLEMS,
+    summary="Grants, and what became of them",
+)
+async def grants(request: Request, account_id: AccountId, query: Annotated[_Grants, Query()]) -> Response:
+    """Newest first. amount = remaining + held + spent + lapsed + voided. Scope `ledger:read`."""
+    of = ("grants", account_id, query.status)
+    async with snapshot(request, query, BALANCES) as moment:
+        rows = await grants_page(
+            moment,
+            account_id,
+            now=now_of(request),
+            before=query.before(of),
+            status=query.status,
+            limit=query.limit + 1,
+        )
+    return await _page(request, account_id, query, moment, {"grants": [_grant(row) for row in rows]}, _keys(rows, of))
+
+
+@router.get(
+    "/v1/accounts/{account_id}/holds",
+    response_model=HoldsAnswer,
+    responses=PROBLEMS,
+    summary="Holds, open and ended",
+)
+async def holds(request: Request, account_id: AccountId, query: Annotated[_Holds, Query()]) -> Response:
+    """Newest first. Scope `ledger:read`."""
+    of = ("holds", account_id, query.status)
+    async with snapshot(request, query, BALANCES) as moment:
+        rows = await holds_page(
+            moment,
+            account_id,
+            now=now_of(request),
+            before=query.before(of),
+            status=query.status,
+            limit=query.limit + 1,
+        )
+    return await _page(request, account_id, query, moment, {"holds": [_hold(row) for row in rows]}, _keys(rows, of))
+
+
+@router.get(
+    "/v1/accounts/{account_id}/payments",
+    response_model=PaymentsAnswer,
+    responses=PROBLEMS,
+    summary="Payments, and the grants that they paid for",
+)
+async def payments(request: Request, account_id: AccountId, query: Annotated[_Payments, Query()]) -> Response:
+    """Newest first. Scope `ledger:read`."""
+    of = ("payments", account_id, query.status)
+    async with snapshot(request, query, PAYMENTS, BALANCES) as moment:
+        rows = await payments_page(
+            moment, account_id, before=query.before(of), status=query.status, limit=query.limit + 1
+        )
+    keys = [cursor(of, row["version"]) for row in rows]
+    return await _page(request, account_id, query, moment, {"payments": [_payment(row) for row in rows]}, keys)
+
+
+@router.get(
+    "/v1/accounts",
+    response_model=AccountsAnswer,
+    responses=PROBLEMS_OF_ALL,
+    summary="Accounts with their balances",
+)
+async def accounts(request: Request, query: Annotated[_Accounts, Query()]) -> Response:
+    """For operators; balances as of the last event of each account. Scope `ledger:read`."""
+    of = ("accounts", query.prefix, query.sort)
+    kinds: dict[Sort, tuple[type, ...]] = {
+        "account_id": (str, str),
+        "balance": (int, str),
+        "activity": (datetime, str),
+    }
+    column = {"account_id": "account_id", "balance": "total", "activity": "last_activity_at"}[query.sort]
+    after = key_of(query.cursor, of, kinds[query.sort])
+    async with snapshot(request, query, BALANCES) as moment:
+        rows = await accounts_page(moment, query.sort, prefix=query.prefix, after=after, limit=query.limit + 1)
+    keys = [cursor(of, row[column], row["account_id"]) for row in rows]
+    return json_response(_listed(query, moment, {"accounts": [_account(row) for row in rows]}, keys))
+
+
+def _keys(rows: list[dict[str, Any]], of: List) -> list[str]:
+    return [cursor(of, row["number"]) for row in rows]
+
+
+async def _page(
+    request: Request, account_id: str, query: _Page, moment: Snapshot, shown: dict[str, list[Any]], keys: list[str]
+) -> Response:
+    if not keys:
+        await known_account(request, account_id)
+    return json_response(_listed(query, moment, shown, keys))
+
+
+def _listed(query: _Page, moment: Snapshot, shown: dict[str, list[Any]], keys: list[str]) -> dict[str, Any]:
+    """One page; one row more than asked for says that there is another."""
+    [(name, rows)] = shown.items()
+    more = len(rows) > query.limit
+    return as_of(moment, **{name: rows[: query.limit], "next_cursor": keys[query.limit - 1] if more else None})
+
+
+def _grant(row: dict[str, Any]) -> dict[str, Any]:
+    places = {name: row[name] for name in PLACES} | {"remaining": row["remaining_now"], "lapsed": row["lapsed_now"]}
+    return {
+        "grant_id": f"grt_{row['number']}",
+        "kind": row["kind"],
+        "source": row["source"],
+        "status": row["status_now"],
+        "amount": row["amount"],
+        **places,
+        "granted_at": row["granted_at"],
+        "expires_at": row["expires_at"],
+        "transaction_id": row["transaction_id"],
+        "payment_id": row["payment_id"],
+        "description": row["description"],
+    }
+
+
+def _hold(row: dict[str, Any]) -> dict[str, Any]:
+    ended = row["status"] != row["status_now"]
+    return {
+        "hold_id": f"hld_{row['number']}",
+        "status": row["status_now"],
+        "amount": row["amount"],
+        "held": 0 if ended else row["held"],
+        "captured": row["captured"],
+        "placed_at": row["placed_at"],
+        "expires_at": row["expires_at"],
+        "ended_at": row["expires_at"] if ended else row["ended_at"],
+        "task_id": row["task_id"],
+        "description": row["description"],
+    }
+
+
+def _payment(row: dict[str, Any]) -> dict[str, Any]:
+    names = ("payment_id", "provider", "status", "amount_minor", "refunded_minor", "currency", "plan")
+    return {name: row[name] for name in (*names, "recorded_at", "refunded_at", "grants", "version")}
+
+
+def _account(row: dict[str, Any]) -> dict[str, Any]:
+    balance = Balance(row["subscription"], row["permanent"], row["held"], row["subscription_expire_at"])
+    return {
+        "account_id": row["account_id"],
+        "standing": row["standing"],
+        **balance_fields(balance),
+        "opened_at": row["opened_at"],
+        "last_activity_at": row["last_activity_at"],
+        "version": row["version"],
+    }

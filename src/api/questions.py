@@ -1,0 +1,142 @@
+"""What all questions have in common: who may ask, which account, from which position on, and the form of an answer."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import orjson
+from fastapi import Path, Request, Response
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from api.bodies import SEGMENT
+from api.door import missing_scope
+from api.openapi import problem_response
+from api.problems import Problem
+from api.wiring import Wiring
+from ledger.amounts import MAX_AMOUNT
+from ledger.commands import MAX_ID
+from ledger.errors import AccountNotFound
+from ledger.service import Ledger
+from projections.days import FIRST_DATE, LAST_DATE, UnknownZone, zone
+from projections.projection import Projection
+from projections.views import Snapshot
+
+MAX_PAGE = 1_000
+_MAX_JSON_INTEGER = 2**63 - 1
+
+AccountId = Annotated[str, Path(min_length=1, max_length=MAX_ID, pattern=SEGMENT)]
+
+
+class Parameters(BaseModel):
+    """The parameters of a question: those that are not known are refused by name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Visible(Parameters):
+    """The parameters of all questions to the projections."""
+
+    min_position: int = Field(
+        0, ge=0, le=MAX_AMOUNT, description="wait until this position is visible: the `position` of your own command"
+    )
+
+
+def _zone_name(name: str) -> str:
+    try:
+        zone(name)
+    except UnknownZone as error:
+        raise ValueError("must be a time zone of the IANA database, such as Europe/Berlin") from error
+    return name
+
+
+def _day(value: object) -> object:
+    if not isinstance(value, str) or len(value) != 10:  # and no number of seconds, and no time of day
+        raise ValueError("must be a date, such as 2026-01-31")
+    return value
+
+
+Zone = Annotated[str, AfterValidator(_zone_name), Field(description="IANA time zone", examples=["Europe/Berlin"])]
+Day = Annotated[date, BeforeValidator(_day), Field(ge=FIRST_DATE, le=LAST_DATE, examples=["2026-01-31"])]
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The error answers of a route, for the OpenAPI document."""
+    return {status: problem_response(status) for status in statuses}
+
+
+PROBLEMS = problems(401, 403, 404, 409, 422, 429, 500, 503)
+"""Those of a question about one account."""
+PROBLEMS_OF_ALL = problems(401, 403, 409, 422, 429, 500, 503)
+"""Those of a question about all accounts."""
+
+
+def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON answer."""
+    return Response(orjson.dumps(value, default=_sum, option=orjson.OPT_UTC_Z), status, headers, "application/json")
+
+
+def _sum(value: object) -> object:
+    """Sums come as Decimal; they are integers, and may be larger than what JSON writers think of."""
+    if not isinstance(value, Decimal):
+        raise TypeError(f"{type(value).__name__} has no place in an answer")
+    number = int(value)
+    return number if abs(number) <= _MAX_JSON_INTEGER else orjson.Fragment(str(number))
+
+
+def wiring_of(request: Request) -> Wiring:
+    """The parts of this process."""
+    wiring: Wiring = request.app.state.wiring
+    return wiring
+
+
+async def authorized(request: Request, *scopes: str) -> Ledger:
+    """The ledger, for a key that has one of some scopes."""
+    wiring = wiring_of(request)
+    header = request.headers.get("authorization")
+    key = await wiring.keys.authenticate(header.encode("latin-1") if header else None)
+    if not any(map(key.allows, scopes)):
+        raise missing_scope(scopes[0])
+    return wiring.ledger
+
+
+@asynccontextmanager
+async def snapshot(request: Request, query: Visible, *projections: Projection) -> AsyncIterator[Snapshot]:
+    """Some projections at one moment, for a key that may read. Raises Problem."""
+    await authorized(request, "ledger:read")
+    async with wiring_of(request).views.snapshot(*projections, at_least=query.min_position) as moment:
+        yield moment
+
+
+def as_of(moment: Snapshot, **fields: Any) -> dict[str, Any]:
+    """An answer with the position that it stands at."""
+    return {"as_of_position": moment.position, "as_of": moment.as_of, **fields}
+
+
+async def known_account(request: Request, account_id: str) -> None:
+    """Refuse an account that the ledger does not have; whether the projections have it already does not matter."""
+    async with wiring_of(request).ledger.log.reader() as reader:
+        if await reader.head(account_id) is None:
+            raise AccountNotFound(account_id)
+
+
+def now_of(request: Request) -> datetime:
+    """The ledger's time."""
+    return wiring_of(request).ledger.clock().astimezone(UTC)
+
+
+def check_order(first: Any, last: Any, *, field: str = "to") -> None:
+    """Refuse a period that ends before it begins."""
+    if first is not None and last is not None and last < first:
+        raise Problem(
+            "validation_failed",
+            f"Not valid: {field}.",
+            errors=[{"field": field, "message": "must not be before `from`"}],
+        )
+
+
+def today(request: Request, tz: ZoneInfo) -> date:
+    """The date that it is in a zone."""
+    return now_of(request).astimezone(tz).date()

@@ -1,0 +1,221 @@
+"""Totals over HTTP: an account's local days, its usage by group, and the operators' statistics."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from itertools import pairwise
+from typing import Annotated, Any, Literal, assert_never
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+
+from api.problems import invalid
+from api.questions import (
+    PROBLEMS,
+    PROBLEMS_OF_ALL,
+    AccountId,
+    Day,
+    Visible,
+    Zone,
+    as_of,
+    check_order,
+    json_response,
+    known_account,
+    snapshot,
+    wiring_of,
+)
+from api.refusals import refusals_per_span
+from api.view_schemas import DailyAnswer, StatisticsAnswer, UsageAnswer
+from projections.days import dates, day_starts, hour_starts, quarter_starts
+from projections.rollups import ROLLUPS, Closing, Total, closings, totals
+from projections.statistics import STATISTICS, outstanding, per_span
+from projections.usage import DIMENSIONS, USAGE, Used, used
+
+router = APIRouter(tags=["queries"])
+
+MAX_DAYS = 1_100
+"""Local days in one answer: three years."""
+MAX_BUCKETS = 3_000
+"""Spans of time in one answer about usage: a month of quarters of an hour."""
+
+Granularity = Literal["15m", "1h", "1d", "total"]
+_DIMENSION = rf"({'|'.join(DIMENSIONS)})"
+
+
+class _Days(Visible):
+    from_: Day = Field(alias="from", description="the first local day")
+    to: Day = Field(description="the last local day")
+    tz: Zone = "UTC"
+
+    def starts(self) -> list[datetime]:
+        """Where each local day begins, and where the last one ends. Raises Problem: reversed, or over-long."""
+        check_order(self.from_, self.to)
+        if (self.to - self.from_).days >= MAX_DAYS:
+            raise invalid("to", f"must be at most {MAX_DAYS} days after `from`; ask in several parts")
+        return day_starts(self.from_, self.to, ZoneInfo(self.tz))
+
+    def dates(self) -> list[date]:
+        """The local days."""
+        return dates(self.from_, self.to)
+
+
+class _Usage(_Days):
+    granularity: Granularity = Field("1d", description="the length of a bucket, in local time")
+    group_by: str | None = Field(
+        None, pattern=f"^{_DIMENSION}(,{_DIMENSION})*$", description=f"any of {', '.join(DIMENSIONS)}, by commas"
+    )
+    limit: int = Field(20, ge=1, le=1_000, description="groups; what is beyond is one group `other`")
+
+    def buckets(self) -> list[datetime]:
+        """Where each bucket begins, and where the last one ends."""
+        found = _cut(self.starts(), self.granularity, ZoneInfo(self.tz))
+        if len(found) > MAX_BUCKETS + 1:
+            raise invalid("to", f"the period has {len(found) - 1} buckets of {self.granularity}; at most {MAX_BUCKETS}")
+        return found
+
+
+def _cut(days: list[datetime], granularity: Granularity, tz: ZoneInfo) -> list[datetime]:
+    match granularity:
+        case "15m":
+            return quarter_starts(days)
+        case "1h":
+            return hour_starts(days, tz)
+        case "1d":
+            return days
+        case "total":
+            return [days[0], days[-1]]
+    assert_never(granularity)
+
+
+@router.get(
+    "/v1/accounts/{account_id}/rollups/daily",
+    response_model=DailyAnswer,
+    responses=PROBLEMS,
+    summary="Totals per local day",
+)
+async def daily(request: Request, account_id: AccountId, query: Annotated[_Days, Query()]) -> Response:
+    """One row per day, days without events included; the days add up to `totals`. Scope `ledger:read`."""
+    starts = query.starts()
+    spans = list(pairwise(starts))
+    async with snapshot(request, query, ROLLUPS) as moment:
+        found = await totals(moment, account_id, spans)
+        balances = await closings(moment, account_id, starts)
+    if not any(found):
+        await known_account(request, account_id)
+    days = [
+        {"date": day, "start": start, "end": end, **total._asdict(), **_balances(opening, closing)}
+        for day, (start, end), total, (opening, closing) in zip(
+            query.dates(), spans, found, pairwise(balances), strict=True
+        )
+    ]
+    period = {**sum(found, Total())._asdict(), **_balances(balances[0], balances[-1])}
+    return json_response(as_of(moment, account_id=account_id, tz=query.tz, days=days, totals=period))
+
+
+def _balances(opening: Closing, closing: Closing) -> dict[str, int]:
+    return {
+        "opening_balance": sum(opening),
+        "closing_balance": sum(closing),
+        "closing_subscription_credits": closing.subscription,
+        "closing_permanent_credits": closing.permanent,
+    }
+
+
+@router.get(
+    "/v1/accounts/{account_id}/usage",
+    response_model=UsageAnswer,
+    responses=PROBLEMS,
+    summary="What deductions were for",
+)
+async def usage(request: Request, account_id: AccountId, query: Annotated[_Usage, Query()]) -> Response:
+    """Credits, tokens and counts per bucket and group, the largest groups first. Scope `ledger:read`.
+
+    Captures are deductions here too, and what was reversed later is not taken off.
+    """
+    starts = query.buckets()
+    by = list(dict.fromkeys(query.group_by.split(","))) if query.group_by else []
+    async with snapshot(request, query, USAGE) as moment:
+        found = await used(moment, account_id, starts, by, query.limit)
+    if not found:
+        await known_account(request, account_id)
+    buckets: list[dict[str, Any]] = [{"start": start, "end": end, "groups": []} for start, end in pairwise(starts)]
+    for row in found:
+        buckets[row.place]["groups"].append(_group(row, by))
+    return json_response(
+        as_of(
+            moment,
+            account_id=account_id,
+            tz=query.tz,
+            granularity=query.granularity,
+            group_by=by,
+            buckets=buckets,
+            totals=_sums(found),
+            truncated=any(row.key is None for row in found),
+        )
+    )
+
+
+def _group(row: Used, by: Sequence[str]) -> dict[str, Any]:
+    if row.key is None:
+        return {"other": True, **_sums([row])}
+    named = dict(zip(DIMENSIONS, row.key, strict=True))
+    return {**{name: named[name] for name in by}, **_sums([row])}
+
+
+def _sums(rows: Sequence[Used]) -> dict[str, int]:
+    return {
+        "credits": sum(row.credits for row in rows),
+        "input_tokens": sum(row.input_tokens for row in rows),
+        "output_tokens": sum(row.output_tokens for row in rows),
+        "count": sum(row.deductions for row in rows),
+    }
+
+
+_FLOWS = ("granted", "deducted", "reversed", "expired", "voided", "deductions", "opened")
+
+
+@router.get(
+    "/v1/statistics",
+    response_model=StatisticsAnswer,
+    responses=PROBLEMS_OF_ALL,
+    summary="Totals over all accounts per local day",
+)
+async def statistics(request: Request, query: Annotated[_Days, Query()]) -> Response:
+    """Outstanding credits at the end of each day, what was granted, spent and lapsed, and refusals by code.
+
+    For operators. Scope `ledger:read`.
+    """
+    starts = query.starts()
+    async with snapshot(request, query, STATISTICS) as moment:
+        found = await per_span(moment, starts)
+        owed = await outstanding(moment, starts[0])
+    refused = await refusals_per_span(wiring_of(request).ledger.log, starts)
+    days = []
+    for place, (day, (start, end)) in enumerate(zip(query.dates(), pairwise(starts), strict=True)):
+        sums = found.get(place, {})
+        owed = {kind: owed[kind] + sums.get(kind, 0) for kind in owed}
+        days.append({"date": day, "start": start, "end": end, **_day(sums, owed, refused.get(place, {}))})
+    period = {name: sum(sums[name] for sums in found.values()) for name in _FLOWS if found}
+    codes = {code for counts in refused.values() for code in counts}
+    refusals = {code: sum(counts.get(code, 0) for counts in refused.values()) for code in sorted(codes)}
+    return json_response(as_of(moment, tz=query.tz, days=days, totals=_day(period, owed, refusals)))
+
+
+def _day(sums: dict[str, int], owed: dict[str, int], refusals: dict[str, int]) -> dict[str, Any]:
+    flows = {name: sums.get(name, 0) for name in _FLOWS}
+    return {
+        "granted": flows["granted"],
+        "deducted": flows["deducted"],
+        "reversed": flows["reversed"],
+        "spent": flows["deducted"] - flows["reversed"],
+        "lapsed": flows["expired"],
+        "voided": flows["voided"],
+        "deductions": flows["deductions"],
+        "accounts_opened": flows["opened"],
+        "outstanding": {
+            "total": sum(owed.values()),
+            "subscription_credits": owed["subscription"],
+            "permanent_credits": owed["permanent"],
+        },
+        "refusals": refusals,
+    }
