@@ -45,14 +45,14 @@ TABLE: dict[int, set[str]] = {
 MORE: dict[int, set[str]] = {
     404: {"not_found", "receipt_not_found"},
     405: {"method_not_allowed"},
-    409: {"payment_already_recorded", "refund_already_recorded"},
+    409: {"payment_already_recorded", "refund_already_recorded", "not_yet_visible"},
     415: {"unsupported_media_type"},
     422: {
         "amount_exceeds_payment",
         *("open_lots_limit_exceeded", "open_holds_limit_exceeded", "draws_limit_exceeded", "reversals_limit_exceeded"),
     },
     500: {"internal_error"},
-    503: {"unavailable"},
+    503: {"unavailable", "projection_unavailable"},
 }
 """What the table is silent about."""
 
@@ -218,6 +218,7 @@ REQUESTS: dict[str, Produce] = {
         kind="permanent",
         amount=10_000,
     ),
+    "not_yet_visible": lambda service, account: service.get(f"/v1/accounts/{account}/history", min_position=LARGEST),
 }
 
 
@@ -330,8 +331,25 @@ def everything_asked(service: Service, account: str) -> list[Callable[[], httpx.
         lambda: get(f"/v1/accounts/{account}/events"),
         lambda: get(f"/v1/accounts/{account}/receipts/deduct/k"),
         lambda: get("/v1/events"),
+        lambda: get(f"/v1/accounts/{account}/history"),
+        lambda: get(f"/v1/accounts/{account}/summary"),
         lambda: service.client.get("/v1/events", headers={"Authorization": "Bearer not-in-memory"}),
     ]
+
+
+def no_projection(database: str, folder: Path) -> httpx.Response:
+    """A projection is not there; what does not need it is answered, and a rebuild makes it again."""
+    with running_service(database, folder) as service:
+        under_contract(service)
+        account = service.open_account(permanent=10)
+        with psycopg.connect(database, autocommit=True) as other:
+            other.execute("DROP SCHEMA projection_history CASCADE")
+        answer = service.get(f"/v1/accounts/{account}/history")
+        assert answer.headers["retry-after"] == "5"
+        assert service.get(f"/v1/accounts/{account}/grants").status_code == 200
+        assert balance(service, account)["total"] == 10
+        assert service.get("/readyz").json()["checks"] == {"committer": True, "database": True, "projections": False}
+    return answer
 
 
 FAULTS: dict[str, Callable[[str, Path], httpx.Response]] = {
@@ -339,6 +357,7 @@ FAULTS: dict[str, Callable[[str, Path], httpx.Response]] = {
     "overloaded": too_many_commands,
     "internal_error": broken_database,
     "unavailable": lost_database,
+    "projection_unavailable": no_projection,
 }
 
 
