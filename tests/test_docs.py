@@ -54,9 +54,12 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
-def blocks(language: str) -> list[str]:
-    """The README's code blocks of one language, in order."""
-    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+READING = (ROOT / "docs" / "reading.md").read_text()
+
+
+def blocks(language: str, page: str = README) -> list[str]:
+    """A page's code blocks of one language, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
 
 
 def test_the_readme_does_what_it_says(server_folder: Path) -> None:
@@ -73,7 +76,9 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
         )
     try:
         key = _printed_key(log, process)
-        answers = [_run(key_line.replace("clk_...", key) + curl.replace("8000", port)) for curl in curls]
+        known = key_line.replace("clk_...", key)
+        answers = [_run(known + curl.replace("8000", port)) for curl in curls]
+        read = [_said(known + curl.replace("8000", port)) for curl in blocks("sh", READING)]
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)
@@ -81,6 +86,8 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
     assert _without_times(answers[2]) == _without_times(example)
     assert answers[3]["total"] == example["balance"]["total"] == 900
     assert not list(server_folder.glob("postgres/postmaster.pid"))
+    assert _without_times(json.loads(read[0])) == _without_times(json.loads(blocks("json", READING)[0]))
+    assert all("problem" not in answer for answer in read)
 
 
 def _printed_key(log: Path, process: "subprocess.Popen[bytes]") -> str:
@@ -94,6 +101,18 @@ def _printed_key(log: Path, process: "subprocess.Popen[bytes]") -> str:
     raise AssertionError(log.read_text())
 
 
+def _said(command: str) -> str:
+    """What a reader of the page sees; a stream is cut off after a moment."""
+    done = subprocess.run(["bash", "-c", _local(command)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 or "--max-time" in command, done.stderr
+    assert done.stdout
+    return done.stdout
+
+
+def _local(command: str) -> str:
+    return command.replace("curl -s", "curl -s --noproxy '*'")
+
+
 def _run(command: str) -> dict[str, object]:
     retried = command.replace("curl -s", "curl -s --retry 30 --retry-connrefused --retry-delay 1 --noproxy '*'")
     done = subprocess.run(["bash", "-c", retried], capture_output=True, text=True, check=True)
@@ -102,7 +121,13 @@ def _run(command: str) -> dict[str, object]:
     return answer
 
 
+_TIMES = {"recorded_at", "subscription_expire_at", "as_of", "next_cursor"}
+"""What differs from run to run."""
+
+
 def _without_times(value: object) -> object:
     if isinstance(value, dict):
-        return {k: _without_times(v) for k, v in value.items() if k not in {"recorded_at", "subscription_expire_at"}}
+        return {k: _without_times(v) for k, v in value.items() if k not in _TIMES}
+    if isinstance(value, list):
+        return [_without_times(part) for part in value]
     return value
