@@ -28,6 +28,8 @@ class Bench:
     """Single deductions, by rival, in each of its turns."""
     hot: dict[Rival, list[Figure]] = field(default_factory=dict)
     """The same on one account; the ledger alone."""
+    years: Stand | None = None
+    """Accounts that look back on a year; see years.py."""
 
     def take_turns(self, rivals: Iterable[Rival]) -> None:
         """Let rivals that have not been measured yet take turns at single deductions.

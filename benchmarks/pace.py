@@ -25,6 +25,15 @@ class Pace:
     """Young accounts in `age`, one after the other; see there."""
     touches: int
     """First touches of each of the two accounts in `touch`."""
+    projected_events: int
+    """Events of the log in `catching-up`, at least."""
+    library_events: int
+    """The first of them, which the library's runner gets: it is slow, and its speed does not depend on how many."""
+    lag_seconds: int
+    quarter_events: int
+    """Events in each quarter of an hour of the year that `depth`, `summary` and `days` look back on."""
+    questions: int
+    """How often each question of these three is asked."""
 
 
 FULL = Pace(
@@ -37,6 +46,11 @@ FULL = Pace(
     old_events=1_000_000,
     age_blocks=40,
     touches=400,
+    projected_events=240_000,
+    library_events=20_000,
+    lag_seconds=30,
+    quarter_events=30,
+    questions=400,
 )
 QUICK = Pace(
     "quick",
@@ -48,4 +62,9 @@ QUICK = Pace(
     old_events=100_000,
     age_blocks=10,
     touches=150,
+    projected_events=30_000,
+    library_events=2_000,
+    lag_seconds=5,
+    quarter_events=1,
+    questions=100,
 )

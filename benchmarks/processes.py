@@ -3,12 +3,17 @@
 CPU time per command holds on a noisy machine, where commands per second do not.
 """
 
+import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+from benchmarks.progress import Spoiled
 
 ROOT = Path(__file__).parents[1]
 """Where `-m benchmarks...` can be run from."""
@@ -34,6 +39,23 @@ def child(command: Sequence[str], log: Path, settings: Mapping[str, str]) -> Ite
         yield process
     finally:
         _stop(process)
+
+
+def said_by(module: str, options: Mapping[str, object], variables: Mapping[str, str], patience: float) -> Any:
+    """The JSON that a module of ours prints, run in a process of its own. What is secret goes by `variables`."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *(f"--{name}={value}" for name, value in options.items())],
+        cwd=ROOT,
+        env=clean_environment() | dict(variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=patience,
+    )
+    if done.returncode != 0:
+        raise Spoiled(f"{module} failed:\n{done.stderr[-2_000:]}")
+    return json.loads(done.stdout)
 
 
 def clean_environment() -> dict[str, str]:
@@ -70,3 +92,9 @@ def _stats() -> dict[int, list[bytes]]:
             with suppress(FileNotFoundError, ProcessLookupError):
                 stats[int(entry.name)] = (entry / "stat").read_bytes().rpartition(b") ")[2].split()
     return stats
+
+
+def peak_memory() -> int:
+    """Bytes of memory that this process has had at most. (What getrusage() says is also of whoever started it.)"""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024

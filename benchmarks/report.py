@@ -1,4 +1,4 @@
-"""The report of a run: one table of what must be reached, one of what every load did."""
+"""The report of a run: what must be reached, what every load did, what an event weighs. A table each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,14 +8,18 @@ from typing import NamedTuple
 from benchmarks.figures import Figure
 from benchmarks.processes import ROOT
 from benchmarks.progress import Spoiled, say
+from benchmarks.read_side import Weight
 
 PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- benchmark: begin -->", "<!-- benchmark: end -->"
 NONE = "—"
 LOADS = (
-    "Every load, turn by turn. `service` and `PostgreSQL` are CPU time in µs for one command, `fdatasync` is what one\n"
-    "took in µs just before each turn."
+    "Every load, turn by turn. `service` and `PostgreSQL` are CPU time in µs for one command (for one event, in what\n"
+    "catches up), `fdatasync` is what one took in µs just before each turn."
 )
+WEIGHTS = "Bytes that one event takes on disk, table by table."
+LIGHT = 5
+"""Bytes for an event; lighter tables are one line together."""
 
 
 class Row(NamedTuple):
@@ -42,6 +46,7 @@ class Report:
 
     rows: list[Row] = field(default_factory=list)
     loads: list[Load] = field(default_factory=list)
+    weights: list[Sequence[str]] = field(default_factory=list)
 
     def add(self, row: Row) -> None:
         """One more result; it is told at once, because a run takes long."""
@@ -52,6 +57,16 @@ class Report:
         """What one load did, for those who want to know why."""
         self.loads.append(Load(what, turns))
 
+    def weigh(self, found: Sequence[Weight], events: int) -> None:
+        """What the tables of a log with so many events take, for each event."""
+        heavy = [weight for weight in found if (weight.rows + weight.indexes) / events >= LIGHT]
+        rest = [weight for weight in found if weight not in heavy]
+        name, rows_of_rest = f"{len(rest)} smaller tables", sum(weight.rows for weight in rest)
+        together = Weight(name, rows_of_rest, sum(weight.indexes for weight in rest))
+        for table, rows, indexes in (*heavy, together):
+            sizes = rows / events, indexes / events, (rows + indexes) / events
+            self.weights.append([table, *(f"{size:,.0f}" for size in sizes)])
+
     def text(self, machine: str) -> str:
         """All of it as markdown."""
         heads = ["what", "measured", "yardstick", "ratio", "must reach", "reached?"]
@@ -60,6 +75,9 @@ class Report:
             parts.append(LOADS)
             heads = ["load", "commands/s in each turn", "service", "PostgreSQL", "commands per commit", "fdatasync"]
             parts.append(_table(heads, [_load_cells(load) for load in self.loads]))
+        if self.weights:
+            parts.append(WEIGHTS)
+            parts.append(_table(["table", "rows", "indexes", "together"], self.weights))
         return "\n\n".join(parts)
 
 
@@ -71,6 +89,11 @@ def at_least(value: float, wanted: float) -> str:
 def at_most(value: float, wanted: float) -> str:
     """Whether, and if not, how many times too much."""
     return "yes" if value <= wanted else f"no: {value / wanted:.2f} times too much"
+
+
+def within(middle: float, p99: float, wanted: float) -> str:
+    """Whether the median is, and whether that can be said of nearly all too."""
+    return "yes, p99 too" if p99 <= wanted else f"{at_most(middle, wanted)}, by the median"
 
 
 def _load_cells(load: Load) -> list[str]:

@@ -16,7 +16,10 @@ from benchmarks.figures import require_wrk
 from benchmarks.machine import describe, load_average
 from benchmarks.measures.age import age
 from benchmarks.measures.batch import batch
+from benchmarks.measures.catching_up import catching_up
+from benchmarks.measures.lag import lag
 from benchmarks.measures.latency import latency
+from benchmarks.measures.looking_back import days, depth, summary
 from benchmarks.measures.memory import memory
 from benchmarks.measures.single import hot, single
 from benchmarks.measures.touch import touch
@@ -31,11 +34,16 @@ MEASURES: dict[str, Callable[[Bench], None]] = {
     "hot": hot,
     "batch": batch,
     "latency": latency,
+    "lag": lag,
     "age": age,
     "touch": touch,
     "memory": memory,
+    "catching-up": catching_up,
+    "depth": depth,
+    "summary": summary,
+    "days": days,
 }
-UNDER_LOAD = {"single", "hot", "batch", "latency"}
+UNDER_LOAD = {"single", "hot", "batch", "latency", "lag"}
 """Those that need wrk and the accounts that it spreads its load over."""
 
 
@@ -53,7 +61,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="everything in two minutes: to see that it works")
+    parser.add_argument("--quick", action="store_true", help="everything in three minutes: to see that it works")
     parser.add_argument("--only", nargs="+", choices=MEASURES, metavar="NAME", help=f"of {', '.join(MEASURES)}")
     parser.add_argument("--write", action="store_true", help="put the report into docs/performance.md")
     parser.add_argument("--folder", type=Path, help="where the temporary database is made, on the disk to measure")

@@ -5,10 +5,11 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from api.embedded import embedded_postgres
@@ -21,6 +22,7 @@ from ledger.migrations import migrate
 
 SCHEMA = ROOT / "benchmarks" / "yardstick" / "schema.sql"
 FUNCTION = ROOT / "benchmarks" / "yardstick" / "deduct.pgbench"
+_LAST_POSITION = "SELECT coalesce(max(notification_id), 0) FROM ledger.events"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,13 @@ class Stand:
         """What the idempotency keys of one load begin with."""
         return f"bench-{next(self._numbers):04d}-"
 
+    def apart(self, name: str) -> "Stand":
+        """The same server with an empty ledger in a database of its own, and a key to that."""
+        with psycopg.connect(self.ours.conninfo, autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        conninfo = make_conninfo(self.ours.conninfo, dbname=name)
+        return replace(self, ours=Database(conninfo, _LAST_POSITION), api_key=_prepare_ledger(conninfo))
+
     def postgres_seconds(self) -> float:
         """CPU time that the server has used."""
         return cpu_seconds(self.postgres)
@@ -96,16 +105,21 @@ def _stand(folder: Path, conninfo: str) -> Stand:
     server = server_in(folder, programs)
     process = postmaster(server)
     assert process is not None, "embedded_postgres() came back, so the server runs"
-    migrate(conninfo)
-    api_key = create_key(conninfo, "benchmark", ["ledger:write", "ledger:read"])
+    api_key = _prepare_ledger(conninfo)
     return Stand(
         folder,
         programs,
         process,
-        Database(conninfo, "SELECT coalesce(max(notification_id), 0) FROM ledger.events"),
+        Database(conninfo, _LAST_POSITION),
         Database(_load_yardstick(conninfo, api_key), "SELECT count(*) FROM yardstick.entries"),
         api_key,
     )
+
+
+def _prepare_ledger(conninfo: str) -> str:
+    """Tables without rows, and an API key."""
+    migrate(conninfo)
+    return create_key(conninfo, "benchmark", ["ledger:write", "ledger:read"])
 
 
 def _load_yardstick(conninfo: str, api_key: str) -> str:

@@ -1,0 +1,107 @@
+"""The projections of a database: emptied, built by a process of its own, compared, waited for, weighed."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import psycopg
+from psycopg import sql
+
+from benchmarks.processes import said_by
+from benchmarks.progress import Spoiled, say
+from ledger.feed import Feed
+from ledger.store.log import EventLog
+from projections import builds
+from projections.builds import Build
+from projections.catalog import PROJECTIONS
+from projections.projection import Projection
+from projections.runner import connect, prepare
+
+PATIENCE = 900.0
+_REFERENCE = "benchmark_reference"
+
+
+class Weight(NamedTuple):
+    """A table: bytes of the rows and of the indexes."""
+
+    table: str
+    rows: int
+    indexes: int
+
+
+def empty(conninfo: str) -> None:
+    """Drop the live projections and make them anew, without rows."""
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        for projection in PROJECTIONS:
+            connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(projection.schema)))
+    builds.prepare(conninfo)
+
+
+def catch_up(conninfo: str, projections: Sequence[Projection]) -> dict[str, float]:
+    """Build them to the end of the log in a process of its own; what that says of itself."""
+    options = {"projections": ",".join(projection.name for projection in projections)}
+    found: dict[str, float] = said_by("benchmarks.catching_up", options, {"BENCHMARK_DATABASE": conninfo}, PATIENCE)
+    return found
+
+
+def wait_until_caught_up(conninfo: str) -> int:
+    """Wait until a running service has moved all projections to the end of the log, which is returned."""
+    query = sql.SQL("SELECT {}, (SELECT max(notification_id) FROM ledger.events)").format(least_position())
+    deadline = time.monotonic() + PATIENCE
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        while time.monotonic() < deadline:
+            row = connection.execute(query).fetchone()
+            assert row is not None
+            position, end = row
+            if position == end:
+                return int(end)
+            say(f"  the projections are at {position:,} of {end:,}")
+            time.sleep(1)
+    raise Spoiled(f"the projections did not reach the end of the log within {PATIENCE:.0f} s")
+
+
+def least_position() -> sql.Composed:
+    """The position that all live projections have reached, as an expression."""
+    one = sql.SQL("(SELECT position FROM {})")
+    positions = [one.format(sql.Identifier(projection.schema, "checkpoint")) for projection in PROJECTIONS]
+    return sql.SQL("least({})").format(sql.SQL(", ").join(positions))
+
+
+def must_agree(conninfo: str, projection: Projection, schema: str, upto: int) -> None:
+    """Raise Spoiled unless a schema has the very rows that our runner's own functions make of the first events."""
+    asyncio.run(_build(conninfo, Build(projection, _REFERENCE), upto))
+    with psycopg.connect(conninfo) as connection:
+        for table in projection.tables:
+            ours, theirs = (sql.Identifier(place, table.name) for place in (_REFERENCE, schema))
+            one = sql.SQL("(TABLE {} EXCEPT ALL TABLE {})")
+            both = sql.SQL(" UNION ALL ").join([one.format(ours, theirs), one.format(theirs, ours)])
+            odd = connection.execute(sql.SQL("SELECT count(*) FROM ({}) AS odd").format(both)).fetchone()
+            rows = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(ours)).fetchone()
+            if odd != (0,) or rows == (0,):
+                raise Spoiled(f"{schema}.{table.name} differs from ours in {odd} of {rows} rows at position {upto}")
+        connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(_REFERENCE)))
+
+
+async def _build(conninfo: str, build: Build, upto: int) -> None:
+    log = EventLog(conninfo)
+    await log.open()
+    async with await connect(conninfo) as connection:
+        await builds.create(connection, build)
+        after = 0
+        while after < upto:
+            batch, work = await prepare(Feed(log), [build], after, upto)
+            await builds.apply(connection, batch, work)
+            after = batch.upto
+    await log.close()
+
+
+def weights(conninfo: str) -> list[Weight]:
+    """Every table of the ledger and of its projections, after VACUUM."""
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute("VACUUM")
+        rows = connection.execute(
+            "SELECT schemaname || '.' || relname, pg_table_size(relid), pg_indexes_size(relid) FROM pg_stat_user_tables"
+            " WHERE schemaname = 'ledger' OR schemaname LIKE 'projection\\_%' ORDER BY 1"
+        )
+        return [Weight(*row) for row in rows]
