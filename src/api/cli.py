@@ -1,4 +1,4 @@
-"""The command line: `credit-ledger serve`, `migrate`, `keys`, `import`."""
+"""The command line: `credit-ledger serve`, `migrate`, `keys`, `import`, `check`, `rebuild`."""
 
 import logging
 import os
@@ -10,9 +10,11 @@ import orjson
 import psycopg
 import typer
 
+from api.check_command import add_check
 from api.embedded_server import EmbeddedPostgresError
 from api.import_command import add_import
 from api.keys import SCOPES, ApiKey, create_key, list_keys, revoke_key
+from api.rebuild_command import add_rebuild
 from api.server import database
 from api.server import serve as serve_until_stopped
 from api.settings import LOG_FORMAT, Settings, WrongSetting, load_settings, unknown_variables
@@ -110,6 +112,8 @@ def revoke(prefix: Annotated[str, typer.Argument(help="The key's prefix, as `key
 
 
 add_import(app, _settings)
+add_check(app, _settings)
+add_rebuild(app, _settings)
 
 
 def _as_json(key: ApiKey) -> dict[str, object]:

@@ -25,6 +25,7 @@ from api.questions import (
     check_order,
     json_response,
     known_account,
+    reader_of,
     snapshot,
     wiring_of,
 )
@@ -78,6 +79,7 @@ class _Page(_Filters):
 )
 async def history(request: Request, account_id: AccountId, query: Annotated[_Page, Query()]) -> Response:
     """One entry per change of balance, with the balance before and after it. Scope `ledger:read`."""
+    await reader_of(request)
     wanted = query.wanted(account_id)
     order = _ORDERS[query.order]
     start = key_of(query.cursor, (wanted, order), (datetime, int))
@@ -101,6 +103,7 @@ async def history_csv(request: Request, account_id: AccountId, query: Annotated[
 
     Texts of callers that a spreadsheet would take for a formula begin with an apostrophe.
     """
+    await reader_of(request)
     wanted = query.wanted(account_id)
     async with snapshot(request, query, HISTORY) as moment:
         newest = await page(moment, Wanted(account_id), "newest first", 1)

@@ -18,6 +18,7 @@ from ledger.store.log import Reader
 from projections.builds import Checkpoint, checkpoints, live, next_of
 from projections.catalog import PROJECTIONS
 from projections.projection import Projection
+from projections.watch import drift
 
 router = APIRouter(tags=["health"])
 
@@ -58,7 +59,7 @@ async def prometheus(request: Request) -> Response:
     for name, state in (await _states(wiring) or {}).items():
         metrics.BEHIND.labels(name).set(state["behind"])
         metrics.STOPPED.labels(name).set(state["stopped_at"] is not None)
-    body = metrics.exposition(processes=wiring.processes)
+    body = metrics.exposition(processes=wiring.processes) + await _drift(wiring)
     return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -104,3 +105,12 @@ def _state(projection: Projection, found: Mapping[str, Checkpoint], end: int, ol
         "rebuilding": rebuilding,
         "rebuilt_to": coming.position if coming else None,
     }
+
+
+async def _drift(wiring: Wiring) -> bytes:
+    """What the check has found; nothing when the database does not answer, for 0 would be a claim."""
+    try:
+        async with wiring.ledger.log.connection() as connection:
+            return metrics.exposition_of(await drift(connection))
+    except _UNREACHABLE:
+        return b""

@@ -1,6 +1,6 @@
 """Lists over HTTP: an account's grants, holds and payments, and, for operators, all accounts."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -19,6 +19,7 @@ from api.questions import (
     json_response,
     known_account,
     now_of,
+    reader_of,
     snapshot,
 )
 from api.view_schemas import AccountsAnswer, GrantsAnswer, HoldsAnswer, PaymentsAnswer
@@ -72,6 +73,7 @@ class _Accounts(_Page):
 )
 async def grants(request: Request, account_id: AccountId, query: Annotated[_Grants, Query()]) -> Response:
     """Newest first. amount = remaining + held + spent + lapsed + voided. Scope `ledger:read`."""
+    await reader_of(request)
     of = ("grants", account_id, query.status)
     async with snapshot(request, query, BALANCES) as moment:
         rows = await grants_page(
@@ -93,6 +95,7 @@ async def grants(request: Request, account_id: AccountId, query: Annotated[_Gran
 )
 async def holds(request: Request, account_id: AccountId, query: Annotated[_Holds, Query()]) -> Response:
     """Newest first. Scope `ledger:read`."""
+    await reader_of(request)
     of = ("holds", account_id, query.status)
     async with snapshot(request, query, BALANCES) as moment:
         rows = await holds_page(
@@ -114,10 +117,16 @@ async def holds(request: Request, account_id: AccountId, query: Annotated[_Holds
 )
 async def payments(request: Request, account_id: AccountId, query: Annotated[_Payments, Query()]) -> Response:
     """Newest first. Scope `ledger:read`."""
+    await reader_of(request)
     of = ("payments", account_id, query.status)
     async with snapshot(request, query, PAYMENTS, BALANCES) as moment:
         rows = await payments_page(
-            moment, account_id, before=query.before(of), status=query.status, limit=query.limit + 1
+            moment,
+            account_id,
+            now=now_of(request),
+            before=query.before(of),
+            status=query.status,
+            limit=query.limit + 1,
         )
     keys = [cursor(of, row["version"]) for row in rows]
     return await _page(request, account_id, query, moment, {"payments": [_payment(row) for row in rows]}, keys)
@@ -131,6 +140,7 @@ async def payments(request: Request, account_id: AccountId, query: Annotated[_Pa
 )
 async def accounts(request: Request, query: Annotated[_Accounts, Query()]) -> Response:
     """For operators; balances as of the last event of each account. Scope `ledger:read`."""
+    await reader_of(request)
     of = ("accounts", query.prefix, query.sort)
     kinds: dict[Sort, tuple[type, ...]] = {
         "account_id": (str, str),
@@ -165,14 +175,14 @@ def _listed(query: _Page, moment: Snapshot, shown: dict[str, list[Any]], keys: l
 
 
 def _grant(row: dict[str, Any]) -> dict[str, Any]:
-    places = {name: row[name] for name in PLACES} | {"remaining": row["remaining_now"], "lapsed": row["lapsed_now"]}
+    now = {name: row[f"{name}_now" if name in {"remaining", "lapsed"} else name] for name in PLACES}
     return {
         "grant_id": f"grt_{row['number']}",
         "kind": row["kind"],
         "source": row["source"],
         "status": row["status_now"],
         "amount": row["amount"],
-        **places,
+        **now,
         "granted_at": row["granted_at"],
         "expires_at": row["expires_at"],
         "transaction_id": row["transaction_id"],
@@ -199,7 +209,14 @@ def _hold(row: dict[str, Any]) -> dict[str, Any]:
 
 def _payment(row: dict[str, Any]) -> dict[str, Any]:
     names = ("payment_id", "provider", "status", "amount_minor", "refunded_minor", "currency", "plan")
-    return {name: row[name] for name in (*names, "recorded_at", "refunded_at", "grants", "version")}
+    shown = {name: row[name] for name in (*names, "recorded_at", "refunded_at", "version")}
+    return shown | {"grants": [_bought(part) for part in row["grants"]]}
+
+
+def _bought(part: dict[str, Any]) -> dict[str, Any]:
+    """One grant; the database wrote its time, which is to look like all others."""
+    expires_at = part["expires_at"]
+    return part | {"expires_at": datetime.fromisoformat(expires_at).astimezone(UTC) if expires_at else None}
 
 
 def _account(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,14 @@
 """What Prometheus can ask: counts of commands and refusals, and the state of the committer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest, multiprocess
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 from prometheus_client.values import MultiProcessValue  # noqa: F401  # chosen by PROMETHEUS_MULTIPROC_DIR
+
+from projections.watch import Drift
 
 COMMANDS = Counter(
     "credit_ledger_commands", "Requests for commands, by operation and HTTP status", ["operation", "status"]
@@ -50,4 +54,31 @@ def exposition(*, processes: bool) -> bytes:
         return generate_latest()
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+class _Watched(Collector):
+    """What the check has found. It is in the database: whoever is asked says it for all processes, and nobody adds."""
+
+    def __init__(self, drift: Drift) -> None:
+        self._drift = drift
+
+    def collect(self) -> Iterator[Metric]:
+        """One alarm for each account and projection that is wrong, or 0 without any name."""
+        alarm = "1 for each account and projection that is not what the events add up to; 0 when there is none"
+        gauge = GaugeMetricFamily("credit_ledger_drift", alarm, labels=["account_id", "projection"])
+        for names in self._drift.wrong:
+            gauge.add_metric(names, 1)
+        if not self._drift.wrong:
+            gauge.add_metric([], 0)
+        yield gauge
+        place = self._drift.place
+        yield CounterMetricFamily("credit_ledger_checked_accounts", "Accounts that were checked", place.checked)
+        yield CounterMetricFamily("credit_ledger_check_rounds", "Times that all accounts were checked", place.rounds)
+
+
+def exposition_of(drift: Drift) -> bytes:
+    """What the check has found, as text."""
+    registry = CollectorRegistry()
+    registry.register(_Watched(drift))
     return generate_latest(registry)

@@ -20,7 +20,7 @@ _TITLES = {
     402: "`insufficient_credits`",
     403: "`missing_scope`",
     404: "not found: the account or what the command names",
-    409: "in conflict with the state of the account or hold, or `not_yet_visible`",
+    409: "in conflict with the state of the account or hold",
     412: "`version_mismatch`",
     413: "`body_too_large` or `batch_too_large`",
     415: "`unsupported_media_type`",
@@ -104,6 +104,11 @@ def problem_response(status: int) -> dict[str, Any]:
     """How the document describes the problems of one status."""
     response: dict[str, Any] = {"description": _TITLES[status], "content": _PROBLEM_CONTENT}
     return response | ({"headers": _RETRY_AFTER} if status in {429, 503} else {})
+
+
+def not_yet_visible_response() -> dict[str, Any]:
+    """How it describes the one conflict of a question to the projections."""
+    return {**problem_response(409), "description": "`not_yet_visible`", "headers": _RETRY_AFTER}
 
 
 def _batch_command(operation: Operation) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.answers import balance_fields
 from api.entries import last_deduction, last_entries
-from api.questions import PROBLEMS, AccountId, Visible, Zone, as_of, authorized, json_response, snapshot, today
+from api.questions import PROBLEMS, AccountId, Visible, Zone, as_of, json_response, reader_of, snapshot, today
 from api.view_schemas import SummaryAnswer
 from ledger.errors import AccountNotFound
 from ledger.lots import Lots
@@ -37,7 +37,7 @@ class _Summary(Visible):
 )
 async def summary(request: Request, account_id: AccountId, query: Annotated[_Summary, Query()]) -> Response:
     """The balance is from the truth and never stale; the rest is as of `as_of_position`. Scope `ledger:read`."""
-    ledger = await authorized(request, "ledger:read")
+    ledger = await reader_of(request)
     day, tz = today(request, ZoneInfo(query.tz)), ZoneInfo(query.tz)
     async with snapshot(request, query, HISTORY, ROLLUPS) as moment:
         used = await totals(moment, account_id, _spans(day, tz))

@@ -14,11 +14,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from api.garbage import settle_garbage
 from api.settings import LOG_FORMAT, Settings, load_settings
 from ledger.feed import Feed
 from ledger.news import News
 from ledger.store.log import EventLog
 from projections.runner import Runner
+from projections.upgrade import Upgrades
+from projections.watch import Watch
 
 _PR_SET_PDEATHSIG = 1
 """See prctl(2)."""
@@ -33,11 +36,14 @@ async def project(settings: Settings) -> None:
     """Move the projections until cancelled."""
     assert settings.database_url is not None, "whoever starts this names the database"
     conninfo = settings.database_url.get_secret_value()
-    log = EventLog(conninfo, readers=2)
+    log = EventLog(conninfo, readers=4)
     await log.open()
     try:
-        async with News(conninfo).listening() as news:
-            await Runner(conninfo, Feed(log), news).run()
+        async with News(conninfo).listening() as news, asyncio.TaskGroup() as tasks:
+            runner = Runner(conninfo, Feed(log), news)
+            tasks.create_task(runner.run())
+            tasks.create_task(Upgrades(conninfo, log, lambda: runner.leads).run())
+            tasks.create_task(Watch(conninfo).run())
     finally:
         await log.close()
 
@@ -78,6 +84,7 @@ def main() -> None:
     os.nice(_BEHIND_COMMANDS)
     settings = load_settings()
     logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
+    settle_garbage()
     asyncio.run(_until_told(settings))
 
 

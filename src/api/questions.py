@@ -1,5 +1,7 @@
 """What all questions have in common: who may ask, which account, from which position on, and the form of an answer."""
 
+import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
@@ -13,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from api.bodies import SEGMENT
 from api.door import missing_scope
-from api.openapi import problem_response
+from api.openapi import not_yet_visible_response, problem_response
 from api.problems import Problem
 from api.wiring import Wiring
 from ledger.amounts import MAX_AMOUNT
@@ -25,7 +27,7 @@ from projections.projection import Projection
 from projections.views import Snapshot
 
 MAX_PAGE = 1_000
-_MAX_JSON_INTEGER = 2**63 - 1
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 AccountId = Annotated[str, Path(min_length=1, max_length=MAX_ID, pattern=SEGMENT)]
 
@@ -53,7 +55,7 @@ def _zone_name(name: str) -> str:
 
 
 def _day(value: object) -> object:
-    if not isinstance(value, str) or len(value) != 10:  # and no number of seconds, and no time of day
+    if not isinstance(value, str) or not _DAY.fullmatch(value):  # and no number of seconds, and no time of day
         raise ValueError("must be a date, such as 2026-01-31")
     return value
 
@@ -67,29 +69,39 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: problem_response(status) for status in statuses}
 
 
-PROBLEMS = problems(401, 403, 404, 409, 422, 429, 500, 503)
-"""Those of a question about one account."""
-PROBLEMS_OF_ALL = problems(401, 403, 409, 422, 429, 500, 503)
-"""Those of a question about all accounts."""
+PROBLEMS_OF_ALL = problems(401, 403, 422, 429, 500, 503) | {409: not_yet_visible_response()}
+"""Those of a question to the projections about all accounts."""
+PROBLEMS = PROBLEMS_OF_ALL | problems(404)
+"""Those of one about an account."""
 
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A JSON answer."""
-    return Response(orjson.dumps(value, default=_sum, option=orjson.OPT_UTC_Z), status, headers, "application/json")
+    """A JSON answer. Sums may be larger than the integers of the faster writer; they are exact all the same."""
+    try:
+        body = orjson.dumps(value, default=_plain, option=orjson.OPT_UTC_Z)
+    except orjson.JSONEncodeError:
+        body = json.dumps(value, default=_plain, ensure_ascii=False, separators=(",", ":")).encode()
+    return Response(body, status, headers, "application/json")
 
 
-def _sum(value: object) -> object:
-    """Sums come as Decimal; they are integers, and may be larger than what JSON writers think of."""
-    if not isinstance(value, Decimal):
-        raise TypeError(f"{type(value).__name__} has no place in an answer")
-    number = int(value)
-    return number if abs(number) <= _MAX_JSON_INTEGER else orjson.Fragment(str(number))
+def _plain(value: object) -> object:
+    """What is no JSON of itself: sums come from the database as Decimal."""
+    if isinstance(value, Decimal):
+        return int(value)
+    if isinstance(value, date):
+        return value.isoformat().replace("+00:00", "Z")
+    raise TypeError(f"{type(value).__name__} has no place in an answer")
 
 
 def wiring_of(request: Request) -> Wiring:
     """The parts of this process."""
     wiring: Wiring = request.app.state.wiring
     return wiring
+
+
+async def reader_of(request: Request) -> Ledger:
+    """The ledger, for a key that may read it: what every question to the projections begins with."""
+    return await authorized(request, "ledger:read")
 
 
 async def authorized(request: Request, *scopes: str) -> Ledger:
@@ -104,8 +116,7 @@ async def authorized(request: Request, *scopes: str) -> Ledger:
 
 @asynccontextmanager
 async def snapshot(request: Request, query: Visible, *projections: Projection) -> AsyncIterator[Snapshot]:
-    """Some projections at one moment, for a key that may read. Raises Problem."""
-    await authorized(request, "ledger:read")
+    """Some projections at one moment. Raises NotYetVisible and NotBuilt."""
     async with wiring_of(request).views.snapshot(*projections, at_least=query.min_position) as moment:
         yield moment
 

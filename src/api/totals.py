@@ -21,6 +21,7 @@ from api.questions import (
     check_order,
     json_response,
     known_account,
+    reader_of,
     snapshot,
     wiring_of,
 )
@@ -51,7 +52,7 @@ class _Days(Visible):
         """Where each local day begins, and where the last one ends. Raises Problem: reversed, or over-long."""
         check_order(self.from_, self.to)
         if (self.to - self.from_).days >= MAX_DAYS:
-            raise invalid("to", f"must be at most {MAX_DAYS} days after `from`; ask in several parts")
+            raise invalid("to", f"the period must have at most {MAX_DAYS} days; ask in several parts")
         return day_starts(self.from_, self.to, ZoneInfo(self.tz))
 
     def dates(self) -> list[date]:
@@ -95,12 +96,13 @@ def _cut(days: list[datetime], granularity: Granularity, tz: ZoneInfo) -> list[d
 )
 async def daily(request: Request, account_id: AccountId, query: Annotated[_Days, Query()]) -> Response:
     """One row per day, days without events included; the days add up to `totals`. Scope `ledger:read`."""
+    await reader_of(request)
     starts = query.starts()
     spans = list(pairwise(starts))
     async with snapshot(request, query, ROLLUPS) as moment:
         found = await totals(moment, account_id, spans)
         balances = await closings(moment, account_id, starts)
-    if not any(found):
+    if not any(map(any, found)):
         await known_account(request, account_id)
     days = [
         {"date": day, "start": start, "end": end, **total._asdict(), **_balances(opening, closing)}
@@ -132,6 +134,7 @@ async def usage(request: Request, account_id: AccountId, query: Annotated[_Usage
 
     Captures are deductions here too, and what was reversed later is not taken off.
     """
+    await reader_of(request)
     starts = query.buckets()
     by = list(dict.fromkeys(query.group_by.split(","))) if query.group_by else []
     async with snapshot(request, query, USAGE) as moment:
@@ -185,6 +188,7 @@ async def statistics(request: Request, query: Annotated[_Days, Query()]) -> Resp
 
     For operators. Scope `ledger:read`.
     """
+    await reader_of(request)
     starts = query.starts()
     async with snapshot(request, query, STATISTICS) as moment:
         found = await per_span(moment, starts)

@@ -1,11 +1,14 @@
 """The feed: the log as those read it who follow it. Commit order is position order, so nothing can be missed."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, NamedTuple
+
+from psycopg import AsyncConnection
 
 from ledger.events import Event
 from ledger.store.codec import decode_event
-from ledger.store.log import EventLog, StoredRow
+from ledger.store.log import EventLog, Reader, StoredRow
 
 
 class Logged(NamedTuple):
@@ -41,6 +44,35 @@ class Feed:
         async with self._log.reader() as reader:
             return await reader.log(after, limit, None, upto)
 
+    async def stream(self, account_id: str, after: int, limit: int) -> list[StoredRow]:
+        """A page of what is stored of one account at versions above `after`."""
+        async with self._log.reader() as reader:
+            return await reader.stream(account_id, after, limit)
+
+    async def version_at(self, account_id: str, position: int) -> int | None:
+        """The version that an account had at a position, 0 before its first event; None when there is no account."""
+        async with self._log.reader() as reader:
+            return await reader.version_at(account_id, position)
+
+
+async def streams(
+    connection: AsyncConnection[Any], accounts: Sequence[str], upto: int, page: int
+) -> AsyncIterator[list[StoredRow]]:
+    """All that is stored of some accounts up to a position, each account's in version order, about `page` at a time.
+
+    Read on a connection of the caller's own, so that it can be of the same moment as what it is compared with.
+    """
+    reader = Reader(connection)
+    known = dict.fromkeys(accounts, 0)
+    while known:
+        limit = max(1, page // len(known))
+        rows = await reader.streams(known, upto, limit)
+        counts = Counter(row.account_id for row in rows)
+        last = {row.account_id: row.version for row in rows}
+        known = {name: last[name] for name, count in counts.items() if count == limit}
+        if rows:
+            yield rows
+
 
 def read(rows: Sequence[StoredRow]) -> list[Logged]:
     """Stored rows as events. Raises UnreadableEvent."""
@@ -48,6 +80,6 @@ def read(rows: Sequence[StoredRow]) -> list[Logged]:
     for position, account_id, version, topic, state in rows:
         try:
             events.append(Logged(position, account_id, version, decode_event(topic, state)))
-        except (ValueError, TypeError, KeyError) as problem:
+        except Exception as problem:  # damaged bytes may fail in any way, and whoever reads must learn where
             raise UnreadableEvent(position, problem) from problem
     return events

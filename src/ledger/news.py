@@ -61,8 +61,10 @@ class News:
 
     async def wait(self, longest: float) -> None:
         """Return when something is new, or after so many seconds."""
+        # Not asyncio.wait_for: in Python 3.11 it forgets a cancellation that comes together with the news.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._something.wait(), longest)
+            async with asyncio.timeout(longest):
+                await self._something.wait()
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator["News"]:

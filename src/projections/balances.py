@@ -13,6 +13,7 @@ from psycopg import AsyncConnection
 
 from ledger.account import Standing
 from ledger.arrays import bigints, moments, numerics, texts
+from ledger.commands import MAX_ID
 from ledger.events import (
     AccountClosed,
     AccountFrozen,
@@ -175,7 +176,8 @@ async def holds_page(
 
 
 Sort = Literal["account_id", "balance", "activity"]
-_AFTER_ALL = "\U0010ffff"
+_AFTER_ALL = "\U0010ffff" * (MAX_ID + 1)
+"""Behind every id, and behind every id that begins with what stands before it."""
 
 
 async def accounts_page(

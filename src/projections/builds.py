@@ -22,6 +22,7 @@ from projections.projection import Projection, Write
 SQL = queries("projections", "builds.sql")
 _PREPARING = "SELECT pg_advisory_xact_lock(hashtextextended('projections.prepare', 0))"
 _REPLAYED = psycopg.errors.NotNullViolation
+_GONE = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName)
 
 Connection = AsyncConnection[Any]
 
@@ -115,8 +116,32 @@ async def create(connection: Connection, build: Build) -> None:
 
 
 async def drop(connection: Connection, schema: str) -> None:
-    """Drop a schema with all that is in it, if it is there."""
-    await connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+    """Drop a schema with all that is in it, if it is there. Raises LockNotAvailable while somebody reads in it."""
+    async with connection.transaction():
+        await connection.execute(SQL["wait_little"])
+        await connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+
+
+async def switch(connection: Connection, projection: Projection) -> None:
+    """Let the next build be the live one; what was live is then the old one. The caller must hold the live builds.
+
+    Whoever asks several statements in one snapshot reads the checkpoint first: new tables are empty in a snapshot from
+    before they were filled, so the switch waits for him, and he who comes meanwhile waits for the switch. Others are
+    not blocked. Raises LockNotAvailable when somebody reads for long.
+    """
+    async with connection.transaction():
+        for statement in _PREPARING, SQL["for_good"], SQL["wait_little"]:
+            await connection.execute(statement)
+        if await checkpoints(connection, [live(projection)]):
+            checkpoint = sql.Identifier(projection.schema, "checkpoint")
+            await connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(checkpoint))
+            await _rename(connection, projection.schema, old_of(projection))
+        await _rename(connection, next_of(projection).schema, projection.schema)
+
+
+async def _rename(connection: Connection, schema: str, name: str) -> None:
+    rename = sql.SQL("ALTER SCHEMA {} RENAME TO {}")
+    await connection.execute(rename.format(sql.Identifier(schema), sql.Identifier(name)))
 
 
 async def checkpoints(connection: Connection, builds: Sequence[Build]) -> dict[str, Checkpoint]:
@@ -128,7 +153,10 @@ async def checkpoints(connection: Connection, builds: Sequence[Build]) -> dict[s
         return {}
     one = "SELECT {} AS schema, c.version, c.position, c.as_of, c.stopped_at, c.problem FROM {} AS c"
     parts = [sql.SQL(one).format(sql.Literal(name), sql.Identifier(name, "checkpoint")) for name in wanted]
-    cursor = await connection.execute(sql.SQL(" UNION ALL ").join(parts))
+    try:
+        cursor = await connection.execute(sql.SQL(" UNION ALL ").join(parts))
+    except _GONE:  # a build was dropped, or became the live one, between the two statements
+        return await checkpoints(connection, builds)
     return {schema: Checkpoint(*rest) for schema, *rest in await cursor.fetchall()}
 
 

@@ -10,7 +10,7 @@ from functools import cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
-FIRST_DATE, LAST_DATE = date(1970, 1, 1), date(2199, 12, 31)
+FIRST_DATE, LAST_DATE = date(1980, 1, 1), date(2199, 12, 31)
 """Before and after these, zones have offsets that are no whole quarters of an hour, or none that are known."""
 
 DAY, HOUR, QUARTER = timedelta(days=1), timedelta(hours=1), timedelta(minutes=15)
@@ -31,7 +31,7 @@ class Piece(NamedTuple):
 
 @cache
 def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(available_timezones() - {"localtime"})  # which is another one on every machine
 
 
 def zone(name: str) -> ZoneInfo:

@@ -1,6 +1,7 @@
 """Payments: the money that was seen, what of it went back, and the grants that it paid for."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from ledger.arrays import bigints, moments, numerics, texts
@@ -65,10 +66,11 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
 
 
 async def page(
-    moment: Snapshot, account_id: str, *, before: int, status: str | None, limit: int
+    moment: Snapshot, account_id: str, *, now: datetime, before: int, status: str | None, limit: int
 ) -> list[dict[str, Any]]:
     """Payments with versions below `before`, newest first, each with the grants that it bought."""
-    return await moment.rows(PAYMENTS.statements["page"], account=account_id, before=before, status=status, limit=limit)
+    statement = PAYMENTS.statements["page"]
+    return await moment.rows(statement, account=account_id, now=now, before=before, status=status, limit=limit)
 
 
 PAYMENTS = Projection(

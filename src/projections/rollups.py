@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ledger.amounts import NO_CREDITS, Balance
-from ledger.arrays import bigints, moments, numerics, texts
+from ledger.arrays import bigints, integers, moments, numerics, texts
 from projections.changes import EntryType, Fact
 from projections.days import pieces
 from projections.projection import Projection, Table, Write
@@ -109,10 +109,10 @@ async def totals(moment: Snapshot, account_id: str, spans: Sequence[tuple[dateti
     rows = await moment.rows(
         ROLLUPS.statements["sums"],
         account=account_id,
-        places=[piece.place for piece in parts],
-        starts=[piece.start for piece in parts],
-        ends=[piece.end for piece in parts],
-        widths=[piece.width for piece in parts],
+        places=integers([piece.place for piece in parts]),
+        starts=moments([piece.start for piece in parts]),
+        ends=moments([piece.end for piece in parts]),
+        widths=integers([piece.width for piece in parts]),
     )
     found = [Total()] * len(spans)
     for row in rows:
@@ -120,9 +120,9 @@ async def totals(moment: Snapshot, account_id: str, spans: Sequence[tuple[dateti
     return found
 
 
-async def closings(moment: Snapshot, account_id: str, moments_: Sequence[datetime]) -> list[Closing]:
+async def closings(moment: Snapshot, account_id: str, starts: Sequence[datetime]) -> list[Closing]:
     """The balance by kind when some moments begin."""
-    rows = await moment.rows(ROLLUPS.statements["closings"], account=account_id, moments=list(moments_))
+    rows = await moment.rows(ROLLUPS.statements["closings"], account=account_id, moments=moments(starts))
     return [Closing(row["subscription"], row["permanent"]) for row in rows]
 
 

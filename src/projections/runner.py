@@ -7,15 +7,16 @@ own way until it has caught up; one that cannot apply an event stops there, says
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import PoolTimeout
 
-from ledger.feed import Feed, UnreadableEvent, read
+from ledger.feed import Feed, Logged, UnreadableEvent, read
 from ledger.lifeline import LOST
 from ledger.news import News
 from projections.builds import SQL, Batch, Build, Moved, Work, apply, checkpoints, live, use
@@ -29,18 +30,43 @@ SLICE = 250
 """Events that are read without a pause: meanwhile the database is told what to do next."""
 LONGEST_SLEEP = 1.0
 """Seconds between two looks, if a hint got lost."""
+REST = 0.05
+"""Seconds between two steps of a runner that keeps up: under load, one transaction stands for many commits."""
 _RETRY = 0.5
 _log = logging.getLogger("credit_ledger.projections")
 
 
+class NotGathered(Exception):
+    """A projection failed to say what to write for a batch."""
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__(f"no rows for the events from position {batch.after + 1} to {batch.upto}")
+        self.batch = batch
+
+
 async def prepare(feed: Feed, builds: Sequence[Build], after: int, upto: int, page: int = PAGE) -> tuple[Batch, Work]:
-    """The next batch above `after`, and what each build has to write for it. Raises UnreadableEvent."""
+    """The next batch above `after`, and what each build has to write for it. Raises UnreadableEvent, NotGathered."""
     rows = await feed.rows(after, upto, page)
     facts: list[Fact] = []
     for start in range(0, len(rows), SLICE):
-        facts += [fact(*logged) for logged in read(rows[start : start + SLICE])]
+        facts += facts_of(read(rows[start : start + SLICE]))
         await asyncio.sleep(0)
-    return Batch(after, rows[-1].position if rows else upto, facts), await gather(builds, facts)
+    batch = Batch(after, rows[-1].position if rows else upto, facts)
+    try:
+        return batch, await gather(builds, facts)
+    except Exception as error:
+        raise NotGathered(batch) from error
+
+
+def facts_of(events: Sequence[Logged]) -> list[Fact]:
+    """Events as facts. Raises UnreadableEvent for one that could be read and makes no sense."""
+    facts = []
+    for logged in events:
+        try:
+            facts.append(fact(*logged))
+        except Exception as problem:
+            raise UnreadableEvent(logged.position, problem) from problem
+    return facts
 
 
 async def gather(builds: Sequence[Build], facts: Sequence[Fact]) -> Work:
@@ -50,6 +76,49 @@ async def gather(builds: Sequence[Build], facts: Sequence[Fact]) -> Work:
         work.append((build, build.projection.gather(facts)))
         await asyncio.sleep(0)
     return work
+
+
+async def batches(
+    feed: Feed, builds: Sequence[Build], after: int, upto: int, page: int = PAGE
+) -> AsyncGenerator[tuple[Batch, Work], None]:
+    """All batches between two positions; the next is prepared while one is written. Raises what `prepare` does."""
+    coming = asyncio.create_task(prepare(feed, builds, after, upto, page))
+    try:
+        while after < upto:
+            batch, work = await coming
+            after = batch.upto
+            if after < upto:
+                coming = asyncio.create_task(prepare(feed, builds, after, upto, page))
+            yield batch, work
+    finally:
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
+
+
+class Stop(NamedTuple):
+    """The event that cannot be applied, and why."""
+
+    position: int
+    problem: str
+
+
+async def apply_as_far(
+    connection: AsyncConnection[Any], build: Build, batch: Batch, *, first: Sequence[str] = ()
+) -> Stop | None:
+    """Apply what can be applied of a batch, and say where it ends. Raises Moved and LOST."""
+    try:
+        await apply(connection, batch, await gather([build], batch.facts), first=first)
+    except (Moved, *LOST):
+        raise
+    except Exception as error:  # whatever it is, an operator must see it, with its position
+        if len(batch.facts) <= 1:
+            return Stop(batch.upto, f"{type(error).__name__}: {str(error).strip()}")
+        half = len(batch.facts) // 2
+        middle = batch.facts[half - 1].position
+        for part in Batch(batch.after, middle, batch.facts[:half]), Batch(middle, batch.upto, batch.facts[half:]):
+            if stop := await apply_as_far(connection, build, part, first=first):
+                return stop
+    return None
 
 
 class Runner:
@@ -71,6 +140,10 @@ class Runner:
         self._page = page
         self._stopped: set[str] = set()
         """Schemas of builds that cannot go on; the next runner tries again."""
+        self.leads = False
+        """Whether this is the runner that works, of all that there are."""
+        self._outrun = False
+        """Whether a newer program has built one of these projections."""
 
     async def run(self) -> None:
         """Follow until cancelled; a lost database is waited for."""
@@ -82,19 +155,25 @@ class Runner:
                 continue
             except (*LOST, PoolTimeout) as error:
                 _log.warning("the projections wait for the database: %s", str(error).strip() or type(error).__name__)
+            finally:
+                self.leads = False
             await asyncio.sleep(_RETRY)
 
     async def _follow(self, connection: AsyncConnection[Any]) -> None:
         # What is lost with a crash of the server is done again: rows and checkpoint are lost together.
         await connection.execute("SET synchronous_commit = off")
-        while not await self._leads(connection):  # noqa: ASYNC110  # a lock waited for holds up vacuum
+        self._outrun = False
+        while not await self._lead(connection):  # noqa: ASYNC110  # a lock waited for holds up vacuum
             await asyncio.sleep(LONGEST_SLEEP)
-        while True:
+        self.leads = True
+        while not self._outrun:  # then, after a turn, the newer program's runner may lead: it can move all of them
             self._news.clear()
-            if not await self.step(connection):
+            if await self.step(connection):
+                await asyncio.sleep(REST)
+            else:
                 await self._news.wait(LONGEST_SLEEP)
 
-    async def _leads(self, connection: AsyncConnection[Any]) -> bool:
+    async def _lead(self, connection: AsyncConnection[Any]) -> bool:
         cursor = await connection.execute(SQL["lead"])
         row = await cursor.fetchone()
         return bool(row and row[0])
@@ -103,6 +182,7 @@ class Runner:
         """Move what is behind towards the end of the log; says whether anything was behind. Raises Moved and LOST."""
         end = await self._feed.last_position()
         found = await checkpoints(connection, self._builds)
+        self._outrun = any(at.version > b.projection.version for b in self._builds if (at := found.get(b.schema)))
         self._stopped -= {schema for schema, at in found.items() if at.stopped_at is None}
         behind = [
             (found[build.schema].position, build)
@@ -121,23 +201,22 @@ class Runner:
         return bool(groups)
 
     async def _move(self, connection: AsyncConnection[Any], builds: list[Build], after: int, upto: int) -> None:
-        """Move some builds from one position to another; the next batch is prepared while one is written."""
-        coming = asyncio.create_task(prepare(self._feed, builds, after, upto, self._page))
+        """Move some builds from one position to another."""
         try:
-            while after < upto:
-                batch, work = await coming
-                after = batch.upto
-                if after < upto:
-                    coming = asyncio.create_task(prepare(self._feed, builds, after, upto, self._page))
-                if not await self._apply(connection, batch, work):
-                    return
+            async with aclosing(batches(self._feed, builds, after, upto, self._page)) as coming:
+                async for batch, work in coming:
+                    after = batch.upto
+                    if not await self._apply(connection, batch, work):
+                        return
         except UnreadableEvent as error:
             for build in builds:
                 await self._approach(connection, build, after, error.position - 1)
-                await self._stop(connection, build, error.position, str(error))
-        finally:
-            coming.cancel()
-            await asyncio.gather(coming, return_exceptions=True)
+                if build.schema not in self._stopped:
+                    await self._stop(connection, build, error.position, str(error))
+        except NotGathered as error:
+            _log.exception("%s", error)  # its sentence is the message, its cause the trace
+            for build in builds:
+                await self._halve(connection, build, error.batch)
 
     async def _apply(self, connection: AsyncConnection[Any], batch: Batch, work: Work) -> bool:
         """Apply a batch to all builds, or, if that fails, to each as far as it goes. Says whether all went well."""
@@ -153,22 +232,10 @@ class Runner:
             await self._halve(connection, build, batch)
         return False
 
-    async def _halve(self, connection: AsyncConnection[Any], build: Build, batch: Batch) -> bool:
+    async def _halve(self, connection: AsyncConnection[Any], build: Build, batch: Batch) -> None:
         """Apply what can be applied of a batch, and stop the build at the first event that cannot."""
-        try:
-            await apply(connection, batch, await gather([build], batch.facts), first=["lock"])
-        except (Moved, *LOST):
-            raise
-        except Exception as error:  # whatever it is, an operator must see it, with its position
-            if len(batch.facts) <= 1:
-                await self._stop(connection, build, batch.upto, f"{type(error).__name__}: {str(error).strip()}")
-                return False
-            half = len(batch.facts) // 2
-            middle = batch.facts[half - 1].position
-            return await self._halve(
-                connection, build, Batch(batch.after, middle, batch.facts[:half])
-            ) and await self._halve(connection, build, Batch(middle, batch.upto, batch.facts[half:]))
-        return True
+        if stop := await apply_as_far(connection, build, batch, first=["lock"]):
+            await self._stop(connection, build, *stop)
 
     async def _approach(self, connection: AsyncConnection[Any], build: Build, after: int, upto: int) -> None:
         """Apply what can be read."""

@@ -5,8 +5,8 @@ time, and all who wait cost one look at the checkpoints every few milliseconds.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from functools import cache
 from typing import Any, LiteralString, NamedTuple
@@ -25,6 +25,7 @@ LOOK_EVERY = 0.01
 """Seconds between two looks at the checkpoints, while somebody waits."""
 
 _GONE = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.InvalidSchemaName)
+"""What a statement meets where a projection is not built, or was by a version that had other columns."""
 
 
 class NotYetVisible(Exception):
@@ -124,16 +125,22 @@ class Views:
     async def _look_out(self) -> None:
         """Look at the checkpoints for as long as somebody waits."""
         while self._waiting:
-            try:
-                async with self._pool.connection() as connection:
-                    asked = {projections for projections, _ in self._waiting.values()}
-                    found = {projections: (await _where(connection, projections))[0] for projections in asked}
-            except (NotBuilt, *LOST, *_GONE):
-                found = {}
+            found = await self._positions({projections for projections, _ in self._waiting.values()})
             for there, (projections, position) in self._waiting.items():
                 if found.get(projections, -1) >= position and not there.done():
                     there.set_result(None)
             await asyncio.sleep(LOOK_EVERY)
+
+    async def _positions(self, asked: Iterable[tuple[Projection, ...]]) -> dict[tuple[Projection, ...], int]:
+        """Where some projections stand; those that are not there, or cannot be reached, are left out."""
+        found: dict[tuple[Projection, ...], int] = {}
+        with suppress(*LOST):
+            async with self._pool.connection() as connection:
+                for projections in asked:
+                    with suppress(NotBuilt, *_GONE):
+                        async with connection.transaction():
+                            found[projections], _ = await _where(connection, projections)
+        return found
 
 
 async def _where(connection: AsyncConnection[Any], projections: tuple[Projection, ...]) -> tuple[int, datetime | None]:
@@ -148,3 +155,5 @@ async def _where(connection: AsyncConnection[Any], projections: tuple[Projection
 async def _read_only(connection: AsyncConnection[Any]) -> None:
     await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
     await connection.set_read_only(True)
+    await connection.execute("SET TimeZone TO 'UTC'")  # in which times come back, whatever the server's own is
+    await connection.commit()

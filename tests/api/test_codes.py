@@ -15,6 +15,7 @@ from api.embedded_server import packaged_programs, run, server_in
 from api.keys import create_key
 from api.problems import STATUSES
 from ledger.migrations import migrate
+from ledger.queries import queries
 from tests.api.conftest import under_contract
 from tests.api.stage import Ask, asks, balance, eventually, fresh, payment, refused, staged, version
 from tests.service import Service, running_service
@@ -338,17 +339,20 @@ def everything_asked(service: Service, account: str) -> list[Callable[[], httpx.
 
 
 def no_projection(database: str, folder: Path) -> httpx.Response:
-    """A projection is not there; what does not need it is answered, and a rebuild makes it again."""
-    with running_service(database, folder) as service:
+    """A projection is not there; what does not need it is answered, and as soon as one may rebuild it is made again."""
+    with running_service(database, folder) as service, psycopg.connect(database, autocommit=True) as other:
         under_contract(service)
         account = service.open_account(permanent=10)
-        with psycopg.connect(database, autocommit=True) as other:
-            other.execute("DROP SCHEMA projection_history CASCADE")
+        other.execute(queries("projections", "builds.sql")["lead_rebuild"])
+        other.execute("DROP SCHEMA projection_history CASCADE")
         answer = service.get(f"/v1/accounts/{account}/history")
         assert answer.headers["retry-after"] == "5"
         assert service.get(f"/v1/accounts/{account}/grants").status_code == 200
         assert balance(service, account)["total"] == 10
         assert service.get("/readyz").json()["checks"] == {"committer": True, "database": True, "projections": False}
+        other.close()
+        service.wait_until_ready()
+        assert service.get(f"/v1/accounts/{account}/history").json()["entries"][0]["balance_after"] == 10
     return answer
 
 

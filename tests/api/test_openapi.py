@@ -38,6 +38,13 @@ QUERIES = {
     "/v1/accounts/{account_id}/events": {200, 401, 403, 404, 422, 429, 500, 503},
     "/v1/accounts/{account_id}/receipts/{operation}/{key}": {200, 401, 403, 404, 422, 429, 500, 503},
     "/v1/events": {200, 401, 403, 422, 429, 500, 503},
+    "/v1/events/stream": {200, 401, 403, 422, 429, 500, 503},
+    "/v1/accounts/{account_id}/events/stream": {200, 401, 403, 404, 422, 429, 500, 503},
+    **{
+        f"/v1/accounts/{{account_id}}/{name}": {200, 401, 403, 404, 409, 422, 429, 500, 503}
+        for name in ["history", "history.csv", "rollups/daily", "usage", "grants", "holds", "payments", "summary"]
+    },
+    **{path: {200, 401, 403, 409, 422, 429, 500, 503} for path in ("/v1/accounts", "/v1/statistics")},
     "/healthz": {200},
     "/readyz": {200, 503},
     "/metrics": {200},
@@ -93,9 +100,9 @@ def all_routes(router: Any) -> list[Any]:
 
 
 def test_every_route_says_how_it_can_fail() -> None:
-    for (_, path), found in operations_of(DOCUMENT).items():
+    for (method, path), found in operations_of(DOCUMENT).items():
         statuses = {int(status) for status in found["responses"]}
-        if path in QUERIES:
+        if method == "get":
             assert statuses == QUERIES[path], path
         elif path == "/v1/batch":
             assert statuses == BATCH
@@ -106,7 +113,8 @@ def test_every_route_says_how_it_can_fail() -> None:
         for status, answer in found["responses"].items():
             if int(status) >= 400 and path != "/readyz":
                 assert list(answer["content"]) == ["application/problem+json"], (path, status)
-            assert ("Retry-After" in answer.get("headers", {})) == (path.startswith("/v1") and status in {"429", "503"})
+            later = {"429", "503", "409"} if method == "get" else {"429", "503"}
+            assert ("Retry-After" in answer.get("headers", {})) == (path.startswith("/v1") and status in later)
     assert {status for status, _ in STATUSES.values()} <= COMMAND | {402, 405}
 
 
@@ -146,11 +154,15 @@ BEYOND_A_SCHEMA = (
     "U+0000",
     "be a dot segment",
     "that UTC can express",
+    "must be a time zone of the IANA database",
+    "must be a `next_cursor` of this very list",
+    "must not be before `from`",
+    "the period ",  # is too long, or begins after its end
     "valid datetime",  # 23:59:60, the year 0000
 )
 """Rules of which a document cannot tell."""
 
-requests = schemathesis.openapi.from_dict(DOCUMENT)
+requests = schemathesis.openapi.from_dict(DOCUMENT).exclude(path_regex="/stream$")  # an answer that does not end
 
 
 @pytest.fixture(scope="module")

@@ -126,6 +126,11 @@ class Reader:
                 high = middle - 1
         return found
 
+    async def version_at(self, account_id: str, position: int) -> int | None:
+        """The newest version at or below a position, 0 when there is none yet; None when there is no such account."""
+        rows = await self._rows("version_at", account=account_id, position=position)
+        return int(rows[0].version) if rows else None
+
     async def pasts(self, wanted: Mapping[str, Iterable[str]]) -> dict[str, Past]:
         """For each account, the events that made some things or are about them."""
         pairs = [(account, subject) for account, subjects in wanted.items() for subject in subjects]
@@ -156,6 +161,12 @@ class Reader:
     async def stream(self, account_id: str, after: int, limit: int) -> list[StoredRow]:
         """One page of an account's events as stored."""
         return [StoredRow(*row) for row in await self._rows("stream", account=account_id, after=after, limit=limit)]
+
+    async def streams(self, known: Mapping[str, int], upto: int, limit: int) -> list[StoredRow]:
+        """The next events of some accounts, each above the version that is known of it: at most `limit` of each."""
+        accounts, versions = list(known), list(known.values())
+        rows = await self._rows("streams", accounts=accounts, versions=versions, upto=upto, limit=limit)
+        return [StoredRow(*row) for row in rows]
 
     async def log(self, after: int, limit: int, types: Sequence[str] | None, upto: int = 2**62) -> list[StoredRow]:
         """One page of the whole log as stored, of some types or of all."""

@@ -3,7 +3,8 @@
 DROP TABLE projections.deadlines;
 DROP TABLE projections.checkpoints;
 
--- What the standing check found wrong: accounts of which a projection is not what their events add up to.
+-- What the standing check found wrong: accounts of which a projection is not what their events add up to. Without an
+-- account: a sum over all of them.
 CREATE TABLE projections.drift (
     account_id text COLLATE "C" NOT NULL,
     projection text NOT NULL,

@@ -147,7 +147,8 @@ LIMIT %(limit)s;
 
 -- name: grants_page
 -- Grants, newest first. A lot whose time has passed is expired, whether that is recorded already or not.
-SELECT *
+SELECT g.number, g.kind, g.source, g.amount, g.held, g.spent, g.voided, g.granted_at, g.expires_at, g.transaction_id,
+       g.payment_id, g.description, now.remaining_now, now.lapsed_now, now.status_now
 FROM projection_balances.grants AS g
 CROSS JOIN LATERAL (
     SELECT g.status = 'open' AND g.expires_at <= %(now)s AND g.remaining > 0 AS due
@@ -165,7 +166,8 @@ LIMIT %(limit)s;
 
 -- name: holds_page
 -- Holds, newest first. A hold whose time has passed is expired, whether that is recorded already or not.
-SELECT *
+SELECT h.number, h.amount, h.held, h.captured, h.placed_at, h.expires_at, h.ended_at, h.status, h.task_id,
+       h.description, now.status_now
 FROM projection_balances.holds AS h
 CROSS JOIN LATERAL (
     SELECT CASE WHEN h.status = 'open' AND h.expires_at <= %(now)s THEN 'expired' ELSE h.status END AS status_now
@@ -177,19 +179,25 @@ ORDER BY h.number DESC
 LIMIT %(limit)s;
 
 -- name: accounts_by_id
-SELECT * FROM projection_balances.accounts
+SELECT account_id, version, standing, opened_at, last_activity_at, subscription, permanent, held, total,
+       subscription_expire_at
+FROM projection_balances.accounts
 WHERE account_id > %(after)s AND account_id >= %(prefix)s AND account_id < %(prefix_end)s
 ORDER BY account_id
 LIMIT %(limit)s;
 
 -- name: accounts_by_balance
-SELECT * FROM projection_balances.accounts
+SELECT account_id, version, standing, opened_at, last_activity_at, subscription, permanent, held, total,
+       subscription_expire_at
+FROM projection_balances.accounts
 WHERE (total, account_id) < (%(total)s, %(after)s) AND account_id >= %(prefix)s AND account_id < %(prefix_end)s
 ORDER BY total DESC, account_id DESC
 LIMIT %(limit)s;
 
 -- name: accounts_by_activity
-SELECT * FROM projection_balances.accounts
+SELECT account_id, version, standing, opened_at, last_activity_at, subscription, permanent, held, total,
+       subscription_expire_at
+FROM projection_balances.accounts
 WHERE (last_activity_at, account_id) < (%(at)s, %(after)s)
   AND account_id >= %(prefix)s AND account_id < %(prefix_end)s
 ORDER BY last_activity_at DESC, account_id DESC

@@ -43,3 +43,26 @@ SELECT pg_try_advisory_lock(hashtextextended('projections.runner', 0)) AS leads;
 -- name: lead_rebuild
 -- The same for whoever rebuilds.
 SELECT pg_try_advisory_lock(hashtextextended('projections.rebuild', 0)) AS leads;
+
+-- name: hold
+-- The same as `lock`, from here on and not until COMMIT: what is written meanwhile is seen before the switch.
+SELECT pg_advisory_lock(hashtextextended('projections.live', 0));
+
+-- name: let_go
+SELECT pg_advisory_unlock(hashtextextended('projections.live', 0));
+
+-- name: one_moment
+-- All statements of this transaction see the database as it is at the first of them, and what they write themselves.
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+
+-- name: for_good
+-- What is said to be done must not be lost with a crash of the server.
+SET LOCAL synchronous_commit = on;
+
+-- name: wait_little
+-- Whoever waits for a table makes those wait who come after him.
+SET LOCAL lock_timeout = '100ms';
+
+-- name: notice_the_end
+-- A server process whose client was killed ends within a second, whatever it is doing: its locks are free again.
+SET client_connection_check_interval = '1s';

@@ -43,7 +43,9 @@ FROM unnest(
 -- The pages below are newest first; oldest first is the same statement without its DESC.
 
 -- name: page
-SELECT * FROM projection_history.entries
+SELECT account_id, recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id,
+       transaction_id, payment_id, source, description, usage
+FROM projection_history.entries
 WHERE account_id = %(account)s
   AND (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
 ORDER BY recorded_at DESC, sequence DESC
@@ -54,14 +56,18 @@ LIMIT %(limit)s;
 SELECT * FROM (
     SELECT e.* FROM unnest(%(types)s::text[]) AS t (type)
     CROSS JOIN LATERAL (
-        SELECT * FROM projection_history.entries
+        SELECT account_id, recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id,
+               transaction_id, payment_id, source, description, usage
+        FROM projection_history.entries
         WHERE account_id = %(account)s AND type = t.type AND type <> 'deduction'
           AND (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
         ORDER BY recorded_at DESC, sequence DESC
         LIMIT %(limit)s
     ) AS e
     UNION ALL
-    (SELECT * FROM projection_history.entries
+    (SELECT account_id, recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id,
+            transaction_id, payment_id, source, description, usage
+     FROM projection_history.entries
      WHERE account_id = %(account)s AND type = 'deduction' AND 'deduction' = ANY (%(types)s::text[])
        AND (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
      ORDER BY recorded_at DESC, sequence DESC
@@ -73,7 +79,10 @@ LIMIT %(limit)s;
 -- name: page_of_task
 -- A task has few entries: they are looked up first.
 WITH of_task AS MATERIALIZED (
-    SELECT * FROM projection_history.entries WHERE account_id = %(account)s AND task_id = %(task)s
+    SELECT account_id, recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id,
+           transaction_id, payment_id, source, description, usage
+    FROM projection_history.entries
+    WHERE account_id = %(account)s AND task_id = %(task)s
 )
 SELECT * FROM of_task
 WHERE (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)

@@ -51,13 +51,15 @@ FROM unnest(%(accounts)s::text[], %(payments)s::text[], %(refunded)s::numeric[],
 WHERE p.account_id = r.account_id AND p.payment_id = r.payment_id;
 
 -- name: page
--- Payments, newest first, each with what it bought and how much of that remains.
-SELECT p.*, coalesce(bought.grants, '[]') AS grants
+-- Payments, newest first, each with what it bought and how much of that remains: nothing of a lot whose time has passed.
+SELECT p.payment_id, p.provider, p.status, p.amount_minor, p.refunded_minor, p.currency, p.plan, p.recorded_at,
+       p.refunded_at, p.version, coalesce(bought.grants, '[]') AS grants
 FROM projection_payments.payments AS p
 LEFT JOIN LATERAL (
     SELECT json_agg(json_build_object(
-        'grant_id', b.grant_id, 'kind', b.kind, 'amount', b.amount, 'remaining', g.remaining, 'held', g.held,
-        'voided', g.voided, 'expires_at', b.expires_at
+        'grant_id', b.grant_id, 'kind', b.kind, 'amount', b.amount,
+        'remaining', CASE WHEN g.expires_at <= %(now)s THEN 0 ELSE g.remaining END,
+        'held', g.held, 'voided', g.voided, 'expires_at', b.expires_at
     ) ORDER BY g.number) AS grants
     FROM projection_payments.bought AS b
     LEFT JOIN projection_balances.grants AS g

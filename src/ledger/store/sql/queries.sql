@@ -59,6 +59,26 @@ SELECT originator_version AS version, topic, state, notification_id AS position
 FROM ledger.events
 WHERE originator_id = %(account)s AND originator_version = %(version)s;
 
+-- name: version_at
+-- The newest version of an account at or below a position. Both grow together, so it is found by halving: as many looks
+-- into the index as the head has binary digits, however long the stream.
+WITH RECURSIVE halves (low, high) AS (
+    (SELECT 0::bigint, originator_version::bigint FROM ledger.events
+     WHERE originator_id = %(account)s
+     ORDER BY originator_version DESC LIMIT 1)
+    UNION ALL
+    SELECT CASE WHEN e.notification_id <= %(position)s THEN e.originator_version ELSE h.low END,
+           CASE WHEN e.notification_id <= %(position)s THEN h.high ELSE e.originator_version - 1 END
+    FROM halves AS h
+    CROSS JOIN LATERAL (
+        SELECT originator_version, notification_id FROM ledger.events
+        WHERE originator_id = %(account)s AND originator_version = (h.low + h.high + 1) / 2
+        LIMIT 1
+    ) AS e
+    WHERE h.low < h.high
+)
+SELECT low AS version FROM halves WHERE low = high;
+
 -- name: about
 -- The events that made one of some things (their versions) or are about one of them, in stream order.
 SELECT a.account, e.originator_version AS version, e.topic, e.state
@@ -91,6 +111,18 @@ FROM ledger.events
 WHERE originator_id = %(account)s AND originator_version > %(after)s
 ORDER BY originator_version
 LIMIT %(limit)s;
+
+-- name: streams
+-- The next events of some accounts, each above a version of its own, up to a position.
+SELECT e.notification_id AS position, e.originator_id AS account_id, e.originator_version AS version, e.topic, e.state
+FROM unnest(%(accounts)s::text[], %(versions)s::bigint[]) AS a (account, version)
+CROSS JOIN LATERAL (
+    SELECT * FROM ledger.events
+    WHERE originator_id = a.account AND originator_version > a.version AND notification_id <= %(upto)s
+    ORDER BY originator_version
+    LIMIT %(limit)s
+) AS e
+ORDER BY e.originator_id, e.originator_version;
 
 -- name: log
 -- One page of the whole log, of some types or (null) of all.

@@ -1,0 +1,187 @@
+"""Comparing two builds of a projection, row by row: what the live one has wrong, by what was built anew.
+
+The database joins the two by their keys and says only where they differ, so a comparison takes little memory, here and
+there. It is made within one snapshot in which both builds are at the same position.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, LiteralString, NamedTuple, Protocol, get_args
+
+from psycopg import sql
+
+from ledger.queries import queries
+from projections.builds import Connection, live, next_of
+from projections.projection import Projection, Table
+
+SQL = queries("projections", "compare.sql")
+
+LISTED = 20
+"""Differences that are told in words; the others are counted."""
+_STEP = 1_000
+"""Rows between two signs of life."""
+_FETCH = 20
+
+Kind = Literal["missing", "extra", "different"]
+"""Of a row of the live build: it should be there, it should not be there, or it should be another."""
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+Values = Mapping[str, str | None]
+"""Columns of a row, as PostgreSQL writes them."""
+
+
+class Progress(Protocol):
+    """Something that is told how far a long piece of work has got."""
+
+    def begin(self, what: str, total: int, unit: str) -> None:
+        """A step of `total` parts begins; the one before is over."""
+
+    def reach(self, done: int) -> None:
+        """So many parts of the step are done. It is cheap to say so often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A row of the live build that is not what it should be, and the columns in which it is not."""
+
+    table: str
+    kind: Kind
+    key: Values
+    live: Values
+    rebuilt: Values
+
+    def __str__(self) -> str:
+        key = ", ".join(f"{name} {value}" for name, value in self.key.items())
+        match self.kind:
+            case "missing":
+                return f"{self.table} ({key}): missing; it should be {_words(self.rebuilt)}"
+            case "extra":
+                return f"{self.table} ({key}): extra; no event explains {_words(self.live)}"
+            case "different":
+                return f"{self.table} ({key}): {_words(self.live)} should be {_words(self.rebuilt)}"
+
+
+def _words(values: Values) -> str:
+    return ", ".join(f"{name} {'null' if value is None else value}" for name, value in values.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What came out, at a position. `left_out` says in words what only one of the two builds has."""
+
+    position: int
+    rows: int
+    counts: Mapping[Kind, int]
+    first: Sequence[Difference]
+    left_out: Sequence[str]
+
+    @property
+    def differences(self) -> int:
+        """Rows that are not what they should be."""
+        return sum(self.counts.values())
+
+
+class _Columns(NamedTuple):
+    """The columns of a table that both builds have, and those of its key."""
+
+    common: tuple[str, ...]
+    key: tuple[str, ...]
+
+
+async def compare(connection: Connection, projection: Projection, position: int, progress: Progress) -> Comparison:
+    """Compare the live build with the next one. The caller's transaction sees both at `position`."""
+    before, now = [await _columns(connection, build(projection).schema) for build in (live, next_of)]
+    left_out = [f"table {name}, which is no more" for name in before if name not in now]
+    counts: Counter[Kind] = Counter(dict.fromkeys(KINDS, 0))
+    first: list[Difference] = []
+    rows = 0
+    progress.begin(f"{projection.name}: comparing", await _size(connection, projection), "rows")
+    for table in projection.tables:
+        columns, without = _common(table, before.get(table.name, {}), now[table.name])
+        left_out += without
+        if columns is None:
+            continue
+        done = 0
+        async with connection.cursor(name="differences") as cursor:
+            cursor.itersize = _FETCH
+            await cursor.execute(_statement(projection, table, columns))
+            async for done, kind, key, was, should in cursor:
+                progress.reach(rows + done)
+                if kind is not None:
+                    counts[kind] += 1
+                    if len(first) < LISTED:
+                        first.append(_difference(table, columns, kind, key, was, should))
+        rows += done
+    return Comparison(position, rows, counts, first, left_out)
+
+
+def _difference(
+    table: Table, columns: _Columns, kind: Kind, key: list[str], was: list[str | None], should: list[str | None]
+) -> Difference:
+    """What differs of a row; all of it, but for the key, when there is no other row."""
+    told = [
+        (name, old, new)
+        for name, old, new in zip(columns.common, was, should, strict=True)
+        if name not in columns.key and (kind != "different" or old != new)
+    ]
+    return Difference(
+        table.name,
+        kind,
+        dict(zip(columns.key, key, strict=True)),
+        {name: value for name, value, _ in told} if kind != "missing" else {},
+        {name: value for name, _, value in told} if kind != "extra" else {},
+    )
+
+
+async def _columns(connection: Connection, schema: str) -> dict[str, dict[str, str]]:
+    """The types of all columns, by table and name."""
+    found: dict[str, dict[str, str]] = {}
+    cursor = await connection.execute(SQL["columns"], {"schema": schema})
+    for table, column, kind in await cursor.fetchall():
+        found.setdefault(table, {})[column] = kind
+    return found
+
+
+def _common(table: Table, before: Mapping[str, str], now: Mapping[str, str]) -> tuple[_Columns | None, list[str]]:
+    """What can be compared of a table, and in words what cannot."""
+    common = tuple(name for name, kind in now.items() if before.get(name) == kind)
+    if not before:
+        return None, [f"table {table.name}, which is new"]
+    if not set(table.key) <= set(common):
+        return None, [f"table {table.name}, whose key is another"]
+    names = [name for name in {**before, **now} if name not in common]
+    return _Columns(common, table.key), [f"column {table.name}.{name}, which both do not have alike" for name in names]
+
+
+async def _size(connection: Connection, projection: Projection) -> int:
+    """All rows of the next build."""
+    tables = [sql.Identifier(next_of(projection).schema, table.name) for table in projection.tables]
+    counts = sql.SQL(" + ").join(sql.SQL("(SELECT count(*) FROM {})").format(table) for table in tables)
+    cursor = await connection.execute(sql.SQL("SELECT {}").format(counts))
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _statement(projection: Projection, table: Table, columns: _Columns) -> sql.Composed:
+    return sql.SQL(SQL["differing"]).format(
+        key=_texts("coalesce((was).{0}::text, (should).{0}::text)", columns.key),
+        was_values=_texts("(was).{0}::text", columns.common),
+        should_values=_texts("(should).{0}::text", columns.common),
+        first=sql.Identifier(columns.key[0]),
+        was_row=sql.SQL("ROW({})").format(_each("was.{0}", columns.common, ", ")),
+        should_row=sql.SQL("ROW({})").format(_each("should.{0}", columns.common, ", ")),
+        live=sql.Identifier(projection.schema, table.name),
+        next=sql.Identifier(next_of(projection).schema, table.name),
+        same_key=_each("was.{0} = should.{0}", columns.key, " AND "),
+        step=sql.Literal(_STEP),
+    )
+
+
+def _each(form: LiteralString, names: Sequence[str], between: LiteralString) -> sql.Composed:
+    return sql.SQL(between).join(sql.SQL(form).format(sql.Identifier(name)) for name in names)
+
+
+def _texts(form: LiteralString, names: Sequence[str]) -> sql.Composed:
+    return sql.SQL("ARRAY[{}]").format(_each(form, names, ", "))

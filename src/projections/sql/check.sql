@@ -1,0 +1,228 @@
+-- The standing check. {table} and what else is in braces is set by whoever runs a statement; see check.py.
+
+-- name: lead_check
+-- Whether this connection is the one that checks; it stays so until the connection ends.
+SELECT pg_try_advisory_lock(hashtextextended('projections.check', 0)) AS leads;
+
+-- name: schemas
+-- Which schema a name means now. A switch to another build changes it.
+SELECT nspname::text AS name, oid::bigint AS id FROM pg_namespace WHERE nspname LIKE 'projection\_%%' ORDER BY 1;
+
+-- name: empty_at_commit
+-- A temporary table like the one that a projection's `create` made a moment ago, and in its place; each transaction
+-- begins with it empty. Nothing of that touches the catalog again, which TRUNCATE would.
+ALTER TABLE {table} RENAME TO form;
+CREATE TEMPORARY TABLE {table} (LIKE form INCLUDING ALL) ON COMMIT DELETE ROWS;
+DROP TABLE form;
+
+-- name: differing
+-- Rows that are expected and not there, and rows that are there and not expected: at most {limit} of each account.
+WITH found AS (
+    SELECT * FROM {live} WHERE {scope}
+), wrong AS (
+    SELECT 'expected' AS side, to_jsonb(e) AS line FROM (TABLE {refolded} EXCEPT ALL TABLE found) AS e
+    UNION ALL
+    SELECT 'found', to_jsonb(f) FROM (TABLE found EXCEPT ALL TABLE {refolded}) AS f
+), numbered AS (
+    SELECT side, line, dense_rank() OVER (PARTITION BY line -> 'account_id' ORDER BY {places}) AS n FROM wrong
+)
+SELECT side, line FROM numbered WHERE n <= {limit} ORDER BY line -> 'account_id', n;
+
+-- name: of_accounts
+account_id = ANY (%(accounts)s)
+
+-- name: of_what_is_expected
+({key}) IN (SELECT {key} FROM {refolded})
+
+-- name: using_groups
+-- Accounts whose usage names one of some groups.
+SELECT DISTINCT u.group_id::text AS group_id, u.account_id
+FROM pg_temp.usage AS u WHERE u.group_id = ANY (%(groups)s::uuid[]) ORDER BY 1, 2;
+
+-- The statements `known_*` say of each account what the domain itself can say too, by tables.
+
+-- name: known_accounts
+SELECT account_id, NULL AS number, version, standing, last_activity_at, subscription, permanent, held, total,
+       subscription_expire_at
+FROM projection_balances.accounts WHERE account_id = ANY (%(accounts)s);
+
+-- name: known_grants
+SELECT account_id, number, kind, remaining, expires_at
+FROM projection_balances.grants WHERE account_id = ANY (%(accounts)s) AND remaining > 0;
+
+-- name: known_holds
+SELECT account_id, number, held, expires_at
+FROM projection_balances.holds WHERE account_id = ANY (%(accounts)s) AND status = 'open';
+
+-- name: known_entries
+-- What all entries add up to, and the balance on the last one.
+SELECT a.account_id, NULL AS number, coalesce(sums.subscription, 0) AS "sum of subscription",
+       coalesce(sums.permanent, 0) AS "sum of permanent", coalesce(last.balance, 0) AS "last balance"
+FROM unnest(%(accounts)s::text[]) AS a (account_id)
+LEFT JOIN LATERAL (
+    SELECT sum(subscription) AS subscription, sum(permanent) AS permanent
+    FROM projection_history.entries AS e WHERE e.account_id = a.account_id
+) AS sums ON true
+LEFT JOIN LATERAL (
+    SELECT balance FROM projection_history.entries AS e WHERE e.account_id = a.account_id
+    ORDER BY recorded_at DESC, sequence DESC LIMIT 1
+) AS last ON true;
+
+-- name: known_rollups
+-- What all buckets of each width add up to, and what the last one closes with. `number` is the width.
+SELECT a.account_id, w.width AS number, coalesce(last.subscription, 0) AS "last subscription",
+       coalesce(last.permanent, 0) AS "last permanent", coalesce(sums.total, 0) AS sum
+FROM unnest(%(accounts)s::text[]) AS a (account_id)
+CROSS JOIN (VALUES (15), (60)) AS w (width)
+LEFT JOIN LATERAL (
+    SELECT sum(granted - deducted + reversed - expired - voided) AS total
+    FROM projection_rollups.rollups AS r WHERE r.account_id = a.account_id AND r.width = w.width
+) AS sums ON true
+LEFT JOIN LATERAL (
+    SELECT closing_subscription AS subscription, closing_permanent AS permanent
+    FROM projection_rollups.rollups AS r WHERE r.account_id = a.account_id AND r.width = w.width
+    ORDER BY bucket DESC LIMIT 1
+) AS last ON true;
+
+-- name: totals
+-- What must be equal over all accounts when all projections stand at one position. The history is the measure, because
+-- each of its lines is about one event; its own lines are compared account by account.
+WITH lines AS MATERIALIZED (
+    SELECT date_bin('15 minutes', recorded_at, 'epoch'::timestamptz) AS bucket,
+           coalesce(sum(credits) FILTER (WHERE type = 'grant'), 0) AS granted,
+           coalesce(-sum(credits) FILTER (WHERE type IN ('deduction', 'capture')), 0) AS deducted,
+           coalesce(sum(credits) FILTER (WHERE type = 'reversal'), 0) AS reversed,
+           coalesce(-sum(credits) FILTER (WHERE type = 'expiry'), 0) AS expired,
+           coalesce(-sum(credits) FILTER (WHERE type = 'void'), 0) AS voided,
+           count(*) FILTER (WHERE type = 'grant') AS grants,
+           count(*) FILTER (WHERE type IN ('deduction', 'capture')) AS deductions,
+           count(*) FILTER (WHERE type = 'reversal') AS reversals,
+           count(*) FILTER (WHERE type = 'expiry') AS expiries,
+           count(*) FILTER (WHERE type = 'void') AS voids,
+           sum(subscription) AS subscription,
+           sum(permanent) AS permanent
+    FROM (SELECT *, subscription + permanent AS credits FROM projection_history.entries) AS e
+    GROUP BY 1
+), opened AS (
+    SELECT date_bin('15 minutes', opened_at, 'epoch'::timestamptz) AS bucket, count(*) AS opened
+    FROM projection_balances.accounts GROUP BY 1
+), of_statistics AS (
+    SELECT bucket, granted, deducted, reversed, expired, voided, subscription, permanent, deductions, opened
+    FROM lines FULL JOIN opened USING (bucket)
+), of_rollups AS (
+    SELECT width, bucket, sum(granted) AS granted, sum(deducted) AS deducted, sum(reversed) AS reversed,
+           sum(expired) AS expired, sum(voided) AS voided, sum(grants) AS grants, sum(deductions) AS deductions,
+           sum(reversals) AS reversals, sum(expiries) AS expiries, sum(voids) AS voids
+    FROM projection_rollups.rollups GROUP BY width, bucket
+), of_hours AS (
+    SELECT date_bin('1 hour', bucket, 'epoch'::timestamptz) AS bucket, sum(granted) AS granted,
+           sum(deducted) AS deducted, sum(reversed) AS reversed, sum(expired) AS expired, sum(voided) AS voided,
+           sum(grants) AS grants, sum(deductions) AS deductions, sum(reversals) AS reversals,
+           sum(expiries) AS expiries, sum(voids) AS voids
+    FROM lines GROUP BY 1
+), of_usage AS (
+    -- By way of the groups: a sum over any of their dimensions is a sum of these.
+    SELECT bucket, sum(credits) AS deducted, sum(count) AS deductions
+    FROM projection_usage.usage JOIN projection_usage.groups USING (group_id) GROUP BY bucket
+), compared AS (
+    SELECT 'statistics' AS projection, 'statistics' AS name, jsonb_build_object('bucket', bucket) AS key,
+           CASE WHEN e.bucket IS NOT NULL THEN jsonb_build_object(
+               'granted', coalesce(e.granted, 0), 'deducted', coalesce(e.deducted, 0),
+               'reversed', coalesce(e.reversed, 0), 'expired', coalesce(e.expired, 0),
+               'voided', coalesce(e.voided, 0), 'subscription', coalesce(e.subscription, 0),
+               'permanent', coalesce(e.permanent, 0), 'deductions', coalesce(e.deductions, 0),
+               'opened', coalesce(e.opened, 0)) END AS expected,
+           to_jsonb(f) - 'bucket' AS found
+    FROM of_statistics AS e FULL JOIN projection_statistics.statistics AS f USING (bucket)
+    UNION ALL
+    SELECT 'rollups', 'rollups', jsonb_build_object('width', 15, 'bucket', bucket),
+           to_jsonb(e) - '{bucket,subscription,permanent}'::text[], to_jsonb(f) - '{width,bucket}'::text[]
+    FROM lines AS e FULL JOIN (SELECT * FROM of_rollups WHERE width = 15) AS f USING (bucket)
+    UNION ALL
+    SELECT 'rollups', 'rollups', jsonb_build_object('width', 60, 'bucket', bucket),
+           to_jsonb(e) - 'bucket', to_jsonb(f) - '{width,bucket}'::text[]
+    FROM of_hours AS e FULL JOIN (SELECT * FROM of_rollups WHERE width = 60) AS f USING (bucket)
+    UNION ALL
+    SELECT 'usage', 'usage', jsonb_build_object('bucket', bucket),
+           jsonb_build_object('deducted', e.deducted, 'deductions', e.deductions), to_jsonb(f) - 'bucket'
+    FROM (SELECT * FROM lines WHERE deductions > 0) AS e FULL JOIN of_usage AS f USING (bucket)
+    UNION ALL
+    SELECT 'balances', 'accounts', '{}'::jsonb, to_jsonb(e), to_jsonb(f)
+    FROM (SELECT coalesce(sum(subscription), 0) AS subscription, coalesce(sum(permanent), 0) AS permanent
+          FROM lines) AS e
+    CROSS JOIN (SELECT coalesce(sum(subscription), 0) AS subscription, coalesce(sum(permanent), 0) AS permanent
+                FROM projection_balances.accounts) AS f
+    UNION ALL
+    SELECT 'usage', 'groups', jsonb_build_object('group_id', group_id), to_jsonb(e) - 'group_id',
+           to_jsonb(f) - 'group_id'
+    FROM (SELECT DISTINCT group_id FROM projection_usage.usage) AS e
+    FULL JOIN projection_usage.groups AS f USING (group_id)
+    WHERE e.group_id IS NULL OR f.group_id IS NULL
+)
+SELECT projection, name, key, expected, found FROM compared
+WHERE expected IS DISTINCT FROM found
+ORDER BY projection, name, key
+LIMIT %(limit)s;
+
+-- name: next_accounts
+-- Accounts of one table above one, in the order of their ids. From one to the next by index: a plain DISTINCT would read
+-- every row of each.
+WITH RECURSIVE ids AS (
+    (SELECT account_id AS id FROM {table} WHERE account_id > %(after)s ORDER BY account_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT t.account_id FROM {table} AS t WHERE t.account_id > ids.id ORDER BY t.account_id LIMIT 1)
+    FROM ids WHERE ids.id IS NOT NULL
+)
+SELECT id FROM ids WHERE id IS NOT NULL LIMIT %(limit)s;
+
+-- name: accounts_at
+-- The accounts whose events are at some positions.
+SELECT DISTINCT account_id FROM ledger.event_log WHERE position = ANY (%(positions)s);
+
+-- name: log_end
+SELECT coalesce(max(position), 0) AS position FROM ledger.event_log;
+
+-- name: how_many
+-- Every account has one first event.
+SELECT count(*) AS accounts FROM ledger.event_log WHERE version = 1;
+
+-- name: without_events
+-- Those of some accounts that the log does not know.
+SELECT a.account_id FROM unnest(%(accounts)s::text[]) WITH ORDINALITY AS a (account_id, n)
+WHERE NOT EXISTS (SELECT FROM ledger.event_log AS e WHERE e.account_id = a.account_id)
+ORDER BY a.n;
+
+-- The standing check's notes.
+
+-- name: place
+SELECT account_id, checked, rounds FROM projections.checks;
+
+-- name: move
+-- Where the walk goes on, and how much it has done.
+INSERT INTO projections.checks AS c (account_id, checked, rounds)
+VALUES (%(account_id)s, %(checked)s, %(rounds)s)
+ON CONFLICT (one) DO UPDATE SET
+    account_id = excluded.account_id,
+    checked = c.checked + excluded.checked,
+    rounds = c.rounds + excluded.rounds;
+
+-- name: to_see_again
+-- Accounts that were wrong: whether they are mended is looked at before the walk comes by again.
+SELECT account_id FROM (SELECT DISTINCT account_id FROM projections.drift WHERE account_id <> '') AS d
+ORDER BY random() LIMIT %(limit)s;
+
+-- name: forget
+-- What was compared and does not differ any more.
+DELETE FROM projections.drift
+WHERE account_id = ANY (%(accounts)s) AND projection = ANY (%(projections)s)
+  AND (account_id, projection) NOT IN (SELECT * FROM unnest(%(wrong)s::text[], %(of)s::text[]));
+
+-- name: remember
+-- Answers for each whether it is new, so that it is said once: a row that was there has been locked by an xmax.
+INSERT INTO projections.drift AS d (account_id, projection, position, detail)
+SELECT * FROM unnest(%(accounts)s::text[], %(projections)s::text[], %(positions)s::bigint[], %(details)s::text[])
+ON CONFLICT (account_id, projection) DO UPDATE SET position = excluded.position, detail = excluded.detail
+RETURNING xmax = 0 AS new, projection, position, detail;
+
+-- name: drift
+SELECT account_id, projection FROM projections.drift ORDER BY found_at, account_id, projection LIMIT %(limit)s;

@@ -1,0 +1,182 @@
+"""Whatever is done to a row of any projection, the check finds it, and names its table, its account and the column."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from ledger.events import CreditsDeducted
+from ledger.feed import Feed
+from ledger.service import Ledger
+from projections.builds import Batch, apply, live
+from projections.catalog import BY_NAME, PROJECTIONS
+from projections.check import Difference, check_accounts, check_totals
+from projections.projection import Projection, Table
+from projections.refold import connect
+from projections.roster import next_accounts
+from projections.runner import connect as connect_to_move
+from projections.runner import gather, prepare
+from tests.conftest import Clock
+from tests.postgres import TestServers
+from tests.projections.busy import Busy
+from tests.projections.moving import projected
+
+ANOTHER = {
+    "bigint": "{0} + 1000",
+    "smallint": "{0} + 1",
+    "numeric": "{0} + 1",
+    "text": "coalesce({0}, '') || 'x'",
+    "timestamp with time zone": "coalesce({0}, '2026-01-01Z') - interval '3 hours'",
+    "boolean": "NOT {0}",
+    "jsonb": """'["another"]'""",
+    "uuid": "gen_random_uuid()",
+}
+"""Another value of each type."""
+
+SHAPE = """
+SELECT column_name, data_type FROM information_schema.columns
+WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position
+"""
+CONSTRAINTS = """
+SELECT conrelid::regclass::text, conname FROM pg_constraint
+WHERE contype = 'c' AND conrelid::regclass::text LIKE 'projection%'
+"""
+TABLES = [(projection, table) for projection in PROJECTIONS for table in projection.tables]
+NAMES = [f"{projection.name}.{table.name}" for projection, table in TABLES]
+
+
+async def differences(database: str) -> list[Difference]:
+    """What a check of everything finds."""
+    async with await connect(database) as connection:
+        found = await check_accounts(connection, await next_accounts(connection, "", 1_000))
+        found.add(await check_totals(connection))
+    assert not found.unchecked
+    return found.differences
+
+
+class Victim:
+    """One table of a busy ledger's projections, in a database without anything that refuses nonsense."""
+
+    def __init__(self, database: str, connection: psycopg.Connection[Any], place: tuple[Projection, Table]) -> None:
+        self._database = database
+        self._connection = connection
+        self.projection, self.table = place
+        self.name = f"{self.projection.schema}.{self.table.name}"
+        self.columns = dict(connection.execute(SHAPE, [self.projection.schema, self.table.name]).fetchall())
+
+    def _run(self, statement: str) -> psycopg.Cursor[Any]:
+        return self._connection.execute(statement.encode())
+
+    def suffer(self, damage: str) -> list[Difference]:
+        """Do something to the first row ({row} is its address), look what a check finds of it, and undo it.
+
+        What is said is of this table alone. Where the row's account is not its whole key, it is also of that account.
+        """
+        found = self._run(
+            f"SELECT ctid, t.* FROM {self.name} AS t ORDER BY {', '.join(self.table.key)} LIMIT 1"
+        ).fetchone()
+        assert found is not None
+        assert self._run(damage.format(table=self.name, row=f"'{found[0]}'")).rowcount == 1
+        said = asyncio.run(differences(self._database))
+        self._run(f"DELETE FROM {self.name}")
+        self._run(f"INSERT INTO {self.name} TABLE kept.{self.table.name}")
+        own = [one for one in said if (one.projection, one.table) == (self.projection.name, self.table.name)]
+        return [one for one in own if one.account_id == found[1]] if self.table.key[1:] else own
+
+
+@pytest.fixture(scope="module")
+def victims(servers: TestServers) -> Iterator[tuple[str, psycopg.Connection[Any]]]:
+    server = servers.get("embedded")
+    assert server is not None
+    with server.database() as database, psycopg.connect(database, autocommit=True) as connection:
+        asyncio.run(_filled(database))
+        for table, name in connection.execute(CONSTRAINTS).fetchall():
+            connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}".encode())
+        connection.execute("ALTER TABLE projection_balances.accounts ALTER COLUMN total DROP EXPRESSION")
+        connection.execute("DROP INDEX projection_payments.payments_in_order")
+        connection.execute("CREATE SCHEMA kept")
+        for projection, table in TABLES:
+            copy = f"CREATE TABLE kept.{table.name} AS TABLE {projection.schema}.{table.name}"
+            connection.execute(copy.encode())
+        assert asyncio.run(differences(database)) == []
+        yield database, connection
+        assert asyncio.run(differences(database)) == []
+
+
+async def _filled(database: str) -> None:
+    clock = Clock()
+    async with Ledger(database, clock=clock).running() as ledger:
+        for account in ("ada", "bob"):
+            await Busy(ledger, clock).live(account)
+        await projected(ledger, database)
+
+
+@pytest.fixture(params=TABLES, ids=NAMES)
+def victim(request: pytest.FixtureRequest, victims: tuple[str, psycopg.Connection[Any]]) -> Victim:
+    return Victim(*victims, request.param)
+
+
+def test_a_row_that_is_gone(victim: Victim) -> None:
+    found = victim.suffer("DELETE FROM {table} WHERE ctid = {row}")
+    assert any(one.expected is not None and one.found is None for one in found), found
+
+
+def test_a_row_too_many(victim: Victim) -> None:
+    """A copy of a row under another key."""
+    last = victim.table.key[-1]
+    values = {name: ANOTHER[kind].format(name) if name == last else name for name, kind in victim.columns.items()}
+    copy = f"SELECT {', '.join(values.values())} FROM {{table}} WHERE ctid = {{row}}"
+    found = victim.suffer(f"INSERT INTO {{table}} ({', '.join(values)}) {copy}")
+    assert any(one.expected is None and one.found is not None for one in found), found
+
+
+def test_another_value_in_any_column(victim: Victim) -> None:
+    missed = []
+    for column, kind in victim.columns.items():
+        value = ANOTHER[kind].format(column)
+        found = victim.suffer(f"UPDATE {{table}} SET {column} = {value} WHERE ctid = {{row}}")
+        named = [one for one in found if one.expected is not None and column in {**one.expected, **one.key}]
+        if not (found if column in victim.table.key else named):
+            missed.append((column, [one.words for one in found]))
+    assert not missed
+
+
+# Events that were not applied once ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
+async def test_an_event_that_was_skipped(database: str, ledger: Ledger, clock: Clock, projection: Projection) -> None:
+    """Everything of one event is missing in one projection, which then went on as if nothing were."""
+    await _with_one_event_applied(database, ledger, clock, projection, times=0)
+    found = await differences(database)
+    assert {one.projection for one in found} >= {projection.name}
+    assert {one.account_id for one in found} <= {"ada", ""}
+
+
+@pytest.mark.parametrize("name", ["balances", "rollups", "usage", "statistics"])
+async def test_an_event_that_was_applied_twice(database: str, ledger: Ledger, clock: Clock, name: str) -> None:
+    """Where keys do not refuse it: sums that have one event too many."""
+    await _with_one_event_applied(database, ledger, clock, BY_NAME[name], times=2)
+    found = await differences(database)
+    assert {one.projection for one in found} >= {name}
+    assert {one.account_id for one in found} <= {"ada", ""}
+
+
+async def _with_one_event_applied(
+    database: str, ledger: Ledger, clock: Clock, projection: Projection, *, times: int
+) -> None:
+    """A busy history in which one projection got one event, a deduction if it looks at these, that many times."""
+    for account in ("bob", "ada"):
+        await Busy(ledger, clock).live(account)
+    feed, build = Feed(ledger.log), live(projection)
+    end = await feed.last_position()
+    facts = (await prepare(feed, [], 0, end, 10_000))[0].facts
+    looked_at = [fact for fact in facts if projection.gather([fact])]
+    last = max(looked_at, key=lambda fact: (isinstance(fact.event, CreditsDeducted), fact.position)).position
+    async with await connect_to_move(database) as connection:
+        for after, upto, repeated in ((0, last - 1, 1), (last - 1, last, times), (last, end, 1)):
+            some = [fact for fact in facts if after < fact.position <= upto for _ in range(repeated)]
+            await apply(connection, Batch(after, upto, some), await gather([build], some))
+    await projected(ledger, database)

@@ -1,0 +1,221 @@
+"""`credit-ledger rebuild` as it is typed: a real process, a real database, and real kills."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from api.server import as_url
+from ledger.service import Ledger
+from projections.catalog import BY_NAME
+from projections.rebuild import rebuilding
+from tests.projections.moving import projected
+from tests.projections.rebuilt import LIVE, live_a_life, schemas
+from tests.projections.stored import assert_projected, assert_same, rows_as_stored
+from tests.service import Service
+from tests.store.asking import deduct, open_account
+
+COMMAND = [sys.executable, "-m", "api.cli", "rebuild"]
+
+
+def environment(**settings: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_LEDGER_")}
+    return kept | {f"CREDIT_LEDGER_{name}": value for name, value in settings.items()}
+
+
+def run(database: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return run_with(environment(DATABASE_URL=as_url(database)), *arguments)
+
+
+def run_with(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+async def done(database: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command, while this process goes on."""
+    return await asyncio.to_thread(run, database, *arguments)
+
+
+def damage(database: str) -> None:
+    with psycopg.connect(database) as connection:
+        connection.execute("DELETE FROM projection_payments.bought")
+        connection.execute("UPDATE projection_payments.payments SET plan = 'basic'")
+
+
+async def test_what_it_prints(ledger: Ledger, database: str) -> None:
+    await live_a_life(ledger, "ada")
+    end = await projected(ledger, database)
+    damage(database)
+    finished = await done(database, "payments", "history", "payments")
+    assert (finished.returncode, finished.stderr) == (0, "")
+    history, payments, *differences = finished.stdout.splitlines()
+    assert history.startswith(f"history: {end} events in ")
+    assert history.endswith(f" rows compared at position {end}, no differences, switched at position {end}")
+    assert payments.endswith(
+        f", 2 rows compared at position {end}, differences: 1 missing, 1 different, switched at position {end}"
+    )
+    assert differences == [
+        "  payments (account_id ada, payment_id pi_1): plan basic should be plan pro",
+        "  bought (account_id ada, payment_id pi_1, grant_id grt_5): missing; it should be kind permanent, amount 50,"
+        " expires_at null",
+    ]
+    await assert_projected(ledger, database)
+
+
+async def test_as_json(ledger: Ledger, database: str) -> None:
+    await live_a_life(ledger, "ada")
+    end = await projected(ledger, database)
+    damage(database)
+    finished = await done(database, "--json")
+    assert (finished.returncode, finished.stderr) == (0, "")
+    report = {one["name"]: one for one in json.loads(finished.stdout)}
+    assert list(report) == list(BY_NAME)
+    assert all(one["switched"] and one["position"] == one["events"] == end for one in report.values())
+    assert {(one["version"], one["version_before"]) for one in report.values()} == {(1, 1)}
+    compared = report["payments"]["compared"]
+    assert {key: compared[key] for key in ("position", "rows", "missing", "extra", "different", "not_compared")} == {
+        "position": end, "rows": 2, "missing": 1, "extra": 0, "different": 1, "not_compared": []
+    }  # fmt: skip
+    assert compared["differences"][0] == {
+        "table": "payments",
+        "kind": "different",
+        "key": {"account_id": "ada", "payment_id": "pi_1"},
+        "live": {"plan": "basic"},
+        "rebuilt": {"plan": "pro"},
+    }
+    await assert_projected(ledger, database)
+
+
+def test_an_unknown_name(database: str) -> None:
+    finished = run(database, "history", "historie")
+    assert finished.returncode == 2
+    assert "historie: choose from balances, history, rollups, usage, payments, statistics" in " ".join(
+        finished.stderr.replace("│", " ").split()
+    )
+
+
+async def test_somebody_else_rebuilds(database: str) -> None:
+    async with rebuilding(database):
+        finished = await done(database, "history")
+    assert finished.returncode == 1
+    assert finished.stderr == "credit-ledger: somebody else is rebuilding at this moment\n"
+
+
+async def test_two_at_once(ledger: Ledger, database: str) -> None:
+    """One does it all, or the one after the other; nobody does half."""
+    await live_a_life(ledger, "ada")
+    await projected(ledger, database)
+    finished = await asyncio.gather(*(done(database) for _ in range(2)))
+    assert {one.returncode for one in finished} <= {0, 1}
+    assert 0 in {one.returncode for one in finished}
+    assert schemas(database) == LIVE
+    await assert_projected(ledger, database)
+
+
+async def test_each_says_what_stops_it(ledger: Ledger, database: str) -> None:
+    """A row of the log is damaged. The command says so of each projection, and all of them serve as before."""
+    await live_a_life(ledger, "ada")
+    await projected(ledger, database)
+    with psycopg.connect(database) as connection:
+        connection.execute("UPDATE ledger.events SET state = '{' WHERE notification_id = 9")
+    finished = await done(database, "history", "balances")
+    assert (finished.returncode, finished.stdout) == (1, "")
+    said = finished.stderr.splitlines()
+    assert [line.split(": ")[1] for line in said] == ["balances", "history"]
+    assert all("cannot be built beyond position 9" in line and line.endswith("; the old one serves") for line in said)
+    report = json.loads((await done(database, "history", "--json")).stdout)
+    assert [(one["switched"], one["stopped_at"]) for one in report] == [(False, 9)]
+
+
+async def test_killed_and_run_again(ledger: Ledger, database: str) -> None:
+    """Wherever it was: what serves is right, and the next one begins at once and does it all."""
+    await open_account(ledger, "ada", permanent=100_000)
+    await asyncio.gather(*(deduct(ledger, "ada", 1, f"task-{n}") for n in range(6_000)))
+    await projected(ledger, database)
+    with psycopg.connect(database) as connection:
+        right = rows_as_stored(connection)
+    chance = random.Random(7)
+    moments: list[Callable[[], bool]] = [
+        lambda: "projection_balances_next" in schemas(database),
+        lambda: _position_of(database, "projection_history_next") > 2_000,
+        lambda: "projection_balances_old" in schemas(database),
+        lambda: "projection_history_old" in schemas(database),
+        lambda: "projection_statistics_next" in schemas(database),
+    ]
+    killed = [await asyncio.to_thread(_killed, database, moment, chance.random() / 20) for moment in moments]
+    assert sum(killed) >= 3, "it was over before it could be killed"
+    with psycopg.connect(database) as connection:
+        assert_same(rows_as_stored(connection), right)
+    finished = await done(database)
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert finished.stdout.count("no differences") == len(BY_NAME)
+    assert schemas(database) == LIVE
+    await assert_projected(ledger, database)
+
+
+def _killed(database: str, moment: Callable[[], bool], later: float) -> bool:
+    """Kill a rebuild some time after a moment that it must come to; says whether it was not over by then."""
+    process = subprocess.Popen(
+        COMMAND, env=environment(DATABASE_URL=as_url(database)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    while process.poll() is None and not moment():
+        pass
+    time.sleep(later)
+    process.send_signal(signal.SIGKILL)
+    _, said = process.communicate()
+    assert said == b""
+    with psycopg.connect(database) as connection:
+        assert all(rows_as_stored(connection).values())
+    return process.returncode == -signal.SIGKILL
+
+
+def _position_of(database: str, schema: str) -> int:
+    try:
+        with psycopg.connect(database) as connection:
+            row = connection.execute(f"SELECT position FROM {schema}.checkpoint".encode()).fetchone()
+    except psycopg.errors.UndefinedTable:
+        return 0
+    return int(row[0]) if row else 0
+
+
+def test_beside_a_service(service: Service) -> None:
+    """The command and the service's own runner share the database."""
+    account = service.open_account(permanent=1_000)
+    for number in range(20):
+        assert service.post(f"/v1/accounts/{account}/deductions", {"amount": 1, "task_id": f"{number}"}).is_success
+    finished = run(service.conninfo, "--json")
+    assert (finished.returncode, finished.stderr) == (0, "")
+    report = json.loads(finished.stdout)
+    assert all(one["switched"] and one["compared"]["different"] == 0 for one in report)
+    answer = service.post(f"/v1/accounts/{account}/deductions", {"amount": 1, "task_id": "after"}).json()
+    _wait_until_visible(service.conninfo, answer["position"])
+
+
+def _wait_until_visible(database: str, position: int) -> None:
+    deadline = time.monotonic() + 20
+    while any(_position_of(database, schema) < position for schema in LIVE):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.timeout(120)
+def test_on_the_embedded_database_without_a_service(server_folder: Path) -> None:
+    """Nothing is there yet, and nothing runs."""
+    finished = run_with(environment(DATA_DIR=str(server_folder)), "--json")
+    assert finished.returncode == 0, finished.stderr
+    report: list[Any] = json.loads(finished.stdout)
+    assert [(one["name"], one["position"], one["compared"]["rows"]) for one in report] == [
+        (name, 0, 0) for name in BY_NAME
+    ]
