@@ -22,6 +22,8 @@ from projections.projection import Projection, Write
 SQL = queries("projections", "builds.sql")
 _PREPARING = "SELECT pg_advisory_xact_lock(hashtextextended('projections.prepare', 0))"
 _REPLAYED = psycopg.errors.NotNullViolation
+_TOO_LARGE = psycopg.errors.ProgramLimitExceeded
+"""An OperationalError by its class, as a lost database is, and yet it comes again however often one tries."""
 _GONE = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName)
 
 Connection = AsyncConnection[Any]
@@ -191,6 +193,8 @@ async def apply(connection: Connection, batch: Batch, work: Work, *, first: Sequ
         if error.diag.table_name == "checkpoint":
             raise Moved from error
         raise
+    except _TOO_LARGE as error:
+        raise CannotApply(str(error).strip()) from error
 
 
 async def _send(

@@ -17,8 +17,9 @@ from ledger.lifeline import LOST
 from ledger.queries import queries
 from projections.builds import CannotApply, use
 from projections.catalog import PROJECTIONS
-from projections.changes import Fact, fact
+from projections.changes import Fact
 from projections.projection import Projection, Write
+from projections.runner import facts_of
 
 Connection = AsyncConnection[Any]
 SQL = queries("projections", "check.sql")
@@ -72,7 +73,7 @@ async def refold(connection: Connection, accounts: Sequence[str], positions: Map
     folded = Folded(accounts={position: {} for position in positions.values()})
     await connection.execute(use("pg_temp"))
     async for rows in streams(connection, accounts, max(positions.values(), default=0), PAGE):
-        facts = [fact(*logged) for logged in read(rows)]
+        facts = facts_of(read(rows))
         folded.events += len(facts)
         _evolve(folded.accounts, facts)
         for projection, position in positions.items():

@@ -1,0 +1,343 @@
+"""What the projections should hold, said once more and as plainly as it can be: from the meaning of the events alone.
+
+It shares no code with the projections. Every credit of every grant is followed, one event after the other, through the
+five places in which it can be; what an event changes is then the difference that it made to those places, and history,
+rollups and statistics are added up from the differences. The figures that an event carries are only checked.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from ledger import events as e
+from ledger.events import Event
+
+Row = dict[str, Any]
+Key = tuple[Any, ...]
+Tables = dict[str, dict[Key, Row]]
+"""Rows by the table's name, such as balances.grants, and their key. Of usage the group is part of the key."""
+
+PLACES = ("remaining", "held", "spent", "lapsed", "voided")
+WHERE_IT_WENT = {"returned": "remaining", "lapsed": "lapsed", "cancelled": "voided"}
+DIMENSIONS = ("provider", "model", "project", "member", "metric")
+COLUMNS = {"grant": "granted", "reversal": "reversed", "expiry": "expired", "void": "voided"}
+COUNTED = {"grant": "grants", "reversal": "reversals", "expiry": "expiries", "void": "voids"}
+
+
+class Told(NamedTuple):
+    """One event of the log."""
+
+    position: int
+    account_id: str
+    version: int
+    event: Event
+
+
+class Entry(NamedTuple):
+    """Credits that came or went in one event, by kind."""
+
+    type: str
+    subscription: int
+    permanent: int
+
+    @property
+    def credits(self) -> int:
+        return self.subscription + self.permanent
+
+
+class Book:
+    """One account: its grants with the place of every credit, its holds, its payments."""
+
+    def __init__(self) -> None:
+        self.standing = "active"
+        self.opened_at: datetime | None = None
+        self.grants: dict[str, Row] = {}
+        self.holds: dict[str, Row] = {}
+        self.payments: dict[str, Row] = {}
+        self.bought: list[Row] = []
+
+    def sums(self) -> dict[tuple[str, str], int]:
+        """How many credits of each kind are in each place, and how many there ever were (`amount`)."""
+        found: dict[tuple[str, str], int] = defaultdict(int)
+        for grant in self.grants.values():
+            for place in (*PLACES, "amount"):
+                found[place, grant["kind"]] += grant[place]
+        return found
+
+    def total(self, kind: str) -> int:
+        """What the account has of a kind, held credits included."""
+        return sum(g["remaining"] + g["held"] for g in self.grants.values() if g["kind"] == kind)
+
+    def next_expiry(self) -> datetime | None:
+        """The earliest end of what is free to be spent."""
+        ends = [g["expires_at"] for g in self.grants.values() if g["remaining"] and g["expires_at"] is not None]
+        return min(ends, default=None)
+
+    def move(self, grant_id: str, credits: int, source: str, target: str) -> None:
+        """Credits of one grant go from one place to another."""
+        grant = self.grants[grant_id]
+        grant[source] -= credits
+        grant[target] += credits
+        assert grant[source] >= 0, f"{grant_id} has no {credits} credits {source}"
+
+    def add(self, version: int, event: Event) -> None:
+        """What an event does. Of each type of event there is one line here, or one method below."""
+        match event:
+            case e.AccountOpened():
+                self.opened_at = event.recorded_at
+            case e.AccountFrozen() | e.AccountUnfrozen() | e.AccountClosed():
+                self.standing = {"AccountFrozen": "frozen", "AccountClosed": "closed"}.get(
+                    type(event).__name__, "active"
+                )
+            case e.CreditsGranted():
+                self.grant(event)
+            case e.CreditsDeducted():
+                self.draw(event.draws, "remaining", "spent")
+            case e.CreditsHeld():
+                self.draw(event.draws, "remaining", "held")
+                self.hold(event)
+            case e.HoldExtended():
+                self.holds[event.hold_id]["expires_at"] = event.expires_at
+            case e.HoldCaptured():
+                self.capture(event)
+            case e.HoldReleased():
+                self.end(event.hold_id, event.returns, "released", event.recorded_at)
+            case e.HoldExpired():
+                self.end(event.hold_id, event.returns, "expired", event.effective_at)
+            case e.DeductionReversed():
+                self.give_back(event.returns, "spent")
+            case e.GrantVoided():
+                self.move(event.grant_id, event.amount, "remaining", "voided")
+                self.grants[event.grant_id]["closed"] |= event.closed
+            case e.CreditsExpired():
+                self.move(event.grant_id, event.amount, "remaining", "lapsed")
+            case e.PaymentRecorded():
+                self.pay(version, event)
+            case e.PaymentRefunded():
+                self.refund(event)
+
+    def grant(self, event: e.CreditsGranted) -> None:
+        self.grants[event.grant_id] = {
+            **said(event, "kind", "source", "amount", "expires_at", "transaction_id", "payment_id", "description"),
+            **dict.fromkeys(PLACES, 0),
+            "number": number(event.grant_id),
+            "granted_at": event.recorded_at,
+            "remaining": event.amount,
+            "closed": False,
+        }
+        if event.payment_id is not None:
+            self.bought.append(said(event, "payment_id", "grant_id", "kind", "amount", "expires_at"))
+
+    def draw(self, draws: Any, source: str, target: str) -> None:
+        for part in draws:
+            self.move(part.grant_id, part.amount, source, target)
+
+    def give_back(self, returns: Any, source: str) -> None:
+        for part in returns:
+            self.move(part.grant_id, part.amount, source, WHERE_IT_WENT[part.fate])
+
+    def hold(self, event: e.CreditsHeld) -> None:
+        self.holds[event.hold_id] = {
+            **said(event, "amount", "expires_at", "task_id", "description"),
+            "number": number(event.hold_id),
+            "placed_at": event.recorded_at,
+            "held": event.amount,
+            "captured": 0,
+            "status": "open",
+            "ended_at": None,
+        }
+
+    def capture(self, event: e.HoldCaptured) -> None:
+        self.draw(event.from_hold, "held", "spent")
+        self.draw(event.from_lots, "remaining", "spent")
+        hold = self.holds[event.hold_id]
+        hold["held"] -= sum(part.amount for part in event.from_hold)
+        hold["captured"] += event.amount
+        if event.final:
+            self.end(event.hold_id, event.returns, "captured", event.recorded_at)
+
+    def end(self, hold_id: str, returns: Any, status: str, at: datetime) -> None:
+        """A hold is over: nothing of it is held any longer."""
+        self.give_back(returns, "held")
+        hold = self.holds[hold_id]
+        hold["held"] -= sum(part.amount for part in returns)
+        hold["status"], hold["ended_at"] = status, at
+        assert hold["held"] == 0, f"{hold_id} has ended and keeps credits"
+
+    def pay(self, version: int, event: e.PaymentRecorded) -> None:
+        self.payments[event.payment_id] = {
+            **said(event, "payment_id", "recorded_at", "provider", "status", "amount_minor", "currency", "plan"),
+            "version": version,
+            "refunded_minor": 0,
+            "refunded_at": None,
+        }
+
+    def refund(self, event: e.PaymentRefunded) -> None:
+        payment = self.payments[event.payment_id]
+        payment["refunded_minor"] += event.amount_minor
+        payment["refunded_at"] = event.recorded_at
+        if payment["refunded_minor"] == payment["amount_minor"]:
+            payment["status"] = "refunded"
+
+
+def folded(log: Iterable[Told]) -> Tables:
+    """What every table should hold after all events of a log."""
+    books: defaultdict[str, Book] = defaultdict(Book)
+    tables: Tables = defaultdict(dict)
+    for told in log:
+        book = books[told.account_id]
+        before = book.sums()
+        book.add(told.version, told.event)
+        _add_account(tables, told, book)
+        entries = differences(told.event, before, book.sums())
+        _add_history(tables, told, book, entries)
+        _add_rollups(tables, told, book, entries)
+        _add_usage(tables, told)
+        _add_statistics(tables, told, entries)
+    for account_id, book in books.items():
+        _add_book(tables, account_id, book)
+    return tables
+
+
+def differences(event: Event, before: dict[tuple[str, str], int], after: dict[tuple[str, str], int]) -> list[Entry]:
+    """The lines of an event: what came into being, what was spent or came back, what lapsed, what was voided."""
+
+    def more(place: str) -> tuple[int, int]:
+        sub, perm = (after[place, kind] - before[place, kind] for kind in ("subscription", "permanent"))
+        return sub, perm
+
+    spending = "capture" if isinstance(event, e.HoldCaptured) else "deduction"
+    spent = more("spent")
+    entries = [Entry("grant", *more("amount")), Entry(spending if sum(spent) > 0 else "reversal", *minus(spent))]
+    entries += [Entry("expiry", *minus(more("lapsed"))), Entry("void", *minus(more("voided")))]
+    return [entry for entry in entries if entry.credits]
+
+
+def _add_account(tables: Tables, told: Told, book: Book) -> None:
+    account_id, event = told.account_id, told.event
+    row = {
+        "account_id": account_id,
+        "version": told.version,
+        "standing": book.standing,
+        "opened_at": book.opened_at,
+        "last_activity_at": event.recorded_at,
+        "subscription": book.total("subscription"),
+        "permanent": book.total("permanent"),
+        "held": sum(grant["held"] for grant in book.grants.values()),
+        "total": book.total("subscription") + book.total("permanent"),
+        "subscription_expire_at": book.next_expiry(),
+    }
+    carried = (row["subscription"], row["permanent"], row["held"], row["subscription_expire_at"])
+    assert carried == event.balance, f"version {told.version} of {account_id} says another balance than it makes"
+    tables["balances.accounts"][account_id,] = row
+
+
+def _add_history(tables: Tables, told: Told, book: Book, entries: list[Entry]) -> None:
+    event = told.event
+    balance = book.total("subscription") + book.total("permanent") - sum(entry.credits for entry in entries)
+    for part, entry in enumerate(entries):
+        balance += entry.credits
+        sequence = 4 * told.version + part
+        tables["history.entries"][told.account_id, event.recorded_at, sequence] = {
+            **said(event, "hold_id", "task_id", "transaction_id", "payment_id", "source"),
+            **entry._asdict(),
+            "account_id": told.account_id,
+            "recorded_at": event.recorded_at,
+            "sequence": sequence,
+            "balance": balance,
+            "about": first_said(event, "deduction_id", "grant_id", "hold_id"),
+            "description": first_said(event, "description", "reason"),
+            "usage": dict(found) if (found := first_said(event, "usage")) else None,
+        }
+
+
+def _add_rollups(tables: Tables, told: Told, book: Book, entries: list[Entry]) -> None:
+    if not entries:
+        return
+    nothing = dict.fromkeys((*COLUMNS.values(), *COUNTED.values(), "deducted", "deductions"), 0)
+    for width in (15, 60):
+        key = told.account_id, width, bucket_of(told.event.recorded_at, width)
+        named = dict(zip(("account_id", "width", "bucket"), key, strict=True))
+        row = tables["rollups.rollups"].setdefault(key, named | nothing)
+        for entry in entries:
+            row[COLUMNS.get(entry.type, "deducted")] += abs(entry.credits)
+            row[COUNTED.get(entry.type, "deductions")] += 1
+        row["closing_subscription"], row["closing_permanent"] = book.total("subscription"), book.total("permanent")
+
+
+def _add_usage(tables: Tables, told: Told) -> None:
+    event = told.event
+    if not isinstance(event, e.CreditsDeducted | e.HoldCaptured):
+        return
+    usage = event.usage or {}
+    bucket, group = bucket_of(event.recorded_at), tuple(usage.get(name) for name in DIMENSIONS)
+    tables["usage.groups"][group] = dict(zip(DIMENSIONS, group, strict=True))
+    nothing = dict.fromkeys(("credits", "input_tokens", "output_tokens", "count"), 0)
+    row = tables["usage.usage"].setdefault((told.account_id, bucket, *group), nothing)
+    row["credits"] += event.amount
+    row["count"] += 1
+    for tokens in ("input_tokens", "output_tokens"):
+        row[tokens] += int(usage.get(tokens, 0))
+
+
+def _add_statistics(tables: Tables, told: Told, entries: list[Entry]) -> None:
+    opened = isinstance(told.event, e.AccountOpened)
+    if not entries and not opened:
+        return
+    bucket = bucket_of(told.event.recorded_at)
+    columns = (*COLUMNS.values(), "deducted", "deductions", "subscription", "permanent", "opened")
+    row = tables["statistics.statistics"].setdefault((bucket,), {"bucket": bucket, **dict.fromkeys(columns, 0)})
+    row["opened"] += opened
+    for entry in entries:
+        row[COLUMNS.get(entry.type, "deducted")] += abs(entry.credits)
+        row["deductions"] += entry.type in ("deduction", "capture")
+        row["subscription"] += entry.subscription
+        row["permanent"] += entry.permanent
+
+
+def _add_book(tables: Tables, account_id: str, book: Book) -> None:
+    own = {"account_id": account_id}
+    for grant in book.grants.values():
+        row = {**own, **grant, "status": status_of(grant)}
+        tables["balances.grants"][account_id, grant["number"]] = row
+    for hold in book.holds.values():
+        tables["balances.holds"][account_id, hold["number"]] = {**own, **hold}
+    for payment in book.payments.values():
+        tables["payments.payments"][account_id, payment["payment_id"]] = {**own, **payment}
+    for bought in book.bought:
+        tables["payments.bought"][account_id, bought["payment_id"], bought["grant_id"]] = {**own, **bought}
+
+
+def status_of(grant: Row) -> str:
+    """Open while credits of it remain or are held; then what became of it, the strongest word first."""
+    if grant["remaining"] or grant["held"]:
+        return "open"
+    if grant["closed"] or grant["voided"] == grant["amount"]:
+        return "voided"
+    return "expired" if grant["lapsed"] else "spent"
+
+
+def bucket_of(at: datetime, minutes: int = 15) -> datetime:
+    """The start of the stretch of so many minutes (UTC) that a moment lies in."""
+    epoch, width = datetime(1970, 1, 1, tzinfo=UTC), timedelta(minutes=minutes)
+    return epoch + (at - epoch) // width * width
+
+
+def number(name: str) -> int:
+    """The version in an id such as grt_7."""
+    return int(name.split("_")[1])
+
+
+def said(event: Event, *names: str) -> Row:
+    """Some fields of an event; None for those that its type does not have."""
+    return {name: getattr(event, name, None) for name in names}
+
+
+def first_said(event: Event, *names: str) -> Any:
+    """The first of some fields that the event has a value for."""
+    return next((value for value in said(event, *names).values() if value is not None), None)
+
+
+def minus(pair: tuple[int, int]) -> tuple[int, int]:
+    return -pair[0], -pair[1]

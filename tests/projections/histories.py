@@ -1,0 +1,81 @@
+"""Random logs: the random histories of the domain's tests, on several accounts, interleaved into one log."""
+
+import random
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import strategies as st
+
+from ledger.events import (
+    AccountOpened,
+    CreditsDeducted,
+    CreditsGranted,
+    CreditsHeld,
+    DeductionReversed,
+    Event,
+    GrantVoided,
+    HoldCaptured,
+    PaymentRecorded,
+)
+from tests.domain.strategies import journals
+from tests.projections.folding import Told
+
+ACCOUNTS = ["ada", "Ada", "zoë/ü", "a" * 128]
+"""What a column that is compared by language, without case or by a prefix would mix up."""
+WORDS = ["a", "A", "", "é", "two words", '"quoted", {}', "\N{SNOWMAN}", "x" * 128]
+SAID = [None, None, *WORDS]
+TOKENS = [None, 0, 1, 999, 2**53 - 1]
+
+
+@st.composite
+def logs(draw: st.DrawFn, accounts: int = 4, longest: int = 30) -> list[Told]:
+    """The log of one to some accounts, in an order in which it could have been written."""
+    names = ACCOUNTS[: draw(st.integers(1, accounts))]
+    journals_of_names = [draw(journals(longest)) for _ in names]
+    chance = random.Random(draw(st.integers(0, 2**32)))
+    streams = {
+        name: [dressed(event, name, chance) for event in journal.events]
+        for name, journal in zip(names, journals_of_names, strict=True)
+    }
+    return interleaved(streams, chance)
+
+
+def interleaved(streams: dict[str, list[Event]], chance: random.Random) -> list[Told]:
+    """Streams as one log: each in its order, all of them mixed."""
+    turns = [name for name, events in streams.items() for _ in events]
+    chance.shuffle(turns)
+    coming = {name: enumerate(events, 1) for name, events in streams.items()}
+    return [Told(position, name, *next(coming[name])) for position, name in enumerate(turns, 1)]
+
+
+def dressed(event: Event, account_id: str, chance: random.Random) -> Event:
+    """The event with the words that the rules do not look at, which a journal leaves out."""
+
+    def word() -> Any:
+        return chance.choice(SAID)
+
+    match event:
+        case AccountOpened():
+            return replace(event, account_id=account_id)
+        case CreditsGranted():
+            return replace(event, transaction_id=word(), description=word())
+        case CreditsDeducted() | HoldCaptured():
+            return replace(event, task_id=word(), description=word(), usage=usage(chance))
+        case CreditsHeld():
+            return replace(event, task_id=word(), description=word())
+        case DeductionReversed() | GrantVoided():
+            return replace(event, reason=word())
+        case PaymentRecorded():
+            return replace(event, plan=word())
+        case _:
+            return event
+
+
+def usage(chance: random.Random) -> dict[str, str | int] | None:
+    """What a deduction was for: few values, so that groups meet."""
+    values: dict[str, Any] = {"provider": chance.choice([None, "a", "b"]), "model": chance.choice([None, "a"])}
+    if chance.random() < 0.2:
+        values |= {name: chance.choice(SAID) for name in ("project", "member", "metric")}
+    if chance.random() < 0.8:
+        values |= {name: chance.choice(TOKENS) for name in ("input_tokens", "output_tokens")}
+    return {name: value for name, value in values.items() if value is not None} or None

@@ -1,0 +1,125 @@
+"""Laws of the projections, on random logs: however they are cut into pages and runs, their rows are what the events
+add up to, and their sums agree with each other."""
+
+import random
+from collections import defaultdict
+from itertools import pairwise
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from ledger.amounts import MAX_AMOUNT
+from ledger.commands import DeductCredits, OpenAccount, ReverseDeduction
+from ledger.events import CreditsDeducted
+from tests.domain.journal import ACCOUNT_ID, Journal
+from tests.projections.bench import Bench
+from tests.projections.folding import PLACES, Row, Tables, Told, folded
+from tests.projections.histories import logs
+from tests.projections.stored import assert_same, positions, problems, rows_to_compare
+
+many = settings(
+    deadline=None,
+    max_examples=120,
+    phases=set(Phase) - {Phase.explain},
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+@many
+@given(log=logs(), seed=st.integers(0, 2**32))
+def test_rows_are_what_the_events_add_up_to(bench: Bench, log: list[Told], seed: int) -> None:
+    """Some events are appended, projected in pages of some size, then more: nothing of that shows in the rows."""
+    chance = random.Random(seed)
+    bench.empty()
+    bench.run(_projected_in_parts(bench, log, chance))
+    rows = rows_to_compare(bench.plain)
+    assert not problems(bench.plain)
+    assert set(positions(bench.plain).values()) == {len(log)}
+    assert_same(rows, folded(log))
+    sums_agree(rows)
+
+
+async def _projected_in_parts(bench: Bench, log: list[Told], chance: random.Random) -> None:
+    cuts = sorted(chance.choices(range(len(log) + 1), k=chance.randrange(4)))
+    for start, end in pairwise([0, *cuts, len(log)]):
+        await bench.append(log[start:end])
+        await bench.project(chance.randint(1, 50))
+
+
+@pytest.mark.parametrize("page", [2_000, 90])
+def test_sums_may_outgrow_a_bigint(bench: Bench, page: int) -> None:
+    """The largest amount again and again, in one quarter of an hour and one group, in one batch and in many."""
+    journal = Journal()
+    journal.carry_out(OpenAccount(ACCOUNT_ID, MAX_AMOUNT))
+    usage: dict[str, str | int] = {"model": "m", "input_tokens": MAX_AMOUNT, "output_tokens": MAX_AMOUNT}
+    while sum(event.amount for event in journal.events if isinstance(event, CreditsDeducted)) < 2**63:
+        (deducted,) = journal.carry_out(DeductCredits(ACCOUNT_ID, MAX_AMOUNT, usage=usage))
+        assert isinstance(deducted, CreditsDeducted)
+        journal.carry_out(ReverseDeduction(ACCOUNT_ID, deducted.deduction_id))
+    log = [Told(version, ACCOUNT_ID, version, event) for version, event in enumerate(journal.events, 1)]
+    bench.empty()
+    bench.run(bench.append(log))
+    bench.run(bench.project(page))
+    rows = rows_to_compare(bench.plain)
+    assert_same(rows, folded(log))
+    sums_agree(rows)
+
+
+# Sums: what must be true of the rows whatever the events were. ------------------------------------------------------
+
+
+def sums_agree(rows: Tables) -> None:
+    accounts, entries = _rows(rows, "balances.accounts"), _rows(rows, "history.entries")
+    _grants_add_up(rows)
+    _balances_run(entries, {row["account_id"]: row["total"] for row in accounts})
+    _deductions_are_the_same_everywhere(rows)
+    _what_is_outstanding_is_what_accounts_have(rows)
+
+
+def _rows(rows: Tables, table: str) -> list[Row]:
+    return list(rows.get(table, {}).values())
+
+
+def _grants_add_up(rows: Tables) -> None:
+    held: defaultdict[str, int] = defaultdict(int)
+    left: defaultdict[str, int] = defaultdict(int)
+    for grant in _rows(rows, "balances.grants"):
+        assert sum(grant[place] for place in PLACES) == grant["amount"]
+        held[grant["account_id"]] += grant["held"]
+        left[grant["account_id"]] += grant["remaining"] + grant["held"]
+    for hold in _rows(rows, "balances.holds"):
+        held[hold["account_id"]] -= hold["held"]
+    assert not any(held.values()), "what grants have held is not what holds hold"
+    assert all(left[row["account_id"]] == row["total"] for row in _rows(rows, "balances.accounts"))
+
+
+def _balances_run(entries: list[Row], totals: dict[str, int]) -> None:
+    """Each entry begins with the balance at which the one before ended, in the order of time and of sequence alike."""
+    running = dict.fromkeys(totals, 0)
+    for entry in sorted(entries, key=lambda row: (row["account_id"], row["sequence"])):
+        before = entry["balance"] - entry["subscription"] - entry["permanent"]
+        assert before == running[entry["account_id"]]
+        running[entry["account_id"]] = entry["balance"]
+    assert running == totals
+    by_time = sorted(entries, key=lambda row: (row["account_id"], row["recorded_at"], row["sequence"]))
+    assert by_time == sorted(entries, key=lambda row: (row["account_id"], row["sequence"]))
+
+
+def _deductions_are_the_same_everywhere(rows: Tables) -> None:
+    rollups = _rows(rows, "rollups.rollups")
+    spending = [row for row in _rows(rows, "history.entries") if row["type"] in ("deduction", "capture")]
+    spent = -sum(row["subscription"] + row["permanent"] for row in spending)
+    for width in (15, 60):
+        assert spent == sum(row["deducted"] for row in rollups if row["width"] == width)
+    assert spent == sum(row["credits"] for row in _rows(rows, "usage.usage"))
+    assert spent == sum(row["deducted"] for row in _rows(rows, "statistics.statistics"))
+    reversed_again = sum(row["reversed"] for row in rollups if row["width"] == 15)
+    assert spent - reversed_again == sum(row["spent"] for row in _rows(rows, "balances.grants"))
+    assert len(spending) == sum(row["count"] for row in _rows(rows, "usage.usage"))
+
+
+def _what_is_outstanding_is_what_accounts_have(rows: Tables) -> None:
+    for kind in ("subscription", "permanent"):
+        outstanding = sum(row[kind] for row in _rows(rows, "statistics.statistics"))
+        assert outstanding == sum(row[kind] for row in _rows(rows, "balances.accounts"))
