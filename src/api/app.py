@@ -2,7 +2,6 @@
 
 import asyncio
 import ctypes
-import gc
 import logging
 import os
 import signal
@@ -16,10 +15,13 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import entries, health, lists, overview, reading, totals
 from api.door import Door, as_problem, problem_reply
+from api.follower import Follower
+from api.garbage import settle_garbage
 from api.keys import KeyRing
 from api.openapi import BATCH_DOCUMENTATION, command_documentation, describe
 from api.operations import OPERATIONS, Defaults, Operation
@@ -27,6 +29,8 @@ from api.problems import Problem, from_pydantic
 from api.refusals import keep_refusals, write_refusals
 from api.requests import Reply, send_reply
 from api.settings import LOG_FORMAT, Settings, load_settings
+from api.stopping import when_told_to_stop
+from api.streams import router as streams_router
 from api.sweeper import Sweeper
 from api.wiring import Wiring
 from ledger.errors import Refusal
@@ -45,7 +49,8 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
     keys = KeyRing(ledger.log, admin_key, settings.rate_limit)
     defaults = Defaults(settings.signup_credits, timedelta(days=settings.subscription_days))
     views = Views(conninfo)
-    wiring = Wiring(ledger, keys, Door(ledger, keys, defaults), views, processes)
+    follower = Follower(ledger.log, conninfo)
+    wiring = Wiring(ledger, keys, Door(ledger, keys, defaults), views, follower, processes)
     sweeper = Sweeper(ledger, conninfo, settings.sweep_interval_seconds, settings.sweep_rate)
 
     @asynccontextmanager
@@ -55,8 +60,10 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
             beside = [
                 asyncio.create_task(work) for work in (keys.keep_fresh(), sweeper.run(), keep_refusals(ledger.log))
             ]
-            _settle_garbage()
-            yield
+            settle_garbage()
+            with when_told_to_stop(follower.end):
+                yield
+            await follower.stop()
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
@@ -67,19 +74,13 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
     app.state.wiring = wiring
     for router in (reading.router, health.router, entries.router, totals.router, lists.router, overview.router):
         app.include_router(router)
+    app.include_router(streams_router)
     for operation in OPERATIONS.values():
         _add_command_route(app, wiring.door, operation)
     _add_batch_route(app, wiring.door)
     _add_problem_handlers(app)
     describe(app)
     return Front(app, wiring.door)
-
-
-def _settle_garbage() -> None:
-    """What was made until now stays; look for garbage seldom, because nothing of ours makes cycles."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 def _add_command_route(app: FastAPI, door: Door, operation: Operation) -> None:
@@ -133,6 +134,8 @@ def _add_problem_handlers(app: FastAPI) -> None:
             problem = Problem("not_found", f"There is nothing at {request.url.path}.")
         response = _response(problem_reply(problem))
         response.headers.update(error.headers or {})
+        if error.status_code == 405:
+            response.headers["allow"] = ", ".join(_methods_at(app, request.scope))
         return response
 
     async def on_anything(_: Request, error: Exception) -> Response:
@@ -142,6 +145,17 @@ def _add_problem_handlers(app: FastAPI) -> None:
     app.exception_handler(HTTPException)(on_http)
     for kind in (Problem, Refusal, NotYetVisible, NotBuilt, *LOST, Exception):
         app.exception_handler(kind)(on_anything)
+
+
+def _methods_at(app: FastAPI, scope: Scope) -> list[str]:
+    """The methods that an address takes. Routes of one address may be in several routers."""
+    routes = list(app.routes)
+    methods: set[str] = set()
+    for route in routes:
+        routes += getattr(getattr(route, "original_router", None), "routes", ())
+        if route.matches(scope)[0] is not Match.NONE:
+            methods |= getattr(route, "methods", None) or set()
+    return sorted(methods)
 
 
 class Front:

@@ -69,6 +69,12 @@ def key_hash(secret: str) -> bytes:
     return sha256(secret.encode()).digest()
 
 
+def _digest(authorization: bytes | None) -> bytes | None:
+    """What is stored of the key in an Authorization header; None when there is none in it."""
+    scheme, _, secret = (authorization or b"").partition(b" ")
+    return sha256(secret.strip()).digest() if scheme.lower() == b"bearer" and secret else None
+
+
 def _as_key(row: dict[str, Any]) -> ApiKey:
     return ApiKey(
         row["prefix"],
@@ -141,10 +147,9 @@ class KeyRing:
 
     async def authenticate(self, authorization: bytes | None) -> ApiKey:
         """The key in an Authorization header. Raises Problem: unauthenticated, rate_limited or unavailable."""
-        scheme, _, secret = (authorization or b"").partition(b" ")
-        if scheme.lower() != b"bearer" or not secret:
+        digest = _digest(authorization)
+        if digest is None:
             raise Problem("unauthenticated", "Send an API key as 'Authorization: Bearer <key>'.")
-        digest = sha256(secret.strip()).digest()
         key = self._keys.get(digest) or await self._find(digest)
         if key is None or not key.usable(datetime.now(UTC)):
             raise Problem("unauthenticated", "The API key is unknown, expired or revoked.")
@@ -152,6 +157,12 @@ class KeyRing:
         if self._rate_limit:
             self._count(key)
         return key
+
+    def still_allows(self, authorization: bytes | None, scope: str) -> bool:
+        """Whether a header that was good once is good now, as far as this process knows; no request is counted."""
+        digest = _digest(authorization)
+        key = self._keys.get(digest) if digest else None
+        return key is not None and key.usable(datetime.now(UTC)) and key.allows(scope)
 
     def _count(self, key: ApiKey) -> None:
         rate = self._rates.get(key.prefix)

@@ -23,6 +23,10 @@ from projections.builds import prepare
 MAX_REQUESTS = 8_192
 """Requests that a worker has in hand at once; those beyond wait at the socket."""
 
+STOP = 8
+"""Seconds that requests in hand may still take when the service stops: a client that does not read would hold it up for
+ever. What was asked of the ledger is safe by then, answered or not."""
+
 _APP = "api.app"
 """Imported late: whether metrics are shared among processes is decided at its import."""
 
@@ -92,6 +96,7 @@ def _serve_http(settings: Settings) -> None:
         log_access=False,
         respawn_failed_workers=True,
         respawn_interval=0.5,
+        workers_kill_timeout=STOP,
     )
     server.serve()
 

@@ -1,7 +1,7 @@
 """Totals over HTTP: an account's local days, its usage by group, and the operators' statistics."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Annotated, Any, Literal, assert_never
 from zoneinfo import ZoneInfo
@@ -27,7 +27,7 @@ from api.questions import (
 )
 from api.refusals import refusals_per_span
 from api.view_schemas import DailyAnswer, StatisticsAnswer, UsageAnswer
-from projections.days import dates, day_starts, hour_starts, quarter_starts
+from projections.days import HOUR, QUARTER, dates, day_starts, hour_starts, quarter_starts
 from projections.rollups import ROLLUPS, Closing, Total, closings, totals
 from projections.statistics import STATISTICS, outstanding, per_span
 from projections.usage import DIMENSIONS, USAGE, Used, used
@@ -40,6 +40,7 @@ MAX_BUCKETS = 3_000
 """Spans of time in one answer about usage: a month of quarters of an hour."""
 
 Granularity = Literal["15m", "1h", "1d", "total"]
+_LONGEST: dict[Granularity, timedelta] = {"15m": MAX_BUCKETS * QUARTER, "1h": MAX_BUCKETS * HOUR}
 _DIMENSION = rf"({'|'.join(DIMENSIONS)})"
 
 
@@ -69,10 +70,10 @@ class _Usage(_Days):
 
     def buckets(self) -> list[datetime]:
         """Where each bucket begins, and where the last one ends."""
-        found = _cut(self.starts(), self.granularity, ZoneInfo(self.tz))
-        if len(found) > MAX_BUCKETS + 1:
-            raise invalid("to", f"the period has {len(found) - 1} buckets of {self.granularity}; at most {MAX_BUCKETS}")
-        return found
+        days = self.starts()
+        if days[-1] - days[0] > _LONGEST.get(self.granularity, timedelta.max):
+            raise invalid("to", f"the period must have at most {MAX_BUCKETS} buckets of {self.granularity}")
+        return _cut(days, self.granularity, ZoneInfo(self.tz))
 
 
 def _cut(days: list[datetime], granularity: Granularity, tz: ZoneInfo) -> list[datetime]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from api.door import Door
+from api.follower import Follower
 from api.keys import KeyRing
 from ledger.service import Ledger
 from projections.views import Views
@@ -16,5 +17,6 @@ class Wiring:
     keys: KeyRing
     door: Door
     views: Views
+    follower: Follower
     processes: bool
     """Whether several worker processes serve together."""

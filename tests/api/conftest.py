@@ -7,7 +7,9 @@ import pytest
 
 from tests.api.contract import Contract
 from tests.api.stage import Ask, eventually, staged
-from tests.service import Service
+from tests.api.year import Year, write_year
+from tests.postgres import TestServers
+from tests.service import Service, running_service
 
 
 def under_contract(service: Service) -> Contract:
@@ -28,6 +30,18 @@ def contract(service: Service) -> Iterator[Contract]:
 def _under_contract(request: pytest.FixtureRequest) -> None:
     if "service" in request.fixturenames:
         request.getfixturevalue("contract")
+
+
+@pytest.fixture(scope="session")
+def year(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Year]:
+    """A service on a year of events; only to be read."""
+    found = servers.get("embedded")
+    assert found is not None
+    with found.database() as conninfo:
+        write_year(conninfo)
+        with running_service(conninfo, tmp_path_factory.mktemp("year")) as running:
+            under_contract(running)
+            yield Year(running)
 
 
 @pytest.fixture

@@ -108,5 +108,5 @@ def check_problem(response: httpx.Response) -> None:
     assert document["status"] == response.status_code
     assert document["type"] == f"urn:credit-ledger:problem:{code}"
     assert document["detail"]
-    assert ("retry-after" in response.headers) == (response.status_code in {429, 503})
+    assert ("retry-after" in response.headers) == (response.status_code in {429, 503} or code == "not_yet_visible")
     assert ("www-authenticate" in response.headers) == (response.status_code == 401)
