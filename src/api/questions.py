@@ -60,8 +60,20 @@ def _day(value: object) -> object:
     return value
 
 
+def _day_in_range(day: date) -> date:
+    if not FIRST_DATE <= day <= LAST_DATE:
+        raise ValueError(f"must be a date from {FIRST_DATE} to {LAST_DATE}")
+    return day
+
+
+def _in_reach(value: date) -> date:
+    if not FIRST_DATE <= value <= LAST_DATE:
+        raise ValueError(f"must be a date from {FIRST_DATE} to {LAST_DATE}")
+    return value
+
+
 Zone = Annotated[str, AfterValidator(_zone_name), Field(description="IANA time zone", examples=["Europe/Berlin"])]
-Day = Annotated[date, BeforeValidator(_day), Field(ge=FIRST_DATE, le=LAST_DATE, examples=["2026-01-31"])]
+Day = Annotated[date, BeforeValidator(_day), AfterValidator(_in_reach), Field(examples=["2026-01-31"])]
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

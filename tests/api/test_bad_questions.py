@@ -278,7 +278,9 @@ def test_a_zone_that_is_none_is_refused(service: Service, staged_once: str, name
 def test_a_day_that_is_none_or_out_of_range_is_refused(
     service: Service, staged_once: str, name: str, end: str, day: str
 ) -> None:
-    assert list(wrong(service, name, staged_once, **{end: day})) == [end]
+    error = wrong(service, name, staged_once, **{end: day})
+    assert list(error) == [end]
+    assert "datetime" not in error[end]["message"]  # our words, and not Python's
 
 
 @pytest.mark.parametrize("name", DAYS)
