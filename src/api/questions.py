@@ -60,12 +60,6 @@ def _day(value: object) -> object:
     return value
 
 
-def _day_in_range(day: date) -> date:
-    if not FIRST_DATE <= day <= LAST_DATE:
-        raise ValueError(f"must be a date from {FIRST_DATE} to {LAST_DATE}")
-    return day
-
-
 def _in_reach(value: date) -> date:
     if not FIRST_DATE <= value <= LAST_DATE:
         raise ValueError(f"must be a date from {FIRST_DATE} to {LAST_DATE}")

@@ -280,7 +280,7 @@ def test_a_day_that_is_none_or_out_of_range_is_refused(
 ) -> None:
     error = wrong(service, name, staged_once, **{end: day})
     assert list(error) == [end]
-    assert "datetime" not in error[end]["message"]  # our words, and not Python's
+    assert "datetime.date(" not in error[end]["message"]  # our words, and not Python's
 
 
 @pytest.mark.parametrize("name", DAYS)
