@@ -30,7 +30,7 @@ SLICE = 250
 """Events that are read without a pause: meanwhile the database is told what to do next."""
 LONGEST_SLEEP = 1.0
 """Seconds between two looks, if a hint got lost."""
-REST = 0.05
+REST = 0.01
 """Seconds between two steps of a runner that keeps up: under load, one transaction stands for many commits."""
 _RETRY = 0.5
 _log = logging.getLogger("credit_ledger.projections")
