@@ -313,7 +313,7 @@ def as_problem(error: Exception) -> Problem:
 
 def _reply(outcome: Outcome, *, dry_run: bool) -> Reply:
     if isinstance(outcome, Refusal):
-        count_refusal(outcome.code)
+        _count(outcome, dry_run=dry_run)
         return problem_reply(from_refusal(outcome))
     document = answer(outcome)
     if dry_run:
@@ -336,6 +336,12 @@ def _result(outcome: Outcome | Problem, *, dry_run: bool = False) -> dict[str, A
             result |= {"position": outcome.position or None, "dry_run": True}
         return result
     if isinstance(outcome, Refusal):
-        count_refusal(outcome.code)
+        _count(outcome, dry_run=dry_run)
         outcome = from_refusal(outcome)
     return outcome.document()
+
+
+def _count(refusal: Refusal, *, dry_run: bool) -> None:
+    """A dry run was never meant to happen, so nothing was refused."""
+    if not dry_run:
+        count_refusal(refusal.code)

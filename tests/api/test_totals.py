@@ -434,6 +434,7 @@ def test_refusals_are_counted_by_code(year: Year) -> None:
         refused(poor.post(service, f"k{n}"), 402, "insufficient_credits")
     refused(nobody.post(service, "k"), 404, "account_not_found")
     refused(poor.but(amount=0).post(service, "k"), 422, "validation_failed")  # no command, so not a refused one
+    refused(poor.post(service, "k", "?dry_run=true"), 402, "insufficient_credits")  # nor is what was only rehearsed
     items = [poor.item("b1"), poor.item("b2"), nobody.item("b3")]
     assert [r["status"] for r in service.post("/v1/batch", {"commands": items}).json()["results"]] == [402, 402, 404]
     expected = {"insufficient_credits": 5, "account_not_found": 2}
