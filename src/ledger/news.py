@@ -59,6 +59,11 @@ class News:
         """From here on, what is new ends the next wait."""
         self._something.clear()
 
+    @property
+    def heard(self) -> bool:
+        """Whether there was a hint since `clear`."""
+        return self._something.is_set()
+
     async def wait(self, longest: float) -> None:
         """Return when something is new, or after so many seconds."""
         # Not asyncio.wait_for: in Python 3.11 it forgets a cancellation that comes together with the news.

@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from itertools import groupby
+from time import monotonic
 from typing import Any, NamedTuple
 
 import psycopg
@@ -204,10 +205,13 @@ class Runner:
         """Move some builds from one position to another."""
         try:
             async with aclosing(batches(self._feed, builds, after, upto, self._page)) as coming:
+                began = monotonic()
                 async for batch, work in coming:
                     after = batch.upto
                     if not await self._apply(connection, batch, work):
                         return
+                    await self._give_way(monotonic() - began)
+                    began = monotonic()
         except UnreadableEvent as error:
             for build in builds:
                 await self._approach(connection, build, after, error.position - 1)
@@ -217,6 +221,12 @@ class Runner:
             _log.exception("%s", error)  # its sentence is the message, its cause the trace
             for build in builds:
                 await self._halve(connection, build, error.batch)
+
+    async def _give_way(self, took: float) -> None:
+        """While others commit, rest as long as the work took: whoever waits for an answer comes first."""
+        if self._news.heard:
+            self._news.clear()  # a look follows in any case
+            await asyncio.sleep(took)
 
     async def _apply(self, connection: AsyncConnection[Any], batch: Batch, work: Work) -> bool:
         """Apply a batch to all builds, or, if that fails, to each as far as it goes. Says whether all went well."""
