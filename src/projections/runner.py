@@ -210,7 +210,7 @@ class Runner:
                     after = batch.upto
                     if not await self._apply(connection, batch, work):
                         return
-                    await self._give_way(monotonic() - began)
+                    await self._give_way(batch, monotonic() - began)
                     began = monotonic()
         except UnreadableEvent as error:
             for build in builds:
@@ -222,9 +222,9 @@ class Runner:
             for build in builds:
                 await self._halve(connection, build, error.batch)
 
-    async def _give_way(self, took: float) -> None:
-        """While others commit, rest as long as the work took: whoever waits for an answer comes first."""
-        if self._news.heard:
+    async def _give_way(self, batch: Batch, took: float) -> None:
+        """A page behind while others commit, rest as long as the work took: whoever waits for an answer comes first."""
+        if self._news.heard and len(batch.facts) >= self._page:
             self._news.clear()  # a look follows in any case
             await asyncio.sleep(took)
 
