@@ -40,6 +40,8 @@ from projections.views import NotBuilt, NotYetVisible, Views
 
 _PR_SET_PDEATHSIG = 1
 """See prctl(2)."""
+_LAST_WORD = 2.0
+"""Seconds that what runs beside may take to end: in Python 3.11 a library's `wait_for` can forget a cancellation."""
 
 
 def create_app(settings: Settings, conninfo: str, *, processes: bool = False) -> ASGIApp:
@@ -66,7 +68,7 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
             await follower.stop()
             for task in beside:
                 task.cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
+            await asyncio.wait(beside, timeout=_LAST_WORD)
             await keys.touch()
             await write_refusals(ledger.log)
 
