@@ -33,6 +33,9 @@ from ledger.lots import Draws, total
 EntryType = Literal["grant", "deduction", "capture", "reversal", "void", "expiry"]
 ENTRY_TYPES: tuple[EntryType, ...] = get_args(EntryType)
 
+SUMMED_AT: dict[EntryType, int] = {"grant": 0, "deduction": 1, "capture": 1, "reversal": 2, "expiry": 3, "void": 4}
+"""Where sums by type have an entry's credits: granted, deducted, reversed, expired, voided. Captures are deductions."""
+
 BUCKET_MINUTES = 15
 """Every offset from UTC that is in use is a multiple of this, so any local day is a whole number of buckets."""
 

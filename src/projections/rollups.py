@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ledger.amounts import NO_CREDITS, Balance
 from ledger.arrays import bigints, integers, moments, numerics, texts
-from projections.changes import EntryType, Fact
+from projections.changes import SUMMED_AT, Fact
 from projections.days import pieces
 from projections.projection import Projection, Table, Write
 from projections.views import Snapshot
@@ -19,9 +19,6 @@ COUNTS = ("grants", "deductions", "reversals", "expiries", "voids")
 
 QUARTER, HOUR = 15, 60
 """The two widths of a bucket, in minutes."""
-
-_PLACE: dict[EntryType, int] = {"grant": 0, "deduction": 1, "capture": 1, "reversal": 2, "expiry": 3, "void": 4}
-"""Where an entry's credits are added up. A capture is a deduction."""
 
 
 class _Sums:
@@ -47,7 +44,7 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
         if sums is None:
             sums = found[key] = _Sums()
         for kind, subscription, permanent in changes:
-            place = _PLACE[kind]
+            place = SUMMED_AT[kind]
             sums.amounts[place] += abs(subscription + permanent)
             sums.counts[place] += 1
         sums.closing = event.balance

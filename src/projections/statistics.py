@@ -8,12 +8,11 @@ from datetime import datetime
 
 from ledger.arrays import bigints, moments, numerics
 from ledger.events import AccountOpened
-from projections.changes import EntryType, Fact
+from projections.changes import SUMMED_AT, Fact
 from projections.projection import Projection, Table, Write
 from projections.views import Snapshot
 
 SUMS = ("granted", "deducted", "reversed", "expired", "voided", "subscription", "permanent", "deductions", "opened")
-_PLACE: dict[EntryType, int] = {"grant": 0, "deduction": 1, "capture": 1, "reversal": 2, "expiry": 3, "void": 4}
 _SUBSCRIPTION, _PERMANENT, _DEDUCTIONS, _OPENED = 5, 6, 7, 8
 
 
@@ -29,7 +28,7 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
             sums = found[bucket] = [0] * len(SUMS)
         sums[_OPENED] += opened
         for kind, subscription, permanent in changes:
-            place = _PLACE[kind]
+            place = SUMMED_AT[kind]
             sums[place] += abs(subscription + permanent)
             sums[_SUBSCRIPTION] += subscription
             sums[_PERMANENT] += permanent
