@@ -18,7 +18,8 @@ _HEADER = Struct(">iiiii")  # dimensions, whether there are nulls, type of the e
 _NULL = b"\xff\xff\xff\xff"
 _BIGINT, _INTEGER = Struct(">q"), Struct(">i")
 _SHORT = 4_096
-_LENGTHS = [pack(">i", size) for size in range(_SHORT)]
+LENGTHS = [pack(">i", size) for size in range(_SHORT)]
+"""Lengths of short values, packed."""
 
 _TEXT, _BYTEA, _INT8, _INT4, _TIMESTAMPTZ = 25, 17, 20, 23, 1184
 _MICROSECOND = timedelta(microseconds=1)
@@ -99,7 +100,7 @@ def _array(element: int, values: Sequence[bytes | None]) -> bytes:
     if not values:
         return pack(">iii", 0, 0, element)
     parts = [
-        _NULL if value is None else (_LENGTHS[size] if (size := len(value)) < _SHORT else pack(">i", size)) + value
+        _NULL if value is None else (LENGTHS[size] if (size := len(value)) < _SHORT else pack(">i", size)) + value
         for value in values
     ]
     return _HEADER.pack(1, 1, element, len(parts), 1) + b"".join(parts)
