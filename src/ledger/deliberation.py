@@ -60,12 +60,12 @@ class Deliberation:
         if unit.atomic is None:
             self._decide(unit.submissions[0])
             return
-        before = (dict(self.accounts), dict(self._recent), dict(self._leaders), len(self.decided))
+        before = (dict(self.accounts), dict(self._recent), dict(self._leaders), dict(self.follows), len(self.decided))
         for index, submission in enumerate(unit.submissions):
             self._decide(submission)
             answer = self.answers.get(submission)
             if isinstance(answer, Refusal):
-                self.accounts, self._recent, self._leaders, count = before
+                self.accounts, self._recent, self._leaders, self.follows, count = before
                 del self.decided[count:]
                 self.answers |= dict.fromkeys(unit.submissions, BatchRefused(index, answer))
                 return
