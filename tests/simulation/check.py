@@ -1,0 +1,379 @@
+"""Whether a run was right, from what clients were told and what the log has; no word of the committer is taken for it.
+
+The log is read once from its beginning. Every command in it is asked of the plain model of tests/domain, which shares
+no code with the ledger's rules. A refusal has no place in the log, so it must have been right at one moment between
+its question and its answer: at a state that the account had then, at a time that the clock of its process read then.
+"""
+
+from bisect import bisect_left, bisect_right
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from ledger.account import Account, evolve
+from ledger.errors import AccountExists, BatchRefused, KeyReused, Refusal, VersionMismatch
+from ledger.events import CreditsExpired, Event, HoldExpired
+from ledger.receipts import BODY_FIELDS, fingerprint
+from ledger.store.codec import decode, encode_snapshot
+from ledger.submissions import Outcome, Recorded
+from tests.domain.answers import balance_of, what_time_did, what_was_done
+from tests.domain.model import Answer, Model, Refused
+from tests.simulation.asking import Ask
+from tests.simulation.run import DAY_ZERO, Request, Run, Wrong
+from tests.simulation.tables import Stored
+
+class Carried(NamedTuple):
+    """One command as the log has it."""
+
+    request: Request
+    index: int
+    rows: list[Stored]
+    events: list[Event]
+
+    @property
+    def ask(self) -> Ask:
+        """What was asked for."""
+        return self.request.asks[self.index]
+
+    @property
+    def last(self) -> Stored:
+        """The row with the receipt."""
+        return self.rows[-1]
+
+    def __repr__(self) -> str:
+        first, last = self.rows[0].position, self.last.position
+        return f"command {self.index} of {self.request}, which is at positions {first} to {last},"
+
+
+class Doubt:
+    """An answer that the log cannot confirm by itself: a refusal, or an expiry check that came to nothing."""
+
+    __slots__ = ("accounts", "fresh", "index", "outcome", "readings", "request")
+
+    def __init__(self, request: Request, index: int, outcome: Outcome) -> None:
+        self.request = request
+        self.index = index
+        self.outcome = outcome
+        self.accounts = {ask.account for ask in request.asks} if request.atomic else {request.asks[index].account}
+        self.readings = readings(request) or [DAY_ZERO]  # a clock that nobody read does not matter
+        self.fresh = True
+        """Whether its accounts have a state at which it was not judged yet."""
+
+    def __repr__(self) -> str:
+        return f"{self.request} was told {self.outcome!r}"
+
+
+class Check:
+    """Goes through the log of a run once. `check` raises Wrong with the first thing that must not be."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.models = {account: Model() for account in run.plan.accounts}
+        self.states: dict[str, list[Account | None]] = {account: [None] for account in run.plan.accounts}
+        self.log = carried_out(run)
+        self.by_last = {carried.last.position: carried for carried in self.log}
+        self.by_request = {(carried.request.number, carried.index): carried for carried in self.log}
+        self.by_receipt = {carried.ask.receipt: carried for carried in self.log if carried.ask.receipt}
+        self.doubts: list[Doubt] = []
+
+    def check(self) -> None:
+        """Everything."""
+        for request in self.run.requests:
+            self._check_answer(request)
+        self._check_late_effects()
+        for carried in self.log:
+            self._judge(carried.last.position)
+            self._check_command(carried)
+        self._judge(2**62)
+        self._check_memory()
+
+    # Answers -------------------------------------------------------------------------------------------------------
+
+    def _check_answer(self, request: Request) -> None:
+        if request.answer is None:
+            if request.error == "overloaded":
+                self._check_absent(request)
+            return
+        if len(request.answer) != len(request.asks):
+            raise Wrong(f"{request} has {len(request.answer)} answers")
+        if any(isinstance(outcome, Refusal) for outcome in request.answer):
+            self._check_absent(request)
+        elif request.atomic:
+            self._check_together(request)
+        for index, outcome in enumerate(request.answer):
+            if isinstance(outcome, BatchRefused):
+                if index == 0:
+                    self.doubts.append(Doubt(request, outcome.index, outcome))
+            elif isinstance(outcome, Refusal):
+                self._check_refusal(request, index, outcome)
+            else:
+                self._check_recorded(request, index, outcome)
+
+    def _check_absent(self, request: Request) -> None:
+        for index in range(len(request.asks)):
+            carried = self.by_request.get((request.number, index))
+            if carried is not None:
+                raise Wrong(f"{carried} was answered with {request.error or request.answer}")
+
+    def _check_together(self, request: Request) -> None:
+        fresh = [c for index in range(len(request.asks)) if (c := self.by_request.get((request.number, index)))]
+        at = {self.run.server.committed_at[row.position - 1] for carried in fresh for row in carried.rows}
+        positions = [row.position for carried in fresh for row in carried.rows]
+        if len(at) > 1 or positions != list(range(positions[0], positions[0] + len(positions)) if positions else []):
+            raise Wrong(f"{request} is atomic and was not carried out at once: positions {positions} at {at}")
+
+    def _check_recorded(self, request: Request, index: int, outcome: Recorded) -> None:
+        ask = request.asks[index]
+        if not outcome.events:
+            if ask.operation != "expire":
+                raise Wrong(f"{request} was told that nothing happened: {outcome}")
+            self.doubts.append(Doubt(request, index, outcome))
+            return
+        carried = self.by_last.get(outcome.position)
+        if carried is None or outcome.position > request.known_after:
+            raise Wrong(f"{request} was told {outcome}, and the log does not have that")
+        told = (outcome.account_id, outcome.version, list(outcome.events))
+        if told != (carried.last.account, carried.last.version, carried.events):
+            raise Wrong(f"{request} was told {told}, and the log has {carried.events} for {carried}")
+        mine = (carried.request.number, carried.index) == (request.number, index)
+        if mine == outcome.replayed:
+            raise Wrong(f"{request} was told {outcome} of {carried}: that is wrong about who was first")
+        if carried.ask.receipt != ask.receipt or carried.ask.body != ask.body:
+            raise Wrong(f"{request} asked for {ask} and was told of {carried.ask}")
+        if mine and carried.rows[0].position <= request.known_before:
+            raise Wrong(f"{carried} was committed before it was asked for")
+
+    def _check_refusal(self, request: Request, index: int, outcome: Refusal) -> None:
+        ask = request.asks[index]
+        before = self.by_receipt.get(ask.receipt) if ask.receipt else None
+        if isinstance(outcome, KeyReused | AccountExists):
+            if before is None or before.last.position > request.known_after:
+                raise Wrong(f"{request} was told {outcome!r}, and the key was not used")
+            if not is_reuse(outcome, ask, before.ask, before.last.version):
+                raise Wrong(f"{request} for {ask} was told {outcome!r} {outcome.facts}, and {before} asked {before.ask}")
+        elif before is not None and before.last.position <= request.known_before:
+            raise Wrong(f"{request} was told {outcome!r}, and its key had been used by {before}")
+        else:
+            self.doubts.append(Doubt(request, index, outcome))
+
+    def _check_late_effects(self) -> None:
+        """What a process has given up must not happen after the process has refused the same command.
+
+        A process that was killed cannot prevent that, and neither can another process: both are left out.
+        """
+        given_up: dict[tuple[str, str, str], list[Carried]] = {}
+        for carried in self.log:
+            request, receipt = carried.request, carried.ask.receipt
+            if request.error == "unavailable" and receipt is not None:
+                given_up.setdefault((request.process.name, *receipt), []).append(carried)
+        for request in self.run.requests:
+            for ask, outcome in zip(request.asks, request.answer or (), strict=False):
+                if not isinstance(outcome, Refusal) or ask.receipt is None:
+                    continue
+                for carried in given_up.get((request.process.name, *ask.receipt), ()):
+                    if carried.request.answered_at <= request.asked_at and carried.last.position > request.known_after:
+                        raise Wrong(f"{carried} was given up and came true after {request} was told {outcome!r}")
+
+    # The log -------------------------------------------------------------------------------------------------------
+
+    def _check_command(self, carried: Carried) -> None:
+        ask, first, last = carried.ask, carried.rows[0], carried.last
+        model, states = self.models[ask.account], self.states[ask.account]
+        if first.version != len(states):
+            raise Wrong(f"{carried} begins with version {first.version} after {len(states) - 1} events")
+        if ask.expected_version not in {None, first.version - 1} and first.version > 1:
+            raise Wrong(f"{carried} expected version {ask.expected_version} and has {first.version}")
+        signature = (last.receipt, last.fingerprint, last.command_events)
+        expected = (None, None, None)
+        if ask.receipt is not None:
+            expected = (ask.receipt[1], fingerprint(ask.body), len(carried.rows))  # type: ignore[assignment]
+        if signature != expected or any(row.receipt is not None for row in carried.rows[:-1]):
+            raise Wrong(f"{carried} has the receipt {signature} in place of {expected}")
+        self._check_time(carried)
+        now = carried.events[-1].recorded_at
+        try:
+            told = model._carry_out(ask.command, now)
+        except Refused as refused:
+            raise Wrong(f"{carried} must be refused: {refused.code} {refused.facts}") from refused
+        if told != (done := answer_of(carried)):
+            raise Wrong(f"{carried} must lead to {told}, and led to {done}")
+        for event in carried.events:
+            states.append(evolve(states[-1], event))
+        for doubt in self.doubts:
+            doubt.fresh = doubt.fresh or ask.account in doubt.accounts
+
+    def _check_time(self, carried: Carried) -> None:
+        before = self.states[carried.ask.account][-1]
+        at = {event.recorded_at for event in carried.events}
+        if at != {before and before.recorded_at} and not at <= {*readings(carried.request)}:
+            raise Wrong(f"{carried} is of {at}, which its clock did not read while it was asked for")
+
+    # Doubts --------------------------------------------------------------------------------------------------------
+
+    def _judge(self, next_position: int) -> None:
+        """Judge what can be judged before the log goes on to `next_position`, and find what never was right."""
+        left = []
+        for doubt in self.doubts:
+            if doubt.fresh and doubt.request.known_before < next_position:
+                doubt.fresh = False
+                if self._is_right(doubt):
+                    continue
+            if doubt.request.known_after < next_position:
+                raise Wrong(f"{doubt}, which was right at no moment between {doubt.request.asked_at} and its answer")
+            left.append(doubt)
+        self.doubts = left
+
+    def _is_right(self, doubt: Doubt) -> bool:
+        outcome, request = doubt.outcome, doubt.request
+        if isinstance(outcome, BatchRefused):
+            return any(self._is_batch_refused(request, outcome, now) for now in doubt.readings)
+        ask = request.asks[doubt.index]
+        model = self.models[ask.account]
+        if isinstance(outcome, Recorded):
+            told = (tell(model, ask, now) for now in doubt.readings)
+            return outcome.version == model.version and any(not isinstance(t, Refused) and not t["passed"] for t in told)
+        return any(is_same(tell(model, ask, now), outcome) for now in doubt.readings)
+
+    def _is_batch_refused(self, request: Request, outcome: BatchRefused, now: datetime) -> bool:
+        models = {ask.account: self.models[ask.account]._copy() for ask in request.asks[: outcome.index + 1]}
+        leaders: dict[tuple[str, str], tuple[Ask, int]] = {}
+        for index, ask in enumerate(request.asks[: outcome.index + 1]):
+            model = models[ask.account]
+            before = self._before(ask, leaders)
+            if before is not None:
+                if before[0].body != ask.body:
+                    return index == outcome.index and is_reuse(outcome.cause, ask, *before)
+                continue
+            told = tell(model, ask, now)
+            if isinstance(told, Refused):
+                return index == outcome.index and is_same(told, outcome.cause)
+            model._carry_out(ask.command, now)
+            if ask.receipt is not None:
+                leaders[ask.receipt] = ask, model.version
+        return False
+
+    def _before(self, ask: Ask, leaders: dict[tuple[str, str], tuple[Ask, int]]) -> tuple[Ask, int] | None:
+        """Who used the key of an ask, at this place of the log or earlier in the same batch, and at which version."""
+        if ask.receipt is None:
+            return None
+        carried = self.by_receipt.get(ask.receipt)
+        if carried is not None and carried.last.version < len(self.states[ask.account]):
+            return carried.ask, carried.last.version
+        return leaders.get(ask.receipt)
+
+    # Memory --------------------------------------------------------------------------------------------------------
+
+    def _check_memory(self) -> None:
+        for account, kept in self.run.server.tables.snapshots.items():
+            for version, snapshot in kept.items():
+                state = self.states[account][version] if version < len(self.states[account]) else None
+                if state is None or snapshot.state != encode_snapshot(state):
+                    raise Wrong(f"the snapshot of {account!r} at version {version} is not what the log says")
+        for process in self.run.processes:
+            committer = process.ledger.committer
+            if committer.intake.waiting:
+                raise Wrong(f"{process.name} still counts {committer.intake.waiting} who wait")
+            left = [batch for batch in committer._batches if batch.submissions]
+            if list(committer._desks) or left or len(committer._slow_lane):
+                raise Wrong(f"{process.name} has something in flight at the end")
+            for account, state in process.ledger.cache._accounts.items():
+                if state.version >= len(self.states[account]) or state != self.states[account][state.version]:
+                    raise Wrong(f"{process.name} remembers {state}, and the log says otherwise")
+
+
+def carried_out(run: Run) -> list[Carried]:
+    """The commands of the log, in order. Raises Wrong when its rows do not fall into commands."""
+    found: list[Carried] = []
+    seen: set[str] = set()
+    last_id = ""
+    for position, row in enumerate(run.server.tables.log, 1):
+        event, metadata = decode(row.topic, row.state)
+        if row.position != position:
+            raise Wrong(f"position {row.position} follows {position - 1}")
+        if metadata.request_id != last_id:
+            if metadata.request_id in seen and metadata.operation != "expire":  # that one needs no key: it may be repeated
+                raise Wrong(f"{metadata.request_id} is in the log twice, again at position {position}")
+            last_id = metadata.request_id
+            seen.add(last_id)
+            number, index = map(int, last_id.split("."))
+            found.append(Carried(run.requests[number], index, [], []))
+        carried = found[-1]
+        if row.account != carried.ask.account or metadata[1:3] != (carried.ask.operation, carried.ask.key):
+            raise Wrong(f"position {position} is of {row.account!r} with {metadata}, and {carried.ask} was asked for")
+        carried.rows.append(row)
+        carried.events.append(event)
+    receipts = [carried.ask.receipt for carried in found if carried.ask.receipt is not None]
+    if len(set(receipts)) < len(receipts):
+        raise Wrong(f"a key was used twice: {sorted(receipts)}")
+    return found
+
+
+def readings(request: Request) -> list[datetime]:
+    """What the clock of its process read while a request was under way, the last first; to the end of the run where
+    the client has not seen the end of it."""
+    process = request.process
+    first = bisect_left(process.readings, request.asked_at, key=lambda reading: reading[0])
+    last = len(process.readings)
+    if request.answer is not None:
+        last = bisect_right(process.readings, request.answered_at, key=lambda reading: reading[0])
+    return [now for _, now in reversed(process.readings[first:last])]
+
+
+def tell(model: Model, ask: Ask, now: datetime) -> Answer | Refused:
+    """What the model answers, without carrying it out."""
+    if ask.expected_version is not None and model.exists and model.version != ask.expected_version:
+        return Refused(VersionMismatch.code, expected=ask.expected_version, actual=model.version)
+    copied = model._copy()
+    try:
+        return copied._carry_out(ask.command, now)
+    except Refused as refused:
+        return refused
+
+
+def is_same(told: Answer | Refused, refusal: Refusal) -> bool:
+    """Whether the model refuses too, for the same reason and with the same numbers."""
+    if not isinstance(told, Refused) or told.code != refusal.code:
+        return False
+    return all(refusal.facts.get(name) == value for name, value in told.facts.items())
+
+
+def is_reuse(refusal: Refusal, ask: Ask, before: Ask, version: int) -> bool:
+    """Whether a refusal is what an ask must be told whose key was used by another one."""
+    mine, its = (dict(enumerate(body)) for body in (ask.body, before.body))
+    names = enumerate(BODY_FIELDS[ask.operation])
+    fields = [name for index, name in names if mine.get(index) != its.get(index)]
+    if ask.operation == "open" and (ask.key == ask.account or ask.key != before.key):
+        return isinstance(refusal, AccountExists) and refusal.facts["fields"] == fields
+    expected = {"idempotency_key": ask.key, "version": version, "fields": fields}
+    return ask.body != before.body and isinstance(refusal, KeyReused) and refusal.facts == expected
+
+
+def answer_of(carried: Carried) -> dict[str, Any]:
+    """What a command led to, in the words of the model."""
+    passed = [event for event in carried.events if isinstance(event, HoldExpired | CreditsExpired)]
+    answer: dict[str, Any] = {"passed": sorted((what_time_did(event) for event in passed), key=repr)}
+    for event in carried.events[len(passed) :]:
+        answer.update(what_was_done(event))
+    last = carried.events[-1]
+    return {
+        **answer,
+        "version": carried.last.version,
+        "recorded_at": last.recorded_at,
+        "balance": balance_of(last.balance),
+    }
+
+
+def play_and_check(seed: int) -> Run:
+    """A run that was right. Raises Wrong."""
+    run = Run(seed)
+    try:
+        run.play()
+        Check(run).check()
+    except Exception as error:
+        error.add_note(told(run))
+        raise
+    return run
+
+
+def told(run: Run) -> str:
+    """What happened in a run, line by line."""
+    return "\n".join([f"seed {run.seed}"])
