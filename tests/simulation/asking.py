@@ -45,10 +45,20 @@ class Ask(NamedTuple):
         return Submission(self.command, metadata, fingerprint(self.body), self.expected_version)
 
 
+class Habits:
+    """What accounts are like in a run: rich, or such that everything they have is soon over."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.signups = rng.choice([[0], [0, 20, 50, 200]])
+        self.permanent = rng.choice([0.0, 0.4])
+        self.lifetimes = rng.choice([[900], [0.3, 1], [0.02, 0.2, 1, 3, 3, 10, 900]])
+
+
 class Known:
     """What clients have learnt of an account from its answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, habits: Habits) -> None:
+        self.habits = habits
         self.version = 0
         self.grants = ["grt_99"]
         self.deductions = ["ded_99"]
@@ -77,16 +87,16 @@ Make = Callable[[random.Random, str, Known], Made]
 SECOND = timedelta(seconds=1)
 
 
-def _open(rng: random.Random, account: str, _: Known) -> Made:
-    credits = rng.choice([0, 50, 50, 200])
+def _open(rng: random.Random, account: str, known: Known) -> Made:
+    credits = rng.choice(known.habits.signups)
     return (credits, None), c.OpenAccount(account, credits)
 
 
-def _grant(rng: random.Random, account: str, _: Known) -> Made:
+def _grant(rng: random.Random, account: str, known: Known) -> Made:
     amount = rng.randint(1, 60)
-    if rng.random() < 0.4:
+    if rng.random() < known.habits.permanent:
         return ("permanent", amount), c.GrantCredits(account, "permanent", amount)
-    lifetime = rng.choice([0.02, 0.2, 1, 3, 3, 10, 900])
+    lifetime = rng.choice(known.habits.lifetimes)
     command = c.GrantCredits(account, "subscription", amount, lifetime=lifetime * SECOND)
     return ("subscription", amount, lifetime), command
 
@@ -154,6 +164,10 @@ def _close(_: random.Random, account: str, __: Known) -> Made:
     return (None,), c.CloseAccount(account)
 
 
+def _erase(_: random.Random, account: str, __: Known) -> Made:
+    return (), c.EraseTexts(account)
+
+
 def _sweep(_: random.Random, account: str, __: Known) -> Made:
     return (), c.RecordExpiries(account)
 
@@ -173,9 +187,12 @@ _MAKERS: dict[str, tuple[Make, int]] = {
     "freeze": (_freeze, 1),
     "unfreeze": (_unfreeze, 2),
     "close": (_close, 0),
+    "erase": (_erase, 1),
     "expire": (_sweep, 2),
 }
 _ALWAYS = {"open", "grant", "deduct"}
+KEYLESS = {"erase", "expire"}
+"""What operators and the sweeper ask for: to do it twice is to do it once, so there is no key."""
 
 
 class Askers:
@@ -184,7 +201,8 @@ class Askers:
     def __init__(self, rng: random.Random, accounts: Iterable[str]) -> None:
         self._rng = rng
         self._accounts = list(accounts)
-        self.known = {account: Known() for account in self._accounts}
+        self._habits = Habits(rng)
+        self.known = {account: Known(self._habits) for account in self._accounts}
         kinds = {name for name in _MAKERS if name in _ALWAYS or rng.random() < 0.5}
         self._operations = [name for name, (_, weight) in _MAKERS.items() if name in kinds for _ in range(weight)]
         if rng.random() < 0.05:
@@ -193,7 +211,7 @@ class Askers:
 
     def opening(self, account: str) -> Ask:
         """The first opening of an account."""
-        return Ask("open", account, *_open(self._rng, account, Known()))
+        return Ask("open", account, *_open(self._rng, account, self.known[account]))
 
     def draw(self) -> Ask:
         """Something new, or something that was asked before, or something else under its key."""
@@ -209,9 +227,21 @@ class Askers:
             self._asked.append(ask)
         return ask
 
+    def draw_together(self) -> list[Ask]:
+        """An atomic batch; most are such as are not refused for one of them."""
+        rng = self._rng
+        asks = []
+        for _ in range(rng.randint(2, 4)):
+            ask = self.draw()
+            if rng.random() < 0.7 or ask.key is None:
+                ask = self._anew(rng.choice(self._accounts), rng.choice(["deduct", "grant"]), None)
+                self._asked.append(ask)
+            asks.append(ask)
+        return asks + asks[: rng.random() < 0.2]
+
     def _anew(self, account: str, operation: str, key: str | None) -> Ask:
         rng, known = self._rng, self.known[account]
-        if key is None and operation != "expire":
+        if key is None and operation not in KEYLESS:
             key = account if operation == "open" and rng.random() < 0.5 else f"k{len(self._asked)}"
         body, command = _MAKERS[operation][0](rng, account, known)
         expected = None

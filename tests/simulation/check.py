@@ -6,20 +6,27 @@ its question and its answer: at a state that the account had then, at a time tha
 """
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from ledger.account import Account, evolve
 from ledger.errors import AccountExists, BatchRefused, KeyReused, Refusal, VersionMismatch
-from ledger.events import CreditsExpired, Event, HoldExpired
+from ledger.events import CreditsExpired, Event, HoldExpired, TextsErased
 from ledger.receipts import BODY_FIELDS, fingerprint
+from ledger.store.chain import GENESIS, link
 from ledger.store.codec import decode, encode_snapshot
+from ledger.store.sealing import unmasked, unseal
+from ledger.store.tips import Tip
+from ledger.texts import SEALED
 from ledger.submissions import Outcome, Recorded
 from tests.domain.answers import balance_of, what_time_did, what_was_done
 from tests.domain.model import Answer, Model, Refused
-from tests.simulation.asking import Ask
+from tests.simulation.asking import KEYLESS, Ask
 from tests.simulation.run import DAY_ZERO, Request, Run, Wrong
 from tests.simulation.tables import Stored
+TEXTS = ("description", "reason")
+
 
 class Carried(NamedTuple):
     """One command as the log has it."""
@@ -38,6 +45,12 @@ class Carried(NamedTuple):
     def last(self) -> Stored:
         """The row with the receipt."""
         return self.rows[-1]
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts in its events, as they are stored; a reason that the ledger gave itself is none."""
+        found = [getattr(event, name, None) for event in self.events for name in TEXTS]
+        return [text for text in found if text is not None and text.startswith(SEALED)]
 
     def __repr__(self) -> str:
         first, last = self.rows[0].position, self.last.position
@@ -69,7 +82,13 @@ class Check:
         self.run = run
         self.models = {account: Model() for account in run.plan.accounts}
         self.states: dict[str, list[Account | None]] = {account: [None] for account in run.plan.accounts}
+        self.hashes = {account: [GENESIS] for account in run.plan.accounts}
+        self.erased_at: dict[str, list[int]] = {account: [] for account in run.plan.accounts}
+        """The positions at which the texts of each account were erased."""
         self.log = carried_out(run)
+        for carried in self.log:
+            if carried.ask.operation == "erase":
+                self.erased_at[carried.ask.account].append(carried.last.position)
         self.by_last = {carried.last.position: carried for carried in self.log}
         self.by_request = {(carried.request.number, carried.index): carried for carried in self.log}
         self.by_receipt = {carried.ask.receipt: carried for carried in self.log if carried.ask.receipt}
@@ -137,10 +156,17 @@ class Check:
         mine = (carried.request.number, carried.index) == (request.number, index)
         if mine == outcome.replayed:
             raise Wrong(f"{request} was told {outcome} of {carried}: that is wrong about who was first")
-        if carried.ask.receipt != ask.receipt or carried.ask.body != ask.body:
+        if carried.ask.receipt != ask.receipt or (
+            carried.ask.body != ask.body and not self._is_forgotten(carried, request.known_after)
+        ):
             raise Wrong(f"{request} asked for {ask} and was told of {carried.ask}")
         if mine and carried.rows[0].position <= request.known_before:
             raise Wrong(f"{carried} was committed before it was asked for")
+
+    def _is_forgotten(self, carried: Carried, upto: int) -> bool:
+        """Whether nobody can tell any more what a command said: it had texts, and they were erased."""
+        erased = any(carried.last.position < at <= upto for at in self.erased_at[carried.ask.account])
+        return erased and bool(carried.texts)
 
     def _check_refusal(self, request: Request, index: int, outcome: Refusal) -> None:
         ask = request.asks[index]
@@ -182,12 +208,11 @@ class Check:
             raise Wrong(f"{carried} begins with version {first.version} after {len(states) - 1} events")
         if ask.expected_version not in {None, first.version - 1} and first.version > 1:
             raise Wrong(f"{carried} expected version {ask.expected_version} and has {first.version}")
-        signature = (last.receipt, last.fingerprint, last.command_events)
-        expected = (None, None, None)
-        if ask.receipt is not None:
-            expected = (ask.receipt[1], fingerprint(ask.body), len(carried.rows))  # type: ignore[assignment]
-        if signature != expected or any(row.receipt is not None for row in carried.rows[:-1]):
-            raise Wrong(f"{carried} has the receipt {signature} in place of {expected}")
+        expected = (None, None) if ask.receipt is None else (ask.receipt[1], len(carried.rows))
+        if (last.receipt, last.command_events) != expected or any(row.receipt for row in carried.rows[:-1]):
+            raise Wrong(f"{carried} has the receipt {last.receipt!r} in place of {expected}")
+        self._check_chain(carried)
+        self._check_texts(carried)
         self._check_time(carried)
         now = carried.events[-1].recorded_at
         try:
@@ -200,6 +225,26 @@ class Check:
             states.append(evolve(states[-1], event))
         for doubt in self.doubts:
             doubt.fresh = doubt.fresh or ask.account in doubt.accounts
+
+    def _check_chain(self, carried: Carried) -> None:
+        hashes = self.hashes[carried.ask.account]
+        for row in carried.rows:
+            hashes.append(link(hashes[-1], *row[1:9]))
+            if row.hash != hashes[-1]:
+                raise Wrong(f"{carried} breaks the chain of its account at version {row.version}")
+
+    def _check_texts(self, carried: Carried) -> None:
+        """Texts and fingerprint are what was asked for, as long as there is a key to read them with, and only then."""
+        ask, last = carried.ask, carried.last
+        key = self.run.server.tables.text_keys.get(ask.account)
+        gone = self._is_forgotten(carried, last.position + len(self.run.server.tables.log))
+        read = [unseal(key, ask.account, text) for text in carried.texts]
+        if read != [None if gone else text for text in said(ask)]:
+            raise Wrong(f"{carried} has the texts {read} in place of {said(ask)}")
+        if ask.receipt is not None:
+            assert last.fingerprint is not None
+            if unmasked(last.fingerprint, key, ask.receipt[1]) != (None if gone else fingerprint(ask.body)):
+                raise Wrong(f"{carried} has a fingerprint of something else")
 
     def _check_time(self, carried: Carried) -> None:
         before = self.states[carried.ask.account][-1]
@@ -225,13 +270,14 @@ class Check:
     def _is_right(self, doubt: Doubt) -> bool:
         outcome, request = doubt.outcome, doubt.request
         if isinstance(outcome, BatchRefused):
-            return any(self._is_batch_refused(request, outcome, now) for now in doubt.readings)
+            models = [self.models[account] for account in sorted(doubt.accounts)]
+            return any(self._is_batch_refused(request, outcome, now) for now in telling(doubt.readings, models))
         ask = request.asks[doubt.index]
         model = self.models[ask.account]
         if isinstance(outcome, Recorded):
-            told = (tell(model, ask, now) for now in doubt.readings)
+            told = (tell(model, ask, now) for now in telling(doubt.readings, [model]))
             return outcome.version == model.version and any(not isinstance(t, Refused) and not t["passed"] for t in told)
-        return any(is_same(tell(model, ask, now), outcome) for now in doubt.readings)
+        return any(is_same(tell(model, ask, now), outcome) for now in telling(doubt.readings, [model]))
 
     def _is_batch_refused(self, request: Request, outcome: BatchRefused, now: datetime) -> bool:
         models = {ask.account: self.models[ask.account]._copy() for ask in request.asks[: outcome.index + 1]}
@@ -240,7 +286,7 @@ class Check:
             model = models[ask.account]
             before = self._before(ask, leaders)
             if before is not None:
-                if before[0].body != ask.body:
+                if before[0].body != ask.body and not self._is_forgotten_by(before[0], request):
                     return index == outcome.index and is_reuse(outcome.cause, ask, *before)
                 continue
             told = tell(model, ask, now)
@@ -250,6 +296,11 @@ class Check:
             if ask.receipt is not None:
                 leaders[ask.receipt] = ask, model.version
         return False
+
+    def _is_forgotten_by(self, before: Ask, request: Request) -> bool:
+        assert before.receipt is not None
+        carried = self.by_receipt.get(before.receipt)
+        return carried is not None and self._is_forgotten(carried, request.known_after)
 
     def _before(self, ask: Ask, leaders: dict[tuple[str, str], tuple[Ask, int]]) -> tuple[Ask, int] | None:
         """Who used the key of an ask, at this place of the log or earlier in the same batch, and at which version."""
@@ -266,7 +317,8 @@ class Check:
         for account, kept in self.run.server.tables.snapshots.items():
             for version, snapshot in kept.items():
                 state = self.states[account][version] if version < len(self.states[account]) else None
-                if state is None or snapshot.state != encode_snapshot(state):
+                wrong = state is None or snapshot.state != encode_snapshot(state)
+                if wrong or snapshot.hash != self.hashes[account][version]:
                     raise Wrong(f"the snapshot of {account!r} at version {version} is not what the log says")
         for process in self.run.processes:
             committer = process.ledger.committer
@@ -275,9 +327,17 @@ class Check:
             left = [batch for batch in committer._batches if batch.submissions]
             if list(committer._desks) or left or len(committer._slow_lane):
                 raise Wrong(f"{process.name} has something in flight at the end")
-            for account, state in process.ledger.cache._accounts.items():
-                if state.version >= len(self.states[account]) or state != self.states[account][state.version]:
-                    raise Wrong(f"{process.name} remembers {state}, and the log says otherwise")
+            for account, tip in process.ledger.cache._accounts.items():
+                self._check_tip(process.name, account, tip)
+
+    def _check_tip(self, name: str, account: str, tip: Tip) -> None:
+        """What is remembered may be old; it must have been so once."""
+        states, version = self.states[account], tip.account.version
+        if version >= len(states) or tip.account != states[version] or tip.hash != self.hashes[account][version]:
+            raise Wrong(f"{name} remembers {tip}, and the log says otherwise")
+        key = self.run.server.tables.text_keys.get(account)
+        if version == len(states) - 1 and tip.key != key:
+            raise Wrong(f"{name} remembers {tip}, and the key of its texts is {key!r}")
 
 
 def carried_out(run: Run) -> list[Carried]:
@@ -289,8 +349,9 @@ def carried_out(run: Run) -> list[Carried]:
         event, metadata = decode(row.topic, row.state)
         if row.position != position:
             raise Wrong(f"position {row.position} follows {position - 1}")
-        if metadata.request_id != last_id:
-            if metadata.request_id in seen and metadata.operation != "expire":  # that one needs no key: it may be repeated
+        again = metadata.operation in KEYLESS and found and is_over(found[-1], event)
+        if metadata.request_id != last_id or again:
+            if metadata.request_id in seen and metadata.operation not in KEYLESS:
                 raise Wrong(f"{metadata.request_id} is in the log twice, again at position {position}")
             last_id = metadata.request_id
             seen.add(last_id)
@@ -307,6 +368,17 @@ def carried_out(run: Run) -> list[Carried]:
     return found
 
 
+def is_over(carried: Carried, event: Event) -> bool:
+    """Whether an event belongs to the next time that a command without a key was carried out."""
+    last = carried.events[-1]
+    return isinstance(last, TextsErased) or last.recorded_at != event.recorded_at
+
+
+def said(ask: Ask) -> list[str]:
+    """The texts of an ask."""
+    return [text for name in TEXTS if (text := getattr(ask.command, name, None)) is not None]
+
+
 def readings(request: Request) -> list[datetime]:
     """What the clock of its process read while a request was under way, the last first; to the end of the run where
     the client has not seen the end of it."""
@@ -316,6 +388,18 @@ def readings(request: Request) -> list[datetime]:
     if request.answer is not None:
         last = bisect_right(process.readings, request.answered_at, key=lambda reading: reading[0])
     return [now for _, now in reversed(process.readings[first:last])]
+
+
+def telling(moments: list[datetime], models: list[Model]) -> Iterator[datetime]:
+    """Those moments that can make a difference: of several between which nothing ends, the first one."""
+    ends = [grant.expires_at for model in models for grant in model.grants.values()]
+    ends += [hold.expires_at for model in models for hold in model.holds.values()]
+    seen: set[int] = set()
+    for moment in moments:
+        over = sum(end is not None and end <= moment for end in ends)
+        if over not in seen:
+            seen.add(over)
+            yield moment
 
 
 def tell(model: Model, ask: Ask, now: datetime) -> Answer | Refused:
@@ -360,20 +444,3 @@ def answer_of(carried: Carried) -> dict[str, Any]:
         "recorded_at": last.recorded_at,
         "balance": balance_of(last.balance),
     }
-
-
-def play_and_check(seed: int) -> Run:
-    """A run that was right. Raises Wrong."""
-    run = Run(seed)
-    try:
-        run.play()
-        Check(run).check()
-    except Exception as error:
-        error.add_note(told(run))
-        raise
-    return run
-
-
-def told(run: Run) -> str:
-    """What happened in a run, line by line."""
-    return "\n".join([f"seed {run.seed}"])

@@ -72,9 +72,8 @@ class Connection:
             raise psycopg.OperationalError("consuming input failed: connection reset by peer")
         loop = asyncio.get_running_loop()
         self._answer = loop.create_future()
-        self._backend.busy = loop.create_task(self._serve(text, parameters or {}, self._answer))
-        if strikes("cut"):
-            loop.call_later(self._server.weather.work(), self.break_off)
+        late = self._cut() if strikes("cut") else 0.0
+        self._backend.busy = loop.create_task(self._serve(text, parameters or {}, self._answer, late))
         try:
             return await self._answer
         except asyncio.CancelledError:
@@ -83,12 +82,24 @@ class Connection:
         finally:
             self._answer = None
 
-    async def _serve(self, text: str, parameters: Any, answer: "asyncio.Future[Rows]") -> None:
+    def _cut(self) -> float:
+        """Lose the connection, and perhaps the server for a while. Returns how late that takes the statement up: in the
+        worst case after everybody has forgotten it."""
+        weather = self._server.weather
+        outage = weather.long() if weather.either() else 0.0
+        asyncio.get_running_loop().call_later(weather.work(), self._lose, outage)
+        return outage + weather.long() if weather.either() else 0.0
+
+    def _lose(self, outage: float) -> None:
+        self.break_off()
+        self._server.be_away(self._backend.owner, outage)
+
+    async def _serve(self, text: str, parameters: Any, answer: "asyncio.Future[Rows]", late: float) -> None:
         server, backend = self._server, self._backend
         rows: Rows = []
         error: psycopg.Error | None = None
         try:
-            rows = await server.carry_out(backend, text, parameters)
+            rows = await server.carry_out(backend, text, parameters, late)
         except psycopg.Error as problem:
             error = problem
         finally:

@@ -26,17 +26,13 @@ class Endless(Exception):
 class NumberedTask(asyncio.Task[Any]):
     """A task with a hash of its own, so that a set of tasks has the same order in every process."""
 
-    _numbers = count()
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        self._number = next(NumberedTask._numbers)
-        super().__init__(*arguments, **options)
+    numbers = count()
+    _number: int | None = None
 
     def __hash__(self) -> int:
+        if self._number is None:
+            self._number = next(NumberedTask.numbers)
         return self._number
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
 
 
 class _Time:
@@ -65,7 +61,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._clock_resolution = 1e-9
         self.problems: list[str] = []
         """What nobody has caught: a task that died unseen, a callback that raised."""
-        NumberedTask._numbers = count()
+        NumberedTask.numbers = count()
         self.set_task_factory(_numbered)
         self.set_exception_handler(_note)
 

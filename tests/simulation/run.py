@@ -16,10 +16,9 @@ from unittest.mock import patch
 
 import psycopg
 
-from ledger import committer, intake, lifeline, open_batch, slow_lane, snapshots
-from ledger.errors import Refusal
+from ledger import committer, intake, lifeline, news, open_batch, slow_lane, snapshots
 from ledger.service import Ledger
-from ledger.store import log
+from ledger.store import log, sealing
 from ledger.submissions import Outcome, Overloaded, Recorded, Unavailable
 from tests.simulation.asking import Ask, Askers
 from tests.simulation.driver import driving
@@ -73,6 +72,13 @@ class Request:
 
     def __repr__(self) -> str:
         return f"request {self.number} to {self.process.name}"
+
+
+class Secrets:
+    """Stands where the module `secrets` stands: keys and nonces come from the seed too."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.token_bytes = rng.randbytes
 
 
 class Process:
@@ -145,11 +151,12 @@ class Plan:
         self._rng = rng
         self.accounts = [f"a{n}" for n in range(rng.choice([1, 1, 2, 2, 3, 5]))]
         self.processes = rng.choice([1, 1, 1, 2, 2, 3])
-        self.clients = rng.randint(4, 24)
+        self.clients = rng.choice([3, 6, 10, 16])
         self.asks = rng.randint(1, 4)
+        self.opens_first = rng.random() < 0.8
         self.pace = rng.choice([0.001, 0.02, 0.3])
         self.cached_accounts = rng.choice([1, 2, 100])
-        self.queue_limit = rng.choice([4, 12, 100, 100, 100])
+        self.queue_limit = rng.choice([5, 12, 100, 100, 100])
         self.events = rng.choice([0, 0, 1, 2, 5])
         self.atomic = rng.choice([0.0, 0.1, 0.3])
         self.twins = rng.choice([0.0, 0.1, 0.3])
@@ -157,6 +164,7 @@ class Plan:
         self.constants: list[tuple[Any, str, float]] = [
             (committer, "EVERY", every := rng.choice([2, 5, 100])),
             (slow_lane, "EVERY", every),
+            (news, "PAUSE", rng.choice([0.02, 0.5])),
             (snapshots, "_PAUSE", rng.choice([0.1, 1.0])),
             (open_batch, "MAX_ROWS", rng.choice([1, 3, 2_000])),
             (slow_lane, "MAX_UNITS", rng.choice([1, 3, 500])),
@@ -190,12 +198,18 @@ class Run:
         """One line of the trace."""
         self.trace.append((self.loop.time(), who, *what))
 
+    @property
+    def story(self) -> list[str]:
+        """The trace in words: who did what, and when."""
+        return [f"{at:11.6f} {who} {' '.join(map(str, what))}" for at, who, *what in self.trace]
+
     def play(self) -> None:
         """Live through it. Raises Wrong when somebody hangs, or something dies that nobody hears of."""
         names = [f"p{n}" for n in range(MOST_PROCESSES)]
         with ExitStack() as stack:
             for module, name, value in self.plan.constants:
                 stack.enter_context(patch.object(module, name, value))
+            stack.enter_context(patch.object(sealing, "secrets", Secrets(self.rng)))
             stack.enter_context(driving(self.server, names))
             stack.enter_context(_overheard(self._overhear))
             try:
@@ -226,9 +240,12 @@ class Run:
         for _ in range(self.plan.processes):
             self._new_process()
         trouble = asyncio.create_task(self._trouble())
-        clients = [asyncio.create_task(self._opener(account)) for account in self.plan.accounts]
-        clients += [asyncio.create_task(self._client()) for _ in range(self.plan.clients)]
         async with asyncio.timeout(LONGEST_SETTLING):
+            await self.processes[0].up.wait()
+            clients = [asyncio.create_task(self._opener(account)) for account in self.plan.accounts]
+            if self.plan.opens_first:
+                await asyncio.gather(*clients)
+            clients += [asyncio.create_task(self._client()) for _ in range(self.plan.clients)]
             await trouble
             await asyncio.gather(*clients)
         self.weather.clear_up()
@@ -304,10 +321,9 @@ class Run:
             await asyncio.sleep(rng.random() * plan.pace)
             asks = [self.askers.draw()]
             if rng.random() < plan.atomic:
-                asks = [ask for ask in (asks[0], self.askers.draw(), self.askers.draw()) if ask.key is not None]
+                asks = self.askers.draw_together()
             twins = 1 + (rng.random() < plan.twins) + (rng.random() < plan.twins)
-            if asks:
-                await asyncio.gather(*(self._insist(tuple(asks), rng.randint(1, 4)) for _ in range(twins)))
+            await asyncio.gather(*(self._insist(tuple(asks), rng.randint(1, 4)) for _ in range(twins)))
 
     async def _insist(self, asks: tuple[Ask, ...], times: int) -> None:
         """Ask, and ask again while the outcome is not known, as often as this client cares to."""
@@ -366,7 +382,7 @@ class Run:
         while self._unsettled:
             asks = next(iter(self._unsettled))
             del self._unsettled[asks]
-            if all(ask.key is not None for ask in asks):
+            if all(ask.receipt is not None for ask in asks):
                 request = await self._ask(asks)
                 if request.answer is None:
                     self._unsettled[asks] = True
@@ -400,7 +416,3 @@ def _overheard(hear: Callable[[LogRecord], None]) -> Iterator[None]:
         logger.propagate = before[0]
         logger.setLevel(before[1])
 
-
-def is_refusal(outcome: Outcome) -> bool:
-    """Whether an outcome is a no."""
-    return isinstance(outcome, Refusal)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from ledger.store.log import SQL
-from tests.simulation.tables import Parameters, Rows, Stored, Tables
+from tests.simulation.tables import NO_CHANGE, Change, Parameters, Rows, Tables
 from tests.simulation.weather import Weather
 
 LOCK = "SELECT ledger.lock_appends()"
@@ -44,7 +44,7 @@ class Backend:
         self.started = started
         self.alive = True
         self.in_transaction = False
-        self.written: list[Stored] = []
+        self.written = NO_CHANGE
         """What a transaction appended and did not commit yet."""
         self.busy: asyncio.Task[None] | None = None
         self.hang_up: Callable[[], None] = lambda: None
@@ -104,6 +104,11 @@ class Server:
         """From when on connections of an owner can be made."""
         return max(self._away_until.get("", 0.0), self._away_until.get(owner, 0.0))
 
+    def be_away(self, owner: str, seconds: float) -> None:
+        """Take no new connections of an owner for a while."""
+        until = asyncio.get_running_loop().time() + seconds
+        self._away_until[owner] = max(self._away_until.get(owner, 0.0), until)
+
     def connect(self, owner: str) -> Backend:
         """A process for a new connection."""
         self._pids += 1
@@ -135,20 +140,20 @@ class Server:
 
     def _roll_back(self, backend: Backend) -> None:
         backend.in_transaction = False
-        backend.written = []
+        backend.written = NO_CHANGE
         self._lock.give_back(backend)
 
     # What happens to the whole server --------------------------------------------------------------------------------
 
     def crash(self, seconds: float) -> None:
         """All processes end, and nobody can connect for a while."""
-        self._away_until[""] = asyncio.get_running_loop().time() + seconds
+        self.be_away("", seconds)
         for backend in list(self._backends.values()):
             self.end(backend)
 
     def cut_off(self, owner: str, seconds: float) -> None:
         """All connections of an owner break, and it can make no new ones. The processes know nothing of it."""
-        self._away_until[owner] = asyncio.get_running_loop().time() + seconds
+        self.be_away(owner, seconds)
         for backend in list(self._backends.values()):
             if backend.owner == owner:
                 backend.hang_up()
@@ -172,10 +177,11 @@ class Server:
 
     # Statements ----------------------------------------------------------------------------------------------------
 
-    async def carry_out(self, backend: Backend, text: str, given: Parameters) -> Rows:
-        """One statement of a process, from when it arrives until its answer leaves. Raises what the server would."""
+    async def carry_out(self, backend: Backend, text: str, given: Parameters, late: float) -> Rows:
+        """One statement of a process, from when it is sent until its answer leaves. Raises what the server would."""
         try:
-            await asyncio.sleep(self.weather.long() if self.weather.strikes("stall") else self.weather.trip())
+            stall = self.weather.long() if self.weather.strikes("stall") else self.weather.trip()
+            await asyncio.sleep(late + stall)
             if text not in {"BEGIN", "ROLLBACK"}:
                 self._perhaps_fail(backend, text)
             return await self._result(backend, text, given)
@@ -217,20 +223,20 @@ class Server:
 
     async def _append(self, backend: Backend, given: Parameters) -> Rows:
         await self._lock.take(backend)
-        verdict, rows = self.tables.append(given)
-        self._tell(backend, "appends", rows, verdict)
+        verdict, change = self.tables.append(given)
+        self._tell(backend, "appends", change, verdict)
         if backend.in_transaction:
-            assert not backend.written, "the store appends once in a transaction"
-            backend.written = rows
+            assert backend.written is NO_CHANGE, "the store appends once in a transaction"
+            backend.written = change
         else:
-            await self._commit(backend, rows)
+            await self._commit(backend, change)
         return [verdict]
 
-    async def _commit(self, backend: Backend, rows: list[Stored]) -> None:
+    async def _commit(self, backend: Backend, change: Change) -> None:
         await asyncio.sleep(self.weather.work())
-        self.tables.commit(rows)
-        self.committed_at += [asyncio.get_running_loop().time()] * len(rows)
-        self._tell(backend, "commits", rows)
+        self.tables.commit(change)
+        self.committed_at += [asyncio.get_running_loop().time()] * len(change.rows)
+        self._tell(backend, "commits", len(change.rows))
 
     async def _fence(self, given: Parameters) -> Rows:
         backend = self._backends.get(given["pid"])

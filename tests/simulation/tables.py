@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 
+from ledger.store.chain import GENESIS
 from ledger.store.log import SQL
 
 Parameters = Mapping[str, Any]
@@ -29,6 +30,20 @@ class Stored(NamedTuple):
     receipt: str | None
     fingerprint: bytes | None
     command_events: int | None
+    hash: bytes
+
+
+class Change(NamedTuple):
+    """What an append changes when it is committed."""
+
+    rows: list[Stored]
+    erased: list[str]
+    """Accounts of which the text key is destroyed."""
+    keys: list[tuple[str, bytes]]
+    """Accounts that get a text key."""
+
+
+NO_CHANGE = Change([], [], [])
 
 
 class Verdict(NamedTuple):
@@ -46,7 +61,8 @@ class Folded(NamedTuple):
     version: int
     topic: str
     state: bytes
-    position: int | None
+    hash: bytes
+    key: bytes | None
 
 
 class Step(NamedTuple):
@@ -83,6 +99,7 @@ class Receipt(NamedTuple):
     topic: str
     state: bytes
     position: int
+    key: bytes | None
 
 
 class Snapshot(NamedTuple):
@@ -91,15 +108,17 @@ class Snapshot(NamedTuple):
     version: int
     topic: str
     state: bytes
+    hash: bytes | None
 
 
 class Tables:
-    """The log, and the snapshots."""
+    """The log, the keys of texts, and the snapshots."""
 
     def __init__(self) -> None:
         self.log: list[Stored] = []
         self.streams: dict[str, list[Stored]] = {}
         self.receipts: dict[tuple[str, str], Stored] = {}
+        self.text_keys: dict[str, bytes] = {}
         self.snapshots: dict[str, dict[int, Snapshot]] = {}
         self.ask: dict[str, Callable[[Parameters], Rows]] = {
             SQL["load"]: self._load,
@@ -113,42 +132,49 @@ class Tables:
 
     # Appending -----------------------------------------------------------------------------------------------------
 
-    def append(self, given: Parameters) -> tuple[Verdict, list[Stored]]:
-        """What ledger.append answers, and the rows that are there when it is committed. Changes nothing itself."""
-        batch = list(zip(*(unpacked(given[name]) for name in COLUMNS), strict=True))
-        first: dict[str, int] = {}
-        for account, version, *_ in batch:
-            first[account] = min(version, first.get(account, version))
-        stale = [account for account, version in first.items() if self._is_stale(account, version)]
-        used = [n for n, row in enumerate(batch, 1) if row[5] is not None and (row[0], row[5]) in self.receipts]
-        excluded = {*stale, *(batch[n - 1][0] for n in used if batch[n - 1][2] is not None)}
-        position = len(self.log)
-        rows: list[Stored] = []
-        for row in batch:
-            if row[2] is not None and row[0] not in excluded:
-                position += 1
-                rows.append(Stored(position, *row))
-        self._check_unique(rows)
-        return Verdict(len(self.log) + 1, stale, used), rows
+    def append(self, given: Parameters) -> tuple[Verdict, Change]:
+        """What ledger.append answers, and what is changed when it is committed. Changes nothing itself."""
+        batch = [_Given(*row) for row in zip(*(unpacked(given[name]) for name in COLUMNS), strict=True)]
+        stale = [row.account for row in batch if row.previous is not None and self._is_stale(row)]
+        used = [n for n, row in enumerate(batch, 1) if row.receipt and (row.account, row.receipt) in self.receipts]
+        excluded = {*stale, *(batch[n - 1].account for n in used if batch[n - 1].topic is not None)}
+        taken = [row for row in batch if row.topic is not None and row.account not in excluded]
+        rows = [Stored(len(self.log) + n, *row[:8], row.hash) for n, row in enumerate(taken, 1)]
+        erased = [row.account for row in taken if row.topic == "TextsErased"]
+        keys = zip(unpacked(given["key_accounts"]), unpacked(given["new_keys"]), strict=True)
+        change = Change(rows, erased, [(account, key) for account, key in keys if account not in excluded])
+        self._check(change)
+        return Verdict(len(self.log) + 1, stale, used), change
 
-    def _is_stale(self, account: str, version: int) -> bool:
-        stream = self.streams.get(account)
-        return version != (len(stream) + 1 if stream else min(version, 1))
+    def _is_stale(self, row: "_Given") -> bool:
+        stream = self.streams.get(row.account)
+        if stream is None:
+            return row.version > 1 or row.previous != GENESIS
+        return row.version != stream[-1].version + 1 or row.previous != stream[-1].hash
 
-    def _check_unique(self, rows: list[Stored]) -> None:
-        versions = [(row.account, row.version) for row in rows]
-        receipts = [(row.account, row.receipt) for row in rows if row.receipt is not None]
-        if len(set(versions)) < len(versions) or len(set(receipts)) < len(receipts):
+    def _check(self, change: Change) -> None:
+        """The constraints of the tables."""
+        versions = [(row.account, row.version) for row in change.rows]
+        receipts = [(row.account, row.receipt) for row in change.rows if row.receipt is not None]
+        keys = [account for account, _ in change.keys]
+        keys += [account for account in self.text_keys if account not in change.erased and account in keys]
+        if any(len(set(names)) < len(names) for names in (versions, receipts, keys)):
             raise psycopg.errors.UniqueViolation("duplicate key value violates unique constraint")
+        if any(row.hash is None for row in change.rows):
+            raise psycopg.errors.NotNullViolation('null value in column "hash"')
 
-    def commit(self, rows: list[Stored]) -> None:
-        """Make rows of `append` part of the log. Nothing else was committed in between: their maker held the lock."""
-        for row in rows:
+    def commit(self, change: Change) -> None:
+        """Make a change of `append`. Nothing else was committed in between: its maker held the lock."""
+        for row in change.rows:
             assert row.position == len(self.log) + 1, "appended without the lock"
             self.log.append(row)
             self.streams.setdefault(row.account, []).append(row)
             if row.receipt is not None:
                 self.receipts[row.account, row.receipt] = row
+        for account in change.erased:
+            self.text_keys.pop(account, None)
+            self.snapshots.pop(account, None)
+        self.text_keys.update(change.keys)
 
     # Asking --------------------------------------------------------------------------------------------------------
 
@@ -158,11 +184,13 @@ class Tables:
         for account, known in sorted(pairs):
             snapshot = self._snapshot(account, given["snapshot"], 2**62) if known == 0 else None
             after = known
+            key = self.text_keys.get(account)
             if snapshot is not None:
-                found.append(Folded(account, *snapshot, None))
+                assert snapshot.hash is not None
+                found.append(Folded(account, *snapshot[:3], snapshot.hash, key))
                 after = snapshot.version
             for row in self.streams.get(account, ())[after : after + given["limit"]]:
-                found.append(Folded(account, row.version, row.topic, row.state, row.position))
+                found.append(Folded(account, row.version, row.topic, row.state, row.hash, key))
         return found
 
     def _load_at(self, given: Parameters) -> Rows:
@@ -170,14 +198,16 @@ class Tables:
         snapshot = self._snapshot(account, given["snapshot"], upto) if after == 0 else None
         found: Rows = []
         if snapshot is not None:
-            found.append(Step(*snapshot))
+            found.append(Step(*snapshot[:3]))
             after = snapshot.version
         rows = self.streams.get(account, [])[after : min(after + given["limit"], upto)]
         return found + [Step(row.version, row.topic, row.state) for row in rows]
 
     def _snapshot(self, account: str, topic: str, upto: int) -> Snapshot | None:
-        kept = self.snapshots.get(account, {}).values()
-        return max((one for one in kept if one.topic == topic and one.version <= upto), default=None)
+        stream = self.streams.get(account, ())
+        kept = [one for one in self.snapshots.get(account, {}).values() if one.topic == topic and one.version <= upto]
+        of_this_log = [one for one in kept if one.version <= len(stream) and stream[one.version - 1].hash == one.hash]
+        return max(of_this_log, key=lambda one: one.version, default=None)
 
     def _head(self, given: Parameters) -> Rows:
         stream = self.streams.get(given["account"])
@@ -198,19 +228,47 @@ class Tables:
             if last is not None:
                 assert last.fingerprint is not None
                 assert last.command_events is not None
+                signature = (*key, last.fingerprint)
+                text_key = self.text_keys.get(last.account)
                 for row in self.streams[last.account][last.version - last.command_events : last.version]:
-                    found.append(Receipt(*key, last.fingerprint, row.version, row.topic, row.state, row.position))
+                    found.append(Receipt(*signature, row.version, row.topic, row.state, row.position, text_key))
         return sorted(found, key=lambda row: (row.account, row.receipt, row.version))
 
     def _save_snapshots(self, given: Parameters) -> Rows:
-        columns = (given[name] for name in ("accounts", "versions", "topics", "states"))
-        for account, version, topic, state in zip(*columns, strict=True):
-            self.snapshots.setdefault(account, {}).setdefault(version, Snapshot(version, topic, state))
+        columns = (given[name] for name in ("accounts", "versions", "topics", "states", "hashes"))
+        for account, version, *kept in zip(*columns, strict=True):
+            self.snapshots.setdefault(account, {}).setdefault(version, Snapshot(version, *kept))
         return []
 
 
-COLUMNS = ("accounts", "versions", "topics", "states", "subjects", "receipts", "fingerprints", "counts")
-"""The parameters of `append`, in the order of the columns of Stored after the position."""
+class _Given(NamedTuple):
+    """A row of the parameters of `append`."""
+
+    account: str
+    version: int
+    topic: str | None
+    state: bytes | None
+    subject: str | None
+    receipt: str | None
+    fingerprint: bytes | None
+    command_events: int | None
+    previous: bytes | None
+    hash: bytes | None
+
+
+COLUMNS = (
+    "accounts",
+    "versions",
+    "topics",
+    "states",
+    "subjects",
+    "receipts",
+    "fingerprints",
+    "counts",
+    "previouses",
+    "hashes",
+)
+"""The parameters of `append` that have a value for each row."""
 
 _TEXT, _BYTEA, _BIGINT, _INTEGER = 25, 17, 20, 23
 

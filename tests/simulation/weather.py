@@ -10,7 +10,7 @@ from typing import Literal
 Fault = Literal[
     "request lost",  # the connection breaks before the statement arrives
     "answer lost",  # it breaks after the statement took effect
-    "cut",  # it breaks at some moment between the two, and the server does not know
+    "cut",  # it breaks at some moment between the two, perhaps for long, and the server does not know
     "stall",  # the server process takes the statement up late
     "slow",  # the answer takes its time
     "statement fails",  # an error of the statement's own
@@ -56,6 +56,10 @@ class Weather:
     def clear_up(self) -> None:
         """Nothing goes wrong from here on."""
         self._rates = {}
+
+    def either(self) -> bool:
+        """One of two things that are equally likely."""
+        return self._rng.random() < 0.5
 
     def trip(self) -> float:
         """Seconds from a client to the server or back."""
