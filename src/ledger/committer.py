@@ -99,6 +99,10 @@ class Committer:
         """Take an atomic batch in: all of it is carried out, or none. Raises as submit does."""
         self.intake.admit(len(submissions))
         together = asyncio.get_running_loop().create_future()
+        for submission in submissions:
+            desk = self._desks.find(submission.account_id)
+            while desk is not None and desk.waiting:  # they came first: batch after batch would starve them
+                self._go_slow(Unit([desk.waiting.popleft()], None))
         self._go_slow(Unit(list(submissions), together))
         return together
 
