@@ -54,7 +54,10 @@ def many(count: int, first: int) -> int:
         if now - told_at > TELL_EVERY or number == count:
             told_at = now
             rate = number / (now - began)
-            print(f"{number:,} of {count:,} seeds from {first} right, {requests:,} requests, {rate:.0f} seeds/s", flush=True)
+            print(
+                f"{number:,} of {count:,} seeds from {first} right, {requests:,} requests, {rate:.0f} seeds/s",
+                flush=True,
+            )
     return 0
 
 

@@ -49,9 +49,10 @@ class Habits:
     """What accounts are like in a run: rich, or such that everything they have is soon over."""
 
     def __init__(self, rng: random.Random) -> None:
-        self.signups = rng.choice([[0], [0, 20, 50, 200]])
-        self.permanent = rng.choice([0.0, 0.4])
-        self.lifetimes = rng.choice([[900], [0.3, 1], [0.02, 0.2, 1, 3, 3, 10, 900]])
+        brittle = rng.random() < 0.5
+        self.signups = [0] if brittle else [0, 20, 50, 200]
+        self.permanent = 0.0 if brittle else 0.4
+        self.lifetimes = [0.1, 0.5, 2] if brittle else [0.02, 0.2, 1, 3, 3, 10, 900]
 
 
 class Known:
@@ -245,7 +246,7 @@ class Askers:
             key = account if operation == "open" and rng.random() < 0.5 else f"k{len(self._asked)}"
         body, command = _MAKERS[operation][0](rng, account, known)
         expected = None
-        if rng.random() < 0.1 and known.version:
+        if rng.random() < 0.1 and known.version and key is not None:
             expected = known.version + rng.choice([0, 0, 0, 0, 1, -1])
         return Ask(operation, key, body, command, expected)
 

@@ -6,6 +6,7 @@ its question and its answer: at a state that the account had then, at a time tha
 """
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -18,13 +19,14 @@ from ledger.store.chain import GENESIS, link
 from ledger.store.codec import decode, encode_snapshot
 from ledger.store.sealing import unmasked, unseal
 from ledger.store.tips import Tip
-from ledger.texts import SEALED
 from ledger.submissions import Outcome, Recorded
+from ledger.texts import SEALED
 from tests.domain.answers import balance_of, what_time_did, what_was_done
 from tests.domain.model import Answer, Model, Refused
 from tests.simulation.asking import KEYLESS, Ask
 from tests.simulation.run import DAY_ZERO, Request, Run, Wrong
 from tests.simulation.tables import Stored
+
 TEXTS = ("description", "reason")
 
 
@@ -104,6 +106,10 @@ class Check:
             self._check_command(carried)
         self._judge(2**62)
         self._check_memory()
+        if len(self.run.processes) == 1:
+            self._check_alone()
+            if self.run.was_calm:
+                self._check_order()
 
     # Answers -------------------------------------------------------------------------------------------------------
 
@@ -175,7 +181,9 @@ class Check:
             if before is None or before.last.position > request.known_after:
                 raise Wrong(f"{request} was told {outcome!r}, and the key was not used")
             if not is_reuse(outcome, ask, before.ask, before.last.version):
-                raise Wrong(f"{request} for {ask} was told {outcome!r} {outcome.facts}, and {before} asked {before.ask}")
+                raise Wrong(
+                    f"{request} for {ask} was told {outcome!r} {outcome.facts}, and {before} asked {before.ask}"
+                )
         elif before is not None and before.last.position <= request.known_before:
             raise Wrong(f"{request} was told {outcome!r}, and its key had been used by {before}")
         else:
@@ -276,7 +284,9 @@ class Check:
         model = self.models[ask.account]
         if isinstance(outcome, Recorded):
             told = (tell(model, ask, now) for now in telling(doubt.readings, [model]))
-            return outcome.version == model.version and any(not isinstance(t, Refused) and not t["passed"] for t in told)
+            return outcome.version == model.version and any(
+                not isinstance(t, Refused) and not t["passed"] for t in told
+            )
         return any(is_same(tell(model, ask, now), outcome) for now in telling(doubt.readings, [model]))
 
     def _is_batch_refused(self, request: Request, outcome: BatchRefused, now: datetime) -> bool:
@@ -311,6 +321,34 @@ class Check:
             return carried.ask, carried.last.version
         return leaders.get(ask.receipt)
 
+    # What need not be, but is promised ------------------------------------------------------------------------------
+
+    def _check_alone(self) -> None:
+        """A process that is alone never builds on what is not there: the log would mend it, at the cost of time. Only
+        after an error that it gave up on it has to find out in this way."""
+        if any(what[0] == "logs:" for _, _, *what in self.run.trace):
+            return
+        for at, who, *what in self.run.trace:
+            if what[0] == "appends" and what[2].stale:
+                raise Wrong(f"{who} found {what[2].stale} changed at {at}, and nobody else writes")
+        for account, tip in self.run.processes[0].ledger.cache._accounts.items():
+            if self.run.was_calm and tip.account.version != len(self.states[account]) - 1:
+                raise Wrong(f"{account!r} is remembered at version {tip.account.version}, and nobody else writes")
+
+    def _check_order(self) -> None:
+        """Commands of one account are decided in the order in which they came, unless one of them comes to be a replay:
+        then what was decided on top of it is decided again, and what had left for the slow lane is not called back."""
+        if any(what[0] == "appends" and what[2].used for _, _, *what in self.run.trace):
+            return
+        asked = Counter(ask.receipt for request in self.run.requests for ask in request.asks)
+        last: dict[str, Carried] = {}
+        for carried in self.log:
+            if carried.ask.receipt is not None and asked[carried.ask.receipt] == 1:
+                before = last.get(carried.ask.account)
+                if before is not None and before.request.number > carried.request.number:
+                    raise Wrong(f"{before} came before {carried}, which was asked for first")
+                last[carried.ask.account] = carried
+
     # Memory --------------------------------------------------------------------------------------------------------
 
     def _check_memory(self) -> None:
@@ -325,7 +363,7 @@ class Check:
             if committer.intake.waiting:
                 raise Wrong(f"{process.name} still counts {committer.intake.waiting} who wait")
             left = [batch for batch in committer._batches if batch.submissions]
-            if list(committer._desks) or left or len(committer._slow_lane):
+            if any(desk.waiting or desk.in_batches for desk in committer._desks) or left or len(committer._slow_lane):
                 raise Wrong(f"{process.name} has something in flight at the end")
             for account, tip in process.ledger.cache._accounts.items():
                 self._check_tip(process.name, account, tip)

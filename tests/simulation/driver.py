@@ -21,6 +21,8 @@ from tests.simulation.tables import Rows
 _servers: dict[str, Server] = {}
 """The server of each conninfo; the conninfo of a simulated process is its name."""
 
+_WRITES = {log.SQL["append"], "COMMIT"}
+
 
 class Connection:
     """One connection: AsyncConnection, as far as the store uses it."""
@@ -72,7 +74,8 @@ class Connection:
             raise psycopg.OperationalError("consuming input failed: connection reset by peer")
         loop = asyncio.get_running_loop()
         self._answer = loop.create_future()
-        late = self._cut() if strikes("cut") else 0.0
+        cut = strikes("cut") or (text in _WRITES and strikes("write cut"))
+        late = self._cut() if cut else 0.0
         self._backend.busy = loop.create_task(self._serve(text, parameters or {}, self._answer, late))
         try:
             return await self._answer
@@ -86,9 +89,9 @@ class Connection:
         """Lose the connection, and perhaps the server for a while. Returns how late that takes the statement up: in the
         worst case after everybody has forgotten it."""
         weather = self._server.weather
-        outage = weather.long() if weather.either() else 0.0
+        outage = weather.long() if weather.mostly() else 0.0
         asyncio.get_running_loop().call_later(weather.work(), self._lose, outage)
-        return outage + weather.long() if weather.either() else 0.0
+        return 2 * outage + 20 * weather.work() if weather.mostly() else 0.0
 
     def _lose(self, outage: float) -> None:
         self.break_off()

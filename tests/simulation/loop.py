@@ -83,4 +83,3 @@ def _numbered(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], *
 def _note(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     assert isinstance(loop, VirtualLoop)
     loop.problems.append(f"{context['message']}: {context.get('exception')!r}")
-

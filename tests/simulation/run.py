@@ -100,9 +100,7 @@ class Process:
 
     def _ledger(self) -> Ledger:
         plan = self._run.plan
-        return Ledger(
-            self.name, clock=self._clock, cached_accounts=plan.cached_accounts, queue_limit=plan.queue_limit
-        )
+        return Ledger(self.name, clock=self._clock, cached_accounts=plan.cached_accounts, queue_limit=plan.queue_limit)
 
     def _clock(self) -> datetime:
         at = asyncio.get_running_loop().time()
@@ -128,6 +126,11 @@ class Process:
         error = None if life.cancelled() else life.exception()
         if error is not None:
             self._run.loop.problems.append(f"{self.name} dies of {error!r}")
+
+    @property
+    def has_open_desks(self) -> bool:
+        """Whether something is in flight. A desk that stays open for ever is an account that takes nothing any more."""
+        return bool(list(self.ledger.committer._desks))
 
     def stop(self) -> None:
         """Ask it to finish what is in flight and to stop."""
@@ -252,12 +255,19 @@ class Run:
         self.tell("weather", "clears up")
         async with asyncio.timeout(LONGEST_SETTLING):
             await self._settle()
+            while any(process.has_open_desks for process in self.processes if process.up.is_set()):
+                await asyncio.sleep(0.1)
             for process in self.processes:
                 process.stop()
             await asyncio.gather(*(process.life for process in self.processes), return_exceptions=True)
 
     def _new_process(self) -> None:
         self.processes.append(Process(self, f"p{len(self.processes)}"))
+
+    @property
+    def was_calm(self) -> bool:
+        """Whether nothing went wrong, so that there is no excuse for anything."""
+        return not self.plan.events and not self.weather.struck
 
     async def _trouble(self) -> None:
         rng = self.rng
@@ -273,6 +283,7 @@ class Run:
             self._cut_off,
             self._kill,
             self._stop,
+            self._stop_behind_lock,
             self._set_clock,
             self._hold_lock,
             self.server.lose_snapshots,
@@ -301,6 +312,10 @@ class Run:
             self.tell(process.name, "is told to stop")
             process.stop()
             self._new_process()
+
+    def _stop_behind_lock(self) -> None:
+        self._hold_lock()
+        self.loop.call_later(self.rng.random() * 0.1, self._stop)
 
     def _set_clock(self) -> None:
         process = self.rng.choice(self.processes)
@@ -415,4 +430,3 @@ def _overheard(hear: Callable[[LogRecord], None]) -> Iterator[None]:
         logger.removeHandler(ear)
         logger.propagate = before[0]
         logger.setLevel(before[1])
-

@@ -9,7 +9,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import psycopg
 
@@ -224,7 +224,7 @@ class Server:
     async def _append(self, backend: Backend, given: Parameters) -> Rows:
         await self._lock.take(backend)
         verdict, change = self.tables.append(given)
-        self._tell(backend, "appends", change, verdict)
+        self._tell(backend, "appends unheard" if backend.alone else "appends", change, verdict)
         if backend.in_transaction:
             assert backend.written is NO_CHANGE, "the store appends once in a transaction"
             backend.written = change

@@ -40,7 +40,9 @@ def test_no_seed_goes_wrong(chunk: int) -> None:
 def test_a_seed_tells_the_same_story_in_every_process() -> None:
     stories = set()
     for hash_seed in ("1", "2"):
-        program = "from tests.simulation.run import Run\nfor n in range(6): r = Run(n); r.play(); print(*r.story, sep='\\n')"
+        program = (
+            "from tests.simulation.run import Run\nfor n in range(6): r = Run(n); r.play(); print(*r.story, sep='\\n')"
+        )
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}
         done = subprocess.run(
             [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, check=True, text=True

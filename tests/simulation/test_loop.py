@@ -97,7 +97,7 @@ def test_a_task_that_dies_unseen_is_noticed(loop: VirtualLoop) -> None:
         raise ZeroDivisionError
 
     async def work() -> None:
-        loop.create_task(die())  # noqa: RUF006  # nobody keeps it: that is the point
+        loop.create_task(die())  # nobody keeps it: that is the point
         await asyncio.sleep(1)
 
     loop.run_until_complete(work())

@@ -106,7 +106,9 @@ class Script:
         rng = self.rng
         accounts = rng.sample([*ACCOUNTS, "nobody"], 3)
         known = [rng.randint(0, 5) for _ in accounts]
-        await self._hear(writer, "load", accounts=accounts, known=known, snapshot=SNAPSHOT_TOPIC, limit=rng.randint(1, 9))
+        await self._hear(
+            writer, "load", accounts=accounts, known=known, snapshot=SNAPSHOT_TOPIC, limit=rng.randint(1, 9)
+        )
         after, upto = rng.choice([0, 0, 2]), rng.randint(0, 9)
         of_one: dict[str, Any] = {"account": accounts[0], "after": after, "upto": upto, "limit": rng.randint(1, 9)}
         await self._hear(writer, "load_at", snapshot=SNAPSHOT_TOPIC, **of_one)

@@ -11,6 +11,7 @@ Fault = Literal[
     "request lost",  # the connection breaks before the statement arrives
     "answer lost",  # it breaks after the statement took effect
     "cut",  # it breaks at some moment between the two, perhaps for long, and the server does not know
+    "write cut",  # the same, of statements that append or commit
     "stall",  # the server process takes the statement up late
     "slow",  # the answer takes its time
     "statement fails",  # an error of the statement's own
@@ -22,7 +23,8 @@ Fault = Literal[
 _RATES: dict[Fault, float] = {
     "request lost": 0.05,
     "answer lost": 0.1,
-    "cut": 0.1,
+    "cut": 0.05,
+    "write cut": 0.15,
     "stall": 0.15,
     "slow": 0.05,
     "statement fails": 0.03,
@@ -38,11 +40,16 @@ class Weather:
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self._rates: dict[Fault, float] = {}
-        if rng.random() < 0.9:
+        kind = rng.random()
+        if kind < 0.15:
+            self._rates = {"write cut": 0.3}
+        elif kind < 0.9:
             rough = rng.choice([0.3, 1.0, 2.0])
             self._rates = {fault: rate * rough for fault, rate in _RATES.items() if rng.random() < 0.5}
         self._left = rng.choice([2, 5, 20, 60])
         """How much trouble there is in all: a storm that never ends says nothing about what comes after it."""
+        self.struck = False
+        """Whether anything went wrong."""
         self._pace = rng.choice([0.0005, 0.002, 0.01])
 
     def strikes(self, fault: Fault) -> bool:
@@ -51,15 +58,16 @@ class Weather:
         if rate is None or self._left <= 0 or self._rng.random() >= rate:
             return False
         self._left -= 1
+        self.struck = True
         return True
 
     def clear_up(self) -> None:
         """Nothing goes wrong from here on."""
         self._rates = {}
 
-    def either(self) -> bool:
-        """One of two things that are equally likely."""
-        return self._rng.random() < 0.5
+    def mostly(self) -> bool:
+        """What happens more often than not."""
+        return self._rng.random() < 0.7
 
     def trip(self) -> float:
         """Seconds from a client to the server or back."""
