@@ -48,8 +48,7 @@ class Ask(NamedTuple):
 class Habits:
     """What accounts are like in a run: rich, or such that everything they have is soon over."""
 
-    def __init__(self, rng: random.Random) -> None:
-        brittle = rng.random() < 0.5
+    def __init__(self, *, brittle: bool) -> None:
         self.signups = [0] if brittle else [0, 20, 50, 200]
         self.permanent = 0.0 if brittle else 0.4
         self.lifetimes = [0.1, 0.5, 2] if brittle else [0.02, 0.2, 1, 3, 3, 10, 900]
@@ -199,10 +198,10 @@ KEYLESS = {"erase", "expire"}
 class Askers:
     """Draws what clients ask for. Every run leaves out some operations, so that others meet more often."""
 
-    def __init__(self, rng: random.Random, accounts: Iterable[str]) -> None:
+    def __init__(self, rng: random.Random, accounts: Iterable[str], *, brittle: bool) -> None:
         self._rng = rng
         self._accounts = list(accounts)
-        self._habits = Habits(rng)
+        self._habits = Habits(brittle=brittle)
         self.known = {account: Known(self._habits) for account in self._accounts}
         kinds = {name for name in _MAKERS if name in _ALWAYS or rng.random() < 0.5}
         self._operations = [name for name, (_, weight) in _MAKERS.items() if name in kinds for _ in range(weight)]

@@ -152,8 +152,10 @@ class Plan:
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
+        self.brittle = rng.random() < 0.2
+        """Whether credits are soon over and commits often cut: what comes late would be wrong by then."""
         self.accounts = [f"a{n}" for n in range(rng.choice([1, 1, 2, 2, 3, 5]))]
-        self.processes = rng.choice([1, 1, 1, 2, 2, 3])
+        self.processes = 1 if self.brittle else rng.choice([1, 1, 1, 2, 2, 3])
         self.clients = rng.choice([3, 6, 10, 16])
         self.asks = rng.randint(1, 4)
         self.opens_first = rng.random() < 0.8
@@ -191,9 +193,9 @@ class Run:
         self.trace: list[tuple[Any, ...]] = []
         self.requests: list[Request] = []
         self.processes: list[Process] = []
-        self.weather = Weather(self.rng)
+        self.weather = Weather(self.rng, brittle=self.plan.brittle)
         self.server = Server(self.rng, self.weather, self.tell)
-        self.askers = Askers(self.rng, self.plan.accounts)
+        self.askers = Askers(self.rng, self.plan.accounts, brittle=self.plan.brittle)
         self.loop = VirtualLoop()
         self._unsettled: dict[tuple[Ask, ...], bool] = {}
 

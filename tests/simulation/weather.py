@@ -37,13 +37,12 @@ _RATES: dict[Fault, float] = {
 class Weather:
     """The trouble of one run."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, *, brittle: bool = False) -> None:
         self._rng = rng
         self._rates: dict[Fault, float] = {}
-        kind = rng.random()
-        if kind < 0.15:
+        if brittle:
             self._rates = {"write cut": 0.3}
-        elif kind < 0.9:
+        elif rng.random() < 0.8:
             rough = rng.choice([0.3, 1.0, 2.0])
             self._rates = {fault: rate * rough for fault, rate in _RATES.items() if rng.random() < 0.5}
         self._left = rng.choice([2, 5, 20, 60])
