@@ -108,7 +108,7 @@ class Check:
         self._check_memory()
         if len(self.run.processes) == 1:
             self._check_alone()
-            if self.run.was_calm:
+            if self.run.plan.calm:
                 self._check_order()
 
     # Answers -------------------------------------------------------------------------------------------------------
@@ -333,7 +333,7 @@ class Check:
             if what[0] == "appends" and what[2].stale:
                 raise Wrong(f"{who} found {what[2].stale} changed at {at}, and nobody else writes")
         for account, tip in self.run.processes[0].ledger.cache._accounts.items():
-            if self.run.was_calm and tip.account.version != len(self.states[account]) - 1:
+            if self.run.plan.calm and tip.account.version != len(self.states[account]) - 1:
                 raise Wrong(f"{account!r} is remembered at version {tip.account.version}, and nobody else writes")
 
     def _check_order(self) -> None:
