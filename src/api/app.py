@@ -32,6 +32,7 @@ from api.settings import LOG_FORMAT, Settings, load_settings
 from api.stopping import when_told_to_stop
 from api.streams import router as streams_router
 from api.sweeper import Sweeper
+from api.timekeeping import agreed_clock
 from api.wiring import Wiring
 from ledger.errors import Refusal
 from ledger.lifeline import LOST
@@ -46,13 +47,14 @@ _LAST_WORD = 2.0
 
 def create_app(settings: Settings, conninfo: str, *, processes: bool = False) -> ASGIApp:
     """The service on a migrated database."""
-    ledger = Ledger(conninfo, cached_accounts=settings.cached_accounts, queue_limit=settings.queue_limit)
+    clock = agreed_clock()
+    ledger = Ledger(conninfo, clock=clock, cached_accounts=settings.cached_accounts, queue_limit=settings.queue_limit)
     admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
-    keys = KeyRing(ledger.log, admin_key, settings.rate_limit)
+    keys = KeyRing(ledger.log, clock, admin_key, settings.rate_limit)
     defaults = Defaults(settings.signup_credits, timedelta(days=settings.subscription_days))
     views = Views(conninfo)
     follower = Follower(ledger.log, conninfo)
-    wiring = Wiring(ledger, keys, Door(ledger, keys, defaults), views, follower, processes)
+    wiring = Wiring(ledger, clock, keys, Door(ledger, keys, defaults), views, follower, processes)
     sweeper = Sweeper(ledger, conninfo, settings.sweep_interval_seconds, settings.sweep_rate)
 
     @asynccontextmanager

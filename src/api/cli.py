@@ -18,6 +18,7 @@ from api.rebuild_command import add_rebuild
 from api.server import database
 from api.server import serve as serve_until_stopped
 from api.settings import LOG_FORMAT, Settings, WrongSetting, load_settings, unknown_variables
+from api.timekeeping import ClocksDisagree
 from ledger.migrations import MigrationError
 from ledger.migrations import migrate as apply_migrations
 from projections.builds import prepare
@@ -33,7 +34,7 @@ def main() -> None:
     """Run the command line; what an operator can mend is said in one line."""
     try:
         app()
-    except (WrongSetting, MigrationError, EmbeddedPostgresError) as error:
+    except (WrongSetting, MigrationError, EmbeddedPostgresError, ClocksDisagree) as error:
         sys.exit(f"credit-ledger: {error}")
     except psycopg.OperationalError as error:
         sys.exit(f"credit-ledger: the database cannot be reached: {str(error).strip()}")

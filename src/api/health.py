@@ -47,7 +47,8 @@ async def readyz(request: Request) -> Response:
     }
     ready = all(checks.values())
     status: Literal["ok", "unavailable"] = "ok" if ready else "unavailable"
-    return json_response({"status": status, "checks": checks, "projections": states or {}}, 200 if ready else 503)
+    answer = {"status": status, "checks": checks, "clock": _clock(wiring), "projections": states or {}}
+    return json_response(answer, 200 if ready else 503)
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
@@ -56,11 +57,18 @@ async def prometheus(request: Request) -> Response:
     wiring = wiring_of(request)
     metrics.WAITING.set(wiring.ledger.committer.intake.waiting)
     metrics.CACHED.set(len(wiring.ledger.cache))
+    metrics.CLOCK.set(wiring.clock.refused)
     for name, state in (await _states(wiring) or {}).items():
         metrics.BEHIND.labels(name).set(state["behind"])
         metrics.STOPPED.labels(name).set(state["stopped_at"] is not None)
     body = metrics.exposition(processes=wiring.processes) + await _drift(wiring)
     return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _clock(wiring: Wiring) -> dict[str, Any]:
+    """What is done about the machine's clock. One that was set makes nobody unready: the service goes by its own."""
+    refused = wiring.clock.refused
+    return {"machine_followed": not refused, "machine_ahead_seconds": round(refused)}
 
 
 async def _states(wiring: Wiring) -> dict[str, dict[str, Any]] | None:

@@ -255,9 +255,17 @@ class ProjectionState(Shape):
     rebuilt_to: int | None = None
 
 
+class ClockState(Shape):
+    """Whether the service goes by the machine's clock. One that was set is not followed."""
+
+    machine_followed: bool
+    machine_ahead_seconds: int = Field(description="0 while it is followed")
+
+
 class Health(Shape):
     """Whether it is well."""
 
     status: Literal["ok", "unavailable"]
     checks: dict[str, bool] | None = None
+    clock: ClockState | None = None
     projections: dict[str, ProjectionState] | None = None

@@ -17,6 +17,7 @@ from api.embedded import embedded_postgres
 from api.keys import create_first_key
 from api.projector import projecting
 from api.settings import Settings, variable
+from api.timekeeping import ORIGIN, agree_on_time
 from ledger.migrations import migrate
 from projections.builds import prepare
 
@@ -51,6 +52,7 @@ def serve(settings: Settings) -> None:
         prepare(conninfo)
         _announce(settings, create_first_key(conninfo) if settings.admin_key is None else None)
         os.environ[variable("database_url")] = as_url(conninfo)  # worker processes find it there
+        os.environ[ORIGIN] = repr(agree_on_time(conninfo))
         with projecting():
             _serve_http(settings)
 

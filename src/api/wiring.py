@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from api.door import Door
 from api.follower import Follower
 from api.keys import KeyRing
+from ledger.clock import GuardedClock
 from ledger.service import Ledger
 from projections.views import Views
 
@@ -14,6 +15,8 @@ class Wiring:
     """The parts, put together in app.py."""
 
     ledger: Ledger
+    clock: GuardedClock
+    """The ledger's."""
     keys: KeyRing
     door: Door
     views: Views

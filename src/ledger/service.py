@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from ledger.account import Account
 from ledger.cache import StateCache
+from ledger.clock import Guard, GuardedClock
 from ledger.committer import Committer
 from ledger.deliberation import Deliberation
 from ledger.news import Herald
@@ -16,11 +17,6 @@ from ledger.settle import settle
 from ledger.snapshots import Snapshots
 from ledger.store.log import EventLog, Executed, Head, StoredRow
 from ledger.submissions import Outcome, Recorded, Submission, Unit
-
-
-def utc_now() -> datetime:
-    """The one clock."""
-    return datetime.now(UTC)
 
 
 class AccountAt(NamedTuple):
@@ -38,12 +34,12 @@ class Ledger:
         self,
         conninfo: str,
         *,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Callable[[], datetime] | None = None,
         cached_accounts: int = 100_000,
         queue_limit: int = 20_000,
     ) -> None:
         self.log = EventLog(conninfo)
-        self.clock = clock
+        self.clock = clock = clock or GuardedClock()
         self.cache = StateCache(cached_accounts)
         self.news = Herald(self.log)
         self._snapshots = Snapshots(self.log)
@@ -55,7 +51,10 @@ class Ledger:
     async def running(self) -> AsyncIterator["Ledger"]:
         """Open the log and commit until the block ends; what is in flight then is finished."""
         await self.log.open()
-        beside = [asyncio.create_task(work) for work in (self._snapshots.keep(), self.news.keep())]
+        work = [self._snapshots.keep(), self.news.keep()]
+        if isinstance(self.clock, GuardedClock):
+            work.append(Guard(self.clock, self.log.witness).keep())
+        beside = [asyncio.create_task(one) for one in work]
         try:
             await self.committer.start()
             yield self

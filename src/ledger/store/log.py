@@ -9,11 +9,13 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row, namedtuple_row
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from ledger.account import Account
+from ledger.clock import DatabaseTime
 from ledger.events import Event, Events
 from ledger.past import Past
 from ledger.queries import queries
@@ -247,6 +249,16 @@ class EventLog:
         """A plain connection of the pool, for the owners of other tables."""
         async with self._pool.connection() as connection:
             yield connection
+
+    async def witness(self) -> DatabaseTime | None:
+        """What the database's clock says; None when it does not answer."""
+        try:
+            async with self._pool.connection() as connection:
+                row = await (await connection.execute(SQL["witness"])).fetchone()
+        except (psycopg.Error, PoolTimeout, OSError):
+            return None
+        assert row is not None
+        return DatabaseTime(*row)
 
     async def connect_writer(self, before: ServerProcess | None) -> tuple[Writer, ServerProcess]:
         """A new writer; `before` is the server process of the one that was lost, and is gone when this returns."""

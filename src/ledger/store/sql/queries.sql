@@ -152,3 +152,9 @@ SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid();
 SELECT pg_terminate_backend(pid, 5000) AS gone
 FROM pg_stat_activity
 WHERE pid = %(pid)s AND backend_start = %(backend_start)s;
+
+-- name: witness
+-- The time as the database sees it, and whether it is on another machine: over a socket, or from an address to itself,
+-- it has the same clock as whoever asks.
+SELECT extract(epoch FROM clock_timestamp())::float8 AS at,
+       inet_server_addr() IS DISTINCT FROM inet_client_addr() AS elsewhere;
