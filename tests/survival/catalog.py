@@ -1,0 +1,6 @@
+"""The faults, in the order of the table."""
+
+from tests.survival.faults import killed_service
+from tests.survival.faults.fault import Fault
+
+FAULTS: tuple[Fault, ...] = (killed_service.FAULT,)
