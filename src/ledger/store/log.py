@@ -4,6 +4,7 @@
 process behind it is ended before another one is used (`fence`), so nothing it was told can happen later.
 """
 
+import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -21,11 +22,13 @@ from ledger.past import Past
 from ledger.queries import queries
 from ledger.store.batch import Appended, Row, parameters
 from ledger.store.codec import SNAPSHOT_TOPIC, Metadata, decode, encode_snapshot, evolve_stored
+from ledger.store.standbys import waits_cut_short
 
 Connection = AsyncConnection[Any]
 SQL = queries("ledger.store")
 PAGE = 1_000
 """Events that one query loads for one account."""
+_log = logging.getLogger("credit_ledger.log")
 
 
 class Head(NamedTuple):
@@ -148,9 +151,14 @@ class Reader:
         return {account: Past(tuple(event for _, event in sorted(events.items()))) for account, events in found.items()}
 
     async def executed(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Executed]:
-        """The commands that used some (account, receipt) keys; those that were never used are absent."""
+        """The commands that used some (account, receipt) keys; those that were never used are absent.
+
+        What is found is there for good: no failover can take it away any more.
+        """
         once = dict.fromkeys(keys)
         rows = await self._rows("receipts", accounts=[a for a, _ in once], receipts=[r for _, r in once])
+        if rows:
+            await self.confirm()
         found: dict[tuple[str, str], Executed] = {}
         events: dict[tuple[str, str], list[Event]] = {}
         for row in rows:
@@ -159,6 +167,15 @@ class Reader:
             events.setdefault(key, []).append(event)
             found[key] = Executed(row.account, row.version, row.position, (), metadata, bytes(row.fingerprint))
         return {key: executed._replace(events=tuple(events[key])) for key, executed in found.items()}
+
+    async def confirm(self) -> None:
+        """Wait until the synchronous standbys, if there are any, have what is seen here (standbys.py)."""
+        while True:
+            with waits_cut_short(self._connection) as cut_short:
+                await self._connection.execute(SQL["confirm"], prepare=True)
+            if not cut_short:
+                return
+            _log.warning("%s: waiting again", cut_short[0])
 
     async def stream(self, account_id: str, after: int, limit: int) -> list[StoredRow]:
         """One page of an account's events as stored."""
@@ -190,18 +207,24 @@ class Writer(Reader):
 
     async def append(self, rows: Sequence[Row]) -> Appended:
         """Append a batch in one statement; see ledger.append."""
-        await self._cursor.execute(SQL["append"], parameters(rows), prepare=True)
-        row = await self._cursor.fetchone()
+        with waits_cut_short(self._connection) as cut_short:
+            await self._cursor.execute(SQL["append"], parameters(rows), prepare=True)
+            row = await self._cursor.fetchone()
         assert row is not None
+        if cut_short:
+            await self.confirm()
         first, stale, used = row
         return Appended(first, frozenset(stale), frozenset(n - 1 for n in used))
 
     @asynccontextmanager
     async def exclusively(self) -> AsyncIterator[None]:
         """A transaction that holds the append lock: what is read in it cannot change before it is written."""
-        async with self._connection.transaction():
-            await self._connection.execute("SELECT ledger.lock_appends()", prepare=True)
-            yield
+        with waits_cut_short(self._connection) as cut_short:
+            async with self._connection.transaction():
+                await self._connection.execute("SELECT ledger.lock_appends()", prepare=True)
+                yield
+        if cut_short:
+            await self.confirm()
 
     async def close(self) -> None:
         """Close the connection."""

@@ -137,6 +137,11 @@ LIMIT %(limit)s;
 -- The end of the log; 0 when it is empty.
 SELECT coalesce(max(notification_id), 0) AS position FROM ledger.events;
 
+-- name: confirm
+-- Nothing, except with synchronous standbys: a commit that has something to be waited for, and so is waited for.
+SELECT pg_logical_emit_message(true, 'credit-ledger', ''::text) IS NOT NULL AS waits
+WHERE current_setting('synchronous_standby_names') <> '' AND NOT pg_is_in_recovery();
+
 -- name: save_snapshots
 -- Snapshots are the same whoever writes them.
 INSERT INTO ledger.snapshots (originator_id, originator_version, topic, state)
