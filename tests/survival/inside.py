@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
+from pydantic import SecretStr
 from starlette.types import Message
 
 from api.app import Front, create_app
@@ -74,7 +75,7 @@ def _reply(sent: list[Message]) -> Reply:
 @asynccontextmanager
 async def inside(conninfo: str, **settings: Any) -> AsyncIterator[Inside]:
     """A service on a migrated database, until the block ends."""
-    app = create_app(Settings(admin_key=ADMIN_KEY, **settings), conninfo)
+    app = create_app(Settings(admin_key=SecretStr(ADMIN_KEY), **settings), conninfo)
     assert isinstance(app, Front)
     async with app.app.router.lifespan_context(app.app):
         yield Inside(app)

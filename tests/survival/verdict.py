@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tests.survival.answering import answer_of, says
 from tests.survival.asked import agrees
-from tests.survival.attempts import Attempt, Command
+from tests.survival.attempts import Attempt, Command, Group
 from tests.survival.figures import Figures
 from tests.survival.follower import digest
 from tests.survival.log import Row
@@ -149,13 +149,16 @@ class _Judgement:
             yield f"it was refused when {events[-1].name} had long been recorded under this key"
 
     def _check_atomic(self) -> None:
-        groups = {attempt.together for attempts in self._by_command.values() for attempt in attempts}
-        for group in groups - {None}:
-            assert group is not None
-            done = [ask.command in self._recorded for ask in group.asks]
+        groups: dict[Group, list[bool]] = defaultdict(list)
+        for command, attempts in self._by_command.items():
+            # What was asked elsewhere too tells nothing.
+            together = {attempt.together for attempt in attempts}
+            if len(together) == 1 and (group := together.pop()) is not None:
+                groups[group].append(command in self._recorded)
+        for group, done in groups.items():
             if any(done) and not all(done):
-                ask = group.asks[done.index(False)]
-                self._figures.wrong.append(f"an atomic batch was carried out without {ask.operation} {ask.key}")
+                asks = ", ".join(f"{ask.operation} {ask.key}" for ask in group.asks)
+                self._figures.wrong.append(f"of an atomic batch {done.count(True)} were carried out: {asks}")
 
 
 def _objections_to_yes(attempt: Attempt, events: list[Row]) -> Iterator[str]:
