@@ -16,7 +16,7 @@ from ledger.receipts import receipt_name
 from ledger.settle import settle
 from ledger.snapshots import Snapshots
 from ledger.store.log import EventLog, Executed, Head, StoredRow
-from ledger.store.tips import account_of
+from ledger.store.tips import account_of, hash_of
 from ledger.submissions import Outcome, Recorded, Submission, Unit
 
 
@@ -101,8 +101,9 @@ class Ledger:
             if at is None:
                 now = self.clock()
                 head = await reader.head(account_id)
-                account = account_of(self.cache.get(account_id))
-                if head is not None and (account is None or account.version != head.version):
+                tip = self.cache.get(account_id)
+                account = account_of(tip)
+                if head is not None and hash_of(tip) != head.hash:  # by hash: a failover can make another history
                     account = await reader.load_at(account_id, head.version)
             else:
                 now = at

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from api.embedded_server import packaged_programs
+from ledger import lifeline
 from ledger.service import Ledger
 from ledger.submissions import Recorded
 from tests.postgres import machine_programs
@@ -23,6 +24,12 @@ def pair(request: pytest.FixtureRequest, server_folder: Path) -> Iterator[Pair]:
         pytest.skip("no PostgreSQL of the machine: tested on the embedded one alone")
     with replicated(server_folder, programs) as found:
         yield found
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may take longer than callers are kept."""
+    monkeypatch.setattr(lifeline, "GRACE", 60.0)
 
 
 async def waiting(pair: Pair, word: str) -> int:
@@ -83,3 +90,27 @@ async def test_what_a_restarted_primary_has_alone_is_told_to_nobody(pair: Pair) 
         assert (await looked) is not None
         assert await balance(ledger, "a") == 990
         await sound(ledger)
+
+
+async def test_a_history_that_a_failover_has_taken_back_is_forgotten(server_folder: Path) -> None:
+    """Without synchronous replication what was acknowledged can be lost, but nothing is decided on it."""
+    with replicated(server_folder) as pair:
+        async with Ledger(pair.conninfo).running() as ledger, Ledger(pair.conninfo).running() as other:
+            await open_account(ledger, "a", permanent=1_000)
+            await open_account(ledger, "b", permanent=1_000)
+            pair.cut_off()
+            pair.primary.ask("ALTER SYSTEM RESET synchronous_standby_names")
+            pair.primary.ask("SELECT pg_reload_conf()")
+            for account in "ab":
+                assert isinstance(await deduct(ledger, account, 900, "lost"), Recorded)
+            pair.primary.kill()
+            pair.fail_over()
+            pair.primary.ask("ALTER SYSTEM RESET synchronous_standby_names")
+            pair.primary.ask("SELECT pg_reload_conf()")
+            assert isinstance(await deduct(other, "a", 1, "instead"), Recorded)
+            assert await balance(ledger, "a") == 999
+            assert await balance(ledger, "b") == 1_000
+            for account, left in (("a", 499), ("b", 500)):
+                assert isinstance(await deduct(ledger, account, 500, "after"), Recorded)
+                assert await balance(ledger, account) == left
+            await sound(ledger)

@@ -25,7 +25,7 @@ from ledger.store.chain import Record
 from ledger.store.codec import SNAPSHOT_TOPIC, Metadata, decode, encode_snapshot, evolve_stored
 from ledger.store.sealing import unmasked
 from ledger.store.standbys import waits_cut_short
-from ledger.store.tips import Tip, account_of
+from ledger.store.tips import Tip, account_of, hash_of
 
 Connection = AsyncConnection[Any]
 SQL = queries("ledger.store")
@@ -35,10 +35,11 @@ _log = logging.getLogger("credit_ledger.log")
 
 
 class Head(NamedTuple):
-    """The newest version of an account, and its position in the log."""
+    """The newest version of an account, its position in the log, and its hash, which no other history has."""
 
     version: int
     position: int
+    hash: bytes
 
 
 class Loaded(NamedTuple):
@@ -82,18 +83,22 @@ class Reader:
             return await cursor.fetchall()
 
     async def load(self, known: Mapping[str, Tip | None]) -> dict[str, Loaded]:
-        """Tips brought up to date: from what is known of each (None: nothing), or from snapshot and events."""
+        """Tips brought up to date: from what is known of each (None: nothing), or from snapshot and events.
+
+        What is known and is not in the log, because it was taken back by a failover, is forgotten.
+        """
         tips = dict(known)
         folded = dict.fromkeys(known, 0)
         behind = list(known)
         while behind:
-            versions = [tip.account.version if (tip := tips[name]) else 0 for name in behind]
-            rows = await self._rows("load", accounts=behind, known=versions, snapshot=SNAPSHOT_TOPIC, limit=PAGE)
             counts = dict.fromkeys(behind, 0)
-            for row in rows:
-                account = evolve_stored(account_of(tips[row.account]), row.topic, bytes(row.state))
-                tips[row.account] = Tip(account, row.hash, row.key)
-                counts[row.account] += 1
+            for row in await self._rows("load", **_known_of(tips, behind), snapshot=SNAPSHOT_TOPIC, limit=PAGE):
+                if not row.stands and not counts[row.account]:
+                    tips[row.account] = None
+                if row.version is not None:
+                    account = evolve_stored(account_of(tips[row.account]), row.topic, bytes(row.state))
+                    tips[row.account] = Tip(account, row.hash, row.key)
+                    counts[row.account] += 1
             for name, count in counts.items():
                 folded[name] += count
             behind = [name for name, count in counts.items() if count >= PAGE]
@@ -120,7 +125,7 @@ class Reader:
     async def head(self, account_id: str) -> Head | None:
         """The newest version of an account; None when there is none."""
         rows = await self._rows("head", account=account_id)
-        return Head(rows[0].version, rows[0].position) if rows else None
+        return Head(rows[0].version, rows[0].position, bytes(rows[0].hash)) if rows else None
 
     async def head_at(self, account_id: str, at: datetime) -> Head | None:
         """The newest version recorded at or before a moment: time never runs backwards, so the stream is sorted."""
@@ -131,7 +136,7 @@ class Reader:
             middle = (low + high + 1) // 2
             row = (await self._rows("event", account=account_id, version=middle))[0]
             if decode(row.topic, bytes(row.state))[0].recorded_at <= at:
-                low, found = middle, Head(middle, row.position)
+                low, found = middle, Head(middle, row.position, bytes(row.hash))
             else:
                 high = middle - 1
         return found
@@ -330,6 +335,16 @@ class EventLog:
         }
         async with self._pool.connection() as connection:
             await connection.execute(SQL["save_snapshots"], parameters)
+
+
+def _known_of(tips: Mapping[str, Tip | None], accounts: list[str]) -> dict[str, Any]:
+    """What is known of some accounts, as parameters of the statement `load`."""
+    ends = [tips[account] for account in accounts]
+    return {
+        "accounts": accounts,
+        "known": [tip.account.version if tip else 0 for tip in ends],
+        "hashes": [hash_of(tip) for tip in ends],
+    }
 
 
 def _version_named(subject: str) -> int:
