@@ -19,6 +19,9 @@ from ledger.store.log import EventLog, Executed, Head, StoredRow
 from ledger.store.tips import account_of, hash_of
 from ledger.submissions import Outcome, Recorded, Submission, Unit
 
+_LAST_WORD = 1.0
+"""Seconds that the last hint may take."""
+
 
 class AccountAt(NamedTuple):
     """An account at a moment: what time had taken by then is taken, whether recorded or not."""
@@ -61,6 +64,8 @@ class Ledger:
             yield self
         finally:
             await self.committer.stop()
+            self.news.end()
+            await asyncio.wait(beside[1:], timeout=_LAST_WORD)
             for task in beside:
                 task.cancel()
             await self._snapshots.write()
@@ -123,9 +128,9 @@ class Ledger:
     async def stream(self, account_id: str, after: int, limit: int) -> list[StoredRow]:
         """One page of an account's events as stored."""
         async with self.log.reader() as reader:
-            return await reader.stream(account_id, after, limit)
+            return await self.log.for_good(reader, await reader.stream(account_id, after, limit))
 
     async def events(self, after: int, limit: int, types: Sequence[str] | None) -> list[StoredRow]:
         """One page of the whole log as stored."""
         async with self.log.reader() as reader:
-            return await reader.log(after, limit, types)
+            return await self.log.for_good(reader, await reader.log(after, limit, types))

@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
@@ -69,6 +69,9 @@ class StoredRow(NamedTuple):
     version: int
     topic: str
     state: bytes
+
+
+Positioned = TypeVar("Positioned", StoredRow, Record)
 
 
 class Reader:
@@ -266,6 +269,8 @@ class EventLog:
 
     def __init__(self, conninfo: str, *, readers: int = 4) -> None:
         self._conninfo = conninfo
+        self._safe = 0
+        """Up to this position no failover takes anything back."""
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             conninfo,
             min_size=1,
@@ -323,6 +328,14 @@ class EventLog:
         except BaseException:
             await connection.close()
             raise
+
+    async def for_good(self, reader: Reader, rows: list[Positioned]) -> list[Positioned]:
+        """Rows that `reader` has read, when no failover can take them back any more: whoever follows keeps them."""
+        last = max((row.position for row in rows), default=0)
+        if last > self._safe:
+            await reader.confirm()
+            self._safe = max(self._safe, last)
+        return rows
 
     async def save_snapshots(self, tips: Sequence[Tip]) -> None:
         """Keep the states of some accounts, to load them from."""

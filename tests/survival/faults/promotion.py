@@ -1,7 +1,8 @@
 """The primary falls under load, its synchronous standby is promoted, a new standby is made of it; and again.
 
-What was acknowledged is on the standby. The wicked turns are those in which the primary knew more than the standby: it was
-started again, or the wait for the standby was cancelled, and whoever looked there saw commits that nobody may be told of.
+What was acknowledged is on the standby. The wicked turns are those in which the primary knew more than the standby: it
+was started again, or the wait for the standby was cancelled, and whoever looked there saw commits that nobody may be
+told of.
 """
 
 import asyncio
@@ -32,19 +33,21 @@ async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figur
     showing.begin("promoting", times, "standbys")
     fallen: Counter[str] = Counter()
     with ground.folder() as folder, replicated(folder) as pair:
-        async with serving(pair.conninfo, folder, plan.chance("service"), workers=WORKERS) as service:
-            async with trial(pair.conninfo, service.connect, plan) as held:
-                for number in range(times):
-                    await held.more(chance.choice((20, 100, 300)))
-                    words = falls[number % len(falls)]
-                    await FALLS[words](pair, chance)
-                    await asyncio.to_thread(pair.fail_over)
-                    await asyncio.sleep(chance.uniform(0, ALONE))
-                    await asyncio.to_thread(pair.attach)
-                    fallen[words] += 1
-                    showing.reach(number + 1)
-                await held.more(100)
-                await service.until_ready()
+        async with (
+            serving(pair.conninfo, folder, plan.chance("service"), workers=WORKERS) as service,
+            trial(pair.conninfo, service.connect, plan) as held,
+        ):
+            for number in range(times):
+                await held.more(chance.choice((20, 100, 300)))
+                words = falls[number % len(falls)]
+                await FALLS[words](pair, chance)
+                await asyncio.to_thread(pair.fail_over)
+                await asyncio.sleep(chance.uniform(0, ALONE))
+                await asyncio.to_thread(pair.attach)
+                fallen[words] += 1
+                showing.reach(number + 1)
+            await held.more(100)
+            await service.until_ready()
     held.figures.remarks.append("the primary was " + ", ".join(f"{words} {n} times" for words, n in fallen.items()))
     return held.figures
 
