@@ -1,6 +1,12 @@
 """The faults, in the order of the table."""
 
-from tests.survival.faults import cut_connection, killed_service, promotion
+from tests.survival.faults import crashed_postgres, cut_connection, killed_service, promotion, repeated_request
 from tests.survival.faults.fault import Fault
 
-FAULTS: tuple[Fault, ...] = (killed_service.FAULT, cut_connection.FAULT, promotion.FAULT)
+FAULTS: tuple[Fault, ...] = (
+    killed_service.FAULT,
+    crashed_postgres.FAULT,
+    cut_connection.FAULT,
+    repeated_request.FAULT,
+    promotion.FAULT,
+)

@@ -1,7 +1,8 @@
 """The load: callers that ask one thing after the other, and repeat what has no known outcome until it has one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 
 from tests.survival.attempts import Attempt, Group, Notebook
@@ -15,19 +16,36 @@ SETTLING = 120.0
 """Seconds after the end of a run in which everything must get a known outcome."""
 
 
+Manner = Callable[["Load", Wire, Group, random.Random], Awaitable[list[Attempt]]]
+"""How a caller sends what it asks for, one time or several; gives what one of the answers said."""
+
+
+async def once(load: "Load", wire: Wire, group: Group, chance: random.Random) -> list[Attempt]:
+    """As most callers do."""
+    return await load.send(wire, group)
+
+
 class Load:
     """Callers at work."""
 
     def __init__(
-        self, connect: Callable[[], Wire], plan: Plan, repertoire: Repertoire | None = None, callers: int = CALLERS
+        self,
+        connect: Callable[[], Wire],
+        plan: Plan,
+        repertoire: Repertoire | None = None,
+        callers: int = CALLERS,
+        manner: Manner = once,
     ) -> None:
         self.notebook = Notebook()
         self.repertoire = repertoire or Repertoire()
         self._connect = connect
         self._plan = plan
         self._callers = callers
+        self._manner = manner
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
+        self._later: set[asyncio.Task[object]] = set()
+        self._spare: list[Wire] = []
 
     def start(self) -> None:
         """Let the callers begin."""
@@ -46,12 +64,44 @@ class Load:
     async def stop(self) -> None:
         """Ask for nothing new; returns when everything that was asked has a known outcome, or never will."""
         self._stopping = True
-        _, late = await asyncio.wait(self._tasks, timeout=SETTLING)
+        _, late = await asyncio.wait([*self._tasks, *self._later], timeout=SETTLING)
         for task in late:
             task.cancel()
-        for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
+        for outcome in await asyncio.gather(*self._tasks, *self._later, return_exceptions=True):
             if isinstance(outcome, Exception):
                 raise outcome
+        self._hang_up()
+
+    def abandon(self) -> None:
+        """Stop at once, whatever is known."""
+        for task in [*self._tasks, *self._later]:
+            task.cancel()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        for wire in self._spare:
+            wire.close()
+
+    async def send(self, wire: Wire, group: Group) -> list[Attempt]:
+        """Send a group once, put down what is answered, and learn from it."""
+        attempts = await send(wire, group, self.notebook)
+        for attempt in attempts:
+            self.repertoire.learn(attempt)
+        return attempts
+
+    async def send_elsewhere(self, group: Group) -> list[Attempt]:
+        """The same over a connection of its own."""
+        wire = self._spare.pop() if self._spare else self._connect()
+        try:
+            return await self.send(wire, group)
+        finally:
+            self._spare.append(wire)
+
+    def later(self, work: Coroutine[object, object, object]) -> None:
+        """Something that nobody waits for before the end."""
+        task = asyncio.create_task(work)
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
 
     async def _call(self, name: str) -> None:
         chance = self._plan.chance(name)
@@ -60,7 +110,7 @@ class Load:
             while not self._stopping:
                 group = self.repertoire.next(chance)
                 pause = 0.02
-                while asks := unsettled(await self._send(wire, group)):
+                while asks := unsettled(await self._manner(self, wire, group, chance)):
                     # An atomic batch goes again as it was; of another one only what is not known.
                     group = group if group.atomic else Group(asks)
                     await asyncio.sleep(pause * chance.uniform(0.5, 1.5))
@@ -68,24 +118,21 @@ class Load:
         finally:
             wire.close()
 
-    async def _send(self, wire: Wire, group: Group) -> list[Attempt]:
-        attempts = await send(wire, group, self.notebook)
-        for attempt in attempts:
-            self.repertoire.learn(attempt)
-        return attempts
-
 
 @asynccontextmanager
 async def under_load(
-    connect: Callable[[], Wire], plan: Plan, repertoire: Repertoire | None = None, callers: int = CALLERS
+    connect: Callable[[], Wire],
+    plan: Plan,
+    repertoire: Repertoire | None = None,
+    callers: int = CALLERS,
+    manner: Manner = once,
 ) -> AsyncIterator[Load]:
     """A load while the block runs; after it everything is settled, as far as it can be."""
-    load = Load(connect, plan, repertoire, callers)
+    load = Load(connect, plan, repertoire, callers, manner)
     load.start()
     try:
         yield load
     except BaseException:
-        for task in load._tasks:
-            task.cancel()
+        load.abandon()
         raise
     await load.stop()

@@ -77,6 +77,11 @@ class Repertoire:
         }
 
     @property
+    def asked(self) -> int:
+        """Commands that were asked so far, those that open accounts aside."""
+        return self._number
+
+    @property
     def accounts(self) -> list[str]:
         """The accounts that there are or may be."""
         return self._names
@@ -87,6 +92,8 @@ class Repertoire:
         if draw < 0.93:
             return Group((self.ask(chance),))
         asks = tuple(self.ask(chance) for _ in range(chance.randint(2, 12)))
+        if chance.random() < 0.2:
+            asks += (chance.choice(asks),)  # a batch may name a command twice
         return Group(asks, atomic=draw > 0.97 and all(ask.operation != "open" for ask in asks))
 
     def ask(self, chance: random.Random) -> Ask:

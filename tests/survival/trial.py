@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from tests.survival.figures import Figures
 from tests.survival.follower import Follower, following
-from tests.survival.load import CALLERS, Load, under_load
+from tests.survival.load import CALLERS, Load, Manner, once, under_load
 from tests.survival.log import read_log
 from tests.survival.plan import Plan
 from tests.survival.projected import projections_differ
@@ -37,6 +37,7 @@ async def trial(
     *,
     repertoire: Repertoire | None = None,
     callers: int = CALLERS,
+    manner: Manner = once,
 ) -> AsyncIterator[Trial]:
     """A load and a follower while the block runs; then everything is settled and `figures` hold the verdict.
 
@@ -44,7 +45,7 @@ async def trial(
     by itself, and must run its projector.
     """
     async with following(connect) as follower:
-        async with under_load(connect, plan, repertoire, callers) as load:
+        async with under_load(connect, plan, repertoire, callers, manner) as load:
             held = Trial(load, follower)
             yield held
         held.figures = await verdict_on(conninfo, load, follower)
