@@ -1,6 +1,13 @@
 """The faults, in the order of the table."""
 
-from tests.survival.faults import crashed_postgres, cut_connection, killed_service, promotion, repeated_request
+from tests.survival.faults import (
+    crashed_postgres,
+    cut_connection,
+    full_disk,
+    killed_service,
+    promotion,
+    repeated_request,
+)
 from tests.survival.faults.fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
@@ -9,4 +16,5 @@ FAULTS: tuple[Fault, ...] = (
     cut_connection.FAULT,
     repeated_request.FAULT,
     promotion.FAULT,
+    full_disk.FAULT,
 )
