@@ -1,11 +1,10 @@
 """The service as an ASGI application: the routes, the wiring and what runs beside them."""
 
 import asyncio
-import ctypes
 import logging
+import multiprocessing
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -25,6 +24,7 @@ from api.garbage import settle_garbage
 from api.keys import KeyRing
 from api.openapi import BATCH_DOCUMENTATION, command_documentation, describe
 from api.operations import OPERATIONS, Defaults, Operation
+from api.parent import end_with
 from api.problems import Problem, from_pydantic
 from api.refusals import keep_refusals, write_refusals
 from api.requests import Reply, send_reply
@@ -39,8 +39,6 @@ from ledger.lifeline import LOST
 from ledger.service import Ledger
 from projections.views import NotBuilt, NotYetVisible, Views
 
-_PR_SET_PDEATHSIG = 1
-"""See prctl(2)."""
 _LAST_WORD = 2.0
 """Seconds that what runs beside may take to end: in Python 3.11 a library's `wait_for` can forget a cancellation."""
 
@@ -206,8 +204,10 @@ def from_environment() -> ASGIApp:
 
 def _can_be_stopped() -> None:
     """Until it serves, a worker is stopped as any process is: it was forked with its parent's handlers, which only
-    take notes. And a parent that is killed cannot stop its workers; the kernel does it (on Linux)."""
+    take notes. A parent that is killed takes its workers with it, on the spot: the server can hang for ever in a worker
+    that is told to stop while it starts, and nobody would be left to end that one."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    parent = multiprocessing.parent_process()
+    if parent is not None and parent.pid is not None:
+        end_with(parent.pid, signal.SIGKILL)

@@ -14,7 +14,8 @@ def projecting(conninfo: str) -> Iterator[None]:
     """A projector until the block ends."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_LEDGER_")}
     environment["CREDIT_LEDGER_DATABASE_URL"] = as_url(conninfo)
-    process = subprocess.Popen([sys.executable, "-m", "api.projector"], env=environment, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "api.projector", str(os.getpid())]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     try:
         yield
     finally:

@@ -75,12 +75,13 @@ class Serving:
     async def keep(self) -> None:
         """Start it, and start it again whenever it ends, until cancelled."""
         while True:
-            process = self._start()
+            process = self.start()
             while process.poll() is None:  # noqa: ASYNC110  # a process, not an event
                 await asyncio.sleep(LOOKS)
             await asyncio.sleep(self._chance.uniform(0, LONGEST_REST))
 
-    def _start(self) -> "subprocess.Popen[bytes]":
+    def start(self) -> "subprocess.Popen[bytes]":
+        """Start it, whatever became of it before."""
         self.starts += 1
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(

@@ -17,6 +17,8 @@ WAYS: tuple[Crash, ...] = ("immediate stop", "postmaster killed", "server proces
 LONG = 6.5
 """Seconds without a database that no service waits for: callers are told."""
 SELDOM = 0.05
+BETWEEN = (1, 30, 200, 600)
+"""Answers that come before the next blow."""
 
 
 async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figures:
@@ -30,7 +32,7 @@ async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figur
             trial(server.conninfo, service.connect, plan) as held,
         ):
             for number in range(times):
-                await held.more(chance.choice((1, 20, 100, 300)))
+                await held.more(chance.choice(BETWEEN))
                 way = WAYS[number % len(WAYS)]
                 made[way] += 1
                 await asyncio.to_thread(server.crash, way, chance)

@@ -11,6 +11,8 @@ from tests.survival.serving import Serving, kill, serving
 from tests.survival.trial import trial
 
 WORKERS = 2
+BETWEEN = (1, 30, 200, 600)
+"""Answers that come before the next blow."""
 
 
 async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figures:
@@ -21,7 +23,7 @@ async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figur
         async with serving(conninfo, folder, plan.chance("service"), workers=WORKERS) as service:
             async with trial(conninfo, service.connect, plan) as held:
                 for number in range(times):
-                    await held.more(chance.choice((1, 20, 100, 300)))
+                    await held.more(chance.choice(BETWEEN))
                     kill(_victim(service, chance))
                     showing.reach(number + 1)
                 await held.more(100)
