@@ -184,6 +184,14 @@ def decode_event(topic: str, state: bytes) -> Event:
     return _event(topic, orjson.loads(state))
 
 
+def decode_exactly(topic: str, state: bytes) -> tuple[Event, Metadata]:
+    """The same as `decode`, for auditors: ValueError also for bytes that are not canonical JSON."""
+    stored = orjson.loads(state)
+    if orjson.dumps(stored, option=orjson.OPT_SORT_KEYS) != state:
+        raise ValueError("its bytes are not canonical JSON")
+    return _event(topic, stored), Metadata(**stored["metadata"])
+
+
 def _event(topic: str, stored: dict[str, Any]) -> Event:
     kind = TOPICS.get(topic)
     if kind is None:
