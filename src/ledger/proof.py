@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ledger.merkle import Frontier, leaves
-from ledger.notes import Checkpoint
+from ledger.checkpoint import Checkpoint
 from ledger.receipts import is_fingerprint, receipt_name
 from ledger.store.chain import GENESIS, Record
 from ledger.store.codec import decode_exactly

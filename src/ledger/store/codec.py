@@ -69,7 +69,7 @@ def balance_to_json(balance: Balance) -> dict[str, Any]:
     return result
 
 
-def _balance(data: dict[str, Any]) -> Balance:
+def balance_from_json(data: dict[str, Any]) -> Balance:
     expire_at = data.get("subscription_expire_at")
     return Balance(
         data["subscription_credits"], data["permanent_credits"], data["held"], expire_at and _time(expire_at)
@@ -132,7 +132,7 @@ _TO_JSON: dict[str, Callable[[Any], Any]] = {
     "returns": _parts_to_json,
 }
 _FROM_JSON: dict[str, Callable[[Any], Any]] = {
-    "balance": _balance,
+    "balance": balance_from_json,
     "draws": _draws,
     "from_hold": _draws,
     "from_lots": _draws,
@@ -256,7 +256,7 @@ def decode_snapshot(state: bytes) -> Account:
         data["version"],
         _time(data["recorded_at"]),
         data["standing"],
-        _balance(data["balance"]),
+        balance_from_json(data["balance"]),
         tuple(map(_lot, data["lots"])),
         holds,
     )
