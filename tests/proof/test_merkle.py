@@ -224,7 +224,7 @@ def test_a_proof_is_made_from_any_kept_subtrees() -> None:
 
 @given(st.data())
 def test_a_proof_does_not_fit_a_tree_of_another_height(data: st.DataObject) -> None:
-    """A smaller tree's proof leads to its root, which must not pass for that of a larger one, nor the other way round."""
+    """A smaller tree's proof leads to its root, which must not pass for a larger one's; nor the other way round."""
     size = data.draw(st.integers(1, LARGEST))
     index, old = data.draw(st.integers(0, size - 1)), data.draw(st.integers(1, size))
     other = data.draw(st.integers(index + 1, 4 * LARGEST).filter(lambda other: _height(other) != _height(size)))
