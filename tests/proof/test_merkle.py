@@ -220,3 +220,18 @@ def test_a_proof_is_made_from_any_kept_subtrees() -> None:
     assert assemble(inclusion_path(37, size), hashes) == inclusion_proof(LEAVES, 37, size)
     assert assemble(consistency_path(37, size), hashes) == consistency_proof(LEAVES, 37, size)
     assert hashes[Node(1, 0)] == node(LEAVES[0], LEAVES[1])
+
+
+@given(st.data())
+def test_a_proof_does_not_fit_a_tree_of_another_height(data: st.DataObject) -> None:
+    """A smaller tree's proof leads to its root, which must not pass for a larger one's; nor the other way round."""
+    size = data.draw(st.integers(1, LARGEST))
+    index, old = data.draw(st.integers(0, size - 1)), data.draw(st.integers(1, size))
+    other = data.draw(st.integers(index + 1, 4 * LARGEST).filter(lambda other: _height(other) != _height(size)))
+    assert not verify_inclusion(LEAVES[index], index, other, inclusion_proof(LEAVES, index, size), ROOTS[size])
+    if other > old:
+        assert not verify_consistency(old, other, ROOTS[old], ROOTS[size], consistency_proof(LEAVES, old, size))
+
+
+def _height(size: int) -> int:
+    return (size - 1).bit_length()
