@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from ledger.merkle import Frontier, leaves
 from ledger.checkpoint import Checkpoint
-from ledger.receipts import is_fingerprint, receipt_name
+from ledger.merkle import Frontier, leaves
+from ledger.receipts import receipt_name
 from ledger.store.chain import GENESIS, Record
 from ledger.store.codec import decode_exactly
 
@@ -48,8 +48,8 @@ class Place(NamedTuple):
 class Breach(Exception):
     """The first place that does not hold; its text is one sentence that names it.
 
-    `what` is one word for what does not hold: position, version, hash, state, time, receipt, root, checkpoint, signature,
-    file, statement or tree.
+    `what` is one word for what does not hold: position, version, hash, state, time, receipt, root, checkpoint, tree,
+    line or statement.
     """
 
     def __init__(
@@ -105,8 +105,8 @@ def follow(record: Record, head: Head) -> Head:
     if key is None or record.receipt != receipt_name(metadata.operation, key):
         asked = f"{metadata.operation}:{key}"
         raise _at(record, "receipt", "its receipt is not the one of its command", asked, record.receipt)
-    if record.fingerprint is None or not is_fingerprint(record.fingerprint):
-        raise _at(record, "receipt", "its receipt has no fingerprint that could be one")
+    if not record.fingerprint:
+        raise _at(record, "receipt", "its receipt does not say what was asked for")
     if record.command_events is None or not 1 <= record.command_events <= version - head.receipt:
         there = f"1 to {version - head.receipt}"
         raise _at(record, "receipt", "its command cannot have so many events", there, record.command_events)

@@ -47,11 +47,6 @@ def fingerprint(values: Sequence[object]) -> bytes:
     return whole + pack(f">{len(parts)}I", *map(crc32, parts))
 
 
-def is_fingerprint(print_: bytes) -> bool:
-    """Whether bytes are as long as a fingerprint can be."""
-    return len(print_) >= _WHOLE and (len(print_) - _WHOLE) % _FIELD == 0
-
-
 def _part(value: object) -> bytes:
     """One value in bytes; the quotation mark keeps an empty text apart from none, and "5" from 5."""
     if value is None:

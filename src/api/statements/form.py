@@ -2,7 +2,7 @@
 
 As a file it is exactly one text, canonical JSON: {"signature": ..., "statement": {...}}. What is in it proves itself by
 the hash chain, the Merkle tree and the checkpoint; the period and the readable texts are the word of the ledger, which
-signs the whole. This file gives it its form; statement_check.py judges one.
+signs the whole. This file gives it its form; judging.py judges one.
 """
 
 from base64 import b64decode, b64encode
@@ -62,8 +62,8 @@ class Statement:
     after: Proven | None
     """The first event after the period, if there is one already."""
     checkpoint: str
-    rotations: tuple[str, ...]
-    """What leads from an older key to the one that signed."""
+    notices: tuple[str, ...]
+    """All notices of the ledger: they lead from an older key to the one that signed."""
     verifying_key: str
     texts: Texts
     made_at: datetime
@@ -88,7 +88,7 @@ def body_of(statement: Statement) -> bytes:
         "events": [_proven_to_json(event) for event in statement.events],
         "after": _proven_to_json(statement.after),
         "checkpoint": statement.checkpoint,
-        "rotations": statement.rotations,
+        "notices": statement.notices,
         "verifying_key": statement.verifying_key,
         "texts": {str(version): texts for version, texts in statement.texts.items()},
         "made_at": statement.made_at,
@@ -143,7 +143,7 @@ def _statement(members: dict[str, Any]) -> Statement:
         events=tuple(filter(None, map(_proven, members["events"]))),
         after=_proven(members["after"]),
         checkpoint=_text(members["checkpoint"]),
-        rotations=tuple(map(_text, members["rotations"])),
+        notices=tuple(map(_text, members["notices"])),
         verifying_key=_text(members["verifying_key"]),
         texts={int(version): texts for version, texts in members["texts"].items()},
         made_at=datetime.fromisoformat(members["made_at"]),
