@@ -174,6 +174,10 @@ class Reader:
         rows = await self._rows("log", after=after, upto=upto, limit=limit, types=names)
         return [StoredRow(*row) for row in rows]
 
+    async def accounts(self, after: str, limit: int) -> list[str]:
+        """The accounts above one, in the order of their ids; the first ones are above an empty id."""
+        return [row.id for row in await self._rows("accounts", after=after, limit=limit)]
+
     async def last_position(self) -> int:
         """The end of the log; 0 when it is empty."""
         return int((await self._rows("last_position"))[0].position)
