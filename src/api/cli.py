@@ -1,4 +1,4 @@
-"""The command line: `credit-ledger serve`, `migrate`, `keys`, `import`, `check`, `rebuild`."""
+"""The command line: `credit-ledger serve`, `migrate`, `keys`, `import`, `check`, `rebuild`, `erase`."""
 
 import logging
 import os
@@ -12,6 +12,7 @@ import typer
 
 from api.check_command import add_check
 from api.embedded_server import EmbeddedPostgresError
+from api.erase_command import add_erase
 from api.export.command import add_export
 from api.import_command import add_import
 from api.keys import SCOPES, ApiKey, create_key, list_keys, revoke_key
@@ -115,6 +116,7 @@ def revoke(prefix: Annotated[str, typer.Argument(help="The key's prefix, as `key
 add_import(app, _settings)
 add_check(app, _settings)
 add_rebuild(app, _settings)
+add_erase(app, _settings)
 add_export(app, _settings)
 
 

@@ -38,6 +38,7 @@ from ledger.events import (
     HoldReleased,
     PaymentRecorded,
     PaymentRefunded,
+    TextsErased,
 )
 from ledger.holds import Fate, Returns
 from ledger.lots import Draws
@@ -171,7 +172,7 @@ def _sums(accounts: Accounts, event: Event, currencies: Mapping[str, str]) -> _S
             return _paid(sums, accounts, -event.amount_minor, currencies[event.payment_id])
         case AccountOpened() | HoldExtended():
             return sums
-        case AccountFrozen() | AccountUnfrozen() | AccountClosed():
+        case AccountFrozen() | AccountUnfrozen() | AccountClosed() | TextsErased():
             return sums
     assert_never(event)
 
