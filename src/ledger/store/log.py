@@ -180,6 +180,10 @@ class Reader:
         rows = await self._rows("log", after=after, upto=upto, limit=limit, types=names)
         return [StoredRow(*row) for row in rows]
 
+    async def accounts(self, after: str, limit: int) -> list[str]:
+        """The accounts above one, in the order of their ids; the first ones are above an empty id."""
+        return [row.id for row in await self._rows("accounts", after=after, limit=limit)]
+
     async def records(self, after: int, upto: int, limit: int) -> list[Record]:
         """One page of the whole log, every column."""
         return [Record(*row) for row in await self._rows("records", after=after, upto=upto, limit=limit)]

@@ -1,0 +1,92 @@
+"""One export: from the log into what was asked for."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from api.export.beancount import Beancount
+from api.export.files import whole_file
+from api.export.hledger import Hledger
+from api.export.journals import Journals
+from api.export.log_export import export_log
+from api.export.notation import Notation
+from api.export.sources import Source
+from api.export.tables import CsvEntries, Period, Sink
+from ledger.feed import Logged
+
+
+class Format(StrEnum):
+    """What can be written."""
+
+    JSONL = "jsonl"
+    BUNDLE = "bundle"
+    CSV = "csv"
+    PARQUET = "parquet"
+    BEANCOUNT = "beancount"
+    HLEDGER = "hledger"
+
+
+LOGS = (Format.JSONL, Format.BUNDLE)
+TABLES = (Format.CSV, Format.PARQUET)
+_NOTATIONS: dict[Format, type[Notation]] = {Format.BEANCOUNT: Beancount, Format.HLEDGER: Hledger}
+
+
+class Wanted(NamedTuple):
+    """What is to be written, and where."""
+
+    format: Format
+    to: Path
+    after: int | None
+    accounts: Sequence[str]
+    period: Period
+
+
+class Done(NamedTuple):
+    """What was written."""
+
+    position: int
+    """Up to where the log is in it."""
+    events: int
+    """Those that were read."""
+    what: str
+    lines: int
+    """Events, entries or lines of a journal that were written: `what` says which."""
+
+
+async def export(source: Source, wanted: Wanted) -> Done:
+    """Write it. Raises CannotGoOn, NoSuchAccount, UnreadableEvent and OSError."""
+    if wanted.format in LOGS:
+        exported = await export_log(source, wanted.to, wanted.after)
+        return Done(exported.upto, exported.events, "events", exported.events)
+    events = 0
+    with whole_file(wanted.to) as file, _closing(_sink(file, source, wanted)) as sink:
+        async for page in _pages(source, wanted):
+            events += len(page)
+            sink.write(page)
+    return Done(source.upto, events, "entries" if wanted.format in TABLES else "lines", sink.lines)
+
+
+@contextmanager
+def _closing(sink: Sink) -> Iterator[Sink]:
+    """What is left is written when all went well; a file that is not whole is not kept anyway."""
+    yield sink
+    sink.close()
+
+
+def _sink(file: BinaryIO, source: Source, wanted: Wanted) -> Sink:
+    if wanted.format in _NOTATIONS:
+        return Journals(file, _NOTATIONS[wanted.format](), f"Credits at position {source.upto} of the log")
+    if wanted.format is Format.CSV:
+        return CsvEntries(file, wanted.period)
+    parquet: Any = import_module("api.export.parquet")  # as late as that: see there
+    sink: Sink = parquet.ParquetEntries(file, wanted.period)
+    return sink
+
+
+def _pages(source: Source, wanted: Wanted) -> AsyncIterator[list[Logged]]:
+    if wanted.accounts or wanted.format in _NOTATIONS:
+        return source.by_account(wanted.accounts)
+    return source.by_position()
