@@ -16,6 +16,7 @@ from api.erase_command import add_erase
 from api.export.command import add_export
 from api.import_command import add_import
 from api.keys import SCOPES, ApiKey, create_key, list_keys, revoke_key
+from api.log_import_command import add_log_import
 from api.rebuild_command import add_rebuild
 from api.server import database
 from api.server import serve as serve_until_stopped
@@ -118,6 +119,7 @@ add_check(app, _settings)
 add_rebuild(app, _settings)
 add_erase(app, _settings)
 add_export(app, _settings)
+add_log_import(app, _settings)
 
 
 def _as_json(key: ApiKey) -> dict[str, object]:

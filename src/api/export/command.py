@@ -38,6 +38,10 @@ From = Annotated[
     str | None, typer.Option("--from", metavar="TIME", help="csv, parquet: what was recorded at or after this time.")
 ]
 Until = Annotated[str | None, typer.Option(metavar="TIME", help="csv, parquet: what was recorded before this time.")]
+Keys = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="jsonl, bundle: the keys of all texts too, for a move to another machine."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON, for programs.")]
 
 
@@ -53,11 +57,12 @@ def add_export(app: typer.Typer, load_settings: Callable[[], Settings]) -> None:
         account: Account = None,
         from_: From = None,
         until: Until = None,
+        keys: Keys = None,
         json: Json = False,
     ) -> None:
         """Write the log as it is stored, a table of entries, or journals for plain-text accounting."""
         period = Period(_moment("--from", from_), _moment("--until", until))
-        wanted = Wanted(format_, to, after, list(dict.fromkeys(account or [])), period)
+        wanted = Wanted(format_, to, after, list(dict.fromkeys(account or [])), period, keys)
         _check(wanted)
         began = monotonic()
         with _explained(to), showing_progress() as showing, database(load_settings()) as conninfo:
@@ -65,6 +70,8 @@ def add_export(app: typer.Typer, load_settings: Callable[[], Settings]) -> None:
             done = asyncio.run(_export(conninfo, wanted, showing))
         summary = _as_json(wanted, done, monotonic() - began) if json else _as_text(wanted, done)
         typer.echo(summary, err=to == STDOUT)
+        if keys is not None:
+            typer.echo(f"{keys} opens every text: keep it apart from the log, and destroy it soon", err=True)
 
 
 def _moment(option: str, text: str | None) -> datetime | None:
@@ -91,6 +98,10 @@ def _check(wanted: Wanted) -> None:
         raise typer.BadParameter("the log is of all accounts; see `credit-ledger statement`", param_hint="--account")
     if wanted.period != Period(None, None) and wanted.format not in TABLES:
         raise typer.BadParameter("only csv and parquet can be of a period", param_hint="--from, --until")
+    if wanted.keys is not None and wanted.format not in LOGS:
+        raise typer.BadParameter("only jsonl and bundle can have keys beside them", param_hint="--keys")
+    if wanted.to == STDOUT and wanted.format is Format.BUNDLE:
+        raise typer.BadParameter("a bundle is a folder", param_hint="--to")
 
 
 async def _export(conninfo: str, wanted: Wanted, showing: Showing) -> Done:
@@ -123,7 +134,8 @@ def _explained(to: Path) -> Iterator[None]:
 
 
 def _as_text(wanted: Wanted, done: Done) -> str:
-    return f"exported {done.lines:,} {done.what} up to position {done.position:,} to {wanted.to}"
+    said = f"exported {done.lines:,} {done.what} up to position {done.position:,} to {wanted.to}"
+    return said if done.keys is None else f"{said}, and {done.keys:,} keys to {wanted.keys}"
 
 
 def _as_json(wanted: Wanted, done: Done, seconds: float) -> str:
@@ -133,6 +145,7 @@ def _as_json(wanted: Wanted, done: Done, seconds: float) -> str:
         "position": done.position,
         "events": done.events,
         done.what: done.lines,
+        "keys": done.keys,
         "seconds": round(seconds, 3),
     }
     return orjson.dumps(summary).decode()

@@ -15,6 +15,7 @@ from api.export.log_export import export_log
 from api.export.notation import Notation
 from api.export.sources import Source
 from api.export.tables import CsvEntries, Period, Sink
+from api.export.text_keys import export_keys
 from ledger.feed import Logged
 
 
@@ -42,6 +43,7 @@ class Wanted(NamedTuple):
     after: int | None
     accounts: Sequence[str]
     period: Period
+    keys: Path | None
 
 
 class Done(NamedTuple):
@@ -54,13 +56,16 @@ class Done(NamedTuple):
     what: str
     lines: int
     """Events, entries or lines of a journal that were written: `what` says which."""
+    keys: int | None = None
+    """Keys of texts that were written; None when they were not asked for."""
 
 
 async def export(source: Source, wanted: Wanted) -> Done:
     """Write it. Raises CannotGoOn, NoSuchAccount, UnreadableEvent and OSError."""
     if wanted.format in LOGS:
         exported = await export_log(source, wanted.to, wanted.after)
-        return Done(exported.upto, exported.events, "events", exported.events)
+        keys = await export_keys(source.log, wanted.keys) if wanted.keys else None
+        return Done(exported.upto, exported.events, "events", exported.events, keys)
     events = 0
     with whole_file(wanted.to) as file, _closing(_sink(file, source, wanted)) as sink:
         async for page in _pages(source, wanted):

@@ -1,12 +1,14 @@
 """Where exports read: the log by position, or account by account, a page at a time.
 
-Up to a position that is fixed at the start: what is appended meanwhile is not in it.
+Up to a position that is fixed at the start: what is appended meanwhile is not in it. Texts are as they were written, as
+far as their keys are there.
 """
 
 from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
 from api.progress import Showing
+from api.texts import readable_events
 from ledger.feed import Feed, Logged, read, streams
 from ledger.store.log import EventLog
 
@@ -38,7 +40,7 @@ class Source(NamedTuple):
         self.showing.begin("exporting", self.upto - begin, "events")
         while after < self.upto:
             rows = await self.feed.rows(after, self.upto, PAGE)
-            yield read(rows)
+            yield await readable_events(self.log, read(rows))
             after = rows[-1].position
             self.showing.reach(after - begin)
 
@@ -52,7 +54,7 @@ class Source(NamedTuple):
             async with self.log.connection() as connection:
                 async for rows in streams(connection, names, self.upto, PAGE):
                     done += len(rows)
-                    yield read(rows)
+                    yield await readable_events(self.log, read(rows))
                     self.showing.reach(done)
             yield []
 

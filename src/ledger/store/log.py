@@ -36,6 +36,13 @@ class Head(NamedTuple):
     position: int
 
 
+class End(NamedTuple):
+    """The version and the hash of an account's last event: what the next one is chained to."""
+
+    version: int
+    hash: bytes
+
+
 class Loaded(NamedTuple):
     """The tip of an account, up to date (None: it does not exist), and how many rows that took."""
 
@@ -195,6 +202,15 @@ class Reader:
     async def text_keys(self, accounts: Collection[str]) -> dict[str, bytes]:
         """The keys of the texts of some accounts; one that has none, or no more, is absent."""
         return {row.account: row.key for row in await self._rows("text_keys", accounts=list(accounts))}
+
+    async def all_text_keys(self, after: str, limit: int) -> dict[str, bytes]:
+        """A page of all keys of texts: those of accounts above one, in the order of their ids."""
+        return {row.account: row.key for row in await self._rows("all_text_keys", after=after, limit=limit)}
+
+    async def ends(self, accounts: Collection[str]) -> dict[str, End]:
+        """Where the streams of some accounts end; one that has no event is absent."""
+        rows = await self._rows("ends", accounts=list(accounts))
+        return {row.account: End(row.version, bytes(row.hash)) for row in rows}
 
     async def last_position(self) -> int:
         """The end of the log; 0 when it is empty."""

@@ -162,6 +162,22 @@ LIMIT %(limit)s;
 -- The keys of the texts of some accounts; an account that has none, or no more, is absent.
 SELECT account_id AS account, key FROM ledger.text_keys WHERE account_id = ANY (%(accounts)s::text[]);
 
+-- name: all_text_keys
+-- A page of all keys, by their accounts.
+SELECT account_id AS account, key FROM ledger.text_keys
+WHERE account_id > %(after)s
+ORDER BY account_id
+LIMIT %(limit)s;
+
+-- name: ends
+-- Where the streams of some accounts end; an account that has no event is absent.
+SELECT a.account, e.originator_version AS version, e.hash
+FROM unnest(%(accounts)s::text[]) AS a (account)
+CROSS JOIN LATERAL (
+    SELECT originator_version, hash FROM ledger.events WHERE originator_id = a.account
+    ORDER BY originator_version DESC LIMIT 1
+) AS e;
+
 -- name: last_position
 -- The end of the log; 0 when it is empty.
 SELECT coalesce(max(notification_id), 0) AS position FROM ledger.events;
