@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ledger.checkpoint import Checkpoint
-from ledger.merkle import Frontier, leaves
+from ledger.merkle import Frontier, Node, leaves
 from ledger.receipts import receipt_name
 from ledger.store.chain import GENESIS, Record
 from ledger.store.codec import decode_exactly
@@ -119,13 +119,16 @@ class Walk:
     It remembers a Head for each account and eight bytes for each command, about 400 bytes an account.
     """
 
-    def __init__(self, checkpoints: Iterable[Checkpoint] = ()) -> None:
-        """`checkpoints` in the order of their sizes."""
+    def __init__(self, checkpoints: Iterable[Checkpoint] = (), *, every: int = 0) -> None:
+        """`checkpoints` in the order of their sizes; `every`: of how many levels of the tree one is remembered."""
         self._ahead = iter(checkpoints)
         self._next = next(self._ahead, None)
         self._heads: dict[str, Head] = {}
         self._commands = array("q")
         self._frontier = Frontier()
+        self._every = every
+        self.completed: dict[Node, bytes] = {}
+        """Subtrees of every so many levels that are complete; whoever wants them takes them away."""
         self.position = 0
         """Up to where everything holds, checkpoints aside."""
         self.checkpoints = 0
@@ -152,13 +155,17 @@ class Walk:
         """Follow records between two checkpoints."""
         heads, commands = self._heads, self._commands
         for record in records:
-            self.position += 1
-            if record.position != self.position:
-                raise _hole(record, self.position)
+            if record.position != self.position + 1:
+                raise _hole(record, self.position + 1)
             account = record.account_id
             heads[account] = follow(record, heads.get(account, START))
             commands.append(hash((account, record.receipt)) if record.receipt is not None else _NO_COMMAND)
-        self._frontier = self._frontier.extend(leaves([record.hash for record in records]))
+            self.position += 1
+        before = self._frontier.size
+        self._frontier, completed = self._frontier.grow(leaves([record.hash for record in records]))
+        for level in range(self._every, len(completed), self._every) if self._every else ():
+            first = before >> level
+            self.completed |= {Node(level, first + n): hash_ for n, hash_ in enumerate(completed[level])}
 
     def _meet(self, checkpoint: Checkpoint) -> None:
         """Compare what the log comes to with what was signed when it was as long."""

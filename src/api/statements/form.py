@@ -21,6 +21,8 @@ from ledger.store.chain import Record
 from ledger.store.codec import balance_from_json, balance_to_json, to_json
 
 FORMAT = "credit-ledger statement 1"
+BEGIN = b'{"signature":"'
+"""What every file begins with."""
 MOST_EVENTS = 100_000
 """Events of one statement: every one brings a proof of about a kilobyte."""
 
