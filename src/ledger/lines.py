@@ -37,10 +37,11 @@ def members_of(record: Record) -> dict[str, Any]:
     return members
 
 
-def record_of(members: Any) -> Record:
+def record_of(said: Any) -> Record:
     """The record that has these members. Raises ValueError, with what is wrong in a sentence."""
-    if not isinstance(members, dict):
+    if not isinstance(said, dict):
         raise ValueError("it is not an object")  # noqa: TRY004, what is wrong is the value of a text
+    members: dict[str, Any] = said
     if unknown := members.keys() - _MEMBERS.keys():
         raise ValueError(f"it has a member {min(unknown)!r}, which means nothing")
     if missing := _NEVER_NULL - members.keys():
@@ -48,9 +49,10 @@ def record_of(members: Any) -> Record:
     for name, value in members.items():
         if type(value) is not _MEMBERS[name]:
             raise ValueError(f"{name} is not {'an integer' if _MEMBERS[name] is int else 'a text'}")
-        if name in _LARGEST and not 0 < value <= _LARGEST[name]:
-            raise ValueError(f"{name} is {value}, which no record has")
-    values = dict.fromkeys(_MEMBERS) | members
+    for name, largest in _LARGEST.items():
+        if name in members and not 0 < members[name] <= largest:
+            raise ValueError(f"{name} is {members[name]}, which no record has")
+    values: dict[str, Any] = dict.fromkeys(_MEMBERS) | members
     values["state"] = values["state"].encode()
     for name in members.keys() & _HEX:
         values[name] = _bytes_of(name, values[name])
@@ -63,7 +65,7 @@ def to_line(record: Record) -> bytes:
 
 
 def from_line(line: bytes) -> Record:
-    """The record that a line is of. Raises ValueError, with what is wrong in a sentence; any other spelling is wrong."""
+    """The record of a line. Raises ValueError, with what is wrong in a sentence; any other spelling is wrong."""
     try:
         members = orjson.loads(line)
     except orjson.JSONDecodeError as error:

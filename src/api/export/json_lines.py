@@ -19,6 +19,7 @@ class BadLine(Exception):
     """A line of a file is not an event as an export writes it. The message names the line and says why."""
 
     def __init__(self, line: int | str, problem: str) -> None:
+        self.why = problem
         super().__init__(f"line {line}: {problem}")
 
 
