@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from beancount import loader
-from beancount.core import realization
+from beancount.core.data import Transaction
 
 from api.export.beancount import Beancount
 from api.export.hledger import Hledger
@@ -48,9 +48,10 @@ class Beancounted(NamedTuple):
     def balances(self) -> Balances:
         """What is on every account."""
         found: Balances = {}
-        for account in realization.iter_children(realization.realize(self.entries)):
-            for position in account.balance:
-                found[account.account, position.units.currency] = int(position.units.number)
+        for entry in self.entries:
+            for posting in entry.postings if isinstance(entry, Transaction) else ():
+                key = posting.account, posting.units.currency
+                found[key] = found.get(key, 0) + int(posting.units.number)
         return {key: amount for key, amount in found.items() if amount}
 
 

@@ -61,8 +61,8 @@ def test_entries_balance_and_assets_are_the_balance(journal: Journal) -> None:
         assert not any(sums.values())
         assert sum(assets.values()) == event.balance.total
         assert sum(n for name, n in assets.items() if name.endswith(":Held")) == event.balance.held
-        for kind, credits in zip(("subscription", "permanent"), event.balance[:2], strict=True):
-            below = f"{names.kinds[kind]}:"
+        for kind, credits in zip(names.kinds.values(), event.balance[:2], strict=True):
+            below = f"{kind}:"
             assert sum(amount for name, amount in assets.items() if name.startswith(below)) == credits
 
 
