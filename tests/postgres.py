@@ -42,8 +42,12 @@ class TestServer:
         """A fresh database, dropped afterwards."""
         name = f"test_{os.getpid()}_{next(_numbers)}"
         self._execute(f"CREATE DATABASE {name} TEMPLATE {template or self.template}")
+        conninfo = make_conninfo(self._maintenance, dbname=name)
         try:
-            yield make_conninfo(self._maintenance, dbname=name)
+            if template is None:  # a ledger of its own; a copy of another one's database is the same ledger
+                with psycopg.connect(conninfo) as connection:
+                    connection.execute("UPDATE ledger.identity SET id = gen_random_uuid()")
+            yield conninfo
         finally:
             self._execute(f"DROP DATABASE {name} WITH (FORCE)")
 

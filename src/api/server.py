@@ -13,6 +13,7 @@ from granian.constants import HTTPModes, Interfaces, Loops
 from granian.log import LogLevels
 from psycopg.conninfo import conninfo_to_dict
 
+from api.checkpoints import hold_against_checkpoints
 from api.embedded import embedded_postgres
 from api.keys import create_first_key
 from api.projector import projecting
@@ -49,6 +50,7 @@ def serve(settings: Settings) -> None:
         for name in migrate(conninfo):
             _log.info("migrated: %s", name)
         prepare(conninfo)
+        hold_against_checkpoints(settings, conninfo)
         _announce(settings, create_first_key(conninfo) if settings.admin_key is None else None)
         os.environ[variable("database_url")] = as_url(conninfo)  # worker processes find it there
         with projecting():

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from api.checkpoints import Checkpoints
 from api.door import Door
 from api.follower import Follower
 from api.keys import KeyRing
@@ -18,5 +19,6 @@ class Wiring:
     door: Door
     views: Views
     follower: Follower
+    checkpoints: Checkpoints
     processes: bool
     """Whether several worker processes serve together."""
