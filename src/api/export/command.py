@@ -26,7 +26,9 @@ from ledger.migrations import migrate
 from ledger.store.log import EventLog
 
 Kind = Annotated[Format, typer.Option("--format", help="What to write.", show_default=False)]
-To = Annotated[Path, typer.Option(metavar="FILE", help="Where to: a file, or - for standard output.")]
+To = Annotated[
+    Path, typer.Option(metavar="PATH", help="Where to: a file, - for standard output, or the folder of a bundle.")
+]
 After = Annotated[
     int | None,
     typer.Option(min=0, metavar="POSITION", help="jsonl: begin behind this position. Default: at the first."),
@@ -62,10 +64,12 @@ def add_export(app: typer.Typer, load_settings: Callable[[], Settings]) -> None:
     ) -> None:
         """Write the log as it is stored, a table of entries, or journals for plain-text accounting."""
         period = Period(_moment("--from", from_), _moment("--until", until))
-        wanted = Wanted(format_, to, after, list(dict.fromkeys(account or [])), period, keys)
+        settings = load_settings()
+        accounts = list(dict.fromkeys(account or []))
+        wanted = Wanted(format_, to, after, accounts, period, keys, settings.checkpoints)
         _check(wanted)
         began = monotonic()
-        with _explained(to), showing_progress() as showing, database(load_settings()) as conninfo:
+        with _explained(to), showing_progress() as showing, database(settings) as conninfo:
             migrate(conninfo)
             done = asyncio.run(_export(conninfo, wanted, showing))
         summary = _as_json(wanted, done, monotonic() - began) if json else _as_text(wanted, done)

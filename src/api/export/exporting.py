@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from api.export.beancount import Beancount
+from api.export.bundle import export_bundle
 from api.export.files import whole_file
 from api.export.hledger import Hledger
 from api.export.journals import Journals
-from api.export.log_export import export_log
+from api.export.log_export import Exported, export_log
 from api.export.notation import Notation
 from api.export.sources import Source
 from api.export.tables import CsvEntries, Period, Sink
@@ -44,6 +45,8 @@ class Wanted(NamedTuple):
     accounts: Sequence[str]
     period: Period
     keys: Path | None
+    checkpoints: Path
+    """The folder in which ledgers have theirs."""
 
 
 class Done(NamedTuple):
@@ -63,7 +66,7 @@ class Done(NamedTuple):
 async def export(source: Source, wanted: Wanted) -> Done:
     """Write it. Raises CannotGoOn, NoSuchAccount, UnreadableEvent and OSError."""
     if wanted.format in LOGS:
-        exported = await export_log(source, wanted.to, wanted.after)
+        exported = await _export_log(source, wanted)
         keys = await export_keys(source.log, wanted.keys) if wanted.keys else None
         return Done(exported.upto, exported.events, "events", exported.events, keys)
     events = 0
@@ -72,6 +75,12 @@ async def export(source: Source, wanted: Wanted) -> Done:
             events += len(page)
             sink.write(page)
     return Done(source.upto, events, "entries" if wanted.format in TABLES else "lines", sink.lines)
+
+
+async def _export_log(source: Source, wanted: Wanted) -> Exported:
+    if wanted.format is Format.BUNDLE:
+        return await export_bundle(source, wanted.checkpoints, wanted.to)
+    return await export_log(source, wanted.to, wanted.after)
 
 
 @contextmanager

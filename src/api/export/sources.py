@@ -34,6 +34,10 @@ class Source(NamedTuple):
         """The log as those read it who follow it."""
         return Feed(self.log)
 
+    async def up_to_date(self) -> "Source":
+        """The same, up to where the log ends now."""
+        return self._replace(upto=await self.feed.last_position())
+
     async def by_position(self, after: int = 0) -> AsyncIterator[list[Logged]]:
         """The whole log above a position. Raises UnreadableEvent."""
         begin = after

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from api.export.bundle import CHECKPOINTS, EVENTS, KEY
 from api.export.json_lines import BadLine, lines_of
 from api.progress import Showing
 from api.statements.form import BEGIN, Statement, from_file
@@ -18,8 +19,6 @@ from ledger.store.codec import balance_to_json
 from ledger.vouching import Vouched, judge, own_keys
 
 PAGE = 2_000
-EVENTS, CHECKPOINTS, KEY = "events.jsonl", "checkpoints", "verifying-key.txt"
-"""What is in a bundle."""
 
 
 def verify_path(path: Path, checkpoints: Path | None, keys: Sequence[VerifyingKey], showing: Showing) -> Report:
