@@ -41,7 +41,6 @@ _NO_DIGITS = (
     *("bif", "clp", "djf", "gnf", "isk", "jpy", "kmf", "krw"),
     *("pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"),
 )
-_DIGITS = (*_AFRICA, *_ELSEWHERE, "vuv", "xpf")
 _DIGITS = dict.fromkeys(_NO_DIGITS, 0) | dict.fromkeys(("bhd", "iqd", "jod", "kwd", "lyd", "omr", "tnd"), 3)
 """Of currencies that have not two digits after the point."""
 
