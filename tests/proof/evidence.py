@@ -1,18 +1,18 @@
 """A small ledger in which everything has happened, with its checkpoints, its export and its statements."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from api.export.bundle import CHECKPOINTS, export_bundle
+from api.export.sources import Source
 from api.statements.form import Period
-from api.statements.making import Wanted, make
-from api.verify.offline import CHECKPOINTS, EVENTS, KEY
+from api.statements.making import Made, Wanted, make
 from ledger.checkpoint_folder import CheckpointFolder
 from ledger.checkpointer import Checkpointer
 from ledger.custody import Custody
-from ledger.lines import to_line
+from ledger.feed import Feed
 from ledger.notes import VerifyingKey
 from ledger.service import Ledger
 from ledger.store.chain import Record
@@ -22,6 +22,19 @@ from tests.projections.busy import Busy
 from tests.store.asking import open_account
 
 EVERYTHING = Period(None, None)
+SECOND_DAY = Period(datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 2, 0, 40, tzinfo=UTC))
+"""Of the first account: some events before it, some in it, some after it."""
+MADE_AT = datetime(2026, 7, 1, tzinfo=UTC)
+
+
+class Silence:
+    """Progress that nobody sees."""
+
+    def begin(self, what: str, total: int, unit: str) -> None:
+        """A step begins."""
+
+    def reach(self, done: int) -> None:
+        """So much is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +48,14 @@ class Evidence:
     statements: Sequence[Path]
 
     @property
-    def folder(self) -> CheckpointFolder:
-        return self.custody.folder
-
-    @property
     def sizes(self) -> list[int]:
         """Those of the checkpoints."""
-        return [filed.size for filed in self.folder.all()]
+        return [filed.size for filed in self.custody.folder.all()]
 
-
-async def sign(ledger: Ledger, custody: Custody) -> None:
-    """A checkpoint of the log as it is."""
-    await Checkpointer(ledger.log, custody, lambda: True, seconds=1, events=1).sign()
+    @property
+    def exported(self) -> Path:
+        """The folder of checkpoints in the bundle."""
+        return self.bundle / CHECKPOINTS / self.custody.folder.path.name
 
 
 async def gather(database: str, where: Path, *, accounts: int = 2) -> Evidence:
@@ -56,33 +65,39 @@ async def gather(database: str, where: Path, *, accounts: int = 2) -> Evidence:
     """
     clock = Clock()
     async with Ledger(database, clock=clock).running() as ledger:
-        async with ledger.log.connection() as connection:
-            identity = await ledger_id(connection)
-        custody = Custody(where / "signing", CheckpointFolder(where / "checkpoints", identity))
-        names = [f"ada-{number}" for number in range(accounts)]
-        for number, name in enumerate(names):
-            await Busy(ledger, clock).live(name)
+        custody = await custody_of(ledger, where)
+        for number in range(accounts):
+            await Busy(ledger, clock).live(f"ada-{number}")
             await open_account(ledger, f"quiet-{number}", permanent=5)
             await sign(ledger, custody)
             if number == 0:
                 custody.rotate(datetime(2026, 6, 1, tzinfo=UTC))
         statements = []
-        for number, period in enumerate((EVERYTHING, Period(datetime(2026, 1, 2, tzinfo=UTC), None))):
-            made = await make(ledger.log, custody, Wanted(names[0], period, texts=True), datetime(2026, 7, 1, tzinfo=UTC))
+        for number, period in enumerate((EVERYTHING, SECOND_DAY)):
             statements.append(where / f"statement-{number}.json")
-            statements[-1].write_bytes(made.file)
+            statements[-1].write_bytes((await statement(ledger, custody, "ada-0", period)).file)
         await open_account(ledger, "late", permanent=3)
         async with ledger.log.reader() as reader:
             records = await reader.records(0, 2**62, 1_000_000)
+        source = Source(ledger.log, await Feed(ledger.log).last_position(), Silence())
+        await export_bundle(source, custody.folder.path.parent, where / "bundle")
     key = custody.folder.first_key()
     assert key is not None
-    return Evidence(records, custody, key, export(records, custody.folder, key, where / "bundle"), statements)
+    return Evidence(records, custody, key, where / "bundle", statements)
 
 
-def export(records: Sequence[Record], folder: CheckpointFolder, key: VerifyingKey, where: Path) -> Path:
-    """A bundle, as `credit-ledger export` writes one."""
-    where.mkdir()
-    (where / EVENTS).write_bytes(b"".join(map(to_line, records)))
-    shutil.copytree(folder.path, where / CHECKPOINTS)
-    (where / KEY).write_text(f"{key.text}\n")
-    return where
+async def custody_of(ledger: Ledger, where: Path) -> Custody:
+    """Keys and checkpoints of a ledger, in a folder of the test's."""
+    async with ledger.log.connection() as connection:
+        identity = await ledger_id(connection)
+    return Custody(where / "signing", CheckpointFolder(where / "checkpoints", identity))
+
+
+async def sign(ledger: Ledger, custody: Custody) -> None:
+    """A checkpoint of the log as it is."""
+    await Checkpointer(ledger.log, custody, lambda: True, seconds=1, events=1).sign()
+
+
+async def statement(ledger: Ledger, custody: Custody, account: str, period: Period, *, texts: bool = True) -> Made:
+    """A statement of an account."""
+    return await make(ledger.log, custody, Wanted(account, period, texts), MADE_AT)
