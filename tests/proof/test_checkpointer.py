@@ -20,7 +20,7 @@ from ledger.merkle import consistency_proof, leaves, verify_consistency
 from ledger.notes import BadNote
 from ledger.store.log import EventLog
 from ledger.store.tree import Tree
-from tests.proof.logs import add_events, checkpointer, custody_of, cut_off, hashes, root_of
+from tests.proof.logs import add_events, behind_its_back, checkpointer, custody_of, cut_off, hashes, root_of
 
 
 @pytest_asyncio.fixture
@@ -139,8 +139,7 @@ async def test_a_changed_event_is_noticed_where_nothing_is_kept(database: str, l
     for step in (100, 50, 50):
         add_events(database, step)
         await signer.look()
-    with psycopg.connect(database) as connection:
-        connection.execute("UPDATE ledger.events SET hash = sha256('x') WHERE notification_id = 120")
+    behind_its_back(database, "UPDATE ledger.events SET hash = sha256('x') WHERE notification_id = 120")
     add_events(database, 1)
     await checkpointer(log, custody).look()
     assert noted(database)[2] == "the first 200 events of the log are not those of the checkpoint"
