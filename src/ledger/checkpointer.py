@@ -51,8 +51,6 @@ class Checkpointer:
         self._seconds = seconds
         self._events = events
         self._growth = Growth()
-        self._proven = b""
-        """The newest checkpoint in the folder, when it is known that the log begins with it."""
         self._signed = 0
         self._tried_at = -seconds
         self._thinned_at = -THIN_EVERY
@@ -78,7 +76,7 @@ class Checkpointer:
     async def look(self) -> None:
         """Read what is new, and sign when it is time. Raises what the database raises."""
         if not self._leads():
-            self._growth, self._proven = Growth(), b""  # who leads meanwhile may do anything
+            self._growth = Growth()  # who leads meanwhile may do anything
             return
         async with self._log.connection() as connection:
             try:
@@ -87,7 +85,7 @@ class Checkpointer:
                     self._tried_at = monotonic()
                     await self._file(connection)
             except _PROBLEMS as problem:
-                self._proven = b""
+                self._growth.proven = b""
                 await self._say(connection, str(problem))
 
     async def sign(self) -> Filed | None:
@@ -121,18 +119,19 @@ class Checkpointer:
             await self._say(connection, None, newest)
 
     async def _sign(self, tree: Tree) -> Filed | None:
-        frontier, folder = self._growth.frontier, self._custody.folder
+        growth, folder = self._growth, self._custody.folder
+        frontier = growth.frontier
         assert frontier is not None, "the log is read first"
         with folder.locked():
             key = await asyncio.to_thread(self._custody.signing_key)
             newest = folder.newest()
-            if newest is not None and newest.path.read_bytes() != self._proven:
+            if newest is not None and newest.path.read_bytes() != growth.proven:
                 await check(tree, open_filed(newest, self._custody.trusted()), await tree.end())
-                self._proven = newest.path.read_bytes()
+                growth.proven = newest.path.read_bytes()
             if frontier.size > (newest.size if newest else 0):
                 note = sign(Checkpoint(folder.origin, frontier.size, frontier.root()).text, [key])
                 newest = await asyncio.to_thread(folder.write, frontier.size, note)
-                self._proven = note
+                growth.proven = note
             if monotonic() - self._thinned_at >= THIN_EVERY:
                 self._thinned_at = monotonic()
                 await asyncio.to_thread(folder.thin, datetime.now(UTC))
@@ -155,6 +154,8 @@ class Growth:
 
     def __init__(self) -> None:
         self.frontier: Frontier | None = None
+        self.proven = b""
+        """The newest checkpoint in the folder, when it is known that this tree begins with it."""
         self._last = b""
 
     async def follow(self, tree: Tree) -> int:
@@ -162,6 +163,7 @@ class Growth:
         end = await tree.end()
         if self.frontier is None or not await self._unchanged(tree, self.frontier, end):
             self.frontier, self._last = await _begin(tree)
+            self.proven = b""
         said = monotonic()
         while (size := self.frontier.size) < end:
             began = monotonic()

@@ -3,7 +3,6 @@
 import random
 from collections.abc import AsyncIterator
 
-import psycopg
 import pytest
 import pytest_asyncio
 from psycopg import AsyncConnection
@@ -12,7 +11,7 @@ from ledger.checkpointer import Growth
 from ledger.merkle import EMPTY_ROOT, Frontier, Node, leaf, leaves, verify_consistency, verify_inclusion
 from ledger.store.log import Connection
 from ledger.store.tree import PAGE, HoleInLog, Tree
-from tests.proof.logs import add_events, cut_off, hashes, root_of
+from tests.proof.logs import add_events, behind_its_back, cut_off, hashes, root_of
 
 SIZE = 70_001
 """Enough for a subtree of level 16 with a rest."""
@@ -54,7 +53,7 @@ async def test_a_proof_reads_little(database: str, connection: Connection) -> No
     add_events(database, SIZE)
     tree = Tree(connection)
     await Growth().follow(tree)
-    await connection.execute("DELETE FROM ledger.events WHERE notification_id BETWEEN 2000 AND 69000")
+    behind_its_back(database, "DELETE FROM ledger.events WHERE notification_id BETWEEN 2000 AND 69000")
     proof = await tree.inclusion_proof(1_000, 69_888)
     assert len(proof) == 17
     with pytest.raises(HoleInLog):
@@ -128,8 +127,7 @@ async def test_a_changed_subtree_is_found(database: str, connection: Connection)
 
 async def test_a_hole_is_said_with_its_place(database: str, connection: Connection) -> None:
     add_events(database, 1_000)
-    with psycopg.connect(database) as other:
-        other.execute("DELETE FROM ledger.events WHERE notification_id = 777")
+    behind_its_back(database, "DELETE FROM ledger.events WHERE notification_id = 777")
     with pytest.raises(HoleInLog, match="positions 1 to 1,000 there are only 999"):
         await Growth().follow(Tree(connection))
 
