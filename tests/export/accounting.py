@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from beancount import loader
-from beancount.core.data import Transaction
+from beancount.core import realization
 
 from api.export.beancount import Beancount
 from api.export.hledger import Hledger
@@ -34,7 +34,7 @@ def journal(log: Iterable[Told], notation: Notation, page: int = 7) -> str:
     journals = Journals(file, notation, "a test")
     for start in range(0, len(events), page):
         journals.write(events[start : start + page])
-    journals.close()
+    journals.finish()
     return file.getvalue().decode()
 
 
@@ -47,11 +47,12 @@ class Beancounted(NamedTuple):
     @property
     def balances(self) -> Balances:
         """What is on every account."""
-        found: Balances = {}
-        for entry in self.entries:
-            for posting in entry.postings if isinstance(entry, Transaction) else ():
-                key = posting.account, posting.units.currency
-                found[key] = found.get(key, 0) + int(posting.units.number)
+        whole: Any = realization  # which has no types
+        found = {
+            (account.account, position.units.currency): int(position.units.number)
+            for account in whole.iter_children(whole.realize(self.entries))
+            for position in account.balance
+        }
         return {key: amount for key, amount in found.items() if amount}
 
 
