@@ -23,6 +23,8 @@ from api.rebuild_command import add_rebuild
 from api.server import database
 from api.server import serve as serve_until_stopped
 from api.settings import LOG_FORMAT, Settings, WrongSetting, load_settings, unknown_variables
+from api.statements.command import add_statement
+from api.verify.command import add_verify
 from ledger.migrations import MigrationError
 from ledger.migrations import migrate as apply_migrations
 from projections.builds import prepare
@@ -123,6 +125,8 @@ add_checkpoints(app, _settings)
 add_erase(app, _settings)
 add_export(app, _settings)
 add_log_import(app, _settings)
+add_verify(app, _settings)
+add_statement(app, _settings)
 
 
 def _as_json(key: ApiKey) -> dict[str, object]:

@@ -40,6 +40,10 @@ class Period(NamedTuple):
         """Whether a moment lies in it."""
         return (self.begin is None or self.begin <= moment) and (self.end is None or moment < self.end)
 
+    def ends_before(self, moment: datetime) -> bool:
+        """Whether a moment lies behind it."""
+        return self.end is not None and moment >= self.end
+
 
 class Proven(NamedTuple):
     """An event with the proof that it is in the checkpoint's tree."""

@@ -10,9 +10,10 @@ import orjson
 import psycopg
 import typer
 
+from api.embedded_server import EmbeddedPostgresError
 from api.progress import Showing, showing_progress
 from api.server import database
-from api.settings import Settings
+from api.settings import Settings, WrongSetting
 from api.verify.offline import verify_path
 from api.verify.online import verify_account, verify_ledger
 from api.verify.report import UNCHECKED, CannotVerify, Report
@@ -65,7 +66,7 @@ def add_verify(app: typer.Typer, load_settings: Callable[[], Settings]) -> None:
         try:
             with showing_progress() as showing:
                 report = _verified(wanted, showing, load_settings)
-        except CannotVerify as problem:
+        except (CannotVerify, WrongSetting, EmbeddedPostgresError) as problem:
             _fail(str(problem), UNCHECKED)
         except psycopg.OperationalError as error:
             _fail(f"the database cannot be reached: {str(error).strip()}", UNCHECKED)
