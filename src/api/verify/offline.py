@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from api.export.bundle import CHECKPOINTS, EVENTS, KEY
-from api.export.bundle import CHECKPOINTS, EVENTS, KEY
 from api.export.json_lines import BadLine, lines_of
 from api.progress import Showing
 from api.statements.form import BEGIN, Statement, from_file
