@@ -3,9 +3,11 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
@@ -55,6 +57,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 READING = (ROOT / "docs" / "reading.md").read_text()
+EXPORTING = (ROOT / "docs" / "exporting.md").read_text()
 
 
 def blocks(language: str, page: str = README) -> list[str]:
@@ -79,6 +82,7 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
         known = key_line.replace("clk_...", key)
         answers = [_run(known + curl.replace("8000", port)) for curl in curls]
         read = [_said(known + curl.replace("8000", port)) for curl in blocks("sh", READING)]
+        exported = [_exported(block, environment, server_folder) for block in blocks("sh", EXPORTING)]
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)
@@ -88,6 +92,8 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
     assert not list(server_folder.glob("postgres/postmaster.pid"))
     assert _without_times(json.loads(read[0])) == _without_times(json.loads(blocks("json", READING)[0]))
     assert all("problem" not in answer for answer in read)
+    assert "exported 4 events up to position 4 to events.jsonl\n" in exported
+    assert "imported 4 events; the log ends at position 4\n" in exported
 
 
 def _printed_key(log: Path, process: "subprocess.Popen[bytes]") -> str:
@@ -106,6 +112,20 @@ def _said(command: str) -> str:
     done = subprocess.run(["bash", "-c", _local(command)], capture_output=True, text=True, check=False)
     assert done.returncode == 0 or "--max-time" in command, done.stderr
     assert done.stdout
+    return done.stdout
+
+
+def _exported(block: str, environment: Mapping[str, str], folder: Path) -> str:
+    """What the commands of a block say, run one after the other in a folder of their own."""
+    if "hledger -f" in block and shutil.which("hledger") is None:
+        return ""
+    work = folder / "exports"
+    work.mkdir(exist_ok=True)
+    path = f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-ec", block], cwd=work, env={**environment, "PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
     return done.stdout
 
 

@@ -5,12 +5,12 @@ import io
 import json
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import pytest
 from beancount import loader
-from beancount.core.data import Transaction
+from beancount.core import realization
 
 from api.export.beancount import Beancount
 from api.export.hledger import Hledger
@@ -22,10 +22,6 @@ from tests.projections.folding import Told
 Balances = dict[tuple[str, str], int]
 """What is on an account itself, by its name and commodity; what is nothing is left out."""
 
-needs_hledger = pytest.mark.skipif(
-    shutil.which("hledger") is None, reason="there is no hledger on this machine: its journals are not checked"
-)
-
 
 def journal(log: Iterable[Told], notation: Notation, page: int = 7) -> str:
     """A log in a notation, as an export writes it, page by page."""
@@ -34,54 +30,78 @@ def journal(log: Iterable[Told], notation: Notation, page: int = 7) -> str:
     journals = Journals(file, notation, "a test")
     for start in range(0, len(events), page):
         journals.write(events[start : start + page])
-    journals.close()
+    journals.finish()
     return file.getvalue().decode()
 
 
-class Beancounted(NamedTuple):
-    """What Beancount makes of a journal."""
+class Read(NamedTuple):
+    """What a tool makes of a journal."""
 
-    entries: Sequence[Any]
-    errors: Sequence[Any]
-
-    @property
-    def balances(self) -> Balances:
-        """What is on every account."""
-        found: Balances = {}
-        for entry in self.entries:
-            for posting in entry.postings if isinstance(entry, Transaction) else ():
-                key = posting.account, posting.units.currency
-                found[key] = found.get(key, 0) + int(posting.units.number)
-        return {key: amount for key, amount in found.items() if amount}
+    problems: str
+    """The errors that it finds; empty when it finds none."""
+    balances: Balances
 
 
-def beancount(text: str) -> Beancounted:
-    """Have Beancount read a journal."""
+READERS: list[Any] = [
+    pytest.param(Beancount, id="beancount"),
+    pytest.param(
+        Hledger,
+        id="hledger",
+        marks=pytest.mark.skipif(
+            shutil.which("hledger") is None, reason="no hledger here: its journals are not checked"
+        ),
+    ),
+]
+"""The notations whose tools are on this machine."""
+
+
+def read_by_tool(text: str, notation: type[Notation]) -> Read:
+    """Have the tool of a notation read a journal."""
+    return _read_by_beancount(text) if notation is Beancount else _read_by_hledger(text)
+
+
+def problems(text: str, notation: type[Notation]) -> str:
+    """The errors alone."""
+    if notation is Beancount:
+        return "\n".join(error.message for error in loader.load_string(text)[1])
+    return _hledger(text, "check", "--strict").stderr
+
+
+def said(text: str, notation: type[Notation], name: str) -> list[str]:
+    """The values that a tool has for a fact, as they were meant."""
+    if notation is Beancount:
+        return [entry.meta[name] for entry in loader.load_string(text)[0] if name in entry.meta]
+    return list(map(_meant, _hledger(text, "tags", "--values", name).stdout.splitlines()))
+
+
+def _read_by_beancount(text: str) -> Read:
     entries, errors, _ = loader.load_string(text)
-    return Beancounted(entries, errors)
+    whole: Any = realization  # which has no types
+    balances = {
+        (account.account, position.units.currency): int(position.units.number)
+        for account in whole.iter_children(whole.realize(entries))
+        for position in account.balance
+    }
+    problems = "\n".join(error.message for error in errors)
+    return Read(problems, {key: amount for key, amount in balances.items() if amount})
 
 
-def hledger(text: str, *command: str) -> "subprocess.CompletedProcess[str]":
-    """Have hledger do something with a journal."""
-    return subprocess.run(
-        ["hledger", "-f", "-", *command], input=text, capture_output=True, text=True, check=False, timeout=120
-    )
-
-
-def hledger_balances(text: str) -> Balances:
-    """What hledger says is on every account."""
-    done = hledger(text, "balance", "--flat", "--layout", "bare", "-O", "csv")
-    assert done.returncode == 0, done.stderr
+def _read_by_hledger(text: str) -> Read:
+    checked = _hledger(text, "check", "--strict")
+    done = _hledger(text, "balance", "--flat", "--layout", "bare", "-O", "csv")
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     amounts = {(row["account"], row["commodity"]): int(row["balance"]) for row in rows if row["account"] != "total"}
-    return {key: amount for key, amount in amounts.items() if amount}
+    return Read(checked.stderr, {key: amount for key, amount in amounts.items() if amount})
 
 
-def tag_value(text: str) -> str:
-    """A tag of hledger's as the text that was meant."""
-    return str(json.loads(text)) if text.startswith('"') else text
+def _meant(value: str) -> str:
+    """The value of a tag as the text that was meant."""
+    return str(json.loads(value)) if value.startswith('"') else value
 
 
-def both(log: Sequence[Told]) -> tuple[str, str]:
-    """A log for Beancount and for hledger."""
-    return journal(log, Beancount()), journal(log, Hledger())
+def _hledger(text: str, *command: str) -> "subprocess.CompletedProcess[str]":
+    done = subprocess.run(
+        ["hledger", "-f", "-", *command], input=text, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.returncode == 0) == (not done.stderr)
+    return done

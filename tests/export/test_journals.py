@@ -7,32 +7,25 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from beancount.core.data import Open, Transaction
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from api.export.beancount import Beancount
+from api.export.hledger import Hledger
+from api.export.notation import Notation
 from ledger.amounts import MAX_AMOUNT
 from ledger.commands import DeductCredits, GrantCredits, OpenAccount, PlaceHold
 from ledger.events import AccountOpened, CreditsDeducted, Event
 from projections.postings import Accounts, commodity_of
 from tests.domain.journal import ACCOUNT_ID, Journal
-from tests.export.accounting import (
-    Balances,
-    beancount,
-    both,
-    hledger,
-    hledger_balances,
-    needs_hledger,
-    tag_value,
-)
+from tests.export.accounting import READERS, Balances, journal, problems, read_by_tool, said
 from tests.projections.folding import Told, folded
 from tests.projections.histories import logs
 
-pytestmark = needs_hledger
-
 some = settings(
     deadline=None,
-    max_examples=25,
+    max_examples=15,
     phases=set(Phase) - {Phase.explain},
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -59,23 +52,19 @@ def expected(log: list[Told]) -> Balances:
     return {key: amount for key, amount in found.items() if amount}
 
 
+@pytest.mark.parametrize("notation", READERS)
 @some
 @given(log=logs(), seed=st.integers(0, 2**32))
-def test_both_tools_find_no_error_until_an_amount_is_changed(log: list[Told], seed: int) -> None:
-    """They come to what a naive folding says. A changed amount is found wherever it is, and so is an entry that was
-    changed and still balances."""
-    chance = Random(seed)
-    for_beancount, for_hledger = both(log)
-    counted, strictly = beancount(for_beancount), hledger(for_hledger, "check", "--strict")
-    assert not counted.errors
-    assert strictly.returncode == 0, strictly.stderr
-    assert counted.balances == hledger_balances(for_hledger) == expected(log)
-
-    assert beancount(_changed(for_beancount, chance)).errors
-    assert hledger(_changed(for_hledger, chance), "check").returncode != 0
-    if PAIR.search(for_beancount):
-        assert beancount(_shifted(for_beancount, chance)).errors
-        assert hledger(_shifted(for_hledger, chance), "check").returncode != 0
+def test_no_error_is_found_until_an_amount_is_changed(notation: type[Notation], log: list[Told], seed: int) -> None:
+    """The tool comes to what a naive folding says. A changed amount is found wherever it is, and so is an entry that
+    was changed and still balances."""
+    chance, text = Random(seed), journal(log, notation())
+    read = read_by_tool(text, notation)
+    assert not read.problems
+    assert read.balances == expected(log)
+    assert problems(_changed(text, chance), notation)
+    if PAIR.search(text):
+        assert problems(_shifted(text, chance), notation)
 
 
 AMOUNT = re.compile(r"(?<=  )-?\d+(?= (?:CREDIT|\"?MINOR-))|(?<=\* )-?\d+(?= CREDIT)")
@@ -129,27 +118,22 @@ HOSTILE = [
 ]
 
 
-def test_hostile_ids_come_through_both_tools() -> None:
-    journal = Journal()
-    journal.carry_out(OpenAccount(ACCOUNT_ID, MAX_AMOUNT))
-    journal.carry_out(DeductCredits(ACCOUNT_ID, MAX_AMOUNT - 1))
+@pytest.mark.parametrize("notation", READERS)
+def test_hostile_ids_and_texts_come_through(notation: type[Notation]) -> None:
+    past = Journal()
+    past.carry_out(OpenAccount(ACCOUNT_ID, MAX_AMOUNT))
+    past.carry_out(DeductCredits(ACCOUNT_ID, MAX_AMOUNT - 1))
     log = [
         Told(position, name, version, _saying(event, name))
         for name in HOSTILE
-        for position, (version, event) in enumerate(enumerate(journal.events, 1), 1)
+        for position, (version, event) in enumerate(enumerate(past.events, 1), 1)
     ]
-    for_beancount, for_hledger = both(log)
-    counted = beancount(for_beancount)
-    assert not counted.errors
-    opened = [entry.meta for entry in counted.entries if isinstance(entry, Open)]
-    assert sorted(meta["account_id"] for meta in opened if "account_id" in meta) == sorted(HOSTILE)
-    said = [entry.meta for entry in counted.entries if isinstance(entry, Transaction)]
-    assert [(meta["task_id"], meta["description"]) for meta in said if "task_id" in meta] == [(n, n) for n in HOSTILE]
-    assert hledger(for_hledger, "check", "--strict").stderr == ""
-    assert counted.balances == hledger_balances(for_hledger) == expected(log)
+    text = journal(log, notation())
+    read = read_by_tool(text, notation)
+    assert not read.problems
+    assert read.balances == expected(log)
     for name in ("account_id", "task_id", "description"):
-        values = hledger(for_hledger, "tags", "--values", name).stdout.splitlines()
-        assert sorted(map(tag_value, values)) == sorted(HOSTILE)
+        assert sorted(said(text, notation, name)) == sorted(HOSTILE)
 
 
 def _saying(event: Event, text: str) -> Event:
@@ -162,33 +146,42 @@ def _saying(event: Event, text: str) -> Event:
             return event
 
 
-def test_very_many_lots_and_a_hold_over_all_of_them() -> None:
-    journal = Journal()
-    journal.carry_out(OpenAccount(ACCOUNT_ID))
+def log_of(past: Journal) -> list[Told]:
+    return [Told(version, ACCOUNT_ID, version, event) for version, event in enumerate(past.events, 1)]
+
+
+@pytest.mark.parametrize("notation", READERS)
+def test_very_many_lots_and_a_hold_over_most_of_them(notation: type[Notation]) -> None:
+    past = Journal()
+    past.carry_out(OpenAccount(ACCOUNT_ID))
     for _ in range(400):
-        journal.carry_out(GrantCredits(ACCOUNT_ID, "permanent", 3))
-        journal.now += timedelta(hours=1)
-    journal.carry_out(PlaceHold(ACCOUNT_ID, 800, timedelta(days=1)))
-    journal.carry_out(DeductCredits(ACCOUNT_ID, 200))
-    log = [Told(version, ACCOUNT_ID, version, event) for version, event in enumerate(journal.events, 1)]
-    for_beancount, for_hledger = both(log)
-    counted = beancount(for_beancount)
-    assert not counted.errors
-    assert hledger(for_hledger, "check", "--strict").returncode == 0
-    assert counted.balances == expected(log)
+        past.carry_out(GrantCredits(ACCOUNT_ID, "permanent", 3))
+        past.now += timedelta(hours=1)
+    past.carry_out(PlaceHold(ACCOUNT_ID, 800, timedelta(days=1)))
+    past.carry_out(DeductCredits(ACCOUNT_ID, 200))
+    read = read_by_tool(journal(log_of(past), notation()), notation)
+    assert not read.problems
+    assert read.balances == expected(log_of(past))
 
 
-def test_the_day_ends_at_midnight_in_utc() -> None:
-    journal = Journal()
-    journal.now = datetime(2026, 3, 1, 23, 59, 59, 999_999, tzinfo=UTC)
-    journal.carry_out(OpenAccount(ACCOUNT_ID, 5))
-    journal.now += timedelta(microseconds=1)
-    journal.carry_out(DeductCredits(ACCOUNT_ID, 2))
-    log = [Told(version, ACCOUNT_ID, version, event) for version, event in enumerate(journal.events, 1)]
-    for_beancount, for_hledger = both(log)
-    assert "2026-03-02 balance Assets:Account-ada:Permanent  5 CREDIT" in for_beancount
-    assert "2026-03-03 balance Assets:Account-ada:Permanent  3 CREDIT" in for_beancount
-    ends = [entry for entry in for_hledger.split("\n\n") if "end of the day" in entry]
-    assert [entry.split("\n")[0] for entry in ends] == ["2026-03-01 * end of the day", "2026-03-02 * end of the day"]
-    assert not beancount(for_beancount).errors
-    assert hledger(for_hledger, "check").returncode == 0
+def over_midnight() -> list[Told]:
+    past = Journal()
+    past.now = datetime(2026, 3, 1, 23, 59, 59, 999_999, tzinfo=UTC)
+    past.carry_out(OpenAccount(ACCOUNT_ID, 5))
+    past.now += timedelta(microseconds=1)
+    past.carry_out(DeductCredits(ACCOUNT_ID, 2))
+    return log_of(past)
+
+
+def test_a_day_of_beancount_ends_at_midnight_and_is_asserted_on_the_next() -> None:
+    text = journal(over_midnight(), Beancount())
+    assert "2026-03-02 balance Assets:Account-ada:Permanent  5 CREDIT" in text
+    assert "2026-03-03 balance Assets:Account-ada:Permanent  3 CREDIT" in text
+    assert not problems(text, Beancount)
+
+
+def test_a_day_of_hledger_ends_at_midnight_behind_its_entries() -> None:
+    entries = journal(over_midnight(), Hledger()).split("\n\n")
+    ends = [entry.split("\n") for entry in entries if "end of the day" in entry]
+    assert [lines[0] for lines in ends] == ["2026-03-01 * end of the day", "2026-03-02 * end of the day"]
+    assert [lines[2].split()[-2] for lines in ends] == ["5", "3"]

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -124,7 +125,7 @@ def test_a_damaged_file_is_imported_up_to_the_damage_and_goes_on_when_it_is_mend
 ) -> None:
     monkeypatch.setattr("api.log_import.PAGE", 10)
     lines, path = (exported / "log.jsonl").read_bytes().splitlines(keepends=True), tmp_path / "log.jsonl"
-    wrong = {
+    wrong: dict[str, Callable[[bytes], bytes]] = {
         "hash does not follow": lambda line: line.replace(b'\\"held\\":', b'\\"held\\" :'),
         "its position is 99 in place of 31": lambda line: to_line(from_line(line)._replace(position=99)),
         "its version is 99 in place of": lambda line: to_line(from_line(line)._replace(version=99)),

@@ -28,8 +28,9 @@ async def export_bundle(source: Source, checkpoints: Path, to: Path) -> Exported
     """
     async with source.log.connection() as connection:
         folder = CheckpointFolder(checkpoints, await ledger_id(connection))
+    key = _key_of(folder)
     make_folder(to)
-    write_file(to / KEY, f"{_key_of(folder)}\n".encode())
+    write_file(to / KEY, f"{key}\n".encode())
     _copy(folder.path, to / CHECKPOINTS)
     return await export_log(await source.up_to_date(), to / EVENTS, None)
 

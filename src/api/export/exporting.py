@@ -1,7 +1,7 @@
 """One export: from the log into what was asked for."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
@@ -70,10 +70,11 @@ async def export(source: Source, wanted: Wanted) -> Done:
         keys = await export_keys(source.log, wanted.keys) if wanted.keys else None
         return Done(exported.upto, exported.events, "events", exported.events, keys)
     events = 0
-    with whole_file(wanted.to) as file, _closing(_sink(file, source, wanted)) as sink:
+    with whole_file(wanted.to) as file, closing(_sink(file, source, wanted)) as sink:
         async for page in _pages(source, wanted):
             events += len(page)
             sink.write(page)
+        sink.finish()
     return Done(source.upto, events, "entries" if wanted.format in TABLES else "lines", sink.lines)
 
 
@@ -81,13 +82,6 @@ async def _export_log(source: Source, wanted: Wanted) -> Exported:
     if wanted.format is Format.BUNDLE:
         return await export_bundle(source, wanted.checkpoints, wanted.to)
     return await export_log(source, wanted.to, wanted.after)
-
-
-@contextmanager
-def _closing(sink: Sink) -> Iterator[Sink]:
-    """What is left is written when all went well; a file that is not whole is not kept anyway."""
-    yield sink
-    sink.close()
 
 
 def _sink(file: BinaryIO, source: Source, wanted: Wanted) -> Sink:

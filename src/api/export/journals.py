@@ -21,18 +21,21 @@ class Journals:
     def write(self, events: Sequence[Logged]) -> None:
         """The lines of a page; an empty one closes the books of the accounts so far."""
         if not events:
-            self.close()
+            self.finish()
         for logged in events:
             book = self._books.get(logged.account_id)
             if book is None:
                 book = self._books[logged.account_id] = Journal(logged.account_id)
             self._say(book.add(logged))
 
-    def close(self) -> None:
+    def finish(self) -> None:
         """The balances at the end."""
         for book in self._books.values():
             self._say(book.close())
         self._books.clear()
+
+    def close(self) -> None:
+        """Nothing is held but the file itself."""
 
     def _say(self, lines: Sequence[Line]) -> None:
         self.lines += len(lines)

@@ -61,8 +61,11 @@ class ParquetEntries:
         self._writer.write_table(pa.Table.from_batches(self._batches, SCHEMA), row_group_size=self._waiting)
         self._batches, self._waiting = [], 0
 
-    def close(self) -> None:
-        """Write the rest, and the footer without which nobody can read the file."""
+    def finish(self) -> None:
+        """Write the last row group."""
         if self._waiting:
             self._write_group()
+
+    def close(self) -> None:
+        """Write the footer, without which nobody can read the file."""
         self._writer.close()

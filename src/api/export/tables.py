@@ -24,8 +24,11 @@ class Sink(Protocol):
     def write(self, events: Sequence[Logged]) -> None:
         """Take in a page. Raises UnreadableEvent and OSError."""
 
+    def finish(self) -> None:
+        """Write what is left: that was all. Raises OSError."""
+
     def close(self) -> None:
-        """Write what is left. Raises OSError."""
+        """Let go of the file, which somebody else closes. Raises OSError."""
 
 
 class Period(NamedTuple):
@@ -65,6 +68,9 @@ class CsvEntries:
             self._writer.writerow([shown["position"], as_text(shown["account_id"]), *line(shown)])
             self.lines += 1
 
+    def finish(self) -> None:
+        """Nothing is left."""
+
     def close(self) -> None:
-        """Leave the file to whoever opened it."""
+        """Let go of the file."""
         self._text.detach()
