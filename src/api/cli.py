@@ -1,4 +1,4 @@
-"""The command line: `credit-ledger serve`, `migrate`, `keys`, `import`, `check`, `rebuild`."""
+"""The command line: `credit-ledger serve`, `migrate`, `keys`, `import`, `check`, `rebuild`, `replay`."""
 
 import logging
 import os
@@ -15,6 +15,7 @@ from api.embedded_server import EmbeddedPostgresError
 from api.import_command import add_import
 from api.keys import SCOPES, ApiKey, create_key, list_keys, revoke_key
 from api.rebuild_command import add_rebuild
+from api.replay_command import add_replay
 from api.server import database
 from api.server import serve as serve_until_stopped
 from api.settings import LOG_FORMAT, Settings, WrongSetting, load_settings, unknown_variables
@@ -114,6 +115,7 @@ def revoke(prefix: Annotated[str, typer.Argument(help="The key's prefix, as `key
 add_import(app, _settings)
 add_check(app, _settings)
 add_rebuild(app, _settings)
+add_replay(app, _settings)
 
 
 def _as_json(key: ApiKey) -> dict[str, object]:

@@ -158,7 +158,7 @@ def _not_drawn(lots: Lots, draws: Draws, places: dict[str, int]) -> Iterator[Pas
             why = f"it comes before {lots[last].grant_id}, and was skipped"
             yield PassedOver(grant_id, kind, expires_at, remaining, "skipped", None, why)
         else:
-            why = f"not needed: {_place(lots, place)[1]}"
+            why = f"not needed, {_place(lots, place)[1]}"
             yield PassedOver(grant_id, kind, expires_at, remaining, "not_needed", None, why)
 
 

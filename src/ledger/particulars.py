@@ -33,6 +33,7 @@ from ledger.returning import returns_told, wrong_returns
 from ledger.sentences import counted, instant
 
 _AS_DRAWN = "the order in which the hold drew"
+_BY_ITSELF = "It counts from that moment on, recorded or not."
 _BACKWARDS = "the opposite order of the draws"
 
 
@@ -117,13 +118,7 @@ def _expired(before: Account, event: CreditsExpired) -> Details:
     if (lot.remaining, lot.kind) != (event.amount, event.kind):
         wrong.append(f"{lot.remaining:,} {lot.kind} remained, and it says {event.amount:,} {event.kind}")
     told = LotTold(lot.grant_id, lot.kind, lot.expires_at, lot.remaining, lot.remaining - event.amount)
-    return Details(why=(_noticed(event),), lot=told, violations=tuple(wrong))
-
-
-def _noticed(event: CreditsExpired | HoldExpired) -> str:
-    late = event.recorded_at - event.effective_at
-    when = f"it was written down {late} later" if late else "it was written down at once"
-    return f"It took effect by itself at {instant(event.effective_at)}; {when}."
+    return Details(why=(_BY_ITSELF,), lot=told, violations=tuple(wrong))
 
 
 def _out_of_time(before: Account, event: CreditsExpired | HoldExpired) -> Iterator[str]:
@@ -212,7 +207,7 @@ def _hold_expired(before: Account, event: HoldExpired) -> Details:
     wrong = [*_out_of_time(before, event), *told.violations]
     if told.hold is not None and told.hold.expires_at != event.effective_at:
         wrong.append(f"the hold lasts until {instant(told.hold.expires_at)}, not {instant(event.effective_at)}")
-    return told._replace(why=(_noticed(event),), violations=tuple(wrong))
+    return told._replace(why=(_BY_ITSELF,), violations=tuple(wrong))
 
 
 # The past -------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ from ledger.burning import out_of_order
 from ledger.explanation import ReturnTold
 from ledger.holds import Fate, Return, Returns
 from ledger.lots import Draws, Lots
-from ledger.sentences import end_of
 
 
 def returns_told(lots: Lots, returns: Returns) -> tuple[ReturnTold, ...]:
@@ -27,9 +26,9 @@ def returns_told(lots: Lots, returns: Returns) -> tuple[ReturnTold, ...]:
 def _why(part: Return) -> str:
     match part.fate:
         case "returned":
-            return f"back to its lot, which {end_of(part.expires_at)}"
+            return "back to its lot"
         case "lapsed":
-            return f"its lot {end_of(part.expires_at)}, which has passed"
+            return "its lot has expired"
         case "cancelled":
             return "its grant is closed"
 

@@ -47,6 +47,10 @@ def were(amount: int, noun: str = "credit") -> str:
     return f"{counted(amount, noun)} {'was' if amount == 1 else 'were'}"
 
 
+def _were_of(amount: int, origin: str) -> str:
+    return f"{counted(amount)} of {origin} {'was' if amount == 1 else 'were'}"
+
+
 def sentence(before: Account | None, event: Event) -> str:
     """What happened."""
     match event:
@@ -69,7 +73,7 @@ def sentence(before: Account | None, event: Event) -> str:
             at = instant(event.effective_at)
             return f"Hold {event.hold_id} expired at {at}, not resolved by then: {_came_back(event.returns)}."
         case DeductionReversed():
-            return f"{were(event.amount)} reversed of deduction {event.deduction_id}{_lost(event.returns)}."
+            return f"{_were_of(event.amount, f'deduction {event.deduction_id}')} reversed{_lost(event.returns)}."
         case GrantVoided():
             return _voided(event)
         case CreditsExpired():
@@ -115,7 +119,7 @@ def _extended(before: Account | None, event: HoldExtended) -> str:
 
 
 def _captured(before: Account | None, event: HoldCaptured) -> str:
-    done = f"{were(event.amount)} captured of hold {event.hold_id} as deduction {event.deduction_id}"
+    done = f"{_were_of(event.amount, f'hold {event.hold_id}')} captured as deduction {event.deduction_id}"
     done += _for_task(event.task_id)
     if event.from_lots:
         done += f", {total(event.from_lots):,} of them beyond what was held"
@@ -135,13 +139,13 @@ def _came_back(returns: Returns) -> str:
 
 def _lost(returns: Returns) -> str:
     """What of it reached no lot."""
-    fates = [(with_fate(returns, "lapsed"), "lapsed at once"), (with_fate(returns, "cancelled"), "was cancelled")]
-    said = [f"{amount:,} of it {fate}" for amount, fate in fates if amount]
-    return f", and {' and '.join(said)}" if said else ""
+    fates = [(with_fate(returns, "lapsed"), "lapsed at once"), (with_fate(returns, "cancelled"), "cancelled")]
+    said = [f"{amount:,} {fate}" for amount, fate in fates if amount]
+    return f"; of these, {' and '.join(said)}" if said else ""
 
 
 def _voided(event: GrantVoided) -> str:
-    done = f"{were(event.amount)} voided of grant {event.grant_id}"
+    done = f"{_were_of(event.amount, f'grant {event.grant_id}')} voided"
     if event.uncollected:
         done += f"; {event.uncollected:,} more asked for and not there, uncollected"
     return f"{done}. The grant is closed: what comes back to it later is cancelled." if event.closed else f"{done}."
