@@ -1,4 +1,4 @@
-"""The command line: `credit-ledger serve`, `migrate`, `keys`, `import`, `check`, `rebuild`, `replay`."""
+"""The command line: `credit-ledger serve`, `migrate`, `keys`, `import`, `check`, `rebuild`, `replay`, `erase`."""
 
 import logging
 import os
@@ -12,6 +12,7 @@ import typer
 
 from api.check_command import add_check
 from api.embedded_server import EmbeddedPostgresError
+from api.erase_command import add_erase
 from api.import_command import add_import
 from api.keys import SCOPES, ApiKey, create_key, list_keys, revoke_key
 from api.rebuild_command import add_rebuild
@@ -116,6 +117,7 @@ add_import(app, _settings)
 add_check(app, _settings)
 add_rebuild(app, _settings)
 add_replay(app, _settings)
+add_erase(app, _settings)
 
 
 def _as_json(key: ApiKey) -> dict[str, object]:

@@ -22,6 +22,7 @@ from ledger.events import (
     HoldReleased,
     PaymentRecorded,
     PaymentRefunded,
+    TextsErased,
 )
 from ledger.explanation import Details, Explanation
 from ledger.lots import first_expiry
@@ -30,7 +31,7 @@ from ledger.past import NO_PAST, Past, made_by, subject_of
 from ledger.sentences import instant, sentence
 
 _SPENDING = CreditsDeducted | CreditsHeld | HoldExtended | HoldCaptured
-_TAKEN_WHEN_CLOSED = DeductionReversed | HoldReleased | HoldExpired | CreditsExpired
+_TAKEN_WHEN_CLOSED = DeductionReversed | HoldReleased | HoldExpired | CreditsExpired | TextsErased
 _PAST_RULES = DeductionReversed | GrantVoided | PaymentRecorded | PaymentRefunded
 
 

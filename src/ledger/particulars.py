@@ -24,6 +24,7 @@ from ledger.events import (
     HoldReleased,
     PaymentRecorded,
     PaymentRefunded,
+    TextsErased,
 )
 from ledger.explanation import Details, HoldTold, LotTold
 from ledger.holds import Hold
@@ -65,7 +66,7 @@ def particulars(before: Account, event: Event, past: Past) -> Details:
             return Details(violations=tuple(_wrong_payment(before, event, past)))
         case AccountOpened():
             return Details(violations=("the account was open already",))
-        case AccountFrozen() | AccountUnfrozen() | AccountClosed():
+        case AccountFrozen() | AccountUnfrozen() | AccountClosed() | TextsErased():
             return Details()
     assert_never(event)
 

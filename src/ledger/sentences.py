@@ -22,6 +22,7 @@ from ledger.events import (
     HoldReleased,
     PaymentRecorded,
     PaymentRefunded,
+    TextsErased,
 )
 from ledger.holds import Returns, with_fate
 from ledger.lots import total
@@ -92,6 +93,8 @@ def sentence(before: Account | None, event: Event) -> str:
             return "The account was unfrozen: it takes everything again."
         case AccountClosed():
             return "The account was closed: it takes nothing but reversals and releases from here on."
+        case TextsErased():
+            return "The key of all texts up to here was destroyed: nobody can read them again. No credit was touched."
     assert_never(event)
 
 

@@ -17,6 +17,7 @@ from ledger.retelling import Retold, retell_one
 from ledger.settle import settle
 from ledger.snapshots import Snapshots
 from ledger.store.log import EventLog, Executed, Head, StoredRow
+from ledger.store.tips import account_of
 from ledger.submissions import Outcome, Recorded, Submission, Unit
 
 
@@ -115,7 +116,7 @@ class Ledger:
         async with self.log.reader() as reader:
             if at is None:
                 head = await reader.head(account_id)
-                account = self.cache.get(account_id)
+                account = account_of(self.cache.get(account_id))
                 if head is not None and (account is None or account.version != head.version):
                     account = await reader.load_at(account_id, head.version)
             else:
