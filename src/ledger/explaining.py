@@ -97,10 +97,10 @@ def _after(before: Account | None, event: Event) -> tuple[Account | None, list[s
         after = evolve(before, event)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as problem:
         return None, [f"nobody can go on from it: {type(problem).__name__}: {problem}"]
-    if _gap(after) == (_gap(before) if before else ((0, 0, 0), True)):
+    found = _sums(after)
+    if _gap(event.balance, found) == (_gap(before.balance, _sums(before)) if before else _NO_GAP):
         return after, []
-    sums = _sums(after)
-    return after, [f"its balance is {_said(event.balance)}, and lots and holds add up to {_said(sums)}"]
+    return after, [f"its balance is {_said(event.balance)}, and lots and holds add up to {_said(found)}"]
 
 
 def _sums(account: Account) -> Balance:
@@ -115,11 +115,13 @@ def _sums(account: Account) -> Balance:
     return Balance(credits["subscription"], credits["permanent"], held, first_expiry(account.lots))
 
 
-def _gap(account: Account) -> tuple[tuple[int, int, int], bool]:
-    """By how much a balance misses what it should be: an event answers for its own part of it."""
-    said, found = account.balance, _sums(account)
-    missing = (said.subscription - found.subscription, said.permanent - found.permanent, said.held - found.held)
-    return missing, said.subscription_expire_at == found.subscription_expire_at
+def _gap(said: Balance, found: Balance) -> tuple[int, int, int, bool]:
+    """By how much a balance misses what it should be. An event answers for its own part of it alone."""
+    same_end = said.subscription_expire_at == found.subscription_expire_at
+    return said.subscription - found.subscription, said.permanent - found.permanent, said.held - found.held, same_end
+
+
+_NO_GAP = (0, 0, 0, True)
 
 
 def _said(balance: Balance) -> str:
