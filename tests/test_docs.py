@@ -88,6 +88,8 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
     assert not list(server_folder.glob("postgres/postmaster.pid"))
     assert _without_times(json.loads(read[0])) == _without_times(json.loads(blocks("json", READING)[0]))
     assert all("problem" not in answer for answer in read)
+    [explained] = [json.loads(answer) for answer in read if answer.startswith("{") and '"sentence"' in answer]
+    assert _without_times(explained) == _without_times(json.loads(blocks("json", READING)[-1]))
 
 
 def _printed_key(log: Path, process: "subprocess.Popen[bytes]") -> str:
@@ -121,7 +123,7 @@ def _run(command: str) -> dict[str, object]:
     return answer
 
 
-_TIMES = {"recorded_at", "subscription_expire_at", "as_of", "next_cursor"}
+_TIMES = {"recorded_at", "expires_at", "subscription_expire_at", "as_of", "next_cursor"}
 """What differs from run to run."""
 
 
