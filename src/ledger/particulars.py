@@ -115,7 +115,7 @@ def _expired(before: Account, event: CreditsExpired) -> Details:
         return Details(violations=tuple(wrong))
     if lot.expires_at != event.effective_at:
         end = f"at {instant(lot.expires_at)}" if lot.expires_at else "never"
-        wrong.append(f"{event.grant_id} lapses {end}, and not at {instant(event.effective_at)}")
+        wrong.append(f"{event.grant_id} lapses {end}, not at {instant(event.effective_at)}")
     if (lot.remaining, lot.kind) != (event.amount, event.kind):
         wrong.append(f"{lot.remaining:,} {lot.kind} remained, and it says {event.amount:,} {event.kind}")
     told = LotTold(lot.grant_id, lot.kind, lot.expires_at, lot.remaining, lot.remaining - event.amount)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,13 +15,17 @@ from ledger.commands import (
     CloseAccount,
     DeductCredits,
     EraseTexts,
+    ExtendHold,
     FreezeAccount,
     GrantCredits,
     OpenAccount,
     PlaceHold,
+    RecordPayment,
+    RefundPayment,
     ReleaseHold,
     ReverseDeduction,
     UnfreezeAccount,
+    VoidGrant,
 )
 from ledger.events import (
     CreditsDeducted,
@@ -36,7 +40,7 @@ from ledger.lots import Draw
 from tests.domain.explained import explained, past_for
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal
 from tests.domain.purse import Purse
-from tests.domain.strategies import DAY, SWEEP, TICK, journals
+from tests.domain.strategies import DAY, MINUTE, SWEEP, TICK, journals
 
 many = settings(max_examples=80, deadline=None)
 NEVER = datetime.max.replace(tzinfo=DAY_ZERO.tzinfo)
@@ -339,6 +343,134 @@ def test_credits_spent_after_their_expiry_are_told() -> None:
     assert "by the burn order grt_4 is next, and it has grt_3" in " ".join(told.violations)
     assert "what time had taken since 2026-01-02 00:00:00Z is not recorded before it" in told.violations
     assert told.details.passed_over[0].reason == "expired"
+
+
+PAID = RecordPayment(ACCOUNT_ID, "pi_1", "stripe", "paid", 100, "eur", grant=GrantCredits(ACCOUNT_ID, "permanent", 10))
+HOLD = PlaceHold(ACCOUNT_ID, 5, 2 * DAY)
+GRANT = GrantCredits(ACCOUNT_ID, "subscription", 5, lifetime=DAY)
+AT_ONCE = timedelta(0)
+REFUND = RefundPayment(ACCOUNT_ID, "pi_1", "re_1", 40)
+
+WRONG: list[tuple[list[Any], timedelta, Any, dict[str, Any], str]] = [
+    ([], AT_ONCE, GRANT, {"expires_at": DAY_ZERO}, "its expiry had passed when it was recorded"),
+    ([], AT_ONCE, GRANT, {"kind": "permanent"}, "permanent credits do not lapse, and these do"),
+    ([], AT_ONCE, GRANT, {"amount": 0}, "0 is no amount"),
+    ([], AT_ONCE, GRANT, {"grant_id": "grt_6"}, "it makes grt_6, and its version is 5"),
+    ([], AT_ONCE, HOLD, {"expires_at": DAY_ZERO}, "its expiry had passed when it was recorded"),
+    (
+        [],
+        DAY,
+        SWEEP,
+        {"effective_at": SOON - TICK},
+        "grt_3 lapses at 2026-01-02 00:00:00Z, not at 2026-01-01 23:59:59.999999Z",
+    ),
+    ([], DAY, SWEEP, {"grant_id": "grt_2"}, "grt_2 lapses never, not at 2026-01-02 00:00:00Z"),
+    ([], DAY, SWEEP, {"grant_id": "grt_9"}, "there is no open lot grt_9"),
+    ([], DAY, SWEEP, {"amount": 49}, "50 subscription remained, and it says 49 subscription"),
+    ([], DAY, SWEEP, {"recorded_at": SOON - TICK}, "it takes effect at 2026-01-02 00:00:00Z, after it was recorded"),
+    ([], 2 * DAY, SWEEP, {}, "something else had ended before it, at 2026-01-02 00:00:00Z"),
+    (
+        [PlaceHold(ACCOUNT_ID, 5, MINUTE)],
+        MINUTE,
+        SWEEP,
+        {"effective_at": DAY_ZERO},
+        "the hold lasts until 2026-01-01 00:01:00Z, not 2026-01-01 00:00:00Z",
+    ),
+    (
+        [HOLD],
+        DAY / 2,
+        ExtendHold(ACCOUNT_ID, "hld_5", 2 * DAY),
+        {"expires_at": SOON},
+        "it ends the hold earlier than before",
+    ),
+    ([HOLD], AT_ONCE, ExtendHold(ACCOUNT_ID, "hld_5", DAY), {"hold_id": "hld_4"}, "there is no open hold hld_4"),
+    (
+        [],
+        AT_ONCE,
+        VoidGrant(ACCOUNT_ID, "grt_3"),
+        {"kind": "permanent"},
+        "grt_3 is subscription, and it says permanent",
+    ),
+    ([], AT_ONCE, VoidGrant(ACCOUNT_ID, "grt_3"), {"grant_id": "grt_9"}, "there is no grant grt_9 before it"),
+    ([], AT_ONCE, VoidGrant(ACCOUNT_ID, "grt_3"), {"amount": 49}, "it leaves 1 that it should have taken"),
+    ([], AT_ONCE, VoidGrant(ACCOUNT_ID, "grt_3", 9), {"uncollected": 1}, "it leaves 41 that it should have taken"),
+    ([], AT_ONCE, VoidGrant(ACCOUNT_ID, "grt_3"), {"amount": 51}, "it takes 51, and 50 remained"),
+    (
+        [PAID],
+        AT_ONCE,
+        RecordPayment(ACCOUNT_ID, "pi_2", "stripe", "failed", 1, "eur"),
+        {"payment_id": "pi_1"},
+        "payment pi_1 was recorded before",
+    ),
+    (
+        [],
+        AT_ONCE,
+        RecordPayment(ACCOUNT_ID, "pi_2", "stripe", "paid", 1, "eur"),
+        {"grant_id": "grt_9"},
+        "it buys grt_9, which is not the next event",
+    ),
+    ([PAID], AT_ONCE, REFUND, {"refunded_minor": 39}, "it says 39 went back in all, and 40 did"),
+    ([PAID], AT_ONCE, REFUND, {"amount_minor": 101, "refunded_minor": 101}, "101 went back of 100 that were paid"),
+    ([PAID], AT_ONCE, REFUND, {"payment_id": "pi_9"}, "there is no payment pi_9 before it"),
+    (
+        [DeductCredits(ACCOUNT_ID, 9)],
+        AT_ONCE,
+        ReverseDeduction(ACCOUNT_ID, "ded_5"),
+        {"deduction_id": "ded_4"},
+        "there is no deduction ded_4 before it",
+    ),
+    (
+        [DeductCredits(ACCOUNT_ID, 9)],
+        AT_ONCE,
+        ReverseDeduction(ACCOUNT_ID, "ded_5"),
+        {"amount": 8},
+        "it says 8 credits, and 9 come back",
+    ),
+]
+"""What came before, how long ago, a command, what is changed in the event that it leads to, what is said of that."""
+
+
+@pytest.mark.parametrize(("before", "length", "command", "changes", "violation"), WRONG, ids=lambda value: None)
+def test_what_breaks_a_rule_is_told_in_words(
+    before: list[Any], length: timedelta, command: Any, changes: dict[str, Any], violation: str
+) -> None:
+    journal = opened(*before)
+    journal.now += length
+    decided = journal.decide(command)
+    event: Any = next((e for e in decided if {*changes} <= {f.name for f in fields(e)}), decided[0])
+    if not changes:  # the last thing that ended, without those before it
+        event = decided[-1]
+    told = told_of(journal, replace(event, **changes))
+    assert violation in told.violations
+
+
+def test_what_comes_back_at_the_very_end_of_its_lot_lapses() -> None:
+    journal = opened(PlaceHold(ACCOUNT_ID, 60, 3 * DAY))
+    journal.now = SOON
+    released = next_event(journal, ReleaseHold(ACCOUNT_ID, "hld_5"))
+    right = told_of(journal, released)
+    assert [(part.grant_id, part.fate, part.after) for part in right.details.returns] == [
+        ("grt_3", "lapsed", 0),
+        ("grt_4", "returned", 20),
+    ]
+    assert right.sound
+    assert right.sentence == "Hold hld_5 was released: 60 credits came back; of these, 50 lapsed at once."
+    forgotten = told_of(journal, replace(released, returns=released.returns[1:]))
+    assert "60 were left in the hold, and 10 come back" in forgotten.violations
+
+
+def test_a_capture_that_breaks_a_rule_of_holds() -> None:
+    journal = opened(PlaceHold(ACCOUNT_ID, 60))
+    right = next_event(journal, CaptureHold(ACCOUNT_ID, "hld_5", 70, on_excess="draw"))
+    sooner = told_of(journal, replace(right, from_hold=right.from_hold[:1], final=False, amount=60))
+    assert "it draws from lots, and 10 of the hold are left" in sooner.violations
+    whole = next_event(journal, CaptureHold(ACCOUNT_ID, "hld_5"))
+    ended = "it leaves nothing in the hold, and does not end it"
+    assert told_of(journal, replace(whole, final=False)).violations[0] == ended
+    part = next_event(journal, CaptureHold(ACCOUNT_ID, "hld_5", 1, final=False))
+    assert told_of(journal, part).sound
+    rest = next_event(journal, CaptureHold(ACCOUNT_ID, "hld_5", 1))
+    assert ended in told_of(journal, replace(rest, final=False)).violations
 
 
 def test_what_no_stream_may_have() -> None:
