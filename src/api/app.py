@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import entries, health, lists, overview, reading, totals
+from api import entries, explanations, health, lists, overview, reading, totals
 from api.checkpoints import Checkpoints
 from api.door import Door, as_problem, problem_reply
 from api.follower import Follower
@@ -75,8 +75,8 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
 
     app = FastAPIOffline(title="Credit ledger", version="1", lifespan=lifespan, redoc_url=None, redirect_slashes=False)
     app.state.wiring = wiring
-    for router in (reading.router, health.router, entries.router, totals.router, lists.router, overview.router):
-        app.include_router(router)
+    for part in (reading, explanations, health, entries, totals, lists, overview):
+        app.include_router(part.router)
     app.include_router(streams_router)
     for operation in OPERATIONS.values():
         _add_command_route(app, wiring.door, operation)

@@ -1,4 +1,4 @@
-"""The command line: `credit-ledger serve`, `migrate`, `keys`, `import`, `check`, `rebuild`, `erase`."""
+"""The command line: `credit-ledger serve`, `migrate`, `keys`, `import`, `check`, `rebuild`, `replay`, `erase`."""
 
 import logging
 import os
@@ -20,6 +20,7 @@ from api.import_command import add_import
 from api.keys import SCOPES, ApiKey, create_key, list_keys, revoke_key
 from api.log_import_command import add_log_import
 from api.rebuild_command import add_rebuild
+from api.replay_command import add_replay
 from api.server import database
 from api.server import serve as serve_until_stopped
 from api.settings import LOG_FORMAT, Settings, WrongSetting, load_settings, unknown_variables
@@ -122,6 +123,7 @@ add_import(app, _settings)
 add_check(app, _settings)
 add_rebuild(app, _settings)
 add_checkpoints(app, _settings)
+add_replay(app, _settings)
 add_erase(app, _settings)
 add_export(app, _settings)
 add_log_import(app, _settings)

@@ -193,7 +193,8 @@ class BalanceAnswer(Balance):
     """A balance from the truth; `grants` are the open lots in burn order."""
 
     account_id: str
-    as_of: datetime
+    as_of: datetime = Field(description="the moment that it is the balance of")
+    known_at: datetime = Field(description="only what was recorded by then counts")
     version: int
     position: int
     standing: Literal["active", "frozen", "closed"]

@@ -44,7 +44,7 @@ TABLE: dict[int, set[str]] = {
 """The table of the HTTP contract in the design."""
 
 MORE: dict[int, set[str]] = {
-    404: {"not_found", "receipt_not_found"},
+    404: {"not_found", "event_not_found", "receipt_not_found"},
     405: {"method_not_allowed"},
     409: {"payment_already_recorded", "refund_already_recorded", "not_yet_visible"},
     415: {"unsupported_media_type"},
@@ -186,6 +186,7 @@ REQUESTS: dict[str, Produce] = {
     "deduction_not_found": one("reverse", deduction_id="ded_5"),
     "hold_not_found": one("release", hold_id="hld_4"),
     "payment_not_found": one("payment_refund", payment_id="pay-404"),
+    "event_not_found": lambda service, account: service.get(f"/v1/accounts/{account}/explain", version=999),
     "receipt_not_found": get("/v1/accounts/{}/receipts/deduct/unused"),
     "method_not_allowed": get("/v1/accounts/{}/deductions"),
     "account_exists_with_different_body": lambda service, account: Ask("open", account, {"account_id": account}).post(

@@ -157,6 +157,12 @@ class Reader:
             found[row.account][row.version] = decode(row.topic, bytes(row.state))[0]
         return {account: Past(tuple(event for _, event in sorted(events.items()))) for account, events in found.items()}
 
+    async def about(self, account_id: str, subjects: Sequence[str], upto: int) -> list[StoredRow]:
+        """The events of one account, up to a version, that made some things or are about them, as stored."""
+        versions = [_version_named(subject) for subject in subjects]
+        rows = await self._rows("about_as_stored", account=account_id, subjects=subjects, versions=versions, upto=upto)
+        return [StoredRow(*row) for row in rows]
+
     async def executed(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Executed]:
         """The commands that used some (account, receipt) keys; those that were never used are absent."""
         once = dict.fromkeys(keys)
