@@ -35,6 +35,7 @@ from api.sweeper import Sweeper
 from api.wiring import Wiring
 from ledger.errors import Refusal
 from ledger.lifeline import LOST
+from ledger.privileges import PrivilegeWatch
 from ledger.service import Ledger
 from projections.views import NotBuilt, NotYetVisible, Views
 
@@ -52,7 +53,7 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
     defaults = Defaults(settings.signup_credits, timedelta(days=settings.subscription_days))
     views = Views(conninfo)
     follower = Follower(ledger.log, conninfo)
-    wiring = Wiring(ledger, keys, Door(ledger, keys, defaults), views, follower, processes)
+    wiring = Wiring(ledger, keys, Door(ledger, keys, defaults), views, follower, PrivilegeWatch(), processes)
     sweeper = Sweeper(ledger, conninfo, settings.sweep_interval_seconds, settings.sweep_rate)
 
     @asynccontextmanager

@@ -1,6 +1,7 @@
 """Alive, ready, and in figures: what a load balancer, an operator and Prometheus ask."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -37,9 +38,11 @@ async def healthz() -> Response:
 @router.get("/readyz", response_model=Health, responses={503: {"model": Health}}, summary="Ready")
 async def readyz(request: Request) -> Response:
     """The database answers, commands can be committed, and the projections are within bounds: none has stopped, none
-    lags by more than 30 seconds. One that is being rebuilt for a new version is within bounds."""
+    lags by more than 30 seconds. One that is being rebuilt for a new version is within bounds. `role` is a warning and
+    no reason to be unready: what the running login could do more than append and read, looked at once a minute."""
     wiring = wiring_of(request)
     states = await _states(wiring)
+    role = None if states is None else await _role(wiring)
     checks = {
         "committer": wiring.ledger.committer.intake.available,
         "database": states is not None,
@@ -47,7 +50,8 @@ async def readyz(request: Request) -> Response:
     }
     ready = all(checks.values())
     status: Literal["ok", "unavailable"] = "ok" if ready else "unavailable"
-    return json_response({"status": status, "checks": checks, "projections": states or {}}, 200 if ready else 503)
+    said = {"status": status, "checks": checks, "role": role, "projections": states or {}}
+    return json_response(said, 200 if ready else 503)
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
@@ -61,6 +65,16 @@ async def prometheus(request: Request) -> Response:
         metrics.STOPPED.labels(name).set(state["stopped_at"] is not None)
     body = metrics.exposition(processes=wiring.processes) + await _drift(wiring)
     return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def _role(wiring: Wiring) -> dict[str, Any] | None:
+    """What the login could do; None when the database does not answer."""
+    try:
+        async with wiring.ledger.log.connection() as connection:
+            found = await wiring.privileges.of(connection)
+    except _UNREACHABLE:
+        return None
+    return {**asdict(found), "append_only": found.append_only}
 
 
 async def _states(wiring: Wiring) -> dict[str, dict[str, Any]] | None:

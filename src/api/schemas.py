@@ -255,9 +255,19 @@ class ProjectionState(Shape):
     rebuilt_to: int | None = None
 
 
+class Role(Shape):
+    """Who is connected to the database, and what he could do more than append and read: a warning."""
+
+    session_user: str
+    current_user: str
+    append_only: bool
+    could: list[str]
+
+
 class Health(Shape):
     """Whether it is well."""
 
     status: Literal["ok", "unavailable"]
     checks: dict[str, bool] | None = None
+    role: Role | None = None
     projections: dict[str, ProjectionState] | None = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from api.door import Door
 from api.follower import Follower
 from api.keys import KeyRing
+from ledger.privileges import PrivilegeWatch
 from ledger.service import Ledger
 from projections.views import Views
 
@@ -18,5 +19,6 @@ class Wiring:
     door: Door
     views: Views
     follower: Follower
+    privileges: PrivilegeWatch
     processes: bool
     """Whether several worker processes serve together."""

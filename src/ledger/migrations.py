@@ -65,14 +65,28 @@ def known_migrations() -> list[Migration]:
 def migrate(conninfo: str) -> list[str]:
     """Apply what is missing, in one transaction, and return the names of what was applied.
 
-    Safe to run from several processes at once. Raises MigrationError for a server before PostgreSQL 15 and for a
-    migration that was changed after it was applied.
+    Safe to run from several processes at once. Raises MigrationError for a server before PostgreSQL 15, for a migration
+    that was changed after it was applied, and when one is missing that this login may not apply.
     """
     with psycopg.connect(conninfo) as connection:
         if connection.info.server_version < OLDEST_SERVER:
             raise MigrationError(f"PostgreSQL 15 or later is needed; this is {connection.info.server_version}")
-        if pending_migrations(connection) == []:
-            return []  # nothing to do, and no right to create anything is needed to see it
+        login = connection.info.user
+        try:
+            if pending_migrations(connection) == []:
+                return []  # nothing to do, and no right to create anything is needed to see it
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise MigrationError(f"{login} may not read the ledger: {error.diag.message_primary}") from error
+    try:
+        return _apply_pending(conninfo)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise MigrationError(
+            f"the database needs migrations that {login} may not apply ({error.diag.message_primary}): "
+            "run `credit-ledger migrate` as the owner of its tables"
+        ) from error
+
+
+def _apply_pending(conninfo: str) -> list[str]:
     with psycopg.connect(conninfo) as connection:
         connection.execute(_LOCK)
         connection.execute(_PREPARE)
@@ -81,6 +95,14 @@ def migrate(conninfo: str) -> list[str]:
             connection.execute(migration.sql.encode())
             connection.execute(_REMEMBER, (migration.component, migration.name, migration.checksum))
     return [f"{migration.component}/{migration.name}" for migration in pending]
+
+
+def not_applied(conninfo: str) -> str | None:
+    """The first migration that a database lacks; None when it has all of them. Raises MigrationError."""
+    with psycopg.connect(conninfo) as connection:
+        pending = pending_migrations(connection)
+    missing = known_migrations() if pending is None else pending
+    return f"{missing[0].component}/{missing[0].name} is missing" if missing else None
 
 
 def pending_migrations(connection: psycopg.Connection) -> list[Migration] | None:
