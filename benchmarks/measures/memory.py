@@ -5,6 +5,7 @@ import tracemalloc
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from secrets import token_bytes
 
 from benchmarks.bench import Bench
 from benchmarks.progress import say
@@ -14,6 +15,7 @@ from ledger.aggregate import decide
 from ledger.cache import StateCache
 from ledger.commands import Command, DeductCredits, GrantCredits, OpenAccount
 from ledger.store.codec import SNAPSHOT_TOPIC, Metadata, encode, encode_snapshot, evolve_stored
+from ledger.store.tips import Tip
 
 BYTES = 2_048
 ACCOUNTS = 20_000
@@ -47,7 +49,7 @@ def _bytes_each(rows: Sequence[Sequence[Stored]]) -> float:
     gc.collect()
     tracemalloc.start()
     for stored in rows:
-        cache.put(_read(stored))
+        cache.put(Tip(_read(stored), token_bytes(32), token_bytes(32)))
     gc.collect()
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()

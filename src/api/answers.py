@@ -22,6 +22,7 @@ from ledger.events import (
     HoldReleased,
     PaymentRecorded,
     PaymentRefunded,
+    TextsErased,
 )
 from ledger.holds import Returns, with_fate
 from ledger.lots import Draws, total
@@ -128,7 +129,7 @@ def _deed(event: Event) -> dict[str, Any]:
             return {"standing": "active"}
         case AccountClosed():
             return {"standing": "closed"}
-        case CreditsExpired() | HoldExpired():
+        case CreditsExpired() | HoldExpired() | TextsErased():
             return {}
 
 

@@ -1,4 +1,4 @@
-"""The command line: `credit-ledger serve`, `migrate`, `keys`, `import`, `check`, `rebuild`."""
+"""The command line: `credit-ledger serve`, `migrate`, `keys`, `import`, `check`, `rebuild`, `erase`."""
 
 import logging
 import os
@@ -14,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from api.check_command import add_check
 from api.embedded_server import EmbeddedPostgresError
+from api.erase_command import add_erase
 from api.import_command import add_import
 from api.keys import SCOPES, ApiKey, create_key, list_keys, revoke_key
 from api.rebuild_command import add_rebuild
@@ -133,6 +134,7 @@ def revoke(prefix: Annotated[str, typer.Argument(help="The key's prefix, as `key
 add_import(app, _settings)
 add_check(app, _settings)
 add_rebuild(app, _settings)
+add_erase(app, _settings)
 
 
 def _as_json(key: ApiKey) -> dict[str, object]:

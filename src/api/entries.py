@@ -29,6 +29,7 @@ from api.questions import (
     snapshot,
     wiring_of,
 )
+from api.texts import with_descriptions
 from api.view_schemas import HistoryAnswer
 from ledger.commands import MAX_ID
 from projections.changes import ENTRY_TYPES
@@ -79,7 +80,7 @@ class _Page(_Filters):
 )
 async def history(request: Request, account_id: AccountId, query: Annotated[_Page, Query()]) -> Response:
     """One entry per change of balance, with the balance before and after it. Scope `ledger:read`."""
-    await reader_of(request)
+    ledger = await reader_of(request)
     wanted = query.wanted(account_id)
     order = _ORDERS[query.order]
     start = key_of(query.cursor, (wanted, order), (datetime, int))
@@ -89,7 +90,8 @@ async def history(request: Request, account_id: AccountId, query: Annotated[_Pag
         await known_account(request, account_id)
     more, rows = len(rows) > query.limit, rows[: query.limit]
     next_cursor = cursor((wanted, order), rows[-1]["recorded_at"], rows[-1]["sequence"]) if more else None
-    return json_response(as_of(moment, entries=[entry(row) for row in rows], next_cursor=next_cursor))
+    entries = await with_descriptions(ledger, account_id, [entry(row) for row in rows])
+    return json_response(as_of(moment, entries=entries, next_cursor=next_cursor))
 
 
 @router.get(
@@ -125,7 +127,8 @@ async def _lines(request: Request, wanted: Wanted, order: Order) -> AsyncIterato
     while True:
         async with wiring_of(request).views.snapshot(HISTORY) as moment:
             rows = await page(moment, wanted, order, MAX_PAGE)
-        writer.writerows(_line(row) for row in rows)
+        shown = await with_descriptions(wiring_of(request).ledger, wanted.account_id, [entry(row) for row in rows])
+        writer.writerows(map(_line, shown))
         yield text.getvalue()
         text.seek(0)
         text.truncate()
@@ -143,10 +146,9 @@ def _from(wanted: Wanted, order: Order, start: Place | None) -> Wanted:
     return wanted._replace(high=start) if order == "newest first" else wanted._replace(low=start)
 
 
-def _line(row: dict[str, Any]) -> list[Any]:
-    shown = entry(row)
+def _line(shown: dict[str, Any]) -> list[Any]:
     usage = shown["usage"] or {}
-    recorded_at = row["recorded_at"].isoformat().replace("+00:00", "Z")
+    recorded_at = shown["recorded_at"].isoformat().replace("+00:00", "Z")
     values = [recorded_at if name == "recorded_at" else shown.get(name) for name in _COLUMNS]
     return [_as_text(value) for value in (*values, *(usage.get(name) for name in _USAGE))]
 

@@ -22,6 +22,7 @@ from api.questions import (
     reader_of,
     snapshot,
 )
+from api.texts import with_descriptions
 from api.view_schemas import AccountsAnswer, GrantsAnswer, HoldsAnswer, PaymentsAnswer
 from ledger.amounts import Balance
 from ledger.commands import MAX_ID
@@ -73,7 +74,7 @@ class _Accounts(_Page):
 )
 async def grants(request: Request, account_id: AccountId, query: Annotated[_Grants, Query()]) -> Response:
     """Newest first. amount = remaining + held + spent + lapsed + voided. Scope `ledger:read`."""
-    await reader_of(request)
+    ledger = await reader_of(request)
     of = ("grants", account_id, query.status)
     async with snapshot(request, query, BALANCES) as moment:
         rows = await grants_page(
@@ -84,7 +85,8 @@ async def grants(request: Request, account_id: AccountId, query: Annotated[_Gran
             status=query.status,
             limit=query.limit + 1,
         )
-    return await _page(request, account_id, query, moment, {"grants": [_grant(row) for row in rows]}, _keys(rows, of))
+    shown = await with_descriptions(ledger, account_id, [_grant(row) for row in rows])
+    return await _page(request, account_id, query, moment, {"grants": shown}, _keys(rows, of))
 
 
 @router.get(
@@ -95,7 +97,7 @@ async def grants(request: Request, account_id: AccountId, query: Annotated[_Gran
 )
 async def holds(request: Request, account_id: AccountId, query: Annotated[_Holds, Query()]) -> Response:
     """Newest first. Scope `ledger:read`."""
-    await reader_of(request)
+    ledger = await reader_of(request)
     of = ("holds", account_id, query.status)
     async with snapshot(request, query, BALANCES) as moment:
         rows = await holds_page(
@@ -106,7 +108,8 @@ async def holds(request: Request, account_id: AccountId, query: Annotated[_Holds
             status=query.status,
             limit=query.limit + 1,
         )
-    return await _page(request, account_id, query, moment, {"holds": [_hold(row) for row in rows]}, _keys(rows, of))
+    shown = await with_descriptions(ledger, account_id, [_hold(row) for row in rows])
+    return await _page(request, account_id, query, moment, {"holds": shown}, _keys(rows, of))
 
 
 @router.get(

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from api.answers import balance_fields
 from api.entries import last_deduction, last_entries
 from api.questions import PROBLEMS, AccountId, Visible, Zone, as_of, json_response, reader_of, snapshot, today
+from api.texts import with_descriptions
 from api.view_schemas import SummaryAnswer
 from ledger.errors import AccountNotFound
 from ledger.lots import Lots
@@ -46,6 +47,8 @@ async def summary(request: Request, account_id: AccountId, query: Annotated[_Sum
     found = await ledger.account_at(account_id)
     if found is None:
         raise AccountNotFound(account_id)
+    entries = await with_descriptions(ledger, account_id, entries)
+    deductions = await with_descriptions(ledger, account_id, [deduction] if deduction else [])
     return json_response(
         as_of(
             moment,
@@ -53,7 +56,7 @@ async def summary(request: Request, account_id: AccountId, query: Annotated[_Sum
             tz=query.tz,
             standing=found.account.standing,
             balance=_balance(found),
-            last_deduction=deduction,
+            last_deduction=deductions[0] if deductions else None,
             usage={name: _use(total) for name, total in zip(("today", "this_week", "this_month"), used, strict=False)},
             average_cost_per_task=_average(used[2]),
             last_seven_days=[{"date": one, **_use(total)} for one, total in zip(_series(day), used[3:], strict=True)],

@@ -3,7 +3,6 @@
 import re
 from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 
@@ -14,8 +13,10 @@ from api.problems import Problem, invalid
 from api.questions import MAX_PAGE, AccountId, Parameters, authorized, json_response, problems
 from api.requests import MAX_KEY
 from api.schemas import BalanceAnswer, Feed, ReceiptAnswer
+from api.texts import readable_data
 from ledger.amounts import MAX_AMOUNT
 from ledger.errors import AccountNotFound
+from ledger.service import Ledger
 from ledger.store.codec import TOPICS
 from ledger.store.log import StoredRow
 from ledger.submissions import Recorded
@@ -78,7 +79,7 @@ async def stream(request: Request, account_id: AccountId, query: Annotated[_Stre
     if not rows and (query.after_version == 0 or await ledger.account_at(account_id) is None):
         raise AccountNotFound(account_id)
     next_after = rows[-1].version if rows else query.after_version
-    return json_response({"events": [_event(row) for row in rows], "next_after": next_after})
+    return json_response({"events": await _events(ledger, rows), "next_after": next_after})
 
 
 @router.get(
@@ -94,7 +95,7 @@ async def log(request: Request, query: Annotated[_LogPage, Query()]) -> Response
     types = _types(query.types)
     rows = await ledger.events(query.after, query.limit, types)
     next_after = rows[-1].position if rows else query.after
-    return json_response({"events": [_event(row) for row in rows], "next_after": next_after})
+    return json_response({"events": await _events(ledger, rows), "next_after": next_after})
 
 
 def _types(text: str | None) -> list[str] | None:
@@ -107,18 +108,9 @@ def _types(text: str | None) -> list[str] | None:
     return names
 
 
-def _event(row: StoredRow) -> dict[str, Any]:
-    stored = orjson.loads(row.state)
-    return {
-        "position": row.position,
-        "account_id": row.account_id,
-        "version": row.version,
-        "type": row.topic,
-        "recorded_at": stored["recorded_at"],
-        "data": stored["data"],
-        "metadata": stored["metadata"],
-        "schema": stored["schema"],
-    }
+async def _events(ledger: Ledger, rows: list[StoredRow]) -> list[dict[str, Any]]:
+    stands = ({"position": r.position, "account_id": r.account_id, "version": r.version, "type": r.topic} for r in rows)
+    return [place | state for place, state in zip(stands, await readable_data(ledger, rows), strict=True)]
 
 
 @router.get(

@@ -211,6 +211,7 @@ class EventShape(Shape):
     data: dict[str, Any]
     metadata: dict[str, Any]
     schema_: int = Field(alias="schema", description="the version of the event's shape")
+    erased: list[str] | None = Field(None, description="texts of `data` that nobody can read any more")
 
 
 class Feed(Shape):

@@ -29,6 +29,7 @@ from ledger.events import (
     HoldReleased,
     PaymentRecorded,
     PaymentRefunded,
+    TextsErased,
 )
 from ledger.holds import Hold, Holds, Returns, put_back, with_hold, without_hold
 from ledger.lots import Lot, Lots, cancel, first_expiry, put, tail, take, total, without
@@ -133,6 +134,10 @@ def _change(account: Account, event: Event) -> Account:
             return replace(account, standing="active")
         case AccountClosed():
             return replace(account, standing="closed")
+        case TextsErased():
+            return replace(
+                account, holds={name: replace(hold, description=None) for name, hold in account.holds.items()}
+            )
         case AccountOpened() | PaymentRecorded() | PaymentRefunded():
             return account
     assert_never(event)

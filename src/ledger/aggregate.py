@@ -14,6 +14,7 @@ from ledger.commands import (
     CloseAccount,
     Command,
     DeductCredits,
+    EraseTexts,
     ExtendHold,
     FreezeAccount,
     GrantCredits,
@@ -30,7 +31,7 @@ from ledger.commands import (
 from ledger.errors import AccountClosed as ClosedRefusal
 from ledger.errors import AccountExists, AccountNotFound
 from ledger.errors import AccountFrozen as FrozenRefusal
-from ledger.events import AccountClosed, AccountFrozen, AccountUnfrozen, Events
+from ledger.events import AccountClosed, AccountFrozen, AccountUnfrozen, Events, TextsErased
 from ledger.granting import grant, open_account, void
 from ledger.holding import capture, extend, place, release
 from ledger.past import NO_PAST, Past
@@ -39,7 +40,7 @@ from ledger.settle import settle
 from ledger.spending import deduct, reverse
 
 _SPENDING = DeductCredits | PlaceHold | ExtendHold | CaptureHold
-_ALWAYS_ALLOWED = ReverseDeduction | ReleaseHold | RecordExpiries
+_ALWAYS_ALLOWED = ReverseDeduction | ReleaseHold | EraseTexts | RecordExpiries
 
 
 def decide(command: Command, account: Account | None, now: datetime, past: Past = NO_PAST) -> Events:
@@ -99,6 +100,8 @@ def _carry_out(command: Command, account: Account, at: datetime, past: Past) -> 
             return (AccountUnfrozen(at, account.balance, command.reason),)
         case CloseAccount():
             return (AccountClosed(at, account.balance, command.reason),)
+        case EraseTexts():
+            return (TextsErased(at, account.balance),)
         case RecordExpiries():
             return ()
         case OpenAccount():

@@ -1,11 +1,11 @@
-"""The state cache: accounts as they were at their newest known version. Bounded, and free to forget anything.
+"""The state cache: the tips of accounts as they were when last heard of. Bounded, and free to forget anything.
 
 A state in it may be old when another process writes; whoever uses one checks its version against the log.
 """
 
 from collections import OrderedDict
 
-from ledger.account import Account
+from ledger.store.tips import Tip
 
 
 class StateCache:
@@ -13,22 +13,23 @@ class StateCache:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._accounts: OrderedDict[str, Account] = OrderedDict()
+        self._accounts: OrderedDict[str, Tip] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._accounts)
 
-    def get(self, account_id: str) -> Account | None:
-        """The state of an account, if it is remembered."""
-        account = self._accounts.get(account_id)
-        if account is not None:
+    def get(self, account_id: str) -> Tip | None:
+        """The tip of an account, if it is remembered."""
+        tip = self._accounts.get(account_id)
+        if tip is not None:
             self._accounts.move_to_end(account_id)
-        return account
+        return tip
 
-    def put(self, account: Account) -> None:
-        """Remember a state."""
-        self._accounts[account.account_id] = account
-        self._accounts.move_to_end(account.account_id)
+    def put(self, tip: Tip) -> None:
+        """Remember a tip."""
+        account_id = tip.account.account_id
+        self._accounts[account_id] = tip
+        self._accounts.move_to_end(account_id)
         if len(self._accounts) > self._limit:
             self._accounts.popitem(last=False)
 

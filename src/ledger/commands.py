@@ -10,11 +10,11 @@ from typing import Literal
 
 from ledger.amounts import Kind, check_amount
 from ledger.errors import InvalidField
-from ledger.events import JsonObject, PaymentStatus, Source, Usage
+from ledger.events import PaymentStatus, Source, Usage
 from ledger.holds import DEFAULT_HOLD, LONGEST_HOLD, SHORTEST_HOLD
+from ledger.texts import JsonObject, Sealed, check_text
 
 MAX_ID = 128
-MAX_TEXT = 500
 MAX_METADATA_BYTES = 4_096
 """Of JSON: checked where JSON is read, by api/bodies.py."""
 LONGEST_LIFETIME = timedelta(days=36_500)
@@ -22,7 +22,6 @@ LONGEST_LIFETIME = timedelta(days=36_500)
 OnExcess = Literal["reject", "draw"]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def check_id(field: str, value: str | None) -> None:
@@ -42,16 +41,6 @@ def check_account_id(value: str) -> None:
         raise InvalidField("account_id", "must not contain a slash or be a dot segment")
 
 
-def check_text(field: str, value: str | None) -> None:
-    """Raise InvalidField unless `value` is None or at most MAX_TEXT characters of readable text."""
-    if value is None:
-        return
-    if len(value) > MAX_TEXT:
-        raise InvalidField(field, f"must have at most {MAX_TEXT} characters")
-    if _CONTROL_BUT_LINES.search(value):
-        raise InvalidField(field, "must not contain control characters")
-
-
 def _check_hold_length(length: timedelta) -> None:
     if not SHORTEST_HOLD <= length <= LONGEST_HOLD:
         least, most = (int(limit.total_seconds()) for limit in (SHORTEST_HOLD, LONGEST_HOLD))
@@ -64,7 +53,7 @@ class OpenAccount:
 
     account_id: str
     signup_credits: int = 0
-    metadata: JsonObject | None = None
+    metadata: JsonObject | Sealed | None = None
 
     def __post_init__(self) -> None:
         check_account_id(self.account_id)
@@ -83,7 +72,7 @@ class GrantCredits:
     lifetime: timedelta | None = None
     transaction_id: str | None = None
     description: str | None = None
-    metadata: JsonObject | None = None
+    metadata: JsonObject | Sealed | None = None
 
     def __post_init__(self) -> None:
         check_amount(self.amount)
@@ -106,7 +95,7 @@ class DeductCredits:
     task_id: str | None = None
     description: str | None = None
     usage: Usage | None = None
-    metadata: JsonObject | None = None
+    metadata: JsonObject | Sealed | None = None
 
     def __post_init__(self) -> None:
         check_amount(self.amount)
@@ -271,6 +260,13 @@ class CloseAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class EraseTexts:
+    """Make every text of the account unreadable for ever. Credits are not touched."""
+
+    account_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordExpiries:
     """Record what has lapsed by now. It is the sweeper's command: the only one that may come to nothing."""
 
@@ -292,5 +288,6 @@ Command = (
     | FreezeAccount
     | UnfreezeAccount
     | CloseAccount
+    | EraseTexts
     | RecordExpiries
 )

@@ -30,6 +30,8 @@ from ledger.slow_lane import SlowLane
 from ledger.snapshots import EVERY, Snapshots
 from ledger.store.batch import Appended
 from ledger.store.log import EventLog
+from ledger.store.sealing import sealed_command
+from ledger.store.tips import account_of, key_of
 from ledger.submissions import Outcome, Submission, Unavailable, Unit
 
 DeskSet = dict[Desk, None]
@@ -106,7 +108,7 @@ class Committer:
 
     def _open_desk(self, account_id: str) -> Desk:
         desk = self._desks.open(account_id)
-        if desk.account is None:
+        if desk.tip is None:
             desk.blocks = 1
             self._unloaded.append(desk)
             self._loads.set()
@@ -131,7 +133,7 @@ class Committer:
         if leader is not None and leader.refusal is None:  # a refusal does not use up its key: its turn is now
             leader.followers = [*(leader.followers or ()), submission]
             return
-        if subjects(submission.command, desk.account, NO_PAST):
+        if subjects(submission.command, account_of(desk.tip), NO_PAST):
             self._go_slow(Unit([submission], None))
             return
         self._decide(desk, submission)
@@ -141,21 +143,21 @@ class Committer:
         if not self._batches or self._batches[-1].full:
             self._batches.append(OpenBatch())
             self._work.set()
-        self._batches[-1].add(submission)
+        desk.tip = self._batches[-1].add(submission, desk.tip)
 
     def _decide(self, desk: Desk, submission: Submission) -> None:
         submission.desk = desk
-        account = desk.account
+        account = account_of(desk.tip)
         try:
             check_version(submission, account)
-            submission.events = decide(submission.command, account, self._clock())
+            command, submission.key = sealed_command(submission.command, key_of(desk.tip))
+            submission.events = decide(command, account, self._clock())
         except Refusal as refusal:
             submission.events, submission.refusal = (), refusal
         else:
             submission.refusal = None
             for event in submission.events:
                 account = evolve(account, event)
-            desk.account = account
         submission.after = account
 
     # Committing ------------------------------------------------------------------------------------------------
@@ -171,7 +173,7 @@ class Committer:
 
     async def _commit(self, batch: OpenBatch) -> None:
         try:
-            appended = await self._lifeline.writer.append(batch.rows)
+            appended = await self._lifeline.writer.append(batch.rows, batch.new_keys)
         except LOST as error:
             self._retreat(_desks_of(batch.submissions), batch.submissions)
             await self._renew(error)
@@ -224,10 +226,10 @@ class Committer:
             else:
                 count = len(submission.events)
                 position += count
-                desk.committed = after = submission.after
+                desk.committed = tip = submission.tip
                 self.intake.answer(submission, submission.recorded(position - 1))
-                if after is not None and after.version % EVERY < count:
-                    self._snapshots.notice(after)
+                if tip is not None and tip.account.version % EVERY < count:
+                    self._snapshots.notice(tip)
             for follower in submission.followers or ():  # they came with its key while it was in flight
                 self.intake.answer(follower, follower.replay(submission.executed(position - 1)))
             if not desk.in_batches:
@@ -275,7 +277,7 @@ class Committer:
             desk.blocks += 1
         back = self._withdraw(desks, submissions)
         for desk in desks:
-            desk.account = desk.committed
+            desk.tip = desk.committed
             desk.waiting.extendleft(reversed([one for one in back if one.account_id == desk.account_id]))
         for desk in desks:
             self._unblock(desk)
@@ -287,7 +289,7 @@ class Committer:
         self._slow_lane.add_first([Unit([submission], None) for submission in self._withdraw(desks, submissions)])
         self._work.set()
         for desk in desks:
-            desk.account = desk.committed
+            desk.tip = desk.committed
             self._unblock(desk)
 
     def _drop(self, submissions: list[Submission], error: Exception) -> None:
@@ -298,7 +300,7 @@ class Committer:
         for submission in self._withdraw(desks, submissions):
             self.intake.fail(submission, error)
         for desk in desks:
-            desk.account = desk.committed
+            desk.tip = desk.committed
             self._unblock(desk)
 
     # Loading, and losing the database ----------------------------------------------------------------------------
@@ -316,11 +318,11 @@ class Committer:
                     self._turn_away(desk, _as_told(error))
                 continue
             for desk in desks:
-                account, folded = loaded[desk.account_id]
-                if desk.account is None:
-                    desk.account = desk.committed = account
-                if account is not None and folded > EVERY:
-                    self._snapshots.notice(account)
+                tip, folded = loaded[desk.account_id]
+                if desk.tip is None:
+                    desk.tip = desk.committed = tip
+                if tip is not None and folded > EVERY:
+                    self._snapshots.notice(tip)
                 self._unblock(desk)
 
     def _turn_away(self, desk: Desk, error: Exception) -> None:

@@ -13,6 +13,8 @@ from ledger.errors import BatchRefused, Refusal, VersionMismatch
 from ledger.events import Events
 from ledger.past import NO_PAST, Past, subjects
 from ledger.store.log import Executed, Reader
+from ledger.store.sealing import sealed_command
+from ledger.store.tips import Tip, account_of, key_after, key_of
 from ledger.submissions import Outcome, Submission, Unit
 
 Key = tuple[str, str]
@@ -23,17 +25,20 @@ class Deliberation:
 
     def __init__(
         self,
-        accounts: dict[str, Account | None],
+        tips: dict[str, Tip | None],
         executed: dict[Key, Executed],
         pasts: dict[str, Past],
         clock: Callable[[], datetime],
     ) -> None:
-        self.accounts = accounts
+        self.tips = tips
+        """Where the accounts end in the log."""
         self.answers: dict[Submission, Outcome] = {}
         self.follows: dict[Submission, Submission] = {}
         """Submissions that repeat an earlier one of the same deliberation."""
         self.decided: list[Submission] = []
         """Submissions that have events to append, in order."""
+        self._accounts = {name: account_of(tip) for name, tip in tips.items()}
+        self._keys = {name: key_of(tip) for name, tip in tips.items()}
         self._executed = executed
         self._pasts = pasts
         self._recent: dict[str, Events] = {}
@@ -45,27 +50,27 @@ class Deliberation:
         cls,
         reader: Reader,
         submissions: Sequence[Submission],
-        known: Mapping[str, Account | None],
+        known: Mapping[str, Tip | None],
         clock: Callable[[], datetime],
     ) -> "Deliberation":
         """Read all that deciding `submissions` needs, starting from what is known of their accounts."""
         keys = [(one.account_id, one.receipt) for one in submissions if one.receipt is not None]
         executed = await reader.executed(keys) if keys else {}
         loaded = await reader.load(known)
-        accounts = {name: item.account for name, item in loaded.items()}
-        return cls(accounts, executed, await _read_pasts(reader, submissions, accounts), clock)
+        tips = {name: item.tip for name, item in loaded.items()}
+        return cls(tips, executed, await _read_pasts(reader, submissions, tips), clock)
 
     def decide_unit(self, unit: Unit) -> None:
         """Decide one submission, or an atomic batch of them: all or none."""
         if unit.atomic is None:
             self._decide(unit.submissions[0])
             return
-        before = (dict(self.accounts), dict(self._recent), dict(self._leaders), len(self.decided))
+        before = (dict(self._accounts), dict(self._keys), dict(self._recent), dict(self._leaders), len(self.decided))
         for index, submission in enumerate(unit.submissions):
             self._decide(submission)
             answer = self.answers.get(submission)
             if isinstance(answer, Refusal):
-                self.accounts, self._recent, self._leaders, count = before
+                self._accounts, self._keys, self._recent, self._leaders, count = before
                 del self.decided[count:]
                 self.answers |= dict.fromkeys(unit.submissions, BatchRefused(index, answer))
                 return
@@ -83,20 +88,23 @@ class Deliberation:
             self.answers[submission] = submission.reused(leader.metadata, leader.fingerprint, leader.version)
 
     def _decide_anew(self, submission: Submission) -> None:
-        account = self.accounts[submission.account_id]
-        recent = self._recent.get(submission.account_id, ())
-        past = Past(self._pasts.get(submission.account_id, NO_PAST).events + recent)
+        name = submission.account_id
+        account = self._accounts[name]
+        recent = self._recent.get(name, ())
+        past = Past(self._pasts.get(name, NO_PAST).events + recent)
         try:
             check_version(submission, account)
-            submission.events = decide(submission.command, account, self._clock(), past)
+            command, submission.key = sealed_command(submission.command, self._keys[name])
+            submission.events = decide(command, account, self._clock(), past)
         except Refusal as refusal:
             self.answers[submission] = refusal
             return
-        submission.after = self.accounts[submission.account_id] = fold(submission.events, account)
-        self._recent[submission.account_id] = recent + submission.events
+        submission.after = self._accounts[name] = fold(submission.events, account)
+        self._keys[name] = key_after(submission.events, submission.key or self._keys[name])
+        self._recent[name] = recent + submission.events
         self.decided.append(submission)
         if submission.receipt is not None and submission.events:
-            self._leaders[submission.account_id, submission.receipt] = submission
+            self._leaders[name, submission.receipt] = submission
 
 
 def check_version(submission: Submission, account: Account | None) -> None:
@@ -107,7 +115,7 @@ def check_version(submission: Submission, account: Account | None) -> None:
 
 
 async def _read_pasts(
-    reader: Reader, submissions: Sequence[Submission], accounts: dict[str, Account | None]
+    reader: Reader, submissions: Sequence[Submission], tips: dict[str, Tip | None]
 ) -> dict[str, Past]:
     pasts: dict[str, Past] = {}
     wanted: dict[str, frozenset[str]] = {}
@@ -115,7 +123,7 @@ async def _read_pasts(
         needed: dict[str, frozenset[str]] = {}
         for submission in submissions:
             name = submission.account_id
-            more = subjects(submission.command, accounts[name], pasts.get(name, NO_PAST))
+            more = subjects(submission.command, account_of(tips[name]), pasts.get(name, NO_PAST))
             needed[name] = needed.get(name, frozenset()) | more
         needed = {name: things | wanted.get(name, frozenset()) for name, things in needed.items() if things}
         if needed == wanted:

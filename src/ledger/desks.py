@@ -3,24 +3,24 @@
 from collections import deque
 from collections.abc import Iterator
 
-from ledger.account import Account
 from ledger.cache import StateCache
+from ledger.store.tips import Tip
 from ledger.submissions import Submission
 
 
 class Desk:
     """One account while commands for it are in flight.
 
-    `account` is its state after everything decided so far, `committed` after everything that is in the log.
+    `tip` is where its stream ends after everything decided so far, `committed` after everything that is in the log.
     While `blocks` is not 0 new submissions wait: the state is being loaded or a unit is under way.
     """
 
-    __slots__ = ("account", "account_id", "blocks", "committed", "in_batches", "keys", "waiting")
+    __slots__ = ("account_id", "blocks", "committed", "in_batches", "keys", "tip", "waiting")
 
-    def __init__(self, account_id: str, account: Account | None) -> None:
+    def __init__(self, account_id: str, tip: Tip | None) -> None:
         self.account_id = account_id
-        self.account = account
-        self.committed = account
+        self.tip = tip
+        self.committed = tip
         self.blocks = 0
         self.in_batches = 0
         self.keys: dict[str, Submission] = {}
@@ -43,7 +43,7 @@ class Desks:
         return self._desks.get(account_id)
 
     def open(self, account_id: str) -> Desk:
-        """A new desk with the state that is remembered."""
+        """A new desk with the tip that is remembered."""
         desk = self._desks[account_id] = Desk(account_id, self._cache.get(account_id))
         return desk
 
@@ -57,7 +57,7 @@ class Desks:
 
     def forget(self, desk: Desk) -> None:
         """Believe nothing of what is remembered of a desk's account."""
-        desk.account = desk.committed = None
+        desk.tip = desk.committed = None
         self._cache.forget(desk.account_id)
 
     def clear(self) -> None:

@@ -8,16 +8,15 @@ version and an upcaster (see store/upcasts.py).
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from ledger.amounts import Balance, Kind
 from ledger.holds import Returns
 from ledger.lots import Draws
+from ledger.texts import JsonObject, Sealed
 
 Source = Literal["signup", "subscription", "topup", "promotion", "adjustment"]
 PaymentStatus = Literal["paid", "failed", "refunded"]
-JsonObject = Mapping[str, Any]
-"""Data of the caller's own: at most 4 KiB of JSON, kept and never read."""
 Usage = Mapping[str, str | int]
 """What a deduction was for: provider, model, project, member, metric, input_tokens, output_tokens; all optional."""
 
@@ -33,7 +32,7 @@ class AccountOpened(_Recorded):
     """The first event of every stream."""
 
     account_id: str
-    metadata: JsonObject | None = None
+    metadata: JsonObject | Sealed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class CreditsGranted(_Recorded):
     transaction_id: str | None = None
     payment_id: str | None = None
     description: str | None = None
-    metadata: JsonObject | None = None
+    metadata: JsonObject | Sealed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ class CreditsDeducted(_Recorded):
     task_id: str | None = None
     description: str | None = None
     usage: Usage | None = None
-    metadata: JsonObject | None = None
+    metadata: JsonObject | Sealed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +201,11 @@ class AccountClosed(_Recorded):
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class TextsErased(_Recorded):
+    """The key of all texts up to here was destroyed: nobody can read them again."""
+
+
 Event = (
     AccountOpened
     | CreditsGranted
@@ -219,5 +223,6 @@ Event = (
     | AccountFrozen
     | AccountUnfrozen
     | AccountClosed
+    | TextsErased
 )
 Events = tuple[Event, ...]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from psycopg import AsyncConnection
 
 from ledger.events import Event
+from ledger.store.chain import Record
 from ledger.store.codec import decode_event
 from ledger.store.log import EventLog, Reader, StoredRow
 
@@ -43,6 +44,16 @@ class Feed:
         """A page of what is stored at positions above `after` and up to `upto`."""
         async with self._log.reader() as reader:
             return await reader.log(after, limit, None, upto)
+
+    async def records(self, after: int, upto: int, limit: int) -> list[Record]:
+        """The same, every column: what proofs and exports are made of."""
+        async with self._log.reader() as reader:
+            return await reader.records(after, upto, limit)
+
+    async def records_of(self, account_id: str, after: int, limit: int) -> list[Record]:
+        """A page of one account's events at versions above `after`, every column."""
+        async with self._log.reader() as reader:
+            return await reader.records_of(account_id, after, limit)
 
     async def stream(self, account_id: str, after: int, limit: int) -> list[StoredRow]:
         """A page of what is stored of one account at versions above `after`."""

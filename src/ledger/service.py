@@ -15,6 +15,7 @@ from ledger.receipts import receipt_name
 from ledger.settle import settle
 from ledger.snapshots import Snapshots
 from ledger.store.log import EventLog, Executed, Head, StoredRow
+from ledger.store.tips import account_of
 from ledger.submissions import Outcome, Recorded, Submission, Unit
 
 
@@ -101,7 +102,7 @@ class Ledger:
             if at is None:
                 now = self.clock()
                 head = await reader.head(account_id)
-                account = self.cache.get(account_id)
+                account = account_of(self.cache.get(account_id))
                 if head is not None and (account is None or account.version != head.version):
                     account = await reader.load_at(account_id, head.version)
             else:

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from ledger.account import Account
 from ledger.deliberation import Deliberation
 from ledger.desks import Desk, Desks
 from ledger.intake import Intake
@@ -18,7 +17,8 @@ from ledger.lifeline import LOST
 from ledger.open_batch import OpenBatch
 from ledger.snapshots import EVERY, Snapshots
 from ledger.store.log import Writer
-from ledger.submissions import Recorded, Submission, Unit
+from ledger.store.tips import Tip
+from ledger.submissions import Recorded, Unit
 
 MAX_UNITS = 500
 """Units that one transaction carries, so that other processes get their turn."""
@@ -97,7 +97,7 @@ class SlowLane:
                 deliberation = await Deliberation.prepare(writer, submissions, known, self._clock)
                 for unit in units:
                     deliberation.decide_unit(unit)
-                first_position = await _append(writer, deliberation.decided)
+                first_position = await _append(writer, deliberation)
         except LOST:
             self._units.extendleft(reversed(units))
             raise
@@ -117,10 +117,9 @@ class SlowLane:
         outcomes = deliberation.answers
         for submission in deliberation.decided:
             position += len(submission.events)
-            assert submission.after is not None
             outcomes[submission] = submission.recorded(position - 1)
-            if submission.version % EVERY < len(submission.events):
-                self._snapshots.notice(submission.after)
+            if submission.tip is not None and submission.version % EVERY < len(submission.events):
+                self._snapshots.notice(submission.tip)
         for follower, leader in deliberation.follows.items():
             first = outcomes[leader]
             assert isinstance(first, Recorded)
@@ -130,13 +129,13 @@ class SlowLane:
                 self._intake.answer(submission, outcomes[submission])
             if unit.atomic is not None and not unit.atomic.done():
                 unit.atomic.set_result([outcomes[submission] for submission in unit.submissions])
-        self._return_desks(units, deliberation.accounts)
+        self._return_desks(units, deliberation.tips)
 
-    def _return_desks(self, units: list[Unit], accounts: dict[str, Account | None]) -> None:
+    def _return_desks(self, units: list[Unit], tips: dict[str, Tip | None]) -> None:
         desks = _desks_of(units)
         for desk in desks:
-            if desk.account_id in accounts:
-                desk.account = desk.committed = accounts[desk.account_id]
+            if desk.account_id in tips:
+                desk.tip = desk.committed = tips[desk.account_id]
         for desk in desks:
             self._unblock(desk)
 
@@ -157,11 +156,12 @@ def _desks_of(units: Iterable[Unit]) -> list[Desk]:
     return [submission.desk for unit in units for submission in unit.submissions if submission.desk is not None]
 
 
-async def _append(writer: Writer, decided: list[Submission]) -> int:
-    batch = OpenBatch()
-    for submission in decided:
-        batch.add(submission)
-    appended = await writer.append(batch.rows)
+async def _append(writer: Writer, deliberation: Deliberation) -> int:
+    """Append what was decided, and move the tips to where the accounts end then."""
+    batch, tips = OpenBatch(), deliberation.tips
+    for submission in deliberation.decided:
+        tips[submission.account_id] = batch.add(submission, tips[submission.account_id])
+    appended = await writer.append(batch.rows, batch.new_keys)
     if appended.stale or appended.used:  # nobody else can write now
         raise HistoryLost(f"it is behind what was read of {sorted(appended.stale)}")
     return appended.first_position

@@ -6,8 +6,8 @@ import logging
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from ledger.account import Account
 from ledger.store.log import EventLog
+from ledger.store.tips import Tip
 
 EVERY = 100
 """Events between two snapshots of an account; loading one that took more to fold is a reason for another."""
@@ -22,11 +22,11 @@ class Snapshots:
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
-        self._due: dict[str, Account] = {}
+        self._due: dict[str, Tip] = {}
 
-    def notice(self, account: Account) -> None:
+    def notice(self, tip: Tip) -> None:
         """Keep a state, soon."""
-        self._due[account.account_id] = account
+        self._due[tip.account.account_id] = tip
 
     async def keep(self) -> None:
         """Write what is due, again and again."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ledger.desks import Desk
     from ledger.events import Events
     from ledger.store.codec import Metadata
+    from ledger.store.tips import Tip
 
 
 class Overloaded(Exception):
@@ -53,10 +54,12 @@ class Submission:
         "expected_version",
         "fingerprint",
         "followers",
+        "key",
         "metadata",
         "outcome",
         "receipt",
         "refusal",
+        "tip",
     )
 
     def __init__(
@@ -80,6 +83,10 @@ class Submission:
         self.events: Events = ()
         self.refusal: Refusal | None = None
         self.after: Account | None = None
+        self.key: bytes | None = None
+        """The key of its texts, if it has any."""
+        self.tip: Tip | None = None
+        """Where its account's stream ends after it, once that is on its way to the log."""
         self.followers: list[Submission] | None = None
 
     def recorded(self, position: int) -> Recorded:
@@ -104,9 +111,10 @@ class Submission:
     def replay(self, executed: Executed) -> Outcome:
         """The outcome when the key of this submission was used by `executed`: its answer again, or why not."""
         mine = executed.metadata.request_id == self.metadata.request_id
-        if mine or same_body(executed.fingerprint, self.fingerprint):
+        before = executed.fingerprint
+        if mine or before is None or same_body(before, self.fingerprint):
             return Recorded(executed.account_id, executed.version, executed.position, executed.events, not mine)
-        return self.reused(executed.metadata, executed.fingerprint, executed.version)
+        return self.reused(executed.metadata, before, executed.version)
 
     def reused(self, before: Metadata, fingerprint: bytes, version: int) -> Refusal:
         """The refusal of another body under a key that was used by version `version`."""

@@ -26,6 +26,7 @@ from ledger.events import (
     HoldReleased,
     PaymentRecorded,
     PaymentRefunded,
+    TextsErased,
 )
 from ledger.holds import Fate, Returns, gone
 from ledger.lots import Draws, total
@@ -86,7 +87,7 @@ def changes_of(event: Event) -> Changes:
             return (_of_kind("expiry", event.kind, -event.amount),)
         case AccountOpened() | CreditsHeld() | HoldExtended() | PaymentRecorded() | PaymentRefunded():
             return ()
-        case AccountFrozen() | AccountUnfrozen() | AccountClosed():
+        case AccountFrozen() | AccountUnfrozen() | AccountClosed() | TextsErased():
             return ()
     assert_never(event)
 

@@ -22,6 +22,7 @@ from ledger.events import (
     HoldReleased,
     PaymentRecorded,
     PaymentRefunded,
+    TextsErased,
 )
 from ledger.holds import Returns, with_fate
 from ledger.lots import Draws, total
@@ -117,6 +118,8 @@ def what_was_done(event: Event) -> dict[str, Any]:
             return {"standing": "active"}
         case AccountClosed():
             return {"standing": "closed"}
+        case TextsErased():
+            return {"texts": "erased"}
         case HoldExpired() | CreditsExpired():
             raise AssertionError(f"time comes first, and not after the command: {event}")
 

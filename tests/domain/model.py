@@ -140,7 +140,7 @@ class Model:
         return {"passed": sorted(self.passed, key=repr), **did, **self._after()}
 
     def _check_standing(self, command: c.Command) -> None:
-        giving_back = c.ReverseDeduction | c.ReleaseHold | c.RecordExpiries
+        giving_back = c.ReverseDeduction | c.ReleaseHold | c.EraseTexts | c.RecordExpiries
         if self.standing == "closed" and not isinstance(command, giving_back):
             raise Refused("account_closed")
         spending = c.DeductCredits | c.PlaceHold | c.ExtendHold | c.CaptureHold
@@ -175,6 +175,9 @@ class Model:
                 return self._stand("active")
             case c.CloseAccount():
                 return self._stand("closed")
+            case c.EraseTexts():
+                self._next_version()
+                return {"texts": "erased"}
             case _:
                 return {}
 

@@ -16,6 +16,7 @@ from ledger.commands import (
     CloseAccount,
     Command,
     DeductCredits,
+    EraseTexts,
     ExtendHold,
     FreezeAccount,
     GrantCredits,
@@ -53,6 +54,7 @@ ON_EXCESS: list[OnExcess] = ["reject", "draw"]
 STATUSES: list[PaymentStatus] = ["paid", "paid", "paid", "failed", "refunded"]
 
 SWEEP = RecordExpiries(ACCOUNT_ID)
+SOMETIMES: list[Command] = [*[SWEEP] * 6, EraseTexts(ACCOUNT_ID)]
 FREEZE, UNFREEZE, CLOSE = (
     FreezeAccount(ACCOUNT_ID),
     UnfreezeAccount(ACCOUNT_ID),
@@ -194,8 +196,8 @@ def _stand(draw: st.DrawFn, journal: Journal) -> Command:
     return draw(st.sampled_from(ON_FROZEN))
 
 
-def _sweep(_: st.DrawFn, __: Journal) -> Command:
-    return SWEEP
+def _sweep(draw: st.DrawFn, _: Journal) -> Command:
+    return draw(st.sampled_from(SOMETIMES))
 
 
 def _one_of(draw: st.DrawFn, known: Iterable[str], unknown: str) -> str:

@@ -23,6 +23,7 @@ from ledger.events import (
     HoldReleased,
     PaymentRecorded,
     PaymentRefunded,
+    TextsErased,
 )
 from ledger.holds import Fate, Returns
 from ledger.lots import Draws
@@ -89,6 +90,8 @@ def _event(event: Event) -> str:
             return "unfrozen"
         case AccountClosed():
             return "closed"
+        case TextsErased():
+            return "texts erased"
 
 
 def _draws(draws: Draws) -> str:

@@ -17,6 +17,7 @@ from projections.runner import Runner, connect
 from tests.postgres import tampering
 from tests.projections.folding import Told
 from tests.projections.stored import log_rows
+from tests.store.chaining import append
 
 Answer = TypeVar("Answer")
 
@@ -66,7 +67,7 @@ class Bench:
     async def append(self, log: Sequence[Told]) -> None:
         """Write events; they get the positions that they name."""
         if log:
-            appended = await self._writer.append(log_rows(log))
+            appended = await append(self._writer, log_rows(log))
             assert not appended.stale
             assert appended.first_position == log[0].position
 

@@ -86,6 +86,8 @@ class Book:
         match event:
             case e.AccountOpened():
                 self.opened_at = event.recorded_at
+            case e.TextsErased():
+                pass
             case e.AccountFrozen() | e.AccountUnfrozen() | e.AccountClosed():
                 self.standing = {"AccountFrozen": "frozen", "AccountClosed": "closed"}.get(
                     type(event).__name__, "active"

@@ -21,7 +21,7 @@ def back(kind: str, amount: int, fate: str) -> Return:
 
 NOTHING = [
     *("AccountOpened", "AccountFrozen", "AccountUnfrozen", "AccountClosed"),
-    *("CreditsHeld", "HoldExtended", "PaymentRecorded", "PaymentRefunded"),
+    *("CreditsHeld", "HoldExtended", "PaymentRecorded", "PaymentRefunded", "TextsErased"),
 ]
 """Held credits are still the account's; money is not credits: grants and voids beside it are events of their own."""
 

@@ -21,6 +21,7 @@ from tests.projections.following import Watch, following, until, watching
 from tests.projections.stored import assert_projected, log_rows
 from tests.projections.writing import writing
 from tests.store.asking import deduct, open_account
+from tests.store.chaining import append
 
 WOKEN = 0.2
 """Seconds in which a hint must have its effect, on a machine that is busy; without one it takes LONGEST_SLEEP."""
@@ -70,7 +71,7 @@ async def test_what_nobody_told_of_is_seen_all_the_same(database: str, ledger: L
         for version in range(3, 8):
             event = deduction(version=version)
             await the_runner_has_looked(watch)
-            appended = await Writer(connection).append(log_rows([Told(version, "a", version, event)]))
+            appended = await append(Writer(connection), log_rows([Told(version, "a", version, event)]))
             told = time.monotonic()
             await watch.has_come(appended.first_position)
             lags.append(time.monotonic() - told)
@@ -112,7 +113,7 @@ async def test_a_writer_that_ends_late_is_waited_for(database: str, ledger: Ledg
     async with following(database), await AsyncConnection.connect(database) as late:
         await watch.has_come(4)
         await late.execute("SELECT 1")  # its transaction is the oldest of all
-        appended = await Writer(late).append(log_rows([Told(5, "a", 3, deduction(version=3))]))
+        appended = await append(Writer(late), log_rows([Told(5, "a", 3, deduction(version=3))]))
         assert appended.first_position == 5
         waiting = asyncio.create_task(deduct(ledger, "b", 1, "k"))
         await until(lambda: watch.ask(b"SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))

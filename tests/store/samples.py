@@ -21,6 +21,7 @@ from ledger.events import (
     HoldReleased,
     PaymentRecorded,
     PaymentRefunded,
+    TextsErased,
 )
 from ledger.holds import Return
 from ledger.lots import Draw
@@ -82,4 +83,5 @@ SAMPLES: dict[str, Event] = {
     "AccountUnfrozen.least": AccountUnfrozen(AT, SOME),
     "AccountClosed": AccountClosed(AT, SOME, "bye"),
     "AccountClosed.least": AccountClosed(AT, SOME),
+    "TextsErased": TextsErased(AT, SOME),
 }

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ledger.store.batch import Appended, Row, check
 from ledger.store.log import EventLog, Writer
+from tests.store.chaining import append
 
 
 @pytest_asyncio.fixture
@@ -42,43 +43,43 @@ async def versions(writer: Writer) -> dict[str, int]:
 
 
 async def test_positions_are_handed_out_in_order(writer: Writer) -> None:
-    assert (await writer.append(batch(("a", 1, None), ("b", 1, None), ("a", 2, None)))).first_position == 1
-    assert (await writer.append(batch(("c", 1, None)))).first_position == 4
+    assert (await append(writer, batch(("a", 1, None), ("b", 1, None), ("a", 2, None)))).first_position == 1
+    assert (await append(writer, batch(("c", 1, None)))).first_position == 4
     assert await versions(writer) == {"a": 2, "b": 1, "c": 1}
 
 
 async def test_a_stale_account_does_not_fail_its_neighbours(writer: Writer) -> None:
-    await writer.append(batch(("a", 1, None), ("b", 1, None)))
-    done = await writer.append(batch(("a", 1, None), ("b", 2, None), ("a", 2, None), ("c", 1, None)))
+    await append(writer, batch(("a", 1, None), ("b", 1, None)))
+    done = await append(writer, batch(("a", 1, None), ("b", 2, None), ("a", 2, None), ("c", 1, None)))
     assert done == appended(3, {"a"}, set())
     assert await versions(writer) == {"a": 1, "b": 2, "c": 1}
 
 
 @pytest.mark.parametrize("version", [1, 3, 7])
 async def test_every_version_but_the_next_is_stale(writer: Writer, version: int) -> None:
-    await writer.append(batch(("a", 1, None)))
-    assert (await writer.append(batch(("a", version, None)))).stale == {"a"}
-    assert (await writer.append(batch(("new", version + 1, None)))).stale == {"new"}
+    await append(writer, batch(("a", 1, None)))
+    assert (await append(writer, batch(("a", version, None)))).stale == {"a"}
+    assert (await append(writer, batch(("new", version + 1, None)))).stale == {"new"}
 
 
 async def test_a_used_key_leaves_its_account_out_and_nobody_else(writer: Writer) -> None:
-    await writer.append(batch(("a", 1, "deduct:k"), ("b", 1, None)))
-    done = await writer.append(batch(("a", 2, "deduct:k"), ("b", 2, "deduct:k"), ("a", 3, "deduct:new")))
+    await append(writer, batch(("a", 1, "deduct:k"), ("b", 1, None)))
+    done = await append(writer, batch(("a", 2, "deduct:k"), ("b", 2, "deduct:k"), ("a", 3, "deduct:new")))
     assert done == appended(3, set(), {0})
     assert await versions(writer) == {"a": 1, "b": 2}
 
 
 async def test_checks_append_nothing_and_are_checked(writer: Writer) -> None:
-    await writer.append(batch(("a", 1, "deduct:k")))
-    done = await writer.append(batch(("a", 2, "deduct:new"), ("nobody", 1, "deduct:k"), events=False))
+    await append(writer, batch(("a", 1, "deduct:k")))
+    done = await append(writer, batch(("a", 2, "deduct:new"), ("nobody", 1, "deduct:k"), events=False))
     assert done == appended(2, set(), set())
-    assert await writer.append(batch(("a", 2, "deduct:k"), events=False)) == appended(2, set(), {0})
-    assert await writer.append(batch(("a", 1, "deduct:new"), events=False)) == appended(2, {"a"}, set())
+    assert await append(writer, batch(("a", 2, "deduct:k"), events=False)) == appended(2, set(), {0})
+    assert await append(writer, batch(("a", 1, "deduct:new"), events=False)) == appended(2, {"a"}, set())
     assert await versions(writer) == {"a": 1}
 
 
 async def test_an_empty_batch(writer: Writer) -> None:
-    assert await writer.append([]) == appended(1, set(), set())
+    assert await append(writer, []) == appended(1, set(), set())
 
 
 async def test_fencing_ends_the_server_process_of_a_lost_connection(each_database: str) -> None:
@@ -120,7 +121,7 @@ async def test_random_batches_against_a_model(writer: Writer, data: st.DataObjec
             else:
                 made.append(check(scope + name, next_version[name], receipt))
             rows_made.append((name, receipt, is_event))
-        done = await writer.append(made)
+        done = await append(writer, made)
         present = {name for name, _, _ in rows_made}
         stale = {name for name in present if name in expected}
         used = {n for n, (name, r, _) in enumerate(rows_made) if r and (name, r) in keys}

@@ -4,7 +4,7 @@
 process behind it is ended before another one is used (`fence`), so nothing it was told can happen later.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -18,7 +18,10 @@ from ledger.events import Event, Events
 from ledger.past import Past
 from ledger.queries import queries
 from ledger.store.batch import Appended, Row, parameters
+from ledger.store.chain import Record
 from ledger.store.codec import SNAPSHOT_TOPIC, Metadata, decode, encode_snapshot, evolve_stored
+from ledger.store.sealing import unmasked
+from ledger.store.tips import Tip, account_of
 
 Connection = AsyncConnection[Any]
 SQL = queries("ledger.store")
@@ -34,9 +37,9 @@ class Head(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """An account that was brought up to date (None: it does not exist), and how many rows that took."""
+    """The tip of an account, up to date (None: it does not exist), and how many rows that took."""
 
-    account: Account | None
+    tip: Tip | None
     folded: int
 
 
@@ -48,7 +51,8 @@ class Executed(NamedTuple):
     position: int
     events: Events
     metadata: Metadata
-    fingerprint: bytes
+    fingerprint: bytes | None
+    """None when it went with the texts of its account."""
 
 
 class StoredRow(NamedTuple):
@@ -72,22 +76,23 @@ class Reader:
             await cursor.execute(SQL[name], parameters, prepare=True)
             return await cursor.fetchall()
 
-    async def load(self, known: Mapping[str, Account | None]) -> dict[str, Loaded]:
-        """Accounts brought up to date: from what is known of each (None: nothing), or from snapshot and events."""
-        accounts = dict(known)
+    async def load(self, known: Mapping[str, Tip | None]) -> dict[str, Loaded]:
+        """Tips brought up to date: from what is known of each (None: nothing), or from snapshot and events."""
+        tips = dict(known)
         folded = dict.fromkeys(known, 0)
         behind = list(known)
         while behind:
-            versions = [account.version if (account := accounts[name]) else 0 for name in behind]
+            versions = [tip.account.version if (tip := tips[name]) else 0 for name in behind]
             rows = await self._rows("load", accounts=behind, known=versions, snapshot=SNAPSHOT_TOPIC, limit=PAGE)
             counts = dict.fromkeys(behind, 0)
             for row in rows:
-                accounts[row.account] = evolve_stored(accounts[row.account], row.topic, bytes(row.state))
+                account = evolve_stored(account_of(tips[row.account]), row.topic, bytes(row.state))
+                tips[row.account] = Tip(account, row.hash, row.key)
                 counts[row.account] += 1
             for name, count in counts.items():
                 folded[name] += count
             behind = [name for name, count in counts.items() if count >= PAGE]
-        return {name: Loaded(account, folded[name]) for name, account in accounts.items()}
+        return {name: Loaded(tip, folded[name]) for name, tip in tips.items()}
 
     async def load_at(self, account_id: str, version: int) -> Account | None:
         """The account as it was after `version`."""
@@ -155,7 +160,8 @@ class Reader:
             key = (row.account, row.receipt)
             event, metadata = decode(row.topic, bytes(row.state))
             events.setdefault(key, []).append(event)
-            found[key] = Executed(row.account, row.version, row.position, (), metadata, bytes(row.fingerprint))
+            fingerprint = unmasked(row.fingerprint, row.key, row.receipt)
+            found[key] = Executed(row.account, row.version, row.position, (), metadata, fingerprint)
         return {key: executed._replace(events=tuple(events[key])) for key, executed in found.items()}
 
     async def stream(self, account_id: str, after: int, limit: int) -> list[StoredRow]:
@@ -174,6 +180,18 @@ class Reader:
         rows = await self._rows("log", after=after, upto=upto, limit=limit, types=names)
         return [StoredRow(*row) for row in rows]
 
+    async def records(self, after: int, upto: int, limit: int) -> list[Record]:
+        """One page of the whole log, every column."""
+        return [Record(*row) for row in await self._rows("records", after=after, upto=upto, limit=limit)]
+
+    async def records_of(self, account_id: str, after: int, limit: int) -> list[Record]:
+        """One page of an account's events, every column."""
+        return [Record(*row) for row in await self._rows("records_of", account=account_id, after=after, limit=limit)]
+
+    async def text_keys(self, accounts: Collection[str]) -> dict[str, bytes]:
+        """The keys of the texts of some accounts; one that has none, or no more, is absent."""
+        return {row.account: row.key for row in await self._rows("text_keys", accounts=list(accounts))}
+
     async def last_position(self) -> int:
         """The end of the log; 0 when it is empty."""
         return int((await self._rows("last_position"))[0].position)
@@ -186,9 +204,9 @@ class Writer(Reader):
         super().__init__(connection)
         self._cursor = connection.cursor(binary=True)  # one for all appends: making one costs as much as a command
 
-    async def append(self, rows: Sequence[Row]) -> Appended:
+    async def append(self, rows: Sequence[Row], new_keys: Mapping[str, bytes]) -> Appended:
         """Append a batch in one statement; see ledger.append."""
-        await self._cursor.execute(SQL["append"], parameters(rows), prepare=True)
+        await self._cursor.execute(SQL["append"], parameters(rows, new_keys), prepare=True)
         row = await self._cursor.fetchone()
         assert row is not None
         first, stale, used = row
@@ -269,13 +287,14 @@ class EventLog:
             await connection.close()
             raise
 
-    async def save_snapshots(self, accounts: Sequence[Account]) -> None:
+    async def save_snapshots(self, tips: Sequence[Tip]) -> None:
         """Keep the states of some accounts, to load them from."""
         parameters = {
-            "accounts": [account.account_id for account in accounts],
-            "versions": [account.version for account in accounts],
-            "topics": [SNAPSHOT_TOPIC] * len(accounts),
-            "states": [encode_snapshot(account) for account in accounts],
+            "accounts": [tip.account.account_id for tip in tips],
+            "versions": [tip.account.version for tip in tips],
+            "topics": [SNAPSHOT_TOPIC] * len(tips),
+            "states": [encode_snapshot(tip.account) for tip in tips],
+            "hashes": [tip.hash for tip in tips],
         }
         async with self._pool.connection() as connection:
             await connection.execute(SQL["save_snapshots"], parameters)

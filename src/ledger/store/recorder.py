@@ -15,7 +15,15 @@ from eventsourcing.postgres import (
 )
 from psycopg.sql import SQL
 
-_APPEND = SQL("SELECT first_position, stale FROM ledger.append(%s, %s, %s, %s, %s, %s, %s, %s)")
+from ledger.queries import queries
+from ledger.store.batch import Row, chained, parameters
+
+_LOCK = SQL("SELECT ledger.lock_appends()")
+_HEADS = SQL(
+    "SELECT DISTINCT ON (originator_id) originator_id, hash FROM ledger.events WHERE originator_id = ANY (%s)"
+    " ORDER BY originator_id, originator_version DESC"
+)
+_APPEND = SQL(queries("ledger.store")["append"])
 
 
 class LedgerRecorder(PostgresApplicationRecorder):
@@ -38,15 +46,15 @@ class LedgerRecorder(PostgresApplicationRecorder):
         """
         if not stored_events:
             return []
-        empty = [None] * len(stored_events)
-        columns = (
-            [str(e.originator_id) for e in stored_events],
-            [e.originator_version for e in stored_events],
-            [e.topic for e in stored_events],
-            [e.state for e in stored_events],
-        )
+        rows = [
+            Row(str(e.originator_id), e.originator_version, e.topic, e.state, None, None, None, None)
+            for e in stored_events
+        ]
         with self.datastore.transaction(commit=True) as cursor:
-            cursor.execute(_APPEND, (*columns, *[empty] * 4), prepare=True)
+            cursor.execute(_LOCK)
+            cursor.execute(_HEADS, ([row.account_id for row in rows],))
+            ends = {row["originator_id"]: row["hash"] for row in cursor.fetchall()}
+            cursor.execute(_APPEND, parameters(chained(rows, ends), {}), prepare=True)
             row = cursor.fetchone()
             assert row is not None
             if row["stale"]:

@@ -4,23 +4,27 @@
 -- One batch; see ledger.append.
 SELECT first_position, stale, used
 FROM ledger.append(
-    %(accounts)b, %(versions)b, %(topics)b, %(states)b, %(subjects)b, %(receipts)b, %(fingerprints)b, %(counts)b
+    %(accounts)b, %(versions)b, %(topics)b, %(states)b, %(subjects)b, %(receipts)b, %(fingerprints)b, %(counts)b,
+    %(previouses)b, %(hashes)b, %(key_accounts)b, %(new_keys)b
 );
 
 -- name: load
 -- What must be folded to bring accounts up to date: for an account at version `known` the events after it; for one
 -- that is not known (0) the newest snapshot of this format and the events after that. At most `limit` events each.
-SELECT a.account, r.version, r.topic, r.state, r.position
+-- With each row the hash that its account has there, and the account's text key of this moment.
+SELECT a.account, r.version, r.topic, r.state, r.hash, k.key
 FROM unnest(%(accounts)s::text[], %(known)s::bigint[]) AS a (account, known)
+LEFT JOIN ledger.text_keys AS k ON k.account_id = a.account
 LEFT JOIN LATERAL (
-    SELECT s.originator_version AS version, s.topic, s.state FROM ledger.snapshots AS s
-    WHERE a.known = 0 AND s.originator_id = a.account AND s.topic = %(snapshot)s
+    SELECT s.originator_version AS version, s.topic, s.state, s.hash FROM ledger.snapshots AS s
+    JOIN ledger.events AS e USING (originator_id, originator_version)
+    WHERE a.known = 0 AND s.originator_id = a.account AND s.topic = %(snapshot)s AND s.hash = e.hash
     ORDER BY s.originator_version DESC LIMIT 1
 ) AS snap ON true
 CROSS JOIN LATERAL (
-    SELECT snap.version, snap.topic, snap.state, NULL::bigint AS position WHERE snap.version IS NOT NULL
+    SELECT snap.version, snap.topic, snap.state, snap.hash WHERE snap.version IS NOT NULL
     UNION ALL
-    (SELECT e.originator_version, e.topic, e.state, e.notification_id FROM ledger.events AS e
+    (SELECT e.originator_version, e.topic, e.state, e.hash FROM ledger.events AS e
      WHERE e.originator_id = a.account AND e.originator_version > coalesce(snap.version, a.known)
      ORDER BY e.originator_version LIMIT %(limit)s)
 ) AS r
@@ -32,7 +36,9 @@ SELECT r.version, r.topic, r.state
 FROM (VALUES (%(account)s::text, %(after)s::bigint, %(upto)s::bigint)) AS a (account, after, upto)
 LEFT JOIN LATERAL (
     SELECT s.originator_version AS version, s.topic, s.state FROM ledger.snapshots AS s
+    JOIN ledger.events AS e USING (originator_id, originator_version)
     WHERE a.after = 0 AND s.originator_id = a.account AND s.topic = %(snapshot)s AND s.originator_version <= a.upto
+      AND s.hash = e.hash
     ORDER BY s.originator_version DESC LIMIT 1
 ) AS snap ON true
 CROSS JOIN LATERAL (
@@ -93,8 +99,9 @@ ORDER BY a.account, e.originator_version;
 -- name: receipts
 -- What became of some keys: all events of the commands that used them.
 SELECT a.account, a.receipt, last.fingerprint, e.originator_version AS version, e.topic, e.state,
-       e.notification_id AS position
+       e.notification_id AS position, k.key
 FROM unnest(%(accounts)s::text[], %(receipts)s::text[]) AS a (account, receipt)
+LEFT JOIN ledger.text_keys AS k ON k.account_id = a.account
 JOIN ledger.events AS last ON last.originator_id = a.account AND last.receipt = a.receipt
 JOIN LATERAL (
     SELECT * FROM ledger.events AS e
@@ -133,14 +140,38 @@ WHERE notification_id > %(after)s AND notification_id <= %(upto)s
 ORDER BY notification_id
 LIMIT %(limit)s;
 
+-- name: records
+-- One page of the whole log, every column.
+SELECT notification_id, originator_id, originator_version, topic, state, subject, receipt, fingerprint, command_events,
+       hash
+FROM ledger.events
+WHERE notification_id > %(after)s AND notification_id <= %(upto)s
+ORDER BY notification_id
+LIMIT %(limit)s;
+
+-- name: records_of
+-- One page of one account's events, every column.
+SELECT notification_id, originator_id, originator_version, topic, state, subject, receipt, fingerprint, command_events,
+       hash
+FROM ledger.events
+WHERE originator_id = %(account)s AND originator_version > %(after)s
+ORDER BY originator_version
+LIMIT %(limit)s;
+
+-- name: text_keys
+-- The keys of the texts of some accounts; an account that has none, or no more, is absent.
+SELECT account_id AS account, key FROM ledger.text_keys WHERE account_id = ANY (%(accounts)s::text[]);
+
 -- name: last_position
 -- The end of the log; 0 when it is empty.
 SELECT coalesce(max(notification_id), 0) AS position FROM ledger.events;
 
 -- name: save_snapshots
 -- Snapshots are the same whoever writes them.
-INSERT INTO ledger.snapshots (originator_id, originator_version, topic, state)
-SELECT * FROM unnest(%(accounts)s::text[], %(versions)s::bigint[], %(topics)s::text[], %(states)s::bytea[])
+INSERT INTO ledger.snapshots (originator_id, originator_version, topic, state, hash)
+SELECT * FROM unnest(
+    %(accounts)s::text[], %(versions)s::bigint[], %(topics)s::text[], %(states)s::bytea[], %(hashes)s::bytea[]
+)
 ON CONFLICT DO NOTHING;
 
 -- name: as_who_logged_in
