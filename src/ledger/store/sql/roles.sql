@@ -49,7 +49,7 @@ SELECT session_user::text AS login, current_user::text AS acting;
 -- What whoever is connected could do that the service has no need of. A superuser can do anything; else all counts that
 -- some role can do which he is, or may become.
 WITH watched (name, oid) AS (
-    SELECT name, to_regclass(name)::oid FROM unnest(ARRAY['ledger.events']) AS name
+    SELECT name, to_regclass(name)::oid FROM unnest(ARRAY['ledger.events', 'ledger.text_keys']) AS name
 ), selves AS (
     SELECT * FROM pg_roles WHERE rolname IN (session_user, current_user)
 ), within AS (
@@ -94,7 +94,7 @@ SELECT could FROM (
     FROM mortals WHERE rolname IN ('pg_write_server_files', 'pg_execute_server_program')
     UNION ALL
     SELECT format('the trigger %s on %s is off', t.trigger, t.table), 7
-    FROM (VALUES ('ledger.events', 'never_changed'), ('ledger.events', 'never_emptied')) AS t ("table", trigger)
+    FROM (SELECT name AS table, trigger FROM watched CROSS JOIN unnest(ARRAY['never_changed', 'never_emptied']) AS trigger) AS t
     WHERE NOT EXISTS (
         SELECT FROM pg_trigger AS g
         WHERE g.tgrelid = to_regclass(t.table) AND g.tgname = t.trigger AND g.tgenabled = 'A'
