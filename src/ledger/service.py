@@ -19,6 +19,10 @@ from ledger.store.tips import account_of
 from ledger.submissions import Outcome, Recorded, Submission, Unit
 
 
+_LAST_WORD = 1.0
+"""Seconds that the last hint may take."""
+
+
 def utc_now() -> datetime:
     """The one clock."""
     return datetime.now(UTC)
@@ -62,6 +66,8 @@ class Ledger:
             yield self
         finally:
             await self.committer.stop()
+            self.news.end()
+            await asyncio.wait(beside[1:], timeout=_LAST_WORD)
             for task in beside:
                 task.cancel()
             await self._snapshots.write()
