@@ -46,6 +46,11 @@ def tampering(conninfo: str) -> Iterator[psycopg.Connection]:
                 connection.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}".encode())
 
 
+_ANOTHER_IDENTITY = """
+ALTER TABLE ledger.identity DISABLE TRIGGER never_changed;
+UPDATE ledger.identity SET id = gen_random_uuid();
+ALTER TABLE ledger.identity ENABLE ALWAYS TRIGGER never_changed;
+"""
 _TRIGGERS = """
 SELECT tgrelid::regclass::text, quote_ident(tgname) FROM pg_trigger WHERE tgfoid = 'ledger.refuse_change'::regproc
 """
@@ -81,8 +86,12 @@ class TestServer:
         name = f"test_{os.getpid()}_{next(_numbers)}"
         self._execute(f"CREATE DATABASE {name} TEMPLATE {template or self.template}")
         self._execute(f"GRANT CREATE, CONNECT, TEMPORARY ON DATABASE {name} TO {SERVICE}")  # no copy has them
+        conninfo = make_conninfo(self._maintenance, dbname=name)
         try:
-            yield as_the_service(make_conninfo(self._maintenance, dbname=name))
+            if template is None:  # a ledger of its own; a copy of another one's database is the same ledger
+                with psycopg.connect(conninfo) as connection:
+                    connection.execute(_ANOTHER_IDENTITY)
+            yield as_the_service(conninfo)
         finally:
             self._execute(f"DROP DATABASE {name} WITH (FORCE)")
 

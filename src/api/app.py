@@ -19,6 +19,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import entries, health, lists, overview, reading, totals
+from api.checkpoints import Checkpoints
 from api.door import Door, as_problem, problem_reply
 from api.follower import Follower
 from api.garbage import settle_garbage
@@ -53,7 +54,16 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
     defaults = Defaults(settings.signup_credits, timedelta(days=settings.subscription_days))
     views = Views(conninfo)
     follower = Follower(ledger.log, conninfo)
-    wiring = Wiring(ledger, keys, Door(ledger, keys, defaults), views, follower, PrivilegeWatch(), processes)
+    wiring = Wiring(
+        ledger,
+        keys,
+        Door(ledger, keys, defaults),
+        views,
+        follower,
+        Checkpoints(settings),
+        PrivilegeWatch(),
+        processes,
+    )
     sweeper = Sweeper(ledger, conninfo, settings.sweep_interval_seconds, settings.sweep_rate)
 
     @asynccontextmanager

@@ -13,6 +13,8 @@ import typer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from api.check_command import add_check
+from api.checkpoints import CannotServe
+from api.checkpoints_command import add_checkpoints
 from api.embedded_server import EmbeddedPostgresError
 from api.erase_command import add_erase
 from api.import_command import add_import
@@ -39,7 +41,7 @@ def main() -> None:
     """Run the command line; what an operator can mend is said in one line."""
     try:
         app()
-    except (WrongSetting, MigrationError, EmbeddedPostgresError) as error:
+    except (WrongSetting, MigrationError, EmbeddedPostgresError, CannotServe) as error:
         sys.exit(f"credit-ledger: {error}")
     except psycopg.OperationalError as error:
         sys.exit(f"credit-ledger: the database cannot be reached: {str(error).strip()}")
@@ -134,6 +136,7 @@ def revoke(prefix: Annotated[str, typer.Argument(help="The key's prefix, as `key
 add_import(app, _settings)
 add_check(app, _settings)
 add_rebuild(app, _settings)
+add_checkpoints(app, _settings)
 add_erase(app, _settings)
 
 

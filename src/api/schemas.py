@@ -256,6 +256,16 @@ class ProjectionState(Shape):
     rebuilt_to: int | None = None
 
 
+class CheckpointsState(Shape):
+    """The log beside its newest signed checkpoint."""
+
+    holds: bool | None = Field(description="whether the log begins with what it says; null when there is none")
+    size: int | None = Field(description="how many events it has")
+    position: int = Field(description="the end of the log")
+    signed_at: datetime | None = Field(description="when a checkpoint was last signed, by any service")
+    problem: str | None = Field(description="why none is signed, or what of the log is not as it says")
+
+
 class Role(Shape):
     """Who is connected to the database, and what he could do more than append and read: a warning."""
 
@@ -272,3 +282,4 @@ class Health(Shape):
     checks: dict[str, bool] | None = None
     role: Role | None = None
     projections: dict[str, ProjectionState] | None = None
+    checkpoints: CheckpointsState | None = None

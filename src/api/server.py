@@ -14,6 +14,7 @@ from granian.constants import HTTPModes, Interfaces, Loops
 from granian.log import LogLevels
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from api.checkpoints import hold_against_checkpoints
 from api.embedded import embedded_postgres
 from api.keys import create_first_key
 from api.projector import projecting
@@ -87,6 +88,7 @@ def serve(settings: Settings) -> None:
         for name in found.applied:
             _log.info("migrated: %s", name)
         prepare(found.service)
+        hold_against_checkpoints(settings, found.service)
         _warn(found)
         _announce(settings, create_first_key(found.service) if settings.admin_key is None else None)
         os.environ[variable("database_url")] = as_url(found.service)  # worker processes find it there

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from api.checkpoints import Checkpoints
 from api.door import Door
 from api.follower import Follower
 from api.keys import KeyRing
@@ -19,6 +20,7 @@ class Wiring:
     door: Door
     views: Views
     follower: Follower
+    checkpoints: Checkpoints
     privileges: PrivilegeWatch
     processes: bool
     """Whether several worker processes serve together."""

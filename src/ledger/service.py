@@ -18,7 +18,6 @@ from ledger.store.log import EventLog, Executed, Head, StoredRow
 from ledger.store.tips import account_of
 from ledger.submissions import Outcome, Recorded, Submission, Unit
 
-
 _LAST_WORD = 1.0
 """Seconds that the last hint may take."""
 

@@ -18,6 +18,15 @@ CREATE TRIGGER never_emptied BEFORE TRUNCATE ON ledger.events
 FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 ALTER TABLE ledger.events ENABLE ALWAYS TRIGGER never_emptied;
 
+-- Which ledger this is: what its checkpoints are signed for.
+CREATE TRIGGER never_changed BEFORE UPDATE OR DELETE ON ledger.identity
+FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+ALTER TABLE ledger.identity ENABLE ALWAYS TRIGGER never_changed;
+
+CREATE TRIGGER never_emptied BEFORE TRUNCATE ON ledger.identity
+FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+ALTER TABLE ledger.identity ENABLE ALWAYS TRIGGER never_emptied;
+
 -- A key of texts is destroyed by ledger.append, together with the fact that it was. It is never another one.
 CREATE TRIGGER never_changed BEFORE UPDATE ON ledger.text_keys
 FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();

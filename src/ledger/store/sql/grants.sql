@@ -5,9 +5,12 @@ GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {database} TO credit_ledger_service
 GRANT USAGE ON SCHEMA ledger TO credit_ledger_service;
 GRANT SELECT ON TABLE ledger.migrations TO credit_ledger_service;
 GRANT SELECT ON TABLE ledger.events TO credit_ledger_service;
+GRANT SELECT ON TABLE ledger.identity TO credit_ledger_service;
 GRANT SELECT ON TABLE ledger.text_keys TO credit_ledger_service;
 GRANT SELECT ON TABLE ledger.event_log TO credit_ledger_service;
 GRANT SELECT ON TABLE ledger.receipts TO credit_ledger_service;
 GRANT EXECUTE ON FUNCTION ledger.append TO credit_ledger_service;
--- Snapshots change cost, never meaning.
+-- These change cost, never meaning.
 GRANT SELECT, INSERT, DELETE ON TABLE ledger.snapshots TO credit_ledger_service;
+GRANT SELECT, INSERT, DELETE ON TABLE ledger.subtrees TO credit_ledger_service;
+GRANT SELECT, UPDATE ON TABLE ledger.checkpointing TO credit_ledger_service;

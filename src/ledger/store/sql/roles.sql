@@ -49,7 +49,7 @@ SELECT session_user::text AS login, current_user::text AS acting;
 -- What whoever is connected could do that the service has no need of. A superuser can do anything; else all counts that
 -- some role can do which he is, or may become.
 WITH watched (name, oid) AS (
-    SELECT name, to_regclass(name)::oid FROM unnest(ARRAY['ledger.events', 'ledger.text_keys']) AS name
+    SELECT name, to_regclass(name)::oid FROM unnest(ARRAY['ledger.events', 'ledger.identity', 'ledger.text_keys']) AS name
 ), selves AS (
     SELECT * FROM pg_roles WHERE rolname IN (session_user, current_user)
 ), within AS (
