@@ -19,7 +19,7 @@ from api.embedded import embedded_postgres
 from api.keys import create_first_key
 from api.projector import projecting
 from api.settings import Settings, WrongSetting, variable
-from ledger.migrations import migrate, not_applied
+from ledger.migrations import ledger_id, migrate
 from ledger.privileges import privileges
 from ledger.roles import as_service, make_login, set_up
 from projections.builds import prepare
@@ -63,8 +63,8 @@ def migrated(settings: Settings) -> Iterator[Database]:
         service = settings.database_url.get_secret_value()
         owner = settings.owner_url.get_secret_value() if settings.owner_url else service
         applied, shortfall = migrate(owner), set_up(owner)
-        if settings.owner_url and (missing := not_applied(service)):
-            raise WrongSetting(f"{variable('owner_url')} and {variable('database_url')} name two databases: {missing}")
+        if settings.owner_url and ledger_id(owner) != ledger_id(service):
+            raise WrongSetting(f"{variable('owner_url')} and {variable('database_url')} name two databases")
         yield Database(owner, as_service(service), applied, shortfall)
         return
     if settings.owner_url is not None:

@@ -10,9 +10,12 @@ from importlib.resources import files
 
 import psycopg
 
+from ledger.queries import queries
+
 COMPONENTS = (("ledger", "ledger.store"), ("api", "api"), ("projections", "projections"))
 """Owners of tables, in the order in which they are migrated, and the packages that have their `sql` folders."""
 
+_TREE = queries("ledger.store", "tree.sql")
 _NUMBERED = re.compile(r"(\d{4})_\w+\.sql")
 
 _PREPARE = """
@@ -97,12 +100,18 @@ def _apply_pending(conninfo: str) -> list[str]:
     return [f"{migration.component}/{migration.name}" for migration in pending]
 
 
-def not_applied(conninfo: str) -> str | None:
-    """The first migration that a database lacks; None when it has all of them. Raises MigrationError."""
+def ledger_id(conninfo: str) -> str | None:
+    """Which ledger a database holds; None when it holds none. Raises MigrationError when this login may not see it."""
     with psycopg.connect(conninfo) as connection:
-        pending = pending_migrations(connection)
-    missing = known_migrations() if pending is None else pending
-    return f"{missing[0].component}/{missing[0].name} is missing" if missing else None
+        try:
+            row = connection.execute(_TREE["ledger_id"]).fetchone()
+        except psycopg.errors.UndefinedTable:
+            return None
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise MigrationError(
+                f"{connection.info.user} may not read the ledger: {error.diag.message_primary}"
+            ) from error
+    return row[0] if row else None
 
 
 def pending_migrations(connection: psycopg.Connection) -> list[Migration] | None:

@@ -282,6 +282,7 @@ class EventLog:
                 row = await cursor.fetchone()
                 await cursor.execute(SQL["as_before"])
             assert row is not None
+            assert row["backend_start"] is not None, "a login sees its own server processes; without that, no fence"
             return Writer(connection), ServerProcess(row["pid"], row["backend_start"])
         except BaseException:
             await connection.close()
