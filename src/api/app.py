@@ -36,6 +36,7 @@ from api.sweeper import Sweeper
 from api.wiring import Wiring
 from ledger.errors import Refusal
 from ledger.lifeline import LOST
+from ledger.privileges import PrivilegeWatch
 from ledger.service import Ledger
 from projections.views import NotBuilt, NotYetVisible, Views
 
@@ -53,7 +54,16 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
     defaults = Defaults(settings.signup_credits, timedelta(days=settings.subscription_days))
     views = Views(conninfo)
     follower = Follower(ledger.log, conninfo)
-    wiring = Wiring(ledger, keys, Door(ledger, keys, defaults), views, follower, Checkpoints(settings), processes)
+    wiring = Wiring(
+        ledger,
+        keys,
+        Door(ledger, keys, defaults),
+        views,
+        follower,
+        Checkpoints(settings),
+        PrivilegeWatch(),
+        processes,
+    )
     sweeper = Sweeper(ledger, conninfo, settings.sweep_interval_seconds, settings.sweep_rate)
 
     @asynccontextmanager

@@ -267,10 +267,20 @@ class CheckpointsState(Shape):
     problem: str | None = Field(description="why none is signed, or what of the log is not as it says")
 
 
+class Role(Shape):
+    """Who is connected to the database, and what he could do more than append and read: a warning."""
+
+    session_user: str
+    current_user: str
+    append_only: bool
+    could: list[str]
+
+
 class Health(Shape):
     """Whether it is well."""
 
     status: Literal["ok", "unavailable"]
     checks: dict[str, bool] | None = None
+    role: Role | None = None
     projections: dict[str, ProjectionState] | None = None
     checkpoints: CheckpointsState | None = None

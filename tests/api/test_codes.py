@@ -18,6 +18,7 @@ from ledger.migrations import migrate
 from ledger.queries import queries
 from tests.api.conftest import under_contract
 from tests.api.stage import Ask, asks, balance, eventually, fresh, payment, refused, staged, version
+from tests.postgres import owner
 from tests.service import Service, running_service
 
 LARGEST = 2**53 - 1
@@ -271,7 +272,7 @@ def too_many_commands(conninfo: str, folder: Path) -> httpx.Response:
 
 
 def broken_database(conninfo: str, folder: Path) -> httpx.Response:
-    with running_service(conninfo, folder) as service, psycopg.connect(conninfo, autocommit=True) as other:
+    with running_service(conninfo, folder) as service, psycopg.connect(owner(conninfo), autocommit=True) as other:
         under_contract(service)
         account = service.open_account(permanent=10)
         other.execute(

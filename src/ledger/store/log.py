@@ -297,6 +297,8 @@ class EventLog:
         connection = await AsyncConnection.connect(self._conninfo, autocommit=True, connect_timeout=5)
         try:
             async with connection.cursor(row_factory=dict_row) as cursor:
+                # The role of the service may not see, nor end, the server processes of its own login.
+                await cursor.execute(SQL["as_who_logged_in"])
                 if before is not None:
                     await cursor.execute(SQL["fence"], before._asdict())
                     gone = await cursor.fetchone()
@@ -304,7 +306,9 @@ class EventLog:
                         raise ConnectionError(f"server process {before.pid} of a lost connection does not end")
                 await cursor.execute(SQL["identify"])
                 row = await cursor.fetchone()
+                await cursor.execute(SQL["as_before"])
             assert row is not None
+            assert row["backend_start"] is not None, "a login sees its own server processes; without that, no fence"
             return Writer(connection), ServerProcess(row["pid"], row["backend_start"])
         except BaseException:
             await connection.close()

@@ -214,6 +214,13 @@ SELECT * FROM unnest(
 )
 ON CONFLICT DO NOTHING;
 
+-- name: as_who_logged_in
+-- For a moment without the role that the connection began with; see roles.py.
+SET ROLE NONE;
+
+-- name: as_before
+RESET ROLE;
+
 -- name: identify
 -- Which server process serves this connection: what `fence` needs to know later.
 SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid();
