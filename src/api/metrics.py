@@ -1,6 +1,7 @@
 """What Prometheus can ask: counts of commands and refusals, and the state of the committer."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest, multiprocess
@@ -36,6 +37,15 @@ STOPPED = Gauge(
     ["projection"],
     multiprocess_mode="mostrecent",
 )
+CHECKPOINT = Gauge("credit_ledger_checkpoint_size", "Events in the newest checkpoint", multiprocess_mode="mostrecent")
+CHECKPOINT_AGE = Gauge(
+    "credit_ledger_checkpoint_age_seconds", "Seconds since a checkpoint was signed", multiprocess_mode="mostrecent"
+)
+CHECKPOINT_PROBLEM = Gauge(
+    "credit_ledger_checkpoint_problem",
+    "1 when no checkpoint is signed, or when the log is not what the newest one says",
+    multiprocess_mode="mostrecent",
+)
 
 
 @cache
@@ -51,6 +61,14 @@ def count_command(operation: str, status: int) -> None:
 def count_refusal(code: str) -> None:
     """One more refused command."""
     REFUSALS.labels(code).inc()
+
+
+def show_checkpoints(size: int, signed_at: datetime | None, problem: str | None, now: datetime) -> None:
+    """How the checkpoints stand."""
+    CHECKPOINT.set(size)
+    if signed_at is not None:
+        CHECKPOINT_AGE.set(max(0.0, (now - signed_at).total_seconds()))
+    CHECKPOINT_PROBLEM.set(problem is not None)
 
 
 def exposition(*, processes: bool) -> bytes:

@@ -42,6 +42,13 @@ class Head(NamedTuple):
     hash: bytes
 
 
+class End(NamedTuple):
+    """The version and the hash of an account's last event: what the next one is chained to."""
+
+    version: int
+    hash: bytes
+
+
 class Loaded(NamedTuple):
     """The tip of an account, up to date (None: it does not exist), and how many rows that took."""
 
@@ -163,6 +170,12 @@ class Reader:
             found[row.account][row.version] = decode(row.topic, bytes(row.state))[0]
         return {account: Past(tuple(event for _, event in sorted(events.items()))) for account, events in found.items()}
 
+    async def about(self, account_id: str, subjects: Sequence[str], upto: int) -> list[StoredRow]:
+        """The events of one account, up to a version, that made some things or are about them, as stored."""
+        versions = [_version_named(subject) for subject in subjects]
+        rows = await self._rows("about_as_stored", account=account_id, subjects=subjects, versions=versions, upto=upto)
+        return [StoredRow(*row) for row in rows]
+
     async def executed(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Executed]:
         """The commands that used some (account, receipt) keys; those that were never used are absent.
 
@@ -207,6 +220,10 @@ class Reader:
         rows = await self._rows("log", after=after, upto=upto, limit=limit, types=names)
         return [StoredRow(*row) for row in rows]
 
+    async def accounts(self, after: str, limit: int) -> list[str]:
+        """The accounts above one, in the order of their ids; the first ones are above an empty id."""
+        return [row.id for row in await self._rows("accounts", after=after, limit=limit)]
+
     async def records(self, after: int, upto: int, limit: int) -> list[Record]:
         """One page of the whole log, every column."""
         return [Record(*row) for row in await self._rows("records", after=after, upto=upto, limit=limit)]
@@ -218,6 +235,15 @@ class Reader:
     async def text_keys(self, accounts: Collection[str]) -> dict[str, bytes]:
         """The keys of the texts of some accounts; one that has none, or no more, is absent."""
         return {row.account: row.key for row in await self._rows("text_keys", accounts=list(accounts))}
+
+    async def all_text_keys(self, after: str, limit: int) -> dict[str, bytes]:
+        """A page of all keys of texts: those of accounts above one, in the order of their ids."""
+        return {row.account: row.key for row in await self._rows("all_text_keys", after=after, limit=limit)}
+
+    async def ends(self, accounts: Collection[str]) -> dict[str, End]:
+        """Where the streams of some accounts end; one that has no event is absent."""
+        rows = await self._rows("ends", accounts=list(accounts))
+        return {row.account: End(row.version, bytes(row.hash)) for row in rows}
 
     async def last_position(self) -> int:
         """The end of the log; 0 when it is empty."""
@@ -316,6 +342,8 @@ class EventLog:
         connection = await AsyncConnection.connect(self._conninfo, autocommit=True, connect_timeout=5)
         try:
             async with connection.cursor(row_factory=dict_row) as cursor:
+                # The role of the service may not see, nor end, the server processes of its own login.
+                await cursor.execute(SQL["as_who_logged_in"])
                 if before is not None:
                     await cursor.execute(SQL["fence"], before._asdict())
                     gone = await cursor.fetchone()
@@ -323,7 +351,9 @@ class EventLog:
                         raise ConnectionError(f"server process {before.pid} of a lost connection does not end")
                 await cursor.execute(SQL["identify"])
                 row = await cursor.fetchone()
+                await cursor.execute(SQL["as_before"])
             assert row is not None
+            assert row["backend_start"] is not None, "a login sees its own server processes; without that, no fence"
             return Writer(connection), ServerProcess(row["pid"], row["backend_start"])
         except BaseException:
             await connection.close()

@@ -107,6 +107,19 @@ CROSS JOIN LATERAL (
 ) AS e
 ORDER BY a.account, e.originator_version;
 
+-- name: about_as_stored
+-- The same of one account, as stored, up to a version, each once.
+SELECT DISTINCT ON (e.originator_version)
+       e.notification_id AS position, e.originator_id AS account_id, e.originator_version AS version, e.topic, e.state
+FROM unnest(%(subjects)s::text[], %(versions)s::bigint[]) AS a (subject, version)
+CROSS JOIN LATERAL (
+    SELECT * FROM ledger.events WHERE originator_id = %(account)s AND originator_version = a.version
+    UNION ALL
+    SELECT * FROM ledger.events WHERE originator_id = %(account)s AND subject = a.subject
+) AS e
+WHERE e.originator_version <= %(upto)s
+ORDER BY e.originator_version;
+
 -- name: receipts
 -- What became of some keys: all events of the commands that used them.
 SELECT a.account, a.receipt, last.fingerprint, e.originator_version AS version, e.topic, e.state,
@@ -173,6 +186,22 @@ LIMIT %(limit)s;
 -- The keys of the texts of some accounts; an account that has none, or no more, is absent.
 SELECT account_id AS account, key FROM ledger.text_keys WHERE account_id = ANY (%(accounts)s::text[]);
 
+-- name: all_text_keys
+-- A page of all keys, by their accounts.
+SELECT account_id AS account, key FROM ledger.text_keys
+WHERE account_id > %(after)s
+ORDER BY account_id
+LIMIT %(limit)s;
+
+-- name: ends
+-- Where the streams of some accounts end; an account that has no event is absent.
+SELECT a.account, e.originator_version AS version, e.hash
+FROM unnest(%(accounts)s::text[]) AS a (account)
+CROSS JOIN LATERAL (
+    SELECT originator_version, hash FROM ledger.events WHERE originator_id = a.account
+    ORDER BY originator_version DESC LIMIT 1
+) AS e;
+
 -- name: last_position
 -- The end of the log; 0 when it is empty.
 SELECT coalesce(max(notification_id), 0) AS position FROM ledger.events;
@@ -182,6 +211,17 @@ SELECT coalesce(max(notification_id), 0) AS position FROM ledger.events;
 SELECT pg_logical_emit_message(true, 'credit-ledger', ''::text) IS NOT NULL AS waits
 WHERE current_setting('synchronous_standby_names') <> '' AND NOT pg_is_in_recovery();
 
+-- name: accounts
+-- Accounts above one, in the order of their ids, from one to the next by index: a plain DISTINCT would read every row.
+WITH RECURSIVE ids AS (
+    (SELECT originator_id AS id FROM ledger.events WHERE originator_id > %(after)s ORDER BY originator_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT e.originator_id FROM ledger.events AS e WHERE e.originator_id > ids.id
+            ORDER BY e.originator_id LIMIT 1)
+    FROM ids WHERE ids.id IS NOT NULL
+)
+SELECT id FROM ids WHERE id IS NOT NULL LIMIT %(limit)s;
+
 -- name: save_snapshots
 -- Snapshots are the same whoever writes them.
 INSERT INTO ledger.snapshots (originator_id, originator_version, topic, state, hash)
@@ -189,6 +229,13 @@ SELECT * FROM unnest(
     %(accounts)s::text[], %(versions)s::bigint[], %(topics)s::text[], %(states)s::bytea[], %(hashes)s::bytea[]
 )
 ON CONFLICT DO NOTHING;
+
+-- name: as_who_logged_in
+-- For a moment without the role that the connection began with; see roles.py.
+SET ROLE NONE;
+
+-- name: as_before
+RESET ROLE;
 
 -- name: identify
 -- Which server process serves this connection: what `fence` needs to know later.
