@@ -1,8 +1,12 @@
 """The guarded clock against a machine whose clock is set, drifts and stands still."""
 
 import itertools
+import os
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,6 +17,8 @@ from api.timekeeping import ClocksDisagree, agree_on_time
 from ledger import clock as clocks
 from ledger.clock import FOLLOW_AFTER, STEP, DatabaseTime, Guard, GuardedClock
 from ledger.service import Ledger
+from tests.survival.clock import FakeClock
+from tests.survival.faults.fault import Missing
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()
 HOUR = 3_600.0
@@ -183,3 +189,18 @@ async def test_a_database_on_the_same_machine_is_no_second_witness(each_ledger: 
     assert said is not None
     assert not said.elsewhere
     assert said.at == pytest.approx(time.time(), abs=1)
+
+
+def test_a_worker_that_is_started_while_the_clock_is_wrong_goes_by_the_time_of_its_service(tmp_path: Path) -> None:
+    """A real process on a machine whose clock is three hours ahead."""
+    try:
+        wrong = FakeClock(tmp_path / "clock")
+        wrong.set(3 * HOUR)
+        environment = {**os.environ, **wrong.environment, timekeeping.ORIGIN: repr(clocks.origin_now())}
+    except Missing as missing:
+        pytest.skip(str(missing))
+    program = "import time, api.timekeeping as t; print(time.time(), t.agreed_clock()().timestamp())"
+    said = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    machine, guarded = map(float, said.stdout.split())
+    assert machine == pytest.approx(time.time() + 3 * HOUR, abs=10)
+    assert guarded == pytest.approx(time.time(), abs=10)

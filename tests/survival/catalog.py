@@ -7,6 +7,7 @@ from tests.survival.faults import (
     killed_service,
     promotion,
     repeated_request,
+    stepped_clock,
 )
 from tests.survival.faults.fault import Fault
 
@@ -17,4 +18,5 @@ FAULTS: tuple[Fault, ...] = (
     repeated_request.FAULT,
     promotion.FAULT,
     full_disk.FAULT,
+    stepped_clock.FAULT,
 )
