@@ -142,8 +142,9 @@ def test_a_log_that_is_cut_off_under_a_running_service(database: str, tmp_path: 
     with running_service(database, tmp_path, settings=SETTINGS) as service:
         service.open_account(permanent=7)
         eventually(lambda: covered(service))
+        size = f"credit_ledger_checkpoint_size {state(service)['size']}.0"
+        eventually(lambda: size in service.get("/metrics").text)
         metrics = service.get("/metrics").text
-        assert f"credit_ledger_checkpoint_size {state(service)['size']}.0" in metrics
         assert "credit_ledger_checkpoint_problem 0.0" in metrics
         assert "credit_ledger_checkpoint_age_seconds" in metrics
         cut_off(database, 1)
