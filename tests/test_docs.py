@@ -94,6 +94,8 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
     assert all("problem" not in answer for answer in read)
     assert "exported 4 events up to position 4 to events.jsonl\n" in exported
     assert "imported 4 events; the log ends at position 4\n" in exported
+    [explained] = [json.loads(answer) for answer in read if answer.startswith("{") and '"sentence"' in answer]
+    assert _without_times(explained) == _without_times(json.loads(blocks("json", READING)[-1]))
 
 
 def _printed_key(log: Path, process: "subprocess.Popen[bytes]") -> str:
@@ -141,7 +143,7 @@ def _run(command: str) -> dict[str, object]:
     return answer
 
 
-_TIMES = {"recorded_at", "subscription_expire_at", "as_of", "next_cursor"}
+_TIMES = {"recorded_at", "expires_at", "subscription_expire_at", "as_of", "next_cursor"}
 """What differs from run to run."""
 
 

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import entries, health, lists, overview, reading, totals
+from api import entries, explanations, health, lists, overview, reading, totals
 from api.checkpoints import Checkpoints
 from api.door import Door, as_problem, problem_reply
 from api.follower import Follower
@@ -36,6 +36,7 @@ from api.sweeper import Sweeper
 from api.wiring import Wiring
 from ledger.errors import Refusal
 from ledger.lifeline import LOST
+from ledger.privileges import PrivilegeWatch
 from ledger.service import Ledger
 from projections.views import NotBuilt, NotYetVisible, Views
 
@@ -53,7 +54,16 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
     defaults = Defaults(settings.signup_credits, timedelta(days=settings.subscription_days))
     views = Views(conninfo)
     follower = Follower(ledger.log, conninfo)
-    wiring = Wiring(ledger, keys, Door(ledger, keys, defaults), views, follower, Checkpoints(settings), processes)
+    wiring = Wiring(
+        ledger,
+        keys,
+        Door(ledger, keys, defaults),
+        views,
+        follower,
+        Checkpoints(settings),
+        PrivilegeWatch(),
+        processes,
+    )
     sweeper = Sweeper(ledger, conninfo, settings.sweep_interval_seconds, settings.sweep_rate)
 
     @asynccontextmanager
@@ -75,8 +85,8 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
 
     app = FastAPIOffline(title="Credit ledger", version="1", lifespan=lifespan, redoc_url=None, redirect_slashes=False)
     app.state.wiring = wiring
-    for router in (reading.router, health.router, entries.router, totals.router, lists.router, overview.router):
-        app.include_router(router)
+    for part in (reading, explanations, health, entries, totals, lists, overview):
+        app.include_router(part.router)
     app.include_router(streams_router)
     for operation in OPERATIONS.values():
         _add_command_route(app, wiring.door, operation)

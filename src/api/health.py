@@ -1,6 +1,7 @@
 """Alive, ready, and in figures: what a load balancer, an operator and Prometheus ask."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -39,9 +40,11 @@ async def healthz() -> Response:
 async def readyz(request: Request) -> Response:
     """The database answers, commands can be committed, the log begins with what its newest checkpoint says, and the
     projections are within bounds: none has stopped, none lags by more than 30 seconds. One that is being rebuilt for a
-    new version is within bounds."""
+    new version is within bounds. `role` is a warning and no reason to be unready: what the running login could do more
+    than append and read, looked at once a minute."""
     wiring = wiring_of(request)
     states, standing = await _states(wiring), await _standing(wiring)
+    role = None if states is None else await _role(wiring)
     checks = {
         "checkpoints": standing is not None and standing.holds is not False,
         "committer": wiring.ledger.committer.intake.available,
@@ -53,6 +56,7 @@ async def readyz(request: Request) -> Response:
     body = {
         "status": status,
         "checks": checks,
+        "role": role,
         "projections": states or {},
         "checkpoints": standing.as_json() if standing else None,
     }
@@ -72,6 +76,16 @@ async def prometheus(request: Request) -> Response:
         metrics.show_checkpoints(standing.noted, standing.signed_at, standing.problem, wiring.ledger.clock())
     body = metrics.exposition(processes=wiring.processes) + await _drift(wiring)
     return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def _role(wiring: Wiring) -> dict[str, Any] | None:
+    """What the login could do; None when the database does not answer."""
+    try:
+        async with wiring.ledger.log.connection() as connection:
+            found = await wiring.privileges.of(connection)
+    except _UNREACHABLE:
+        return None
+    return {**asdict(found), "append_only": found.append_only}
 
 
 async def _states(wiring: Wiring) -> dict[str, dict[str, Any]] | None:

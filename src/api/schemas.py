@@ -193,7 +193,8 @@ class BalanceAnswer(Balance):
     """A balance from the truth; `grants` are the open lots in burn order."""
 
     account_id: str
-    as_of: datetime
+    as_of: datetime = Field(description="the moment that it is the balance of")
+    known_at: datetime = Field(description="only what was recorded by then counts")
     version: int
     position: int
     standing: Literal["active", "frozen", "closed"]
@@ -266,10 +267,20 @@ class CheckpointsState(Shape):
     problem: str | None = Field(description="why none is signed, or what of the log is not as it says")
 
 
+class Role(Shape):
+    """Who is connected to the database, and what he could do more than append and read: a warning."""
+
+    session_user: str
+    current_user: str
+    append_only: bool
+    could: list[str]
+
+
 class Health(Shape):
     """Whether it is well."""
 
     status: Literal["ok", "unavailable"]
     checks: dict[str, bool] | None = None
+    role: Role | None = None
     projections: dict[str, ProjectionState] | None = None
     checkpoints: CheckpointsState | None = None

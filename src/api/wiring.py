@@ -6,6 +6,7 @@ from api.checkpoints import Checkpoints
 from api.door import Door
 from api.follower import Follower
 from api.keys import KeyRing
+from ledger.privileges import PrivilegeWatch
 from ledger.service import Ledger
 from projections.views import Views
 
@@ -20,5 +21,6 @@ class Wiring:
     views: Views
     follower: Follower
     checkpoints: Checkpoints
+    privileges: PrivilegeWatch
     processes: bool
     """Whether several worker processes serve together."""

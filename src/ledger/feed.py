@@ -65,6 +65,11 @@ class Feed:
         async with self._log.reader() as reader:
             return await reader.accounts(after, limit)
 
+    async def about(self, account_id: str, subjects: Sequence[str], upto: int) -> list[StoredRow]:
+        """What is stored of one account, up to a version, that made some things or is about them."""
+        async with self._log.reader() as reader:
+            return await reader.about(account_id, subjects, upto)
+
     async def version_at(self, account_id: str, position: int) -> int | None:
         """The version that an account had at a position, 0 before its first event; None when there is no account."""
         async with self._log.reader() as reader:

@@ -10,8 +10,10 @@ from ledger.account import Account
 from ledger.cache import StateCache
 from ledger.committer import Committer
 from ledger.deliberation import Deliberation
+from ledger.feed import Feed
 from ledger.news import Herald
 from ledger.receipts import receipt_name
+from ledger.retelling import Retold, retell_one
 from ledger.settle import settle
 from ledger.snapshots import Snapshots
 from ledger.store.log import EventLog, Executed, Head, StoredRow
@@ -28,11 +30,15 @@ def utc_now() -> datetime:
 
 
 class AccountAt(NamedTuple):
-    """An account at a moment: what time had taken by then is taken, whether recorded or not."""
+    """An account at a moment: what time had taken by then is taken, whether recorded or not.
+
+    Only what was recorded by `known_at` counts; `head` is the last event of that which the moment knows of.
+    """
 
     account: Account
     head: Head
     as_of: datetime
+    known_at: datetime
 
 
 class Ledger:
@@ -101,23 +107,45 @@ class Ledger:
             outcomes.setdefault(follower, outcomes[leader])
         return [outcomes[submission] for submission in submissions]
 
-    async def account_at(self, account_id: str, at: datetime | None = None) -> AccountAt | None:
-        """An account now, or as it was at a past moment; None when it did not exist then."""
+    async def account_at(
+        self, account_id: str, at: datetime | None = None, known_at: datetime | None = None
+    ) -> AccountAt | None:
+        """An account now, or at a moment as it was known at another; None when there was nothing to know of it.
+
+        Without `known_at`, with all that is known now; with it alone, at that very moment. Nothing is recorded about
+        a moment before it but what time takes, and that is taken whether recorded or not. So what counts is recorded
+        by both moments. See docs/adr/0022-known-at.md.
+        """
+        now = self.clock()
+        at = at or known_at
         async with self.log.reader() as reader:
             if at is None:
-                now = self.clock()
                 head = await reader.head(account_id)
                 account = account_of(self.cache.get(account_id))
                 if head is not None and (account is None or account.version != head.version):
                     account = await reader.load_at(account_id, head.version)
             else:
-                now = at
-                head = await reader.head_at(account_id, at)
+                head = await reader.head_at(account_id, min(at, known_at or at))
                 account = await reader.load_at(account_id, head.version) if head else None
         if head is None or account is None:
             return None
-        moment = max(now, account.recorded_at)
-        return AccountAt(settle(account, moment)[1], head, moment)
+        moment = max(at or now, account.recorded_at)
+        return AccountAt(settle(account, moment)[1], head, moment, known_at or (now if at else moment))
+
+    async def explained(self, account_id: str, version: int | None = None) -> Retold | None:
+        """One event of an account, by default the newest, explained; None when the account has no such event.
+
+        The account before it comes from a snapshot where there is one: see retelling.py for what trusts none.
+        """
+        async with self.log.reader() as reader:
+            if version is None:
+                head = await reader.head(account_id)
+                version = head.version if head else 0
+            rows = await reader.stream(account_id, version - 1, 1) if version else []
+            if not rows or rows[0].version != version:
+                return None
+            before = await reader.load_at(account_id, version - 1) if version > 1 else None
+        return await retell_one(Feed(self.log), before, rows[0])
 
     async def executed(self, account_id: str, operation: str, key: str) -> Executed | None:
         """The command that used a key; None when the key is unused."""

@@ -71,8 +71,11 @@ def trust(keys: Sequence[VerifyingKey], notices: Sequence[bytes]) -> Trust:
     """Whom to trust for somebody who trusts these keys. Raises Breach when a notice is not what it has to be."""
     with _placed("notices"):
         read = [read_notice(text_of(note)) for note in notices]
+        named = [key for notice in read if isinstance(notice, Rotation) for key in (notice.old, notice.new)]
+        for key in keys:
+            if named and key not in named:
+                raise BadNote(f"the key {key.text}, which is trusted, is none of this ledger's")
         found = dict.fromkeys(each for key in keys for each in trusted_keys(key, notices))
-    named = [key for notice in read if isinstance(notice, Rotation) for key in (notice.old, notice.new)]
     everyone = dict.fromkeys([*keys, *named])
     result = Trust(tuple(found), tuple(everyone), tuple(notices))
     for number, note in enumerate(notices, 1):

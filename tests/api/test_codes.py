@@ -18,6 +18,7 @@ from ledger.migrations import migrate
 from ledger.queries import queries
 from tests.api.conftest import under_contract
 from tests.api.stage import Ask, asks, balance, eventually, fresh, payment, refused, staged, version
+from tests.postgres import owner
 from tests.service import Service, running_service
 
 LARGEST = 2**53 - 1
@@ -44,7 +45,7 @@ TABLE: dict[int, set[str]] = {
 """The table of the HTTP contract in the design."""
 
 MORE: dict[int, set[str]] = {
-    404: {"not_found", "receipt_not_found"},
+    404: {"not_found", "event_not_found", "receipt_not_found"},
     405: {"method_not_allowed"},
     409: {"payment_already_recorded", "refund_already_recorded", "not_yet_visible"},
     415: {"unsupported_media_type"},
@@ -186,6 +187,7 @@ REQUESTS: dict[str, Produce] = {
     "deduction_not_found": one("reverse", deduction_id="ded_5"),
     "hold_not_found": one("release", hold_id="hld_4"),
     "payment_not_found": one("payment_refund", payment_id="pay-404"),
+    "event_not_found": lambda service, account: service.get(f"/v1/accounts/{account}/explain", version=999),
     "receipt_not_found": get("/v1/accounts/{}/receipts/deduct/unused"),
     "method_not_allowed": get("/v1/accounts/{}/deductions"),
     "account_exists_with_different_body": lambda service, account: Ask("open", account, {"account_id": account}).post(
@@ -270,7 +272,7 @@ def too_many_commands(conninfo: str, folder: Path) -> httpx.Response:
 
 
 def broken_database(conninfo: str, folder: Path) -> httpx.Response:
-    with running_service(conninfo, folder) as service, psycopg.connect(conninfo, autocommit=True) as other:
+    with running_service(conninfo, folder) as service, psycopg.connect(owner(conninfo), autocommit=True) as other:
         under_contract(service)
         account = service.open_account(permanent=10)
         other.execute(

@@ -138,10 +138,15 @@ def _told(event: Event) -> tuple[str, list[str]]:
                 *_named("order", event.transaction_id),
             ]
         case CreditsDeducted():
-            return "Credits spent", [*_named("task", event.task_id), *_usage(event.usage)]
+            return "Credits spent", [*_named("task", event.task_id), *_usage(event.usage), event.deduction_id]
         case HoldCaptured():
             ended = "hold closed" if event.final else "hold still open"
-            return "Credits spent from a hold", [*_named("task", event.task_id), *_usage(event.usage), ended]
+            return "Credits spent from a hold", [
+                *_named("task", event.task_id),
+                *_usage(event.usage),
+                event.deduction_id,
+                ended,
+            ]
         case CreditsHeld():
             held = f"{number(event.amount)} reserved until {_minute(event.expires_at)}"
             return "Credits put on hold", [held, *_named("task", event.task_id)]
@@ -152,7 +157,7 @@ def _told(event: Event) -> tuple[str, list[str]]:
             title = "Hold released" if isinstance(event, HoldReleased) else "Hold ran out"
             return title, [f"{number(given_back)} no longer reserved"]
         case DeductionReversed():
-            return "Spending reversed", [f"of {event.deduction_id}"]
+            return "Spending reversed", [f"of what was spent as {event.deduction_id}"]
         case CreditsExpired():
             return "Credits expired", [f"on {_minute(event.effective_at)}", f"{event.kind.capitalize()} credits"]
         case GrantVoided():

@@ -13,7 +13,7 @@ from api.verify.folders import folder_in
 from api.verify.report import CannotVerify, Report
 from ledger.checkpoint_folder import CheckpointFolder
 from ledger.notes import BadNote, VerifyingKey
-from ledger.proof import Breach, Place, Walk, check_receipts
+from ledger.proof import Breach, Place, Walk, check_receipts, shown
 from ledger.store.chain import Record
 from ledger.store.codec import balance_to_json
 from ledger.vouching import Vouched, judge, own_keys
@@ -71,8 +71,19 @@ def _verify_statement(path: Path, keys: Sequence[VerifyingKey]) -> Report:
         return report
     report.events, report.accounts, report.checkpoints = len(held.statement.events), 1, 1
     report.signed, report.keys = held.checkpoint.size, [held.signed_by.text]
-    report.facts = _facts(held)
+    report.facts, report.lines = _facts(held), _lines(held)
     return report
+
+
+def _lines(held: Held) -> list[str]:
+    statement = held.statement
+    begin, end = statement.period
+    period = f"from {begin.isoformat() if begin else 'the beginning'} to {end.isoformat() if end else 'the checkpoint'}"
+    opening, closing = statement.opening.total, statement.closing.total
+    return [
+        f"account {shown(statement.account_id)} of {shown(held.checkpoint.origin)}, {period}",
+        f"opening balance {opening:,}, closing balance {closing:,}",
+    ]
 
 
 def _named_in(text: bytes) -> list[VerifyingKey]:

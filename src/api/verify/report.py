@@ -13,9 +13,9 @@ Whose = Literal["given", "installation", "file"]
 """Whose word the verifying keys are: the caller's, that of this machine, or that of the file itself."""
 
 _WHOSE: dict[Whose, str] = {
-    "given": "the key that you named",
-    "installation": "the key that this installation keeps; name yours with --key to trust nobody's machine",
-    "file": "the key that came with what was checked: this does not say who made it; name the ledger's key with --key",
+    "given": "the key that you named, and those for which it vouches:",
+    "installation": "the key that this installation keeps; name your copy with --key, so that no machine is trusted:",
+    "file": "the key that came with it, so this does not say who made it; name the ledger's key with --key:",
 }
 
 
@@ -42,7 +42,9 @@ class Report:
     breach: Breach | None = None
     unchecked: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
-    """What else there is to say, by name: of a statement its account, period and balances."""
+    """What else there is to say, for programs: of a statement its account, period and balances."""
+    lines: list[str] = field(default_factory=list)
+    """The same for people."""
 
     def add_walk(self, walk: Walk) -> None:
         """Take in how far the log was followed."""
@@ -65,29 +67,29 @@ class Report:
     def as_text(self) -> str:
         """For people."""
         lines = [f"{shown(self.what)}: {self._verdict()}"]
-        lines += [f"  {_sentence(str(self.breach))}"] if self.breach is not None else []
-        lines += [f"  {_sentence(self.unchecked)}"] if self.unchecked is not None else []
-        lines.append(f"  followed {_count(self.events, 'event')} of {_count(self.accounts, 'account')}")
+        lines += [_sentence(str(told)) for told in (self.breach, self.unchecked) if told is not None]
+        lines += self.lines
+        lines.append(f"{_count(self.events, 'event')} of {_count(self.accounts, 'account')} followed")
         lines += self._signatures()
-        lines += [f"  {name.replace('_', ' ')}: {shown(str(value))}" for name, value in self.facts.items()]
-        return "\n".join(lines)
+        return "\n  ".join(lines)
 
     def _verdict(self) -> str:
-        return {HOLDS: "everything holds", BROKEN: "this does not hold", UNCHECKED: "not all could be checked"}[
-            self.status
-        ]
+        verdicts = {HOLDS: "everything holds", BROKEN: "this does not hold", UNCHECKED: "not all could be checked"}
+        return verdicts[self.status]
 
     def _signatures(self) -> list[str]:
         lines = []
         if self.checkpoints:
-            lines.append(f"  {_count(self.checkpoints, 'checkpoint')}, the newest at position {self.signed:,}")
-            lines.append(f"  signatures are judged by {_WHOSE[self.whose]}:")
-            lines += [f"    {key}" for key in self.keys]
+            lines.append(f"{_count(self.checkpoints, 'checkpoint')}, the newest at position {self.signed:,}")
         if self.passed_over:
-            lines.append(f"  {_count(self.passed_over, 'checkpoint')} from before that key was in use: not judged")
+            lines.append(f"{_count(self.passed_over, 'checkpoint')} from before that key was in use: not judged")
         if self.breach is None and self.unsigned:
-            beyond = _count(self.unsigned, "event")
-            lines.append(f"  {beyond} after position {self.signed:,}: chained, and not yet under a signature")
+            after = f" after position {self.signed:,}" if self.signed else ""
+            lines.append(f"{_count(self.unsigned, 'event')}{after}: chained, and not yet under a signature")
+        if self.keys:
+            lines += [f"signatures are judged by {_WHOSE[self.whose]}", *(f"  {key}" for key in self.keys)]
+        elif self.breach is None:
+            lines.append("no signature was looked at: name the checkpoints with --checkpoints")
         return lines
 
     def as_json(self) -> dict[str, Any]:

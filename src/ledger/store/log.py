@@ -157,6 +157,12 @@ class Reader:
             found[row.account][row.version] = decode(row.topic, bytes(row.state))[0]
         return {account: Past(tuple(event for _, event in sorted(events.items()))) for account, events in found.items()}
 
+    async def about(self, account_id: str, subjects: Sequence[str], upto: int) -> list[StoredRow]:
+        """The events of one account, up to a version, that made some things or are about them, as stored."""
+        versions = [_version_named(subject) for subject in subjects]
+        rows = await self._rows("about_as_stored", account=account_id, subjects=subjects, versions=versions, upto=upto)
+        return [StoredRow(*row) for row in rows]
+
     async def executed(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Executed]:
         """The commands that used some (account, receipt) keys; those that were never used are absent."""
         once = dict.fromkeys(keys)
@@ -291,6 +297,8 @@ class EventLog:
         connection = await AsyncConnection.connect(self._conninfo, autocommit=True, connect_timeout=5)
         try:
             async with connection.cursor(row_factory=dict_row) as cursor:
+                # The role of the service may not see, nor end, the server processes of its own login.
+                await cursor.execute(SQL["as_who_logged_in"])
                 if before is not None:
                     await cursor.execute(SQL["fence"], before._asdict())
                     gone = await cursor.fetchone()
@@ -298,7 +306,9 @@ class EventLog:
                         raise ConnectionError(f"server process {before.pid} of a lost connection does not end")
                 await cursor.execute(SQL["identify"])
                 row = await cursor.fetchone()
+                await cursor.execute(SQL["as_before"])
             assert row is not None
+            assert row["backend_start"] is not None, "a login sees its own server processes; without that, no fence"
             return Writer(connection), ServerProcess(row["pid"], row["backend_start"])
         except BaseException:
             await connection.close()

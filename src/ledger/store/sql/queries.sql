@@ -96,6 +96,19 @@ CROSS JOIN LATERAL (
 ) AS e
 ORDER BY a.account, e.originator_version;
 
+-- name: about_as_stored
+-- The same of one account, as stored, up to a version, each once.
+SELECT DISTINCT ON (e.originator_version)
+       e.notification_id AS position, e.originator_id AS account_id, e.originator_version AS version, e.topic, e.state
+FROM unnest(%(subjects)s::text[], %(versions)s::bigint[]) AS a (subject, version)
+CROSS JOIN LATERAL (
+    SELECT * FROM ledger.events WHERE originator_id = %(account)s AND originator_version = a.version
+    UNION ALL
+    SELECT * FROM ledger.events WHERE originator_id = %(account)s AND subject = a.subject
+) AS e
+WHERE e.originator_version <= %(upto)s
+ORDER BY e.originator_version;
+
 -- name: receipts
 -- What became of some keys: all events of the commands that used them.
 SELECT a.account, a.receipt, last.fingerprint, e.originator_version AS version, e.topic, e.state,
@@ -200,6 +213,13 @@ SELECT * FROM unnest(
     %(accounts)s::text[], %(versions)s::bigint[], %(topics)s::text[], %(states)s::bytea[], %(hashes)s::bytea[]
 )
 ON CONFLICT DO NOTHING;
+
+-- name: as_who_logged_in
+-- For a moment without the role that the connection began with; see roles.py.
+SET ROLE NONE;
+
+-- name: as_before
+RESET ROLE;
 
 -- name: identify
 -- Which server process serves this connection: what `fence` needs to know later.
