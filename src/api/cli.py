@@ -27,6 +27,7 @@ from api.server import as_url, database, migrated
 from api.server import serve as serve_until_stopped
 from api.settings import LOG_FORMAT, Settings, WrongSetting, load_settings, unknown_variables
 from api.statements.command import add_statement
+from api.timekeeping import ClocksDisagree
 from api.verify.command import add_verify
 from ledger.migrations import MigrationError
 from ledger.roles import make_login
@@ -46,7 +47,7 @@ def main() -> None:
     """Run the command line; what an operator can mend is said in one line."""
     try:
         app()
-    except (WrongSetting, MigrationError, EmbeddedPostgresError, CannotServe) as error:
+    except (WrongSetting, MigrationError, EmbeddedPostgresError, CannotServe, ClocksDisagree) as error:
         sys.exit(f"credit-ledger: {error}")
     except psycopg.OperationalError as error:
         sys.exit(f"credit-ledger: the database cannot be reached: {str(error).strip()}")

@@ -56,6 +56,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "internal_error": (500, "Something is wrong in the ledger"),
     "overloaded": (503, "The ledger is busy"),
     "unavailable": (503, "The database cannot be reached"),
+    "storage_full": (503, "The database has no room left"),
     "projection_unavailable": (503, "A projection is being built"),
 }
 """code -> status and title."""

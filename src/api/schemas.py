@@ -257,6 +257,13 @@ class ProjectionState(Shape):
     rebuilt_to: int | None = None
 
 
+class ClockState(Shape):
+    """Whether the service goes by the machine's clock. One that was set is not followed."""
+
+    machine_followed: bool
+    machine_ahead_seconds: int = Field(description="0 while it is followed")
+
+
 class CheckpointsState(Shape):
     """The log beside its newest signed checkpoint."""
 
@@ -282,5 +289,6 @@ class Health(Shape):
     status: Literal["ok", "unavailable"]
     checks: dict[str, bool] | None = None
     role: Role | None = None
+    clock: ClockState | None = None
     projections: dict[str, ProjectionState] | None = None
     checkpoints: CheckpointsState | None = None

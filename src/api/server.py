@@ -19,6 +19,7 @@ from api.embedded import embedded_postgres
 from api.keys import create_first_key
 from api.projector import projecting
 from api.settings import Settings, WrongSetting, variable
+from api.timekeeping import ORIGIN, agree_on_time
 from ledger.migrations import ledger_id, migrate
 from ledger.privileges import privileges
 from ledger.roles import as_service, make_login, set_up
@@ -92,6 +93,7 @@ def serve(settings: Settings) -> None:
         _warn(found)
         _announce(settings, create_first_key(found.service) if settings.admin_key is None else None)
         os.environ[variable("database_url")] = as_url(found.service)  # worker processes find it there
+        os.environ[ORIGIN] = repr(agree_on_time(found.service))
         os.environ.pop(variable("owner_url"), None)  # and have no business with this
         with projecting():
             _serve_http(settings)

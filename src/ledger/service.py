@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from ledger.account import Account
 from ledger.cache import StateCache
+from ledger.clock import Guard, GuardedClock
 from ledger.committer import Committer
 from ledger.deliberation import Deliberation
 from ledger.feed import Feed
@@ -17,16 +18,11 @@ from ledger.retelling import Retold, retell_one
 from ledger.settle import settle
 from ledger.snapshots import Snapshots
 from ledger.store.log import EventLog, Executed, Head, StoredRow
-from ledger.store.tips import account_of
+from ledger.store.tips import account_of, hash_of
 from ledger.submissions import Outcome, Recorded, Submission, Unit
 
 _LAST_WORD = 1.0
 """Seconds that the last hint may take."""
-
-
-def utc_now() -> datetime:
-    """The one clock."""
-    return datetime.now(UTC)
 
 
 class AccountAt(NamedTuple):
@@ -48,12 +44,12 @@ class Ledger:
         self,
         conninfo: str,
         *,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Callable[[], datetime] | None = None,
         cached_accounts: int = 100_000,
         queue_limit: int = 20_000,
     ) -> None:
         self.log = EventLog(conninfo)
-        self.clock = clock
+        self.clock = clock = clock or GuardedClock()
         self.cache = StateCache(cached_accounts)
         self.news = Herald(self.log)
         self._snapshots = Snapshots(self.log)
@@ -65,7 +61,10 @@ class Ledger:
     async def running(self) -> AsyncIterator["Ledger"]:
         """Open the log and commit until the block ends; what is in flight then is finished."""
         await self.log.open()
-        beside = [asyncio.create_task(work) for work in (self._snapshots.keep(), self.news.keep())]
+        work = [self._snapshots.keep(), self.news.keep()]
+        if isinstance(self.clock, GuardedClock):
+            work.append(Guard(self.clock, self.log.witness).keep())
+        beside = [asyncio.create_task(one) for one in work]
         try:
             await self.committer.start()
             yield self
@@ -121,8 +120,9 @@ class Ledger:
         async with self.log.reader() as reader:
             if at is None:
                 head = await reader.head(account_id)
-                account = account_of(self.cache.get(account_id))
-                if head is not None and (account is None or account.version != head.version):
+                tip = self.cache.get(account_id)
+                account = account_of(tip)
+                if head is not None and hash_of(tip) != head.hash:  # by hash: a failover can make another history
                     account = await reader.load_at(account_id, head.version)
             else:
                 head = await reader.head_at(account_id, min(at, known_at or at))
@@ -156,9 +156,9 @@ class Ledger:
     async def stream(self, account_id: str, after: int, limit: int) -> list[StoredRow]:
         """One page of an account's events as stored."""
         async with self.log.reader() as reader:
-            return await reader.stream(account_id, after, limit)
+            return await self.log.for_good(reader, await reader.stream(account_id, after, limit))
 
     async def events(self, after: int, limit: int, types: Sequence[str] | None) -> list[StoredRow]:
         """One page of the whole log as stored."""
         async with self.log.reader() as reader:
-            return await reader.log(after, limit, types)
+            return await self.log.for_good(reader, await reader.log(after, limit, types))
