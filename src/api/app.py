@@ -17,7 +17,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import entries, health, lists, overview, reading, totals
+from api import entries, explanations, health, lists, overview, reading, totals
+from api.checkpoints import Checkpoints
 from api.door import Door, as_problem, problem_reply
 from api.follower import Follower
 from api.garbage import settle_garbage
@@ -32,9 +33,11 @@ from api.settings import LOG_FORMAT, Settings, load_settings
 from api.stopping import when_told_to_stop
 from api.streams import router as streams_router
 from api.sweeper import Sweeper
+from api.timekeeping import agreed_clock
 from api.wiring import Wiring
 from ledger.errors import Refusal
 from ledger.lifeline import LOST
+from ledger.privileges import PrivilegeWatch
 from ledger.service import Ledger
 from projections.views import NotBuilt, NotYetVisible, Views
 
@@ -44,13 +47,24 @@ _LAST_WORD = 2.0
 
 def create_app(settings: Settings, conninfo: str, *, processes: bool = False) -> ASGIApp:
     """The service on a migrated database."""
-    ledger = Ledger(conninfo, cached_accounts=settings.cached_accounts, queue_limit=settings.queue_limit)
+    clock = agreed_clock()
+    ledger = Ledger(conninfo, clock=clock, cached_accounts=settings.cached_accounts, queue_limit=settings.queue_limit)
     admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
-    keys = KeyRing(ledger.log, admin_key, settings.rate_limit)
+    keys = KeyRing(ledger.log, clock, admin_key, settings.rate_limit)
     defaults = Defaults(settings.signup_credits, timedelta(days=settings.subscription_days))
     views = Views(conninfo)
     follower = Follower(ledger.log, conninfo)
-    wiring = Wiring(ledger, keys, Door(ledger, keys, defaults), views, follower, processes)
+    wiring = Wiring(
+        ledger,
+        clock,
+        keys,
+        Door(ledger, keys, defaults),
+        views,
+        follower,
+        Checkpoints(settings),
+        PrivilegeWatch(),
+        processes,
+    )
     sweeper = Sweeper(ledger, conninfo, settings.sweep_interval_seconds, settings.sweep_rate)
 
     @asynccontextmanager
@@ -72,8 +86,8 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
 
     app = FastAPIOffline(title="Credit ledger", version="1", lifespan=lifespan, redoc_url=None, redirect_slashes=False)
     app.state.wiring = wiring
-    for router in (reading.router, health.router, entries.router, totals.router, lists.router, overview.router):
-        app.include_router(router)
+    for part in (reading, explanations, health, entries, totals, lists, overview):
+        app.include_router(part.router)
     app.include_router(streams_router)
     for operation in OPERATIONS.values():
         _add_command_route(app, wiring.door, operation)

@@ -1,4 +1,5 @@
-"""The projector: the process beside the workers that moves the projections, so that commands never wait for them.
+"""The projector: the process beside the workers that moves the projections and signs checkpoints, so that commands
+never wait for either.
 
 `serve` starts one. Any number may run on one database, on any machine: one works, the others wait.
 """
@@ -13,9 +14,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from api.checkpoints import custody
 from api.garbage import settle_garbage
 from api.parent import end_with
 from api.settings import LOG_FORMAT, Settings, load_settings
+from ledger.checkpointer import Checkpointer
 from ledger.feed import Feed
 from ledger.news import News
 from ledger.store.log import EventLog
@@ -31,17 +34,27 @@ _log = logging.getLogger("credit_ledger.projector")
 
 
 async def project(settings: Settings) -> None:
-    """Move the projections until cancelled."""
+    """Move the projections, and sign checkpoints, until cancelled."""
     assert settings.database_url is not None, "whoever starts this names the database"
     conninfo = settings.database_url.get_secret_value()
     log = EventLog(conninfo, readers=4)
     await log.open()
     try:
+        async with log.connection() as connection:
+            keys = await custody(connection, settings)
         async with News(conninfo).listening() as news, asyncio.TaskGroup() as tasks:
             runner = Runner(conninfo, Feed(log), news)
             tasks.create_task(runner.run())
             tasks.create_task(Upgrades(conninfo, log, lambda: runner.leads).run())
             tasks.create_task(Watch(conninfo).run())
+            signs = Checkpointer(
+                log,
+                keys,
+                lambda: runner.leads,
+                seconds=settings.checkpoint_seconds,
+                events=settings.checkpoint_events,
+            )
+            tasks.create_task(signs.run())
     finally:
         await log.close()
 

@@ -8,7 +8,7 @@ import pytest
 from api.progress import Lines
 from tests.postgres import TestServers
 from tests.survival.catalog import FAULTS
-from tests.survival.faults.fault import Fault
+from tests.survival.faults.fault import Fault, Missing
 from tests.survival.ground import Ground
 from tests.survival.plan import Plan, fresh_seed
 
@@ -17,7 +17,10 @@ from tests.survival.plan import Plan, fresh_seed
 async def test_nothing_is_lost_done_twice_or_wrong(fault: Fault, servers: TestServers) -> None:
     seed = fresh_seed()
     print(f"CREDIT_LEDGER_TEST_SEED={seed}")
-    figures = await fault.run(fault.short, Plan(seed), Ground(servers), Lines())
+    try:
+        figures = await fault.run(fault.short, Plan(seed), Ground(servers), Lines())
+    except Missing as missing:
+        pytest.skip(str(missing))
     assert figures.sound, f"seed {seed}\n{figures.told()}"
     assert figures.acknowledged > 0
     assert figures.unknown == figures.settled

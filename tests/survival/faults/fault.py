@@ -8,6 +8,11 @@ from tests.survival.figures import Figures
 from tests.survival.ground import Ground
 from tests.survival.plan import Plan
 
+
+class Missing(Exception):
+    """What a fault needs is not on this machine; the message says what."""
+
+
 Run = Callable[[int, Plan, Ground, Showing], Coroutine[Any, Any, Figures]]
 """Strikes so many times by a plan, with progress, and says what it came to."""
 
