@@ -11,7 +11,7 @@ from typing import Literal
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 Cut = Literal["before", "forwarded", "late", "done", "half"]
-"""Where: before the commit reaches the server, right after it was forwarded, while it is on its way and has not arrived,
+"""Where: before the commit reaches the server, right after it was forwarded, while it is on its way and not there yet,
 when the server has answered (and nobody hears it), when half of the answer has come through."""
 
 AFTER: tuple[Cut, ...] = ("forwarded", "done")
