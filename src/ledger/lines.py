@@ -23,17 +23,27 @@ _MEMBERS: dict[str, type] = {
     "command_events": int,
     "hash": str,
 }
-_NEVER_NULL = _MEMBERS.keys() - {"subject", "receipt", "fingerprint", "command_events"}
-_HEX = ("fingerprint", "hash")
+_NEVER_NULL = frozenset(_MEMBERS) - {"subject", "receipt", "fingerprint", "command_events"}
 _LARGEST = {"position": 2**63 - 1, "version": 2**63 - 1, "command_events": 2**31 - 1}
 
 
 def members_of(record: Record) -> dict[str, Any]:
-    """A record as the members of its JSON object."""
-    members = {name: value for name, value in record._asdict().items() if value is not None}
-    members["state"] = record.state.decode()
-    for name in members.keys() & _HEX:
-        members[name] = members[name].hex()
+    """A record as the members of its JSON object, in the order of their names."""
+    position, account_id, version, topic, state, subject, receipt, fingerprint, command_events, hash_ = record
+    members: dict[str, Any] = {"account_id": account_id}
+    if command_events is not None:
+        members["command_events"] = command_events
+    if fingerprint is not None:
+        members["fingerprint"] = fingerprint.hex()
+    members["hash"] = hash_.hex()
+    members["position"] = position
+    if receipt is not None:
+        members["receipt"] = receipt
+    members["state"] = state.decode()
+    if subject is not None:
+        members["subject"] = subject
+    members["topic"] = topic
+    members["version"] = version
     return members
 
 
@@ -42,26 +52,39 @@ def record_of(said: Any) -> Record:
     if not isinstance(said, dict):
         raise ValueError("it is not an object")  # noqa: TRY004, what is wrong is the value of a text
     members: dict[str, Any] = said
-    if unknown := members.keys() - _MEMBERS.keys():
-        raise ValueError(f"it has a member {min(unknown)!r}, which means nothing")
-    if missing := _NEVER_NULL - members.keys():
-        raise ValueError(f"it has no member {min(missing)!r}")
     for name, value in members.items():
-        if type(value) is not _MEMBERS[name]:
-            raise ValueError(f"{name} is not {'an integer' if _MEMBERS[name] is int else 'a text'}")
+        if type(value) is not _MEMBERS.get(name):
+            raise ValueError(_what_is_wrong(name))
+    if not members.keys() >= _NEVER_NULL:
+        raise ValueError(f"it has no member {min(_NEVER_NULL - members.keys())!r}")
     for name, largest in _LARGEST.items():
-        if name in members and not 0 < members[name] <= largest:
+        if not 0 < members.get(name, 1) <= largest:
             raise ValueError(f"{name} is {members[name]}, which no record has")
-    values: dict[str, Any] = dict.fromkeys(_MEMBERS) | members
-    values["state"] = values["state"].encode()
-    for name in members.keys() & _HEX:
-        values[name] = _bytes_of(name, values[name])
-    return Record(**values)
+    fingerprint = members.get("fingerprint")
+    return Record(
+        members["position"],
+        members["account_id"],
+        members["version"],
+        members["topic"],
+        members["state"].encode(),
+        members.get("subject"),
+        members.get("receipt"),
+        None if fingerprint is None else _bytes_of("fingerprint", fingerprint),
+        members.get("command_events"),
+        _bytes_of("hash", members["hash"]),
+    )
+
+
+def _what_is_wrong(name: str) -> str:
+    """Of a member that is unknown, or whose value is of another type."""
+    if name not in _MEMBERS:
+        return f"it has a member {name!r}, which means nothing"
+    return f"{name} is not {'an integer' if _MEMBERS[name] is int else 'a text'}"
 
 
 def to_line(record: Record) -> bytes:
     """A record as a line, with its end."""
-    return orjson.dumps(members_of(record), option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(members_of(record), option=orjson.OPT_APPEND_NEWLINE)
 
 
 def from_line(line: bytes) -> Record:

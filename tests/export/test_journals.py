@@ -17,7 +17,7 @@ from api.export.notation import Notation
 from ledger.amounts import MAX_AMOUNT
 from ledger.commands import DeductCredits, GrantCredits, OpenAccount, PlaceHold
 from ledger.events import AccountOpened, CreditsDeducted, Event
-from projections.postings import Accounts, commodity_of
+from projections.postings import commodity_of, written
 from tests.domain.journal import ACCOUNT_ID, Journal
 from tests.export.accounting import READERS, Balances, journal, problems, read_by_tool, said
 from tests.projections.folding import Told, folded
@@ -36,19 +36,18 @@ def expected(log: list[Told]) -> Balances:
     tables = folded(log)
     found: Counter[tuple[str, str]] = Counter()
     for grant in tables["balances.grants"].values():
-        names = Accounts(grant["account_id"])
-        grant_id = f"grt_{grant['number']}"
-        found[names.lot(grant["kind"], grant_id), "CREDIT"] += grant["remaining"]
-        found[names.held(grant["kind"], grant_id), "CREDIT"] += grant["held"]
-        found[names.granted(grant["source"]), "CREDIT"] -= grant["amount"]
-        found[names.spent, "CREDIT"] += grant["spent"]
-        found[names.fate(grant["kind"], grant_id, "lapsed"), "CREDIT"] += grant["lapsed"]
-        found[names.fate(grant["kind"], grant_id, "cancelled"), "CREDIT"] += grant["voided"]
+        holder, source = f"Account-{written(grant['account_id'])}", grant["source"].capitalize()
+        lot = f"Assets:{holder}:{grant['kind'].capitalize()}:Grant-{grant['number']}"
+        found[lot, "CREDIT"] += grant["remaining"]
+        found[f"{lot}:Held", "CREDIT"] += grant["held"]
+        found[f"Income:Granted:{source}:{holder}", "CREDIT"] -= grant["amount"]
+        for place in ("spent", "lapsed", "voided"):
+            found[f"Expenses:{place.capitalize()}:{holder}", "CREDIT"] += grant[place]
     for payment in tables["payments.payments"].values():
         if payment["status"] == "paid" or payment["refunded_minor"]:
-            names, money = Accounts(payment["account_id"]), payment["amount_minor"] - payment["refunded_minor"]
-            found[names.paid, commodity_of(payment["currency"])] += money
-            found[names.money, commodity_of(payment["currency"])] -= money
+            holder, money = written(payment["account_id"]), payment["amount_minor"] - payment["refunded_minor"]
+            found[f"Expenses:Paid:Account-{holder}", commodity_of(payment["currency"])] += money
+            found[f"Equity:Paid:Account-{holder}", commodity_of(payment["currency"])] -= money
     return {key: amount for key, amount in found.items() if amount}
 
 

@@ -61,6 +61,9 @@ def test_wherever_it_was_interrupted_it_goes_on(lived: str, whole: Path, tmp_pat
         exported = asyncio.run(export_to(lived, path))
         assert path.read_bytes() == content
         assert exported.events == content[cut:].count(b"\n")
+    path.write_bytes(content[: ends[-2]] + b'{"account_id":"' + b"x" * 9_999)
+    asyncio.run(export_to(lived, path))
+    assert path.read_bytes() == content
 
 
 async def live(database: str, account: str) -> None:

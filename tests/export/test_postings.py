@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ledger.events import CreditsDeducted, DeductionReversed
+from ledger.feed import Logged
+from projections import journal as books
 from projections.postings import Accounts, commodity_of, postings_of, read_back, written
 from tests.domain.journal import Journal
 from tests.domain.strategies import journals
@@ -64,6 +66,17 @@ def test_entries_balance_and_assets_are_the_balance(journal: Journal) -> None:
         for kind, credits in zip(names.kinds.values(), event.balance[:2], strict=True):
             below = f"{kind}:"
             assert sum(amount for name, amount in assets.items() if name.startswith(below)) == credits
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(past=journals())
+def test_every_account_of_a_journal_is_asserted_at_its_end(past: Journal) -> None:
+    journal = books.Journal("ada")
+    logged = [Logged(version, "ada", version, event) for version, event in enumerate(past.events, 1)]
+    opened = {line.account for one in logged for line in journal.add(one) if isinstance(line, books.Opened)}
+    closed = [line for line in journal.close() if isinstance(line, books.Closing)]
+    assert {line.account for line in closed} == opened
+    assert {line.day for line in closed} == {past.events[-1].recorded_at.date()}
 
 
 @pytest.mark.parametrize("name", ["CreditsDeducted", "DeductionReversed"])

@@ -10,12 +10,14 @@ from typing import Literal
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-Cut = Literal["before", "forwarded", "done", "half"]
-"""Where: before the commit reaches the server, right after it was forwarded, when the server has answered (and nobody
-hears it), when half of the answer has come through."""
+Cut = Literal["before", "forwarded", "late", "done", "half"]
+"""Where: before the commit reaches the server, right after it was forwarded, while it is on its way and not there yet,
+when the server has answered (and nobody hears it), when half of the answer has come through."""
 
 AFTER: tuple[Cut, ...] = ("forwarded", "done")
-ANYWHERE: tuple[Cut, ...] = ("forwarded", "forwarded", "forwarded", "done", "half", "before")
+LATE = 0.05
+"""Seconds that a late commit is on its way at most: the writer has long connected again by then."""
+ANYWHERE: tuple[Cut, ...] = ("forwarded", "forwarded", "forwarded", "late", "done", "half", "before")
 
 
 class CuttingProxy:
@@ -67,7 +69,7 @@ class CuttingProxy:
         try:
             while chunk := await client.read(1 << 20):
                 if writer.commits(chunk) and self.armed:
-                    await self._strike(chunk, to_server, back, answering)
+                    await self._strike(chunk, to_client, to_server, back, answering)
                     break
                 to_server.write(chunk)
                 await to_server.drain()
@@ -77,7 +79,12 @@ class CuttingProxy:
             to_server.close()
 
     async def _strike(
-        self, chunk: bytes, to_server: asyncio.StreamWriter, back: "_Back", answering: "asyncio.Task[None]"
+        self,
+        chunk: bytes,
+        to_client: asyncio.StreamWriter,
+        to_server: asyncio.StreamWriter,
+        back: "_Back",
+        answering: "asyncio.Task[None]",
     ) -> None:
         self.armed = False
         place = self._random.choice(self._places)
@@ -85,10 +92,13 @@ class CuttingProxy:
         self.struck.set()
         if place == "before":
             return
+        if place == "late":
+            to_client.close()
+            await asyncio.sleep(self._random.uniform(0, LATE))
         back.share = 0.5 if place == "half" else 0.0
         to_server.write(chunk)
         await to_server.drain()
-        if place != "forwarded":
+        if place in ("done", "half"):
             await asyncio.wait([answering], timeout=5)
 
 

@@ -91,6 +91,10 @@ class Attempt:
         return str(self.answer.get("code", ""))
 
 
+class Stuck(Exception):
+    """Nothing comes through any more, and nobody helps. Its text says for how long."""
+
+
 class Notebook:
     """All attempts of a run, and whoever waits for some more of them."""
 
@@ -110,9 +114,12 @@ class Notebook:
                     told.set_result(None)
 
     async def more(self, count: int, patience: float = 60.0) -> None:
-        """Wait until so many more were acknowledged. Raises TimeoutError: then nothing comes through any more."""
+        """Wait until so many more were acknowledged. Raises Stuck."""
         told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((self.acknowledged + count, told))
         self._waiting.sort(key=lambda waiting: waiting[0])
-        async with asyncio.timeout(patience):
-            await told
+        try:
+            async with asyncio.timeout(patience):
+                await told
+        except TimeoutError:
+            raise Stuck(f"{count} more commands were not acknowledged within {patience:.0f} s") from None

@@ -52,7 +52,7 @@ class Load:
         self._tasks = [asyncio.create_task(self._call(f"caller {number}")) for number in range(self._callers)]
 
     async def more(self, count: int, patience: float = 60.0) -> None:
-        """Wait until so many more commands were acknowledged. Raises TimeoutError, or what a caller has died of."""
+        """Wait until so many more commands were acknowledged. Raises Stuck, or what a caller has died of."""
         waiting = asyncio.create_task(self.notebook.more(count, patience))
         await asyncio.wait([waiting, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
         for task in self._tasks:
@@ -120,15 +120,8 @@ class Load:
 
 
 @asynccontextmanager
-async def under_load(
-    connect: Callable[[], Wire],
-    plan: Plan,
-    repertoire: Repertoire | None = None,
-    callers: int = CALLERS,
-    manner: Manner = once,
-) -> AsyncIterator[Load]:
-    """A load while the block runs; after it everything is settled, as far as it can be."""
-    load = Load(connect, plan, repertoire, callers, manner)
+async def at_work(load: Load) -> AsyncIterator[Load]:
+    """The load while the block runs; after it everything is settled, as far as it can be."""
     load.start()
     try:
         yield load
@@ -136,3 +129,16 @@ async def under_load(
         load.abandon()
         raise
     await load.stop()
+
+
+@asynccontextmanager
+async def under_load(
+    connect: Callable[[], Wire],
+    plan: Plan,
+    repertoire: Repertoire | None = None,
+    callers: int = CALLERS,
+    manner: Manner = once,
+) -> AsyncIterator[Load]:
+    """A new load while the block runs."""
+    async with at_work(Load(connect, plan, repertoire, callers, manner)) as load:
+        yield load

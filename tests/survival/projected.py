@@ -10,8 +10,11 @@ PIECE = 100
 
 async def projections_differ(conninfo: str) -> list[str]:
     """Wait until the projections have come to the end of the log; then a sentence for each row that differs."""
-    async with watching(conninfo) as watch:
-        await watch.has_caught_up()
+    try:
+        async with watching(conninfo) as watch:
+            await watch.has_caught_up()
+    except TimeoutError:
+        return ["the projections do not come to the end of the log"]
     found: list[str] = []
     async with await connect(conninfo) as connection:
         after = ""

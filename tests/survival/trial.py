@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from tests.survival.attempts import Stuck
 from tests.survival.figures import Figures
 from tests.survival.follower import Follower, following
-from tests.survival.load import CALLERS, Load, Manner, once, under_load
+from tests.survival.load import CALLERS, Load, Manner, at_work, once
 from tests.survival.log import read_log
 from tests.survival.plan import Plan
 from tests.survival.projected import projections_differ
@@ -25,7 +26,7 @@ class Trial:
     figures: Figures = field(default_factory=Figures)
 
     async def more(self, count: int) -> None:
-        """Wait until so many more commands were acknowledged."""
+        """Wait until so many more commands were acknowledged. Raises Stuck, which ends the trial with a verdict."""
         await self.load.more(count)
 
 
@@ -45,10 +46,15 @@ async def trial(
     by itself, and must run its projector.
     """
     async with following(connect) as follower:
-        async with under_load(connect, plan, repertoire, callers, manner) as load:
-            held = Trial(load, follower)
-            yield held
-        held.figures = await verdict_on(conninfo, load, follower)
+        held = Trial(Load(connect, plan, repertoire, callers, manner), follower)
+        stuck = []
+        try:
+            async with at_work(held.load):
+                yield held
+        except Stuck as error:
+            stuck = [str(error)]
+        held.figures = await verdict_on(conninfo, held.load, follower)
+        held.figures.wrong += stuck
 
 
 async def verdict_on(conninfo: str, load: Load, follower: Follower | None) -> Figures:

@@ -6,6 +6,7 @@ for longer than the services wait, so that callers, too, have to find out.
 
 import asyncio
 import itertools
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -22,7 +23,8 @@ from tests.survival.plan import Plan
 from tests.survival.projector import projecting
 from tests.survival.trial import Trial, trial
 
-WRITERS = 3
+WRITERS = 6
+"""To end the server process of a lost connection takes a tenth of a second, so there have to be some."""
 GRACE = 0.15
 """Seconds that the services wait for a database here; usually it is more."""
 CLOSED = 0.25
@@ -50,6 +52,7 @@ async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figur
 
 PLACES: dict[Cut, str] = {
     "forwarded": "when the commit was just forwarded",
+    "late": "before the commit arrived late",
     "done": "when the server had carried it out",
     "half": "in the middle of its answer",
     "before": "before it was forwarded (these are not counted)",
@@ -84,11 +87,18 @@ class _Cutting:
 
 @contextmanager
 def _short_of_patience() -> Iterator[None]:
+    """And of words: a service says of every lost connection that it is lost."""
     usual, lifeline.GRACE = lifeline.GRACE, GRACE
+    loggers = [logging.getLogger(name) for name in ("credit_ledger", "psycopg")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
         lifeline.GRACE = usual
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 @asynccontextmanager
