@@ -10,7 +10,7 @@ from psycopg import AsyncConnection
 from api.settings import Settings
 from ledger.checkpoint_folder import CheckpointFolder, Filed
 from ledger.custody import Custody
-from ledger.evidence import LogBehind, NotTheHistory, compare, holding, honest_tree
+from ledger.evidence import LogBehind, LogChanged, NotTheHistory, compare, holding, honest_tree
 from ledger.notes import BadNote
 from ledger.store.log import Connection
 from ledger.store.tree import SQL, Tree, ledger_id
@@ -39,8 +39,13 @@ async def _hold(settings: Settings, conninfo: str) -> None:
             trusted = keys.trusted()
             if keys.folder.newest() is None:
                 return
-            tree = await honest_tree(Tree(connection), Tree(connection, kept=False))
+            plain = Tree(connection, kept=False)
+            tree = await honest_tree(Tree(connection), plain)
             compared = await compare(tree, keys.folder, trusted)
+            if isinstance(compared.problem, LogChanged) and tree is not plain:
+                _log.warning("the log does not have the root that was signed: all of its events are read once more")
+                tree = plain
+                compared = await compare(tree, keys.folder, trusted)
             if compared.problem is not None:
                 assert compared.newest is not None, "only a checkpoint can be contradicted"
                 beyond = await holding(tree, keys.folder, trusted, compared.end)

@@ -14,7 +14,7 @@ from psycopg_pool import PoolTimeout
 from api.checkpoints import custody
 from api.server import database
 from api.settings import Settings
-from ledger.checkpointer import Checkpointer
+from ledger.checkpointer import PATIENCE, Checkpointer
 from ledger.custody import Custody, KeyMissing
 from ledger.evidence import NotTheHistory, check, holding, honest_tree, open_filed
 from ledger.files import FolderBusy
@@ -135,7 +135,7 @@ async def _signed(ground: Ground) -> Answer:
 
 
 async def _keys(ground: Ground) -> Answer:
-    with ground.keys.folder.locked():
+    with ground.keys.folder.locked(PATIENCE):
         ground.keys.signing_key()
         trusted = ground.keys.trusted()
     lines = [f"{each.key.text}  checkpoints of {_sizes(each.first, each.last)}" for each in trusted]
@@ -144,7 +144,7 @@ async def _keys(ground: Ground) -> Answer:
 
 
 async def _rotated(ground: Ground) -> Answer:
-    with ground.keys.folder.locked():
+    with ground.keys.folder.locked(PATIENCE):
         newest = ground.keys.folder.newest()
         if newest is not None:  # the new key vouches for it
             async with ground.tree() as tree:
@@ -153,7 +153,7 @@ async def _rotated(ground: Ground) -> Answer:
 
 
 async def _replaced(ground: Ground) -> Answer:
-    with ground.keys.folder.locked():
+    with ground.keys.folder.locked(PATIENCE):
         newest = ground.keys.folder.newest()
         if newest is not None:  # it need not be what the log is: after a restore it may have to be forsaken
             open_filed(newest, ground.keys.trusted())
@@ -170,7 +170,7 @@ def _handed_over(rotation: Rotation) -> Answer:
 
 async def _forsaken(ground: Ground, beyond: int, reason: str) -> Answer:
     keys, folder = ground.keys, ground.keys.folder
-    with folder.locked():
+    with folder.locked(PATIENCE):
         async with ground.tree() as tree:
             holds = await holding(tree, folder, keys.trusted(), await tree.end())
         given_up = [filed for filed in folder.all() if filed.size > beyond]

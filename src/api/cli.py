@@ -1,4 +1,4 @@
-"""The command line: `credit-ledger serve`, `migrate`, `keys`, `import`, `check`, `rebuild`, `erase`."""
+"""The command line: `credit-ledger serve`, `migrate`, `keys`, `import`, `check`, `rebuild`, `replay`, `erase`."""
 
 import logging
 import os
@@ -17,12 +17,18 @@ from api.checkpoints import CannotServe
 from api.checkpoints_command import add_checkpoints
 from api.embedded_server import EmbeddedPostgresError
 from api.erase_command import add_erase
+from api.export.command import add_export
 from api.import_command import add_import
 from api.keys import SCOPES, ApiKey, create_key, list_keys, revoke_key
+from api.log_import_command import add_log_import
 from api.rebuild_command import add_rebuild
+from api.replay_command import add_replay
 from api.server import as_url, database, migrated
 from api.server import serve as serve_until_stopped
 from api.settings import LOG_FORMAT, Settings, WrongSetting, load_settings, unknown_variables
+from api.statements.command import add_statement
+from api.timekeeping import ClocksDisagree
+from api.verify.command import add_verify
 from ledger.migrations import MigrationError
 from ledger.roles import make_login
 from projections.builds import prepare
@@ -41,7 +47,7 @@ def main() -> None:
     """Run the command line; what an operator can mend is said in one line."""
     try:
         app()
-    except (WrongSetting, MigrationError, EmbeddedPostgresError, CannotServe) as error:
+    except (WrongSetting, MigrationError, EmbeddedPostgresError, CannotServe, ClocksDisagree) as error:
         sys.exit(f"credit-ledger: {error}")
     except psycopg.OperationalError as error:
         sys.exit(f"credit-ledger: the database cannot be reached: {str(error).strip()}")
@@ -137,7 +143,12 @@ add_import(app, _settings)
 add_check(app, _settings)
 add_rebuild(app, _settings)
 add_checkpoints(app, _settings)
+add_replay(app, _settings)
 add_erase(app, _settings)
+add_export(app, _settings)
+add_log_import(app, _settings)
+add_verify(app, _settings)
+add_statement(app, _settings)
 
 
 def _as_json(key: ApiKey) -> dict[str, object]:

@@ -57,6 +57,7 @@ async def readyz(request: Request) -> Response:
         "status": status,
         "checks": checks,
         "role": role,
+        "clock": _clock(wiring),
         "projections": states or {},
         "checkpoints": standing.as_json() if standing else None,
     }
@@ -69,6 +70,7 @@ async def prometheus(request: Request) -> Response:
     wiring = wiring_of(request)
     metrics.WAITING.set(wiring.ledger.committer.intake.waiting)
     metrics.CACHED.set(len(wiring.ledger.cache))
+    metrics.CLOCK.set(wiring.clock.refused)
     for name, state in (await _states(wiring) or {}).items():
         metrics.BEHIND.labels(name).set(state["behind"])
         metrics.STOPPED.labels(name).set(state["stopped_at"] is not None)
@@ -76,6 +78,12 @@ async def prometheus(request: Request) -> Response:
         metrics.show_checkpoints(standing.noted, standing.signed_at, standing.problem, wiring.ledger.clock())
     body = metrics.exposition(processes=wiring.processes) + await _drift(wiring)
     return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _clock(wiring: Wiring) -> dict[str, Any]:
+    """What is done about the machine's clock. One that was set makes nobody unready: the service goes by its own."""
+    refused = wiring.clock.refused
+    return {"machine_followed": not refused, "machine_ahead_seconds": round(refused)}
 
 
 async def _role(wiring: Wiring) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ from api.embedded import embedded_postgres
 from api.keys import create_first_key
 from api.projector import projecting
 from api.settings import Settings, WrongSetting, variable
+from api.timekeeping import ORIGIN, agree_on_time
 from ledger.migrations import ledger_id, migrate
 from ledger.privileges import privileges
 from ledger.roles import SERVICE, as_service, make_login, set_up, taking_the_role
@@ -85,6 +86,19 @@ def database(settings: Settings) -> Iterator[str]:
         yield found.service
 
 
+@contextmanager
+def as_it_is(settings: Settings) -> Iterator[str]:
+    """The conninfo of a database in which nothing is migrated and no right is changed, for who only looks.
+
+    Raises EmbeddedPostgresError and psycopg.OperationalError.
+    """
+    if settings.database_url is not None:
+        yield as_service(settings.database_url.get_secret_value())
+        return
+    with embedded_postgres(settings.data_dir) as owner:
+        yield as_service(owner)
+
+
 def serve(settings: Settings) -> None:
     """Serve until told to stop: what is in flight then is finished, and the embedded database stops last."""
     with migrated(settings) as found, _shared_metrics(settings):
@@ -95,6 +109,7 @@ def serve(settings: Settings) -> None:
         _warn(found)
         _announce(settings, create_first_key(found.service) if settings.admin_key is None else None)
         os.environ[variable("database_url")] = as_url(found.service)  # worker processes find it there
+        os.environ[ORIGIN] = repr(agree_on_time(found.service))
         os.environ.pop(variable("owner_url"), None)  # and have no business with this
         with projecting():
             _serve_http(settings)

@@ -54,10 +54,13 @@ class CheckpointFolder:
         self._notices = self.path / "notices"
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Be the only one who writes, in a folder that is made when it is not there. Raises ledger.files.FolderBusy."""
+    def locked(self, patience: float = 0.0) -> Iterator[None]:
+        """Be the only one who writes, in a folder that is made when it is not there.
+
+        Raises ledger.files.FolderBusy when somebody else still writes after `patience` seconds.
+        """
         make_folder(self.path)
-        with locked(self.path):
+        with locked(self.path, patience):
             yield
 
     def all(self) -> list[Filed]:

@@ -24,13 +24,16 @@ from ledger.files import FolderBusy
 from ledger.merkle import Frontier
 from ledger.notes import BadNote, sign
 from ledger.store.log import Connection, EventLog
-from ledger.store.tree import PAGE, SQL, HoleInLog, Tree
+from ledger.store.tree import PAGE, SQL, STEP, HoleInLog, Tree
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at the log, and so the least between two checkpoints."""
 SAY_EVERY = 10.0
 """Seconds between two lines of progress."""
-THIN_EVERY = 60.0
+CARE_EVERY = 60.0
+"""Seconds between two looks at whether files are to be thinned out, and whether what is kept is still there."""
+PATIENCE = 10.0
+"""Seconds that an operator waits for the folder; a service comes back to it by itself."""
 _RETRY = 5.0
 _LAST_WORD = 3.0
 """Seconds for the checkpoint of what was recorded last, when the service stops."""
@@ -50,10 +53,11 @@ class Checkpointer:
         self._leads = leads
         self._seconds = seconds
         self._events = events
-        self._growth = Growth()
+        self._growth = Growth(self._vouched)
         self._signed = 0
         self._tried_at = -seconds
-        self._thinned_at = -THIN_EVERY
+        self._thinned_at = -CARE_EVERY
+        self._cared_at = monotonic()
         self._problem: str | None = None
 
     async def run(self) -> None:
@@ -76,10 +80,13 @@ class Checkpointer:
     async def look(self) -> None:
         """Read what is new, and sign when it is time. Raises what the database raises."""
         if not self._leads():
-            self._growth = Growth()  # who leads meanwhile may do anything
+            self._growth = Growth(self._vouched)  # who leads meanwhile may do anything
             return
         async with self._log.connection() as connection:
             try:
+                if monotonic() - self._cared_at >= CARE_EVERY:
+                    self._cared_at = monotonic()
+                    await self.care(Tree(connection))
                 new = await self._growth.follow(Tree(connection)) - self._signed
                 if new >= self._events or (new and monotonic() - self._tried_at >= self._seconds):
                     self._tried_at = monotonic()
@@ -87,6 +94,15 @@ class Checkpointer:
             except _PROBLEMS as problem:
                 self._growth.proven = b""
                 await self._say(connection, str(problem))
+
+    async def care(self, tree: Tree) -> None:
+        """Make the kept subtrees anew at the next look, if some were deleted or are not what was signed."""
+        frontier, vouched = self._growth.frontier, self._vouched()
+        if self._problem is not None or frontier is None:
+            return
+        whole = await tree.whole() == frontier.size >> STEP << STEP
+        if not whole or (vouched and vouched.size <= frontier.size and await tree.root(vouched.size) != vouched.root):
+            self._growth = Growth(self._vouched)
 
     async def sign(self) -> Filed | None:
         """Sign the log as it is now, unless that is done; returns the newest checkpoint, None for an empty log.
@@ -97,7 +113,7 @@ class Checkpointer:
         async with self._log.connection() as connection:
             tree = Tree(connection)
             await self._growth.follow(tree)
-            return await self._sign(tree)
+            return await self._sign(tree, PATIENCE)
 
     async def _finish(self) -> None:
         if self._growth.frontier is None or self._problem is not None:
@@ -118,11 +134,18 @@ class Checkpointer:
             self._signed = newest.size
             await self._say(connection, None, newest)
 
-    async def _sign(self, tree: Tree) -> Filed | None:
+    def _vouched(self) -> Checkpoint | None:
+        try:
+            newest = self._custody.folder.newest()
+            return open_filed(newest, self._custody.trusted()) if newest else None
+        except (BadNote, OSError):
+            return None  # said when it is time to sign
+
+    async def _sign(self, tree: Tree, patience: float = 0.0) -> Filed | None:
         growth, folder = self._growth, self._custody.folder
         frontier = growth.frontier
         assert frontier is not None, "the log is read first"
-        with folder.locked():
+        with folder.locked(patience):
             key = await asyncio.to_thread(self._custody.signing_key)
             newest = folder.newest()
             if newest is not None and newest.path.read_bytes() != growth.proven:
@@ -132,7 +155,7 @@ class Checkpointer:
                 note = sign(Checkpoint(folder.origin, frontier.size, frontier.root()).text, [key])
                 newest = await asyncio.to_thread(folder.write, frontier.size, note)
                 growth.proven = note
-            if monotonic() - self._thinned_at >= THIN_EVERY:
+            if monotonic() - self._thinned_at >= CARE_EVERY:
                 self._thinned_at = monotonic()
                 await asyncio.to_thread(folder.thin, datetime.now(UTC))
         return newest
@@ -150,20 +173,23 @@ class Checkpointer:
 
 
 class Growth:
-    """The tree of the log as far as it was read."""
+    """The tree of the log as far as it was read. `vouched` says up to where a signed checkpoint vouches for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, vouched: Callable[[], Checkpoint | None]) -> None:
         self.frontier: Frontier | None = None
         self.proven = b""
         """The newest checkpoint in the folder, when it is known that this tree begins with it."""
+        self._vouched = vouched
         self._last = b""
 
     async def follow(self, tree: Tree) -> int:
         """Read to the end of the log and keep what is completed; returns where that is. Raises HoleInLog."""
         end = await tree.end()
         if self.frontier is None or not await self._unchanged(tree, self.frontier, end):
-            self.frontier, self._last = await _begin(tree)
             self.proven = b""
+            self.frontier = await _begin(tree, self._vouched(), end)
+            if (size := self.frontier.size) > 0:
+                [self._last] = await tree.leaves(size - 1, size)
         said = monotonic()
         while (size := self.frontier.size) < end:
             began = monotonic()
@@ -185,13 +211,16 @@ class Growth:
         return frontier.size <= end and await tree.leaves(frontier.size - 1, frontier.size) == [self._last]
 
 
-async def _begin(tree: Tree) -> tuple[Frontier, bytes]:
-    """The tree as far as it is kept, and its last leaf. What is kept and not of this log is deleted."""
-    if not await tree.sound():
-        _log.warning("the kept subtrees are not of this log; they are made anew from the events")
-        await tree.forget()
-    size = await tree.whole()
-    if size == 0:
-        await tree.forget()
-        return Frontier(), b""
-    return await tree.frontier(size), (await tree.leaves(size - 1, size))[0]
+async def _begin(tree: Tree, vouched: Checkpoint | None, end: int) -> Frontier:
+    """The tree as far as what is kept can be believed: it is of this log, and has the root that was signed.
+
+    Otherwise what is kept is deleted, and made anew from the events.
+    """
+    if vouched is not None and vouched.size <= end and await tree.whole() and await tree.sound():
+        frontier = await tree.frontier(vouched.size)
+        if frontier.root() == vouched.root:
+            # Back to where a page of events completes whole subtrees, so that what is kept has no gap.
+            return await tree.frontier(min(vouched.size, await tree.whole()) >> STEP << STEP)
+        _log.warning("the kept subtrees are not those that were signed; they are made anew from the events")
+    await tree.forget()
+    return Frontier()

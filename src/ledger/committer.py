@@ -70,14 +70,14 @@ class Committer:
     async def start(self) -> None:
         """Connect and begin to commit. Raises psycopg.OperationalError when the database cannot be reached."""
         await self._lifeline.connect()
-        self.intake.available = True
+        self.intake.trouble = None
         self._spawn(self._commit_loop())
         self._spawn(self._load_loop())
 
     async def stop(self) -> None:
         """Finish what is in flight, then stop; what a stuck database does not let finish has no known outcome."""
         if not await self.intake.close():
-            self._abandon()
+            self._abandon(self.intake.trouble or Unavailable)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -181,6 +181,7 @@ class Committer:
             _log.exception("a batch of %d commands could not be appended", len(batch.submissions))
             self._drop(batch.submissions, error)
         else:
+            self._lifeline.well()
             self._settle(batch, appended)
             self._tell()
 
@@ -190,6 +191,7 @@ class Committer:
             return
         try:
             await self._slow_lane.commit(self._lifeline.writer, units)
+            self._lifeline.well()
             self._tell()
         except LOST as error:
             await self._renew(error)
@@ -332,12 +334,12 @@ class Committer:
 
     async def _renew(self, error: BaseException) -> None:
         await self._lifeline.renew(error, self._abandon)
-        self.intake.available = True
+        self.intake.trouble = None
         self._work.set()
 
-    def _abandon(self) -> None:
+    def _abandon(self, trouble: type[Unavailable]) -> None:
         """Answer everyone who waits that the outcome is not known, and begin with clean desks."""
-        self.intake.available = False
+        self.intake.trouble = trouble
         submissions: list[Submission] = []
         for desk in self._desks:
             submissions += desk.waiting
@@ -349,8 +351,8 @@ class Committer:
         self._unloaded.clear()
         self._desks.clear()
         for submission in submissions:
-            self.intake.fail(submission, Unavailable())
-        self.intake.fail_units(units, Unavailable())
+            self.intake.fail(submission, trouble())
+        self.intake.fail_units(units, trouble())
 
 
 def _give_key_back(desk: Desk, submission: Submission) -> None:

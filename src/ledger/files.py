@@ -5,9 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
+from time import monotonic, sleep
+from typing import BinaryIO
 
 TEMPORARY = ".tmp"
 """How the name ends of a file that is not there yet."""
+_PAUSE = 0.02
 
 
 class FolderBusy(Exception):
@@ -51,16 +54,25 @@ def make_folder(folder: Path, *, mode: int = 0o755) -> None:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
     """Be the only process that writes to a folder, until the block ends or the process does.
 
-    What another one left half done is removed. Raises FolderBusy at once, and OSError.
+    What another one left half done is removed. Raises FolderBusy after `patience` seconds, and OSError.
     """
     with (folder / ".lock").open("ab") as file:
-        try:
-            flock(file, LOCK_EX | LOCK_NB)
-        except BlockingIOError:
-            raise FolderBusy(f"another process writes to {folder} at this moment") from None
+        deadline = monotonic() + patience
+        while not _taken(file):
+            if monotonic() >= deadline:
+                raise FolderBusy(f"another process writes to {folder} at this moment")
+            sleep(_PAUSE)
         for left in folder.glob(f".*{TEMPORARY}"):
             left.unlink(missing_ok=True)
         yield
+
+
+def _taken(file: BinaryIO) -> bool:
+    try:
+        flock(file, LOCK_EX | LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -12,6 +12,8 @@ import psycopg
 import pytest
 import pytest_asyncio
 
+from api.checkpoints import CannotServe, hold_against_checkpoints
+from api.settings import load_settings
 from ledger.checkpoint import Checkpoint
 from ledger.checkpointer import Checkpointer
 from ledger.custody import Custody
@@ -20,8 +22,7 @@ from ledger.merkle import consistency_proof, leaves, verify_consistency
 from ledger.notes import BadNote
 from ledger.store.log import EventLog
 from ledger.store.tree import Tree
-from tests.postgres import tampering
-from tests.proof.logs import add_events, checkpointer, custody_of, cut_off, hashes, root_of
+from tests.proof.logs import add_events, behind_its_back, checkpointer, custody_of, cut_off, hashes, root_of
 
 
 @pytest_asyncio.fixture
@@ -140,8 +141,7 @@ async def test_a_changed_event_is_noticed_where_nothing_is_kept(database: str, l
     for step in (100, 50, 50):
         add_events(database, step)
         await signer.look()
-    with tampering(database) as connection:
-        connection.execute("UPDATE ledger.events SET hash = sha256('x') WHERE notification_id = 120")
+    behind_its_back(database, "UPDATE ledger.events SET hash = sha256('x') WHERE notification_id = 120")
     add_events(database, 1)
     await checkpointer(log, custody).look()
     assert noted(database)[2] == "the first 200 events of the log are not those of the checkpoint"
@@ -230,14 +230,49 @@ async def test_what_was_recorded_last_is_signed_when_the_service_stops(
     assert [one.size for one in filed(custody)] == [3, 7]
 
 
-async def test_kept_subtrees_may_be_deleted_while_it_runs(database: str, log: EventLog, custody: Custody) -> None:
+async def test_kept_subtrees_may_be_deleted_or_damaged_while_it_runs(
+    database: str, log: EventLog, custody: Custody
+) -> None:
+    """They are made again, by the one that runs as by the next; what is signed is right all the time."""
     signer = checkpointer(log, custody)
-    for _ in range(4):
-        add_events(database, 300)
+    for damage in ("DELETE FROM ledger.subtrees WHERE place % 2 = 0", "UPDATE ledger.subtrees SET hash = sha256('x')"):
+        add_events(database, 700)
         await signer.look()
         with psycopg.connect(database) as connection:
-            connection.execute("DELETE FROM ledger.subtrees WHERE place % 2 = 0")
-    await checkpointer(log, custody).look()
+            connection.execute(damage.encode())
+        add_events(database, 300)
+        await signer.look()
+        assert await whole(log) == (0 if "DELETE" in damage else 1_792)
+        async with log.connection() as connection_:
+            await signer.care(Tree(connection_))
+        await signer.look()
+        size = filed(custody)[-1].size
+        assert await whole(log) == size >> 8 << 8
+        async with log.connection() as connection_:
+            assert await Tree(connection_).root(size) == root_of(size)
     assert all(one.root == root_of(one.size) for one in filed(custody))
+
+
+async def whole(log: EventLog) -> int:
     async with log.connection() as connection:
-        assert await Tree(connection).whole() == 1_024
+        return await Tree(connection).whole()
+
+
+async def test_a_start_with_damaged_subtrees_looks_at_the_events(
+    database: str, log: EventLog, custody: Custody, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither does the service refuse to start for it, nor is a wrong root signed."""
+    settings = load_settings(data_dir=custody.path.parents[1])
+    add_events(database, 20_000)
+    await checkpointer(log, custody).look()
+    with psycopg.connect(database) as connection:
+        connection.execute("UPDATE ledger.subtrees SET hash = sha256('x') WHERE place = 3")
+    await asyncio.to_thread(hold_against_checkpoints, settings, database)
+    assert "all of its events are read once more" in caplog.text
+    add_events(database, 1)
+    await checkpointer(log, custody).look()
+    assert [one.size for one in filed(custody)] == [20_000, 20_001]
+    assert filed(custody)[-1].root == root_of(20_001)
+    behind_its_back(database, "UPDATE ledger.events SET hash = sha256('x') WHERE notification_id = 19999")
+    with pytest.raises(CannotServe, match="the first 20,001 events of the log are not those of the checkpoint"):
+        await asyncio.to_thread(hold_against_checkpoints, settings, database)

@@ -119,6 +119,17 @@ async def test_a_used_key_several_times_in_an_atomic_batch(ledger: Ledger) -> No
     assert await balance(ledger, "a") == 4
 
 
+async def test_a_refused_atomic_batch_that_repeats_a_key(ledger: Ledger) -> None:
+    """What the repetition repeats is undone with the batch; the committer must not look for it afterwards."""
+    await open_account(ledger, "a", permanent=10)
+    outcomes = await ledger.execute_together(
+        [deduction("a", 1, "k"), deduction("a", 1, "k"), deduction("a", 100, "too much")]
+    )
+    assert all(isinstance(o, BatchRefused) and o.index == 2 for o in outcomes)
+    assert isinstance(await deduct(ledger, "a", 10, "k"), Recorded)
+    assert await balance(ledger, "a") == 0
+
+
 async def test_atomic_batches_among_single_commands(ledger: Ledger) -> None:
     for account in "abcd":
         await open_account(ledger, account, permanent=200)

@@ -23,10 +23,10 @@ FROM unnest(%(begins)s::bigint[], %(ends)s::bigint[]) AS s (begin_, end_)
 JOIN ledger.subtrees AS t ON t.level = %(level)s AND t.place >= s.begin_ AND t.place < s.end_;
 
 -- name: keep_subtrees
--- Subtrees are the same whoever makes them.
-INSERT INTO ledger.subtrees (level, place, hash)
+-- Subtrees are the same whoever makes them of the same log; one that is not is put right.
+INSERT INTO ledger.subtrees AS kept (level, place, hash)
 SELECT * FROM unnest(%(levels)s::bigint[], %(places)s::bigint[], %(hashes)s::bytea[])
-ON CONFLICT (level, place) DO NOTHING;
+ON CONFLICT (level, place) DO UPDATE SET hash = excluded.hash WHERE kept.hash <> excluded.hash;
 
 -- name: kept
 -- Of each level how many are kept, and the last of them.
