@@ -22,7 +22,7 @@ from ledger.retelling import Retold, retell
 from ledger.service import Ledger
 from ledger.store.log import EventLog
 from tests.conftest import Clock
-from tests.postgres import TestServers
+from tests.postgres import TestServers, owner, tampering
 from tests.projections.busy import Busy
 
 STORY = Path(__file__).with_name("story_of_ada.txt")
@@ -175,8 +175,7 @@ def damaged(lived: str) -> Iterator[str]:
 
 def _behind_everybodys_back(database: str, statement: str, *values: Any) -> int:
     """Triggers are not asked."""
-    with psycopg.connect(database) as connection:
-        connection.execute("SET session_replication_role = replica")
+    with tampering(database) as connection:
         return connection.execute(statement.encode(), values).rowcount
 
 
@@ -261,7 +260,7 @@ def test_the_opening_of_another_account(damaged: str) -> None:
 
 
 def test_snapshots_are_not_looked_at(damaged: str) -> None:
-    with psycopg.connect(damaged, autocommit=True) as connection:
+    with psycopg.connect(owner(damaged), autocommit=True) as connection:
         connection.execute("ALTER TABLE ledger.snapshots RENAME TO hidden")
         try:
             assert replay(damaged, "ada", "--at", END).out == STORY.read_text()

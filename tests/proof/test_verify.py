@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from typer.testing import CliRunner
 
@@ -24,7 +23,7 @@ from ledger.notes import SigningKey, sign, text_of
 from ledger.proof import Breach, Walk
 from ledger.service import Ledger
 from ledger.store.chain import GENESIS, Record
-from tests.postgres import TestServer, TestServers
+from tests.postgres import TestServer, TestServers, tampering
 from tests.proof.evidence import Evidence, Silence, custody_of, gather
 from tests.proof.evidence import sign as sign_log
 from tests.store.asking import open_account
@@ -154,8 +153,7 @@ class _Changed:
         self._run("DELETE FROM ledger.events", "INSERT INTO ledger.events TABLE kept", "DROP TABLE kept")
 
     def _run(self, *statements: str) -> None:
-        with psycopg.connect(self._database) as connection:
-            connection.execute("ALTER TABLE ledger.events DISABLE TRIGGER USER")
+        with tampering(self._database) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
 
