@@ -7,11 +7,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from typer.testing import CliRunner
 
@@ -24,7 +24,7 @@ from ledger.notes import SigningKey, sign, text_of
 from ledger.proof import Breach, Walk
 from ledger.service import Ledger
 from ledger.store.chain import GENESIS, Record
-from tests.postgres import TestServer, TestServers
+from tests.postgres import TestServer, TestServers, tampering
 from tests.proof.evidence import Evidence, Silence, custody_of, gather
 from tests.proof.evidence import sign as sign_log
 from tests.store.asking import open_account
@@ -136,28 +136,18 @@ def test_wrong_options(scene: Scene, options: list[str]) -> None:
     assert run(scene, *options)[0] == 2
 
 
-def _changed(database: str, statement: str) -> "_Changed":
-    return _Changed(database, statement)
-
-
-class _Changed:
+@contextmanager
+def _changed(database: str, statement: str) -> Iterator[None]:
     """Something is done to the events behind the service's back, and undone."""
-
-    def __init__(self, database: str, statement: str) -> None:
-        self._database = database
-        self._statement = statement
-
-    def __enter__(self) -> None:
-        self._run("CREATE TABLE kept AS TABLE ledger.events", self._statement)
-
-    def __exit__(self, *_: object) -> None:
-        self._run("DELETE FROM ledger.events", "INSERT INTO ledger.events TABLE kept", "DROP TABLE kept")
-
-    def _run(self, *statements: str) -> None:
-        with psycopg.connect(self._database) as connection:
-            connection.execute("ALTER TABLE ledger.events DISABLE TRIGGER USER")
-            for statement in statements:
-                connection.execute(statement.encode())
+    with tampering(database) as connection:
+        connection.execute("CREATE TABLE kept AS TABLE ledger.events")
+        connection.execute(statement.encode())
+        try:
+            yield
+        finally:
+            connection.execute("DELETE FROM ledger.events")
+            connection.execute("INSERT INTO ledger.events TABLE kept")
+            connection.execute("DROP TABLE kept")
 
 
 # An export ---------------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """`credit-ledger verify`: the options, what is judged, and how it is told. It changes nothing."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -10,9 +11,9 @@ import orjson
 import psycopg
 import typer
 
+from api.embedded import embedded_postgres
 from api.embedded_server import EmbeddedPostgresError
 from api.progress import Showing, showing_progress
-from api.server import database
 from api.settings import Settings, WrongSetting
 from api.verify.offline import verify_path
 from api.verify.online import verify_account, verify_ledger
@@ -85,10 +86,20 @@ def _verified(wanted: _Wanted, showing: Showing, load_settings: Callable[[], Set
         return verify_path(wanted.path, wanted.checkpoints, wanted.keys, showing)
     settings = load_settings()
     folders = wanted.checkpoints or settings.checkpoints
-    with database(settings) as conninfo:
+    with _existing(settings) as conninfo:
         if wanted.account is not None:
             return asyncio.run(verify_account(conninfo, folders, wanted.keys, wanted.account))
         return asyncio.run(verify_ledger(conninfo, folders, wanted.keys, showing))
+
+
+@contextmanager
+def _existing(settings: Settings) -> Iterator[str]:
+    """The database as it is: what is to be judged is not migrated first."""
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
+        return
+    with embedded_postgres(settings.data_dir) as conninfo:
+        yield conninfo
 
 
 def _key(text: str) -> VerifyingKey:
