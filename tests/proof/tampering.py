@@ -172,7 +172,7 @@ class Tampering:
     def subtree(self, chance: random.Random) -> Done:
         """One byte of a kept subtree, or one that should not be there."""
         stray = chance.random() < 0.3
-        with psycopg.connect(self._database) as connection:
+        with psycopg.connect(owner(self._database)) as connection:
             kept = connection.execute("SELECT * FROM ledger.subtrees").fetchall()
             if stray:
                 place = (8, 10 + chance.randrange(1_000), chance.randbytes(32))
@@ -182,7 +182,7 @@ class Tampering:
                 values = (other_byte(chance, place[2]), place[0], place[1])
                 connection.execute("UPDATE ledger.subtrees SET hash = %s WHERE level = %s AND place = %s", values)
         breach = self.judge_database()
-        with psycopg.connect(self._database) as connection:
+        with psycopg.connect(owner(self._database)) as connection:
             connection.execute("DELETE FROM ledger.subtrees")
             connection.cursor().executemany("INSERT INTO ledger.subtrees VALUES (%s, %s, %s)", kept)
         first, last = (place[1] << place[0]) + 1, (place[1] + 1) << place[0]
