@@ -247,6 +247,20 @@ def test_a_log_alone_is_chained_and_that_is_what_is_said(scene: Scene, bundle: P
     assert (report["status"], report["checkpoints"]) == ("holds", 2)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b',"hash"', b', "hash"'), (b'"ada-0"', b'"\\u0061da-0"'), (b'"version":3', b'"version":3,"version":3')],
+)
+def test_an_event_has_one_spelling(scene: Scene, bundle: Path, old: bytes, new: bytes) -> None:
+    """What means the same is not the same."""
+    lines = (bundle / EVENTS).read_bytes().splitlines(keepends=True)
+    lines[2] = lines[2].replace(old, new, 1)
+    (bundle / EVENTS).write_bytes(b"".join(lines))
+    breach = verify_path(bundle, None, [scene[0].key], Silence()).breach
+    assert breach is not None
+    assert (breach.what, breach.place.position, breach.place.file) == ("line", 3, "events.jsonl, line 3")
+
+
 def test_a_page_is_not_what_is_verified(scene: Scene, tmp_path: Path) -> None:
     page = tmp_path / "statement.html"
     page.write_text("<!doctype html>")
