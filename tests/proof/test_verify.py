@@ -19,13 +19,13 @@ from api.cli import app
 from api.export.bundle import EVENTS
 from api.server import as_url
 from api.verify.offline import verify_path
-from ledger.checkpoint_folder import CheckpointFolder
-from ledger.lines import to_line
-from ledger.notes import SigningKey, VerifyingKey, sign, text_of
-from ledger.proof import Breach, Walk
+from ledger.proof.checkpoint_folder import CheckpointFolder
+from ledger.proof.lines import to_line
+from ledger.proof.notes import SigningKey, VerifyingKey, sign, text_of
+from ledger.proof.vouching import judge
+from ledger.proof.walk import Breach, Walk
 from ledger.service import Ledger
 from ledger.store.chain import GENESIS, Record
-from ledger.vouching import judge
 from tests.postgres import TestServer, TestServers, tampering
 from tests.proof.evidence import Evidence, Silence, custody_of, gather
 from tests.proof.evidence import sign as sign_log
