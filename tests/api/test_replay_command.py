@@ -16,12 +16,12 @@ from typer.testing import CliRunner
 
 from api.cli import app
 from api.server import as_url
-from ledger import retelling
 from ledger.feed import Feed
-from ledger.retelling import Retold, retell
 from ledger.service import Ledger
 from ledger.store.codec import SNAPSHOT_TOPIC
 from ledger.store.log import EventLog
+from ledger.story import retelling
+from ledger.story.retelling import Retold, retell
 from tests.conftest import Clock
 from tests.postgres import TestServers, tampering
 from tests.projections.busy import Busy

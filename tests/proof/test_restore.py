@@ -13,9 +13,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from api.embedded_server import packaged_programs
 from api.server import as_url
-from ledger.checkpoint_folder import CheckpointFolder
-from ledger.notes import VerifyingKey, text_of
-from ledger.notices import Forsaking, open_checkpoint, read_notice, trusted_keys
+from ledger.proof.checkpoint_folder import CheckpointFolder
+from ledger.proof.notes import VerifyingKey, text_of
+from ledger.proof.notices import Forsaking, open_checkpoint, read_notice, trusted_keys
 from tests.postgres import TestServer
 from tests.proof.logs import cut_off, folder_of
 from tests.service import Service, running_service

@@ -22,10 +22,10 @@ from api.statements.making import CannotMake, Made
 from api.statements.page import page, period_in_words
 from ledger.amounts import NO_CREDITS
 from ledger.commands import DeductCredits, EraseTexts, GrantCredits
-from ledger.custody import Custody
-from ledger.merkle import EMPTY_ROOT
-from ledger.notes import SigningKey, sign
-from ledger.proof import Breach
+from ledger.proof.custody import Custody
+from ledger.proof.merkle import EMPTY_ROOT
+from ledger.proof.notes import SigningKey, sign
+from ledger.proof.walk import Breach
 from ledger.service import Ledger
 from ledger.store.codec import decode_event
 from tests.conftest import Clock

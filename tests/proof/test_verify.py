@@ -19,13 +19,13 @@ from api.cli import app
 from api.export.bundle import EVENTS
 from api.server import as_url
 from api.verify.offline import verify_path
-from ledger.checkpoint_folder import CheckpointFolder
-from ledger.lines import to_line
-from ledger.notes import SigningKey, VerifyingKey, sign, text_of
-from ledger.proof import Breach, Walk
+from ledger.proof.checkpoint_folder import CheckpointFolder
+from ledger.proof.lines import to_line
+from ledger.proof.notes import SigningKey, VerifyingKey, sign, text_of
+from ledger.proof.vouching import judge
+from ledger.proof.walk import Breach, Walk
 from ledger.service import Ledger
 from ledger.store.chain import GENESIS, Record
-from ledger.vouching import judge
 from tests.postgres import TestServer, TestServers, tampering
 from tests.proof.evidence import Evidence, Silence, custody_of, gather
 from tests.proof.evidence import sign as sign_log
@@ -245,6 +245,20 @@ def test_a_log_alone_is_chained_and_that_is_what_is_said(scene: Scene, bundle: P
     key = scene[0].key.text
     report = told(scene, str(bundle / EVENTS), "--checkpoints", str(bundle / "checkpoints"), "--key", key)
     assert (report["status"], report["checkpoints"]) == ("holds", 2)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b',"hash"', b', "hash"'), (b'"ada-0"', b'"\\u0061da-0"'), (b'"version":3', b'"version":3,"version":3')],
+)
+def test_an_event_has_one_spelling(scene: Scene, bundle: Path, old: bytes, new: bytes) -> None:
+    """What means the same is not the same."""
+    lines = (bundle / EVENTS).read_bytes().splitlines(keepends=True)
+    lines[2] = lines[2].replace(old, new, 1)
+    (bundle / EVENTS).write_bytes(b"".join(lines))
+    breach = verify_path(bundle, None, [scene[0].key], Silence()).breach
+    assert breach is not None
+    assert (breach.what, breach.place.position, breach.place.file) == ("line", 3, "events.jsonl, line 3")
 
 
 def test_a_page_is_not_what_is_verified(scene: Scene, tmp_path: Path) -> None:
