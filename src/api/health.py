@@ -41,7 +41,8 @@ async def readyz(request: Request) -> Response:
     projections are within bounds: none has stopped, none lags by more than 30 seconds. One that is being rebuilt for a
     new version is within bounds."""
     wiring = wiring_of(request)
-    states, standing = await _states(wiring), await _standing(wiring)
+    states = await _states(wiring)
+    standing = await _standing(wiring) if states is not None else None  # who waits for a database waits once
     checks = {
         "checkpoints": standing is not None and standing.holds is not False,
         "committer": wiring.ledger.committer.intake.available,
@@ -65,10 +66,11 @@ async def prometheus(request: Request) -> Response:
     wiring = wiring_of(request)
     metrics.WAITING.set(wiring.ledger.committer.intake.waiting)
     metrics.CACHED.set(len(wiring.ledger.cache))
-    for name, state in (await _states(wiring) or {}).items():
+    states = await _states(wiring)
+    for name, state in (states or {}).items():
         metrics.BEHIND.labels(name).set(state["behind"])
         metrics.STOPPED.labels(name).set(state["stopped_at"] is not None)
-    if standing := await _standing(wiring):
+    if states is not None and (standing := await _standing(wiring)):
         metrics.show_checkpoints(standing.noted, standing.signed_at, standing.problem, wiring.ledger.clock())
     body = metrics.exposition(processes=wiring.processes) + await _drift(wiring)
     return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
