@@ -18,7 +18,6 @@ from ledger.checkpointer import PATIENCE, Checkpointer
 from ledger.custody import Custody, KeyMissing
 from ledger.evidence import NotTheHistory, check, holding, honest_tree, open_filed
 from ledger.files import FolderBusy
-from ledger.migrations import migrate
 from ledger.notes import BadNote
 from ledger.notices import LONGEST_REASON, Rotation
 from ledger.store.log import EventLog
@@ -97,7 +96,6 @@ def _run(settings: Settings, work: Callable[[Ground], Coroutine[Any, Any, Answer
     """Do something; what stands in the way is said in one line."""
     try:
         with database(settings) as conninfo:
-            migrate(conninfo)
             return asyncio.run(_on_ground(settings, conninfo, work))
     except (psycopg.OperationalError, PoolTimeout) as error:
         _fail(f"the database cannot be reached: {str(error).strip()}", NOT_DONE)

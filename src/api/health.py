@@ -1,6 +1,7 @@
 """Alive, ready, and in figures: what a load balancer, an operator and Prometheus ask."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -39,10 +40,12 @@ async def healthz() -> Response:
 async def readyz(request: Request) -> Response:
     """The database answers, commands can be committed, the log begins with what its newest checkpoint says, and the
     projections are within bounds: none has stopped, none lags by more than 30 seconds. One that is being rebuilt for a
-    new version is within bounds."""
+    new version is within bounds. `role` is a warning and no reason to be unready: what the running login could do more
+    than append and read, looked at once a minute."""
     wiring = wiring_of(request)
     states = await _states(wiring)
-    standing = await _standing(wiring) if states is not None else None  # who waits for a database waits once
+    standing = None if states is None else await _standing(wiring)  # who waits for a database waits once
+    role = None if states is None else await _role(wiring)
     checks = {
         "checkpoints": standing is not None and standing.holds is not False,
         "committer": wiring.ledger.committer.intake.available,
@@ -54,6 +57,8 @@ async def readyz(request: Request) -> Response:
     body = {
         "status": status,
         "checks": checks,
+        "role": role,
+        "clock": _clock(wiring),
         "projections": states or {},
         "checkpoints": standing.as_json() if standing else None,
     }
@@ -66,6 +71,7 @@ async def prometheus(request: Request) -> Response:
     wiring = wiring_of(request)
     metrics.WAITING.set(wiring.ledger.committer.intake.waiting)
     metrics.CACHED.set(len(wiring.ledger.cache))
+    metrics.CLOCK.set(wiring.clock.refused)
     states = await _states(wiring)
     for name, state in (states or {}).items():
         metrics.BEHIND.labels(name).set(state["behind"])
@@ -74,6 +80,22 @@ async def prometheus(request: Request) -> Response:
         metrics.show_checkpoints(standing.noted, standing.signed_at, standing.problem, wiring.ledger.clock())
     body = metrics.exposition(processes=wiring.processes) + await _drift(wiring)
     return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _clock(wiring: Wiring) -> dict[str, Any]:
+    """What is done about the machine's clock. One that was set makes nobody unready: the service goes by its own."""
+    refused = wiring.clock.refused
+    return {"machine_followed": not refused, "machine_ahead_seconds": round(refused)}
+
+
+async def _role(wiring: Wiring) -> dict[str, Any] | None:
+    """What the login could do; None when the database does not answer."""
+    try:
+        async with wiring.ledger.log.connection() as connection:
+            found = await wiring.privileges.of(connection)
+    except _UNREACHABLE:
+        return None
+    return {**asdict(found), "append_only": found.append_only}
 
 
 async def _states(wiring: Wiring) -> dict[str, dict[str, Any]] | None:

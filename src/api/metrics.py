@@ -19,6 +19,11 @@ SWEPT = Counter("credit_ledger_swept", "Expiries and hold expiries that the swee
 WAITING = Gauge("credit_ledger_commands_waiting", "Commands that wait for their commit", multiprocess_mode="livesum")
 CACHED = Gauge("credit_ledger_cached_accounts", "Account states in memory", multiprocess_mode="livesum")
 LISTENERS = Gauge("credit_ledger_listeners", "Open streams of events", multiprocess_mode="livesum")
+CLOCK = Gauge(
+    "credit_ledger_clock_refused_seconds",
+    "Seconds by which the machine's clock is ahead and is not followed; 0 while it is",
+    multiprocess_mode="mostrecent",
+)
 POSITION = Gauge("credit_ledger_position", "The newest position of the log", multiprocess_mode="max")
 BEHIND = Gauge(
     "credit_ledger_projection_behind",

@@ -5,7 +5,6 @@ never wait for either.
 """
 
 import asyncio
-import ctypes
 import logging
 import os
 import signal
@@ -17,6 +16,7 @@ from contextlib import contextmanager
 
 from api.checkpoints import custody
 from api.garbage import settle_garbage
+from api.parent import end_with
 from api.settings import LOG_FORMAT, Settings, load_settings
 from ledger.checkpointer import Checkpointer
 from ledger.feed import Feed
@@ -26,8 +26,6 @@ from projections.runner import Runner
 from projections.upgrade import Upgrades
 from projections.watch import Watch
 
-_PR_SET_PDEATHSIG = 1
-"""See prctl(2)."""
 _BEHIND_COMMANDS = 5
 """Where the machine is busy, whoever waits for an answer comes first."""
 _RESTART = 0.5
@@ -77,7 +75,8 @@ def projecting() -> Iterator[None]:
 def _guard(stopping: threading.Event) -> None:
     while not stopping.is_set():
         # A session of its own: Ctrl-C in a terminal is for the parent, which then stops this one.
-        process = subprocess.Popen([sys.executable, "-m", "api.projector"], start_new_session=True)
+        command = [sys.executable, "-m", "api.projector", str(os.getpid())]
+        process = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - our own module
         while process.poll() is None and not stopping.wait(_RESTART):
             pass
         if not stopping.is_set():
@@ -91,9 +90,9 @@ def _guard(stopping: threading.Event) -> None:
 
 
 def main() -> None:
-    """The projector process; SIGTERM or SIGINT ends it, and so does the end of its parent (on Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    """The projector process; SIGTERM or SIGINT ends it, and so does the end of the parent that its argument names."""
+    if len(sys.argv) > 1:
+        end_with(int(sys.argv[1]), signal.SIGTERM)
     os.nice(_BEHIND_COMMANDS)
     settings = load_settings()
     logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)

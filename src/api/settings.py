@@ -59,6 +59,11 @@ class Settings(BaseSettings):
         description="the PostgreSQL to use, postgresql://user:password@host:port/database; "
         "without it the service starts its own",
     )
+    owner_url: SecretStr | None = Field(
+        None,
+        description="the same database for the owner of its tables, who alone migrates it: "
+        "`CREDIT_LEDGER_DATABASE_URL` may then name a login that only appends and reads",
+    )
     admin_key: SecretStr | None = Field(
         None,
         description="an API key with every scope, 1 to 255 printable ASCII characters, no spaces; "
@@ -108,7 +113,7 @@ class Settings(BaseSettings):
         except RuntimeError as error:  # `~` of a user who has no home
             raise ValueError from error
 
-    @field_validator("database_url")
+    @field_validator("database_url", "owner_url")
     @classmethod
     def _names_a_postgres(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not _is_postgres_url(url.get_secret_value()):

@@ -72,6 +72,8 @@ class Deliberation:
             if isinstance(answer, Refusal):
                 self._accounts, self._keys, self._recent, self._leaders, count = before
                 del self.decided[count:]
+                for one in unit.submissions:
+                    self.follows.pop(one, None)  # what it repeats is undone too
                 self.answers |= dict.fromkeys(unit.submissions, BatchRefused(index, answer))
                 return
 

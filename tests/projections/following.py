@@ -14,6 +14,7 @@ from ledger.news import News
 from ledger.store.log import EventLog
 from projections.catalog import PROJECTIONS
 from projections.runner import Runner
+from tests.postgres import owner
 
 LEADER = """
     SELECT a.application_name FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
@@ -71,7 +72,9 @@ class Watch:
 
     async def cut(self, name: str) -> None:
         """End the server's side of all connections of somebody."""
-        await self.ask(b"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", name)
+        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s"
+        async with await AsyncConnection.connect(owner(self._conninfo), autocommit=True) as connection:
+            await connection.execute(end, [name])
 
     async def has_come(self, position: int) -> None:
         """Wait until all projections have come to a position."""

@@ -9,6 +9,7 @@ from ledger.checkpoint_folder import CheckpointFolder
 from ledger.checkpointer import Checkpointer
 from ledger.custody import Custody
 from ledger.store.log import EventLog
+from tests.postgres import owner, tampering
 from tests.proof import naive
 
 _INSERT = """
@@ -20,7 +21,7 @@ FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n
 
 def add_events(conninfo: str, count: int, *, account: str = "a") -> None:
     """Append so many events. Their hashes are those of the account's name and the position."""
-    with psycopg.connect(conninfo) as connection:
+    with psycopg.connect(owner(conninfo)) as connection:
         first = end_of(connection) + 1
         connection.execute(_INSERT, {"account": account, "first": first, "last": first + count - 1})
 
@@ -32,10 +33,8 @@ def cut_off(conninfo: str, after: int) -> None:
 
 def behind_its_back(conninfo: str, statement: str) -> None:
     """Do to the log what nobody may, whatever guards it."""
-    with psycopg.connect(conninfo) as connection:
-        connection.execute("ALTER TABLE ledger.events DISABLE TRIGGER USER")
+    with tampering(conninfo) as connection:
         connection.execute(statement.encode())
-        connection.execute("ALTER TABLE ledger.events ENABLE TRIGGER USER")
 
 
 def end_of(connection: psycopg.Connection) -> int:

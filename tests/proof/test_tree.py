@@ -12,6 +12,7 @@ from ledger.checkpointer import Growth
 from ledger.merkle import EMPTY_ROOT, Frontier, Node, leaf, leaves, verify_consistency, verify_inclusion
 from ledger.store.log import Connection
 from ledger.store.tree import PAGE, HoleInLog, Tree
+from tests.postgres import tampering
 from tests.proof.logs import add_events, behind_its_back, cut_off, hashes, root_of
 
 SIZE = 70_001
@@ -141,11 +142,13 @@ async def test_a_changed_subtree_is_found(database: str, connection: Connection)
     await Growth(lambda: None).follow(tree)
     completed = Frontier().grow(leaves(hashes(SIZE))).completed
     assert await tree.differing(0, completed) == []
-    await connection.execute("UPDATE ledger.subtrees SET hash = sha256('x') WHERE level = 8 AND place IN (5, 100)")
-    await connection.execute("UPDATE ledger.subtrees SET hash = sha256('x') WHERE level = 16")
+    with tampering(database) as other:
+        other.execute("UPDATE ledger.subtrees SET hash = sha256('x') WHERE level = 8 AND place IN (5, 100)")
+        other.execute("UPDATE ledger.subtrees SET hash = sha256('x') WHERE level = 16")
     assert set(await tree.differing(0, completed)) == {Node(8, 5), Node(8, 100), Node(16, 0)}
     assert await tree.sound()  # it looks at the newest alone
-    await connection.execute("UPDATE ledger.subtrees SET hash = sha256('x') WHERE level = 8 AND place = 270")
+    with tampering(database) as other:
+        other.execute("UPDATE ledger.subtrees SET hash = sha256('x') WHERE level = 8 AND place = 270")
     assert not await tree.sound()
 
 

@@ -16,7 +16,7 @@ from ledger.store.batch import Row, chained
 from ledger.store.chain import GENESIS, Record, link
 from ledger.submissions import Recorded
 from tests.conftest import Clock
-from tests.postgres import TestServer
+from tests.postgres import TestServer, tampering
 from tests.store.asking import balance, deduct, deduction, open_account, submission
 from tests.store.chaining import append
 
@@ -122,8 +122,7 @@ async def test_another_history_of_the_same_length_is_noticed(each_database: str,
     async with Ledger(each_database, clock=clock).running() as one, Ledger(each_database, clock=clock).running() as two:
         await open_account(one, "a", permanent=100)
         await deduct(one, "a", 10, "forgotten")
-        with psycopg.connect(each_database) as connection:
-            connection.execute("ALTER TABLE ledger.events DISABLE TRIGGER USER")
+        with tampering(each_database) as connection:
             connection.execute("DELETE FROM ledger.events WHERE originator_version = 3")
         await deduct(two, "a", 50, "instead")
         done = await deduct(one, "a", 1, "next")
@@ -137,10 +136,9 @@ async def test_a_snapshot_of_another_history_is_not_believed(each_database: str)
         await open_account(ledger, "a", permanent=10_000)
         for n in range(120):
             await deduct(ledger, "a", 1, f"{n}")
-    with psycopg.connect(each_database) as connection:
+    with tampering(each_database) as connection:
         row = connection.execute("SELECT originator_version FROM ledger.snapshots").fetchone()
         assert row is not None, "there is a snapshot"
-        connection.execute("ALTER TABLE ledger.events DISABLE TRIGGER USER")
         connection.execute("DELETE FROM ledger.events WHERE originator_version > 50")
     async with Ledger(each_database).running() as ledger:
         for n in range(row[0] - 50):
