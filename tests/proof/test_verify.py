@@ -195,6 +195,14 @@ def test_another_ledgers_key_vouches_for_nothing(scene: Scene) -> None:
         assert "trusted" in report["first"]["problem"]
 
 
+def test_the_key_in_a_bundle_is_one_of_the_ledgers(scene: Scene, bundle: Path) -> None:
+    key = scene[0].key
+    (bundle / "verifying-key.txt").write_text(f"{SigningKey.generate(key.name).verifying_key.text}\n")
+    breach = verify_path(bundle, None, [key], Silence()).breach
+    assert breach is not None
+    assert breach.place.file == "verifying-key.txt"
+
+
 def test_what_was_signed_again_by_a_forger_fools_only_those_who_trust_the_machine(scene: Scene, bundle: Path) -> None:
     """Log, hashes and checkpoints are all made anew with another key: nothing but the auditor's own key can tell."""
     evidence, _ = scene
