@@ -14,6 +14,7 @@ from ledger import lifeline
 from ledger.migrations import migrate
 from ledger.service import Ledger
 from ledger.submissions import NoRoom, Recorded, Unavailable
+from tests.postgres import owner
 from tests.store.asking import balance, deduct, open_account, sound
 
 
@@ -84,12 +85,12 @@ async def test_a_database_that_answers_and_commits_nothing_is_left_in_peace(
     monkeypatch.setattr(lifeline, "GRACE", 0.5)
     async with (
         Ledger(database).running() as ledger,
-        await psycopg.AsyncConnection.connect(database, autocommit=True) as other,
+        await psycopg.AsyncConnection.connect(owner(database), autocommit=True) as other,
     ):
         await open_account(ledger, "a", permanent=1_000)
         await other.execute(
             "CREATE SEQUENCE attempts; CREATE FUNCTION full() RETURNS trigger LANGUAGE plpgsql AS"
-            " $$ BEGIN PERFORM nextval('attempts'); RAISE disk_full; END $$;"
+            " $$ BEGIN PERFORM nextval('public.attempts'); RAISE disk_full; END $$;"
             "CREATE TRIGGER disk BEFORE INSERT ON ledger.events FOR EACH ROW EXECUTE FUNCTION full()"
         )
         outcomes = await asyncio.gather(*(deduct(ledger, "a", 1, f"{n}") for n in range(50)), return_exceptions=True)
