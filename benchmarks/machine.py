@@ -29,7 +29,7 @@ def describe(stand: Stand, load: float) -> str:
     sync = fdatasync_seconds(stand.folder) * 1e6
     return "\n".join(
         [
-            f"- {cores()} cores ({_cpu()}), {_memory():.0f} GB of memory; Linux {platform.release()}",
+            f"- {hardware()}",
             f"- Python {platform.python_version()}, PostgreSQL {stand.show('server_version').split()[0]}; "
             f"fsync {stand.show('fsync')}, synchronous_commit {stand.show('synchronous_commit')}",
             f"- fdatasync of 8 kB in the data folder's file system ({_file_system(stand.folder)}): "
@@ -37,6 +37,11 @@ def describe(stand: Stand, load: float) -> str:
             f"- load average before the start: {load:.2f}" + (f" (a quiet machine has {QUIET})" * (load > QUIET)),
         ]
     )
+
+
+def hardware() -> str:
+    """The machine alone, on one line."""
+    return f"{cores()} cores ({_cpu()}), {_memory():.0f} GB of memory; Linux {platform.release()}"
 
 
 def fdatasync_seconds(folder: Path, writes: int = _WRITES) -> float:

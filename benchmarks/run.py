@@ -17,6 +17,7 @@ from benchmarks.machine import describe, load_average
 from benchmarks.measures.age import age
 from benchmarks.measures.batch import batch
 from benchmarks.measures.catching_up import catching_up
+from benchmarks.measures.chain import chain
 from benchmarks.measures.lag import lag
 from benchmarks.measures.latency import latency
 from benchmarks.measures.looking_back import days, depth, summary
@@ -36,6 +37,7 @@ MEASURES: dict[str, Callable[[Bench], None]] = {
     "latency": latency,
     "lag": lag,
     "age": age,
+    "chain": chain,
     "touch": touch,
     "memory": memory,
     "catching-up": catching_up,

@@ -1,4 +1,8 @@
-"""Real PostgreSQL servers for the tests: the embedded one, and the machine's own when there is one."""
+"""Real PostgreSQL servers for the tests: the embedded one, and the machine's own when there is one.
+
+Tests run the ledger as an operator does: in the role of the service, which may not change what is recorded. Those that
+do damage, as somebody could who has the server in his hands, do it as `owner`, or with `tampering`.
+"""
 
 import os
 from collections.abc import Iterator
@@ -9,11 +13,47 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from api.embedded import embedded_postgres
+from api.embedded import SUPERUSER, embedded_postgres
+from api.server import EMBEDDED_LOGIN
 from ledger.migrations import migrate
+from ledger.roles import SERVICE, make_login, set_up, taking_the_role
 from projections.builds import prepare
 
 _numbers = count(1)
+
+
+def as_the_service(conninfo: str) -> str:
+    """The same database as the service has it on its own server."""
+    return taking_the_role(make_conninfo(conninfo, user=EMBEDDED_LOGIN))
+
+
+def owner(conninfo: str) -> str:
+    """The same database for whoever may do anything but change what is recorded."""
+    return make_conninfo(conninfo, user=SUPERUSER, options="")
+
+
+@contextmanager
+def tampering(conninfo: str) -> Iterator[psycopg.Connection]:
+    """A connection for whoever stops at nothing: the triggers are off until the block ends."""
+    with psycopg.connect(owner(conninfo), autocommit=True) as connection:
+        triggers = connection.execute(_TRIGGERS).fetchall()
+        for table, name in triggers:
+            connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER {name}".encode())
+        try:
+            yield connection
+        finally:
+            for table, name in triggers:
+                connection.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}".encode())
+
+
+_ANOTHER_IDENTITY = """
+ALTER TABLE ledger.identity DISABLE TRIGGER never_changed;
+UPDATE ledger.identity SET id = gen_random_uuid();
+ALTER TABLE ledger.identity ENABLE ALWAYS TRIGGER never_changed;
+"""
+_TRIGGERS = """
+SELECT tgrelid::regclass::text, quote_ident(tgname) FROM pg_trigger WHERE tgfoid = 'ledger.refuse_change'::regproc
+"""
 
 
 def machine_programs() -> Path | None:
@@ -34,16 +74,24 @@ class TestServer:
         self._maintenance = make_conninfo(conninfo, dbname="postgres")
         self.template = f"template_{os.getpid()}"
         self._execute(f"CREATE DATABASE {self.template}")
-        migrate(make_conninfo(conninfo, dbname=self.template))
-        prepare(make_conninfo(conninfo, dbname=self.template))
+        template = make_conninfo(conninfo, dbname=self.template)
+        migrate(template)
+        assert set_up(template) is None
+        make_login(template, EMBEDDED_LOGIN)
+        prepare(as_the_service(template))
 
     @contextmanager
     def database(self, template: str | None = None) -> Iterator[str]:
-        """A fresh database, dropped afterwards."""
+        """A fresh database for the service, dropped afterwards."""
         name = f"test_{os.getpid()}_{next(_numbers)}"
         self._execute(f"CREATE DATABASE {name} TEMPLATE {template or self.template}")
+        self._execute(f"GRANT CREATE, CONNECT, TEMPORARY ON DATABASE {name} TO {SERVICE}")  # no copy has them
+        conninfo = make_conninfo(self._maintenance, dbname=name)
         try:
-            yield make_conninfo(self._maintenance, dbname=name)
+            if template is None:  # a ledger of its own; a copy of another one's database is the same ledger
+                with psycopg.connect(conninfo) as connection:
+                    connection.execute(_ANOTHER_IDENTITY)
+            yield as_the_service(conninfo)
         finally:
             self._execute(f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -86,6 +86,7 @@ def running_service(
         "CREDIT_LEDGER_PORT": str(port),
         "CREDIT_LEDGER_ADMIN_KEY": ADMIN_KEY,
         "CREDIT_LEDGER_WORKERS": str(workers),
+        "CREDIT_LEDGER_DATA_DIR": str(folder / "data"),
         **(settings or {}),
     }
     log = folder / f"service-{port}.log"

@@ -3,9 +3,11 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
@@ -55,6 +57,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 READING = (ROOT / "docs" / "reading.md").read_text()
+EXPORTING = (ROOT / "docs" / "exporting.md").read_text()
 
 
 def blocks(language: str, page: str = README) -> list[str]:
@@ -79,6 +82,7 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
         known = key_line.replace("clk_...", key)
         answers = [_run(known + curl.replace("8000", port)) for curl in curls]
         read = [_said(known + curl.replace("8000", port)) for curl in blocks("sh", READING)]
+        exported = [_exported(block, environment, server_folder) for block in blocks("sh", EXPORTING)]
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)
@@ -88,6 +92,10 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
     assert not list(server_folder.glob("postgres/postmaster.pid"))
     assert _without_times(json.loads(read[0])) == _without_times(json.loads(blocks("json", READING)[0]))
     assert all("problem" not in answer for answer in read)
+    assert "exported 4 events up to position 4 to events.jsonl\n" in exported
+    assert "imported 4 events; the log ends at position 4\n" in exported
+    [explained] = [json.loads(answer) for answer in read if answer.startswith("{") and '"sentence"' in answer]
+    assert _without_times(explained) == _without_times(json.loads(blocks("json", READING)[-1]))
 
 
 def _printed_key(log: Path, process: "subprocess.Popen[bytes]") -> str:
@@ -109,6 +117,20 @@ def _said(command: str) -> str:
     return done.stdout
 
 
+def _exported(block: str, environment: Mapping[str, str], folder: Path) -> str:
+    """What the commands of a block say, run one after the other in a folder of their own."""
+    if "hledger -f" in block and shutil.which("hledger") is None:
+        return ""
+    work = folder / "exports"
+    work.mkdir(exist_ok=True)
+    path = f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-ec", block], cwd=work, env={**environment, "PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def _local(command: str) -> str:
     return command.replace("curl -s", "curl -s --noproxy '*'")
 
@@ -121,7 +143,7 @@ def _run(command: str) -> dict[str, object]:
     return answer
 
 
-_TIMES = {"recorded_at", "subscription_expire_at", "as_of", "next_cursor"}
+_TIMES = {"recorded_at", "expires_at", "subscription_expire_at", "as_of", "next_cursor"}
 """What differs from run to run."""
 
 

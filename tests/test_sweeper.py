@@ -13,6 +13,7 @@ from ledger.service import Ledger
 from ledger.submissions import Recorded
 from projections.balances import due
 from tests.conftest import Clock
+from tests.postgres import owner
 from tests.projections.moving import projected
 from tests.store.asking import all_events, balance, open_account, submission
 
@@ -110,7 +111,7 @@ async def test_one_sweeps_and_another_takes_over(database: str, ledger: Ledger, 
 
 def cut_the_leader(database: str) -> int:
     """End the connections that hold a session's lock; says how many there were."""
-    with psycopg.connect(database, autocommit=True) as connection:
+    with psycopg.connect(owner(database), autocommit=True) as connection:
         found = connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
             " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"

@@ -68,6 +68,7 @@ def balance_answer(found: AccountAt) -> dict[str, Any]:
     return {
         "account_id": account.account_id,
         "as_of": found.as_of,
+        "known_at": found.known_at,
         "version": found.head.version,
         "position": found.head.position,
         "standing": account.standing,

@@ -1,11 +1,10 @@
 """The service as an ASGI application: the routes, the wiring and what runs beside them."""
 
 import asyncio
-import ctypes
 import logging
+import multiprocessing
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -18,13 +17,15 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import entries, health, lists, overview, reading, totals
+from api import entries, explanations, health, lists, overview, reading, totals
+from api.checkpoints import Checkpoints
 from api.door import Door, as_problem, problem_reply
 from api.follower import Follower
 from api.garbage import settle_garbage
 from api.keys import KeyRing
 from api.openapi import BATCH_DOCUMENTATION, command_documentation, describe
 from api.operations import OPERATIONS, Defaults, Operation
+from api.parent import end_with
 from api.problems import Problem, from_pydantic
 from api.refusals import keep_refusals, write_refusals
 from api.requests import Reply, send_reply
@@ -32,36 +33,48 @@ from api.settings import LOG_FORMAT, Settings, load_settings
 from api.stopping import when_told_to_stop
 from api.streams import router as streams_router
 from api.sweeper import Sweeper
+from api.timekeeping import agreed_clock
 from api.wiring import Wiring
 from ledger.errors import Refusal
 from ledger.lifeline import LOST
+from ledger.privileges import PrivilegeWatch
 from ledger.service import Ledger
 from projections.views import NotBuilt, NotYetVisible, Views
 
-_PR_SET_PDEATHSIG = 1
-"""See prctl(2)."""
+_SOFTWARE = 70
+"""See sysexits(3)."""
 _LAST_WORD = 2.0
 """Seconds that what runs beside may take to end: in Python 3.11 a library's `wait_for` can forget a cancellation."""
 
 
 def create_app(settings: Settings, conninfo: str, *, processes: bool = False) -> ASGIApp:
     """The service on a migrated database."""
-    ledger = Ledger(conninfo, cached_accounts=settings.cached_accounts, queue_limit=settings.queue_limit)
+    clock = agreed_clock()
+    ledger = Ledger(conninfo, clock=clock, cached_accounts=settings.cached_accounts, queue_limit=settings.queue_limit)
     admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
-    keys = KeyRing(ledger.log, admin_key, settings.rate_limit)
+    keys = KeyRing(ledger.log, clock, admin_key, settings.rate_limit)
     defaults = Defaults(settings.signup_credits, timedelta(days=settings.subscription_days))
     views = Views(conninfo)
     follower = Follower(ledger.log, conninfo)
-    wiring = Wiring(ledger, keys, Door(ledger, keys, defaults), views, follower, processes)
+    wiring = Wiring(
+        ledger,
+        clock,
+        keys,
+        Door(ledger, keys, defaults),
+        views,
+        follower,
+        Checkpoints(settings),
+        PrivilegeWatch(),
+        processes,
+    )
     sweeper = Sweeper(ledger, conninfo, settings.sweep_interval_seconds, settings.sweep_rate)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with ledger.running(), views.running():
             await keys.refresh()
-            beside = [
-                asyncio.create_task(work) for work in (keys.keep_fresh(), sweeper.run(), keep_refusals(ledger.log))
-            ]
+            work = keys.keep_fresh(), sweeper.run(), keep_refusals(ledger.log), _end_if_broken(ledger)
+            beside = [asyncio.create_task(one) for one in work]
             settle_garbage()
             with when_told_to_stop(follower.end):
                 yield
@@ -74,8 +87,8 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
 
     app = FastAPIOffline(title="Credit ledger", version="1", lifespan=lifespan, redoc_url=None, redirect_slashes=False)
     app.state.wiring = wiring
-    for router in (reading.router, health.router, entries.router, totals.router, lists.router, overview.router):
-        app.include_router(router)
+    for part in (reading, explanations, health, entries, totals, lists, overview):
+        app.include_router(part.router)
     app.include_router(streams_router)
     for operation in OPERATIONS.values():
         _add_command_route(app, wiring.door, operation)
@@ -83,6 +96,13 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
     _add_problem_handlers(app)
     describe(app)
     return Front(app, wiring.door)
+
+
+async def _end_if_broken(ledger: Ledger) -> None:
+    """A worker whose committer is broken ends at once, and another is started in its place: whoever waits for an answer
+    sees the connection end, and asks again."""
+    await ledger.committer.broken.wait()
+    os._exit(_SOFTWARE)
 
 
 def _add_command_route(app: FastAPI, door: Door, operation: Operation) -> None:
@@ -204,8 +224,10 @@ def from_environment() -> ASGIApp:
 
 def _can_be_stopped() -> None:
     """Until it serves, a worker is stopped as any process is: it was forked with its parent's handlers, which only
-    take notes. And a parent that is killed cannot stop its workers; the kernel does it (on Linux)."""
+    take notes. A parent that is killed takes its workers with it, on the spot: the server can hang for ever in a worker
+    that is told to stop while it starts, and nobody would be left to end that one."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    parent = multiprocessing.parent_process()
+    if parent is not None and parent.pid is not None:
+        end_with(parent.pid, signal.SIGKILL)

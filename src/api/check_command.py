@@ -12,7 +12,6 @@ import typer
 from api.progress import Showing, showing_progress
 from api.server import database
 from api.settings import Settings
-from ledger.migrations import migrate
 from projections.check import Checked, Difference, check_accounts, check_totals
 from projections.refold import Connection, connect
 from projections.roster import how_many, log_end, next_accounts, sample, without_events
@@ -109,7 +108,6 @@ def add_check(app: typer.Typer, load_settings: Callable[[], Settings]) -> None:
         settings = load_settings()
         try:
             with showing_progress() as showing, database(settings) as conninfo:
-                migrate(conninfo)
                 report = asyncio.run(_checked(conninfo, _Wanted(accounts, all_, size or SAMPLE), showing))
         except psycopg.OperationalError as error:
             _fail(f"the database cannot be reached: {str(error).strip()}", UNCHECKED)

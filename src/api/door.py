@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
+from psycopg.errors import DiskFull
 from pydantic import ValidationError
 from starlette.types import Receive, Scope
 
@@ -41,7 +42,7 @@ from ledger.lifeline import LOST
 from ledger.receipts import fingerprint
 from ledger.service import Ledger
 from ledger.store.codec import Metadata
-from ledger.submissions import Outcome, Overloaded, Recorded, Submission, Unavailable
+from ledger.submissions import NoRoom, Outcome, Overloaded, Recorded, Submission, Unavailable
 from projections.views import NotBuilt, NotYetVisible
 
 _JSON = (b"content-type", b"application/json")
@@ -284,6 +285,13 @@ def as_problem(error: Exception) -> Problem:
             return from_refusal(error)
         case Overloaded():
             return Problem("overloaded", "Too many commands are waiting; repeat this one later.", retry_after=1)
+        case NoRoom():
+            return Problem(
+                "storage_full",
+                "The database has no room left, so nothing can be recorded until somebody makes room; "
+                "repeat the request later with the same key.",
+                retry_after=5,
+            )
         case Unavailable():
             return Problem(
                 "unavailable",
@@ -305,7 +313,7 @@ def as_problem(error: Exception) -> Problem:
                 retry_after=5,
             )
         case _ if isinstance(error, LOST):  # met by a question or a dry run; the committer has its own way
-            return as_problem(Unavailable())
+            return as_problem(NoRoom() if isinstance(error, DiskFull) else Unavailable())
         case _:
             _log.error("a request failed", exc_info=error)
             return Problem("internal_error", "The request failed; nothing is known to be wrong with it.")

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from api.bodies import ONE_LINE, Time
 from api.cursors import MAX_CURSOR, cursor, key_of
+from api.entry_lines import COLUMNS, USAGE, entry, line
 from api.problems import invalid
 from api.questions import (
     MAX_PAGE,
@@ -33,20 +34,13 @@ from api.texts import with_descriptions
 from api.view_schemas import HistoryAnswer
 from ledger.commands import MAX_ID
 from projections.changes import ENTRY_TYPES
-from projections.history import FIRST_PLACE, HISTORY, LAST_PLACE, PARTS, Order, Place, Wanted, page
+from projections.history import FIRST_PLACE, HISTORY, LAST_PLACE, Order, Place, Wanted, page
 from projections.views import Snapshot
 
 router = APIRouter(tags=["queries"])
 
 _TYPE = rf"({'|'.join(ENTRY_TYPES)})"
 _ORDERS: dict[str, Order] = {"desc": "newest first", "asc": "oldest first"}
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_COLUMNS = (
-    *("sequence", "version", "recorded_at", "type", "credits", "subscription_credits", "permanent_credits"),
-    *("balance_before", "balance_after", "description", "task_id", "transaction_id", "payment_id", "source"),
-    *("grant_id", "deduction_id", "hold_id"),
-)
-_USAGE = ("provider", "model", "project", "member", "metric", "input_tokens", "output_tokens")
 
 
 class _Filters(Visible):
@@ -123,12 +117,12 @@ async def _lines(request: Request, wanted: Wanted, order: Order) -> AsyncIterato
     """The lines of the file, a page of them at a time, each page from a snapshot of its own: entries never change."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow((*_COLUMNS, *_USAGE))
+    writer.writerow((*COLUMNS, *USAGE))
     while True:
         async with wiring_of(request).views.snapshot(HISTORY) as moment:
             rows = await page(moment, wanted, order, MAX_PAGE)
         shown = await with_descriptions(wiring_of(request).ledger, wanted.account_id, [entry(row) for row in rows])
-        writer.writerows(map(_line, shown))
+        writer.writerows(map(line, shown))
         yield text.getvalue()
         text.seek(0)
         text.truncate()
@@ -144,43 +138,6 @@ def _from(wanted: Wanted, order: Order, start: Place | None) -> Wanted:
     if not wanted.low <= start <= wanted.high:
         raise invalid("cursor", "must be a `next_cursor` of this very list")
     return wanted._replace(high=start) if order == "newest first" else wanted._replace(low=start)
-
-
-def _line(shown: dict[str, Any]) -> list[Any]:
-    usage = shown["usage"] or {}
-    recorded_at = shown["recorded_at"].isoformat().replace("+00:00", "Z")
-    values = [recorded_at if name == "recorded_at" else shown.get(name) for name in _COLUMNS]
-    return [_as_text(value) for value in (*values, *(usage.get(name) for name in _USAGE))]
-
-
-def _as_text(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
-
-
-def entry(row: dict[str, Any]) -> dict[str, Any]:
-    """One entry as it is answered."""
-    credits = row["subscription"] + row["permanent"]
-    about: str = row["about"]
-    return {
-        "sequence": row["sequence"],
-        "version": row["sequence"] // PARTS,
-        "recorded_at": row["recorded_at"],
-        "type": row["type"],
-        "credits": credits,
-        "subscription_credits": row["subscription"],
-        "permanent_credits": row["permanent"],
-        "balance_before": row["balance"] - credits,
-        "balance_after": row["balance"],
-        "description": row["description"],
-        "task_id": row["task_id"],
-        "transaction_id": row["transaction_id"],
-        "payment_id": row["payment_id"],
-        "source": row["source"],
-        "grant_id": about if about.startswith("grt_") else None,
-        "deduction_id": about if about.startswith("ded_") else None,
-        "hold_id": row["hold_id"],
-        "usage": row["usage"],
-    }
 
 
 async def last_entries(moment: Snapshot, account_id: str, count: int) -> list[dict[str, Any]]:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import orjson
+import psycopg
 import typer
 
-from api.server import database
+from api.server import Database, migrated
 from api.settings import Settings
 from ledger.commands import EraseTexts
 from ledger.errors import Refusal
-from ledger.migrations import migrate
 from ledger.service import Ledger
 from ledger.store.codec import Metadata
 from ledger.submissions import Outcome, Recorded, Submission
@@ -36,21 +36,26 @@ def add_erase(app: typer.Typer, load_settings: Callable[[], Settings]) -> None:
         """Destroy the key of accounts' texts. Nothing that counts credits depends on it."""
         if not yes:
             typer.confirm(_WARNING.format(accounts=", ".join(accounts)), abort=True, err=True)
-        with database(load_settings()) as conninfo:
-            migrate(conninfo)
-            outcomes = asyncio.run(_erase(conninfo, accounts))
+        with migrated(load_settings()) as found:
+            outcomes = asyncio.run(_erase(found, accounts))
         for account_id, outcome in zip(accounts, outcomes, strict=True):
             _say(account_id, outcome, json=json)
         raise typer.Exit(1 if any(isinstance(outcome, Refusal) for outcome in outcomes) else 0)
 
 
-async def _erase(conninfo: str, accounts: Sequence[str]) -> list[Outcome]:
+async def _erase(database: Database, accounts: Sequence[str]) -> list[Outcome]:
     """Erase one account after the other; one that does not exist does not keep the others from it."""
-    async with Ledger(conninfo).running() as ledger:
+    async with Ledger(database.service).running() as ledger:
         outcomes = [await ledger.execute(_submission(account_id)) for account_id in accounts]
-        async with ledger.log.connection() as connection:
-            await connection.execute("VACUUM ledger.text_keys")  # what was deleted leaves the table's pages too
+        await asyncio.to_thread(_vacuum, database.owner)
     return outcomes
+
+
+def _vacuum(owner: str) -> None:
+    """What was deleted leaves the table's pages too. A login that does not own the table is told no; the database's own
+    vacuum then comes by within a minute or so."""
+    with psycopg.connect(owner, autocommit=True) as connection:
+        connection.execute("VACUUM ledger.text_keys")
 
 
 def _submission(account_id: str) -> Submission:

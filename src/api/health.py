@@ -1,6 +1,7 @@
 """Alive, ready, and in figures: what a load balancer, an operator and Prometheus ask."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from fastapi.responses import PlainTextResponse
 from psycopg_pool import PoolTimeout
 
 from api import metrics
+from api.checkpoints import Standing
 from api.questions import json_response, wiring_of
 from api.schemas import Health
 from api.wiring import Wiring
@@ -36,18 +38,31 @@ async def healthz() -> Response:
 
 @router.get("/readyz", response_model=Health, responses={503: {"model": Health}}, summary="Ready")
 async def readyz(request: Request) -> Response:
-    """The database answers, commands can be committed, and the projections are within bounds: none has stopped, none
-    lags by more than 30 seconds. One that is being rebuilt for a new version is within bounds."""
+    """The database answers, commands can be committed, the log begins with what its newest checkpoint says, and the
+    projections are within bounds: none has stopped, none lags by more than 30 seconds. One that is being rebuilt for a
+    new version is within bounds. `role` is a warning and no reason to be unready: what the running login could do more
+    than append and read, looked at once a minute."""
     wiring = wiring_of(request)
     states = await _states(wiring)
+    standing = None if states is None else await _standing(wiring)  # who waits for a database waits once
+    role = None if states is None else await _role(wiring)
     checks = {
+        "checkpoints": standing is not None and standing.holds is not False,
         "committer": wiring.ledger.committer.intake.available,
         "database": states is not None,
         "projections": states is not None and all(state["within_bounds"] for state in states.values()),
     }
     ready = all(checks.values())
     status: Literal["ok", "unavailable"] = "ok" if ready else "unavailable"
-    return json_response({"status": status, "checks": checks, "projections": states or {}}, 200 if ready else 503)
+    body = {
+        "status": status,
+        "checks": checks,
+        "role": role,
+        "clock": _clock(wiring),
+        "projections": states or {},
+        "checkpoints": standing.as_json() if standing else None,
+    }
+    return json_response(body, 200 if ready else 503)
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
@@ -56,11 +71,31 @@ async def prometheus(request: Request) -> Response:
     wiring = wiring_of(request)
     metrics.WAITING.set(wiring.ledger.committer.intake.waiting)
     metrics.CACHED.set(len(wiring.ledger.cache))
-    for name, state in (await _states(wiring) or {}).items():
+    metrics.CLOCK.set(wiring.clock.refused)
+    states = await _states(wiring)
+    for name, state in (states or {}).items():
         metrics.BEHIND.labels(name).set(state["behind"])
         metrics.STOPPED.labels(name).set(state["stopped_at"] is not None)
+    if states is not None and (standing := await _standing(wiring)):
+        metrics.show_checkpoints(standing.noted, standing.signed_at, standing.problem, wiring.ledger.clock())
     body = metrics.exposition(processes=wiring.processes) + await _drift(wiring)
     return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _clock(wiring: Wiring) -> dict[str, Any]:
+    """What is done about the machine's clock. One that was set makes nobody unready: the service goes by its own."""
+    refused = wiring.clock.refused
+    return {"machine_followed": not refused, "machine_ahead_seconds": round(refused)}
+
+
+async def _role(wiring: Wiring) -> dict[str, Any] | None:
+    """What the login could do; None when the database does not answer."""
+    try:
+        async with wiring.ledger.log.connection() as connection:
+            found = await wiring.privileges.of(connection)
+    except _UNREACHABLE:
+        return None
+    return {**asdict(found), "append_only": found.append_only}
 
 
 async def _states(wiring: Wiring) -> dict[str, dict[str, Any]] | None:
@@ -78,6 +113,15 @@ async def _states(wiring: Wiring) -> dict[str, dict[str, Any]] | None:
     late = wiring.ledger.clock() - LONGEST_LAG
     old = {position for position, recorded_at in waiting.items() if recorded_at < late}
     return {projection.name: _state(projection, found, end, old) for projection in PROJECTIONS}
+
+
+async def _standing(wiring: Wiring) -> Standing | None:
+    """The log beside its checkpoints; None when the database does not answer."""
+    try:
+        async with wiring.ledger.log.connection() as connection:
+            return await wiring.checkpoints.standing(connection)
+    except _UNREACHABLE:
+        return None
 
 
 async def _waiting(reader: Reader, found: Mapping[str, Checkpoint]) -> dict[int, Any]:

@@ -20,7 +20,6 @@ from api.rating import Opening, OptionProblem, Options
 from api.server import database
 from api.settings import Settings
 from api.usage_file import FileProblem
-from ledger.migrations import migrate
 from ledger.service import Ledger
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="CSV in UTF-8; its first line names the columns.")]
@@ -126,7 +125,6 @@ def _run(file: Path, options: Options, settings: Settings, *, dry_run: bool, sto
         tally = checked
         if not dry_run:
             with database(settings) as conninfo:
-                migrate(conninfo)
                 ledger = Ledger(conninfo, cached_accounts=settings.cached_accounts)
                 work = Import(ledger, options, defaults, stop_on_refusal=stop_on_refusal)
                 tally = asyncio.run(_record(ledger, work, file, checked.rows, showing))

@@ -8,9 +8,9 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
@@ -134,8 +134,9 @@ def revoke_key(conninfo: str, prefix: str) -> bool:
 class KeyRing:
     """The keys that a process knows, by hash."""
 
-    def __init__(self, log: EventLog, admin_key: str | None, rate_limit: int) -> None:
+    def __init__(self, log: EventLog, clock: Callable[[], datetime], admin_key: str | None, rate_limit: int) -> None:
         self._log = log
+        self._clock = clock
         self._keys: dict[bytes, ApiKey] = {}
         self._admin: dict[bytes, ApiKey] = {}
         if admin_key:
@@ -151,7 +152,7 @@ class KeyRing:
         if digest is None:
             raise Problem("unauthenticated", "Send an API key as 'Authorization: Bearer <key>'.")
         key = self._keys.get(digest) or await self._find(digest)
-        if key is None or not key.usable(datetime.now(UTC)):
+        if key is None or not key.usable(self._clock()):
             raise Problem("unauthenticated", "The API key is unknown, expired or revoked.")
         self._used.add(key.prefix)
         if self._rate_limit:
@@ -162,7 +163,7 @@ class KeyRing:
         """Whether a header that was good once is good now, as far as this process knows; no request is counted."""
         digest = _digest(authorization)
         key = self._keys.get(digest) if digest else None
-        return key is not None and key.usable(datetime.now(UTC)) and key.allows(scope)
+        return key is not None and key.usable(self._clock()) and key.allows(scope)
 
     def _count(self, key: ApiKey) -> None:
         rate = self._rates.get(key.prefix)

@@ -1,6 +1,7 @@
 """What Prometheus can ask: counts of commands and refusals, and the state of the committer."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest, multiprocess
@@ -18,6 +19,11 @@ SWEPT = Counter("credit_ledger_swept", "Expiries and hold expiries that the swee
 WAITING = Gauge("credit_ledger_commands_waiting", "Commands that wait for their commit", multiprocess_mode="livesum")
 CACHED = Gauge("credit_ledger_cached_accounts", "Account states in memory", multiprocess_mode="livesum")
 LISTENERS = Gauge("credit_ledger_listeners", "Open streams of events", multiprocess_mode="livesum")
+CLOCK = Gauge(
+    "credit_ledger_clock_refused_seconds",
+    "Seconds by which the machine's clock is ahead and is not followed; 0 while it is",
+    multiprocess_mode="mostrecent",
+)
 POSITION = Gauge("credit_ledger_position", "The newest position of the log", multiprocess_mode="max")
 BEHIND = Gauge(
     "credit_ledger_projection_behind",
@@ -29,6 +35,15 @@ STOPPED = Gauge(
     "credit_ledger_projection_stopped",
     "1 when a projection met an event that it cannot apply",
     ["projection"],
+    multiprocess_mode="mostrecent",
+)
+CHECKPOINT = Gauge("credit_ledger_checkpoint_size", "Events in the newest checkpoint", multiprocess_mode="mostrecent")
+CHECKPOINT_AGE = Gauge(
+    "credit_ledger_checkpoint_age_seconds", "Seconds since a checkpoint was signed", multiprocess_mode="mostrecent"
+)
+CHECKPOINT_PROBLEM = Gauge(
+    "credit_ledger_checkpoint_problem",
+    "1 when no checkpoint is signed, or when the log is not what the newest one says",
     multiprocess_mode="mostrecent",
 )
 
@@ -46,6 +61,14 @@ def count_command(operation: str, status: int) -> None:
 def count_refusal(code: str) -> None:
     """One more refused command."""
     REFUSALS.labels(code).inc()
+
+
+def show_checkpoints(size: int, signed_at: datetime | None, problem: str | None, now: datetime) -> None:
+    """How the checkpoints stand."""
+    CHECKPOINT.set(size)
+    if signed_at is not None:
+        CHECKPOINT_AGE.set(max(0.0, (now - signed_at).total_seconds()))
+    CHECKPOINT_PROBLEM.set(problem is not None)
 
 
 def exposition(*, processes: bool) -> bytes:

@@ -25,6 +25,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "deduction_not_found": (404, "There is no such deduction"),
     "hold_not_found": (404, "There is no such hold"),
     "payment_not_found": (404, "There is no such payment"),
+    "event_not_found": (404, "The account has no such event"),
     "receipt_not_found": (404, "The key has not been used"),
     "method_not_allowed": (405, "This address does not take this method"),
     "account_exists_with_different_body": (409, "The account exists"),
@@ -55,6 +56,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "internal_error": (500, "Something is wrong in the ledger"),
     "overloaded": (503, "The ledger is busy"),
     "unavailable": (503, "The database cannot be reached"),
+    "storage_full": (503, "The database has no room left"),
     "projection_unavailable": (503, "A projection is being built"),
 }
 """code -> status and title."""

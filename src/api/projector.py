@@ -1,10 +1,10 @@
-"""The projector: the process beside the workers that moves the projections, so that commands never wait for them.
+"""The projector: the process beside the workers that moves the projections and signs checkpoints, so that commands
+never wait for either.
 
 `serve` starts one. Any number may run on one database, on any machine: one works, the others wait.
 """
 
 import asyncio
-import ctypes
 import logging
 import os
 import signal
@@ -14,17 +14,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from api.checkpoints import custody
 from api.garbage import settle_garbage
+from api.parent import end_with
 from api.settings import LOG_FORMAT, Settings, load_settings
 from ledger.feed import Feed
 from ledger.news import News
+from ledger.proof.checkpointer import Checkpointer
 from ledger.store.log import EventLog
 from projections.runner import Runner
 from projections.upgrade import Upgrades
 from projections.watch import Watch
 
-_PR_SET_PDEATHSIG = 1
-"""See prctl(2)."""
 _BEHIND_COMMANDS = 5
 """Where the machine is busy, whoever waits for an answer comes first."""
 _RESTART = 0.5
@@ -33,17 +34,27 @@ _log = logging.getLogger("credit_ledger.projector")
 
 
 async def project(settings: Settings) -> None:
-    """Move the projections until cancelled."""
+    """Move the projections, and sign checkpoints, until cancelled."""
     assert settings.database_url is not None, "whoever starts this names the database"
     conninfo = settings.database_url.get_secret_value()
     log = EventLog(conninfo, readers=4)
     await log.open()
     try:
+        async with log.connection() as connection:
+            keys = await custody(connection, settings)
         async with News(conninfo).listening() as news, asyncio.TaskGroup() as tasks:
             runner = Runner(conninfo, Feed(log), news)
             tasks.create_task(runner.run())
             tasks.create_task(Upgrades(conninfo, log, lambda: runner.leads).run())
             tasks.create_task(Watch(conninfo).run())
+            signs = Checkpointer(
+                log,
+                keys,
+                lambda: runner.leads,
+                seconds=settings.checkpoint_seconds,
+                events=settings.checkpoint_events,
+            )
+            tasks.create_task(signs.run())
     finally:
         await log.close()
 
@@ -64,7 +75,8 @@ def projecting() -> Iterator[None]:
 def _guard(stopping: threading.Event) -> None:
     while not stopping.is_set():
         # A session of its own: Ctrl-C in a terminal is for the parent, which then stops this one.
-        process = subprocess.Popen([sys.executable, "-m", "api.projector"], start_new_session=True)
+        command = [sys.executable, "-m", "api.projector", str(os.getpid())]
+        process = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - our own module
         while process.poll() is None and not stopping.wait(_RESTART):
             pass
         if not stopping.is_set():
@@ -78,9 +90,9 @@ def _guard(stopping: threading.Event) -> None:
 
 
 def main() -> None:
-    """The projector process; SIGTERM or SIGINT ends it, and so does the end of its parent (on Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    """The projector process; SIGTERM or SIGINT ends it, and so does the end of the parent that its argument names."""
+    if len(sys.argv) > 1:
+        end_with(int(sys.argv[1]), signal.SIGTERM)
     os.nice(_BEHIND_COMMANDS)
     settings = load_settings()
     logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)

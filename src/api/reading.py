@@ -33,7 +33,12 @@ Types = Annotated[str, Field(json_schema_extra={"pattern": f"^{_TYPE}(,{_TYPE})*
 
 
 class _At(Parameters):
-    at: Time | None = Field(None, description="a past instant with its offset; default: now")
+    at: Time | None = Field(
+        None, description="an instant with its offset, in the past unless `known_at` is given; default: now"
+    )
+    known_at: Time | None = Field(
+        None, description="count only what was recorded by this past instant; alone, it is `at` too; default: now"
+    )
 
 
 class _StreamPage(Parameters):
@@ -52,14 +57,19 @@ class _LogPage(Parameters):
     response_model=BalanceAnswer,
     responses=problems(401, 403, 404, 422, 429, 500, 503),
     tags=["queries"],
-    summary="The balance now, never stale, or at a past instant",
+    summary="The balance now, never stale, or at an instant, as it was known at another",
 )
 async def balance(request: Request, account_id: AccountId, query: Annotated[_At, Query()]) -> Response:
-    """From the truth: what has expired is gone, whether it was recorded or not. Scope `ledger:read`."""
+    """From the truth: what has expired is gone, whether it was recorded or not. Scope `ledger:read`.
+
+    With `known_at` before `at`, what one expected then: the balance at `at` if nothing but time had happened since.
+    """
     ledger = await authorized(request, "ledger:read")
-    if query.at is not None and query.at > ledger.clock():
-        raise invalid("at", "must not be in the future")
-    found = await ledger.account_at(account_id, query.at)
+    now = ledger.clock()
+    for name, moment in (("at", None if query.known_at else query.at), ("known_at", query.known_at)):
+        if moment is not None and moment > now:
+            raise invalid(name, "must not be in the future")
+    found = await ledger.account_at(account_id, query.at, query.known_at)
     if found is None:
         raise AccountNotFound(account_id)
     return json_response(balance_answer(found), headers={"etag": f'"{found.head.version}"'})

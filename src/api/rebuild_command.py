@@ -12,7 +12,6 @@ from api.progress import showing_progress
 from api.server import database
 from api.settings import Settings
 from ledger.feed import Feed
-from ledger.migrations import migrate
 from ledger.store.log import EventLog
 from projections.builds import Connection, Moved, prepare
 from projections.catalog import BY_NAME, PROJECTIONS
@@ -37,7 +36,6 @@ def add_rebuild(app: typer.Typer, load_settings: Callable[[], Settings]) -> None
         projections = _named(names or [])
         say = _silent if json else _print
         with _explained(), database(load_settings()) as conninfo:
-            migrate(conninfo)
             prepare(conninfo)
             outcomes = asyncio.run(_rebuild_all(conninfo, projections, say))
         if json:

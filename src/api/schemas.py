@@ -193,7 +193,8 @@ class BalanceAnswer(Balance):
     """A balance from the truth; `grants` are the open lots in burn order."""
 
     account_id: str
-    as_of: datetime
+    as_of: datetime = Field(description="the moment that it is the balance of")
+    known_at: datetime = Field(description="only what was recorded by then counts")
     version: int
     position: int
     standing: Literal["active", "frozen", "closed"]
@@ -256,9 +257,38 @@ class ProjectionState(Shape):
     rebuilt_to: int | None = None
 
 
+class ClockState(Shape):
+    """Whether the service goes by the machine's clock. One that was set is not followed."""
+
+    machine_followed: bool
+    machine_ahead_seconds: int = Field(description="0 while it is followed")
+
+
+class CheckpointsState(Shape):
+    """The log beside its newest signed checkpoint."""
+
+    holds: bool | None = Field(description="whether the log begins with what it says; null when there is none")
+    size: int | None = Field(description="how many events it has")
+    position: int = Field(description="the end of the log")
+    signed_at: datetime | None = Field(description="when a checkpoint was last signed, by any service")
+    problem: str | None = Field(description="why none is signed, or what of the log is not as it says")
+
+
+class Role(Shape):
+    """Who is connected to the database, and what he could do more than append and read: a warning."""
+
+    session_user: str
+    current_user: str
+    append_only: bool
+    could: list[str]
+
+
 class Health(Shape):
     """Whether it is well."""
 
     status: Literal["ok", "unavailable"]
     checks: dict[str, bool] | None = None
+    role: Role | None = None
+    clock: ClockState | None = None
     projections: dict[str, ProjectionState] | None = None
+    checkpoints: CheckpointsState | None = None

@@ -52,12 +52,17 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         default_factory=default_data_dir,
         validate_default=True,
-        description="the folder that holds the embedded database",
+        description="the folder that holds the embedded database and the key that signs checkpoints",
     )
     database_url: SecretStr | None = Field(
         None,
         description="the PostgreSQL to use, postgresql://user:password@host:port/database; "
         "without it the service starts its own",
+    )
+    owner_url: SecretStr | None = Field(
+        None,
+        description="the same database for the owner of its tables, who alone migrates it: "
+        "`CREDIT_LEDGER_DATABASE_URL` may then name a login that only appends and reads",
     )
     admin_key: SecretStr | None = Field(
         None,
@@ -78,18 +83,37 @@ class Settings(BaseSettings):
         1.0, ge=0.01, le=86_400, description="seconds between two looks for what has expired"
     )
     sweep_rate: int = Field(200, ge=1, le=1_000_000, description="accounts a second that the sweeper may write to")
+    checkpoint_dir: Path | None = Field(
+        None, description="the folder of signed checkpoints; without it, `checkpoints` in the data directory"
+    )
+    checkpoint_seconds: float = Field(
+        10.0, ge=0.1, le=86_400, description="seconds between two checkpoints, while there is something new"
+    )
+    checkpoint_events: int = Field(
+        10_000, ge=1, le=1_000_000_000, description="new events after which a checkpoint comes sooner"
+    )
     log_level: LogLevel = Field("info", description="the least severe message that is logged")
 
-    @field_validator("data_dir")
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of signed checkpoints."""
+        return self.checkpoint_dir or self.data_dir / "checkpoints"
+
+    @property
+    def signing(self) -> Path:
+        """The folder of the keys that sign checkpoints."""
+        return self.data_dir / "signing"
+
+    @field_validator("data_dir", "checkpoint_dir")
     @classmethod
-    def _absolute(cls, folder: Path) -> Path:
+    def _absolute(cls, folder: Path | None) -> Path | None:
         """The same folder whatever happens to the current directory later."""
         try:
-            return folder.expanduser().absolute()
+            return folder and folder.expanduser().absolute()
         except RuntimeError as error:  # `~` of a user who has no home
             raise ValueError from error
 
-    @field_validator("database_url")
+    @field_validator("database_url", "owner_url")
     @classmethod
     def _names_a_postgres(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not _is_postgres_url(url.get_secret_value()):

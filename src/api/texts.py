@@ -4,12 +4,14 @@ A text whose key was destroyed is null. Rows without tokens cost nothing: then n
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
+from ledger.feed import Logged
 from ledger.service import Ledger
-from ledger.store.log import StoredRow
+from ledger.store.log import EventLog, StoredRow
 from ledger.store.sealing import unseal
 from ledger.texts import SEALED
 
@@ -20,13 +22,13 @@ _TOKEN = f'"{SEALED}'.encode()
 async def with_descriptions(ledger: Ledger, account_id: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows of one account with their descriptions as they were written."""
     sealed = any((row["description"] or "").startswith(SEALED) for row in rows)
-    key = (await _keys(ledger, [account_id])).get(account_id) if sealed else None
+    key = (await _keys(ledger.log, [account_id])).get(account_id) if sealed else None
     return [row | {"description": unseal(key, account_id, row["description"])} for row in rows]
 
 
 async def readable_data(ledger: Ledger, rows: Sequence[StoredRow]) -> list[dict[str, Any]]:
     """The states of some events, read, with their texts as they were written; `erased` names those that are gone."""
-    keys = await _keys(ledger, {row.account_id for row in rows if _TOKEN in row.state})
+    keys = await _keys(ledger.log, {row.account_id for row in rows if _TOKEN in row.state})
     return [_readable(row, keys.get(row.account_id)) for row in rows]
 
 
@@ -43,8 +45,28 @@ def _readable(row: StoredRow, key: bytes | None) -> dict[str, Any]:
     return state | {"erased": erased} if erased else state
 
 
-async def _keys(ledger: Ledger, accounts: Collection[str]) -> dict[str, bytes]:
+async def readable_events(log: EventLog, events: Sequence[Logged]) -> list[Logged]:
+    """Events with their descriptions and reasons as they were written."""
+    tokens = [_tokens(one) for one in events]
+    keys = await _keys(log, {one.account_id for one, found in zip(events, tokens, strict=True) if found})
+    return [
+        _opened(one, found, keys.get(one.account_id)) if found else one
+        for one, found in zip(events, tokens, strict=True)
+    ]
+
+
+def _tokens(logged: Logged) -> dict[str, str]:
+    said = {name: getattr(logged.event, name, None) or "" for name in ("description", "reason")}
+    return {name: text for name, text in said.items() if text.startswith(SEALED)}
+
+
+def _opened(logged: Logged, tokens: dict[str, str], key: bytes | None) -> Logged:
+    texts: dict[str, Any] = {name: unseal(key, logged.account_id, token) for name, token in tokens.items()}
+    return logged._replace(event=replace(logged.event, **texts))
+
+
+async def _keys(log: EventLog, accounts: Collection[str]) -> dict[str, bytes]:
     if not accounts:
         return {}
-    async with ledger.log.reader() as reader:
+    async with log.reader() as reader:
         return await reader.text_keys(accounts)

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
+from api.checkpoints import Checkpoints
 from api.door import Door
 from api.follower import Follower
 from api.keys import KeyRing
+from ledger.clock import GuardedClock
+from ledger.privileges import PrivilegeWatch
 from ledger.service import Ledger
 from projections.views import Views
 
@@ -14,9 +17,13 @@ class Wiring:
     """The parts, put together in app.py."""
 
     ledger: Ledger
+    clock: GuardedClock
+    """The ledger's."""
     keys: KeyRing
     door: Door
     views: Views
     follower: Follower
+    checkpoints: Checkpoints
+    privileges: PrivilegeWatch
     processes: bool
     """Whether several worker processes serve together."""

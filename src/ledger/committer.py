@@ -66,11 +66,13 @@ class Committer:
         self._loads = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._lifeline = Lifeline(log)
+        self.broken = asyncio.Event()
+        """Set when a mistake of this program has ended the work here: nothing is taken in any more."""
 
     async def start(self) -> None:
         """Connect and begin to commit. Raises psycopg.OperationalError when the database cannot be reached."""
         await self._lifeline.connect()
-        self.intake.available = True
+        self.intake.trouble = None
         self._spawn(self._commit_loop())
         self._spawn(self._load_loop())
 
@@ -81,7 +83,7 @@ class Committer:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if not drained:
-            self._abandon()
+            self._abandon(self.intake.trouble or Unavailable)
         await self._lifeline.close()
 
     def submit(self, submission: Submission) -> asyncio.Future[Outcome]:
@@ -109,7 +111,14 @@ class Committer:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.critical("the committer is broken and takes nothing in any more", exc_info=error)
+            self._abandon(Unavailable)
+            self.broken.set()
 
     def _open_desk(self, account_id: str) -> Desk:
         desk = self._desks.open(account_id)
@@ -189,6 +198,7 @@ class Committer:
             _log.exception("a batch of %d commands could not be appended", len(batch.submissions))
             self._drop(batch.submissions, error)
         else:
+            self._lifeline.well()
             self._settle(batch, appended)
             self._tell()
 
@@ -198,6 +208,7 @@ class Committer:
             return
         try:
             await self._slow_lane.commit(self._lifeline.writer, units)
+            self._lifeline.well()
             self._tell()
         except LOST as error:
             await self._renew(error)
@@ -340,12 +351,12 @@ class Committer:
 
     async def _renew(self, error: BaseException) -> None:
         await self._lifeline.renew(error, self._abandon)
-        self.intake.available = True
+        self.intake.trouble = None
         self._work.set()
 
-    def _abandon(self) -> None:
+    def _abandon(self, trouble: type[Unavailable]) -> None:
         """Answer everyone who waits that the outcome is not known, and begin with clean desks."""
-        self.intake.available = False
+        self.intake.trouble = trouble
         submissions: list[Submission] = []
         for desk in self._desks:
             submissions += desk.waiting
@@ -357,8 +368,8 @@ class Committer:
         self._unloaded.clear()
         self._desks.clear()
         for submission in submissions:
-            self.intake.fail(submission, Unavailable())
-        self.intake.fail_units(units, Unavailable())
+            self.intake.fail(submission, trouble())
+        self.intake.fail_units(units, trouble())
 
 
 def _give_key_back(desk: Desk, submission: Submission) -> None:

@@ -65,7 +65,7 @@ class Deliberation:
         if unit.atomic is None:
             self._decide(unit.submissions[0])
             return
-        before = tuple(map(dict, (self._accounts, self._keys, self._recent, self._leaders, self.follows)))
+        before = dict(self._accounts), dict(self._keys), dict(self._recent), dict(self._leaders), dict(self.follows)
         count = len(self.decided)
         for index, submission in enumerate(unit.submissions):
             self._decide(submission)

@@ -30,7 +30,7 @@ class UnreadableEvent(Exception):
 
 
 class Feed:
-    """Reads an open log."""
+    """Reads an open log. What it hands out stays: no failover takes it back."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
@@ -43,22 +43,32 @@ class Feed:
     async def rows(self, after: int, upto: int, limit: int) -> list[StoredRow]:
         """A page of what is stored at positions above `after` and up to `upto`."""
         async with self._log.reader() as reader:
-            return await reader.log(after, limit, None, upto)
+            return await self._log.for_good(reader, await reader.log(after, limit, None, upto))
 
     async def records(self, after: int, upto: int, limit: int) -> list[Record]:
         """The same, every column: what proofs and exports are made of."""
         async with self._log.reader() as reader:
-            return await reader.records(after, upto, limit)
+            return await self._log.for_good(reader, await reader.records(after, upto, limit))
 
     async def records_of(self, account_id: str, after: int, limit: int) -> list[Record]:
         """A page of one account's events at versions above `after`, every column."""
         async with self._log.reader() as reader:
-            return await reader.records_of(account_id, after, limit)
+            return await self._log.for_good(reader, await reader.records_of(account_id, after, limit))
 
     async def stream(self, account_id: str, after: int, limit: int) -> list[StoredRow]:
         """A page of what is stored of one account at versions above `after`."""
         async with self._log.reader() as reader:
-            return await reader.stream(account_id, after, limit)
+            return await self._log.for_good(reader, await reader.stream(account_id, after, limit))
+
+    async def accounts(self, after: str, limit: int) -> list[str]:
+        """The accounts above one, in the order of their ids; the first ones are above an empty id."""
+        async with self._log.reader() as reader:
+            return await reader.accounts(after, limit)
+
+    async def about(self, account_id: str, subjects: Sequence[str], upto: int) -> list[StoredRow]:
+        """What is stored of one account, up to a version, that made some things or is about them."""
+        async with self._log.reader() as reader:
+            return await reader.about(account_id, subjects, upto)
 
     async def version_at(self, account_id: str, position: int) -> int | None:
         """The version that an account had at a position, 0 before its first event; None when there is no account."""

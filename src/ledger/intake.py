@@ -15,14 +15,21 @@ class Intake:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self.waiting = 0
-        self.available = False
-        """Whether the database was there when it was last needed."""
+        self.trouble: type[Unavailable] | None = Unavailable
+        """Why nothing is let in; None while the database is there."""
         self._closing = False
         self._drained = asyncio.Event()
 
+    @property
+    def available(self) -> bool:
+        """Whether the database was there when it was last needed."""
+        return self.trouble is None
+
     def admit(self, count: int) -> None:
         """Let some commands in. Raises Unavailable, or Overloaded when too many are waiting already."""
-        if not self.available or self._closing:
+        if self.trouble is not None:
+            raise self.trouble  # a new one each time: an exception remembers every place that it was raised in
+        if self._closing:
             raise Unavailable
         if self.waiting + count > self._limit:
             raise Overloaded

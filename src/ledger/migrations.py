@@ -10,9 +10,12 @@ from importlib.resources import files
 
 import psycopg
 
+from ledger.queries import queries
+
 COMPONENTS = (("ledger", "ledger.store"), ("api", "api"), ("projections", "projections"))
 """Owners of tables, in the order in which they are migrated, and the packages that have their `sql` folders."""
 
+_TREE = queries("ledger.store", "tree.sql")
 _NUMBERED = re.compile(r"(\d{4})_\w+\.sql")
 
 _PREPARE = """
@@ -65,14 +68,28 @@ def known_migrations() -> list[Migration]:
 def migrate(conninfo: str) -> list[str]:
     """Apply what is missing, in one transaction, and return the names of what was applied.
 
-    Safe to run from several processes at once. Raises MigrationError for a server before PostgreSQL 15 and for a
-    migration that was changed after it was applied.
+    Safe to run from several processes at once. Raises MigrationError for a server before PostgreSQL 15, for a migration
+    that was changed after it was applied, and when one is missing that this login may not apply.
     """
     with psycopg.connect(conninfo) as connection:
         if connection.info.server_version < OLDEST_SERVER:
             raise MigrationError(f"PostgreSQL 15 or later is needed; this is {connection.info.server_version}")
-        if pending_migrations(connection) == []:
-            return []  # nothing to do, and no right to create anything is needed to see it
+        login = connection.info.user
+        try:
+            if pending_migrations(connection) == []:
+                return []  # nothing to do, and no right to create anything is needed to see it
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise MigrationError(f"{login} may not read the ledger: {error.diag.message_primary}") from error
+    try:
+        return _apply_pending(conninfo)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise MigrationError(
+            f"the database needs migrations that {login} may not apply ({error.diag.message_primary}): "
+            "run `credit-ledger migrate` as the owner of its tables"
+        ) from error
+
+
+def _apply_pending(conninfo: str) -> list[str]:
     with psycopg.connect(conninfo) as connection:
         connection.execute(_LOCK)
         connection.execute(_PREPARE)
@@ -81,6 +98,20 @@ def migrate(conninfo: str) -> list[str]:
             connection.execute(migration.sql.encode())
             connection.execute(_REMEMBER, (migration.component, migration.name, migration.checksum))
     return [f"{migration.component}/{migration.name}" for migration in pending]
+
+
+def ledger_id(conninfo: str) -> str | None:
+    """Which ledger a database holds; None when it holds none. Raises MigrationError when this login may not see it."""
+    with psycopg.connect(conninfo) as connection:
+        try:
+            row = connection.execute(_TREE["ledger_id"]).fetchone()
+        except psycopg.errors.UndefinedTable:
+            return None
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise MigrationError(
+                f"{connection.info.user} may not read the ledger: {error.diag.message_primary}"
+            ) from error
+    return row[0] if row else None
 
 
 def pending_migrations(connection: psycopg.Connection) -> list[Migration] | None:

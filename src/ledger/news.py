@@ -32,14 +32,20 @@ class Herald:
     def __init__(self, log: EventLog) -> None:
         self._log = log
         self._something = asyncio.Event()
+        self._ended = False
 
     def tell(self) -> None:
         """Something was committed. It costs nothing to say so often."""
         self._something.set()
 
+    def end(self) -> None:
+        """Nothing will be committed any more."""
+        self._ended = True
+        self._something.set()
+
     async def keep(self) -> None:
-        """Send hints until cancelled; one that cannot be sent is left to the followers' own looks."""
-        while True:
+        """Send hints, a last one after the end; one that cannot be sent is left to the followers' own looks."""
+        while not self._ended:
             await self._something.wait()
             self._something.clear()
             with suppress(psycopg.Error, PoolTimeout, OSError):

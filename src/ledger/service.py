@@ -3,33 +3,38 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from ledger.account import Account
 from ledger.cache import StateCache
+from ledger.clock import Guard, GuardedClock
 from ledger.committer import Committer
 from ledger.deliberation import Deliberation
+from ledger.feed import Feed
 from ledger.news import Herald
 from ledger.receipts import receipt_name
 from ledger.settle import settle
 from ledger.snapshots import Snapshots
 from ledger.store.log import EventLog, Executed, Head, StoredRow
-from ledger.store.tips import account_of
+from ledger.store.tips import account_of, hash_of
+from ledger.story.retelling import Retold, retell_one
 from ledger.submissions import Outcome, Recorded, Submission, Unit
 
-
-def utc_now() -> datetime:
-    """The one clock."""
-    return datetime.now(UTC)
+_LAST_WORD = 1.0
+"""Seconds that the last hint may take."""
 
 
 class AccountAt(NamedTuple):
-    """An account at a moment: what time had taken by then is taken, whether recorded or not."""
+    """An account at a moment: what time had taken by then is taken, whether recorded or not.
+
+    Only what was recorded by `known_at` counts; `head` is the last event of that which the moment knows of.
+    """
 
     account: Account
     head: Head
     as_of: datetime
+    known_at: datetime
 
 
 class Ledger:
@@ -39,12 +44,12 @@ class Ledger:
         self,
         conninfo: str,
         *,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Callable[[], datetime] | None = None,
         cached_accounts: int = 100_000,
         queue_limit: int = 20_000,
     ) -> None:
         self.log = EventLog(conninfo)
-        self.clock = clock
+        self.clock = clock = clock or GuardedClock()
         self.cache = StateCache(cached_accounts)
         self.news = Herald(self.log)
         self._snapshots = Snapshots(self.log)
@@ -56,12 +61,17 @@ class Ledger:
     async def running(self) -> AsyncIterator["Ledger"]:
         """Open the log and commit until the block ends; what is in flight then is finished."""
         await self.log.open()
-        beside = [asyncio.create_task(work) for work in (self._snapshots.keep(), self.news.keep())]
+        hints = asyncio.create_task(self.news.keep())
+        beside = [hints, asyncio.create_task(self._snapshots.keep())]
+        if isinstance(self.clock, GuardedClock):
+            beside.append(asyncio.create_task(Guard(self.clock, self.log.witness).keep()))
         try:
             await self.committer.start()
             yield self
         finally:
             await self.committer.stop()
+            self.news.end()
+            await asyncio.wait([hints], timeout=_LAST_WORD)
             for task in beside:
                 task.cancel()
             await self._snapshots.write()
@@ -96,23 +106,46 @@ class Ledger:
             outcomes.setdefault(follower, outcomes[leader])
         return [outcomes[submission] for submission in submissions]
 
-    async def account_at(self, account_id: str, at: datetime | None = None) -> AccountAt | None:
-        """An account now, or as it was at a past moment; None when it did not exist then."""
+    async def account_at(
+        self, account_id: str, at: datetime | None = None, known_at: datetime | None = None
+    ) -> AccountAt | None:
+        """An account now, or at a moment as it was known at another; None when there was nothing to know of it.
+
+        Without `known_at`, with all that is known now; with it alone, at that very moment. Nothing is recorded about
+        a moment before it but what time takes, and that is taken whether recorded or not. So what counts is recorded
+        by both moments. See docs/adr/0022-known-at.md.
+        """
+        now = self.clock()
+        at = at or known_at
         async with self.log.reader() as reader:
             if at is None:
-                now = self.clock()
                 head = await reader.head(account_id)
-                account = account_of(self.cache.get(account_id))
-                if head is not None and (account is None or account.version != head.version):
+                tip = self.cache.get(account_id)
+                account = account_of(tip)
+                if head is not None and hash_of(tip) != head.hash:  # by hash: a failover can make another history
                     account = await reader.load_at(account_id, head.version)
             else:
-                now = at
-                head = await reader.head_at(account_id, at)
+                head = await reader.head_at(account_id, min(at, known_at or at))
                 account = await reader.load_at(account_id, head.version) if head else None
         if head is None or account is None:
             return None
-        moment = max(now, account.recorded_at)
-        return AccountAt(settle(account, moment)[1], head, moment)
+        moment = max(at or now, account.recorded_at)
+        return AccountAt(settle(account, moment)[1], head, moment, known_at or (now if at else moment))
+
+    async def explained(self, account_id: str, version: int | None = None) -> Retold | None:
+        """One event of an account, by default the newest, explained; None when the account has no such event.
+
+        The account before it comes from a snapshot where there is one: see retelling.py for what trusts none.
+        """
+        async with self.log.reader() as reader:
+            if version is None:
+                head = await reader.head(account_id)
+                version = head.version if head else 0
+            rows = await reader.stream(account_id, version - 1, 1) if version else []
+            if not rows or rows[0].version != version:
+                return None
+            before = await reader.load_at(account_id, version - 1) if version > 1 else None
+        return await retell_one(Feed(self.log), before, rows[0])
 
     async def executed(self, account_id: str, operation: str, key: str) -> Executed | None:
         """The command that used a key; None when the key is unused."""
@@ -123,9 +156,9 @@ class Ledger:
     async def stream(self, account_id: str, after: int, limit: int) -> list[StoredRow]:
         """One page of an account's events as stored."""
         async with self.log.reader() as reader:
-            return await reader.stream(account_id, after, limit)
+            return await self.log.for_good(reader, await reader.stream(account_id, after, limit))
 
     async def events(self, after: int, limit: int, types: Sequence[str] | None) -> list[StoredRow]:
         """One page of the whole log as stored."""
         async with self.log.reader() as reader:
-            return await reader.log(after, limit, types)
+            return await self.log.for_good(reader, await reader.log(after, limit, types))

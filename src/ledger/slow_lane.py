@@ -90,7 +90,7 @@ class SlowLane:
         return units
 
     async def commit(self, writer: Writer, units: list[Unit]) -> None:
-        """Decide, append and answer units. They are back in the lane when the connection is lost or the task ended."""
+        """Decide, append and answer units; with the connection lost or the task cancelled, put them back."""
         submissions = [submission for unit in units for submission in unit.submissions]
         known = {desk.account_id: desk.committed for desk in _desks_of(units)}
         try:

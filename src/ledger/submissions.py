@@ -26,6 +26,10 @@ class Unavailable(Exception):
     """The database cannot be reached, so the outcome is not known; try again with the same key."""
 
 
+class NoRoom(Unavailable):
+    """The database has no room left to record anything; make room, then try again with the same key."""
+
+
 class Recorded(NamedTuple):
     """A command that is in the log: its events, and the version and position of the last one.
 

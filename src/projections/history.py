@@ -66,7 +66,7 @@ class Row(NamedTuple):
 
 def gather(facts: Sequence[Fact]) -> list[Write]:
     """All entries of a batch."""
-    rows = [row for fact in facts if fact.changes for row in _entries(fact)]
+    rows = [row for fact in facts if fact.changes for row in entries_of(fact)]
     if not rows:
         return []
     columns: Any = dict(zip(Row._fields, zip(*rows, strict=True), strict=True))
@@ -78,7 +78,8 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
 _OTHERS = {"sequence", "subscription", "permanent", "balance", "recorded_at"}
 
 
-def _entries(fact: Fact) -> Iterator[Row]:
+def entries_of(fact: Fact) -> Iterator[Row]:
+    """The entries of an event that changes its account's balance."""
     _, account_id, version, event, _, changes = fact
     said: tuple[Any, ...] = _said(event)
     balance, recorded_at, number = event.balance.total, event.recorded_at, version * PARTS

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -18,6 +19,7 @@ from ledger.migrations import migrate
 from ledger.queries import queries
 from tests.api.conftest import under_contract
 from tests.api.stage import Ask, asks, balance, eventually, fresh, payment, refused, staged, version
+from tests.postgres import owner
 from tests.service import Service, running_service
 
 LARGEST = 2**53 - 1
@@ -44,7 +46,7 @@ TABLE: dict[int, set[str]] = {
 """The table of the HTTP contract in the design."""
 
 MORE: dict[int, set[str]] = {
-    404: {"not_found", "receipt_not_found"},
+    404: {"not_found", "event_not_found", "receipt_not_found"},
     405: {"method_not_allowed"},
     409: {"payment_already_recorded", "refund_already_recorded", "not_yet_visible"},
     415: {"unsupported_media_type"},
@@ -53,7 +55,7 @@ MORE: dict[int, set[str]] = {
         *("open_lots_limit_exceeded", "open_holds_limit_exceeded", "draws_limit_exceeded", "reversals_limit_exceeded"),
     },
     500: {"internal_error"},
-    503: {"unavailable", "projection_unavailable"},
+    503: {"unavailable", "storage_full", "projection_unavailable"},
 }
 """What the table is silent about."""
 
@@ -186,6 +188,7 @@ REQUESTS: dict[str, Produce] = {
     "deduction_not_found": one("reverse", deduction_id="ded_5"),
     "hold_not_found": one("release", hold_id="hld_4"),
     "payment_not_found": one("payment_refund", payment_id="pay-404"),
+    "event_not_found": lambda service, account: service.get(f"/v1/accounts/{account}/explain", version=999),
     "receipt_not_found": get("/v1/accounts/{}/receipts/deduct/unused"),
     "method_not_allowed": get("/v1/accounts/{}/deductions"),
     "account_exists_with_different_body": lambda service, account: Ask("open", account, {"account_id": account}).post(
@@ -270,13 +273,10 @@ def too_many_commands(conninfo: str, folder: Path) -> httpx.Response:
 
 
 def broken_database(conninfo: str, folder: Path) -> httpx.Response:
-    with running_service(conninfo, folder) as service, psycopg.connect(conninfo, autocommit=True) as other:
+    with running_service(conninfo, folder) as service, psycopg.connect(owner(conninfo), autocommit=True) as other:
         under_contract(service)
         account = service.open_account(permanent=10)
-        other.execute(
-            "CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'disk on fire'; END $$;"
-            "CREATE TRIGGER fault BEFORE INSERT ON ledger.events FOR EACH ROW EXECUTE FUNCTION fault()"
-        )
+        break_appends(other, "RAISE 'disk on fire'")
         ask = Ask("deduct", account, {"amount": 1, "task_id": "t"})
         answer = ask.post(service)
         assert "fire" not in answer.text  # what is wrong inside is for the log
@@ -287,6 +287,14 @@ def broken_database(conninfo: str, folder: Path) -> httpx.Response:
         assert ask.post(service).status_code == 201
         assert balance(service, account)["total"] == 9
     return answer
+
+
+def break_appends(connection: psycopg.Connection[Any], what: str) -> None:
+    """Let every event that is to be recorded meet a fault."""
+    connection.execute(
+        f"CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {what}; END $$;"
+        "CREATE TRIGGER fault BEFORE INSERT ON ledger.events FOR EACH ROW EXECUTE FUNCTION fault()".encode()
+    )
 
 
 def lost_database(_: str, folder: Path) -> httpx.Response:
@@ -314,6 +322,22 @@ def lost_database(_: str, folder: Path) -> httpx.Response:
             assert Ask("deduct", account, {"amount": 1}).post(service, "lost").json()["balance_after"] == 94
             assert (balance(service, account)["total"], version(service, account)) == (94, 8)
     return answers[0]
+
+
+def full_disk(database: str, folder: Path) -> httpx.Response:
+    """Nothing can be written for want of room; questions are answered, and with room again everything is."""
+    with running_service(database, folder) as service, psycopg.connect(database, autocommit=True) as other:
+        under_contract(service)
+        account = service.open_account(permanent=10)
+        break_appends(other, "RAISE disk_full")
+        ask = Ask("deduct", account, {"amount": 1})
+        answer = ask.post(service, "k")  # kept for a while, in case there soon is room
+        assert answer.headers["retry-after"] == "5"
+        assert balance(service, account)["total"] == 10
+        other.execute("DROP TRIGGER fault ON ledger.events")
+        eventually(lambda: ask.post(service, "k").status_code == 201)
+        assert balance(service, account)["total"] == 9
+    return answer
 
 
 def everything_asked(service: Service, account: str) -> list[Callable[[], httpx.Response]]:
@@ -349,7 +373,8 @@ def no_projection(database: str, folder: Path) -> httpx.Response:
         assert answer.headers["retry-after"] == "5"
         assert service.get(f"/v1/accounts/{account}/grants").status_code == 200
         assert balance(service, account)["total"] == 10
-        assert service.get("/readyz").json()["checks"] == {"committer": True, "database": True, "projections": False}
+        checks = service.get("/readyz").json()["checks"]
+        assert checks == {"checkpoints": True, "committer": True, "database": True, "projections": False}
         other.close()
         service.wait_until_ready()
         assert service.get(f"/v1/accounts/{account}/history").json()["entries"][0]["balance_after"] == 10
@@ -361,6 +386,7 @@ FAULTS: dict[str, Callable[[str, Path], httpx.Response]] = {
     "overloaded": too_many_commands,
     "internal_error": broken_database,
     "unavailable": lost_database,
+    "storage_full": full_disk,
     "projection_unavailable": no_projection,
 }
 

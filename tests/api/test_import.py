@@ -26,6 +26,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from api.server import as_url
+from tests.postgres import owner
 from tests.service import Service
 from tests.trace import ACCOUNTS, PRICE, expected, make_trace, real_trace
 
@@ -280,7 +281,7 @@ def end_connections(conninfo: str, run: Run) -> Iterator[int]:
     name = conninfo_to_dict(conninfo)["dbname"]
     end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = %s"
     pause = 0.02
-    with psycopg.connect(make_conninfo(conninfo, dbname="postgres"), autocommit=True) as connection:
+    with psycopg.connect(make_conninfo(owner(conninfo), dbname="postgres"), autocommit=True) as connection:
         while not run.over():
             row = connection.execute(end, [name]).fetchone()
             yield row[0] if row else 0

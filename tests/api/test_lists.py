@@ -15,7 +15,7 @@ from psycopg import sql
 from tests.api.conftest import under_contract
 from tests.api.stage import Ask, Json, balance, eventually, fresh, payment, refused, staged
 from tests.api.year import ACCOUNTS, BUSY, IDLE, Year
-from tests.postgres import TestServers
+from tests.postgres import TestServers, owner
 from tests.service import Service, running_service
 
 PLACES = ["remaining", "held", "spent", "lapsed", "voided"]
@@ -227,7 +227,7 @@ def unswept(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> I
     assert server is not None
     settings = {"CREDIT_LEDGER_SWEEP_INTERVAL_SECONDS": "86400"}
     with server.database() as conninfo:
-        with psycopg.connect(conninfo, autocommit=True) as connection:
+        with psycopg.connect(owner(conninfo), autocommit=True) as connection:
             name = sql.Identifier(connection.info.dbname)
             connection.execute(sql.SQL("ALTER DATABASE {} SET timezone TO 'Asia/Kathmandu'").format(name))
         with running_service(conninfo, tmp_path_factory.mktemp("unswept"), settings=settings) as service:

@@ -36,6 +36,7 @@ DOCUMENT: Json = APP.openapi()
 QUERIES = {
     "/v1/accounts/{account_id}/balance": {200, 401, 403, 404, 422, 429, 500, 503},
     "/v1/accounts/{account_id}/events": {200, 401, 403, 404, 422, 429, 500, 503},
+    "/v1/accounts/{account_id}/explain": {200, 401, 403, 404, 422, 429, 500, 503},
     "/v1/accounts/{account_id}/receipts/{operation}/{key}": {200, 401, 403, 404, 422, 429, 500, 503},
     "/v1/events": {200, 401, 403, 422, 429, 500, 503},
     "/v1/events/stream": {200, 401, 403, 422, 429, 500, 503},

@@ -18,7 +18,7 @@ from api.keys import create_key, revoke_key
 from ledger.service import Ledger
 from tests.api.ear import EVERYTHING, ask, listening, log_after, stream_of
 from tests.api.stage import OPERATIONS, Ask, asks, eventually, field_errors, fresh, refused, staged
-from tests.postgres import TestServer
+from tests.postgres import TestServer, owner
 from tests.service import ADMIN_KEY, Service, running_service
 from tests.store.asking import deduct, open_account
 
@@ -307,7 +307,7 @@ def test_a_lost_database_is_waited_for(server: TestServer, tmp_path: Path) -> No
         begin = end_of(service)
         with listening(service) as everything, listening(service, stream_of(account)) as alone:
             for turn in range(3):
-                with psycopg.connect(conninfo, autocommit=True) as connection:
+                with psycopg.connect(owner(conninfo), autocommit=True) as connection:
                     connection.execute(
                         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                         " WHERE datname = current_database() AND pid <> pg_backend_pid()"

@@ -14,6 +14,7 @@ from ledger.store.log import EventLog, Writer
 from projections.catalog import PROJECTIONS
 from projections.projection import Projection
 from projections.runner import Runner, connect
+from tests.postgres import tampering
 from tests.projections.folding import Told
 from tests.projections.stored import log_rows
 from tests.store.chaining import append
@@ -24,8 +25,10 @@ Answer = TypeVar("Answer")
 class Bench:
     """The database, what reads and writes it, and the loop in which all of that lives."""
 
-    def __init__(self, conninfo: str, loop: asyncio.Runner) -> None:
+    def __init__(self, conninfo: str, loop: asyncio.Runner, anything: psycopg.Connection[Any]) -> None:
         self.conninfo = conninfo
+        self.anything = anything
+        """For what nobody may do: to change what was appended."""
         self.plain = psycopg.connect(conninfo, autocommit=True)
         self.plain.execute("SET synchronous_commit = off")
         self.log = EventLog(conninfo, readers=2)
@@ -54,7 +57,7 @@ class Bench:
 
     def empty(self) -> None:
         """As if nothing had ever been written."""
-        self.plain.execute("DELETE FROM ledger.events")
+        self.anything.execute("DELETE FROM ledger.events")
         self.empty_projections()
 
     def empty_projections(self) -> None:
@@ -96,8 +99,9 @@ def _emptying() -> sql.Composed:
 @contextmanager
 def bench_on(conninfo: str) -> Iterator[Bench]:
     """A bench until the block ends."""
-    with asyncio.Runner() as loop:
-        bench = Bench(conninfo, loop)
+    with asyncio.Runner() as loop, tampering(conninfo) as anything:
+        anything.execute("SET synchronous_commit = off")
+        bench = Bench(conninfo, loop, anything)
         try:
             yield bench
         finally:

@@ -14,6 +14,7 @@ from ledger.news import News
 from ledger.store.log import EventLog
 from projections.catalog import PROJECTIONS
 from projections.runner import Runner
+from tests.postgres import owner
 
 LEADER = """
     SELECT a.application_name FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
@@ -44,7 +45,7 @@ class Watch:
     """Looks at a database; it outlives a lost connection."""
 
     def __init__(self, conninfo: str) -> None:
-        self._conninfo = make_conninfo(conninfo, application_name="watch")
+        self._conninfo = make_conninfo(owner(conninfo), application_name="watch")
         self._connection: AsyncConnection[Any] | None = None
 
     async def ask(self, query: sql.Composed | bytes, *parameters: object) -> list[tuple[Any, ...]]:

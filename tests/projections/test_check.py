@@ -26,6 +26,7 @@ from projections.rollups import ROLLUPS
 from projections.roster import how_many, next_accounts, sample
 from projections.runner import Runner
 from tests.conftest import Clock
+from tests.postgres import owner, tampering
 from tests.projections.bench import Bench
 from tests.projections.busy import DAY, Busy
 from tests.projections.busy import USAGE as USED
@@ -284,11 +285,10 @@ async def test_events_that_were_changed_are_named(database: str, ledger: Ledger,
     for account in ("ada", "bob", "eve"):
         await Busy(ledger, clock).live(account)
     await projected(ledger, database)
-    run(
-        database,
-        "DELETE FROM ledger.events WHERE originator_id = 'ada' AND topic = 'CreditsGranted'",
-        "UPDATE ledger.events SET topic = 'Unheard' WHERE originator_id = 'bob' AND originator_version = 9",
-    )
+    with tampering(database) as connection:
+        connection.execute("DELETE FROM ledger.events WHERE originator_id = 'ada' AND topic = 'CreditsGranted'")
+        unheard = "UPDATE ledger.events SET topic = 'Unheard' WHERE originator_id = 'bob' AND originator_version = 9"
+        connection.execute(unheard)
     found = await checked(database, "ada", "bob", "eve")
     assert {(one.account_id, one.table) for one in found.differences} == {("ada", "events")}
     assert "Unheard" in found.unchecked["account bob"]
@@ -314,7 +314,7 @@ async def test_a_mistake_of_the_projection_itself_is_found_by_the_domain(
     trigger = "CREATE TRIGGER mistake BEFORE INSERT OR UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION public.mistake()"
     body = f"BEGIN {mistake}; RETURN NEW; END"
     run(
-        database,
+        owner(database),
         f"CREATE FUNCTION public.mistake() RETURNS trigger LANGUAGE plpgsql AS $${body}$$",
         trigger.format(f"projection_{projection}.{table}"),
     )

@@ -19,7 +19,7 @@ from projections.roster import next_accounts
 from projections.runner import connect as connect_to_move
 from projections.runner import gather, prepare
 from tests.conftest import Clock
-from tests.postgres import TestServers
+from tests.postgres import TestServers, owner
 from tests.projections.busy import Busy
 from tests.projections.moving import projected
 
@@ -90,7 +90,7 @@ class Victim:
 def victims(servers: TestServers) -> Iterator[tuple[str, psycopg.Connection[Any]]]:
     server = servers.get("embedded")
     assert server is not None
-    with server.database() as database, psycopg.connect(database, autocommit=True) as connection:
+    with server.database() as database, psycopg.connect(owner(database), autocommit=True) as connection:
         asyncio.run(_filled(database))
         for table, name in connection.execute(CONSTRAINTS).fetchall():
             connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}".encode())

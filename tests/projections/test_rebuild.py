@@ -17,6 +17,7 @@ from projections.changes import Fact
 from projections.compare import LISTED, Difference
 from projections.projection import Projection, Write
 from projections.rebuild import Busy, CannotBuild, Rebuilt, StillRead, rebuild, rebuilding
+from tests.postgres import tampering
 from tests.projections.moving import projected
 from tests.projections.rebuilt import LIVE, Watching, live_a_life, rebuild_all, schemas
 from tests.projections.stored import assert_projected, assert_same, positions, problems, rows_as_stored
@@ -245,7 +246,8 @@ async def test_an_event_that_cannot_be_applied_changes_nothing(
 async def test_an_event_that_cannot_be_read_changes_nothing(ledger: Ledger, database: str) -> None:
     await live_a_life(ledger, "ada")
     await projected(ledger, database)
-    executed(database, "UPDATE ledger.events SET state = '{' WHERE notification_id = 9")
+    with tampering(database) as connection:
+        connection.execute("UPDATE ledger.events SET state = '{' WHERE notification_id = 9")
     with pytest.raises(CannotBuild, match="beyond position 9: the event at position 9 cannot be read") as raised:
         await rebuild_all(ledger, database, [HISTORY])
     assert raised.value.position == 9

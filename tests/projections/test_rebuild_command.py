@@ -19,6 +19,7 @@ from api.server import as_url
 from ledger.service import Ledger
 from projections.catalog import BY_NAME
 from projections.rebuild import rebuilding
+from tests.postgres import tampering
 from tests.projections.moving import projected
 from tests.projections.rebuilt import LIVE, live_a_life, schemas
 from tests.projections.stored import assert_projected, assert_same, rows_as_stored
@@ -128,7 +129,7 @@ async def test_each_says_what_stops_it(ledger: Ledger, database: str) -> None:
     """A row of the log is damaged. The command says so of each projection, and all of them serve as before."""
     await live_a_life(ledger, "ada")
     await projected(ledger, database)
-    with psycopg.connect(database) as connection:
+    with tampering(database) as connection:
         connection.execute("UPDATE ledger.events SET state = '{' WHERE notification_id = 9")
     finished = await done(database, "history", "balances")
     assert (finished.returncode, finished.stdout) == (1, "")

@@ -242,7 +242,7 @@ class Run:
     def _overhear(self, record: LogRecord) -> None:
         message = record.getMessage()
         self.tell("a process", "logs:", message)
-        if "back in time" in message:
+        if "back in time" in message or "broken" in message:
             self.loop.problems.append(message)
 
     # The course of a run -------------------------------------------------------------------------------------------

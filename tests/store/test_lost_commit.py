@@ -6,9 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import psycopg
+import pytest
+
 from ledger.commands import ReverseDeduction
 from ledger.errors import InsufficientCredits
+from ledger.roles import SERVICE
 from ledger.service import Ledger
+from ledger.store.log import EventLog
 from ledger.submissions import Recorded, Submission
 from tests.store.asking import balance, deduct, deduction, open_account, sound, submission
 from tests.store.proxy import CuttingProxy, cutting_proxy
@@ -62,3 +67,18 @@ async def test_atomic_batches_and_reversals_too(each_database: str) -> None:
 def reversal(account: str, turn: int) -> Submission:
     """Undo the deduction of a turn: after the opening and its grant each turn adds three events."""
     return submission(ReverseDeduction(account, f"ded_{3 + 3 * turn}"), "reverse", f"{turn}")
+
+
+async def test_the_server_process_of_a_lost_writer_is_ended(each_database: str) -> None:
+    """Whatever it is at. The writer is in the role of the service, which may not do that; the login behind it may."""
+    log = EventLog(each_database)
+    lost, before = await log.connect_writer(None)
+    busy = asyncio.create_task(lost._connection.execute("SELECT pg_sleep(600)"))
+    async with asyncio.timeout(10):
+        writer, now = await log.connect_writer(before)
+        with pytest.raises(psycopg.OperationalError, match="terminating connection"):
+            await busy
+    assert now.pid != before.pid
+    row = await (await writer._connection.execute("SELECT current_user::text")).fetchone()
+    assert row == (SERVICE,)
+    await writer.close()

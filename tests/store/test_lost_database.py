@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from api import embedded
@@ -12,7 +13,8 @@ from api.embedded_server import packaged_programs, run, server_in
 from ledger import lifeline
 from ledger.migrations import migrate
 from ledger.service import Ledger
-from ledger.submissions import Recorded, Unavailable
+from ledger.submissions import NoRoom, Recorded, Unavailable
+from tests.postgres import owner
 from tests.store.asking import balance, deduct, open_account, sound
 
 
@@ -73,4 +75,46 @@ async def test_a_long_loss_is_told_and_mended_without_help(
         assert all(isinstance(o, Recorded) for o in again)
         assert await balance(ledger, "a") == 950
         assert ledger.committer.intake.waiting == 0
+        await sound(ledger)
+
+
+async def test_a_database_that_answers_and_commits_nothing_is_left_in_peace(
+    database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full disk: each attempt fails at once, on a connection that is well. It is tried again, with longer rests."""
+    monkeypatch.setattr(lifeline, "GRACE", 0.5)
+    async with (
+        Ledger(database).running() as ledger,
+        await psycopg.AsyncConnection.connect(owner(database), autocommit=True) as other,
+    ):
+        await open_account(ledger, "a", permanent=1_000)
+        await other.execute(
+            "CREATE SEQUENCE attempts; CREATE FUNCTION full() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN PERFORM nextval('public.attempts'); RAISE disk_full; END $$;"
+            "CREATE TRIGGER disk BEFORE INSERT ON ledger.events FOR EACH ROW EXECUTE FUNCTION full()"
+        )
+        outcomes = await asyncio.gather(*(deduct(ledger, "a", 1, f"{n}") for n in range(50)), return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {NoRoom}
+        assert await balance(ledger, "a") == 1_000
+        attempts = await (await other.execute("SELECT last_value FROM attempts")).fetchone()
+        assert attempts is not None
+        assert attempts[0] < 10
+        await other.execute("DROP TRIGGER disk ON ledger.events")
+        async with asyncio.timeout(30):
+            while not ledger.committer.intake.available:  # noqa: ASYNC110  # a flag for programs, not an event
+                await asyncio.sleep(0.01)
+        again = await asyncio.gather(*(deduct(ledger, "a", 1, f"{n}") for n in range(50)))
+        assert all(isinstance(o, Recorded) for o in again)
+        assert await balance(ledger, "a") == 950
+        await sound(ledger)
+    said = [record.getMessage() for record in caplog.records if record.name == "credit_ledger.lifeline"]
+    assert len(said) == 2, said
+
+
+async def test_a_database_that_has_become_a_standby_is_lost(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answers and takes nothing: the server may be another one when it is connected to again."""
+    async with Ledger(database).running() as ledger:
+        await open_account(ledger, "a", permanent=1_000)
+        await ledger.committer._lifeline.writer._connection.execute("SET default_transaction_read_only = on")
+        assert isinstance(await deduct(ledger, "a", 1, "k"), Recorded)
         await sound(ledger)

@@ -8,7 +8,7 @@ import pytest
 
 from ledger import migrations
 from ledger.migrations import MigrationError, known_migrations, migrate
-from tests.postgres import TestServer
+from tests.postgres import TestServer, owner
 
 SHAPE = """
 SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns
@@ -17,7 +17,8 @@ WHERE table_schema IN ('ledger', 'projections') ORDER BY 1, 2, 3
 
 
 def test_an_empty_database_gets_everything_once(each_server: TestServer) -> None:
-    with each_server.database("template0") as conninfo, each_server.database() as template:
+    with each_server.database("template0") as empty, each_server.database() as template:
+        conninfo = owner(empty)
         with ThreadPoolExecutor(4) as pool:
             applied = list(pool.map(migrate, [conninfo] * 4))
         names = [f"{m.component}/{m.name}" for m in known_migrations()]
@@ -40,7 +41,7 @@ def test_a_changed_migration_is_refused(database: str, monkeypatch: pytest.Monke
 
 
 def test_a_database_from_the_future_is_refused(database: str) -> None:
-    with psycopg.connect(database) as connection:
+    with psycopg.connect(owner(database)) as connection:
         connection.execute("INSERT INTO ledger.migrations VALUES ('ledger', '9999_later.sql', '')")
     with pytest.raises(MigrationError, match="update the program"):
         migrate(database)

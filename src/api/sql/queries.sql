@@ -42,3 +42,7 @@ SELECT width_bucket(bucket, %(starts)s::timestamptz[]) AS place, code, sum(count
 FROM ledger.refusals
 WHERE bucket >= %(first)s AND bucket < %(last)s
 GROUP BY 1, 2;
+
+-- name: newest_recorded
+-- When the newest event was recorded.
+SELECT recorded_at FROM ledger.event_log ORDER BY position DESC LIMIT 1;

@@ -69,7 +69,7 @@ def balance_to_json(balance: Balance) -> dict[str, Any]:
     return result
 
 
-def _balance(data: dict[str, Any]) -> Balance:
+def balance_from_json(data: dict[str, Any]) -> Balance:
     expire_at = data.get("subscription_expire_at")
     return Balance(
         data["subscription_credits"], data["permanent_credits"], data["held"], expire_at and _time(expire_at)
@@ -132,7 +132,7 @@ _TO_JSON: dict[str, Callable[[Any], Any]] = {
     "returns": _parts_to_json,
 }
 _FROM_JSON: dict[str, Callable[[Any], Any]] = {
-    "balance": _balance,
+    "balance": balance_from_json,
     "draws": _draws,
     "from_hold": _draws,
     "from_lots": _draws,
@@ -182,6 +182,14 @@ def decode(topic: str, state: bytes) -> tuple[Event, Metadata]:
 def decode_event(topic: str, state: bytes) -> Event:
     """The event alone. Raises as `decode` does."""
     return _event(topic, orjson.loads(state))
+
+
+def decode_exactly(topic: str, state: bytes) -> tuple[Event, Metadata]:
+    """The same as `decode`, for auditors: ValueError also for bytes that are not canonical JSON."""
+    stored = orjson.loads(state)
+    if orjson.dumps(stored, option=orjson.OPT_SORT_KEYS) != state:
+        raise ValueError("its bytes are not canonical JSON")
+    return _event(topic, stored), Metadata(**stored["metadata"])
 
 
 def _event(topic: str, stored: dict[str, Any]) -> Event:
@@ -248,7 +256,7 @@ def decode_snapshot(state: bytes) -> Account:
         data["version"],
         _time(data["recorded_at"]),
         data["standing"],
-        _balance(data["balance"]),
+        balance_from_json(data["balance"]),
         tuple(map(_lot, data["lots"])),
         holds,
     )

@@ -4,16 +4,19 @@
 process behind it is ended before another one is used (`fence`), so nothing it was told can happen later.
 """
 
+import logging
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row, namedtuple_row
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from ledger.account import Account
+from ledger.clock import DatabaseTime
 from ledger.events import Event, Events
 from ledger.past import Past
 from ledger.queries import queries
@@ -21,19 +24,29 @@ from ledger.store.batch import Appended, Row, parameters
 from ledger.store.chain import Record
 from ledger.store.codec import SNAPSHOT_TOPIC, Metadata, decode, encode_snapshot, evolve_stored
 from ledger.store.sealing import unmasked
-from ledger.store.tips import Tip, account_of
+from ledger.store.standbys import waits_cut_short
+from ledger.store.tips import Tip, account_of, hash_of
 
 Connection = AsyncConnection[Any]
 SQL = queries("ledger.store")
 PAGE = 1_000
 """Events that one query loads for one account."""
+_log = logging.getLogger("credit_ledger.log")
 
 
 class Head(NamedTuple):
-    """The newest version of an account, and its position in the log."""
+    """The newest version of an account, its position in the log, and its hash, which no other history has."""
 
     version: int
     position: int
+    hash: bytes
+
+
+class End(NamedTuple):
+    """The version and the hash of an account's last event: what the next one is chained to."""
+
+    version: int
+    hash: bytes
 
 
 class Loaded(NamedTuple):
@@ -65,6 +78,9 @@ class StoredRow(NamedTuple):
     state: bytes
 
 
+Positioned = TypeVar("Positioned", StoredRow, Record)
+
+
 class Reader:
     """What can be asked over one connection."""
 
@@ -77,18 +93,22 @@ class Reader:
             return await cursor.fetchall()
 
     async def load(self, known: Mapping[str, Tip | None]) -> dict[str, Loaded]:
-        """Tips brought up to date: from what is known of each (None: nothing), or from snapshot and events."""
+        """Tips brought up to date: from what is known of each (None: nothing), or from snapshot and events.
+
+        What is known and is not in the log, because it was taken back by a failover, is forgotten.
+        """
         tips = dict(known)
         folded = dict.fromkeys(known, 0)
         behind = list(known)
         while behind:
-            versions = [tip.account.version if (tip := tips[name]) else 0 for name in behind]
-            rows = await self._rows("load", accounts=behind, known=versions, snapshot=SNAPSHOT_TOPIC, limit=PAGE)
             counts = dict.fromkeys(behind, 0)
-            for row in rows:
-                account = evolve_stored(account_of(tips[row.account]), row.topic, bytes(row.state))
-                tips[row.account] = Tip(account, row.hash, row.key)
-                counts[row.account] += 1
+            for row in await self._rows("load", **_known_of(tips, behind), snapshot=SNAPSHOT_TOPIC, limit=PAGE):
+                if not row.stands and not counts[row.account]:
+                    tips[row.account] = None
+                if row.version is not None:
+                    account = evolve_stored(account_of(tips[row.account]), row.topic, bytes(row.state))
+                    tips[row.account] = Tip(account, row.hash, row.key)
+                    counts[row.account] += 1
             for name, count in counts.items():
                 folded[name] += count
             behind = [name for name, count in counts.items() if count >= PAGE]
@@ -115,7 +135,7 @@ class Reader:
     async def head(self, account_id: str) -> Head | None:
         """The newest version of an account; None when there is none."""
         rows = await self._rows("head", account=account_id)
-        return Head(rows[0].version, rows[0].position) if rows else None
+        return Head(rows[0].version, rows[0].position, bytes(rows[0].hash)) if rows else None
 
     async def head_at(self, account_id: str, at: datetime) -> Head | None:
         """The newest version recorded at or before a moment: time never runs backwards, so the stream is sorted."""
@@ -126,7 +146,7 @@ class Reader:
             middle = (low + high + 1) // 2
             row = (await self._rows("event", account=account_id, version=middle))[0]
             if decode(row.topic, bytes(row.state))[0].recorded_at <= at:
-                low, found = middle, Head(middle, row.position)
+                low, found = middle, Head(middle, row.position, bytes(row.hash))
             else:
                 high = middle - 1
         return found
@@ -150,10 +170,21 @@ class Reader:
             found[row.account][row.version] = decode(row.topic, bytes(row.state))[0]
         return {account: Past(tuple(event for _, event in sorted(events.items()))) for account, events in found.items()}
 
+    async def about(self, account_id: str, subjects: Sequence[str], upto: int) -> list[StoredRow]:
+        """The events of one account, up to a version, that made some things or are about them, as stored."""
+        versions = [_version_named(subject) for subject in subjects]
+        rows = await self._rows("about_as_stored", account=account_id, subjects=subjects, versions=versions, upto=upto)
+        return [StoredRow(*row) for row in rows]
+
     async def executed(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Executed]:
-        """The commands that used some (account, receipt) keys; those that were never used are absent."""
+        """The commands that used some (account, receipt) keys; those that were never used are absent.
+
+        What is found is there for good: no failover can take it away any more.
+        """
         once = dict.fromkeys(keys)
         rows = await self._rows("receipts", accounts=[a for a, _ in once], receipts=[r for _, r in once])
+        if rows:
+            await self.confirm()
         found: dict[tuple[str, str], Executed] = {}
         events: dict[tuple[str, str], list[Event]] = {}
         for row in rows:
@@ -163,6 +194,15 @@ class Reader:
             fingerprint = unmasked(row.fingerprint, row.key, row.receipt)
             found[key] = Executed(row.account, row.version, row.position, (), metadata, fingerprint)
         return {key: executed._replace(events=tuple(events[key])) for key, executed in found.items()}
+
+    async def confirm(self) -> None:
+        """Wait until the synchronous standbys, if there are any, have what is seen here (standbys.py)."""
+        while True:
+            with waits_cut_short(self._connection) as cut_short:
+                await self._connection.execute(SQL["confirm"], prepare=True)
+            if not cut_short:
+                return
+            _log.warning("%s: waiting again", cut_short[0])
 
     async def stream(self, account_id: str, after: int, limit: int) -> list[StoredRow]:
         """One page of an account's events as stored."""
@@ -180,6 +220,10 @@ class Reader:
         rows = await self._rows("log", after=after, upto=upto, limit=limit, types=names)
         return [StoredRow(*row) for row in rows]
 
+    async def accounts(self, after: str, limit: int) -> list[str]:
+        """The accounts above one, in the order of their ids; the first ones are above an empty id."""
+        return [row.id for row in await self._rows("accounts", after=after, limit=limit)]
+
     async def records(self, after: int, upto: int, limit: int) -> list[Record]:
         """One page of the whole log, every column."""
         return [Record(*row) for row in await self._rows("records", after=after, upto=upto, limit=limit)]
@@ -191,6 +235,15 @@ class Reader:
     async def text_keys(self, accounts: Collection[str]) -> dict[str, bytes]:
         """The keys of the texts of some accounts; one that has none, or no more, is absent."""
         return {row.account: row.key for row in await self._rows("text_keys", accounts=list(accounts))}
+
+    async def all_text_keys(self, after: str, limit: int) -> dict[str, bytes]:
+        """A page of all keys of texts: those of accounts above one, in the order of their ids."""
+        return {row.account: row.key for row in await self._rows("all_text_keys", after=after, limit=limit)}
+
+    async def ends(self, accounts: Collection[str]) -> dict[str, End]:
+        """Where the streams of some accounts end; one that has no event is absent."""
+        rows = await self._rows("ends", accounts=list(accounts))
+        return {row.account: End(row.version, bytes(row.hash)) for row in rows}
 
     async def last_position(self) -> int:
         """The end of the log; 0 when it is empty."""
@@ -206,18 +259,24 @@ class Writer(Reader):
 
     async def append(self, rows: Sequence[Row], new_keys: Mapping[str, bytes]) -> Appended:
         """Append a batch in one statement; see ledger.append."""
-        await self._cursor.execute(SQL["append"], parameters(rows, new_keys), prepare=True)
-        row = await self._cursor.fetchone()
+        with waits_cut_short(self._connection) as cut_short:
+            await self._cursor.execute(SQL["append"], parameters(rows, new_keys), prepare=True)
+            row = await self._cursor.fetchone()
         assert row is not None
+        if cut_short:
+            await self.confirm()
         first, stale, used = row
         return Appended(first, frozenset(stale), frozenset(n - 1 for n in used))
 
     @asynccontextmanager
     async def exclusively(self) -> AsyncIterator[None]:
         """A transaction that holds the append lock: what is read in it cannot change before it is written."""
-        async with self._connection.transaction():
-            await self._connection.execute("SELECT ledger.lock_appends()", prepare=True)
-            yield
+        with waits_cut_short(self._connection) as cut_short:
+            async with self._connection.transaction():
+                await self._connection.execute("SELECT ledger.lock_appends()", prepare=True)
+                yield
+        if cut_short:
+            await self.confirm()
 
     async def close(self) -> None:
         """Close the connection."""
@@ -236,6 +295,8 @@ class EventLog:
 
     def __init__(self, conninfo: str, *, readers: int = 4) -> None:
         self._conninfo = conninfo
+        self._safe = 0
+        """Up to this position no failover takes anything back."""
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             conninfo,
             min_size=1,
@@ -266,11 +327,23 @@ class EventLog:
         async with self._pool.connection() as connection:
             yield connection
 
+    async def witness(self) -> DatabaseTime | None:
+        """What the database's clock says; None when it does not answer."""
+        try:
+            async with self._pool.connection() as connection:
+                row = await (await connection.execute(SQL["witness"])).fetchone()
+        except (psycopg.Error, PoolTimeout, OSError):
+            return None
+        assert row is not None
+        return DatabaseTime(*row)
+
     async def connect_writer(self, before: ServerProcess | None) -> tuple[Writer, ServerProcess]:
         """A new writer; `before` is the server process of the one that was lost, and is gone when this returns."""
         connection = await AsyncConnection.connect(self._conninfo, autocommit=True, connect_timeout=5)
         try:
             async with connection.cursor(row_factory=dict_row) as cursor:
+                # The role of the service may not see, nor end, the server processes of its own login.
+                await cursor.execute(SQL["as_who_logged_in"])
                 if before is not None:
                     await cursor.execute(SQL["fence"], before._asdict())
                     gone = await cursor.fetchone()
@@ -278,11 +351,21 @@ class EventLog:
                         raise ConnectionError(f"server process {before.pid} of a lost connection does not end")
                 await cursor.execute(SQL["identify"])
                 row = await cursor.fetchone()
+                await cursor.execute(SQL["as_before"])
             assert row is not None
+            assert row["backend_start"] is not None, "a login sees its own server processes; without that, no fence"
             return Writer(connection), ServerProcess(row["pid"], row["backend_start"])
         except BaseException:
             await connection.close()
             raise
+
+    async def for_good(self, reader: Reader, rows: list[Positioned]) -> list[Positioned]:
+        """Rows that `reader` has read, when no failover can take them back any more: whoever follows keeps them."""
+        last = max((row.position for row in rows), default=0)
+        if last > self._safe:
+            await reader.confirm()
+            self._safe = max(self._safe, last)
+        return rows
 
     async def save_snapshots(self, tips: Sequence[Tip]) -> None:
         """Keep the states of some accounts, to load them from."""
@@ -295,6 +378,16 @@ class EventLog:
         }
         async with self._pool.connection() as connection:
             await connection.execute(SQL["save_snapshots"], parameters)
+
+
+def _known_of(tips: Mapping[str, Tip | None], accounts: list[str]) -> dict[str, Any]:
+    """What is known of some accounts, as parameters of the statement `load`."""
+    ends = [tips[account] for account in accounts]
+    return {
+        "accounts": accounts,
+        "known": [tip.account.version if tip else 0 for tip in ends],
+        "hashes": [hash_of(tip) for tip in ends],
+    }
 
 
 def _version_named(subject: str) -> int:

@@ -12,8 +12,19 @@ FROM ledger.append(
 -- What must be folded to bring accounts up to date: for an account at version `known` the events after it; for one
 -- that is not known (0) the newest snapshot of this format and the events after that. At most `limit` events each.
 -- With each row the hash that its account has there, and the account's text key of this moment.
-SELECT a.account, r.version, r.topic, r.state, r.hash, k.key
-FROM unnest(%(accounts)s::text[], %(known)s::bigint[]) AS a (account, known)
+-- What is known counts only while the log has that version with that hash: after a failover it may not. Where it does not
+-- stand, the account is not known. An account without anything to fold has one row without a version.
+SELECT a.account, a.stands, r.version, r.topic, r.state, r.hash, k.key
+FROM (
+    SELECT account, stands, CASE WHEN stands THEN known ELSE 0 END AS known
+    FROM unnest(%(accounts)s::text[], %(known)s::bigint[], %(hashes)s::bytea[]) AS b (account, known, hash)
+    CROSS JOIN LATERAL (
+        SELECT b.known = 0 OR EXISTS (
+            SELECT FROM ledger.events AS e
+            WHERE e.originator_id = b.account AND e.originator_version = b.known AND e.hash = b.hash
+        ) AS stands
+    ) AS found
+) AS a
 LEFT JOIN ledger.text_keys AS k ON k.account_id = a.account
 LEFT JOIN LATERAL (
     SELECT s.originator_version AS version, s.topic, s.state, s.hash FROM ledger.snapshots AS s
@@ -21,13 +32,13 @@ LEFT JOIN LATERAL (
     WHERE a.known = 0 AND s.originator_id = a.account AND s.topic = %(snapshot)s AND s.hash = e.hash
     ORDER BY s.originator_version DESC LIMIT 1
 ) AS snap ON true
-CROSS JOIN LATERAL (
+LEFT JOIN LATERAL (
     SELECT snap.version, snap.topic, snap.state, snap.hash WHERE snap.version IS NOT NULL
     UNION ALL
     (SELECT e.originator_version, e.topic, e.state, e.hash FROM ledger.events AS e
      WHERE e.originator_id = a.account AND e.originator_version > coalesce(snap.version, a.known)
      ORDER BY e.originator_version LIMIT %(limit)s)
-) AS r
+) AS r ON true
 ORDER BY a.account, r.version;
 
 -- name: load_at
@@ -52,8 +63,8 @@ CROSS JOIN LATERAL (
 ORDER BY r.version;
 
 -- name: head
--- The newest version of an account and its position.
-SELECT originator_version AS version, notification_id AS position
+-- The newest version of an account, its position and its hash.
+SELECT originator_version AS version, notification_id AS position, hash
 FROM ledger.events
 WHERE originator_id = %(account)s
 ORDER BY originator_version DESC
@@ -61,7 +72,7 @@ LIMIT 1;
 
 -- name: event
 -- One event of one account.
-SELECT originator_version AS version, topic, state, notification_id AS position
+SELECT originator_version AS version, topic, state, notification_id AS position, hash
 FROM ledger.events
 WHERE originator_id = %(account)s AND originator_version = %(version)s;
 
@@ -95,6 +106,19 @@ CROSS JOIN LATERAL (
     SELECT * FROM ledger.events WHERE originator_id = a.account AND subject = a.subject
 ) AS e
 ORDER BY a.account, e.originator_version;
+
+-- name: about_as_stored
+-- The same of one account, as stored, up to a version, each once.
+SELECT DISTINCT ON (e.originator_version)
+       e.notification_id AS position, e.originator_id AS account_id, e.originator_version AS version, e.topic, e.state
+FROM unnest(%(subjects)s::text[], %(versions)s::bigint[]) AS a (subject, version)
+CROSS JOIN LATERAL (
+    SELECT * FROM ledger.events WHERE originator_id = %(account)s AND originator_version = a.version
+    UNION ALL
+    SELECT * FROM ledger.events WHERE originator_id = %(account)s AND subject = a.subject
+) AS e
+WHERE e.originator_version <= %(upto)s
+ORDER BY e.originator_version;
 
 -- name: receipts
 -- What became of some keys: all events of the commands that used them.
@@ -162,9 +186,41 @@ LIMIT %(limit)s;
 -- The keys of the texts of some accounts; an account that has none, or no more, is absent.
 SELECT account_id AS account, key FROM ledger.text_keys WHERE account_id = ANY (%(accounts)s::text[]);
 
+-- name: all_text_keys
+-- A page of all keys, by their accounts.
+SELECT account_id AS account, key FROM ledger.text_keys
+WHERE account_id > %(after)s
+ORDER BY account_id
+LIMIT %(limit)s;
+
+-- name: ends
+-- Where the streams of some accounts end; an account that has no event is absent.
+SELECT a.account, e.originator_version AS version, e.hash
+FROM unnest(%(accounts)s::text[]) AS a (account)
+CROSS JOIN LATERAL (
+    SELECT originator_version, hash FROM ledger.events WHERE originator_id = a.account
+    ORDER BY originator_version DESC LIMIT 1
+) AS e;
+
 -- name: last_position
 -- The end of the log; 0 when it is empty.
 SELECT coalesce(max(notification_id), 0) AS position FROM ledger.events;
+
+-- name: confirm
+-- Nothing, except with synchronous standbys: a commit that has something to be waited for, and so is waited for.
+SELECT pg_logical_emit_message(true, 'credit-ledger', ''::text) IS NOT NULL AS waits
+WHERE current_setting('synchronous_standby_names') <> '' AND NOT pg_is_in_recovery();
+
+-- name: accounts
+-- Accounts above one, in the order of their ids, from one to the next by index: a plain DISTINCT would read every row.
+WITH RECURSIVE ids AS (
+    (SELECT originator_id AS id FROM ledger.events WHERE originator_id > %(after)s ORDER BY originator_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT e.originator_id FROM ledger.events AS e WHERE e.originator_id > ids.id
+            ORDER BY e.originator_id LIMIT 1)
+    FROM ids WHERE ids.id IS NOT NULL
+)
+SELECT id FROM ids WHERE id IS NOT NULL LIMIT %(limit)s;
 
 -- name: save_snapshots
 -- Snapshots are the same whoever writes them.
@@ -173,6 +229,13 @@ SELECT * FROM unnest(
     %(accounts)s::text[], %(versions)s::bigint[], %(topics)s::text[], %(states)s::bytea[], %(hashes)s::bytea[]
 )
 ON CONFLICT DO NOTHING;
+
+-- name: as_who_logged_in
+-- For a moment without the role that the connection began with; see roles.py.
+SET ROLE NONE;
+
+-- name: as_before
+RESET ROLE;
 
 -- name: identify
 -- Which server process serves this connection: what `fence` needs to know later.
@@ -183,3 +246,9 @@ SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid();
 SELECT pg_terminate_backend(pid, 5000) AS gone
 FROM pg_stat_activity
 WHERE pid = %(pid)s AND backend_start = %(backend_start)s;
+
+-- name: witness
+-- The time as the database sees it, and whether it is on another machine: over a socket, or from an address to itself,
+-- it has the same clock as whoever asks.
+SELECT extract(epoch FROM clock_timestamp())::float8 AS at,
+       inet_server_addr() IS DISTINCT FROM inet_client_addr() AS elsewhere;

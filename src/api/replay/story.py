@@ -1,0 +1,122 @@
+"""Explanations as a story for people: lines with a style for terminals, columns aligned within each event."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from itertools import zip_longest
+from typing import Literal, NamedTuple
+
+from ledger.account import Account
+from ledger.amounts import Balance, Kind
+from ledger.story.explanation import DrawTold, Explanation, HoldTold, LotTold, PassedOver, ReturnTold
+from ledger.story.sentences import instant
+
+Style = Literal["bold", "", "dim", "bold red", "bold green"]
+Row = tuple[str, ...]
+_INDENT = "    "
+
+
+class Line(NamedTuple):
+    """One line, and how a terminal shows it."""
+
+    text: str
+    style: Style = ""
+
+
+def event_lines(told: Explanation, position: int | None) -> Iterator[Line]:
+    """One event; without a position it is not recorded by then."""
+    if position is None:
+        yield Line(f"-  {instant(told.effective_at or told.recorded_at)}  {told.type}, not recorded by then", "bold")
+    else:
+        yield Line(f"{told.version}  {instant(told.recorded_at)}  {told.type}, position {position}", "bold")
+    yield Line(_INDENT + _shown(told.sentence))
+    yield from (Line(_INDENT + _shown(reason), "dim") for reason in told.details.why)
+    yield from (Line(_INDENT + _shown(row)) for row in _aligned(_rows(told)))
+    yield Line(f"{_INDENT}balance  {_balance(told.before, told.balance)}")
+    yield from (Line(f"{_INDENT}NOT SOUND: {_shown(violation)}", "bold red") for violation in told.violations)
+    yield Line("")
+
+
+def account_lines(account: Account, title: str) -> Iterator[Line]:
+    """What an account has: its balance, the open lots in burn order, the open holds."""
+    yield Line(title, "bold")
+    yield Line(f"{_INDENT}balance  {_balance(account.balance, account.balance)}")
+    if account.standing != "active":
+        yield Line(f"{_INDENT}the account is {account.standing}")
+    rows = [("lot", lot.grant_id, _nature(lot.kind, lot.expires_at), f"{lot.remaining:,}") for lot in account.lots]
+    rows += [
+        ("hold", hold.hold_id, f"until {instant(hold.expires_at)}", f"{hold.amount:,}")
+        for hold in account.holds.values()
+    ]
+    yield from (Line(_INDENT + row) for row in _aligned(rows))
+
+
+def _rows(told: Explanation) -> Iterator[Row]:
+    """What happened to lots and to the hold."""
+    details = told.details
+    if details.lot is not None:
+        yield _lot(details.lot)
+    yield from map(_draw, details.draws)
+    yield from map(_passed_over, details.passed_over)
+    others = details.passed_over_count - len(details.passed_over)
+    if others > 0:
+        yield "left", f"and {others:,} more"
+    yield from map(_return, details.returns)
+    if details.hold is not None:
+        yield _hold(details.hold)
+
+
+def _lot(lot: LotTold) -> Row:
+    change = lot.after - lot.before
+    sum_ = f"{lot.before:,} {'-' if change < 0 else '+'} {abs(change):,} = {lot.after:,}"
+    return "lot", lot.grant_id, _nature(lot.kind, lot.expires_at), sum_
+
+
+def _draw(part: DrawTold) -> Row:
+    sum_ = f"{part.before:,} - {part.amount:,} = {part.after:,}"
+    return "drawn", part.grant_id, _nature(part.kind, part.expires_at), sum_, part.why
+
+
+def _passed_over(part: PassedOver) -> Row:
+    return "left", part.grant_id, _nature(part.kind, part.expires_at), f"{part.amount:,}", part.why
+
+
+def _return(part: ReturnTold) -> Row:
+    back = part.fate == "returned"
+    sum_ = f"{part.before:,} + {part.amount:,} = {part.after:,}" if back else f"{part.amount:,} {part.fate}"
+    return "back", part.grant_id, _nature(part.kind, part.expires_at), sum_, part.why
+
+
+def _hold(hold: HoldTold) -> Row:
+    return "hold", hold.hold_id, f"until {instant(hold.expires_at)}", _moved(hold.before, hold.after)
+
+
+def _nature(kind: Kind, expires_at: datetime | None) -> str:
+    if expires_at is not None:
+        return f"{kind} until {instant(expires_at)}"
+    return kind if kind == "permanent" else f"{kind}, no expiry"
+
+
+def _balance(before: Balance, after: Balance) -> str:
+    total, available = _moved(before.total, after.total), _moved(before.available, after.available)
+    kinds = f"subscription {_moved(before.subscription, after.subscription)}"
+    kinds += f", permanent {_moved(before.permanent, after.permanent)}"
+    return f"total {total} ({kinds}), held {_moved(before.held, after.held)}, available {available}"
+
+
+def _moved(before: int, after: int) -> str:
+    return f"{before:,}" if before == after else f"{before:,} -> {after:,}"
+
+
+def _aligned(rows: Iterable[Row]) -> Iterator[str]:
+    """Rows with their columns under each other; the last one of a row may be of any length."""
+    kept = list(rows)
+    widths = [max(map(len, column)) for column in zip_longest(*(row[:-1] for row in kept), fillvalue="")]
+    widths[:1] = [len("balance")]
+    for row in kept:
+        cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]
+        yield "  ".join([*cells, row[-1]])
+
+
+def _shown(text: str) -> str:
+    """Text that cannot move a terminal's cursor: ids are the callers' own."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

@@ -1,0 +1,147 @@
+"""The folder in which a ledger keeps its signed checkpoints and its notices, outside of the database.
+
+    <folder>/<ledger id>/0000000000000012345.checkpoint    the log up to position 12345, named by its size
+    <folder>/<ledger id>/latest                            a copy of the newest
+    <folder>/<ledger id>/first-key                         the verifying key with which it all began
+    <folder>/<ledger id>/notices/000001.notice             rotations of the key, forsaken checkpoints (notices.py)
+    <folder>/<ledger id>/forsaken/000002/...               checkpoints that the second notice says are forsaken
+
+Whatever writes holds the folder's lock. Files appear whole or not at all.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from ledger.files import locked, make_folder, sync_folder, write_file
+from ledger.proof.checkpoint import origin_of
+from ledger.proof.notes import BadNote, VerifyingKey
+
+SPACING = (
+    (timedelta(hours=1), timedelta(0)),
+    (timedelta(days=1), timedelta(minutes=1)),
+    (timedelta(days=30), timedelta(hours=1)),
+    (timedelta.max, timedelta(days=1)),
+)
+"""Of the last hour all checkpoints are kept, of the last day one a minute, of the last 30 days one an hour, and of all
+time one a day."""
+
+_NAME = re.compile(r"(\d{19})\.checkpoint")
+_NOTICE = re.compile(r"(\d{6})\.notice")
+
+
+class Filed(NamedTuple):
+    """A checkpoint's file."""
+
+    size: int
+    path: Path
+
+    @property
+    def at(self) -> datetime:
+        """When it was written. Raises OSError."""
+        return datetime.fromtimestamp(self.path.stat().st_mtime, UTC)
+
+
+class CheckpointFolder:
+    """The folder of one ledger. Everything here raises OSError when the disk does."""
+
+    def __init__(self, folder: Path, ledger_id: str) -> None:
+        self.path = folder / ledger_id
+        self.origin = origin_of(ledger_id)
+        self._notices = self.path / "notices"
+
+    @contextmanager
+    def locked(self, patience: float = 0.0) -> Iterator[None]:
+        """Be the only one who writes, in a folder that is made when it is not there.
+
+        Raises ledger.files.FolderBusy when somebody else still writes after `patience` seconds.
+        """
+        make_folder(self.path)
+        with locked(self.path, patience):
+            yield
+
+    def all(self) -> list[Filed]:
+        """All checkpoints, the smallest first."""
+        if not self.path.is_dir():
+            return []
+        found = ((_NAME.fullmatch(path.name), path) for path in self.path.iterdir())
+        return sorted(Filed(int(name[1]), path) for name, path in found if name)
+
+    def newest(self) -> Filed | None:
+        """The largest checkpoint."""
+        return max(self.all(), default=None)
+
+    def write(self, size: int, note: bytes) -> Filed:
+        """Keep a checkpoint, and make it the latest."""
+        filed = Filed(size, self.path / f"{size:019}.checkpoint")
+        write_file(filed.path, note)
+        write_file(self.path / "latest", note)
+        return filed
+
+    def thin(self, now: datetime) -> int:
+        """Remove what stands too close together for its age, never the newest; returns how many."""
+        removed = list(spare([(filed, filed.at) for filed in self.all()], now))
+        for filed in removed:
+            filed.path.unlink(missing_ok=True)
+        return len(removed)
+
+    def first_key(self) -> VerifyingKey | None:
+        """The first verifying key; None before there was one. Raises BadNote."""
+        path = self.path / "first-key"
+        return VerifyingKey.parse(path.read_text().rstrip("\n")) if path.exists() else None
+
+    def write_first_key(self, key: VerifyingKey) -> None:
+        """Keep the verifying key with which it all begins."""
+        write_file(self.path / "first-key", f"{key.text}\n".encode())
+
+    def notices(self) -> list[bytes]:
+        """All notices, in order. Raises BadNote when one is missing."""
+        if not self._notices.is_dir():
+            return []
+        found = ((_NOTICE.fullmatch(path.name), path) for path in self._notices.iterdir())
+        numbered = sorted((int(name[1]), path) for name, path in found if name)
+        for expected, (number, _) in enumerate(numbered, 1):
+            if number != expected:
+                raise BadNote(f"notice {expected} is missing from {self._notices}")
+        return [path.read_bytes() for _, path in numbered]
+
+    def write_notice(self, number: int, note: bytes) -> Path:
+        """Keep a notice."""
+        make_folder(self._notices)
+        path = self._notices / f"{number:06}.notice"
+        write_file(path, note)
+        return path
+
+    def forsake(self, some: Sequence[Filed], number: int) -> Path:
+        """Move checkpoints to where those are that a notice says are forsaken. What is left becomes the latest."""
+        place = self.path / "forsaken" / f"{number:06}"
+        make_folder(place)
+        for filed in some:
+            filed.path.rename(place / filed.path.name)
+        sync_folder(place)
+        sync_folder(self.path)
+        newest = self.newest()
+        if newest is None:
+            (self.path / "latest").unlink(missing_ok=True)
+        else:
+            write_file(self.path / "latest", newest.path.read_bytes())
+        return place
+
+
+def spare(some: Sequence[tuple[Filed, datetime]], now: datetime) -> Iterator[Filed]:
+    """Those of some checkpoints, the smallest first, that SPACING has no room for. The newest is not among them."""
+    kept: datetime | None = None
+    for filed, at in some[:-1]:
+        apart = next(spacing for age, spacing in SPACING if now - at <= age)
+        # One for each minute, hour or day on the clock: which they are does not depend on when somebody looks.
+        if kept is not None and apart and _slot(at, apart) == _slot(kept, apart):
+            yield filed
+        else:
+            kept = at
+
+
+def _slot(at: datetime, apart: timedelta) -> int:
+    return int(at.timestamp() // apart.total_seconds())

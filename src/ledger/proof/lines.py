@@ -1,0 +1,109 @@
+"""Records of the log as lines of JSON: how they leave this program, and how they are read where there is no ledger.
+
+A line is exactly one text for each record: members in the order of their names, none for what is null, the stored bytes
+as a string that holds them as they are, other bytes as hexadecimal digits. Whoever reads can insist on that, so a line
+that somebody touched is not taken for the same.
+"""
+
+from typing import Any
+
+import orjson
+
+from ledger.store.chain import Record
+
+_MEMBERS: dict[str, type] = {
+    "position": int,
+    "account_id": str,
+    "version": int,
+    "topic": str,
+    "state": str,
+    "subject": str,
+    "receipt": str,
+    "fingerprint": str,
+    "command_events": int,
+    "hash": str,
+}
+_NEVER_NULL = frozenset(_MEMBERS) - {"subject", "receipt", "fingerprint", "command_events"}
+_LARGEST = {"position": 2**63 - 1, "version": 2**63 - 1, "command_events": 2**31 - 1}
+
+
+def members_of(record: Record) -> dict[str, Any]:
+    """A record as the members of its JSON object, in the order of their names."""
+    position, account_id, version, topic, state, subject, receipt, fingerprint, command_events, hash_ = record
+    members: dict[str, Any] = {"account_id": account_id}
+    if command_events is not None:
+        members["command_events"] = command_events
+    if fingerprint is not None:
+        members["fingerprint"] = fingerprint.hex()
+    members["hash"] = hash_.hex()
+    members["position"] = position
+    if receipt is not None:
+        members["receipt"] = receipt
+    members["state"] = state.decode()
+    if subject is not None:
+        members["subject"] = subject
+    members["topic"] = topic
+    members["version"] = version
+    return members
+
+
+def record_of(said: Any) -> Record:
+    """The record that has these members. Raises ValueError, with what is wrong in a sentence."""
+    if not isinstance(said, dict):
+        raise ValueError("it is not an object")  # noqa: TRY004, what is wrong is the value of a text
+    members: dict[str, Any] = said
+    for name, value in members.items():
+        if type(value) is not _MEMBERS.get(name):
+            raise ValueError(_what_is_wrong(name))
+    if not members.keys() >= _NEVER_NULL:
+        raise ValueError(f"it has no member {min(_NEVER_NULL - members.keys())!r}")
+    for name, largest in _LARGEST.items():
+        if not 0 < members.get(name, 1) <= largest:
+            raise ValueError(f"{name} is {members[name]}, which no record has")
+    fingerprint = members.get("fingerprint")
+    return Record(
+        members["position"],
+        members["account_id"],
+        members["version"],
+        members["topic"],
+        members["state"].encode(),
+        members.get("subject"),
+        members.get("receipt"),
+        None if fingerprint is None else _bytes_of("fingerprint", fingerprint),
+        members.get("command_events"),
+        _bytes_of("hash", members["hash"]),
+    )
+
+
+def _what_is_wrong(name: str) -> str:
+    """Of a member that is unknown, or whose value is of another type."""
+    if name not in _MEMBERS:
+        return f"it has a member {name!r}, which means nothing"
+    return f"{name} is not {'an integer' if _MEMBERS[name] is int else 'a text'}"
+
+
+def to_line(record: Record) -> bytes:
+    """A record as a line, with its end."""
+    return orjson.dumps(members_of(record), option=orjson.OPT_APPEND_NEWLINE)
+
+
+def from_line(line: bytes) -> Record:
+    """The record of a line. Raises ValueError, with what is wrong in a sentence; any other spelling is wrong."""
+    try:
+        members = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"it is not JSON: {error}") from error
+    record = record_of(members)
+    if to_line(record) != line:
+        raise ValueError("it is not spelled as this program spells it: somebody has touched it")
+    return record
+
+
+def _bytes_of(name: str, text: str) -> bytes:
+    try:
+        found = bytes.fromhex(text)
+    except ValueError:
+        found = b""
+    if found.hex() != text:
+        raise ValueError(f"{name} is not made of pairs of hexadecimal digits")
+    return found

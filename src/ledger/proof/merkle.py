@@ -1,0 +1,251 @@
+"""The Merkle tree over the whole log, as RFC 6962 has it: one hash that stands for all events up to a position.
+
+The leaf at index i is made of the hash of the event at position i + 1 (store/chain.py). A proof is a short list of
+hashes. An inclusion proof shows that an event is in a tree of some size and root, a consistency proof that a tree is
+the beginning of a larger one. A proof is made of subtrees that are complete, so whoever keeps some of these hashes
+reads little to make one: `inclusion_path` and `consistency_path` say which, and `assemble` puts them together.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
+from typing import NamedTuple
+
+EMPTY_ROOT = sha256().digest()
+"""The root of a tree without leaves."""
+
+_SIZE = len(EMPTY_ROOT)
+
+
+def leaf(event_hash: bytes) -> bytes:
+    """The leaf of an event."""
+    return sha256(b"\x00" + event_hash).digest()
+
+
+def leaves(event_hashes: Iterable[bytes]) -> list[bytes]:
+    """The leaves of many events."""
+    return [sha256(b"\x00" + event_hash).digest() for event_hash in event_hashes]
+
+
+def node(left: bytes, right: bytes) -> bytes:
+    """What stands above two subtrees."""
+    return sha256(b"\x01" + left + right).digest()
+
+
+class Node(NamedTuple):
+    """A complete subtree of 2**level leaves, the first of them at place << level."""
+
+    level: int
+    place: int
+
+    @property
+    def begin(self) -> int:
+        """The index of its first leaf."""
+        return self.place << self.level
+
+    @property
+    def end(self) -> int:
+        """The index after its last leaf."""
+        return (self.place + 1) << self.level
+
+
+class Grown(NamedTuple):
+    """What became of a frontier, and the subtrees that were completed: for each level their hashes, in order.
+
+    The first hash of a level has the place size >> level, with the size from before.
+    """
+
+    frontier: "Frontier"
+    completed: list[list[bytes]]
+
+
+class Frontier(NamedTuple):
+    """A tree without its inside: all that is needed to make it larger and to know its root. It never changes."""
+
+    size: int = 0
+    peaks: tuple[bytes, ...] = ()
+    """The roots of the complete subtrees that the leaves add up to, the largest first: one for each 1 in the size."""
+
+    def add(self, one: bytes) -> "Frontier":
+        """The tree with one more leaf."""
+        return self.extend([one])
+
+    def extend(self, more: Sequence[bytes]) -> "Frontier":
+        """The tree with more leaves."""
+        return self.grow(more).frontier
+
+    def grow(self, more: Sequence[bytes]) -> Grown:
+        """The tree with more leaves, and every subtree that they complete. It hashes level by level."""
+        before, size = self.size, self.size + len(more)
+        old = list(self.peaks)
+        row = list(more)
+        completed, peaks = [], []
+        for level in range(size.bit_length()):
+            completed.append(row)
+            if before >> level & 1:
+                row = [old.pop(), *row]
+            if len(row) & 1:
+                peaks.append(row[-1])
+            row = _pairs(row)
+        return Grown(Frontier(size, tuple(reversed(peaks))), completed)
+
+    def root(self) -> bytes:
+        """The root of the tree."""
+        return fold(self.peaks) if self.peaks else EMPTY_ROOT
+
+
+def _pairs(row: Sequence[bytes]) -> list[bytes]:
+    """The level above: one hash for every two, the last one left out when it is alone."""
+    return [sha256(b"\x01" + left + right).digest() for left, right in zip(row[::2], row[1::2], strict=False)]
+
+
+def fold(peaks: Sequence[bytes]) -> bytes:
+    """The root over complete subtrees, the largest first; at least one."""
+    *others, root = peaks
+    for peak in reversed(others):
+        root = node(peak, root)
+    return root
+
+
+def root(some: Sequence[bytes]) -> bytes:
+    """The root of a tree of these leaves."""
+    return Frontier().extend(some).root()
+
+
+def subtrees(begin: int, end: int) -> Iterator[Node]:
+    """The complete subtrees that the leaves from `begin` to before `end` add up to, in order, as few as possible."""
+    while begin < end:
+        level = (end - begin).bit_length() - 1
+        if begin:
+            level = min(level, _zeros(begin))
+        yield Node(level, begin >> level)
+        begin += 1 << level
+
+
+Path = list[list[Node]]
+"""A proof before it has hashes: for each of them the complete subtrees, the largest first, of which it is the root."""
+
+
+def inclusion_path(index: int, size: int) -> Path:
+    """What the proof is made of that the leaf at `index` is in the tree of `size`. Raises ValueError."""
+    if not 0 <= index < size:
+        raise ValueError(f"there is no leaf {index} in a tree of {size}")
+    begin, end, path = 0, size, []
+    while end - begin > 1:
+        middle = begin + _split(end - begin)
+        if index < middle:
+            path.append(list(subtrees(middle, end)))
+            end = middle
+        else:
+            path.append(list(subtrees(begin, middle)))
+            begin = middle
+    return path[::-1]
+
+
+def consistency_path(old: int, new: int) -> Path:
+    """What the proof is made of that the tree of size `old` is the beginning of that of size `new`.
+
+    Every tree begins with the empty one and with itself: nothing is needed to show it. Raises ValueError for an old
+    tree that is larger than the new one.
+    """
+    if not 0 <= old <= new:
+        raise ValueError(f"a tree of {new} does not begin with one of {old}")
+    if old in {0, new}:
+        return []
+    begin, end, path = 0, new, []
+    while end != old:
+        middle = begin + _split(end - begin)
+        if old <= middle:
+            path.append(list(subtrees(middle, end)))
+            end = middle
+        else:
+            path.append(list(subtrees(begin, middle)))
+            begin = middle
+    if begin:  # otherwise it is the old tree itself, and whoever verifies has its root
+        path.append(list(subtrees(begin, end)))
+    return path[::-1]
+
+
+def assemble(path: Path, hashes: Mapping[Node, bytes]) -> list[bytes]:
+    """The proof of a path. Raises KeyError when the hash of a subtree is missing."""
+    return [fold([hashes[one] for one in part]) for part in path]
+
+
+def inclusion_proof(some: Sequence[bytes], index: int, size: int) -> list[bytes]:
+    """The proof that the leaf at `index` is in the tree of the first `size` leaves. Raises ValueError."""
+    return _proof(some, inclusion_path(index, size))
+
+
+def consistency_proof(some: Sequence[bytes], old: int, new: int) -> list[bytes]:
+    """The proof that the tree of the first `old` leaves begins that of the first `new`. Raises ValueError."""
+    return _proof(some, consistency_path(old, new))
+
+
+def _proof(some: Sequence[bytes], path: Path) -> list[bytes]:
+    return assemble(path, {one: root(some[one.begin : one.end]) for part in path for one in part})
+
+
+def verify_inclusion(one: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
+    """Whether the proof shows that this leaf is at `index` in the tree of this size and root (RFC 9162, 2.1.3.2)."""
+    if not 0 <= index < size or not _hashes([one, root, *proof]):
+        return False
+    at, last, found = index, size - 1, one
+    for sibling in proof:
+        if last == 0:
+            return False
+        if at & 1 or at == last:
+            found = node(sibling, found)
+            at, last = _joined(at, last)
+        else:
+            found = node(found, sibling)
+        at, last = at >> 1, last >> 1
+    return last == 0 and found == root
+
+
+def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> bool:
+    """Whether the proof shows that one tree is the beginning of the other (RFC 9162, 2.1.4.2).
+
+    The empty tree is the beginning of every tree, and every tree of itself; the proof is then empty.
+    """
+    if not 0 <= old <= new or not _hashes([old_root, new_root, *proof]):
+        return False
+    if old == new:
+        return not proof and old_root == new_root
+    if old == 0:
+        return not proof and old_root == EMPTY_ROOT
+    if not proof:
+        return False
+    # An old tree that is complete is a node of the new one, and the proof leaves it out.
+    first, *rest = proof if old & (old - 1) else [old_root, *proof]
+    rise = _zeros(old)  # levels on which the last leaf of the old tree is at the right end of a complete subtree
+    at, last = (old - 1) >> rise, (new - 1) >> rise
+    old_found = new_found = first
+    for sibling in rest:
+        if last == 0:
+            return False
+        if at & 1 or at == last:
+            old_found, new_found = node(sibling, old_found), node(sibling, new_found)
+            at, last = _joined(at, last)
+        else:
+            new_found = node(new_found, sibling)
+        at, last = at >> 1, last >> 1
+    return last == 0 and old_found == old_root and new_found == new_root
+
+
+def _joined(at: int, last: int) -> tuple[int, int]:
+    """Up past the levels on which what is at the right edge has nothing to be joined with."""
+    rise = _zeros(at)
+    return at >> rise, last >> rise
+
+
+def _zeros(number: int) -> int:
+    """Zero bits at the end of a number that is not 0."""
+    return (number & -number).bit_length() - 1
+
+
+def _split(width: int) -> int:
+    """The largest power of two below the width: what of a tree is left of its root."""
+    return 1 << ((width - 1).bit_length() - 1)
+
+
+def _hashes(values: Iterable[bytes]) -> bool:
+    return all(len(value) == _SIZE for value in values)

@@ -1,0 +1,175 @@
+"""Notices: what a ledger has to say about its keys and its checkpoints. They are notes, numbered from 1, kept for ever.
+
+A *rotation* hands over from one key to the next and is signed by both, so that whoever trusts the first key can follow
+to the newest. A *replacement* is a rotation for which the old key was lost: the new one alone signs it, and nobody has
+to believe it. A *forsaking* says that the ledger no longer stands by its checkpoints beyond some size, and why.
+"""
+
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from ledger.proof.checkpoint import Checkpoint, read_checkpoint
+from ledger.proof.notes import BadNote, VerifyingKey, open_note, text_of
+
+LONGEST_REASON = 500
+"""Characters."""
+
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+_HEAD = r"([^\n]+)\nnotice ([1-9]\d{0,8})\n"
+_AT = r"at (\S+)\n"
+_SIZE = r"(0|[1-9]\d{0,18})"
+_KEYS = re.compile(rf"{_HEAD}key (rotation|replacement)\n{_AT}size {_SIZE}\nold ([^\n]+)\nnew ([^\n]+)\n")
+_FORSAKEN = re.compile(
+    rf"{_HEAD}checkpoints forsaken\n{_AT}beyond {_SIZE}\nnewest {_SIZE} ([A-Za-z0-9+/]{{43}}=)\nreason ([^\n]+)\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """From this size on the new key signs, and the old one never again."""
+
+    number: int
+    at: datetime
+    size: int
+    """That of the newest checkpoint at that moment. Both keys have signed it."""
+    old: VerifyingKey
+    new: VerifyingKey
+    old_lost: bool = False
+    """Whether it is a replacement."""
+
+    @property
+    def text(self) -> str:
+        """What is signed."""
+        kind = "replacement" if self.old_lost else "rotation"
+        return _text(
+            self.new.name, self, f"key {kind}", f"size {self.size}", f"old {self.old.text}", f"new {self.new.text}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Forsaking:
+    """The log has ended at an earlier position, or with other events, since somebody wanted it so."""
+
+    number: int
+    at: datetime
+    beyond: int
+    """The size of the newest checkpoint that the ledger still stands by; 0: of none."""
+    newest: Checkpoint
+    """The newest of those that were forsaken."""
+    reason: str
+    """One line, at most LONGEST_REASON characters."""
+
+    @property
+    def text(self) -> str:
+        """What is signed."""
+        newest = f"newest {self.newest.size} {b64encode(self.newest.root).decode()}"
+        return _text(
+            self.newest.origin,
+            self,
+            "checkpoints forsaken",
+            f"beyond {self.beyond}",
+            newest,
+            f"reason {self.reason}",
+        )
+
+
+Notice = Rotation | Forsaking
+
+
+def read_notice(text: str) -> Notice:
+    """The notice that a text is, to the byte. Raises BadNote."""
+    try:
+        notice = _read(text)
+    except (ValueError, BadNote):
+        notice = None
+    if notice is None or notice.text != text:
+        raise BadNote("this is not a notice about keys or checkpoints")
+    return notice
+
+
+def _text(origin: str, notice: Notice, kind: str, *lines: str) -> str:
+    at = notice.at.astimezone(UTC).strftime(_TIME)
+    return "\n".join([origin, f"notice {notice.number}", kind, f"at {at}", *lines, ""])
+
+
+def _read(text: str) -> Notice | None:
+    if found := _KEYS.fullmatch(text):
+        _, number, kind, at, size, old, new = found.groups()
+        keys = VerifyingKey.parse(old), VerifyingKey.parse(new)
+        return Rotation(int(number), _moment(at), int(size), *keys, old_lost=kind == "replacement")
+    if found := _FORSAKEN.fullmatch(text):
+        origin, number, at, beyond, size, root, reason = found.groups()
+        newest = Checkpoint(origin, int(size), b64decode(root))
+        return Forsaking(int(number), _moment(at), int(beyond), newest, reason)
+    return None
+
+
+def _moment(text: str) -> datetime:
+    return datetime.strptime(text, _TIME).replace(tzinfo=UTC)
+
+
+class Trusted(NamedTuple):
+    """A key, and the sizes of the checkpoints that it may have signed; None: it is in use."""
+
+    key: VerifyingKey
+    first: int
+    last: int | None
+
+    def covers(self, size: int) -> bool:
+        """Whether it may have signed a checkpoint of this size."""
+        return self.first <= size and (self.last is None or size <= self.last)
+
+
+def trusted_keys(first: VerifyingKey, notices: Sequence[bytes]) -> list[Trusted]:
+    """All keys that may be trusted by whoever trusts one of them, in the order of their use, with their sizes.
+
+    `notices` are all of the ledger, in order. The trusted key may be any that was ever in use; those before it are
+    left out. Raises BadNote when a notice is missing, is not signed as it has to be, or is about other keys.
+    """
+    read = [read_notice(text_of(note)) for note in notices]
+    for number, notice in enumerate(read, 1):
+        if notice.number != number:
+            raise BadNote(f"notice {number} is missing: there is notice {notice.number} in its place")
+    begin = next((n for n, notice in enumerate(read, 1) if isinstance(notice, Rotation) and notice.new == first), 0)
+    came_in = read[begin - 1] if begin else None
+    keys = [Trusted(first, came_in.size if isinstance(came_in, Rotation) else 0, None)]
+    for note, notice in zip(notices[begin:], read[begin:], strict=True):
+        if isinstance(notice, Rotation) and notice.old_lost and notice.old == keys[-1].key:
+            break  # what comes after it is signed by a key for which no other key vouches
+        keys = _follow(keys, note, notice)
+    return keys
+
+
+def _follow(keys: list[Trusted], note: bytes, notice: Notice) -> list[Trusted]:
+    """The keys after one more notice. Raises BadNote."""
+    newest = keys[-1]
+    if isinstance(notice, Forsaking):
+        _check_signed(note, notice, [newest.key])
+        end = notice.beyond
+        earlier = [key._replace(last=min(key.last or 0, end)) for key in keys[:-1] if key.first <= end]
+        return [*earlier, newest._replace(first=min(newest.first, end))]
+    if notice.old != newest.key:
+        raise BadNote(f"notice {notice.number} is not about the key {newest.key.text}")
+    _check_signed(note, notice, [notice.old, notice.new])
+    return [*keys[:-1], newest._replace(last=notice.size), Trusted(notice.new, notice.size, None)]
+
+
+def _check_signed(note: bytes, notice: Notice, keys: list[VerifyingKey]) -> None:
+    if len(open_note(note, keys).keys) != len(set(keys)):
+        raise BadNote(f"notice {notice.number} is not signed by both keys")
+
+
+def open_checkpoint(note: bytes, trusted: Sequence[Trusted]) -> Checkpoint:
+    """The checkpoint that a note is, signed by a key that may have signed it. Raises BadNote."""
+    opened = open_note(note, [each.key for each in trusted])
+    checkpoint = read_checkpoint(opened.text)
+    signers = [each for each in trusted if each.key in opened.keys]
+    if checkpoint.origin not in {each.key.name for each in signers}:
+        raise BadNote(f"it is a checkpoint of {checkpoint.origin}, and signed by a key of another ledger")
+    if not any(each.covers(checkpoint.size) for each in signers):
+        raise BadNote(f"the key that signed it was not in use for a checkpoint of size {checkpoint.size:,}")
+    return checkpoint

@@ -1,0 +1,15 @@
+-- What `credit-ledger verify` asks about the kept subtrees.
+
+-- name: kept_subtrees
+-- Those of some levels and places.
+SELECT t.level, t.place, t.hash
+FROM unnest(%(levels)s::smallint[], %(places)s::bigint[]) AS n (level, place)
+JOIN ledger.subtrees AS t USING (level, place);
+
+-- name: stray_subtrees
+-- One that is of no kept level, or of events that are not there.
+SELECT t.level, t.place, t.hash
+FROM ledger.subtrees AS t
+WHERE t.level <= 0 OR t.level %% %(step)s <> 0 OR t.place < 0
+   OR t.place >= (SELECT coalesce(max(notification_id), 0) FROM ledger.events) >> t.level
+LIMIT 1;

@@ -1,0 +1,102 @@
+-- The role that the service runs as: what it is, what it has, and what whoever runs the service could do besides.
+
+-- name: standing
+-- Whether the role is there, and whether whoever logged in may take it. To be a member was enough before PostgreSQL 16.
+SELECT session_user::text AS login,
+       role.oid IS NOT NULL AS there,
+       coalesce(pg_has_role(session_user, role.oid,
+                            CASE WHEN current_setting('server_version_num')::integer >= 160000
+                                 THEN 'SET' ELSE 'MEMBER' END), false) AS takes
+FROM (SELECT to_regrole(%(service)s)::oid AS oid) AS role;
+
+-- name: rights
+-- All there is that a right could be to, in the words of grants.sql, and what rights the role has to it (null: none).
+WITH acl (kind, name, items) AS (
+    SELECT 'DATABASE', '{database}', datacl FROM pg_database WHERE datname = current_database()
+    UNION ALL
+    SELECT 'SCHEMA', quote_ident(nspname), nspacl FROM pg_namespace WHERE nspname IN ('ledger', 'projections')
+    UNION ALL
+    SELECT 'TABLE', format('%%I.%%I', n.nspname, c.relname), c.relacl
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname IN ('ledger', 'projections')
+    UNION ALL
+    SELECT 'FUNCTION', format('%%I.%%I', n.nspname, p.proname), p.proacl
+    FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace WHERE n.nspname IN ('ledger', 'projections')
+)
+SELECT acl.kind, acl.name, item.privilege_type AS privilege
+FROM acl LEFT JOIN LATERAL aclexplode(acl.items) AS item ON item.grantee = to_regrole(%(service)s);
+
+-- name: owned_by_others
+-- Projections, and their tables, that somebody made before the role was there. A schema comes before what is in it.
+SELECT 'SCHEMA' AS kind, quote_ident(nspname) AS name FROM pg_namespace
+WHERE starts_with(nspname, 'projection_') AND nspowner <> to_regrole(%(service)s)
+UNION ALL
+SELECT 'TABLE', format('%%I.%%I', n.nspname, c.relname)
+FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE starts_with(n.nspname, 'projection_') AND c.relkind IN ('r', 'p', 'v', 'm')
+  AND c.relowner <> to_regrole(%(service)s)
+ORDER BY 1, 2;
+
+-- name: lock
+-- One at a time: two that grant on the same table get in each other's way.
+SELECT pg_advisory_xact_lock(hashtextextended('ledger.roles', 0));
+
+-- name: users
+-- Who logged in, and as whom he acts.
+SELECT session_user::text AS login, current_user::text AS acting;
+
+-- name: could
+-- What whoever is connected could do that the service has no need of. A superuser can do anything; else all counts that
+-- some role can do which he is, or may become.
+WITH watched (name, oid) AS (
+    SELECT name, to_regclass(name)::oid FROM unnest(ARRAY['ledger.events', 'ledger.identity', 'ledger.text_keys']) AS name
+), selves AS (
+    SELECT * FROM pg_roles WHERE rolname IN (session_user, current_user)
+), within AS (
+    SELECT r.* FROM pg_roles AS r
+    WHERE r.oid IN (SELECT oid FROM selves)
+       OR NOT (SELECT bool_or(rolsuper) FROM selves)
+          AND (pg_has_role(session_user, r.oid, 'MEMBER') OR pg_has_role(current_user, r.oid, 'MEMBER'))
+), mortals AS (
+    SELECT * FROM within WHERE NOT rolsuper
+), owned (name, owner) AS (
+    SELECT 'the database', datdba FROM pg_database WHERE datname = current_database()
+    UNION ALL
+    SELECT 'the schema ledger', nspowner FROM pg_namespace WHERE nspname = 'ledger'
+    UNION ALL
+    SELECT w.name, c.relowner FROM watched AS w JOIN pg_class AS c USING (oid)
+)
+SELECT could FROM (
+    SELECT format('%I is a superuser', rolname) AS could, 1 AS n FROM within WHERE rolsuper
+    UNION ALL
+    SELECT format('%I owns %s', rolname, string_agg(name, ', ' ORDER BY name)), 2
+    FROM mortals JOIN owned ON owner = mortals.oid
+    GROUP BY rolname
+    UNION ALL
+    SELECT format('%I may %s on %s', m.rolname, string_agg(p.name, ', ' ORDER BY p.name), w.name), 3
+    FROM mortals AS m
+    CROSS JOIN watched AS w
+    JOIN pg_class AS c ON c.oid = w.oid
+    CROSS JOIN unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER']) AS p (name)
+    WHERE NOT pg_has_role(m.oid, c.relowner, 'USAGE')  -- said already
+      AND (has_table_privilege(m.oid, w.oid, p.name)
+           OR p.name IN ('INSERT', 'UPDATE') AND has_any_column_privilege(m.oid, w.oid, p.name))
+    GROUP BY m.rolname, w.name
+    UNION ALL
+    SELECT format('%I may make things in the schema ledger', m.rolname), 4
+    FROM mortals AS m JOIN pg_namespace AS n ON n.nspname = 'ledger'
+    WHERE NOT pg_has_role(m.oid, n.nspowner, 'USAGE') AND has_schema_privilege(m.oid, n.oid, 'CREATE')
+    UNION ALL
+    SELECT format('%I may make itself a member of others (CREATEROLE)', rolname), 5
+    FROM mortals WHERE rolcreaterole AND current_setting('server_version_num')::integer < 160000
+    UNION ALL
+    SELECT format('%s reaches the files of the server', rolname), 6
+    FROM mortals WHERE rolname IN ('pg_write_server_files', 'pg_execute_server_program')
+    UNION ALL
+    SELECT format('the trigger %s on %s is off', t.trigger, t.table), 7
+    FROM (SELECT name AS table, trigger FROM watched CROSS JOIN unnest(ARRAY['never_changed', 'never_emptied']) AS trigger) AS t
+    WHERE NOT EXISTS (
+        SELECT FROM pg_trigger AS g
+        WHERE g.tgrelid = to_regclass(t.table) AND g.tgname = t.trigger AND g.tgenabled = 'A'
+    )
+) AS found
+ORDER BY n, could;

@@ -1,0 +1,277 @@
+"""The role of the service on servers as operators have them: made, given what it needs, and enough for a whole life."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+from typer.testing import CliRunner
+
+from api.cli import app
+from api.embedded import embedded_postgres
+from api.server import EMBEDDED_LOGIN, as_url
+from ledger import migrations
+from ledger.amounts import Balance
+from ledger.events import AccountOpened, CreditsGranted, Event
+from ledger.migrations import known_migrations, migrate
+from ledger.privileges import privileges
+from ledger.roles import SERVICE, set_up
+from ledger.store.codec import encode
+from projections.builds import prepare
+from tests.api.stage import eventually
+from tests.conftest import SERVERS
+from tests.postgres import machine_programs
+from tests.service import Service, running_service
+from tests.store.samples import METADATA
+
+_numbers = count(1)
+
+
+class Bare:
+    """A server on which there was never a ledger. What a test makes there is gone afterwards."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._whole = make_conninfo(conninfo, dbname="postgres")
+        self.databases: list[str] = []
+
+    def execute(self, *statements: str) -> None:
+        with psycopg.connect(self._whole, autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+    def database(self, owner: str) -> str:
+        """An empty database for its owner."""
+        self.databases.append(f"bare_{next(_numbers)}")
+        self.execute(f"CREATE DATABASE {self.databases[-1]} OWNER {owner}")
+        return make_conninfo(self._whole, dbname=self.databases[-1], user=owner)
+
+    def forget(self) -> None:
+        """As it was."""
+        self.execute(*(f"DROP DATABASE {name} WITH (FORCE)" for name in self.databases))
+        with psycopg.connect(self._whole, autocommit=True) as connection:
+            roles = connection.execute("SELECT rolname FROM pg_roles WHERE rolname !~ '^(pg_|postgres)'").fetchall()
+        self.execute(f"DROP ROLE {', '.join(name for (name,) in roles)}")  # together: they are members of each other
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def its_server(request: pytest.FixtureRequest) -> Iterator[str]:
+    programs = machine_programs() if request.param == "machine" else None
+    if request.param == "machine" and programs is None:
+        pytest.skip("no PostgreSQL of the machine: tested on the embedded one alone")
+    with (
+        TemporaryDirectory(prefix="credit-ledger-test-") as folder,
+        embedded_postgres(Path(folder), programs) as conninfo,
+    ):
+        yield conninfo
+
+
+@pytest.fixture
+def bare(its_server: str) -> Iterator[Bare]:
+    server = Bare(its_server)
+    yield server
+    server.forget()
+
+
+on_one_server = pytest.mark.parametrize("its_server", ["embedded"], indirect=True, scope="module")
+"""For what does not depend on the version of the server."""
+
+
+def run(database: str, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """A command of the program on a database."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_LEDGER_")}
+    given = {"DATABASE_URL": as_url(database), **settings}
+    return subprocess.run(
+        [sys.executable, "-m", "api.cli", *arguments],
+        env=kept | {f"CREDIT_LEDGER_{name}": value for name, value in given.items()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def done(database: str, *arguments: str, **settings: str) -> str:
+    """What a command prints that does what it is told. In this process: each of its own would take a second."""
+    variables = {"DATABASE_URL": database and as_url(database), "OWNER_URL": "", **settings}
+    environment = {f"CREDIT_LEDGER_{name}": value for name, value in variables.items()}
+    finished = CliRunner().invoke(app, arguments, env=environment)
+    assert finished.exit_code == 0, (arguments, finished.output, finished.exception)
+    return finished.stdout
+
+
+def role(service: Service) -> Any:
+    answer = service.get("/readyz")
+    assert answer.status_code == 200
+    return answer.json()["role"]
+
+
+def test_many_at_once(bare: Bare) -> None:
+    """Four ledgers of one server, each begun by two processes: one role, and every one of them has its rights."""
+    bare.execute("CREATE ROLE maker LOGIN CREATEROLE")
+    databases = [bare.database("maker") for _ in range(4)]
+
+    def begin(conninfo: str) -> str | None:
+        migrate(conninfo)
+        return set_up(conninfo)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(begin, databases * 2)) == [None] * 8
+    for database in databases:
+        found = privileges(make_conninfo(database, options=f"-c role={SERVICE}"))
+        assert found.could[0].startswith("maker owns ledger.events, ledger.identity, ledger.text_keys, the database")
+
+
+@on_one_server
+def test_a_server_that_allows_no_role(bare: Bare, tmp_path: Path) -> None:
+    """It works all the same, with the rights of the owner, and says so."""
+    bare.execute("CREATE ROLE plain LOGIN")
+    database = bare.database("plain")
+    said = f"the service runs with the rights of its login: plain may not make the role {SERVICE}"
+    assert done(database, "migrate").splitlines()[-1] == said
+    assert done(database, "migrate").splitlines() == ["nothing to do", said]
+    with running_service(database, tmp_path) as service:
+        assert service.open_account(permanent=5)
+        owns = "plain owns ledger.events, ledger.identity, ledger.text_keys, the database, the schema ledger"
+        found = role(service)
+        assert (found["session_user"], found["current_user"], found["append_only"]) == ("plain", "plain", False)
+        assert found["could"][0] == owns
+        warnings = [line for line in service.log.read_text().splitlines() if "could change what is recorded" in line]
+        assert len(warnings) == 1
+        assert "WARNING" in warnings[0]
+        assert f"plain may not make the role {SERVICE}; {owns}" in warnings[0]
+    refused = run(database, "migrate", "--service-login", "app")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("credit-ledger: the login app cannot be made: ")
+
+
+def test_a_role_that_an_administrator_made(bare: Bare) -> None:
+    """The owner may make none. He grants what is his; the projections are handed over once he may take the role."""
+    bare.execute("CREATE ROLE plain LOGIN", f"CREATE ROLE {SERVICE}", f"CREATE ROLE app LOGIN IN ROLE {SERVICE}")
+    database = bare.database("plain")
+    said = done(database, "migrate").splitlines()[-1]
+    assert said == f"the service runs with the rights of its login: it may not take the role {SERVICE}"
+    app = make_conninfo(database, user="app")
+    with psycopg.connect(app) as connection:
+        assert connection.execute("SELECT count(*) FROM ledger.events").fetchone() == (0,)
+    assert "what it needs: must be owner of" in done(app, "migrate")
+    bare.execute(f"GRANT {SERVICE} TO plain")
+    assert done(database, "migrate") == "nothing to do\n"
+    assert done(app, "migrate") == "nothing to do\n"
+    assert privileges(make_conninfo(app, options=f"-c role={SERVICE}")).append_only
+
+
+@contextmanager
+def two_logins(bare: Bare) -> Iterator[tuple[str, str]]:
+    """An owner who may make roles, and the URL that he got for the service."""
+    bare.execute("CREATE ROLE maker LOGIN CREATEROLE")
+    owner = bare.database("maker")
+    url, shown_once = done(owner, "migrate", "--service-login", "app").splitlines()[-2:]
+    assert "only time" in shown_once
+    assert url.startswith("postgresql:///")
+    yield owner, url
+
+
+def test_a_whole_life(bare: Bare, tmp_path: Path) -> None:
+    """All that the program does, as a login that only appends and reads."""
+    usage = tmp_path / "usage.csv"
+    usage.write_text("customer,n\nann,5\nann,7\n")
+    imported = ["import", str(usage), "--account", "{customer}", "--amount", "n", "--open-permanent", "100", "--json"]
+    with two_logins(bare) as (owner, url):
+        with running_service(url, tmp_path) as service:
+            assert role(service) == {"session_user": "app", "current_user": SERVICE, "append_only": True, "could": []}
+            assert "could change" not in service.log.read_text()
+            account = service.open_account(permanent=100, subscription=50)
+            path = f"/v1/accounts/{account}"
+            body = {"amount": 60, "task_id": "t", "description": "a text"}
+            deducted = service.post(f"{path}/deductions", body).json()
+            assert service.post(f"{path}/holds", {"amount": 5}, key="h").status_code == 201
+            minimum = deducted["position"] + 1
+            eventually(lambda: service.get(f"{path}/history", min_position=minimum).status_code == 200)
+            for command in (imported, ["rebuild"], ["check", "--all"], ["keys", "create", "k", "--scope", "admin"]):
+                done(url, *command)
+            done(url, "keys", "revoke", json.loads(done(url, "keys", "list", "--json"))[0]["prefix"])
+            done(url, "erase", "--yes", account)
+            done(url, "checkpoints", "sign", DATA_DIR=str(tmp_path / "data"))
+            assert service.get(f"{path}/balance").json()["total"] == 90
+            assert "ERROR" not in service.log.read_text()
+        assert done(url, "migrate").splitlines() == ["nothing to do"]
+        with psycopg.connect(owner) as connection:
+            owners = (
+                "SELECT DISTINCT nspowner::regrole::text FROM pg_namespace WHERE starts_with(nspname, 'projection_')"
+            )
+            assert connection.execute(owners).fetchall() == [(SERVICE,)]
+        assert "was there already" in done(owner, "migrate", "--service-login", "app")
+
+
+@on_one_server
+def test_the_owner_migrates_and_the_service_does_not(bare: Bare) -> None:
+    with two_logins(bare) as (owner, url):
+        assert stored_password(owner).startswith("SCRAM-SHA-256$"), "the server never saw the password itself"
+        empty = bare.database("maker")
+        service = make_conninfo(empty, user="app")
+        refused = run(service, "keys", "list")
+        assert refused.returncode == 1
+        assert refused.stderr.startswith("credit-ledger: the database needs migrations that app may not apply (")
+        assert refused.stderr.count("\n") == 1
+        two = "credit-ledger: CREDIT_LEDGER_OWNER_URL and CREDIT_LEDGER_DATABASE_URL name two databases\n"
+        assert run(service, "keys", "list", OWNER_URL=as_url(owner)).stderr == two, "one that is empty"
+        done(service, "keys", "list", OWNER_URL=as_url(empty))
+        assert run(url, "keys", "list", OWNER_URL=as_url(empty)).stderr == two, "two that are whole"
+    alone = run("", "keys", "list", DATABASE_URL="", OWNER_URL=as_url(owner))
+    assert alone.stderr == "credit-ledger: CREDIT_LEDGER_OWNER_URL is set, and CREDIT_LEDGER_DATABASE_URL is not\n"
+
+
+def stored_password(conninfo: str) -> str:
+    with psycopg.connect(make_conninfo(conninfo, user="postgres")) as connection:
+        row = connection.execute("SELECT rolpassword FROM pg_authid WHERE rolname = 'app'").fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+FIRST = {"ledger": 1, "api": 2, "projections": 2}
+"""How many migrations there were before the role."""
+
+
+def test_a_ledger_from_before(tmp_path: Path, server_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On its own server, where everything belonged to the superuser: the next start sets it up, and it goes on."""
+    before = [one for one in known_migrations() if int(one.name[:4]) <= FIRST[one.component]]
+    with monkeypatch.context() as patched, embedded_postgres(server_folder) as conninfo:
+        patched.setattr(migrations, "known_migrations", lambda: before)
+        assert len(migrate(conninfo)) == 5
+        prepare(conninfo)
+        _append_as_before(conninfo)
+    settings = {"CREDIT_LEDGER_DATABASE_URL": "", "CREDIT_LEDGER_DATA_DIR": str(server_folder)}
+    with running_service("", tmp_path, settings=settings) as service:
+        expected = {"session_user": EMBEDDED_LOGIN, "current_user": SERVICE, "append_only": True, "could": []}
+        assert role(service) == expected
+        answer = service.post("/v1/accounts/ada/deductions", {"amount": 3, "task_id": "t"}).json()
+        assert answer["balance_after"] == 7
+        history = service.get("/v1/accounts/ada/history", min_position=answer["position"]).json()
+        assert [entry["balance_after"] for entry in history["entries"]] == [7, 10]
+        for command in (["rebuild", "balances"], ["check", "--all"]):
+            done("", *command, DATA_DIR=str(server_folder))
+
+
+def _append_as_before(conninfo: str) -> None:
+    """An account with ten credits, through the append function of then."""
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    ten = Balance(0, 10, 0, None)
+    opened = AccountOpened(at, Balance(0, 0, 0, None), "ada")
+    events: list[Event] = [opened, CreditsGranted(at, ten, "grt_2", "permanent", 10, "topup")]
+    topics, states = zip(*(encode(event, METADATA) for event in events), strict=True)
+    with psycopg.connect(conninfo) as connection:
+        connection.execute(
+            "SELECT ledger.append(ARRAY['ada','ada'], ARRAY[1,2]::bigint[], %s, %s, ARRAY[NULL,NULL],"
+            " ARRAY[NULL,NULL], ARRAY[NULL,NULL]::bytea[], ARRAY[NULL,NULL]::integer[])",
+            [list(topics), list(states)],
+        )

@@ -1,0 +1,29 @@
+"""Histories explained event by event, with the past that an explanation asks for looked up in a plain list."""
+
+from collections.abc import Iterator, Sequence
+
+from ledger.account import Account
+from ledger.events import Event
+from ledger.past import NO_PAST, Past
+from ledger.story.explaining import explain, subjects_of
+from ledger.story.explanation import Explanation
+from tests.domain.journal import past_about
+
+
+def past_for(event: Event, earlier: Sequence[Event]) -> Past:
+    """The earlier events that the explanation of one asks for."""
+    known, found = NO_PAST, past_about(list(earlier), subjects_of(event, NO_PAST))
+    while found != known:
+        known, found = found, past_about(list(earlier), subjects_of(event, found))
+    return known
+
+
+def explained(events: Sequence[Event]) -> Iterator[tuple[Account | None, Event, Explanation]]:
+    """Each event with the account before it and its explanation, as far as anybody can go on."""
+    account: Account | None = None
+    for index, event in enumerate(events):
+        told = explain(account, event, past_for(event, events[:index]))
+        yield account, event, told
+        account = told.after
+        if account is None:
+            return

@@ -1,0 +1,56 @@
+"""A bundle is what `credit-ledger verify` can judge, first and again after the log has grown."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from api.export.bundle import export_bundle
+from api.export.log_export import CannotGoOn
+from api.export.sources import Source
+from api.progress import Lines
+from api.verify.offline import verify_path
+from ledger.proof.checkpoint_folder import CheckpointFolder
+from ledger.proof.checkpointer import Checkpointer
+from ledger.proof.custody import Custody
+from ledger.service import Ledger
+from ledger.store.log import EventLog
+from ledger.store.tree import ledger_id
+from tests.conftest import Clock
+from tests.projections.busy import Busy
+
+
+async def bundled(log: EventLog, folder: Path, to: Path) -> int:
+    """Export a bundle; its position."""
+    return (await export_bundle(Source(log, 0, Lines()), folder, to)).upto
+
+
+async def custody(log: EventLog, folder: Path) -> Custody:
+    async with log.connection() as connection:
+        return Custody(folder / "signing", CheckpointFolder(folder / "checkpoints", await ledger_id(connection)))
+
+
+async def test_a_bundle_can_be_verified_and_grows(ledger: Ledger, clock: Clock, tmp_path: Path) -> None:
+    keys, to = await custody(ledger.log, tmp_path), tmp_path / "bundle"
+    busy = Busy(ledger, clock)
+    for account in ("ada", "bob"):
+        await busy.live(account)
+        signed = await Checkpointer(ledger.log, keys, lambda: True, seconds=0, events=1).sign()
+        assert signed is not None
+        position = await bundled(ledger.log, tmp_path / "checkpoints", to)
+        assert position == signed.size
+        judged = await asyncio.to_thread(verify_path, to, None, [], Lines())
+        assert judged.breach is None
+        assert (judged.events, judged.signed) == (position, position)
+    first = keys.trusted()[0].key
+    assert (to / "verifying-key.txt").read_text() == f"{first.text}\n"
+    keys.rotate(clock())
+    await bundled(ledger.log, tmp_path / "checkpoints", to)
+    assert (await asyncio.to_thread(verify_path, to, None, [first], Lines())).breach is None
+    assert sorted(path.name for path in to.iterdir()) == ["checkpoints", "events.jsonl", "verifying-key.txt"]
+    assert not [path for path in to.rglob("*") if "signing" in path.parts]
+
+
+async def test_without_checkpoints_there_is_nothing_to_judge_it_by(ledger: Ledger, tmp_path: Path) -> None:
+    with pytest.raises(CannotGoOn, match="`credit-ledger checkpoints sign` makes one"):
+        await bundled(ledger.log, tmp_path / "checkpoints", tmp_path / "bundle")

@@ -1,0 +1,171 @@
+"""Tables of entries: what a naive folding of the log says, in text and in types."""
+
+import asyncio
+import csv
+import io
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pytest
+from pyarrow import parquet
+from typer.testing import CliRunner
+
+from api.cli import app
+from api.entry_lines import COLUMNS, USAGE
+from api.export.exporting import Done, Format, Wanted, export
+from api.export.sources import NoSuchAccount, Source
+from api.export.tables import NAMED, Period
+from api.progress import Lines
+from api.texts import readable_events
+from ledger.feed import Feed, read
+from ledger.store.log import EventLog
+from tests.export.moving import command
+from tests.projections.folding import Told, folded
+
+ALWAYS = Period(None, None)
+
+
+async def table(
+    conninfo: str, kind: Format, path: Path, accounts: Sequence[str] = (), period: Period = ALWAYS
+) -> tuple[Done, list[dict[str, Any]]]:
+    """Export a table as the command does, and read it."""
+    log = EventLog(conninfo, readers=2)
+    await log.open()
+    try:
+        source = Source(log, await Feed(log).last_position(), Lines())
+        done = await export(source, Wanted(kind, path, None, accounts, period, None, path))
+    finally:
+        await log.close()
+    if kind is Format.PARQUET:
+        return done, parquet.read_table(path).to_pylist()
+    return done, _read_csv(path)
+
+
+def _read_csv(path: Path) -> list[dict[str, Any]]:
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+
+
+async def expected(conninfo: str) -> list[dict[str, Any]]:
+    """The rows of a table in the order of the log, by the naive folding of the tests."""
+    log = EventLog(conninfo, readers=2)
+    await log.open()
+    events = await readable_events(log, read(await Feed(log).rows(0, 2**62, 2**31)))
+    await log.close()
+    position = {(one.account_id, one.version): one.position for one in events}
+    rows = []
+    for row in folded(Told(*one) for one in events)["history.entries"].values():
+        credits, about = row["subscription"] + row["permanent"], row["about"]
+        version = row["sequence"] // 4
+        rows.append(
+            {name: row.get(name) for name in ("sequence", "recorded_at", "type", "description", "task_id", "hold_id")}
+            | {name: row.get(name) for name in ("account_id", "transaction_id", "payment_id", "source")}
+            | {name: (row["usage"] or {}).get(name) for name in USAGE}
+            | {"position": position[row["account_id"], version], "version": version, "credits": credits}
+            | {"subscription_credits": row["subscription"], "permanent_credits": row["permanent"]}
+            | {"balance_before": row["balance"] - credits, "balance_after": row["balance"]}
+            | {"grant_id": about if about[:3] == "grt" else None}
+            | {"deduction_id": about if about[:3] == "ded" else None}
+        )
+    return sorted(rows, key=lambda row: (row["position"], row["sequence"]))
+
+
+def as_csv(row: dict[str, Any]) -> dict[str, str]:
+    """A row as it is read from CSV."""
+    shown = row | {"recorded_at": row["recorded_at"].isoformat().replace("+00:00", "Z")}
+    return {
+        name: "" if value is None else f"'{value}" if isinstance(value, str) and value[:1] == "=" else str(value)
+        for name, value in shown.items()
+    }
+
+
+def test_both_tables_have_every_entry(lived: str, tmp_path: Path) -> None:
+    rows = asyncio.run(expected(lived))
+    assert {"first", "part", None} <= {row["description"] for row in rows if row["account_id"] == "ada"}
+    assert {row["description"] for row in rows if row["account_id"] == "erased"} == {None, "refund re-1", "refund re-2"}
+    done, found = asyncio.run(table(lived, Format.PARQUET, tmp_path / "entries.parquet"))
+    assert found == rows
+    assert (done.lines, done.what) == (len(rows), "entries")
+    _, text = asyncio.run(table(lived, Format.CSV, tmp_path / "entries.csv"))
+    assert text == [as_csv(row) for row in rows]
+    assert list(text[0]) == [*NAMED, *COLUMNS, *USAGE]
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_parquet_has_types_and_row_groups(lived: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.export.parquet.GROUP", 50)
+    monkeypatch.setattr("api.export.sources.PAGE", 30)
+    path = tmp_path / "entries.parquet"
+    _, rows = asyncio.run(table(lived, Format.PARQUET, path))
+    assert rows == asyncio.run(expected(lived))
+    schema, metadata = parquet.read_schema(path), parquet.read_metadata(path)
+    assert schema.field("recorded_at").type == pa.timestamp("us", tz="UTC")
+    assert {schema.field(name).type for name in ("credits", "balance_after", "input_tokens")} == {pa.int64()}
+    assert not schema.field("balance_after").nullable
+    assert schema.field("task_id").nullable
+    assert metadata.num_row_groups == 2
+    assert metadata.row_group(0).column(0).compression == "ZSTD"
+
+
+@pytest.mark.parametrize("kind", [Format.CSV, Format.PARQUET])
+def test_some_accounts_of_some_time(lived: str, tmp_path: Path, kind: Format) -> None:
+    begin = datetime(2026, 1, 2, tzinfo=UTC)
+    period = Period(begin, begin + timedelta(hours=1))
+    _, rows = asyncio.run(table(lived, kind, tmp_path / "some", ["ada", "=1+1"], period))
+    wanted = [
+        row
+        for name in ("ada", "=1+1")
+        for row in asyncio.run(expected(lived))
+        if row["account_id"] == name and period.has(row["recorded_at"])
+    ]
+    assert 5 < len(wanted) < 30
+    by_place = sorted(wanted, key=lambda row: (row["account_id"], row["position"], row["sequence"]))
+    assert rows == (by_place if kind is Format.PARQUET else [as_csv(row) for row in by_place])
+    with pytest.raises(NoSuchAccount, match="nobody"):
+        asyncio.run(table(lived, kind, tmp_path / "none", ["nobody"]))
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_file_that_is_there_stays_until_the_new_one_is_whole(lived: str, tmp_path: Path) -> None:
+    path = tmp_path / "entries.csv"
+    path.write_text("precious")
+    with pytest.raises(NoSuchAccount):
+        asyncio.run(table(lived, Format.CSV, path, ["nobody"]))
+    assert path.read_text() == "precious"
+    asyncio.run(table(lived, Format.CSV, path))
+    assert path.read_text().startswith("position,account_id,")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--format", "csv", "--after", "3"],
+        ["--format", "jsonl", "--account", "ada"],
+        ["--format", "hledger", "--from", "2026-01-01"],
+        ["--format", "csv", "--until", "yesterday"],
+        ["--format", "csv", "--from", "2026-01-01T12:00:00"],
+        ["--format", "csv", "--keys", "keys"],
+        ["--format", "xml"],
+    ],
+)
+def test_wrong_options(options: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDIT_LEDGER_DATABASE_URL", "postgresql:///nowhere?host=/nowhere")
+    assert CliRunner().invoke(app, ["export", "--to", "-", *options]).exit_code == 2
+
+
+def test_the_command_writes_tables(lived: str, tmp_path: Path) -> None:
+    done = command(lived, "export", "--format", "parquet", "--to", tmp_path / "p", "--account", "ada", "--json")
+    assert done.status == 0, done.err
+    summary = done.summary
+    assert summary.pop("seconds") >= 0
+    assert summary == {
+        "format": "parquet",
+        "to": str(tmp_path / "p"),
+        "position": summary["position"],
+        "events": 35,
+        "entries": parquet.read_metadata(tmp_path / "p").num_rows,
+        "keys": None,
+    }

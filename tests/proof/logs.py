@@ -1,0 +1,71 @@
+"""Logs as tests of checkpoints need them: many events whose hashes are known, and nothing else in them."""
+
+import hashlib
+from pathlib import Path
+
+import psycopg
+
+from ledger.proof.checkpoint_folder import CheckpointFolder
+from ledger.proof.checkpointer import Checkpointer
+from ledger.proof.custody import Custody
+from ledger.store.log import EventLog
+from tests.postgres import owner, tampering
+from tests.proof import naive
+
+_INSERT = """
+INSERT INTO ledger.events (originator_id, originator_version, topic, state, notification_id, hash)
+SELECT %(account)s, n, 'Nothing', '', n, sha256(convert_to(%(account)s || n, 'UTF8'))
+FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n
+"""
+
+
+def add_events(conninfo: str, count: int, *, account: str = "a") -> None:
+    """Append so many events. Their hashes are those of the account's name and the position."""
+    with psycopg.connect(owner(conninfo)) as connection:
+        first = end_of(connection) + 1
+        connection.execute(_INSERT, {"account": account, "first": first, "last": first + count - 1})
+
+
+def cut_off(conninfo: str, after: int) -> None:
+    """Remove what is beyond a position, as a restored older backup has it."""
+    behind_its_back(conninfo, f"DELETE FROM ledger.events WHERE notification_id > {after}")
+
+
+def behind_its_back(conninfo: str, statement: str) -> None:
+    """Do to the log what nobody may, whatever guards it."""
+    with tampering(conninfo) as connection:
+        connection.execute(statement.encode())
+
+
+def end_of(connection: psycopg.Connection) -> int:
+    row = connection.execute("SELECT coalesce(max(notification_id), 0) FROM ledger.events").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def hashes(count: int, *, account: str = "a") -> list[bytes]:
+    """The hashes of the first events of `add_events`, from index 0."""
+    return [hashlib.sha256(f"{account}{position}".encode()).digest() for position in range(1, count + 1)]
+
+
+def root_of(count: int) -> bytes:
+    """The root of the first events of `add_events`."""
+    return naive.tree_hash(hashes(count))
+
+
+def folder_of(conninfo: str, where: Path) -> CheckpointFolder:
+    """The folder of a database's ledger."""
+    with psycopg.connect(conninfo) as connection:
+        row = connection.execute("SELECT id::text FROM ledger.identity").fetchone()
+    assert row is not None
+    return CheckpointFolder(where / "checkpoints", row[0])
+
+
+def custody_of(conninfo: str, where: Path) -> Custody:
+    """The custody of a database's ledger."""
+    return Custody(where / "signing", folder_of(conninfo, where))
+
+
+def checkpointer(log: EventLog, custody: Custody) -> Checkpointer:
+    """One that signs whenever it looks."""
+    return Checkpointer(log, custody, lambda: True, seconds=0, events=1)

@@ -1,0 +1,278 @@
+"""The checkpointer on a real database and real files: what it signs verifies, and what it must not sign it does not."""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+
+import psycopg
+import pytest
+import pytest_asyncio
+
+from api.checkpoints import CannotServe, hold_against_checkpoints
+from api.settings import load_settings
+from ledger.proof.checkpoint import Checkpoint
+from ledger.proof.checkpointer import Checkpointer
+from ledger.proof.custody import Custody
+from ledger.proof.evidence import LogBehind, LogChanged, compare, holding, open_filed
+from ledger.proof.merkle import consistency_proof, leaves, verify_consistency
+from ledger.proof.notes import BadNote
+from ledger.store.log import EventLog
+from ledger.store.tree import Tree
+from tests.proof.logs import add_events, behind_its_back, checkpointer, custody_of, cut_off, hashes, root_of
+
+
+@pytest_asyncio.fixture
+async def log(database: str) -> AsyncIterator[EventLog]:
+    log = EventLog(database, readers=2)
+    await log.open()
+    yield log
+    await log.close()
+
+
+@pytest.fixture
+def custody(database: str, tmp_path: Path) -> Custody:
+    return custody_of(database, tmp_path)
+
+
+def filed(custody: Custody) -> list[Checkpoint]:
+    return [open_filed(one, custody.trusted()) for one in custody.folder.all()]
+
+
+def noted(conninfo: str) -> tuple[int, bool, str | None]:
+    """What the database says of the last attempt."""
+    with psycopg.connect(conninfo) as connection:
+        row = connection.execute("SELECT size, signed_at IS NOT NULL, problem FROM ledger.checkpointing").fetchone()
+    assert row is not None
+    return row
+
+
+async def test_checkpoints_of_any_moments_are_consistent(database: str, log: EventLog, custody: Custody) -> None:
+    """Whatever is restarted and whichever of two services signs: each has the right root and continues the last."""
+    chance = random.Random(11)
+    signers = [checkpointer(log, custody), checkpointer(log, custody_of(database, custody.path.parents[1]))]
+    size, sizes = 0, []
+    for _ in range(12):
+        step = chance.choice([1, 7, 255, 256, 400])
+        add_events(database, step)
+        size += step
+        sizes.append(size)
+        if chance.random() < 0.3:
+            signers[0] = checkpointer(log, custody)
+        await chance.choice(signers).look()
+    found = filed(custody)
+    assert [one.size for one in found] == sizes
+    known = leaves(hashes(size))
+    for before, after in pairwise(found):
+        assert after.root == root_of(after.size)
+        proof = consistency_proof(known, before.size, after.size)
+        assert verify_consistency(before.size, after.size, before.root, after.root, proof)
+    assert (custody.folder.path / "latest").read_bytes() == custody.folder.all()[-1].path.read_bytes()
+    assert noted(database) == (size, True, None)
+
+
+async def test_it_signs_when_it_is_time(database: str, log: EventLog, custody: Custody) -> None:
+    signer = Checkpointer(log, custody, lambda: True, seconds=3_600, events=10)
+    await signer.look()
+    assert filed(custody) == []  # nothing to sign
+    sizes = []
+    for step in (1, 9, 1, 5, 5, 12):
+        add_events(database, step)
+        await signer.look()
+        sizes.append(filed(custody)[-1].size)
+    assert sizes == [1, 1, 11, 11, 21, 33]
+
+
+async def test_only_who_leads_signs(database: str, log: EventLog, custody: Custody) -> None:
+    leads = False
+    signer = Checkpointer(log, custody, lambda: leads, seconds=0, events=1)
+    add_events(database, 5)
+    await signer.look()
+    assert not custody.folder.path.exists()
+    leads = True
+    await signer.look()
+    assert [one.size for one in filed(custody)] == [5]
+
+
+async def test_two_at_once(database: str, log: EventLog, custody: Custody) -> None:
+    """Two services that both believe to lead file whole checkpoints of one history."""
+    signers = [checkpointer(log, custody_of(database, custody.path.parents[1])) for _ in range(4)]
+    for _ in range(10):
+        add_events(database, 50)
+        await asyncio.gather(*(signer.look() for signer in signers))
+    assert [one.size for one in filed(custody)] == [50 * number for number in range(1, 11)]
+    assert all(one.root == root_of(one.size) for one in filed(custody))
+    assert list(custody.folder.path.glob(".*.tmp")) == []
+
+
+async def test_a_log_that_was_cut_off_is_not_signed(
+    database: str, log: EventLog, custody: Custody, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither by a checkpointer that runs, nor by one that starts; and not when the log is as long as before again."""
+    running = checkpointer(log, custody)
+    add_events(database, 600)
+    await running.look()
+    cut_off(database, 500)
+    for signer in (running, checkpointer(log, custody)):
+        await signer.look()
+        assert "the log ends at position 500, and the checkpoint has 600 events" in str(noted(database)[2])
+        with pytest.raises(LogBehind):
+            await signer.sign()
+    add_events(database, 300, account="b")
+    for signer in (running, checkpointer(log, custody)):
+        await signer.look()
+        assert noted(database)[2] == "the first 600 events of the log are not those of the checkpoint"
+        with pytest.raises(LogChanged):
+            await signer.sign()
+    assert [one.size for one in filed(custody)] == [600]
+    assert [record.levelno for record in caplog.records if record.name == "credit_ledger.checkpoints"].count(
+        logging.ERROR
+    ) == 4
+    async with log.connection() as connection:
+        assert await holding(Tree(connection, kept=False), custody.folder, custody.trusted(), 800) == 0
+
+
+async def test_a_changed_event_is_noticed_where_nothing_is_kept(database: str, log: EventLog, custody: Custody) -> None:
+    """Below 256 events, or with the kept subtrees gone, a start looks at the events themselves."""
+    signer = checkpointer(log, custody)
+    for step in (100, 50, 50):
+        add_events(database, step)
+        await signer.look()
+    behind_its_back(database, "UPDATE ledger.events SET hash = sha256('x') WHERE notification_id = 120")
+    add_events(database, 1)
+    await checkpointer(log, custody).look()
+    assert noted(database)[2] == "the first 200 events of the log are not those of the checkpoint"
+    async with log.connection() as connection:
+        tree = Tree(connection)
+        assert isinstance((await compare(tree, custody.folder, custody.trusted())).problem, LogChanged)
+        assert await holding(tree, custody.folder, custody.trusted(), 201) == 100
+
+
+@pytest.mark.parametrize("place", [0, 40, 90, 130, -3])
+async def test_a_changed_checkpoint_is_noticed(database: str, log: EventLog, custody: Custody, place: int) -> None:
+    signer = checkpointer(log, custody)
+    add_events(database, 10)
+    await signer.look()
+    path = custody.folder.all()[-1].path
+    note = path.read_bytes()
+    path.write_bytes(note[:place] + bytes([note[place] ^ 1]) + note[place:][1:])
+    add_events(database, 10)
+    for one in (signer, checkpointer(log, custody)):
+        with pytest.raises(BadNote, match=path.name):
+            await one.sign()
+    assert len(custody.folder.all()) == 1
+
+
+async def test_a_checkpoint_under_another_name_is_noticed(database: str, log: EventLog, custody: Custody) -> None:
+    add_events(database, 10)
+    await checkpointer(log, custody).look()
+    path = custody.folder.all()[-1].path
+    path.rename(path.with_name(f"{8:019}.checkpoint"))
+    with pytest.raises(BadNote, match="a checkpoint of 10 events under the name of another"):
+        await checkpointer(log, custody).sign()
+
+
+async def test_a_folder_that_cannot_be_written_is_said_and_tried_again(
+    database: str, log: EventLog, custody: Custody, caplog: pytest.LogCaptureFixture
+) -> None:
+    signer = checkpointer(log, custody)
+    add_events(database, 10)
+    custody.folder.path.parent.parent.mkdir(exist_ok=True)
+    custody.folder.path.parent.write_text("a file where the folder should be")
+    await signer.look()
+    await signer.look()
+    errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(errors) == 1
+    assert "no checkpoint can be written" in errors[0]
+    assert noted(database)[:2] == (0, False)
+    assert "no checkpoint can be written" in str(noted(database)[2])
+    custody.folder.path.parent.unlink()
+    await signer.look()
+    assert [one.size for one in filed(custody)] == [10]
+    assert noted(database) == (10, True, None)
+
+
+async def test_a_rotation_beside_a_running_service(database: str, log: EventLog, custody: Custody) -> None:
+    """What is signed next is signed by the new key, and the first key leads to it."""
+    signer = checkpointer(log, custody)
+    add_events(database, 10)
+    await signer.look()
+    first = custody.trusted()[0].key
+    operator = custody_of(database, custody.path.parents[1])
+    with operator.folder.locked():
+        operator.rotate(datetime.now(UTC))
+    add_events(database, 10)
+    await signer.look()
+    keys = custody.trusted()
+    assert [(each.first, each.last) for each in keys] == [(0, 10), (10, None)]
+    assert keys[0].key == first
+    assert [one.size for one in filed(custody)] == [10, 20]
+    with pytest.raises(BadNote):
+        open_filed(custody.folder.all()[-1], keys[:1])
+
+
+async def test_what_was_recorded_last_is_signed_when_the_service_stops(
+    database: str, log: EventLog, custody: Custody
+) -> None:
+    signer = Checkpointer(log, custody, lambda: True, seconds=3_600, events=1_000_000)
+    add_events(database, 3)
+    task = asyncio.create_task(signer.run())
+    async with asyncio.timeout(10):
+        while not custody.folder.all():  # noqa: ASYNC110  # a file tells nobody that it is there
+            await asyncio.sleep(0.01)
+    add_events(database, 4)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert task.cancelled()
+    assert [one.size for one in filed(custody)] == [3, 7]
+
+
+async def test_kept_subtrees_may_be_deleted_or_damaged_while_it_runs(
+    database: str, log: EventLog, custody: Custody
+) -> None:
+    """They are made again, by the one that runs as by the next; what is signed is right all the time."""
+    signer = checkpointer(log, custody)
+    for damage in ("DELETE FROM ledger.subtrees WHERE place % 2 = 0", "UPDATE ledger.subtrees SET hash = sha256('x')"):
+        add_events(database, 700)
+        await signer.look()
+        with psycopg.connect(database) as connection:
+            connection.execute(damage.encode())
+        add_events(database, 300)
+        await signer.look()
+        assert await whole(log) == (0 if "DELETE" in damage else 1_792)
+        async with log.connection() as connection_:
+            await signer.care(Tree(connection_))
+        await signer.look()
+        size = filed(custody)[-1].size
+        assert await whole(log) == size >> 8 << 8
+        async with log.connection() as connection_:
+            assert await Tree(connection_).root(size) == root_of(size)
+    assert all(one.root == root_of(one.size) for one in filed(custody))
+
+
+async def whole(log: EventLog) -> int:
+    async with log.connection() as connection:
+        return await Tree(connection).whole()
+
+
+async def test_a_start_with_damaged_subtrees_looks_at_the_events(
+    database: str, log: EventLog, custody: Custody, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither does the service refuse to start for it, nor is a wrong root signed."""
+    settings = load_settings(data_dir=custody.path.parents[1])
+    add_events(database, 20_000)
+    await checkpointer(log, custody).look()
+    with psycopg.connect(database) as connection:
+        connection.execute("UPDATE ledger.subtrees SET hash = sha256('x') WHERE place = 3")
+    await asyncio.to_thread(hold_against_checkpoints, settings, database)
+    assert "all of its events are read once more" in caplog.text
+    add_events(database, 1)
+    await checkpointer(log, custody).look()
+    assert [one.size for one in filed(custody)] == [20_000, 20_001]
+    assert filed(custody)[-1].root == root_of(20_001)
+    behind_its_back(database, "UPDATE ledger.events SET hash = sha256('x') WHERE notification_id = 19999")
+    with pytest.raises(CannotServe, match="the first 20,001 events of the log are not those of the checkpoint"):
+        await asyncio.to_thread(hold_against_checkpoints, settings, database)

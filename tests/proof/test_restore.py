@@ -1,0 +1,200 @@
+"""A restored older backup, a log that was cut off, another history: a real service notices before it serves."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from psycopg.conninfo import conninfo_to_dict
+
+from api.embedded_server import packaged_programs
+from api.server import as_url
+from ledger.proof.checkpoint_folder import CheckpointFolder
+from ledger.proof.notes import VerifyingKey, text_of
+from ledger.proof.notices import Forsaking, open_checkpoint, read_notice, trusted_keys
+from tests.postgres import TestServer, owner
+from tests.proof.logs import cut_off, folder_of
+from tests.service import Service, running_service
+
+SETTINGS = {"CREDIT_LEDGER_CHECKPOINT_SECONDS": "0.2"}
+
+
+def command(conninfo: str, where: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Any `credit-ledger` command, to its end."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_LEDGER_")}
+    environment |= {"CREDIT_LEDGER_DATABASE_URL": as_url(conninfo), "CREDIT_LEDGER_DATA_DIR": str(where / "data")}
+    environment |= {"CREDIT_LEDGER_LOG_LEVEL": "error"}
+    return subprocess.run(
+        [sys.executable, "-m", "api.cli", *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def told(conninfo: str, where: Path, *words: str) -> Any:
+    """What `credit-ledger checkpoints` answers to a program."""
+    done = command(conninfo, where, "checkpoints", *words, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def eventually(condition: Callable[[], bool], patience: float = 30) -> None:
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def state(service: Service) -> dict[str, Any]:
+    found: dict[str, Any] = service.get("/readyz").json()["checkpoints"]
+    return found
+
+
+def covered(service: Service) -> bool:
+    found = state(service)
+    return bool(found["holds"]) and found["size"] == found["position"]
+
+
+def live(conninfo: str, where: Path, accounts: int, **settings: str) -> int:
+    """A service that opens some accounts and stops; returns where the log ends then."""
+    with running_service(conninfo, where, settings={**SETTINGS, **settings}) as service:
+        for _ in range(accounts):
+            service.open_account(subscription=5, permanent=7)
+        eventually(lambda: covered(service))
+        return int(state(service)["position"])
+
+
+def dump_and_restore(conninfo: str, restored: str, where: Path) -> None:
+    """With the tools that the manual names, as the owner."""
+    programs, parts = packaged_programs(), conninfo_to_dict(owner(restored))
+    dump = where / "backup.dump"
+    subprocess.run([programs / "pg_dump", "--format=custom", f"--file={dump}", owner(conninfo)], check=True)
+    connection = f"--host={parts['host']}", f"--port={parts['port']}", f"--username={parts['user']}"
+    subprocess.run([programs / "pg_restore", *connection, f"--dbname={parts['dbname']}", dump], check=True)
+
+
+def test_a_restored_older_backup(database: str, server: TestServer, tmp_path: Path) -> None:
+    """It is not served until an operator has said that it shall count; then everything goes on, and can be followed."""
+    with server.database("template0") as restored:
+        backed_up = live(database, tmp_path, 3)
+        first_key = told(database, tmp_path, "key")["keys"][0]["key"]
+        dump_and_restore(database, restored, tmp_path)
+        end = live(database, tmp_path, 4)
+        folder = folder_of(restored, tmp_path / "data")
+        assert folder.path == folder_of(database, tmp_path / "data").path
+        kept = {filed.size: filed.path.read_bytes() for filed in folder.all()}
+        assert max(kept) == end > backed_up
+
+        refused = command(restored, tmp_path, "serve", "--port", "1")
+        assert refused.returncode == 1
+        [line] = refused.stderr.splitlines()
+        assert line.startswith(
+            f"credit-ledger: the log ends at position {backed_up}, and the checkpoint has {end} events in "
+        )
+        assert folder.all()[-1].path.name in line
+        assert f"`credit-ledger checkpoints forsake --beyond {backed_up} --reason TEXT`" in line
+
+        wrong = command(restored, tmp_path, "checkpoints", "forsake", "--beyond", "1", "--reason", "hasty")
+        assert wrong.returncode == 1
+        assert f"that the log fulfils has {backed_up} events: use --beyond {backed_up}\n" in wrong.stderr
+        beyond = ["forsake", "--beyond", str(backed_up), "--reason", "the disk of 1 March"]
+        done = told(restored, tmp_path, *beyond)
+        again = command(restored, tmp_path, "checkpoints", *beyond)
+        assert again.returncode == 1
+        assert "there is none to forsake" in again.stderr
+
+        live(restored, tmp_path, 1)
+        _assert_nothing_was_lost_of_the_evidence(folder, Path(done["folder"]), kept, backed_up)
+        _assert_all_verify_from_the_first_key(folder, first_key)
+
+        other = command(database, tmp_path, "serve", "--port", "1")  # the server that was given up comes back
+        assert other.returncode == 1
+        assert "events of the log are not those of the checkpoint" in other.stderr
+        assert f"the log still begins with the checkpoint of {backed_up} events" in other.stderr
+
+
+def _assert_nothing_was_lost_of_the_evidence(
+    folder: CheckpointFolder, forsaken: Path, kept: dict[int, bytes], backed_up: int
+) -> None:
+    moved = {int(path.stem): path.read_bytes() for path in forsaken.iterdir()}
+    assert moved == {size: note for size, note in kept.items() if size > backed_up}
+    [note] = folder.notices()
+    notice = read_notice(text_of(note))
+    assert isinstance(notice, Forsaking)
+    assert (notice.beyond, notice.newest.size, notice.reason) == (backed_up, max(kept), "the disk of 1 March")
+
+
+def _assert_all_verify_from_the_first_key(folder: CheckpointFolder, first_key: str) -> None:
+
+    keys = trusted_keys(VerifyingKey.parse(first_key), folder.notices())
+    for filed in folder.all():
+        assert open_checkpoint(filed.path.read_bytes(), keys).size == filed.size
+
+
+def test_a_log_that_is_cut_off_under_a_running_service(database: str, tmp_path: Path) -> None:
+    with running_service(database, tmp_path, settings=SETTINGS) as service:
+        service.open_account(permanent=7)
+        eventually(lambda: covered(service))
+        size = f"credit_ledger_checkpoint_size {state(service)['size']}.0"
+        eventually(lambda: size in service.get("/metrics").text)
+        metrics = service.get("/metrics").text
+        assert "credit_ledger_checkpoint_problem 0.0" in metrics
+        assert "credit_ledger_checkpoint_age_seconds" in metrics
+        cut_off(database, 1)
+        answer = service.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.json()["checks"]["checkpoints"] is False
+        assert answer.json()["checkpoints"]["holds"] is False
+        assert "the log ends at position 1, and the checkpoint has 2 events" in answer.json()["checkpoints"]["problem"]
+        assert "credit_ledger_checkpoint_problem 1.0" in service.get("/metrics").text
+        eventually(
+            lambda: "ERROR credit_ledger.checkpoints: no checkpoint is signed: the log ends" in service.log.read_text()
+        )
+
+
+def test_a_service_whose_folder_cannot_be_written_goes_on_and_says_so(database: str, tmp_path: Path) -> None:
+    place = tmp_path / "a-file"
+    place.write_text("not a folder")
+    with running_service(
+        database, tmp_path, settings={**SETTINGS, "CREDIT_LEDGER_CHECKPOINT_DIR": str(place)}
+    ) as service:
+        service.open_account(permanent=7)
+        eventually(lambda: state(service)["problem"] is not None)
+        answer = service.get("/readyz")
+        assert answer.status_code == 200
+        assert answer.json()["checkpoints"]["holds"] is None
+        assert "be " in answer.json()["checkpoints"]["problem"]
+        assert "no checkpoint" in service.log.read_text()
+
+
+def test_the_key_is_rotated_beside_a_running_service(database: str, tmp_path: Path) -> None:
+    with running_service(database, tmp_path, settings=SETTINGS) as service:
+        service.open_account(permanent=7)
+        eventually(lambda: covered(service))
+        [before] = told(database, tmp_path, "key")["keys"]
+        rotated = told(database, tmp_path, "rotate-key")
+        assert rotated["old"] == before["key"]
+        service.open_account(permanent=7)
+        eventually(lambda: covered(service))
+        keys = told(database, tmp_path, "key")["keys"]
+        assert [each["key"] for each in keys] == [before["key"], rotated["new"]]
+        folder = folder_of(database, tmp_path / "data")
+        _assert_all_verify_from_the_first_key(folder, before["key"])
+        assert told(database, tmp_path, "sign")["size"] == state(service)["position"]
+        listed = told(database, tmp_path, "list")["checkpoints"]
+        assert [one["size"] for one in listed] == [filed.size for filed in folder.all()]
+
+
+def test_wrong_options_and_nothing_to_sign(database: str, tmp_path: Path) -> None:
+    wrong = command(database, tmp_path, "checkpoints", "forsake", "--beyond", "0", "--reason", "two\nlines")
+    assert (wrong.returncode, "one line of 1 to 500 characters" in wrong.stderr) == (2, True)
+    assert told(database, tmp_path, "sign") == {"size": 0, "file": None}
+    assert told(database, tmp_path, "list") == {"checkpoints": []}
+    assert not folder_of(database, tmp_path / "data").path.joinpath("latest").exists()

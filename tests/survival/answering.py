@@ -1,0 +1,104 @@
+"""What a command's answer has to say, worked out from its events as stored, without the ledger's own code."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.survival.log import Row
+
+Data = dict[str, Any]
+
+
+def answer_of(rows: list[Row]) -> Data:
+    """The answer of the command that made these events: where it is, what it did, the balance after it."""
+    last = rows[-1]
+    said: Data = {"account_id": last.account, "version": last.version, "position": last.position}
+    for row in rows:
+        said |= _DEEDS.get(row.topic, _nothing)(row.data)
+    return said | {"balance": _balance(last.data["balance"])}
+
+
+def says(answer: Data, wanted: Data) -> str | None:
+    """The first thing in which an answer differs, in words; None when it says all that it has to."""
+    for name, value in wanted.items():
+        if name not in answer or answer[name] != value:
+            return f"{name} is {answer.get(name, 'not there')}, and the log has {value}"
+    return None
+
+
+def _nothing(_: Data) -> Data:
+    return {}
+
+
+def _balance(data: Data) -> Data:
+    total = data["subscription_credits"] + data["permanent_credits"]
+    return {
+        "total": total,
+        "held": data["held"],
+        "available": total - data["held"],
+        "subscription_credits": data["subscription_credits"],
+        "permanent_credits": data["permanent_credits"],
+        "subscription_expire_at": data.get("subscription_expire_at"),
+    }
+
+
+def _deduction(data: Data, draws: list[Data]) -> Data:
+    parts = [{name: draw[name] for name in ("grant_id", "kind", "amount")} for draw in draws]
+    from_subscription = sum(part["amount"] for part in parts if part["kind"] == "subscription")
+    return {
+        "deduction_id": data["deduction_id"],
+        "deducted": data["amount"],
+        "from_subscription": from_subscription,
+        "from_permanent": data["amount"] - from_subscription,
+        "draws": parts,
+        "balance_after": data["balance"]["subscription_credits"] + data["balance"]["permanent_credits"],
+    }
+
+
+def _granted(data: Data) -> Data:
+    return {"granted": data["amount"], "expires_at": data.get("expires_at"), **_same(data, "grant_id", "kind")}
+
+
+def _held(data: Data) -> Data:
+    return {"held": data["amount"], **_same(data, "hold_id", "expires_at")}
+
+
+def _captured(data: Data) -> Data:
+    came_back = _came_back("released", data)
+    captured = {"captured": data["amount"], **came_back, **_same(data, "hold_id", "final")}
+    return captured | _deduction(data, data["from_hold"] + data["from_lots"])
+
+
+def _came_back(word: str, data: Data) -> Data:
+    parts = data["returns"]
+    fates = {fate: sum(part["amount"] for part in parts if part["fate"] == fate) for fate in ("lapsed", "cancelled")}
+    return {word: sum(part["amount"] for part in parts), **fates}
+
+
+def _voided(data: Data) -> Data:
+    return {"voided": data["amount"], **_same(data, "grant_id", "uncollected")}
+
+
+def _refunded(data: Data) -> Data:
+    return {"refunded_minor": data["amount_minor"], **_same(data, "payment_id", "refund_id")}
+
+
+def _same(data: Data, *names: str) -> Data:
+    return {name: data[name] for name in names}
+
+
+_DEEDS: dict[str, Callable[[Data], Data]] = {
+    "AccountOpened": lambda data: {"standing": "active"},
+    "CreditsGranted": _granted,
+    "CreditsDeducted": lambda data: _deduction(data, data["draws"]),
+    "CreditsHeld": _held,
+    "HoldExtended": lambda data: _same(data, "hold_id", "expires_at"),
+    "HoldCaptured": _captured,
+    "HoldReleased": lambda data: {"hold_id": data["hold_id"], **_came_back("released", data)},
+    "DeductionReversed": lambda data: {"deduction_id": data["deduction_id"], **_came_back("reversed", data)},
+    "GrantVoided": _voided,
+    "PaymentRecorded": lambda data: {"payment_id": data["payment_id"], "payment_status": data["status"]},
+    "PaymentRefunded": _refunded,
+    "AccountFrozen": lambda data: {"standing": "frozen"},
+    "AccountUnfrozen": lambda data: {"standing": "active"},
+    "AccountClosed": lambda data: {"standing": "closed"},
+}

@@ -1,0 +1,237 @@
+"""What callers ask for: every operation, on many accounts of which some are hot, credits that soon lapse.
+
+It knows of each account what its answers said, as a caller would, and no more. What is refused is as good as what is
+done: nothing here makes sure that a command is possible.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.survival.attempts import Ask, Attempt, Group
+
+ACCOUNTS, HOT = 200, 4
+REMEMBERED = 50
+"""Ids of one kind that are kept of an account."""
+
+
+_LEARNT = {
+    "grant": "grant_id",
+    "deduct": "deduction_id",
+    "capture": "deduction_id",
+    "hold": "hold_id",
+    "payment": "payment_id",
+}
+"""Which id of an answer is worth to be kept, by operation."""
+
+
+def machine_time() -> datetime:
+    """What a caller takes for the time."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Known:
+    """What callers know of one account."""
+
+    opened: bool = False
+    frozen: bool = False
+    ids: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in _LEARNT.values()})
+    done: list[Ask] = field(default_factory=list)
+
+    def pick(self, name: str, chance: random.Random) -> str | None:
+        """One of the ids of a kind, a late one rather than an early one."""
+        ids = self.ids[name]
+        return ids[-1 - int(len(ids) * chance.random() ** 3)] if ids else None
+
+
+Body = tuple[dict[str, Any], dict[str, str]] | None
+"""The body and the ids in the path; None when the account has nothing to do this to."""
+
+
+class Repertoire:
+    """Makes asks. One for all callers of a run."""
+
+    def __init__(self, *, accounts: int = ACCOUNTS, hot: int = HOT, now: Callable[[], datetime] = machine_time) -> None:
+        self._names = [f"a-{number:03}" for number in range(accounts)]
+        self._hot = self._names[:hot]
+        self._now = now
+        self._known = {name: Known() for name in self._names}
+        self._number = 0
+        self._kinds: dict[str, tuple[int, Callable[[Known, random.Random], Body]]] = {
+            "deduct": (440, self._deduct),
+            "grant": (140, self._grant),
+            "hold": (110, self._hold),
+            "capture": (70, self._capture),
+            "release": (35, self._release),
+            "extend": (20, self._extend),
+            "reverse": (60, self._reverse),
+            "void": (20, self._void),
+            "payment": (40, self._payment),
+            "payment_refund": (20, self._refund),
+            "freeze": (8, self._reason),
+            "unfreeze": (4, self._reason),
+            "close": (1, self._reason),
+        }
+
+    @property
+    def asked(self) -> int:
+        """Commands that were asked so far, those that open accounts aside."""
+        return self._number
+
+    @property
+    def accounts(self) -> list[str]:
+        """The accounts that there are or may be."""
+        return self._names
+
+    def next(self, chance: random.Random) -> Group:
+        """What one caller asks for next: mostly one command, now and then a batch."""
+        draw = chance.random()
+        if draw < 0.93:
+            return Group((self.ask(chance),))
+        asks = tuple(self.ask(chance) for _ in range(chance.randint(2, 12)))
+        if chance.random() < 0.2:
+            asks += (chance.choice(asks),)  # a batch may name a command twice
+        return Group(asks, atomic=draw > 0.97 and all(ask.operation != "open" for ask in asks))
+
+    def ask(self, chance: random.Random) -> Ask:
+        """One command."""
+        account = chance.choice(self._hot if chance.random() < 0.35 else self._names)
+        known = self._known[account]
+        if not known.opened:
+            return Ask("open", account, account, {"signup_credits": 150}, named=False)
+        if known.done and chance.random() < 0.01:
+            return _misused(chance.choice(known.done))
+        operation, (body, ids) = self._operation(known, chance)
+        self._number += 1
+        key = f"{operation}-{self._number}"
+        return self._keyed(Ask(operation, account, key, body, ids), chance)
+
+    def learn(self, attempt: Attempt) -> None:
+        """What an answer says about its account."""
+        ask, answer = attempt.ask, attempt.answer
+        known = self._known[ask.account]
+        if ask.operation == "open":
+            known.opened = known.opened or attempt.outcome == "ok"
+        if attempt.outcome != "ok":
+            return
+        if "standing" in answer:
+            known.frozen = answer["standing"] == "frozen"
+        name = _LEARNT.get(ask.operation)
+        if name is not None:
+            _keep(known.ids[name], str(answer[name]))
+            if ask.operation == "deduct":
+                known.done.append(ask)
+                del known.done[:-REMEMBERED]
+
+    def _operation(self, known: Known, chance: random.Random) -> tuple[str, tuple[dict[str, Any], dict[str, str]]]:
+        if known.frozen and chance.random() < 0.3:
+            return "unfreeze", ({}, {})
+        names, weights = list(self._kinds), [weight for weight, _ in self._kinds.values()]
+        while True:
+            operation = chance.choices(names, weights)[0]
+            body = self._kinds[operation][1](known, chance)
+            if body is not None:
+                return operation, body
+
+    def _keyed(self, ask: Ask, chance: random.Random) -> Ask:
+        """Where an operation has a business id for a key, both ways are used."""
+        own = {"grant": "transaction_id", "deduct": "task_id", "payment": "payment_id", "payment_refund": "refund_id"}
+        field_name = own.get(ask.operation)
+        if field_name is None:
+            return ask
+        always = ask.operation in ("payment", "payment_refund")
+        if not always and chance.random() < 0.7:
+            return ask
+        body = {**ask.body, field_name: ask.key}
+        return Ask(ask.operation, ask.account, ask.key, body, ask.ids, named=chance.random() < 0.3)
+
+    # One method for each operation -----------------------------------------------------------------------------------
+
+    def _deduct(self, known: Known, chance: random.Random) -> Body:
+        amount = chance.randint(1, 30) if chance.random() < 0.8 else chance.randint(100, 700)
+        body: dict[str, Any] = {"amount": amount}
+        if chance.random() < 0.2:
+            body["usage"] = {"provider": "p", "model": chance.choice("xyz"), "input_tokens": chance.randint(0, 999)}
+        if chance.random() < 0.2:
+            body["description"] = f"work {chance.randint(1, 9)}"
+        return body, {}
+
+    def _grant(self, known: Known, chance: random.Random) -> Body:
+        body: dict[str, Any] = {"kind": chance.choice(("subscription", "permanent")), "amount": chance.randint(20, 400)}
+        if body["kind"] == "subscription" and chance.random() < 0.7:
+            body["expires_at"] = (self._now() + timedelta(seconds=chance.uniform(0.3, 5))).isoformat()
+        if chance.random() < 0.1:
+            body["metadata"] = {"from": "survival", "n": chance.randint(1, 9)}
+        return body, {}
+
+    def _hold(self, known: Known, chance: random.Random) -> Body:
+        return {"amount": chance.randint(1, 120), "expires_in_seconds": chance.choice((1, 1, 2, 3, 60))}, {}
+
+    def _capture(self, known: Known, chance: random.Random) -> Body:
+        hold_id = known.pick("hold_id", chance)
+        if hold_id is None:
+            return None
+        body: dict[str, Any] = {}
+        if chance.random() < 0.7:
+            body["amount"] = chance.randint(1, 100)
+            body["on_excess"] = chance.choice(("reject", "draw"))
+            body["final"] = chance.random() < 0.5
+        return body, {"hold_id": hold_id}
+
+    def _release(self, known: Known, chance: random.Random) -> Body:
+        hold_id = known.pick("hold_id", chance)
+        return None if hold_id is None else ({}, {"hold_id": hold_id})
+
+    def _extend(self, known: Known, chance: random.Random) -> Body:
+        hold_id = known.pick("hold_id", chance)
+        return None if hold_id is None else ({"expires_in_seconds": chance.randint(1, 5)}, {"hold_id": hold_id})
+
+    def _reverse(self, known: Known, chance: random.Random) -> Body:
+        deduction_id = known.pick("deduction_id", chance)
+        if deduction_id is None:
+            return None
+        return ({"amount": chance.randint(1, 20)} if chance.random() < 0.6 else {}), {"deduction_id": deduction_id}
+
+    def _void(self, known: Known, chance: random.Random) -> Body:
+        grant_id = known.pick("grant_id", chance)
+        if grant_id is None:
+            return None
+        return ({"amount": chance.randint(1, 200)} if chance.random() < 0.7 else {}), {"grant_id": grant_id}
+
+    def _payment(self, known: Known, chance: random.Random) -> Body:
+        body: dict[str, Any] = {
+            "provider": "stripe",
+            "status": "paid",
+            "amount_minor": chance.randint(100, 5000),
+            "currency": "EUR",
+            "grant": {"kind": chance.choice(("subscription", "permanent")), "amount": chance.randint(50, 500)},
+        }
+        if chance.random() < 0.15:
+            del body["grant"]
+            body["status"] = "failed"
+        return body, {}
+
+    def _refund(self, known: Known, chance: random.Random) -> Body:
+        payment_id = known.pick("payment_id", chance)
+        if payment_id is None:
+            return None
+        return ({"amount_minor": chance.randint(1, 2000)} if chance.random() < 0.6 else {}), {"payment_id": payment_id}
+
+    def _reason(self, known: Known, chance: random.Random) -> Body:
+        return ({"reason": "a try"} if chance.random() < 0.5 else {}), {}
+
+
+def _misused(done: Ask) -> Ask:
+    """A key that was used, with another body: it must be refused, and do nothing."""
+    return Ask(
+        done.operation, done.account, done.key, {**done.body, "amount": done.body["amount"] + 1}, named=done.named
+    )
+
+
+def _keep(ids: list[str], new: str) -> None:
+    if new not in ids[-5:]:
+        ids.append(new)
+        del ids[:-REMEMBERED]

@@ -1,0 +1,194 @@
+"""The verdict: what was asked and answered, held against the log. Pure, and without a line of the ledger's own code."""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from tests.survival.answering import answer_of, says
+from tests.survival.asked import agrees
+from tests.survival.attempts import Attempt, Command, Group
+from tests.survival.figures import Figures
+from tests.survival.follower import digest
+from tests.survival.log import Row
+from tests.survival.refolding import Book
+
+SWEEPER = ("expire", {"CreditsExpired", "HoldExpired"})
+"""What happens without a command: its operation, and the events that it may make."""
+
+
+def judge(attempts: Sequence[Attempt], rows: Sequence[Row], seen: Sequence[tuple[int, bytes]] | None) -> Figures:
+    """Everything that is not as it should be; `seen` is what a follower was told, None when nobody followed."""
+    figures = Figures(requests=len(attempts), events=len(rows))
+    figures.wrong += [*_holes(rows), *_refolded(rows)]
+    if seen is not None:
+        figures.wrong += _missed(rows, seen)
+    recorded = _recorded(rows, figures)
+    _Judgement(attempts, rows, recorded, figures).judge()
+    return figures
+
+
+# The log by itself ---------------------------------------------------------------------------------------------------
+
+
+def _holes(rows: Sequence[Row]) -> Iterator[str]:
+    for number, row in enumerate(rows, 1):
+        if row.position != number:
+            yield f"position {number} is missing: {row.name} stands at {row.position}"
+            return
+
+
+def _refolded(rows: Sequence[Row]) -> Iterator[str]:
+    books: dict[str, Book] = {}
+    for row in rows:
+        books.setdefault(row.account, Book(row.account)).fold(row)
+    for book in books.values():
+        yield from book.complaints
+
+
+def _missed(rows: Sequence[Row], seen: Sequence[tuple[int, bytes]]) -> Iterator[str]:
+    told = dict(seen)
+    if len(told) != len(seen) or list(told) != sorted(told):
+        yield "the follower was told something twice, or not in order"
+    for row in rows:
+        if row.position not in told:
+            yield f"the follower never saw {row.name} at position {row.position}"
+        elif told.pop(row.position) != digest(row.event):
+            yield f"the follower saw {row.name} with another content"
+    yield from (f"the follower saw position {position}, which the log does not have" for position in told)
+
+
+def _recorded(rows: Sequence[Row], figures: Figures) -> dict[Command, list[Row]]:
+    """The events of each command, checked for being one run with its receipt at the end."""
+    found: dict[Command, list[Row]] = defaultdict(list)
+    for row in rows:
+        operation, key = row.metadata["operation"], row.metadata["idempotency_key"]
+        if key is not None:
+            found[row.account, operation, key].append(row)
+        elif operation != SWEEPER[0] or row.topic not in SWEEPER[1] or row.receipt is not None:
+            figures.wrong.append(f"{row.name} comes from no command")
+    for (account, operation, key), events in found.items():
+        first, last = events[0], events[-1]
+        if (
+            len({row.metadata["request_id"] for row in events}) > 1
+            or sum(row.receipt is not None for row in events) > 1
+        ):
+            figures.duplicated.append(f"{operation} {key} on {account} is recorded twice: {first.name} and {last.name}")
+            continue
+        if last.receipt != f"{operation}:{key}" or last.command_events != len(events) or last.fingerprint is None:
+            figures.wrong.append(f"{last.name} lacks the receipt of {operation} {key}, or it is not right")
+        if [row.version for row in events] != list(range(first.version, last.version + 1)):
+            figures.wrong.append(f"the events of {operation} {key} on {account} are not one run")
+    return dict(found)
+
+
+# What was asked and answered -----------------------------------------------------------------------------------------
+
+
+class _Judgement:
+    """Attempts against what the log has of them."""
+
+    def __init__(
+        self, attempts: Sequence[Attempt], rows: Sequence[Row], recorded: dict[Command, list[Row]], figures: Figures
+    ) -> None:
+        self._figures = figures
+        self._recorded = recorded
+        self._request_ids = {row.metadata["request_id"] for row in rows}
+        self._by_command: dict[Command, list[Attempt]] = defaultdict(list)
+        for attempt in attempts:
+            self._by_command[attempt.ask.command].append(attempt)
+        self._known = _Known(attempts)
+
+    def judge(self) -> None:
+        """Fill the figures."""
+        for command, attempts in self._by_command.items():
+            self._count(attempts)
+            self._check_command(command, attempts, self._recorded.get(command, []))
+        for command, events in self._recorded.items():
+            if command not in self._by_command:
+                self._figures.wrong.append(f"{events[0].name} was asked by nobody: {command[1]} {command[2]}")
+        self._check_atomic()
+
+    def _count(self, attempts: list[Attempt]) -> None:
+        figures, outcomes = self._figures, {attempt.outcome for attempt in attempts}
+        figures.commands += 1
+        figures.acknowledged += "ok" in outcomes
+        figures.refused += "ok" not in outcomes and "refused" in outcomes
+        figures.unknown += "unknown" in outcomes
+        figures.settled += "unknown" in outcomes and outcomes != {"unknown"}
+
+    def _check_command(self, command: Command, attempts: list[Attempt], events: list[Row]) -> None:
+        told = [attempt for attempt in attempts if attempt.outcome == "ok"]
+        if told and not events:
+            self._figures.lost.append(f"{_said(told[0])}, and the log does not have it")
+            return
+        if sum(attempt.status == 201 for attempt in told) > 1:
+            self._figures.duplicated.append(f"{_said(told[0])}, and again as something new")
+        wrong = self._figures.wrong
+        wrong += [f"{_said(attempt)}: {why}" for attempt in attempts for why in self._objections(attempt, events)]
+        if events and not any(agrees(attempt.ask, events) for attempt in attempts):
+            wrong.append(f"{events[-1].name} is not what {command[1]} {command[2]} asked for: {attempts[0].ask.body}")
+
+    def _objections(self, attempt: Attempt, events: list[Row]) -> Iterator[str]:
+        if attempt.status == 500:
+            yield f"something is wrong in the service: {attempt.answer}"
+        if attempt.outcome == "ok":
+            yield from _objections_to_yes(attempt, events)
+        elif attempt.outcome == "refused":
+            yield from self._objections_to_no(attempt, events)
+
+    def _objections_to_no(self, attempt: Attempt, events: list[Row]) -> Iterator[str]:
+        if attempt.request_id in self._request_ids:
+            yield "it was refused and is in the log"
+        if not events:
+            if attempt.code == "idempotency_key_reused":
+                yield "nothing in the log has used the key"
+            return
+        if attempt.code == "overloaded" or not agrees(attempt.ask, events):
+            return
+        if self._known.before(attempt.sent_at) >= events[-1].position:
+            yield f"it was refused when {events[-1].name} had long been recorded under this key"
+
+    def _check_atomic(self) -> None:
+        groups: dict[Group, list[bool]] = defaultdict(list)
+        for command, attempts in self._by_command.items():
+            # What was asked elsewhere too tells nothing.
+            together = {attempt.together for attempt in attempts}
+            if len(together) == 1 and (group := together.pop()) is not None:
+                groups[group].append(command in self._recorded)
+        for group, done in groups.items():
+            if any(done) and not all(done):
+                asks = ", ".join(f"{ask.operation} {ask.key}" for ask in group.asks)
+                self._figures.wrong.append(f"of an atomic batch {done.count(True)} were carried out: {asks}")
+
+
+def _objections_to_yes(attempt: Attempt, events: list[Row]) -> Iterator[str]:
+    difference = says(attempt.answer, answer_of(events))
+    if difference is not None:
+        yield difference
+    mine = events[-1].metadata["request_id"] == attempt.request_id
+    if mine != (attempt.status == 201):
+        yield f"the log has it from request {events[-1].metadata['request_id']}, and this was {attempt.request_id}"
+
+
+def _said(attempt: Attempt) -> str:
+    ask = attempt.ask
+    what = f"{ask.operation} {ask.key} on {ask.account}"
+    if attempt.outcome == "ok":
+        return f"{what} was answered {attempt.status} at version {attempt.answer.get('version')}"
+    return f"{what} was answered {attempt.status} {attempt.code}".rstrip()
+
+
+class _Known:
+    """How far the log is known to have reached at a moment, from the answers that had come by then."""
+
+    def __init__(self, attempts: Iterable[Attempt]) -> None:
+        answers = sorted((each.answered_at, int(each.answer["position"])) for each in attempts if each.outcome == "ok")
+        self._times = [at for at, _ in answers]
+        self._positions: list[int] = []
+        for _, position in answers:
+            self._positions.append(max(position, self._positions[-1] if self._positions else 0))
+
+    def before(self, at: float) -> int:
+        """The highest position that had been answered before a moment."""
+        index = bisect_left(self._times, at)
+        return self._positions[index - 1] if index else 0
