@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from api import embedded
 from api.embedded import embedded_postgres
@@ -117,3 +118,10 @@ async def test_a_database_that_has_become_a_standby_is_lost(database: str, monke
         await ledger.committer._lifeline.writer._connection.execute("SET default_transaction_read_only = on")
         assert isinstance(await deduct(ledger, "a", 1, "k"), Recorded)
         await sound(ledger)
+
+
+async def test_a_connection_asks_whether_the_server_is_still_there(database: str) -> None:
+    """A machine that is gone says nothing. What the operator says about it goes first."""
+    async with Ledger(make_conninfo(database, keepalives_idle=77)).running() as ledger:
+        said = conninfo_to_dict(ledger.committer._lifeline.writer._connection.info.dsn)
+        assert (said["keepalives_idle"], said["keepalives_count"]) == ("77", "3")

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row, namedtuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -31,6 +32,14 @@ Connection = AsyncConnection[Any]
 SQL = queries("ledger.store")
 PAGE = 1_000
 """Events that one query loads for one account."""
+_ALIVE: dict[str, Any] = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""A server whose machine is gone says nothing, not even goodbye: a connection over a network asks whether it is still
+there, and is lost after half a minute. What the conninfo says itself goes first. See libpq."""
 _log = logging.getLogger("credit_ledger.log")
 
 
@@ -294,7 +303,7 @@ class EventLog:
     """The log: a pool to read from, and writers to append with."""
 
     def __init__(self, conninfo: str, *, readers: int = 4) -> None:
-        self._conninfo = conninfo
+        self._conninfo = conninfo = make_conninfo(**(_ALIVE | conninfo_to_dict(conninfo)))
         self._safe = 0
         """Up to this position no failover takes anything back."""
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
