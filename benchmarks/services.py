@@ -64,6 +64,7 @@ def _settings(stand: Stand, rival: Rival, port: int) -> dict[str, str]:
     """Where and how many; everything else is the default."""
     return {
         "CREDIT_LEDGER_DATABASE_URL": as_url(stand.ours.conninfo),
+        "CREDIT_LEDGER_DATA_DIR": str(stand.folder / "data"),
         "CREDIT_LEDGER_PORT": str(port),
         "CREDIT_LEDGER_WORKERS": str(rival.workers),
     }

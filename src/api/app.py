@@ -41,6 +41,8 @@ from ledger.privileges import PrivilegeWatch
 from ledger.service import Ledger
 from projections.views import NotBuilt, NotYetVisible, Views
 
+_SOFTWARE = 70
+"""See sysexits(3)."""
 _LAST_WORD = 2.0
 """Seconds that what runs beside may take to end: in Python 3.11 a library's `wait_for` can forget a cancellation."""
 
@@ -71,9 +73,8 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with ledger.running(), views.running():
             await keys.refresh()
-            beside = [
-                asyncio.create_task(work) for work in (keys.keep_fresh(), sweeper.run(), keep_refusals(ledger.log))
-            ]
+            work = keys.keep_fresh(), sweeper.run(), keep_refusals(ledger.log), _end_if_broken(ledger)
+            beside = [asyncio.create_task(one) for one in work]
             settle_garbage()
             with when_told_to_stop(follower.end):
                 yield
@@ -95,6 +96,13 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
     _add_problem_handlers(app)
     describe(app)
     return Front(app, wiring.door)
+
+
+async def _end_if_broken(ledger: Ledger) -> None:
+    """A worker whose committer is broken ends at once, and another is started in its place: whoever waits for an answer
+    sees the connection end, and asks again."""
+    await ledger.committer.broken.wait()
+    os._exit(_SOFTWARE)
 
 
 def _add_command_route(app: FastAPI, door: Door, operation: Operation) -> None:

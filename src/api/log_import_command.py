@@ -14,7 +14,6 @@ from api.log_import import Imported, OtherLedger, import_log
 from api.progress import Showing, showing_progress
 from api.server import database
 from api.settings import Settings
-from ledger.migrations import migrate
 from ledger.store.log import EventLog
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="What `credit-ledger export --format jsonl` wrote.")]
@@ -29,7 +28,6 @@ def add_log_import(app: typer.Typer, load_settings: Callable[[], Settings]) -> N
     def import_log_(file: File, *, keys: Keys = None, json: Json = False) -> None:
         """Read an exported log into an empty ledger, with the same positions and hashes. Run again, it goes on."""
         with _explained(file), showing_progress() as showing, database(load_settings()) as conninfo:
-            migrate(conninfo)
             imported = asyncio.run(_import(conninfo, file, keys, showing))
         typer.echo(orjson.dumps(imported._asdict()).decode() if json else _as_text(imported))
 

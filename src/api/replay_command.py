@@ -19,7 +19,6 @@ from api.tellers import Ending, JsonLines, Plain, Rich, Teller
 from ledger.account import Account
 from ledger.explanation import Explanation
 from ledger.feed import Feed, UnreadableEvent
-from ledger.migrations import migrate
 from ledger.retelling import BrokenStream, Retold, retell, unrecorded
 from ledger.sentences import instant
 from ledger.store.log import EventLog, Head
@@ -52,7 +51,6 @@ def add_replay(app: typer.Typer, load_settings: Callable[[], Settings]) -> None:
         settings = load_settings()
         try:
             with ExitStack() as progress, database(settings) as conninfo:
-                migrate(conninfo)
                 told = _Told(wanted, teller, progress, progress.enter_context(showing_progress()))
                 ending = asyncio.run(_replay(conninfo, told))
         except CannotTell as problem:

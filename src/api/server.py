@@ -22,7 +22,7 @@ from api.settings import Settings, WrongSetting, variable
 from api.timekeeping import ORIGIN, agree_on_time
 from ledger.migrations import ledger_id, migrate
 from ledger.privileges import privileges
-from ledger.roles import as_service, make_login, set_up
+from ledger.roles import SERVICE, as_service, make_login, set_up, taking_the_role
 from projections.builds import prepare
 
 EMBEDDED_LOGIN = "credit_ledger"
@@ -51,7 +51,7 @@ class Database(NamedTuple):
     applied: list[str]
     """The migrations that were missing."""
     shortfall: str | None
-    """Why the role of the service does not have all that it should: one line."""
+    """Why the service runs with the rights of its login, or lacks some in its role: one line."""
 
 
 @contextmanager
@@ -66,7 +66,10 @@ def migrated(settings: Settings) -> Iterator[Database]:
         applied, shortfall = migrate(owner), set_up(owner)
         if settings.owner_url and ledger_id(owner) != ledger_id(service):
             raise WrongSetting(f"{variable('owner_url')} and {variable('database_url')} name two databases")
-        yield Database(owner, as_service(service), applied, shortfall)
+        taken = as_service(service)
+        if taken != taking_the_role(service):
+            shortfall = shortfall or f"it may not take the role {SERVICE}"
+        yield Database(owner, taken, applied, shortfall)
         return
     if settings.owner_url is not None:
         raise WrongSetting(f"{variable('owner_url')} is set, and {variable('database_url')} is not")
@@ -81,6 +84,19 @@ def database(settings: Settings) -> Iterator[str]:
     """The conninfo of a migrated database in the role of the service; raises what `migrated` does."""
     with migrated(settings) as found:
         yield found.service
+
+
+@contextmanager
+def as_it_is(settings: Settings) -> Iterator[str]:
+    """The conninfo of a database in which nothing is migrated and no right is changed, for who only looks.
+
+    Raises EmbeddedPostgresError and psycopg.OperationalError.
+    """
+    if settings.database_url is not None:
+        yield as_service(settings.database_url.get_secret_value())
+        return
+    with embedded_postgres(settings.data_dir) as owner:
+        yield as_service(owner)
 
 
 def serve(settings: Settings) -> None:

@@ -66,6 +66,8 @@ class Committer:
         self._loads = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._lifeline = Lifeline(log)
+        self.broken = asyncio.Event()
+        """Set when a mistake of this program has ended the work here: nothing is taken in any more."""
 
     async def start(self) -> None:
         """Connect and begin to commit. Raises psycopg.OperationalError when the database cannot be reached."""
@@ -104,7 +106,14 @@ class Committer:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.critical("the committer is broken and takes nothing in any more", exc_info=error)
+            self._abandon(Unavailable)
+            self.broken.set()
 
     def _open_desk(self, account_id: str) -> Desk:
         desk = self._desks.open(account_id)

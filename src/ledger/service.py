@@ -61,17 +61,17 @@ class Ledger:
     async def running(self) -> AsyncIterator["Ledger"]:
         """Open the log and commit until the block ends; what is in flight then is finished."""
         await self.log.open()
-        work = [self._snapshots.keep(), self.news.keep()]
+        hints = asyncio.create_task(self.news.keep())
+        beside = [hints, asyncio.create_task(self._snapshots.keep())]
         if isinstance(self.clock, GuardedClock):
-            work.append(Guard(self.clock, self.log.witness).keep())
-        beside = [asyncio.create_task(one) for one in work]
+            beside.append(asyncio.create_task(Guard(self.clock, self.log.witness).keep()))
         try:
             await self.committer.start()
             yield self
         finally:
             await self.committer.stop()
             self.news.end()
-            await asyncio.wait(beside[1:], timeout=_LAST_WORD)
+            await asyncio.wait([hints], timeout=_LAST_WORD)
             for task in beside:
                 task.cancel()
             await self._snapshots.write()

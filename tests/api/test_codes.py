@@ -373,7 +373,8 @@ def no_projection(database: str, folder: Path) -> httpx.Response:
         assert answer.headers["retry-after"] == "5"
         assert service.get(f"/v1/accounts/{account}/grants").status_code == 200
         assert balance(service, account)["total"] == 10
-        assert service.get("/readyz").json()["checks"] == {"committer": True, "database": True, "projections": False}
+        checks = service.get("/readyz").json()["checks"]
+        assert checks == {"checkpoints": True, "committer": True, "database": True, "projections": False}
         other.close()
         service.wait_until_ready()
         assert service.get(f"/v1/accounts/{account}/history").json()["entries"][0]["balance_after"] == 10

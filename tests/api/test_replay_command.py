@@ -20,9 +20,10 @@ from ledger import retelling
 from ledger.feed import Feed
 from ledger.retelling import Retold, retell
 from ledger.service import Ledger
+from ledger.store.codec import SNAPSHOT_TOPIC
 from ledger.store.log import EventLog
 from tests.conftest import Clock
-from tests.postgres import TestServers
+from tests.postgres import TestServers, tampering
 from tests.projections.busy import Busy
 
 STORY = Path(__file__).with_name("story_of_ada.txt")
@@ -175,8 +176,7 @@ def damaged(lived: str) -> Iterator[str]:
 
 def _behind_everybodys_back(database: str, statement: str, *values: Any) -> int:
     """Triggers are not asked."""
-    with psycopg.connect(database) as connection:
-        connection.execute("SET session_replication_role = replica")
+    with tampering(database) as connection:
         return connection.execute(statement.encode(), values).rowcount
 
 
@@ -260,13 +260,14 @@ def test_the_opening_of_another_account(damaged: str) -> None:
     assert done.out == "The story of ada ends here: version 1 opens another account, 'eve'.\n"
 
 
-def test_snapshots_are_not_looked_at(damaged: str) -> None:
-    with psycopg.connect(damaged, autocommit=True) as connection:
-        connection.execute("ALTER TABLE ledger.snapshots RENAME TO hidden")
-        try:
-            assert replay(damaged, "ada", "--at", END).out == STORY.read_text()
-        finally:
-            connection.execute("ALTER TABLE ledger.hidden RENAME TO snapshots")
+def test_snapshots_are_not_believed(damaged: str) -> None:
+    false = """
+        INSERT INTO ledger.snapshots (originator_id, originator_version, topic, state, hash)
+        SELECT originator_id, originator_version, %s, %s, hash FROM ledger.events WHERE originator_version = 30
+    """
+    change(damaged, false, SNAPSHOT_TOPIC, b"{}")
+    assert replay(damaged, "ada", "--at", END).out == STORY.read_text()
+    change(damaged, "DELETE FROM ledger.snapshots")
 
 
 def test_a_terminal_is_not_led_astray(damaged: str) -> None:

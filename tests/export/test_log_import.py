@@ -24,6 +24,7 @@ from ledger.store.codec import encode
 from ledger.store.log import EventLog
 from tests.conftest import Clock
 from tests.export.moving import command, export_to, import_from
+from tests.postgres import owner
 from tests.projections.busy import Busy
 from tests.projections.folding import folded
 from tests.projections.moving import projected
@@ -183,7 +184,7 @@ async def test_whoever_writes_meanwhile_is_noticed(empty: str, exported: Path) -
 async def _waits_for_the_lock(database: str) -> None:
     statement = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'"
     deadline = time.monotonic() + 30
-    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
+    async with await psycopg.AsyncConnection.connect(owner(database), autocommit=True) as connection:
         while await (await connection.execute(statement)).fetchone() == (0,):
             assert time.monotonic() < deadline
 

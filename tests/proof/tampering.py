@@ -29,7 +29,7 @@ from ledger.checkpoint import read_checkpoint
 from ledger.lines import to_line
 from ledger.notes import text_of
 from ledger.proof import Breach, Walk, check_receipts
-from tests.postgres import TestServers
+from tests.postgres import TestServers, owner
 from tests.proof.evidence import Evidence, Silence, gather
 from tests.proof.harms import HARMS, Harmed, Records, Where, first_place, other_byte
 
@@ -172,7 +172,7 @@ class Tampering:
     def subtree(self, chance: random.Random) -> Done:
         """One byte of a kept subtree, or one that should not be there."""
         stray = chance.random() < 0.3
-        with psycopg.connect(self._database) as connection:
+        with psycopg.connect(owner(self._database)) as connection:
             kept = connection.execute("SELECT * FROM ledger.subtrees").fetchall()
             if stray:
                 place = (8, 10 + chance.randrange(1_000), chance.randbytes(32))
@@ -182,7 +182,7 @@ class Tampering:
                 values = (other_byte(chance, place[2]), place[0], place[1])
                 connection.execute("UPDATE ledger.subtrees SET hash = %s WHERE level = %s AND place = %s", values)
         breach = self.judge_database()
-        with psycopg.connect(self._database) as connection:
+        with psycopg.connect(owner(self._database)) as connection:
             connection.execute("DELETE FROM ledger.subtrees")
             connection.cursor().executemany("INSERT INTO ledger.subtrees VALUES (%s, %s, %s)", kept)
         first, last = (place[1] << place[0]) + 1, (place[1] + 1) << place[0]
@@ -202,7 +202,7 @@ class Tampering:
 
     def _store(self, before: set[Any], after: set[Any]) -> None:
         """Change the rows in which two logs differ, past everything that would refuse it."""
-        with psycopg.connect(self._database) as connection:
+        with psycopg.connect(owner(self._database)) as connection:
             gone = [record.hash for record in before - after]
             connection.execute("DELETE FROM ledger.events WHERE hash = ANY (%s)", [gone])
             kept = [record for record in before & after if record.hash in set(gone)]
@@ -213,7 +213,7 @@ class Tampering:
 
 def unprotected(database: str) -> None:
     """Take away what keeps the rows of a scratch database as they are: a superuser can do that anywhere."""
-    with psycopg.connect(database) as connection:
+    with psycopg.connect(owner(database)) as connection:
         connection.execute("ALTER TABLE ledger.events DISABLE TRIGGER USER")
         found = connection.execute(_CONSTRAINTS).fetchall()
         for [name] in found:

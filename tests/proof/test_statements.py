@@ -29,7 +29,7 @@ from ledger.proof import Breach
 from ledger.service import Ledger
 from ledger.store.codec import decode_event
 from tests.conftest import Clock
-from tests.postgres import TestServers
+from tests.postgres import TestServers, tampering
 from tests.projections.busy import Busy
 from tests.proof.evidence import EVERYTHING, SECOND_DAY, custody_of, statement
 from tests.proof.evidence import sign as sign_log
@@ -329,8 +329,7 @@ async def test_the_command(stage: Stage, database: str, tmp_path: Path) -> None:
 
 
 async def test_no_statement_is_made_of_a_log_that_does_not_hold(stage: Stage, database: str) -> None:
-    async with stage.ledger.log.connection() as connection:
-        await connection.execute("ALTER TABLE ledger.events DISABLE TRIGGER USER")
-        await connection.execute("UPDATE ledger.events SET subject = 'x' WHERE notification_id = 5")
+    with tampering(database) as connection:
+        connection.execute("UPDATE ledger.events SET subject = 'x' WHERE notification_id = 5")
     with pytest.raises(Breach, match="position 5, account ada, version 5: what is stored does not make the hash"):
         await stage.statement()

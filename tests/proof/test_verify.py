@@ -7,11 +7,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from typer.testing import CliRunner
 
@@ -19,12 +19,14 @@ from api.cli import app
 from api.export.bundle import EVENTS
 from api.server import as_url
 from api.verify.offline import verify_path
+from ledger.checkpoint_folder import CheckpointFolder
 from ledger.lines import to_line
-from ledger.notes import SigningKey, sign, text_of
+from ledger.notes import SigningKey, VerifyingKey, sign, text_of
 from ledger.proof import Breach, Walk
 from ledger.service import Ledger
 from ledger.store.chain import GENESIS, Record
-from tests.postgres import TestServer, TestServers
+from ledger.vouching import judge
+from tests.postgres import TestServer, TestServers, tampering
 from tests.proof.evidence import Evidence, Silence, custody_of, gather
 from tests.proof.evidence import sign as sign_log
 from tests.store.asking import open_account
@@ -136,28 +138,18 @@ def test_wrong_options(scene: Scene, options: list[str]) -> None:
     assert run(scene, *options)[0] == 2
 
 
-def _changed(database: str, statement: str) -> "_Changed":
-    return _Changed(database, statement)
-
-
-class _Changed:
+@contextmanager
+def _changed(database: str, statement: str) -> Iterator[None]:
     """Something is done to the events behind the service's back, and undone."""
-
-    def __init__(self, database: str, statement: str) -> None:
-        self._database = database
-        self._statement = statement
-
-    def __enter__(self) -> None:
-        self._run("CREATE TABLE kept AS TABLE ledger.events", self._statement)
-
-    def __exit__(self, *_: object) -> None:
-        self._run("DELETE FROM ledger.events", "INSERT INTO ledger.events TABLE kept", "DROP TABLE kept")
-
-    def _run(self, *statements: str) -> None:
-        with psycopg.connect(self._database) as connection:
-            connection.execute("ALTER TABLE ledger.events DISABLE TRIGGER USER")
-            for statement in statements:
-                connection.execute(statement.encode())
+    with tampering(database) as connection:
+        connection.execute("CREATE TABLE kept AS TABLE ledger.events")
+        connection.execute(statement.encode())
+        try:
+            yield
+        finally:
+            connection.execute("DELETE FROM ledger.events")
+            connection.execute("INSERT INTO ledger.events TABLE kept")
+            connection.execute("DROP TABLE kept")
 
 
 # An export ---------------------------------------------------------------------------------------------------------
@@ -255,10 +247,77 @@ def test_a_log_alone_is_chained_and_that_is_what_is_said(scene: Scene, bundle: P
     assert (report["status"], report["checkpoints"]) == ("holds", 2)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b',"hash"', b', "hash"'), (b'"ada-0"', b'"\\u0061da-0"'), (b'"version":3', b'"version":3,"version":3')],
+)
+def test_an_event_has_one_spelling(scene: Scene, bundle: Path, old: bytes, new: bytes) -> None:
+    """What means the same is not the same."""
+    lines = (bundle / EVENTS).read_bytes().splitlines(keepends=True)
+    lines[2] = lines[2].replace(old, new, 1)
+    (bundle / EVENTS).write_bytes(b"".join(lines))
+    breach = verify_path(bundle, None, [scene[0].key], Silence()).breach
+    assert breach is not None
+    assert (breach.what, breach.place.position, breach.place.file) == ("line", 3, "events.jsonl, line 3")
+
+
 def test_a_page_is_not_what_is_verified(scene: Scene, tmp_path: Path) -> None:
     page = tmp_path / "statement.html"
     page.write_text("<!doctype html>")
     assert "verify the JSON file" in run(scene, str(page))[1]
+
+
+# The folder of checkpoints -----------------------------------------------------------------------------------------
+
+
+def _breach_of(folder: Path, key: VerifyingKey) -> Breach:
+    with pytest.raises(Breach) as caught:
+        judge(CheckpointFolder(folder.parent, folder.name), [key])
+    return caught.value
+
+
+def test_a_signature_that_nobody_can_check_is_found(scene: Scene, bundle: Path) -> None:
+    """The checkpoint of the hand-over has two: one that is right must not hide one that is not."""
+    evidence, _ = scene
+    folder = bundle / "checkpoints" / evidence.custody.folder.path.name
+    [both] = [path for path in sorted(folder.glob("*.checkpoint")) if path.read_bytes().count(b"\n") == 6]
+    text = both.read_bytes()
+    name = evidence.key.name.encode()
+    for at in (text.rindex(name), text.index(name, len(name))):
+        both.write_bytes(text[:at] + b"C" + text[at + 1 :])
+        breach = _breach_of(folder, evidence.key)
+        assert (breach.what, breach.place.file) == ("checkpoint", both.name)
+    both.write_bytes(text + text.splitlines(keepends=True)[-1])
+    assert "one signature twice" in _breach_of(folder, evidence.key).problem
+
+
+def test_the_first_key_is_judged_too(scene: Scene, bundle: Path) -> None:
+    evidence, _ = scene
+    folder = bundle / "checkpoints" / evidence.custody.folder.path.name
+    (folder / "first-key").write_text(f"{SigningKey.generate(evidence.key.name).verifying_key.text}\n")
+    assert _breach_of(folder, evidence.key).place.file == "first-key"
+
+
+def test_a_notice_from_before_the_trusted_key_is_judged_too(scene: Scene, bundle: Path) -> None:
+    evidence, _ = scene
+    folder = bundle / "checkpoints" / evidence.custody.folder.path.name
+    notice = folder / "notices" / "000001.notice"
+    text, newer = notice.read_bytes(), evidence.custody.signing_key().verifying_key
+    for at in (text.index(b"at 2026") + 8, len(text) - 10):
+        notice.write_bytes(text[:at] + (b"9" if text[at : at + 1] != b"9" else b"8") + text[at + 1 :])
+        assert _breach_of(folder, newer).place.file in {"notices", "notice 1"}
+    notice.write_bytes(text)
+    notice.rename(folder / "notices" / "000002.notice")
+    assert "notice 1 is missing" in _breach_of(folder, newer).problem
+
+
+def test_a_checkpoint_has_the_name_of_its_size(scene: Scene, bundle: Path) -> None:
+    evidence, _ = scene
+    folder = bundle / "checkpoints" / evidence.custody.folder.path.name
+    older, newer = sorted(folder.glob("*.checkpoint"))
+    (folder / "latest").unlink()
+    shutil.copy(older, newer)
+    assert _breach_of(folder, evidence.key).place.file == newer.name
 
 
 # Forsaken checkpoints ----------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Group commit on a real PostgreSQL: many at once, the same key at once, refusals, atomic batches, back-pressure."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
@@ -128,6 +129,28 @@ async def test_a_refused_atomic_batch_that_repeats_a_key(ledger: Ledger) -> None
     assert all(isinstance(o, BatchRefused) and o.index == 2 for o in outcomes)
     assert isinstance(await deduct(ledger, "a", 10, "k"), Recorded)
     assert await balance(ledger, "a") == 0
+
+
+async def test_a_broken_committer_says_so_and_takes_nothing_in(database: str) -> None:
+    """The clock fails where no error is expected: what waited behind a unit is decided by the committer's own task."""
+    fails = False
+
+    def clock() -> datetime:
+        if fails:
+            raise RuntimeError("no time")
+        return datetime(2026, 1, 1, tzinfo=UTC)
+
+    async with Ledger(database, clock=clock).running() as ledger:
+        await open_account(ledger, "a", permanent=10)
+        together = ledger.committer.submit_together([deduction("a", 1, "t")])
+        ledger.committer.submit(deduction("a", 1, "w"))
+        fails = True
+        with pytest.raises(RuntimeError, match="no time"):
+            await together
+        await asyncio.wait_for(ledger.committer.broken.wait(), 10)
+        fails = False
+        with pytest.raises(Unavailable):
+            ledger.committer.submit(deduction("a", 1, "later"))
 
 
 async def test_atomic_batches_among_single_commands(ledger: Ledger) -> None:

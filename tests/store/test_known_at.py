@@ -8,7 +8,7 @@ from itertools import count, product
 from typing import NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from ledger.commands import Command, DeductCredits, GrantCredits, OpenAccount, RecordPayment
@@ -72,7 +72,7 @@ def _moments(journal: Journal) -> list[datetime]:
     return sorted({at + offset for at in found for offset in (-TICK, 0 * TICK, TICK)} | {DAY_ZERO + 400 * DAY})
 
 
-@settings(deadline=None, max_examples=20, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=20, phases=set(Phase) - {Phase.explain}, suppress_health_check=list(HealthCheck))
 @given(journal=journals(), data=st.data())
 def test_it_answers_what_the_model_had_been_told_by_then(stand: Stand, journal: Journal, data: st.DataObject) -> None:
     account, versions = stand.loop.run(_written(stand, journal))

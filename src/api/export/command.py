@@ -22,7 +22,6 @@ from api.progress import Showing, showing_progress
 from api.server import database
 from api.settings import Settings
 from ledger.feed import Feed, UnreadableEvent
-from ledger.migrations import migrate
 from ledger.store.log import EventLog
 
 Kind = Annotated[Format, typer.Option("--format", help="What to write.", show_default=False)]
@@ -70,7 +69,6 @@ def add_export(app: typer.Typer, load_settings: Callable[[], Settings]) -> None:
         _check(wanted)
         began = monotonic()
         with _explained(to), showing_progress() as showing, database(settings) as conninfo:
-            migrate(conninfo)
             done = asyncio.run(_export(conninfo, wanted, showing))
         summary = _as_json(wanted, done, monotonic() - began) if json else _as_text(wanted, done)
         typer.echo(summary, err=to == STDOUT)

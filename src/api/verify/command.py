@@ -12,7 +12,7 @@ import typer
 
 from api.embedded_server import EmbeddedPostgresError
 from api.progress import Showing, showing_progress
-from api.server import database
+from api.server import as_it_is
 from api.settings import Settings, WrongSetting
 from api.verify.offline import verify_path
 from api.verify.online import verify_account, verify_ledger
@@ -85,7 +85,7 @@ def _verified(wanted: _Wanted, showing: Showing, load_settings: Callable[[], Set
         return verify_path(wanted.path, wanted.checkpoints, wanted.keys, showing)
     settings = load_settings()
     folders = wanted.checkpoints or settings.checkpoints
-    with database(settings) as conninfo:
+    with as_it_is(settings) as conninfo:
         if wanted.account is not None:
             return asyncio.run(verify_account(conninfo, folders, wanted.keys, wanted.account))
         return asyncio.run(verify_ledger(conninfo, folders, wanted.keys, showing))

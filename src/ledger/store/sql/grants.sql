@@ -12,5 +12,5 @@ GRANT SELECT ON TABLE ledger.receipts TO credit_ledger_service;
 GRANT EXECUTE ON FUNCTION ledger.append TO credit_ledger_service;
 -- These change cost, never meaning.
 GRANT SELECT, INSERT, DELETE ON TABLE ledger.snapshots TO credit_ledger_service;
-GRANT SELECT, INSERT, DELETE ON TABLE ledger.subtrees TO credit_ledger_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE ledger.subtrees TO credit_ledger_service;
 GRANT SELECT, UPDATE ON TABLE ledger.checkpointing TO credit_ledger_service;
