@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 from psycopg import AsyncConnection
 
 from api.settings import Settings
-from ledger.checkpoint_folder import CheckpointFolder, Filed
-from ledger.custody import Custody
-from ledger.evidence import LogBehind, LogChanged, NotTheHistory, compare, holding, honest_tree
-from ledger.notes import BadNote
+from ledger.proof.checkpoint_folder import CheckpointFolder, Filed
+from ledger.proof.custody import Custody
+from ledger.proof.evidence import LogBehind, LogChanged, NotTheHistory, compare, holding, honest_tree
+from ledger.proof.notes import BadNote
 from ledger.store.log import Connection
 from ledger.store.tree import SQL, Tree, ledger_id
 

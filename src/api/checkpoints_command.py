@@ -14,12 +14,12 @@ from psycopg_pool import PoolTimeout
 from api.checkpoints import custody
 from api.server import database
 from api.settings import Settings
-from ledger.checkpointer import PATIENCE, Checkpointer
-from ledger.custody import Custody, KeyMissing
-from ledger.evidence import NotTheHistory, check, holding, honest_tree, open_filed
 from ledger.files import FolderBusy
-from ledger.notes import BadNote
-from ledger.notices import LONGEST_REASON, Rotation
+from ledger.proof.checkpointer import PATIENCE, Checkpointer
+from ledger.proof.custody import Custody, KeyMissing
+from ledger.proof.evidence import NotTheHistory, check, holding, honest_tree, open_filed
+from ledger.proof.notes import BadNote
+from ledger.proof.notices import LONGEST_REASON, Rotation
 from ledger.store.log import EventLog
 from ledger.store.tree import HoleInLog, Tree
 

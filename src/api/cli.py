@@ -22,7 +22,7 @@ from api.import_command import add_import
 from api.keys import SCOPES, ApiKey, create_key, list_keys, revoke_key
 from api.log_import_command import add_log_import
 from api.rebuild_command import add_rebuild
-from api.replay_command import add_replay
+from api.replay.command import add_replay
 from api.server import as_url, database, migrated
 from api.server import serve as serve_until_stopped
 from api.settings import LOG_FORMAT, Settings, WrongSetting, load_settings, unknown_variables

@@ -6,8 +6,8 @@ from pydantic import Field
 
 from api.schemas import Balance, Shape
 from ledger.amounts import Kind
-from ledger.explanation import Reason, Rule
 from ledger.holds import Fate
+from ledger.story.explanation import Reason, Rule
 
 
 class ExplainedLot(Shape):

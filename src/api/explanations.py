@@ -11,7 +11,7 @@ from api.problems import Problem
 from api.questions import AccountId, Parameters, authorized, json_response, problems
 from ledger.amounts import MAX_AMOUNT
 from ledger.errors import AccountNotFound
-from ledger.explanation import Explanation
+from ledger.story.explanation import Explanation
 
 router = APIRouter(tags=["audit"])
 

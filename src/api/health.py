@@ -43,7 +43,8 @@ async def readyz(request: Request) -> Response:
     new version is within bounds. `role` is a warning and no reason to be unready: what the running login could do more
     than append and read, looked at once a minute."""
     wiring = wiring_of(request)
-    states, standing = await _states(wiring), await _standing(wiring)
+    states = await _states(wiring)
+    standing = None if states is None else await _standing(wiring)  # who waits for a database waits once
     role = None if states is None else await _role(wiring)
     checks = {
         "checkpoints": standing is not None and standing.holds is not False,
@@ -71,10 +72,11 @@ async def prometheus(request: Request) -> Response:
     metrics.WAITING.set(wiring.ledger.committer.intake.waiting)
     metrics.CACHED.set(len(wiring.ledger.cache))
     metrics.CLOCK.set(wiring.clock.refused)
-    for name, state in (await _states(wiring) or {}).items():
+    states = await _states(wiring)
+    for name, state in (states or {}).items():
         metrics.BEHIND.labels(name).set(state["behind"])
         metrics.STOPPED.labels(name).set(state["stopped_at"] is not None)
-    if standing := await _standing(wiring):
+    if states is not None and (standing := await _standing(wiring)):
         metrics.show_checkpoints(standing.noted, standing.signed_at, standing.problem, wiring.ledger.clock())
     body = metrics.exposition(processes=wiring.processes) + await _drift(wiring)
     return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -14,11 +14,11 @@ from ledger.deliberation import Deliberation
 from ledger.feed import Feed
 from ledger.news import Herald
 from ledger.receipts import receipt_name
-from ledger.retelling import Retold, retell_one
 from ledger.settle import settle
 from ledger.snapshots import Snapshots
 from ledger.store.log import EventLog, Executed, Head, StoredRow
 from ledger.store.tips import account_of, hash_of
+from ledger.story.retelling import Retold, retell_one
 from ledger.submissions import Outcome, Recorded, Submission, Unit
 
 _LAST_WORD = 1.0

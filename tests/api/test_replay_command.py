@@ -16,12 +16,12 @@ from typer.testing import CliRunner
 
 from api.cli import app
 from api.server import as_url
-from ledger import retelling
 from ledger.feed import Feed
-from ledger.retelling import Retold, retell
 from ledger.service import Ledger
 from ledger.store.codec import SNAPSHOT_TOPIC
 from ledger.store.log import EventLog
+from ledger.story import retelling
+from ledger.story.retelling import Retold, retell
 from tests.conftest import Clock
 from tests.postgres import TestServers, tampering
 from tests.projections.busy import Busy
@@ -91,6 +91,8 @@ def test_it_ends_where_it_is_told_to(lived: str) -> None:
     assert "ada after version 4\n    balance  total 130 (subscription 30, permanent 100)" in first_four.out
     at_noon = replay(lived, "ada", "--at", "2026-01-01T12:00:00Z")
     assert "ada after version 7, as of 2026-01-01 12:00:00Z\n" in at_noon.out
+    at_the_moment = replay(lived, "ada", "--at", "2026-01-02T00:50:00Z")
+    assert "ada after version 32, as of 2026-01-02 00:50:00Z\n" in at_the_moment.out
     later = replay(lived, "ada", "--at", "4", "--from-version", "4")
     assert later.out == first_four.out[first_four.out.index("\n4  ") + 1 :]
     now = replay(lived, "ada")

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from ledger.account import Account
 from ledger.events import Event
-from ledger.explaining import explain, subjects_of
-from ledger.explanation import Explanation
 from ledger.past import NO_PAST, Past
+from ledger.story.explaining import explain, subjects_of
+from ledger.story.explanation import Explanation
 from tests.domain.journal import past_about
 
 

@@ -34,9 +34,9 @@ from ledger.events import (
     Event,
     HoldCaptured,
 )
-from ledger.explaining import explain
-from ledger.explanation import MOST_PASSED_OVER, Explanation
 from ledger.lots import Draw
+from ledger.story.explaining import explain
+from ledger.story.explanation import MOST_PASSED_OVER, Explanation
 from tests.domain.explained import explained, past_for
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal
 from tests.domain.purse import Purse

@@ -10,9 +10,9 @@ from api.export.log_export import CannotGoOn
 from api.export.sources import Source
 from api.progress import Lines
 from api.verify.offline import verify_path
-from ledger.checkpoint_folder import CheckpointFolder
-from ledger.checkpointer import Checkpointer
-from ledger.custody import Custody
+from ledger.proof.checkpoint_folder import CheckpointFolder
+from ledger.proof.checkpointer import Checkpointer
+from ledger.proof.custody import Custody
 from ledger.service import Ledger
 from ledger.store.log import EventLog
 from ledger.store.tree import ledger_id

@@ -12,7 +12,7 @@ import pytest
 from api.export.json_lines import BadLine, ending_of, lines_of
 from api.export.log_export import CannotGoOn
 from ledger.feed import Feed
-from ledger.lines import to_line
+from ledger.proof.lines import to_line
 from ledger.service import Ledger
 from ledger.store.chain import GENESIS, Record
 from ledger.store.log import EventLog

@@ -16,7 +16,7 @@ import pytest
 from api.export.json_lines import BadLine, lines_of
 from api.export.text_keys import export_keys
 from api.log_import import OtherLedger, chained
-from ledger.lines import from_line, to_line
+from ledger.proof.lines import from_line, to_line
 from ledger.service import Ledger
 from ledger.store.batch import Row
 from ledger.store.chain import GENESIS

@@ -9,11 +9,11 @@ from api.export.bundle import CHECKPOINTS, export_bundle
 from api.export.sources import Source
 from api.statements.form import Period
 from api.statements.making import Made, Wanted, make
-from ledger.checkpoint_folder import CheckpointFolder
-from ledger.checkpointer import Checkpointer
-from ledger.custody import Custody
 from ledger.feed import Feed
-from ledger.notes import VerifyingKey
+from ledger.proof.checkpoint_folder import CheckpointFolder
+from ledger.proof.checkpointer import Checkpointer
+from ledger.proof.custody import Custody
+from ledger.proof.notes import VerifyingKey
 from ledger.service import Ledger
 from ledger.store.chain import Record
 from ledger.store.tree import ledger_id

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import psycopg
 
-from ledger.checkpoint_folder import CheckpointFolder
-from ledger.checkpointer import Checkpointer
-from ledger.custody import Custody
+from ledger.proof.checkpoint_folder import CheckpointFolder
+from ledger.proof.checkpointer import Checkpointer
+from ledger.proof.custody import Custody
 from ledger.store.log import EventLog
 from tests.postgres import owner, tampering
 from tests.proof import naive

@@ -25,10 +25,10 @@ import psycopg
 from api.export.bundle import EVENTS, KEY
 from api.verify.offline import verify_path
 from api.verify.online import verify_ledger
-from ledger.checkpoint import read_checkpoint
-from ledger.lines import to_line
-from ledger.notes import text_of
-from ledger.proof import Breach, Walk, check_receipts
+from ledger.proof.checkpoint import read_checkpoint
+from ledger.proof.lines import to_line
+from ledger.proof.notes import text_of
+from ledger.proof.walk import Breach, Walk, check_receipts
 from tests.postgres import TestServers, owner
 from tests.proof.evidence import Evidence, Silence, gather
 from tests.proof.harms import HARMS, Harmed, Records, Where, first_place, other_byte

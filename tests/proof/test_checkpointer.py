@@ -14,12 +14,12 @@ import pytest_asyncio
 
 from api.checkpoints import CannotServe, hold_against_checkpoints
 from api.settings import load_settings
-from ledger.checkpoint import Checkpoint
-from ledger.checkpointer import Checkpointer
-from ledger.custody import Custody
-from ledger.evidence import LogBehind, LogChanged, compare, holding, open_filed
-from ledger.merkle import consistency_proof, leaves, verify_consistency
-from ledger.notes import BadNote
+from ledger.proof.checkpoint import Checkpoint
+from ledger.proof.checkpointer import Checkpointer
+from ledger.proof.custody import Custody
+from ledger.proof.evidence import LogBehind, LogChanged, compare, holding, open_filed
+from ledger.proof.merkle import consistency_proof, leaves, verify_consistency
+from ledger.proof.notes import BadNote
 from ledger.store.log import EventLog
 from ledger.store.tree import Tree
 from tests.proof.logs import add_events, behind_its_back, checkpointer, custody_of, cut_off, hashes, root_of

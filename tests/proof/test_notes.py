@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.checkpoint import Checkpoint, origin_of, read_checkpoint
-from ledger.notes import MOST_SIGNATURES, BadNote, SigningKey, VerifyingKey, cosign, open_note, sign, text_of
+from ledger.proof.checkpoint import Checkpoint, origin_of, read_checkpoint
+from ledger.proof.notes import MOST_SIGNATURES, BadNote, SigningKey, VerifyingKey, cosign, open_note, sign, text_of
 
 PETER = VerifyingKey.parse("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW")
 PETERS_NOTE = (

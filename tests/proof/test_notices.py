@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ledger.checkpoint import Checkpoint
-from ledger.notes import BadNote, SigningKey, sign
-from ledger.notices import Forsaking, Notice, Rotation, Trusted, open_checkpoint, read_notice, trusted_keys
+from ledger.proof.checkpoint import Checkpoint
+from ledger.proof.notes import BadNote, SigningKey, sign
+from ledger.proof.notices import Forsaking, Notice, Rotation, Trusted, open_checkpoint, read_notice, trusted_keys
 
 ORIGIN = "credit-ledger/0b0e3c5c-7a3c-4b42-8d0c-0d6b2f4a7a11"
 AT = datetime(2026, 3, 1, 12, 30, 15, tzinfo=UTC)

@@ -13,10 +13,10 @@ from psycopg.conninfo import conninfo_to_dict
 
 from api.embedded_server import packaged_programs
 from api.server import as_url
-from ledger.checkpoint_folder import CheckpointFolder
-from ledger.notes import VerifyingKey, text_of
-from ledger.notices import Forsaking, open_checkpoint, read_notice, trusted_keys
-from tests.postgres import TestServer
+from ledger.proof.checkpoint_folder import CheckpointFolder
+from ledger.proof.notes import VerifyingKey, text_of
+from ledger.proof.notices import Forsaking, open_checkpoint, read_notice, trusted_keys
+from tests.postgres import TestServer, owner
 from tests.proof.logs import cut_off, folder_of
 from tests.service import Service, running_service
 
@@ -72,10 +72,10 @@ def live(conninfo: str, where: Path, accounts: int, **settings: str) -> int:
 
 
 def dump_and_restore(conninfo: str, restored: str, where: Path) -> None:
-    """With the tools that the manual names."""
-    programs, parts = packaged_programs(), conninfo_to_dict(restored)
+    """With the tools that the manual names, as the owner."""
+    programs, parts = packaged_programs(), conninfo_to_dict(owner(restored))
     dump = where / "backup.dump"
-    subprocess.run([programs / "pg_dump", "--format=custom", f"--file={dump}", conninfo], check=True)
+    subprocess.run([programs / "pg_dump", "--format=custom", f"--file={dump}", owner(conninfo)], check=True)
     connection = f"--host={parts['host']}", f"--port={parts['port']}", f"--username={parts['user']}"
     subprocess.run([programs / "pg_restore", *connection, f"--dbname={parts['dbname']}", dump], check=True)
 

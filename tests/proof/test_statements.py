@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from ledger.checkpoint import Checkpoint
 from typer.testing import CliRunner
 
 from api.cli import app
@@ -22,11 +23,12 @@ from api.statements.making import CannotMake, Made
 from api.statements.page import page, period_in_words
 from ledger.amounts import NO_CREDITS
 from ledger.commands import DeductCredits, EraseTexts, GrantCredits
-from ledger.custody import Custody
-from ledger.merkle import EMPTY_ROOT
-from ledger.notes import SigningKey, sign
-from ledger.proof import Breach
+from ledger.proof.custody import Custody
+from ledger.proof.merkle import EMPTY_ROOT, inclusion_proof, leaf, root
+from ledger.proof.notes import SigningKey, sign
+from ledger.proof.walk import Breach
 from ledger.service import Ledger
+from ledger.store.chain import Record
 from ledger.store.codec import decode_event
 from tests.conftest import Clock
 from tests.postgres import TestServers, tampering
@@ -167,6 +169,11 @@ def _older_checkpoint(said: Statement) -> Statement:
     return replace(said, checkpoint=f"{origin}\n{int(size) - 1}\n{rest}")
 
 
+def _as_if_begun(said: Statement) -> Statement:
+    assert said.before is not None
+    return replace(said, before=None, previous_hash=said.before.record.hash, opening=NO_CREDITS)
+
+
 HOUR = timedelta(hours=1)
 LIES: dict[str, tuple[Callable[[Statement], Statement], str]] = {
     "an event left out": (_without(2), "not consecutive"),
@@ -182,6 +189,7 @@ LIES: dict[str, tuple[Callable[[Statement], Statement], str]] = {
     "an earlier end": (lambda said: _period(said, None, -HOUR / 2), "outside of the period"),
     "a later end": (lambda said: _period(said, None, 300 * HOUR), "said to come after"),
     "nothing before": (lambda said: replace(said, before=None), "does not make the hash"),
+    "nothing before, and its hash": (_as_if_begun, "does not begin with the account"),
     "other hash before": (lambda said: replace(said, previous_hash=EMPTY_ROOT), "does not make the hash"),
     "no history": (lambda said: replace(said, previous_hash=bytes(32)), "hash before the first"),
     "a text of nothing": (lambda said: replace(said, texts={10_000: {"reason": "x"}}), "not in it"),
@@ -197,6 +205,12 @@ def _period(said: Statement, begin: timedelta | None, end: timedelta | None) -> 
     return replace(said, period=moved)
 
 
+def _with_more_credits(records: list[Record]) -> list[Record]:
+    """One event in the middle has a balance that nobody decided."""
+    state = records[1].state.replace(b'"permanent_credits":', b'"permanent_credits":9', 1)
+    return [records[0], records[1]._replace(state=state), *records[2:]]
+
+
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
 async def test_a_ledger_that_lies(
     lied_about: tuple[Made, SigningKey], lie: tuple[Callable[[Statement], Statement], str]
@@ -207,6 +221,43 @@ async def test_a_ledger_that_lies(
     body = body_of(change(made.held.statement))
     file = to_file(body, sign(note_text(made.held.checkpoint.origin, body), [key]).decode())
     with pytest.raises(Breach, match=said):
+        check_statement(file, [key.verifying_key])
+
+
+@pytest.mark.parametrize(
+    ("crooked", "problem"),
+    [
+        (lambda records: records, None),
+        (lambda records: [records[1], records[0], *records[2:]], "stands before the event that it follows"),
+        (_with_more_credits, "its balance is not what its credits come to"),
+    ],
+    ids=["as it is", "out of order", "credits out of the air"],
+)
+def test_a_log_that_was_wrong_from_the_start(
+    lied_about: tuple[Made, SigningKey], crooked: Callable[[list[Record]], list[Record]], problem: str | None
+) -> None:
+    """Every hash, proof and signature is right, and the log itself makes no sense."""
+    made, key = lied_about
+    plain = [one.record for one in made.held.statement.chain]
+    previous, chained = made.held.statement.previous_hash, {}
+    for record in sorted(crooked(plain), key=lambda record: record.version):
+        previous = record.link(previous)
+        chained[record.version] = record._replace(hash=previous)
+    log = [chained[record.version] for record in crooked(plain)]
+    leaves = [leaf(record.hash) for record in log]
+    proven = {
+        record.version: Proven(record._replace(position=n + 1), tuple(inclusion_proof(leaves, n, len(leaves))))
+        for n, record in enumerate(log)
+    }
+    first, *middle, last = [proven[record.version] for record in plain]
+    note = sign(Checkpoint(key.name, len(leaves), root(leaves)).text, [key]).decode()
+    said = replace(made.held.statement, before=first, events=tuple(middle), after=last, checkpoint=note)
+    body = body_of(said)
+    file = to_file(body, sign(note_text(key.name, body), [key]).decode())
+    if problem is None:
+        check_statement(file, [key.verifying_key])
+        return
+    with pytest.raises(Breach, match=problem):
         check_statement(file, [key.verifying_key])
 
 

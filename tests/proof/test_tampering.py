@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from api.verify.offline import verify_path
-from ledger.checkpoint import read_checkpoint
-from ledger.notes import text_of
-from ledger.proof import Walk
+from ledger.proof.checkpoint import read_checkpoint
+from ledger.proof.notes import text_of
+from ledger.proof.walk import Walk
 from tests.postgres import TestServers
 from tests.proof.evidence import Evidence, Silence, gather
 from tests.proof.harms import BEYOND_PROOF, Harmed, Records, first_place

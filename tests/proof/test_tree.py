@@ -7,9 +7,9 @@ import pytest
 import pytest_asyncio
 from psycopg import AsyncConnection
 
-from ledger.checkpoint import Checkpoint
-from ledger.checkpointer import Growth
-from ledger.merkle import EMPTY_ROOT, Frontier, Node, leaf, leaves, verify_consistency, verify_inclusion
+from ledger.proof.checkpoint import Checkpoint
+from ledger.proof.checkpointer import Growth
+from ledger.proof.merkle import EMPTY_ROOT, Frontier, Node, leaf, leaves, verify_consistency, verify_inclusion
 from ledger.store.log import Connection
 from ledger.store.tree import PAGE, HoleInLog, Tree
 from tests.postgres import tampering

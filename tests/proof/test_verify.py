@@ -19,13 +19,13 @@ from api.cli import app
 from api.export.bundle import EVENTS
 from api.server import as_url
 from api.verify.offline import verify_path
-from ledger.checkpoint_folder import CheckpointFolder
-from ledger.lines import to_line
-from ledger.notes import SigningKey, VerifyingKey, sign, text_of
-from ledger.proof import Breach, Walk
+from ledger.proof.checkpoint_folder import CheckpointFolder
+from ledger.proof.lines import to_line
+from ledger.proof.notes import SigningKey, VerifyingKey, sign, text_of
+from ledger.proof.vouching import judge
+from ledger.proof.walk import Breach, Walk
 from ledger.service import Ledger
 from ledger.store.chain import GENESIS, Record
-from ledger.vouching import judge
 from tests.postgres import TestServer, TestServers, tampering
 from tests.proof.evidence import Evidence, Silence, custody_of, gather
 from tests.proof.evidence import sign as sign_log
@@ -193,6 +193,14 @@ def test_another_ledgers_key_vouches_for_nothing(scene: Scene) -> None:
         report = told(scene, str(what), "--key", stranger.text)
         assert report["status"] == "broken"
         assert "trusted" in report["first"]["problem"]
+
+
+def test_the_key_in_a_bundle_is_one_of_the_ledgers(scene: Scene, bundle: Path) -> None:
+    key = scene[0].key
+    (bundle / "verifying-key.txt").write_text(f"{SigningKey.generate(key.name).verifying_key.text}\n")
+    breach = verify_path(bundle, None, [key], Silence()).breach
+    assert breach is not None
+    assert breach.place.file == "verifying-key.txt"
 
 
 def test_what_was_signed_again_by_a_forger_fools_only_those_who_trust_the_machine(scene: Scene, bundle: Path) -> None:

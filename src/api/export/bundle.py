@@ -10,10 +10,10 @@ from pathlib import Path
 
 from api.export.log_export import CannotGoOn, Exported, export_log
 from api.export.sources import Source
-from ledger.checkpoint_folder import CheckpointFolder
-from ledger.custody import Custody
 from ledger.files import make_folder, write_file
-from ledger.notes import BadNote
+from ledger.proof.checkpoint_folder import CheckpointFolder
+from ledger.proof.custody import Custody
+from ledger.proof.notes import BadNote
 from ledger.store.tree import ledger_id
 
 EVENTS, CHECKPOINTS, KEY = "events.jsonl", "checkpoints", "verifying-key.txt"

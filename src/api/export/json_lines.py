@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from ledger.lines import from_line
+from ledger.proof.lines import from_line
 from ledger.store.chain import Record
 
 MAX_LINE = 64 * 1024 * 1024

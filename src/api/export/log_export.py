@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple
 from api.export.files import is_plain, sync, whole_file
 from api.export.json_lines import BadLine, Ending, ending_of
 from api.export.sources import PAGE, Source
-from ledger.lines import to_line
+from ledger.proof.lines import to_line
 from ledger.store.chain import Record
 
 

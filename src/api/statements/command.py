@@ -18,12 +18,12 @@ from api.settings import Settings
 from api.statements.form import Period
 from api.statements.making import CannotMake, Made, Wanted, make
 from api.statements.page import page
-from ledger.checkpoint_folder import CheckpointFolder
-from ledger.custody import Custody, KeyMissing
-from ledger.evidence import NotTheHistory
 from ledger.files import FolderBusy
-from ledger.notes import BadNote
-from ledger.proof import Breach, shown
+from ledger.proof.checkpoint_folder import CheckpointFolder
+from ledger.proof.custody import Custody, KeyMissing
+from ledger.proof.evidence import NotTheHistory
+from ledger.proof.notes import BadNote
+from ledger.proof.walk import Breach, shown
 from ledger.store.log import EventLog
 from ledger.store.tree import HoleInLog, ledger_id
 

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from ledger.amounts import Balance
-from ledger.lines import members_of, record_of
-from ledger.proof import Breach, Place
+from ledger.proof.lines import members_of, record_of
+from ledger.proof.walk import Breach, Place
 from ledger.store.chain import Record
 from ledger.store.codec import balance_from_json, balance_to_json, to_json
 

@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from api.statements.form import Parsed, Proven, Statement, from_file, note_text
 from ledger.amounts import NO_CREDITS, Balance
-from ledger.checkpoint import Checkpoint
 from ledger.events import Event
-from ledger.merkle import leaf, verify_inclusion
-from ledger.notes import BadNote, VerifyingKey, open_note
-from ledger.proof import Breach, Head, Place, follow
+from ledger.proof.checkpoint import Checkpoint
+from ledger.proof.merkle import leaf, verify_inclusion
+from ledger.proof.notes import BadNote, VerifyingKey, open_note
+from ledger.proof.vouching import trust
+from ledger.proof.walk import Breach, Head, Place, follow
 from ledger.store.chain import GENESIS, Record
 from ledger.store.codec import decode_event
-from ledger.vouching import trust
 from projections.changes import changes_of
 
 

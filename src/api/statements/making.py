@@ -12,11 +12,11 @@ import orjson
 from api.statements.form import MOST_EVENTS, Period, Proven, Statement, Texts, body_of, note_text, to_file
 from api.statements.judging import Held, check_statement
 from ledger.amounts import NO_CREDITS, Balance
-from ledger.checkpoint import Checkpoint, read_checkpoint
-from ledger.checkpointer import Checkpointer
-from ledger.custody import Custody
 from ledger.files import FolderBusy
-from ledger.notes import SigningKey, VerifyingKey, sign, text_of
+from ledger.proof.checkpoint import Checkpoint, read_checkpoint
+from ledger.proof.checkpointer import Checkpointer
+from ledger.proof.custody import Custody
+from ledger.proof.notes import SigningKey, VerifyingKey, sign, text_of
 from ledger.store.chain import GENESIS, Record
 from ledger.store.codec import decode_event
 from ledger.store.log import EventLog, Reader

@@ -17,7 +17,7 @@ from api.settings import Settings, WrongSetting
 from api.verify.offline import verify_path
 from api.verify.online import verify_account, verify_ledger
 from api.verify.report import UNCHECKED, CannotVerify, Report
-from ledger.notes import BadNote, VerifyingKey
+from ledger.proof.notes import BadNote, VerifyingKey
 
 PathToJudge = Annotated[
     Path | None,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from api.verify.report import CannotVerify
-from ledger.checkpoint_folder import CheckpointFolder
+from ledger.proof.checkpoint_folder import CheckpointFolder
 
 
 def folder_in(path: Path, ledger_id: str | None = None) -> CheckpointFolder:

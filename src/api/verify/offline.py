@@ -11,12 +11,12 @@ from api.statements.form import BEGIN, Statement, from_file
 from api.statements.judging import Held, check_statement
 from api.verify.folders import folder_in
 from api.verify.report import CannotVerify, Report
-from ledger.checkpoint_folder import CheckpointFolder
-from ledger.notes import BadNote, VerifyingKey
-from ledger.proof import Breach, Place, Walk, check_receipts, shown
+from ledger.proof.checkpoint_folder import CheckpointFolder
+from ledger.proof.notes import BadNote, VerifyingKey
+from ledger.proof.vouching import Vouched, judge, own_keys
+from ledger.proof.walk import Breach, Place, Walk, check_receipts, shown
 from ledger.store.chain import Record
 from ledger.store.codec import balance_to_json
-from ledger.vouching import Vouched, judge, own_keys
 
 PAGE = 2_000
 

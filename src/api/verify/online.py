@@ -14,15 +14,15 @@ from psycopg import AsyncConnection
 from api.progress import Showing
 from api.verify.folders import folder_in
 from api.verify.report import CannotVerify, Report
-from ledger.checkpoint import Checkpoint, origin_of
-from ledger.merkle import leaf, verify_inclusion
-from ledger.notes import VerifyingKey
-from ledger.proof import START, Breach, Place, Walk, check_receipts, follow
+from ledger.proof.checkpoint import Checkpoint, origin_of
+from ledger.proof.merkle import leaf, verify_inclusion
+from ledger.proof.notes import VerifyingKey
+from ledger.proof.vouching import Vouched, judge, own_keys
+from ledger.proof.walk import START, Breach, Place, Walk, check_receipts, follow
 from ledger.store.chain import Record
 from ledger.store.kept import check_kept, check_no_strays
 from ledger.store.log import Connection, Reader
 from ledger.store.tree import STEP, HoleInLog, Tree, ledger_id
-from ledger.vouching import Vouched, judge, own_keys
 
 PAGE = 2_000
 _BEFORE_ALL = -(2**63)

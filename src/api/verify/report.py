@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ledger.proof import Breach, Walk, shown
-from ledger.vouching import Vouched
+from ledger.proof.vouching import Vouched
+from ledger.proof.walk import Breach, Walk, shown
 
 HOLDS, BROKEN, UNCHECKED = 0, 1, 3
 """Exit statuses; 2 is that of wrong options."""

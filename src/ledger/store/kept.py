@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from ledger.merkle import Node
-from ledger.proof import Breach, Place
+from ledger.proof.merkle import Node
+from ledger.proof.walk import Breach, Place
 from ledger.queries import queries
 from ledger.store.log import Connection
 from ledger.store.tree import STEP

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from ledger.arrays import bigints, byteas
-from ledger.merkle import (
+from ledger.proof.merkle import (
     Frontier,
     Node,
     Path,

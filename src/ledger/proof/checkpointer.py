@@ -16,13 +16,13 @@ from time import monotonic
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from ledger.checkpoint import Checkpoint
-from ledger.checkpoint_folder import Filed
-from ledger.custody import Custody, KeyMissing
-from ledger.evidence import NotTheHistory, check, open_filed
 from ledger.files import FolderBusy
-from ledger.merkle import Frontier
-from ledger.notes import BadNote, sign
+from ledger.proof.checkpoint import Checkpoint
+from ledger.proof.checkpoint_folder import Filed
+from ledger.proof.custody import Custody, KeyMissing
+from ledger.proof.evidence import NotTheHistory, check, open_filed
+from ledger.proof.merkle import Frontier
+from ledger.proof.notes import BadNote, sign
 from ledger.store.log import Connection, EventLog
 from ledger.store.tree import PAGE, SQL, STEP, HoleInLog, Tree
 

@@ -12,10 +12,10 @@ from rich.text import Text
 
 from api.answers import balance_fields
 from api.explanations import explanation
-from api.story import Line, account_lines, event_lines
+from api.replay.story import Line, account_lines, event_lines
 from ledger.account import Account
-from ledger.explanation import Explanation
-from ledger.sentences import instant
+from ledger.story.explanation import Explanation
+from ledger.story.sentences import instant
 
 NAMED = 20
 """Versions that are not sound and are named in the end; the others are counted."""

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice, takewhile
 
-from ledger.explanation import MOST_PASSED_OVER, Details, DrawTold, PassedOver, Rule
 from ledger.holds import Hold, Holds, Return
 from ledger.lots import Draw, Draws, Lot, Lots
-from ledger.sentences import counted, end_of, instant
+from ledger.story.explanation import MOST_PASSED_OVER, Details, DrawTold, PassedOver, Rule
+from ledger.story.sentences import counted, end_of, instant
 
 Part = Lot | Draw
 

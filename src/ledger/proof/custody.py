@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from ledger.checkpoint_folder import CheckpointFolder, Filed
 from ledger.files import make_folder, write_file
-from ledger.notes import BadNote, SigningKey, VerifyingKey, cosign, sign, text_of
-from ledger.notices import Forsaking, Rotation, Trusted, open_checkpoint, read_notice, trusted_keys
+from ledger.proof.checkpoint_folder import CheckpointFolder, Filed
+from ledger.proof.notes import BadNote, SigningKey, VerifyingKey, cosign, sign, text_of
+from ledger.proof.notices import Forsaking, Rotation, Trusted, open_checkpoint, read_notice, trusted_keys
 
 
 class KeyMissing(Exception):

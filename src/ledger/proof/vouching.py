@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger.checkpoint import Checkpoint, read_checkpoint
-from ledger.checkpoint_folder import CheckpointFolder
-from ledger.notes import BadNote, Opened, VerifyingKey, open_note, text_of
-from ledger.notices import Forsaking, Rotation, Trusted, open_checkpoint, read_notice, trusted_keys
-from ledger.proof import Breach, Place
+from ledger.proof.checkpoint import Checkpoint, read_checkpoint
+from ledger.proof.checkpoint_folder import CheckpointFolder
+from ledger.proof.notes import BadNote, Opened, VerifyingKey, open_note, text_of
+from ledger.proof.notices import Forsaking, Rotation, Trusted, open_checkpoint, read_notice, trusted_keys
+from ledger.proof.walk import Breach, Place
 
 
 class Trust(NamedTuple):

@@ -6,10 +6,10 @@ After an older backup was restored it is not, and then the ledger must not go on
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ledger.checkpoint import Checkpoint
-from ledger.checkpoint_folder import CheckpointFolder, Filed
-from ledger.notes import BadNote
-from ledger.notices import Trusted, open_checkpoint
+from ledger.proof.checkpoint import Checkpoint
+from ledger.proof.checkpoint_folder import CheckpointFolder, Filed
+from ledger.proof.notes import BadNote
+from ledger.proof.notices import Trusted, open_checkpoint
 from ledger.store.tree import HoleInLog, Tree
 
 

@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 
 from ledger.account import Account
 from ledger.amounts import Balance, Kind
-from ledger.explanation import DrawTold, Explanation, HoldTold, LotTold, PassedOver, ReturnTold
-from ledger.sentences import instant
+from ledger.story.explanation import DrawTold, Explanation, HoldTold, LotTold, PassedOver, ReturnTold
+from ledger.story.sentences import instant
 
 Style = Literal["bold", "", "dim", "bold red", "bold green"]
 Row = tuple[str, ...]

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import assert_never
 
 from ledger.account import Account
-from ledger.burning import amount_of, draws_told, held_draws_told, out_of_order
 from ledger.events import (
     AccountClosed,
     AccountFrozen,
@@ -26,12 +25,13 @@ from ledger.events import (
     PaymentRefunded,
     TextsErased,
 )
-from ledger.explanation import Details, HoldTold, LotTold
 from ledger.holds import Hold
 from ledger.lots import Lot, tail, total
 from ledger.past import Past
-from ledger.returning import returns_told, wrong_returns
-from ledger.sentences import counted, instant
+from ledger.story.burning import amount_of, draws_told, held_draws_told, out_of_order
+from ledger.story.explanation import Details, HoldTold, LotTold
+from ledger.story.returning import returns_told, wrong_returns
+from ledger.story.sentences import counted, instant
 
 _AS_DRAWN = "the order in which the hold drew"
 _BY_ITSELF = "It counts from that moment on, recorded or not."

@@ -13,15 +13,15 @@ import typer
 from psycopg_pool import PoolTimeout
 
 from api.progress import Showing, showing_progress
+from api.replay.tellers import Ending, JsonLines, Plain, Rich, Teller
 from api.server import database
 from api.settings import Settings
-from api.tellers import Ending, JsonLines, Plain, Rich, Teller
 from ledger.account import Account
-from ledger.explanation import Explanation
 from ledger.feed import Feed, UnreadableEvent
-from ledger.retelling import BrokenStream, Retold, retell, unrecorded
-from ledger.sentences import instant
 from ledger.store.log import EventLog, Head
+from ledger.story.explanation import Explanation
+from ledger.story.retelling import BrokenStream, Retold, retell, unrecorded
+from ledger.story.sentences import instant
 
 SOUND, UNSOUND, UNTOLD = 0, 1, 3
 """Exit statuses; 2 is that of wrong options."""

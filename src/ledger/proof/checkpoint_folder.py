@@ -16,9 +16,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger.checkpoint import origin_of
 from ledger.files import locked, make_folder, sync_folder, write_file
-from ledger.notes import BadNote, VerifyingKey
+from ledger.proof.checkpoint import origin_of
+from ledger.proof.notes import BadNote, VerifyingKey
 
 SPACING = (
     (timedelta(hours=1), timedelta(0)),

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from ledger.account import Account
 from ledger.events import AccountOpened
-from ledger.explaining import explain, subjects_of
-from ledger.explanation import Explanation
 from ledger.feed import Feed, Logged, UnreadableEvent, read
 from ledger.past import NO_PAST, Past, made_by, subject_of
 from ledger.settle import settle
 from ledger.store.log import StoredRow
+from ledger.story.explaining import explain, subjects_of
+from ledger.story.explanation import Explanation
 
 PAGE = 500
 """Events that are read, explained and let go of together."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from ledger.checkpoint import Checkpoint, read_checkpoint
-from ledger.notes import BadNote, VerifyingKey, open_note, text_of
+from ledger.proof.checkpoint import Checkpoint, read_checkpoint
+from ledger.proof.notes import BadNote, VerifyingKey, open_note, text_of
 
 LONGEST_REASON = 500
 """Characters."""

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Set
 from datetime import datetime
 
-from ledger.burning import out_of_order
-from ledger.explanation import ReturnTold
 from ledger.holds import Fate, Return, Returns
 from ledger.lots import Draws, Lots
+from ledger.story.burning import out_of_order
+from ledger.story.explanation import ReturnTold
 
 
 def returns_told(lots: Lots, returns: Returns) -> tuple[ReturnTold, ...]:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from ledger.checkpoint import Checkpoint
-from ledger.merkle import Frontier, Node, leaves
+from ledger.proof.checkpoint import Checkpoint
+from ledger.proof.merkle import Frontier, Node, leaves
 from ledger.receipts import receipt_name
 from ledger.store.chain import GENESIS, Record
 from ledger.store.codec import decode_exactly

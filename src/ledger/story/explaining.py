@@ -24,11 +24,11 @@ from ledger.events import (
     PaymentRefunded,
     TextsErased,
 )
-from ledger.explanation import Details, Explanation
 from ledger.lots import first_expiry
-from ledger.particulars import particulars
 from ledger.past import NO_PAST, Past, made_by, subject_of
-from ledger.sentences import instant, sentence
+from ledger.story.explanation import Details, Explanation
+from ledger.story.particulars import particulars
+from ledger.story.sentences import instant, sentence
 
 _SPENDING = CreditsDeducted | CreditsHeld | HoldExtended | HoldCaptured
 _TAKEN_WHEN_CLOSED = DeductionReversed | HoldReleased | HoldExpired | CreditsExpired | TextsErased

@@ -7,7 +7,7 @@ import re
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
 
-from ledger.notes import BadNote
+from ledger.proof.notes import BadNote
 
 LARGEST_SIZE = 2**63 - 1
 _TEXT = re.compile(r"([^\n]+)\n(0|[1-9][0-9]{0,18})\n([A-Za-z0-9+/]{43}=)\n")

@@ -1,0 +1,1 @@
+"""`credit-ledger replay`: an account's stream told as a story."""
