@@ -15,6 +15,7 @@ from ledger import lifeline
 from ledger.migrations import migrate
 from ledger.service import Ledger
 from ledger.submissions import NoRoom, Recorded, Unavailable
+from tests.postgres import owner
 from tests.store.asking import balance, deduct, open_account, sound
 
 
@@ -85,18 +86,18 @@ async def test_a_database_that_answers_and_commits_nothing_is_left_in_peace(
     monkeypatch.setattr(lifeline, "GRACE", 0.5)
     async with (
         Ledger(database).running() as ledger,
-        await psycopg.AsyncConnection.connect(database, autocommit=True) as other,
+        await psycopg.AsyncConnection.connect(owner(database), autocommit=True) as other,
     ):
         await open_account(ledger, "a", permanent=1_000)
         await other.execute(
-            "CREATE SEQUENCE attempts; CREATE FUNCTION full() RETURNS trigger LANGUAGE plpgsql AS"
-            " $$ BEGIN PERFORM nextval('attempts'); RAISE disk_full; END $$;"
+            "CREATE SEQUENCE public.attempts; CREATE FUNCTION full() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS"
+            " $$ BEGIN PERFORM nextval('public.attempts'); RAISE disk_full; END $$;"
             "CREATE TRIGGER disk BEFORE INSERT ON ledger.events FOR EACH ROW EXECUTE FUNCTION full()"
         )
         outcomes = await asyncio.gather(*(deduct(ledger, "a", 1, f"{n}") for n in range(50)), return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {NoRoom}
         assert await balance(ledger, "a") == 1_000
-        attempts = await (await other.execute("SELECT last_value FROM attempts")).fetchone()
+        attempts = await (await other.execute("SELECT last_value FROM public.attempts")).fetchone()
         assert attempts is not None
         assert attempts[0] < 10
         await other.execute("DROP TRIGGER disk ON ledger.events")
@@ -111,7 +112,7 @@ async def test_a_database_that_answers_and_commits_nothing_is_left_in_peace(
     assert len(said) == 2, said
 
 
-async def test_a_database_that_has_become_a_standby_is_lost(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_database_that_has_become_a_standby_is_lost(database: str) -> None:
     """It answers and takes nothing: the server may be another one when it is connected to again."""
     async with Ledger(database).running() as ledger:
         await open_account(ledger, "a", permanent=1_000)

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row, namedtuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -24,6 +23,7 @@ from ledger.queries import queries
 from ledger.store.batch import Appended, Row, parameters
 from ledger.store.chain import Record
 from ledger.store.codec import SNAPSHOT_TOPIC, Metadata, decode, encode_snapshot, evolve_stored
+from ledger.store.keepalives import with_keepalives
 from ledger.store.sealing import unmasked
 from ledger.store.standbys import waits_cut_short
 from ledger.store.tips import Tip, account_of, hash_of
@@ -32,14 +32,6 @@ Connection = AsyncConnection[Any]
 SQL = queries("ledger.store")
 PAGE = 1_000
 """Events that one query loads for one account."""
-_ALIVE: dict[str, Any] = {
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
-}
-"""A server whose machine is gone says nothing, not even goodbye: a connection over a network asks whether it is still
-there, and is lost after half a minute. What the conninfo says itself goes first. See libpq."""
 _log = logging.getLogger("credit_ledger.log")
 
 
@@ -303,7 +295,7 @@ class EventLog:
     """The log: a pool to read from, and writers to append with."""
 
     def __init__(self, conninfo: str, *, readers: int = 4) -> None:
-        self._conninfo = conninfo = make_conninfo(**(_ALIVE | conninfo_to_dict(conninfo)))
+        self._conninfo = conninfo = with_keepalives(conninfo)
         self._safe = 0
         """Up to this position no failover takes anything back."""
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
