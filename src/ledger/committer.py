@@ -78,11 +78,12 @@ class Committer:
 
     async def stop(self) -> None:
         """Finish what is in flight, then stop; what a stuck database does not let finish has no known outcome."""
-        if not await self.intake.close():
-            self._abandon(self.intake.trouble or Unavailable)
+        drained = await self.intake.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if not drained:
+            self._abandon(self.intake.trouble or Unavailable)
         await self._lifeline.close()
 
     def submit(self, submission: Submission) -> asyncio.Future[Outcome]:
@@ -100,6 +101,10 @@ class Committer:
         """Take an atomic batch in: all of it is carried out, or none. Raises as submit does."""
         self.intake.admit(len(submissions))
         together = asyncio.get_running_loop().create_future()
+        for submission in submissions:
+            desk = self._desks.find(submission.account_id)
+            while desk is not None and desk.waiting:  # they came first: batch after batch would starve them
+                self._go_slow(Unit([desk.waiting.popleft()], None))
         self._go_slow(Unit(list(submissions), together))
         return together
 
@@ -186,6 +191,9 @@ class Committer:
         except LOST as error:
             self._retreat(_desks_of(batch.submissions), batch.submissions)
             await self._renew(error)
+        except asyncio.CancelledError:
+            self._batches.appendleft(batch)  # whoever stops us answers those who wait
+            raise
         except Exception as error:  # ours or the database's: whatever it is, those who wait must hear of it
             _log.exception("a batch of %d commands could not be appended", len(batch.submissions))
             self._drop(batch.submissions, error)
@@ -263,7 +271,7 @@ class Committer:
         try:
             async with self._log.reader() as reader:
                 found = await reader.executed([(e.account_id, e.receipt or "") for e in submissions])
-        except Exception as error:  # those who wait must hear of it
+        except (Exception, asyncio.CancelledError) as error:  # those who wait must hear of it
             for member in family:
                 self.intake.fail(member, _as_told(error))
             return
@@ -370,9 +378,9 @@ def _give_key_back(desk: Desk, submission: Submission) -> None:
         del desk.keys[receipt]
 
 
-def _as_told(error: Exception) -> Exception:
+def _as_told(error: Exception | asyncio.CancelledError) -> Exception:
     """What those who wait are told of a failed read."""
-    if isinstance(error, LOST):
+    if isinstance(error, (*LOST, asyncio.CancelledError)):
         return Unavailable()
     _log.error("the log could not be read", exc_info=error)
     return error

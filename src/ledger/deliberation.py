@@ -65,15 +65,14 @@ class Deliberation:
         if unit.atomic is None:
             self._decide(unit.submissions[0])
             return
-        before = (dict(self._accounts), dict(self._keys), dict(self._recent), dict(self._leaders), len(self.decided))
+        before = dict(self._accounts), dict(self._keys), dict(self._recent), dict(self._leaders), dict(self.follows)
+        count = len(self.decided)
         for index, submission in enumerate(unit.submissions):
             self._decide(submission)
             answer = self.answers.get(submission)
             if isinstance(answer, Refusal):
-                self._accounts, self._keys, self._recent, self._leaders, count = before
+                self._accounts, self._keys, self._recent, self._leaders, self.follows = before
                 del self.decided[count:]
-                for one in unit.submissions:
-                    self.follows.pop(one, None)  # what it repeats is undone too
                 self.answers |= dict.fromkeys(unit.submissions, BatchRefused(index, answer))
                 return
 

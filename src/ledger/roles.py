@@ -113,8 +113,10 @@ def _standing(connection: Connection) -> _Standing:
 
 def _grants(connection: Connection) -> list[sql.Composed]:
     """The statements that are missing until the role has the rights that it needs, and no more."""
-    granted = {Right(*row) for row in connection.execute(_SQL["granted"], {"service": SERVICE})}
-    wanted = wanted_rights()
+    found = connection.execute(_SQL["rights"], {"service": SERVICE}).fetchall()
+    there = {(kind, name) for kind, name, _ in found}  # a right to what is not there cannot be given
+    wanted = {right for right in wanted_rights() if (right.kind, right.name) in there}
+    granted = {Right(kind, name, privilege) for kind, name, privilege in found if privilege is not None}
     names = {"database": sql.Identifier(connection.info.dbname), "role": _ROLE}
     give = [
         sql.SQL(f"GRANT {privilege} ON {kind} {name} TO {{role}}") for kind, name, privilege in sorted(wanted - granted)

@@ -5,6 +5,7 @@ somebody else wrote, and batches whose outcome was lost with the connection. Wha
 answers are final; and since the lock is taken before reading, nobody is overtaken for ever.
 """
 
+import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -89,7 +90,7 @@ class SlowLane:
         return units
 
     async def commit(self, writer: Writer, units: list[Unit]) -> None:
-        """Decide, append and answer units. Raises LOST for a lost connection, with the units back in the lane."""
+        """Decide, append and answer units; with the connection lost or the task cancelled, put them back."""
         submissions = [submission for unit in units for submission in unit.submissions]
         known = {desk.account_id: desk.committed for desk in _desks_of(units)}
         try:
@@ -98,7 +99,7 @@ class SlowLane:
                 for unit in units:
                     deliberation.decide_unit(unit)
                 first_position = await _append(writer, deliberation)
-        except LOST:
+        except (*LOST, asyncio.CancelledError):
             self._units.extendleft(reversed(units))
             raise
         except HistoryLost as error:

@@ -26,6 +26,7 @@ from ledger.migrations import migrate
 from ledger.service import Ledger
 from ledger.store.log import EventLog, StoredRow
 from ledger.submissions import Recorded
+from tests.postgres import owner
 from tests.store.asking import all_events, deduct, deduction, open_account, together
 from tests.store.test_lost_database import Control
 
@@ -214,7 +215,7 @@ async def test_it_rests_when_nobody_listens_and_begins_anew(ledger: Ledger, foll
 
 async def ears_at(database: str) -> int:
     """Connections that wait for news."""
-    async with await psycopg.AsyncConnection.connect(database) as connection:
+    async with await psycopg.AsyncConnection.connect(owner(database)) as connection:
         cursor = await connection.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
         )

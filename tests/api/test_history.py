@@ -16,6 +16,7 @@ import pytest
 
 from tests.api.stage import Ask, Json, balance, eventually, fresh, payment, refused, staged
 from tests.api.year import ACCOUNTS, BUSY, IDLE, SMALL, Year
+from tests.postgres import owner
 from tests.service import ADMIN_KEY, Service
 
 TYPES = ["grant", "deduction", "capture", "reversal", "void", "expiry"]
@@ -330,7 +331,7 @@ def test_the_first_lines_come_while_the_database_still_has_the_last(service: Ser
     with (
         streamed(service, long_account) as answer,
         psycopg.connect(service.conninfo) as other,
-        psycopg.connect(service.conninfo, autocommit=True) as plain,
+        psycopg.connect(owner(service.conninfo), autocommit=True) as plain,
     ):
         assert "content-length" not in answer.headers
         parts = answer.iter_bytes()

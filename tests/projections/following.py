@@ -45,7 +45,7 @@ class Watch:
     """Looks at a database; it outlives a lost connection."""
 
     def __init__(self, conninfo: str) -> None:
-        self._conninfo = make_conninfo(conninfo, application_name="watch")
+        self._conninfo = make_conninfo(owner(conninfo), application_name="watch")
         self._connection: AsyncConnection[Any] | None = None
 
     async def ask(self, query: sql.Composed | bytes, *parameters: object) -> list[tuple[Any, ...]]:
@@ -72,9 +72,7 @@ class Watch:
 
     async def cut(self, name: str) -> None:
         """End the server's side of all connections of somebody."""
-        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s"
-        async with await AsyncConnection.connect(owner(self._conninfo), autocommit=True) as connection:
-            await connection.execute(end, [name])
+        await self.ask(b"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", name)
 
     async def has_come(self, position: int) -> None:
         """Wait until all projections have come to a position."""

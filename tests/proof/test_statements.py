@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from ledger.checkpoint import Checkpoint
 from typer.testing import CliRunner
 
 from api.cli import app
@@ -23,6 +22,7 @@ from api.statements.making import CannotMake, Made
 from api.statements.page import page, period_in_words
 from ledger.amounts import NO_CREDITS
 from ledger.commands import DeductCredits, EraseTexts, GrantCredits
+from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.custody import Custody
 from ledger.proof.merkle import EMPTY_ROOT, inclusion_proof, leaf, root
 from ledger.proof.notes import SigningKey, sign

@@ -3,8 +3,10 @@
 import asyncio
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
 
+from ledger import intake
 from ledger.commands import OpenAccount, ReverseDeduction, VoidGrant
 from ledger.errors import (
     AccountNotFound,
@@ -153,6 +155,19 @@ async def test_a_broken_committer_says_so_and_takes_nothing_in(database: str) ->
             ledger.committer.submit(deduction("a", 1, "later"))
 
 
+async def test_atomic_batches_do_not_starve_single_commands(ledger: Ledger) -> None:
+    """A batch that comes while a command waits for another batch is carried out after it."""
+    await open_account(ledger, "a", permanent=100)
+    first = asyncio.ensure_future(ledger.execute_together([deduction("a", 1, "first")]))
+    await asyncio.sleep(0)
+    waiting = asyncio.ensure_future(deduct(ledger, "a", 1, "single"))
+    await asyncio.sleep(0)
+    last = asyncio.ensure_future(ledger.execute_together([deduction("a", 1, "last")]))
+    (before,), between, (after,) = await asyncio.gather(first, waiting, last)
+    versions = [o.version for o in (before, between, after) if isinstance(o, Recorded)]
+    assert versions == [3, 4, 5]
+
+
 async def test_atomic_batches_among_single_commands(ledger: Ledger) -> None:
     for account in "abcd":
         await open_account(ledger, account, permanent=200)
@@ -226,6 +241,23 @@ async def test_stopping_finishes_what_is_in_flight_and_takes_no_more(database: s
     assert all(isinstance(outcome.result(), Recorded) for outcome in taken)
     with pytest.raises(Unavailable):
         ledger.committer.submit(deduction("a", 1, "late"))
+
+
+@pytest.mark.parametrize("together", [False, True])
+async def test_stopping_tells_those_whose_commit_is_stuck(
+    database: str, monkeypatch: pytest.MonkeyPatch, *, together: bool
+) -> None:
+    monkeypatch.setattr(intake, "PATIENCE", 0.2)
+    ledger = Ledger(database)
+    async with await psycopg.AsyncConnection.connect(database) as other:
+        async with ledger.running():
+            await open_account(ledger, "a", permanent=100)
+            await other.execute("SELECT ledger.lock_appends()")
+            asked = [deduction("a", 1, f"{n}") for n in range(3)]
+            taken = [ledger.committer.submit_together(asked)] if together else list(map(ledger.committer.submit, asked))
+            await asyncio.sleep(0)
+        assert all(outcome.done() and isinstance(outcome.exception(), Unavailable) for outcome in taken)
+    assert ledger.committer.intake.waiting == 0
 
 
 async def test_opening_twice_at_once(ledger: Ledger) -> None:

@@ -90,7 +90,8 @@ async def test_a_database_that_answers_and_commits_nothing_is_left_in_peace(
     ):
         await open_account(ledger, "a", permanent=1_000)
         await other.execute(
-            "CREATE SEQUENCE public.attempts; CREATE FUNCTION full() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS"
+            "CREATE SEQUENCE public.attempts;"
+            "CREATE FUNCTION full() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS"
             " $$ BEGIN PERFORM nextval('public.attempts'); RAISE disk_full; END $$;"
             "CREATE TRIGGER disk BEFORE INSERT ON ledger.events FOR EACH ROW EXECUTE FUNCTION full()"
         )

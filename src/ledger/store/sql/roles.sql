@@ -9,8 +9,8 @@ SELECT session_user::text AS login,
                                  THEN 'SET' ELSE 'MEMBER' END), false) AS takes
 FROM (SELECT to_regrole(%(service)s)::oid AS oid) AS role;
 
--- name: granted
--- The rights that the role has in this database, in the words of grants.sql.
+-- name: rights
+-- All there is that a right could be to, in the words of grants.sql, and what rights the role has to it (null: none).
 WITH acl (kind, name, items) AS (
     SELECT 'DATABASE', '{database}', datacl FROM pg_database WHERE datname = current_database()
     UNION ALL
@@ -23,8 +23,7 @@ WITH acl (kind, name, items) AS (
     FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace WHERE n.nspname IN ('ledger', 'projections')
 )
 SELECT acl.kind, acl.name, item.privilege_type AS privilege
-FROM acl CROSS JOIN LATERAL aclexplode(acl.items) AS item
-WHERE item.grantee = to_regrole(%(service)s);
+FROM acl LEFT JOIN LATERAL aclexplode(acl.items) AS item ON item.grantee = to_regrole(%(service)s);
 
 -- name: owned_by_others
 -- Projections, and their tables, that somebody made before the role was there. A schema comes before what is in it.

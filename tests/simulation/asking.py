@@ -1,0 +1,259 @@
+"""Random commands, quickly: they name what answers have told, and take amounts near what accounts have.
+
+The strategies of tests/domain cover the rules; here the commands are only freight. So there are few kinds of amounts,
+many of one's that compete for the same credits, and lots and holds that end within seconds.
+"""
+
+import random
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from ledger import commands as c
+from ledger.events import CreditsDeducted, CreditsGranted, CreditsHeld, Events, HoldCaptured, PaymentRecorded
+from ledger.receipts import fingerprint
+from ledger.store.codec import Metadata
+from ledger.submissions import Submission
+
+Body = tuple[object, ...]
+
+
+class Ask(NamedTuple):
+    """What a client wants: the same again is the same Ask."""
+
+    operation: str
+    key: str | None
+    body: Body
+    """The values of BODY_FIELDS, as the door would hand them over."""
+    command: c.Command
+    expected_version: int | None = None
+
+    @property
+    def account(self) -> str:
+        """The account that it is for."""
+        return self.command.account_id
+
+    @property
+    def receipt(self) -> tuple[str, str] | None:
+        """What may be used once: account, operation and key; an account is opened once under whatever key."""
+        key = self.account if self.operation == "open" else self.key
+        return None if key is None else (self.account, f"{self.operation}:{key}")
+
+    def submission(self, request_id: str) -> Submission:
+        """As the door makes one."""
+        metadata = Metadata("key:simulated", self.operation, self.key, request_id)
+        return Submission(self.command, metadata, fingerprint(self.body), self.expected_version)
+
+
+class Habits:
+    """What accounts are like in a run: rich, or such that everything they have is soon over."""
+
+    def __init__(self, *, brittle: bool) -> None:
+        self.signups = [0] if brittle else [0, 20, 50, 200]
+        self.permanent = 0.0 if brittle else 0.4
+        self.lifetimes = [0.1, 0.5, 2] if brittle else [0.02, 0.2, 1, 3, 3, 10, 900]
+
+
+class Known:
+    """What clients have learnt of an account from its answers."""
+
+    def __init__(self, habits: Habits) -> None:
+        self.habits = habits
+        self.version = 0
+        self.grants = ["grt_99"]
+        self.deductions = ["ded_99"]
+        self.holds = ["hld_99"]
+        self.payments = ["pi_9"]
+
+    def learn(self, version: int, events: Events) -> None:
+        """Remember what events made."""
+        self.version = max(self.version, version)
+        for event in events:
+            match event:
+                case CreditsGranted():
+                    self.grants.append(event.grant_id)
+                case CreditsDeducted() | HoldCaptured():
+                    self.deductions.append(event.deduction_id)
+                case CreditsHeld():
+                    self.holds.append(event.hold_id)
+                case PaymentRecorded():
+                    self.payments.append(event.payment_id)
+                case _:
+                    pass
+
+
+Made = tuple[Body, c.Command]
+Make = Callable[[random.Random, str, Known], Made]
+SECOND = timedelta(seconds=1)
+
+
+def _open(rng: random.Random, account: str, known: Known) -> Made:
+    credits = rng.choice(known.habits.signups)
+    return (credits, None), c.OpenAccount(account, credits)
+
+
+def _grant(rng: random.Random, account: str, known: Known) -> Made:
+    amount = rng.randint(1, 60)
+    if rng.random() < known.habits.permanent:
+        return ("permanent", amount), c.GrantCredits(account, "permanent", amount)
+    lifetime = rng.choice(known.habits.lifetimes)
+    command = c.GrantCredits(account, "subscription", amount, lifetime=lifetime * SECOND)
+    return ("subscription", amount, lifetime), command
+
+
+def _deduct(rng: random.Random, account: str, _: Known) -> Made:
+    amount = rng.choice([1, 5, 5, 20, rng.randint(1, 60)])
+    text = rng.choice([None, None, "a picture"])
+    return (amount, None, text), c.DeductCredits(account, amount, description=text)
+
+
+def _reverse(rng: random.Random, account: str, known: Known) -> Made:
+    name, amount = _recent(rng, known.deductions), rng.choice([None, 1, 5])
+    return (name, amount, None), c.ReverseDeduction(account, name, amount)
+
+
+def _hold(rng: random.Random, account: str, _: Known) -> Made:
+    amount, seconds = rng.choice([1, 10, rng.randint(1, 60)]), rng.choice([1, 2, 5, 900])
+    return (amount, seconds), c.PlaceHold(account, amount, seconds * SECOND)
+
+
+def _capture(rng: random.Random, account: str, known: Known) -> Made:
+    name, amount, final = _recent(rng, known.holds), rng.choice([None, None, 1, 5, 40]), rng.random() < 0.6
+    on_excess: c.OnExcess = "draw" if rng.random() < 0.5 else "reject"
+    return (name, amount, final, on_excess), c.CaptureHold(account, name, amount, final, on_excess)
+
+
+def _extend(rng: random.Random, account: str, known: Known) -> Made:
+    name, seconds = _recent(rng, known.holds), rng.choice([1, 5, 30])
+    return (name, seconds), c.ExtendHold(account, name, seconds * SECOND)
+
+
+def _release(rng: random.Random, account: str, known: Known) -> Made:
+    name = _recent(rng, known.holds)
+    return (name,), c.ReleaseHold(account, name)
+
+
+def _void(rng: random.Random, account: str, known: Known) -> Made:
+    name, amount = _recent(rng, known.grants), rng.choice([None, 5, 30])
+    return (name, amount, None), c.VoidGrant(account, name, amount)
+
+
+def _pay(rng: random.Random, account: str, known: Known) -> Made:
+    name, cents = f"pi_{rng.randint(1, 8)}", rng.choice([100, 1999])
+    bought = _grant(rng, account, known)[1] if rng.random() < 0.7 else None
+    assert bought is None or isinstance(bought, c.GrantCredits)
+    said = None if bought is None else f"{bought.kind} {bought.amount} {bought.lifetime}"
+    command = c.RecordPayment(account, name, "stripe", "paid", cents, "eur", grant=bought)
+    return (name, "stripe", "paid", cents, "eur", None, said), command
+
+
+def _refund(rng: random.Random, account: str, known: Known) -> Made:
+    name, refund, cents = _recent(rng, known.payments), f"re_{rng.randint(1, 5)}", rng.choice([None, 30, 100])
+    return (name, refund, cents), c.RefundPayment(account, name, refund, cents)
+
+
+def _freeze(_: random.Random, account: str, __: Known) -> Made:
+    return (None,), c.FreezeAccount(account)
+
+
+def _unfreeze(_: random.Random, account: str, __: Known) -> Made:
+    return (None,), c.UnfreezeAccount(account)
+
+
+def _close(_: random.Random, account: str, __: Known) -> Made:
+    return (None,), c.CloseAccount(account)
+
+
+def _erase(_: random.Random, account: str, __: Known) -> Made:
+    return (), c.EraseTexts(account)
+
+
+def _sweep(_: random.Random, account: str, __: Known) -> Made:
+    return (), c.RecordExpiries(account)
+
+
+_MAKERS: dict[str, tuple[Make, int]] = {
+    "open": (_open, 3),
+    "grant": (_grant, 6),
+    "deduct": (_deduct, 20),
+    "reverse": (_reverse, 3),
+    "hold": (_hold, 4),
+    "capture": (_capture, 4),
+    "extend": (_extend, 1),
+    "release": (_release, 1),
+    "void": (_void, 2),
+    "payment": (_pay, 2),
+    "payment_refund": (_refund, 2),
+    "freeze": (_freeze, 1),
+    "unfreeze": (_unfreeze, 2),
+    "close": (_close, 0),
+    "erase": (_erase, 1),
+    "expire": (_sweep, 2),
+}
+_ALWAYS = {"open", "grant", "deduct"}
+KEYLESS = {"erase", "expire"}
+"""What operators and the sweeper ask for: to do it twice is to do it once, so there is no key."""
+
+
+class Askers:
+    """Draws what clients ask for. Every run leaves out some operations, so that others meet more often."""
+
+    def __init__(self, rng: random.Random, accounts: Iterable[str], *, brittle: bool) -> None:
+        self._rng = rng
+        self._accounts = list(accounts)
+        self._habits = Habits(brittle=brittle)
+        self.known = {account: Known(self._habits) for account in self._accounts}
+        kinds = {name for name in _MAKERS if name in _ALWAYS or rng.random() < 0.5}
+        self._operations = [name for name, (_, weight) in _MAKERS.items() if name in kinds for _ in range(weight)]
+        if rng.random() < 0.05:
+            self._operations.append("close")
+        self._asked: list[Ask] = []
+
+    def opening(self, account: str) -> Ask:
+        """The first opening of an account."""
+        return Ask("open", account, *_open(self._rng, account, self.known[account]))
+
+    def draw(self) -> Ask:
+        """Something new, or something that was asked before, or something else under its key."""
+        rng = self._rng
+        chance = rng.random()
+        if self._asked and chance < 0.2:
+            before = rng.choice(self._asked)
+            if chance < 0.12:
+                return before
+            return self._anew(before.account, before.operation, before.key)
+        ask = self._anew(rng.choice(self._accounts), rng.choice(self._operations), None)
+        if ask.key is not None:
+            self._asked.append(ask)
+        return ask
+
+    def draw_together(self) -> list[Ask]:
+        """An atomic batch; most are such as are not refused for one of them."""
+        rng = self._rng
+        asks = []
+        for _ in range(rng.randint(2, 4)):
+            ask = self.draw()
+            if rng.random() < 0.7 or ask.key is None:
+                ask = self._anew(rng.choice(self._accounts), rng.choice(["deduct", "grant"]), None)
+                self._asked.append(ask)
+            asks.append(ask)
+        return asks + asks[: rng.random() < 0.2]
+
+    def _anew(self, account: str, operation: str, key: str | None) -> Ask:
+        rng, known = self._rng, self.known[account]
+        if key is None and operation not in KEYLESS:
+            key = account if operation == "open" and rng.random() < 0.5 else f"k{len(self._asked)}"
+        body, command = _MAKERS[operation][0](rng, account, known)
+        expected = None
+        if rng.random() < 0.1 and known.version and key is not None:
+            expected = known.version + rng.choice([0, 0, 0, 0, 1, -1])
+        return Ask(operation, key, body, command, expected)
+
+    def learn(self, account: str, version: int, events: Events) -> None:
+        """Remember what an answer told."""
+        self.known[account].learn(version, events)
+
+
+def _recent(rng: random.Random, names: list[str]) -> Any:
+    """One of the last few: older ones are mostly over."""
+    return rng.choice(names[-4:])

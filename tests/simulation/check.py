@@ -1,0 +1,485 @@
+"""Whether a run was right, from what clients were told and what the log has; no word of the committer is taken for it.
+
+The log is read once from its beginning. Every command in it is asked of the plain model of tests/domain, which shares
+no code with the ledger's rules. A refusal has no place in the log, so it must have been right at one moment between
+its question and its answer: at a state that the account had then, at a time that the clock of its process read then.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from ledger.account import Account, evolve
+from ledger.errors import AccountExists, BatchRefused, KeyReused, Refusal, VersionMismatch
+from ledger.events import CreditsExpired, Event, HoldExpired, TextsErased
+from ledger.receipts import BODY_FIELDS, fingerprint
+from ledger.store.chain import GENESIS, link
+from ledger.store.codec import decode, encode_snapshot
+from ledger.store.sealing import unmasked, unseal
+from ledger.store.tips import Tip
+from ledger.submissions import Outcome, Recorded
+from ledger.texts import SEALED
+from tests.domain.answers import balance_of, what_time_did, what_was_done
+from tests.domain.model import Answer, Model, Refused
+from tests.simulation.asking import KEYLESS, Ask
+from tests.simulation.run import DAY_ZERO, Request, Run, Wrong
+from tests.simulation.tables import Stored
+
+TEXTS = ("description", "reason")
+
+
+class Carried(NamedTuple):
+    """One command as the log has it."""
+
+    request: Request
+    index: int
+    rows: list[Stored]
+    events: list[Event]
+
+    @property
+    def ask(self) -> Ask:
+        """What was asked for."""
+        return self.request.asks[self.index]
+
+    @property
+    def last(self) -> Stored:
+        """The row with the receipt."""
+        return self.rows[-1]
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts in its events, as they are stored; a reason that the ledger gave itself is none."""
+        found = [getattr(event, name, None) for event in self.events for name in TEXTS]
+        return [text for text in found if text is not None and text.startswith(SEALED)]
+
+    def __repr__(self) -> str:
+        first, last = self.rows[0].position, self.last.position
+        return f"command {self.index} of {self.request}, which is at positions {first} to {last},"
+
+
+class Doubt:
+    """An answer that the log cannot confirm by itself: a refusal, or an expiry check that came to nothing."""
+
+    __slots__ = ("accounts", "fresh", "index", "outcome", "readings", "request")
+
+    def __init__(self, request: Request, index: int, outcome: Outcome) -> None:
+        self.request = request
+        self.index = index
+        self.outcome = outcome
+        self.accounts = {ask.account for ask in request.asks} if request.atomic else {request.asks[index].account}
+        self.readings = readings(request) or [DAY_ZERO]  # a clock that nobody read does not matter
+        self.fresh = True
+        """Whether its accounts have a state at which it was not judged yet."""
+
+    def __repr__(self) -> str:
+        return f"{self.request} was told {self.outcome!r}"
+
+
+class Check:
+    """Goes through the log of a run once. `check` raises Wrong with the first thing that must not be."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.models = {account: Model() for account in run.plan.accounts}
+        self.states: dict[str, list[Account | None]] = {account: [None] for account in run.plan.accounts}
+        self.hashes = {account: [GENESIS] for account in run.plan.accounts}
+        self.erased_at: dict[str, list[int]] = {account: [] for account in run.plan.accounts}
+        """The positions at which the texts of each account were erased."""
+        self.log = carried_out(run)
+        for carried in self.log:
+            if carried.ask.operation == "erase":
+                self.erased_at[carried.ask.account].append(carried.last.position)
+        self.by_last = {carried.last.position: carried for carried in self.log}
+        self.by_request = {(carried.request.number, carried.index): carried for carried in self.log}
+        self.by_receipt = {carried.ask.receipt: carried for carried in self.log if carried.ask.receipt}
+        self.doubts: list[Doubt] = []
+
+    def check(self) -> None:
+        """Everything."""
+        for request in self.run.requests:
+            self._check_answer(request)
+        self._check_late_effects()
+        for carried in self.log:
+            self._judge(carried.last.position)
+            self._check_command(carried)
+        self._judge(2**62)
+        self._check_memory()
+        if len(self.run.processes) == 1:
+            self._check_alone()
+            if self.run.was_calm:
+                self._check_order()
+
+    # Answers -------------------------------------------------------------------------------------------------------
+
+    def _check_answer(self, request: Request) -> None:
+        if request.answer is None:
+            if request.error == "overloaded":
+                self._check_absent(request)
+            return
+        if len(request.answer) != len(request.asks):
+            raise Wrong(f"{request} has {len(request.answer)} answers")
+        if any(isinstance(outcome, Refusal) for outcome in request.answer):
+            self._check_absent(request)
+        elif request.atomic:
+            self._check_together(request)
+        for index, outcome in enumerate(request.answer):
+            if isinstance(outcome, BatchRefused):
+                if index == 0:
+                    self.doubts.append(Doubt(request, outcome.index, outcome))
+            elif isinstance(outcome, Refusal):
+                self._check_refusal(request, index, outcome)
+            else:
+                self._check_recorded(request, index, outcome)
+
+    def _check_absent(self, request: Request) -> None:
+        for index in range(len(request.asks)):
+            carried = self.by_request.get((request.number, index))
+            if carried is not None:
+                raise Wrong(f"{carried} was answered with {request.error or request.answer}")
+
+    def _check_together(self, request: Request) -> None:
+        fresh = [c for index in range(len(request.asks)) if (c := self.by_request.get((request.number, index)))]
+        at = {self.run.server.committed_at[row.position - 1] for carried in fresh for row in carried.rows}
+        positions = [row.position for carried in fresh for row in carried.rows]
+        if len(at) > 1 or positions != list(range(positions[0], positions[0] + len(positions)) if positions else []):
+            raise Wrong(f"{request} is atomic and was not carried out at once: positions {positions} at {at}")
+
+    def _check_recorded(self, request: Request, index: int, outcome: Recorded) -> None:
+        ask = request.asks[index]
+        if not outcome.events:
+            if ask.operation != "expire":
+                raise Wrong(f"{request} was told that nothing happened: {outcome}")
+            self.doubts.append(Doubt(request, index, outcome))
+            return
+        carried = self.by_last.get(outcome.position)
+        if carried is None or outcome.position > request.known_after:
+            raise Wrong(f"{request} was told {outcome}, and the log does not have that")
+        told = (outcome.account_id, outcome.version, list(outcome.events))
+        if told != (carried.last.account, carried.last.version, carried.events):
+            raise Wrong(f"{request} was told {told}, and the log has {carried.events} for {carried}")
+        mine = (carried.request.number, carried.index) == (request.number, index)
+        if mine == outcome.replayed:
+            raise Wrong(f"{request} was told {outcome} of {carried}: that is wrong about who was first")
+        if carried.ask.receipt != ask.receipt or (
+            carried.ask.body != ask.body and not self._is_forgotten(carried, request.known_after)
+        ):
+            raise Wrong(f"{request} asked for {ask} and was told of {carried.ask}")
+        if mine and carried.rows[0].position <= request.known_before:
+            raise Wrong(f"{carried} was committed before it was asked for")
+
+    def _is_forgotten(self, carried: Carried, upto: int) -> bool:
+        """Whether nobody can tell any more what a command said: it had texts, and they were erased."""
+        erased = any(carried.last.position < at <= upto for at in self.erased_at[carried.ask.account])
+        return erased and bool(carried.texts)
+
+    def _check_refusal(self, request: Request, index: int, outcome: Refusal) -> None:
+        ask = request.asks[index]
+        before = self.by_receipt.get(ask.receipt) if ask.receipt else None
+        if isinstance(outcome, KeyReused | AccountExists):
+            if before is None or before.last.position > request.known_after:
+                raise Wrong(f"{request} was told {outcome!r}, and the key was not used")
+            if not is_reuse(outcome, ask, before.ask, before.last.version):
+                raise Wrong(
+                    f"{request} for {ask} was told {outcome!r} {outcome.facts}, and {before} asked {before.ask}"
+                )
+        elif before is not None and before.last.position <= request.known_before:
+            raise Wrong(f"{request} was told {outcome!r}, and its key had been used by {before}")
+        else:
+            self.doubts.append(Doubt(request, index, outcome))
+
+    def _check_late_effects(self) -> None:
+        """What a process has given up must not happen after the process has refused the same command.
+
+        A process that was killed cannot prevent that, and neither can another process: both are left out.
+        """
+        given_up: dict[tuple[str, str, str], list[Carried]] = {}
+        for carried in self.log:
+            request, receipt = carried.request, carried.ask.receipt
+            if request.error == "unavailable" and receipt is not None:
+                given_up.setdefault((request.process.name, *receipt), []).append(carried)
+        for request in self.run.requests:
+            for ask, outcome in zip(request.asks, request.answer or (), strict=False):
+                if not isinstance(outcome, Refusal) or ask.receipt is None:
+                    continue
+                for carried in given_up.get((request.process.name, *ask.receipt), ()):
+                    if carried.request.answered_at <= request.asked_at and carried.last.position > request.known_after:
+                        raise Wrong(f"{carried} was given up and came true after {request} was told {outcome!r}")
+
+    # The log -------------------------------------------------------------------------------------------------------
+
+    def _check_command(self, carried: Carried) -> None:
+        ask, first, last = carried.ask, carried.rows[0], carried.last
+        model, states = self.models[ask.account], self.states[ask.account]
+        if first.version != len(states):
+            raise Wrong(f"{carried} begins with version {first.version} after {len(states) - 1} events")
+        if ask.expected_version not in {None, first.version - 1} and first.version > 1:
+            raise Wrong(f"{carried} expected version {ask.expected_version} and has {first.version}")
+        expected = (None, None) if ask.receipt is None else (ask.receipt[1], len(carried.rows))
+        if (last.receipt, last.command_events) != expected or any(row.receipt for row in carried.rows[:-1]):
+            raise Wrong(f"{carried} has the receipt {last.receipt!r} in place of {expected}")
+        self._check_chain(carried)
+        self._check_texts(carried)
+        self._check_time(carried)
+        now = carried.events[-1].recorded_at
+        try:
+            told = model._carry_out(ask.command, now)
+        except Refused as refused:
+            raise Wrong(f"{carried} must be refused: {refused.code} {refused.facts}") from refused
+        if told != (done := answer_of(carried)):
+            raise Wrong(f"{carried} must lead to {told}, and led to {done}")
+        for event in carried.events:
+            states.append(evolve(states[-1], event))
+        for doubt in self.doubts:
+            doubt.fresh = doubt.fresh or ask.account in doubt.accounts
+
+    def _check_chain(self, carried: Carried) -> None:
+        hashes = self.hashes[carried.ask.account]
+        for row in carried.rows:
+            hashes.append(link(hashes[-1], *row[1:9]))
+            if row.hash != hashes[-1]:
+                raise Wrong(f"{carried} breaks the chain of its account at version {row.version}")
+
+    def _check_texts(self, carried: Carried) -> None:
+        """Texts and fingerprint are what was asked for, as long as there is a key to read them with, and only then."""
+        ask, last = carried.ask, carried.last
+        key = self.run.server.tables.text_keys.get(ask.account)
+        gone = self._is_forgotten(carried, last.position + len(self.run.server.tables.log))
+        read = [unseal(key, ask.account, text) for text in carried.texts]
+        if read != [None if gone else text for text in said(ask)]:
+            raise Wrong(f"{carried} has the texts {read} in place of {said(ask)}")
+        if ask.receipt is not None:
+            assert last.fingerprint is not None
+            if unmasked(last.fingerprint, key, ask.receipt[1]) != (None if gone else fingerprint(ask.body)):
+                raise Wrong(f"{carried} has a fingerprint of something else")
+
+    def _check_time(self, carried: Carried) -> None:
+        before = self.states[carried.ask.account][-1]
+        at = {event.recorded_at for event in carried.events}
+        if at != {before and before.recorded_at} and not at <= {*readings(carried.request)}:
+            raise Wrong(f"{carried} is of {at}, which its clock did not read while it was asked for")
+
+    # Doubts --------------------------------------------------------------------------------------------------------
+
+    def _judge(self, next_position: int) -> None:
+        """Judge what can be judged before the log goes on to `next_position`, and find what never was right."""
+        left = []
+        for doubt in self.doubts:
+            if doubt.fresh and doubt.request.known_before < next_position:
+                doubt.fresh = False
+                if self._is_right(doubt):
+                    continue
+            if doubt.request.known_after < next_position:
+                raise Wrong(f"{doubt}, which was right at no moment between {doubt.request.asked_at} and its answer")
+            left.append(doubt)
+        self.doubts = left
+
+    def _is_right(self, doubt: Doubt) -> bool:
+        outcome, request = doubt.outcome, doubt.request
+        if isinstance(outcome, BatchRefused):
+            models = [self.models[account] for account in sorted(doubt.accounts)]
+            return any(self._is_batch_refused(request, outcome, now) for now in telling(doubt.readings, models))
+        ask = request.asks[doubt.index]
+        model = self.models[ask.account]
+        if isinstance(outcome, Recorded):
+            told = (tell(model, ask, now) for now in telling(doubt.readings, [model]))
+            return outcome.version == model.version and any(
+                not isinstance(t, Refused) and not t["passed"] for t in told
+            )
+        return any(is_same(tell(model, ask, now), outcome) for now in telling(doubt.readings, [model]))
+
+    def _is_batch_refused(self, request: Request, outcome: BatchRefused, now: datetime) -> bool:
+        models = {ask.account: self.models[ask.account]._copy() for ask in request.asks[: outcome.index + 1]}
+        leaders: dict[tuple[str, str], tuple[Ask, int]] = {}
+        for index, ask in enumerate(request.asks[: outcome.index + 1]):
+            model = models[ask.account]
+            before = self._before(ask, leaders)
+            if before is not None:
+                if before[0].body != ask.body and not self._is_forgotten_by(before[0], request):
+                    return index == outcome.index and is_reuse(outcome.cause, ask, *before)
+                continue
+            told = tell(model, ask, now)
+            if isinstance(told, Refused):
+                return index == outcome.index and is_same(told, outcome.cause)
+            model._carry_out(ask.command, now)
+            if ask.receipt is not None:
+                leaders[ask.receipt] = ask, model.version
+        return False
+
+    def _is_forgotten_by(self, before: Ask, request: Request) -> bool:
+        assert before.receipt is not None
+        carried = self.by_receipt.get(before.receipt)
+        return carried is not None and self._is_forgotten(carried, request.known_after)
+
+    def _before(self, ask: Ask, leaders: dict[tuple[str, str], tuple[Ask, int]]) -> tuple[Ask, int] | None:
+        """Who used the key of an ask, at this place of the log or earlier in the same batch, and at which version."""
+        if ask.receipt is None:
+            return None
+        carried = self.by_receipt.get(ask.receipt)
+        if carried is not None and carried.last.version < len(self.states[ask.account]):
+            return carried.ask, carried.last.version
+        return leaders.get(ask.receipt)
+
+    # What need not be, but is promised ------------------------------------------------------------------------------
+
+    def _check_alone(self) -> None:
+        """A process that is alone never builds on what is not there: the log would mend it, at the cost of time. Only
+        after an error of which it does not know whether it came before the commit has it to find out in this way."""
+        logged = [what[1] for _, _, *what in self.run.trace if what[0] == "logs:"]
+        if not all(message.startswith("a batch of") for message in logged):
+            return
+        for at, who, *what in self.run.trace:
+            if what[0] == "appends" and what[2].stale:
+                raise Wrong(f"{who} found {what[2].stale} changed at {at}, and nobody else writes")
+        for account, tip in self.run.processes[0].ledger.cache._accounts.items():
+            if self.run.was_calm and tip.account.version != len(self.states[account]) - 1:
+                raise Wrong(f"{account!r} is remembered at version {tip.account.version}, and nobody else writes")
+
+    def _check_order(self) -> None:
+        """Commands of one account are decided in the order in which they came, unless one of them comes to be a replay:
+        then what was decided on top of it is decided again, and what had left for the slow lane is not called back."""
+        if any(what[0] == "appends" and what[2].used for _, _, *what in self.run.trace):
+            return
+        asked = Counter(ask.receipt for request in self.run.requests for ask in request.asks)
+        last: dict[str, Carried] = {}
+        for carried in self.log:
+            if carried.ask.receipt is not None and asked[carried.ask.receipt] == 1:
+                before = last.get(carried.ask.account)
+                if before is not None and before.request.number > carried.request.number:
+                    raise Wrong(f"{before} came before {carried}, which was asked for first")
+                last[carried.ask.account] = carried
+
+    # Memory --------------------------------------------------------------------------------------------------------
+
+    def _check_memory(self) -> None:
+        for account, kept in self.run.server.tables.snapshots.items():
+            for version, snapshot in kept.items():
+                state = self.states[account][version] if version < len(self.states[account]) else None
+                wrong = state is None or snapshot.state != encode_snapshot(state)
+                if wrong or snapshot.hash != self.hashes[account][version]:
+                    raise Wrong(f"the snapshot of {account!r} at version {version} is not what the log says")
+        for process in self.run.processes:
+            committer = process.ledger.committer
+            if committer.intake.waiting:
+                raise Wrong(f"{process.name} still counts {committer.intake.waiting} who wait")
+            left = [batch for batch in committer._batches if batch.submissions]
+            if any(desk.waiting or desk.in_batches for desk in committer._desks) or left or len(committer._slow_lane):
+                raise Wrong(f"{process.name} has something in flight at the end")
+            for account, tip in process.ledger.cache._accounts.items():
+                self._check_tip(process.name, account, tip)
+
+    def _check_tip(self, name: str, account: str, tip: Tip) -> None:
+        """What is remembered may be old; it must have been so once."""
+        states, version = self.states[account], tip.account.version
+        if version >= len(states) or tip.account != states[version] or tip.hash != self.hashes[account][version]:
+            raise Wrong(f"{name} remembers {tip}, and the log says otherwise")
+        key = self.run.server.tables.text_keys.get(account)
+        if version == len(states) - 1 and tip.key != key:
+            raise Wrong(f"{name} remembers {tip}, and the key of its texts is {key!r}")
+
+
+def carried_out(run: Run) -> list[Carried]:
+    """The commands of the log, in order. Raises Wrong when its rows do not fall into commands."""
+    found: list[Carried] = []
+    seen: set[str] = set()
+    last_id = ""
+    for position, row in enumerate(run.server.tables.log, 1):
+        event, metadata = decode(row.topic, row.state)
+        if row.position != position:
+            raise Wrong(f"position {row.position} follows {position - 1}")
+        again = metadata.operation in KEYLESS and found and is_over(found[-1], event)
+        if metadata.request_id != last_id or again:
+            if metadata.request_id in seen and metadata.operation not in KEYLESS:
+                raise Wrong(f"{metadata.request_id} is in the log twice, again at position {position}")
+            last_id = metadata.request_id
+            seen.add(last_id)
+            number, index = map(int, last_id.split("."))
+            found.append(Carried(run.requests[number], index, [], []))
+        carried = found[-1]
+        if row.account != carried.ask.account or metadata[1:3] != (carried.ask.operation, carried.ask.key):
+            raise Wrong(f"position {position} is of {row.account!r} with {metadata}, and {carried.ask} was asked for")
+        carried.rows.append(row)
+        carried.events.append(event)
+    receipts = [carried.ask.receipt for carried in found if carried.ask.receipt is not None]
+    if len(set(receipts)) < len(receipts):
+        raise Wrong(f"a key was used twice: {sorted(receipts)}")
+    return found
+
+
+def is_over(carried: Carried, event: Event) -> bool:
+    """Whether an event belongs to the next time that a command without a key was carried out."""
+    last = carried.events[-1]
+    return isinstance(last, TextsErased) or last.recorded_at != event.recorded_at
+
+
+def said(ask: Ask) -> list[str]:
+    """The texts of an ask."""
+    return [text for name in TEXTS if (text := getattr(ask.command, name, None)) is not None]
+
+
+def readings(request: Request) -> list[datetime]:
+    """What the clock of its process read while a request was under way, the last first; to the end of the run where
+    the client has not seen the end of it."""
+    process = request.process
+    first = bisect_left(process.readings, request.asked_at, key=lambda reading: reading[0])
+    last = len(process.readings)
+    if request.answer is not None:
+        last = bisect_right(process.readings, request.answered_at, key=lambda reading: reading[0])
+    return [now for _, now in reversed(process.readings[first:last])]
+
+
+def telling(moments: list[datetime], models: list[Model]) -> Iterator[datetime]:
+    """Those moments that can make a difference: of several between which nothing ends, the first one."""
+    ends = [grant.expires_at for model in models for grant in model.grants.values()]
+    ends += [hold.expires_at for model in models for hold in model.holds.values()]
+    seen: set[int] = set()
+    for moment in moments:
+        over = sum(end is not None and end <= moment for end in ends)
+        if over not in seen:
+            seen.add(over)
+            yield moment
+
+
+def tell(model: Model, ask: Ask, now: datetime) -> Answer | Refused:
+    """What the model answers, without carrying it out."""
+    if ask.expected_version is not None and model.exists and model.version != ask.expected_version:
+        return Refused(VersionMismatch.code, expected=ask.expected_version, actual=model.version)
+    copied = model._copy()
+    try:
+        return copied._carry_out(ask.command, now)
+    except Refused as refused:
+        return refused
+
+
+def is_same(told: Answer | Refused, refusal: Refusal) -> bool:
+    """Whether the model refuses too, for the same reason and with the same numbers."""
+    if not isinstance(told, Refused) or told.code != refusal.code:
+        return False
+    return all(refusal.facts.get(name) == value for name, value in told.facts.items())
+
+
+def is_reuse(refusal: Refusal, ask: Ask, before: Ask, version: int) -> bool:
+    """Whether a refusal is what an ask must be told whose key was used by another one."""
+    mine, its = (dict(enumerate(body)) for body in (ask.body, before.body))
+    names = enumerate(BODY_FIELDS[ask.operation])
+    fields = [name for index, name in names if mine.get(index) != its.get(index)]
+    if ask.operation == "open" and (ask.key == ask.account or ask.key != before.key):
+        return isinstance(refusal, AccountExists) and refusal.facts["fields"] == fields
+    expected = {"idempotency_key": ask.key, "version": version, "fields": fields}
+    return ask.body != before.body and isinstance(refusal, KeyReused) and refusal.facts == expected
+
+
+def answer_of(carried: Carried) -> dict[str, Any]:
+    """What a command led to, in the words of the model."""
+    passed = [event for event in carried.events if isinstance(event, HoldExpired | CreditsExpired)]
+    answer: dict[str, Any] = {"passed": sorted((what_time_did(event) for event in passed), key=repr)}
+    for event in carried.events[len(passed) :]:
+        answer.update(what_was_done(event))
+    last = carried.events[-1]
+    return {
+        **answer,
+        "version": carried.last.version,
+        "recorded_at": last.recorded_at,
+        "balance": balance_of(last.balance),
+    }

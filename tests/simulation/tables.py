@@ -1,0 +1,300 @@
+"""What the database keeps, and what each statement of the store does to it: a model of sql/ in plain Python.
+
+It has the meaning of the statements and nothing of their making: lists and dictionaries in place of tables and
+indexes. test_tables.py asks the same of it and of real servers. Connections, locks and all that can go wrong on the
+way are server.py and driver.py.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from struct import unpack_from
+from typing import Any, NamedTuple
+
+import psycopg
+
+from ledger.store.chain import GENESIS
+from ledger.store.log import SQL
+
+Parameters = Mapping[str, Any]
+Rows = list[Any]
+
+
+class Stored(NamedTuple):
+    """One row of ledger.events."""
+
+    position: int
+    account: str
+    version: int
+    topic: str
+    state: bytes
+    subject: str | None
+    receipt: str | None
+    fingerprint: bytes | None
+    command_events: int | None
+    hash: bytes
+
+
+class Change(NamedTuple):
+    """What an append changes when it is committed."""
+
+    rows: list[Stored]
+    erased: list[str]
+    """Accounts of which the text key is destroyed."""
+    keys: list[tuple[str, bytes]]
+    """Accounts that get a text key."""
+
+
+NO_CHANGE = Change([], [], [])
+
+
+class Verdict(NamedTuple):
+    """The answer of ledger.append."""
+
+    first_position: int
+    stale: list[str]
+    used: list[int]
+
+
+class Folded(NamedTuple):
+    """A row of the statement `load`."""
+
+    account: str
+    version: int
+    topic: str
+    state: bytes
+    hash: bytes
+    key: bytes | None
+
+
+class Step(NamedTuple):
+    """A row of the statement `load_at`."""
+
+    version: int
+    topic: str
+    state: bytes
+
+
+class Newest(NamedTuple):
+    """A row of the statement `head`."""
+
+    version: int
+    position: int
+
+
+class About(NamedTuple):
+    """A row of the statement `about`."""
+
+    account: str
+    version: int
+    topic: str
+    state: bytes
+
+
+class Receipt(NamedTuple):
+    """A row of the statement `receipts`."""
+
+    account: str
+    receipt: str
+    fingerprint: bytes
+    version: int
+    topic: str
+    state: bytes
+    position: int
+    key: bytes | None
+
+
+class Snapshot(NamedTuple):
+    """One row of ledger.snapshots."""
+
+    version: int
+    topic: str
+    state: bytes
+    hash: bytes | None
+
+
+class Tables:
+    """The log, the keys of texts, and the snapshots."""
+
+    def __init__(self) -> None:
+        self.log: list[Stored] = []
+        self.streams: dict[str, list[Stored]] = {}
+        self.receipts: dict[tuple[str, str], Stored] = {}
+        self.text_keys: dict[str, bytes] = {}
+        self.snapshots: dict[str, dict[int, Snapshot]] = {}
+        self.ask: dict[str, Callable[[Parameters], Rows]] = {
+            SQL["load"]: self._load,
+            SQL["load_at"]: self._load_at,
+            SQL["head"]: self._head,
+            SQL["about"]: self._about,
+            SQL["receipts"]: self._receipts,
+            SQL["save_snapshots"]: self._save_snapshots,
+        }
+        """Every statement that neither appends nor is about connections, by its text."""
+
+    # Appending -----------------------------------------------------------------------------------------------------
+
+    def append(self, given: Parameters) -> tuple[Verdict, Change]:
+        """What ledger.append answers, and what is changed when it is committed. Changes nothing itself."""
+        batch = [_Given(*row) for row in zip(*(unpacked(given[name]) for name in COLUMNS), strict=True)]
+        stale = [row.account for row in batch if row.previous is not None and self._is_stale(row)]
+        used = [n for n, row in enumerate(batch, 1) if row.receipt and (row.account, row.receipt) in self.receipts]
+        excluded = {*stale, *(batch[n - 1].account for n in used if batch[n - 1].topic is not None)}
+        taken = [row for row in batch if row.topic is not None and row.account not in excluded]
+        rows = [Stored(len(self.log) + n, *row[:8], row.hash) for n, row in enumerate(taken, 1)]
+        erased = [row.account for row in taken if row.topic == "TextsErased"]
+        keys = zip(unpacked(given["key_accounts"]), unpacked(given["new_keys"]), strict=True)
+        change = Change(rows, erased, [(account, key) for account, key in keys if account not in excluded])
+        self._check(change)
+        return Verdict(len(self.log) + 1, stale, used), change
+
+    def _is_stale(self, row: "_Given") -> bool:
+        stream = self.streams.get(row.account)
+        if stream is None:
+            return row.version > 1 or row.previous != GENESIS
+        return row.version != stream[-1].version + 1 or row.previous != stream[-1].hash
+
+    def _check(self, change: Change) -> None:
+        """The constraints of the tables."""
+        versions = [(row.account, row.version) for row in change.rows]
+        receipts = [(row.account, row.receipt) for row in change.rows if row.receipt is not None]
+        keys = [account for account, _ in change.keys]
+        keys += [account for account in self.text_keys if account not in change.erased and account in keys]
+        if any(len(set(names)) < len(names) for names in (versions, receipts, keys)):
+            raise psycopg.errors.UniqueViolation("duplicate key value violates unique constraint")
+        if any(row.hash is None for row in change.rows):
+            raise psycopg.errors.NotNullViolation('null value in column "hash"')
+
+    def commit(self, change: Change) -> None:
+        """Make a change of `append`. Nothing else was committed in between: its maker held the lock."""
+        for row in change.rows:
+            assert row.position == len(self.log) + 1, "appended without the lock"
+            self.log.append(row)
+            self.streams.setdefault(row.account, []).append(row)
+            if row.receipt is not None:
+                self.receipts[row.account, row.receipt] = row
+        for account in change.erased:
+            self.text_keys.pop(account, None)
+            self.snapshots.pop(account, None)
+        self.text_keys.update(change.keys)
+
+    # Asking --------------------------------------------------------------------------------------------------------
+
+    def _load(self, given: Parameters) -> Rows:
+        found: Rows = []
+        pairs = zip(given["accounts"], given["known"], strict=True)
+        for account, known in sorted(pairs):
+            snapshot = self._snapshot(account, given["snapshot"], 2**62) if known == 0 else None
+            after = known
+            key = self.text_keys.get(account)
+            if snapshot is not None:
+                assert snapshot.hash is not None
+                found.append(Folded(account, *snapshot[:3], snapshot.hash, key))
+                after = snapshot.version
+            for row in self.streams.get(account, ())[after : after + given["limit"]]:
+                found.append(Folded(account, row.version, row.topic, row.state, row.hash, key))
+        return found
+
+    def _load_at(self, given: Parameters) -> Rows:
+        account, after, upto = given["account"], given["after"], given["upto"]
+        snapshot = self._snapshot(account, given["snapshot"], upto) if after == 0 else None
+        found: Rows = []
+        if snapshot is not None:
+            found.append(Step(*snapshot[:3]))
+            after = snapshot.version
+        rows = self.streams.get(account, [])[after : min(after + given["limit"], upto)]
+        return found + [Step(row.version, row.topic, row.state) for row in rows]
+
+    def _snapshot(self, account: str, topic: str, upto: int) -> Snapshot | None:
+        stream = self.streams.get(account, ())
+        kept = [one for one in self.snapshots.get(account, {}).values() if one.topic == topic and one.version <= upto]
+        of_this_log = [one for one in kept if one.version <= len(stream) and stream[one.version - 1].hash == one.hash]
+        return max(of_this_log, key=lambda one: one.version, default=None)
+
+    def _head(self, given: Parameters) -> Rows:
+        stream = self.streams.get(given["account"])
+        return [Newest(stream[-1].version, stream[-1].position)] if stream else []
+
+    def _about(self, given: Parameters) -> Rows:
+        found: Rows = []
+        for account, subject, version in zip(given["accounts"], given["subjects"], given["versions"], strict=True):
+            for row in self.streams.get(account, ()):
+                times = (row.version == version) + (row.subject is not None and row.subject == subject)
+                found += [About(account, row.version, row.topic, row.state)] * times
+        return sorted(found, key=lambda row: (row.account, row.version))
+
+    def _receipts(self, given: Parameters) -> Rows:
+        found: Rows = []
+        for key in zip(given["accounts"], given["receipts"], strict=True):
+            last = self.receipts.get(key)
+            if last is not None:
+                assert last.fingerprint is not None
+                assert last.command_events is not None
+                signature = (*key, last.fingerprint)
+                text_key = self.text_keys.get(last.account)
+                for row in self.streams[last.account][last.version - last.command_events : last.version]:
+                    found.append(Receipt(*signature, row.version, row.topic, row.state, row.position, text_key))
+        return sorted(found, key=lambda row: (row.account, row.receipt, row.version))
+
+    def _save_snapshots(self, given: Parameters) -> Rows:
+        columns = (given[name] for name in ("accounts", "versions", "topics", "states", "hashes"))
+        for account, version, *kept in zip(*columns, strict=True):
+            self.snapshots.setdefault(account, {}).setdefault(version, Snapshot(version, *kept))
+        return []
+
+
+class _Given(NamedTuple):
+    """A row of the parameters of `append`."""
+
+    account: str
+    version: int
+    topic: str | None
+    state: bytes | None
+    subject: str | None
+    receipt: str | None
+    fingerprint: bytes | None
+    command_events: int | None
+    previous: bytes | None
+    hash: bytes | None
+
+
+COLUMNS = (
+    "accounts",
+    "versions",
+    "topics",
+    "states",
+    "subjects",
+    "receipts",
+    "fingerprints",
+    "counts",
+    "previouses",
+    "hashes",
+)
+"""The parameters of `append` that have a value for each row."""
+
+_TEXT, _BYTEA, _BIGINT, _INTEGER = 25, 17, 20, 23
+
+
+def unpacked(array: bytes) -> Sequence[Any]:
+    """The values of an array as PostgreSQL reads it (array_recv): arrays.py, the other way round."""
+    dimensions, _, element = unpack_from(">iii", array)
+    if not dimensions:
+        return []
+    (length,) = unpack_from(">i", array, 12)
+    values: list[Any] = []
+    at = 20
+    for _ in range(length):
+        (size,) = unpack_from(">i", array, at)
+        at += 4
+        if size < 0:
+            values.append(None)
+            continue
+        field = bytes(array[at : at + size])
+        at += size
+        if element == _TEXT:
+            values.append(field.decode())
+        elif element == _BYTEA:
+            values.append(field)
+        else:
+            assert element in {_BIGINT, _INTEGER}
+            values.append(int.from_bytes(field, "big", signed=True))
+    assert at == len(array)
+    return values
