@@ -43,6 +43,7 @@ class Serving:
             "CREDIT_LEDGER_PORT": str(self.port),
             "CREDIT_LEDGER_ADMIN_KEY": ADMIN_KEY,
             "CREDIT_LEDGER_WORKERS": str(workers),
+            "CREDIT_LEDGER_DATA_DIR": str(folder / "data"),
             MARK: self._run,
             **settings,
         }
