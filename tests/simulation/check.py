@@ -9,7 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from ledger.account import Account, evolve
 from ledger.errors import AccountExists, BatchRefused, KeyReused, Refusal, VersionMismatch
@@ -30,13 +30,14 @@ from tests.simulation.tables import Stored
 TEXTS = ("description", "reason")
 
 
-class Carried(NamedTuple):
+class Carried:
     """One command as the log has it."""
 
-    request: Request
-    index: int
-    rows: list[Stored]
-    events: list[Event]
+    def __init__(self, request: Request, index: int) -> None:
+        self.request = request
+        self.index = index
+        self.rows: list[Stored] = []
+        self.events: list[Event] = []
 
     @property
     def ask(self) -> Ask:
@@ -396,7 +397,7 @@ def carried_out(run: Run) -> list[Carried]:
             last_id = metadata.request_id
             seen.add(last_id)
             number, index = map(int, last_id.split("."))
-            found.append(Carried(run.requests[number], index, [], []))
+            found.append(Carried(run.requests[number], index))
         carried = found[-1]
         if row.account != carried.ask.account or metadata[1:3] != (carried.ask.operation, carried.ask.key):
             raise Wrong(f"position {position} is of {row.account!r} with {metadata}, and {carried.ask} was asked for")

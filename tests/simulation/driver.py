@@ -100,10 +100,10 @@ class Connection:
     async def _serve(self, text: str, parameters: Any, answer: "asyncio.Future[Rows]", late: float) -> None:
         server, backend = self._server, self._backend
         rows: Rows = []
-        error: psycopg.Error | None = None
+        error: Exception | None = None
         try:
             rows = await server.carry_out(backend, text, parameters, late)
-        except psycopg.Error as problem:
+        except Exception as problem:  # a mistake of the simulation itself is heard of in the same way
             error = problem
         finally:
             backend.busy = None

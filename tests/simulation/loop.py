@@ -62,7 +62,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.problems: list[str] = []
         """What nobody has caught: a task that died unseen, a callback that raised."""
         NumberedTask.numbers = count()
-        self.set_task_factory(_numbered)
+        self.set_task_factory(_numbered)  # type: ignore[arg-type]  # the stubs know no factory with options
         self.set_exception_handler(_note)
 
     def time(self) -> float:

@@ -16,13 +16,13 @@ from unittest.mock import patch
 
 import psycopg
 
-from ledger import committer, intake, lifeline, news, open_batch, slow_lane, snapshots
 from ledger.service import Ledger
-from ledger.store import log, sealing
+from ledger.store import sealing
 from ledger.submissions import Outcome, Overloaded, Recorded, Unavailable
 from tests.simulation.asking import Ask, Askers
 from tests.simulation.driver import driving
 from tests.simulation.loop import Deadlock, Endless, VirtualLoop
+from tests.simulation.plan import Plan
 from tests.simulation.server import Server
 from tests.simulation.weather import Weather
 
@@ -147,46 +147,6 @@ class Process:
         self.life.cancel()
 
 
-class Plan:
-    """How large everything is in a run. Limits that a service meets in a year are met here within a second."""
-
-    def __init__(self, rng: random.Random) -> None:
-        self._rng = rng
-        kind = rng.random()
-        self.brittle = kind < 0.2
-        """Whether credits are soon over and commits often cut: what comes late would be wrong by then."""
-        self.calm = kind > 0.85
-        """Whether nothing goes wrong, so that there is no excuse for anything."""
-        self.accounts = [f"a{n}" for n in range(rng.choice([1, 1, 2, 2, 3, 5]))]
-        self.processes = 1 if self.brittle or self.calm else rng.choice([1, 1, 1, 2, 2, 3])
-        self.clients = rng.choice([3, 6, 10, 16])
-        self.asks = rng.randint(1, 4)
-        self.opens_first = rng.random() < 0.8
-        self.pace = rng.choice([0.001, 0.02, 0.3])
-        self.cached_accounts = rng.choice([1, 2, 100])
-        self.queue_limit = rng.choice([5, 12, 100, 100, 100])
-        self.events = 0 if self.calm else rng.choice([0, 0, 1, 2, 5])
-        self.repeats = rng.choice([0.0, 0.2, 0.2])
-        self.atomic = rng.choice([0.0, 0.1, 0.3, 0.6])
-        self.twins = rng.choice([0.0, 0.1, 0.3])
-        self.impatience = rng.choice([0.0, 0.1])
-        self.constants: list[tuple[Any, str, float]] = [
-            (committer, "EVERY", every := rng.choice([2, 5, 100])),
-            (slow_lane, "EVERY", every),
-            (news, "PAUSE", rng.choice([0.02, 0.5])),
-            (snapshots, "_PAUSE", rng.choice([0.1, 1.0])),
-            (open_batch, "MAX_ROWS", rng.choice([1, 3, 2_000])),
-            (slow_lane, "MAX_UNITS", rng.choice([1, 3, 500])),
-            (log, "PAGE", rng.choice([1, 3, 1_000])),
-            (lifeline, "GRACE", rng.choice([0.1, 1.0, 5.0])),
-            (intake, "PATIENCE", rng.choice([0.5, 10.0])),
-        ]
-
-    def drift(self) -> float:
-        """Seconds that a clock is ahead of the others, or behind."""
-        return self._rng.choice([0.0, 0.0, 0.0, 1.5, -1.5, 60.0])
-
-
 class Run:
     """The world of one seed."""
 
@@ -263,7 +223,7 @@ class Run:
         self.tell("weather", "clears up")
         async with asyncio.timeout(LONGEST_SETTLING):
             await self._settle()
-            while any(process.has_open_desks for process in self.processes if process.up.is_set()):
+            while any(process.has_open_desks for process in self.processes if process.up.is_set()):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
             for process in self.processes:
                 process.stop()
@@ -416,7 +376,11 @@ async def _end(tasks: list[asyncio.Task[Any]]) -> None:
 class _Ear(Handler):
     def __init__(self, hear: Callable[[LogRecord], None]) -> None:
         super().__init__(ERROR)
-        self.emit = hear  # type: ignore[method-assign]
+        self._hear = hear
+
+    def emit(self, record: LogRecord) -> None:
+        """Pass it on."""
+        self._hear(record)
 
 
 @contextmanager

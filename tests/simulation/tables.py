@@ -144,7 +144,7 @@ class Tables:
         used = [n for n, row in enumerate(batch, 1) if row.receipt and (row.account, row.receipt) in self.receipts]
         excluded = {*stale, *(batch[n - 1].account for n in used if batch[n - 1].topic is not None)}
         taken = [row for row in batch if row.topic is not None and row.account not in excluded]
-        rows = [Stored(len(self.log) + n, *row[:8], row.hash) for n, row in enumerate(taken, 1)]
+        rows = [Stored(len(self.log) + n, *row[:8], row.hash) for n, row in enumerate(taken, 1)]  # type: ignore[arg-type]
         erased = [row.account for row in taken if row.topic == "TextsErased"]
         keys = zip(unpacked(given["key_accounts"]), unpacked(given["new_keys"]), strict=True)
         change = Change(rows, erased, [(account, key) for account, key in keys if account not in excluded])

@@ -48,7 +48,7 @@ def test_what_asyncio_offers_works(loop: VirtualLoop) -> None:
             slow, fast = group.create_task(late(event, 2)), group.create_task(late(event, 1))
             await event.wait()
             assert (loop.time(), fast.done(), slow.done()) == (1, True, False)
-        assert await asyncio.gather(late(event, 1), late(event, 3)) == [1, 3]
+        assert list(await asyncio.gather(late(event, 1), late(event, 3))) == [1, 3]
         assert loop.time() == 5
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(asyncio.Event().wait(), 1)
@@ -82,7 +82,7 @@ def test_turning_for_ever_is_an_error(loop: VirtualLoop, monkeypatch: pytest.Mon
     monkeypatch.setattr("tests.simulation.loop.LONGEST", 100)
 
     async def turn() -> None:
-        while True:
+        while True:  # noqa: ASYNC110
             await asyncio.sleep(0)
 
     work = turn()

@@ -88,7 +88,9 @@ class Script:
                 rows.append(check(account, next_ones[account], receipt, previous))
                 continue
             topic = rng.choice(["CreditsDeducted"] * 9 + ["TextsErased"])
-            signature = (None, None, None) if receipt is None else (receipt, b"print", 1)
+            signature: tuple[str | None, bytes | None, int | None] = (receipt, b"print", 1)
+            if receipt is None:
+                signature = (None, None, None)
             subject = rng.choice([None, "grt_1", "hld_2"])
             hash_ = rng.choice([rng.randbytes(32)] * 30 + [None])
             rows.append(Row(account, next_ones[account], topic, rng.randbytes(5), subject, *signature, previous, hash_))
@@ -106,10 +108,10 @@ class Script:
         """Every other question."""
         rng = self.rng
         accounts = rng.sample([*ACCOUNTS, "nobody"], 3)
-        known = [rng.randint(0, 5) for _ in accounts]
-        await self._hear(
-            writer, "load", accounts=accounts, known=known, snapshot=SNAPSHOT_TOPIC, limit=rng.randint(1, 9)
-        )
+        ends = [rng.choice([self.ends.get(account, (0, GENESIS)), (0, GENESIS), (2, GENESIS)]) for account in accounts]
+        known = {"known": [version for version, _ in ends], "hashes": [end for _, end in ends]}
+        limit = rng.randint(1, 9)
+        await self._hear(writer, "load", accounts=accounts, **known, snapshot=SNAPSHOT_TOPIC, limit=limit)
         after, upto = rng.choice([0, 0, 2]), rng.randint(0, 9)
         of_one: dict[str, Any] = {"account": accounts[0], "after": after, "upto": upto, "limit": rng.randint(1, 9)}
         await self._hear(writer, "load_at", snapshot=SNAPSHOT_TOPIC, **of_one)
