@@ -326,7 +326,7 @@ def lost_database(_: str, folder: Path) -> httpx.Response:
 
 def full_disk(database: str, folder: Path) -> httpx.Response:
     """Nothing can be written for want of room; questions are answered, and with room again everything is."""
-    with running_service(database, folder) as service, psycopg.connect(database, autocommit=True) as other:
+    with running_service(database, folder) as service, psycopg.connect(owner(database), autocommit=True) as other:
         under_contract(service)
         account = service.open_account(permanent=10)
         break_appends(other, "RAISE disk_full")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from api import embedded
 from api.embedded import embedded_postgres
@@ -89,14 +90,15 @@ async def test_a_database_that_answers_and_commits_nothing_is_left_in_peace(
     ):
         await open_account(ledger, "a", permanent=1_000)
         await other.execute(
-            "CREATE SEQUENCE attempts; CREATE FUNCTION full() RETURNS trigger LANGUAGE plpgsql AS"
+            "CREATE SEQUENCE public.attempts;"
+            "CREATE FUNCTION full() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS"
             " $$ BEGIN PERFORM nextval('public.attempts'); RAISE disk_full; END $$;"
             "CREATE TRIGGER disk BEFORE INSERT ON ledger.events FOR EACH ROW EXECUTE FUNCTION full()"
         )
         outcomes = await asyncio.gather(*(deduct(ledger, "a", 1, f"{n}") for n in range(50)), return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {NoRoom}
         assert await balance(ledger, "a") == 1_000
-        attempts = await (await other.execute("SELECT last_value FROM attempts")).fetchone()
+        attempts = await (await other.execute("SELECT last_value FROM public.attempts")).fetchone()
         assert attempts is not None
         assert attempts[0] < 10
         await other.execute("DROP TRIGGER disk ON ledger.events")
@@ -111,10 +113,17 @@ async def test_a_database_that_answers_and_commits_nothing_is_left_in_peace(
     assert len(said) == 2, said
 
 
-async def test_a_database_that_has_become_a_standby_is_lost(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_database_that_has_become_a_standby_is_lost(database: str) -> None:
     """It answers and takes nothing: the server may be another one when it is connected to again."""
     async with Ledger(database).running() as ledger:
         await open_account(ledger, "a", permanent=1_000)
         await ledger.committer._lifeline.writer._connection.execute("SET default_transaction_read_only = on")
         assert isinstance(await deduct(ledger, "a", 1, "k"), Recorded)
         await sound(ledger)
+
+
+async def test_a_connection_asks_whether_the_server_is_still_there(database: str) -> None:
+    """A machine that is gone says nothing. What the operator says about it goes first."""
+    async with Ledger(make_conninfo(database, keepalives_idle=77)).running() as ledger:
+        said = conninfo_to_dict(ledger.committer._lifeline.writer._connection.info.dsn)
+        assert (said["keepalives_idle"], said["keepalives_count"]) == ("77", "3")

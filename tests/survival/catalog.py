@@ -5,6 +5,7 @@ from tests.survival.faults import (
     cut_connection,
     full_disk,
     killed_service,
+    overload,
     promotion,
     repeated_request,
     stepped_clock,
@@ -19,4 +20,5 @@ FAULTS: tuple[Fault, ...] = (
     promotion.FAULT,
     full_disk.FAULT,
     stepped_clock.FAULT,
+    overload.FAULT,
 )

@@ -43,6 +43,7 @@ class Serving:
             "CREDIT_LEDGER_PORT": str(self.port),
             "CREDIT_LEDGER_ADMIN_KEY": ADMIN_KEY,
             "CREDIT_LEDGER_WORKERS": str(workers),
+            "CREDIT_LEDGER_DATA_DIR": str(folder / "data"),
             MARK: self._run,
             **settings,
         }
@@ -189,3 +190,10 @@ async def serving(
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
         await service.stop()
+
+
+def named(pid: int) -> str:
+    """What a process was started as."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip()
+    return "gone by now"

@@ -145,6 +145,7 @@ class Checkpointer:
         growth, folder = self._growth, self._custody.folder
         frontier = growth.frontier
         assert frontier is not None, "the log is read first"
+        await tree.confirm()
         with folder.locked(patience):
             key = await asyncio.to_thread(self._custody.signing_key)
             newest = folder.newest()

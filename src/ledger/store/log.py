@@ -23,6 +23,7 @@ from ledger.queries import queries
 from ledger.store.batch import Appended, Row, parameters
 from ledger.store.chain import Record
 from ledger.store.codec import SNAPSHOT_TOPIC, Metadata, decode, encode_snapshot, evolve_stored
+from ledger.store.keepalives import with_keepalives
 from ledger.store.sealing import unmasked
 from ledger.store.standbys import waits_cut_short
 from ledger.store.tips import Tip, account_of, hash_of
@@ -294,7 +295,7 @@ class EventLog:
     """The log: a pool to read from, and writers to append with."""
 
     def __init__(self, conninfo: str, *, readers: int = 4) -> None:
-        self._conninfo = conninfo
+        self._conninfo = conninfo = with_keepalives(conninfo)
         self._safe = 0
         """Up to this position no failover takes anything back."""
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(

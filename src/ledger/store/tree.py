@@ -20,7 +20,7 @@ from ledger.proof.merkle import (
     subtrees,
 )
 from ledger.queries import queries
-from ledger.store.log import Connection
+from ledger.store.log import Connection, Reader
 
 SQL = queries("ledger.store", "tree.sql")
 STEP = 8
@@ -53,6 +53,10 @@ class Tree:
         row = await (await self._connection.execute(SQL["end"])).fetchone()
         assert row is not None
         return int(row[0])
+
+    async def confirm(self) -> None:
+        """Wait until no failover can take back what was read here: what is signed is signed for ever."""
+        await Reader(self._connection).confirm()
 
     async def leaves(self, begin: int, end: int) -> list[bytes]:
         """The leaves from index `begin` to before `end`. Raises HoleInLog, also when the log ends before."""
