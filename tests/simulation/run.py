@@ -100,7 +100,9 @@ class Process:
 
     def _ledger(self) -> Ledger:
         plan = self._run.plan
-        return Ledger(self.name, clock=self._clock, cached_accounts=plan.cached_accounts, queue_limit=plan.queue_limit)
+        return Ledger(
+            f"dbname={self.name}", clock=self._clock, cached_accounts=plan.cached_accounts, queue_limit=plan.queue_limit
+        )
 
     def _clock(self) -> datetime:
         at = asyncio.get_running_loop().time()

@@ -149,7 +149,7 @@ def simulated(seed: int) -> list[Any]:
     server = Server(random.Random(seed), weather, lambda *_: None)
 
     async def play() -> list[Any]:
-        return await Script(EventLog("p0"), seed).play()
+        return await Script(EventLog("dbname=p0"), seed).play()
 
     try:
         with driving(server, ["p0"]):
