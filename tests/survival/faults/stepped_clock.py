@@ -39,7 +39,9 @@ async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figur
         with theirs.of_children(), own_server(folder) as server:
             async with (
                 serving(server.conninfo, folder, plan.chance("service"), settings=ours.environment) as service,
-                trial(server.conninfo, service.connect, plan, repertoire=Lasting()) as held,
+                trial(
+                    server.conninfo, service.connect, plan, repertoire=Lasting(), checkpoints=service.checkpoints
+                ) as held,
             ):
                 true_time = _true_time()
                 for number in range(times):
