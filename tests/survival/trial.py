@@ -44,8 +44,8 @@ async def trial(
 ) -> AsyncIterator[Trial]:
     """A load and a follower while the block runs; then everything is settled and `figures` hold the verdict.
 
-    `conninfo` is where the log is to be read afterwards, `checkpoints` where a service signs what it has. The service must
-    be up again when the block ends, or come up by itself, and must run its projector.
+    `conninfo` is where the log is to be read afterwards, `checkpoints` where a service signs what it has. The service
+    must be up again when the block ends, or come up by itself, and must run its projector.
     """
     async with following(connect) as follower:
         held = Trial(Load(connect, plan, repertoire, callers, manner), follower)
