@@ -102,8 +102,13 @@ def main() -> None:
 
 async def _until_told(settings: Settings) -> None:
     work = asyncio.create_task(project(settings))
+
+    def end() -> None:
+        signal.alarm(int(_STOP))  # its default ends the process: in Python 3.11 a library can forget a cancellation
+        work.cancel()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, work.cancel)
+        asyncio.get_running_loop().add_signal_handler(number, end)
     await asyncio.gather(work, return_exceptions=True)
     if not work.cancelled():
         work.result()

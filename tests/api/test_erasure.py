@@ -50,7 +50,8 @@ def told(service: Service, account: str) -> dict[str, str]:
     path = f"/v1/accounts/{account}"
     nouns = ["history", "history.csv", "grants", "holds", "summary", "events"]
     answers = {noun: service.get(f"{path}/{noun}") for noun in nouns}
-    answers["log"] = service.get("/v1/events", limit=1_000)
+    first = answers["events"].json()["events"][0]["position"]
+    answers["log"] = service.get("/v1/events", after=first - 1, limit=100)
     assert {answer.status_code for answer in answers.values()} == {200}
     return {noun: answer.text for noun, answer in answers.items()}
 

@@ -26,6 +26,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from api.server import as_url
+from ledger.store.sealing import unseal
 from tests.postgres import owner
 from tests.service import Service
 from tests.trace import ACCOUNTS, PRICE, expected, make_trace, real_trace
@@ -209,8 +210,15 @@ def test_an_event_tells_where_it_came_from(importer: Importer, tmp_path: Path) -
     trace = make_trace(tmp_path / "trace.csv", rows=1_200)
     right = expected(trace)
     assert importer.run(trace, *OPTIONS, *OPENING).status == 0
-    events = importer.rows("SELECT data, metadata FROM ledger.event_log WHERE type = 'CreditsDeducted'")
-    found = {int(metadata["idempotency_key"].removeprefix("import:trace.csv:")): data for data, metadata in events}
+    events = importer.rows(
+        "SELECT account_id, key, data, metadata FROM ledger.event_log JOIN ledger.text_keys USING (account_id)"
+        " WHERE type = 'CreditsDeducted'"
+    )
+    found = {
+        int(metadata["idempotency_key"].removeprefix("import:trace.csv:")): data
+        | {"metadata": unseal(key, account_id, data["metadata"])}
+        for account_id, key, data, metadata in events
+    }
     assert sorted(found) == list(range(1_200))
     for number, data in found.items():
         assert data["task_id"] == f"trace.csv-{number}"

@@ -198,9 +198,10 @@ KEYLESS = {"erase", "expire"}
 class Askers:
     """Draws what clients ask for. Every run leaves out some operations, so that others meet more often."""
 
-    def __init__(self, rng: random.Random, accounts: Iterable[str], *, brittle: bool) -> None:
+    def __init__(self, rng: random.Random, accounts: Iterable[str], *, repeats: float, brittle: bool) -> None:
         self._rng = rng
         self._accounts = list(accounts)
+        self._repeats = repeats
         self._habits = Habits(brittle=brittle)
         self.known = {account: Known(self._habits) for account in self._accounts}
         kinds = {name for name in _MAKERS if name in _ALWAYS or rng.random() < 0.5}
@@ -217,9 +218,9 @@ class Askers:
         """Something new, or something that was asked before, or something else under its key."""
         rng = self._rng
         chance = rng.random()
-        if self._asked and chance < 0.2:
+        if self._asked and chance < self._repeats:
             before = rng.choice(self._asked)
-            if chance < 0.12:
+            if chance < 0.6 * self._repeats:
                 return before
             return self._anew(before.account, before.operation, before.key)
         ask = self._anew(rng.choice(self._accounts), rng.choice(self._operations), None)

@@ -108,7 +108,7 @@ class Check:
         self._check_memory()
         if len(self.run.processes) == 1:
             self._check_alone()
-            if self.run.was_calm:
+            if self.run.plan.calm:
                 self._check_order()
 
     # Answers -------------------------------------------------------------------------------------------------------
@@ -325,15 +325,16 @@ class Check:
 
     def _check_alone(self) -> None:
         """A process that is alone never builds on what is not there: the log would mend it, at the cost of time. Only
-        after an error of which it does not know whether it came before the commit has it to find out in this way."""
-        logged = [what[1] for _, _, *what in self.run.trace if what[0] == "logs:"]
-        if not all(message.startswith("a batch of") for message in logged):
+        when it has given up what it does not know the outcome of has it to find out in this way."""
+        if any(what[0] == "logs:" and "units could not" in what[1] for _, _, *what in self.run.trace):
+            return
+        if any(request.error in {"unavailable", "nobody waits any more"} for request in self.run.requests):
             return
         for at, who, *what in self.run.trace:
             if what[0] == "appends" and what[2].stale:
                 raise Wrong(f"{who} found {what[2].stale} changed at {at}, and nobody else writes")
         for account, tip in self.run.processes[0].ledger.cache._accounts.items():
-            if self.run.was_calm and tip.account.version != len(self.states[account]) - 1:
+            if self.run.plan.calm and tip.account.version != len(self.states[account]) - 1:
                 raise Wrong(f"{account!r} is remembered at version {tip.account.version}, and nobody else writes")
 
     def _check_order(self) -> None:

@@ -129,6 +129,11 @@ class Connection:
         """As AsyncConnection.cursor."""
         return Cursor(self, options.get("row_factory") is dict_row)
 
+    def add_notice_handler(self, _: object) -> None:
+        """As AsyncConnection.add_notice_handler. The simulated server has nothing to say."""
+
+    remove_notice_handler = add_notice_handler
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
         """As AsyncConnection.transaction: a rollback that fails hides nothing."""

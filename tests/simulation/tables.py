@@ -58,10 +58,11 @@ class Folded(NamedTuple):
     """A row of the statement `load`."""
 
     account: str
-    version: int
-    topic: str
-    state: bytes
-    hash: bytes
+    stands: bool
+    version: int | None
+    topic: str | None
+    state: bytes | None
+    hash: bytes | None
     key: bytes | None
 
 
@@ -78,6 +79,7 @@ class Newest(NamedTuple):
 
     version: int
     position: int
+    hash: bytes
 
 
 class About(NamedTuple):
@@ -127,6 +129,9 @@ class Tables:
             SQL["about"]: self._about,
             SQL["receipts"]: self._receipts,
             SQL["save_snapshots"]: self._save_snapshots,
+            SQL["confirm"]: _nothing,  # there is no standby
+            SQL["as_who_logged_in"]: _nothing,
+            SQL["as_before"]: _nothing,
         }
         """Every statement that neither appends nor is about connections, by its text."""
 
@@ -180,17 +185,19 @@ class Tables:
 
     def _load(self, given: Parameters) -> Rows:
         found: Rows = []
-        pairs = zip(given["accounts"], given["known"], strict=True)
-        for account, known in sorted(pairs):
-            snapshot = self._snapshot(account, given["snapshot"], 2**62) if known == 0 else None
-            after = known
+        for account, known, end in sorted(zip(given["accounts"], given["known"], given["hashes"], strict=True)):
+            stream = self.streams.get(account, [])
+            stands = known == 0 or (known <= len(stream) and stream[known - 1].hash == end)
             key = self.text_keys.get(account)
+            after = known if stands else 0
+            snapshot = self._snapshot(account, given["snapshot"], 2**62) if after == 0 else None
+            rows: Rows = []
             if snapshot is not None:
-                assert snapshot.hash is not None
-                found.append(Folded(account, *snapshot[:3], snapshot.hash, key))
+                rows.append(Folded(account, stands, *snapshot, key))
                 after = snapshot.version
-            for row in self.streams.get(account, ())[after : after + given["limit"]]:
-                found.append(Folded(account, row.version, row.topic, row.state, row.hash, key))
+            for row in stream[after : after + given["limit"]]:
+                rows.append(Folded(account, stands, row.version, row.topic, row.state, row.hash, key))
+            found += rows or [Folded(account, stands, None, None, None, None, key)]
         return found
 
     def _load_at(self, given: Parameters) -> Rows:
@@ -211,7 +218,7 @@ class Tables:
 
     def _head(self, given: Parameters) -> Rows:
         stream = self.streams.get(given["account"])
-        return [Newest(stream[-1].version, stream[-1].position)] if stream else []
+        return [Newest(stream[-1].version, stream[-1].position, stream[-1].hash)] if stream else []
 
     def _about(self, given: Parameters) -> Rows:
         found: Rows = []
@@ -239,6 +246,10 @@ class Tables:
         for account, version, *kept in zip(*columns, strict=True):
             self.snapshots.setdefault(account, {}).setdefault(version, Snapshot(version, *kept))
         return []
+
+
+def _nothing(_: Parameters) -> Rows:
+    return []
 
 
 class _Given(NamedTuple):

@@ -42,13 +42,11 @@ class Weather:
         self._rates: dict[Fault, float] = {}
         if brittle:
             self._rates = {"write cut": 0.3}
-        elif rng.random() < 0.8:
+        elif rng.random() < 0.9:
             rough = rng.choice([0.3, 1.0, 2.0])
             self._rates = {fault: rate * rough for fault, rate in _RATES.items() if rng.random() < 0.5}
         self._left = rng.choice([2, 5, 20, 60])
         """How much trouble there is in all: a storm that never ends says nothing about what comes after it."""
-        self.struck = False
-        """Whether anything went wrong."""
         self._pace = rng.choice([0.0005, 0.002, 0.01])
 
     def strikes(self, fault: Fault) -> bool:
@@ -57,7 +55,6 @@ class Weather:
         if rate is None or self._left <= 0 or self._rng.random() >= rate:
             return False
         self._left -= 1
-        self.struck = True
         return True
 
     def clear_up(self) -> None:

@@ -190,3 +190,10 @@ async def serving(
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
         await service.stop()
+
+
+def named(pid: int) -> str:
+    """What a process was started as."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip()
+    return "gone by now"

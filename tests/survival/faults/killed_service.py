@@ -7,7 +7,7 @@ from tests.survival.faults.fault import Fault
 from tests.survival.figures import Figures
 from tests.survival.ground import Ground
 from tests.survival.plan import Plan
-from tests.survival.serving import Serving, kill, serving
+from tests.survival.serving import Serving, kill, named, serving
 from tests.survival.trial import trial
 
 WORKERS = 2
@@ -29,7 +29,7 @@ async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figur
                 await held.more(100)
                 await service.until_ready()
             left = await service.orphans()
-            held.figures.wrong += [f"process {pid} has outlived its parent" for pid in left]
+            held.figures.wrong += [f"process {pid} has outlived its parent: {named(pid)}" for pid in left]
     return held.figures
 
 
