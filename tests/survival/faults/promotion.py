@@ -84,4 +84,4 @@ FALLS: dict[str, Callable[[Pair, random.Random], Coroutine[Any, Any, None]]] = {
     "told not to wait for its standby, then killed": _hurried,
 }
 
-FAULT = Fault("promotion", "promotion of a streaming standby under load, synchronous", "promotions", 20, 4, run)
+FAULT = Fault("promotion", "promotion of a streaming standby under load, synchronous", "promotions", 20, 2, run)
