@@ -58,6 +58,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 READING = (ROOT / "docs" / "reading.md").read_text()
 EXPORTING = (ROOT / "docs" / "exporting.md").read_text()
+PROOF = (ROOT / "docs" / "proof.md").read_text()
 
 
 def blocks(language: str, page: str = README) -> list[str]:
@@ -82,7 +83,8 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
         known = key_line.replace("clk_...", key)
         answers = [_run(known + curl.replace("8000", port)) for curl in curls]
         read = [_said(known + curl.replace("8000", port)) for curl in blocks("sh", READING)]
-        exported = [_exported(block, environment, server_folder) for block in blocks("sh", EXPORTING)]
+        exported = [_in_a_folder(block, environment, server_folder) for block in blocks("sh", EXPORTING)]
+        proven = [_in_a_folder(block, environment, server_folder) for block in blocks("sh", PROOF)]
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)
@@ -94,6 +96,7 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
     assert all("problem" not in answer for answer in read)
     assert "exported 4 events up to position 4 to events.jsonl\n" in exported
     assert "imported 4 events; the log ends at position 4\n" in exported
+    assert proven[-1].startswith("the ledger: everything holds\n")
     [explained] = [json.loads(answer) for answer in read if answer.startswith("{") and '"sentence"' in answer]
     assert _without_times(explained) == _without_times(json.loads(blocks("json", READING)[-1]))
 
@@ -117,7 +120,7 @@ def _said(command: str) -> str:
     return done.stdout
 
 
-def _exported(block: str, environment: Mapping[str, str], folder: Path) -> str:
+def _in_a_folder(block: str, environment: Mapping[str, str], folder: Path) -> str:
     """What the commands of a block say, run one after the other in a folder of their own."""
     if "hledger -f" in block and shutil.which("hledger") is None:
         return ""

@@ -93,7 +93,7 @@ def test_what_is_wrong_is_told_and_is_the_status(busy: str) -> None:
     done = check(busy)
     assert done.status == 1
     assert "account ada: history.entries (recorded_at " in done.out
-    assert "description is x, expected first" in done.out
+    assert "description is x, expected sealed:" in done.out
     assert "account bob: usage.usage (" in done.out
     told = check(busy, "--json")
     assert told.status == 1

@@ -213,7 +213,7 @@ def test_what_is_not_a_key_is_refused(text: str) -> None:
 
 
 def test_a_signing_key_does_not_show_itself() -> None:
-    secret = KEY.secret_text.rpartition("+")[2]
+    secret = KEY.secret_text.split("+", 4)[4]  # base64 may have more of them
     assert secret not in repr(KEY)
     for wrong in (KEY.secret_text + "x", KEY.secret_text.removeprefix("PRIVATE+KEY+"), "PRIVATE+KEY+" + PETER.text, ""):
         with pytest.raises(BadNote) as refused:

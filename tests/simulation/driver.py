@@ -21,7 +21,7 @@ from tests.simulation.server import Backend, Server
 from tests.simulation.tables import Rows
 
 _servers: dict[str, Server] = {}
-"""The server that each process reaches. The conninfo of a simulated process says its name as that of a database."""
+"""The server that each simulated process reaches; in its conninfo the database has the name of the process."""
 
 _WRITES = {log.SQL["append"], "COMMIT"}
 
@@ -39,17 +39,17 @@ class Connection:
     @classmethod
     async def connect(cls, conninfo: str, **options: Any) -> "Connection":
         """As AsyncConnection.connect."""
-        owner = _owner(conninfo)
-        server = _servers[owner]
+        name = _named(conninfo)
+        server = _servers[name]
         loop = asyncio.get_running_loop()
-        wait = server.reachable_at(owner) - loop.time()
+        wait = server.reachable_at(name) - loop.time()
         if wait > 0 and server.weather.strikes("slow"):
             await asyncio.sleep(min(wait, options["connect_timeout"]))
             raise psycopg.errors.ConnectionTimeout("connection timeout expired")
         await asyncio.sleep(server.weather.trip())
-        if server.reachable_at(owner) > loop.time() or server.weather.strikes("request lost"):
+        if server.reachable_at(name) > loop.time() or server.weather.strikes("request lost"):
             raise psycopg.OperationalError("connection refused")
-        return cls(server, server.connect(owner))
+        return cls(server, server.connect(name))
 
     def break_off(self) -> None:
         """The connection is lost: whoever waits for an answer learns that, and nothing else."""
@@ -204,7 +204,7 @@ class Pool:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection that works, or did a moment ago. Raises PoolTimeout."""
-        if _servers[_owner(self._conninfo)].weather.strikes("read fails"):
+        if _servers[_named(self._conninfo)].weather.strikes("read fails"):
             await asyncio.sleep(self._timeout)
             raise PoolTimeout(f"couldn't get a connection after {self._timeout} sec")
         async with self._room:
@@ -234,13 +234,13 @@ class Pool:
 
 
 @cache
-def _owner(conninfo: str) -> str:
+def _named(conninfo: str) -> str:
     return str(conninfo_to_dict(conninfo)["dbname"])
 
 
 @contextmanager
 def driving(server: Server, names: list[str]) -> Iterator[None]:
-    """Until the block ends, the store reaches `server` from processes of these names."""
+    """Until the block ends, the store reaches `server` from each of some processes."""
     _servers.update(dict.fromkeys(names, server))
     with patch.object(log, "AsyncConnection", Connection), patch.object(log, "AsyncConnectionPool", Pool):
         try:

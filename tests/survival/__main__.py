@@ -26,9 +26,9 @@ def main() -> None:
     for fault in [fault for fault in FAULTS if not options.faults or fault.name in options.faults]:
         lines.append(_struck(fault, options.times or fault.long, seed))
         print(f"{fault.name}: {lines[-1].figures.told()}", file=sys.stderr, flush=True)
+        if options.write:  # at once: a long run that is cut off keeps what it has
+            write(lines[-1:], seed)
     print(text(lines, seed))
-    if options.write:
-        write(lines, seed)
     sys.exit(not all(line.figures.sound for line in lines))
 
 

@@ -1,16 +1,34 @@
-"""Whether what proves the log holds: the hash chain of every account, computed anew from the stored columns.
+"""Whether what proves the log holds: the hash chain of every account, and the checkpoints that a service has signed.
 
-The rule is that of src/ledger/store/chain.py, said once more: nothing here comes from there.
+The chain is computed anew from the stored columns by the rule of src/ledger/store/chain.py, said once more: nothing of
+that comes from there. Chain and checkpoints together are judged by what `credit-ledger verify` runs.
 """
 
 from hashlib import sha256
+from pathlib import Path
 
+from api.verify.online import verify_ledger
 from tests.survival.log import Row, read_log
 
 
-async def proofs_broken(conninfo: str) -> list[str]:
-    """A sentence for each proof that does not hold."""
-    return chain_broken(await read_log(conninfo))
+async def proofs_broken(conninfo: str, checkpoints: Path | None) -> list[str]:
+    """A sentence for each proof that does not hold. `checkpoints`: the folder of a service that signed any."""
+    found = chain_broken(await read_log(conninfo))
+    if checkpoints is not None:
+        report = await verify_ledger(conninfo, checkpoints, [], _Silence())
+        found += [f"verify: {report.breach}"] if report.breach is not None else []
+        found += [] if report.checkpoints else ["the service has signed no checkpoint"]
+    return found
+
+
+class _Silence:
+    """Progress that nobody watches."""
+
+    def begin(self, what: str, total: int, unit: str) -> None:
+        """Nothing."""
+
+    def reach(self, done: int) -> None:
+        """Nothing."""
 
 
 def chain_broken(rows: list[Row]) -> list[str]:

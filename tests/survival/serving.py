@@ -33,6 +33,7 @@ class Serving:
     ) -> None:
         self.port = free_port()
         self.log = folder / f"service-{self.port}.log"
+        self.checkpoints = folder / "data" / "checkpoints"
         self.starts = 0
         self._chance = chance
         self._workers = workers
@@ -44,6 +45,7 @@ class Serving:
             "CREDIT_LEDGER_ADMIN_KEY": ADMIN_KEY,
             "CREDIT_LEDGER_WORKERS": str(workers),
             "CREDIT_LEDGER_DATA_DIR": str(folder / "data"),
+            "CREDIT_LEDGER_CHECKPOINT_SECONDS": "1",
             MARK: self._run,
             **settings,
         }

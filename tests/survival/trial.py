@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.survival.attempts import Stuck
 from tests.survival.figures import Figures
@@ -39,11 +40,12 @@ async def trial(
     repertoire: Repertoire | None = None,
     callers: int = CALLERS,
     manner: Manner = once,
+    checkpoints: Path | None = None,
 ) -> AsyncIterator[Trial]:
     """A load and a follower while the block runs; then everything is settled and `figures` hold the verdict.
 
-    `conninfo` is where the log is to be read afterwards. The service must be up again when the block ends, or come up
-    by itself, and must run its projector.
+    `conninfo` is where the log is to be read afterwards, `checkpoints` where a service signs what it has. The service
+    must be up again when the block ends, or come up by itself, and must run its projector.
     """
     async with following(connect) as follower:
         held = Trial(Load(connect, plan, repertoire, callers, manner), follower)
@@ -53,11 +55,11 @@ async def trial(
                 yield held
         except Stuck as error:
             stuck = [str(error)]
-        held.figures = await verdict_on(conninfo, held.load, follower)
+        held.figures = await verdict_on(conninfo, held.load, follower, checkpoints)
         held.figures.wrong += stuck
 
 
-async def verdict_on(conninfo: str, load: Load, follower: Follower | None) -> Figures:
+async def verdict_on(conninfo: str, load: Load, follower: Follower | None, checkpoints: Path | None = None) -> Figures:
     """The verdict on a load that has ended, from the log alone."""
     rows = await read_log(conninfo)
     if follower is not None and rows:
@@ -65,5 +67,5 @@ async def verdict_on(conninfo: str, load: Load, follower: Follower | None) -> Fi
         rows = await read_log(conninfo)
     figures = judge(load.notebook.attempts, rows, follower.seen if follower is not None else None)
     figures.wrong += await projections_differ(conninfo)
-    figures.wrong += await proofs_broken(conninfo)
+    figures.wrong += await proofs_broken(conninfo, checkpoints)
     return figures

@@ -29,7 +29,7 @@ async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figur
     with ground.folder() as folder, own_server(folder) as server:
         async with (
             serving(server.conninfo, folder, plan.chance("service")) as service,
-            trial(server.conninfo, service.connect, plan) as held,
+            trial(server.conninfo, service.connect, plan, checkpoints=service.checkpoints) as held,
         ):
             for number in range(times):
                 await held.more(chance.choice(BETWEEN))

@@ -34,7 +34,7 @@ async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figur
     with ground.folder() as folder, small_disk(folder) as disk:
         async with (
             serving(disk.conninfo, folder, plan.chance("service")) as service,
-            trial(disk.conninfo, service.connect, plan) as held,
+            trial(disk.conninfo, service.connect, plan, checkpoints=service.checkpoints) as held,
         ):
             filling = _Filling(disk, service, held, chance)
             for number in range(times):

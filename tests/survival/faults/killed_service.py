@@ -21,7 +21,7 @@ async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figur
     showing.begin("killing", times, "kills")
     with ground.database() as conninfo, ground.folder() as folder:
         async with serving(conninfo, folder, plan.chance("service"), workers=WORKERS) as service:
-            async with trial(conninfo, service.connect, plan) as held:
+            async with trial(conninfo, service.connect, plan, checkpoints=service.checkpoints) as held:
                 for number in range(times):
                     await held.more(chance.choice(BETWEEN))
                     kill(_victim(service, chance))

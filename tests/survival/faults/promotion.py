@@ -35,7 +35,7 @@ async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figur
     with ground.folder() as folder, replicated(folder) as pair:
         async with (
             serving(pair.conninfo, folder, plan.chance("service"), workers=WORKERS) as service,
-            trial(pair.conninfo, service.connect, plan) as held,
+            trial(pair.conninfo, service.connect, plan, checkpoints=service.checkpoints) as held,
         ):
             for number in range(times):
                 await held.more(chance.choice((20, 100, 300)))
@@ -84,4 +84,4 @@ FALLS: dict[str, Callable[[Pair, random.Random], Coroutine[Any, Any, None]]] = {
     "told not to wait for its standby, then killed": _hurried,
 }
 
-FAULT = Fault("promotion", "promotion of a streaming standby under load, synchronous", "promotions", 20, 4, run)
+FAULT = Fault("promotion", "promotion of a streaming standby under load, synchronous", "promotions", 20, 2, run)

@@ -26,7 +26,7 @@ async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figur
     with ground.database() as conninfo, ground.folder() as folder:
         async with (
             serving(conninfo, folder, plan.chance("service")) as service,
-            trial(conninfo, service.connect, plan, manner=repeatedly) as held,
+            trial(conninfo, service.connect, plan, manner=repeatedly, checkpoints=service.checkpoints) as held,
         ):
             while (asked := held.load.repertoire.asked) < times:
                 await held.more(50)

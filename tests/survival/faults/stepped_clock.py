@@ -39,7 +39,9 @@ async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figur
         with theirs.of_children(), own_server(folder) as server:
             async with (
                 serving(server.conninfo, folder, plan.chance("service"), settings=ours.environment) as service,
-                trial(server.conninfo, service.connect, plan, repertoire=Lasting()) as held,
+                trial(
+                    server.conninfo, service.connect, plan, repertoire=Lasting(), checkpoints=service.checkpoints
+                ) as held,
             ):
                 true_time = _true_time()
                 for number in range(times):
@@ -96,4 +98,4 @@ class Lasting(Repertoire):
         return {"amount": chance.randint(1, 120), "expires_in_seconds": seconds}, {}
 
 
-FAULT = Fault("stepped-clock", "clock of the machine stepped back and forth by minutes and hours", "steps", 100, 6, run)
+FAULT = Fault("stepped-clock", "clock of the machine stepped back and forth by minutes and hours", "steps", 100, 4, run)
