@@ -66,7 +66,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seed", type=int, help="run this one seed")
     parser.add_argument("--trace", action="store_true", help="print what happened, line by line")
-    parser.add_argument("--seeds", type=int, default=3_000, help="run so many, from a random one on (default 3000)")
+    parser.add_argument("--seeds", type=int, default=2_000, help="run so many, from a random one on (default 2000)")
     parser.add_argument("--first", type=int, help="begin with this one in place of a random one")
     given = parser.parse_args()
     if given.seed is not None:
