@@ -64,8 +64,8 @@ async def verdict_on(conninfo: str, load: Load, follower: Follower | None, check
     rows, seen = await read_log(conninfo), None
     if follower is not None and rows:
         await follower.come_to(rows[-1].position)
-        # What it has seen by now must be in the log that is read after it. All that was asked is settled: what comes still
-        # later is the sweeper's, and of no account here.
+        # What it has seen by now must be in the log that is read after it. All that was asked is settled: what comes
+        # later still is the sweeper's, and of no account here.
         seen, end = list(follower.seen), max(rows[-1].position, follower.position)
         rows = [row for row in await read_log(conninfo) if row.position <= end]
     figures = judge(load.notebook.attempts, rows, seen)
