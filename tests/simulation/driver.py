@@ -7,6 +7,7 @@ side is server.py.
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 from typing import Any
 from unittest.mock import patch
 
@@ -232,6 +233,7 @@ class Pool:
         raise PoolTimeout(f"couldn't get a connection after {patience} sec")
 
 
+@cache
 def _named(conninfo: str) -> str:
     return str(conninfo_to_dict(conninfo)["dbname"])
 

@@ -130,7 +130,7 @@ class Tables:
             SQL["receipts"]: self._receipts,
             SQL["save_snapshots"]: self._save_snapshots,
             SQL["confirm"]: _nothing,  # there is no standby
-            SQL["as_who_logged_in"]: _nothing,
+            SQL["as_who_logged_in"]: _nothing,  # everybody may do everything
             SQL["as_before"]: _nothing,
         }
         """Every statement that neither appends nor is about connections, by its text."""

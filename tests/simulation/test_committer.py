@@ -5,7 +5,6 @@ itself: it must meet what it is for, repeat itself exactly, and find bugs that a
 """
 
 import os
-import random
 import subprocess
 import sys
 from collections import Counter
@@ -23,10 +22,11 @@ from ledger.lifeline import Lifeline
 from ledger.submissions import Submission
 from tests.simulation.run import Run
 from tests.simulation.seeds import first_wrong, live_through
+from tests.survival.plan import fresh_seed
 
 SEEDS = 2_500
 CHUNK = 125
-BASE = random.SystemRandom().randrange(10**9)
+BASE = fresh_seed()
 ROOT = Path(__file__).parents[2]
 
 
