@@ -297,8 +297,11 @@ class Check:
             model = models[ask.account]
             before = self._before(ask, leaders)
             if before is not None:
-                if before[0].body != ask.body and not self._is_forgotten_by(before[0], request):
-                    return index == outcome.index and is_reuse(outcome.cause, ask, *before)
+                other = before[0].body != ask.body
+                if other and index == outcome.index and is_reuse(outcome.cause, ask, *before):
+                    return True
+                if other and not self._is_forgotten_by(before[0], request):
+                    return False  # if it is forgotten, that may have come before or after this
                 continue
             told = tell(model, ask, now)
             if isinstance(told, Refused):
