@@ -31,7 +31,7 @@ class Service:
         self.log = log
         self.conninfo = conninfo
         self.client = httpx.Client(
-            base_url=self.url, headers={"Authorization": f"Bearer {ADMIN_KEY}"}, timeout=30, trust_env=False
+            base_url=self.url, headers={"Authorization": f"Bearer {ADMIN_KEY}"}, timeout=60, trust_env=False
         )
 
     def post(self, path: str, body: Any = None, *, key: str | None = None, **headers: str) -> httpx.Response:

@@ -61,11 +61,14 @@ async def trial(
 
 async def verdict_on(conninfo: str, load: Load, follower: Follower | None, checkpoints: Path | None = None) -> Figures:
     """The verdict on a load that has ended, from the log alone."""
-    rows = await read_log(conninfo)
+    rows, seen = await read_log(conninfo), None
     if follower is not None and rows:
         await follower.come_to(rows[-1].position)
-        rows = await read_log(conninfo)
-    figures = judge(load.notebook.attempts, rows, follower.seen if follower is not None else None)
+        # What it has seen by now must be in the log that is read after it. All that was asked is settled: what comes
+        # later still is the sweeper's, and of no account here.
+        seen, end = list(follower.seen), max(rows[-1].position, follower.position)
+        rows = [row for row in await read_log(conninfo) if row.position <= end]
+    figures = judge(load.notebook.attempts, rows, seen)
     figures.wrong += await projections_differ(conninfo)
     figures.wrong += await proofs_broken(conninfo, checkpoints)
     return figures
