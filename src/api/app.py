@@ -14,11 +14,16 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse
 from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import entries, explanations, health, lists, overview, reading, totals
 from api.checkpoints import Checkpoints
+from api.dashboard import portal_sessions
+from api.dashboard.app import dashboard
+from api.dashboard.options import options_of
+from api.dashboard.visitors import ROOT
 from api.door import Door, as_problem, problem_reply
 from api.follower import Follower
 from api.garbage import settle_garbage
@@ -65,6 +70,7 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
         follower,
         Checkpoints(settings),
         PrivilegeWatch(),
+        options_of(settings),
         processes,
     )
     sweeper = Sweeper(ledger, conninfo, settings.sweep_interval_seconds, settings.sweep_rate)
@@ -87,12 +93,14 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
 
     app = FastAPIOffline(title="Credit ledger", version="1", lifespan=lifespan, redoc_url=None, redirect_slashes=False)
     app.state.wiring = wiring
-    for part in (reading, explanations, health, entries, totals, lists, overview):
+    for part in (reading, explanations, health, entries, totals, lists, overview, portal_sessions):
         app.include_router(part.router)
     app.include_router(streams_router)
     for operation in OPERATIONS.values():
         _add_command_route(app, wiring.door, operation)
     _add_batch_route(app, wiring.door)
+    app.mount(ROOT, dashboard(wiring), name="dashboard")
+    app.add_route(ROOT, lambda _: RedirectResponse(f"{ROOT}/", 303), include_in_schema=False)
     _add_problem_handlers(app)
     describe(app)
     return Front(app, wiring.door)

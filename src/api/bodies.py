@@ -206,3 +206,28 @@ class ReasonBody(Body):
     """Why."""
 
     reason: Text | None = None
+
+
+SHORTEST_SESSION, DEFAULT_SESSION, LONGEST_SESSION = 60, 3_600, 86_400
+"""Seconds that a person's session of the dashboard lasts."""
+
+
+def _web_address(value: str) -> str:
+    if not value.lower().startswith(("https://", "http://")):
+        raise ValueError("must be a web address that begins with https:// or http://")
+    return value
+
+
+WebAddress = Annotated[
+    str, StringConstraints(max_length=2_000, pattern=r"^[^\s\x00-\x1f\x7f]+$"), AfterValidator(_web_address)
+]
+
+
+class PortalSessionBody(Body):
+    """A one-time link to the dashboard for the holder of an account."""
+
+    account_id: Id
+    expires_in_seconds: int = Field(
+        DEFAULT_SESSION, ge=SHORTEST_SESSION, le=LONGEST_SESSION, description="how long the session lasts"
+    )
+    return_url: WebAddress | None = Field(None, description="where the page links back to")

@@ -23,7 +23,7 @@ from api.rates import Rate
 from ledger.queries import queries
 from ledger.store.log import EventLog
 
-SCOPES = ("ledger:write", "ledger:read", "audit:read", "admin")
+SCOPES = ("ledger:write", "ledger:read", "audit:read", "portal:write", "admin")
 REFRESH = 1.0
 _TOUCH_EVERY = 30
 _UNKNOWN_PER_SECOND = 20
@@ -151,13 +151,18 @@ class KeyRing:
         digest = _digest(authorization)
         if digest is None:
             raise Problem("unauthenticated", "Send an API key as 'Authorization: Bearer <key>'.")
-        key = self._keys.get(digest) or await self._find(digest)
-        if key is None or not key.usable(self._clock()):
+        key = await self.by_digest(digest)
+        if key is None:
             raise Problem("unauthenticated", "The API key is unknown, expired or revoked.")
         self._used.add(key.prefix)
         if self._rate_limit:
             self._count(key)
         return key
+
+    async def by_digest(self, digest: bytes) -> ApiKey | None:
+        """The key of a SHA-256, if it can be used now. Raises Problem: rate_limited or unavailable."""
+        key = self._keys.get(digest) or await self._find(digest)
+        return key if key is not None and key.usable(self._clock()) else None
 
     def still_allows(self, authorization: bytes | None, scope: str) -> bool:
         """Whether a header that was good once is good now, as far as this process knows; no request is counted."""

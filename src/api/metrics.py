@@ -15,6 +15,7 @@ COMMANDS = Counter(
     "credit_ledger_commands", "Requests for commands, by operation and HTTP status", ["operation", "status"]
 )
 REFUSALS = Counter("credit_ledger_refusals", "Refused commands, by code", ["code"])
+SIGN_INS = Counter("credit_ledger_sign_ins", "Ways into the dashboard that were tried", ["by", "outcome"])
 SWEPT = Counter("credit_ledger_swept", "Expiries and hold expiries that the sweeper recorded")
 WAITING = Gauge("credit_ledger_commands_waiting", "Commands that wait for their commit", multiprocess_mode="livesum")
 CACHED = Gauge("credit_ledger_cached_accounts", "Account states in memory", multiprocess_mode="livesum")
@@ -61,6 +62,11 @@ def count_command(operation: str, status: int) -> None:
 def count_refusal(code: str) -> None:
     """One more refused command."""
     REFUSALS.labels(code).inc()
+
+
+def count_sign_in(by: str, outcome: str) -> None:
+    """One more who came to the dashboard `by` a link or a key: `done` or `refused`."""
+    SIGN_INS.labels(by, outcome).inc()
 
 
 def show_checkpoints(size: int, signed_at: datetime | None, problem: str | None, now: datetime) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from api.bodies import ONE_LINE, SEGMENT
+from api.bodies import ONE_LINE, SEGMENT, PortalSessionBody
 from api.operations import OPERATIONS, Operation
 from api.requests import MAX_BATCH, MAX_KEY
 from api.schemas import ANSWERS, BatchResults, ProblemShape
@@ -194,7 +194,7 @@ def describe(app: FastAPI) -> None:
 def _complete(document: dict[str, Any]) -> None:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     models: list[type[BaseModel]] = [operation.body for operation in OPERATIONS.values()]
-    models += [*ANSWERS.values(), BatchResults, ProblemShape]
+    models += [PortalSessionBody, *ANSWERS.values(), BatchResults, ProblemShape]
     for model in models:
         schema = model.model_json_schema(ref_template=_SCHEMAS + "{model}")
         schemas |= schema.pop("$defs", {})

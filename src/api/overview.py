@@ -9,9 +9,10 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.answers import balance_fields
 from api.entries import last_deduction, last_entries
-from api.questions import PROBLEMS, AccountId, Visible, Zone, as_of, json_response, reader_of, snapshot, today
+from api.questions import PROBLEMS, AccountId, Visible, Zone, as_of, json_response, reader_of, wiring_of
 from api.texts import with_descriptions
 from api.view_schemas import SummaryAnswer
+from api.wiring import Wiring
 from ledger.errors import AccountNotFound
 from ledger.lots import Lots
 from ledger.service import AccountAt
@@ -38,9 +39,15 @@ class _Summary(Visible):
 )
 async def summary(request: Request, account_id: AccountId, query: Annotated[_Summary, Query()]) -> Response:
     """The balance is from the truth and never stale; the rest is as of `as_of_position`. Scope `ledger:read`."""
-    ledger = await reader_of(request)
-    day, tz = today(request, ZoneInfo(query.tz)), ZoneInfo(query.tz)
-    async with snapshot(request, query, HISTORY, ROLLUPS) as moment:
+    await reader_of(request)
+    return json_response(await summary_of(wiring_of(request), account_id, ZoneInfo(query.tz), query.min_position))
+
+
+async def summary_of(wiring: Wiring, account_id: str, tz: ZoneInfo, min_position: int = 0) -> dict[str, Any]:
+    """What is answered. Raises AccountNotFound, NotYetVisible and NotBuilt."""
+    ledger = wiring.ledger
+    day = ledger.clock().astimezone(tz).date()
+    async with wiring.views.snapshot(HISTORY, ROLLUPS, at_least=min_position) as moment:
         used = await totals(moment, account_id, _spans(day, tz))
         deduction = await last_deduction(moment, account_id)
         entries = await last_entries(moment, account_id, LAST_ENTRIES)
@@ -49,19 +56,17 @@ async def summary(request: Request, account_id: AccountId, query: Annotated[_Sum
         raise AccountNotFound(account_id)
     entries = await with_descriptions(ledger, account_id, entries)
     deductions = await with_descriptions(ledger, account_id, [deduction] if deduction else [])
-    return json_response(
-        as_of(
-            moment,
-            account_id=account_id,
-            tz=query.tz,
-            standing=found.account.standing,
-            balance=_balance(found),
-            last_deduction=deductions[0] if deductions else None,
-            usage={name: _use(total) for name, total in zip(("today", "this_week", "this_month"), used, strict=False)},
-            average_cost_per_task=_average(used[2]),
-            last_seven_days=[{"date": one, **_use(total)} for one, total in zip(_series(day), used[3:], strict=True)],
-            last_entries=entries,
-        )
+    return as_of(
+        moment,
+        account_id=account_id,
+        tz=tz.key,
+        standing=found.account.standing,
+        balance=_balance(found),
+        last_deduction=deductions[0] if deductions else None,
+        usage={name: _use(total) for name, total in zip(("today", "this_week", "this_month"), used, strict=False)},
+        average_cost_per_task=_average(used[2]),
+        last_seven_days=[{"date": one, **_use(total)} for one, total in zip(_series(day), used[3:], strict=True)],
+        last_entries=entries,
     )
 
 

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import orjson
 from fastapi import Path, Request, Response
@@ -152,8 +151,3 @@ def check_order(first: Any, last: Any, *, field: str = "to") -> None:
             f"Not valid: {field}.",
             errors=[{"field": field, "message": "must not be before `from`"}],
         )
-
-
-def today(request: Request, tz: ZoneInfo) -> date:
-    """The date that it is in a zone."""
-    return now_of(request).astimezone(tz).date()

@@ -8,6 +8,7 @@ one line that names the variable; a secret never appears in that line, nor in th
 import json
 import os
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +26,7 @@ TEST_PREFIX = "CREDIT_LEDGER_TEST_"
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 LogLevel = Literal["debug", "info", "warning", "error"]
+_WEB = r"^https?://[^\s/]+(/[^\s]*)?$"
 
 
 class WrongSetting(Exception):
@@ -93,6 +95,31 @@ class Settings(BaseSettings):
         10_000, ge=1, le=1_000_000_000, description="new events after which a checkpoint comes sooner"
     )
     log_level: LogLevel = Field("info", description="the least severe message that is logged")
+    public_url: str | None = Field(
+        None,
+        pattern=_WEB,
+        max_length=2_000,
+        description="where people reach the dashboard, such as https://credits.example; "
+        "without it, portal links begin with the address that they were asked for at",
+    )
+    billing_url: str | None = Field(
+        None,
+        pattern=_WEB,
+        max_length=2_000,
+        description="the product's own page of plans and top-ups, which the dashboard links to",
+    )
+    low_credits: int = Field(
+        50, ge=0, le=MAX_AMOUNT, description="available credits at which a person is told that little is left"
+    )
+    credit_price: Decimal | None = Field(
+        None,
+        ge=0,
+        le=1_000_000,
+        max_digits=18,
+        decimal_places=12,
+        description="what one credit is worth, such as 0.002, for the estimated value on the dashboard",
+    )
+    currency: str = Field("USD", pattern="^[A-Z]{3}$", description="the currency of that price, as ISO 4217 has it")
 
     @property
     def checkpoints(self) -> Path:

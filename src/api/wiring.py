@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from api.checkpoints import Checkpoints
+from api.dashboard.options import Options
 from api.door import Door
 from api.follower import Follower
 from api.keys import KeyRing
@@ -25,5 +26,7 @@ class Wiring:
     follower: Follower
     checkpoints: Checkpoints
     privileges: PrivilegeWatch
+    options: Options
+    """What the dashboard goes by."""
     processes: bool
     """Whether several worker processes serve together."""

@@ -1,0 +1,99 @@
+"""The dashboard as an application of its own, below one address: its pages, and what it says when something fails."""
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from api.dashboard import doors, overview
+from api.dashboard.forms import form_secret
+from api.dashboard.frame import STATIC, page, static_file
+from api.dashboard.moves import moves
+from api.dashboard.protection import Protected
+from api.dashboard.visitors import ROOT, NotSignedIn, visitor_of
+from api.door import as_problem
+from api.problems import Problem
+from api.wiring import Wiring
+from ledger.errors import Refusal
+from ledger.lifeline import LOST
+from projections.views import NotBuilt, NotYetVisible
+
+_ACCOUNT = "/accounts/{account_id}"
+
+
+def dashboard(wiring: Wiring) -> ASGIApp:
+    """The application, for one process of the service."""
+    routes = [
+        Route("/", home),
+        Route("/static/{digest}/{name}", static),
+        Route("/come-in/{token}", doors.come_in),
+        Route("/sign-in", doors.sign_in_page),
+        Route("/sign-in", doors.sign_in, methods=["POST"]),
+        Route("/sign-out", doors.sign_out, methods=["POST"]),
+        Route(_ACCOUNT, overview.overview),
+        Route(f"{_ACCOUNT}/moves", moves),
+    ]
+    expected = dict.fromkeys((Problem, Refusal, NotYetVisible, NotBuilt, *LOST, Exception), _on_anything)
+    app = Starlette(
+        routes=routes,
+        exception_handlers={NotSignedIn: _not_signed_in, HTTPException: _on_http, **expected},
+    )
+    app.router.redirect_slashes = False
+    app.state.wiring = wiring
+    return Protected(app)
+
+
+async def home(request: Request) -> Response:
+    """Where a visitor begins."""
+    return RedirectResponse((await visitor_of(request)).home, 303)
+
+
+async def static(request: Request) -> Response:
+    """A file that pages link to; its address changes with it, so it can be kept."""
+    media_type = STATIC.get(request.path_params["name"])
+    if media_type is None:
+        raise HTTPException(404)
+    headers = {"cache-control": "public, max-age=31536000, immutable"}
+    return Response(static_file(request.path_params["name"]), headers=headers, media_type=media_type)
+
+
+async def _not_signed_in(request: Request, error: Exception) -> Response:
+    """Somebody whose session is over is told so, and where they came from; others may be operators."""
+    assert isinstance(error, NotSignedIn)
+    if request.method == "GET" and not error.over:
+        return RedirectResponse(f"{ROOT}/sign-in", 303)
+    return await page(request, "session_over.html", status=401, return_url=error.return_url)
+
+
+_TITLES = {
+    400: "That request cannot be read",
+    403: "That is not yours to do",
+    404: "There is nothing here",
+    405: "That cannot be done here",
+    413: "That is too much at once",
+    415: "That request cannot be read",
+    429: "One moment, please",
+    503: "Back in a moment",
+}
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    detail = error.detail if error.status_code not in (404, 405) else ""
+    return await _wrong(request, error.status_code, detail)
+
+
+async def _on_anything(request: Request, error: Exception) -> Response:
+    problem = as_problem(error)
+    response = await _wrong(request, problem.status, problem.detail)
+    if problem.retry_after is not None:
+        response.headers["retry-after"] = str(problem.retry_after)
+    return response
+
+
+async def _wrong(request: Request, status: int, detail: str) -> Response:
+    form_secret(request)
+    title = _TITLES.get(status, "Something went wrong" if status >= 500 else "That cannot be done")
+    return await page(request, "wrong.html", status=status, title=title, detail=detail)

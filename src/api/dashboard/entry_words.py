@@ -1,0 +1,41 @@
+"""What an entry of the history says to its holder: what happened, in words, with the amount that goes with it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_TITLES = {
+    "deduction": "Used",
+    "capture": "Used from a hold",
+    "reversal": "Given back",
+    "expiry": "Expired",
+    "void": "Cancelled",
+}
+_GRANTED = {
+    "signup": "Welcome credits",
+    "subscription": "Subscription credits",
+    "topup": "Top-up",
+    "promotion": "Promotional credits",
+    "adjustment": "Adjustment",
+}
+
+
+def title_of(entry: Mapping[str, Any]) -> str:
+    """What happened, in a word or two."""
+    if entry["type"] == "grant":
+        return _GRANTED[entry["source"]]
+    return _TITLES[entry["type"]]
+
+
+def about(entry: Mapping[str, Any]) -> str:
+    """What it was for: the caller's words, else the model or the task; an empty text when nothing was said."""
+    usage = entry["usage"] or {}
+    said = entry["description"] or usage.get("model") or entry["task_id"] or entry["transaction_id"]
+    return str(said or "")
+
+
+def origin(entry: Mapping[str, Any]) -> str:
+    """Where it came from, beside what it was for: project, model, member."""
+    usage = entry["usage"] or {}
+    said = about(entry)
+    parts = [usage.get(name) for name in ("project", "model", "member")]
+    return " \N{MIDDLE DOT} ".join(str(part) for part in parts if part and part != said)

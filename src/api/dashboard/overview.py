@@ -1,0 +1,80 @@
+"""The overview: what a person has, what became of it lately, and for how long it will do."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.dashboard import entry_words
+from api.dashboard.frame import at_least, page, reader_of
+from api.dashboard.visitors import account_seen
+from api.overview import SERIES_DAYS, summary_of
+from api.questions import wiring_of
+
+SOON = timedelta(days=7)
+"""Credits that expire sooner are worth a warning."""
+LATE = timedelta(seconds=5)
+"""How long the projections may take before a page says that they are behind."""
+FAR = timedelta(days=365)
+"""A year ahead nobody can tell."""
+
+
+class Expiring(NamedTuple):
+    """Credits that lapse within SOON, and the first moment at which some do."""
+
+    credits: int
+    first: datetime
+
+
+async def overview(request: Request) -> Response:
+    """The first page of an account."""
+    _, account_id = await account_seen(request)
+    wiring, reader = wiring_of(request), reader_of(request)
+    summary = await summary_of(wiring, account_id, reader.zone, at_least(request))
+    balance = summary["balance"]
+    return await page(
+        request,
+        "overview.html",
+        account_id=account_id,
+        summary=summary,
+        balance=balance,
+        expiring=expiring_soon(balance["expiries"], reader.now),
+        runs_out=runs_out(balance["available"], summary["last_seven_days"], reader.now),
+        pace=pace(summary["last_seven_days"]),
+        average=summary["average_cost_per_task"]["average"] and Decimal(summary["average_cost_per_task"]["average"]),
+        week=None,
+        low=balance["available"] <= wiring.options.low_credits,
+        words=entry_words,
+        stale_since=stale_since(summary, reader.now),
+    )
+
+
+def expiring_soon(expiries: Sequence[Mapping[str, Any]], now: datetime) -> Expiring | None:
+    """What lapses within a week, together."""
+    soon = [part for part in expiries if part["expires_at"] <= now + SOON and part["credits"]]
+    return Expiring(sum(part["credits"] for part in soon), soon[0]["expires_at"]) if soon else None
+
+
+def pace(days: Sequence[Mapping[str, Any]]) -> int:
+    """Credits that some days took, less what was given back."""
+    return sum(day["deducted"] - day["reversed"] for day in days)
+
+
+def runs_out(available: int, days: Sequence[Mapping[str, Any]], now: datetime) -> datetime | None:
+    """When nothing is left if it goes on as in the last seven days; None when nothing was used, or too far off."""
+    used = pace(days)
+    if used <= 0:
+        return None
+    left = timedelta(days=SERIES_DAYS) * (available / used) if available < used * 1_000 else FAR
+    return now + left if left < FAR else None
+
+
+def stale_since(summary: Mapping[str, Any], now: datetime) -> datetime | None:
+    """Until when the page knows everything, if that was a while ago and something has happened since."""
+    as_of: datetime | None = summary["as_of"]
+    if as_of is None or summary["balance"]["position"] <= summary["as_of_position"] or now - as_of < LATE:
+        return None
+    return as_of

@@ -1,0 +1,72 @@
+"""The way in for people: a product's back end asks for a one-time link, and sends its user there."""
+
+from datetime import datetime, timedelta
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field, ValidationError
+
+from api.bodies import PortalSessionBody
+from api.dashboard.visitors import ROOT, sessions_of
+from api.problems import from_pydantic
+from api.questions import authorized, json_response, known_account, problems, wiring_of
+from api.requests import MAX_BODY, headers_of, read_body, read_json
+from api.schemas import Shape
+
+router = APIRouter(tags=["dashboard"])
+
+
+class PortalSessionAnswer(Shape):
+    """A one-time link. Send the person there at once."""
+
+    url: str = Field(description="opens once; whoever opens it has the session, so show it to nobody else")
+    account_id: str
+    return_url: str | None
+    link_expires_at: datetime = Field(description="from then on the link opens nothing")
+    expires_at: datetime = Field(description="when the session ends")
+
+
+@router.post(
+    "/v1/portal_sessions",
+    status_code=201,
+    response_model=PortalSessionAnswer,
+    responses=problems(400, 401, 403, 404, 413, 415, 422, 429, 500, 503),
+    summary="Make a one-time link to the dashboard for the holder of an account",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/PortalSessionBody"}}},
+        }
+    },
+)
+async def portal_session(request: Request) -> Response:
+    """Nothing is recorded in the ledger, and no idempotency key is needed: each request makes another link.
+
+    Scope `portal:write`.
+    """
+    await authorized(request, "portal:write")
+    try:
+        raw = await read_body(headers_of(request.scope), request.receive, MAX_BODY)
+        body = PortalSessionBody.model_validate(read_json(raw))
+    except ValidationError as error:
+        raise from_pydantic(error.errors(include_url=False)) from None
+    await known_account(request, body.account_id)
+    lasts = timedelta(seconds=body.expires_in_seconds)
+    link = await sessions_of(request).make_link(body.account_id, lasts, body.return_url)
+    answer = {
+        "url": f"{base_of(request)}{come_in_path(link.token)}",
+        "account_id": body.account_id,
+        "return_url": body.return_url,
+        "link_expires_at": link.expires_at,
+        "expires_at": link.session_expires_at,
+    }
+    return json_response(answer, 201, {"cache-control": "no-store"})
+
+
+def come_in_path(token: str) -> str:
+    """The address of a one-time link."""
+    return f"{ROOT}/come-in/{token}"
+
+
+def base_of(request: Request) -> str:
+    """Where people reach the dashboard: a setting, or else where the request came to."""
+    return wiring_of(request).options.public_url or str(request.base_url).rstrip("/")

@@ -1,0 +1,59 @@
+"""What every answer of the dashboard tells the browser not to do: run, load, frame or remember what is not ours."""
+
+import secrets
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'nonce-{nonce}'",
+        "style-src 'nonce-{nonce}'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",  # not less: forms are to say where they come from
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
+}
+
+
+class Protected:
+    """An application whose answers carry these headers. Its pages find their nonce in `request.state.nonce`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        nonce = secrets.token_urlsafe(16)
+        scope["state"] = {**scope.get("state", {}), "nonce": nonce}
+        answered = False
+
+        async def protecting(message: Message) -> None:
+            nonlocal answered
+            if message["type"] == "http.response.start":
+                _protect(MutableHeaders(scope=message), nonce)
+            await send(message)
+            answered = message["type"] == "http.response.body" and not message.get("more_body")
+
+        try:
+            await self._app(scope, receive, protecting)
+        except Exception:
+            if not answered:  # the framework raises once more what it has answered; that is in the log already
+                raise
+
+
+def _protect(headers: MutableHeaders, nonce: str) -> None:
+    headers["content-security-policy"] = _POLICY.format(nonce=nonce)
+    headers.setdefault("cache-control", "no-store")
+    for name, value in _HEADERS.items():
+        headers[name] = value

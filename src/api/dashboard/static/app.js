@@ -1,0 +1,164 @@
+// What makes open pages move and go without a flash. Every page works without it: links, forms, whole pages.
+//
+// The page is its own fragment: to be up to date it is fetched again, and those of its parts ([data-part]) are put
+// in place that are not the same any more. What has the focus or is open stays so.
+
+const main = document.getElementById("main");
+const announcer = document.getElementById("announcer");
+const POLL = 15_000, POLL_LONGEST = 120_000, CLOCK = 60_000, TOGETHER = 250;
+
+// The reader's time zone, which a browser tells to nobody but a script.
+function tellZone() {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (!zone || document.cookie.split("; ").includes(`credit_ledger_zone=${zone}`)) return false;
+  document.cookie = `credit_ledger_zone=${zone}; path=/dashboard; max-age=31536000; samesite=lax`;
+  return !new URLSearchParams(location.search).has("tz");
+}
+
+let position = 0, running = null, again = false;
+
+// One at a time: whatever comes meanwhile is one more turn after it.
+async function refresh() {
+  if (running) { again = true; return running; }
+  running = show(location.href, { "x-position": String(position) }).finally(() => { running = null; });
+  const done = await running;
+  if (again) { again = false; return refresh(); }
+  return done;
+}
+
+async function show(address, headers = {}) {
+  const answer = await fetch(address, { headers, credentials: "same-origin" });
+  if (answer.status === 401 || answer.redirected && new URL(answer.url).pathname.endsWith("/sign-in")) {
+    location.reload(); // the page of the session that is over says what to do
+    return false;
+  }
+  if (!answer.ok) throw new Error(String(answer.status));
+  take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+  return true;
+}
+
+function take(fresh) {
+  document.title = fresh.title;
+  for (const part of document.querySelectorAll("[data-part]")) {
+    const other = fresh.querySelector(`[data-part="${part.dataset.part}"]`);
+    if (!other || other.innerHTML === part.dataset.shown) continue;
+    const isFirst = part.dataset.shown === undefined && other.innerHTML === part.innerHTML;
+    part.dataset.shown = other.innerHTML;
+    if (isFirst || part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea")) continue;
+    replace(part, other);
+    say(part, other);
+  }
+}
+
+function replace(part, other) {
+  const open = [...part.querySelectorAll("details[open]")].map((one) => place(part, one));
+  const focused = part.contains(document.activeElement) ? place(part, document.activeElement) : null;
+  part.replaceChildren(...other.childNodes);
+  for (const where of open) at(part, where)?.setAttribute("open", "");
+  if (focused) at(part, focused)?.focus({ preventScroll: true });
+}
+
+const place = (part, one) => [one.tagName, [...part.getElementsByTagName(one.tagName)].indexOf(one)];
+const at = (part, [name, index]) => part.getElementsByTagName(name)[index];
+
+function say(part, other) {
+  const said = other.dataset.say;
+  if (said && said !== part.dataset.say) announcer.textContent = said;
+  if (said) part.dataset.say = said;
+}
+
+// Moves: told of events while somebody looks; asking now and then where that cannot be had.
+let source = null, timer = 0, pause = POLL, soon = 0;
+
+function hear(event) {
+  position = Math.max(position, JSON.parse(event.data).position);
+  clearTimeout(soon);
+  soon = setTimeout(() => refresh().catch(() => {}), TOGETHER);
+}
+
+function listen() {
+  stop();
+  if (document.hidden) return;
+  if (main.dataset.moves && "EventSource" in window) {
+    source = new EventSource(main.dataset.moves);
+    for (const name of main.dataset.events.split(" ")) source.addEventListener(name, hear);
+    source.onerror = () => { if (source.readyState === EventSource.CLOSED) poll(); };
+    source.onopen = () => { pause = POLL; clearTimeout(timer); timer = setTimeout(tick, CLOCK); };
+  } else if (main.dataset.moves || main.dataset.poll) {
+    poll();
+  }
+}
+
+function poll() {
+  clearTimeout(timer);
+  timer = setTimeout(tick, pause);
+}
+
+// "3 minutes ago" grows old as well.
+async function tick() {
+  try {
+    await refresh();
+    pause = POLL;
+  } catch {
+    pause = Math.min(2 * pause, POLL_LONGEST);
+  }
+  if (source?.readyState === EventSource.OPEN) timer = setTimeout(tick, CLOCK);
+  else poll();
+}
+
+function stop() {
+  source?.close();
+  source = null;
+  clearTimeout(timer);
+  clearTimeout(soon);
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return stop();
+  refresh().catch(() => {});
+  listen();
+});
+addEventListener("pagehide", stop);
+addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
+
+// Links and filters of the same page change it in place, and the address with it.
+async function go(address) {
+  main.setAttribute("aria-busy", "true");
+  try {
+    await show(address);
+    history.pushState(null, "", address);
+  } catch {
+    location.assign(address);
+  } finally {
+    main.removeAttribute("aria-busy");
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-swap]");
+  if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  go(link.href);
+});
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.matches("form[data-swap]")) return;
+  event.preventDefault();
+  document.activeElement?.blur();
+  const given = [...new FormData(form)].filter(([, value]) => value !== "");
+  go(`${form.action.split("?")[0]}?${new URLSearchParams(given)}`);
+});
+
+document.addEventListener("change", (event) => {
+  if (event.target.matches("form[data-swap] select")) event.target.form.requestSubmit();
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") for (const one of document.querySelectorAll("details.total[open]")) one.removeAttribute("open");
+});
+
+addEventListener("popstate", () => show(location.href).catch(() => location.reload()));
+
+if (tellZone()) refresh().catch(() => {});
+listen();
