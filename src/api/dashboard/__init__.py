@@ -1,0 +1,1 @@
+"""The dashboard: pages for people and operators, rendered here, over the same questions and commands as the API."""
