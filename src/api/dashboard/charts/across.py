@@ -25,7 +25,7 @@ THICK = 14
 """Of the bar of shares, in pixels."""
 PITCH, TEXT, BEGIN, THIN = 46, 13, 21, 10
 """Pixels from bar to bar; in each, down to the line of text and to the bar, and how thick that is."""
-ROOM, LETTER = 280, 7
+ROOM, LETTER = 280, 8
 """Pixels of a line of text on a phone, and of a letter in it."""
 FEWEST_LETTERS, MOST_LETTERS = 8, 32
 
@@ -51,17 +51,17 @@ def shares(
         title=title,
         description=described,
         svg=picture("across", name, title, described, height, _shared(name, keys, values, empty)),
-        legend=keys,
+        legend=keys if any(values) else (),
         table=_shares_table(head, series, values, parts, unit, number),
     )
 
 
 def _told(series: Sequence[Series], values: Sequence[int], parts: Sequence[str], number: Number, unit: str) -> str:
     if not any(values):
-        return f"There are no {unit} to show."
+        return f"There are no {whole(unit)} to show."
     told = zip(series, values, parts, strict=True)
     each = "; ".join(f"{whole(one.name)} {number(value)} ({part})" for one, value, part in told)
-    return f"The sum of {unit} is {number(sum(values))}. {each}."
+    return f"The sum of {whole(unit)} is {number(sum(values))}. {each}."
 
 
 def _shared(name: str, keys: Sequence[Key], values: Sequence[int], empty: str) -> Iterator[Stroke]:
@@ -135,7 +135,7 @@ def _barred(name: str, series: Sequence[Series], rows: Sequence[Bar], number: Nu
 def _lettered(row: Bar, y: int, number: Number) -> Iterator[Stroke]:
     """The label as far as its total leaves room."""
     total = number(sum(row.values))
-    room = ROOM // LETTER - cells(total) - 2
+    room = ROOM // LETTER - int(cells(total)) - 2
     yield words("name", 0, y * PIXEL, "start", shortened(row.label, min(max(room, FEWEST_LETTERS), MOST_LETTERS)))
     yield words("value", FULL, y * PIXEL, "end", total)
 

@@ -77,10 +77,11 @@ def table(head: str, series: Sequence[Series], rows: Iterable[tuple[str, Sequenc
 
 
 def legend(series: Sequence[Series], rows: Iterable[Sequence[int]], number: Number) -> tuple[Key, ...]:
-    """What each colour means and adds up to; nothing where there is only one."""
-    if len(series) < 2:
+    """What each colour means and adds up to; nothing where there is only one, or nothing to see."""
+    sums = totals(series, rows)
+    if len(series) < 2 or not any(sums):
         return ()
-    return tuple(Key(*one, number(total)) for one, total in zip(series, totals(series, rows), strict=True))
+    return tuple(Key(*one, number(total)) for one, total in zip(series, sums, strict=True))
 
 
 def totals(series: Sequence[Series], rows: Iterable[Sequence[int]]) -> list[int]:

@@ -22,6 +22,7 @@ Stroke = NewType("Stroke", str)
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
+_WIDE = frozenset("MWmw@%")
 _JOINERS = "\u200d\ufe0e\ufe0f"
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 _ANCHORS = {
@@ -52,7 +53,9 @@ def box(css: str, x: int, y: int, width: int, height: int, title: str | None = N
 
 def words(css: str, x: int, y: int, anchor: str, text: str) -> Stroke:
     """A line of text; `before` a place is on its left, and as high as it."""
-    return Stroke(f'<text class="{css}" x="{across(x)}" y="{upright(y)}"{_ANCHORS[anchor]}>{escape(text)}</text>')
+    return Stroke(
+        f'<text class="{css}" x="{across(x)}" y="{upright(y)}"{_ANCHORS[anchor]}>{escape(_plain(text))}</text>'
+    )
 
 
 def line(css: str, y: int) -> Stroke:
@@ -109,6 +112,6 @@ def shortened(text: str, most: int) -> str:
     return kept.rstrip(_JOINERS + " ") + _ELLIPSIS
 
 
-def cells(text: str) -> int:
-    """How wide a text is, in letters: Chinese letters and pictures take two."""
-    return sum(2 if east_asian_width(sign) in "WF" else 1 for sign in text)
+def cells(text: str) -> float:
+    """How wide a text is, in small letters: capitals are wider, Chinese letters and pictures take two."""
+    return sum(2 if sign in _WIDE or east_asian_width(sign) in "WF" else 1.25 if sign.isupper() else 1 for sign in text)

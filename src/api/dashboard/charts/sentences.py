@@ -10,8 +10,8 @@ def extremes(rows: Sequence[tuple[str, Sequence[int]]], number: Number, unit: st
     """The sum of all, the most and the least, and where they are: the first of several that are equal."""
     together = [(sum(values), label) for label, values in rows]
     if not any(total for total, _ in together):
-        return f"There are no {unit} to show."
-    said = f"The sum of {unit} is {number(sum(total for total, _ in together))}."
+        return f"There are no {whole(unit)} to show."
+    said = f"The sum of {whole(unit)} is {number(sum(total for total, _ in together))}."
     if len(together) == 1:
         return said
     most = max(together, key=lambda row: row[0])

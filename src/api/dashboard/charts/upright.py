@@ -24,10 +24,12 @@ LETTER = 6.2
 """Pixels of a letter at 11 pixels of font, on average."""
 AIR = 8
 """Pixels between labels, at least."""
+OVER_LEFT, OVER_RIGHT = 36, 8
+"""Pixels by which a label may reach over the edge: on the left is the room of the axis."""
 NARROW, WIDE = 240, 520
 """Pixels that columns have on a phone, and where the minor labels begin to show: see `@container` in the stylesheet."""
 _FILLED = ((14, 62), (45, 72), (120, 84))
-"""Up to so many columns, so many percent of the width are theirs: many columns have no gaps."""
+"""Up to so many columns, so many percent of the width are theirs: more have no gaps, and are `dense`."""
 
 
 class Label(NamedTuple):
@@ -63,10 +65,11 @@ def columns(
     values = [point.values for point in points]
     described = " ".join((*_from_to(points), extremes(rows, number, unit), *sums(series, values, number)))
     drawn = _drawn(series, points, number, empty)
+    kind = "upright" if _filled(len(points)) < 100 else "upright dense"
     return Chart(
         title=title,
         description=described,
-        svg=picture("upright", name, title, described, HEIGHT, drawn),
+        svg=picture(kind, name, title, described, HEIGHT, drawn),
         legend=legend(series, values, number),
         table=table(head, series, rows, number),
     )
@@ -86,7 +89,7 @@ def _drawn(series: Sequence[Series], points: Sequence[Point], number: Number, em
     yield line("axis", BASE)
     yield from _labels(points)
     if not largest:
-        yield words("none", FULL // 2, TOP + DEEP // 2, "middle", empty)
+        yield words("none", FULL // 2, TOP + DEEP * 3 // 8 + 4 * PIXEL, "middle", empty)
 
 
 def _grid(scale: Axis, number: Number) -> Iterator[Stroke]:
@@ -111,9 +114,12 @@ class Slot(NamedTuple):
 def _slot(place: int, count: int) -> Slot:
     """A column never touches the next one, if only by a thousandth of a percent."""
     begin, end = FULL * place // count, FULL * (place + 1) // count
-    filled = next((percent for most, percent in _FILLED if count <= most), 100)
-    width = max(min((end - begin) * filled // 100, end - begin - 1, WIDEST), 1)
+    width = max(min((end - begin) * _filled(count) // 100, end - begin - 1, WIDEST), 1)
     return Slot(begin, end, begin + (end - begin - width) // 2, width)
+
+
+def _filled(count: int) -> int:
+    return next((percent for most, percent in _FILLED if count <= most), 100)
 
 
 def _of_point(series: Sequence[Series], point: Point, slot: Slot, scale: Axis, number: Number) -> Stroke:
@@ -152,14 +158,14 @@ def _labels(points: Sequence[Point]) -> Iterator[Stroke]:
 
 
 def _label(place: int, point: Point, count: int) -> Label:
-    """At the middle of its slot, unless it would reach over the edge of a phone."""
+    """Below the middle of its column, unless it would reach too far over the edge of a phone."""
     slot = _slot(place, count)
     text = shortened(point.label, LONGEST_LABEL)
     middle = Label((slot.begin + slot.end) // 2, "middle", text)
     left, right = middle.reach(NARROW)
-    if left < 0:
-        return Label(slot.begin, "start", text)
-    return middle if right <= NARROW else Label(slot.end, "end", text)
+    if left < -OVER_LEFT:
+        return Label(slot.x, "start", text)
+    return middle if right <= NARROW + OVER_RIGHT else Label(slot.x + slot.width, "end", text)
 
 
 def _stride(labels: Sequence[Label], least: int, width: int) -> int:
