@@ -212,14 +212,8 @@ SHORTEST_SESSION, DEFAULT_SESSION, LONGEST_SESSION = 60, 3_600, 86_400
 """Seconds that a person's session of the dashboard lasts."""
 
 
-def _web_address(value: str) -> str:
-    if not value.lower().startswith(("https://", "http://")):
-        raise ValueError("must be a web address that begins with https:// or http://")
-    return value
-
-
 WebAddress = Annotated[
-    str, StringConstraints(max_length=2_000, pattern=r"^[^\s\x00-\x1f\x7f]+$"), AfterValidator(_web_address)
+    str, StringConstraints(max_length=2_000, pattern=r"^https?://[^\s/\x00-\x20\x7f][^\s\x00-\x20\x7f]*$")
 ]
 
 

@@ -51,6 +51,7 @@ QUERIES = {
     "/metrics": {200},
 }
 COMMAND = {200, 201, 400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 500, 503}
+PORTAL = {201, 400, 401, 403, 404, 413, 415, 422, 429, 500, 503}
 BATCH = {200, 400, 401, 403, 409, 413, 415, 422, 429, 500, 503}
 
 
@@ -82,9 +83,8 @@ def test_all_that_is_served_is_in_the_document_and_the_other_way_round() -> None
     }
     documented = set(operations_of(DOCUMENT))
     assert served == documented
-    contract = (
-        {("post", path) for path in PATHS.values()} | {("post", "/v1/batch")} | {("get", path) for path in QUERIES}
-    )
+    commands = {("post", path) for path in (*PATHS.values(), "/v1/batch", "/v1/portal_sessions")}
+    contract = commands | {("get", path) for path in QUERIES}
     assert documented == contract
     unlisted = {route.path for route in all_routes(APP) if not getattr(route, "include_in_schema", False)}
     assert "/openapi.json" in unlisted
@@ -107,6 +107,8 @@ def test_every_route_says_how_it_can_fail() -> None:
             assert statuses == QUERIES[path], path
         elif path == "/v1/batch":
             assert statuses == BATCH
+        elif path == "/v1/portal_sessions":
+            assert statuses == PORTAL
         else:
             operation = next(name for name in OPERATIONS if PATHS[name] == path)
             expected = COMMAND | ({402} if operation in {"deduct", "hold", "capture"} else set())

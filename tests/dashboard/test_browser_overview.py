@@ -21,8 +21,8 @@ def used_account(service: Service) -> str:
     for n in range(12):
         usage = {"provider": "openai", "model": "gpt", "project": "website", "input_tokens": 10 * n}
         body = {"amount": 10 + n, "task_id": f"task-{n}", "description": f"Write page {n}", "usage": usage}
-        last = service.post(f"/v1/accounts/{account}/deductions", body)
-    service.get(f"/v1/accounts/{account}/summary", min_position=last.json()["position"]).raise_for_status()
+        position = service.post(f"/v1/accounts/{account}/deductions", body).json()["position"]
+        service.get(f"/v1/accounts/{account}/summary", min_position=position).raise_for_status()
     return account
 
 

@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError
 
 from api.bodies import PortalSessionBody
 from api.dashboard.visitors import ROOT, sessions_of
+from api.door import as_problem, problem_reply
 from api.problems import from_pydantic
 from api.questions import authorized, json_response, known_account, problems, wiring_of
 from api.requests import MAX_BODY, headers_of, read_body, read_json
@@ -43,6 +44,17 @@ async def portal_session(request: Request) -> Response:
 
     Scope `portal:write`.
     """
+    try:
+        response = await _answered(request)
+    except Exception as error:
+        reply = problem_reply(as_problem(error))
+        response = Response(reply.body, reply.status)
+        response.raw_headers += reply.headers
+    response.headers["x-request-id"] = wiring_of(request).door.next_request_id()
+    return response
+
+
+async def _answered(request: Request) -> Response:
     await authorized(request, "portal:write")
     try:
         raw = await read_body(headers_of(request.scope), request.receive, MAX_BODY)
