@@ -220,7 +220,7 @@ async def test_what_was_recorded_last_is_signed_when_the_service_stops(
     signer = Checkpointer(log, custody, lambda: True, seconds=3_600, events=1_000_000)
     add_events(database, 3)
     task = asyncio.create_task(signer.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not custody.folder.all():  # noqa: ASYNC110  # a file tells nobody that it is there
             await asyncio.sleep(0.01)
     add_events(database, 4)

@@ -45,7 +45,7 @@ def told(conninfo: str, where: Path, *words: str) -> Any:
     return json.loads(done.stdout)
 
 
-def eventually(condition: Callable[[], bool], patience: float = 30) -> None:
+def eventually(condition: Callable[[], bool], patience: float = 60) -> None:
     deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline
