@@ -269,14 +269,14 @@ async def test_a_thousand_listeners_cost_one_follower(server: TestServer, tmp_pa
         paths = [EVERYTHING, stream_of(account)] * 500
         ready = asyncio.Semaphore(0)
         listening = [asyncio.create_task(heard_by(service.port, path, ready, 3)) for path in paths]
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             for _ in paths:
                 await ready.acquire()
         assert listeners(service) == len(paths)
         assert connections(conninfo) < 20
         for n in range(3):
             assert Ask("deduct", account, {"amount": 1}).post(service, f"k{n}").status_code == 201
-        assert await asyncio.wait_for(asyncio.gather(*listening), 60) == [3] * len(paths)
+        assert await asyncio.wait_for(asyncio.gather(*listening), 240) == [3] * len(paths)
         assert connections(conninfo) < 20
         eventually(lambda: listeners(service) == 0)
 

@@ -33,7 +33,7 @@ def command(conninfo: str, where: Path, *words: str) -> subprocess.CompletedProc
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 
