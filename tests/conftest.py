@@ -8,12 +8,17 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 from ledger.service import Ledger
 from tests.postgres import TestServer, TestServers
 from tests.service import Service, running_service
 
 SERVERS = ["embedded", "machine"]
+
+# How long an example takes is the machine's affair, and no property of what is tested.
+settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 class Clock:

@@ -53,7 +53,7 @@ class Service:
             assert self.post(f"/v1/accounts/{account}/grants", body).status_code == 201
         return account
 
-    def wait_until_ready(self, patience: float = 30) -> None:
+    def wait_until_ready(self, patience: float = 120) -> None:
         """Wait for /readyz."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
@@ -102,7 +102,7 @@ def running_service(
         service.client.close()
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(30)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             raise

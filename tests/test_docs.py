@@ -87,7 +87,7 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
         proven = [_in_a_folder(block, environment, server_folder) for block in blocks("sh", PROOF)]
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(60)
+        process.wait(180)
     example = json.loads(blocks("json")[0])
     assert _without_times(answers[2]) == _without_times(example)
     assert answers[3]["total"] == example["balance"]["total"] == 900

@@ -88,7 +88,7 @@ def told_to_go_on(process: subprocess.Popen[str]) -> None:
     assert process.stdin is not None
     process.stdin.write("\n")
     process.stdin.close()
-    process.wait(60)
+    process.wait(180)
 
 
 def server_of(data_dir: Path) -> Server:
@@ -193,7 +193,7 @@ def test_ctrl_c_stops_the_service_first_and_then_the_database(data_dir: Path) ->
         # What a terminal does: the signal goes to the whole group, children included.
         os.killpg(process.pid, signal.SIGINT)
         assert said_by(process) == "answer 42"
-        assert process.wait(60) == 0
+        assert process.wait(180) == 0
     assert not runs(data_dir)
 
 
@@ -201,7 +201,7 @@ def test_ctrl_c_stops_the_service_first_and_then_the_database(data_dir: Path) ->
 def test_a_signal_that_ends_the_process_ends_the_server_too(data_dir: Path, number: int) -> None:
     with holding(data_dir) as process:
         process.send_signal(number)
-        assert process.wait(60) == 128 + number
+        assert process.wait(180) == 128 + number
     assert not runs(data_dir)
 
 
@@ -230,7 +230,7 @@ def test_a_recycled_process_id_is_not_taken_for_the_server(data_dir: Path) -> No
     with embedded_postgres(data_dir):
         pid_file = (data_dir / "postgres" / "postmaster.pid").read_text()
         owner = (data_dir / "postgres").stat()
-    with subprocess.Popen(["sleep", "60"], user=owner.st_uid) as stranger:
+    with subprocess.Popen(["sleep", "600"], user=owner.st_uid) as stranger:
         lines = [str(stranger.pid), *pid_file.splitlines()[1:]]
         (data_dir / "postgres" / "postmaster.pid").write_text("\n".join(lines) + "\n")
         with embedded_postgres(data_dir) as conninfo:
@@ -244,7 +244,7 @@ def test_a_killed_server_that_nobody_reaps_is_not_taken_for_a_live_one(data_dir:
         pid_file = (data_dir / "postgres" / "postmaster.pid").read_text()
         owner = (data_dir / "postgres").stat()
     with subprocess.Popen(["true"], user=owner.st_uid) as zombie:
-        time.sleep(0.1)  # ended, and not waited for
+        os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)  # ended, and not reaped
         lines = [str(zombie.pid), *pid_file.splitlines()[1:]]
         (data_dir / "postgres" / "postmaster.pid").write_text("\n".join(lines) + "\n")
         (data_dir / "postgres" / ".s.PGSQL.5432.lock").write_text("\n".join(lines) + "\n")

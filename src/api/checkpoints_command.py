@@ -173,11 +173,10 @@ async def _forsaken(ground: Ground, beyond: int, reason: str) -> Answer:
     with folder.locked(PATIENCE):
         async with ground.tree() as tree:
             holds = await holding(tree, folder, keys.trusted(), await tree.end())
-        given_up = [filed for filed in folder.all() if filed.size > beyond]
-        unfulfilled = [filed for filed in folder.all() if filed.size > holds]
-        if not unfulfilled:
+        given_up = [filed for filed in folder.all() if filed.size > holds]
+        if not given_up:
             raise Refused(f"the log fulfils all its checkpoints, to that of {holds:,} events: there is none to forsake")
-        if given_up != unfulfilled:
+        if beyond != holds:
             raise Refused(f"the newest checkpoint that the log fulfils has {holds:,} events: use --beyond {holds}")
         notice, place = keys.forsake(given_up, beyond, reason, datetime.now(UTC))
     text = f"{len(given_up):,} checkpoints beyond {beyond:,} events are forsaken; they are in {place}"

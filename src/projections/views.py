@@ -14,9 +14,9 @@ from typing import Any, LiteralString, NamedTuple
 import psycopg
 from psycopg import AsyncConnection, IsolationLevel
 from psycopg.rows import dict_row
-from psycopg_pool import AsyncConnectionPool
 
 from ledger.lifeline import LOST
+from ledger.pool import pool_of
 from projections.projection import Projection
 
 LONGEST_WAIT = 2.0
@@ -71,15 +71,7 @@ class Views:
     """Asks the projections over a pool of its own, so that screens and commands do not wait for each other."""
 
     def __init__(self, conninfo: str, *, size: int = 4) -> None:
-        self._pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
-            conninfo,
-            min_size=1,
-            max_size=size,
-            open=False,
-            timeout=5.0,
-            configure=_read_only,
-            check=AsyncConnectionPool.check_connection,
-        )
+        self._pool = pool_of(conninfo, size, configure=_read_only)
         self._waiting: dict[asyncio.Future[None], tuple[tuple[Projection, ...], int]] = {}
         self._look: asyncio.Task[None] | None = None
 

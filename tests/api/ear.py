@@ -90,7 +90,7 @@ def listening(
     *,
     last: int | None = None,
     key: str = ADMIN_KEY,
-    patience: float = 10,
+    patience: float = 60,
     **parameters: Any,
 ) -> Iterator[Ear]:
     """Listen until the block ends; what does not come within `patience` seconds does not come."""

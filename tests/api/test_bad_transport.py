@@ -76,7 +76,7 @@ def test_a_declared_size_is_refused_before_anything_is_read(service: Service, ac
 
 def connected(service: Service, path: str, *headers: str) -> "closing[socket.socket]":
     """A connection that has sent the head of a request."""
-    caller = socket.create_connection(("127.0.0.1", service.port), timeout=20)
+    caller = socket.create_connection(("127.0.0.1", service.port), timeout=60)
     lines = [f"POST {path} HTTP/1.1", "Host: ledger", f"Authorization: Bearer {ADMIN_KEY}", *headers, "", ""]
     caller.sendall("\r\n".join(lines).encode())
     return closing(caller)
@@ -136,7 +136,7 @@ def test_what_a_caller_asked_for_is_done_even_if_it_does_not_wait(service: Servi
     ],
 )
 def test_what_is_not_http_ends_the_connection_alone(service: Service, sent: bytes) -> None:
-    with closing(socket.create_connection(("127.0.0.1", service.port), timeout=20)) as caller:
+    with closing(socket.create_connection(("127.0.0.1", service.port), timeout=60)) as caller:
         try:
             caller.sendall(sent)
             caller.shutdown(socket.SHUT_WR)

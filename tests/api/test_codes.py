@@ -316,7 +316,7 @@ def lost_database(_: str, folder: Path) -> httpx.Response:
             assert service.get("/readyz").status_code == 503
             assert service.get("/healthz").status_code == 200
             embedded._start(own)
-            service.wait_until_ready(patience=5)  # it looks for the database all the while
+            service.wait_until_ready()  # it looks for the database all the while
             again = [Ask("deduct", account, {"amount": 1}).post(service, f"before-{n}") for n in range(5)]
             assert [(a.status_code, a.content) for a in again] == [(200, d.content) for d in done]
             assert Ask("deduct", account, {"amount": 1}).post(service, "lost").json()["balance_after"] == 94

@@ -301,7 +301,7 @@ def test_a_frozen_account_takes_no_spending_and_a_closed_one_nearly_nothing(serv
 
 def test_a_hold_comes_back_by_time_alone(service: Service) -> None:
     account = service.open_account(permanent=10)
-    placed = Ask("hold", account, {"amount": 4, "expires_in_seconds": 1}).post(service, "h").json()
+    placed = Ask("hold", account, {"amount": 4, "expires_in_seconds": 2}).post(service, "h").json()
     assert balance(service, account)["available"] == 6
     eventually(lambda: bool(balance(service, account)["held"] == 0))
     found = balance(service, account)
@@ -314,7 +314,7 @@ def test_a_hold_comes_back_by_time_alone(service: Service) -> None:
 
 def test_credits_lapse_by_time_alone(service: Service) -> None:
     account = service.open_account(permanent=10)
-    soon = datetime.now(UTC) + timedelta(seconds=1)
+    soon = datetime.now(UTC) + timedelta(seconds=2)
     grant = Ask("grant", account, {"kind": "subscription", "amount": 7, "expires_at": soon.isoformat()})
     assert grant.post(service, "g").json()["balance"]["total"] == 17
     eventually(lambda: bool(balance(service, account)["total"] == 10))

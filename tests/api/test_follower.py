@@ -42,7 +42,7 @@ async def follower(ledger: Ledger, database: str) -> AsyncIterator[Follower]:
 async def heard(listener: Listener, upto: int) -> list[Told]:
     """What it is told until a position; signs of life are passed over."""
     found: list[Told] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not found or found[-1].position < upto:
             found += await listener.next()
     return found
@@ -204,11 +204,11 @@ async def test_it_rests_when_nobody_listens_and_begins_anew(ledger: Ledger, foll
         listener = await follower.listen(None, None)
         await deduct(ledger, "a", 1, f"{n}")
         assert [told.position for told in await heard(listener, 3 + n)] == [3 + n]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while await ears_at(database) != 1:  # noqa: ASYNC110  # what is waited for happens in another process
                 await asyncio.sleep(0.05)
         follower.leave(listener)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while await ears_at(database):  # noqa: ASYNC110  # what is waited for happens in another process
                 await asyncio.sleep(0.05)
 
@@ -248,7 +248,7 @@ async def test_it_stops_whatever_it_is_doing(ledger: Ledger, database: str) -> N
         follower = Follower(ledger.log, database)
         await follower.listen(None, 0)
         await asyncio.sleep(turn // 2 * 0.000_5)
-        await asyncio.wait_for(follower.stop(), 5)
+        await asyncio.wait_for(follower.stop(), 60)
         assert follower._work is not None
         assert follower._work.done()
 
@@ -266,7 +266,7 @@ async def test_after_the_end_nobody_listens(ledger: Ledger, follower: Follower) 
         telling = asyncio.create_task(listener.next())
         listener.told_by(telling)
         with pytest.raises(asyncio.CancelledError):
-            await asyncio.wait_for(telling, 5)
+            await asyncio.wait_for(telling, 60)
     with pytest.raises(Problem, match="connect again"):
         await follower.listen(None, None)
 
@@ -294,7 +294,7 @@ async def test_what_happens_while_a_listener_looks_is_not_missed(ledger: Ledger)
     await deduct(ledger, "a", 1, "k")
     listener.stir()
     feed.go_on.set()
-    assert [told.position for told in await asyncio.wait_for(hearing, 5)] == [3]
+    assert [told.position for told in await asyncio.wait_for(hearing, 60)] == [3]
 
 
 async def test_signs_of_life_go_on_while_there_is_no_database(server_folder: Path) -> None:
@@ -308,7 +308,7 @@ async def test_signs_of_life_go_on_while_there_is_no_database(server_folder: Pat
             for turn in range(2):
                 await asyncio.to_thread(control.crash)
                 for listener in listeners * 5:
-                    assert await asyncio.wait_for(listener.next(), 3) == []
+                    assert await asyncio.wait_for(listener.next(), 60) == []
                 await asyncio.to_thread(control.start)
                 await deduct_some(ledger, "a", [f"{turn}-{n}" for n in range(50)])
                 expected = list(range(50 * turn + 3, 50 * turn + 53))
@@ -328,7 +328,7 @@ async def test_being_told_to_stop_is_passed_on() -> None:
     try:
         with when_told_to_stop(told.set):
             os.kill(os.getpid(), signal.SIGTERM)
-            await asyncio.wait_for(told.wait(), 5)
+            await asyncio.wait_for(told.wait(), 60)
             assert order == ["as before"]
         assert signal.getsignal(signal.SIGTERM) is before
     finally:

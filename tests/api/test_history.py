@@ -200,7 +200,7 @@ def test_pages_oldest_first_have_no_entry_twice_and_miss_none(service: Service) 
 def test_an_expiry_and_a_late_reversal_are_entries(service: Service) -> None:
     """With the service's own clock: a lot lapses, and what is given back to it afterwards lapses too, and is shown."""
     account = service.open_account(permanent=5)
-    end = datetime.now(UTC) + timedelta(seconds=1)
+    end = datetime.now(UTC) + timedelta(seconds=2)
     Ask("grant", account, {"kind": "subscription", "amount": 10, "expires_at": end.isoformat()}).post(service, "g")
     spent = Ask("deduct", account, {"amount": 4}).post(service, "d").json()
     eventually(lambda: bool(balance(service, account)["total"] == 5))

@@ -336,7 +336,7 @@ def deducting(service: Service, accounts: list[str], note: Callable[[int], None]
         yield
     finally:
         over.set()
-        thread.join(30)
+        thread.join(60)
 
 
 # Refusals.

@@ -236,7 +236,7 @@ def unswept(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def soon() -> str:
-    return (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    return (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
 
 
 def test_a_lot_whose_time_has_passed_is_expired_before_anybody_records_it(unswept: Service) -> None:
@@ -273,7 +273,7 @@ def test_what_is_held_of_a_lot_does_not_lapse_with_the_rest(unswept: Service) ->
 
 def test_a_hold_whose_time_has_passed_is_expired_before_anybody_records_it(unswept: Service) -> None:
     account = unswept.open_account(permanent=10)
-    placed = done(Ask("hold", account, {"amount": 4, "expires_in_seconds": 1}).post(unswept, "h"))
+    placed = done(Ask("hold", account, {"amount": 4, "expires_in_seconds": 2}).post(unswept, "h"))
 
     def holds(**asked: Any) -> list[Json]:
         return listed(unswept, account, "holds", min_position=placed["position"], **asked)

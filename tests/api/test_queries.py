@@ -127,10 +127,10 @@ def test_an_instant_can_be_told_with_any_offset(service: Service) -> None:
 
 def test_a_past_instant_knows_what_had_lapsed_by_then_and_what_not(service: Service) -> None:
     account = service.open_account(permanent=10)
-    end = datetime.now(UTC) + timedelta(seconds=1)
+    end = datetime.now(UTC) + timedelta(seconds=2)
     body = {"kind": "subscription", "amount": 7, "expires_at": end.isoformat()}
     assert Ask("grant", account, body).post(service, "g").status_code == 201
-    hold = Ask("hold", account, {"amount": 9, "expires_in_seconds": 1}).post(service, "h").json()
+    hold = Ask("hold", account, {"amount": 9, "expires_in_seconds": 2}).post(service, "h").json()
     eventually(lambda: bool(balance(service, account)["held"] == 0))
 
     def at(moment: str) -> Any:

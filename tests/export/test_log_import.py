@@ -99,7 +99,7 @@ def test_it_can_be_killed(lived: str, empty: str, exported: Path) -> None:
     killed = 0
     for until in (1, 40):
         with subprocess.Popen([sys.executable, "-c", program, empty, exported / "log.jsonl"]) as process:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 60
             while len(rows(empty, "events")) < until and process.poll() is None and time.monotonic() < deadline:
                 pass
             process.send_signal(signal.SIGKILL)
@@ -183,7 +183,7 @@ async def test_whoever_writes_meanwhile_is_noticed(empty: str, exported: Path) -
 
 async def _waits_for_the_lock(database: str) -> None:
     statement = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     async with await psycopg.AsyncConnection.connect(owner(database), autocommit=True) as connection:
         while await (await connection.execute(statement)).fetchone() == (0,):
             assert time.monotonic() < deadline

@@ -91,7 +91,7 @@ class Watch:
             await self._connection.close()
 
 
-async def until(holds: Callable[[], Awaitable[object]], patience: float = 30) -> None:
+async def until(holds: Callable[[], Awaitable[object]], patience: float = 120) -> None:
     """Wait until something holds; a database that is away meanwhile is no answer."""
     async with asyncio.timeout(patience):
         while True:

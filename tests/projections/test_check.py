@@ -253,7 +253,7 @@ async def create_filled(database: str) -> None:
 
 async def until_it_waits(database: str) -> None:
     """Until some connection waits for a lock."""
-    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection, asyncio.timeout(20):
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection, asyncio.timeout(60):
         while True:
             waiting = await connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
             if await waiting.fetchone() != (0,):

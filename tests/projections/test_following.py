@@ -23,9 +23,9 @@ from tests.projections.writing import writing
 from tests.store.asking import deduct, open_account
 from tests.store.chaining import append
 
-WOKEN = 0.2
+WOKEN = LONGEST_SLEEP / 2
 """Seconds in which a hint must have its effect, on a machine that is busy; without one it takes LONGEST_SLEEP."""
-LOST_HINT = LONGEST_SLEEP + 1.5
+LOST_HINT = LONGEST_SLEEP + 15
 ENOUGH = 500
 """Events after which a test has seen enough."""
 

@@ -74,7 +74,7 @@ class Projectors:
             process.send_signal(signal.SIGCONT)
             process.send_signal(signal.SIGTERM)
         try:
-            assert [process.wait(20) for process in self._running.values()] == [0] * len(self._running), self.said()
+            assert [process.wait(60) for process in self._running.values()] == [0] * len(self._running), self.said()
         finally:
             for process in self._running.values():
                 process.kill()

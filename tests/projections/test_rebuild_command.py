@@ -205,7 +205,7 @@ def test_beside_a_service(service: Service) -> None:
 
 
 def _wait_until_visible(database: str, position: int) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while any(_position_of(database, schema) < position for schema in LIVE):
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -100,7 +100,7 @@ async def running(work: Any) -> AsyncIterator["asyncio.Task[None]"]:
 
 
 async def until(condition: Any) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110  # a state of the database, not an event
             await asyncio.sleep(0.01)
 

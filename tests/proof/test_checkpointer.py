@@ -86,6 +86,12 @@ async def test_it_signs_when_it_is_time(database: str, log: EventLog, custody: C
     assert sizes == [1, 1, 11, 11, 21, 33]
 
 
+async def test_what_is_signed_by_hand_is_noted_too(database: str, log: EventLog, custody: Custody) -> None:
+    add_events(database, 5)
+    assert await checkpointer(log, custody).sign() is not None
+    assert noted(database) == (5, True, None)
+
+
 async def test_only_who_leads_signs(database: str, log: EventLog, custody: Custody) -> None:
     leads = False
     signer = Checkpointer(log, custody, lambda: leads, seconds=0, events=1)
@@ -220,7 +226,7 @@ async def test_what_was_recorded_last_is_signed_when_the_service_stops(
     signer = Checkpointer(log, custody, lambda: True, seconds=3_600, events=1_000_000)
     add_events(database, 3)
     task = asyncio.create_task(signer.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not custody.folder.all():  # noqa: ASYNC110  # a file tells nobody that it is there
             await asyncio.sleep(0.01)
     add_events(database, 4)

@@ -33,7 +33,7 @@ def command(conninfo: str, where: Path, *words: str) -> subprocess.CompletedProc
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 
@@ -45,7 +45,7 @@ def told(conninfo: str, where: Path, *words: str) -> Any:
     return json.loads(done.stdout)
 
 
-def eventually(condition: Callable[[], bool], patience: float = 30) -> None:
+def eventually(condition: Callable[[], bool], patience: float = 60) -> None:
     deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline
@@ -104,6 +104,10 @@ def test_a_restored_older_backup(database: str, server: TestServer, tmp_path: Pa
         wrong = command(restored, tmp_path, "checkpoints", "forsake", "--beyond", "1", "--reason", "hasty")
         assert wrong.returncode == 1
         assert f"that the log fulfils has {backed_up} events: use --beyond {backed_up}\n" in wrong.stderr
+        past = command(
+            restored, tmp_path, "checkpoints", "forsake", "--beyond", str(backed_up + 1), "--reason", "hasty"
+        )
+        assert (past.returncode, past.stderr) == (1, wrong.stderr)
         beyond = ["forsake", "--beyond", str(backed_up), "--reason", "the disk of 1 March"]
         done = told(restored, tmp_path, *beyond)
         again = command(restored, tmp_path, "checkpoints", *beyond)

@@ -16,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 from psycopg_pool import PoolTimeout
 
+from ledger.pool import PATIENCE
 from ledger.store import log
 from tests.simulation.server import Backend, Server
 from tests.simulation.tables import Rows
@@ -181,14 +182,12 @@ class Cursor:
 
 
 class Pool:
-    """AsyncConnectionPool, as far as the store uses it."""
+    """What `pool_of` gives, as far as the store uses it."""
 
-    check_connection = None
-
-    def __init__(self, conninfo: str, *, max_size: int, timeout: float, **_: Any) -> None:
+    def __init__(self, conninfo: str, size: int, **_: Any) -> None:
         self._conninfo = conninfo
-        self._timeout = timeout
-        self._room = asyncio.Semaphore(max_size)
+        self._timeout = PATIENCE
+        self._room = asyncio.Semaphore(size)
         self._idle: list[Connection] = []
 
     async def open(self, *, wait: bool, timeout: float) -> None:  # noqa: ASYNC109  # psycopg's interface
@@ -242,7 +241,7 @@ def _named(conninfo: str) -> str:
 def driving(server: Server, names: list[str]) -> Iterator[None]:
     """Until the block ends, the store reaches `server` from each of some processes."""
     _servers.update(dict.fromkeys(names, server))
-    with patch.object(log, "AsyncConnection", Connection), patch.object(log, "AsyncConnectionPool", Pool):
+    with patch.object(log, "AsyncConnection", Connection), patch.object(log, "pool_of", Pool):
         try:
             yield
         finally:

@@ -97,7 +97,9 @@ async def test_fencing_ends_the_server_process_of_a_lost_connection(each_databas
 rows = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["k1", "k2", "k3", None]), st.booleans()), max_size=8)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 async def test_random_batches_against_a_model(writer: Writer, data: st.DataObject) -> None:
     """Heads and keys in a dict say what a batch of random rows, some of them stale, must lead to."""

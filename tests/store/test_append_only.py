@@ -202,6 +202,18 @@ def test_rights_are_put_right(each_database: str) -> None:
     assert not_refused(each_database, drop) == drop
 
 
+@pytest.mark.parametrize("off", ["DISABLE TRIGGER ALL", "ENABLE TRIGGER never_changed"])
+def test_triggers_are_put_on_again(each_database: str, off: str) -> None:
+    """A repair script that ended half-way, or a dump that was made beside one, leaves them off."""
+    with psycopg.connect(owner(each_database), autocommit=True) as connection:
+        connection.execute(f"ALTER TABLE ledger.events {off}".encode())
+    login = make_conninfo(each_database, options="")
+    assert set_up(login) is None, "it is not his to put right, and takes no right from the service"
+    assert not privileges(each_database).append_only
+    assert set_up(owner(each_database)) is None
+    assert privileges(each_database).append_only
+
+
 def test_the_grants_are_read_whole() -> None:
     """Each right that a file means is one that is understood."""
     rights = wanted_rights()

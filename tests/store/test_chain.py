@@ -37,7 +37,7 @@ IN_SQL = (
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(fields=LINKS)
 def test_python_and_sql_say_the_same(each_database: str, fields: tuple[object, ...]) -> None:
     with psycopg.connect(each_database) as connection:

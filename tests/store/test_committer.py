@@ -149,7 +149,7 @@ async def test_a_broken_committer_says_so_and_takes_nothing_in(database: str) ->
         fails = True
         with pytest.raises(RuntimeError, match="no time"):
             await together
-        await asyncio.wait_for(ledger.committer.broken.wait(), 10)
+        await asyncio.wait_for(ledger.committer.broken.wait(), 60)
         fails = False
         with pytest.raises(Unavailable):
             ledger.committer.submit(deduction("a", 1, "later"))

@@ -39,7 +39,9 @@ def test_a_snapshot_at_any_point_changes_nothing(journal: Journal, data: st.Data
     assert account == journal.account
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(journal=journals())
 def test_the_ledger_answers_like_the_journal(server: TestServer, journal: Journal) -> None:
     """The same commands at the same times, through the committer and PostgreSQL: the same events and refusals."""

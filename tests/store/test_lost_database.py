@@ -11,12 +11,13 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from api import embedded
 from api.embedded import embedded_postgres
 from api.embedded_server import packaged_programs, run, server_in
-from ledger import lifeline
+from ledger import lifeline, pool
 from ledger.migrations import migrate
 from ledger.service import Ledger
 from ledger.submissions import NoRoom, Recorded, Unavailable
 from tests.postgres import owner
 from tests.store.asking import balance, deduct, open_account, sound
+from tests.store.proxy import cutting_proxy
 
 
 class Control:
@@ -71,7 +72,7 @@ async def test_a_long_loss_is_told_and_mended_without_help(
         with pytest.raises(Unavailable):
             await deduct(ledger, "a", 1, "while it is away")
         await asyncio.to_thread(control.start)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not ledger.committer.intake.available:  # noqa: ASYNC110  # a flag for programs, not an event
                 await asyncio.sleep(0.01)
         again = await asyncio.gather(*(deduct(ledger, "a", 1, f"{n}") for n in range(50)))
@@ -79,6 +80,27 @@ async def test_a_long_loss_is_told_and_mended_without_help(
         assert await balance(ledger, "a") == 950
         assert ledger.committer.intake.waiting == 0
         await sound(ledger)
+
+
+async def test_a_lost_database_is_looked_for_at_the_same_pace_however_long_it_is_away(
+    database: str, server_folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Pauses that double, as the library's do, would make ten attempts of it in the time that this has."""
+    monkeypatch.setattr(pool, "STARTS_OVER", 0.1)
+    monkeypatch.setattr(pool, "PATIENCE", 60.0)
+    async with (
+        cutting_proxy(database, server_folder, seed=0) as (proxy, conninfo),
+        Ledger(conninfo).running() as ledger,
+    ):
+        await open_account(ledger, "a", permanent=10)
+        proxy.closed = True
+        await proxy.end()
+        asked = asyncio.create_task(balance(ledger, "a"))
+        async with asyncio.timeout(60):
+            while sum("error connecting" in record.message for record in caplog.records) < 50:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        proxy.closed = False
+        assert await asked == 10
 
 
 async def test_a_database_that_answers_and_commits_nothing_is_left_in_peace(
@@ -104,7 +126,7 @@ async def test_a_database_that_answers_and_commits_nothing_is_left_in_peace(
         assert attempts is not None
         assert attempts[0] < 10
         await other.execute("DROP TRIGGER disk ON ledger.events")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not ledger.committer.intake.available:  # noqa: ASYNC110  # a flag for programs, not an event
                 await asyncio.sleep(0.01)
         again = await asyncio.gather(*(deduct(ledger, "a", 1, f"{n}") for n in range(50)))

@@ -4,21 +4,37 @@ The chain is computed anew from the stored columns by the rule of src/ledger/sto
 that comes from there. Chain and checkpoints together are judged by what `credit-ledger verify` runs.
 """
 
+import asyncio
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
 from api.verify.online import verify_ledger
 from tests.survival.log import Row, read_log
 
+PATIENCE = 60.0
+RESTS = 0.05
+
 
 async def proofs_broken(conninfo: str, checkpoints: Path | None) -> list[str]:
     """A sentence for each proof that does not hold. `checkpoints`: the folder of a service that signed any."""
     found = chain_broken(await read_log(conninfo))
-    if checkpoints is not None:
-        report = await verify_ledger(conninfo, checkpoints, [], _Silence())
-        found += [f"verify: {report.breach}"] if report.breach is not None else []
-        found += [] if report.checkpoints else ["the service has signed no checkpoint"]
-    return found
+    if checkpoints is None:
+        return found
+    if not await _signed(checkpoints):
+        return [*found, "the service has signed no checkpoint"]
+    report = await verify_ledger(conninfo, checkpoints, [], _Silence())
+    return found if report.breach is None else [*found, f"verify: {report.breach}"]
+
+
+async def _signed(checkpoints: Path) -> bool:
+    """Whether there is a checkpoint, after the time in which one has to come: who signs may just have started."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            while not any(checkpoints.glob("*/*.checkpoint")):  # noqa: ASYNC110, ASYNC240
+                await asyncio.sleep(RESTS)
+            return True
+    return False
 
 
 class _Silence:

@@ -29,7 +29,9 @@ PathToJudge = Annotated[
 ]
 Keys = Annotated[
     list[str] | None,
-    typer.Option("--key", metavar="KEY", help="A verifying key that you trust, or a file with one. Can be repeated."),
+    typer.Option(
+        "--key", metavar="KEY", help="A verifying key that you trust, or a file that begins with one. Can be repeated."
+    ),
 ]
 Checkpoints = Annotated[
     Path | None,
@@ -92,14 +94,19 @@ def _verified(wanted: _Wanted, showing: Showing, load_settings: Callable[[], Set
 
 
 def _key(text: str) -> VerifyingKey:
-    """A key as it is, or the one in a file."""
+    """A key as it is, or the first one in a file."""
     try:
-        return VerifyingKey.parse(text)
+        return VerifyingKey.parse(_spelled(text))
     except BadNote as problem:
         try:
-            return VerifyingKey.parse(Path(text).read_text().strip())
+            return VerifyingKey.parse(_spelled(Path(text).read_text()))
         except (OSError, UnicodeDecodeError, BadNote):
             raise typer.BadParameter(f"{problem}; and it is no file with one", param_hint="--key") from None
+
+
+def _spelled(text: str) -> str:
+    """The key in what `checkpoints key` prints, which says behind each what it is for."""
+    return next(iter(text.split()), "")
 
 
 def _fail(message: str, status: int) -> NoReturn:

@@ -67,7 +67,7 @@ class Report:
     def as_text(self) -> str:
         """For people."""
         lines = [f"{shown(self.what)}: {self._verdict()}"]
-        lines += [_sentence(str(told)) for told in (self.breach, self.unchecked) if told is not None]
+        lines += [_told(told) for told in (self.breach, self.unchecked) if told is not None]
         lines += self.lines
         lines.append(f"{_count(self.events, 'event')} of {_count(self.accounts, 'account')} followed")
         lines += self._signatures()
@@ -126,5 +126,9 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
-def _sentence(text: str) -> str:
+def _told(problem: Breach | str) -> str:
+    """One sentence; the name of a file that begins it stays as it is spelled."""
+    text = str(problem)
+    if isinstance(problem, Breach) and problem.place.file is not None:
+        return text
     return text[:1].upper() + text[1:]

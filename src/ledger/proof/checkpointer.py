@@ -113,7 +113,10 @@ class Checkpointer:
         async with self._log.connection() as connection:
             tree = Tree(connection)
             await self._growth.follow(tree)
-            return await self._sign(tree, PATIENCE)
+            newest = await self._sign(tree, PATIENCE)
+            if newest is not None:
+                await self._say(connection, None, newest)
+            return newest
 
     async def _finish(self) -> None:
         if self._growth.frontier is None or self._problem is not None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ledger.proof.checkpoint import Checkpoint, read_checkpoint
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.notes import BadNote, Opened, VerifyingKey, open_note, text_of
-from ledger.proof.notices import Forsaking, Rotation, Trusted, open_checkpoint, read_notice, trusted_keys
+from ledger.proof.notices import Forsaking, Notice, Rotation, Trusted, open_checkpoint, read_notice, trusted_keys
 from ledger.proof.walk import Breach, Place
 
 
@@ -62,26 +62,35 @@ def own_keys(folder: CheckpointFolder) -> list[VerifyingKey]:
     with _placed("first-key"):
         first = folder.first_key()
     with _placed("notices"):
-        notices = [read_notice(text_of(note)) for note in folder.notices()]
+        notes = folder.notices()
+    notices = _read_all(notes)
     replaced = [notice.new for notice in notices if isinstance(notice, Rotation) and notice.old_lost]
     return [*([first] if first else []), *replaced]
 
 
 def trust(keys: Sequence[VerifyingKey], notices: Sequence[bytes]) -> Trust:
     """Whom to trust for somebody who trusts these keys. Raises Breach when a notice is not what it has to be."""
-    with _placed("notices"):
-        read = [read_notice(text_of(note)) for note in notices]
-        named = [key for notice in read if isinstance(notice, Rotation) for key in (notice.old, notice.new)]
-        for key in keys:
-            if named and key not in named:
-                raise BadNote(f"the key {key.text}, which is trusted, is none of this ledger's")
-        found = dict.fromkeys(each for key in keys for each in trusted_keys(key, notices))
-    everyone = dict.fromkeys([*keys, *named])
-    result = Trust(tuple(found), tuple(everyone), tuple(notices))
+    named = [key for notice in _read_all(notices) if isinstance(notice, Rotation) for key in (notice.old, notice.new)]
+    for key in keys:
+        if named and key not in named:
+            raise Breach(
+                "checkpoint", Place(file="notices"), f"the key {key.text}, which is trusted, is none of this ledger's"
+            )
+    result = Trust((), tuple(dict.fromkeys([*keys, *named])), tuple(notices))
     for number, note in enumerate(notices, 1):
         with _placed(f"notice {number}"):
             result.open(note)
-    return result
+    with _placed("notices"):
+        found = dict.fromkeys(each for key in keys for each in trusted_keys(key, notices))
+    return result._replace(trusted=tuple(found))
+
+
+def _read_all(notices: Sequence[bytes]) -> list[Notice]:
+    read = []
+    for number, note in enumerate(notices, 1):
+        with _placed(f"notice {number}"):
+            read.append(read_notice(text_of(note)))
+    return read
 
 
 def judge(folder: CheckpointFolder, keys: Sequence[VerifyingKey]) -> Vouched:

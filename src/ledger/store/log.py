@@ -13,12 +13,13 @@ from typing import Any, NamedTuple, TypeVar
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row, namedtuple_row
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import PoolTimeout
 
 from ledger.account import Account
 from ledger.clock import DatabaseTime
 from ledger.events import Event, Events
 from ledger.past import Past
+from ledger.pool import pool_of
 from ledger.queries import queries
 from ledger.store.batch import Appended, Row, parameters
 from ledger.store.chain import Record
@@ -298,15 +299,7 @@ class EventLog:
         self._conninfo = conninfo = with_keepalives(conninfo)
         self._safe = 0
         """Up to this position no failover takes anything back."""
-        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-            conninfo,
-            min_size=1,
-            max_size=readers,
-            open=False,
-            timeout=5.0,
-            kwargs={"autocommit": True},
-            check=AsyncConnectionPool.check_connection,
-        )
+        self._pool = pool_of(conninfo, readers, parameters={"autocommit": True})
 
     async def open(self) -> None:
         """Open the pool. Raises psycopg_pool.PoolTimeout when the database cannot be reached."""

@@ -36,6 +36,12 @@ WHERE starts_with(n.nspname, 'projection_') AND c.relkind IN ('r', 'p', 'v', 'm'
   AND c.relowner <> to_regrole(%(service)s)
 ORDER BY 1, 2;
 
+-- name: silenced
+-- Triggers that refuse changes and are off, on tables that whoever asks may alter. One that was dropped is not found.
+SELECT g.tgrelid::regclass::text AS on_table, quote_ident(g.tgname) AS name
+FROM pg_trigger AS g JOIN pg_class AS c ON c.oid = g.tgrelid
+WHERE g.tgfoid = to_regproc('ledger.refuse_change') AND g.tgenabled <> 'A' AND pg_has_role(c.relowner, 'USAGE');
+
 -- name: lock
 -- One at a time: two that grant on the same table get in each other's way.
 SELECT pg_advisory_xact_lock(hashtextextended('ledger.roles', 0));
