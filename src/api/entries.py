@@ -3,8 +3,6 @@
 The balances on an entry were decided with its event, so they are the same under every filter and page size.
 """
 
-import csv
-import io
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -13,28 +11,31 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from api.bodies import ONE_LINE, Time
+from api.bodies import ONE_LINE, Id, Time
 from api.cursors import MAX_CURSOR, cursor, key_of
-from api.entry_lines import COLUMNS, USAGE, entry, line
+from api.entry_lines import csv_of, entry
 from api.problems import invalid
 from api.questions import (
+    FIRST_PAGE,
     MAX_PAGE,
     PROBLEMS,
     AccountId,
+    Page,
     Visible,
     as_of,
     check_order,
     json_response,
     known_account,
     reader_of,
-    snapshot,
     wiring_of,
 )
 from api.texts import with_descriptions
 from api.view_schemas import HistoryAnswer
+from api.wiring import Wiring
 from ledger.commands import MAX_ID
 from projections.changes import ENTRY_TYPES
-from projections.history import FIRST_PLACE, HISTORY, LAST_PLACE, Order, Place, Wanted, page
+from projections.history import FIRST_PLACE, HISTORY, LAST_PLACE, LOOKED_THROUGH, USED, Order, Place, Wanted, page
+from projections.usage import DIMENSIONS
 from projections.views import Snapshot
 
 router = APIRouter(tags=["queries"])
@@ -51,6 +52,11 @@ class _Filters(Visible):
     from_: Time | None = Field(None, alias="from", description="entries recorded at or after this instant")
     to: Time | None = Field(None, description="entries recorded before this instant")
     task_id: str | None = Field(None, min_length=1, max_length=MAX_ID, pattern=ONE_LINE)
+    provider: Id | None = Field(None, description="deductions whose `usage` says this")
+    model: Id | None = None
+    project: Id | None = None
+    member: Id | None = None
+    metric: Id | None = None
 
     def wanted(self, account_id: str) -> Wanted:
         """The entries that these filters leave. Raises Problem for a period that ends before it begins."""
@@ -58,12 +64,19 @@ class _Filters(Visible):
         low = FIRST_PLACE if self.from_ is None else Place(self.from_, -1)
         high = LAST_PLACE if self.to is None else Place(self.to, -1)
         types: Any = tuple(dict.fromkeys(self.type.split(","))) if self.type else None
-        return Wanted(account_id, low, high, types, self.task_id)
+        said = ((name, getattr(self, name)) for name in DIMENSIONS)
+        usage = tuple((name, value) for name, value in said if value is not None)
+        return Wanted(account_id, low, high, types, self.task_id, usage)
 
 
 class _Page(_Filters):
     limit: int = Field(50, ge=1, le=MAX_PAGE)
     cursor: str | None = Field(None, max_length=MAX_CURSOR, description="the `next_cursor` of the page before")
+
+    @property
+    def page(self) -> Page:
+        """Which page it is."""
+        return Page(self.limit, self.cursor, self.min_position)
 
 
 @router.get(
@@ -73,19 +86,25 @@ class _Page(_Filters):
     summary="The running-balance history",
 )
 async def history(request: Request, account_id: AccountId, query: Annotated[_Page, Query()]) -> Response:
-    """One entry per change of balance, with the balance before and after it. Scope `ledger:read`."""
-    ledger = await reader_of(request)
+    """One entry per change of balance, with the balance before and after it. Scope `ledger:read`.
+
+    Under filters of `usage` a page looks through 20,000 entries at most: it may have fewer than `limit`, or none, and
+    yet a `next_cursor`.
+    """
+    await reader_of(request)
     wanted = query.wanted(account_id)
-    order = _ORDERS[query.order]
-    start = key_of(query.cursor, (wanted, order), (datetime, int))
-    async with snapshot(request, query, HISTORY) as moment:
-        rows = await page(moment, _from(wanted, order, Place(*start) if start else None), order, query.limit + 1)
+    return json_response(await history_of(wiring_of(request), wanted, _ORDERS[query.order], query.page))
+
+
+async def history_of(wiring: Wiring, wanted: Wanted, order: Order, asked: Page = FIRST_PAGE) -> dict[str, Any]:
+    """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
+    start = key_of(asked.cursor, (wanted, order), (datetime, int))
+    async with wiring.views.snapshot(HISTORY, at_least=asked.min_position) as moment:
+        rows, last = await page(moment, behind(wanted, order, start), order, asked.limit)
     if not rows:
-        await known_account(request, account_id)
-    more, rows = len(rows) > query.limit, rows[: query.limit]
-    next_cursor = cursor((wanted, order), rows[-1]["recorded_at"], rows[-1]["sequence"]) if more else None
-    entries = await with_descriptions(ledger, account_id, [entry(row) for row in rows])
-    return json_response(as_of(moment, entries=entries, next_cursor=next_cursor))
+        await known_account(wiring.ledger, wanted.account_id)
+    entries = await with_descriptions(wiring.ledger, wanted.account_id, [entry(row) for row in rows])
+    return as_of(moment, entries=entries, next_cursor=cursor((wanted, order), *last) if last else None)
 
 
 @router.get(
@@ -100,52 +119,60 @@ async def history_csv(request: Request, account_id: AccountId, query: Annotated[
     Texts of callers that a spreadsheet would take for a formula begin with an apostrophe.
     """
     await reader_of(request)
-    wanted = query.wanted(account_id)
-    async with snapshot(request, query, HISTORY) as moment:
-        newest = await page(moment, Wanted(account_id), "newest first", 1)
+    wiring, wanted = wiring_of(request), query.wanted(account_id)
+    position, wanted = await as_it_is(wiring, wanted, query.min_position)
+    pages = in_order(wiring, wanted, _ORDERS[query.order])
+    return csv_response("history.csv", position, pages)
+
+
+def csv_response(name: str, position: int, pages: AsyncIterator[list[dict[str, Any]]]) -> Response:
+    """A file of entries, as of a position."""
+    headers = {"as-of-position": str(position), "content-disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(csv_of(pages), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+async def as_it_is(wiring: Wiring, wanted: Wanted, min_position: int) -> tuple[int, Wanted]:
+    """The position of this moment, and what is wanted without what comes after it. Raises AccountNotFound."""
+    async with wiring.views.snapshot(HISTORY, at_least=min_position) as moment:
+        newest, _ = await page(moment, Wanted(wanted.account_id), "newest first", 1)
     if not newest:
-        await known_account(request, account_id)
-    else:
-        last = Place(newest[0]["recorded_at"], newest[0]["sequence"] + 1)
-        wanted = wanted._replace(high=min(wanted.high, last))
-    headers = {"as-of-position": str(moment.position), "content-disposition": 'attachment; filename="history.csv"'}
-    lines = _lines(request, wanted, _ORDERS[query.order])
-    return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
+        await known_account(wiring.ledger, wanted.account_id)
+        return moment.position, wanted
+    last = Place(newest[0]["recorded_at"], newest[0]["sequence"] + 1)
+    return moment.position, wanted._replace(high=min(wanted.high, last))
 
 
-async def _lines(request: Request, wanted: Wanted, order: Order) -> AsyncIterator[str]:
-    """The lines of the file, a page of them at a time, each page from a snapshot of its own: entries never change."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow((*COLUMNS, *USAGE))
+async def in_order(
+    wiring: Wiring, wanted: Wanted, order: Order, *, look_through: int = LOOKED_THROUGH
+) -> AsyncIterator[list[dict[str, Any]]]:
+    """All entries, a page of them at a time, each from a snapshot of its own: entries never change."""
+    last: Place | None = None
     while True:
-        async with wiring_of(request).views.snapshot(HISTORY) as moment:
-            rows = await page(moment, wanted, order, MAX_PAGE)
-        shown = await with_descriptions(wiring_of(request).ledger, wanted.account_id, [entry(row) for row in rows])
-        writer.writerows(map(line, shown))
-        yield text.getvalue()
-        text.seek(0)
-        text.truncate()
-        if len(rows) < MAX_PAGE:
+        async with wiring.views.snapshot(HISTORY) as moment:
+            asked = wanted.behind(last, order) if last else wanted
+            rows, last = await page(moment, asked, order, MAX_PAGE, look_through=look_through)
+        yield await with_descriptions(wiring.ledger, wanted.account_id, [entry(row) for row in rows])
+        if last is None:
             return
-        wanted = _from(wanted, order, Place(rows[-1]["recorded_at"], rows[-1]["sequence"]))
 
 
-def _from(wanted: Wanted, order: Order, start: Place | None) -> Wanted:
-    """What is wanted, from behind a place on."""
+def behind(wanted: Wanted, order: Order, start: list[Any] | None) -> Wanted:
+    """What is wanted, from behind the place in a cursor on. Raises Problem."""
     if start is None:
         return wanted
-    if not wanted.low <= start <= wanted.high:
+    place = Place(*start)
+    if not wanted.low <= place <= wanted.high:
         raise invalid("cursor", "must be a `next_cursor` of this very list")
-    return wanted._replace(high=start) if order == "newest first" else wanted._replace(low=start)
+    return wanted.behind(place, order)
 
 
 async def last_entries(moment: Snapshot, account_id: str, count: int) -> list[dict[str, Any]]:
     """The newest entries of an account as they are answered."""
-    return [entry(row) for row in await page(moment, Wanted(account_id), "newest first", count)]
+    rows, _ = await page(moment, Wanted(account_id), "newest first", count)
+    return [entry(row) for row in rows]
 
 
 async def last_deduction(moment: Snapshot, account_id: str) -> dict[str, Any] | None:
     """The newest deduction or capture of an account as it is answered."""
-    rows = await page(moment, Wanted(account_id, types=("deduction", "capture")), "newest first", 1)
+    rows, _ = await page(moment, Wanted(account_id, types=USED), "newest first", 1)
     return entry(rows[0]) if rows else None

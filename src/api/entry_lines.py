@@ -1,6 +1,8 @@
 """An entry as it is shown: in JSON, and as a line of a CSV file."""
 
-from collections.abc import Mapping
+import csv
+import io
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from projections.history import PARTS
@@ -40,6 +42,18 @@ def entry(row: Mapping[str, Any]) -> dict[str, Any]:
         "hold_id": row["hold_id"],
         "usage": row["usage"],
     }
+
+
+async def csv_of(pages: AsyncIterator[Iterable[Mapping[str, Any]]]) -> AsyncIterator[str]:
+    """A file of entries as they are answered, a page of them at a time."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow((*COLUMNS, *USAGE))
+    async for page in pages:
+        writer.writerows(map(line, page))
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
 
 
 def line(shown: Mapping[str, Any]) -> list[Any]:

@@ -4,6 +4,7 @@ A group is one combination of provider, model, project, member and metric. Many 
 named by a hash of itself: whoever builds the projection comes to the same name without asking anybody.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -108,6 +109,65 @@ async def used(
         )
         for row in rows
     ]
+
+
+class Sums(NamedTuple):
+    """What some deductions came to."""
+
+    credits: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    deductions: int = 0
+
+    def __add__(self, other: "Sums") -> "Sums":  # type: ignore[override]  # a sum, as its name says
+        return Sums(*(one + more for one, more in zip(self, other, strict=True)))
+
+    def __sub__(self, other: "Sums") -> "Sums":
+        return Sums(*(one - less for one, less in zip(self, other, strict=True)))
+
+
+Name = str | None
+"""A provider, model, project or member; None where nothing was said."""
+
+
+class Breakdown(NamedTuple):
+    """Where the credits of some days went, each list by credits. Providers are numbered from 0 by their credits; the
+    last number is that of all that are not told apart."""
+
+    total: Sums
+    providers: list[tuple[Name, Sums]]
+    models: list[tuple[Name, Sums]]
+    projects: list[tuple[Name, Sums]]
+    members: list[tuple[Name, Sums]]
+    projects_by_provider: list[tuple[Name, int, Sums]]
+    days_by_provider: list[tuple[int, int, Sums]]
+
+
+async def breakdown(
+    moment: Snapshot, account_id: str, starts: Sequence[datetime], *, limit: int, series: int
+) -> Breakdown:
+    """In one question: at most `limit` names of each kind, `series` providers told apart. `starts` as for `used`."""
+    rows = await moment.rows(
+        USAGE.statements["breakdown"],
+        account=account_id,
+        starts=list(starts[:-1]),
+        ends=list(starts[1:]),
+        limit=limit,
+        series=series,
+    )
+    found: defaultdict[str, list[tuple[dict[str, Any], Sums]]] = defaultdict(list)
+    for row in rows:
+        found[row["sums_by"]].append((row, Sums(*(int(row[name]) for name in (*MEASURES, "count")))))
+    named = {kind: [(row["name"], sums) for row, sums in found[kind]] for kind in DIMENSIONS}
+    return Breakdown(
+        sum((sums for _, sums in found["all"]), Sums()),
+        named["provider"],
+        named["model"],
+        named["project"],
+        named["member"],
+        [(row["name"], row["series"] - 1, sums) for row, sums in found["project and series"]],
+        [(row["day"] - 1, row["series"] - 1, sums) for row, sums in found["day"]],
+    )
 
 
 USAGE = Projection(

@@ -26,7 +26,8 @@ COLUMNS = [
     *("balance_before", "balance_after", "description", "task_id", "transaction_id", "payment_id", "source"),
     *("grant_id", "deduction_id", "hold_id"),
 ]
-USAGE = ["provider", "model", "project", "member", "metric", "input_tokens", "output_tokens"]
+DIMENSIONS = ["provider", "model", "project", "member", "metric"]
+USAGE = [*DIMENSIONS, "input_tokens", "output_tokens"]
 
 
 def pages(service: Service, account: str, **filters: Any) -> Iterator[list[Json]]:
@@ -50,6 +51,7 @@ def wanted(entries: list[Json], filters: dict[str, Any]) -> list[Json]:
         and ("task_id" not in filters or entry["task_id"] == filters["task_id"])
         and ("from" not in filters or instant(entry["recorded_at"]) >= instant(filters["from"]))
         and ("to" not in filters or instant(entry["recorded_at"]) < instant(filters["to"]))
+        and all(name not in filters or (entry["usage"] or {}).get(name) == filters[name] for name in DIMENSIONS)
     ]
     return found if filters.get("order") == "asc" else found[::-1]
 
@@ -131,6 +133,28 @@ def test_every_filter_leaves_the_same_entries_whatever_the_page_size(year: Year,
         walked = list(pages(year.service, SMALL, limit=limit, **asked))
         assert [entry for page in walked for entry in page] == expected, asked
         assert all(len(page) == limit for page in walked[:-1])
+
+
+USAGES: list[dict[str, str]] = [
+    {"provider": "one"},
+    {"model": "huge", "member": "Ann"},
+    {"project": "b", "metric": "images", "type": "capture,deduction,grant"},
+    {"provider": "two", "model": "small", "project": "a", "member": "bob", "task_id": "task-1"},
+    {"member": "ANN"},
+    {"provider": "one", "type": "grant"},
+]
+
+
+@pytest.mark.parametrize("usage", USAGES)
+def test_entries_of_a_usage(year: Year, usage: dict[str, str]) -> None:
+    """Pages of them, and the file."""
+    entries = year.entries[BUSY]
+    for limit, period in zip((50, 7, 97, 1_000, 1_000), periods(entries), strict=True):
+        for order in ("asc", "desc"):
+            asked = {**usage, **period, "order": order}
+            walked = [entry for page in pages(year.service, BUSY, limit=limit, **asked) for entry in page]
+            assert walked == wanted(entries, asked), asked
+            assert csv_rows(year.service, BUSY, **asked) == [as_row(entry) for entry in walked]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 7])

@@ -87,5 +87,58 @@ WITH of_task AS MATERIALIZED (
 SELECT * FROM of_task
 WHERE (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
   AND (%(types)s::text[] IS NULL OR type = ANY (%(types)s::text[]))
+  AND (%(usage)s::jsonb IS NULL OR usage @> %(usage)s::jsonb)
 ORDER BY recorded_at DESC, sequence DESC
 LIMIT %(limit)s;
+
+-- name: page_of_usage
+-- Nothing leads to the entries of a usage but to look at one after the other: so many, and no more.
+SELECT * FROM (
+    SELECT account_id, recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id,
+           transaction_id, payment_id, source, description, usage
+    FROM projection_history.entries
+    WHERE account_id = %(account)s
+      AND (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
+    ORDER BY recorded_at DESC, sequence DESC
+    LIMIT %(look_through)s
+) AS looked_at
+WHERE usage @> %(usage)s::jsonb AND (%(types)s::text[] IS NULL OR type = ANY (%(types)s::text[]))
+ORDER BY recorded_at DESC, sequence DESC
+LIMIT %(limit)s;
+
+-- name: reach
+-- The last of the entries that such a page looked at, and one more, if there is one.
+SELECT recorded_at, sequence
+FROM projection_history.entries
+WHERE account_id = %(account)s
+  AND (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
+ORDER BY recorded_at DESC, sequence DESC
+OFFSET %(before)s LIMIT 2;
+
+-- name: page_by_size
+-- By how many credits an entry moves. Nothing is kept in this order: all that are wanted are sorted, by what they are sorted
+-- by alone, and only the page is read. A task has few entries, which are looked up.
+WITH asked AS MATERIALIZED (
+    SELECT size, recorded_at, sequence FROM (
+        SELECT abs(subscription + permanent) AS size, recorded_at, sequence, type, usage
+        FROM projection_history.entries
+        WHERE account_id = %(account)s AND %(task)s::text IS NULL
+          AND (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
+        UNION ALL
+        SELECT abs(subscription + permanent) AS size, recorded_at, sequence, type, usage
+        FROM projection_history.entries
+        WHERE account_id = %(account)s AND task_id = %(task)s
+          AND (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
+    ) AS looked_at
+    WHERE (%(types)s::text[] IS NULL OR type = ANY (%(types)s::text[]))
+      AND (%(usage)s::jsonb IS NULL OR usage @> %(usage)s::jsonb)
+      AND (size, recorded_at, sequence) > (%(low_size)s, %(low_size_at)s, %(low_size_sequence)s)
+      AND (size, recorded_at, sequence) < (%(high_size)s, %(high_size_at)s, %(high_size_sequence)s)
+    ORDER BY size DESC, recorded_at DESC, sequence DESC
+    LIMIT %(limit)s
+)
+SELECT account_id, recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id,
+       transaction_id, payment_id, source, description, usage, size
+FROM asked JOIN projection_history.entries USING (recorded_at, sequence)
+WHERE account_id = %(account)s
+ORDER BY size DESC, recorded_at DESC, sequence DESC;

@@ -63,3 +63,48 @@ SELECT found.place, CASE WHEN rank <= %(limit)s THEN found.key END AS key, min(r
 FROM found JOIN ranked USING (key)
 GROUP BY found.place, CASE WHEN rank <= %(limit)s THEN found.key END
 ORDER BY found.place, min(rank);
+
+-- name: breakdown
+-- Where the credits of some days went: all of them, by provider, model, project and member, and by project and by day with
+-- the largest providers told apart. Providers are told apart by their rank (`series`); those beyond the last share one.
+-- The quarters of a day are added up first, day by day, so that the many sums below are made of few rows.
+WITH daily AS MATERIALIZED (
+    SELECT one.day, sums.*
+    FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[]) WITH ORDINALITY AS one (starts, ends, day)
+    CROSS JOIN LATERAL (
+        SELECT group_id, sum(credits) AS credits, sum(input_tokens) AS input_tokens,
+               sum(output_tokens) AS output_tokens, sum(count) AS count
+        FROM projection_usage.usage
+        WHERE account_id = %(account)s AND bucket >= one.starts AND bucket < one.ends
+        GROUP BY group_id
+    ) AS sums
+), used AS (
+    SELECT g.group_id, g.provider, g.model, g.project, g.member,
+           sum(sum(daily.credits)) OVER (PARTITION BY g.provider) AS credits_of_provider
+    FROM daily JOIN projection_usage.groups AS g USING (group_id)
+    GROUP BY g.group_id
+), ranked AS (
+    SELECT group_id, provider, model, project, member,
+           least(dense_rank() OVER (ORDER BY credits_of_provider DESC, provider), %(series)s + 1) AS series
+    FROM used
+), sums AS (
+    SELECT CASE WHEN grouping(day) = 0 THEN 'day'
+                WHEN grouping(project, series) = 0 THEN 'project and series'
+                WHEN grouping(provider) = 0 THEN 'provider'
+                WHEN grouping(model) = 0 THEN 'model'
+                WHEN grouping(project) = 0 THEN 'project'
+                WHEN grouping(member) = 0 THEN 'member'
+                ELSE 'all' END AS sums_by,
+           day, series, coalesce(provider, model, project, member) AS name, sum(credits) AS credits,
+           sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(count) AS count
+    FROM daily JOIN ranked USING (group_id)
+    GROUP BY GROUPING SETS ((), (provider), (model), (project), (member), (project, series), (day, series))
+), named AS (
+    SELECT *, sum(credits) OVER (PARTITION BY sums_by, name) AS credits_of_name FROM sums
+), placed AS (
+    SELECT *, dense_rank() OVER (PARTITION BY sums_by ORDER BY credits_of_name DESC, name) AS rank FROM named
+)
+SELECT sums_by, day, series, name, credits, input_tokens, output_tokens, count
+FROM placed
+WHERE rank <= %(limit)s AND count > 0
+ORDER BY sums_by, rank, day, series;
