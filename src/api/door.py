@@ -66,7 +66,7 @@ class Door:
 
     async def command(self, operation: Operation, ids: Mapping[str, str], scope: Scope, receive: Receive) -> Reply:
         """Answer a request for one command; `ids` are those in its path. Raises ConnectionResetError."""
-        request_id = self._next_request_id()
+        request_id = self.next_request_id()
         try:
             reply = await self._command(operation, ids, scope, receive, request_id)
         except ConnectionResetError:
@@ -100,7 +100,8 @@ class Door:
             raise missing_scope("ledger:write")
         return key
 
-    def _next_request_id(self) -> str:
+    def next_request_id(self) -> str:
+        """A name that no other request has: what tells a command that was repeated from one that was answered late."""
         return f"{self._origin}-{next(self._numbers):x}"
 
     def submission_for(
@@ -133,7 +134,7 @@ class Door:
 
     async def batch(self, scope: Scope, receive: Receive) -> Reply:
         """Answer a request for a batch. Raises ConnectionResetError."""
-        request_id = self._next_request_id()
+        request_id = self.next_request_id()
         try:
             reply = await self._batch(scope, receive, request_id)
         except ConnectionResetError:
