@@ -81,7 +81,7 @@ async def history(request: Request, account_id: AccountId, query: Annotated[_Pag
     async with snapshot(request, query, HISTORY) as moment:
         rows = await page(moment, _from(wanted, order, Place(*start) if start else None), order, query.limit + 1)
     if not rows:
-        await known_account(request, account_id)
+        await known_account(wiring_of(request).ledger, account_id)
     more, rows = len(rows) > query.limit, rows[: query.limit]
     next_cursor = cursor((wanted, order), rows[-1]["recorded_at"], rows[-1]["sequence"]) if more else None
     entries = await with_descriptions(ledger, account_id, [entry(row) for row in rows])
@@ -104,7 +104,7 @@ async def history_csv(request: Request, account_id: AccountId, query: Annotated[
     async with snapshot(request, query, HISTORY) as moment:
         newest = await page(moment, Wanted(account_id), "newest first", 1)
     if not newest:
-        await known_account(request, account_id)
+        await known_account(wiring_of(request).ledger, account_id)
     else:
         last = Place(newest[0]["recorded_at"], newest[0]["sequence"] + 1)
         wanted = wanted._replace(high=min(wanted.high, last))

@@ -10,20 +10,22 @@ from api.answers import balance_fields
 from api.bodies import ONE_LINE
 from api.cursors import MAX_CURSOR, List, cursor, key_of
 from api.questions import (
+    FIRST_PAGE,
     MAX_PAGE,
     PROBLEMS,
     PROBLEMS_OF_ALL,
     AccountId,
+    Page,
     Visible,
     as_of,
     json_response,
     known_account,
-    now_of,
     reader_of,
-    snapshot,
+    wiring_of,
 )
 from api.texts import with_descriptions
 from api.view_schemas import AccountsAnswer, GrantsAnswer, HoldsAnswer, PaymentsAnswer
+from api.wiring import Wiring
 from ledger.amounts import Balance
 from ledger.commands import MAX_ID
 from ledger.events import PaymentStatus
@@ -43,10 +45,10 @@ class _Page(Visible):
     limit: int = Field(50, ge=1, le=MAX_PAGE)
     cursor: str | None = Field(None, max_length=MAX_CURSOR, description="the `next_cursor` of the page before")
 
-    def before(self, of: List) -> int:
-        """The number below which this page begins."""
-        key = key_of(self.cursor, of, (int,))
-        return key[0] if key else _NEWEST
+    @property
+    def page(self) -> Page:
+        """Which page it is."""
+        return Page(self.limit, self.cursor, self.min_position)
 
 
 class _Grants(_Page):
@@ -74,19 +76,27 @@ class _Accounts(_Page):
 )
 async def grants(request: Request, account_id: AccountId, query: Annotated[_Grants, Query()]) -> Response:
     """Newest first. amount = remaining + held + spent + lapsed + voided. Scope `ledger:read`."""
-    ledger = await reader_of(request)
-    of = ("grants", account_id, query.status)
-    async with snapshot(request, query, BALANCES) as moment:
+    await reader_of(request)
+    return json_response(await grants_of(wiring_of(request), account_id, query.status, query.page))
+
+
+async def grants_of(
+    wiring: Wiring, account_id: str, status: GrantStatus | None = None, page: Page = FIRST_PAGE
+) -> dict[str, Any]:
+    """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
+    of = ("grants", account_id, status)
+    async with wiring.views.snapshot(BALANCES, at_least=page.min_position) as moment:
         rows = await grants_page(
             moment,
             account_id,
-            now=now_of(request),
-            before=query.before(of),
-            status=query.status,
-            limit=query.limit + 1,
+            now=wiring.ledger.clock(),
+            before=_before(page, of),
+            status=status,
+            limit=page.limit + 1,
         )
-    shown = await with_descriptions(ledger, account_id, [_grant(row) for row in rows])
-    return await _page(request, account_id, query, moment, {"grants": shown}, _keys(rows, of))
+    shown = await with_descriptions(wiring.ledger, account_id, [_grant(row) for row in rows])
+    keys = [cursor(of, row["number"]) for row in rows]
+    return await _page(wiring, account_id, page, moment, {"grants": shown}, keys)
 
 
 @router.get(
@@ -97,19 +107,27 @@ async def grants(request: Request, account_id: AccountId, query: Annotated[_Gran
 )
 async def holds(request: Request, account_id: AccountId, query: Annotated[_Holds, Query()]) -> Response:
     """Newest first. Scope `ledger:read`."""
-    ledger = await reader_of(request)
-    of = ("holds", account_id, query.status)
-    async with snapshot(request, query, BALANCES) as moment:
+    await reader_of(request)
+    return json_response(await holds_of(wiring_of(request), account_id, query.status, query.page))
+
+
+async def holds_of(
+    wiring: Wiring, account_id: str, status: HoldStatus | None = None, page: Page = FIRST_PAGE
+) -> dict[str, Any]:
+    """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
+    of = ("holds", account_id, status)
+    async with wiring.views.snapshot(BALANCES, at_least=page.min_position) as moment:
         rows = await holds_page(
             moment,
             account_id,
-            now=now_of(request),
-            before=query.before(of),
-            status=query.status,
-            limit=query.limit + 1,
+            now=wiring.ledger.clock(),
+            before=_before(page, of),
+            status=status,
+            limit=page.limit + 1,
         )
-    shown = await with_descriptions(ledger, account_id, [_hold(row) for row in rows])
-    return await _page(request, account_id, query, moment, {"holds": shown}, _keys(rows, of))
+    shown = await with_descriptions(wiring.ledger, account_id, [_hold(row) for row in rows])
+    keys = [cursor(of, row["number"]) for row in rows]
+    return await _page(wiring, account_id, page, moment, {"holds": shown}, keys)
 
 
 @router.get(
@@ -121,18 +139,25 @@ async def holds(request: Request, account_id: AccountId, query: Annotated[_Holds
 async def payments(request: Request, account_id: AccountId, query: Annotated[_Payments, Query()]) -> Response:
     """Newest first. Scope `ledger:read`."""
     await reader_of(request)
-    of = ("payments", account_id, query.status)
-    async with snapshot(request, query, PAYMENTS, BALANCES) as moment:
+    return json_response(await payments_of(wiring_of(request), account_id, query.status, query.page))
+
+
+async def payments_of(
+    wiring: Wiring, account_id: str, status: PaymentStatus | None = None, page: Page = FIRST_PAGE
+) -> dict[str, Any]:
+    """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
+    of = ("payments", account_id, status)
+    async with wiring.views.snapshot(PAYMENTS, BALANCES, at_least=page.min_position) as moment:
         rows = await payments_page(
             moment,
             account_id,
-            now=now_of(request),
-            before=query.before(of),
-            status=query.status,
-            limit=query.limit + 1,
+            now=wiring.ledger.clock(),
+            before=_before(page, of),
+            status=status,
+            limit=page.limit + 1,
         )
     keys = [cursor(of, row["version"]) for row in rows]
-    return await _page(request, account_id, query, moment, {"payments": [_payment(row) for row in rows]}, keys)
+    return await _page(wiring, account_id, page, moment, {"payments": [_payment(row) for row in rows]}, keys)
 
 
 @router.get(
@@ -144,37 +169,46 @@ async def payments(request: Request, account_id: AccountId, query: Annotated[_Pa
 async def accounts(request: Request, query: Annotated[_Accounts, Query()]) -> Response:
     """For operators; balances as of the last event of each account. Scope `ledger:read`."""
     await reader_of(request)
-    of = ("accounts", query.prefix, query.sort)
+    return json_response(await accounts_of(wiring_of(request), query.prefix, query.sort, query.page))
+
+
+async def accounts_of(
+    wiring: Wiring, prefix: str = "", sort: Sort = "account_id", page: Page = FIRST_PAGE
+) -> dict[str, Any]:
+    """What is answered. Raises Problem, NotYetVisible and NotBuilt."""
+    of = ("accounts", prefix, sort)
     kinds: dict[Sort, tuple[type, ...]] = {
         "account_id": (str, str),
         "balance": (int, str),
         "activity": (datetime, str),
     }
-    column = {"account_id": "account_id", "balance": "total", "activity": "last_activity_at"}[query.sort]
-    after = key_of(query.cursor, of, kinds[query.sort])
-    async with snapshot(request, query, BALANCES) as moment:
-        rows = await accounts_page(moment, query.sort, prefix=query.prefix, after=after, limit=query.limit + 1)
+    column = {"account_id": "account_id", "balance": "total", "activity": "last_activity_at"}[sort]
+    after = key_of(page.cursor, of, kinds[sort])
+    async with wiring.views.snapshot(BALANCES, at_least=page.min_position) as moment:
+        rows = await accounts_page(moment, sort, prefix=prefix, after=after, limit=page.limit + 1)
     keys = [cursor(of, row[column], row["account_id"]) for row in rows]
-    return json_response(_listed(query, moment, {"accounts": [_account(row) for row in rows]}, keys))
+    return _listed(page, moment, {"accounts": [_account(row) for row in rows]}, keys)
 
 
-def _keys(rows: list[dict[str, Any]], of: List) -> list[str]:
-    return [cursor(of, row["number"]) for row in rows]
+def _before(page: Page, of: List) -> int:
+    """The number below which a page begins."""
+    key = key_of(page.cursor, of, (int,))
+    return key[0] if key else _NEWEST
 
 
 async def _page(
-    request: Request, account_id: str, query: _Page, moment: Snapshot, shown: dict[str, list[Any]], keys: list[str]
-) -> Response:
+    wiring: Wiring, account_id: str, page: Page, moment: Snapshot, shown: dict[str, list[Any]], keys: list[str]
+) -> dict[str, Any]:
     if not keys:
-        await known_account(request, account_id)
-    return json_response(_listed(query, moment, shown, keys))
+        await known_account(wiring.ledger, account_id)
+    return _listed(page, moment, shown, keys)
 
 
-def _listed(query: _Page, moment: Snapshot, shown: dict[str, list[Any]], keys: list[str]) -> dict[str, Any]:
+def _listed(page: Page, moment: Snapshot, shown: dict[str, list[Any]], keys: list[str]) -> dict[str, Any]:
     """One page; one row more than asked for says that there is another."""
     [(name, rows)] = shown.items()
-    more = len(rows) > query.limit
-    return as_of(moment, **{name: rows[: query.limit], "next_cursor": keys[query.limit - 1] if more else None})
+    more = len(rows) > page.limit
+    return as_of(moment, **{name: rows[: page.limit], "next_cursor": keys[page.limit - 1] if more else None})
 
 
 def _grant(row: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import orjson
 from fastapi import Path, Request, Response
@@ -35,6 +35,17 @@ class Parameters(BaseModel):
     """The parameters of a question: those that are not known are refused by name."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Page(NamedTuple):
+    """Which page of a list: its length, the cursor that the page before ended with, and what must be visible in it."""
+
+    limit: int = 50
+    cursor: str | None = None
+    min_position: int = 0
+
+
+FIRST_PAGE = Page()
 
 
 class Visible(Parameters):
@@ -131,9 +142,9 @@ def as_of(moment: Snapshot, **fields: Any) -> dict[str, Any]:
     return {"as_of_position": moment.position, "as_of": moment.as_of, **fields}
 
 
-async def known_account(request: Request, account_id: str) -> None:
+async def known_account(ledger: Ledger, account_id: str) -> None:
     """Refuse an account that the ledger does not have; whether the projections have it already does not matter."""
-    async with wiring_of(request).ledger.log.reader() as reader:
+    async with ledger.log.reader() as reader:
         if await reader.head(account_id) is None:
             raise AccountNotFound(account_id)
 

@@ -1,7 +1,7 @@
 """Totals over HTTP: an account's local days, its usage by group, and the operators' statistics."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Annotated, Any, Literal, assert_never
 from zoneinfo import ZoneInfo
@@ -9,33 +9,28 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
+from api.periods import Days, Period
 from api.problems import invalid
 from api.questions import (
     PROBLEMS,
     PROBLEMS_OF_ALL,
     AccountId,
-    Day,
-    Visible,
-    Zone,
     as_of,
-    check_order,
     json_response,
     known_account,
     reader_of,
-    snapshot,
     wiring_of,
 )
 from api.refusals import refusals_per_span
 from api.view_schemas import DailyAnswer, StatisticsAnswer, UsageAnswer
-from projections.days import HOUR, QUARTER, dates, day_starts, hour_starts, quarter_starts
+from api.wiring import Wiring
+from projections.days import HOUR, QUARTER, hour_starts, quarter_starts
 from projections.rollups import ROLLUPS, Closing, Total, closings, totals
 from projections.statistics import STATISTICS, outstanding, per_span
 from projections.usage import DIMENSIONS, USAGE, Used, used
 
 router = APIRouter(tags=["queries"])
 
-MAX_DAYS = 1_100
-"""Local days in one answer: three years."""
 MAX_BUCKETS = 3_000
 """Spans of time in one answer about usage: a month of quarters of an hour."""
 
@@ -44,36 +39,25 @@ _LONGEST: dict[Granularity, timedelta] = {"15m": MAX_BUCKETS * QUARTER, "1h": MA
 _DIMENSION = rf"({'|'.join(DIMENSIONS)})"
 
 
-class _Days(Visible):
-    from_: Day = Field(alias="from", description="the first local day")
-    to: Day = Field(description="the last local day")
-    tz: Zone = "UTC"
-
-    def starts(self) -> list[datetime]:
-        """Where each local day begins, and where the last one ends. Raises Problem: reversed, or over-long."""
-        check_order(self.from_, self.to)
-        if (self.to - self.from_).days >= MAX_DAYS:
-            raise invalid("to", f"the period must have at most {MAX_DAYS} days; ask in several parts")
-        return day_starts(self.from_, self.to, ZoneInfo(self.tz))
-
-    def dates(self) -> list[date]:
-        """The local days."""
-        return dates(self.from_, self.to)
-
-
-class _Usage(_Days):
+class _Usage(Days):
     granularity: Granularity = Field("1d", description="the length of a bucket, in local time")
     group_by: str | None = Field(
         None, pattern=f"^{_DIMENSION}(,{_DIMENSION})*$", description=f"any of {', '.join(DIMENSIONS)}, by commas"
     )
     limit: int = Field(20, ge=1, le=1_000, description="groups; what is beyond is one group `other`")
 
-    def buckets(self) -> list[datetime]:
-        """Where each bucket begins, and where the last one ends."""
-        days = self.starts()
-        if days[-1] - days[0] > _LONGEST.get(self.granularity, timedelta.max):
-            raise invalid("to", f"the period must have at most {MAX_BUCKETS} buckets of {self.granularity}")
-        return _cut(days, self.granularity, ZoneInfo(self.tz))
+    @property
+    def by(self) -> list[str]:
+        """The dimensions, each once."""
+        return list(dict.fromkeys(self.group_by.split(","))) if self.group_by else []
+
+
+def _buckets(period: Period, granularity: Granularity) -> list[datetime]:
+    """Where each bucket begins, and where the last one ends. Raises Problem."""
+    days = period.starts()
+    if days[-1] - days[0] > _LONGEST.get(granularity, timedelta.max):
+        raise invalid("to", f"the period must have at most {MAX_BUCKETS} buckets of {granularity}")
+    return _cut(days, granularity, period.tz)
 
 
 def _cut(days: list[datetime], granularity: Granularity, tz: ZoneInfo) -> list[datetime]:
@@ -95,24 +79,29 @@ def _cut(days: list[datetime], granularity: Granularity, tz: ZoneInfo) -> list[d
     responses=PROBLEMS,
     summary="Totals per local day",
 )
-async def daily(request: Request, account_id: AccountId, query: Annotated[_Days, Query()]) -> Response:
+async def daily(request: Request, account_id: AccountId, query: Annotated[Days, Query()]) -> Response:
     """One row per day, days without events included; the days add up to `totals`. Scope `ledger:read`."""
     await reader_of(request)
-    starts = query.starts()
+    return json_response(await daily_of(wiring_of(request), account_id, query.period, query.min_position))
+
+
+async def daily_of(wiring: Wiring, account_id: str, period: Period, min_position: int = 0) -> dict[str, Any]:
+    """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
+    starts = period.starts()
     spans = list(pairwise(starts))
-    async with snapshot(request, query, ROLLUPS) as moment:
+    async with wiring.views.snapshot(ROLLUPS, at_least=min_position) as moment:
         found = await totals(moment, account_id, spans)
         balances = await closings(moment, account_id, starts)
     if not any(map(any, found)):
-        await known_account(request, account_id)
+        await known_account(wiring.ledger, account_id)
     days = [
         {"date": day, "start": start, "end": end, **total._asdict(), **_balances(opening, closing)}
         for day, (start, end), total, (opening, closing) in zip(
-            query.dates(), spans, found, pairwise(balances), strict=True
+            period.dates(), spans, found, pairwise(balances), strict=True
         )
     ]
-    period = {**sum(found, Total())._asdict(), **_balances(balances[0], balances[-1])}
-    return json_response(as_of(moment, account_id=account_id, tz=query.tz, days=days, totals=period))
+    whole = {**sum(found, Total())._asdict(), **_balances(balances[0], balances[-1])}
+    return as_of(moment, account_id=account_id, tz=period.tz.key, days=days, totals=whole)
 
 
 def _balances(opening: Closing, closing: Closing) -> dict[str, int]:
@@ -136,26 +125,39 @@ async def usage(request: Request, account_id: AccountId, query: Annotated[_Usage
     Captures are deductions here too, and what was reversed later is not taken off.
     """
     await reader_of(request)
-    starts = query.buckets()
-    by = list(dict.fromkeys(query.group_by.split(","))) if query.group_by else []
-    async with snapshot(request, query, USAGE) as moment:
-        found = await used(moment, account_id, starts, by, query.limit)
+    wiring, by = wiring_of(request), query.by
+    return json_response(
+        await usage_of(wiring, account_id, query.period, query.granularity, by, query.limit, query.min_position)
+    )
+
+
+async def usage_of(
+    wiring: Wiring,
+    account_id: str,
+    period: Period,
+    granularity: Granularity = "1d",
+    by: Sequence[str] = (),
+    limit: int = 20,
+    min_position: int = 0,
+) -> dict[str, Any]:
+    """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
+    starts = _buckets(period, granularity)
+    async with wiring.views.snapshot(USAGE, at_least=min_position) as moment:
+        found = await used(moment, account_id, starts, by, limit)
     if not found:
-        await known_account(request, account_id)
+        await known_account(wiring.ledger, account_id)
     buckets: list[dict[str, Any]] = [{"start": start, "end": end, "groups": []} for start, end in pairwise(starts)]
     for row in found:
         buckets[row.place]["groups"].append(_group(row, by))
-    return json_response(
-        as_of(
-            moment,
-            account_id=account_id,
-            tz=query.tz,
-            granularity=query.granularity,
-            group_by=by,
-            buckets=buckets,
-            totals=_sums(found),
-            truncated=any(row.key is None for row in found),
-        )
+    return as_of(
+        moment,
+        account_id=account_id,
+        tz=period.tz.key,
+        granularity=granularity,
+        group_by=by,
+        buckets=buckets,
+        totals=_sums(found),
+        truncated=any(row.key is None for row in found),
     )
 
 
@@ -184,26 +186,31 @@ _FLOWS = ("granted", "deducted", "reversed", "expired", "voided", "deductions", 
     responses=PROBLEMS_OF_ALL,
     summary="Totals over all accounts per local day",
 )
-async def statistics(request: Request, query: Annotated[_Days, Query()]) -> Response:
+async def statistics(request: Request, query: Annotated[Days, Query()]) -> Response:
     """Outstanding credits at the end of each day, what was granted, spent and lapsed, and refusals by code.
 
     For operators. Scope `ledger:read`.
     """
     await reader_of(request)
-    starts = query.starts()
-    async with snapshot(request, query, STATISTICS) as moment:
+    return json_response(await statistics_of(wiring_of(request), query.period, query.min_position))
+
+
+async def statistics_of(wiring: Wiring, period: Period, min_position: int = 0) -> dict[str, Any]:
+    """What is answered. Raises Problem, NotYetVisible and NotBuilt."""
+    starts = period.starts()
+    async with wiring.views.snapshot(STATISTICS, at_least=min_position) as moment:
         found = await per_span(moment, starts)
         owed = await outstanding(moment, starts[0])
-    refused = await refusals_per_span(wiring_of(request).ledger.log, starts)
+    refused = await refusals_per_span(wiring.ledger.log, starts)
     days = []
-    for place, (day, (start, end)) in enumerate(zip(query.dates(), pairwise(starts), strict=True)):
+    for place, (day, (start, end)) in enumerate(zip(period.dates(), pairwise(starts), strict=True)):
         sums = found.get(place, {})
         owed = {kind: owed[kind] + sums.get(kind, 0) for kind in owed}
         days.append({"date": day, "start": start, "end": end, **_day(sums, owed, refused.get(place, {}))})
-    period = {name: sum(sums[name] for sums in found.values()) for name in _FLOWS if found}
+    flows = {name: sum(sums[name] for sums in found.values()) for name in _FLOWS if found}
     codes = {code for counts in refused.values() for code in counts}
     refusals = {code: sum(counts.get(code, 0) for counts in refused.values()) for code in sorted(codes)}
-    return json_response(as_of(moment, tz=query.tz, days=days, totals=_day(period, owed, refusals)))
+    return as_of(moment, tz=period.tz.key, days=days, totals=_day(flows, owed, refusals))
 
 
 def _day(sums: dict[str, int], owed: dict[str, int], refusals: dict[str, int]) -> dict[str, Any]:
