@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from api.dashboard import actions, doors, events, overview, service
+from api.dashboard import accounts, actions, doors, events, grants, overview, service, statistics
 from api.dashboard.action_forms import ACTIONS
 from api.dashboard.forms import form_secret
 from api.dashboard.frame import STATIC, page, static_file
@@ -39,6 +39,9 @@ def dashboard(wiring: Wiring) -> ASGIApp:
         Route(f"{_ACCOUNT}/moves", moves),
         Route(f"{_ACCOUNT}/events", events.events),
         *_actions(),
+        Route(f"{_ACCOUNT}/grants", grants.grants),
+        Route("/accounts", accounts.accounts),
+        Route("/statistics", statistics.statistics),
         Route("/service", service.service),
     ]
     expected = dict.fromkeys((Problem, Refusal, NotYetVisible, NotBuilt, *LOST, Exception), _on_anything)
@@ -101,7 +104,8 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 async def _on_anything(request: Request, error: Exception) -> Response:
     problem = as_problem(error)
-    response = await _wrong(request, problem.status, problem.detail)
+    said = (f"{one['field']} {one['message']}." for one in problem.facts.get("errors", ()))
+    response = await _wrong(request, problem.status, " ".join((problem.detail, *said)))
     if problem.retry_after is not None:
         response.headers["retry-after"] = str(problem.retry_after)
     return response

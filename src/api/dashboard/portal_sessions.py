@@ -49,7 +49,7 @@ async def portal_session(request: Request) -> Response:
         body = PortalSessionBody.model_validate(read_json(raw))
     except ValidationError as error:
         raise from_pydantic(error.errors(include_url=False)) from None
-    await known_account(request, body.account_id)
+    await known_account(wiring_of(request).ledger, body.account_id)
     lasts = timedelta(seconds=body.expires_in_seconds)
     link = await sessions_of(request).make_link(body.account_id, lasts, body.return_url)
     answer = {
