@@ -9,9 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dashboard import entry_words
+from api.dashboard.charts import Chart, Point, Series, columns
 from api.dashboard.frame import at_least, page, reader_of
 from api.dashboard.notices import done_of
 from api.dashboard.visitors import account_seen
+from api.dashboard.words import Reader
+from api.dashboard.words import day as day_name
 from api.overview import SERIES_DAYS, summary_of
 from api.questions import wiring_of
 
@@ -46,7 +49,7 @@ async def overview(request: Request) -> Response:
         runs_out=runs_out(balance["available"], summary["last_seven_days"], reader.now),
         pace=pace(summary["last_seven_days"]),
         average=summary["average_cost_per_task"]["average"] and Decimal(summary["average_cost_per_task"]["average"]),
-        week=None,
+        week=week_chart(summary["last_seven_days"], reader),
         low=balance["available"] <= wiring.options.low_credits,
         words=entry_words,
         stale_since=stale_since(summary, reader.now),
@@ -72,6 +75,12 @@ def runs_out(available: int, days: Sequence[Mapping[str, Any]], now: datetime) -
         return None
     left = timedelta(days=SERIES_DAYS) * (available / used) if available < used * 1_000 else FAR
     return now + left if left < FAR else None
+
+
+def week_chart(days: Sequence[Mapping[str, Any]], reader: Reader) -> Chart:
+    """Credits used on each of the last seven days."""
+    points = [Point(f"{day['date']:%a}", day_name(day["date"]), (day["deducted"],)) for day in days]
+    return columns("week", "The last seven days", (Series("Credits used", "s0"),), points, reader.number)
 
 
 def stale_since(summary: Mapping[str, Any], now: datetime) -> datetime | None:

@@ -37,18 +37,23 @@ async function show(address, headers = {}) {
   return true;
 }
 
+// What each part showed when it came: what a reader has opened since is not a change.
+const shown = new Map([...document.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part.innerHTML]));
+
 function take(fresh) {
   document.title = fresh.title;
   for (const part of document.querySelectorAll("[data-part]")) {
-    const other = fresh.querySelector(`[data-part="${part.dataset.part}"]`);
-    if (!other || other.innerHTML === part.dataset.shown) continue;
-    const isFirst = part.dataset.shown === undefined && other.innerHTML === part.innerHTML;
-    part.dataset.shown = other.innerHTML;
-    if (isFirst || part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea")) continue;
+    const name = part.dataset.part;
+    const other = fresh.querySelector(`[data-part="${name}"]`);
+    if (!other || other.innerHTML === shown.get(name) || isWritten(part)) continue;
+    shown.set(name, other.innerHTML);
     replace(part, other);
     say(part, other);
   }
 }
+
+// Nobody's writing is taken from under their hands.
+const isWritten = (part) => part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
 
 function replace(part, other) {
   const open = [...part.querySelectorAll("details[open]")].map((one) => place(part, one));

@@ -1,0 +1,95 @@
+"""A real browser: Debian's chromium, driven by Playwright. Whatever a page complains of fails the test that saw it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+
+from tests.dashboard.guests import ROOT, portal_link
+from tests.service import ADMIN_KEY, Service
+
+PHONE, DESK, WALL = (360, 740), (1_280, 900), (2_560, 1_440)
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+_ARGUMENTS = [
+    *("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
+]
+
+
+def chromium() -> str | None:
+    """Where the browser is: CREDIT_LEDGER_TEST_CHROMIUM, or on the PATH."""
+    return os.environ.get("CREDIT_LEDGER_TEST_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+@contextmanager
+def launched() -> Iterator[Browser]:
+    """A browser until the block ends; skips where there is none."""
+    program = chromium()
+    if program is None:
+        pytest.skip("no chromium here: pages are not looked at in a real browser (see scripts/test)")
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=[*_ARGUMENTS, *sandbox])
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """One visitor with a browser window of their own, and all that its pages complained of."""
+
+    def __init__(self, service: Service, context: BrowserContext) -> None:
+        self.service = service
+        self.context = context
+        self.complaints: list[str] = []
+        self.expected: set[str] = set()
+        """What a test brings about on purpose, as a part of the complaint."""
+        context.on("console", lambda message: self._console(message.type, message.text))
+        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+        context.on("request", self._asked)
+        self.page = context.new_page()
+
+    def _console(self, kind: str, text: str) -> None:
+        if kind in {"error", "warning"}:
+            self.complaints.append(f"{kind}: {text}")
+
+    def _asked(self, request: Request) -> None:
+        if urlsplit(request.url).netloc not in {urlsplit(self.service.url).netloc, ""}:
+            self.complaints.append(f"a third party was asked: {request.url}")
+
+    def come_in(self, account: str, **fields: Any) -> Page:
+        """By a portal link."""
+        self.page.goto(portal_link(self.service, account, **fields))
+        return self.page
+
+    def sign_in(self, key: str = ADMIN_KEY) -> Page:
+        """As an operator."""
+        self.page.goto(f"{self.service.url}{ROOT}/sign-in")
+        self.page.get_by_label("API key").fill(key)
+        self.page.get_by_role("button", name="Sign in").click()
+        return self.page
+
+    def go(self, path: str) -> Page:
+        """To a page of the dashboard."""
+        self.page.goto(f"{self.service.url}{ROOT}{path}")
+        return self.page
+
+    def unexpected(self) -> list[str]:
+        """Complaints that the test did not ask for."""
+        return [said for said in self.complaints if not any(part in said for part in self.expected)]
+
+
+def barriers(page: Page) -> str:
+    """What keeps people out, as axe finds it; an empty text for nothing."""
+    found = Axe().run(page)
+    return str(found.generate_report()) if found.violations_count else ""
+
+
+def fits(page: Page) -> bool:
+    """Whether nothing is wider than the window."""
+    return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))

@@ -1,0 +1,50 @@
+"""What the tests of the dashboard share: guests that leave, a browser for each file, and visits that must be clean."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.dashboard.browsing import DESK, Visit, launched
+from tests.dashboard.guests import all_leave
+from tests.service import Service
+
+NewVisit = Callable[..., Visit]
+
+
+@pytest.fixture(autouse=True)
+def _guests_leave() -> Iterator[None]:
+    yield
+    all_leave()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One for a file: its driver has an event loop, which must be gone when tests with one of their own begin."""
+    with launched() as found:
+        yield found
+
+
+@pytest.fixture
+def new_visit(browser: Browser, service: Service) -> Iterator[NewVisit]:
+    """Makes visitors. In the end no page may have complained, and nobody else may have been asked for anything."""
+    visits: list[Visit] = []
+
+    def make(size: tuple[int, int] = DESK, **options: Any) -> Visit:
+        defaults: dict[str, Any] = {"locale": "en-GB", "timezone_id": "Europe/Berlin"}
+        context = browser.new_context(viewport={"width": size[0], "height": size[1]}, **{**defaults, **options})
+        visits.append(Visit(service, context))
+        return visits[-1]
+
+    yield make
+    complaints = [said for visit in visits for said in visit.unexpected()]
+    for visit in visits:
+        visit.context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def visit(new_visit: NewVisit) -> Visit:
+    """One visitor."""
+    return new_visit()
