@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.dashboard.charts import Bar, Chart, Point, Series, bars, columns
+from api.dashboard.charts import Bar, Chart, Counts, Point, Series, bars, columns
 from api.dashboard.frame import at_least, page, reader_of
 from api.dashboard.ranges import Choices, range_of
 from api.dashboard.visitors import operator_of
@@ -45,7 +45,7 @@ async def statistics(request: Request) -> Response:
 
 def charts_of(found: Mapping[str, Any], reader: Reader) -> dict[str, Chart]:
     """The pictures of what GET /v1/statistics answers."""
-    owed = _per_day("owed", "Outstanding credits", _KINDS, found["days"], _owed, reader)
+    owed = _per_day("owed", "Outstanding credits", _KINDS, found["days"], _owed, reader, "levels")
     flows = {
         name: _per_day(name, title, (Series(title, css),), found["days"], _one(name), reader)
         for name, title, css in _FLOWS
@@ -62,10 +62,16 @@ def _one(name: str) -> Values:
 
 
 def _per_day(
-    name: str, title: str, series: Sequence[Series], days: Sequence[Day], values: Values, reader: Reader
+    name: str,
+    title: str,
+    series: Sequence[Series],
+    days: Sequence[Day],
+    values: Values,
+    reader: Reader,
+    counts: Counts = "amounts",
 ) -> Chart:
     points = [Point(short_day(one["date"]), day(one["date"]), values(one)) for one in days]
-    return columns(name, title, series, points, reader.number)
+    return columns(name, title, series, points, reader.number, counts=counts)
 
 
 def _refusals(codes: Mapping[str, int], reader: Reader) -> Chart:
