@@ -49,10 +49,11 @@ async def service(request: Request) -> Response:
 
 
 def _stand(name: str, state: Mapping[str, Any]) -> Stand:
-    return Stand(name, state, (state["position"] or 0) + state["behind"], *_called(state))
+    return Stand(name, state, (state["position"] or 0) + state["behind"], *called(state))
 
 
-def _called(state: Mapping[str, Any]) -> tuple[str, str]:
+def called(state: Mapping[str, Any]) -> tuple[str, str]:
+    """How it stands, in words, and with what tone."""
     if state["stopped_at"] is not None:
         return "stopped", "bad"
     if state["position"] is None:
