@@ -20,7 +20,7 @@ from ledger.store.log import Reader
 from projections.builds import Checkpoint, checkpoints, live, next_of
 from projections.catalog import PROJECTIONS
 from projections.projection import Projection
-from projections.watch import drift
+from projections.watch import Drift, drift
 
 router = APIRouter(tags=["health"])
 
@@ -42,7 +42,12 @@ async def readyz(request: Request) -> Response:
     projections are within bounds: none has stopped, none lags by more than 30 seconds. One that is being rebuilt for a
     new version is within bounds. `role` is a warning and no reason to be unready: what the running login could do more
     than append and read, looked at once a minute."""
-    wiring = wiring_of(request)
+    found = await readiness(wiring_of(request))
+    return json_response(found, 200 if found["status"] == "ok" else 503)
+
+
+async def readiness(wiring: Wiring) -> dict[str, Any]:
+    """What is answered."""
     states = await _states(wiring)
     standing = None if states is None else await _standing(wiring)  # who waits for a database waits once
     role = None if states is None else await _role(wiring)
@@ -52,9 +57,8 @@ async def readyz(request: Request) -> Response:
         "database": states is not None,
         "projections": states is not None and all(state["within_bounds"] for state in states.values()),
     }
-    ready = all(checks.values())
-    status: Literal["ok", "unavailable"] = "ok" if ready else "unavailable"
-    body = {
+    status: Literal["ok", "unavailable"] = "ok" if all(checks.values()) else "unavailable"
+    return {
         "status": status,
         "checks": checks,
         "role": role,
@@ -62,7 +66,6 @@ async def readyz(request: Request) -> Response:
         "projections": states or {},
         "checkpoints": standing.as_json() if standing else None,
     }
-    return json_response(body, 200 if ready else 503)
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
@@ -78,7 +81,8 @@ async def prometheus(request: Request) -> Response:
         metrics.STOPPED.labels(name).set(state["stopped_at"] is not None)
     if states is not None and (standing := await _standing(wiring)):
         metrics.show_checkpoints(standing.noted, standing.signed_at, standing.problem, wiring.ledger.clock())
-    body = metrics.exposition(processes=wiring.processes) + await _drift(wiring)
+    found = await drift_of(wiring)
+    body = metrics.exposition(processes=wiring.processes) + (metrics.exposition_of(found) if found else b"")
     return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -151,10 +155,10 @@ def _state(projection: Projection, found: Mapping[str, Checkpoint], end: int, ol
     }
 
 
-async def _drift(wiring: Wiring) -> bytes:
-    """What the check has found; nothing when the database does not answer, for 0 would be a claim."""
+async def drift_of(wiring: Wiring) -> Drift | None:
+    """What the check has found; None when the database does not answer, for nothing would be a claim."""
     try:
         async with wiring.ledger.log.connection() as connection:
-            return metrics.exposition_of(await drift(connection))
+            return await drift(connection)
     except _UNREACHABLE:
-        return b""
+        return None

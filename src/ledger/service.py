@@ -11,14 +11,16 @@ from ledger.cache import StateCache
 from ledger.clock import Guard, GuardedClock
 from ledger.committer import Committer
 from ledger.deliberation import Deliberation
-from ledger.feed import Feed
+from ledger.feed import Feed, Logged
 from ledger.news import Herald
 from ledger.receipts import receipt_name
 from ledger.settle import settle
 from ledger.snapshots import Snapshots
 from ledger.store.log import EventLog, Executed, Head, StoredRow
 from ledger.store.tips import account_of, hash_of
-from ledger.story.retelling import Retold, retell_one
+from ledger.story.explaining import CANNOT_GO_ON
+from ledger.story.explanation import Explanation
+from ledger.story.retelling import Passage, Retold, retell_events, retell_one, retell_some
 from ledger.submissions import Outcome, Recorded, Submission, Unit
 
 _LAST_WORD = 1.0
@@ -146,6 +148,28 @@ class Ledger:
                 return None
             before = await reader.load_at(account_id, version - 1) if version > 1 else None
         return await retell_one(Feed(self.log), before, rows[0])
+
+    async def passage(self, account_id: str, upto: int, count: int) -> Passage:
+        """The last events of an account up to a version, explained: a few questions, however many they are.
+
+        The account before them comes from a snapshot where there is one.
+        """
+        first = max(upto - count, 0)
+        rows = await self.stream(account_id, first, upto - first)
+        try:
+            async with self.log.reader() as reader:
+                before = await reader.load_at(account_id, first) if first else None
+        except CANNOT_GO_ON as problem:
+            return Passage(rows, [], f"an event before version {first + 1} cannot be folded: {problem!r}")
+        return await retell_some(Feed(self.log), before, rows) if rows else Passage(rows, [], None)
+
+    async def foretold(self, rehearsed: Recorded) -> list[Explanation]:
+        """What a rehearsed command would do, event by event, explained."""
+        first = rehearsed.version - len(rehearsed.events)
+        async with self.log.reader() as reader:
+            before = await reader.load_at(rehearsed.account_id, first)
+        events = [Logged(0, rehearsed.account_id, n, event) for n, event in enumerate(rehearsed.events, first + 1)]
+        return [one.explanation for one in await retell_events(Feed(self.log), rehearsed.account_id, before, events)]
 
     async def executed(self, account_id: str, operation: str, key: str) -> Executed | None:
         """The command that used a key; None when the key is unused."""

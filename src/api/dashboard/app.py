@@ -1,5 +1,7 @@
 """The dashboard as an application of its own, below one address: its pages, and what it says when something fails."""
 
+from collections.abc import Iterator
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -7,7 +9,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from api.dashboard import doors, overview
+from api.dashboard import accounts, actions, doors, events, grants, overview, service, statistics
+from api.dashboard.action_forms import ACTIONS
 from api.dashboard.forms import form_secret
 from api.dashboard.frame import STATIC, page, static_file
 from api.dashboard.moves import moves
@@ -34,6 +37,12 @@ def dashboard(wiring: Wiring) -> ASGIApp:
         Route("/sign-out", doors.sign_out, methods=["POST"]),
         Route(_ACCOUNT, overview.overview),
         Route(f"{_ACCOUNT}/moves", moves),
+        Route(f"{_ACCOUNT}/events", events.events),
+        *_actions(),
+        Route(f"{_ACCOUNT}/grants", grants.grants),
+        Route("/accounts", accounts.accounts),
+        Route("/statistics", statistics.statistics),
+        Route("/service", service.service),
     ]
     expected = dict.fromkeys((Problem, Refusal, NotYetVisible, NotBuilt, *LOST, Exception), _on_anything)
     app = Starlette(
@@ -43,6 +52,14 @@ def dashboard(wiring: Wiring) -> ASGIApp:
     app.router.redirect_slashes = False
     app.state.wiring = wiring
     return Protected(app)
+
+
+def _actions() -> Iterator[Route]:
+    """The forms of what operators may do: asked for, and sent."""
+    for name in ACTIONS:
+        path = f"{_ACCOUNT}/grants/{{grant_id}}/{name}" if name == "void" else f"{_ACCOUNT}/{name}"
+        yield Route(path, actions.ask)
+        yield Route(path, actions.answer, methods=["POST"])
 
 
 async def home(request: Request) -> Response:
@@ -87,7 +104,8 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 async def _on_anything(request: Request, error: Exception) -> Response:
     problem = as_problem(error)
-    response = await _wrong(request, problem.status, problem.detail)
+    said = (f"{one['field']} {one['message']}." for one in problem.facts.get("errors", ()))
+    response = await _wrong(request, problem.status, " ".join((problem.detail, *said)))
     if problem.retry_after is not None:
         response.headers["retry-after"] = str(problem.retry_after)
     return response

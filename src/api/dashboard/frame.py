@@ -11,12 +11,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from api.dashboard import words
+from api.dashboard.action_forms import Link, links
 from api.dashboard.forms import FORM_COOKIE, csrf_token, form_secret
-from api.dashboard.visitors import ROOT, account_path, keep_cookie
+from api.dashboard.visitors import ROOT, Visitor, account_path, keep_cookie
 from api.dashboard.words import Reader
 from api.problems import Problem, invalid
 from api.questions import now_of, wiring_of
 from ledger.amounts import MAX_AMOUNT
+from ledger.lifeline import LOST
 from ledger.store.codec import TOPICS
 from projections.days import UnknownZone, zone
 
@@ -81,7 +83,8 @@ def at_least(request: Request) -> int:
 
 
 async def page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
-    """A page. The templates know of `visitor` (None before signing in), `reader`, `options`, `nonce` and `csrf`."""
+    """A page. The templates know of `visitor` (None before signing in), `reader`, `options`, `nonce` and `csrf`, and
+    those of an account of the `actions` that the visitor may take."""
     visitor = getattr(request.state, "visitor", None)
     known = {
         "visitor": visitor,
@@ -93,6 +96,7 @@ async def page(request: Request, template: str, *, status: int = 200, **values: 
         "address": request.url.path,
         "event_types": " ".join(TOPICS),
         "stale_since": None,
+        "actions": await _actions(request, visitor, values.get("account_id")),
     }
     text = environment().get_template(template).render(known | values)
     response = HTMLResponse(text, status)
@@ -100,6 +104,17 @@ async def page(request: Request, template: str, *, status: int = 200, **values: 
     if made is not None:
         keep_cookie(request, response, FORM_COOKIE, made)
     return response
+
+
+async def _actions(request: Request, visitor: Visitor | None, account_id: str | None) -> list[Link]:
+    """What the operator who looks at an account may do to it."""
+    if visitor is None or not visitor.may_act or account_id is None:
+        return []
+    try:
+        found = await wiring_of(request).ledger.account_at(account_id)
+    except LOST:
+        return []
+    return links(account_id, found.account.standing) if found else []
 
 
 def _reader(request: Request) -> Reader:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from api.dashboard import entry_words
 from api.dashboard.charts import Chart, Point, Series, columns
 from api.dashboard.frame import at_least, page, reader_of
+from api.dashboard.notices import done_of
 from api.dashboard.visitors import account_seen
 from api.dashboard.words import Reader
 from api.dashboard.words import day as day_name
@@ -34,7 +35,7 @@ class Expiring(NamedTuple):
 
 async def overview(request: Request) -> Response:
     """The first page of an account."""
-    _, account_id = await account_seen(request)
+    visitor, account_id = await account_seen(request)
     wiring, reader = wiring_of(request), reader_of(request)
     summary = await summary_of(wiring, account_id, reader.zone, at_least(request))
     balance = summary["balance"]
@@ -52,6 +53,7 @@ async def overview(request: Request) -> Response:
         low=balance["available"] <= wiring.options.low_credits,
         words=entry_words,
         stale_since=stale_since(summary, reader.now),
+        done=await done_of(request, visitor, account_id),
     )
 
 

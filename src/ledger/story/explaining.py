@@ -34,6 +34,9 @@ _SPENDING = CreditsDeducted | CreditsHeld | HoldExtended | HoldCaptured
 _TAKEN_WHEN_CLOSED = DeductionReversed | HoldReleased | HoldExpired | CreditsExpired | TextsErased
 _PAST_RULES = DeductionReversed | GrantVoided | PaymentRecorded | PaymentRefunded
 
+CANNOT_GO_ON = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What folding an event can raise that is not what the rules would have made."""
+
 
 def subjects_of(event: Event, known: Past) -> frozenset[str]:
     """The things whose earlier events `explain` needs, as far as `known` tells: ask again until it stops growing."""
@@ -95,7 +98,7 @@ def _after(before: Account | None, event: Event) -> tuple[Account | None, list[s
     """The account after the event, and whether the balance is what lots and holds add up to."""
     try:
         after = evolve(before, event)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as problem:
+    except CANNOT_GO_ON as problem:
         return None, [f"nobody can go on from it: {type(problem).__name__}: {problem}"]
     found = _sums(after)
     if _gap(event.balance, found) == (_gap(before.balance, _sums(before)) if before else _NO_GAP):

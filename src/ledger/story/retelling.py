@@ -24,6 +24,15 @@ class Retold(NamedTuple):
     explanation: Explanation
 
 
+class Passage(NamedTuple):
+    """Some events of an account in a row, as stored. Those that could be gone on from are explained, from the first one
+    on; `problem` says why the others are not."""
+
+    rows: Sequence[StoredRow]
+    told: list[Retold]
+    problem: str | None
+
+
 class BrokenStream(Exception):
     """A stream that has lost an event, or is another account's; the message says where."""
 
@@ -39,7 +48,7 @@ async def retell(feed: Feed, account_id: str, upto: int) -> AsyncIterator[list[R
     while version < upto:
         rows = await feed.stream(account_id, version, min(PAGE, upto - version))
         events, problem = _readable(rows, account_id, version + 1)
-        told = await _retold(feed, account_id, account, events)
+        told = await retell_events(feed, account_id, account, events)
         yield told
         if told and told[-1].explanation.after is None:
             return
@@ -53,7 +62,17 @@ async def retell_one(feed: Feed, before: Account | None, row: StoredRow) -> Reto
     events, problem = _readable([row], row.account_id, before.version + 1 if before else 1)
     if problem is not None:
         raise problem
-    return (await _retold(feed, row.account_id, before, events))[0]
+    return (await retell_events(feed, row.account_id, before, events))[0]
+
+
+async def retell_some(feed: Feed, before: Account | None, rows: Sequence[StoredRow]) -> Passage:
+    """Some stored events of an account in a row, on the account before them."""
+    account_id = rows[0].account_id
+    events, problem = _readable(rows, account_id, before.version + 1 if before else 1)
+    told = await retell_events(feed, account_id, before, events) if events else []
+    if told and told[-1].explanation.after is None:
+        return Passage(rows, told, f"nobody could go on from version {told[-1].explanation.version}")
+    return Passage(rows, told, str(problem) if problem else None)
 
 
 def unrecorded(account: Account, at: datetime) -> tuple[list[Explanation], Account]:
@@ -85,7 +104,8 @@ def _readable(rows: Sequence[StoredRow], account_id: str, version: int) -> tuple
     return events, None
 
 
-async def _retold(feed: Feed, account_id: str, account: Account | None, events: list[Logged]) -> list[Retold]:
+async def retell_events(feed: Feed, account_id: str, account: Account | None, events: Sequence[Logged]) -> list[Retold]:
+    """Events in a row, recorded or not, on the account before them. Ends where nobody could go on."""
     pasts = await _pasts(feed, account_id, events)
     told = []
     for logged in events:
@@ -97,7 +117,7 @@ async def _retold(feed: Feed, account_id: str, account: Account | None, events: 
     return told
 
 
-async def _pasts(feed: Feed, account_id: str, events: list[Logged]) -> dict[int, Past]:
+async def _pasts(feed: Feed, account_id: str, events: Sequence[Logged]) -> dict[int, Past]:
     """For each version that needs it, the earlier events about what it names: looked up for all of them together."""
     needed = {logged.version: subjects for logged in events if (subjects := subjects_of(logged.event, NO_PAST))}
     by_version = {logged.version: logged.event for logged in events}

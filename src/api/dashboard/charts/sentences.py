@@ -19,6 +19,17 @@ def extremes(rows: Sequence[tuple[str, Sequence[int]]], number: Number, unit: st
     return f"{said} The most is {number(most[0])} ({whole(most[1])}), the least {number(least[0])} ({whole(least[1])})."
 
 
+def levels(rows: Sequence[tuple[str, Sequence[int]]], number: Number, unit: str) -> str:
+    """Of what is counted anew at each place, and does not add up: the last, the most and the least."""
+    together = [(sum(values), label) for label, values in rows]
+    if not any(total for total, _ in together):
+        return f"There are no {whole(unit)} to show."
+    most = max(together, key=lambda row: row[0])
+    least = min(together, key=lambda row: row[0])
+    said = f"In the end there are {number(together[-1][0])} {whole(unit)}."
+    return f"{said} The most is {number(most[0])} ({whole(most[1])}), the least {number(least[0])} ({whole(least[1])})."
+
+
 def sums(series: Sequence[Series], rows: Sequence[Sequence[int]], number: Number) -> Iterator[str]:
     """What each series adds up to, if there are several."""
     together = totals(series, rows)

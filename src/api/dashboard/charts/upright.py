@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from api.dashboard.charts.chart import Chart, Number, Point, Series, legend, table
 from api.dashboard.charts.drawing import FULL, PIXEL, Stroke, box, cells, line, picture, shortened, titled, whole, words
 from api.dashboard.charts.scale import Axis, axis, extent, positive, split, ticks
-from api.dashboard.charts.sentences import extremes, sums
+from api.dashboard.charts.sentences import extremes, levels, sums
 
 HEIGHT = 220
 TOP = 12 * PIXEL
@@ -30,6 +30,9 @@ NARROW, WIDE = 240, 520
 """Pixels that columns have on a phone, and where the minor labels begin to show: see `@container` in the stylesheet."""
 _FILLED = ((14, 62), (45, 72), (120, 84))
 """Up to so many columns, so many percent of the width are theirs: more have no gaps, and are `dense`."""
+
+
+Counts = Literal["amounts", "levels"]
 
 
 class Label(NamedTuple):
@@ -56,14 +59,17 @@ def columns(
     unit: str = "credits",
     head: str = "Day",
     empty: str = "Nothing in this time",
+    counts: Counts = "amounts",
 ) -> Chart:
     """A column for each point in the order given, stacked by series; values below zero are written but not drawn.
 
     `name` is unique on the page, `unit` what the values are, `head` what the points are, `empty` what to say of none.
+    Amounts add up over the points; of levels, which do not, the last ones are told.
     """
     rows = [(point.full, point.values) for point in points]
-    values = [point.values for point in points]
-    described = " ".join((*_from_to(points), extremes(rows, number, unit), *sums(series, values, number)))
+    values = [point.values for point in points][-1 if counts == "levels" else 0 :]
+    told = levels(rows, number, unit) if counts == "levels" else extremes(rows, number, unit)
+    described = " ".join((*_from_to(points), told, *sums(series, values, number)))
     drawn = _drawn(series, points, number, empty)
     kind = "upright" if _filled(len(points)) < 100 else "upright dense"
     return Chart(

@@ -1,0 +1,20 @@
+"""The open grants of an account, for the operator who is about to void one."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.dashboard.frame import at_least, page
+from api.dashboard.visitors import acting_operator
+from api.lists import grants_of
+from api.questions import Page, wiring_of
+
+LIMIT = 50
+
+
+async def grants(request: Request) -> Response:
+    """What can be voided, the newest first."""
+    await acting_operator(request)
+    account_id = request.path_params["account_id"]
+    cursor = request.query_params.get("cursor") or None
+    found = await grants_of(wiring_of(request), account_id, "open", Page(LIMIT, cursor, at_least(request)))
+    return await page(request, "grants.html", account_id=account_id, **found)

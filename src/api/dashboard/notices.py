@@ -1,0 +1,26 @@
+"""Notices of what was done a moment ago: they survive one redirect, and are told from the event that it names."""
+
+from datetime import timedelta
+
+import orjson
+from starlette.requests import Request
+
+from api.dashboard.visitors import Operator, Visitor
+from api.questions import now_of, wiring_of
+from ledger.amounts import MAX_AMOUNT
+
+LATELY = timedelta(minutes=10)
+"""An address that is kept, or sent to somebody, says nothing for longer than that."""
+
+
+async def done_of(request: Request, visitor: Visitor, account_id: str) -> str | None:
+    """What this operator has just done to the account, if `done` in the address is the version of such an event."""
+    text = request.query_params.get("done", "")
+    if not isinstance(visitor, Operator) or not (text.isascii() and text.isdecimal() and len(text) < 16):
+        return None
+    passage = await wiring_of(request).ledger.passage(account_id, min(int(text), MAX_AMOUNT), 1)
+    for row, told in zip(passage.rows, passage.told, strict=True):
+        actor = orjson.loads(row.state)["metadata"]["actor"]
+        if actor == visitor.key.actor and now_of(request) - told.explanation.recorded_at < LATELY:
+            return told.explanation.sentence
+    return None

@@ -1,0 +1,282 @@
+"""What operators do: with a reason, after a preview, once, and under their own name."""
+
+from datetime import UTC, datetime, timedelta
+
+import httpx
+
+from api.keys import create_key
+from tests.dashboard.acting import done, fields_of, filled_in, newest_event, path_of, sent
+from tests.dashboard.guests import ROOT, operator, person
+from tests.service import Service
+
+HOSTILE = '<script>alert(1)</script> \u202eesrever & "quoted" 🪙 ' + "W" * 200
+FORMS = [("grant",), ("deduct",), ("freeze",), ("unfreeze",), ("grants", "grt_2", "void"), ("grants",)]
+
+
+def versions(service: Service, account: str) -> int:
+    version: int = service.get(f"/v1/accounts/{account}/balance").json()["version"]
+    return version
+
+
+def total(service: Service, account: str) -> int:
+    credits: int = service.get(f"/v1/accounts/{account}/balance").json()["total"]
+    return credits
+
+
+# Each action, from the form to the event ----------------------------------------------------------------------------
+
+
+def test_a_grant_is_previewed_and_then_done(service: Service) -> None:
+    account = service.open_account(permanent=1_000)
+    client = operator(service)
+    path = path_of(account, "grant")
+    ahead = filled_in(client, path, amount="2500", kind="subscription", reason="Sorry for the outage")
+    assert ahead.status_code == 200
+    assert "This would be recorded as version 3" in ahead.text
+    for words in (">1,000<", "+2,500", ">3,500<", "Sorry for the outage", "key:admin"):
+        assert words in ahead.text
+    assert versions(service, account) == 2, "a preview records nothing"
+    page = sent(client, path, ahead, "confirm")
+    assert (page.status_code, page.url.path) == (200, path_of(account))
+    assert page.url.query == b"done=3"
+    assert "<strong>Done.</strong> 2,500 subscription credits were granted as grt_3 (adjustment)" in page.text
+    assert "Sorry for the outage" in page.text, "the page knows of it already"
+    event = newest_event(service, account)
+    assert (event["type"], event["data"]["description"]) == ("CreditsGranted", "Sorry for the outage")
+    assert event["metadata"]["actor"] == "key:admin"
+    assert event["metadata"]["operation"] == "grant"
+
+
+def test_a_grant_expires_when_its_operator_says_in_the_zone_of_the_form(service: Service) -> None:
+    account = service.open_account()
+    client = operator(service)
+    client.cookies.set("credit_ledger_zone", "Asia/Tokyo", path=ROOT)
+    path = path_of(account, "grant")
+    form = client.get(path)
+    assert "(Asia/Tokyo)" in form.text
+    client.cookies.set("credit_ledger_zone", "America/New_York", path=ROOT)  # the form keeps what it said
+    day = (datetime.now(UTC) + timedelta(days=40)).date()
+    typed = {"amount": "5", "kind": "subscription", "expires_at": f"{day}T12:00", "reason": "a week more"}
+    sent(client, path, sent(client, path, form, "preview", **typed), "confirm")
+    assert newest_event(service, account)["data"]["expires_at"] == f"{day}T03:00:00Z"
+
+
+def test_a_deduction_says_what_it_would_draw(service: Service) -> None:
+    account = service.open_account(subscription=300, permanent=200)
+    client = operator(service)
+    ahead = filled_in(client, path_of(account, "deduct"), amount="350", reason="Double payout")
+    assert "before grt_2: subscription before permanent" in ahead.text
+    page = sent(client, path_of(account, "deduct"), ahead, "confirm")
+    assert "350 credits were deducted as ded_4" in page.text
+    assert total(service, account) == 150
+
+
+def test_a_grant_is_voided_from_the_list_of_those_that_are_open(service: Service) -> None:
+    account = service.open_account(subscription=300, permanent=200)
+    client = operator(service)
+    listed = client.get(path_of(account, "grants"))
+    path = path_of(account, "grants", "grt_3", "void")
+    assert f'href="{path}"' in listed.text
+    page = done(client, path, amount="100", reason="Chargeback")
+    assert "100 credits of grant grt_3 were voided" in page.text
+    page = done(client, path, reason="All of it")
+    assert "200 credits of grant grt_3 were voided. The grant is closed" in page.text
+    event = newest_event(service, account)
+    assert (event["data"]["reason"], event["data"]["closed"]) == ("All of it", True)
+    assert "grt_3" not in client.get(path_of(account, "grants")).text
+
+
+def test_an_account_is_frozen_and_unfrozen(service: Service) -> None:
+    account = service.open_account(permanent=100)
+    client = operator(service)
+    freeze, unfreeze = path_of(account, "freeze"), path_of(account, "unfreeze")
+    assert client.get(unfreeze).url.path == freeze, "what is so already is not offered"
+    page = done(client, freeze, reason="Looks like fraud")
+    assert "The account was frozen" in page.text
+    assert "This account is frozen" in page.text
+    assert f'href="{unfreeze}"' in page.text
+    assert newest_event(service, account)["data"]["reason"] == "Looks like fraud"
+    refused = filled_in(client, path_of(account, "deduct"), amount="10", reason="test")
+    assert refused.status_code == 409
+    assert "The account is frozen." in refused.text
+    assert client.get(freeze).url.path == unfreeze
+    assert "The account was unfrozen" in done(client, unfreeze, reason="It was not").text
+    assert f'href="{freeze}"' in client.get(path_of(account)).text
+
+
+# Once ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_double_click_does_it_once(service: Service) -> None:
+    account = service.open_account(permanent=100)
+    client = operator(service)
+    path = path_of(account, "deduct")
+    ahead = filled_in(client, path, amount="30", reason="once")
+    first, second = (sent(client, path, ahead, "confirm") for _ in range(2))
+    assert first.url == second.url
+    assert total(service, account) == 70
+    again = sent(client, path, ahead, "preview")
+    assert again.url == first.url, "a preview of what was done tells that it was"
+
+
+def test_a_form_that_was_done_cannot_be_sent_with_other_values(service: Service) -> None:
+    account = service.open_account(permanent=100)
+    client = operator(service)
+    path = path_of(account, "deduct")
+    ahead = filled_in(client, path, amount="30", reason="once")
+    sent(client, path, ahead, "confirm")
+    other = sent(client, path, ahead, "confirm", amount="31")
+    assert other.status_code == 422
+    assert "This form is used up" in other.text
+    assert total(service, account) == 70
+    assert fields_of(client.get(path))["key"] != fields_of(other)["key"]
+
+
+def test_a_notice_tells_only_what_this_operator_did(service: Service) -> None:
+    account = service.open_account(permanent=100)
+    other = operator(service, create_key(service.conninfo, "another", ["admin"]))
+    client = operator(service)
+    url = done(client, path_of(account, "grant"), amount="5", reason="mine").url
+    assert "<strong>Done.</strong>" in client.get(url).text
+    for stranger in (other, person(service, account)):
+        assert "<strong>Done.</strong>" not in stranger.get(url).text
+    for text in ("99", "0", "-1", "x", "9" * 40, "<b>"):
+        page = client.get(path_of(account), params={"done": text})
+        assert page.status_code == 200
+        assert "<strong>Done.</strong>" not in page.text
+
+
+# What cannot be done ------------------------------------------------------------------------------------------------
+
+
+def test_what_was_typed_stays_when_a_form_is_refused(service: Service) -> None:
+    account = service.open_account(permanent=100)
+    client = operator(service)
+    path = path_of(account, "deduct")
+    refused = filled_in(client, path, amount="101", reason=HOSTILE)
+    assert refused.status_code == 402
+    assert "101 were asked for and 100 are available." in refused.text
+    fields = fields_of(refused)
+    assert (fields["amount"], fields["reason"]) == ("101", HOSTILE)
+    assert "<script>alert" not in refused.text
+    ahead = sent(client, path, refused, "preview", amount="100")
+    back = sent(client, path, ahead, "change")
+    assert fields_of(back)["reason"] == HOSTILE
+    page = sent(client, path, ahead, "confirm")
+    assert page.url.path == path_of(account)
+    assert newest_event(service, account)["data"]["description"] == HOSTILE
+
+
+WRONG: list[tuple[dict[str, str], str]] = [
+    ({"amount": "5"}, "Give a reason"),
+    ({"amount": "5", "reason": "  "}, "Give a reason"),
+    ({"amount": "5", "reason": "x" * 501}, "A reason has at most 500 characters; this one has 501."),
+    ({"amount": "5", "reason": "a\x07bell"}, "This "),
+    ({"reason": "r"}, "Say how many credits."),
+    ({"amount": "1,000", "reason": "r"}, "without separators"),
+    ({"amount": "1.5", "reason": "r"}, "without separators"),
+    ({"amount": "-5", "reason": "r"}, "without separators"),
+    ({"amount": "0", "reason": "r"}, "from 1 to 9,007,199,254,740,991"),
+    ({"amount": "٣", "reason": "r"}, "without separators"),
+    ({"amount": "5", "reason": "r", "kind": "magic"}, "This "),
+    ({"amount": "5", "reason": "r", "kind": "subscription", "expires_at": "soon"}, "A date and a time are needed"),
+    ({"amount": "5", "reason": "r", "kind": "subscription", "expires_at": "2020-01-01T00:00"}, "in the future"),
+    ({"amount": "5", "reason": "r", "kind": "permanent", "expires_at": "2099-01-01T00:00"}, "This "),
+]  # fmt: skip
+
+
+def test_a_form_says_by_field_what_is_wrong(service: Service) -> None:
+    account = service.open_account(permanent=10)
+    client = operator(service)
+    path = path_of(account, "grant")
+    form = client.get(path)
+    for typed, said in WRONG:
+        page = sent(client, path, form, "preview", **typed)
+        assert page.status_code == 422
+        assert 'class="error"' in page.text
+        assert said in page.text
+    assert versions(service, account) == 2
+
+
+def test_lines_of_a_reason_are_kept(service: Service) -> None:
+    account = service.open_account(permanent=10)
+    done(operator(service), path_of(account, "grant"), amount="1", reason="one\r\ntwo")
+    assert newest_event(service, account)["data"]["description"] == "one\ntwo"
+
+
+def test_what_is_not_there_is_said(service: Service) -> None:
+    account = service.open_account(permanent=10)
+    client = operator(service)
+    assert client.get(path_of("nobody-there", "grant")).status_code == 404
+    page = filled_in(client, path_of(account, "grants", "grt_99", "void"), reason="r")
+    assert page.status_code == 404
+    assert "There is no such grant." in page.text
+    for key in ("", "ünicode", "k" * 256):
+        page = filled_in(client, path_of(account, "grant"), amount="1", reason="r", key=key)
+        assert page.status_code == 422
+        assert "This form cannot be taken" in page.text
+
+
+# Who may ------------------------------------------------------------------------------------------------------------
+
+
+def _refused(client: httpx.Client, account: str, status: int) -> None:
+    for below in FORMS:
+        path = path_of(account, *below)
+        assert client.get(path).status_code == status, path
+        if below != ("grants",):
+            assert client.post(path, data={"step": "confirm", "amount": "1", "reason": "r"}).status_code == status
+
+
+def test_who_may_only_look_is_shown_no_buttons_and_told_so(service: Service) -> None:
+    account = service.open_account(permanent=10)
+    client = operator(service, create_key(service.conninfo, "looks", ["ledger:read"]))
+    page = client.get(path_of(account))
+    assert page.status_code == 200
+    assert 'class="acts' not in page.text
+    _refused(client, account, 403)
+    assert versions(service, account) == 2
+
+
+def test_to_a_person_there_are_no_such_pages(service: Service) -> None:
+    account = service.open_account(permanent=10)
+    client = person(service, account)
+    assert 'class="acts' not in client.get(path_of(account)).text
+    _refused(client, account, 404)
+
+
+def test_a_form_without_its_token_does_nothing(service: Service) -> None:
+    account = service.open_account(permanent=10)
+    client = operator(service)
+    path = path_of(account, "grant")
+    ahead = filled_in(client, path, amount="5", reason="r")
+    assert sent(client, path, ahead, "confirm", csrf="0" * 64).status_code == 403
+    assert versions(service, account) == 2
+
+
+def test_refusals_are_counted_as_those_of_the_api(service: Service) -> None:
+    account = service.open_account(permanent=10)
+    client = operator(service)
+    path = path_of(account, "deduct")
+    ahead = filled_in(client, path, amount="10", reason="r")
+    service.post(f"/v1/accounts/{account}/deductions", {"amount": 5, "task_id": "meanwhile"})
+    counted = 'credit_ledger_commands_total{operation="deduct",status="402"}'
+    before = _counted(service, counted)
+    assert sent(client, path, ahead, "confirm").status_code == 402
+    assert _counted(service, counted) == before + 1
+
+
+def _counted(service: Service, name: str) -> float:
+    lines = service.get("/metrics").text.splitlines()
+    return sum(float(line.removeprefix(name)) for line in lines if line.startswith(name))
+
+
+def test_hostile_ids_are_text(service: Service) -> None:
+    account = '<img src=x onerror="alert(1)">\u202eoof'
+    assert service.post("/v1/accounts", {"account_id": account, "signup_credits": 7}).status_code == 201
+    client = operator(service)
+    for below in ((), ("grant",), ("freeze",), ("grants",), ("events",)):
+        page = client.get(path_of(account, *below))
+        assert page.status_code == 200
+        assert "<img" not in page.text
+    assert "5 permanent credits were granted" in done(client, path_of(account, "grant"), amount="5", reason="r").text
