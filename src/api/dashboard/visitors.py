@@ -80,7 +80,7 @@ def may_look(key: ApiKey) -> bool:
 
 def account_path(account_id: str, *below: str) -> str:
     """The address of an account's page."""
-    return "/".join((ROOT, "accounts", quote(account_id, safe=""), *below))
+    return "/".join((ROOT, "accounts", *(quote(part, safe="") for part in (account_id, *below))))
 
 
 def sessions_of(request: Request) -> Sessions:

@@ -6,6 +6,7 @@ Numbers are written as the reader's own language writes them.
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -26,7 +27,7 @@ class Reader(NamedTuple):
 
     def number(self, value: int) -> str:
         """An integer with separators."""
-        return format_decimal(value, locale=self.locale).replace("-", MINUS)
+        return _number(value, self.locale)
 
     def signed(self, value: int) -> str:
         """An integer with its sign; 0 has none."""
@@ -79,6 +80,12 @@ class Reader(NamedTuple):
     def relative(self, at: datetime) -> str:
         """A moment as seen from now: `3 minutes ago`, `in 5 days`; from afar, the date."""
         return relative(at, self.now) or self.day_of(at)
+
+
+@lru_cache(10_000)
+def _number(value: int, locale: Locale) -> str:
+    """A page says the same numbers again and again, and each costs as much as the rest of its row."""
+    return format_decimal(value, locale=locale).replace("-", MINUS)
 
 
 def reader(languages: str | None, zone: ZoneInfo, now: datetime) -> Reader:
