@@ -1,7 +1,6 @@
 """The pictures of the usage page, from what the breakdown answers: pure functions of that and of the reader."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 from api.dashboard.charts import Bar, Chart, Point, Series, bars, columns, numbered, shares
@@ -62,10 +61,8 @@ def _days(days: Sequence[Part], series: tuple[Series, ...], reader: Reader) -> C
 
 def _week(days: Sequence[Part], series: Sequence[Series]) -> Point:
     parts = [part for one in days for part in one["providers"]]
-    first = days[0]["date"]
-    return Point(
-        short_day(first), f"{day(first)} to {day(first + timedelta(days=len(days) - 1))}", _values(parts, series)
-    )
+    first, last = days[0]["date"], days[-1]["date"]
+    return Point(short_day(first), f"{day(first)} to {day(last)}", _values(parts, series))
 
 
 def _shares(providers: Sequence[Part], series: Sequence[Series], reader: Reader) -> Chart:
