@@ -56,7 +56,11 @@ def _wanted(request: Request, account_id: str) -> Wanted:
     everything = query.get("show") == "all"
     table = Table(account_id, chosen.period, _SORTS[sort], None if everything else USED, task, filters)
     given = {"sort": "" if sort == "newest" else sort, "task": task or "", "show": "all" if everything else ""}
-    given |= dict(filters) | {name: query.get(name, "") for name in ("range", "from", "to", "tz")}
+    given |= (
+        dict.fromkeys(FILTERS, "")
+        | dict(filters)
+        | {name: query.get(name, "") for name in ("range", "from", "to", "tz")}
+    )
     return Wanted(chosen, table, given)
 
 
