@@ -59,6 +59,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 READING = (ROOT / "docs" / "reading.md").read_text()
 EXPORTING = (ROOT / "docs" / "exporting.md").read_text()
 PROOF = (ROOT / "docs" / "proof.md").read_text()
+DASHBOARD = (ROOT / "docs" / "dashboard.md").read_text()
 
 
 def blocks(language: str, page: str = README) -> list[str]:
@@ -83,6 +84,7 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
         known = key_line.replace("clk_...", key)
         answers = [_run(known + curl.replace("8000", port)) for curl in curls]
         read = [_said(known + curl.replace("8000", port)) for curl in blocks("sh", READING)]
+        links = [_run(known + curl.replace("8000", port)) for curl in blocks("sh", DASHBOARD)]
         exported = [_in_a_folder(block, environment, server_folder) for block in blocks("sh", EXPORTING)]
         proven = [_in_a_folder(block, environment, server_folder) for block in blocks("sh", PROOF)]
     finally:
@@ -92,6 +94,7 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
     assert _without_times(answers[2]) == _without_times(example)
     assert answers[3]["total"] == example["balance"]["total"] == 900
     assert not list(server_folder.glob("postgres/postmaster.pid"))
+    assert [link.keys() for link in links] == [json.loads(blocks("json", DASHBOARD)[0]).keys()]
     assert _without_times(json.loads(read[0])) == _without_times(json.loads(blocks("json", READING)[0]))
     assert all("problem" not in answer for answer in read)
     assert "exported 4 events up to position 4 to events.jsonl\n" in exported

@@ -122,13 +122,13 @@ async def history_csv(request: Request, account_id: AccountId, query: Annotated[
     wiring, wanted = wiring_of(request), query.wanted(account_id)
     position, wanted = await as_it_is(wiring, wanted, query.min_position)
     pages = in_order(wiring, wanted, _ORDERS[query.order])
-    return csv_response("history.csv", position, pages)
+    return csv_response("history.csv", position, csv_of(pages))
 
 
-def csv_response(name: str, position: int, pages: AsyncIterator[list[dict[str, Any]]]) -> Response:
+def csv_response(name: str, position: int, lines: AsyncIterator[str]) -> Response:
     """A file of entries, as of a position."""
     headers = {"as-of-position": str(position), "content-disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(csv_of(pages), media_type="text/csv; charset=utf-8", headers=headers)
+    return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
 
 
 async def as_it_is(wiring: Wiring, wanted: Wanted, min_position: int) -> tuple[int, Wanted]:

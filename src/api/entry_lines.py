@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from projections.history import PARTS
@@ -44,13 +44,17 @@ def entry(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-async def csv_of(pages: AsyncIterator[Iterable[Mapping[str, Any]]]) -> AsyncIterator[str]:
-    """A file of entries as they are answered, a page of them at a time."""
+async def csv_of(
+    pages: AsyncIterator[list[dict[str, Any]]],
+    columns: Sequence[str] = (*COLUMNS, *USAGE),
+    line_of: Callable[[dict[str, Any]], list[Any]] | None = None,
+) -> AsyncIterator[str]:
+    """A file of entries, a page of them at a time; without other columns, as they are answered."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow((*COLUMNS, *USAGE))
+    writer.writerow(columns)
     async for page in pages:
-        writer.writerows(map(line, page))
+        writer.writerows(map(line_of or line, page))
         yield text.getvalue()
         text.seek(0)
         text.truncate()

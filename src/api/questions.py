@@ -2,8 +2,6 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, NamedTuple
@@ -22,7 +20,6 @@ from ledger.commands import MAX_ID
 from ledger.errors import AccountNotFound
 from ledger.service import Ledger
 from projections.days import FIRST_DATE, LAST_DATE, UnknownZone, zone
-from projections.projection import Projection
 from projections.views import Snapshot
 
 MAX_PAGE = 1_000
@@ -128,13 +125,6 @@ async def authorized(request: Request, *scopes: str) -> Ledger:
     if not any(map(key.allows, scopes)):
         raise missing_scope(scopes[0])
     return wiring.ledger
-
-
-@asynccontextmanager
-async def snapshot(request: Request, query: Visible, *projections: Projection) -> AsyncIterator[Snapshot]:
-    """Some projections at one moment. Raises NotYetVisible and NotBuilt."""
-    async with wiring_of(request).views.snapshot(*projections, at_least=query.min_position) as moment:
-        yield moment
 
 
 def as_of(moment: Snapshot, **fields: Any) -> dict[str, Any]:

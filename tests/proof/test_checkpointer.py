@@ -236,6 +236,23 @@ async def test_what_was_recorded_last_is_signed_when_the_service_stops(
     assert [one.size for one in filed(custody)] == [3, 7]
 
 
+async def test_what_must_not_be_signed_ends_no_service_in_an_error(
+    database: str, log: EventLog, custody: Custody
+) -> None:
+    """What happened behind its back since it looked last is said at the end, and not thrown at whoever stops it."""
+    signer = Checkpointer(log, custody, lambda: True, seconds=3_600, events=1_000_000)
+    add_events(database, 3)
+    task = asyncio.create_task(signer.run())
+    async with asyncio.timeout(10):
+        while noted(database)[0] != 3:  # noqa: ASYNC110  # a table tells nobody either
+            await asyncio.sleep(0.01)
+    cut_off(database, 2)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert task.cancelled()
+    assert noted(database)[2] == "the log ends at position 2, and the checkpoint has 3 events"
+
+
 async def test_kept_subtrees_may_be_deleted_or_damaged_while_it_runs(
     database: str, log: EventLog, custody: Custody
 ) -> None:

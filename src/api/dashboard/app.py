@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from api.dashboard import accounts, actions, doors, events, grants, overview, service, statistics
+from api.dashboard import accounts, actions, billing, doors, events, grants, overview, service, statistics, usage
 from api.dashboard.action_forms import ACTIONS
 from api.dashboard.forms import form_secret
 from api.dashboard.frame import STATIC, page, static_file
@@ -36,6 +36,9 @@ def dashboard(wiring: Wiring) -> ASGIApp:
         Route("/sign-in", doors.sign_in, methods=["POST"]),
         Route("/sign-out", doors.sign_out, methods=["POST"]),
         Route(_ACCOUNT, overview.overview),
+        Route(f"{_ACCOUNT}/usage", usage.usage),
+        Route(f"{_ACCOUNT}/usage.csv", usage.usage_csv),
+        Route(f"{_ACCOUNT}/billing", billing.billing),
         Route(f"{_ACCOUNT}/moves", moves),
         Route(f"{_ACCOUNT}/events", events.events),
         *_actions(),

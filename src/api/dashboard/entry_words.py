@@ -10,7 +10,7 @@ _TITLES = {
     "expiry": "Expired",
     "void": "Cancelled",
 }
-_GRANTED = {
+SOURCES = {
     "signup": "Welcome credits",
     "subscription": "Subscription credits",
     "topup": "Top-up",
@@ -22,7 +22,7 @@ _GRANTED = {
 def title_of(entry: Mapping[str, Any]) -> str:
     """What happened, in a word or two."""
     if entry["type"] == "grant":
-        return _GRANTED[entry["source"]]
+        return SOURCES[entry["source"]]
     return _TITLES[entry["type"]]
 
 

@@ -12,8 +12,8 @@ from api.periods import Period
 from api.problems import from_pydantic
 from api.questions import Day
 
-Choices = Mapping[str, tuple[str, int]]
-"""By name: what it is called, and how many days until today it has."""
+Choices = Mapping[str, tuple[str, int | None]]
+"""By name: what it is called, and how many days until today it has (None: those of this month)."""
 _DAY: TypeAdapter[date] = TypeAdapter(Day)
 
 
@@ -34,8 +34,11 @@ def range_of(request: Request, choices: Choices, usual: str) -> Range:
         return Range(Period(first, last, reader.zone), None)
     chosen = given.get("range", usual)
     chosen = chosen if chosen in choices else usual
-    today = reader.today()
-    return Range(Period(today - timedelta(days=choices[chosen][1] - 1), today, reader.zone), chosen)
+    return Range(Period(_first(choices[chosen][1], reader.today()), reader.today(), reader.zone), chosen)
+
+
+def _first(days: int | None, today: date) -> date:
+    return today.replace(day=1) if days is None else today - timedelta(days=days - 1)
 
 
 def _date(field: str, text: str | None) -> date | None:

@@ -61,9 +61,14 @@ class Link:
 
 
 def _new_link(
-    now: datetime, lasts: timedelta, account_id: str | None, key_sha256: bytes | None, return_url: str | None
+    now: datetime,
+    lasts: timedelta,
+    account_id: str | None,
+    key_sha256: bytes | None,
+    return_url: str | None = None,
+    link_lasts: timedelta = LINK_LASTS,
 ) -> tuple[Link, dict[str, Any]]:
-    link = Link(secrets.token_urlsafe(32), now + min(LINK_LASTS, lasts), now + lasts)
+    link = Link(secrets.token_urlsafe(32), now + min(link_lasts, lasts), now + lasts)
     return link, {
         "link": _digest(link.token),
         "account_id": account_id,
@@ -82,9 +87,10 @@ def make_link(
     *,
     account_id: str | None = None,
     key_sha256: bytes | None = None,
+    link_lasts: timedelta = LINK_LASTS,
 ) -> Link:
     """For the command line: a one-time link for the holder of an account, or for an operator's key."""
-    link, parameters = _new_link(now, lasts, account_id, key_sha256, None)
+    link, parameters = _new_link(now, lasts, account_id, key_sha256, link_lasts=link_lasts)
     with psycopg.connect(conninfo) as connection:
         connection.execute(_SQL["make_link"], parameters)
     return link

@@ -73,6 +73,11 @@ class Reader(NamedTuple):
         local = self.local(at)
         return f"{day(local)}, {local:%H:%M}"
 
+    @staticmethod
+    def day_name(value: date) -> str:
+        """A date."""
+        return day(value)
+
     def day_of(self, at: datetime) -> str:
         """The local date of a moment."""
         return day(self.local(at))

@@ -122,8 +122,11 @@ class Checkpointer:
         if self._growth.frontier is None or self._problem is not None:
             return  # it did not lead, or it must not sign
         async with self._log.connection() as connection:
-            await self._growth.follow(Tree(connection))
-            await self._file(connection)
+            try:
+                await self._growth.follow(Tree(connection))
+                await self._file(connection)
+            except _PROBLEMS as problem:
+                await self._say(connection, str(problem))
 
     async def _file(self, connection: Connection) -> None:
         try:

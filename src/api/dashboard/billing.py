@@ -1,0 +1,30 @@
+"""Billing: payments and what each of them bought, and all grants with what is left of them and when they lapse."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.dashboard import entry_words
+from api.dashboard.frame import at_least, page
+from api.dashboard.visitors import account_seen
+from api.lists import grants_of, payments_of
+from api.questions import Page, wiring_of
+
+LIMIT = 25
+
+
+async def billing(request: Request) -> Response:
+    """Two lists, each with pages of its own."""
+    _, account_id = await account_seen(request)
+    wiring, position, query = wiring_of(request), at_least(request), request.query_params
+    payments = await payments_of(wiring, account_id, None, Page(LIMIT, query.get("payments") or None, position))
+    grants = await grants_of(wiring, account_id, None, Page(LIMIT, query.get("grants") or None, position))
+    given = {name: query.get(name, "") for name in ("payments", "grants", "tz")}
+    return await page(
+        request,
+        "billing.html",
+        account_id=account_id,
+        payments=payments,
+        grants=grants,
+        given=given,
+        sources=entry_words.SOURCES,
+    )
