@@ -107,7 +107,7 @@ async function tick() {
   } catch {
     pause = Math.min(2 * pause, POLL_LONGEST);
   }
-  if (source?.readyState === EventSource.OPEN) timer = setTimeout(tick, CLOCK);
+  if (source && source.readyState === EventSource.OPEN) timer = setTimeout(tick, CLOCK);
   else poll();
 }
 
