@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 from api.operations import OPERATIONS, Defaults
 from ledger.account import Account, fold
 from ledger.aggregate import decide
-from ledger.commands import Command, RecordExpiries
+from ledger.commands import Command
 from ledger.errors import Refusal
 from ledger.events import Event, Events
 from ledger.past import NO_PAST, Past, subjects
+from ledger.receipts import fingerprint
 from ledger.settle import settle
 
 EXPIRE = "expire"
@@ -25,19 +26,40 @@ _DEFAULTS = Defaults()
 
 
 class Wish(NamedTuple):
-    """One command of a plan, in the words of the HTTP contract, and what becomes of it."""
+    """One command of a plan, with what a door makes of it, and what becomes of it."""
 
     moment: datetime
     actor: str
     operation: str
-    account_id: str
-    fields: Mapping[str, Any]
+    command: Command
     key: str | None = None
-    ids: Mapping[str, str] = {}
+    fingerprint: bytes = b""
     refusal: str | None = None
     """The code with which it is refused; None when it is carried out."""
     version: int = 0
     """The account's version afterwards."""
+
+    @property
+    def account_id(self) -> str:
+        """Whose account it is about."""
+        return self.command.account_id
+
+
+def wished(
+    moment: datetime,
+    actor: str,
+    operation: str,
+    account_id: str,
+    fields: Mapping[str, Any],
+    key: str | None,
+    ids: Mapping[str, str],
+) -> Wish:
+    """A wish in the words of the HTTP contract: `fields` is the body, `ids` are those of the path."""
+    known = OPERATIONS[operation]
+    body = known.body.model_validate(fields)
+    key = key or getattr(body, known.own_key or "")
+    command = known.build(account_id, ids, body, _DEFAULTS)
+    return Wish(moment, actor, operation, command, key, fingerprint(known.values(ids, body)))
 
 
 class Surprise(Exception):
@@ -77,13 +99,6 @@ class Books:
         return wish._replace(version=account.version), events
 
     def _decide(self, wish: Wish, account: Account | None) -> Events:
-        command = _command(wish)
-        past = Past(tuple(self._streams[wish.account_id])) if subjects(command, account, NO_PAST) else NO_PAST
-        return decide(command, account, wish.moment, past)
-
-
-def _command(wish: Wish) -> Command:
-    if wish.operation == EXPIRE:
-        return RecordExpiries(wish.account_id)
-    operation = OPERATIONS[wish.operation]
-    return operation.build(wish.account_id, wish.ids, operation.body.model_validate(wish.fields), _DEFAULTS)
+        needs_past = subjects(wish.command, account, NO_PAST)
+        past = Past(tuple(self._streams[wish.account_id])) if needs_past else NO_PAST
+        return decide(wish.command, account, wish.moment, past)

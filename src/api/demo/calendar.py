@@ -11,6 +11,7 @@ from itertools import count
 from random import Random
 
 from api.demo.books import EXPIRE, Books, Wish
+from ledger.commands import RecordExpiries
 from ledger.events import Events
 
 Habit = Generator[datetime, None, None]
@@ -71,6 +72,6 @@ class Calendar:
         if self._due.get(account_id) == due:
             del self._due[account_id]
         if self.books.account(account_id).is_due(self.now):
-            self.wish(Wish(self.now, _SWEEPER, EXPIRE, account_id, {}))
+            self.wish(Wish(self.now, _SWEEPER, EXPIRE, RecordExpiries(account_id)))
         else:
             self._watch(account_id)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from api.demo.books import Wish
+from api.demo.books import wished
 from api.demo.calendar import Calendar
 from api.demo.offers import Plan, TopUp
 from api.demo.people import Customer
@@ -65,8 +65,8 @@ class Caller:
         ids: Mapping[str, str] = {},
         refusal: str | None = None,
     ) -> Events:
-        account_id = self.customer.account_id
-        return self.calendar.wish(Wish(self.now, actor, operation, account_id, fields, key, ids, refusal))
+        wish = wished(self.now, actor, operation, self.customer.account_id, fields, key, ids)
+        return self.calendar.wish(wish._replace(refusal=refusal))
 
     # The app ---------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import psycopg
 import typer
 import uvloop
 
-from api.demo.company import WEEKS, plan, star
+from api.demo.company import plan, star
 from api.demo.filling import Filled, fill
 from api.demo.moving import Poster, moving
 from api.demo.people import STAR
@@ -33,6 +33,8 @@ _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bo
 
 Host = Annotated[str | None, typer.Option(help="The address to listen on.")]
 Port = Annotated[int | None, typer.Option(help="The port to listen on.")]
+Weeks = Annotated[int, typer.Option(min=2, max=52, help="Weeks of history, of a demo that is made.")]
+Accounts = Annotated[int, typer.Option(min=9, max=500, help="Its accounts.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Remove the demo that is there, and make another.")]
 Still = Annotated[bool, typer.Option("--still", help="Post nothing while it serves.")]
 
@@ -41,13 +43,21 @@ def add_demo(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
     """Give the command line its `demo`."""
 
     @app.command("demo")
-    def demo(host: Host = None, port: Port = None, *, fresh: Fresh = False, still: Still = False) -> None:
+    def demo(
+        host: Host = None,
+        port: Port = None,
+        *,
+        fresh: Fresh = False,
+        still: Still = False,
+        weeks: Weeks = 7,
+        accounts: Accounts = 110,
+    ) -> None:
         """Serve a company that never was, with weeks of history; the first start makes it."""
         settings = _apart(load_settings(host=host, port=port))
         there = _made_room(settings.data_dir, _look(settings), fresh=fresh)
         with migrated(settings) as database:
             if not there:
-                _make(database)
+                _make(database, weeks, accounts)
             serve(settings, lambda conninfo: _beside(settings, conninfo, still=still))
 
 
@@ -79,24 +89,24 @@ def _made_room(folder: Path, found: Found, *, fresh: bool) -> bool:
     return False
 
 
-def _make(database: Database) -> None:
+def _make(database: Database, weeks: int, accounts: int) -> None:
     """Fill it. It counts as whole when it is served for the first time."""
     prepare(database.service)
     settle_garbage()
     began, now = monotonic(), datetime.now(UTC)
-    wishes = plan(Random(_SEED), now)  # noqa: S311 - a story, no secret
+    wishes = plan(Random(_SEED), now, weeks=weeks, accounts=accounts)  # noqa: S311 - a story, no secret
     try:
         with showing_progress() as showing:
-            filled = uvloop.run(fill(database.service, wishes, now - timedelta(weeks=WEEKS), now, showing))
+            filled = uvloop.run(fill(database.service, wishes, now - timedelta(weeks=weeks), now, showing))
     except KeyboardInterrupt:
         _fail("interrupted; the next start begins anew", 130)
     with psycopg.connect(database.owner, autocommit=True) as connection:
         connection.execute("ANALYZE")  # or the first pages are planned for empty tables
-    _tell(filled, monotonic() - began)
+    _tell(filled, weeks, monotonic() - began)
 
 
-def _tell(filled: Filled, seconds: float) -> None:
-    events = f"{filled.events.total():,} events of {WEEKS} weeks, {filled.events['AccountOpened']} accounts"
+def _tell(filled: Filled, weeks: int, seconds: float) -> None:
+    events = f"{filled.events.total():,} events of {weeks} weeks, {filled.events['AccountOpened']} accounts"
     typer.echo(f"Made a company: {events}, {filled.refusals} refusals, in {seconds:.1f} s.")
 
 

@@ -16,14 +16,11 @@ from api.demo.people import Customer, cast
 from api.demo.star import first_period_ends, shines
 from api.demo.stories import stories
 
-WEEKS = 7
-ACCOUNTS = 110
-
 _STAYS = 0.62
 """The share of all weeks after which the one that leaves has left."""
 
 
-def plan(chance: Random, now: datetime, *, weeks: int = WEEKS, accounts: int = ACCOUNTS) -> Iterator[Wish]:
+def plan(chance: Random, now: datetime, *, weeks: int, accounts: int) -> Iterator[Wish]:
     """All commands of the weeks before `now`. Raises books.Surprise."""
     begins = now - timedelta(weeks=weeks)
     calendar = Calendar(begins, chance)

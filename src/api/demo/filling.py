@@ -1,23 +1,17 @@
 """Carrying out a plan: the real ledger, at the moments of the plan.
 
-Everything comes through the same door as a caller's request, so every receipt and every text is as it would be. What
-the ledger answers must be what the plan says; anything else stops the filling.
+Every command is what a door makes of a caller's request, so every receipt and every text is as it would be. What the
+ledger answers must be what the plan says; anything else stops the filling.
 """
 
-import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from itertools import count
 from typing import NamedTuple
 
-from api.demo.books import EXPIRE, Surprise, Wish
-from api.door import Door
-from api.keys import ApiKey, KeyRing
-from api.operations import OPERATIONS, Defaults
+from api.demo.books import Surprise, Wish
 from api.progress import Showing
 from api.refusals import write_counts
-from ledger.commands import RecordExpiries
 from ledger.feed import Feed
 from ledger.news import News
 from ledger.service import Ledger
@@ -28,9 +22,7 @@ from projections.changes import bucket_of
 from projections.runner import Runner, connect
 
 _TOGETHER = 1_000
-"""Commands in flight."""
-_AT_ONCE = frozenset({"deduct", "hold", "capture", "extend", "release", "grant", EXPIRE})
-"""What is decided the moment it is submitted, on what is in memory; the others read the past first."""
+"""Commands of one transaction. The ledger decides them in their order, each at its own moment."""
 _HOUR = timedelta(hours=1)
 
 
@@ -43,14 +35,21 @@ class Filled(NamedTuple):
 
 
 class PlanClock:
-    """The time of whatever is being decided."""
+    """The moments of a plan: each decision asks once."""
 
     def __init__(self, begins: datetime) -> None:
-        self.now = begins
+        self._now = begins
+        self._coming: deque[datetime] = deque()
 
     def __call__(self) -> datetime:
-        """The time."""
-        return self.now
+        """The moment of what is being decided."""
+        if self._coming:
+            self._now = self._coming.popleft()
+        return self._now
+
+    def tell(self, moments: Iterable[datetime]) -> None:
+        """The moments of what is decided next."""
+        self._coming = deque(moments)
 
 
 async def fill(conninfo: str, wishes: Iterable[Wish], begins: datetime, now: datetime, showing: Showing) -> Filled:
@@ -75,52 +74,51 @@ class _Filling:
         self.events: Counter[str] = Counter()
         self._ledger = ledger
         self._clock = clock
-        self._door = Door(ledger, KeyRing(ledger.log, clock, None, 0), Defaults())
-        self._numbers = count(1)
-        self._waiting: list[tuple[Wish, asyncio.Future[Outcome]]] = []
+        self._waiting: list[Wish] = []
 
     async def carry_out(self, wish: Wish) -> None:
-        """Have it decided at its moment. One that is decided later, on the past, is waited for."""
-        self._clock.now = wish.moment
-        self._waiting.append((wish, self._ledger.committer.submit(self._submission(wish))))
-        if wish.operation not in _AT_ONCE or wish.refusal is not None or len(self._waiting) >= _TOGETHER:
+        """Together with others, unless it will be refused: then nothing else may be in its transaction."""
+        if wish.refusal is not None:
             await self.settle()
+            await self._refuse(wish)
+            return
+        self._waiting.append(wish)
+        if len(self._waiting) >= _TOGETHER:
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Carry out what waits, and hold the outcomes against the plan."""
+        wishes, self._waiting = self._waiting, []
+        if not wishes:
+            return
+        self._clock.tell(wish.moment for wish in wishes)
+        outcomes = await self._ledger.execute_together([self._submission(wish) for wish in wishes])
+        for wish, outcome in zip(wishes, outcomes, strict=True):
+            self._compare(wish, outcome)
+
+    async def _refuse(self, wish: Wish) -> None:
+        self._clock.tell([wish.moment])
+        outcome = await self._ledger.execute(self._submission(wish))
+        if isinstance(outcome, Recorded) or outcome.code != wish.refusal:
+            raise Surprise(f"{outcome!r} came of {wish}")
+        self.refusals[bucket_of(wish.moment), outcome.code] += 1
 
     def _submission(self, wish: Wish) -> Submission:
         self.commands += 1
-        if wish.operation == EXPIRE:
-            return Submission(RecordExpiries(wish.account_id), Metadata(wish.actor, EXPIRE, None, "sweep"))
-        request_id = f"demo-{next(self._numbers):x}"
-        operation, key = OPERATIONS[wish.operation], _key(wish.actor)
-        return self._door.submission_for(
-            operation, wish.account_id, wish.ids, dict(wish.fields), wish.key, None, key, request_id
-        )
-
-    async def settle(self) -> None:
-        """Wait for all outcomes, and hold them against the plan."""
-        waiting, self._waiting = self._waiting, []
-        for wish, outcome in waiting:
-            self._compare(wish, await outcome)
+        metadata = Metadata(wish.actor, wish.operation, wish.key, f"demo-{self.commands:x}")
+        return Submission(wish.command, metadata, wish.fingerprint)
 
     def _compare(self, wish: Wish, outcome: Outcome) -> None:
-        if isinstance(outcome, Recorded):
-            if wish.refusal is not None or outcome.version != wish.version or outcome.replayed:
-                raise Surprise(f"version {outcome.version} came of it: {wish}")
-            self.events.update(type(event).__name__ for event in outcome.events)
-        elif outcome.code != wish.refusal:
-            raise Surprise(f"{outcome.message} {wish}")
-        else:
-            self.refusals[bucket_of(wish.moment), outcome.code] += 1
+        if not isinstance(outcome, Recorded) or outcome.replayed or outcome.version != wish.version:
+            raise Surprise(f"{outcome!r} came of {wish}")
+        if outcome.events[-1].recorded_at != wish.moment:
+            raise Surprise(f"it was decided at {outcome.events[-1].recorded_at}: {wish}")
+        self.events.update(type(event).__name__ for event in outcome.events)
 
     async def write_refusals(self) -> None:
         """When they were, for the operators' statistics."""
         async with self._ledger.log.connection() as connection:
             await write_counts(connection, self.refusals)
-
-
-def _key(actor: str) -> ApiKey:
-    """A key that nobody can come in with; it only names who asked."""
-    return ApiKey(actor.removeprefix("key:"), "the demo's own", frozenset())
 
 
 async def _project(conninfo: str, showing: Showing) -> None:

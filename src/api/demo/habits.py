@@ -15,7 +15,7 @@ Pace = Callable[[datetime], float]
 _MINUTE = timedelta(minutes=1)
 _HELD = 0.09
 """Share of the tasks whose cost is not known before."""
-_REVERSED = 0.012
+_REVERSED = 0.009
 _FAILS = 0.06
 """Share of the payments that fail at first."""
 _REFUNDED = 0.12

@@ -45,6 +45,8 @@ def shines(caller: Caller, begins: datetime, now: datetime) -> Habit:
     yield from _bought_twice(caller)
     yield begins + weeks * 0.45
     yield from _unhappy(caller)
+    yield begins + weeks * 0.52
+    caller.promote(1_200, timedelta(hours=20), "A free day with the image models")
     yield begins + weeks * 0.6
     caller.adjust(250, "Goodwill for the outage of the translation service, agreed with Maya on the phone")
     for hold in _all_holds(caller):
