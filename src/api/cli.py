@@ -1,4 +1,4 @@
-"""The command line: `credit-ledger serve`, `migrate`, `keys`, `import`, `check`, `rebuild`, `replay`, `erase`."""
+"""The command line: `credit-ledger serve`, `demo`, `migrate`, `keys`, and what is added below."""
 
 import logging
 import os
@@ -15,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from api.check_command import add_check
 from api.checkpoints import CannotServe
 from api.checkpoints_command import add_checkpoints
+from api.demo.command import add_demo
 from api.embedded_server import EmbeddedPostgresError
 from api.erase_command import add_erase
 from api.export.command import add_export
@@ -139,6 +140,7 @@ def revoke(prefix: Annotated[str, typer.Argument(help="The key's prefix, as `key
     print(f"revoked {prefix}")
 
 
+add_demo(app, _settings)
 add_import(app, _settings)
 add_check(app, _settings)
 add_rebuild(app, _settings)

@@ -5,10 +5,12 @@ Each worker adds up in memory and writes every second; one that is killed loses 
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import psycopg
+from psycopg import AsyncConnection
 from psycopg_pool import PoolTimeout
 
 from api import metrics
@@ -43,16 +45,21 @@ async def write_refusals(log: EventLog) -> None:
     _counts.clear()
     if not counts:
         return
+    try:
+        async with log.connection() as connection:
+            await write_counts(connection, counts)
+    except (psycopg.Error, PoolTimeout, OSError):
+        _counts.update(counts)
+
+
+async def write_counts(connection: AsyncConnection[Any], counts: Mapping[tuple[datetime, str], int]) -> None:
+    """Add to what is written: so many refusals by their quarter of an hour and code."""
     parameters = {
         "buckets": [bucket for bucket, _ in counts],
         "codes": [code for _, code in counts],
         "counts": list(counts.values()),
     }
-    try:
-        async with log.connection() as connection:
-            await connection.execute(_SQL["count_refusals"], parameters)
-    except (psycopg.Error, PoolTimeout, OSError):
-        _counts.update(counts)
+    await connection.execute(_SQL["count_refusals"], parameters)
 
 
 async def refusals_per_span(log: EventLog, starts: Sequence[datetime]) -> dict[int, dict[str, int]]:

@@ -3,8 +3,8 @@
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
@@ -99,7 +99,15 @@ def as_it_is(settings: Settings) -> Iterator[str]:
         yield as_service(owner)
 
 
-def serve(settings: Settings) -> None:
+Beside = Callable[[str], AbstractContextManager[None]]
+"""What goes on beside a service while it serves; it is handed the service's conninfo."""
+
+
+def _nothing(_: str) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+def serve(settings: Settings, beside: Beside = _nothing) -> None:
     """Serve until told to stop: what is in flight then is finished, and the embedded database stops last."""
     with migrated(settings) as found, _shared_metrics(settings):
         for name in found.applied:
@@ -111,7 +119,7 @@ def serve(settings: Settings) -> None:
         os.environ[variable("database_url")] = as_url(found.service)  # worker processes find it there
         os.environ[ORIGIN] = repr(agree_on_time(found.service))
         os.environ.pop(variable("owner_url"), None)  # and have no business with this
-        with projecting():
+        with projecting(), beside(found.service):
             _serve_http(settings)
 
 

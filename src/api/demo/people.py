@@ -1,0 +1,227 @@
+"""The customers: a star, some with a story, and many who just work. None of them is anybody."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from api.demo.names import Names
+from api.demo.offers import SCALE, STARTER, TEAM, WRITERS, Model, Plan
+from api.demo.rhythm import NIGHTLY, OFFICE, OWL, Hours
+from api.demo.work import PROJECTS
+
+STAR = "team-northwind"
+
+Part = Literal["usual", "star", "grows", "leaves", "runs out", "frozen", "thawed", "closed", "nightly"]
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """Somebody who has an account."""
+
+    account_id: str
+    name: str
+    zone: ZoneInfo
+    members: Sequence[str]
+    """Of a team; a person has none."""
+    projects: Sequence[str]
+    models: Sequence[Model]
+    plan: Plan | None
+    pace: float
+    """Tasks of a workday, of each member."""
+    opened_at: datetime
+    part: Part = "usual"
+    hours: Hours = OFFICE
+    tops_up: bool = True
+    """Whether more is bought when little is left, rather than the renewal waited for."""
+    currency: str = "EUR"
+    provider: str = "stripe"
+
+    @property
+    def usual(self) -> bool:
+        """Whether this is nobody's story, and so may have any mishap."""
+        return self.part == "usual"
+
+
+_ZONES = (
+    ("Europe/Berlin", "EUR"),
+    ("Europe/London", "GBP"),
+    ("Europe/Warsaw", "EUR"),
+    ("America/New_York", "USD"),
+    ("America/Los_Angeles", "USD"),
+    ("America/Sao_Paulo", "USD"),
+    ("Africa/Lagos", "USD"),
+    ("Asia/Kolkata", "USD"),
+    ("Asia/Tokyo", "USD"),
+    ("Australia/Sydney", "USD"),
+)
+
+_TEAM_SHARE = 0.3
+_SPREAD = (0.0, 0.25, 0.9)
+"""The shares of all weeks by which most accounts are open, and by which all are."""
+
+
+def cast(chance: Random, begins: datetime, now: datetime, count: int) -> list[Customer]:
+    """So many customers, the star first, then those with a story."""
+    names = Names(chance)
+    told = [_star(begins), *_stories(chance, begins, now)]
+    return [*told, *(_usual(chance, begins, now, names) for _ in range(count - len(told)))]
+
+
+def _star(begins: datetime) -> Customer:
+    return Customer(
+        STAR,
+        "Northwind Studio",
+        ZoneInfo("Europe/Berlin"),
+        ("maya", "jonas", "amara", "kenji", "lucia"),
+        ("support-desk", "release-notes", "board-papers", "product-pages"),
+        tuple(model for model in WRITERS if model.provider != "local" and model.name != "gemini-2.5-pro"),
+        TEAM,
+        6.0,
+        begins,
+        "star",
+    )
+
+
+def _stories(chance: Random, begins: datetime, now: datetime) -> Iterator[Customer]:
+    """Those to whom something happens that can be found again."""
+    weeks = now - begins
+
+    def at(share: float) -> datetime:
+        return begins + weeks * share + timedelta(hours=chance.random() * 6)
+
+    berlin, new_york, kolkata = (ZoneInfo(name) for name in ("Europe/Berlin", "America/New_York", "Asia/Kolkata"))
+    yield Customer(
+        "team-kestrel",
+        "Kestrel Robotics",
+        new_york,
+        ("ravi", "sofia", "emeka", "hanna", "tala", "oskar"),
+        ("code-review", "test-triage", "user-research"),
+        WRITERS[:4],
+        SCALE,
+        7.0,
+        at(0.02),
+        "grows",
+        currency="USD",
+    )
+    yield Customer(
+        "team-marigold",
+        "Marigold Interiors",
+        berlin,
+        ("clara", "felix", "nadia"),
+        ("product-pages", "catalogue-photos"),
+        WRITERS[1:3],
+        TEAM,
+        5.0,
+        at(0.01),
+        "leaves",
+    )
+    yield Customer(
+        "theo-marsh",
+        "Theo Marsh",
+        berlin,
+        (),
+        ("newsletter",),
+        WRITERS[:3],
+        None,
+        9.0,
+        at(0.1),
+        "runs out",
+        tops_up=False,
+    )
+    yield Customer(
+        "pixel-foundry",
+        "Pixel Foundry",
+        new_york,
+        (),
+        ("catalogue-photos", "newsletter"),
+        WRITERS[:2],
+        STARTER,
+        6.0,
+        at(0.05),
+        "frozen",
+        currency="USD",
+        provider="paddle",
+    )
+    yield Customer(
+        "iris-valdez",
+        "Iris Valdez",
+        new_york,
+        (),
+        ("contracts",),
+        WRITERS[2:4],
+        STARTER,
+        5.0,
+        at(0.04),
+        "thawed",
+        currency="USD",
+    )
+    yield Customer(
+        "ben-ashdown",
+        "Ben Ashdown",
+        ZoneInfo("Europe/London"),
+        (),
+        ("bookkeeping",),
+        WRITERS[4:7],
+        STARTER,
+        4.0,
+        at(0.03),
+        "closed",
+        currency="GBP",
+    )
+    yield Customer(
+        "nightly-archive",
+        "Municipal Archive",
+        berlin,
+        (),
+        ("board-papers",),
+        WRITERS[7:9],
+        SCALE,
+        70.0,
+        at(0.02),
+        "nightly",
+        hours=NIGHTLY,
+    )
+    yield Customer(
+        "yuki-brandt",
+        "Yuki Brandt",
+        kolkata,
+        (),
+        ("localisation", "code-review"),
+        WRITERS[:5],
+        STARTER,
+        6.0,
+        at(0.02),
+        hours=OWL,
+        currency="USD",
+    )
+
+
+def _usual(chance: Random, begins: datetime, now: datetime, names: Names) -> Customer:
+    team = chance.random() < _TEAM_SHARE and bool(names.teams)
+    zone, currency = chance.choice(_ZONES)
+    name = (names.teams if team else names.people).pop()
+    members = names.members(chance.randint(3, 8)) if team else ()
+    return Customer(
+        f"team-{name}" if team else name,
+        name.replace("-", " ").title(),
+        ZoneInfo(zone),
+        members,
+        tuple(chance.sample(list(PROJECTS), chance.randint(2, 5) if team else chance.randint(1, 2))),
+        tuple(chance.sample(WRITERS, chance.randint(2, 4))),
+        TEAM if team else chance.choice((STARTER, STARTER, STARTER, None)),
+        chance.uniform(2.5, 6) if team else chance.uniform(3, 11),
+        begins + (now - begins) * _share(chance),
+        hours=OWL if chance.random() < 0.05 else OFFICE,
+        tops_up=team or chance.random() < 0.6,
+        currency=currency,
+        provider=chance.choice(("stripe", "stripe", "paddle")),
+    )
+
+
+def _share(chance: Random) -> float:
+    """How much of all weeks is over when somebody comes: most came early, some come all the time."""
+    first, most, last = _SPREAD
+    return chance.uniform(first, most) if chance.random() < 0.7 else chance.uniform(most, last)

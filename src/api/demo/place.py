@@ -1,0 +1,65 @@
+"""The folder of a demo, and what is in it: nothing, a demo, half of one, or somebody's ledger, which is left alone."""
+
+import shutil
+from pathlib import Path
+from typing import Literal
+
+import psycopg
+
+from api.demo.caller import APP
+from api.embedded_server import packaged_programs, postmaster, server_in
+from api.keys import list_keys
+from api.server import as_it_is
+from api.settings import Settings
+from ledger.queries import queries
+
+MOVER = "demo: keeps the star moving"
+OPERATOR = "demo: the operator's link"
+"""The names of its keys. They are made when it is first served, so a demo without them is half of one."""
+
+Found = Literal["nothing", "demo", "half"]
+
+_NOT_THERE = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName)
+
+
+class NotADemo(Exception):
+    """The folder has something that the demo did not make; the message says what."""
+
+
+def look(settings: Settings) -> Found:
+    """What is in the data directory; the database is read and nothing is changed.
+
+    Raises NotADemo and EmbeddedPostgresError.
+    """
+    folder = settings.data_dir
+    if (folder / "postgres").exists():
+        with as_it_is(settings) as conninfo:
+            return _look_in(conninfo, folder)
+    if folder.exists() and _has_files(folder):
+        raise NotADemo(f"{folder} has files that the demo did not make, and is left as it is")
+    return "nothing"
+
+
+def _has_files(folder: Path) -> bool:
+    """Of somebody's: those of a server that was never made are nobody's."""
+    return any(not path.name.startswith("postgres.") for path in folder.iterdir())
+
+
+def _look_in(conninfo: str, folder: Path) -> Found:
+    try:
+        with psycopg.connect(conninfo) as connection:
+            first = connection.execute(queries("api.demo")["first_actor"]).fetchone()
+    except _NOT_THERE:
+        return "nothing"
+    if first is None:
+        return "nothing"
+    if first[0] != APP:
+        raise NotADemo(f"the ledger in {folder} has events that the demo did not make, and is left as it is")
+    return "demo" if any(key.name == MOVER for key in list_keys(conninfo)) else "half"
+
+
+def remove(folder: Path) -> None:
+    """Remove a demo that nobody uses. Raises NotADemo while somebody does."""
+    if postmaster(server_in(folder, packaged_programs())) is not None:
+        raise NotADemo(f"the demo in {folder} is in use; stop it first")
+    shutil.rmtree(folder)

@@ -1,0 +1,35 @@
+"""A small company, planned and carried out once for all tests that look at it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+import pytest
+import uvloop
+
+from api.demo.books import Wish
+from api.demo.company import plan
+from api.demo.filling import Filled, fill
+from api.progress import Lines
+from tests.postgres import TestServers
+
+NOW = datetime(2026, 5, 13, 14, 20, tzinfo=UTC)
+BEGINS = NOW - timedelta(weeks=2)
+
+
+def small_plan() -> list[Wish]:
+    return list(plan(Random(1), NOW, weeks=2, accounts=12))
+
+
+@pytest.fixture(scope="session")
+def wishes() -> list[Wish]:
+    return small_plan()
+
+
+@pytest.fixture(scope="session")
+def company(servers: TestServers, wishes: list[Wish]) -> Iterator[tuple[str, Filled]]:
+    """The database of the small company, and what its filling came to."""
+    found = servers.get("embedded")
+    assert found is not None
+    with found.database() as conninfo:
+        yield conninfo, uvloop.run(fill(conninfo, wishes, BEGINS, NOW, Lines()))

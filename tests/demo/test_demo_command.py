@@ -1,0 +1,131 @@
+"""`credit-ledger demo`: a real process, what it prints, what it leaves alone, and the star that moves."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+
+import httpx
+import pytest
+
+from api.demo.command import FOLDER
+from api.demo.company import star
+from api.demo.moving import Poster
+from api.demo.people import STAR
+from api.demo.place import NotADemo, look, remove
+from api.demo.star import next_deduction
+from api.server import migrated
+from api.settings import load_settings
+from ledger.commands import OpenAccount
+from ledger.service import Ledger
+from tests.demo.conftest import NOW
+from tests.service import ADMIN_KEY, Service, free_port
+from tests.store.asking import submission
+
+
+@contextmanager
+def running_demo(data_dir: Path, *options: str) -> Iterator[tuple[str, httpx.Client]]:
+    """A small demo until the block ends: what it has printed when it serves, and a client with every right."""
+    port = free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_LEDGER_")}
+    environment |= {"CREDIT_LEDGER_DATA_DIR": str(data_dir), "CREDIT_LEDGER_ADMIN_KEY": ADMIN_KEY}
+    command = [sys.executable, "-m", "api.cli", "demo", "--weeks", "2", "--accounts", "9", "--port", str(port)]
+    log = data_dir / f"demo-{port}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen([*command, *options], env=environment, stdout=output, stderr=subprocess.STDOUT)
+    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False) as client:
+            _wait(process, client, log)
+            yield log.read_text(), client
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+def _wait(process: "subprocess.Popen[bytes]", client: httpx.Client, log: Path) -> None:
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if client.get("/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError(log.read_text())
+
+
+def version(client: httpx.Client) -> int:
+    found: int = client.get(f"/v1/accounts/{STAR}/balance").json()["version"]
+    return found
+
+
+def test_it_is_made_once_and_then_only_served(server_folder: Path) -> None:
+    with running_demo(server_folder, "--still") as (said, client):
+        assert re.search(r"^Made a company: [\d,]+ events of 2 weeks, 9 accounts", said, re.MULTILINE)
+        assert re.search(r"^Portal link \(.*\): http://127.0.0.1:\d+/dashboard/come-in/\S+$", said, re.MULTILINE)
+        assert re.search(r"^Operator link \(.*\): http://127.0.0.1:\d+/dashboard/come-in/\S+$", said, re.MULTILINE)
+        before = version(client)
+    with running_demo(server_folder) as (said, client):
+        assert "Made" not in said
+        assert before <= version(client) <= before + 1
+        deadline = time.monotonic() + 60
+        while version(client) == before and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert version(client) > before
+        with pytest.raises(NotADemo, match="in use"):
+            remove(server_folder / FOLDER)
+    assert look(load_settings(data_dir=server_folder / FOLDER)) == "demo"
+    remove(server_folder / FOLDER)
+    assert look(load_settings(data_dir=server_folder / FOLDER)) == "nothing"
+
+
+async def test_a_ledger_that_it_did_not_make_is_left_alone(server_folder: Path) -> None:
+    settings = load_settings(data_dir=server_folder)
+    with migrated(settings) as found:
+        assert look(settings) == "nothing"
+        async with Ledger(found.service).running() as ledger:
+            await ledger.execute(submission(OpenAccount("somebody", 100), "open", "somebody"))
+        with pytest.raises(NotADemo, match="has events that the demo did not make"):
+            look(settings)
+
+
+def test_files_that_it_did_not_make_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "holiday.jpg").touch()
+    with pytest.raises(NotADemo, match="has files that the demo did not make"):
+        look(load_settings(data_dir=tmp_path))
+
+
+def test_another_database_is_refused_in_one_line() -> None:
+    environment = {**os.environ, "CREDIT_LEDGER_DATABASE_URL": "postgresql:///somewhere"}
+    command = [sys.executable, "-m", "api.cli", "demo"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "credit-ledger: CREDIT_LEDGER_DATABASE_URL is set, and the demo has a database of its own: unset it\n"
+    )
+
+
+def test_the_star_deducts_and_buys_more_when_nothing_is_left(service: Service) -> None:
+    poster = Poster(("127.0.0.1", service.port), ADMIN_KEY, star(NOW))
+    service.post("/v1/accounts", {"account_id": STAR, "signup_credits": 0})
+    chance = Random(1)
+    assert [poster.step(chance), poster.step(chance)] == [201, 201]
+    events = service.get(f"/v1/accounts/{STAR}/events").json()["events"]
+    assert [event["type"] for event in events] == [
+        "AccountOpened",
+        "PaymentRecorded",
+        "CreditsGranted",
+        "CreditsDeducted",
+    ]
+
+
+def test_what_moves_is_cheap_enough_to_go_on_for_hours() -> None:
+    chance = Random(1)
+    costs = [next_deduction(chance, star(NOW))["amount"] for _ in range(500)]
+    assert sum(costs) / len(costs) < 10
