@@ -13,13 +13,15 @@ import psycopg
 import typer
 import uvloop
 
+from api.dashboard.portal_sessions import come_in_path
+from api.dashboard.sessions import OPERATOR_LASTS, make_link
 from api.demo.company import plan, star
 from api.demo.filling import Filled, fill
 from api.demo.moving import Poster, moving
 from api.demo.people import STAR
 from api.demo.place import MOVER, OPERATOR, Found, NotADemo, look, remove
 from api.garbage import settle_garbage
-from api.keys import create_key, list_keys, revoke_key
+from api.keys import create_key, key_hash, list_keys, revoke_key
 from api.progress import showing_progress
 from api.server import Database, migrated, serve
 from api.settings import Settings, variable
@@ -29,6 +31,8 @@ FOLDER = "demo"
 """In the data directory: the demo's own data directory."""
 
 _SEED = 2_026
+_OPENS = timedelta(minutes=15)
+"""How long the links can be opened."""
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
 
 Host = Annotated[str | None, typer.Option(help="The address to listen on.")]
@@ -133,17 +137,15 @@ def _renew_key(conninfo: str, name: str, scopes: list[str]) -> str:
 
 def _portal_link(conninfo: str) -> str:
     """Where whoever holds the star's account comes in."""
-    return f"/dashboard/come-in/{make_link(conninfo, account_id=STAR)}"
+    return come_in_path(
+        make_link(conninfo, datetime.now(UTC), OPERATOR_LASTS, account_id=STAR, link_lasts=_OPENS).token
+    )
 
 
 def _operator_link(conninfo: str) -> str:
     """Where an operator comes in."""
-    return f"/dashboard/come-in/{make_link(conninfo, key=_renew_key(conninfo, OPERATOR, ['admin']))}"
-
-
-def make_link(_conninfo: str, *, account_id: str | None = None, key: str | None = None) -> str:
-    """Stands in for api.dashboard.sessions.make_link, which comes with the dashboard."""
-    return f"for-{account_id}" if key is None else "for-the-operator"
+    key = key_hash(_renew_key(conninfo, OPERATOR, ["admin"]))
+    return come_in_path(make_link(conninfo, datetime.now(UTC), OPERATOR_LASTS, key_sha256=key, link_lasts=_OPENS).token)
 
 
 def _fail(message: str, status: int = 1) -> NoReturn:
