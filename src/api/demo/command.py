@@ -145,7 +145,8 @@ def _portal_link(conninfo: str) -> str:
 def _operator_link(conninfo: str) -> str:
     """Where an operator comes in."""
     key = key_hash(_renew_key(conninfo, OPERATOR, ["admin"]))
-    return come_in_path(make_link(conninfo, datetime.now(UTC), OPERATOR_LASTS, key_sha256=key, link_lasts=_OPENS).token)
+    link = make_link(conninfo, datetime.now(UTC), OPERATOR_LASTS, key_sha256=key, link_lasts=_OPENS)
+    return come_in_path(link.token)
 
 
 def _fail(message: str, status: int = 1) -> NoReturn:
