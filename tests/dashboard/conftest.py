@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.dashboard.browsing import DESK, Visit, launched
 from tests.dashboard.guests import all_leave
 from tests.service import Service
 
 NewVisit = Callable[..., Visit]
+expect.set_options(timeout=30_000)  # a loaded machine takes its time
 
 
 @pytest.fixture(autouse=True)

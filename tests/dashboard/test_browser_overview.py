@@ -9,21 +9,10 @@ from playwright.sync_api import expect
 from tests.dashboard.browsing import DESK, PHONE, WALL, Visit, barriers, fits
 from tests.dashboard.conftest import NewVisit
 from tests.dashboard.guests import portal_link
+from tests.dashboard.histories import used_account
 from tests.service import Service
 
 HOSTILE = "<b>bold</b> \u202egnol yrev\u202c " + "W" * 200 + " 👩‍🚀 \"quoted' & <script>alert(1)</script>"
-
-
-def used_account(service: Service) -> str:
-    """An account with both kinds, a hold, something that lapses soon, and some use."""
-    account = service.open_account(permanent=500, subscription=1_000)
-    service.post(f"/v1/accounts/{account}/holds", {"amount": 40}, key="h")
-    for n in range(12):
-        usage = {"provider": "openai", "model": "gpt", "project": "website", "input_tokens": 10 * n}
-        body = {"amount": 10 + n, "task_id": f"task-{n}", "description": f"Write page {n}", "usage": usage}
-        position = service.post(f"/v1/accounts/{account}/deductions", body).json()["position"]
-        service.get(f"/v1/accounts/{account}/summary", min_position=position).raise_for_status()
-    return account
 
 
 @pytest.fixture
@@ -117,7 +106,7 @@ def test_days_are_those_of_the_reader(visit: Visit, used: str) -> None:
 
 def test_without_a_script_everything_is_there(new_visit: NewVisit, used: str) -> None:
     page = new_visit(java_script_enabled=False).come_in(used)
-    expect(page.locator(".total .figure")).to_have_text(re.compile(r"1,\d{3}"))
+    expect(page.locator(".total .figure")).to_have_text(re.compile(r"5,\d{3}"))
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("You are signed out")
 
@@ -125,7 +114,7 @@ def test_without_a_script_everything_is_there(new_visit: NewVisit, used: str) ->
 def test_numbers_are_written_as_the_reader_does(new_visit: NewVisit, used: str) -> None:
     for locale, separator in (("de-DE", "."), ("fr-FR", "\u202f"), ("en-US", ",")):
         page = new_visit(locale=locale).come_in(used)
-        expect(page.locator(".total .figure")).to_have_text(re.compile(rf"^1\{separator}\d{{3}}$"))
+        expect(page.locator(".total .figure")).to_have_text(re.compile(rf"^5\{separator}\d{{3}}$"))
 
 
 def test_the_keyboard_reaches_everything(visit: Visit, used: str) -> None:

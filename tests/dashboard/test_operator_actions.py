@@ -1,5 +1,6 @@
 """What operators do: with a reason, after a preview, once, and under their own name."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -112,7 +113,8 @@ def test_a_double_click_does_it_once(service: Service) -> None:
     client = operator(service)
     path = path_of(account, "deduct")
     ahead = filled_in(client, path, amount="30", reason="once")
-    first, second = (sent(client, path, ahead, "confirm") for _ in range(2))
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(lambda _: sent(client, path, ahead, "confirm"), range(2))
     assert first.url == second.url
     assert total(service, account) == 70
     again = sent(client, path, ahead, "preview")

@@ -39,3 +39,18 @@ def origin(entry: Mapping[str, Any]) -> str:
     said = about(entry)
     parts = [usage.get(name) for name in ("project", "model", "member")]
     return " \N{MIDDLE DOT} ".join(str(part) for part in parts if part and part != said)
+
+
+def beside(entry: Mapping[str, Any]) -> str:
+    """The task, project and model of an entry, for a table that has no room for columns of them."""
+    usage = entry["usage"] or {}
+    parts = (entry["task_id"], usage.get("project"), usage.get("model"))
+    return " \N{MIDDLE DOT} ".join(str(part) for part in parts if part)
+
+
+def tokens(entry: Mapping[str, Any]) -> tuple[int | None, int | None, int | None]:
+    """Input, output and both together; None for what was not said."""
+    usage = entry["usage"] or {}
+    given, made = usage.get("input_tokens"), usage.get("output_tokens")
+    known = [count for count in (given, made) if count is not None]
+    return given, made, sum(known) if known else None

@@ -135,14 +135,11 @@ async def usage_csv(request: Request) -> Response:
 def _line(entry: Mapping[str, Any], reader: Reader) -> list[Any]:
     """An entry as the table has it; numbers and times are for machines, times with the offset of the reader's zone."""
     usage = entry["usage"] or {}
-    tokens = [usage.get(name) for name in ("input_tokens", "output_tokens")]
-    known = [count for count in tokens if count is not None]
     texts = (entry["task_id"], entry_words.title_of(entry), entry["description"], usage.get("project"))
     return [
         reader.local(entry["recorded_at"]).isoformat(),
         *map(as_text, (*texts, usage.get("model"))),
-        *tokens,
-        sum(known) if known else None,
+        *entry_words.tokens(entry),
         entry["credits"],
         entry["balance_after"],
     ]

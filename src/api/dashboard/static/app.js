@@ -15,45 +15,47 @@ function tellZone() {
   return !new URLSearchParams(location.search).has("tz");
 }
 
-let position = 0, running = null, again = false;
+let position = 0, turn = Promise.resolve(), waiting = false;
 
-// One at a time: whatever comes meanwhile is one more turn after it.
-async function refresh() {
-  if (running) { again = true; return running; }
-  running = show(location.href, { "x-position": String(position) }).finally(() => { running = null; });
-  const done = await running;
-  if (again) { again = false; return refresh(); }
-  return done;
+// One after the other: what was asked for last is what stays.
+const inTurn = (work) => (turn = turn.catch(() => {}).then(work));
+
+// Whatever comes before its turn is one turn.
+function refresh() {
+  if (waiting) return turn;
+  waiting = true;
+  return inTurn(() => { waiting = false; return show(location.href, { "x-position": String(position) }); });
 }
 
-async function show(address, headers = {}) {
+async function show(address, headers, asked) {
   const answer = await fetch(address, { headers, credentials: "same-origin" });
   if (answer.status === 401 || answer.redirected && new URL(answer.url).pathname.endsWith("/sign-in")) {
     location.reload(); // the page of the session that is over says what to do
     return false;
   }
   if (!answer.ok) throw new Error(String(answer.status));
-  take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+  take(new DOMParser().parseFromString(await answer.text(), "text/html"), asked);
   return true;
 }
 
 // What each part showed when it came: what a reader has opened since is not a change.
 const shown = new Map([...document.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part.innerHTML]));
 
-function take(fresh) {
+function take(fresh, asked) {
   document.title = fresh.title;
   for (const part of document.querySelectorAll("[data-part]")) {
     const name = part.dataset.part;
     const other = fresh.querySelector(`[data-part="${name}"]`);
-    if (!other || other.innerHTML === shown.get(name) || isWritten(part)) continue;
+    if (!other || other.innerHTML === shown.get(name) || !asked && isWritten(part)) continue;
     shown.set(name, other.innerHTML);
     replace(part, other);
     say(part, other);
   }
 }
 
-// Nobody's writing is taken from under their hands.
-const isWritten = (part) => part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
+// Nobody's writing is taken from under their hands, whether they are still at it or not.
+const isWritten = (part) => [...part.querySelectorAll("input, textarea, select")].some((field) => (
+  field === document.activeElement || "defaultValue" in field && field.type !== "hidden" && field.value !== field.defaultValue));
 
 function replace(part, other) {
   const open = [...part.querySelectorAll("details[open]")].map((one) => place(part, one));
@@ -63,8 +65,17 @@ function replace(part, other) {
   if (focused) at(part, focused)?.focus({ preventScroll: true });
 }
 
-const place = (part, one) => [one.tagName, [...part.getElementsByTagName(one.tagName)].indexOf(one)];
-const at = (part, [name, index]) => part.getElementsByTagName(name)[index];
+// Where something is: by the nearest id, since what is above it may come and go.
+function place(part, one) {
+  const near = one.closest("[id]");
+  const within = near && near !== part && part.contains(near) ? near : part;
+  return [within.id, one.tagName, [...within.getElementsByTagName(one.tagName)].indexOf(one)];
+}
+
+function at(part, [id, tag, index]) {
+  const within = part.id === id ? part : document.getElementById(id);
+  return index < 0 ? within : within?.getElementsByTagName(tag)[index];
+}
 
 function say(part, other) {
   const said = other.dataset.say;
@@ -107,7 +118,7 @@ async function tick() {
   } catch {
     pause = Math.min(2 * pause, POLL_LONGEST);
   }
-  if (source && source.readyState === EventSource.OPEN) timer = setTimeout(tick, CLOCK);
+  if (source?.readyState === 1) timer = setTimeout(tick, CLOCK);
   else poll();
 }
 
@@ -130,8 +141,7 @@ addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
 async function go(address) {
   main.setAttribute("aria-busy", "true");
   try {
-    await show(address);
-    history.pushState(null, "", address);
+    await inTurn(async () => { if (await show(address, {}, true)) history.pushState(null, "", address); });
   } catch {
     location.assign(address);
   } finally {
@@ -150,9 +160,9 @@ document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!form.matches("form[data-swap]")) return;
   event.preventDefault();
-  document.activeElement?.blur();
-  const given = [...new FormData(form)].filter(([, value]) => value !== "");
-  go(`${form.action.split("?")[0]}?${new URLSearchParams(given)}`);
+  const address = new URL(form.action);
+  address.search = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== ""));
+  go(address.href);
 });
 
 document.addEventListener("change", (event) => {
@@ -163,7 +173,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") for (const one of document.querySelectorAll("details.total[open]")) one.removeAttribute("open");
 });
 
-addEventListener("popstate", () => show(location.href).catch(() => location.reload()));
+addEventListener("popstate", () => inTurn(() => show(location.href, {}, true)).catch(() => location.reload()));
 
 if (tellZone()) refresh().catch(() => {});
 listen();

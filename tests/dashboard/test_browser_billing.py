@@ -1,0 +1,76 @@
+"""The billing page in a real browser."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.dashboard.browsing import DESK, PHONE, Visit, barriers, fits
+from tests.dashboard.conftest import NewVisit
+from tests.dashboard.histories import paid_account, visible
+from tests.service import Service
+
+
+@pytest.fixture(scope="module")
+def paid(service: Service) -> str:
+    return paid_account(service)
+
+
+def billing(visit: Visit, account: str) -> Page:
+    visit.come_in(account)
+    return visit.go(f"/accounts/{account}/billing")
+
+
+def lines(page: Page, part: str) -> list[str]:
+    found = page.locator(f"[data-part={part}] tbody tr").all()
+    return [" | ".join(" ".join(text.split()) for text in row.locator("td").all_inner_texts()) for row in found]
+
+
+def test_payments_say_what_became_of_them_and_what_they_bought(visit: Visit, paid: str) -> None:
+    shown = [line.partition(" | ")[2] for line in lines(billing(visit, paid), "payments")]
+    assert shown == [
+        "Top-up stripe, pay-failed | failed | US$50.00 | nothing",
+        "Top-up stripe, pay-yen | refunded | JP¥1,500 | permanent 300 credits, 0 left, 300 cancelled",
+        "Top-up stripe, pay-half | paid US$25.00 refunded | US$50.00 | permanent 500 credits, 250 left, 250 cancelled",
+        "team stripe, pay-plan | paid | €99.00 | subscription 12,000 credits, 12,000 left",
+    ]
+
+
+def test_grants_say_what_is_left_and_until_when(visit: Visit, service: Service, paid: str) -> None:
+    page = billing(visit, paid)
+    found = service.get(f"/v1/accounts/{paid}/grants").json()["grants"]
+    shown = lines(page, "grants")
+    assert len(shown) == len(found) == 4
+    for line, grant in zip(shown, found, strict=True):
+        cells = line.split(" | ")
+        assert cells[2:4] == [grant["kind"], grant["status"]]
+        numbers = [grant[name] for name in ("amount", "remaining", "held", "spent", "lapsed")]
+        assert cells[4:9] == [f"{number:,}" for number in numbers]
+        assert (cells[9] == "never lapses") == (grant["expires_at"] is None)
+
+
+def test_long_lists_have_pages(visit: Visit, service: Service) -> None:
+    account = service.open_account(permanent=1)
+    grants = [{"op": "grant", "kind": "permanent", "amount": n + 2} for n in range(40)]
+    commands = [{**grant, "account_id": account, "idempotency_key": f"g{n}"} for n, grant in enumerate(grants)]
+    results = service.post("/v1/batch", {"commands": commands}).json()["results"]
+    visible(service, account, results[-1]["position"])
+    page = billing(visit, account)
+    assert len(lines(page, "grants")) == 25
+    page.get_by_role("link", name="Older grants").click()
+    expect(page.locator("[data-part=grants] tbody tr")).to_have_count(16)
+    page.get_by_role("link", name="The newest").click()
+    expect(page.locator("[data-part=grants] tbody tr")).to_have_count(25)
+
+
+def test_nothing_was_paid_yet(visit: Visit, service: Service) -> None:
+    page = billing(visit, service.open_account(permanent=0))
+    expect(page.get_by_text("There are no payments yet.")).to_be_visible()
+    expect(page.get_by_text("There are no grants yet.")).to_be_visible()
+    assert barriers(page) == ""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_nothing_keeps_anybody_out(new_visit: NewVisit, paid: str, size: tuple[int, int], scheme: str) -> None:
+    page = billing(new_visit(size, color_scheme=scheme), paid)
+    assert barriers(page) == ""
+    assert fits(page)

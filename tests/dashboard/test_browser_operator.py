@@ -1,0 +1,92 @@
+"""What an operator sees and does, in a real browser."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from api.keys import create_key
+from tests.dashboard.browsing import DESK, PHONE, Visit, barriers, fits
+from tests.dashboard.conftest import NewVisit
+from tests.dashboard.histories import used_account
+from tests.service import Service
+
+PAGES = ["/accounts", "/statistics", "/service"]
+OF_AN_ACCOUNT = ["", "/usage", "/billing", "/events", "/grant", "/deduct", "/freeze", "/grants"]
+
+
+@pytest.fixture(scope="module")
+def used(service: Service) -> str:
+    return used_account(service, 5)
+
+
+def test_a_wrong_key_does_not_come_in(visit: Visit) -> None:
+    visit.expected.add("401")
+    page = visit.sign_in("clk_nothing_of_ours")
+    expect(page.get_by_role("alert")).to_have_text("This key is unknown, expired or revoked.")
+    expect(page.get_by_label("API key")).to_have_value("")
+
+
+def test_an_account_is_found_and_seen_as_its_holder_sees_it(visit: Visit, used: str) -> None:
+    page = visit.sign_in()
+    page.get_by_role("searchbox").or_(page.get_by_label(re.compile("begins? with", re.IGNORECASE))).first.fill(used)
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name=used, exact=True).click()
+    expect(page.locator(".total .figure")).to_be_visible()
+    for name in ("Usage", "Billing", "Events"):
+        page.get_by_role("link", name=name, exact=True).click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(name)
+
+
+def grant(page: Page, amount: str, reason: str) -> None:
+    """Fill in the form, and look ahead."""
+    page.get_by_role("link", name="Grant", exact=True).click()
+    page.get_by_label("Credits", exact=True).fill(amount)
+    page.get_by_label("Reason").fill(reason)
+    page.get_by_role("button", name="Preview").click()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+def test_a_grant_with_a_reason_and_a_preview(new_visit: NewVisit, service: Service, *, script: bool) -> None:
+    account = service.open_account(permanent=100)
+    visit = new_visit(java_script_enabled=script)
+    visit.sign_in()
+    page = visit.go(f"/accounts/{account}")
+    grant(page, "250", "Sorry for the outage")
+    ahead = page.get_by_role("row", name=re.compile("^Total"))
+    expect(ahead).to_contain_text("100")
+    expect(ahead).to_contain_text("+250")
+    expect(ahead).to_contain_text("350")
+    assert service.get(f"/v1/accounts/{account}/balance").json()["total"] == 100  # nothing is done yet
+    page.locator("main form").get_by_role("button").last.or_(
+        page.get_by_role("button", name=re.compile("confirm|grant", re.IGNORECASE))
+    ).first.dblclick()
+    expect(page).to_have_url(re.compile(f"/accounts/{account}\\?done="))
+    expect(page.get_by_text("250 permanent credits were granted").first).to_be_visible()
+    assert service.get(f"/v1/accounts/{account}/balance").json()["total"] == 350
+    events = service.get(f"/v1/accounts/{account}/events").json()["events"]
+    assert [event["metadata"]["actor"] for event in events][-1] == "key:admin"
+    assert events[-1]["data"]["description"] == "Sorry for the outage"
+    assert len(events) == 3
+
+
+def test_who_may_only_look_has_nothing_to_press(visit: Visit, service: Service, used: str) -> None:
+    visit.expected.add("403")
+    visit.sign_in(create_key(service.conninfo, "looking", ["ledger:read"]))
+    page = visit.go(f"/accounts/{used}")
+    expect(page.locator(".total .figure")).to_be_visible()
+    expect(page.get_by_role("navigation", name="Actions")).to_have_count(0)
+    page = visit.go(f"/accounts/{used}/grant")
+    expect(page.get_by_text("takes the scope admin")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_nothing_keeps_anybody_out(new_visit: NewVisit, used: str, size: tuple[int, int], scheme: str) -> None:
+    visit = new_visit(size, color_scheme=scheme)
+    assert barriers(visit.go("/sign-in")) == ""
+    visit.sign_in()
+    for path in [*PAGES, *(f"/accounts/{used}{below}" for below in OF_AN_ACCOUNT)]:
+        page = visit.go(path)
+        assert barriers(page) == "", path
+        assert fits(page), path
