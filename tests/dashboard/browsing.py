@@ -33,6 +33,13 @@ def launched() -> Iterator[Browser]:
     program = chromium()
     if program is None:
         pytest.skip("no chromium here: pages are not looked at in a real browser (see scripts/test)")
+    with opened(program) as browser:
+        yield browser
+
+
+@contextmanager
+def opened(program: str) -> Iterator[Browser]:
+    """That browser until the block ends."""
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program, args=[*_ARGUMENTS, *sandbox])

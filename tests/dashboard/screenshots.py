@@ -1,0 +1,102 @@
+"""The pictures of the docs: `scripts/screenshots` makes a demo, looks at it in a real browser, keeps what it sees."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser
+
+from tests.dashboard.browsing import chromium, opened
+from tests.service import free_port
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+STAR = "/dashboard/accounts/team-northwind"
+DESK, PHONE = (1_280, 900), (390, 844)
+_LINK = re.compile(r"^(Portal|Operator) link .*?: (\S+)$", re.MULTILINE)
+_PATIENCE = 300
+"""Seconds until the demo serves."""
+
+
+@contextmanager
+def demo() -> Iterator[tuple[str, dict[str, str]]]:
+    """A demo that stands still: its address and its links, by whom they are for."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="credit-ledger-pictures-") as folder:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_LEDGER_")}
+        environment |= {"CREDIT_LEDGER_DATA_DIR": folder, "CREDIT_LEDGER_PORT": str(port)}
+        environment |= {"CREDIT_LEDGER_CREDIT_PRICE": "0.01", "CREDIT_LEDGER_CURRENCY": "EUR"}
+        environment |= {"CREDIT_LEDGER_BILLING_URL": "https://product.example/billing"}
+        log = Path(folder) / "demo.log"
+        with log.open("wb") as output:
+            command = [sys.executable, "-m", "api.cli", "demo", "--still"]
+            process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            yield f"http://127.0.0.1:{port}", _links(process, log)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+
+
+def _links(process: "subprocess.Popen[bytes]", log: Path) -> dict[str, str]:
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline and process.poll() is None:
+        text = log.read_text()
+        if "Started worker" in text:
+            return {
+                whose.lower(): url
+                for whose, url in re.findall(r"^(Portal|Operator) link .*?: (\S+)$", text, re.MULTILINE)
+            }
+        time.sleep(0.2)
+    raise SystemExit(f"the demo does not serve:\n{log.read_text()}")
+
+
+def take(browser: Browser, base: str, link: str, pictures: dict[str, tuple[str, tuple[int, int], str]]) -> None:
+    """Come in by a link, and keep pictures of some pages: by name, the path, the size of the window, the theme."""
+    context = browser.new_context(locale="en-GB", timezone_id="Europe/Berlin", viewport=_size(DESK))
+    page = context.new_page()
+    page.goto(link)
+    for name, (path, size, scheme) in pictures.items():
+        page.set_viewport_size(_size(size))
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        page.goto(f"{base}{path}", wait_until="load")
+        page.get_by_text("Europe/Berlin").or_(page.locator("h1")).first.wait_for()
+        page.screenshot(path=IMAGES / f"{name}.png")
+        print(f"docs/images/{name}.png")
+    context.close()
+
+
+def _size(size: tuple[int, int]) -> Any:
+    return {"width": size[0], "height": size[1]}
+
+
+def main() -> None:
+    """Make all pictures anew."""
+    program = chromium()
+    if program is None:
+        raise SystemExit("chromium is needed; CREDIT_LEDGER_TEST_CHROMIUM may name one")
+    with demo() as (base, links), opened(program) as browser:
+        own = {
+            "overview": (STAR, DESK, "light"),
+            "overview-dark": (STAR, DESK, "dark"),
+            "overview-phone": (STAR, PHONE, "light"),
+            "usage": (f"{STAR}/usage", DESK, "light"),
+            "billing": (f"{STAR}/billing", DESK, "light"),
+        }
+        take(browser, base, links["portal"], own)
+        others = {
+            "operator-events": (f"{STAR}/events", DESK, "light"),
+            "statistics": ("/dashboard/statistics", DESK, "light"),
+        }
+        take(browser, base, links["operator"], others)
+
+
+if __name__ == "__main__":
+    main()
