@@ -43,6 +43,10 @@ class Caller:
         """Whether it takes deductions."""
         return self.account.standing == "active"
 
+    def is_closed(self) -> bool:
+        """Whether it takes nothing any more."""
+        return self.account.standing == "closed"
+
     def affords(self, credits: int) -> bool:
         """Whether so many are available."""
         return self.account.balance.available >= credits
@@ -108,7 +112,7 @@ class Caller:
     def pay(self, plan: Plan, ends: datetime) -> str:
         """A period of a plan, whose credits lapse at its end; the payment's id."""
         grant = {"kind": "subscription", "amount": plan.credits, "source": "subscription"}
-        grant |= {"expires_at": ends.isoformat(), "description": f"{plan.name.title()} plan until {ends:%d %B}"}
+        grant |= {"expires_at": ends.isoformat(), "description": f"{plan.name.title()} plan until {ends.day} {ends:%B}"}
         return self._pay("paid", plan.price_minor, plan=plan.name, grant=grant)
 
     def buy(self, top_up: TopUp) -> str:

@@ -6,6 +6,7 @@ ledger answers must be what the plan says; anything else stops the filling.
 
 from collections import Counter, deque
 from collections.abc import Iterable
+from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -13,13 +14,14 @@ from api.demo.books import Surprise, Wish
 from api.progress import Showing
 from api.refusals import write_counts
 from ledger.feed import Feed
-from ledger.news import News
 from ledger.service import Ledger
 from ledger.store.codec import Metadata
 from ledger.store.log import EventLog
 from ledger.submissions import Outcome, Recorded, Submission
+from projections.builds import apply, live
+from projections.catalog import PROJECTIONS
 from projections.changes import bucket_of
-from projections.runner import Runner, connect
+from projections.runner import batches, connect
 
 _TOGETHER = 1_000
 """Commands of one transaction. The ledger decides them in their order, each at its own moment."""
@@ -126,11 +128,12 @@ async def _project(conninfo: str, showing: Showing) -> None:
     log = EventLog(conninfo, readers=2)
     await log.open()
     try:
-        feed = Feed(log)
-        runner = Runner(conninfo, feed, News(conninfo))
-        showing.begin("adding it up", await feed.last_position(), "events")
-        async with await connect(conninfo) as connection:
-            while await runner.step(connection):
-                pass
+        feed, builds = Feed(log), [live(projection) for projection in PROJECTIONS]
+        end = await feed.last_position()
+        showing.begin("adding it up", end, "events")
+        async with await connect(conninfo) as connection, aclosing(batches(feed, builds, 0, end)) as coming:
+            async for batch, work in coming:
+                await apply(connection, batch, work, first=["lock"])
+                showing.reach(batch.upto)
     finally:
         await log.close()

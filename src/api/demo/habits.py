@@ -138,10 +138,12 @@ def _soon(caller: Caller) -> datetime:
 def subscribes(caller: Caller, plan: Plan, ends: datetime, until: datetime) -> Habit:
     """A period that ends at a moment, then one after the other; from `until` on the card is declined."""
     while caller.now < until:
+        if caller.is_closed():
+            return
         caller.pay(plan, ends)
         yield ends - timedelta(minutes=caller.chance.uniform(5, 50))
         ends += PERIOD
-        if caller.now < until and caller.chance.random() < _FAILS:
+        if caller.now < until and not caller.is_closed() and caller.chance.random() < _FAILS:
             caller.fail_to_pay(plan.price_minor, plan)
             yield caller.now + timedelta(hours=caller.chance.uniform(20, 30))
     for _ in range(3):

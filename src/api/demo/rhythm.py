@@ -37,6 +37,12 @@ def moments(
         day += _DAY
 
 
+def by_day(chance: Random, zone: ZoneInfo, moment: datetime) -> datetime:
+    """A moment of the same day at which people are at work."""
+    at = moment.astimezone(zone).replace(hour=chance.randint(9, 16), minute=chance.randint(0, 59))
+    return at.astimezone(UTC)
+
+
 def _of_day(chance: Random, zone: ZoneInfo, hours: Hours, day: date, number: int) -> list[datetime]:
     midnight = datetime.combine(day, time(), zone)
     chosen = chance.choices(range(24), cum_weights=list(accumulate(hours)), k=number)

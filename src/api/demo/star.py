@@ -12,6 +12,7 @@ from api.demo.calendar import Habit
 from api.demo.caller import Caller
 from api.demo.offers import MIDDLE, PERIOD, WRITERS
 from api.demo.people import Customer
+from api.demo.rhythm import by_day
 from api.demo.work import Task, task
 from ledger.holds import DEFAULT_HOLD
 
@@ -33,24 +34,29 @@ def first_period_ends(begins: datetime, now: datetime) -> datetime:
 def shines(caller: Caller, begins: datetime, now: datetime) -> Habit:
     """Everything that can happen, in its order."""
     weeks = now - begins
-    yield begins + weeks * 0.03
+
+    def at(share: float) -> datetime:
+        return by_day(caller.chance, caller.customer.zone, begins + weeks * share)
+
+    yield at(0.03)
     caller.promote(400, weeks * 0.2, "Welcome: extra credits for your first weeks")
-    yield begins + weeks * 0.12
+    yield at(0.12)
     yield from _mistaken_gift(caller)
-    yield begins + weeks * 0.2
+    yield at(0.2)
     caller.fail_to_pay(MIDDLE.price_minor)
     yield caller.now + timedelta(minutes=6)
     caller.buy(MIDDLE)
-    yield begins + weeks * 0.35
+    yield at(0.35)
     yield from _bought_twice(caller)
-    yield begins + weeks * 0.45
+    yield at(0.45)
     yield from _unhappy(caller)
-    yield begins + weeks * 0.52
+    yield at(0.52)
     caller.promote(1_200, timedelta(hours=20), "A free day with the image models")
-    yield begins + weeks * 0.6
+    yield at(0.6)
     caller.adjust(250, "Goodwill for the outage of the translation service, agreed with Maya on the phone")
-    for hold in _all_holds(caller):
-        yield from hold
+    yield from _captured(caller)
+    yield from _released(caller)
+    yield from _expired(caller)
     yield now - timedelta(days=2, hours=3)
     caller.promote(1_500, timedelta(days=8), "A week with the new models")
     caller.promote(2_000, timedelta(days=23), "Thank you for bringing a friend")
@@ -67,7 +73,7 @@ def _bought_twice(caller: Caller) -> Habit:
     caller.buy(MIDDLE)
     yield caller.now + timedelta(seconds=50)
     second = caller.buy(MIDDLE)
-    yield caller.now + timedelta(hours=20)
+    yield caller.now + timedelta(hours=2)
     caller.refund(second)
 
 
@@ -80,10 +86,6 @@ def _unhappy(caller: Caller) -> Habit:
     if done.credits > 1:
         yield caller.now + timedelta(minutes=70)
         caller.reverse(deduction_id, "The other half was wrong as well")
-
-
-def _all_holds(caller: Caller) -> list[Habit]:
-    return [_captured(caller), _released(caller), _expired(caller)]
 
 
 def _captured(caller: Caller) -> Habit:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from api.demo.calendar import Habit
 from api.demo.caller import Caller
 from api.demo.offers import SMALL
-from api.demo.rhythm import moments
+from api.demo.rhythm import by_day, moments
 
 _TRIES = 7
 
@@ -15,7 +15,7 @@ def stories(caller: Caller, begins: datetime, now: datetime) -> Iterator[Habit]:
     """What a customer's part comes to, beside the usual."""
 
     def at(share: float) -> datetime:
-        return begins + (now - begins) * share
+        return by_day(caller.chance, caller.customer.zone, begins + (now - begins) * share)
 
     match caller.customer.part:
         case "runs out":
@@ -34,7 +34,8 @@ def _runs_out(caller: Caller) -> Habit:
     """No plan, one small top-up, and then the wall, again and again."""
     caller.buy(SMALL)
     tries = 0
-    for moment in moments(caller.chance, caller.customer.zone, caller.customer.hours, lambda _: 8.0, caller.now):
+    customer = caller.customer
+    for moment in moments(caller.chance, customer.zone, customer.hours, lambda _: customer.pace, caller.now):
         yield moment
         task = caller.some_task()
         if caller.affords(task.credits):
@@ -72,7 +73,7 @@ def _is_closed(caller: Caller, at: datetime) -> Habit:
 _GIFTS = (
     (150, 7, "Welcome back: a week of extra credits"),
     (300, 14, "Thank you for bringing a friend"),
-    (500, 10, "Autumn promotion"),
+    (500, 10, "Ten days of extra credits, on the house"),
     (250, 21, "For trying the new image models"),
 )
 
