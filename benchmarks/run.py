@@ -22,6 +22,7 @@ from benchmarks.measures.lag import lag
 from benchmarks.measures.latency import latency
 from benchmarks.measures.looking_back import days, depth, summary
 from benchmarks.measures.memory import memory
+from benchmarks.measures.pages import pages
 from benchmarks.measures.single import hot, single
 from benchmarks.measures.touch import touch
 from benchmarks.pace import ACCOUNTS, FULL, QUICK, Pace
@@ -44,6 +45,7 @@ MEASURES: dict[str, Callable[[Bench], None]] = {
     "depth": depth,
     "summary": summary,
     "days": days,
+    "pages": pages,
 }
 UNDER_LOAD = {"single", "hot", "batch", "latency", "lag"}
 """Those that need wrk and the accounts that it spreads its load over."""
