@@ -42,9 +42,9 @@ def test_grants_say_what_is_left_and_until_when(visit: Visit, service: Service, 
     for line, grant in zip(shown, found, strict=True):
         cells = line.split(" | ")
         assert cells[2:4] == [grant["kind"], grant["status"]]
-        numbers = [grant[name] for name in ("amount", "remaining", "held", "spent", "lapsed")]
-        assert cells[4:9] == [f"{number:,}" for number in numbers]
-        assert (cells[9] == "never lapses") == (grant["expires_at"] is None)
+        numbers = [grant[name] for name in ("remaining", "amount", "held", "spent", "lapsed", "voided")]
+        assert cells[4:10] == [f"{number:,}" for number in numbers]
+        assert (cells[10] == "never lapses") == (grant["expires_at"] is None)
 
 
 def test_long_lists_have_pages(visit: Visit, service: Service) -> None:

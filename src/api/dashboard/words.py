@@ -4,6 +4,7 @@ The dashboard speaks English, so dates are English and say their month in letter
 Numbers are written as the reader's own language writes them.
 """
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -16,6 +17,7 @@ from babel.numbers import format_currency, format_decimal, format_percent, get_c
 MINUS = "\N{MINUS SIGN}"
 _ENGLISH = Locale("en")
 _MOST_LANGUAGES = 10
+_WEIGHT = re.compile(r"[01](\.\d{0,3})?")
 
 
 class Reader(NamedTuple):
@@ -45,10 +47,9 @@ class Reader(NamedTuple):
         return format_percent(share, locale=self.locale)
 
     def money(self, value: Decimal, currency: str) -> str:
-        """An amount of money. One of less than a hundredth keeps four places: prices of credits are small."""
+        """An amount of money. One of less than a hundredth keeps all of its places: prices of credits are small."""
         small = 0 < abs(value) < Decimal("0.01")
-        form = "¤#,##0.0000" if small else None
-        return format_currency(value, currency, format=form, locale=self.locale, currency_digits=not small)
+        return format_currency(value, currency, locale=self.locale, decimal_quantization=not small)
 
     def minor(self, amount: int, currency: str) -> str:
         """An amount of money in minor units."""
@@ -112,10 +113,8 @@ def _by_preference(header: str) -> list[str]:
     wanted = []
     for place, part in enumerate(header[:500].split(",")):
         tag, _, weight = part.strip().partition(";q=")
-        try:
+        if _WEIGHT.fullmatch(weight or "1"):
             wanted.append((-float(weight or 1), place, tag))
-        except ValueError:
-            continue
     return [tag for _, _, tag in sorted(wanted)]
 
 
