@@ -9,6 +9,7 @@ from statistics import median
 
 import httpx
 
+from api.keys import create_key
 from benchmarks.bench import OURS, Bench
 from benchmarks.line import Line
 from benchmarks.measures.looking_back import WARM_UP
@@ -69,12 +70,13 @@ def _visitors(bench: Bench) -> Iterator[tuple[httpx.Client, httpx.Client]]:
         wait_until_caught_up(stand.ours.conninfo)
         base = f"http://127.0.0.1:{service.port}"
         with _client(base) as person, _client(base) as operator:
-            key = {"Authorization": f"Bearer {stand.api_key}"}
-            link = person.post("/v1/portal_sessions", json={"account_id": BUSY}, headers=key).json()["url"]
+            key = create_key(stand.ours.conninfo, "pages", ["admin"])
+            allowed = {"Authorization": f"Bearer {key}"}
+            link = person.post("/v1/portal_sessions", json={"account_id": BUSY}, headers=allowed).json()["url"]
             _read(person, link)
             token = re.search(r'name="csrf" value="(\w+)"', _read(operator, f"{ROOT}/sign-in"))
             assert token is not None
-            operator.post(f"{ROOT}/sign-in", data={"key": stand.api_key, "csrf": token[1]}).raise_for_status()
+            operator.post(f"{ROOT}/sign-in", data={"key": key, "csrf": token[1]}).raise_for_status()
             yield person, operator
 
 

@@ -119,7 +119,9 @@ def test_decimals_and_shares() -> None:
         ("en-GB", "0.002", "EUR", "€0.002"),
         ("de-DE", "0.002", "EUR", "0,002 €"),
         ("en-GB", "2999.6", "JPY", "JP¥3,000"),
-        ("ja", "0.5", "JPY", "￥0"),
+        ("ja", "0.5", "JPY", "￥0.5"),
+        ("ja", "1.5", "JPY", "￥2"),
+        ("en-GB", "0.0000123", "EUR", "€0.0000123"),
         ("ar-BH", "1.5", "BHD", "1.500"),
         ("en-US", "-3", "USD", "-$3.00"),
     ],
@@ -127,6 +129,20 @@ def test_decimals_and_shares() -> None:
 def test_money_is_written_as_the_reader_does(language: str, value: str, currency: str, said: str) -> None:
     shown = in_language(language).money(Decimal(value), currency).replace("\u00a0", " ")
     assert said in shown
+
+
+@pytest.mark.parametrize(
+    ("language", "value", "currency", "said"),
+    [
+        ("en-GB", "0.002", "EUR", "€0.002"),
+        ("de-DE", "0.015", "EUR", "0,015 €"),
+        ("en-GB", "2", "EUR", "€2.00"),
+        ("en-GB", "0.00001", "USD", "US$0.00001"),
+        ("ja", "0.5", "JPY", "￥0.5"),
+    ],
+)
+def test_a_price_has_all_of_its_places(language: str, value: str, currency: str, said: str) -> None:
+    assert in_language(language).price(Decimal(value), currency).replace("\u00a0", " ") == said
 
 
 @pytest.mark.parametrize(

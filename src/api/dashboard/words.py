@@ -47,9 +47,15 @@ class Reader(NamedTuple):
         return format_percent(share, locale=self.locale)
 
     def money(self, value: Decimal, currency: str) -> str:
-        """An amount of money. One of less than a hundredth keeps all of its places: prices of credits are small."""
-        small = 0 < abs(value) < Decimal("0.01")
-        return format_currency(value, currency, locale=self.locale, decimal_quantization=not small)
+        """An amount of money, rounded to the smallest coin; one that is less than that keeps all of its places."""
+        coin = Decimal(1).scaleb(-get_currency_precision(currency))
+        if 0 < abs(value) < coin:
+            return self.price(value, currency)
+        return format_currency(value, currency, locale=self.locale)
+
+    def price(self, value: Decimal, currency: str) -> str:
+        """An amount of money with all of its places: prices of credits are small."""
+        return format_currency(value, currency, locale=self.locale, decimal_quantization=False)
 
     def minor(self, amount: int, currency: str) -> str:
         """An amount of money in minor units."""
