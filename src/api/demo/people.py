@@ -1,6 +1,6 @@
 """The customers: a star, some with a story, and many who just work. None of them is anybody."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -58,6 +58,7 @@ _ZONES = (
     ("Australia/Sydney", "USD"),
 )
 
+_BERLIN, _NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
 _TEAM_SHARE = 0.3
 _SPREAD = (0.0, 0.25, 0.9)
 """The shares of all weeks by which most accounts are open, and by which all are."""
@@ -85,6 +86,10 @@ def _star(begins: datetime) -> Customer:
     )
 
 
+At = Callable[[float], datetime]
+"""The moment at which so much of all weeks is over, or some hours after it."""
+
+
 def _stories(chance: Random, begins: datetime, now: datetime) -> Iterator[Customer]:
     """Those to whom something happens that can be found again."""
     weeks = now - begins
@@ -92,11 +97,16 @@ def _stories(chance: Random, begins: datetime, now: datetime) -> Iterator[Custom
     def at(share: float) -> datetime:
         return begins + weeks * share + timedelta(hours=chance.random() * 6)
 
-    berlin, new_york, kolkata = (ZoneInfo(name) for name in ("Europe/Berlin", "America/New_York", "Asia/Kolkata"))
+    for part in (_teams, _troubled, _by_night):
+        yield from part(at)
+
+
+def _teams(at: At) -> Iterator[Customer]:
+    """One that grew, and one that went."""
     yield Customer(
         "team-kestrel",
         "Kestrel Robotics",
-        new_york,
+        _NEW_YORK,
         ("ravi", "sofia", "emeka", "hanna", "tala", "oskar"),
         ("code-review", "test-triage", "user-research"),
         WRITERS[:4],
@@ -109,7 +119,7 @@ def _stories(chance: Random, begins: datetime, now: datetime) -> Iterator[Custom
     yield Customer(
         "team-marigold",
         "Marigold Interiors",
-        berlin,
+        _BERLIN,
         ("clara", "felix", "nadia"),
         ("product-pages", "catalogue-photos"),
         WRITERS[1:3],
@@ -118,10 +128,14 @@ def _stories(chance: Random, begins: datetime, now: datetime) -> Iterator[Custom
         at(0.01),
         "leaves",
     )
+
+
+def _troubled(at: At) -> Iterator[Customer]:
+    """Those who run out of credits, are frozen, thawed and closed."""
     yield Customer(
         "theo-marsh",
         "Theo Marsh",
-        berlin,
+        _BERLIN,
         (),
         ("newsletter", "market-watch"),
         WRITERS[:3],
@@ -134,7 +148,7 @@ def _stories(chance: Random, begins: datetime, now: datetime) -> Iterator[Custom
     yield Customer(
         "pixel-foundry",
         "Pixel Foundry",
-        new_york,
+        _NEW_YORK,
         (),
         ("catalogue-photos", "newsletter"),
         WRITERS[:2],
@@ -148,7 +162,7 @@ def _stories(chance: Random, begins: datetime, now: datetime) -> Iterator[Custom
     yield Customer(
         "iris-valdez",
         "Iris Valdez",
-        new_york,
+        _NEW_YORK,
         (),
         ("contracts",),
         WRITERS[2:4],
@@ -171,10 +185,14 @@ def _stories(chance: Random, begins: datetime, now: datetime) -> Iterator[Custom
         "closed",
         currency="GBP",
     )
+
+
+def _by_night(at: At) -> Iterator[Customer]:
+    """A batch job, and somebody who sleeps by day."""
     yield Customer(
         "nightly-archive",
         "Municipal Archive",
-        berlin,
+        _BERLIN,
         (),
         ("board-papers",),
         WRITERS[7:9],
@@ -187,7 +205,7 @@ def _stories(chance: Random, begins: datetime, now: datetime) -> Iterator[Custom
     yield Customer(
         "yuki-brandt",
         "Yuki Brandt",
-        kolkata,
+        ZoneInfo("Asia/Kolkata"),
         (),
         ("localisation", "code-review"),
         WRITERS[:5],
