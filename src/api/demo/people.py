@@ -1,6 +1,6 @@
 """The customers: a star, some with a story, and many who just work. None of them is anybody."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -58,7 +58,6 @@ _ZONES = (
     ("Australia/Sydney", "USD"),
 )
 
-_BERLIN, _NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
 _TEAM_SHARE = 0.3
 _SPREAD = (0.0, 0.25, 0.9)
 """The shares of all weeks by which most accounts are open, and by which all are."""
@@ -86,10 +85,6 @@ def _star(begins: datetime) -> Customer:
     )
 
 
-At = Callable[[float], datetime]
-"""The moment at which so much of all weeks is over, or some hours after it."""
-
-
 def _stories(chance: Random, begins: datetime, now: datetime) -> Iterator[Customer]:
     """Those to whom something happens that can be found again."""
     weeks = now - begins
@@ -97,16 +92,11 @@ def _stories(chance: Random, begins: datetime, now: datetime) -> Iterator[Custom
     def at(share: float) -> datetime:
         return begins + weeks * share + timedelta(hours=chance.random() * 6)
 
-    for part in (_teams, _troubled, _by_night):
-        yield from part(at)
-
-
-def _teams(at: At) -> Iterator[Customer]:
-    """One that grew, and one that went."""
+    berlin, new_york, kolkata = (ZoneInfo(name) for name in ("Europe/Berlin", "America/New_York", "Asia/Kolkata"))
     yield Customer(
         "team-kestrel",
         "Kestrel Robotics",
-        _NEW_YORK,
+        new_york,
         ("ravi", "sofia", "emeka", "hanna", "tala", "oskar"),
         ("code-review", "test-triage", "user-research"),
         WRITERS[:4],
@@ -119,7 +109,7 @@ def _teams(at: At) -> Iterator[Customer]:
     yield Customer(
         "team-marigold",
         "Marigold Interiors",
-        _BERLIN,
+        berlin,
         ("clara", "felix", "nadia"),
         ("product-pages", "catalogue-photos"),
         WRITERS[1:3],
@@ -128,14 +118,10 @@ def _teams(at: At) -> Iterator[Customer]:
         at(0.01),
         "leaves",
     )
-
-
-def _troubled(at: At) -> Iterator[Customer]:
-    """Those who run out of credits, are frozen, thawed and closed."""
     yield Customer(
         "theo-marsh",
         "Theo Marsh",
-        _BERLIN,
+        berlin,
         (),
         ("newsletter", "market-watch"),
         WRITERS[:3],
@@ -148,7 +134,7 @@ def _troubled(at: At) -> Iterator[Customer]:
     yield Customer(
         "pixel-foundry",
         "Pixel Foundry",
-        _NEW_YORK,
+        new_york,
         (),
         ("catalogue-photos", "newsletter"),
         WRITERS[:2],
@@ -162,7 +148,7 @@ def _troubled(at: At) -> Iterator[Customer]:
     yield Customer(
         "iris-valdez",
         "Iris Valdez",
-        _NEW_YORK,
+        new_york,
         (),
         ("contracts",),
         WRITERS[2:4],
@@ -185,14 +171,10 @@ def _troubled(at: At) -> Iterator[Customer]:
         "closed",
         currency="GBP",
     )
-
-
-def _by_night(at: At) -> Iterator[Customer]:
-    """A batch job, and somebody who sleeps by day."""
     yield Customer(
         "nightly-archive",
         "Municipal Archive",
-        _BERLIN,
+        berlin,
         (),
         ("board-papers",),
         WRITERS[7:9],
@@ -205,7 +187,7 @@ def _by_night(at: At) -> Iterator[Customer]:
     yield Customer(
         "yuki-brandt",
         "Yuki Brandt",
-        ZoneInfo("Asia/Kolkata"),
+        kolkata,
         (),
         ("localisation", "code-review"),
         WRITERS[:5],
