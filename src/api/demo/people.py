@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
-from typing import Literal
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from api.demo.names import Names
 from api.demo.offers import SCALE, STARTER, TEAM, WRITERS, Model, Plan
-from api.demo.rhythm import NIGHTLY, OFFICE, OWL, Hours
+from api.demo.rhythm import OFFICE, OWL, Hours
 from api.demo.work import PROJECTS
 
 STAR = "team-northwind"
@@ -63,6 +63,40 @@ _SPREAD = (0.0, 0.25, 0.9)
 """The shares of all weeks by which most accounts are open, and by which all are."""
 
 
+class _Told(NamedTuple):
+    """A customer with a story, and the share of all weeks that is over when it comes."""
+
+    account_id: str
+    name: str
+    share: float
+    part: Part
+    plan: Plan | None
+    pace: float
+    models: Sequence[Model]
+    place: tuple[str, str]
+    projects: Sequence[str]
+    members: Sequence[str] = ()
+    hours: Hours = OFFICE
+
+
+_BERLIN, _LONDON, _, _NEW_YORK, *_ = _ZONES
+_KESTREL = ("ravi", "sofia", "emeka", "hanna", "tala", "oskar")
+_MARIGOLD = ("clara", "felix", "nadia")
+_CODE = ("code-review", "test-triage", "user-research")
+_SHOP = ("product-pages", "catalogue-photos")
+_NEWS = ("newsletter", "market-watch")
+_TOLD = (
+    _Told("team-kestrel", "Kestrel Robotics", 0.02, "grows", SCALE, 7, WRITERS[:4], _NEW_YORK, _CODE, _KESTREL),
+    _Told("team-marigold", "Marigold Interiors", 0.01, "leaves", TEAM, 5, WRITERS[1:3], _BERLIN, _SHOP, _MARIGOLD),
+    _Told("theo-marsh", "Theo Marsh", 0.1, "runs out", None, 14, WRITERS[:3], _BERLIN, _NEWS),
+    _Told("pixel-foundry", "Pixel Foundry", 0.05, "frozen", STARTER, 6, WRITERS[:2], _NEW_YORK, _SHOP),
+    _Told("iris-valdez", "Iris Valdez", 0.04, "thawed", STARTER, 5, WRITERS[2:4], _NEW_YORK, ("contracts",)),
+    _Told("ben-ashdown", "Ben Ashdown", 0.03, "closed", STARTER, 4, WRITERS[4:7], _LONDON, ("bookkeeping",)),
+    _Told("nightly-archive", "Municipal Archive", 0.02, "nightly", SCALE, 70, WRITERS[7:9], _BERLIN, ("board-papers",)),
+    _Told("nils-solberg", "Nils Solberg", 0.02, "usual", STARTER, 6, WRITERS[:5], _BERLIN, _CODE, hours=OWL),
+)
+
+
 def cast(chance: Random, begins: datetime, now: datetime, count: int) -> list[Customer]:
     """So many customers, the star first, then those with a story."""
     names = Names(chance)
@@ -87,116 +121,23 @@ def _star(begins: datetime) -> Customer:
 
 def _stories(chance: Random, begins: datetime, now: datetime) -> Iterator[Customer]:
     """Those to whom something happens that can be found again."""
-    weeks = now - begins
-
-    def at(share: float) -> datetime:
-        return begins + weeks * share + timedelta(hours=chance.random() * 6)
-
-    berlin, new_york, kolkata = (ZoneInfo(name) for name in ("Europe/Berlin", "America/New_York", "Asia/Kolkata"))
-    yield Customer(
-        "team-kestrel",
-        "Kestrel Robotics",
-        new_york,
-        ("ravi", "sofia", "emeka", "hanna", "tala", "oskar"),
-        ("code-review", "test-triage", "user-research"),
-        WRITERS[:4],
-        SCALE,
-        7.0,
-        at(0.02),
-        "grows",
-        currency="USD",
-    )
-    yield Customer(
-        "team-marigold",
-        "Marigold Interiors",
-        berlin,
-        ("clara", "felix", "nadia"),
-        ("product-pages", "catalogue-photos"),
-        WRITERS[1:3],
-        TEAM,
-        5.0,
-        at(0.01),
-        "leaves",
-    )
-    yield Customer(
-        "theo-marsh",
-        "Theo Marsh",
-        berlin,
-        (),
-        ("newsletter", "market-watch"),
-        WRITERS[:3],
-        None,
-        14.0,
-        at(0.1),
-        "runs out",
-        tops_up=False,
-    )
-    yield Customer(
-        "pixel-foundry",
-        "Pixel Foundry",
-        new_york,
-        (),
-        ("catalogue-photos", "newsletter"),
-        WRITERS[:2],
-        STARTER,
-        6.0,
-        at(0.05),
-        "frozen",
-        currency="USD",
-        provider="paddle",
-    )
-    yield Customer(
-        "iris-valdez",
-        "Iris Valdez",
-        new_york,
-        (),
-        ("contracts",),
-        WRITERS[2:4],
-        STARTER,
-        5.0,
-        at(0.04),
-        "thawed",
-        currency="USD",
-    )
-    yield Customer(
-        "ben-ashdown",
-        "Ben Ashdown",
-        ZoneInfo("Europe/London"),
-        (),
-        ("bookkeeping",),
-        WRITERS[4:7],
-        STARTER,
-        4.0,
-        at(0.03),
-        "closed",
-        currency="GBP",
-    )
-    yield Customer(
-        "nightly-archive",
-        "Municipal Archive",
-        berlin,
-        (),
-        ("board-papers",),
-        WRITERS[7:9],
-        SCALE,
-        70.0,
-        at(0.02),
-        "nightly",
-        hours=NIGHTLY,
-    )
-    yield Customer(
-        "yuki-brandt",
-        "Yuki Brandt",
-        kolkata,
-        (),
-        ("localisation", "code-review"),
-        WRITERS[:5],
-        STARTER,
-        6.0,
-        at(0.02),
-        hours=OWL,
-        currency="USD",
-    )
+    for told in _TOLD:
+        zone, currency = told.place
+        yield Customer(
+            told.account_id,
+            told.name,
+            ZoneInfo(zone),
+            told.members,
+            told.projects,
+            told.models,
+            told.plan,
+            told.pace,
+            begins + (now - begins) * told.share + timedelta(hours=chance.random() * 6),
+            told.part,
+            told.hours,
+            tops_up=told.plan is not None,
+            currency=currency,
+        )
 
 
 def _usual(chance: Random, begins: datetime, now: datetime, names: Names) -> Customer:
