@@ -79,7 +79,7 @@ class _Told(NamedTuple):
     hours: Hours = OFFICE
 
 
-_BERLIN, _LONDON, _, _NEW_YORK, *_ = _ZONES
+_BERLIN, _LONDON, _NEW_YORK = _ZONES[0], _ZONES[1], _ZONES[3]
 _KESTREL = ("ravi", "sofia", "emeka", "hanna", "tala", "oskar")
 _MARIGOLD = ("clara", "felix", "nadia")
 _CODE = ("code-review", "test-triage", "user-research")
