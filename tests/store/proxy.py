@@ -30,6 +30,7 @@ class CuttingProxy:
         self.armed = False
         self.closed = False
         """Whether it turns new connections away."""
+        self.turned_away = 0
         self.made: Counter[Cut] = Counter()
         self.struck = asyncio.Event()
         """Set with every cut."""
@@ -46,7 +47,9 @@ class CuttingProxy:
         assert task is not None
         self._open[task] = to_client
         try:
-            if not self.closed:
+            if self.closed:
+                self.turned_away += 1
+            else:
                 await self._serve(client, to_client)
         except OSError:
             pass
