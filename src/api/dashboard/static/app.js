@@ -5,7 +5,7 @@
 
 const main = document.getElementById("main");
 const announcer = document.getElementById("announcer");
-const POLL = 15_000, POLL_LONGEST = 120_000, CLOCK = 60_000, TOGETHER = 250;
+const POLL = 1_000 * (main.dataset.poll || 15), POLL_LONGEST = 120_000, CLOCK = 60_000, TOGETHER = 250;
 
 // The reader's time zone, which a browser tells to nobody but a script.
 function tellZone() {
