@@ -13,8 +13,8 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from api.database import EMBEDDED_LOGIN
 from api.embedded import SUPERUSER, embedded_postgres
-from api.server import EMBEDDED_LOGIN
 from ledger.migrations import migrate
 from ledger.roles import SERVICE, make_login, set_up, taking_the_role
 from projections.builds import prepare

@@ -9,8 +9,8 @@ import orjson
 import psycopg
 import typer
 
+from api.database import database
 from api.progress import Showing, showing_progress
-from api.server import database
 from api.settings import Settings
 from projections.check import Checked, Difference, check_accounts, check_totals
 from projections.refold import Connection, connect
@@ -97,7 +97,7 @@ class Report:
         }
 
 
-def add_check(app: typer.Typer, load_settings: Callable[[], Settings]) -> None:
+def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
     """Give the command line its `check`."""
 
     @app.command("check")

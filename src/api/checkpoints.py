@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from psycopg import AsyncConnection
 
+from api.operator_error import OperatorError
 from api.settings import Settings
 from ledger.proof.checkpoint_folder import CheckpointFolder, Filed
 from ledger.proof.custody import Custody
@@ -18,7 +19,7 @@ from ledger.store.tree import SQL, Tree, ledger_id
 _log = logging.getLogger("credit_ledger.checkpoints")
 
 
-class CannotServe(Exception):
+class CannotServe(OperatorError):
     """The log is not the one of which checkpoints were signed; the message says what was found and what to do."""
 
 

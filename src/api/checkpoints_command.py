@@ -12,7 +12,7 @@ import typer
 from psycopg_pool import PoolTimeout
 
 from api.checkpoints import custody
-from api.server import database
+from api.database import database
 from api.settings import Settings
 from ledger.files import FolderBusy
 from ledger.proof.checkpointer import PATIENCE, Checkpointer
@@ -41,7 +41,7 @@ class Refused(Exception):
     """What was asked must not be done; the message says why."""
 
 
-def add_checkpoints(app: typer.Typer, load_settings: Callable[[], Settings]) -> None:
+def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
     """Give the command line its `checkpoints`."""
     group = typer.Typer(help="Signed checkpoints: list, sign, keys, forsake.", no_args_is_help=True)
     app.add_typer(group, name="checkpoints")

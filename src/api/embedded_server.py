@@ -16,6 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
+from api.operator_error import OperatorError
+
 log = logging.getLogger(__name__)
 
 SYSTEM_USER = "credit-ledger"
@@ -28,8 +30,8 @@ LOG_LIMIT = 10 * 2**20
 """Bytes of the server's own log that are kept, once more as `postgres.log.old`."""
 
 
-class EmbeddedPostgresError(Exception):
-    """The embedded database cannot be used. Its text says why, for an operator to read."""
+class EmbeddedPostgresError(OperatorError):
+    """The embedded database cannot be used. Its text says why."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import orjson
 import psycopg
 import typer
 
-from api.server import Database, migrated
+from api.database import Database, migrated
 from api.settings import Settings
 from ledger.commands import EraseTexts
 from ledger.errors import Refusal
@@ -28,7 +28,7 @@ _WARNING = (
 )
 
 
-def add_erase(app: typer.Typer, load_settings: Callable[[], Settings]) -> None:
+def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
     """Give the command line its `erase`."""
 
     @app.command("erase")

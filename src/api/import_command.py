@@ -11,13 +11,13 @@ from typing import Annotated, NoReturn
 import orjson
 import typer
 
+from api.database import database
 from api.formula import FormulaError
 from api.import_report import Report, Tally
 from api.importing import Import, OpeningRefused, check, stopped_by_signals
 from api.operations import Defaults
 from api.progress import Showing, showing_progress
 from api.rating import Opening, OptionProblem, Options
-from api.server import database
 from api.settings import Settings
 from api.usage_file import FileProblem
 from ledger.service import Ledger
@@ -52,7 +52,7 @@ StopOnRefusal = Annotated[bool, typer.Option("--stop-on-refusal", help="Send no 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
-def add_import(app: typer.Typer, load_settings: Callable[[], Settings]) -> None:
+def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
     """Give the command line its `import`."""
 
     @app.command("import")

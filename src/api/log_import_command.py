@@ -9,10 +9,10 @@ from typing import Annotated, NoReturn
 import orjson
 import typer
 
+from api.database import database
 from api.export.json_lines import BadLine
 from api.log_import import Imported, OtherLedger, import_log
 from api.progress import Showing, showing_progress
-from api.server import database
 from api.settings import Settings
 from ledger.store.log import EventLog
 
@@ -21,7 +21,7 @@ Keys = Annotated[Path | None, typer.Option(metavar="FILE", help="The keys of its
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
-def add_log_import(app: typer.Typer, load_settings: Callable[[], Settings]) -> None:
+def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
     """Give the command line its `import-log`."""
 
     @app.command("import-log")

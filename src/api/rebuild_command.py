@@ -8,8 +8,8 @@ from typing import Annotated, Any, NoReturn
 import orjson
 import typer
 
+from api.database import database
 from api.progress import showing_progress
-from api.server import database
 from api.settings import Settings
 from ledger.feed import Feed
 from ledger.store.log import EventLog
@@ -27,7 +27,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Outcome = Rebuilt | CannotBuild
 
 
-def add_rebuild(app: typer.Typer, load_settings: Callable[[], Settings]) -> None:
+def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
     """Give the command line its `rebuild`."""
 
     @app.command("rebuild")

@@ -6,27 +6,19 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
-from typing import NamedTuple
-from urllib.parse import quote, urlencode
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.log import LogLevels
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from api.checkpoints import hold_against_checkpoints
-from api.embedded import embedded_postgres
+from api.database import Database, as_url, migrated
 from api.keys import create_first_key
 from api.projector import projecting
-from api.settings import Settings, WrongSetting, variable
+from api.settings import Settings, variable
 from api.timekeeping import ORIGIN, agree_on_time
-from ledger.migrations import ledger_id, migrate
 from ledger.privileges import privileges
-from ledger.roles import SERVICE, as_service, make_login, set_up, taking_the_role
 from projections.builds import prepare
-
-EMBEDDED_LOGIN = "credit_ledger"
-"""Who the service is to its own database, once that is migrated: nobody with rights of his own."""
 
 MAX_REQUESTS = 8_192
 """Requests that a worker has in hand at once; those beyond wait at the socket."""
@@ -39,65 +31,6 @@ _APP = "api.app"
 """Imported late: whether metrics are shared among processes is decided at its import."""
 
 _log = logging.getLogger("credit_ledger.server")
-
-
-class Database(NamedTuple):
-    """A migrated database."""
-
-    owner: str
-    """The conninfo that migrates."""
-    service: str
-    """The conninfo of everything else: in the role of the service, if there is one."""
-    applied: list[str]
-    """The migrations that were missing."""
-    shortfall: str | None
-    """Why the service runs with the rights of its login, or lacks some in its role: one line."""
-
-
-@contextmanager
-def migrated(settings: Settings) -> Iterator[Database]:
-    """The database that the settings name, or our own, in the form that this program needs.
-
-    Raises EmbeddedPostgresError, MigrationError, WrongSetting and psycopg.OperationalError.
-    """
-    if settings.database_url is not None:
-        service = settings.database_url.get_secret_value()
-        owner = settings.owner_url.get_secret_value() if settings.owner_url else service
-        applied, shortfall = migrate(owner), set_up(owner)
-        if settings.owner_url and ledger_id(owner) != ledger_id(service):
-            raise WrongSetting(f"{variable('owner_url')} and {variable('database_url')} name two databases")
-        taken = as_service(service)
-        if taken != taking_the_role(service):
-            shortfall = shortfall or f"it may not take the role {SERVICE}"
-        yield Database(owner, taken, applied, shortfall)
-        return
-    if settings.owner_url is not None:
-        raise WrongSetting(f"{variable('owner_url')} is set, and {variable('database_url')} is not")
-    with embedded_postgres(settings.data_dir) as owner:
-        applied, shortfall = migrate(owner), set_up(owner)
-        make_login(owner, EMBEDDED_LOGIN)
-        yield Database(owner, as_service(make_conninfo(owner, user=EMBEDDED_LOGIN)), applied, shortfall)
-
-
-@contextmanager
-def database(settings: Settings) -> Iterator[str]:
-    """The conninfo of a migrated database in the role of the service; raises what `migrated` does."""
-    with migrated(settings) as found:
-        yield found.service
-
-
-@contextmanager
-def as_it_is(settings: Settings) -> Iterator[str]:
-    """The conninfo of a database in which nothing is migrated and no right is changed, for who only looks.
-
-    Raises EmbeddedPostgresError and psycopg.OperationalError.
-    """
-    if settings.database_url is not None:
-        yield as_service(settings.database_url.get_secret_value())
-        return
-    with embedded_postgres(settings.data_dir) as owner:
-        yield as_service(owner)
-
 
 Beside = Callable[[str], AbstractContextManager[None]]
 """What goes on beside a service while it serves; it is handed the service's conninfo."""
@@ -177,11 +110,3 @@ def _serve_http(settings: Settings) -> None:
         workers_kill_timeout=STOP,
     )
     server.serve()
-
-
-def as_url(conninfo: str) -> str:
-    """Connection parameters as the URL that CREDIT_LEDGER_DATABASE_URL takes."""
-    if conninfo.startswith(("postgresql://", "postgres://")):
-        return conninfo
-    parts = {name: str(value) for name, value in conninfo_to_dict(conninfo).items()}
-    return f"postgresql:///{quote(parts.pop('dbname', ''))}?{urlencode(parts, quote_via=quote)}"

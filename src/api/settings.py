@@ -18,6 +18,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from api.operator_error import OperatorError
 from ledger.amounts import MAX_AMOUNT
 
 PREFIX = "CREDIT_LEDGER_"
@@ -29,8 +30,8 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 _WEB = r"^https?://[^\s/]+(/[^\s]*)?$"
 
 
-class WrongSetting(Exception):
-    """A setting has a value that is not allowed. Its text is one line, for an operator to read."""
+class WrongSetting(OperatorError):
+    """A setting has a value that is not allowed."""
 
 
 def default_data_dir() -> Path:

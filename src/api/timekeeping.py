@@ -9,6 +9,7 @@ import os
 
 import psycopg
 
+from api.operator_error import OperatorError
 from ledger.clock import GuardedClock, origin_now, seconds_since_start
 from ledger.queries import queries
 
@@ -20,7 +21,7 @@ MOST_APART = 60.0
 _log = logging.getLogger("credit_ledger.clock")
 
 
-class ClocksDisagree(Exception):
+class ClocksDisagree(OperatorError):
     """One clock is wrong, and nobody can know which; the message says by how much."""
 
 

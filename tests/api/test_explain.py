@@ -10,8 +10,8 @@ from itertools import pairwise
 import httpx
 import pytest
 
+from api.database import as_url
 from api.keys import create_key
-from api.server import as_url
 from tests.api.contract import Contract
 from tests.api.stage import STAGED_VERSION, Ask, Json, field_errors, fresh, refused
 from tests.service import Service

@@ -13,8 +13,8 @@ import httpx
 import psycopg
 import pytest
 
+from api.database import as_url
 from api.keys import create_key
-from api.server import as_url
 from tests.api.conftest import under_contract
 from tests.api.stage import asks, eventually, refused, staged
 from tests.service import ADMIN_KEY, Service, running_service

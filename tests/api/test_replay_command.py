@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
-from api.server import as_url
+from api.database import as_url
 from ledger.feed import Feed
 from ledger.service import Ledger
 from ledger.store.codec import SNAPSHOT_TOPIC

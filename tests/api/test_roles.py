@@ -20,8 +20,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from typer.testing import CliRunner
 
 from api.cli import app
+from api.database import EMBEDDED_LOGIN, as_url
 from api.embedded import embedded_postgres
-from api.server import EMBEDDED_LOGIN, as_url
 from ledger import migrations
 from ledger.amounts import Balance
 from ledger.events import AccountOpened, CreditsGranted, Event

@@ -14,13 +14,13 @@ from random import Random
 import httpx
 import pytest
 
+from api.database import migrated
 from api.demo.command import FOLDER
 from api.demo.company import star
 from api.demo.moving import Poster
 from api.demo.people import STAR
 from api.demo.place import NotADemo, look, remove
 from api.demo.star import next_deduction
-from api.server import migrated
 from api.settings import load_settings
 from ledger.commands import OpenAccount
 from ledger.service import Ledger

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from api.database import as_url
 from api.export.log_export import Exported, export_log
 from api.export.sources import Source
 from api.log_import import Imported, import_log
 from api.progress import Lines
-from api.server import as_url
 from ledger.feed import Feed
 from ledger.store.log import EventLog
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from api.database import as_url
 from api.embedded import embedded_postgres
-from api.server import as_url
 from ledger.migrations import migrate
 from ledger.service import Ledger
 from projections.builds import prepare

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from api.server import as_url
+from api.database import as_url
 from ledger.service import Ledger
 from projections.catalog import BY_NAME
 from projections.rebuild import rebuilding

@@ -15,7 +15,7 @@ import pytest_asyncio
 from typer.testing import CliRunner
 
 from api.cli import app
-from api.server import as_url
+from api.database import as_url
 from api.statements.form import Period, Proven, Statement, body_of, from_file, note_text, to_file
 from api.statements.judging import check_statement
 from api.statements.making import CannotMake, Made

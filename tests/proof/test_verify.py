@@ -16,8 +16,8 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
+from api.database import as_url
 from api.export.bundle import EVENTS
-from api.server import as_url
 from api.verify.offline import verify_path
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.lines import to_line

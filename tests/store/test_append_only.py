@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from api.server import EMBEDDED_LOGIN
+from api.database import EMBEDDED_LOGIN
 from ledger import privileges as asked
 from ledger.privileges import PrivilegeWatch, privileges
 from ledger.roles import SERVICE, Right, as_service, make_login, set_up, taking_the_role, wanted_rights

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from api.server import as_url
+from api.database import as_url
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from api.server import as_url
+from api.database import as_url
 from tests.service import ADMIN_KEY, free_port
 from tests.survival.wire import HttpWire, NoAnswer
 

@@ -15,6 +15,7 @@ import uvloop
 
 from api.dashboard.portal_sessions import come_in_path
 from api.dashboard.sessions import OPERATOR_LASTS, make_link
+from api.database import Database, migrated
 from api.demo.company import plan, star
 from api.demo.filling import Filled, fill
 from api.demo.moving import Poster, moving
@@ -23,7 +24,7 @@ from api.demo.place import MOVER, OPERATOR, Found, NotADemo, look, remove
 from api.garbage import settle_garbage
 from api.keys import create_key, key_hash, list_keys, revoke_key
 from api.progress import showing_progress
-from api.server import Database, migrated, serve
+from api.server import serve
 from api.settings import Settings, variable
 from projections.builds import prepare
 
@@ -43,7 +44,7 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Remove the demo that is th
 Still = Annotated[bool, typer.Option("--still", help="Post nothing while it serves.")]
 
 
-def add_demo(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
+def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
     """Give the command line its `demo`."""
 
     @app.command("demo")

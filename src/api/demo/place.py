@@ -6,10 +6,10 @@ from typing import Literal
 
 import psycopg
 
+from api.database import as_it_is
 from api.demo.caller import APP
 from api.embedded_server import packaged_programs, postmaster, server_in
 from api.keys import list_keys
-from api.server import as_it_is
 from api.settings import Settings
 from ledger.queries import queries
 

@@ -13,13 +13,13 @@ from typing import Annotated, Any, NoReturn
 import orjson
 import typer
 
+from api.database import database
 from api.export.exporting import LOGS, TABLES, Done, Format, Wanted, export
 from api.export.files import STDOUT
 from api.export.log_export import CannotGoOn
 from api.export.sources import NoSuchAccount, Source
 from api.export.tables import Period
 from api.progress import Showing, showing_progress
-from api.server import database
 from api.settings import Settings
 from ledger.feed import Feed, UnreadableEvent
 from ledger.store.log import EventLog
@@ -46,7 +46,7 @@ Keys = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON, for programs.")]
 
 
-def add_export(app: typer.Typer, load_settings: Callable[[], Settings]) -> None:
+def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
     """Give the command line its `export`."""
 
     @app.command("export")

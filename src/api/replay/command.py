@@ -12,9 +12,9 @@ import psycopg
 import typer
 from psycopg_pool import PoolTimeout
 
+from api.database import database
 from api.progress import Showing, showing_progress
 from api.replay.tellers import Ending, JsonLines, Plain, Rich, Teller
-from api.server import database
 from api.settings import Settings
 from ledger.account import Account
 from ledger.feed import Feed, UnreadableEvent
@@ -39,7 +39,7 @@ class CannotTell(Exception):
     """There is no such story; the message says why."""
 
 
-def add_replay(app: typer.Typer, load_settings: Callable[[], Settings]) -> None:
+def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
     """Give the command line its `replay`."""
 
     @app.command("replay")

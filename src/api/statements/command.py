@@ -12,8 +12,8 @@ import psycopg
 import typer
 from psycopg_pool import PoolTimeout
 
+from api.database import database
 from api.export.files import STDOUT, whole_file
-from api.server import database
 from api.settings import Settings
 from api.statements.form import Period
 from api.statements.making import CannotMake, Made, Wanted, make
@@ -52,7 +52,7 @@ WithoutTexts = Annotated[
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
-def add_statement(app: typer.Typer, load_settings: Callable[[], Settings]) -> None:
+def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
     """Give the command line its `statement`."""
 
     @app.command("statement")

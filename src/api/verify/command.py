@@ -10,9 +10,9 @@ import orjson
 import psycopg
 import typer
 
+from api.database import as_it_is
 from api.embedded_server import EmbeddedPostgresError
 from api.progress import Showing, showing_progress
-from api.server import as_it_is
 from api.settings import Settings, WrongSetting
 from api.verify.offline import verify_path
 from api.verify.online import verify_account, verify_ledger
@@ -49,7 +49,7 @@ class _Wanted:
     keys: Sequence[VerifyingKey]
 
 
-def add_verify(app: typer.Typer, load_settings: Callable[[], Settings]) -> None:
+def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
     """Give the command line its `verify`."""
 
     @app.command("verify")

@@ -1,0 +1,82 @@
+"""The database that a command works on: the one of the settings or our own, migrated or as it is."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+from urllib.parse import quote, urlencode
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from api.embedded import embedded_postgres
+from api.settings import Settings, WrongSetting, variable
+from ledger.migrations import ledger_id, migrate
+from ledger.roles import SERVICE, as_service, make_login, set_up, taking_the_role
+
+EMBEDDED_LOGIN = "credit_ledger"
+"""Who the service is to its own database, once that is migrated: nobody with rights of his own."""
+
+
+class Database(NamedTuple):
+    """A migrated database."""
+
+    owner: str
+    """The conninfo that migrates."""
+    service: str
+    """The conninfo of everything else: in the role of the service, if there is one."""
+    applied: list[str]
+    """The migrations that were missing."""
+    shortfall: str | None
+    """Why the service runs with the rights of its login, or lacks some in its role: one line."""
+
+
+@contextmanager
+def migrated(settings: Settings) -> Iterator[Database]:
+    """The database that the settings name, or our own, in the form that this program needs.
+
+    Raises EmbeddedPostgresError, MigrationError, WrongSetting and psycopg.OperationalError.
+    """
+    if settings.database_url is not None:
+        service = settings.database_url.get_secret_value()
+        owner = settings.owner_url.get_secret_value() if settings.owner_url else service
+        applied, shortfall = migrate(owner), set_up(owner)
+        if settings.owner_url and ledger_id(owner) != ledger_id(service):
+            raise WrongSetting(f"{variable('owner_url')} and {variable('database_url')} name two databases")
+        taken = as_service(service)
+        if taken != taking_the_role(service):
+            shortfall = shortfall or f"it may not take the role {SERVICE}"
+        yield Database(owner, taken, applied, shortfall)
+        return
+    if settings.owner_url is not None:
+        raise WrongSetting(f"{variable('owner_url')} is set, and {variable('database_url')} is not")
+    with embedded_postgres(settings.data_dir) as owner:
+        applied, shortfall = migrate(owner), set_up(owner)
+        make_login(owner, EMBEDDED_LOGIN)
+        yield Database(owner, as_service(make_conninfo(owner, user=EMBEDDED_LOGIN)), applied, shortfall)
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[str]:
+    """The conninfo of a migrated database in the role of the service; raises what `migrated` does."""
+    with migrated(settings) as found:
+        yield found.service
+
+
+@contextmanager
+def as_it_is(settings: Settings) -> Iterator[str]:
+    """The conninfo of a database in which nothing is migrated and no right is changed, for who only looks.
+
+    Raises EmbeddedPostgresError and psycopg.OperationalError.
+    """
+    if settings.database_url is not None:
+        yield as_service(settings.database_url.get_secret_value())
+        return
+    with embedded_postgres(settings.data_dir) as owner:
+        yield as_service(owner)
+
+
+def as_url(conninfo: str) -> str:
+    """Connection parameters as the URL that CREDIT_LEDGER_DATABASE_URL takes."""
+    if conninfo.startswith(("postgresql://", "postgres://")):
+        return conninfo
+    parts = {name: str(value) for name, value in conninfo_to_dict(conninfo).items()}
+    return f"postgresql:///{quote(parts.pop('dbname', ''))}?{urlencode(parts, quote_via=quote)}"

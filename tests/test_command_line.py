@@ -1,0 +1,38 @@
+"""The command line as a whole: what it has, what it says of a slip, and what it does not load."""
+
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from api.cli import COMMANDS, app
+
+_RUN = [sys.executable, "-X", "importtime", "-m", "api.cli"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_found_under_its_name(name: str) -> None:
+    shown = CliRunner().invoke(app, [name, "--help"], prog_name="credit-ledger")
+    assert shown.exit_code == 0
+    assert f"credit-ledger {name}" in shown.output
+
+
+def test_help_names_every_command() -> None:
+    shown = CliRunner().invoke(app, ["--help"]).output
+    assert all(name in shown for name in COMMANDS)
+
+
+def test_a_slip_is_told_with_what_was_meant() -> None:
+    slip = CliRunner().invoke(app, ["chek"])
+    assert slip.exit_code == 2
+    assert "Did you mean 'check'?" in slip.output
+
+
+def test_a_command_loads_only_what_it_needs() -> None:
+    """The web server and its framework take longer to load than keys take to list."""
+    shown = subprocess.run([*_RUN, "keys", "--help"], capture_output=True, text=True, check=True)
+    assert "create" in shown.stdout
+    loaded = {line.rsplit("|", 1)[-1].strip() for line in shown.stderr.splitlines() if "|" in line}
+    assert "api.keys" in loaded
+    assert not loaded & {"fastapi", "granian", "api.app"}
