@@ -10,7 +10,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from api.embedded import embedded_postgres
 from api.settings import Settings, WrongSetting, variable
 from ledger.migrations import ledger_id, migrate
-from ledger.roles import SERVICE, as_service, make_login, set_up, taking_the_role
+from ledger.roles import SERVICE, as_service, make_login, set_up, taking_the_role, wake_triggers
 
 EMBEDDED_LOGIN = "credit_ledger"
 """Who the service is to its own database, once that is migrated: nobody with rights of his own."""
@@ -25,6 +25,8 @@ class Database(NamedTuple):
     """The conninfo of everything else: in the role of the service, if there is one."""
     applied: list[str]
     """The migrations that were missing."""
+    woken: list[str]
+    """The triggers that refuse changes and were off: `never_changed on ledger.events`."""
     shortfall: str | None
     """Why the service runs with the rights of its login, or lacks some in its role: one line."""
 
@@ -38,20 +40,20 @@ def migrated(settings: Settings) -> Iterator[Database]:
     if settings.database_url is not None:
         service = settings.database_url.get_secret_value()
         owner = settings.owner_url.get_secret_value() if settings.owner_url else service
-        applied, shortfall = migrate(owner), set_up(owner)
+        applied, woken, shortfall = migrate(owner), wake_triggers(owner), set_up(owner)
         if settings.owner_url and ledger_id(owner) != ledger_id(service):
             raise WrongSetting(f"{variable('owner_url')} and {variable('database_url')} name two databases")
         taken = as_service(service)
         if taken != taking_the_role(service):
             shortfall = shortfall or f"it may not take the role {SERVICE}"
-        yield Database(owner, taken, applied, shortfall)
+        yield Database(owner, taken, applied, woken, shortfall)
         return
     if settings.owner_url is not None:
         raise WrongSetting(f"{variable('owner_url')} is set, and {variable('database_url')} is not")
     with embedded_postgres(settings.data_dir) as owner:
-        applied, shortfall = migrate(owner), set_up(owner)
+        applied, woken, shortfall = migrate(owner), wake_triggers(owner), set_up(owner)
         make_login(owner, EMBEDDED_LOGIN)
-        yield Database(owner, as_service(make_conninfo(owner, user=EMBEDDED_LOGIN)), applied, shortfall)
+        yield Database(owner, as_service(make_conninfo(owner, user=EMBEDDED_LOGIN)), applied, woken, shortfall)
 
 
 @contextmanager

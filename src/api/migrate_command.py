@@ -27,7 +27,9 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
         """Bring the database to the form that this program needs, and set up the role that the service runs as."""
         with migrated(load_settings()) as found:
             prepare(found.service)
-            typer.echo("\n".join(f"applied {name}" for name in found.applied) or "nothing to do")
+            done = [f"applied {name}" for name in found.applied]
+            done += [f"turned on again the trigger {name}" for name in found.woken]
+            typer.echo("\n".join(done) or "nothing to do")
             if found.shortfall:
                 typer.echo(f"the service runs with the rights of its login: {found.shortfall}")
             if service_login:

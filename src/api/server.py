@@ -57,7 +57,9 @@ def serve(settings: Settings, beside: Beside = _nothing) -> None:
 
 
 def _warn(found: Database) -> None:
-    """Of what the service could do that it has no need of."""
+    """Of what somebody could have done, and of what the service could do that it has no need of."""
+    for trigger in found.woken:
+        _log.warning("the trigger %s was off, and is on again: what it refuses could be done meanwhile", trigger)
     able = privileges(found.service)
     if not able.append_only:
         reasons = [*([found.shortfall] if found.shortfall else []), *able.could]

@@ -57,8 +57,7 @@ def wanted_rights() -> set[Right]:
 
 
 def set_up(conninfo: str) -> str | None:
-    """Make the role if it is missing, and let it do what this program needs in this database, and no more. Triggers
-    that refuse changes and are off are on again.
+    """Make the role if it is missing, and let it do what this program needs in this database, and no more.
 
     For the owner of the tables, after migrating; for anybody when there is nothing to do. Safe to run from several
     processes at once. Returns None when all is done, else one line about what this login may not do.
@@ -72,9 +71,21 @@ def set_up(conninfo: str) -> str | None:
         return _set_up(connection)
 
 
+def wake_triggers(conninfo: str) -> list[str]:
+    """Put on again the triggers that refuse changes and are off, and return their names with their tables.
+
+    Whose tables they are not finds none.
+    """
+    with psycopg.connect(conninfo) as connection:
+        connection.execute(_SQL["lock"])
+        silenced = connection.execute(_SQL["silenced"]).fetchall()
+        for on_table, name in silenced:
+            connection.execute(sql.SQL(f"ALTER TABLE {on_table} ENABLE ALWAYS TRIGGER {name}").format())
+    return [f"{name} on {on_table}" for on_table, name in silenced]
+
+
 def _set_up(connection: Connection) -> str | None:
     login = _standing(connection).login
-    _carry_out(connection, _silenced)
     try:
         if not _standing(connection).there:
             connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(_ROLE))
@@ -111,12 +122,6 @@ def _standing(connection: Connection) -> _Standing:
     row = connection.execute(_SQL["standing"], {"service": SERVICE}).fetchone()
     assert row is not None
     return _Standing(*row)
-
-
-def _silenced(connection: Connection) -> list[sql.Composed]:
-    """The statements that put on again the triggers that whoever is connected may put on."""
-    rows = connection.execute(_SQL["silenced"])
-    return [sql.SQL(f"ALTER TABLE {on_table} ENABLE ALWAYS TRIGGER {name}").format() for on_table, name in rows]
 
 
 def _grants(connection: Connection) -> list[sql.Composed]:

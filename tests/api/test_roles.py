@@ -168,6 +168,9 @@ def test_a_role_that_an_administrator_made(bare: Bare) -> None:
     bare.execute(f"GRANT {SERVICE} TO plain")
     assert done(database, "migrate") == "nothing to do\n"
     assert done(app, "migrate") == "nothing to do\n"
+    with psycopg.connect(database) as connection:
+        connection.execute("ALTER TABLE ledger.events DISABLE TRIGGER never_changed")
+    assert done(database, "migrate") == "turned on again the trigger never_changed on ledger.events\n"
     assert privileges(make_conninfo(app, options=f"-c role={SERVICE}")).append_only
 
 

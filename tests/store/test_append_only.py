@@ -11,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 from api.database import EMBEDDED_LOGIN
 from ledger import privileges as asked
 from ledger.privileges import PrivilegeWatch, privileges
-from ledger.roles import SERVICE, Right, as_service, make_login, set_up, taking_the_role, wanted_rights
+from ledger.roles import SERVICE, Right, as_service, make_login, set_up, taking_the_role, wake_triggers, wanted_rights
 from ledger.service import Ledger
 from tests.postgres import owner, tampering
 from tests.store.asking import deduct, open_account
@@ -208,10 +208,11 @@ def test_triggers_are_put_on_again(each_database: str, off: str) -> None:
     with psycopg.connect(owner(each_database), autocommit=True) as connection:
         connection.execute(f"ALTER TABLE ledger.events {off}".encode())
     login = make_conninfo(each_database, options="")
-    assert set_up(login) is None, "it is not his to put right, and takes no right from the service"
+    assert wake_triggers(login) == [], "it is not his to put right"
     assert not privileges(each_database).append_only
-    assert set_up(owner(each_database)) is None
+    assert "never_changed on ledger.events" in wake_triggers(owner(each_database))
     assert privileges(each_database).append_only
+    assert wake_triggers(owner(each_database)) == []
 
 
 def test_the_grants_are_read_whole() -> None:
