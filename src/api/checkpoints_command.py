@@ -22,6 +22,7 @@ from ledger.proof.notes import BadNote
 from ledger.proof.notices import LONGEST_REASON, Rotation
 from ledger.store.log import EventLog
 from ledger.store.tree import HoleInLog, Tree
+from ledger.story.sentences import counted
 
 REFUSED, NOT_DONE = 1, 3
 """Exit statuses; 2 is that of wrong options."""
@@ -179,7 +180,7 @@ async def _forsaken(ground: Ground, beyond: int, reason: str) -> Answer:
         if beyond != holds:
             raise Refused(f"the newest checkpoint that the log fulfils has {holds:,} events: use --beyond {holds}")
         notice, place = keys.forsake(given_up, beyond, reason, datetime.now(UTC))
-    text = f"{len(given_up):,} checkpoints beyond {beyond:,} events are forsaken; they are in {place}"
+    text = f"given up: {counted(len(given_up), 'checkpoint')} beyond {counted(beyond, 'event')}; kept in {place}"
     answer = {"notice": notice.number, "beyond": beyond, "forsaken": len(given_up), "folder": str(place)}
     return text, answer
 

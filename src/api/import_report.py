@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from api.rating import Rated
 from ledger.errors import KeyReused, Refusal
+from ledger.story.sentences import counted
 
 LISTED = 20
 """Refused rows that a report names; all are counted."""
@@ -110,7 +111,7 @@ class Report:
     def _counts(self) -> list[str]:
         tally = self.tally
         together = tally.deducted + tally.replayed
-        title = f"{self.job}: {_rows(tally.rows)} in {self.seconds:.1f} s"
+        title = f"{self.job}: {counted(tally.rows, 'row')} in {self.seconds:.1f} s"
         if self.dry_run:
             return [
                 f"{title}; a dry run, nothing is recorded",
@@ -133,7 +134,7 @@ class Report:
 
     def _refusals(self) -> list[str]:
         lines = [
-            f"{_rows(count)} refused, {code}: {_ADVICE.get(code, 'see docs/errors.md.')}"
+            f"{counted(count, 'row')} refused, {code}: {_ADVICE.get(code, 'see docs/errors.md.')}"
             for code, count in self.tally.refused.most_common()
         ]
         for rated, refusal in self._first_refused():
@@ -147,13 +148,9 @@ class Report:
             return []
         left = self.rows_in_file - self.tally.rows
         return [
-            f"Stopped with {left:,} of {_rows(self.rows_in_file)} to go: {_WHY[self.tally.stopped]}.",
+            f"Stopped with {left:,} of {counted(self.rows_in_file, 'row')} to go: {_WHY[self.tally.stopped]}.",
             "Run the same command again to go on: what is recorded is not deducted twice.",
         ]
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row{'' if count == 1 else 's'}"
 
 
 def _line(name: str, rows: int, credits: int | None, remark: str = "") -> str:

@@ -23,6 +23,7 @@ from api.progress import Showing, showing_progress
 from api.settings import Settings
 from ledger.feed import Feed, UnreadableEvent
 from ledger.store.log import EventLog
+from ledger.story.sentences import counted
 
 Kind = Annotated[Format, typer.Option("--format", help="What to write.", show_default=False)]
 To = Annotated[
@@ -137,7 +138,7 @@ def _explained(to: Path) -> Iterator[None]:
 
 def _as_text(wanted: Wanted, done: Done) -> str:
     said = f"exported {done.lines:,} {done.what} up to position {done.position:,} to {wanted.to}"
-    return said if done.keys is None else f"{said}, and {done.keys:,} keys to {wanted.keys}"
+    return said if done.keys is None else f"{said}, and {counted(done.keys, 'key')} to {wanted.keys}"
 
 
 def _as_json(wanted: Wanted, done: Done, seconds: float) -> str:

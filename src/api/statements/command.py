@@ -26,6 +26,7 @@ from ledger.proof.notes import BadNote
 from ledger.proof.walk import Breach, shown
 from ledger.store.log import EventLog
 from ledger.store.tree import HoleInLog, ledger_id
+from ledger.story.sentences import counted
 
 REFUSED, NOT_DONE = 1, 3
 """Exit statuses; 2 is that of wrong options."""
@@ -116,8 +117,8 @@ def _write(made: Made, account: str, out: Path, html: Path | None) -> None:
         name = f"statement-{re.sub(r'[^A-Za-z0-9._-]', '_', account)}.json" if out == STDOUT else out.name
         with whole_file(html, mode=0o600) as file:
             file.write(page(made, name).encode())
-    count = f"{len(statement.events):,} event" + ("" if len(statement.events) == 1 else "s")
-    covered = f"the checkpoint of {made.held.checkpoint.size:,} events covers them"
+    count = counted(len(statement.events), "event")
+    covered = f"the checkpoint of {counted(made.held.checkpoint.size, 'event')} covers them"
     typer.echo(f"credit-ledger: {shown(account)}: {count} in the period; {covered}", err=True)
     if made.left_out:
         typer.echo(f"credit-ledger: left out: {made.left_out:,} that came after it; ask again in a moment", err=True)

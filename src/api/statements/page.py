@@ -15,6 +15,7 @@ from api.statements.telling import day, number, parts, row_of, summed
 from ledger.amounts import Balance
 from ledger.events import Event
 from ledger.store.codec import decode_event
+from ledger.story.sentences import counted
 from ledger.texts import SEALED
 from projections.changes import changes_of
 
@@ -100,8 +101,8 @@ def _balance(balance: Balance) -> dict[str, str]:
 def _left_out(count: int) -> str:
     if not count:
         return ""
-    events = "1 event" if count == 1 else f"{number(count)} events"
-    return f"{events} of the period came after the newest checkpoint and are left out."
+    verb = "is" if count == 1 else "are"
+    return f"{counted(count, 'event')} of the period came after the newest checkpoint and {verb} left out."
 
 
 def _texts(event: Event, sealed: Mapping[str, Any]) -> dict[str, Any]:

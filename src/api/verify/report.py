@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from ledger.proof.vouching import Vouched
 from ledger.proof.walk import Breach, Walk, shown
+from ledger.story.sentences import counted
 
 HOLDS, BROKEN, UNCHECKED = 0, 1, 3
 """Exit statuses; 2 is that of wrong options."""
@@ -69,7 +70,7 @@ class Report:
         lines = [f"{shown(self.what)}: {self._verdict()}"]
         lines += [_told(told) for told in (self.breach, self.unchecked) if told is not None]
         lines += self.lines
-        lines.append(f"{_count(self.events, 'event')} of {_count(self.accounts, 'account')} followed")
+        lines.append(f"{counted(self.events, 'event')} of {counted(self.accounts, 'account')} followed")
         lines += self._signatures()
         return "\n  ".join(lines)
 
@@ -80,12 +81,12 @@ class Report:
     def _signatures(self) -> list[str]:
         lines = []
         if self.checkpoints:
-            lines.append(f"{_count(self.checkpoints, 'checkpoint')}, the newest at position {self.signed:,}")
+            lines.append(f"{counted(self.checkpoints, 'checkpoint')}, the newest at position {self.signed:,}")
         if self.passed_over:
-            lines.append(f"{_count(self.passed_over, 'checkpoint')} from before that key was in use: not judged")
+            lines.append(f"{counted(self.passed_over, 'checkpoint')} from before that key was in use: not judged")
         if self.breach is None and self.unsigned:
             after = f" after position {self.signed:,}" if self.signed else ""
-            lines.append(f"{_count(self.unsigned, 'event')}{after}: chained, and not yet under a signature")
+            lines.append(f"{counted(self.unsigned, 'event')}{after}: chained, and not yet under a signature")
         if self.keys:
             lines += [f"signatures are judged by {_WHOSE[self.whose]}", *(f"  {key}" for key in self.keys)]
         elif self.breach is None:
@@ -120,10 +121,6 @@ def _as_json(breach: Breach) -> dict[str, Any]:
         "found": breach.found,
         "words": str(breach),
     }
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def _told(problem: Breach | str) -> str:
