@@ -20,8 +20,10 @@ from api.statements.form import Period, Proven, Statement, body_of, from_file, n
 from api.statements.judging import check_statement
 from api.statements.making import CannotMake, Made
 from api.statements.page import page, period_in_words
+from api.statements.telling import rows_of
 from ledger.amounts import NO_CREDITS
 from ledger.commands import DeductCredits, EraseTexts, GrantCredits
+from ledger.events import PaymentRefunded
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.custody import Custody
 from ledger.proof.merkle import EMPTY_ROOT, inclusion_proof, leaf, root
@@ -328,6 +330,15 @@ async def test_the_page_is_whole_by_itself(stage: Stage) -> None:
     assert text.count("<tr>") + text.count('<tr class="quiet">') == len(made.held.statement.events) + 1
     for word in ("spent", "granted", "given back", "expired", "voided", "on hold", "Opening balance", "EUR 19.99"):
         assert word in text
+
+
+async def test_what_was_refunded_is_told_in_money(stage: Stage) -> None:
+    """In the currency of the payment, where the statement has it; what comes before its period names no currency."""
+    made = await stage.statement()
+    assert "EUR 5.00" in page(made, "ada.json")
+    events = [decode_event(one.record.topic, one.record.state) for one in made.held.statement.events]
+    [later] = rows_of([next(event for event in events if isinstance(event, PaymentRefunded))], [{}])
+    assert later.details == ["500 in minor units", "refund re-1", "payment pay-1"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from api.statements.form import Period, Statement
 from api.statements.making import Made
-from api.statements.telling import day, number, parts, row_of, summed
+from api.statements.telling import day, number, parts, rows_of, summed
 from ledger.amounts import Balance
 from ledger.events import Event
 from ledger.store.codec import decode_event
@@ -43,7 +43,7 @@ def page(made: Made, file_name: str) -> str:
         came_in={"total": came_in[0], "parts": came_in[1]},
         went_out={"total": went_out[0], "parts": went_out[1]},
         left_out=_left_out(made.left_out),
-        rows=[row_of(event, said) for event, said in zip(events, texts, strict=True)],
+        rows=rows_of(events, texts),
         command=f"credit-ledger verify {file_name} --key {statement.verifying_key}",
         file_name=file_name,
         download=_enclosed(made.file),

@@ -1,6 +1,6 @@
 """What an event says on a statement: a title, details and signed credits in words, for whoever holds the account."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, assert_never
 
@@ -67,11 +67,16 @@ class Row(NamedTuple):
     held: str
 
 
-def row_of(event: Event, texts: Mapping[str, Any]) -> Row:
-    """An event as a line; `texts` is what people may read of it."""
+def rows_of(events: Sequence[Event], texts: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Events as lines; `texts` is what people may read of each."""
+    currencies = {event.payment_id: event.currency for event in events if isinstance(event, PaymentRecorded)}
+    return [_row_of(event, said, currencies) for event, said in zip(events, texts, strict=True)]
+
+
+def _row_of(event: Event, texts: Mapping[str, Any], currencies: Mapping[str, str]) -> Row:
     at = event.recorded_at
     said = [str(texts[name]) for name in ("description", "reason") if isinstance(texts.get(name), str)]
-    title, details = _told(event)
+    title, details = _told(event, currencies)
     return Row(
         moment=at.isoformat(),
         day=day(at),
@@ -125,7 +130,7 @@ def _told_change(change: Change) -> Told:
     return Told(signed(credits), _WORDS[change.type], credits > 0)
 
 
-def _told(event: Event) -> tuple[str, list[str]]:
+def _told(event: Event, currencies: Mapping[str, str]) -> tuple[str, list[str]]:
     """Title and details."""
     match event:
         case AccountOpened():
@@ -164,7 +169,7 @@ def _told(event: Event) -> tuple[str, list[str]]:
             missing = [f"{number(event.uncollected)} more were already spent"] if event.uncollected else []
             return "Grant cancelled", [f"{event.kind.capitalize()} credits", *missing]
         case PaymentRecorded() | PaymentRefunded():
-            return _paid(event)
+            return _paid(event, currencies)
         case AccountFrozen() | AccountUnfrozen() | AccountClosed() | TextsErased():
             return _standing(event)
     assert_never(event)
@@ -181,9 +186,11 @@ def _granted(event: CreditsGranted) -> str:
     return titles[event.source]
 
 
-def _paid(event: PaymentRecorded | PaymentRefunded) -> tuple[str, list[str]]:
+def _paid(event: PaymentRecorded | PaymentRefunded, currencies: Mapping[str, str]) -> tuple[str, list[str]]:
     if isinstance(event, PaymentRefunded):
-        return "Payment refunded", [f"refund {event.refund_id}", f"payment {event.payment_id}"]
+        currency = currencies.get(event.payment_id)  # a payment before the period names it elsewhere
+        money = _money(event.amount_minor, currency) if currency else f"{number(event.amount_minor)} in minor units"
+        return "Payment refunded", [money, f"refund {event.refund_id}", f"payment {event.payment_id}"]
     titles = {"paid": "Payment received", "failed": "Payment failed", "refunded": "Payment refunded"}
     money = _money(event.amount_minor, event.currency)
     return titles[event.status], [
