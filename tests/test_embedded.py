@@ -22,11 +22,12 @@ from tests.postgres import machine_programs
 SOURCES = Path(__file__).parents[1] / "src"
 
 HOLDER = """
-import os, sys
+import os, signal, sys
 from pathlib import Path
 import psycopg
 from api.embedded import embedded_postgres
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever started the tests may have ignored it: nohup does
 with embedded_postgres(Path(sys.argv[1])) as conninfo:
     def asks():
         with psycopg.connect(conninfo) as connection:
