@@ -2,6 +2,8 @@
 
 A group is one combination of provider, model, project, member and metric. Many buckets share it, so it is kept once and
 named by a hash of itself: whoever builds the projection comes to the same name without asking anybody.
+
+The same sums are kept per hour, as those of rollups are.
 """
 
 from collections import defaultdict
@@ -9,14 +11,17 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import orjson
 
-from ledger.arrays import bigints, moments, numerics, texts
+from ledger.arrays import bigints, integers, moments, numerics, texts
 from ledger.events import CreditsDeducted, HoldCaptured
 from projections.changes import Fact
+from projections.days import pieces
 from projections.projection import Projection, Table, Write
+from projections.rollups import HOUR, QUARTER
 from projections.views import Snapshot
 
 DIMENSIONS = ("provider", "model", "project", "member", "metric")
@@ -33,10 +38,13 @@ def group_id(group: Group) -> str:
     return blake2b(orjson.dumps(group), digest_size=16).hexdigest()
 
 
+_Found = dict[tuple[str, datetime, Group], list[int]]
+
+
 def gather(facts: Sequence[Fact]) -> list[Write]:
     """The groups that are used, and the sums of each account, bucket and group."""
     groups: dict[Group, str] = {}
-    found: dict[tuple[str, datetime, Group], list[int]] = {}
+    found: _Found = {}
     for _, account_id, _, event, bucket, _ in facts:
         if not isinstance(event, CreditsDeducted | HoldCaptured):
             continue
@@ -53,7 +61,16 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
         sums[3] += 1
     if not found:
         return []
-    return [_known(groups), _sums(found, groups)]
+    return [_known(groups), _sums(QUARTER, found, groups), _sums(HOUR, _by_hour(found), groups)]
+
+
+def _by_hour(quarters: _Found) -> _Found:
+    hours: _Found = {}
+    for (account_id, bucket, group), sums in quarters.items():
+        key = account_id, bucket.replace(minute=0), group
+        known = hours.get(key)
+        hours[key] = sums if known is None else [one + more for one, more in zip(known, sums, strict=True)]
+    return hours
 
 
 def _known(groups: Mapping[Group, str]) -> Write:
@@ -63,8 +80,9 @@ def _known(groups: Mapping[Group, str]) -> Write:
     return Write("add_groups", len(groups), columns, exact=False)
 
 
-def _sums(found: Mapping[tuple[str, datetime, Group], list[int]], groups: Mapping[Group, str]) -> Write:
+def _sums(width: int, found: _Found, groups: Mapping[Group, str]) -> Write:
     columns: dict[str, Any] = {
+        "width": width,
         "accounts": texts([account_id for account_id, _, _ in found]),
         "buckets": moments([bucket for _, bucket, _ in found]),
         "group_ids": texts([groups[group] for _, _, group in found]),
@@ -91,24 +109,26 @@ async def used(
     moment: Snapshot, account_id: str, starts: Sequence[datetime], by: Sequence[str], limit: int
 ) -> list[Used]:
     """Usage by span and group, the largest groups first. `starts` has the end of the last too; they count from 0."""
-    rows = await moment.rows(
-        USAGE.statements["read"],
-        account=account_id,
-        starts=list(starts),
-        first=starts[0],
-        last=starts[-1],
-        by=list(by),
-        limit=limit,
-    )
+    rows = await moment.rows(USAGE.statements["read"], account=account_id, **_pieces(starts), by=list(by), limit=limit)
     return [
         Used(
-            row["place"] - 1,
+            row["place"],
             tuple(row["key"]) if row["key"] is not None else None,
             row["rank"],
             *(int(row[name]) for name in (*MEASURES, "count")),
         )
         for row in rows
     ]
+
+
+def _pieces(starts: Sequence[datetime]) -> dict[str, Any]:
+    parts = pieces(list(pairwise(starts)))
+    return {
+        "places": integers([piece.place for piece in parts]),
+        "starts": moments([piece.start for piece in parts]),
+        "ends": moments([piece.end for piece in parts]),
+        "widths": integers([piece.width for piece in parts]),
+    }
 
 
 class Sums(NamedTuple):
@@ -148,12 +168,7 @@ async def breakdown(
 ) -> Breakdown:
     """In one question: at most `limit` names of each kind, `series` providers told apart. `starts` as for `used`."""
     rows = await moment.rows(
-        USAGE.statements["breakdown"],
-        account=account_id,
-        starts=list(starts[:-1]),
-        ends=list(starts[1:]),
-        limit=limit,
-        series=series,
+        USAGE.statements["breakdown"], account=account_id, **_pieces(starts), limit=limit, series=series
     )
     found: defaultdict[str, list[tuple[dict[str, Any], Sums]]] = defaultdict(list)
     for row in rows:
@@ -166,13 +181,13 @@ async def breakdown(
         named["project"],
         named["member"],
         [(row["name"], row["series"] - 1, sums) for row, sums in found["project and series"]],
-        [(row["day"] - 1, row["series"] - 1, sums) for row, sums in found["day"]],
+        [(row["day"], row["series"] - 1, sums) for row, sums in found["day"]],
     )
 
 
 USAGE = Projection(
     "usage",
-    version=1,
-    tables=(Table("usage", ("account_id", "bucket", "group_id")), Table("groups", ("group_id",))),
+    version=2,
+    tables=(Table("usage", ("account_id", "width", "bucket", "group_id")), Table("groups", ("group_id",))),
     gather=gather,
 )

@@ -273,14 +273,16 @@ def _add_usage(tables: Tables, told: Told) -> None:
     if not isinstance(event, e.CreditsDeducted | e.HoldCaptured):
         return
     usage = event.usage or {}
-    bucket, group = bucket_of(event.recorded_at), tuple(usage.get(name) for name in DIMENSIONS)
+    group = tuple(usage.get(name) for name in DIMENSIONS)
     tables["usage.groups"][group] = dict(zip(DIMENSIONS, group, strict=True))
-    nothing = dict.fromkeys(("credits", "input_tokens", "output_tokens", "count"), 0)
-    row = tables["usage.usage"].setdefault((told.account_id, bucket, *group), nothing)
-    row["credits"] += event.amount
-    row["count"] += 1
-    for tokens in ("input_tokens", "output_tokens"):
-        row[tokens] += int(usage.get(tokens, 0))
+    for width in (15, 60):
+        nothing = {"width": width, **dict.fromkeys(("credits", "input_tokens", "output_tokens", "count"), 0)}
+        key = told.account_id, width, bucket_of(event.recorded_at, width), *group
+        row = tables["usage.usage"].setdefault(key, nothing)
+        row["credits"] += event.amount
+        row["count"] += 1
+        for tokens in ("input_tokens", "output_tokens"):
+            row[tokens] += int(usage.get(tokens, 0))
 
 
 def _add_statistics(tables: Tables, told: Told, entries: list[Entry]) -> None:

@@ -50,10 +50,10 @@ def rows_to_compare(connection: psycopg.Connection[Any], projections: Sequence[P
         return found
     names = {key: tuple(row[name] for name in DIMENSIONS) for key, row in found["usage.groups"].items()}
     assert len(set(names.values())) == len(names), "a group has two names"
-    measures = ("credits", "input_tokens", "output_tokens", "count")
+    measures = ("width", "credits", "input_tokens", "output_tokens", "count")
     found["usage.usage"] = {
-        (account_id, bucket, *names[group_id,]): {measure: row[measure] for measure in measures}
-        for (account_id, bucket, group_id), row in found["usage.usage"].items()
+        (account_id, width, bucket, *names[group_id,]): {measure: row[measure] for measure in measures}
+        for (account_id, width, bucket, group_id), row in found["usage.usage"].items()
     }
     found["usage.groups"] = {names[key]: _without_name(row) for key, row in found["usage.groups"].items()}
     return found

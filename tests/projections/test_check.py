@@ -347,7 +347,8 @@ async def test_credits_of_no_group_are_missing_from_every_grouping(database: str
     sums = [one for one in found if one.table == "usage"]
     assert [(one.expected, one.found) for one in sums] == [
         ({"deducted": 36, "deductions": 3}, {"deducted": 31, "deductions": 2})
-    ]
+    ] * 2
+    assert [one.key["width"] for one in sums] == [15, 60]
     assert [one.found for one in found if one.table == "groups"] == [None]
 
 

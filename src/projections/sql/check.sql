@@ -122,8 +122,8 @@ WITH lines AS MATERIALIZED (
     FROM lines GROUP BY 1
 ), of_usage AS (
     -- By way of the groups: a sum over any of their dimensions is a sum of these.
-    SELECT bucket, sum(credits) AS deducted, sum(count) AS deductions
-    FROM projection_usage.usage JOIN projection_usage.groups USING (group_id) GROUP BY bucket
+    SELECT width, bucket, sum(credits) AS deducted, sum(count) AS deductions
+    FROM projection_usage.usage JOIN projection_usage.groups USING (group_id) GROUP BY width, bucket
 ), compared AS (
     SELECT 'statistics' AS projection, 'statistics' AS name, jsonb_build_object('bucket', bucket) AS key,
            CASE WHEN e.bucket IS NOT NULL THEN jsonb_build_object(
@@ -143,9 +143,15 @@ WITH lines AS MATERIALIZED (
            to_jsonb(e) - 'bucket', to_jsonb(f) - '{width,bucket}'::text[]
     FROM of_hours AS e FULL JOIN (SELECT * FROM of_rollups WHERE width = 60) AS f USING (bucket)
     UNION ALL
-    SELECT 'usage', 'usage', jsonb_build_object('bucket', bucket),
-           jsonb_build_object('deducted', e.deducted, 'deductions', e.deductions), to_jsonb(f) - 'bucket'
-    FROM (SELECT * FROM lines WHERE deductions > 0) AS e FULL JOIN of_usage AS f USING (bucket)
+    SELECT 'usage', 'usage', jsonb_build_object('width', 15, 'bucket', bucket),
+           jsonb_build_object('deducted', e.deducted, 'deductions', e.deductions), to_jsonb(f) - '{width,bucket}'::text[]
+    FROM (SELECT * FROM lines WHERE deductions > 0) AS e
+    FULL JOIN (SELECT * FROM of_usage WHERE width = 15) AS f USING (bucket)
+    UNION ALL
+    SELECT 'usage', 'usage', jsonb_build_object('width', 60, 'bucket', bucket),
+           jsonb_build_object('deducted', e.deducted, 'deductions', e.deductions), to_jsonb(f) - '{width,bucket}'::text[]
+    FROM (SELECT * FROM of_hours WHERE deductions > 0) AS e
+    FULL JOIN (SELECT * FROM of_usage WHERE width = 60) AS f USING (bucket)
     UNION ALL
     SELECT 'balances', 'accounts', '{}'::jsonb, to_jsonb(e), to_jsonb(f)
     FROM (SELECT coalesce(sum(subscription), 0) AS subscription, coalesce(sum(permanent), 0) AS permanent

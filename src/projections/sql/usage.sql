@@ -7,15 +7,17 @@ CREATE TABLE groups (
     member   text,
     metric   text
 );
+-- One row per account, group and quarter of an hour (width 15), and one per hour (width 60).
 CREATE TABLE usage (
     account_id    text COLLATE "C" NOT NULL,
+    width         smallint NOT NULL CHECK (width IN (15, 60)),
     bucket        timestamptz NOT NULL,
     group_id      uuid NOT NULL,
     credits       numeric NOT NULL,
     input_tokens  numeric NOT NULL,
     output_tokens numeric NOT NULL,
     count         bigint NOT NULL,
-    PRIMARY KEY (account_id, bucket, group_id)
+    PRIMARY KEY (account_id, width, bucket, group_id)
 ) WITH (fillfactor = 80);
 
 -- name: add_groups
@@ -27,12 +29,12 @@ SELECT * FROM unnest(
 ON CONFLICT (group_id) DO NOTHING;
 
 -- name: add
-INSERT INTO usage AS u (account_id, bucket, group_id, credits, input_tokens, output_tokens, count)
-SELECT * FROM unnest(
+INSERT INTO usage AS u (width, account_id, bucket, group_id, credits, input_tokens, output_tokens, count)
+SELECT %(width)s::smallint, * FROM unnest(
     %(accounts)s::text[], %(buckets)s::timestamptz[], %(group_ids)s::text[]::uuid[], %(credits)s::numeric[],
     %(input_tokens)s::numeric[], %(output_tokens)s::numeric[], %(counts)s::bigint[]
 )
-ON CONFLICT (account_id, bucket, group_id) DO UPDATE SET
+ON CONFLICT (account_id, width, bucket, group_id) DO UPDATE SET
     credits = u.credits + excluded.credits,
     input_tokens = u.input_tokens + excluded.input_tokens,
     output_tokens = u.output_tokens + excluded.output_tokens,
@@ -42,7 +44,7 @@ ON CONFLICT (account_id, bucket, group_id) DO UPDATE SET
 -- Sums per span of time and group, of the dimensions that are asked for. Groups are ranked over all spans by their
 -- credits; those beyond the limit are one, which has no key.
 WITH found AS MATERIALIZED (
-    SELECT width_bucket(u.bucket, %(starts)s::timestamptz[]) AS place,
+    SELECT piece.place,
            ARRAY[
                CASE WHEN 'provider' = ANY (%(by)s::text[]) THEN g.provider END,
                CASE WHEN 'model' = ANY (%(by)s::text[]) THEN g.model END,
@@ -51,9 +53,16 @@ WITH found AS MATERIALIZED (
                CASE WHEN 'metric' = ANY (%(by)s::text[]) THEN g.metric END
            ] AS key,
            u.credits, u.input_tokens, u.output_tokens, u.count
-    FROM projection_usage.usage AS u
+    FROM unnest(%(places)s::integer[], %(starts)s::timestamptz[], %(ends)s::timestamptz[], %(widths)s::integer[])
+         AS piece (place, starts, ends, width)
+    CROSS JOIN LATERAL (
+        SELECT group_id, sum(credits) AS credits, sum(input_tokens) AS input_tokens,
+               sum(output_tokens) AS output_tokens, sum(count) AS count
+        FROM projection_usage.usage
+        WHERE account_id = %(account)s AND width = piece.width AND bucket >= piece.starts AND bucket < piece.ends
+        GROUP BY group_id
+    ) AS u
     JOIN projection_usage.groups AS g USING (group_id)
-    WHERE u.account_id = %(account)s AND u.bucket >= %(first)s AND u.bucket < %(last)s
 ), ranked AS (
     SELECT key, row_number() OVER (ORDER BY sum(credits) DESC, key) AS rank FROM found GROUP BY key
 )
@@ -67,15 +76,16 @@ ORDER BY found.place, min(rank);
 -- name: breakdown
 -- Where the credits of some days went: all of them, by provider, model, project and member, and by project and by day with
 -- the largest providers told apart. Providers are told apart by their rank (`series`); those beyond the last share one.
--- The quarters of a day are added up first, day by day, so that the many sums below are made of few rows.
+-- The pieces of a day are added up first, piece by piece, so that the many sums below are made of few rows.
 WITH daily AS MATERIALIZED (
-    SELECT one.day, sums.*
-    FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[]) WITH ORDINALITY AS one (starts, ends, day)
+    SELECT piece.day, sums.*
+    FROM unnest(%(places)s::integer[], %(starts)s::timestamptz[], %(ends)s::timestamptz[], %(widths)s::integer[])
+         AS piece (day, starts, ends, width)
     CROSS JOIN LATERAL (
         SELECT group_id, sum(credits) AS credits, sum(input_tokens) AS input_tokens,
                sum(output_tokens) AS output_tokens, sum(count) AS count
         FROM projection_usage.usage
-        WHERE account_id = %(account)s AND bucket >= one.starts AND bucket < one.ends
+        WHERE account_id = %(account)s AND width = piece.width AND bucket >= piece.starts AND bucket < piece.ends
         GROUP BY group_id
     ) AS sums
 ), used AS (
