@@ -3,7 +3,7 @@
 A group is one combination of provider, model, project, member and metric. Many buckets share it, so it is kept once and
 named by a hash of itself: whoever builds the projection comes to the same name without asking anybody.
 
-The same sums are kept per hour, as those of rollups are.
+The same sums are kept per hour, as those of rollups are; the SQL adds them up, where nobody waits for it.
 """
 
 from collections import defaultdict
@@ -21,7 +21,6 @@ from ledger.events import CreditsDeducted, HoldCaptured
 from projections.changes import Fact
 from projections.days import pieces
 from projections.projection import Projection, Table, Write
-from projections.rollups import HOUR, QUARTER
 from projections.views import Snapshot
 
 DIMENSIONS = ("provider", "model", "project", "member", "metric")
@@ -38,13 +37,10 @@ def group_id(group: Group) -> str:
     return blake2b(orjson.dumps(group), digest_size=16).hexdigest()
 
 
-_Found = dict[tuple[str, datetime, Group], list[int]]
-
-
 def gather(facts: Sequence[Fact]) -> list[Write]:
     """The groups that are used, and the sums of each account, bucket and group."""
     groups: dict[Group, str] = {}
-    found: _Found = {}
+    found: dict[tuple[str, datetime, Group], list[int]] = {}
     for _, account_id, _, event, bucket, _ in facts:
         if not isinstance(event, CreditsDeducted | HoldCaptured):
             continue
@@ -61,16 +57,7 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
         sums[3] += 1
     if not found:
         return []
-    return [_known(groups), _sums(QUARTER, found, groups), _sums(HOUR, _by_hour(found), groups)]
-
-
-def _by_hour(quarters: _Found) -> _Found:
-    hours: _Found = {}
-    for (account_id, bucket, group), sums in quarters.items():
-        key = account_id, bucket.replace(minute=0), group
-        known = hours.get(key)
-        hours[key] = sums if known is None else [one + more for one, more in zip(known, sums, strict=True)]
-    return hours
+    return [_known(groups), _sums(found, groups)]
 
 
 def _known(groups: Mapping[Group, str]) -> Write:
@@ -80,9 +67,8 @@ def _known(groups: Mapping[Group, str]) -> Write:
     return Write("add_groups", len(groups), columns, exact=False)
 
 
-def _sums(width: int, found: _Found, groups: Mapping[Group, str]) -> Write:
+def _sums(found: Mapping[tuple[str, datetime, Group], list[int]], groups: Mapping[Group, str]) -> Write:
     columns: dict[str, Any] = {
-        "width": width,
         "accounts": texts([account_id for account_id, _, _ in found]),
         "buckets": moments([bucket for _, bucket, _ in found]),
         "group_ids": texts([groups[group] for _, _, group in found]),

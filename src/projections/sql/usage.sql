@@ -29,11 +29,25 @@ SELECT * FROM unnest(
 ON CONFLICT (group_id) DO NOTHING;
 
 -- name: add
-INSERT INTO usage AS u (width, account_id, bucket, group_id, credits, input_tokens, output_tokens, count)
-SELECT %(width)s::smallint, * FROM unnest(
-    %(accounts)s::text[], %(buckets)s::timestamptz[], %(group_ids)s::text[]::uuid[], %(credits)s::numeric[],
-    %(input_tokens)s::numeric[], %(output_tokens)s::numeric[], %(counts)s::bigint[]
+-- The sums of quarters of an hour, and what they come to by hour.
+WITH given AS MATERIALIZED (
+    SELECT * FROM unnest(
+        %(accounts)s::text[], %(buckets)s::timestamptz[], %(group_ids)s::text[]::uuid[], %(credits)s::numeric[],
+        %(input_tokens)s::numeric[], %(output_tokens)s::numeric[], %(counts)s::bigint[]
+    ) AS given (account_id, bucket, group_id, credits, input_tokens, output_tokens, count)
+), hours AS (
+    INSERT INTO usage AS u (width, account_id, bucket, group_id, credits, input_tokens, output_tokens, count)
+    SELECT 60, account_id, date_bin('1 hour', bucket, 'epoch'::timestamptz), group_id, sum(credits),
+           sum(input_tokens), sum(output_tokens), sum(count)
+    FROM given GROUP BY 2, 3, 4
+    ON CONFLICT (account_id, width, bucket, group_id) DO UPDATE SET
+        credits = u.credits + excluded.credits,
+        input_tokens = u.input_tokens + excluded.input_tokens,
+        output_tokens = u.output_tokens + excluded.output_tokens,
+        count = u.count + excluded.count
 )
+INSERT INTO usage AS u (width, account_id, bucket, group_id, credits, input_tokens, output_tokens, count)
+SELECT 15, * FROM given
 ON CONFLICT (account_id, width, bucket, group_id) DO UPDATE SET
     credits = u.credits + excluded.credits,
     input_tokens = u.input_tokens + excluded.input_tokens,
