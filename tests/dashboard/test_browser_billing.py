@@ -47,6 +47,18 @@ def test_grants_say_what_is_left_and_until_when(visit: Visit, service: Service, 
         assert (cells[10] == "never lapses") == (grant["expires_at"] is None)
 
 
+def test_on_a_phone_all_that_matters_is_seen_at_once(new_visit: NewVisit, paid: str) -> None:
+    """Nothing has to be moved sideways; what a column has no room for stands below what it belongs to."""
+    page = billing(new_visit(PHONE), paid)
+    for region in page.locator(".scroll").all():
+        assert region.evaluate("one => one.scrollWidth - one.clientWidth") == 0
+    expect(page.get_by_text("250 left, 250 cancelled").filter(visible=True)).to_have_count(1)
+    last = page.locator("[data-part=grants] tbody tr", has_text="300")
+    expect(last.get_by_text("of 300").filter(visible=True)).to_be_visible()
+    expect(last.get_by_text("300 cancelled").filter(visible=True)).to_be_visible()
+    expect(last.get_by_text("never lapses").filter(visible=True)).to_be_visible()
+
+
 def test_long_lists_have_pages(visit: Visit, service: Service) -> None:
     account = service.open_account(permanent=1)
     grants = [{"op": "grant", "kind": "permanent", "amount": n + 2} for n in range(40)]

@@ -219,6 +219,7 @@ def test_an_entry_says_what_it_was_for() -> None:
     usage = {"model": "gpt", "project": "web", "member": "ann"}
     entry: dict[str, Any] = {"description": None, "task_id": "t1", "transaction_id": None, "usage": usage}
     assert (about(entry), origin(entry), beside(entry)) == ("gpt", "web · ann", "t1 · web · gpt")
+    assert beside({**entry, "description": "a text"}) == "web · gpt"
     silent = {**entry, "task_id": None, "usage": None}
     assert (about(silent), origin(silent), beside(silent)) == ("", "", "")
 

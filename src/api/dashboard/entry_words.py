@@ -42,9 +42,9 @@ def origin(entry: Mapping[str, Any]) -> str:
 
 
 def beside(entry: Mapping[str, Any]) -> str:
-    """The task, project and model of an entry, for a table that has no room for columns of them."""
+    """Project and model of an entry, and its task where nothing describes it, for a table without room for columns."""
     usage = entry["usage"] or {}
-    parts = (entry["task_id"], usage.get("project"), usage.get("model"))
+    parts = (None if entry["description"] else entry["task_id"], usage.get("project"), usage.get("model"))
     return " \N{MIDDLE DOT} ".join(str(part) for part in parts if part)
 
 

@@ -31,6 +31,8 @@ from projections.builds import prepare
 FOLDER = "demo"
 """In the data directory: the demo's own data directory."""
 
+_WORTH = {"credit_price": "0.01", "currency": "EUR"}
+"""What a credit is worth there, unless the settings say otherwise: a top-up of 5,000 costs 50 euros."""
 _SEED = 2_026
 _OPENS = timedelta(minutes=15)
 """How long the links can be opened."""
@@ -73,6 +75,8 @@ def _apart(settings: Settings) -> Settings:
     folder = settings.data_dir / FOLDER
     os.environ[variable("data_dir")] = str(folder)
     os.environ.pop(variable("checkpoint_dir"), None)
+    if settings.credit_price is None:
+        os.environ.update({variable(name): value for name, value in _WORTH.items()})
     return settings.model_copy(update={"data_dir": folder, "checkpoint_dir": None})
 
 
