@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.dashboard.browsing import DESK, PHONE, Visit, barriers, fits
 from tests.dashboard.conftest import NewVisit
-from tests.dashboard.histories import used_account
+from tests.dashboard.histories import used_account, visible
 from tests.service import Service
 
 COUNT = 70
@@ -96,6 +96,33 @@ def test_a_filter_leaves_what_it_says(visit: Visit, used: str, label: str, value
     expected = [-(10 + n) for n in reversed(range(COUNT)) if kept(n)]
     wait_for_rows(page, len(expected))
     assert credits_shown(page) == expected
+
+
+def test_the_keyboard_stays_where_it_was(visit: Visit, used: str) -> None:
+    page = usage_page(visit, used)
+    provider = page.get_by_label("Provider", exact=True)
+    provider.focus()
+    page.keyboard.type("openai")
+    expect(page).to_have_url(re.compile("provider=openai"))
+    wait_for_rows(page, len(range(0, COUNT, 3)))
+    expect(provider).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("Model", exact=True)).to_be_focused()
+
+
+def test_too_many_entries_to_sort_by_size_are_told(visit: Visit, service: Service) -> None:
+    account = service.open_account(permanent=30_000)
+    deduction = {"op": "deduct", "account_id": account, "amount": 1}
+    for part in range(3):
+        commands = [{**deduction, "idempotency_key": f"{part}-{n}"} for n in range(7_000)]
+        last = service.post("/v1/batch", {"commands": commands}).json()["results"][-1]
+    visible(service, account, last["position"])
+    visit.expected.add("422")
+    page = usage_page(visit, account, "?range=7d&sort=largest")
+    expect(page.get_by_role("alert")).to_contain_text("20,000 entries")
+    assert barriers(page) == ""
+    page.get_by_role("link", name="Sort by date").click()
+    wait_for_rows(page, 50)
 
 
 def test_filters_of_a_task_and_of_everything(visit: Visit, used: str) -> None:
