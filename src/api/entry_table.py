@@ -130,5 +130,5 @@ async def _check_count(moment: Snapshot, table: Table, most: int) -> None:
 
 
 def _too_many(count: int, most: int) -> Problem:
-    message = f"takes at most {most:,} entries by credits, and the period has {count:,}: ask for fewer days"
+    message = f"takes at most {most:,} entries by credits, and the period has {count:,} entries: ask for fewer days"
     return validation_failed([{"field": "sort", "message": message, "limits": {"entries": most}}])
