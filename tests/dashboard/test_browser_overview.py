@@ -84,6 +84,21 @@ def test_it_moves_by_asking_where_events_cannot_be_had(visit: Visit, service: Se
     expect(page.locator(".total .figure")).to_have_text(f"{before - 3:,}")
 
 
+def test_who_was_turned_away_asks_for_events_again(visit: Visit, service: Service, used: str) -> None:
+    """A service that is full, or stops, refuses new listeners for a while."""
+    visit.expected.add("503")
+    visit.page.clock.install()
+    visit.page.route("**/moves", lambda route: route.fulfill(status=503))
+    page = visit.come_in(used)
+    page.unroute("**/moves")
+    with page.expect_response(lambda answer: answer.url.endswith("/moves") and answer.status == 200):
+        page.clock.run_for(16_000)
+    before = service.get(f"/v1/accounts/{used}/balance").json()["total"]
+    service.post(f"/v1/accounts/{used}/deductions", {"amount": 2, "task_id": "heard again"})
+    page.clock.resume()
+    expect(page.locator(".total .figure")).to_have_text(f"{before - 2:,}")
+
+
 def test_a_hidden_tab_asks_for_nothing(visit: Visit, service: Service, used: str) -> None:
     page = visit.come_in(used)
     expect(page.get_by_text("Europe/Berlin")).to_be_visible()  # it has told its zone and come back

@@ -119,6 +119,7 @@ async function tick() {
     pause = Math.min(2 * pause, POLL_LONGEST);
   }
   if (source?.readyState === 1) timer = setTimeout(tick, CLOCK);
+  else if (source) listen(); // whoever was turned away may be let in by now
   else poll();
 }
 
