@@ -113,10 +113,9 @@ def test_the_keyboard_stays_where_it_was(visit: Visit, used: str) -> None:
 def test_too_many_entries_to_sort_by_size_are_told(visit: Visit, service: Service) -> None:
     account = service.open_account(permanent=30_000)
     deduction = {"op": "deduct", "account_id": account, "amount": 1}
-    for part in range(3):
-        commands = [{**deduction, "idempotency_key": f"{part}-{n}"} for n in range(7_000)]
-        last = service.post("/v1/batch", {"commands": commands}).json()["results"][-1]
-    visible(service, account, last["position"])
+    parts = [[{**deduction, "idempotency_key": f"{part}-{n}"} for n in range(7_000)] for part in range(3)]
+    answers = [service.post("/v1/batch", {"commands": commands}).json() for commands in parts]
+    visible(service, account, answers[-1]["results"][-1]["position"])
     visit.expected.add("422")
     page = usage_page(visit, account, "?range=7d&sort=largest")
     expect(page.get_by_role("alert")).to_contain_text("20,000 entries")
