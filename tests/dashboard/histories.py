@@ -1,5 +1,6 @@
 """Accounts with something to show: usage over several names, payments of every status, grants that end in every way."""
 
+import time
 from typing import Any
 
 from tests.service import Service
@@ -32,6 +33,14 @@ def deduction(n: int) -> dict[str, Any]:
 def visible(service: Service, account: str, position: int) -> None:
     """Wait until the projections have a position."""
     service.get(f"/v1/accounts/{account}/summary", min_position=position).raise_for_status()
+
+
+def projected(service: Service, position: int) -> None:
+    """Wait until every projection has a position: who changes an event before that stops them all."""
+    deadline = time.monotonic() + 60
+    while any(one["position"] < position for one in service.get("/readyz").json()["projections"].values()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def paid_account(service: Service) -> str:

@@ -10,6 +10,7 @@ import psycopg
 from api.dashboard.events import PAGE
 from tests.dashboard.acting import path_of
 from tests.dashboard.guests import operator, person
+from tests.dashboard.histories import projected
 from tests.postgres import owner, tampering
 from tests.service import Service
 
@@ -121,6 +122,7 @@ def spender(service: Service) -> str:
 @contextmanager
 def changed(service: Service, account: str, old: str, new: str) -> Iterator[None]:
     """For a while version 4 is what somebody made of it who owns the database; the last such text counts."""
+    projected(service, service.get(f"/v1/accounts/{account}/balance").json()["position"])
     where = "WHERE originator_id = %s AND originator_version = 4"
     with tampering(service.conninfo) as connection:
         row = connection.execute(f"SELECT state FROM ledger.events {where}", (account,)).fetchone()

@@ -197,7 +197,7 @@ def test_beside_a_service(service: Service) -> None:
     for number in range(20):
         assert service.post(f"/v1/accounts/{account}/deductions", {"amount": 1, "task_id": f"{number}"}).is_success
     finished = run(service.conninfo, "--json")
-    assert (finished.returncode, finished.stderr) == (0, "")
+    assert finished.returncode == 0, finished.stderr  # which has lines of progress, where the log is long
     report = json.loads(finished.stdout)
     assert all(one["switched"] and one["compared"]["different"] == 0 for one in report)
     answer = service.post(f"/v1/accounts/{account}/deductions", {"amount": 1, "task_id": "after"}).json()
