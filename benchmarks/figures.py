@@ -81,13 +81,21 @@ def http_load(
 ) -> Figure:
     """wrk on a service: `commands` in each request, or (0) deductions by themselves."""
     meter = _Meter(stand, stand.ours if service.rival.ours else stand.yardstick, service.pid)
+    result = warm_up(stand, service, connections=connections, seconds=seconds, accounts=accounts, commands=commands)
+    return meter.figure(result["requests"] * max(commands, 1), result["microseconds"] / 1e6)
+
+
+def warm_up(
+    stand: Stand, service: Running, *, connections: int, seconds: int, accounts: int = ACCOUNTS, commands: int = 0
+) -> dict[str, int]:
+    """The same load; what wrk counted, which may be nothing yet."""
     options = ["-t1", f"-c{connections}", f"-d{seconds}s", "--timeout=20s", f"-s{SCRIPT}"]
     arguments = [str(accounts), str(commands), stand.fresh_prefix(), stand.api_key]
     said = _output(["wrk", *options, f"http://127.0.0.1:{service.port}/", "--", *arguments])
-    result = json.loads(_found(r"RESULT (\{.*\})", said))
+    result: dict[str, int] = json.loads(_found(r"RESULT (\{.*\})", said))
     if result["refused"] or result["broken"]:
         raise Spoiled(f"{service.rival} did not answer everything with success:\n{said}")
-    return meter.figure(result["requests"] * max(commands, 1), result["microseconds"] / 1e6)
+    return result
 
 
 def function_load(stand: Stand, *, clients: int, seconds: int) -> Figure:
