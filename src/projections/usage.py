@@ -76,7 +76,8 @@ def _sums(found: Mapping[tuple[str, datetime, Group], list[int]], groups: Mappin
     }
     for place, measure in enumerate(MEASURES):
         columns[measure] = numerics([sums[place] for sums in found.values()])
-    return Write("add", len(found), columns)
+    hours = {(account_id, bucket.replace(minute=0), group) for account_id, bucket, group in found}
+    return Write("add", len(found) + len(hours), columns)
 
 
 class Used(NamedTuple):

@@ -35,19 +35,13 @@ WITH given AS MATERIALIZED (
         %(accounts)s::text[], %(buckets)s::timestamptz[], %(group_ids)s::text[]::uuid[], %(credits)s::numeric[],
         %(input_tokens)s::numeric[], %(output_tokens)s::numeric[], %(counts)s::bigint[]
     ) AS given (account_id, bucket, group_id, credits, input_tokens, output_tokens, count)
-), hours AS (
-    INSERT INTO usage AS u (width, account_id, bucket, group_id, credits, input_tokens, output_tokens, count)
-    SELECT 60, account_id, date_bin('1 hour', bucket, 'epoch'::timestamptz), group_id, sum(credits),
-           sum(input_tokens), sum(output_tokens), sum(count)
-    FROM given GROUP BY 2, 3, 4
-    ON CONFLICT (account_id, width, bucket, group_id) DO UPDATE SET
-        credits = u.credits + excluded.credits,
-        input_tokens = u.input_tokens + excluded.input_tokens,
-        output_tokens = u.output_tokens + excluded.output_tokens,
-        count = u.count + excluded.count
 )
 INSERT INTO usage AS u (width, account_id, bucket, group_id, credits, input_tokens, output_tokens, count)
 SELECT 15, * FROM given
+UNION ALL
+SELECT 60, account_id, date_bin('1 hour', bucket, 'epoch'::timestamptz), group_id, sum(credits),
+       sum(input_tokens), sum(output_tokens), sum(count)
+FROM given GROUP BY 2, 3, 4
 ON CONFLICT (account_id, width, bucket, group_id) DO UPDATE SET
     credits = u.credits + excluded.credits,
     input_tokens = u.input_tokens + excluded.input_tokens,
