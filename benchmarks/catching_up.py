@@ -11,8 +11,8 @@ from time import perf_counter, process_time
 from api.garbage import settle_garbage
 from benchmarks.processes import peak_memory
 from benchmarks.progress import Spoiled
-from ledger.feed import Feed
-from ledger.news import News
+from ledger.commit.notifications import News
+from ledger.store.feed import Feed
 from ledger.store.log import EventLog
 from projections.builds import Connection, checkpoints, live
 from projections.catalog import BY_NAME

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 from api.operations import OPERATIONS, Defaults
 from benchmarks.progress import Spoiled
-from ledger.receipts import fingerprint
+from ledger.commit.submission import Outcome, Recorded, Submission
 from ledger.service import Ledger
 from ledger.store.codec import Metadata
-from ledger.submissions import Outcome, Recorded, Submission
+from ledger.store.receipts import fingerprint
 
 _ACTOR = "key:benchmark"
 _DEFAULTS = Defaults()

@@ -23,10 +23,10 @@ from psycopg.sql import SQL
 
 from benchmarks.processes import peak_memory
 from benchmarks.progress import Spoiled
+from ledger.domain.changes import fact
 from ledger.store.codec import LedgerMapper, Stored
 from ledger.store.recorder import LedgerRecorder
 from projections.balances import BALANCES
-from projections.changes import fact
 
 SCHEMA = "library"
 """Where its tables are."""

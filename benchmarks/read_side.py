@@ -10,7 +10,7 @@ from psycopg import sql
 
 from benchmarks.processes import said_by
 from benchmarks.progress import Spoiled, say
-from ledger.feed import Feed
+from ledger.store.feed import Feed
 from ledger.store.log import EventLog
 from projections import builds
 from projections.builds import Build

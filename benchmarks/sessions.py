@@ -12,8 +12,8 @@ from random import Random
 from uuid import UUID
 
 from benchmarks.filling import Filler, Wish, filling
-from ledger.events import CreditsDeducted, CreditsHeld
-from ledger.submissions import Recorded
+from ledger.commit.submission import Recorded
+from ledger.domain.events import CreditsDeducted, CreditsHeld
 
 ACCOUNTS = 600
 TOGETHER = 40

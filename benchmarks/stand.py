@@ -18,7 +18,7 @@ from api.keys import create_key
 from benchmarks.pace import ACCOUNTS
 from benchmarks.processes import ROOT, cpu_seconds
 from benchmarks.progress import Spoiled, say
-from ledger.migrations import migrate
+from ledger.postgres.migrations import migrate
 
 SCHEMA = ROOT / "benchmarks" / "yardstick" / "schema.sql"
 FUNCTION = ROOT / "benchmarks" / "yardstick" / "deduct.pgbench"

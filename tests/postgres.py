@@ -15,8 +15,8 @@ from psycopg.conninfo import make_conninfo
 
 from api.database import EMBEDDED_LOGIN
 from api.embedded import SUPERUSER, embedded_postgres
-from ledger.migrations import migrate
-from ledger.roles import SERVICE, make_login, set_up, taking_the_role
+from ledger.postgres.migrations import migrate
+from ledger.postgres.roles import SERVICE, make_login, set_up, taking_the_role
 from projections.builds import prepare
 
 _numbers = count(1)

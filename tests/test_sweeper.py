@@ -7,10 +7,10 @@ import psycopg
 from psycopg import AsyncConnection
 
 from api.sweeper import Sweeper
-from ledger.commands import ExtendHold, GrantCredits, PlaceHold
-from ledger.events import CreditsExpired, CreditsHeld, HoldExpired
+from ledger.commit.submission import Recorded
+from ledger.domain.commands import ExtendHold, GrantCredits, PlaceHold
+from ledger.domain.events import CreditsExpired, CreditsHeld, HoldExpired
 from ledger.service import Ledger
-from ledger.submissions import Recorded
 from projections.balances import due
 from tests.conftest import Clock
 from tests.postgres import owner

@@ -14,7 +14,7 @@ from benchmarks.bench import Bench
 from benchmarks.progress import say
 from benchmarks.report import Row as Line
 from benchmarks.report import at_most
-from ledger.queries import queries
+from ledger.postgres.named_sql import queries
 from ledger.store.batch import Row, chained, parameters
 from ledger.store.chain import GENESIS, link
 

@@ -10,12 +10,12 @@ from secrets import token_bytes
 from benchmarks.bench import Bench
 from benchmarks.progress import say
 from benchmarks.report import Row, at_most
-from ledger.account import Account, evolve
-from ledger.aggregate import decide
-from ledger.cache import StateCache
-from ledger.commands import Command, DeductCredits, GrantCredits, OpenAccount
+from ledger.commit.state_cache import StateCache
+from ledger.domain.account import Account, evolve
+from ledger.domain.commands import Command, DeductCredits, GrantCredits, OpenAccount
+from ledger.domain.decider import decide
 from ledger.store.codec import SNAPSHOT_TOPIC, Metadata, encode, encode_snapshot, evolve_stored
-from ledger.store.tips import Tip
+from ledger.store.stream_heads import Tip
 
 BYTES = 2_048
 ACCOUNTS = 20_000

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from ledger.amounts import Balance
-from ledger.events import (
+from ledger.commit.submission import Recorded
+from ledger.domain.amounts import Balance
+from ledger.domain.events import (
     AccountClosed,
     AccountFrozen,
     AccountOpened,
@@ -24,10 +25,9 @@ from ledger.events import (
     PaymentRefunded,
     TextsErased,
 )
-from ledger.holds import Returns, with_fate
-from ledger.lots import Draws, total
+from ledger.domain.holds import Returns, with_fate
+from ledger.domain.lots import Draws, total
 from ledger.service import AccountAt
-from ledger.submissions import Recorded
 
 _DEEDS = 2
 """Events of a command that are its own, the last ones: before them stands what time had taken, perhaps a lot of it."""

@@ -40,9 +40,9 @@ from api.streams import router as streams_router
 from api.sweeper import Sweeper
 from api.timekeeping import agreed_clock
 from api.wiring import Wiring
-from ledger.errors import Refusal
-from ledger.lifeline import LOST
-from ledger.privileges import PrivilegeWatch
+from ledger.domain.errors import Refusal
+from ledger.postgres.errors import LOST
+from ledger.postgres.privileges import PrivilegeWatch
 from ledger.service import Ledger
 from projections.views import NotBuilt, NotYetVisible, Views
 

@@ -15,12 +15,12 @@ from pydantic import (
     StringConstraints,
 )
 
-from ledger.amounts import MAX_AMOUNT, Kind
-from ledger.commands import MAX_ID, MAX_METADATA_BYTES, OnExcess
-from ledger.events import PaymentStatus, Source
-from ledger.holds import DEFAULT_HOLD, LONGEST_HOLD, SHORTEST_HOLD
+from ledger.domain.amounts import MAX_AMOUNT, Kind
+from ledger.domain.commands import MAX_ID, MAX_METADATA_BYTES, OnExcess
+from ledger.domain.events import PaymentStatus, Source
+from ledger.domain.holds import DEFAULT_HOLD, LONGEST_HOLD, SHORTEST_HOLD
+from ledger.domain.texts import MAX_TEXT
 from ledger.store.codec import to_json
-from ledger.texts import MAX_TEXT
 
 # No control characters (C0, C1); surrogates cannot reach us: the JSON reader refuses them.
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"

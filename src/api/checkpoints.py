@@ -10,11 +10,12 @@ from psycopg import AsyncConnection
 from api.operator_error import OperatorError
 from api.settings import Settings
 from ledger.proof.checkpoint_folder import CheckpointFolder, Filed
-from ledger.proof.custody import Custody
 from ledger.proof.evidence import LogBehind, LogChanged, NotTheHistory, compare, holding, honest_tree
 from ledger.proof.notes import BadNote
+from ledger.proof.signing_key import Custody
+from ledger.proof.tree import SQL, Tree
+from ledger.store.identity import ledger_id
 from ledger.store.log import Connection
-from ledger.store.tree import SQL, Tree, ledger_id
 
 _log = logging.getLogger("credit_ledger.checkpoints")
 

@@ -14,15 +14,15 @@ from psycopg_pool import PoolTimeout
 from api.checkpoints import custody
 from api.database import database
 from api.settings import Settings
-from ledger.files import FolderBusy
+from ledger.explain.sentences import counted
 from ledger.proof.checkpointer import PATIENCE, Checkpointer
-from ledger.proof.custody import Custody, KeyMissing
 from ledger.proof.evidence import NotTheHistory, check, holding, honest_tree, open_filed
+from ledger.proof.files import FolderBusy
 from ledger.proof.notes import BadNote
 from ledger.proof.notices import LONGEST_REASON, Rotation
+from ledger.proof.signing_key import Custody, KeyMissing
+from ledger.proof.tree import HoleInLog, Tree
 from ledger.store.log import EventLog
-from ledger.store.tree import HoleInLog, Tree
-from ledger.story.sentences import counted
 
 REFUSED, NOT_DONE = 1, 3
 """Exit statuses; 2 is that of wrong options."""

@@ -14,7 +14,7 @@ from typer.main import get_group
 
 from api.operator_error import OperatorError
 from api.settings import LOG_FORMAT, Settings, load_settings, unknown_variables
-from ledger.migrations import MigrationError
+from ledger.postgres.migrations import MigrationError
 
 COMMANDS = {
     "serve": "api.serve_command",

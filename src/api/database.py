@@ -9,8 +9,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from api.embedded import embedded_postgres
 from api.settings import Settings, WrongSetting, variable
-from ledger.migrations import ledger_id, migrate
-from ledger.roles import SERVICE, as_service, make_login, set_up, taking_the_role, wake_triggers
+from ledger.postgres.migrations import migrate
+from ledger.postgres.roles import SERVICE, as_service, make_login, set_up, taking_the_role, wake_triggers
+from ledger.store.identity import ledger_id_of
 
 EMBEDDED_LOGIN = "credit_ledger"
 """Who the service is to its own database, once that is migrated: nobody with rights of his own."""
@@ -41,7 +42,7 @@ def migrated(settings: Settings) -> Iterator[Database]:
         service = settings.database_url.get_secret_value()
         owner = settings.owner_url.get_secret_value() if settings.owner_url else service
         applied, woken, shortfall = migrate(owner), wake_triggers(owner), set_up(owner)
-        if settings.owner_url and ledger_id(owner) != ledger_id(service):
+        if settings.owner_url and ledger_id_of(owner) != ledger_id_of(service):
             raise WrongSetting(f"{variable('owner_url')} and {variable('database_url')} name two databases")
         taken = as_service(service)
         if taken != taking_the_role(service):

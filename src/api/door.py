@@ -36,13 +36,13 @@ from api.requests import (
     read_body,
     read_json,
 )
-from ledger.commands import check_account_id, check_id
-from ledger.errors import Refusal
-from ledger.lifeline import LOST
-from ledger.receipts import fingerprint
+from ledger.commit.submission import NoRoom, Outcome, Overloaded, Recorded, Submission, Unavailable
+from ledger.domain.commands import check_account_id, check_id
+from ledger.domain.errors import Refusal
+from ledger.postgres.errors import LOST
 from ledger.service import Ledger
 from ledger.store.codec import Metadata
-from ledger.submissions import NoRoom, Outcome, Overloaded, Recorded, Submission, Unavailable
+from ledger.store.receipts import fingerprint
 from projections.views import NotBuilt, NotYetVisible
 
 _JSON = (b"content-type", b"application/json")

@@ -32,8 +32,8 @@ from api.questions import (
 from api.texts import with_descriptions
 from api.view_schemas import HistoryAnswer
 from api.wiring import Wiring
-from ledger.commands import MAX_ID
-from projections.changes import ENTRY_TYPES
+from ledger.domain.changes import ENTRY_TYPES
+from ledger.domain.commands import MAX_ID
 from projections.history import FIRST_PLACE, HISTORY, LAST_PLACE, LOOKED_THROUGH, USED, Order, Place, Wanted, page
 from projections.usage import DIMENSIONS
 from projections.views import Snapshot

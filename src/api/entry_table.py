@@ -16,7 +16,7 @@ from api.problems import Problem, validation_failed
 from api.questions import FIRST_PAGE, MAX_PAGE, Page, as_of, known_account
 from api.texts import with_descriptions
 from api.wiring import Wiring
-from projections.changes import EntryType
+from ledger.domain.changes import EntryType
 from projections.history import (
     HISTORY,
     LOOKED_THROUGH,

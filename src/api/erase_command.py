@@ -12,11 +12,11 @@ import typer
 
 from api.database import Database, migrated
 from api.settings import Settings
-from ledger.commands import EraseTexts
-from ledger.errors import Refusal
+from ledger.commit.submission import Outcome, Recorded, Submission
+from ledger.domain.commands import EraseTexts
+from ledger.domain.errors import Refusal
 from ledger.service import Ledger
 from ledger.store.codec import Metadata
-from ledger.submissions import Outcome, Recorded, Submission
 
 Accounts = Annotated[list[str], typer.Argument(metavar="ACCOUNT...", help="Whose texts are to be erased.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]

@@ -5,9 +5,9 @@ from datetime import datetime
 from pydantic import Field
 
 from api.schemas import Balance, Shape
-from ledger.amounts import Kind
-from ledger.holds import Fate
-from ledger.story.explanation import Reason, Rule
+from ledger.domain.amounts import Kind
+from ledger.domain.holds import Fate
+from ledger.explain.explanation import Reason, Rule
 
 
 class ExplainedLot(Shape):

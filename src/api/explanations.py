@@ -9,9 +9,9 @@ from api.answers import balance_fields
 from api.explain_schemas import Explained
 from api.problems import Problem
 from api.questions import AccountId, Parameters, authorized, json_response, problems
-from ledger.amounts import MAX_AMOUNT
-from ledger.errors import AccountNotFound
-from ledger.story.explanation import Explanation
+from ledger.domain.amounts import MAX_AMOUNT
+from ledger.domain.errors import AccountNotFound
+from ledger.explain.explanation import Explanation
 
 router = APIRouter(tags=["audit"])
 

@@ -13,10 +13,10 @@ from api import metrics
 from api.listeners import AccountListener, Listener, LogListener, Shelf
 from api.problems import Problem, invalid
 from api.tail import Tail, Told, tell
-from ledger.errors import AccountNotFound
-from ledger.feed import Feed, UnreadableEvent, read
-from ledger.lifeline import LOST
-from ledger.news import News
+from ledger.commit.notifications import News
+from ledger.domain.errors import AccountNotFound
+from ledger.postgres.errors import LOST
+from ledger.store.feed import Feed, UnreadableEvent, read
 from ledger.store.log import EventLog, StoredRow
 
 MAX_LISTENERS = 4_096

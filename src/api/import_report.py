@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from api.rating import Rated
-from ledger.errors import KeyReused, Refusal
-from ledger.story.sentences import counted
+from ledger.domain.errors import KeyReused, Refusal
+from ledger.explain.sentences import counted
 
 LISTED = 20
 """Refused rows that a report names; all are counted."""

@@ -20,9 +20,9 @@ from api.operations import Defaults
 from api.progress import Showing
 from api.rating import Options, Rated, Rating
 from api.usage_file import FileProblem, Row, RowProblem, UsageFile, open_file
-from ledger.errors import AccountExists, BatchRefused
+from ledger.commit.submission import Outcome, Overloaded, Recorded, Submission, Unavailable
+from ledger.domain.errors import AccountExists, BatchRefused
 from ledger.service import Ledger
-from ledger.submissions import Outcome, Overloaded, Recorded, Submission, Unavailable
 
 WINDOW = 2_000
 """Rows in flight."""

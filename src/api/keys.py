@@ -20,7 +20,7 @@ from psycopg_pool import PoolTimeout
 
 from api.problems import Problem
 from api.rates import Rate
-from ledger.queries import queries
+from ledger.postgres.named_sql import queries
 from ledger.store.log import EventLog
 
 SCOPES = ("ledger:write", "ledger:read", "audit:read", "portal:write", "admin")

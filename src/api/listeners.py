@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from api.tail import Tail, Told, tell
-from ledger.feed import Feed, UnreadableEvent, read
-from ledger.lifeline import LOST
+from ledger.postgres.errors import LOST
+from ledger.store.feed import Feed, UnreadableEvent, read
 from ledger.store.log import StoredRow
 
 PAGE = 200

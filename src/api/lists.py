@@ -26,9 +26,9 @@ from api.questions import (
 from api.texts import with_descriptions
 from api.view_schemas import AccountsAnswer, GrantsAnswer, HoldsAnswer, PaymentsAnswer
 from api.wiring import Wiring
-from ledger.amounts import Balance
-from ledger.commands import MAX_ID
-from ledger.events import PaymentStatus
+from ledger.domain.amounts import Balance
+from ledger.domain.commands import MAX_ID
+from ledger.domain.events import PaymentStatus
 from projections.balances import BALANCES, PLACES, Sort, accounts_page, grants_page, holds_page
 from projections.payments import PAYMENTS
 from projections.payments import page as payments_page

@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from api.database import as_url, migrated
 from api.settings import Settings
-from ledger.roles import make_login
+from ledger.postgres.roles import make_login
 from projections.builds import prepare
 
 ServiceLogin = Annotated[

@@ -9,7 +9,7 @@ from api.bodies import ONE_LINE, SEGMENT, PortalSessionBody
 from api.operations import OPERATIONS, Operation
 from api.requests import MAX_BATCH, MAX_KEY
 from api.schemas import ANSWERS, BatchResults, ProblemShape
-from ledger.commands import MAX_ID
+from ledger.domain.commands import MAX_ID
 
 _SCHEMAS = "#/components/schemas/"
 _PROBLEM_CONTENT: dict[str, Any] = {"application/problem+json": {"schema": {"$ref": _SCHEMAS + "ProblemShape"}}}

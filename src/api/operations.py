@@ -27,7 +27,7 @@ from api.bodies import (
     ReverseBody,
     VoidBody,
 )
-from ledger.commands import (
+from ledger.domain.commands import (
     CaptureHold,
     CloseAccount,
     Command,
@@ -44,8 +44,8 @@ from ledger.commands import (
     UnfreezeAccount,
     VoidGrant,
 )
-from ledger.holds import DEFAULT_HOLD
-from ledger.receipts import BODY_FIELDS
+from ledger.domain.holds import DEFAULT_HOLD
+from ledger.store.receipts import BODY_FIELDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from api.questions import PROBLEMS, AccountId, Visible, Zone, as_of, json_respon
 from api.texts import with_descriptions
 from api.view_schemas import SummaryAnswer
 from api.wiring import Wiring
-from ledger.errors import AccountNotFound
-from ledger.lots import Lots
+from ledger.domain.errors import AccountNotFound
+from ledger.domain.lots import Lots
 from ledger.service import AccountAt
 from projections.days import DAY, dates, day_start
 from projections.history import HISTORY

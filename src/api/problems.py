@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from pydantic_core import ErrorDetails
 
-from ledger.errors import Refusal
+from ledger.domain.errors import Refusal
 
 PROBLEM_JSON = "application/problem+json"
 

@@ -18,9 +18,9 @@ from api.checkpoints import custody
 from api.garbage import settle_garbage
 from api.parent import end_with
 from api.settings import LOG_FORMAT, Settings, load_settings
-from ledger.feed import Feed
-from ledger.news import News
+from ledger.commit.notifications import News
 from ledger.proof.checkpointer import Checkpointer
+from ledger.store.feed import Feed
 from ledger.store.log import EventLog
 from projections.runner import Runner
 from projections.upgrade import Upgrades

@@ -15,9 +15,9 @@ from api.door import missing_scope
 from api.openapi import not_yet_visible_response, problem_response
 from api.problems import Problem
 from api.wiring import Wiring
-from ledger.amounts import MAX_AMOUNT
-from ledger.commands import MAX_ID
-from ledger.errors import AccountNotFound
+from ledger.domain.amounts import MAX_AMOUNT
+from ledger.domain.commands import MAX_ID
+from ledger.domain.errors import AccountNotFound
 from ledger.service import Ledger
 from projections.days import FIRST_DATE, LAST_DATE, UnknownZone, zone
 from projections.views import Snapshot

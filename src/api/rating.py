@@ -20,12 +20,12 @@ from api.formula import Formula, Template, literally
 from api.operations import OPERATIONS, Defaults
 from api.problems import from_pydantic
 from api.usage_file import Row, RowProblem, shown
-from ledger.amounts import MAX_AMOUNT, Kind
-from ledger.commands import check_account_id
-from ledger.errors import InvalidField
-from ledger.receipts import fingerprint
+from ledger.commit.submission import Submission
+from ledger.domain.amounts import MAX_AMOUNT, Kind
+from ledger.domain.commands import check_account_id
+from ledger.domain.errors import InvalidField
 from ledger.store.codec import Metadata
-from ledger.submissions import Submission
+from ledger.store.receipts import fingerprint
 
 ACTOR = "import"
 USAGE_NAMES = ("provider", "model", "project", "member", "metric")

@@ -14,12 +14,12 @@ from api.questions import MAX_PAGE, AccountId, Parameters, authorized, json_resp
 from api.requests import MAX_KEY
 from api.schemas import BalanceAnswer, Feed, ReceiptAnswer
 from api.texts import readable_data
-from ledger.amounts import MAX_AMOUNT
-from ledger.errors import AccountNotFound
+from ledger.commit.submission import Recorded
+from ledger.domain.amounts import MAX_AMOUNT
+from ledger.domain.errors import AccountNotFound
 from ledger.service import Ledger
 from ledger.store.codec import TOPICS
 from ledger.store.log import StoredRow
-from ledger.submissions import Recorded
 
 PAGE = 100
 

@@ -11,7 +11,7 @@ import typer
 from api.database import database
 from api.progress import showing_progress
 from api.settings import Settings
-from ledger.feed import Feed
+from ledger.store.feed import Feed
 from ledger.store.log import EventLog
 from projections.builds import Connection, Moved, prepare
 from projections.catalog import BY_NAME, PROJECTIONS

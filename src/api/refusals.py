@@ -14,9 +14,9 @@ from psycopg import AsyncConnection
 from psycopg_pool import PoolTimeout
 
 from api import metrics
-from ledger.queries import queries
+from ledger.domain.changes import bucket_of
+from ledger.postgres.named_sql import queries
 from ledger.store.log import EventLog
-from projections.changes import bucket_of
 
 EVERY = 1.0
 _SQL = queries("api")

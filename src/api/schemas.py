@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ledger.amounts import Kind
-from ledger.events import PaymentStatus
+from ledger.domain.amounts import Kind
+from ledger.domain.events import PaymentStatus
 
 
 class Shape(BaseModel):

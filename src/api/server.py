@@ -17,7 +17,7 @@ from api.keys import create_first_key
 from api.projector import projecting
 from api.settings import Settings, variable
 from api.timekeeping import ORIGIN, agree_on_time
-from ledger.privileges import privileges
+from ledger.postgres.privileges import privileges
 from projections.builds import prepare
 
 MAX_REQUESTS = 8_192

@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.operator_error import OperatorError
-from ledger.amounts import MAX_AMOUNT
+from ledger.domain.amounts import MAX_AMOUNT
 
 PREFIX = "CREDIT_LEDGER_"
 TEST_PREFIX = "CREDIT_LEDGER_TEST_"

@@ -13,7 +13,7 @@ from api.follower import Follower
 from api.listeners import Listener
 from api.questions import AccountId, Parameters, authorized, problems, wiring_of
 from api.tail import server_sent
-from ledger.amounts import MAX_AMOUNT
+from ledger.domain.amounts import MAX_AMOUNT
 
 RETRY = 1_000
 """Milliseconds after which a client that lost its connection comes back."""

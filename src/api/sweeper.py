@@ -12,11 +12,11 @@ from psycopg import AsyncConnection
 from psycopg_pool import PoolTimeout
 
 from api import metrics
-from ledger.commands import RecordExpiries
-from ledger.queries import queries
+from ledger.commit.submission import Overloaded, Recorded, Submission, Unavailable
+from ledger.domain.commands import RecordExpiries
+from ledger.postgres.named_sql import queries
 from ledger.service import Ledger
 from ledger.store.codec import Metadata
-from ledger.submissions import Overloaded, Recorded, Submission, Unavailable
 from projections.balances import due
 
 _RETRY = 2.0

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import orjson
 
 from api.answers import balance_fields
-from ledger.feed import Logged
+from ledger.store.feed import Logged
 
 
 class Told(NamedTuple):

@@ -9,11 +9,11 @@ from typing import Any
 
 import orjson
 
-from ledger.feed import Logged
+from ledger.domain.texts import SEALED
 from ledger.service import Ledger
+from ledger.store.feed import Logged
 from ledger.store.log import EventLog, StoredRow
 from ledger.store.sealing import unseal
-from ledger.texts import SEALED
 
 _TEXTS = ("description", "metadata", "reason")
 _TOKEN = f'"{SEALED}'.encode()

@@ -11,7 +11,7 @@ import psycopg
 
 from api.operator_error import OperatorError
 from ledger.clock import GuardedClock, origin_now, seconds_since_start
-from ledger.queries import queries
+from ledger.postgres.named_sql import queries
 
 ORIGIN = "CREDIT_LEDGER_CLOCK_ORIGIN"
 """The variable in which workers find when the machine started, in seconds since 1970. It is no setting."""

@@ -6,9 +6,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from api.schemas import Balance, Shape
-from ledger.amounts import Kind
-from ledger.events import PaymentStatus, Source
-from projections.changes import EntryType
+from ledger.domain.amounts import Kind
+from ledger.domain.changes import EntryType
+from ledger.domain.events import PaymentStatus, Source
 
 
 class AsOf(Shape):

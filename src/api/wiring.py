@@ -8,7 +8,7 @@ from api.door import Door
 from api.follower import Follower
 from api.keys import KeyRing
 from ledger.clock import GuardedClock
-from ledger.privileges import PrivilegeWatch
+from ledger.postgres.privileges import PrivilegeWatch
 from ledger.service import Ledger
 from projections.views import Views
 

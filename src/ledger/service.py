@@ -6,22 +6,22 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import NamedTuple
 
-from ledger.account import Account
-from ledger.cache import StateCache
 from ledger.clock import Guard, GuardedClock
-from ledger.committer import Committer
-from ledger.deliberation import Deliberation
-from ledger.feed import Feed, Logged
-from ledger.news import Herald
-from ledger.receipts import receipt_name
-from ledger.settle import settle
-from ledger.snapshots import Snapshots
+from ledger.commit.committer import Committer
+from ledger.commit.fresh_decision import Deliberation
+from ledger.commit.notifications import Herald
+from ledger.commit.snapshot_writer import Snapshots
+from ledger.commit.state_cache import StateCache
+from ledger.commit.submission import Outcome, Recorded, Submission, Unit
+from ledger.domain.account import Account
+from ledger.domain.expiry import settle
+from ledger.explain.explaining import CANNOT_GO_ON
+from ledger.explain.explanation import Explanation
+from ledger.explain.streams import Passage, Retold, retell_events, retell_one, retell_some
+from ledger.store.feed import Feed, Logged
 from ledger.store.log import EventLog, Executed, Head, StoredRow
-from ledger.store.tips import account_of, hash_of
-from ledger.story.explaining import CANNOT_GO_ON
-from ledger.story.explanation import Explanation
-from ledger.story.retelling import Passage, Retold, retell_events, retell_one, retell_some
-from ledger.submissions import Outcome, Recorded, Submission, Unit
+from ledger.store.receipts import receipt_name
+from ledger.store.stream_heads import account_of, hash_of
 
 _LAST_WORD = 1.0
 """Seconds that the last hint may take."""

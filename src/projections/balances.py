@@ -11,10 +11,10 @@ from typing import Any, Literal, NamedTuple
 
 from psycopg import AsyncConnection
 
-from ledger.account import Standing
-from ledger.arrays import bigints, moments, numerics, texts
-from ledger.commands import MAX_ID
-from ledger.events import (
+from ledger.domain.account import Standing
+from ledger.domain.changes import Fact
+from ledger.domain.commands import MAX_ID
+from ledger.domain.events import (
     AccountClosed,
     AccountFrozen,
     AccountOpened,
@@ -31,9 +31,9 @@ from ledger.events import (
     HoldExtended,
     HoldReleased,
 )
-from ledger.holds import Returns
-from ledger.lots import Draws, total
-from projections.changes import Fact
+from ledger.domain.holds import Returns
+from ledger.domain.lots import Draws, total
+from ledger.postgres.arrays import bigints, moments, numerics, texts
 from projections.projection import Projection, Table, Write
 from projections.views import Snapshot
 

@@ -14,9 +14,9 @@ import psycopg
 from psycopg import AsyncConnection, sql
 from psycopg.rows import class_row
 
-from ledger.queries import queries
+from ledger.domain.changes import Fact
+from ledger.postgres.named_sql import queries
 from projections.catalog import PROJECTIONS
-from projections.changes import Fact
 from projections.projection import Projection, Write
 
 SQL = queries("projections", "builds.sql")

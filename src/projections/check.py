@@ -17,8 +17,8 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from ledger.account import Account
-from ledger.feed import UnreadableEvent
+from ledger.domain.account import Account
+from ledger.store.feed import UnreadableEvent
 from projections.builds import Checkpoint, checkpoints, live
 from projections.catalog import PROJECTIONS
 from projections.projection import Projection, Table

@@ -11,7 +11,7 @@ from typing import Literal, LiteralString, NamedTuple, Protocol, get_args
 
 from psycopg import sql
 
-from ledger.queries import queries
+from ledger.postgres.named_sql import queries
 from projections.builds import Connection, live, next_of
 from projections.projection import Projection, Table
 

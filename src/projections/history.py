@@ -10,8 +10,8 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from ledger.arrays import bigints, moments, texts
-from ledger.events import (
+from ledger.domain.changes import EntryType, Fact
+from ledger.domain.events import (
     CreditsDeducted,
     CreditsExpired,
     CreditsGranted,
@@ -22,7 +22,7 @@ from ledger.events import (
     HoldExpired,
     HoldReleased,
 )
-from projections.changes import EntryType, Fact
+from ledger.postgres.arrays import bigints, moments, texts
 from projections.projection import Projection, Table, Write
 from projections.views import Snapshot
 

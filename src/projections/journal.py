@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
-from ledger.account import Account, evolve
-from ledger.amounts import Kind
-from ledger.events import CreditsGranted, Event, PaymentRecorded
-from ledger.feed import Logged, UnreadableEvent
+from ledger.domain.account import Account, evolve
+from ledger.domain.amounts import Kind
+from ledger.domain.events import CreditsGranted, Event, PaymentRecorded
+from ledger.store.feed import Logged, UnreadableEvent
 from projections.postings import CREDIT, Accounts, Postings, postings_of
 
 

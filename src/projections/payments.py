@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from ledger.arrays import bigints, moments, numerics, texts
-from ledger.events import CreditsGranted, PaymentRecorded, PaymentRefunded
-from projections.changes import Fact
+from ledger.domain.changes import Fact
+from ledger.domain.events import CreditsGranted, PaymentRecorded, PaymentRefunded
+from ledger.postgres.arrays import bigints, moments, numerics, texts
 from projections.projection import Projection, Table, Write
 from projections.views import Snapshot
 

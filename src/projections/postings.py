@@ -19,8 +19,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import NamedTuple, assert_never
 
-from ledger.amounts import Kind
-from ledger.events import (
+from ledger.domain.amounts import Kind
+from ledger.domain.events import (
     AccountClosed,
     AccountFrozen,
     AccountOpened,
@@ -40,8 +40,8 @@ from ledger.events import (
     PaymentRefunded,
     TextsErased,
 )
-from ledger.holds import Fate, Returns
-from ledger.lots import Draws
+from ledger.domain.holds import Fate, Returns
+from ledger.domain.lots import Draws
 
 CREDIT = "CREDIT"
 """The commodity of everything but money."""

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString, NamedTuple
 
-from ledger.queries import queries
-from projections.changes import Fact
+from ledger.domain.changes import Fact
+from ledger.postgres.named_sql import queries
 
 
 class Write(NamedTuple):

@@ -14,8 +14,8 @@ from time import monotonic
 import psycopg
 from psycopg import sql
 
-from ledger.feed import Feed, UnreadableEvent
-from ledger.lifeline import LOST
+from ledger.postgres.errors import LOST
+from ledger.store.feed import Feed, UnreadableEvent
 from projections.builds import (
     SQL,
     Batch,

@@ -11,13 +11,13 @@ from typing import Any
 
 from psycopg import AsyncConnection, IsolationLevel, sql
 
-from ledger.account import Account, evolve
-from ledger.feed import UnreadableEvent, read, streams
-from ledger.lifeline import LOST
-from ledger.queries import queries
+from ledger.domain.account import Account, evolve
+from ledger.domain.changes import Fact
+from ledger.postgres.errors import LOST
+from ledger.postgres.named_sql import queries
+from ledger.store.feed import UnreadableEvent, read, streams
 from projections.builds import CannotApply, use
 from projections.catalog import PROJECTIONS
-from projections.changes import Fact
 from projections.projection import Projection, Write
 from projections.runner import facts_of
 

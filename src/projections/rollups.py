@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from ledger.amounts import NO_CREDITS, Balance
-from ledger.arrays import bigints, integers, moments, numerics, texts
-from projections.changes import SUMMED_AT, Fact
+from ledger.domain.amounts import NO_CREDITS, Balance
+from ledger.domain.changes import SUMMED_AT, Fact
+from ledger.postgres.arrays import bigints, integers, moments, numerics, texts
 from projections.days import pieces
 from projections.projection import Projection, Table, Write
 from projections.views import Snapshot

@@ -17,12 +17,12 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import PoolTimeout
 
-from ledger.feed import Feed, Logged, UnreadableEvent, read
-from ledger.lifeline import LOST
-from ledger.news import News
+from ledger.commit.notifications import News
+from ledger.domain.changes import Fact, fact
+from ledger.postgres.errors import LOST
+from ledger.store.feed import Feed, Logged, UnreadableEvent, read
 from projections.builds import SQL, Batch, Build, Moved, Work, apply, checkpoints, live, use
 from projections.catalog import PROJECTIONS
-from projections.changes import Fact, fact
 from projections.projection import Projection, Write
 
 PAGE = 2_000

@@ -6,9 +6,9 @@ Outstanding credits are kept as what each bucket changed of them; added up from 
 from collections.abc import Sequence
 from datetime import datetime
 
-from ledger.arrays import bigints, moments, numerics
-from ledger.events import AccountOpened
-from projections.changes import SUMMED_AT, Fact
+from ledger.domain.changes import SUMMED_AT, Fact
+from ledger.domain.events import AccountOpened
+from ledger.postgres.arrays import bigints, moments, numerics
 from projections.projection import Projection, Table, Write
 from projections.views import Snapshot
 

@@ -10,8 +10,8 @@ import logging
 from collections.abc import Callable, Sequence
 from time import monotonic
 
-from ledger.feed import Feed
-from ledger.lifeline import LOST
+from ledger.postgres.errors import LOST
+from ledger.store.feed import Feed
 from ledger.store.log import EventLog
 from projections.builds import Checkpoint, Connection, Moved, checkpoints, live
 from projections.catalog import PROJECTIONS

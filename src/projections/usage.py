@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ledger.arrays import bigints, integers, moments, numerics, texts
-from ledger.events import CreditsDeducted, HoldCaptured
-from projections.changes import Fact
+from ledger.domain.changes import Fact
+from ledger.domain.events import CreditsDeducted, HoldCaptured
+from ledger.postgres.arrays import bigints, integers, moments, numerics, texts
 from projections.days import pieces
 from projections.projection import Projection, Table, Write
 from projections.views import Snapshot

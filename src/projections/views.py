@@ -15,8 +15,8 @@ import psycopg
 from psycopg import AsyncConnection, IsolationLevel
 from psycopg.rows import dict_row
 
-from ledger.lifeline import LOST
-from ledger.pool import pool_of
+from ledger.postgres.errors import LOST
+from ledger.postgres.pool import pool_of
 from projections.projection import Projection
 
 LONGEST_WAIT = 2.0

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from ledger.arrays import bigints, texts
+from ledger.postgres.arrays import bigints, texts
 from projections.check import EVENTS, Checked, check_accounts, check_totals
 from projections.refold import SQL, Connection, connect
 from projections.roster import next_accounts

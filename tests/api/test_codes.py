@@ -15,8 +15,8 @@ from api.embedded import embedded_postgres
 from api.embedded_server import packaged_programs, run, server_in
 from api.keys import create_key
 from api.problems import STATUSES
-from ledger.migrations import migrate
-from ledger.queries import queries
+from ledger.postgres.migrations import migrate
+from ledger.postgres.named_sql import queries
 from tests.api.conftest import under_contract
 from tests.api.stage import Ask, asks, balance, eventually, fresh, payment, refused, staged, version
 from tests.postgres import owner

@@ -19,7 +19,7 @@ from api.periods import Period
 from api.problems import Problem
 from api.questions import Page, json_response
 from api.wiring import Wiring
-from ledger.errors import AccountNotFound
+from ledger.domain.errors import AccountNotFound
 from tests.api.stage import Json
 from tests.api.wired import wired
 from tests.api.year import BUSY, FIRST, IDLE, LAST, SMALL, Year

@@ -20,12 +20,12 @@ from api.problems import Problem
 from api.server import MAX_REQUESTS
 from api.stopping import when_told_to_stop
 from api.tail import Tail, Told
-from ledger.errors import AccountNotFound
-from ledger.feed import Feed
-from ledger.migrations import migrate
+from ledger.commit.submission import Recorded
+from ledger.domain.errors import AccountNotFound
+from ledger.postgres.migrations import migrate
 from ledger.service import Ledger
+from ledger.store.feed import Feed
 from ledger.store.log import EventLog, StoredRow
-from ledger.submissions import Recorded
 from tests.postgres import owner
 from tests.store.asking import all_events, deduct, deduction, open_account, together
 from tests.store.test_lost_database import Control

@@ -16,12 +16,12 @@ from typer.testing import CliRunner
 
 from api.cli import app
 from api.database import as_url
-from ledger.feed import Feed
+from ledger.explain import streams
+from ledger.explain.streams import Retold, retell
 from ledger.service import Ledger
 from ledger.store.codec import SNAPSHOT_TOPIC
+from ledger.store.feed import Feed
 from ledger.store.log import EventLog
-from ledger.story import retelling
-from ledger.story.retelling import Retold, retell
 from tests.conftest import Clock
 from tests.postgres import TestServers, tampering
 from tests.projections.busy import Busy
@@ -152,7 +152,7 @@ def test_a_terminal_sees_it_with_weight_and_colour(lived: str) -> None:
 
 async def test_pages_do_not_show(lived: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def told(page: int) -> list[Retold]:
-        monkeypatch.setattr(retelling, "PAGE", page)
+        monkeypatch.setattr(streams, "PAGE", page)
         return [one async for some in retell(Feed(log), "ada", EVENTS) for one in some]
 
     log = EventLog(lived)

@@ -22,12 +22,12 @@ from typer.testing import CliRunner
 from api.cli import app
 from api.database import EMBEDDED_LOGIN, as_url
 from api.embedded import embedded_postgres
-from ledger import migrations
-from ledger.amounts import Balance
-from ledger.events import AccountOpened, CreditsGranted, Event
-from ledger.migrations import known_migrations, migrate
-from ledger.privileges import privileges
-from ledger.roles import SERVICE, set_up
+from ledger.domain.amounts import Balance
+from ledger.domain.events import AccountOpened, CreditsGranted, Event
+from ledger.postgres import migrations
+from ledger.postgres.migrations import known_migrations, migrate
+from ledger.postgres.privileges import privileges
+from ledger.postgres.roles import SERVICE, set_up
 from ledger.store.codec import encode
 from projections.builds import prepare
 from tests.api.stage import eventually

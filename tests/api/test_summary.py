@@ -11,9 +11,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ledger.commands import CaptureHold, Command, DeductCredits, GrantCredits, OpenAccount, PlaceHold, ReverseDeduction
+from ledger.commit.submission import Recorded
+from ledger.domain.commands import (
+    CaptureHold,
+    Command,
+    DeductCredits,
+    GrantCredits,
+    OpenAccount,
+    PlaceHold,
+    ReverseDeduction,
+)
 from ledger.service import Ledger
-from ledger.submissions import Recorded
 from tests.api.conftest import under_contract
 from tests.api.stage import Ask, Json, balance, fresh, refused, staged
 from tests.conftest import Clock

@@ -12,7 +12,7 @@ from api.operations import Defaults
 from api.progress import Lines
 from api.rating import Opening, OptionProblem, Options
 from api.usage_file import FileProblem, UsageFile, open_file
-from ledger.amounts import MAX_AMOUNT
+from ledger.domain.amounts import MAX_AMOUNT
 
 PLAIN = Options(job="job", account="{who}", amount="n", time=None, task=None, usage={}, opening=None)
 

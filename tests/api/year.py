@@ -14,7 +14,8 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from ledger.commands import (
+from ledger.commit.submission import Recorded
+from ledger.domain.commands import (
     CaptureHold,
     Command,
     DeductCredits,
@@ -29,9 +30,8 @@ from ledger.commands import (
     ReverseDeduction,
     VoidGrant,
 )
-from ledger.events import CreditsDeducted, CreditsGranted, CreditsHeld, Event, HoldCaptured, PaymentRecorded
+from ledger.domain.events import CreditsDeducted, CreditsGranted, CreditsHeld, Event, HoldCaptured, PaymentRecorded
 from ledger.service import Ledger
-from ledger.submissions import Recorded
 from tests.projections.moving import projected
 from tests.service import Service
 from tests.store.asking import submission

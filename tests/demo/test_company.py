@@ -9,8 +9,8 @@ from api.demo.books import Wish
 from api.demo.filling import Filled
 from api.demo.people import STAR
 from api.demo.star import PERIOD_ENDS_IN
-from ledger.account import Account
-from ledger.commands import DeductCredits
+from ledger.domain.account import Account
+from ledger.domain.commands import DeductCredits
 from ledger.service import Ledger
 from ledger.store.codec import TOPICS
 from projections.builds import live

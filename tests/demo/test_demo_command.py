@@ -22,7 +22,7 @@ from api.demo.people import STAR
 from api.demo.place import NotADemo, look, remove
 from api.demo.star import next_deduction
 from api.settings import load_settings
-from ledger.commands import OpenAccount
+from ledger.domain.commands import OpenAccount
 from ledger.service import Ledger
 from tests.demo.conftest import NOW
 from tests.service import ADMIN_KEY, Service, free_port

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ledger.amounts import Balance
-from ledger.events import (
+from ledger.domain.amounts import Balance
+from ledger.domain.events import (
     AccountClosed,
     AccountFrozen,
     AccountOpened,
@@ -24,8 +24,8 @@ from ledger.events import (
     PaymentRefunded,
     TextsErased,
 )
-from ledger.holds import Returns, with_fate
-from ledger.lots import Draws, total
+from ledger.domain.holds import Returns, with_fate
+from ledger.domain.lots import Draws, total
 from tests.domain.journal import Journal
 from tests.domain.model import Answer, Given
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from ledger.account import Account
-from ledger.events import Event
-from ledger.past import NO_PAST, Past
-from ledger.story.explaining import explain, subjects_of
-from ledger.story.explanation import Explanation
+from ledger.domain.account import Account
+from ledger.domain.events import Event
+from ledger.domain.related_events import NO_PAST, Past
+from ledger.explain.explaining import explain, subjects_of
+from ledger.explain.explanation import Explanation
 from tests.domain.journal import past_about
 
 

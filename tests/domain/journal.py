@@ -7,13 +7,13 @@ Nothing is cached, so whatever a test finds here is a matter of the rules alone.
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from ledger.account import Account, fold
-from ledger.aggregate import decide
-from ledger.commands import Command
-from ledger.errors import Refusal
-from ledger.events import Event, Events
-from ledger.past import NO_PAST, Past, is_about, subjects
-from ledger.settle import settle
+from ledger.domain.account import Account, fold
+from ledger.domain.commands import Command
+from ledger.domain.decider import decide
+from ledger.domain.errors import Refusal
+from ledger.domain.events import Event, Events
+from ledger.domain.expiry import settle
+from ledger.domain.related_events import NO_PAST, Past, is_about, subjects
 
 ACCOUNT_ID = "ada"
 DAY_ZERO = datetime(2026, 1, 1, tzinfo=UTC)

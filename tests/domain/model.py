@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ledger import commands as c
+from ledger.domain import commands as c
 
 LARGEST = 9_007_199_254_740_991
 MOST_LOTS = 10_000

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ledger.events import (
+from ledger.domain.events import (
     CreditsDeducted,
     CreditsExpired,
     CreditsGranted,
@@ -20,8 +20,8 @@ from ledger.events import (
     HoldExpired,
     HoldReleased,
 )
-from ledger.holds import Returns
-from ledger.lots import Draws
+from ledger.domain.holds import Returns
+from ledger.domain.lots import Draws
 
 
 @dataclass

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ledger import commands as c
+from ledger.domain import commands as c
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO
 
 Make = Callable[[re.Match[str]], c.Command | None]

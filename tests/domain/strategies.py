@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 from hypothesis import strategies as st
 
-from ledger.amounts import MAX_AMOUNT
-from ledger.commands import (
+from ledger.domain.amounts import MAX_AMOUNT
+from ledger.domain.commands import (
     CaptureHold,
     CloseAccount,
     Command,
@@ -31,7 +31,7 @@ from ledger.commands import (
     UnfreezeAccount,
     VoidGrant,
 )
-from ledger.events import (
+from ledger.domain.events import (
     CreditsDeducted,
     CreditsGranted,
     CreditsHeld,
@@ -39,7 +39,7 @@ from ledger.events import (
     PaymentRecorded,
     PaymentStatus,
 )
-from ledger.holds import LONGEST_HOLD, SHORTEST_HOLD
+from ledger.domain.holds import LONGEST_HOLD, SHORTEST_HOLD
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal
 
 Make = Callable[[st.DrawFn, Journal], Command]

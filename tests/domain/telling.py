@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from ledger.amounts import Balance
-from ledger.errors import Refusal
-from ledger.events import (
+from ledger.domain.amounts import Balance
+from ledger.domain.errors import Refusal
+from ledger.domain.events import (
     AccountClosed,
     AccountFrozen,
     AccountOpened,
@@ -25,8 +25,8 @@ from ledger.events import (
     PaymentRefunded,
     TextsErased,
 )
-from ledger.holds import Fate, Returns
-from ledger.lots import Draws
+from ledger.domain.holds import Fate, Returns
+from ledger.domain.lots import Draws
 from tests.domain.journal import DAY_ZERO
 
 FATES: dict[Fate, str] = {"returned": "to", "lapsed": "lapsed", "cancelled": "cancelled"}

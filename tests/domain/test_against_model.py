@@ -9,8 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from ledger.account import fold
-from ledger.commands import (
+from ledger.domain.account import fold
+from ledger.domain.commands import (
     CaptureHold,
     CloseAccount,
     Command,
@@ -29,8 +29,8 @@ from ledger.commands import (
     UnfreezeAccount,
     VoidGrant,
 )
-from ledger.errors import AccountNotFound, Refusal
-from ledger.lots import burn_order
+from ledger.domain.errors import AccountNotFound, Refusal
+from ledger.domain.lots import burn_order
 from tests.domain import strategies
 from tests.domain.answers import answer_of, balance_of
 from tests.domain.journal import ACCOUNT_ID, Journal

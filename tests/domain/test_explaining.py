@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ledger.commands import (
+from ledger.domain.commands import (
     CaptureHold,
     CloseAccount,
     DeductCredits,
@@ -27,16 +27,10 @@ from ledger.commands import (
     UnfreezeAccount,
     VoidGrant,
 )
-from ledger.events import (
-    CreditsDeducted,
-    CreditsGranted,
-    CreditsHeld,
-    Event,
-    HoldCaptured,
-)
-from ledger.lots import Draw
-from ledger.story.explaining import explain
-from ledger.story.explanation import MOST_PASSED_OVER, Explanation
+from ledger.domain.events import CreditsDeducted, CreditsGranted, CreditsHeld, Event, HoldCaptured
+from ledger.domain.lots import Draw
+from ledger.explain.explaining import explain
+from ledger.explain.explanation import MOST_PASSED_OVER, Explanation
 from tests.domain.explained import explained, past_for
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal
 from tests.domain.purse import Purse

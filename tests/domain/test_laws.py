@@ -10,10 +10,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ledger.account import Account, evolve, fold
-from ledger.aggregate import decide
-from ledger.amounts import MAX_AMOUNT, Kind
-from ledger.commands import (
+from ledger.domain.account import Account, evolve, fold
+from ledger.domain.amounts import MAX_AMOUNT, Kind
+from ledger.domain.commands import (
     CaptureHold,
     DeductCredits,
     GrantCredits,
@@ -25,8 +24,9 @@ from ledger.commands import (
     ReverseDeduction,
     VoidGrant,
 )
-from ledger.errors import InsufficientCredits, InvalidField, Refusal
-from ledger.events import (
+from ledger.domain.decider import decide
+from ledger.domain.errors import InsufficientCredits, InvalidField, Refusal
+from ledger.domain.events import (
     CreditsDeducted,
     CreditsExpired,
     CreditsGranted,
@@ -35,9 +35,9 @@ from ledger.events import (
     HoldCaptured,
     HoldExpired,
 )
-from ledger.lots import Draws, Lot, burn_order, put
-from ledger.past import Past
-from ledger.settle import settle
+from ledger.domain.expiry import settle
+from ledger.domain.lots import Draws, Lot, burn_order, put
+from ledger.domain.related_events import Past
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal, past_of
 from tests.domain.purse import Purse, purse_of
 from tests.domain.strategies import DAY, SWEEP, TICK, commands, journals, moments

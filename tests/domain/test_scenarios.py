@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger import errors
-from ledger.commands import Command
-from ledger.errors import Refusal
+from ledger.domain import errors
+from ledger.domain.commands import Command
+from ledger.domain.errors import Refusal
 from tests.domain.journal import Journal
 from tests.domain.model import Model
 from tests.domain.script import Line, Scenario, ScriptError, read

@@ -9,10 +9,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from ledger.account import Account, fold
-from ledger.aggregate import decide
-from ledger.amounts import MAX_AMOUNT, Balance, Kind
-from ledger.commands import (
+from ledger.domain.account import Account, fold
+from ledger.domain.amounts import MAX_AMOUNT, Balance, Kind
+from ledger.domain.commands import (
     CaptureHold,
     Command,
     DeductCredits,
@@ -27,7 +26,8 @@ from ledger.commands import (
     ReverseDeduction,
     VoidGrant,
 )
-from ledger.errors import (
+from ledger.domain.decider import decide
+from ledger.domain.errors import (
     BalanceLimitExceeded,
     DrawsLimitExceeded,
     HoldHasExpired,
@@ -35,7 +35,7 @@ from ledger.errors import (
     OpenHoldsLimitExceeded,
     OpenLotsLimitExceeded,
 )
-from ledger.events import (
+from ledger.domain.events import (
     CreditsDeducted,
     CreditsExpired,
     DeductionReversed,
@@ -44,9 +44,9 @@ from ledger.events import (
     HoldExpired,
     HoldReleased,
 )
-from ledger.holds import LONGEST_HOLD, Hold, Returns, with_fate
-from ledger.lots import MAX_DRAWS, MAX_OPEN_LOTS, Draw, Draws, Lot, draw, put_all, take
-from ledger.settle import settle
+from ledger.domain.expiry import settle
+from ledger.domain.holds import LONGEST_HOLD, Hold, Returns, with_fate
+from ledger.domain.lots import MAX_DRAWS, MAX_OPEN_LOTS, Draw, Draws, Lot, draw, put_all, take
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal
 from tests.domain.strategies import DAY, MINUTE, SECOND, TICK
 

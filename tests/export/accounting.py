@@ -16,7 +16,7 @@ from api.export.beancount import Beancount
 from api.export.hledger import Hledger
 from api.export.journals import Journals
 from api.export.notation import Notation
-from ledger.feed import Logged
+from ledger.store.feed import Logged
 from tests.projections.folding import Told
 
 Balances = dict[tuple[str, str], int]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ledger.commands import EraseTexts, OpenAccount
+from ledger.domain.commands import EraseTexts, OpenAccount
 from ledger.service import Ledger
 from tests.conftest import Clock
 from tests.postgres import TestServer, TestServers

@@ -12,7 +12,7 @@ from api.export.log_export import Exported, export_log
 from api.export.sources import Source
 from api.log_import import Imported, import_log
 from api.progress import Lines
-from ledger.feed import Feed
+from ledger.store.feed import Feed
 from ledger.store.log import EventLog
 
 

@@ -12,10 +12,10 @@ from api.progress import Lines
 from api.verify.offline import verify_path
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.checkpointer import Checkpointer
-from ledger.proof.custody import Custody
+from ledger.proof.signing_key import Custody
 from ledger.service import Ledger
+from ledger.store.identity import ledger_id
 from ledger.store.log import EventLog
-from ledger.store.tree import ledger_id
 from tests.conftest import Clock
 from tests.projections.busy import Busy
 

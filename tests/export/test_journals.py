@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from api.export.beancount import Beancount
 from api.export.hledger import Hledger
 from api.export.notation import Notation
-from ledger.amounts import MAX_AMOUNT
-from ledger.commands import DeductCredits, GrantCredits, OpenAccount, PlaceHold
-from ledger.events import AccountOpened, CreditsDeducted, Event
+from ledger.domain.amounts import MAX_AMOUNT
+from ledger.domain.commands import DeductCredits, GrantCredits, OpenAccount, PlaceHold
+from ledger.domain.events import AccountOpened, CreditsDeducted, Event
 from projections.postings import commodity_of, written
 from tests.domain.journal import ACCOUNT_ID, Journal
 from tests.export.accounting import READERS, Balances, journal, problems, read_by_tool, said

@@ -11,10 +11,10 @@ import pytest
 
 from api.export.json_lines import BadLine, ending_of, lines_of
 from api.export.log_export import CannotGoOn
-from ledger.feed import Feed
 from ledger.proof.lines import to_line
 from ledger.service import Ledger
 from ledger.store.chain import GENESIS, Record
+from ledger.store.feed import Feed
 from ledger.store.log import EventLog
 from tests.conftest import Clock
 from tests.export.moving import command, export_to, import_from

@@ -8,8 +8,8 @@ from beancount.core import account
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ledger.events import CreditsDeducted, DeductionReversed
-from ledger.feed import Logged
+from ledger.domain.events import CreditsDeducted, DeductionReversed
+from ledger.store.feed import Logged
 from projections import journal as books
 from projections.postings import Accounts, commodity_of, postings_of, read_back, written
 from tests.domain.journal import Journal

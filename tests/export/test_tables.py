@@ -20,7 +20,7 @@ from api.export.sources import NoSuchAccount, Source
 from api.export.tables import NAMED, Period
 from api.progress import Lines
 from api.texts import readable_events
-from ledger.feed import Feed, read
+from ledger.store.feed import Feed, read
 from ledger.store.log import EventLog
 from tests.export.moving import command
 from tests.projections.folding import Told, folded

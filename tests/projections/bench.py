@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import sql
 
-from ledger.feed import Feed
-from ledger.news import News
+from ledger.commit.notifications import News
+from ledger.store.feed import Feed
 from ledger.store.log import EventLog, Writer
 from projections.catalog import PROJECTIONS
 from projections.projection import Projection

@@ -3,7 +3,8 @@
 import itertools
 from datetime import timedelta
 
-from ledger.commands import (
+from ledger.commit.submission import Recorded
+from ledger.domain.commands import (
     CaptureHold,
     CloseAccount,
     Command,
@@ -21,10 +22,9 @@ from ledger.commands import (
     UnfreezeAccount,
     VoidGrant,
 )
-from ledger.events import Events, Usage
-from ledger.past import made_by
+from ledger.domain.events import Events, Usage
+from ledger.domain.related_events import made_by
 from ledger.service import Ledger
-from ledger.submissions import Recorded
 from tests.conftest import Clock
 from tests.store.asking import submission
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from ledger import events as e
-from ledger.events import Event
+from ledger.domain import events as e
+from ledger.domain.events import Event
 
 Row = dict[str, Any]
 Key = tuple[Any, ...]

@@ -9,8 +9,8 @@ import psycopg
 from psycopg import AsyncConnection, sql
 from psycopg.conninfo import make_conninfo
 
-from ledger.feed import Feed
-from ledger.news import News
+from ledger.commit.notifications import News
+from ledger.store.feed import Feed
 from ledger.store.log import EventLog
 from projections.catalog import PROJECTIONS
 from projections.runner import Runner

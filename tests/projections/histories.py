@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ledger.events import (
+from ledger.domain.events import (
     AccountOpened,
     CreditsDeducted,
     CreditsGranted,

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from ledger.feed import Feed
-from ledger.news import News
+from ledger.commit.notifications import News
 from ledger.service import Ledger
+from ledger.store.feed import Feed
 from projections.catalog import PROJECTIONS
 from projections.projection import Projection
 from projections.runner import PAGE, Runner, connect

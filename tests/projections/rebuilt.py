@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import psycopg
 
-from ledger.commands import (
+from ledger.commit.submission import Recorded
+from ledger.domain.commands import (
     CaptureHold,
     Command,
     DeductCredits,
@@ -17,9 +18,8 @@ from ledger.commands import (
     ReverseDeduction,
     VoidGrant,
 )
-from ledger.feed import Feed
 from ledger.service import Ledger
-from ledger.submissions import Recorded
+from ledger.store.feed import Feed
 from projections.catalog import PROJECTIONS
 from projections.projection import Projection
 from projections.rebuild import Rebuilt, rebuild, rebuilding

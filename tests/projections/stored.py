@@ -7,10 +7,10 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from ledger.feed import Feed, read
 from ledger.service import Ledger
 from ledger.store.batch import Row as LogRow
 from ledger.store.codec import encode
+from ledger.store.feed import Feed, read
 from projections.catalog import PROJECTIONS
 from projections.projection import Projection
 from tests.projections.folding import DIMENSIONS, Row, Tables, Told, folded

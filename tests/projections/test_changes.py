@@ -5,10 +5,10 @@ from typing import get_args
 
 import pytest
 
-from ledger.events import DeductionReversed, Event, GrantVoided, HoldCaptured, HoldReleased
-from ledger.holds import Return
-from ledger.lots import Draw
-from projections.changes import Change, bucket_of, changes_of
+from ledger.domain.changes import Change, bucket_of, changes_of
+from ledger.domain.events import DeductionReversed, Event, GrantVoided, HoldCaptured, HoldReleased
+from ledger.domain.holds import Return
+from ledger.domain.lots import Draw
 from tests.store.samples import AT, LATER, SAMPLES, SOME
 
 SUB = Draw("grt_2", "subscription", 30, LATER)

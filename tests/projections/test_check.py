@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.progress import Lines
-from ledger.commands import CaptureHold, DeductCredits, GrantCredits, PlaceHold, ReverseDeduction
-from ledger.feed import Feed
-from ledger.news import News
+from ledger.commit.notifications import News
+from ledger.commit.submission import Recorded
+from ledger.domain.commands import CaptureHold, DeductCredits, GrantCredits, PlaceHold, ReverseDeduction
 from ledger.service import Ledger
-from ledger.submissions import Recorded
+from ledger.store.feed import Feed
 from projections.balances import BALANCES
 from projections.builds import create, live, next_of
 from projections.catalog import PROJECTIONS

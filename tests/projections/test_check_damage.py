@@ -7,9 +7,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from ledger.events import CreditsDeducted
-from ledger.feed import Feed
+from ledger.domain.events import CreditsDeducted
 from ledger.service import Ledger
+from ledger.store.feed import Feed
 from projections.builds import Batch, apply, live
 from projections.catalog import BY_NAME, PROJECTIONS
 from projections.check import Difference, check_accounts, check_totals

@@ -9,11 +9,11 @@ import pytest
 import pytest_asyncio
 from psycopg import AsyncConnection
 
-from ledger.commands import DeductCredits, OpenAccount
-from ledger.events import Event
+from ledger.commit.submission import Recorded
+from ledger.domain.commands import DeductCredits, OpenAccount
+from ledger.domain.events import Event
 from ledger.service import Ledger
 from ledger.store.log import Writer
-from ledger.submissions import Recorded
 from projections.runner import LONGEST_SLEEP
 from tests.domain.journal import ACCOUNT_ID, Journal
 from tests.projections.folding import Told

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from ledger.commands import DeductCredits, OpenAccount
-from ledger.lifeline import LOST
+from ledger.domain.commands import DeductCredits, OpenAccount
+from ledger.postgres.errors import LOST
 from projections.builds import Batch, Moved, apply, live
 from projections.catalog import PROJECTIONS
 from projections.runner import prepare

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from ledger.amounts import MAX_AMOUNT
-from ledger.commands import DeductCredits, OpenAccount, ReverseDeduction
-from ledger.events import CreditsDeducted
+from ledger.domain.amounts import MAX_AMOUNT
+from ledger.domain.commands import DeductCredits, OpenAccount, ReverseDeduction
+from ledger.domain.events import CreditsDeducted
 from tests.domain.journal import ACCOUNT_ID, Journal
 from tests.projections.bench import Bench
 from tests.projections.folding import PLACES, Row, Tables, Told, folded

@@ -16,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 
 from api.database import as_url
 from api.embedded import embedded_postgres
-from ledger.migrations import migrate
+from ledger.postgres.migrations import migrate
 from ledger.service import Ledger
 from projections.builds import prepare
 from tests.projections.following import Watch, until, watching

@@ -7,13 +7,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from ledger.commands import CaptureHold
-from ledger.feed import Feed
+from ledger.commit.submission import Recorded
+from ledger.domain.changes import Fact
+from ledger.domain.commands import CaptureHold
 from ledger.service import Ledger
-from ledger.submissions import Recorded
+from ledger.store.feed import Feed
 from projections.builds import next_of, old_of
 from projections.catalog import BY_NAME, PROJECTIONS
-from projections.changes import Fact
 from projections.compare import LISTED, Difference
 from projections.projection import Projection, Write
 from projections.rebuild import Busy, CannotBuild, Rebuilt, StillRead, rebuild, rebuilding

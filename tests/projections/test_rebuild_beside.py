@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection, IsolationLevel
 
-from ledger.feed import Feed
-from ledger.news import News
+from ledger.commit.notifications import News
 from ledger.service import Ledger
+from ledger.store.feed import Feed
 from projections.catalog import BY_NAME, PROJECTIONS
 from projections.rebuild import StillRead, rebuild, rebuilding
 from projections.runner import Runner

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 
-from ledger.feed import Feed
 from ledger.service import Ledger
+from ledger.store.feed import Feed
 from projections.builds import SQL
 from projections.catalog import BY_NAME
 from projections.rebuild import rebuild

@@ -11,9 +11,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from ledger.feed import Feed
-from ledger.news import News
+from ledger.commit.notifications import News
 from ledger.service import Ledger
+from ledger.store.feed import Feed
 from projections.catalog import BY_NAME
 from projections.projection import Projection
 from projections.rebuild import rebuilding

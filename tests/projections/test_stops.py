@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from ledger.commands import Command, DeductCredits, GrantCredits, OpenAccount, RecordPayment
-from ledger.events import CreditsDeducted, CreditsGranted
+from ledger.domain.commands import Command, DeductCredits, GrantCredits, OpenAccount, RecordPayment
+from ledger.domain.events import CreditsDeducted, CreditsGranted
 from projections.balances import BALANCES
 from projections.catalog import PROJECTIONS
 from projections.runner import Runner

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from ledger.commands import (
+from ledger.commit.submission import Recorded
+from ledger.domain.commands import (
     CaptureHold,
     Command,
     DeductCredits,
@@ -21,10 +22,9 @@ from ledger.commands import (
     ReverseDeduction,
     VoidGrant,
 )
-from ledger.errors import Refusal
-from ledger.events import CreditsDeducted, CreditsGranted, CreditsHeld, Event, HoldCaptured, PaymentRecorded
+from ledger.domain.errors import Refusal
+from ledger.domain.events import CreditsDeducted, CreditsGranted, CreditsHeld, Event, HoldCaptured, PaymentRecorded
 from ledger.service import Ledger
-from ledger.submissions import Recorded
 from tests.projections.histories import usage
 from tests.store.asking import submission
 

@@ -9,14 +9,14 @@ from api.export.bundle import CHECKPOINTS, export_bundle
 from api.export.sources import Source
 from api.statements.form import Period
 from api.statements.making import Made, Wanted, make
-from ledger.feed import Feed
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.checkpointer import Checkpointer
-from ledger.proof.custody import Custody
 from ledger.proof.notes import VerifyingKey
+from ledger.proof.signing_key import Custody
 from ledger.service import Ledger
 from ledger.store.chain import Record
-from ledger.store.tree import ledger_id
+from ledger.store.feed import Feed
+from ledger.store.identity import ledger_id
 from tests.conftest import Clock
 from tests.projections.busy import Busy
 from tests.store.asking import open_account

@@ -7,7 +7,7 @@ import psycopg
 
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.checkpointer import Checkpointer
-from ledger.proof.custody import Custody
+from ledger.proof.signing_key import Custody
 from ledger.store.log import EventLog
 from tests.postgres import owner, tampering
 from tests.proof import naive

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from ledger.files import FolderBusy, write_file
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.checkpoint_folder import CheckpointFolder, Filed, spare
-from ledger.proof.custody import Custody, KeyMissing
+from ledger.proof.files import FolderBusy, write_file
 from ledger.proof.notes import BadNote, SigningKey, cosign, open_note, sign, text_of
 from ledger.proof.notices import Rotation, open_checkpoint, read_notice, trusted_keys
+from ledger.proof.signing_key import Custody, KeyMissing
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ID = "0b0e3c5c-7a3c-4b42-8d0c-0d6b2f4a7a11"

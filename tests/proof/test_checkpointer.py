@@ -16,12 +16,12 @@ from api.checkpoints import CannotServe, hold_against_checkpoints
 from api.settings import load_settings
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.checkpointer import Checkpointer
-from ledger.proof.custody import Custody
 from ledger.proof.evidence import LogBehind, LogChanged, compare, holding, open_filed
 from ledger.proof.merkle import consistency_proof, leaves, verify_consistency
 from ledger.proof.notes import BadNote
+from ledger.proof.signing_key import Custody
+from ledger.proof.tree import Tree
 from ledger.store.log import EventLog
-from ledger.store.tree import Tree
 from tests.proof.logs import add_events, behind_its_back, checkpointer, custody_of, cut_off, hashes, root_of
 
 

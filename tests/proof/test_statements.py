@@ -21,13 +21,13 @@ from api.statements.judging import check_statement
 from api.statements.making import CannotMake, Made
 from api.statements.page import page, period_in_words
 from api.statements.telling import rows_of
-from ledger.amounts import NO_CREDITS
-from ledger.commands import DeductCredits, EraseTexts, GrantCredits
-from ledger.events import PaymentRefunded
+from ledger.domain.amounts import NO_CREDITS
+from ledger.domain.commands import DeductCredits, EraseTexts, GrantCredits
+from ledger.domain.events import PaymentRefunded
 from ledger.proof.checkpoint import Checkpoint
-from ledger.proof.custody import Custody
 from ledger.proof.merkle import EMPTY_ROOT, inclusion_proof, leaf, root
 from ledger.proof.notes import SigningKey, sign
+from ledger.proof.signing_key import Custody
 from ledger.proof.walk import Breach
 from ledger.service import Ledger
 from ledger.store.chain import Record

@@ -10,8 +10,8 @@ from psycopg import AsyncConnection
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.checkpointer import Growth
 from ledger.proof.merkle import EMPTY_ROOT, Frontier, Node, leaf, leaves, verify_consistency, verify_inclusion
+from ledger.proof.tree import PAGE, HoleInLog, Tree
 from ledger.store.log import Connection
-from ledger.store.tree import PAGE, HoleInLog, Tree
 from tests.postgres import tampering
 from tests.proof.logs import add_events, behind_its_back, cut_off, hashes, root_of
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from ledger import commands as c
-from ledger.events import CreditsDeducted, CreditsGranted, CreditsHeld, Events, HoldCaptured, PaymentRecorded
-from ledger.receipts import fingerprint
+from ledger.commit.submission import Submission
+from ledger.domain import commands as c
+from ledger.domain.events import CreditsDeducted, CreditsGranted, CreditsHeld, Events, HoldCaptured, PaymentRecorded
 from ledger.store.codec import Metadata
-from ledger.submissions import Submission
+from ledger.store.receipts import fingerprint
 
 Body = tuple[object, ...]
 

@@ -11,16 +11,16 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from ledger.account import Account, evolve
-from ledger.errors import AccountExists, BatchRefused, KeyReused, Refusal, VersionMismatch
-from ledger.events import CreditsExpired, Event, HoldExpired, TextsErased
-from ledger.receipts import BODY_FIELDS, fingerprint
+from ledger.commit.submission import Outcome, Recorded
+from ledger.domain.account import Account, evolve
+from ledger.domain.errors import AccountExists, BatchRefused, KeyReused, Refusal, VersionMismatch
+from ledger.domain.events import CreditsExpired, Event, HoldExpired, TextsErased
+from ledger.domain.texts import SEALED
 from ledger.store.chain import GENESIS, link
 from ledger.store.codec import decode, encode_snapshot
+from ledger.store.receipts import BODY_FIELDS, fingerprint
 from ledger.store.sealing import unmasked, unseal
-from ledger.store.tips import Tip
-from ledger.submissions import Outcome, Recorded
-from ledger.texts import SEALED
+from ledger.store.stream_heads import Tip
 from tests.domain.answers import balance_of, what_time_did, what_was_done
 from tests.domain.model import Answer, Model, Refused
 from tests.simulation.asking import KEYLESS, Ask

@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 from psycopg_pool import PoolTimeout
 
-from ledger.pool import PATIENCE
+from ledger.postgres.pool import PATIENCE
 from ledger.store import log
 from tests.simulation.server import Backend, Server
 from tests.simulation.tables import Rows

@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from ledger import committer, intake, lifeline, news, open_batch, slow_lane, snapshots
+from ledger.commit import admission, batch, committer, locked_lane, notifications, snapshot_writer, writer_connection
 from ledger.store import log
 
 
@@ -32,14 +32,14 @@ class Plan:
         self.impatience = rng.choice([0.0, 0.1])
         self.constants: list[tuple[Any, str, float]] = [
             (committer, "EVERY", every := rng.choice([2, 5, 100])),
-            (slow_lane, "EVERY", every),
-            (news, "PAUSE", rng.choice([0.02, 0.5])),
-            (snapshots, "_PAUSE", rng.choice([0.1, 1.0])),
-            (open_batch, "MAX_ROWS", rng.choice([1, 3, 2_000])),
-            (slow_lane, "MAX_UNITS", rng.choice([1, 3, 500])),
+            (locked_lane, "EVERY", every),
+            (notifications, "PAUSE", rng.choice([0.02, 0.5])),
+            (snapshot_writer, "_PAUSE", rng.choice([0.1, 1.0])),
+            (batch, "MAX_ROWS", rng.choice([1, 3, 2_000])),
+            (locked_lane, "MAX_UNITS", rng.choice([1, 3, 500])),
             (log, "PAGE", rng.choice([1, 3, 1_000])),
-            (lifeline, "GRACE", rng.choice([0.1, 1.0, 5.0])),
-            (intake, "PATIENCE", rng.choice([0.5, 10.0])),
+            (writer_connection, "GRACE", rng.choice([0.1, 1.0, 5.0])),
+            (admission, "PATIENCE", rng.choice([0.5, 10.0])),
         ]
 
     def drift(self) -> float:

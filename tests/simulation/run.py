@@ -16,9 +16,9 @@ from unittest.mock import patch
 
 import psycopg
 
+from ledger.commit.submission import Outcome, Overloaded, Recorded, Unavailable
 from ledger.service import Ledger
 from ledger.store import sealing
-from ledger.submissions import Outcome, Overloaded, Recorded, Unavailable
 from tests.simulation.asking import Ask, Askers
 from tests.simulation.driver import driving
 from tests.simulation.loop import Deadlock, Endless, VirtualLoop

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from ledger import committer
-from ledger.committer import Committer
-from ledger.desks import Desk
-from ledger.intake import Intake
-from ledger.lifeline import Lifeline
-from ledger.submissions import Submission
+from ledger.commit import committer
+from ledger.commit.account_queues import Desk
+from ledger.commit.admission import Intake
+from ledger.commit.committer import Committer
+from ledger.commit.submission import Submission
+from ledger.commit.writer_connection import Lifeline
 from tests.simulation.run import Run
 from tests.simulation.seeds import first_wrong, live_through
 from tests.survival.plan import fresh_seed

@@ -4,11 +4,11 @@ import asyncio
 import itertools
 from collections.abc import Sequence
 
-from ledger.commands import Command, DeductCredits, GrantCredits, OpenAccount
-from ledger.receipts import fingerprint
+from ledger.commit.submission import Outcome, Recorded, Submission
+from ledger.domain.commands import Command, DeductCredits, GrantCredits, OpenAccount
 from ledger.service import Ledger
 from ledger.store.codec import Metadata
-from ledger.submissions import Outcome, Recorded, Submission
+from ledger.store.receipts import fingerprint
 
 _numbers = itertools.count(1)
 

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from ledger.amounts import Balance
-from ledger.events import (
+from ledger.domain.amounts import Balance
+from ledger.domain.events import (
     AccountClosed,
     AccountFrozen,
     AccountOpened,
@@ -23,8 +23,8 @@ from ledger.events import (
     PaymentRefunded,
     TextsErased,
 )
-from ledger.holds import Return
-from ledger.lots import Draw
+from ledger.domain.holds import Return
+from ledger.domain.lots import Draw
 from ledger.store.codec import Metadata
 
 AT = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)

@@ -9,9 +9,18 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from api.database import EMBEDDED_LOGIN
-from ledger import privileges as asked
-from ledger.privileges import PrivilegeWatch, privileges
-from ledger.roles import SERVICE, Right, as_service, make_login, set_up, taking_the_role, wake_triggers, wanted_rights
+from ledger.postgres import privileges as asked
+from ledger.postgres.privileges import PrivilegeWatch, privileges
+from ledger.postgres.roles import (
+    SERVICE,
+    Right,
+    as_service,
+    make_login,
+    set_up,
+    taking_the_role,
+    wake_triggers,
+    wanted_rights,
+)
 from ledger.service import Ledger
 from tests.postgres import owner, tampering
 from tests.store.asking import deduct, open_account
@@ -220,7 +229,9 @@ def test_the_grants_are_read_whole() -> None:
     rights = wanted_rights()
     assert Right("TABLE", "ledger.events", "SELECT") in rights
     assert Right("DATABASE", "{database}", "TEMPORARY") in rights
-    assert {right.privilege for right in rights if right.name in {"ledger.events", "ledger.text_keys"}} == {"SELECT"}
+    assert {right.privilege for right in rights if right.name in {"ledger.events", "ledger.text_keys"}} == {
+        "SELECT"
+    }
 
 
 def test_a_conninfo_keeps_its_options(database: str) -> None:

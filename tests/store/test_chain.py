@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledger.commands import DeductCredits, GrantCredits
-from ledger.migrations import migrate
+from ledger.commit.submission import Recorded
+from ledger.domain.commands import DeductCredits, GrantCredits
+from ledger.postgres.migrations import migrate
 from ledger.service import Ledger
 from ledger.store.batch import Row, chained
 from ledger.store.chain import GENESIS, Record, link
-from ledger.submissions import Recorded
 from tests.conftest import Clock
 from tests.postgres import TestServer, tampering
 from tests.store.asking import balance, deduct, deduction, open_account, submission

@@ -9,8 +9,8 @@ from typing import Any, get_args
 import orjson
 import pytest
 
-from ledger.account import fold
-from ledger.events import CreditsDeducted, Event
+from ledger.domain.account import fold
+from ledger.domain.events import CreditsDeducted, Event
 from ledger.store import upcasts
 from ledger.store.codec import (
     TOPICS,

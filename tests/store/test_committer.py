@@ -6,19 +6,13 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
-from ledger import intake
-from ledger.commands import OpenAccount, ReverseDeduction, VoidGrant
-from ledger.errors import (
-    AccountNotFound,
-    BatchRefused,
-    InsufficientCredits,
-    KeyReused,
-    VersionMismatch,
-)
-from ledger.events import CreditsDeducted, CreditsExpired
+from ledger.commit import admission
+from ledger.commit.snapshot_writer import EVERY
+from ledger.commit.submission import Overloaded, Recorded, Submission, Unavailable
+from ledger.domain.commands import OpenAccount, ReverseDeduction, VoidGrant
+from ledger.domain.errors import AccountNotFound, BatchRefused, InsufficientCredits, KeyReused, VersionMismatch
+from ledger.domain.events import CreditsDeducted, CreditsExpired
 from ledger.service import Ledger
-from ledger.snapshots import EVERY
-from ledger.submissions import Overloaded, Recorded, Submission, Unavailable
 from tests.conftest import Clock
 from tests.store.asking import all_events, balance, deduct, deduction, open_account, sound, submission
 
@@ -201,7 +195,7 @@ async def test_time_takes_its_part_first(ledger: Ledger, clock: Clock) -> None:
     await open_account(ledger, "a", permanent=10)
     from datetime import timedelta
 
-    from ledger.commands import GrantCredits
+    from ledger.domain.commands import GrantCredits
 
     grant = GrantCredits("a", "subscription", 100, lifetime=timedelta(days=30))
     assert isinstance(await ledger.execute(submission(grant, "grant", "g")), Recorded)
@@ -247,7 +241,7 @@ async def test_stopping_finishes_what_is_in_flight_and_takes_no_more(database: s
 async def test_stopping_tells_those_whose_commit_is_stuck(
     database: str, monkeypatch: pytest.MonkeyPatch, *, together: bool
 ) -> None:
-    monkeypatch.setattr(intake, "PATIENCE", 0.2)
+    monkeypatch.setattr(admission, "PATIENCE", 0.2)
     ledger = Ledger(database)
     async with await psycopg.AsyncConnection.connect(database) as other:
         async with ledger.running():

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from ledger.commands import Command, DeductCredits, GrantCredits, OpenAccount, RecordPayment
-from ledger.events import CreditsGranted, CreditsHeld
+from ledger.commit.submission import Recorded
+from ledger.domain.commands import Command, DeductCredits, GrantCredits, OpenAccount, RecordPayment
+from ledger.domain.events import CreditsGranted, CreditsHeld
 from ledger.service import Ledger
-from ledger.submissions import Recorded
 from tests.conftest import Clock
 from tests.domain.answers import balance_of
 from tests.domain.journal import DAY_ZERO, Journal

@@ -6,11 +6,11 @@ import asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledger.account import evolve, fold
-from ledger.errors import Refusal
+from ledger.commit.submission import Recorded
+from ledger.domain.account import evolve, fold
+from ledger.domain.errors import Refusal
 from ledger.service import Ledger
 from ledger.store.codec import decode, decode_snapshot, encode, encode_snapshot
-from ledger.submissions import Recorded
 from tests.conftest import Clock
 from tests.domain.journal import Journal
 from tests.domain.strategies import journals

@@ -9,12 +9,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ledger.commands import ReverseDeduction
-from ledger.errors import InsufficientCredits
-from ledger.roles import SERVICE
+from ledger.commit.submission import Recorded, Submission
+from ledger.domain.commands import ReverseDeduction
+from ledger.domain.errors import InsufficientCredits
+from ledger.postgres.roles import SERVICE
 from ledger.service import Ledger
 from ledger.store.log import EventLog
-from ledger.submissions import Recorded, Submission
 from tests.store.asking import balance, deduct, deduction, open_account, sound, submission
 from tests.store.proxy import CuttingProxy, cutting_proxy
 

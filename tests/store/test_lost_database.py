@@ -12,10 +12,11 @@ from psycopg_pool import AsyncConnectionPool
 from api import embedded
 from api.embedded import embedded_postgres
 from api.embedded_server import packaged_programs, run, server_in
-from ledger import lifeline, pool
-from ledger.migrations import migrate
+from ledger.commit import writer_connection
+from ledger.commit.submission import NoRoom, Recorded, Unavailable
+from ledger.postgres import pool
+from ledger.postgres.migrations import migrate
 from ledger.service import Ledger
-from ledger.submissions import NoRoom, Recorded, Unavailable
 from tests.postgres import owner
 from tests.store.asking import balance, deduct, open_account, sound
 from tests.store.proxy import cutting_proxy
@@ -46,7 +47,7 @@ def own_server(server_folder: Path) -> Iterator[tuple[str, Control]]:
 
 async def test_a_short_loss_is_waited_for(own_server: tuple[str, Control], monkeypatch: pytest.MonkeyPatch) -> None:
     """Short is what is over within the grace; how long a recovery takes is the machine's affair."""
-    monkeypatch.setattr(lifeline, "GRACE", 60.0)
+    monkeypatch.setattr(writer_connection, "GRACE", 60.0)
     conninfo, control = own_server
     async with Ledger(conninfo).running() as ledger:
         await open_account(ledger, "a", permanent=1_000)
@@ -63,7 +64,7 @@ async def test_a_short_loss_is_waited_for(own_server: tuple[str, Control], monke
 async def test_a_long_loss_is_told_and_mended_without_help(
     own_server: tuple[str, Control], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lifeline, "GRACE", 0.3)
+    monkeypatch.setattr(writer_connection, "GRACE", 0.3)
     conninfo, control = own_server
     async with Ledger(conninfo).running() as ledger:
         await open_account(ledger, "a", permanent=1_000)
@@ -113,7 +114,7 @@ async def test_a_database_that_answers_and_commits_nothing_is_left_in_peace(
     database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A full disk: each attempt fails at once, on a connection that is well. It is tried again, with longer rests."""
-    monkeypatch.setattr(lifeline, "GRACE", 0.5)
+    monkeypatch.setattr(writer_connection, "GRACE", 0.5)
     async with (
         Ledger(database).running() as ledger,
         await psycopg.AsyncConnection.connect(owner(database), autocommit=True) as other,

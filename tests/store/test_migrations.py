@@ -6,8 +6,8 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from ledger import migrations
-from ledger.migrations import MigrationError, known_migrations, migrate
+from ledger.postgres import migrations
+from ledger.postgres.migrations import MigrationError, known_migrations, migrate
 from tests.postgres import TestServer, owner
 
 SHAPE = """

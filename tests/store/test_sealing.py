@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger import commands as c
-from ledger.commands import Command, DeductCredits, EraseTexts, GrantCredits, OpenAccount, PlaceHold
-from ledger.errors import AccountNotFound, KeyReused
-from ledger.receipts import fingerprint
+from ledger.commit.submission import Outcome, Recorded, Submission
+from ledger.domain import commands as c
+from ledger.domain.commands import Command, DeductCredits, EraseTexts, GrantCredits, OpenAccount, PlaceHold
+from ledger.domain.errors import AccountNotFound, KeyReused
+from ledger.domain.texts import Sealed
 from ledger.service import Ledger
 from ledger.store.codec import Metadata
+from ledger.store.receipts import fingerprint
 from ledger.store.sealing import masked, new_key, seal, sealed_command, unmasked, unseal
-from ledger.submissions import Outcome, Recorded, Submission
-from ledger.texts import Sealed
 from projections.catalog import PROJECTIONS
 from tests.projections.moving import projected
 from tests.store.asking import balance, open_account, submission

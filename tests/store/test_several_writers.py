@@ -6,9 +6,9 @@ from pathlib import Path
 
 import psycopg
 
-from ledger.errors import InsufficientCredits
+from ledger.commit.submission import Recorded
+from ledger.domain.errors import InsufficientCredits
 from ledger.service import Ledger
-from ledger.submissions import Recorded
 from tests.postgres import TestServer
 from tests.service import running_service
 from tests.store.asking import balance, deduct, open_account, sound

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from api.embedded_server import packaged_programs
-from ledger import lifeline
-from ledger.feed import Feed
+from ledger.commit import writer_connection
+from ledger.commit.submission import Recorded
 from ledger.service import Ledger
-from ledger.submissions import Recorded
+from ledger.store.feed import Feed
 from tests.postgres import machine_programs
 from tests.proof.logs import checkpointer, custody_of
 from tests.store.asking import balance, deduct, open_account, sound
@@ -38,7 +38,7 @@ def each_pair(request: pytest.FixtureRequest, server_folder: Path) -> Iterator[P
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine may take longer than callers are kept."""
-    monkeypatch.setattr(lifeline, "GRACE", 60.0)
+    monkeypatch.setattr(writer_connection, "GRACE", 60.0)
 
 
 async def waiting(pair: Pair, word: str) -> int:

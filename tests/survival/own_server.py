@@ -11,7 +11,7 @@ import psycopg
 from api import embedded
 from api.embedded import embedded_postgres
 from api.embedded_server import Server, packaged_programs, postmaster, run, server_in
-from ledger.migrations import migrate
+from ledger.postgres.migrations import migrate
 from projections.builds import prepare
 from tests.survival.serving import kill
 

@@ -10,7 +10,7 @@ import psycopg
 
 from api import embedded
 from api.embedded_server import packaged_programs, postmaster, run, server_in
-from ledger.migrations import migrate
+from ledger.postgres.migrations import migrate
 from projections.builds import prepare
 from tests.survival.faults.fault import Missing
 

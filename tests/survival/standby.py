@@ -18,7 +18,7 @@ from psycopg.conninfo import make_conninfo
 
 from api import embedded
 from api.embedded_server import PORT, Server, packaged_programs, postmaster, run, server_in, socket_folder
-from ledger.migrations import migrate
+from ledger.postgres.migrations import migrate
 from projections.builds import prepare
 
 PATIENCE = 60.0

@@ -12,7 +12,7 @@ from api.dashboard.visitors import operator_of
 from api.lists import accounts_of
 from api.problems import invalid
 from api.questions import Page, wiring_of
-from ledger.commands import MAX_ID
+from ledger.domain.commands import MAX_ID
 from projections.balances import Sort
 
 LIMIT = 50

@@ -8,9 +8,9 @@ from typing import Any, Literal, NamedTuple
 
 from api.dashboard.visitors import account_path
 from api.operations import OPERATIONS, Operation
-from ledger.account import Standing
-from ledger.amounts import MAX_AMOUNT
-from ledger.texts import MAX_TEXT
+from ledger.domain.account import Standing
+from ledger.domain.amounts import MAX_AMOUNT
+from ledger.domain.texts import MAX_TEXT
 from projections.days import UnknownZone, zone
 
 _WHOLE = re.compile(r"[0-9]{1,17}", re.ASCII)

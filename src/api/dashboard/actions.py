@@ -24,10 +24,10 @@ from api.questions import wiring_of
 from api.refusals import count_refusal
 from api.requests import check_key
 from api.wiring import Wiring
-from ledger.account import Account
-from ledger.errors import AccountNotFound, Refusal
-from ledger.lifeline import LOST
-from ledger.submissions import Overloaded, Recorded, Submission, Unavailable
+from ledger.commit.submission import Overloaded, Recorded, Submission, Unavailable
+from ledger.domain.account import Account
+from ledger.domain.errors import AccountNotFound, Refusal
+from ledger.postgres.errors import LOST
 from projections.history import HISTORY
 from projections.rollups import ROLLUPS
 from projections.views import NotBuilt, NotYetVisible

@@ -19,8 +19,8 @@ from api.dashboard.visitors import ROOT, NotSignedIn, visitor_of
 from api.door import as_problem
 from api.problems import Problem
 from api.wiring import Wiring
-from ledger.errors import Refusal
-from ledger.lifeline import LOST
+from ledger.domain.errors import Refusal
+from ledger.postgres.errors import LOST
 from projections.views import NotBuilt, NotYetVisible
 
 _ACCOUNT = "/accounts/{account_id}"

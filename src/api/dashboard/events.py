@@ -11,7 +11,7 @@ from api.dashboard.telling import Told, told_of
 from api.dashboard.visitors import operator_of
 from api.questions import wiring_of
 from api.texts import readable_data
-from ledger.errors import AccountNotFound
+from ledger.domain.errors import AccountNotFound
 from ledger.service import Ledger
 from ledger.store.log import StoredRow
 

@@ -17,8 +17,8 @@ from api.dashboard.visitors import ROOT, Visitor, account_path, keep_cookie
 from api.dashboard.words import Reader
 from api.problems import Problem, invalid
 from api.questions import now_of, wiring_of
-from ledger.amounts import MAX_AMOUNT
-from ledger.lifeline import LOST
+from ledger.domain.amounts import MAX_AMOUNT
+from ledger.postgres.errors import LOST
 from ledger.store.codec import TOPICS
 from projections.days import UnknownZone, zone
 

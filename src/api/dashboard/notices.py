@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from api.dashboard.visitors import Operator, Visitor
 from api.questions import now_of, wiring_of
-from ledger.amounts import MAX_AMOUNT
+from ledger.domain.amounts import MAX_AMOUNT
 
 LATELY = timedelta(minutes=10)
 """An address that is kept, or sent to somebody, says nothing for longer than that."""

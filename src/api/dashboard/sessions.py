@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from ledger.queries import queries
+from ledger.postgres.named_sql import queries
 from ledger.store.log import EventLog
 
 LINK_LASTS = timedelta(minutes=5)

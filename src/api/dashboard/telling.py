@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from ledger.amounts import Balance, Kind
-from ledger.story.explanation import DrawTold, Explanation, LotTold, ReturnTold
+from ledger.domain.amounts import Balance, Kind
+from ledger.explain.explanation import DrawTold, Explanation, LotTold, ReturnTold
 
 
 class Row(NamedTuple):

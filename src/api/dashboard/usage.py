@@ -19,7 +19,7 @@ from api.entry_lines import as_text, csv_of
 from api.entry_table import Table, entry_table_of, entry_table_pages
 from api.problems import Problem
 from api.questions import Page, wiring_of
-from ledger.commands import MAX_ID
+from ledger.domain.commands import MAX_ID
 from ledger.service import Ledger
 from projections.history import USED
 

@@ -10,14 +10,14 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from api.operations import OPERATIONS, Defaults
-from ledger.account import Account, fold
-from ledger.aggregate import decide
-from ledger.commands import Command
-from ledger.errors import Refusal
-from ledger.events import Event, Events
-from ledger.past import NO_PAST, Past, subjects
-from ledger.receipts import fingerprint
-from ledger.settle import settle
+from ledger.domain.account import Account, fold
+from ledger.domain.commands import Command
+from ledger.domain.decider import decide
+from ledger.domain.errors import Refusal
+from ledger.domain.events import Event, Events
+from ledger.domain.expiry import settle
+from ledger.domain.related_events import NO_PAST, Past, subjects
+from ledger.store.receipts import fingerprint
 
 EXPIRE = "expire"
 """The sweeper's command, which no caller can ask for."""

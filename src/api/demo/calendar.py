@@ -11,8 +11,8 @@ from itertools import count
 from random import Random
 
 from api.demo.books import EXPIRE, Books, Wish
-from ledger.commands import RecordExpiries
-from ledger.events import Events
+from ledger.domain.commands import RecordExpiries
+from ledger.domain.events import Events
 
 Habit = Generator[datetime, None, None]
 

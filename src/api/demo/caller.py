@@ -10,8 +10,8 @@ from api.demo.calendar import Calendar
 from api.demo.offers import Plan, TopUp
 from api.demo.people import Customer
 from api.demo.work import Task, task
-from ledger.account import Account
-from ledger.events import CreditsDeducted, CreditsGranted, CreditsHeld, Event, Events, HoldCaptured
+from ledger.domain.account import Account
+from ledger.domain.events import CreditsDeducted, CreditsGranted, CreditsHeld, Event, Events, HoldCaptured
 
 APP, BILLING, SUPPORT = "key:demo-app", "key:demo-billing", "key:demo-support"
 

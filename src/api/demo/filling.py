@@ -13,14 +13,14 @@ from typing import NamedTuple
 from api.demo.books import Surprise, Wish
 from api.progress import Showing
 from api.refusals import write_counts
-from ledger.feed import Feed
+from ledger.commit.submission import Outcome, Recorded, Submission
+from ledger.domain.changes import bucket_of
 from ledger.service import Ledger
 from ledger.store.codec import Metadata
+from ledger.store.feed import Feed
 from ledger.store.log import EventLog
-from ledger.submissions import Outcome, Recorded, Submission
 from projections.builds import apply, live
 from projections.catalog import PROJECTIONS
-from projections.changes import bucket_of
 from projections.runner import batches, connect
 
 _TOGETHER = 1_000

@@ -8,7 +8,7 @@ from api.demo.caller import Caller
 from api.demo.offers import LARGE, MIDDLE, PERIOD, SMALL, Plan, TopUp
 from api.demo.rhythm import NIGHTLY, moments
 from api.demo.work import Task, again
-from ledger.holds import DEFAULT_HOLD
+from ledger.domain.holds import DEFAULT_HOLD
 
 Pace = Callable[[datetime], float]
 

@@ -11,7 +11,7 @@ from api.demo.caller import APP
 from api.embedded_server import packaged_programs, postmaster, server_in
 from api.keys import list_keys
 from api.settings import Settings
-from ledger.queries import queries
+from ledger.postgres.named_sql import queries
 
 MOVER = "demo: keeps the star moving"
 OPERATOR = "demo: the operator's link"

@@ -14,7 +14,7 @@ from api.demo.offers import MIDDLE, PERIOD, WRITERS
 from api.demo.people import Customer
 from api.demo.rhythm import by_day
 from api.demo.work import Task, task
-from ledger.holds import DEFAULT_HOLD
+from ledger.domain.holds import DEFAULT_HOLD
 
 PERIOD_ENDS_IN = timedelta(days=4)
 """From now: what remains of the plan then lapses, within the seven days of which a page warns."""

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from api.export.log_export import CannotGoOn, Exported, export_log
 from api.export.sources import Source
-from ledger.files import make_folder, write_file
 from ledger.proof.checkpoint_folder import CheckpointFolder
-from ledger.proof.custody import Custody
+from ledger.proof.files import make_folder, write_file
 from ledger.proof.notes import BadNote
-from ledger.store.tree import ledger_id
+from ledger.proof.signing_key import Custody
+from ledger.store.identity import ledger_id
 
 EVENTS, CHECKPOINTS, KEY = "events.jsonl", "checkpoints", "verifying-key.txt"
 """What is in it."""

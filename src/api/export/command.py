@@ -21,9 +21,9 @@ from api.export.sources import NoSuchAccount, Source
 from api.export.tables import Period
 from api.progress import Showing, showing_progress
 from api.settings import Settings
-from ledger.feed import Feed, UnreadableEvent
+from ledger.explain.sentences import counted
+from ledger.store.feed import Feed, UnreadableEvent
 from ledger.store.log import EventLog
-from ledger.story.sentences import counted
 
 Kind = Annotated[Format, typer.Option("--format", help="What to write.", show_default=False)]
 To = Annotated[

@@ -17,7 +17,7 @@ from api.export.notation import Notation
 from api.export.sources import Source
 from api.export.tables import CsvEntries, Period, Sink
 from api.export.text_keys import export_keys
-from ledger.feed import Logged
+from ledger.store.feed import Logged
 
 
 class Format(StrEnum):

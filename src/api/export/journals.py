@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 from api.export.notation import Notation
-from ledger.feed import Logged
+from ledger.store.feed import Logged
 from projections.journal import Journal, Line
 
 

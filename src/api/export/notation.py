@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from ledger.events import (
+from ledger.domain.events import (
     CreditsDeducted,
     CreditsExpired,
     CreditsGranted,
@@ -18,7 +18,7 @@ from ledger.events import (
     PaymentRecorded,
     PaymentRefunded,
 )
-from ledger.feed import Logged
+from ledger.store.feed import Logged
 from projections.journal import Line
 from projections.postings import Posting
 

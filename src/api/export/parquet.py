@@ -11,7 +11,7 @@ from pyarrow import parquet
 
 from api.entry_lines import COLUMNS, USAGE
 from api.export.tables import NAMED, Period, entries_in
-from ledger.feed import Logged
+from ledger.store.feed import Logged
 
 GROUP = 100_000
 """Rows of one row group: what is in memory, by columns."""

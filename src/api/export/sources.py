@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from api.progress import Showing
 from api.texts import readable_events
-from ledger.feed import Feed, Logged, read, streams
+from ledger.store.feed import Feed, Logged, read, streams
 from ledger.store.log import EventLog
 
 PAGE = 2_000

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from api.entry_lines import COLUMNS, USAGE, as_text, entry, line
-from ledger.feed import Logged
+from ledger.store.feed import Logged
 from projections.history import entries_of
 from projections.runner import facts_of
 

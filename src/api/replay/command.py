@@ -16,12 +16,12 @@ from api.database import database
 from api.progress import Showing, showing_progress
 from api.replay.tellers import Ending, JsonLines, Plain, Rich, Teller
 from api.settings import Settings
-from ledger.account import Account
-from ledger.feed import Feed, UnreadableEvent
+from ledger.domain.account import Account
+from ledger.explain.explanation import Explanation
+from ledger.explain.sentences import instant
+from ledger.explain.streams import BrokenStream, Retold, retell, unrecorded
+from ledger.store.feed import Feed, UnreadableEvent
 from ledger.store.log import EventLog, Head
-from ledger.story.explanation import Explanation
-from ledger.story.retelling import BrokenStream, Retold, retell, unrecorded
-from ledger.story.sentences import instant
 
 SOUND, UNSOUND, UNTOLD = 0, 1, 3
 """Exit statuses; 2 is that of wrong options."""

@@ -5,10 +5,10 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import Literal, NamedTuple
 
-from ledger.account import Account
-from ledger.amounts import Balance, Kind
-from ledger.story.explanation import DrawTold, Explanation, HoldTold, LotTold, PassedOver, ReturnTold
-from ledger.story.sentences import instant
+from ledger.domain.account import Account
+from ledger.domain.amounts import Balance, Kind
+from ledger.explain.explanation import DrawTold, Explanation, HoldTold, LotTold, PassedOver, ReturnTold
+from ledger.explain.sentences import instant
 
 Style = Literal["bold", "", "dim", "bold red", "bold green"]
 Row = tuple[str, ...]

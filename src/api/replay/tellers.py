@@ -13,9 +13,9 @@ from rich.text import Text
 from api.answers import balance_fields
 from api.explanations import explanation
 from api.replay.story import Line, account_lines, event_lines
-from ledger.account import Account
-from ledger.story.explanation import Explanation
-from ledger.story.sentences import instant
+from ledger.domain.account import Account
+from ledger.explain.explanation import Explanation
+from ledger.explain.sentences import instant
 
 NAMED = 20
 """Versions that are not sound and are named in the end; the others are counted."""

@@ -18,15 +18,16 @@ from api.settings import Settings
 from api.statements.form import Period
 from api.statements.making import CannotMake, Made, Wanted, make
 from api.statements.page import page
-from ledger.files import FolderBusy
+from ledger.explain.sentences import counted
 from ledger.proof.checkpoint_folder import CheckpointFolder
-from ledger.proof.custody import Custody, KeyMissing
 from ledger.proof.evidence import NotTheHistory
+from ledger.proof.files import FolderBusy
 from ledger.proof.notes import BadNote
+from ledger.proof.signing_key import Custody, KeyMissing
+from ledger.proof.tree import HoleInLog
 from ledger.proof.walk import Breach, shown
+from ledger.store.identity import ledger_id
 from ledger.store.log import EventLog
-from ledger.store.tree import HoleInLog, ledger_id
-from ledger.story.sentences import counted
 
 REFUSED, NOT_DONE = 1, 3
 """Exit statuses; 2 is that of wrong options."""

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ledger.amounts import Balance
+from ledger.domain.amounts import Balance
 from ledger.proof.lines import members_of, record_of
 from ledger.proof.walk import Breach, Place
 from ledger.store.chain import Record

@@ -6,8 +6,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from api.statements.form import Parsed, Proven, Statement, from_file, note_text
-from ledger.amounts import NO_CREDITS, Balance
-from ledger.events import Event
+from ledger.domain.amounts import NO_CREDITS, Balance
+from ledger.domain.changes import changes_of
+from ledger.domain.events import Event
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.merkle import leaf, verify_inclusion
 from ledger.proof.notes import BadNote, VerifyingKey, open_note
@@ -15,7 +16,6 @@ from ledger.proof.vouching import trust
 from ledger.proof.walk import Breach, Head, Place, follow
 from ledger.store.chain import GENESIS, Record
 from ledger.store.codec import decode_event
-from projections.changes import changes_of
 
 
 class Held(NamedTuple):

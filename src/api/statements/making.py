@@ -11,18 +11,18 @@ import orjson
 
 from api.statements.form import MOST_EVENTS, Period, Proven, Statement, Texts, body_of, note_text, to_file
 from api.statements.judging import Held, check_statement
-from ledger.amounts import NO_CREDITS, Balance
-from ledger.files import FolderBusy
+from ledger.domain.amounts import NO_CREDITS, Balance
+from ledger.domain.texts import SEALED
 from ledger.proof.checkpoint import Checkpoint, read_checkpoint
 from ledger.proof.checkpointer import Checkpointer
-from ledger.proof.custody import Custody
+from ledger.proof.files import FolderBusy
 from ledger.proof.notes import SigningKey, VerifyingKey, sign, text_of
+from ledger.proof.signing_key import Custody
+from ledger.proof.tree import Tree
 from ledger.store.chain import GENESIS, Record
 from ledger.store.codec import decode_event
 from ledger.store.log import EventLog, Reader
 from ledger.store.sealing import unseal
-from ledger.store.tree import Tree
-from ledger.texts import SEALED
 
 PAGE = 1_000
 PATIENCE = 5.0

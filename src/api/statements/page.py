@@ -12,12 +12,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from api.statements.form import Period, Statement
 from api.statements.making import Made
 from api.statements.telling import day, number, parts, rows_of, summed
-from ledger.amounts import Balance
-from ledger.events import Event
+from ledger.domain.amounts import Balance
+from ledger.domain.changes import changes_of
+from ledger.domain.events import Event
+from ledger.domain.texts import SEALED
+from ledger.explain.sentences import counted
 from ledger.store.codec import decode_event
-from ledger.story.sentences import counted
-from ledger.texts import SEALED
-from projections.changes import changes_of
 
 LARGEST_ENCLOSED = 4 * 1024 * 1024
 """Bytes of a file that the page brings along; a larger one comes beside it."""

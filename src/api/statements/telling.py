@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, assert_never
 
-from ledger.amounts import Balance
-from ledger.events import (
+from ledger.domain.amounts import Balance
+from ledger.domain.changes import Change, EntryType, changes_of
+from ledger.domain.events import (
     AccountClosed,
     AccountFrozen,
     AccountOpened,
@@ -25,7 +26,6 @@ from ledger.events import (
     PaymentRefunded,
     TextsErased,
 )
-from projections.changes import Change, EntryType, changes_of
 
 _WORDS: Mapping[EntryType, str] = {
     "grant": "granted",

@@ -15,14 +15,15 @@ from api.progress import Showing
 from api.verify.folders import folder_in
 from api.verify.report import CannotVerify, Report
 from ledger.proof.checkpoint import Checkpoint, origin_of
+from ledger.proof.kept_subtrees import check_kept, check_no_strays
 from ledger.proof.merkle import leaf, verify_inclusion
 from ledger.proof.notes import VerifyingKey
+from ledger.proof.tree import STEP, HoleInLog, Tree
 from ledger.proof.vouching import Vouched, judge, own_keys
 from ledger.proof.walk import START, Breach, Place, Walk, check_receipts, follow
 from ledger.store.chain import Record
-from ledger.store.kept import check_kept, check_no_strays
+from ledger.store.identity import ledger_id
 from ledger.store.log import Connection, Reader
-from ledger.store.tree import STEP, HoleInLog, Tree, ledger_id
 
 PAGE = 2_000
 _BEFORE_ALL = -(2**63)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ledger.explain.sentences import counted
 from ledger.proof.vouching import Vouched
 from ledger.proof.walk import Breach, Walk, shown
-from ledger.story.sentences import counted
 
 HOLDS, BROKEN, UNCHECKED = 0, 1, 3
 """Exit statuses; 2 is that of wrong options."""

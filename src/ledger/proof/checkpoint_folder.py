@@ -16,8 +16,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger.files import locked, make_folder, sync_folder, write_file
 from ledger.proof.checkpoint import origin_of
+from ledger.proof.files import locked, make_folder, sync_folder, write_file
 from ledger.proof.notes import BadNote, VerifyingKey
 
 SPACING = (

@@ -16,15 +16,15 @@ from time import monotonic
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from ledger.files import FolderBusy
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.checkpoint_folder import Filed
-from ledger.proof.custody import Custody, KeyMissing
 from ledger.proof.evidence import NotTheHistory, check, open_filed
+from ledger.proof.files import FolderBusy
 from ledger.proof.merkle import Frontier
 from ledger.proof.notes import BadNote, sign
+from ledger.proof.signing_key import Custody, KeyMissing
+from ledger.proof.tree import PAGE, SQL, STEP, HoleInLog, Tree
 from ledger.store.log import Connection, EventLog
-from ledger.store.tree import PAGE, SQL, STEP, HoleInLog, Tree
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at the log, and so the least between two checkpoints."""

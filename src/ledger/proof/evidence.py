@@ -10,7 +10,7 @@ from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.checkpoint_folder import CheckpointFolder, Filed
 from ledger.proof.notes import BadNote
 from ledger.proof.notices import Trusted, open_checkpoint
-from ledger.store.tree import HoleInLog, Tree
+from ledger.proof.tree import HoleInLog, Tree
 
 
 class NotTheHistory(Exception):

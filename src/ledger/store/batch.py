@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ledger.arrays import bigints, byteas, integers, texts
+from ledger.postgres.arrays import bigints, byteas, integers, texts
 from ledger.store.chain import GENESIS, link
 
 

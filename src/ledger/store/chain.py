@@ -9,7 +9,7 @@ from hashlib import sha256
 from struct import pack
 from typing import NamedTuple
 
-from ledger.arrays import LENGTHS
+from ledger.postgres.arrays import LENGTHS
 
 GENESIS = bytes(32)
 """What stands in the place of the hash before the first event of an account."""

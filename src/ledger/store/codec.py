@@ -13,12 +13,12 @@ from typing import Any, NamedTuple, cast, get_args
 import orjson
 from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 
-from ledger import events as event_types
-from ledger.account import Account, evolve
-from ledger.amounts import Balance, Kind
-from ledger.events import Event
-from ledger.holds import Hold, Return, Returns
-from ledger.lots import Draw, Draws, Lot
+from ledger.domain import events as event_types
+from ledger.domain.account import Account, evolve
+from ledger.domain.amounts import Balance, Kind
+from ledger.domain.events import Event
+from ledger.domain.holds import Hold, Return, Returns
+from ledger.domain.lots import Draw, Draws, Lot
 from ledger.store.upcasts import schema_of, upcast
 
 _OPTIONS = orjson.OPT_UTC_Z

@@ -15,19 +15,19 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row, namedtuple_row
 from psycopg_pool import PoolTimeout
 
-from ledger.account import Account
 from ledger.clock import DatabaseTime
-from ledger.events import Event, Events
-from ledger.past import Past
-from ledger.pool import pool_of
-from ledger.queries import queries
+from ledger.domain.account import Account
+from ledger.domain.events import Event, Events
+from ledger.domain.related_events import Past
+from ledger.postgres.keepalives import with_keepalives
+from ledger.postgres.named_sql import queries
+from ledger.postgres.pool import pool_of
 from ledger.store.batch import Appended, Row, parameters
 from ledger.store.chain import Record
 from ledger.store.codec import SNAPSHOT_TOPIC, Metadata, decode, encode_snapshot, evolve_stored
-from ledger.store.keepalives import with_keepalives
 from ledger.store.sealing import unmasked
 from ledger.store.standbys import waits_cut_short
-from ledger.store.tips import Tip, account_of, hash_of
+from ledger.store.stream_heads import Tip, account_of, hash_of
 
 Connection = AsyncConnection[Any]
 SQL = queries("ledger.store")

@@ -15,7 +15,7 @@ from eventsourcing.postgres import (
 )
 from psycopg.sql import SQL
 
-from ledger.queries import queries
+from ledger.postgres.named_sql import queries
 from ledger.store.batch import Row, chained, parameters
 
 _LOCK = SQL("SELECT ledger.lock_appends()")

@@ -16,7 +16,7 @@ import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from ledger.commands import (
+from ledger.domain.commands import (
     CloseAccount,
     Command,
     DeductCredits,
@@ -29,7 +29,7 @@ from ledger.commands import (
     UnfreezeAccount,
     VoidGrant,
 )
-from ledger.texts import SEALED, JsonObject, Sealed
+from ledger.domain.texts import SEALED, JsonObject, Sealed
 
 Key = bytes
 C = TypeVar("C", bound=Command)

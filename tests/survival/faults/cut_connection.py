@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from random import Random
 
 from api.progress import Showing
-from ledger import lifeline
+from ledger.commit import writer_connection
 from tests.store.proxy import ANYWHERE, Cut, CuttingProxy, cutting_proxy
 from tests.survival.faults.fault import Fault
 from tests.survival.figures import Figures
@@ -88,7 +88,7 @@ class _Cutting:
 @contextmanager
 def _short_of_patience() -> Iterator[None]:
     """And of words: a service says of every lost connection that it is lost."""
-    usual, lifeline.GRACE = lifeline.GRACE, GRACE
+    usual, writer_connection.GRACE = writer_connection.GRACE, GRACE
     loggers = [logging.getLogger(name) for name in ("credit_ledger", "psycopg")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -96,7 +96,7 @@ def _short_of_patience() -> Iterator[None]:
     try:
         yield
     finally:
-        lifeline.GRACE = usual
+        writer_connection.GRACE = usual
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
 

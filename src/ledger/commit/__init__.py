@@ -1,0 +1,1 @@
+"""Group commit: commands are decided in memory and become durable together."""

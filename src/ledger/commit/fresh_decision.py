@@ -1,0 +1,133 @@
+"""Deciding on what the log says now, rather than on what is remembered.
+
+This is the slow and certain way: receipts, states and the past are read, then everything is decided in order. Under
+the append lock its answers are final; without the lock it is how a dry run looks ahead.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from ledger.commit.submission import Outcome, Submission, Unit
+from ledger.domain.account import Account, fold
+from ledger.domain.decider import decide
+from ledger.domain.errors import BatchRefused, Refusal, VersionMismatch
+from ledger.domain.events import Events
+from ledger.domain.related_events import NO_PAST, Past, subjects
+from ledger.store.log import Executed, Reader
+from ledger.store.sealing import sealed_command
+from ledger.store.stream_heads import Tip, account_of, key_after, key_of
+
+Key = tuple[str, str]
+
+
+class Deliberation:
+    """Reads what some submissions need, and decides them. Afterwards each has its events, or is in `answers`."""
+
+    def __init__(
+        self,
+        tips: dict[str, Tip | None],
+        executed: dict[Key, Executed],
+        pasts: dict[str, Past],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.tips = tips
+        """Where the accounts end in the log."""
+        self.answers: dict[Submission, Outcome] = {}
+        self.follows: dict[Submission, Submission] = {}
+        """Submissions that repeat an earlier one of the same deliberation."""
+        self.decided: list[Submission] = []
+        """Submissions that have events to append, in order."""
+        self._accounts = {name: account_of(tip) for name, tip in tips.items()}
+        self._keys = {name: key_of(tip) for name, tip in tips.items()}
+        self._executed = executed
+        self._pasts = pasts
+        self._recent: dict[str, Events] = {}
+        self._leaders: dict[Key, Submission] = {}
+        self._clock = clock
+
+    @classmethod
+    async def prepare(
+        cls,
+        reader: Reader,
+        submissions: Sequence[Submission],
+        known: Mapping[str, Tip | None],
+        clock: Callable[[], datetime],
+    ) -> "Deliberation":
+        """Read all that deciding `submissions` needs, starting from what is known of their accounts."""
+        keys = [(one.account_id, one.receipt) for one in submissions if one.receipt is not None]
+        executed = await reader.executed(keys) if keys else {}
+        loaded = await reader.load(known)
+        tips = {name: item.tip for name, item in loaded.items()}
+        return cls(tips, executed, await _read_pasts(reader, submissions, tips), clock)
+
+    def decide_unit(self, unit: Unit) -> None:
+        """Decide one submission, or an atomic batch of them: all or none."""
+        if unit.atomic is None:
+            self._decide(unit.submissions[0])
+            return
+        before = dict(self._accounts), dict(self._keys), dict(self._recent), dict(self._leaders), dict(self.follows)
+        count = len(self.decided)
+        for index, submission in enumerate(unit.submissions):
+            self._decide(submission)
+            answer = self.answers.get(submission)
+            if isinstance(answer, Refusal):
+                self._accounts, self._keys, self._recent, self._leaders, self.follows = before
+                del self.decided[count:]
+                self.answers |= dict.fromkeys(unit.submissions, BatchRefused(index, answer))
+                return
+
+    def _decide(self, submission: Submission) -> None:
+        key = (submission.account_id, submission.receipt or "")
+        leader = self._leaders.get(key)
+        if key in self._executed:
+            self.answers[submission] = submission.replay(self._executed[key])
+        elif leader is None:
+            self._decide_anew(submission)
+        elif leader.fingerprint == submission.fingerprint:
+            self.follows[submission] = leader
+        else:
+            self.answers[submission] = submission.reused(leader.metadata, leader.fingerprint, leader.version)
+
+    def _decide_anew(self, submission: Submission) -> None:
+        name = submission.account_id
+        account = self._accounts[name]
+        recent = self._recent.get(name, ())
+        past = Past(self._pasts.get(name, NO_PAST).events + recent)
+        try:
+            check_version(submission, account)
+            command, submission.key = sealed_command(submission.command, self._keys[name])
+            submission.events = decide(command, account, self._clock(), past)
+        except Refusal as refusal:
+            self.answers[submission] = refusal
+            return
+        submission.after = self._accounts[name] = fold(submission.events, account)
+        self._keys[name] = key_after(submission.events, submission.key or self._keys[name])
+        self._recent[name] = recent + submission.events
+        self.decided.append(submission)
+        if submission.receipt is not None and submission.events:
+            self._leaders[name, submission.receipt] = submission
+
+
+def check_version(submission: Submission, account: Account | None) -> None:
+    """Raise VersionMismatch unless the account is at the version that the caller expects."""
+    expected = submission.expected_version
+    if expected is not None and account is not None and account.version != expected:
+        raise VersionMismatch(expected, account.version)
+
+
+async def _read_pasts(
+    reader: Reader, submissions: Sequence[Submission], tips: dict[str, Tip | None]
+) -> dict[str, Past]:
+    pasts: dict[str, Past] = {}
+    wanted: dict[str, frozenset[str]] = {}
+    while True:
+        needed: dict[str, frozenset[str]] = {}
+        for submission in submissions:
+            name = submission.account_id
+            more = subjects(submission.command, account_of(tips[name]), pasts.get(name, NO_PAST))
+            needed[name] = needed.get(name, frozenset()) | more
+        needed = {name: things | wanted.get(name, frozenset()) for name, things in needed.items() if things}
+        if needed == wanted:
+            return pasts
+        wanted = needed
+        pasts = await reader.pasts(wanted)

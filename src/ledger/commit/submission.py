@@ -1,0 +1,147 @@
+"""Submissions: commands on their way through the committer, and what becomes of them."""
+
+from __future__ import annotations
+
+from asyncio import Future
+from typing import TYPE_CHECKING, NamedTuple
+
+from ledger.domain.errors import AccountExists, KeyReused, Refusal
+from ledger.store.log import Executed
+from ledger.store.receipts import differing_fields, receipt_name, same_body
+
+if TYPE_CHECKING:
+    from ledger.commit.account_queues import Desk
+    from ledger.domain.account import Account
+    from ledger.domain.commands import Command
+    from ledger.domain.events import Events
+    from ledger.store.codec import Metadata
+    from ledger.store.stream_heads import Tip
+
+
+class Overloaded(Exception):
+    """Too many commands are waiting; try again in a moment, with the same key."""
+
+
+class Unavailable(Exception):
+    """The database cannot be reached, so the outcome is not known; try again with the same key."""
+
+
+class NoRoom(Unavailable):
+    """The database has no room left to record anything; make room, then try again with the same key."""
+
+
+class Recorded(NamedTuple):
+    """A command that is in the log: its events, and the version and position of the last one.
+
+    `replayed` says that it was there before. An expiry check that came to nothing has no events.
+    """
+
+    account_id: str
+    version: int
+    position: int
+    events: Events
+    replayed: bool
+
+
+Outcome = Recorded | Refusal
+
+
+class Submission:
+    """One command that waits for its outcome."""
+
+    __slots__ = (
+        "account_id",
+        "after",
+        "command",
+        "desk",
+        "events",
+        "expected_version",
+        "fingerprint",
+        "followers",
+        "key",
+        "metadata",
+        "outcome",
+        "receipt",
+        "refusal",
+        "tip",
+    )
+
+    def __init__(
+        self,
+        command: Command,
+        metadata: Metadata,
+        fingerprint: bytes = b"",
+        expected_version: int | None = None,
+    ) -> None:
+        self.command = command
+        self.account_id = command.account_id
+        self.metadata = metadata
+        key = metadata.idempotency_key
+        if metadata.operation == "open":
+            key = command.account_id  # an account is opened once, under whatever key
+        self.receipt = None if key is None else receipt_name(metadata.operation, key)
+        self.fingerprint = fingerprint
+        self.expected_version = expected_version
+        self.outcome: Future[Outcome] | None = None
+        self.desk: Desk | None = None
+        self.events: Events = ()
+        self.refusal: Refusal | None = None
+        self.after: Account | None = None
+        self.key: bytes | None = None
+        """The key of its texts, if it has any."""
+        self.tip: Tip | None = None
+        """Where its account's stream ends after it, once that is on its way to the log."""
+        self.followers: list[Submission] | None = None
+
+    def recorded(self, position: int) -> Recorded:
+        """The outcome when its events are in the log, the last one at `position`."""
+        return Recorded(self.account_id, self.version, position, self.events, replayed=False)
+
+    def executed(self, position: int) -> Executed:
+        """What its receipt will say."""
+        events, metadata = self.events, self.metadata
+        return Executed(self.account_id, self.version, position, events, metadata, self.fingerprint)
+
+    def answer(self, outcome: Outcome) -> None:
+        """Give the outcome to whoever still waits for it."""
+        if self.outcome is not None and not self.outcome.done():
+            self.outcome.set_result(outcome)
+
+    def fail(self, error: Exception) -> None:
+        """Say that there is no outcome."""
+        if self.outcome is not None and not self.outcome.done():
+            self.outcome.set_exception(error)
+
+    def replay(self, executed: Executed) -> Outcome:
+        """The outcome when the key of this submission was used by `executed`: its answer again, or why not."""
+        mine = executed.metadata.request_id == self.metadata.request_id
+        before = executed.fingerprint
+        if mine or before is None or same_body(before, self.fingerprint):
+            return Recorded(executed.account_id, executed.version, executed.position, executed.events, not mine)
+        return self.reused(executed.metadata, before, executed.version)
+
+    def reused(self, before: Metadata, fingerprint: bytes, version: int) -> Refusal:
+        """The refusal of another body under a key that was used by version `version`."""
+        fields = differing_fields(self.metadata.operation, fingerprint, self.fingerprint)
+        key = self.metadata.idempotency_key or ""
+        if key != before.idempotency_key or key == self.receipt_key_of_opening:
+            return AccountExists(self.account_id, fields)
+        return KeyReused(key, version, fields)
+
+    @property
+    def receipt_key_of_opening(self) -> str | None:
+        """The key that an opening has when the caller named none: its account."""
+        return self.account_id if self.metadata.operation == "open" else None
+
+    @property
+    def version(self) -> int:
+        """The account's version after this submission was decided."""
+        return self.after.version if self.after is not None else 0
+
+
+class Unit(NamedTuple):
+    """Submissions that are decided under the append lock: one that needs it, or an atomic batch."""
+
+    submissions: list[Submission]
+    atomic: Future[list[Outcome]] | None
+    """Where the answer of an atomic batch goes; None for a single submission."""

@@ -1,0 +1,180 @@
+"""The state of one account, and how each event changes it.
+
+`evolve` never refuses, never asks the time and computes no policy: events carry every decision. The state keeps what
+is open (lots, holds) and not what is over: an account with a million events behind it is as small as a new one.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import reduce
+from typing import Literal, assert_never
+
+from ledger.domain.amounts import NO_CREDITS, Balance
+from ledger.domain.events import (
+    AccountClosed,
+    AccountFrozen,
+    AccountOpened,
+    AccountUnfrozen,
+    CreditsDeducted,
+    CreditsExpired,
+    CreditsGranted,
+    CreditsHeld,
+    DeductionReversed,
+    Event,
+    Events,
+    GrantVoided,
+    HoldCaptured,
+    HoldExpired,
+    HoldExtended,
+    HoldReleased,
+    PaymentRecorded,
+    PaymentRefunded,
+    TextsErased,
+)
+from ledger.domain.holds import Hold, Holds, Returns, put_back, with_hold, without_hold
+from ledger.domain.lots import Lot, Lots, cancel, first_expiry, put, tail, take, total, without
+
+Standing = Literal["active", "frozen", "closed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account after some event. `version` counts its events; `recorded_at` is the time of the last one."""
+
+    account_id: str
+    version: int
+    recorded_at: datetime
+    standing: Standing
+    balance: Balance
+    lots: Lots
+    holds: Holds
+
+    @property
+    def first_hold(self) -> Hold | None:
+        """The first open hold to expire."""
+        return next(iter(self.holds.values()), None)
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When time next takes something from this account: the first lot lapses or the first hold expires."""
+        lapse, hold = self.balance.subscription_expire_at, self.first_hold
+        if lapse is None or hold is None:
+            return lapse or (hold.expires_at if hold else None)
+        return min(lapse, hold.expires_at)
+
+    def is_due(self, at: datetime) -> bool:
+        """Whether `due_at` has come by `at`; every decision asks, so it is written out."""
+        lapse = self.balance.subscription_expire_at
+        if lapse is not None and lapse <= at:
+            return True
+        return bool(self.holds) and next(iter(self.holds.values())).expires_at <= at
+
+    def next_id(self, prefix: Literal["grt", "ded", "hld"], ahead: int = 1) -> str:
+        """The id of what the event `ahead` versions from here makes: it names that version."""
+        return f"{prefix}_{self.version + ahead}"
+
+    def balance_after(self, lots: Lots, *, subscription: int = 0, permanent: int = 0, held: int = 0) -> Balance:
+        """The balance when `lots` are what is open then and the totals have changed by these credits."""
+        now = self.balance
+        return Balance(now.subscription + subscription, now.permanent + permanent, now.held + held, first_expiry(lots))
+
+
+def fold(events: Events, account: Account | None = None) -> Account | None:
+    """The account after `events`, starting from `account` or from nothing."""
+    return reduce(evolve, events, account)
+
+
+def evolve(account: Account | None, event: Event) -> Account:
+    """The account after one more event."""
+    if account is None:
+        if not isinstance(event, AccountOpened):
+            raise ValueError(f"a stream must begin with AccountOpened, not {type(event).__name__}")
+        return Account(event.account_id, 1, event.recorded_at, "active", NO_CREDITS, (), _NO_HOLDS)
+    if isinstance(event, CreditsDeducted):  # first and by hand, because nearly every event is one
+        return Account(
+            account.account_id,
+            account.version + 1,
+            event.recorded_at,
+            account.standing,
+            event.balance,
+            take(account.lots, event.draws),
+            account.holds,
+        )
+    account = replace(account, version=account.version + 1, recorded_at=event.recorded_at, balance=event.balance)
+    return _change(account, event)
+
+
+def _change(account: Account, event: Event) -> Account:
+    match event:
+        case CreditsDeducted():
+            return replace(account, lots=take(account.lots, event.draws))
+        case CreditsGranted():
+            return replace(
+                account,
+                lots=put(account.lots, Lot(event.grant_id, event.kind, event.amount, event.expires_at)),
+            )
+        case CreditsHeld():
+            hold = Hold(event.hold_id, event.draws, event.expires_at, event.task_id, event.description)
+            return _with_hold(replace(account, lots=take(account.lots, event.draws)), hold)
+        case HoldExtended():
+            return _with_hold(account, replace(account.holds[event.hold_id], expires_at=event.expires_at))
+        case HoldCaptured():
+            return _captured(account, event)
+        case HoldReleased() | HoldExpired():
+            return _without_hold(_returned(account, event.returns), event.hold_id)
+        case DeductionReversed():
+            return _returned(account, event.returns)
+        case GrantVoided():
+            return _voided(account, event)
+        case CreditsExpired():
+            return replace(account, lots=without(account.lots, event.grant_id))
+        case AccountFrozen():
+            return replace(account, standing="frozen")
+        case AccountUnfrozen():
+            return replace(account, standing="active")
+        case AccountClosed():
+            return replace(account, standing="closed")
+        case TextsErased():
+            return replace(
+                account, holds={name: replace(hold, description=None) for name, hold in account.holds.items()}
+            )
+        case AccountOpened() | PaymentRecorded() | PaymentRefunded():
+            return account
+    assert_never(event)
+
+
+def _captured(account: Account, event: HoldCaptured) -> Account:
+    account = _returned(replace(account, lots=take(account.lots, event.from_lots)), event.returns)
+    if event.final:
+        return _without_hold(account, event.hold_id)
+    hold = account.holds[event.hold_id]
+    return _with_hold(account, replace(hold, draws=tail(hold.draws, total(event.from_hold))))
+
+
+def _voided(account: Account, event: GrantVoided) -> Account:
+    lots = cancel(account.lots, event.grant_id, event.amount)
+    if not event.closed:
+        return replace(account, lots=lots)
+    holds = {name: _closing(hold, event.grant_id) for name, hold in account.holds.items()}
+    return replace(account, lots=lots, holds=holds)
+
+
+def _closing(hold: Hold, grant_id: str) -> Hold:
+    if all(part.grant_id != grant_id for part in hold.draws):
+        return hold
+    return replace(hold, closed_grants=hold.closed_grants | {grant_id})
+
+
+def _returned(account: Account, returns: Returns) -> Account:
+    return replace(account, lots=put_back(account.lots, returns))
+
+
+def _with_hold(account: Account, hold: Hold) -> Account:
+    return replace(account, holds=with_hold(account.holds, hold))
+
+
+def _without_hold(account: Account, hold_id: str) -> Account:
+    return replace(account, holds=without_hold(account.holds, hold_id))
+
+
+_NO_HOLDS: Holds = {}

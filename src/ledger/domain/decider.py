@@ -1,0 +1,109 @@
+"""The rules of an account: decide(command, account, now, past) -> events.
+
+Pure. Time, ids and earlier facts are handed in; nothing is changed. A command either yields all of its events, headed
+by what time has taken from the account until then, or raises a Refusal and yields none. The rules themselves are one
+file per subject: granting, spending, holding, paying; what time does is in settle.
+"""
+
+from datetime import datetime
+from typing import assert_never
+
+from ledger.domain.account import Account
+from ledger.domain.commands import (
+    CaptureHold,
+    CloseAccount,
+    Command,
+    DeductCredits,
+    EraseTexts,
+    ExtendHold,
+    FreezeAccount,
+    GrantCredits,
+    OpenAccount,
+    PlaceHold,
+    RecordExpiries,
+    RecordPayment,
+    RefundPayment,
+    ReleaseHold,
+    ReverseDeduction,
+    UnfreezeAccount,
+    VoidGrant,
+)
+from ledger.domain.errors import AccountClosed as ClosedRefusal
+from ledger.domain.errors import AccountExists, AccountNotFound
+from ledger.domain.errors import AccountFrozen as FrozenRefusal
+from ledger.domain.events import AccountClosed, AccountFrozen, AccountUnfrozen, Events, TextsErased
+from ledger.domain.expiry import settle
+from ledger.domain.granting import grant, open_account, void
+from ledger.domain.holding import capture, extend, place, release
+from ledger.domain.paying import record, refund
+from ledger.domain.related_events import NO_PAST, Past
+from ledger.domain.spending import deduct, reverse
+
+_SPENDING = DeductCredits | PlaceHold | ExtendHold | CaptureHold
+_ALWAYS_ALLOWED = ReverseDeduction | ReleaseHold | EraseTexts | RecordExpiries
+
+
+def decide(command: Command, account: Account | None, now: datetime, past: Past = NO_PAST) -> Events:
+    """The events that `command` leads to on `account` (None when it does not exist) at `now`.
+
+    `past` holds the events about the things that past.subjects names. Raises a Refusal of errors.py, in this order:
+    the account's existence, its standing, the thing named, the amount, the limits.
+    """
+    if account is None:
+        if isinstance(command, OpenAccount):
+            return open_account(command, now)
+        raise AccountNotFound(command.account_id)
+    if account.standing != "active":
+        _check_standing(command, account)
+
+    at = now if now > account.recorded_at else account.recorded_at  # time never runs backwards within a stream
+    if not account.is_due(at):
+        return _carry_out(command, account, at, past)
+    lapses, account = settle(account, at)
+    return lapses + _carry_out(command, account, at, Past(past.events + lapses))
+
+
+def _check_standing(command: Command, account: Account) -> None:
+    if isinstance(command, _ALWAYS_ALLOWED | OpenAccount):
+        return
+    if account.standing == "closed":
+        raise ClosedRefusal(account.account_id)
+    if isinstance(command, _SPENDING):
+        raise FrozenRefusal(account.account_id)
+
+
+def _carry_out(command: Command, account: Account, at: datetime, past: Past) -> Events:
+    match command:
+        case DeductCredits():
+            return (deduct(command, account, at),)
+        case GrantCredits():
+            return (grant(command, account, at),)
+        case PlaceHold():
+            return (place(command, account, at),)
+        case CaptureHold():
+            return (capture(command, account, at, past),)
+        case ExtendHold():
+            return (extend(command, account, at, past),)
+        case ReleaseHold():
+            return (release(command, account, at, past),)
+        case ReverseDeduction():
+            return (reverse(command, account, at, past),)
+        case VoidGrant():
+            return (void(command, account, at, past),)
+        case RecordPayment():
+            return record(command, account, at, past)
+        case RefundPayment():
+            return refund(command, account, at, past)
+        case FreezeAccount():
+            return (AccountFrozen(at, account.balance, command.reason),)
+        case UnfreezeAccount():
+            return (AccountUnfrozen(at, account.balance, command.reason),)
+        case CloseAccount():
+            return (AccountClosed(at, account.balance, command.reason),)
+        case EraseTexts():
+            return (TextsErased(at, account.balance),)
+        case RecordExpiries():
+            return ()
+        case OpenAccount():
+            raise AccountExists(command.account_id, [])
+    assert_never(command)

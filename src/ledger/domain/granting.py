@@ -1,0 +1,100 @@
+"""Decisions about where credits come from: opening an account, grants and voids."""
+
+from datetime import datetime
+
+from ledger.domain.account import Account, evolve
+from ledger.domain.amounts import MAX_AMOUNT, NO_CREDITS
+from ledger.domain.commands import GrantCredits, OpenAccount, VoidGrant
+from ledger.domain.errors import BalanceLimitExceeded, GrantNotFound, InvalidField, OpenLotsLimitExceeded
+from ledger.domain.events import AccountOpened, CreditsGranted, Events, GrantVoided, Source
+from ledger.domain.lots import MAX_OPEN_LOTS, Lot, cancel, put, remaining_of
+from ledger.domain.related_events import Past
+
+
+def open_account(command: OpenAccount, at: datetime) -> Events:
+    """The first event, and the grant of the signup credits if there are any."""
+    opened = AccountOpened(at, NO_CREDITS, command.account_id, command.metadata)
+    if not command.signup_credits:
+        return (opened,)
+    signup = GrantCredits(command.account_id, "permanent", command.signup_credits, "signup")
+    return opened, grant(signup, evolve(None, opened), at)
+
+
+def grant(command: GrantCredits, account: Account, at: datetime, *, payment_id: str | None = None) -> CreditsGranted:
+    """A new lot. Raises InvalidField (an expiry that has passed), BalanceLimitExceeded, OpenLotsLimitExceeded."""
+    expires_at = _expiry(command, at)
+    if account.balance.total + command.amount > MAX_AMOUNT:
+        raise BalanceLimitExceeded(account.balance.total, command.amount, MAX_AMOUNT)
+    if _has_too_many_lots(account):
+        raise OpenLotsLimitExceeded(MAX_OPEN_LOTS)
+
+    lot = Lot(account.next_id("grt"), command.kind, command.amount, expires_at)
+    new = {command.kind: command.amount}
+    return CreditsGranted(
+        at,
+        account.balance_after(put(account.lots, lot), **new),
+        lot.grant_id,
+        command.kind,
+        command.amount,
+        command.source or _usual_source(command, payment_id),
+        expires_at,
+        command.transaction_id,
+        payment_id,
+        command.description,
+        command.metadata,
+    )
+
+
+def _has_too_many_lots(account: Account) -> bool:
+    """A lot that is wholly held is open as well: it may come back."""
+    if len(account.lots) + sum(len(hold.draws) for hold in account.holds.values()) < MAX_OPEN_LOTS:
+        return False
+    held = {part.grant_id for hold in account.holds.values() for part in hold.draws}
+    return len(held.union(lot.grant_id for lot in account.lots)) >= MAX_OPEN_LOTS
+
+
+def _expiry(command: GrantCredits, at: datetime) -> datetime | None:
+    if command.kind == "permanent":
+        return None
+    if command.expires_at is None:
+        return at + command.lifetime if command.lifetime is not None else None
+    if command.expires_at <= at:
+        raise InvalidField("expires_at", "must be in the future", command.expires_at.isoformat())
+    return command.expires_at
+
+
+def _usual_source(command: GrantCredits, payment_id: str | None) -> Source:
+    if command.kind == "subscription":
+        return "subscription"
+    return "adjustment" if payment_id is None else "topup"
+
+
+def void(command: VoidGrant, account: Account, at: datetime, past: Past) -> GrantVoided:
+    """Cancel what is asked for, or all and close the grant. Raises GrantNotFound."""
+    if past.grant(command.grant_id) is None:
+        raise GrantNotFound(command.grant_id)
+    closing = command.amount is None
+    asked = remaining_of(account.lots, command.grant_id) if command.amount is None else command.amount
+    return claw_back(command.grant_id, asked, command.reason, account, at, past, closing=closing)
+
+
+def claw_back(
+    grant_id: str, asked: int, reason: str | None, account: Account, at: datetime, past: Past, *, closing: bool
+) -> GrantVoided:
+    """Cancel up to `asked` of what remains of a grant; what is not there is uncollected, no other lot pays for it."""
+    granted = past.grant(grant_id)
+    if granted is None:
+        raise GrantNotFound(grant_id)
+    remaining = remaining_of(account.lots, grant_id)
+    amount = remaining if closing else min(asked, remaining)
+    gone = {granted.kind: -amount}
+    return GrantVoided(
+        at,
+        account.balance_after(cancel(account.lots, grant_id, amount), **gone),
+        grant_id,
+        granted.kind,
+        amount,
+        max(asked - amount, 0),
+        closing,
+        reason,
+    )

@@ -1,0 +1,132 @@
+"""Decisions about holds: place, extend, capture, release."""
+
+from datetime import datetime
+from typing import Never
+
+from ledger.domain.account import Account
+from ledger.domain.commands import CaptureHold, ExtendHold, PlaceHold, ReleaseHold
+from ledger.domain.errors import (
+    AmountExceedsHold,
+    HoldAlreadyCaptured,
+    HoldAlreadyReleased,
+    HoldHasExpired,
+    HoldNotFound,
+    InsufficientCredits,
+    OpenHoldsLimitExceeded,
+)
+from ledger.domain.events import CreditsHeld, HoldCaptured, HoldExtended, HoldReleased
+from ledger.domain.holds import MAX_OPEN_HOLDS, Hold, Returns, give_back, gone, put_back
+from ledger.domain.lots import MAX_DRAWS, Draws, draw, head, tail, take, total
+from ledger.domain.related_events import Past
+
+
+def place(command: PlaceHold, account: Account, at: datetime) -> CreditsHeld:
+    """Draw lots in burn order and keep them. Raises InsufficientCredits, OpenHoldsLimitExceeded, DrawsLimitExceeded."""
+    if command.amount > account.balance.available:
+        raise InsufficientCredits(command.amount, account.balance.available)
+    if len(account.holds) >= MAX_OPEN_HOLDS:
+        raise OpenHoldsLimitExceeded(MAX_OPEN_HOLDS)
+    draws = draw(account.lots, command.amount)
+
+    balance = account.balance_after(take(account.lots, draws), held=command.amount)
+    return CreditsHeld(
+        at,
+        balance,
+        account.next_id("hld"),
+        command.amount,
+        draws,
+        at + command.expires_in,
+        command.task_id,
+        command.description,
+    )
+
+
+def extend(command: ExtendHold, account: Account, at: datetime, past: Past) -> HoldExtended:
+    """A later end, never an earlier one. Raises HoldNotFound or how the hold ended."""
+    hold = _open_hold(account, command.hold_id, past)
+    return HoldExtended(at, account.balance, hold.hold_id, max(hold.expires_at, at + command.expires_in))
+
+
+def capture(command: CaptureHold, account: Account, at: datetime, past: Past) -> HoldCaptured:
+    """Spend the hold's draws in burn order, then, if asked to, the excess from what is available.
+
+    Raises HoldNotFound or how the hold ended, AmountExceedsHold, InsufficientCredits, DrawsLimitExceeded.
+    """
+    hold = _open_hold(account, command.hold_id, past)
+    amount = hold.amount if command.amount is None else command.amount
+    excess = max(amount - hold.amount, 0)
+    if excess and command.on_excess == "reject":
+        raise AmountExceedsHold(amount, hold.amount)
+    if excess > account.balance.available:
+        raise InsufficientCredits(amount, hold.amount + account.balance.available)
+    from_hold = head(hold.draws, amount)
+    from_lots = draw(account.lots, excess, MAX_DRAWS - len(from_hold)) if excess else ()
+
+    final = command.final or amount >= hold.amount
+    returns = give_back(tail(hold.draws, amount), at, hold.closed_grants) if final else ()
+    return _captured(command, account, at, hold, from_hold, from_lots, returns, final=final)
+
+
+def _captured(  # the facts of a capture, all decided
+    command: CaptureHold,
+    account: Account,
+    at: datetime,
+    hold: Hold,
+    from_hold: Draws,
+    from_lots: Draws,
+    returns: Returns,
+    *,
+    final: bool,
+) -> HoldCaptured:
+    spent = from_hold + from_lots
+    lots = put_back(take(account.lots, from_lots), returns)
+    balance = account.balance_after(
+        lots,
+        subscription=-total(spent, "subscription") - gone(returns, "subscription"),
+        permanent=-total(spent, "permanent") - gone(returns, "permanent"),
+        held=-(hold.amount if final else total(from_hold)),
+    )
+    return HoldCaptured(
+        at,
+        balance,
+        hold.hold_id,
+        account.next_id("ded"),
+        total(spent),
+        from_hold,
+        from_lots,
+        returns,
+        final,
+        hold.task_id,
+        hold.description,
+        command.usage,
+    )
+
+
+def release(command: ReleaseHold, account: Account, at: datetime, past: Past) -> HoldReleased:
+    """Everything that is still held goes back. Raises HoldNotFound or how the hold ended."""
+    hold = _open_hold(account, command.hold_id, past)
+    returns = give_back(hold.draws, at, hold.closed_grants)
+    balance = account.balance_after(
+        put_back(account.lots, returns),
+        subscription=-gone(returns, "subscription"),
+        permanent=-gone(returns, "permanent"),
+        held=-hold.amount,
+    )
+    return HoldReleased(at, balance, hold.hold_id, returns)
+
+
+def _open_hold(account: Account, hold_id: str, past: Past) -> Hold:
+    hold = account.holds.get(hold_id)
+    return hold if hold is not None else _refuse(hold_id, past)
+
+
+def _refuse(hold_id: str, past: Past) -> Never:
+    match past.hold_ending(hold_id):
+        case "captured":
+            raise HoldAlreadyCaptured(hold_id)
+        case "released":
+            raise HoldAlreadyReleased(hold_id)
+        case "expired":
+            raise HoldHasExpired(hold_id)
+        case None:
+            raise HoldNotFound(hold_id)

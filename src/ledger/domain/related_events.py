@@ -1,0 +1,172 @@
+"""The past that a decision needs and the state does not keep.
+
+An account's state holds what is open. To undo a deduction, to claw back a grant, to refund a payment or to say what
+became of a hold, a decision must know earlier events about that one thing. `subjects` names the things; whoever
+carries out the command looks up the events about them (`subject_of` says which thing an event is about, so that a
+store can index it) and hands them to `decide` as the Past.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from ledger.domain.account import Account
+from ledger.domain.commands import (
+    CaptureHold,
+    Command,
+    DeductCredits,
+    ExtendHold,
+    RecordPayment,
+    RefundPayment,
+    ReleaseHold,
+    ReverseDeduction,
+    VoidGrant,
+)
+from ledger.domain.events import (
+    CreditsDeducted,
+    CreditsGranted,
+    CreditsHeld,
+    DeductionReversed,
+    Event,
+    Events,
+    GrantVoided,
+    HoldCaptured,
+    HoldExpired,
+    HoldExtended,
+    HoldReleased,
+    PaymentRecorded,
+    PaymentRefunded,
+)
+from ledger.domain.lots import Draws
+
+Ending = Literal["captured", "released", "expired"]
+
+
+class PastDeduction(NamedTuple):
+    """A deduction's draws, and what was reversed of it already."""
+
+    draws: Draws
+    reversals: tuple[DeductionReversed, ...]
+
+    @property
+    def reversed(self) -> int:
+        """The credits that are reversed already."""
+        return sum([reversal.amount for reversal in self.reversals])
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Earlier events of one account about the things that a command names, in stream order."""
+
+    events: Events = ()
+
+    def grant(self, grant_id: str) -> CreditsGranted | None:
+        """The grant of that id."""
+        found = (e for e in self.events if isinstance(e, CreditsGranted) and e.grant_id == grant_id)
+        return next(found, None)
+
+    def voids(self, grant_id: str) -> tuple[GrantVoided, ...]:
+        """All voids of that grant."""
+        return tuple(e for e in self.events if isinstance(e, GrantVoided) and e.grant_id == grant_id)
+
+    def closed_grants(self) -> frozenset[str]:
+        """The grants that were closed."""
+        return frozenset(e.grant_id for e in self.events if isinstance(e, GrantVoided) and e.closed)
+
+    def deduction(self, deduction_id: str) -> PastDeduction | None:
+        """The deduction of that id, made by a deduction or by a capture."""
+        for event in self.events:
+            if isinstance(event, CreditsDeducted | HoldCaptured) and event.deduction_id == deduction_id:
+                return PastDeduction(event.draws, self._reversals(deduction_id))
+        return None
+
+    def _reversals(self, deduction_id: str) -> tuple[DeductionReversed, ...]:
+        return tuple(e for e in self.events if isinstance(e, DeductionReversed) and e.deduction_id == deduction_id)
+
+    def hold_ending(self, hold_id: str) -> Ending | None:
+        """How a hold that is no longer open ended; None when there never was one."""
+        for event in self.events:
+            match event:
+                case HoldCaptured(hold_id=name, final=True) if name == hold_id:
+                    return "captured"
+                case HoldReleased(hold_id=name) if name == hold_id:
+                    return "released"
+                case HoldExpired(hold_id=name) if name == hold_id:
+                    return "expired"
+                case _:
+                    pass
+        return None
+
+    def payment(self, payment_id: str) -> PaymentRecorded | None:
+        """The payment of that id."""
+        found = (e for e in self.events if isinstance(e, PaymentRecorded) and e.payment_id == payment_id)
+        return next(found, None)
+
+    def refunds(self, payment_id: str) -> tuple[PaymentRefunded, ...]:
+        """All refunds of that payment."""
+        return tuple(e for e in self.events if isinstance(e, PaymentRefunded) and e.payment_id == payment_id)
+
+
+NO_PAST = Past()
+
+
+def payment_subject(payment_id: str) -> str:
+    """A payment as a subject: the prefix keeps a provider's ids apart from ours."""
+    return f"pay_{payment_id}"
+
+
+def subject_of(event: Event) -> str | None:
+    """What earlier thing an event is about; None when it only makes a new one, whose id names its version."""
+    if isinstance(event, CreditsDeducted):  # nearly every event is one
+        return None
+    match event:
+        case HoldExtended() | HoldCaptured() | HoldReleased() | HoldExpired():
+            return event.hold_id
+        case DeductionReversed():
+            return event.deduction_id
+        case GrantVoided():
+            return event.grant_id
+        case PaymentRecorded() | PaymentRefunded():
+            return payment_subject(event.payment_id)
+        case _:
+            return None
+
+
+def made_by(event: Event) -> str | None:
+    """The id of the grant, deduction or hold that an event made."""
+    match event:
+        case CreditsGranted():
+            return event.grant_id
+        case CreditsDeducted() | HoldCaptured():
+            return event.deduction_id
+        case CreditsHeld():
+            return event.hold_id
+        case _:
+            return None
+
+
+def is_about(event: Event, subjects: frozenset[str]) -> bool:
+    """Whether an event made one of `subjects` or is about it."""
+    return subject_of(event) in subjects or made_by(event) in subjects
+
+
+def subjects(command: Command, account: Account | None, known: Past) -> frozenset[str]:
+    """The things whose events `decide` needs, as far as `known` events tell: ask again until it stops growing."""
+    if account is None or isinstance(command, DeductCredits):
+        return frozenset()
+    match command:
+        case ReverseDeduction():
+            deduction = known.deduction(command.deduction_id)
+            grants = {part.grant_id for part in deduction.draws} if deduction else set()
+            return frozenset({command.deduction_id, *grants})
+        case VoidGrant():
+            return frozenset({command.grant_id})
+        case RefundPayment():
+            payment = known.payment(command.payment_id)
+            grants = {payment.grant_id} if payment and payment.grant_id else set()
+            return frozenset({payment_subject(command.payment_id), *grants})
+        case RecordPayment():
+            return frozenset({payment_subject(command.payment_id)})
+        case CaptureHold() | ExtendHold() | ReleaseHold() if command.hold_id not in account.holds:
+            return frozenset({command.hold_id})
+        case _:
+            return frozenset()

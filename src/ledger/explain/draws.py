@@ -1,0 +1,185 @@
+"""Draws, explained: which lots an event drew, what gave each its place, and which lots it left alone and why.
+
+The order is not made here: lots are kept in burn order (see lots.py). What an event drew is held against it, and
+whatever does not fit is said.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice, takewhile
+
+from ledger.domain.holds import Hold, Holds, Return
+from ledger.domain.lots import Draw, Draws, Lot, Lots
+from ledger.explain.explanation import MOST_PASSED_OVER, Details, DrawTold, PassedOver, Rule
+from ledger.explain.sentences import counted, end_of, instant
+
+Part = Lot | Draw
+
+
+def draws_told(lots: Lots, holds: Holds, draws: Draws, at: datetime) -> Details:
+    """What `draws`, made at a moment, took from `lots`, and what they left."""
+    expired = lots[: sum(1 for _ in takewhile(lambda lot: _has_expired(lot, at), lots))]
+    spendable = lots[len(expired) :] if expired else lots
+    places = _places(spendable, draws)
+    passed_over = [
+        *(_expired(lot) for lot in expired[:MOST_PASSED_OVER]),
+        *islice(_not_drawn(spendable, draws, places), MOST_PASSED_OVER),
+        *islice(_held(holds), MOST_PASSED_OVER),
+    ]
+    others = len(lots) - len(places) + sum(len(hold.draws) for hold in holds.values())
+    return Details(
+        draws=tuple(_draw_told(spendable, part, places.get(part.grant_id)) for part in draws),
+        passed_over=tuple(passed_over),
+        passed_over_count=others,
+        violations=tuple(out_of_order(spendable, draws, "the burn order", _why)),
+    )
+
+
+def held_draws_told(hold: Hold, draws: Draws) -> tuple[DrawTold, ...]:
+    """What a capture spent of what its hold had drawn."""
+    had = {part.grant_id: part.amount for part in hold.draws}
+    why = f"held by {hold.hold_id}"
+    return tuple(_from_hold(part, hold.hold_id, had.get(part.grant_id, 0), why) for part in draws)
+
+
+def out_of_order(
+    parts: Sequence[Part], taken: Sequence[Draw | Return], order: str, why: Callable[[Part, Part], str] | None = None
+) -> Iterator[str]:
+    """Where `taken` is not the front of `parts`, each used up before the next: its first wrong place, and amounts.
+
+    `order` is what the parts are sorted by, in words; `why` says of two parts why one comes before the other.
+    """
+    known = {part[0]: part for part in _front_and_named(parts, taken)}
+    in_place = True
+    for index, (grant_id, kind, amount, expires_at, *_) in enumerate(taken):
+        expected = parts[index] if index < len(parts) else None
+        # By its place first: a deduction may have drawn twice from one lot, what was held of it and what was not.
+        part = expected if expected is not None and expected[0] == grant_id else known.get(grant_id)
+        if in_place and (part is None or part is not expected):
+            in_place = False
+            reason = f": {why(expected, part)}" if why and expected and part else ""
+            yield f"by {order} {expected[0] if expected else 'nothing'} is next, and it has {grant_id}{reason}"
+        there = part[2] if part else 0
+        if amount < 1:
+            yield f"{amount:,} of {grant_id} is no amount"
+        if amount > there:
+            yield f"it has {amount:,} of {grant_id}, where there {'was' if there == 1 else 'were'} {there:,}"
+        elif amount < there and index < len(taken) - 1 and in_place:
+            yield f"it leaves {there - amount:,} of {grant_id} and goes on to {taken[index + 1].grant_id}"
+        if part is not None and (part[1], part[3]) != (kind, expires_at):
+            yield f"it has {grant_id} as {kind}, {end_of(expires_at)}; the lot is {part[1]}, {end_of(part[3])}"
+
+
+def _front_and_named(parts: Sequence[Part], taken: Sequence[Draw | Return]) -> Iterator[Part]:
+    """The first parts, as many as are taken, and what else is named: a handful, of what may be thousands."""
+    front = parts[: len(taken)]
+    yield from front
+    names = {part.grant_id for part in taken}.difference(part.grant_id for part in front)
+    if names:
+        yield from (part for part in parts[len(taken) :] if part.grant_id in names)
+
+
+_RULES: dict[Rule, str] = {
+    "subscription_first": "subscription before permanent",
+    "earliest_expiry": "the earliest expiry first, none last",
+    "oldest_grant": "the oldest grant first",
+}
+
+
+def _why(one: Part, other: Part) -> str:
+    return _RULES[_rule(one, other)]
+
+
+def _rule(one: Part, other: Part) -> Rule:
+    """The rule of the burn order that tells two lots apart."""
+    if one.kind != other.kind:
+        return "subscription_first"
+    return "earliest_expiry" if one.expires_at != other.expires_at else "oldest_grant"
+
+
+def _places(lots: Lots, draws: Draws) -> dict[str, int]:
+    """Where in `lots` the drawn ones are; a lot that is not open has no place."""
+    names = {part.grant_id for part in draws}
+    places = {lot.grant_id: place for place, lot in enumerate(lots[: len(draws)]) if lot.grant_id in names}
+    if len(places) < len(names):
+        places |= {lot.grant_id: place for place, lot in enumerate(lots) if lot.grant_id in names}
+    return places
+
+
+def _draw_told(lots: Lots, part: Draw, place: int | None) -> DrawTold:
+    before = 0 if place is None else lots[place].remaining
+    rule, why = (None, "there is no such open lot") if place is None else _place(lots, place)
+    return DrawTold(
+        part.grant_id, part.kind, part.expires_at, None, before, part.amount, before - part.amount, rule, why
+    )
+
+
+def _from_hold(part: Draw, hold_id: str, before: int, why: str) -> DrawTold:
+    after = before - part.amount
+    return DrawTold(part.grant_id, part.kind, part.expires_at, hold_id, before, part.amount, after, "as_held", why)
+
+
+def _place(lots: Lots, place: int) -> tuple[Rule, str]:
+    """What gave a lot its place, told from the lot before it; for the first, from the one after it."""
+    lot = lots[place]
+    if place:
+        rule = _rule(lots[place - 1], lot)
+        return rule, _after(lots[place - 1], lot, rule)
+    if len(lots) == 1:
+        return "only_lot", "the only open lot"
+    rule = _rule(lot, lots[1])
+    return rule, _before(lot, lots[1], rule)
+
+
+def _before(lot: Lot, other: Lot, rule: Rule) -> str:
+    if rule == "subscription_first":
+        return f"before {other.grant_id}: subscription before permanent"
+    if rule == "oldest_grant":
+        return f"before {other.grant_id}, a newer grant"
+    return f"before {other.grant_id}, which {'does not lapse' if other.expires_at is None else 'lapses later'}"
+
+
+def _after(previous: Lot, lot: Lot, rule: Rule) -> str:
+    if rule == "subscription_first":
+        return f"after {previous.grant_id}: subscription before permanent"
+    if rule == "oldest_grant":
+        return f"after {previous.grant_id}, an older grant"
+    end = "lapses, and this does not" if lot.expires_at is None else "lapses earlier"
+    return f"after {previous.grant_id}, which {end}"
+
+
+def _not_drawn(lots: Lots, draws: Draws, places: dict[str, int]) -> Iterator[PassedOver]:
+    last = max(places.values(), default=-1)
+    for place, lot in enumerate(lots):
+        if lot.grant_id in places:
+            continue
+        grant_id, kind, remaining, expires_at = lot
+        if place < last:
+            why = f"it comes before {lots[last].grant_id}, and was skipped"
+            yield PassedOver(grant_id, kind, expires_at, remaining, "skipped", None, why)
+        else:
+            why = f"not needed, {_place(lots, place)[1]}"
+            yield PassedOver(grant_id, kind, expires_at, remaining, "not_needed", None, why)
+
+
+def _expired(lot: Lot) -> PassedOver:
+    why = f"expired: it {end_of(lot.expires_at)}"
+    return PassedOver(lot.grant_id, lot.kind, lot.expires_at, lot.remaining, "expired", None, why)
+
+
+def _held(holds: Holds) -> Iterator[PassedOver]:
+    for hold in holds.values():
+        why = f"held by {hold.hold_id} until {instant(hold.expires_at)}"
+        for grant_id, kind, amount, expires_at in hold.draws:
+            yield PassedOver(grant_id, kind, expires_at, amount, "held", hold.hold_id, why)
+
+
+def _has_expired(lot: Lot, at: datetime) -> bool:
+    return lot.expires_at is not None and lot.expires_at <= at
+
+
+def amount_of(draws: Draws, amount: int) -> Iterator[str]:
+    """Whether draws add up to an amount."""
+    found = sum(part.amount for part in draws)
+    if found != amount:
+        yield f"its draws add up to {found:,}, and it says {counted(amount)}"

@@ -1,0 +1,154 @@
+"""What happened, in one sentence for each event. Texts of callers are left out: they may be erased, a story stays."""
+
+from datetime import UTC, datetime
+from typing import assert_never
+
+from ledger.domain.account import Account
+from ledger.domain.events import (
+    AccountClosed,
+    AccountFrozen,
+    AccountOpened,
+    AccountUnfrozen,
+    CreditsDeducted,
+    CreditsExpired,
+    CreditsGranted,
+    CreditsHeld,
+    DeductionReversed,
+    Event,
+    GrantVoided,
+    HoldCaptured,
+    HoldExpired,
+    HoldExtended,
+    HoldReleased,
+    PaymentRecorded,
+    PaymentRefunded,
+    TextsErased,
+)
+from ledger.domain.holds import Returns, with_fate
+from ledger.domain.lots import total
+
+
+def instant(at: datetime) -> str:
+    """A moment, in UTC."""
+    return at.astimezone(UTC).isoformat(" ").replace("+00:00", "Z")
+
+
+def end_of(expires_at: datetime | None) -> str:
+    """When a lot lapses."""
+    return "does not lapse" if expires_at is None else f"lapses at {instant(expires_at)}"
+
+
+def counted(amount: int, noun: str = "credit") -> str:
+    """An amount with its noun."""
+    return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
+
+
+def were(amount: int, noun: str = "credit") -> str:
+    """An amount with its noun and verb."""
+    return f"{counted(amount, noun)} {'was' if amount == 1 else 'were'}"
+
+
+def _were_of(amount: int, origin: str) -> str:
+    return f"{counted(amount)} of {origin} {'was' if amount == 1 else 'were'}"
+
+
+def sentence(before: Account | None, event: Event) -> str:
+    """What happened."""
+    match event:
+        case AccountOpened():
+            return "The account was opened."
+        case CreditsGranted():
+            return _granted(event)
+        case CreditsDeducted():
+            return f"{were(event.amount)} deducted as {event.deduction_id}{_for_task(event.task_id)}."
+        case CreditsHeld():
+            until = instant(event.expires_at)
+            return f"{were(event.amount)} put on hold as {event.hold_id}{_for_task(event.task_id)}, until {until}."
+        case HoldExtended():
+            return _extended(before, event)
+        case HoldCaptured():
+            return _captured(before, event)
+        case HoldReleased():
+            return f"Hold {event.hold_id} was released: {_came_back(event.returns)}."
+        case HoldExpired():
+            at = instant(event.effective_at)
+            return f"Hold {event.hold_id} expired at {at}, not resolved by then: {_came_back(event.returns)}."
+        case DeductionReversed():
+            return f"{_were_of(event.amount, f'deduction {event.deduction_id}')} reversed{_lost(event.returns)}."
+        case GrantVoided():
+            return _voided(event)
+        case CreditsExpired():
+            at = instant(event.effective_at)
+            return f"{counted(event.amount, f'{event.kind} credit')} of {event.grant_id} lapsed at {at}, unspent."
+        case PaymentRecorded():
+            bought = f" It buys {event.grant_id}, the next event." if event.grant_id else ""
+            money = f"{event.amount_minor:,} {event.currency.upper()} in minor units"
+            return f"Payment {event.payment_id} was recorded: {event.provider}, {money}, {event.status}.{bought}"
+        case PaymentRefunded():
+            money = f"{event.amount_minor:,} in minor units of payment {event.payment_id}"
+            return f"{money} went back as refund {event.refund_id}; {event.refunded_minor:,} in all."
+        case AccountFrozen():
+            return "The account was frozen: it takes no deductions, captures or holds from here on."
+        case AccountUnfrozen():
+            return "The account was unfrozen: it takes everything again."
+        case AccountClosed():
+            return "The account was closed: it takes nothing but reversals and releases from here on."
+        case TextsErased():
+            return "The key of all texts up to here was destroyed: nobody can read them again. No credit was touched."
+    assert_never(event)
+
+
+def _granted(event: CreditsGranted) -> str:
+    end = "they do not lapse" if event.expires_at is None else f"they lapse at {instant(event.expires_at)}"
+    origin: list[str] = [event.source]
+    origin += [f"transaction {event.transaction_id}"] if event.transaction_id is not None else []
+    origin += [f"payment {event.payment_id}"] if event.payment_id is not None else []
+    what = were(event.amount, f"{event.kind} credit")
+    return f"{what} granted as {event.grant_id} ({', '.join(origin)}); {end}."
+
+
+def _for_task(task_id: str | None) -> str:
+    return "" if task_id is None else f" for task {task_id}"
+
+
+def _extended(before: Account | None, event: HoldExtended) -> str:
+    hold = before.holds.get(event.hold_id) if before else None
+    now = f"Hold {event.hold_id} was extended and lasts until {instant(event.expires_at)}"
+    if hold is None:
+        return f"{now}."
+    if hold.expires_at == event.expires_at:
+        return f"{now}, as before: an extension never shortens."
+    return f"{now}, no longer until {instant(hold.expires_at)}."
+
+
+def _captured(before: Account | None, event: HoldCaptured) -> str:
+    done = f"{_were_of(event.amount, f'hold {event.hold_id}')} captured as deduction {event.deduction_id}"
+    done += _for_task(event.task_id)
+    if event.from_lots:
+        done += f", {total(event.from_lots):,} of them beyond what was held"
+    if event.returns:
+        return f"{done}. The hold is over: {_came_back(event.returns)}."
+    if event.final:
+        return f"{done}. The hold is used up."
+    hold = before.holds.get(event.hold_id) if before else None
+    left = f" with {counted(hold.amount - total(event.from_hold))}" if hold else ""
+    return f"{done}. The hold goes on{left}."
+
+
+def _came_back(returns: Returns) -> str:
+    """What came back from a hold."""
+    return f"{counted(sum(part.amount for part in returns))} came back{_lost(returns)}"
+
+
+def _lost(returns: Returns) -> str:
+    """What of it reached no lot."""
+    fates = [(with_fate(returns, "lapsed"), "lapsed at once"), (with_fate(returns, "cancelled"), "cancelled")]
+    said = [f"{amount:,} {fate}" for amount, fate in fates if amount]
+    return f"; of these, {' and '.join(said)}" if said else ""
+
+
+def _voided(event: GrantVoided) -> str:
+    done = f"{_were_of(event.amount, f'grant {event.grant_id}')} voided"
+    if event.uncollected:
+        done += f"; {event.uncollected:,} more asked for and not there, uncollected"
+    return f"{done}. The grant is closed: what comes back to it later is cancelled." if event.closed else f"{done}."

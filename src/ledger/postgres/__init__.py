@@ -1,0 +1,1 @@
+"""What every owner of tables needs of PostgreSQL: migrations, roles, named SQL, connections."""

@@ -1,0 +1,114 @@
+"""Migrations: numbered .sql files beside the code that owns the tables, applied in order, each once.
+
+What was applied is remembered with its checksum; a file that was changed after it was applied is refused.
+"""
+
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.resources import files
+
+import psycopg
+
+COMPONENTS = (("ledger", "ledger.store"), ("api", "api"), ("projections", "projections"))
+"""Owners of tables, in the order in which they are migrated, and the packages that have their `sql` folders."""
+
+_NUMBERED = re.compile(r"(\d{4})_\w+\.sql")
+
+_PREPARE = """
+CREATE SCHEMA IF NOT EXISTS ledger;
+CREATE TABLE IF NOT EXISTS ledger.migrations (
+    component  text NOT NULL,
+    name       text NOT NULL,
+    checksum   text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (component, name)
+)
+"""
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('ledger.migrations', 0))"
+_APPLIED = "SELECT component, name, checksum FROM ledger.migrations"
+_REMEMBER = "INSERT INTO ledger.migrations (component, name, checksum) VALUES (%s, %s, %s)"
+
+OLDEST_SERVER = 150_000
+
+
+class MigrationError(Exception):
+    """The database cannot be brought to the form that this program needs; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One numbered file."""
+
+    component: str
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the text."""
+        return sha256(self.sql.encode()).hexdigest()
+
+
+def known_migrations() -> list[Migration]:
+    """All migrations of this program, in order."""
+    found = []
+    for component, package in COMPONENTS:
+        folder = files(package).joinpath("sql")
+        if not folder.is_dir():
+            continue
+        names = sorted(entry.name for entry in folder.iterdir() if _NUMBERED.fullmatch(entry.name))
+        found += [Migration(component, name, folder.joinpath(name).read_text()) for name in names]
+    return found
+
+
+def migrate(conninfo: str) -> list[str]:
+    """Apply what is missing, in one transaction, and return the names of what was applied.
+
+    Safe to run from several processes at once. Raises MigrationError for a server before PostgreSQL 15, for a migration
+    that was changed after it was applied, and when one is missing that this login may not apply.
+    """
+    with psycopg.connect(conninfo) as connection:
+        if connection.info.server_version < OLDEST_SERVER:
+            raise MigrationError(f"PostgreSQL 15 or later is needed; this is {connection.info.server_version}")
+        login = connection.info.user
+        try:
+            if pending_migrations(connection) == []:
+                return []  # nothing to do, and no right to create anything is needed to see it
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise MigrationError(f"{login} may not read the ledger: {error.diag.message_primary}") from error
+    try:
+        return _apply_pending(conninfo)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise MigrationError(
+            f"the database needs migrations that {login} may not apply ({error.diag.message_primary}): "
+            "run `credit-ledger migrate` as the owner of its tables"
+        ) from error
+
+
+def _apply_pending(conninfo: str) -> list[str]:
+    with psycopg.connect(conninfo) as connection:
+        connection.execute(_LOCK)
+        connection.execute(_PREPARE)
+        pending = pending_migrations(connection) or []
+        for migration in pending:
+            connection.execute(migration.sql.encode())
+            connection.execute(_REMEMBER, (migration.component, migration.name, migration.checksum))
+    return [f"{migration.component}/{migration.name}" for migration in pending]
+
+
+def pending_migrations(connection: psycopg.Connection) -> list[Migration] | None:
+    """What is not applied yet; None when not even the table of migrations is there. Raises MigrationError."""
+    row = connection.execute("SELECT to_regclass('ledger.migrations') IS NULL").fetchone()
+    if row and row[0]:
+        return None
+    applied = {(component, name): checksum for component, name, checksum in connection.execute(_APPLIED)}
+    known = known_migrations()
+    for migration in known:
+        if applied.get((migration.component, migration.name), migration.checksum) != migration.checksum:
+            raise MigrationError(f"{migration.component}/{migration.name} was changed after it was applied")
+    unknown = applied.keys() - {(migration.component, migration.name) for migration in known}
+    if unknown:
+        component, name = min(unknown)
+        raise MigrationError(f"the database has {component}/{name}, which this program does not: update the program")
+    return [migration for migration in known if (migration.component, migration.name) not in applied]

@@ -1,0 +1,2 @@
+-- name: ledger_id
+SELECT id::text FROM ledger.identity;
