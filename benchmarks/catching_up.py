@@ -14,10 +14,10 @@ from benchmarks.progress import Spoiled
 from ledger.commit.notifications import News
 from ledger.store.feed import Feed
 from ledger.store.log import EventLog
-from projections.builds import Connection, checkpoints, live
-from projections.catalog import BY_NAME
-from projections.projection import Projection
-from projections.runner import Runner, connect
+from projections.engine.builds import Connection, checkpoints, live
+from projections.engine.runner import Runner, connect
+from projections.models.catalog import BY_NAME
+from projections.models.projection import Projection
 
 
 async def catch_up(conninfo: str, projections: Sequence[Projection]) -> dict[str, float]:

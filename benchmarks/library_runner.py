@@ -26,7 +26,7 @@ from benchmarks.progress import Spoiled
 from ledger.domain.changes import fact
 from ledger.store.codec import LedgerMapper, Stored
 from ledger.store.recorder import LedgerRecorder
-from projections.balances import BALANCES
+from projections.models.balances.projection import BALANCES
 
 SCHEMA = "library"
 """Where its tables are."""

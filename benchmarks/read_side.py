@@ -12,11 +12,11 @@ from benchmarks.processes import said_by
 from benchmarks.progress import Spoiled, say
 from ledger.store.feed import Feed
 from ledger.store.log import EventLog
-from projections import builds
-from projections.builds import Build
-from projections.catalog import PROJECTIONS
-from projections.projection import Projection
-from projections.runner import connect, prepare
+from projections.engine import builds
+from projections.engine.builds import Build
+from projections.engine.runner import connect, prepare
+from projections.models.catalog import PROJECTIONS
+from projections.models.projection import Projection
 
 PATIENCE = 900.0
 _REFERENCE = "benchmark_reference"

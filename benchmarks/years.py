@@ -17,7 +17,7 @@ from benchmarks.progress import say
 from benchmarks.read_side import catch_up, empty
 from benchmarks.sessions import deduction
 from benchmarks.stand import Stand
-from projections.catalog import PROJECTIONS
+from projections.models.catalog import PROJECTIONS
 
 BUSY = "busy-for-a-year"
 TYPICAL = "some-hours-a-day"

@@ -17,7 +17,7 @@ from api.database import EMBEDDED_LOGIN
 from api.embedded import SUPERUSER, embedded_postgres
 from ledger.postgres.migrations import migrate
 from ledger.postgres.roles import SERVICE, make_login, set_up, taking_the_role
-from projections.builds import prepare
+from projections.engine.builds import prepare
 
 _numbers = count(1)
 

@@ -11,7 +11,7 @@ from ledger.commit.submission import Recorded
 from ledger.domain.commands import ExtendHold, GrantCredits, PlaceHold
 from ledger.domain.events import CreditsExpired, CreditsHeld, HoldExpired
 from ledger.service import Ledger
-from projections.balances import due
+from projections.models.balances.queries import due
 from tests.conftest import Clock
 from tests.postgres import owner
 from tests.projections.moving import projected

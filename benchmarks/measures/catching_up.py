@@ -22,8 +22,8 @@ from benchmarks.read_side import PATIENCE, Weight, catch_up, empty, must_agree, 
 from benchmarks.report import Row, at_least
 from benchmarks.sessions import fill_with_sessions
 from benchmarks.stand import Stand
-from projections.balances import BALANCES
-from projections.catalog import PROJECTIONS
+from projections.models.balances.projection import BALANCES
+from projections.models.catalog import PROJECTIONS
 
 PER_SECOND = 30_000
 TIMES_THE_LIBRARY = 20.0

@@ -44,7 +44,7 @@ from ledger.domain.errors import Refusal
 from ledger.postgres.errors import LOST
 from ledger.postgres.privileges import PrivilegeWatch
 from ledger.service import Ledger
-from projections.views import NotBuilt, NotYetVisible, Views
+from projections.models.views import NotBuilt, NotYetVisible, Views
 
 _SOFTWARE = 70
 """See sysexits(3)."""

@@ -11,7 +11,8 @@ from typing import Any
 from api.periods import Period
 from api.questions import as_of, known_account
 from api.wiring import Wiring
-from projections.usage import USAGE, Breakdown, Name, Sums, breakdown
+from projections.models.usage.projection import USAGE
+from projections.models.usage.queries import Breakdown, Name, Sums, breakdown
 
 MOST_NAMES = 100
 """Names in a list."""

@@ -12,9 +12,9 @@ import typer
 from api.database import database
 from api.progress import Showing, showing_progress
 from api.settings import Settings
-from projections.check import Checked, Difference, check_accounts, check_totals
-from projections.refold import Connection, connect
-from projections.roster import how_many, log_end, next_accounts, sample, without_events
+from projections.checks.check import Checked, Difference, check_accounts, check_totals
+from projections.checks.refold import Connection, connect
+from projections.checks.roster import how_many, log_end, next_accounts, sample, without_events
 
 SAMPLE = 100
 PIECE = 50

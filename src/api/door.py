@@ -43,7 +43,7 @@ from ledger.postgres.errors import LOST
 from ledger.service import Ledger
 from ledger.store.codec import Metadata
 from ledger.store.receipts import fingerprint
-from projections.views import NotBuilt, NotYetVisible
+from projections.models.views import NotBuilt, NotYetVisible
 
 _JSON = (b"content-type", b"application/json")
 _REPLAYED = (b"idempotent-replayed", b"true")

@@ -34,9 +34,10 @@ from api.view_schemas import HistoryAnswer
 from api.wiring import Wiring
 from ledger.domain.changes import ENTRY_TYPES
 from ledger.domain.commands import MAX_ID
-from projections.history import FIRST_PLACE, HISTORY, LAST_PLACE, LOOKED_THROUGH, USED, Order, Place, Wanted, page
-from projections.usage import DIMENSIONS
-from projections.views import Snapshot
+from projections.models.history.projection import HISTORY
+from projections.models.history.queries import FIRST_PLACE, LAST_PLACE, LOOKED_THROUGH, USED, Order, Place, Wanted, page
+from projections.models.usage.projection import DIMENSIONS
+from projections.models.views import Snapshot
 
 router = APIRouter(tags=["queries"])
 

@@ -5,7 +5,7 @@ import io
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
-from projections.history import PARTS
+from projections.models.history.projection import PARTS
 
 COLUMNS = (
     *("sequence", "version", "recorded_at", "type", "credits", "subscription_credits", "permanent_credits"),

@@ -17,8 +17,8 @@ from api.questions import FIRST_PAGE, MAX_PAGE, Page, as_of, known_account
 from api.texts import with_descriptions
 from api.wiring import Wiring
 from ledger.domain.changes import EntryType
-from projections.history import (
-    HISTORY,
+from projections.models.history.projection import HISTORY
+from projections.models.history.queries import (
     LOOKED_THROUGH,
     USED,
     Order,
@@ -29,8 +29,9 @@ from projections.history import (
     page,
     page_by_size,
 )
-from projections.rollups import COUNTS, ROLLUPS, totals
-from projections.views import Snapshot
+from projections.models.rollups.projection import COUNTS, ROLLUPS
+from projections.models.rollups.queries import totals
+from projections.models.views import Snapshot
 
 Pages = AsyncIterator[list[dict[str, Any]]]
 

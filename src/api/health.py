@@ -17,10 +17,10 @@ from api.schemas import Health
 from api.wiring import Wiring
 from ledger.store.codec import decode_event
 from ledger.store.log import Reader
-from projections.builds import Checkpoint, checkpoints, live, next_of
-from projections.catalog import PROJECTIONS
-from projections.projection import Projection
-from projections.watch import Drift, drift
+from projections.checks.watch import Drift, drift
+from projections.engine.builds import Checkpoint, checkpoints, live, next_of
+from projections.models.catalog import PROJECTIONS
+from projections.models.projection import Projection
 
 router = APIRouter(tags=["health"])
 

@@ -29,10 +29,11 @@ from api.wiring import Wiring
 from ledger.domain.amounts import Balance
 from ledger.domain.commands import MAX_ID
 from ledger.domain.events import PaymentStatus
-from projections.balances import BALANCES, PLACES, Sort, accounts_page, grants_page, holds_page
-from projections.payments import PAYMENTS
-from projections.payments import page as payments_page
-from projections.views import Snapshot
+from projections.models.balances.projection import BALANCES, PLACES
+from projections.models.balances.queries import Sort, accounts_page, grants_page, holds_page
+from projections.models.payments.projection import PAYMENTS
+from projections.models.payments.queries import page as payments_page
+from projections.models.views import Snapshot
 
 router = APIRouter(tags=["queries"])
 

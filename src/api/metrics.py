@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from prometheus_client.values import MultiProcessValue  # noqa: F401  # chosen by PROMETHEUS_MULTIPROC_DIR
 
-from projections.watch import Drift
+from projections.checks.watch import Drift
 
 COMMANDS = Counter(
     "credit_ledger_commands", "Requests for commands, by operation and HTTP status", ["operation", "status"]

@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from api.database import as_url, migrated
 from api.settings import Settings
 from ledger.postgres.roles import make_login
-from projections.builds import prepare
+from projections.engine.builds import prepare
 
 ServiceLogin = Annotated[
     str | None, typer.Option(metavar="NAME", help="Make a login that only appends and reads, and print its URL.")

@@ -16,9 +16,10 @@ from api.wiring import Wiring
 from ledger.domain.errors import AccountNotFound
 from ledger.domain.lots import Lots
 from ledger.service import AccountAt
-from projections.days import DAY, dates, day_start
-from projections.history import HISTORY
-from projections.rollups import ROLLUPS, Total, totals
+from projections.models.days import DAY, dates, day_start
+from projections.models.history.projection import HISTORY
+from projections.models.rollups.projection import ROLLUPS
+from projections.models.rollups.queries import Total, totals
 
 router = APIRouter(tags=["queries"])
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from api.problems import invalid
 from api.questions import Day, Visible, Zone, check_order
-from projections.days import DAY, dates, day_start, day_starts
+from projections.models.days import DAY, dates, day_start, day_starts
 
 MAX_DAYS = 1_100
 """Local days in one answer: three years."""

@@ -22,9 +22,9 @@ from ledger.commit.notifications import News
 from ledger.proof.checkpointer import Checkpointer
 from ledger.store.feed import Feed
 from ledger.store.log import EventLog
-from projections.runner import Runner
-from projections.upgrade import Upgrades
-from projections.watch import Watch
+from projections.checks.watch import Watch
+from projections.engine.runner import Runner
+from projections.engine.upgrade import Upgrades
 
 _BEHIND_COMMANDS = 5
 """Where the machine is busy, whoever waits for an answer comes first."""

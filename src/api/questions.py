@@ -19,8 +19,8 @@ from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.commands import MAX_ID
 from ledger.domain.errors import AccountNotFound
 from ledger.service import Ledger
-from projections.days import FIRST_DATE, LAST_DATE, UnknownZone, zone
-from projections.views import Snapshot
+from projections.models.days import FIRST_DATE, LAST_DATE, UnknownZone, zone
+from projections.models.views import Snapshot
 
 MAX_PAGE = 1_000
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)

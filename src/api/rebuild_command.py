@@ -13,12 +13,12 @@ from api.progress import showing_progress
 from api.settings import Settings
 from ledger.store.feed import Feed
 from ledger.store.log import EventLog
-from projections.builds import Connection, Moved, prepare
-from projections.catalog import BY_NAME, PROJECTIONS
-from projections.compare import KINDS, Comparison, Difference
-from projections.projection import Projection
-from projections.rebuild import Busy, CannotBuild, Rebuilt, StillRead, rebuild, rebuilding
-from projections.upgrade import said
+from projections.engine.builds import Connection, Moved, prepare
+from projections.engine.compare import KINDS, Comparison, Difference
+from projections.engine.rebuild import Busy, CannotBuild, Rebuilt, StillRead, rebuild, rebuilding
+from projections.engine.upgrade import said
+from projections.models.catalog import BY_NAME, PROJECTIONS
+from projections.models.projection import Projection
 
 Names = Annotated[
     list[str] | None, typer.Argument(metavar="[NAME]...", help=f"Some of {', '.join(BY_NAME)}; none: all of them.")

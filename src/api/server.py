@@ -18,7 +18,7 @@ from api.projector import projecting
 from api.settings import Settings, variable
 from api.timekeeping import ORIGIN, agree_on_time
 from ledger.postgres.privileges import privileges
-from projections.builds import prepare
+from projections.engine.builds import prepare
 
 MAX_REQUESTS = 8_192
 """Requests that a worker has in hand at once; those beyond wait at the socket."""

@@ -17,7 +17,7 @@ from ledger.domain.commands import RecordExpiries
 from ledger.postgres.named_sql import queries
 from ledger.service import Ledger
 from ledger.store.codec import Metadata
-from projections.balances import due
+from projections.models.balances.queries import due
 
 _RETRY = 2.0
 _SQL = queries("api")

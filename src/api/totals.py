@@ -24,10 +24,13 @@ from api.questions import (
 from api.refusals import refusals_per_span
 from api.view_schemas import DailyAnswer, StatisticsAnswer, UsageAnswer
 from api.wiring import Wiring
-from projections.days import HOUR, QUARTER, hour_starts, quarter_starts
-from projections.rollups import ROLLUPS, Closing, Total, closings, totals
-from projections.statistics import STATISTICS, outstanding, per_span
-from projections.usage import DIMENSIONS, USAGE, Used, used
+from projections.models.days import HOUR, QUARTER, hour_starts, quarter_starts
+from projections.models.rollups.projection import ROLLUPS
+from projections.models.rollups.queries import Closing, Total, closings, totals
+from projections.models.statistics.projection import STATISTICS
+from projections.models.statistics.queries import outstanding, per_span
+from projections.models.usage.projection import DIMENSIONS, USAGE
+from projections.models.usage.queries import Used, used
 
 router = APIRouter(tags=["queries"])
 

@@ -10,7 +10,7 @@ from api.keys import KeyRing
 from ledger.clock import GuardedClock
 from ledger.postgres.privileges import PrivilegeWatch
 from ledger.service import Ledger
-from projections.views import Views
+from projections.models.views import Views
 
 
 @dataclass(frozen=True, slots=True)

@@ -367,7 +367,7 @@ def no_projection(database: str, folder: Path) -> httpx.Response:
     with running_service(database, folder) as service, psycopg.connect(database, autocommit=True) as other:
         under_contract(service)
         account = service.open_account(permanent=10)
-        other.execute(queries("projections", "builds.sql")["lead_rebuild"])
+        other.execute(queries("projections.engine", "sql/builds.sql")["lead_rebuild"])
         other.execute("DROP SCHEMA projection_history CASCADE")
         answer = service.get(f"/v1/accounts/{account}/history")
         assert answer.headers["retry-after"] == "5"

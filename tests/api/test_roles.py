@@ -29,7 +29,7 @@ from ledger.postgres.migrations import known_migrations, migrate
 from ledger.postgres.privileges import privileges
 from ledger.postgres.roles import SERVICE, set_up
 from ledger.store.codec import encode
-from projections.builds import prepare
+from projections.engine.builds import prepare
 from tests.api.stage import eventually
 from tests.conftest import SERVERS
 from tests.postgres import machine_programs

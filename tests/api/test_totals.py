@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
-from projections.days import day_starts
+from projections.models.days import day_starts
 from tests.api.stage import Ask, Json, eventually, fresh, refused
 from tests.api.year import ACCOUNTS, BUSY, FIRST, IDLE, LAST, SMALL, Year, instant
 from tests.service import Service

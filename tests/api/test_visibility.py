@@ -16,8 +16,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from projections.catalog import PROJECTIONS
-from projections.views import LONGEST_WAIT
+from projections.models.catalog import PROJECTIONS
+from projections.models.views import LONGEST_WAIT
 from tests.api.conftest import under_contract
 from tests.api.stage import Ask, Json, balance, eventually, payment, refused, staged
 from tests.postgres import TestServer

@@ -13,8 +13,8 @@ from ledger.domain.account import Account
 from ledger.domain.commands import DeductCredits
 from ledger.service import Ledger
 from ledger.store.codec import TOPICS
-from projections.builds import live
-from projections.catalog import PROJECTIONS
+from projections.engine.builds import live
+from projections.models.catalog import PROJECTIONS
 from tests.demo.conftest import NOW, small_plan
 
 WEEK = timedelta(days=7)

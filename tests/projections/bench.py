@@ -11,9 +11,9 @@ from psycopg import sql
 from ledger.commit.notifications import News
 from ledger.store.feed import Feed
 from ledger.store.log import EventLog, Writer
-from projections.catalog import PROJECTIONS
-from projections.projection import Projection
-from projections.runner import Runner, connect
+from projections.engine.runner import Runner, connect
+from projections.models.catalog import PROJECTIONS
+from projections.models.projection import Projection
 from tests.postgres import tampering
 from tests.projections.folding import Told
 from tests.projections.stored import log_rows

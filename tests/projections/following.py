@@ -12,14 +12,14 @@ from psycopg.conninfo import make_conninfo
 from ledger.commit.notifications import News
 from ledger.store.feed import Feed
 from ledger.store.log import EventLog
-from projections.catalog import PROJECTIONS
-from projections.runner import Runner
+from projections.engine.runner import Runner
+from projections.models.catalog import PROJECTIONS
 from tests.postgres import owner
 
 LEADER = """
     SELECT a.application_name FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
     WHERE l.locktype = 'advisory' AND l.granted AND a.datname = current_database()
-      AND (l.classid::bigint << 32) | l.objid::bigint = hashtextextended('projections.runner', 0)
+      AND (l.classid::bigint << 32) | l.objid::bigint = hashtextextended('projections.engine.runner', 0)
 """
 
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from ledger.commit.notifications import News
 from ledger.service import Ledger
 from ledger.store.feed import Feed
-from projections.catalog import PROJECTIONS
-from projections.projection import Projection
-from projections.runner import PAGE, Runner, connect
+from projections.engine.runner import PAGE, Runner, connect
+from projections.models.catalog import PROJECTIONS
+from projections.models.projection import Projection
 
 
 async def projected(

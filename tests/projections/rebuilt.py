@@ -20,9 +20,9 @@ from ledger.domain.commands import (
 )
 from ledger.service import Ledger
 from ledger.store.feed import Feed
-from projections.catalog import PROJECTIONS
-from projections.projection import Projection
-from projections.rebuild import Rebuilt, rebuild, rebuilding
+from projections.engine.rebuild import Rebuilt, rebuild, rebuilding
+from projections.models.catalog import PROJECTIONS
+from projections.models.projection import Projection
 from tests.store.asking import submission
 
 PAGE = 5

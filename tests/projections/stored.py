@@ -11,8 +11,8 @@ from ledger.service import Ledger
 from ledger.store.batch import Row as LogRow
 from ledger.store.codec import encode
 from ledger.store.feed import Feed, read
-from projections.catalog import PROJECTIONS
-from projections.projection import Projection
+from projections.models.catalog import PROJECTIONS
+from projections.models.projection import Projection
 from tests.projections.folding import DIMENSIONS, Row, Tables, Told, folded
 from tests.store.samples import METADATA
 

@@ -16,15 +16,15 @@ from ledger.commit.submission import Recorded
 from ledger.domain.commands import CaptureHold, DeductCredits, GrantCredits, PlaceHold, ReverseDeduction
 from ledger.service import Ledger
 from ledger.store.feed import Feed
-from projections.balances import BALANCES
-from projections.builds import create, live, next_of
-from projections.catalog import PROJECTIONS
-from projections.check import Checked, check_accounts, check_totals
-from projections.rebuild import StillRead, rebuild, rebuilding
-from projections.refold import connect
-from projections.rollups import ROLLUPS
-from projections.roster import how_many, next_accounts, sample
-from projections.runner import Runner
+from projections.checks.check import Checked, check_accounts, check_totals
+from projections.checks.refold import connect
+from projections.checks.roster import how_many, next_accounts, sample
+from projections.engine.builds import create, live, next_of
+from projections.engine.rebuild import StillRead, rebuild, rebuilding
+from projections.engine.runner import Runner
+from projections.models.balances.projection import BALANCES
+from projections.models.catalog import PROJECTIONS
+from projections.models.rollups.projection import ROLLUPS
 from tests.conftest import Clock
 from tests.postgres import owner, tampering
 from tests.projections.bench import Bench

@@ -10,14 +10,14 @@ import pytest
 from ledger.domain.events import CreditsDeducted
 from ledger.service import Ledger
 from ledger.store.feed import Feed
-from projections.builds import Batch, apply, live
-from projections.catalog import BY_NAME, PROJECTIONS
-from projections.check import Difference, check_accounts, check_totals
-from projections.projection import Projection, Table
-from projections.refold import connect
-from projections.roster import next_accounts
-from projections.runner import connect as connect_to_move
-from projections.runner import gather, prepare
+from projections.checks.check import Difference, check_accounts, check_totals
+from projections.checks.refold import connect
+from projections.checks.roster import next_accounts
+from projections.engine.builds import Batch, apply, live
+from projections.engine.runner import connect as connect_to_move
+from projections.engine.runner import gather, prepare
+from projections.models.catalog import BY_NAME, PROJECTIONS
+from projections.models.projection import Projection, Table
 from tests.conftest import Clock
 from tests.postgres import TestServers, owner
 from tests.projections.busy import Busy

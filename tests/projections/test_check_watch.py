@@ -7,8 +7,8 @@ import psycopg
 import pytest
 
 from ledger.service import Ledger
-from projections.refold import connect
-from projections.watch import Place, Watch, drift, rest_after
+from projections.checks.refold import connect
+from projections.checks.watch import Place, Watch, drift, rest_after
 from tests.conftest import Clock
 from tests.projections.busy import Busy
 from tests.projections.moving import projected

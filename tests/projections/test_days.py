@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projections.days import (
+from projections.models.days import (
     DAY,
     FIRST_DATE,
     HOUR,

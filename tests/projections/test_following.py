@@ -14,7 +14,7 @@ from ledger.domain.commands import DeductCredits, OpenAccount
 from ledger.domain.events import Event
 from ledger.service import Ledger
 from ledger.store.log import Writer
-from projections.runner import LONGEST_SLEEP
+from projections.engine.runner import LONGEST_SLEEP
 from tests.domain.journal import ACCOUNT_ID, Journal
 from tests.projections.folding import Told
 from tests.projections.following import Watch, following, until, watching

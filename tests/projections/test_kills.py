@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from ledger.domain.commands import DeductCredits, OpenAccount
 from ledger.postgres.errors import LOST
-from projections.builds import Batch, Moved, apply, live
-from projections.catalog import PROJECTIONS
-from projections.runner import prepare
+from projections.engine.builds import Batch, Moved, apply, live
+from projections.engine.runner import prepare
+from projections.models.catalog import PROJECTIONS
 from tests.domain.journal import ACCOUNT_ID, Journal
 from tests.projections.bench import Bench
 from tests.projections.folding import Told, folded

@@ -18,7 +18,7 @@ from api.database import as_url
 from api.embedded import embedded_postgres
 from ledger.postgres.migrations import migrate
 from ledger.service import Ledger
-from projections.builds import prepare
+from projections.engine.builds import prepare
 from tests.projections.following import Watch, until, watching
 from tests.projections.stored import assert_projected
 from tests.projections.writing import writing

@@ -12,11 +12,11 @@ from ledger.domain.changes import Fact
 from ledger.domain.commands import CaptureHold
 from ledger.service import Ledger
 from ledger.store.feed import Feed
-from projections.builds import next_of, old_of
-from projections.catalog import BY_NAME, PROJECTIONS
-from projections.compare import LISTED, Difference
-from projections.projection import Projection, Write
-from projections.rebuild import Busy, CannotBuild, Rebuilt, StillRead, rebuild, rebuilding
+from projections.engine.builds import next_of, old_of
+from projections.engine.compare import LISTED, Difference
+from projections.engine.rebuild import Busy, CannotBuild, Rebuilt, StillRead, rebuild, rebuilding
+from projections.models.catalog import BY_NAME, PROJECTIONS
+from projections.models.projection import Projection, Write
 from tests.postgres import tampering
 from tests.projections.moving import projected
 from tests.projections.rebuilt import LIVE, Watching, live_a_life, rebuild_all, schemas
@@ -275,7 +275,7 @@ async def test_what_is_still_read_is_not_dropped(
     ledger: Ledger, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A download reads the old rows to their end; until then the next rebuild says why it does not begin."""
-    monkeypatch.setattr("projections.rebuild._SHORT_PATIENCE", 0.2)
+    monkeypatch.setattr("projections.engine.rebuild._SHORT_PATIENCE", 0.2)
     await live_a_life(ledger, "ada")
     await projected(ledger, database)
     async with await psycopg.AsyncConnection.connect(database) as reader, reader.cursor(name="download") as cursor:

@@ -12,9 +12,9 @@ from psycopg import AsyncConnection, IsolationLevel
 from ledger.commit.notifications import News
 from ledger.service import Ledger
 from ledger.store.feed import Feed
-from projections.catalog import BY_NAME, PROJECTIONS
-from projections.rebuild import StillRead, rebuild, rebuilding
-from projections.runner import Runner
+from projections.engine.rebuild import StillRead, rebuild, rebuilding
+from projections.engine.runner import Runner
+from projections.models.catalog import BY_NAME, PROJECTIONS
 from tests.projections.moving import projected
 from tests.projections.rebuilt import LIVE, Watching, live_a_life, rebuild_all, schemas
 from tests.projections.stored import assert_projected
@@ -189,7 +189,7 @@ async def test_what_is_compared_is_one_moment(ledger: Ledger, database: str) -> 
 
 async def test_who_reads_for_ever_is_named(ledger: Ledger, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the runner was never held up for longer than an attempt takes."""
-    monkeypatch.setattr("projections.rebuild.PATIENCE", 1.0)
+    monkeypatch.setattr("projections.engine.rebuild.PATIENCE", 1.0)
     await live_a_life(ledger, "ada")
     await projected(ledger, database)
     async with snapshots(database) as slow, slow.transaction():

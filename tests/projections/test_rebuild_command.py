@@ -17,8 +17,8 @@ import pytest
 
 from api.database import as_url
 from ledger.service import Ledger
-from projections.catalog import BY_NAME
-from projections.rebuild import rebuilding
+from projections.engine.rebuild import rebuilding
+from projections.models.catalog import BY_NAME
 from tests.postgres import tampering
 from tests.projections.moving import projected
 from tests.projections.rebuilt import LIVE, live_a_life, schemas

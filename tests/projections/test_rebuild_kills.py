@@ -11,9 +11,9 @@ from psycopg import AsyncConnection
 
 from ledger.service import Ledger
 from ledger.store.feed import Feed
-from projections.builds import SQL
-from projections.catalog import BY_NAME
-from projections.rebuild import rebuild
+from projections.engine.builds import SQL
+from projections.engine.rebuild import rebuild
+from projections.models.catalog import BY_NAME
 from tests.projections.moving import projected
 from tests.projections.rebuilt import LIVE, Watching, live_a_life, rebuild_all, schemas
 from tests.projections.stored import assert_projected, rows_as_stored

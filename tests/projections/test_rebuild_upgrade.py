@@ -14,11 +14,11 @@ import pytest
 from ledger.commit.notifications import News
 from ledger.service import Ledger
 from ledger.store.feed import Feed
-from projections.catalog import BY_NAME
-from projections.projection import Projection
-from projections.rebuild import rebuilding
-from projections.runner import Runner
-from projections.upgrade import Upgrades
+from projections.engine.rebuild import rebuilding
+from projections.engine.runner import Runner
+from projections.engine.upgrade import Upgrades
+from projections.models.catalog import BY_NAME
+from projections.models.projection import Projection
 from tests.projections.moving import projected
 from tests.projections.rebuilt import LIVE, live_a_life, schemas
 from tests.projections.stored import assert_projected
@@ -138,7 +138,7 @@ async def test_only_who_runs_the_projections_upgrades_them(ledger: Ledger, datab
 async def test_somebody_else_who_rebuilds_is_waited_for(
     ledger: Ledger, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("projections.upgrade.LOOK_EVERY", 0.01)
+    monkeypatch.setattr("projections.engine.upgrade.LOOK_EVERY", 0.01)
     looks = 0
 
     def leads() -> bool:

@@ -10,9 +10,9 @@ import pytest
 
 from ledger.domain.commands import Command, DeductCredits, GrantCredits, OpenAccount, RecordPayment
 from ledger.domain.events import CreditsDeducted, CreditsGranted
-from projections.balances import BALANCES
-from projections.catalog import PROJECTIONS
-from projections.runner import Runner
+from projections.engine.runner import Runner
+from projections.models.balances.projection import BALANCES
+from projections.models.catalog import PROJECTIONS
 from tests.domain.journal import ACCOUNT_ID, Journal
 from tests.projections.bench import Bench
 from tests.projections.folding import Told, folded

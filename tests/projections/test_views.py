@@ -8,10 +8,10 @@ import pytest
 import pytest_asyncio
 
 from ledger.service import Ledger
-from projections.history import HISTORY
-from projections.projection import Projection
-from projections.usage import USAGE
-from projections.views import NotBuilt, NotYetVisible, Views
+from projections.models.history.projection import HISTORY
+from projections.models.projection import Projection
+from projections.models.usage.projection import USAGE
+from projections.models.views import NotBuilt, NotYetVisible, Views
 from tests.projections.moving import projected
 from tests.store.asking import open_account
 

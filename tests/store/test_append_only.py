@@ -229,9 +229,7 @@ def test_the_grants_are_read_whole() -> None:
     rights = wanted_rights()
     assert Right("TABLE", "ledger.events", "SELECT") in rights
     assert Right("DATABASE", "{database}", "TEMPORARY") in rights
-    assert {right.privilege for right in rights if right.name in {"ledger.events", "ledger.text_keys"}} == {
-        "SELECT"
-    }
+    assert {right.privilege for right in rights if right.name in {"ledger.events", "ledger.text_keys"}} == {"SELECT"}
 
 
 def test_a_conninfo_keeps_its_options(database: str) -> None:

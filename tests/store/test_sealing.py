@@ -18,7 +18,7 @@ from ledger.service import Ledger
 from ledger.store.codec import Metadata
 from ledger.store.receipts import fingerprint
 from ledger.store.sealing import masked, new_key, seal, sealed_command, unmasked, unseal
-from projections.catalog import PROJECTIONS
+from projections.models.catalog import PROJECTIONS
 from tests.projections.moving import projected
 from tests.store.asking import balance, open_account, submission
 

@@ -12,7 +12,7 @@ from api import embedded
 from api.embedded import embedded_postgres
 from api.embedded_server import Server, packaged_programs, postmaster, run, server_in
 from ledger.postgres.migrations import migrate
-from projections.builds import prepare
+from projections.engine.builds import prepare
 from tests.survival.serving import kill
 
 Crash = Literal["immediate stop", "postmaster killed", "server process killed"]

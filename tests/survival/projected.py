@@ -1,8 +1,8 @@
 """Whether the projections are what the log adds up to: `credit-ledger check --all`, in this process."""
 
-from projections.check import check_accounts, check_totals
-from projections.refold import connect
-from projections.roster import next_accounts
+from projections.checks.check import check_accounts, check_totals
+from projections.checks.refold import connect
+from projections.checks.roster import next_accounts
 from tests.projections.following import watching
 
 PIECE = 100

@@ -11,7 +11,7 @@ import psycopg
 from api import embedded
 from api.embedded_server import packaged_programs, postmaster, run, server_in
 from ledger.postgres.migrations import migrate
-from projections.builds import prepare
+from projections.engine.builds import prepare
 from tests.survival.faults.fault import Missing
 
 SIZE = "224m"

@@ -19,7 +19,7 @@ from psycopg.conninfo import make_conninfo
 from api import embedded
 from api.embedded_server import PORT, Server, packaged_programs, postmaster, run, server_in, socket_folder
 from ledger.postgres.migrations import migrate
-from projections.builds import prepare
+from projections.engine.builds import prepare
 
 PATIENCE = 60.0
 _LOOKS = 0.02

@@ -13,7 +13,7 @@ from api.lists import accounts_of
 from api.problems import invalid
 from api.questions import Page, wiring_of
 from ledger.domain.commands import MAX_ID
-from projections.balances import Sort
+from projections.models.balances.queries import Sort
 
 LIMIT = 50
 _TONES = {"active": "", "frozen": "warn", "closed": "bad"}

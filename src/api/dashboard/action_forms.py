@@ -11,7 +11,7 @@ from api.operations import OPERATIONS, Operation
 from ledger.domain.account import Standing
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.texts import MAX_TEXT
-from projections.days import UnknownZone, zone
+from projections.models.days import UnknownZone, zone
 
 _WHOLE = re.compile(r"[0-9]{1,17}", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?", re.ASCII)

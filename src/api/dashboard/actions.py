@@ -28,9 +28,9 @@ from ledger.commit.submission import Overloaded, Recorded, Submission, Unavailab
 from ledger.domain.account import Account
 from ledger.domain.errors import AccountNotFound, Refusal
 from ledger.postgres.errors import LOST
-from projections.history import HISTORY
-from projections.rollups import ROLLUPS
-from projections.views import NotBuilt, NotYetVisible
+from projections.models.history.projection import HISTORY
+from projections.models.rollups.projection import ROLLUPS
+from projections.models.views import NotBuilt, NotYetVisible
 
 _EXPECTED = (Problem, Refusal, Overloaded, Unavailable, *LOST)
 _ALREADY = {("freeze", "frozen"): "unfreeze", ("unfreeze", "active"): "freeze"}

@@ -21,7 +21,7 @@ from api.problems import Problem
 from api.wiring import Wiring
 from ledger.domain.errors import Refusal
 from ledger.postgres.errors import LOST
-from projections.views import NotBuilt, NotYetVisible
+from projections.models.views import NotBuilt, NotYetVisible
 
 _ACCOUNT = "/accounts/{account_id}"
 

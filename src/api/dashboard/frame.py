@@ -20,7 +20,7 @@ from api.questions import now_of, wiring_of
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.postgres.errors import LOST
 from ledger.store.codec import TOPICS
-from projections.days import UnknownZone, zone
+from projections.models.days import UnknownZone, zone
 
 ZONE_COOKIE = "credit_ledger_zone"
 """Written by the page's script: a browser tells nobody else where it is."""

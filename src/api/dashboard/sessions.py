@@ -23,7 +23,7 @@ OPERATOR_LASTS = timedelta(hours=12)
 _FORGOTTEN_AFTER = timedelta(days=7)
 """Until then whoever comes back with an old cookie is told that the session is over, and where to go."""
 
-_SQL = queries("api", "sessions.sql")
+_SQL = queries("api", "sql/sessions.sql")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from api.problems import Problem
 from api.questions import Page, wiring_of
 from ledger.domain.commands import MAX_ID
 from ledger.service import Ledger
-from projections.history import USED
+from projections.models.history.queries import USED
 
 LIMIT = 50
 CHOICES: Choices = {"7d": ("Last 7 days", 7), "30d": ("Last 30 days", 30), "month": ("Month to date", None)}

@@ -26,7 +26,7 @@ from api.keys import create_key, key_hash, list_keys, revoke_key
 from api.progress import showing_progress
 from api.server import serve
 from api.settings import Settings, variable
-from projections.builds import prepare
+from projections.engine.builds import prepare
 
 FOLDER = "demo"
 """In the data directory: the demo's own data directory."""

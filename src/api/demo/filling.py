@@ -19,9 +19,9 @@ from ledger.service import Ledger
 from ledger.store.codec import Metadata
 from ledger.store.feed import Feed
 from ledger.store.log import EventLog
-from projections.builds import apply, live
-from projections.catalog import PROJECTIONS
-from projections.runner import batches, connect
+from projections.engine.builds import apply, live
+from projections.engine.runner import batches, connect
+from projections.models.catalog import PROJECTIONS
 
 _TOGETHER = 1_000
 """Commands of one transaction. The ledger decides them in their order, each at its own moment."""

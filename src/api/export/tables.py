@@ -8,8 +8,8 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from api.entry_lines import COLUMNS, USAGE, as_text, entry, line
 from ledger.store.feed import Logged
-from projections.history import entries_of
-from projections.runner import facts_of
+from projections.engine.runner import facts_of
+from projections.models.history.projection import entries_of
 
 NAMED = ("position", "account_id")
 """The columns before those of an account's own history."""

@@ -9,9 +9,9 @@ _SECTION = re.compile(r"^-- name: (\w+)\n(.*?)(?=^-- name: |\Z)", re.DOTALL | re
 
 
 @cache
-def queries(package: str, name: str = "queries.sql") -> dict[str, LiteralString]:
-    """The statements of `name` in the `sql` folder of a package, by their names, without their comments."""
-    text = files(package).joinpath("sql", name).read_text()
+def queries(package: str, path: str = "sql/queries.sql") -> dict[str, LiteralString]:
+    """The statements of a file in the folder of a package, by their names, without their comments."""
+    text = files(package).joinpath(path).read_text()
     return {title: _statement(body) for title, body in _SECTION.findall(text)}
 
 

@@ -16,7 +16,7 @@ from ledger.postgres.named_sql import queries
 ASK_EVERY = 60.0
 """Seconds for which an answer is good: rights change by hand, and /readyz is asked all the time."""
 
-_SQL = queries("ledger.postgres", "roles.sql")
+_SQL = queries("ledger.postgres", "sql/roles.sql")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from ledger.postgres.named_sql import queries
 SERVICE = "credit_ledger_service"
 
 _ROLE = sql.Identifier(SERVICE)
-_SQL = queries("ledger.postgres", "roles.sql")
+_SQL = queries("ledger.postgres", "sql/roles.sql")
 _GRANT = re.compile(rf"^GRANT ([A-Z, ]+) ON ([A-Z]+) (\S+) TO {SERVICE};$", re.MULTILINE)
 _TRIES = 5
 _THERE_BY_NOW = (psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation)

@@ -8,7 +8,7 @@ from ledger.proof.tree import STEP
 from ledger.proof.walk import Breach, Place
 from ledger.store.log import Connection
 
-SQL = queries("ledger.proof", "kept_subtrees.sql")
+SQL = queries("ledger.proof", "sql/kept_subtrees.sql")
 
 
 async def check_kept(connection: Connection, expected: Mapping[Node, bytes]) -> None:

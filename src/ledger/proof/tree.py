@@ -22,7 +22,7 @@ from ledger.proof.merkle import (
 )
 from ledger.store.log import Connection, Reader
 
-SQL = queries("ledger.proof", "tree.sql")
+SQL = queries("ledger.proof", "sql/tree.sql")
 STEP = 8
 """Levels between two that are kept."""
 PAGE = 64 << STEP

@@ -8,7 +8,7 @@ from psycopg import AsyncConnection
 from ledger.postgres.migrations import MigrationError
 from ledger.postgres.named_sql import queries
 
-_SQL = queries("ledger.store", "identity.sql")
+_SQL = queries("ledger.store", "sql/identity.sql")
 
 
 async def ledger_id(connection: AsyncConnection[Any]) -> str:

@@ -5,14 +5,12 @@ The same sums are kept per hour: most of any day, in any zone, is whole hours of
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from ledger.domain.amounts import NO_CREDITS, Balance
 from ledger.domain.changes import SUMMED_AT, Fact
-from ledger.postgres.arrays import bigints, integers, moments, numerics, texts
-from projections.days import pieces
-from projections.projection import Projection, Table, Write
-from projections.views import Snapshot
+from ledger.postgres.arrays import bigints, moments, numerics, texts
+from projections.models.projection import Projection, Table, Write
 
 AMOUNTS = ("granted", "deducted", "reversed", "expired", "voided")
 COUNTS = ("grants", "deductions", "reversals", "expiries", "voids")
@@ -73,54 +71,6 @@ def _write(width: int, found: _Found) -> Write:
         columns[amount] = numerics([sums.amounts[place] for sums in found.values()])
         columns[count] = bigints([sums.counts[place] for sums in found.values()])
     return Write("add", len(found), columns)
-
-
-class Total(NamedTuple):
-    """What happened in a span of time."""
-
-    granted: int = 0
-    deducted: int = 0
-    reversed: int = 0
-    expired: int = 0
-    voided: int = 0
-    grants: int = 0
-    deductions: int = 0
-    reversals: int = 0
-    expiries: int = 0
-    voids: int = 0
-
-    def __add__(self, other: "Total") -> "Total":  # type: ignore[override]  # a sum, as its name says
-        return Total(*(one + more for one, more in zip(self, other, strict=True)))
-
-
-class Closing(NamedTuple):
-    """Credits by kind at a moment."""
-
-    subscription: int
-    permanent: int
-
-
-async def totals(moment: Snapshot, account_id: str, spans: Sequence[tuple[datetime, datetime]]) -> list[Total]:
-    """What happened in each of some spans of time, which begin and end with a bucket."""
-    parts = pieces(spans)
-    rows = await moment.rows(
-        ROLLUPS.statements["sums"],
-        account=account_id,
-        places=integers([piece.place for piece in parts]),
-        starts=moments([piece.start for piece in parts]),
-        ends=moments([piece.end for piece in parts]),
-        widths=integers([piece.width for piece in parts]),
-    )
-    found = [Total()] * len(spans)
-    for row in rows:
-        found[row["place"]] += Total(*(int(row[name]) for name in Total._fields))
-    return found
-
-
-async def closings(moment: Snapshot, account_id: str, starts: Sequence[datetime]) -> list[Closing]:
-    """The balance by kind when some moments begin."""
-    rows = await moment.rows(ROLLUPS.statements["closings"], account=account_id, moments=moments(starts))
-    return [Closing(row["subscription"], row["permanent"]) for row in rows]
 
 
 ROLLUPS = Projection("rollups", version=1, tables=(Table("rollups", ("account_id", "width", "bucket")),), gather=gather)

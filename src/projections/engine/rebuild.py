@@ -16,7 +16,7 @@ from psycopg import sql
 
 from ledger.postgres.errors import LOST
 from ledger.store.feed import Feed, UnreadableEvent
-from projections.builds import (
+from projections.engine.builds import (
     SQL,
     Batch,
     Checkpoint,
@@ -32,9 +32,9 @@ from projections.builds import (
     old_of,
     switch,
 )
-from projections.compare import Comparison, Progress, compare
-from projections.projection import Projection
-from projections.runner import PAGE, NotGathered, Stop, apply_as_far, batches, connect
+from projections.engine.compare import Comparison, Progress, compare
+from projections.engine.runner import PAGE, NotGathered, Stop, apply_as_far, batches, connect
+from projections.models.projection import Projection
 
 PATIENCE = 600.0
 """Seconds that a switch waits for those who read the old build in one long snapshot."""

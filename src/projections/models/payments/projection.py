@@ -1,14 +1,11 @@
 """Payments: the money that was seen, what of it went back, and the grants that it paid for."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
 
 from ledger.domain.changes import Fact
 from ledger.domain.events import CreditsGranted, PaymentRecorded, PaymentRefunded
 from ledger.postgres.arrays import bigints, moments, numerics, texts
-from projections.projection import Projection, Table, Write
-from projections.views import Snapshot
+from projections.models.projection import Projection, Table, Write
 
 
 def gather(facts: Sequence[Fact]) -> list[Write]:
@@ -63,14 +60,6 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
         ),
     ]
     return [write for write in writes if write.rows]
-
-
-async def page(
-    moment: Snapshot, account_id: str, *, now: datetime, before: int, status: str | None, limit: int
-) -> list[dict[str, Any]]:
-    """Payments with versions below `before`, newest first, each with the grants that it bought."""
-    statement = PAYMENTS.statements["page"]
-    return await moment.rows(statement, account=account_id, now=now, before=before, status=status, limit=limit)
 
 
 PAYMENTS = Projection(

@@ -7,13 +7,10 @@ places, which add up to its amount: remaining, held, spent, lapsed, voided.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple
-
-from psycopg import AsyncConnection
+from typing import NamedTuple
 
 from ledger.domain.account import Standing
 from ledger.domain.changes import Fact
-from ledger.domain.commands import MAX_ID
 from ledger.domain.events import (
     AccountClosed,
     AccountFrozen,
@@ -34,8 +31,7 @@ from ledger.domain.events import (
 from ledger.domain.holds import Returns
 from ledger.domain.lots import Draws, total
 from ledger.postgres.arrays import bigints, moments, numerics, texts
-from projections.projection import Projection, Table, Write
-from projections.views import Snapshot
+from projections.models.projection import Projection, Table, Write
 
 PLACES = ("remaining", "held", "spent", "lapsed", "voided")
 _REMAINING, _HELD, _SPENT, _LAPSED, _VOIDED, _CLOSED = range(6)
@@ -151,48 +147,6 @@ def _give_back(batch: _Accounts, account_id: str, hold_id: str, returns: Returns
     hold = batch.holds[account_id, hold_id]
     hold.held -= sum(part.amount for part in returns)
     return hold
-
-
-async def due(connection: AsyncConnection[Any], now: datetime, limit: int) -> list[str]:
-    """Accounts from which time takes something by `now`, the longest overdue first. Lags as the projection does."""
-    cursor = await connection.execute(BALANCES.statements["due"], {"now": now, "limit": limit})
-    return [account_id for (account_id,) in await cursor.fetchall()]
-
-
-async def grants_page(
-    moment: Snapshot, account_id: str, *, now: datetime, before: int, status: str | None, limit: int
-) -> list[dict[str, Any]]:
-    """Grants with numbers below `before`, newest first."""
-    statement = BALANCES.statements["grants_page"]
-    return await moment.rows(statement, account=account_id, now=now, before=before, status=status, limit=limit)
-
-
-async def holds_page(
-    moment: Snapshot, account_id: str, *, now: datetime, before: int, status: str | None, limit: int
-) -> list[dict[str, Any]]:
-    """Holds with numbers below `before`, newest first."""
-    statement = BALANCES.statements["holds_page"]
-    return await moment.rows(statement, account=account_id, now=now, before=before, status=status, limit=limit)
-
-
-Sort = Literal["account_id", "balance", "activity"]
-_AFTER_ALL = "\U0010ffff" * (MAX_ID + 1)
-"""Behind every id, and behind every id that begins with what stands before it."""
-
-
-async def accounts_page(
-    moment: Snapshot, sort: Sort, *, prefix: str, after: Sequence[Any] | None, limit: int
-) -> list[dict[str, Any]]:
-    """Accounts whose ids begin with `prefix`: by id, or those with the most credits or the last activity first.
-
-    `after` is the sort key of the last account of the page before, its id at the end.
-    """
-    key = {"total": MAX_TOTAL, "at": _ALWAYS, "after": "" if sort == "account_id" else _AFTER_ALL}
-    if after is not None:
-        key |= {"after": after[-1], "total": after[0], "at": after[0]}
-    key.pop("at" if sort == "balance" else "total")
-    statement = BALANCES.statements[f"accounts_by_{sort.removeprefix('account_')}"]
-    return await moment.rows(statement, prefix=prefix, prefix_end=prefix + _AFTER_ALL, limit=limit, **key)
 
 
 # Rows ----------------------------------------------------------------------------------------------------------

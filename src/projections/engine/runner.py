@@ -21,9 +21,9 @@ from ledger.commit.notifications import News
 from ledger.domain.changes import Fact, fact
 from ledger.postgres.errors import LOST
 from ledger.store.feed import Feed, Logged, UnreadableEvent, read
-from projections.builds import SQL, Batch, Build, Moved, Work, apply, checkpoints, live, use
-from projections.catalog import PROJECTIONS
-from projections.projection import Projection, Write
+from projections.engine.builds import SQL, Batch, Build, Moved, Work, apply, checkpoints, live, use
+from projections.models.catalog import PROJECTIONS
+from projections.models.projection import Projection, Write
 
 PAGE = 2_000
 """Events in one transaction, at most."""

@@ -1,83 +1,15 @@
-"""Usage: what deductions were for, in credits, tokens and counts, per account, quarter of an hour (UTC) and group.
-
-A group is one combination of provider, model, project, member and metric. Many buckets share it, so it is kept once and
-named by a hash of itself: whoever builds the projection comes to the same name without asking anybody.
-
-The same sums are kept per hour, as those of rollups are; the SQL adds them up, where nobody waits for it.
-"""
+"""What can be asked of usage: by group, and as a breakdown by every name and day."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache
-from hashlib import blake2b
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-import orjson
-
-from ledger.domain.changes import Fact
-from ledger.domain.events import CreditsDeducted, HoldCaptured
-from ledger.postgres.arrays import bigints, integers, moments, numerics, texts
-from projections.days import pieces
-from projections.projection import Projection, Table, Write
-from projections.views import Snapshot
-
-DIMENSIONS = ("provider", "model", "project", "member", "metric")
-MEASURES = ("credits", "input_tokens", "output_tokens")
-
-Group = tuple[str | None, ...]
-"""The values of DIMENSIONS; None where nothing was said."""
-_NOTHING: dict[str, Any] = {}
-
-
-@lru_cache(10_000)
-def group_id(group: Group) -> str:
-    """The name of a group: 16 bytes of BLAKE2b over its JSON, as a UUID's hexadecimal digits."""
-    return blake2b(orjson.dumps(group), digest_size=16).hexdigest()
-
-
-def gather(facts: Sequence[Fact]) -> list[Write]:
-    """The groups that are used, and the sums of each account, bucket and group."""
-    groups: dict[Group, str] = {}
-    found: dict[tuple[str, datetime, Group], list[int]] = {}
-    for _, account_id, _, event, bucket, _ in facts:
-        if not isinstance(event, CreditsDeducted | HoldCaptured):
-            continue
-        get: Callable[..., Any] = (event.usage or _NOTHING).get
-        group: Group = (get("provider"), get("model"), get("project"), get("member"), get("metric"))
-        key = account_id, bucket, group
-        sums = found.get(key)
-        if sums is None:
-            sums = found[key] = [0, 0, 0, 0]
-            groups[group] = group_id(group)
-        sums[0] += event.amount
-        sums[1] += get("input_tokens", 0)
-        sums[2] += get("output_tokens", 0)
-        sums[3] += 1
-    if not found:
-        return []
-    return [_known(groups), _sums(found, groups)]
-
-
-def _known(groups: Mapping[Group, str]) -> Write:
-    columns = {"group_ids": texts(list(groups.values()))}
-    for place, dimension in enumerate(DIMENSIONS):
-        columns[dimension] = texts([group[place] for group in groups])
-    return Write("add_groups", len(groups), columns, exact=False)
-
-
-def _sums(found: Mapping[tuple[str, datetime, Group], list[int]], groups: Mapping[Group, str]) -> Write:
-    columns: dict[str, Any] = {
-        "accounts": texts([account_id for account_id, _, _ in found]),
-        "buckets": moments([bucket for _, bucket, _ in found]),
-        "group_ids": texts([groups[group] for _, _, group in found]),
-        "counts": bigints([sums[3] for sums in found.values()]),
-    }
-    for place, measure in enumerate(MEASURES):
-        columns[measure] = numerics([sums[place] for sums in found.values()])
-    hours = {(account_id, bucket.replace(minute=0), group) for account_id, bucket, group in found}
-    return Write("add", len(found) + len(hours), columns)
+from ledger.postgres.arrays import integers, moments
+from projections.models.days import pieces
+from projections.models.usage.projection import DIMENSIONS, MEASURES, USAGE, Group
+from projections.models.views import Snapshot
 
 
 class Used(NamedTuple):
@@ -170,11 +102,3 @@ async def breakdown(
         [(row["name"], row["series"] - 1, sums) for row, sums in found["project and series"]],
         [(row["day"], row["series"] - 1, sums) for row, sums in found["day"]],
     )
-
-
-USAGE = Projection(
-    "usage",
-    version=2,
-    tables=(Table("usage", ("account_id", "width", "bucket", "group_id")), Table("groups", ("group_id",))),
-    gather=gather,
-)

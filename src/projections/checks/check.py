@@ -19,10 +19,10 @@ from psycopg.rows import dict_row
 
 from ledger.domain.account import Account
 from ledger.store.feed import UnreadableEvent
-from projections.builds import Checkpoint, checkpoints, live
-from projections.catalog import PROJECTIONS
-from projections.projection import Projection, Table
-from projections.refold import REFOLDED, SQL, CannotFold, Connection, refold
+from projections.checks.refold import REFOLDED, SQL, CannotFold, Connection, refold
+from projections.engine.builds import Checkpoint, checkpoints, live
+from projections.models.catalog import PROJECTIONS
+from projections.models.projection import Projection, Table
 
 MOST = 10
 """Rows of one table that are listed for one account; for all accounts together, ten times as many."""

@@ -16,10 +16,10 @@ from psycopg.rows import class_row
 
 from ledger.domain.changes import Fact
 from ledger.postgres.named_sql import queries
-from projections.catalog import PROJECTIONS
-from projections.projection import Projection, Write
+from projections.models.catalog import PROJECTIONS
+from projections.models.projection import Projection, Write
 
-SQL = queries("projections", "builds.sql")
+SQL = queries("projections.engine", "sql/builds.sql")
 _PREPARING = "SELECT pg_advisory_xact_lock(hashtextextended('projections.prepare', 0))"
 _REPLAYED = psycopg.errors.NotNullViolation
 _TOO_LARGE = psycopg.errors.ProgramLimitExceeded

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from psycopg import sql
 
-from projections.builds import checkpoints, live
-from projections.refold import REFOLDED, SQL, Connection
+from projections.checks.refold import REFOLDED, SQL, Connection
+from projections.engine.builds import checkpoints, live
 
 _LOG = sql.Identifier("ledger", "event_log")
 

@@ -17,7 +17,7 @@ from psycopg.rows import dict_row
 
 from ledger.postgres.errors import LOST
 from ledger.postgres.pool import pool_of
-from projections.projection import Projection
+from projections.models.projection import Projection
 
 LONGEST_WAIT = 2.0
 """Seconds that a question waits for a position."""

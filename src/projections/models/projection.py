@@ -56,4 +56,4 @@ class Projection:
     @property
     def statements(self) -> dict[str, LiteralString]:
         """What its SQL file says, by name; `create` makes the tables."""
-        return queries("projections", f"{self.name}.sql")
+        return queries(f"projections.models.{self.name}", f"{self.name}.sql")

@@ -13,10 +13,10 @@ from time import monotonic
 from ledger.postgres.errors import LOST
 from ledger.store.feed import Feed
 from ledger.store.log import EventLog
-from projections.builds import Checkpoint, Connection, Moved, checkpoints, live
-from projections.catalog import PROJECTIONS
-from projections.projection import Projection
-from projections.rebuild import Busy, CannotBuild, Rebuilt, StillRead, rebuild, rebuilding
+from projections.engine.builds import Checkpoint, Connection, Moved, checkpoints, live
+from projections.engine.rebuild import Busy, CannotBuild, Rebuilt, StillRead, rebuild, rebuilding
+from projections.models.catalog import PROJECTIONS
+from projections.models.projection import Projection
 
 LOOK_EVERY = 2.0
 """Seconds between two looks."""

@@ -16,13 +16,13 @@ from ledger.domain.changes import Fact
 from ledger.postgres.errors import LOST
 from ledger.postgres.named_sql import queries
 from ledger.store.feed import UnreadableEvent, read, streams
-from projections.builds import CannotApply, use
-from projections.catalog import PROJECTIONS
-from projections.projection import Projection, Write
-from projections.runner import facts_of
+from projections.engine.builds import CannotApply, use
+from projections.engine.runner import facts_of
+from projections.models.catalog import PROJECTIONS
+from projections.models.projection import Projection, Write
 
 Connection = AsyncConnection[Any]
-SQL = queries("projections", "check.sql")
+SQL = queries("projections.checks", "sql/check.sql")
 PAGE = 500
 """Events in memory at a time. Small, because in a running service somebody else waits for this process."""
 

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import psycopg
 
 from ledger.postgres.arrays import bigints, texts
-from projections.check import EVENTS, Checked, check_accounts, check_totals
-from projections.refold import SQL, Connection, connect
-from projections.roster import next_accounts
+from projections.checks.check import EVENTS, Checked, check_accounts, check_totals
+from projections.checks.refold import SQL, Connection, connect
+from projections.checks.roster import next_accounts
 
 PIECE = 20
 """Accounts that are compared together."""

@@ -12,10 +12,10 @@ from typing import Literal, LiteralString, NamedTuple, Protocol, get_args
 from psycopg import sql
 
 from ledger.postgres.named_sql import queries
-from projections.builds import Connection, live, next_of
-from projections.projection import Projection, Table
+from projections.engine.builds import Connection, live, next_of
+from projections.models.projection import Projection, Table
 
-SQL = queries("projections", "compare.sql")
+SQL = queries("projections.engine", "sql/compare.sql")
 
 LISTED = 20
 """Differences that are told in words; the others are counted."""

@@ -9,8 +9,7 @@ from datetime import datetime
 from ledger.domain.changes import SUMMED_AT, Fact
 from ledger.domain.events import AccountOpened
 from ledger.postgres.arrays import bigints, moments, numerics
-from projections.projection import Projection, Table, Write
-from projections.views import Snapshot
+from projections.models.projection import Projection, Table, Write
 
 SUMS = ("granted", "deducted", "reversed", "expired", "voided", "subscription", "permanent", "deductions", "opened")
 _SUBSCRIPTION, _PERMANENT, _DEDUCTIONS, _OPENED = 5, 6, 7, 8
@@ -39,19 +38,6 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
     columns["deductions"] = bigints([sums[_DEDUCTIONS] for sums in found.values()])
     columns["opened"] = bigints([sums[_OPENED] for sums in found.values()])
     return [Write("add", len(found), columns | {"buckets": moments(list(found))})]
-
-
-async def per_span(moment: Snapshot, starts: Sequence[datetime]) -> dict[int, dict[str, int]]:
-    """The sums of each span of time in which something happened, from 0. `starts` has the end of the last one too."""
-    statement = STATISTICS.statements["days"]
-    rows = await moment.rows(statement, starts=list(starts), first=starts[0], last=starts[-1])
-    return {row.pop("place") - 1: {name: int(value) for name, value in row.items()} for row in rows}
-
-
-async def outstanding(moment: Snapshot, at: datetime) -> dict[str, int]:
-    """What was owed, by kind, when a moment began."""
-    row = await moment.row(STATISTICS.statements["outstanding"], first=at)
-    return {name: int(value) for name, value in (row or {}).items()}
 
 
 STATISTICS = Projection("statistics", version=1, tables=(Table("statistics", ("bucket",)),), gather=gather)

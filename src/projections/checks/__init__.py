@@ -1,0 +1,1 @@
+"""Whether the read models are what the events add up to."""

@@ -1,0 +1,1 @@
+"""How read models are moved along the log, built anew and switched."""

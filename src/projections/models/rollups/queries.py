@@ -1,0 +1,58 @@
+"""What can be asked of the rollups: totals and closing balances of spans."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from ledger.postgres.arrays import integers, moments
+from projections.models.days import pieces
+from projections.models.rollups.projection import ROLLUPS
+from projections.models.views import Snapshot
+
+
+class Total(NamedTuple):
+    """What happened in a span of time."""
+
+    granted: int = 0
+    deducted: int = 0
+    reversed: int = 0
+    expired: int = 0
+    voided: int = 0
+    grants: int = 0
+    deductions: int = 0
+    reversals: int = 0
+    expiries: int = 0
+    voids: int = 0
+
+    def __add__(self, other: "Total") -> "Total":  # type: ignore[override]  # a sum, as its name says
+        return Total(*(one + more for one, more in zip(self, other, strict=True)))
+
+
+class Closing(NamedTuple):
+    """Credits by kind at a moment."""
+
+    subscription: int
+    permanent: int
+
+
+async def totals(moment: Snapshot, account_id: str, spans: Sequence[tuple[datetime, datetime]]) -> list[Total]:
+    """What happened in each of some spans of time, which begin and end with a bucket."""
+    parts = pieces(spans)
+    rows = await moment.rows(
+        ROLLUPS.statements["sums"],
+        account=account_id,
+        places=integers([piece.place for piece in parts]),
+        starts=moments([piece.start for piece in parts]),
+        ends=moments([piece.end for piece in parts]),
+        widths=integers([piece.width for piece in parts]),
+    )
+    found = [Total()] * len(spans)
+    for row in rows:
+        found[row["place"]] += Total(*(int(row[name]) for name in Total._fields))
+    return found
+
+
+async def closings(moment: Snapshot, account_id: str, starts: Sequence[datetime]) -> list[Closing]:
+    """The balance by kind when some moments begin."""
+    rows = await moment.rows(ROLLUPS.statements["closings"], account=account_id, moments=moments(starts))
+    return [Closing(row["subscription"], row["permanent"]) for row in rows]
