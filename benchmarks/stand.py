@@ -14,11 +14,11 @@ from psycopg.conninfo import make_conninfo
 
 from api.embedded import embedded_postgres
 from api.embedded_server import packaged_programs, postmaster, server_in
-from api.keys import create_key
 from benchmarks.pace import ACCOUNTS
 from benchmarks.processes import ROOT, cpu_seconds
 from benchmarks.progress import Spoiled, say
 from ledger.postgres.migrations import migrate
+from people.api_keys import create_key
 
 SCHEMA = ROOT / "benchmarks" / "yardstick" / "schema.sql"
 FUNCTION = ROOT / "benchmarks" / "yardstick" / "deduct.pgbench"

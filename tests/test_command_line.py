@@ -34,5 +34,5 @@ def test_a_command_loads_only_what_it_needs() -> None:
     shown = subprocess.run([*_RUN, "keys", "--help"], capture_output=True, text=True, check=True)
     assert "create" in shown.stdout
     loaded = {line.rsplit("|", 1)[-1].strip() for line in shown.stderr.splitlines() if "|" in line}
-    assert "api.keys" in loaded
+    assert "people.api_keys" in loaded
     assert not loaded & {"fastapi", "granian", "api.app"}

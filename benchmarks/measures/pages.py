@@ -9,7 +9,6 @@ from statistics import median
 
 import httpx
 
-from api.keys import create_key
 from benchmarks.bench import OURS, Bench
 from benchmarks.line import Line
 from benchmarks.measures.looking_back import WARM_UP
@@ -19,6 +18,7 @@ from benchmarks.report import Row, within
 from benchmarks.services import running
 from benchmarks.timing import TimedLine
 from benchmarks.years import BUSY, QUARTERS, years
+from people.api_keys import create_key
 
 ROOT = "/dashboard"
 ACCOUNT = f"{ROOT}/accounts/{BUSY}"

@@ -27,6 +27,7 @@ from ledger.domain.events import (
 )
 from ledger.domain.holds import Returns, with_fate
 from ledger.domain.lots import Draws, total
+from ledger.explain.as_json import balance_fields
 from ledger.service import AccountAt
 
 _DEEDS = 2
@@ -47,19 +48,6 @@ def answer(recorded: Recorded) -> dict[str, Any]:
         result.update(_deed(event))
     result["balance"] = balance_fields(last.balance)
     return result
-
-
-def balance_fields(balance: Balance) -> dict[str, Any]:
-    """A balance in the words of the contract."""
-    subscription, permanent, held, expire_at = balance
-    return {
-        "total": subscription + permanent,
-        "held": held,
-        "available": subscription + permanent - held,
-        "subscription_credits": subscription,
-        "permanent_credits": permanent,
-        "subscription_expire_at": expire_at,
-    }
 
 
 def balance_answer(found: AccountAt) -> dict[str, Any]:

@@ -27,12 +27,10 @@ from api.dashboard.visitors import ROOT
 from api.door import Door, as_problem, problem_reply
 from api.follower import Follower
 from api.garbage import settle_garbage
-from api.keys import KeyRing
 from api.openapi import BATCH_DOCUMENTATION, command_documentation, describe
 from api.operations import OPERATIONS, Defaults, Operation
 from api.parent import end_with
 from api.problems import Problem, from_pydantic
-from api.refusals import keep_refusals, write_refusals
 from api.requests import Reply, send_reply
 from api.settings import LOG_FORMAT, Settings, load_settings
 from api.stopping import when_told_to_stop
@@ -44,6 +42,9 @@ from ledger.domain.errors import Refusal
 from ledger.postgres.errors import LOST
 from ledger.postgres.privileges import PrivilegeWatch
 from ledger.service import Ledger
+from measures.refusals import keep_refusals, write_refusals
+from people.api_keys import KeyRing
+from people.errors import AccessRefused
 from projections.models.views import NotBuilt, NotYetVisible, Views
 
 _SOFTWARE = 70
@@ -173,7 +174,7 @@ def _add_problem_handlers(app: FastAPI) -> None:
 
     app.exception_handler(RequestValidationError)(on_validation)
     app.exception_handler(HTTPException)(on_http)
-    for kind in (Problem, Refusal, NotYetVisible, NotBuilt, *LOST, Exception):
+    for kind in (Problem, Refusal, AccessRefused, NotYetVisible, NotBuilt, *LOST, Exception):
         app.exception_handler(kind)(on_anything)
 
 

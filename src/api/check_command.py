@@ -10,8 +10,9 @@ import psycopg
 import typer
 
 from api.database import database
-from api.progress import Showing, showing_progress
+from api.progress import showing_progress
 from api.settings import Settings
+from ledger.progress import Progress
 from projections.checks.check import Checked, Difference, check_accounts, check_totals
 from projections.checks.refold import Connection, connect
 from projections.checks.roster import how_many, log_end, next_accounts, sample, without_events
@@ -107,8 +108,8 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
             raise typer.BadParameter("choose one of accounts by name, --accounts and --all")
         settings = load_settings()
         try:
-            with showing_progress() as showing, database(settings) as conninfo:
-                report = asyncio.run(_checked(conninfo, _Wanted(accounts, all_, size or SAMPLE), showing))
+            with showing_progress() as progress, database(settings) as conninfo:
+                report = asyncio.run(_checked(conninfo, _Wanted(accounts, all_, size or SAMPLE), progress))
         except psycopg.OperationalError as error:
             _fail(f"the database cannot be reached: {str(error).strip()}", UNCHECKED)
         except psycopg.errors.InsufficientPrivilege as error:
@@ -126,43 +127,43 @@ class _Wanted:
     size: int
 
 
-async def _checked(conninfo: str, wanted: _Wanted, showing: Showing) -> Report:
+async def _checked(conninfo: str, wanted: _Wanted, progress: Progress) -> Report:
     report = Report()
     async with await connect(conninfo) as connection:
         report.log_position = await log_end(connection)
-        async for piece in _pieces(connection, wanted, showing):
+        async for piece in _pieces(connection, wanted, progress):
             report.add(await check_accounts(connection, piece))
-            showing.reach(report.accounts)
+            progress.reach(report.accounts)
         if wanted.names:
             known = {difference.account_id for difference in report.differences}
             missing = [name for name in await without_events(connection, wanted.names) if name not in known]
             report.unchecked |= {f"account {name}": "the ledger has no such account" for name in missing}
         if wanted.all:
-            await _add_totals(connection, report, showing)
+            await _add_totals(connection, report, progress)
     return report
 
 
-async def _pieces(connection: Connection, wanted: _Wanted, showing: Showing) -> AsyncIterator[list[str]]:
+async def _pieces(connection: Connection, wanted: _Wanted, progress: Progress) -> AsyncIterator[list[str]]:
     """The accounts to check, some at a time."""
     if wanted.all:
-        showing.begin("checking", await how_many(connection), "accounts")
+        progress.begin("checking", await how_many(connection), "accounts")
         after = ""
         while piece := await next_accounts(connection, after, PIECE):
             after = piece[-1]
             yield piece
         return
     names = list(dict.fromkeys(wanted.names)) if wanted.names else await sample(connection, wanted.size)
-    showing.begin("checking", len(names), "accounts")
+    progress.begin("checking", len(names), "accounts")
     for start in range(0, len(names), PIECE):
         yield names[start : start + PIECE]
 
 
-async def _add_totals(connection: Connection, report: Report, showing: Showing) -> None:
-    showing.begin("adding up", 1, "ledger")
+async def _add_totals(connection: Connection, report: Report, progress: Progress) -> None:
+    progress.begin("adding up", 1, "ledger")
     totals = await check_totals(connection)
     report.totals = not totals.unchecked
     report.add(totals)
-    showing.reach(1)
+    progress.reach(1)
 
 
 def _as_json(difference: Difference) -> dict[str, Any]:

@@ -18,10 +18,8 @@ from starlette.types import Receive, Scope
 
 from api import metrics
 from api.answers import answer
-from api.keys import ApiKey, KeyRing
 from api.operations import OPERATIONS, Defaults, Operation
 from api.problems import Problem, from_pydantic, from_refusal, invalid
-from api.refusals import count_refusal
 from api.requests import (
     MAX_BATCH,
     MAX_BATCH_BODY,
@@ -43,6 +41,8 @@ from ledger.postgres.errors import LOST
 from ledger.service import Ledger
 from ledger.store.codec import Metadata
 from ledger.store.receipts import fingerprint
+from people.api_keys import ApiKey, KeyRing
+from people.errors import AccessRefused
 from projections.models.views import NotBuilt, NotYetVisible
 
 _JSON = (b"content-type", b"application/json")
@@ -284,6 +284,8 @@ def as_problem(error: Exception) -> Problem:
             return error
         case Refusal():
             return from_refusal(error)
+        case AccessRefused():
+            return Problem(error.code, error.detail, retry_after=error.retry_after, **error.facts)
         case Overloaded():
             return Problem("overloaded", "Too many commands are waiting; repeat this one later.", retry_after=1)
         case NoRoom():
@@ -353,4 +355,4 @@ def _result(outcome: Outcome | Problem, *, dry_run: bool = False) -> dict[str, A
 def _count(refusal: Refusal, *, dry_run: bool) -> None:
     """A dry run was never meant to happen, so nothing was refused."""
     if not dry_run:
-        count_refusal(refusal.code)
+        metrics.count_refusal(refusal.code)

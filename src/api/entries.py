@@ -13,7 +13,6 @@ from pydantic import Field
 
 from api.bodies import ONE_LINE, Id, Time
 from api.cursors import MAX_CURSOR, cursor, key_of
-from api.entry_lines import csv_of, entry
 from api.problems import invalid
 from api.questions import (
     FIRST_PAGE,
@@ -29,11 +28,12 @@ from api.questions import (
     reader_of,
     wiring_of,
 )
-from api.texts import with_descriptions
 from api.view_schemas import HistoryAnswer
 from api.wiring import Wiring
 from ledger.domain.changes import ENTRY_TYPES
 from ledger.domain.commands import MAX_ID
+from ledger.readable_texts import with_descriptions
+from projections.models.history.entry_lines import csv_of, entry
 from projections.models.history.projection import HISTORY
 from projections.models.history.queries import FIRST_PLACE, LAST_PLACE, LOOKED_THROUGH, USED, Order, Place, Wanted, page
 from projections.models.usage.projection import DIMENSIONS
@@ -104,7 +104,7 @@ async def history_of(wiring: Wiring, wanted: Wanted, order: Order, asked: Page =
         rows, last = await page(moment, behind(wanted, order, start), order, asked.limit)
     if not rows:
         await known_account(wiring.ledger, wanted.account_id)
-    entries = await with_descriptions(wiring.ledger, wanted.account_id, [entry(row) for row in rows])
+    entries = await with_descriptions(wiring.ledger.log, wanted.account_id, [entry(row) for row in rows])
     return as_of(moment, entries=entries, next_cursor=cursor((wanted, order), *last) if last else None)
 
 
@@ -152,7 +152,7 @@ async def in_order(
         async with wiring.views.snapshot(HISTORY) as moment:
             asked = wanted.behind(last, order) if last else wanted
             rows, last = await page(moment, asked, order, MAX_PAGE, look_through=look_through)
-        yield await with_descriptions(wiring.ledger, wanted.account_id, [entry(row) for row in rows])
+        yield await with_descriptions(wiring.ledger.log, wanted.account_id, [entry(row) for row in rows])
         if last is None:
             return
 

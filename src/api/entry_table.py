@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 from api.cursors import List, cursor, key_of
 from api.entries import as_it_is, behind, in_order
-from api.entry_lines import entry
 from api.periods import Period
 from api.problems import Problem, validation_failed
 from api.questions import FIRST_PAGE, MAX_PAGE, Page, as_of, known_account
-from api.texts import with_descriptions
 from api.wiring import Wiring
 from ledger.domain.changes import EntryType
+from ledger.readable_texts import with_descriptions
+from projections.models.history.entry_lines import entry
 from projections.models.history.projection import HISTORY
 from projections.models.history.queries import (
     LOOKED_THROUGH,
@@ -70,7 +70,7 @@ async def entry_table_of(
         moment, rows, last = await _page_by_size(wiring, table, sort, asked, look_through)
     if not rows:
         await known_account(wiring.ledger, table.account_id)
-    entries = await with_descriptions(wiring.ledger, table.account_id, [entry(row) for row in rows])
+    entries = await with_descriptions(wiring.ledger.log, table.account_id, [entry(row) for row in rows])
     return as_of(
         moment,
         entries=entries,
@@ -115,7 +115,7 @@ async def _by_size(wiring: Wiring, wanted: Wanted, order: SizeOrder) -> Pages:
     while True:
         async with wiring.views.snapshot(HISTORY) as moment:
             rows, last = await page_by_size(moment, wanted, order, MAX_PAGE, after=last)
-        yield await with_descriptions(wiring.ledger, wanted.account_id, [entry(row) for row in rows])
+        yield await with_descriptions(wiring.ledger.log, wanted.account_id, [entry(row) for row in rows])
         if last is None:
             return
 

@@ -1,17 +1,16 @@
 """One event explained over HTTP, and an explanation as JSON, for the command line too."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from api.answers import balance_fields
 from api.explain_schemas import Explained
 from api.problems import Problem
 from api.questions import AccountId, Parameters, authorized, json_response, problems
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.errors import AccountNotFound
-from ledger.explain.explanation import Explanation
+from ledger.explain.as_json import explanation
 
 router = APIRouter(tags=["audit"])
 
@@ -38,26 +37,3 @@ async def explain(request: Request, account_id: AccountId, query: Annotated[_Ver
         detail = f"Account {account_id!r} has no version {query.version}: its last event is version {head.version}."
         raise Problem("event_not_found", detail, version=query.version, last_version=head.version)
     return json_response({"account_id": account_id, "position": found.position, **explanation(found.explanation)})
-
-
-def explanation(told: Explanation) -> dict[str, Any]:
-    """An explanation as JSON, without where its event stands."""
-    details = told.details
-    return {
-        "version": told.version,
-        "type": told.type,
-        "recorded_at": told.recorded_at,
-        "effective_at": told.effective_at,
-        "sentence": told.sentence,
-        "why": details.why,
-        "draws": [part._asdict() for part in details.draws],
-        "passed_over": [part._asdict() for part in details.passed_over],
-        "passed_over_count": details.passed_over_count,
-        "returns": [part._asdict() for part in details.returns],
-        "lot": details.lot and details.lot._asdict(),
-        "hold": details.hold and details.hold._asdict(),
-        "balance_before": balance_fields(told.before),
-        "balance_after": balance_fields(told.balance),
-        "sound": told.sound,
-        "violations": told.violations,
-    }

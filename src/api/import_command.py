@@ -16,10 +16,11 @@ from api.formula import FormulaError
 from api.import_report import Report, Tally
 from api.importing import Import, OpeningRefused, check, stopped_by_signals
 from api.operations import Defaults
-from api.progress import Showing, showing_progress
+from api.progress import showing_progress
 from api.rating import Opening, OptionProblem, Options
 from api.settings import Settings
 from api.usage_file import FileProblem
+from ledger.progress import Progress
 from ledger.service import Ledger
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="CSV in UTF-8; its first line names the columns.")]
@@ -120,21 +121,21 @@ def _usage(pairs: list[str]) -> dict[str, str]:
 def _run(file: Path, options: Options, settings: Settings, *, dry_run: bool, stop_on_refusal: bool) -> Report:
     began = monotonic()
     defaults = Defaults(settings.signup_credits, timedelta(days=settings.subscription_days))
-    with showing_progress() as showing:
-        checked = check(file, options, defaults, showing)
+    with showing_progress() as progress:
+        checked = check(file, options, defaults, progress)
         tally = checked
         if not dry_run:
             with database(settings) as conninfo:
                 ledger = Ledger(conninfo, cached_accounts=settings.cached_accounts)
                 work = Import(ledger, options, defaults, stop_on_refusal=stop_on_refusal)
-                tally = asyncio.run(_record(ledger, work, file, checked.rows, showing))
+                tally = asyncio.run(_record(ledger, work, file, checked.rows, progress))
     return Report(options.job, tally, checked.rows, monotonic() - began, dry_run)
 
 
-async def _record(ledger: Ledger, work: Import, file: Path, rows: int, showing: Showing) -> Tally:
+async def _record(ledger: Ledger, work: Import, file: Path, rows: int, progress: Progress) -> Tally:
     with stopped_by_signals(work):
         async with ledger.running():
-            return await work.run(file, rows, showing)
+            return await work.run(file, rows, progress)
 
 
 def _fail(message: str, status: int) -> NoReturn:

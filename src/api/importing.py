@@ -17,11 +17,11 @@ import typer
 
 from api.import_report import Stop, Tally
 from api.operations import Defaults
-from api.progress import Showing
 from api.rating import Options, Rated, Rating
 from api.usage_file import FileProblem, Row, RowProblem, UsageFile, open_file
 from ledger.commit.submission import Outcome, Overloaded, Recorded, Submission, Unavailable
 from ledger.domain.errors import AccountExists, BatchRefused
+from ledger.progress import Progress
 from ledger.service import Ledger
 
 WINDOW = 2_000
@@ -46,7 +46,7 @@ class RowsWrong(FileProblem):
         super().__init__(f"it has rows that cannot be used; nothing is recorded:\n  {several}")
 
 
-def check(path: Path, options: Options, defaults: Defaults, showing: Showing) -> Tally:
+def check(path: Path, options: Options, defaults: Defaults, progress: Progress) -> Tally:
     """Rate all rows and record nothing: what an import of the file would deduct.
 
     Raises FileProblem, FormulaError or OptionProblem.
@@ -54,7 +54,7 @@ def check(path: Path, options: Options, defaults: Defaults, showing: Showing) ->
     with open_file(path) as opened:
         file = UsageFile(opened)
         rating = Rating(options, file.columns, defaults)
-        showing.begin("checking", file.size, "bytes")
+        progress.begin("checking", file.size, "bytes")
         tally, problems = Tally(), list[str]()
         for row in file.rows():
             try:
@@ -65,7 +65,7 @@ def check(path: Path, options: Options, defaults: Defaults, showing: Showing) ->
                     break
             else:
                 _count(tally, rated)
-            showing.reach(file.bytes_read)
+            progress.reach(file.bytes_read)
     if problems:
         raise RowsWrong(problems, more=len(problems) == LISTED_PROBLEMS)
     return tally
@@ -96,14 +96,14 @@ class Import:
         self._openings: OrderedDict[str, asyncio.Future[list[Outcome]] | None] = OrderedDict()
         self._error: BaseException | None = None
 
-    async def run(self, path: Path, rows: int, showing: Showing) -> Tally:
+    async def run(self, path: Path, rows: int, progress: Progress) -> Tally:
         """Record what the file says, or as much as there is time for until a stop. Raises FileProblem."""
         with open_file(path) as opened:
             file = UsageFile(opened)
             rating = Rating(self._options, file.columns, self._defaults)
-            showing.begin("recording", rows, "rows")
+            progress.begin("recording", rows, "rows")
             try:
-                await self._send_all(file, rating, showing)
+                await self._send_all(file, rating, progress)
             finally:
                 if self._in_flight:
                     await asyncio.wait(self._in_flight)
@@ -119,7 +119,7 @@ class Import:
 
     # Rows ------------------------------------------------------------------------------------------------------
 
-    async def _send_all(self, file: UsageFile, rating: Rating, showing: Showing) -> None:
+    async def _send_all(self, file: UsageFile, rating: Rating, progress: Progress) -> None:
         for row in file.rows():
             if self.tally.stopped or self._error:
                 return
@@ -130,7 +130,7 @@ class Import:
                 await self._window.acquire()
                 self._send(rated, rating)
             if row.number % _TURN == 0:
-                showing.reach(self.tally.rows)
+                progress.reach(self.tally.rows)
                 await asyncio.sleep(0)
 
     def _send(self, rated: Rated, rating: Rating) -> None:

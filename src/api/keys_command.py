@@ -9,8 +9,8 @@ import orjson
 import typer
 
 from api.database import database
-from api.keys import SCOPES, ApiKey, create_key, list_keys, revoke_key
 from api.settings import Settings
+from people.api_keys import SCOPES, ApiKey, create_key, list_keys, revoke_key
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 

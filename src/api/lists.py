@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from api.answers import balance_fields
 from api.bodies import ONE_LINE
 from api.cursors import MAX_CURSOR, List, cursor, key_of
 from api.questions import (
@@ -23,12 +22,13 @@ from api.questions import (
     reader_of,
     wiring_of,
 )
-from api.texts import with_descriptions
 from api.view_schemas import AccountsAnswer, GrantsAnswer, HoldsAnswer, PaymentsAnswer
 from api.wiring import Wiring
 from ledger.domain.amounts import Balance
 from ledger.domain.commands import MAX_ID
 from ledger.domain.events import PaymentStatus
+from ledger.explain.as_json import balance_fields
+from ledger.readable_texts import with_descriptions
 from projections.models.balances.projection import BALANCES, PLACES
 from projections.models.balances.queries import Sort, accounts_page, grants_page, holds_page
 from projections.models.payments.projection import PAYMENTS
@@ -95,7 +95,7 @@ async def grants_of(
             status=status,
             limit=page.limit + 1,
         )
-    shown = await with_descriptions(wiring.ledger, account_id, [_grant(row) for row in rows])
+    shown = await with_descriptions(wiring.ledger.log, account_id, [_grant(row) for row in rows])
     keys = [cursor(of, row["number"]) for row in rows]
     return await _page(wiring, account_id, page, moment, {"grants": shown}, keys)
 
@@ -126,7 +126,7 @@ async def holds_of(
             status=status,
             limit=page.limit + 1,
         )
-    shown = await with_descriptions(wiring.ledger, account_id, [_hold(row) for row in rows])
+    shown = await with_descriptions(wiring.ledger.log, account_id, [_hold(row) for row in rows])
     keys = [cursor(of, row["number"]) for row in rows]
     return await _page(wiring, account_id, page, moment, {"holds": shown}, keys)
 

@@ -10,10 +10,11 @@ import orjson
 import typer
 
 from api.database import database
-from api.export.json_lines import BadLine
-from api.log_import import Imported, OtherLedger, import_log
-from api.progress import Showing, showing_progress
+from api.progress import showing_progress
 from api.settings import Settings
+from audit.export.json_lines import BadLine
+from audit.export.log_import import Imported, OtherLedger, import_log
+from ledger.progress import Progress
 from ledger.store.log import EventLog
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="What `credit-ledger export --format jsonl` wrote.")]
@@ -27,16 +28,16 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
     @app.command("import-log")
     def import_log_(file: File, *, keys: Keys = None, json: Json = False) -> None:
         """Read an exported log into an empty ledger, with the same positions and hashes. Run again, it goes on."""
-        with _explained(file), showing_progress() as showing, database(load_settings()) as conninfo:
-            imported = asyncio.run(_import(conninfo, file, keys, showing))
+        with _explained(file), showing_progress() as progress, database(load_settings()) as conninfo:
+            imported = asyncio.run(_import(conninfo, file, keys, progress))
         typer.echo(orjson.dumps(imported._asdict()).decode() if json else _as_text(imported))
 
 
-async def _import(conninfo: str, file: Path, keys: Path | None, showing: Showing) -> Imported:
+async def _import(conninfo: str, file: Path, keys: Path | None, progress: Progress) -> Imported:
     log = EventLog(conninfo, readers=1)
     await log.open()
     try:
-        return await import_log(log, file, keys, showing)
+        return await import_log(log, file, keys, progress)
     finally:
         await log.close()
 

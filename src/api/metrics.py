@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from prometheus_client.values import MultiProcessValue  # noqa: F401  # chosen by PROMETHEUS_MULTIPROC_DIR
 
+from measures import refusals
 from projections.checks.watch import Drift
 
 COMMANDS = Counter(
@@ -60,7 +61,8 @@ def count_command(operation: str, status: int) -> None:
 
 
 def count_refusal(code: str) -> None:
-    """One more refused command."""
+    """One more refused command: here, and beside the log."""
+    refusals.count_refusal(code)
     REFUSALS.labels(code).inc()
 
 

@@ -7,14 +7,14 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.answers import balance_fields
 from api.entries import last_deduction, last_entries
 from api.questions import PROBLEMS, AccountId, Visible, Zone, as_of, json_response, reader_of, wiring_of
-from api.texts import with_descriptions
 from api.view_schemas import SummaryAnswer
 from api.wiring import Wiring
 from ledger.domain.errors import AccountNotFound
 from ledger.domain.lots import Lots
+from ledger.explain.as_json import balance_fields
+from ledger.readable_texts import with_descriptions
 from ledger.service import AccountAt
 from projections.models.days import DAY, dates, day_start
 from projections.models.history.projection import HISTORY
@@ -55,8 +55,8 @@ async def summary_of(wiring: Wiring, account_id: str, tz: ZoneInfo, min_position
     found = await ledger.account_at(account_id)
     if found is None:
         raise AccountNotFound(account_id)
-    entries = await with_descriptions(ledger, account_id, entries)
-    deductions = await with_descriptions(ledger, account_id, [deduction] if deduction else [])
+    entries = await with_descriptions(ledger.log, account_id, entries)
+    deductions = await with_descriptions(ledger.log, account_id, [deduction] if deduction else [])
     return as_of(
         moment,
         account_id=account_id,

@@ -4,30 +4,22 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+from ledger.progress import Progress
 
 EVERY = 5.0
 """Seconds between two lines; the first comes after as many, so a short import prints none."""
 
 
-class Showing(Protocol):
-    """Something that shows progress."""
-
-    def begin(self, what: str, total: int, unit: str) -> None:
-        """A step of `total` parts begins; the one before is over."""
-
-    def reach(self, done: int) -> None:
-        """So many parts of the step are done. It is cheap to say so often."""
-
-
 class Bar:
     """For a terminal."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: RichProgress) -> None:
         self._progress = progress
         self._task: TaskID | None = None
 
@@ -62,11 +54,11 @@ class Lines:
 
 
 @contextmanager
-def showing_progress() -> Iterator[Showing]:
+def showing_progress() -> Iterator[Progress]:
     """Progress in the way that suits stderr."""
     if not sys.stderr.isatty():
         yield Lines()
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with RichProgress(*columns, console=Console(stderr=True), transient=True) as progress:
         yield Bar(progress)

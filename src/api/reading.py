@@ -13,10 +13,10 @@ from api.problems import Problem, invalid
 from api.questions import MAX_PAGE, AccountId, Parameters, authorized, json_response, problems
 from api.requests import MAX_KEY
 from api.schemas import BalanceAnswer, Feed, ReceiptAnswer
-from api.texts import readable_data
 from ledger.commit.submission import Recorded
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.errors import AccountNotFound
+from ledger.readable_texts import readable_data
 from ledger.service import Ledger
 from ledger.store.codec import TOPICS
 from ledger.store.log import StoredRow
@@ -120,7 +120,7 @@ def _types(text: str | None) -> list[str] | None:
 
 async def _events(ledger: Ledger, rows: list[StoredRow]) -> list[dict[str, Any]]:
     stands = ({"position": r.position, "account_id": r.account_id, "version": r.version, "type": r.topic} for r in rows)
-    return [place | state for place, state in zip(stands, await readable_data(ledger, rows), strict=True)]
+    return [place | state for place, state in zip(stands, await readable_data(ledger.log, rows), strict=True)]
 
 
 @router.get(

@@ -79,9 +79,9 @@ async def _rebuild_all(conninfo: str, projections: list[Projection], say: Callab
 
 
 async def _rebuild(connection: Connection, feed: Feed, projection: Projection) -> Outcome:
-    with showing_progress() as showing:
+    with showing_progress() as progress:
         try:
-            return await rebuild(connection, feed, projection, showing)
+            return await rebuild(connection, feed, projection, progress)
         except CannotBuild as problem:
             return problem
 

@@ -13,11 +13,11 @@ from granian.log import LogLevels
 
 from api.checkpoints import hold_against_checkpoints
 from api.database import Database, as_url, migrated
-from api.keys import create_first_key
 from api.projector import projecting
 from api.settings import Settings, variable
 from api.timekeeping import ORIGIN, agree_on_time
 from ledger.postgres.privileges import privileges
+from people.api_keys import create_first_key
 from projections.engine.builds import prepare
 
 MAX_REQUESTS = 8_192

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import orjson
 
-from api.answers import balance_fields
+from ledger.explain.as_json import balance_fields
 from ledger.store.feed import Logged
 
 

@@ -21,9 +21,9 @@ from api.questions import (
     reader_of,
     wiring_of,
 )
-from api.refusals import refusals_per_span
 from api.view_schemas import DailyAnswer, StatisticsAnswer, UsageAnswer
 from api.wiring import Wiring
+from measures.refusals import refusals_per_span
 from projections.models.days import HOUR, QUARTER, hour_starts, quarter_starts
 from projections.models.rollups.projection import ROLLUPS
 from projections.models.rollups.queries import Closing, Total, closings, totals

@@ -6,10 +6,10 @@ from api.checkpoints import Checkpoints
 from api.dashboard.options import Options
 from api.door import Door
 from api.follower import Follower
-from api.keys import KeyRing
 from ledger.clock import GuardedClock
 from ledger.postgres.privileges import PrivilegeWatch
 from ledger.service import Ledger
+from people.api_keys import KeyRing
 from projections.models.views import Views
 
 

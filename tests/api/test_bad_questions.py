@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.keys import SCOPES, create_key
+from people.api_keys import SCOPES, create_key
 from tests.api.stage import Ask, Json, eventually, field_errors, payment, refused, staged
 from tests.service import Service
 

@@ -13,10 +13,10 @@ import pytest
 from api import embedded
 from api.embedded import embedded_postgres
 from api.embedded_server import packaged_programs, run, server_in
-from api.keys import create_key
 from api.problems import STATUSES
 from ledger.postgres.migrations import migrate
 from ledger.postgres.named_sql import queries
+from people.api_keys import create_key
 from tests.api.conftest import under_contract
 from tests.api.stage import Ask, asks, balance, eventually, fresh, payment, refused, staged, version
 from tests.postgres import owner

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from api.database import as_url
-from api.keys import create_key
+from people.api_keys import create_key
 from tests.api.contract import Contract
 from tests.api.stage import STAGED_VERSION, Ask, Json, field_errors, fresh, refused
 from tests.service import Service

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from api.database import as_url
-from api.keys import create_key
+from people.api_keys import create_key
 from tests.api.conftest import under_contract
 from tests.api.stage import asks, eventually, refused, staged
 from tests.service import ADMIN_KEY, Service, running_service

@@ -15,8 +15,8 @@ import httpx
 import psycopg
 import pytest
 
-from api.keys import create_key, revoke_key
 from ledger.service import Ledger
+from people.api_keys import create_key, revoke_key
 from tests.api.ear import EVERYTHING, ask, listening, log_after, stream_of
 from tests.api.stage import OPERATIONS, Ask, asks, eventually, field_errors, fresh, refused, staged
 from tests.postgres import TestServer, owner

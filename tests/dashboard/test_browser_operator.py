@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from api.keys import create_key
+from people.api_keys import create_key
 from tests.dashboard.browsing import DESK, PHONE, Visit, barriers, fits
 from tests.dashboard.conftest import NewVisit
 from tests.dashboard.histories import used_account

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from api.dashboard import doors
-from api.keys import create_key, revoke_key
+from people.api_keys import create_key, revoke_key
 from tests.api.stage import eventually
 from tests.dashboard.guests import ROOT, guest, operator, person, portal_link, signing_in, token_in
 from tests.postgres import owner

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from api.keys import create_key
+from people.api_keys import create_key
 from tests.dashboard.acting import done, fields_of, filled_in, newest_event, path_of, sent
 from tests.dashboard.guests import ROOT, operator, person
 from tests.service import Service

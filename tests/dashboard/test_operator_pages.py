@@ -13,7 +13,7 @@ import pytest
 from api.dashboard import service as service_page
 from api.dashboard.charts import Series, columns
 from api.dashboard.charts.chart import Point
-from api.keys import create_key
+from people.api_keys import create_key
 from tests.api.stage import eventually
 from tests.dashboard.acting import path_of
 from tests.dashboard.guests import ROOT, operator, person

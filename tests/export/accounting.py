@@ -12,10 +12,10 @@ import pytest
 from beancount import loader
 from beancount.core import realization
 
-from api.export.beancount import Beancount
-from api.export.hledger import Hledger
-from api.export.journals import Journals
-from api.export.notation import Notation
+from audit.export.beancount import Beancount
+from audit.export.hledger import Hledger
+from audit.export.journals import Journals
+from audit.export.notation import Notation
 from ledger.store.feed import Logged
 from tests.projections.folding import Told
 

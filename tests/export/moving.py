@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from api.database import as_url
-from api.export.log_export import Exported, export_log
-from api.export.sources import Source
-from api.log_import import Imported, import_log
 from api.progress import Lines
+from audit.export.log_export import Exported, export_log
+from audit.export.log_import import Imported, import_log
+from audit.export.sources import Source
 from ledger.store.feed import Feed
 from ledger.store.log import EventLog
 

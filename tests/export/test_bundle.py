@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from api.export.bundle import export_bundle
-from api.export.log_export import CannotGoOn
-from api.export.sources import Source
 from api.progress import Lines
-from api.verify.offline import verify_path
+from audit.export.bundle import export_bundle
+from audit.export.log_export import CannotGoOn
+from audit.export.sources import Source
+from audit.verify.offline import verify_path
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.checkpointer import Checkpointer
 from ledger.proof.signing_key import Custody

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from api.export.beancount import Beancount
-from api.export.hledger import Hledger
-from api.export.notation import Notation
+from audit.export.beancount import Beancount
+from audit.export.hledger import Hledger
+from audit.export.notation import Notation
+from audit.export.postings import commodity_of, written
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.commands import DeductCredits, GrantCredits, OpenAccount, PlaceHold
 from ledger.domain.events import AccountOpened, CreditsDeducted, Event
-from projections.postings import commodity_of, written
 from tests.domain.journal import ACCOUNT_ID, Journal
 from tests.export.accounting import READERS, Balances, journal, problems, read_by_tool, said
 from tests.projections.folding import Told, folded

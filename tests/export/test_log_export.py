@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from api.export.json_lines import BadLine, ending_of, lines_of
-from api.export.log_export import CannotGoOn
+from audit.export.json_lines import BadLine, ending_of, lines_of
+from audit.export.log_export import CannotGoOn
 from ledger.proof.lines import to_line
 from ledger.service import Ledger
 from ledger.store.chain import GENESIS, Record

@@ -13,9 +13,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from api.export.json_lines import BadLine, lines_of
-from api.export.text_keys import export_keys
-from api.log_import import OtherLedger, chained
+from audit.export.json_lines import BadLine, lines_of
+from audit.export.log_import import OtherLedger, chained
+from audit.export.text_keys import export_keys
 from ledger.proof.lines import from_line, to_line
 from ledger.service import Ledger
 from ledger.store.batch import Row
@@ -76,7 +76,7 @@ async def test_it_is_the_same_ledger(lived: str, empty: str, exported: Path, tmp
 def test_it_goes_on_wherever_it_was_stopped(
     lived: str, empty: str, exported: Path, tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.log_import.PAGE", size)
+    monkeypatch.setattr("audit.export.log_import.PAGE", size)
     lines, part = (exported / "log.jsonl").read_bytes().splitlines(keepends=True), tmp_path / "part.jsonl"
     for count in (0, 1, 13, 14, 60):
         part.write_bytes(b"".join(lines[:count]))
@@ -94,7 +94,7 @@ def test_it_can_be_killed(lived: str, empty: str, exported: Path) -> None:
     """A page of one event, so that there is a moment to kill it in."""
     program = (
         "import asyncio, sys; from pathlib import Path; import api.log_import; from tests.export import moving;"
-        "api.log_import.PAGE = 1; asyncio.run(moving.import_from(sys.argv[1], Path(sys.argv[2])))"
+        "audit.export.log_import.PAGE = 1; asyncio.run(moving.import_from(sys.argv[1], Path(sys.argv[2])))"
     )
     killed = 0
     for until in (1, 40):
@@ -124,7 +124,7 @@ def test_any_changed_byte_is_refused_and_its_line_named(exported: Path) -> None:
 def test_a_damaged_file_is_imported_up_to_the_damage_and_goes_on_when_it_is_mended(
     lived: str, empty: str, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.log_import.PAGE", 10)
+    monkeypatch.setattr("audit.export.log_import.PAGE", 10)
     lines, path = (exported / "log.jsonl").read_bytes().splitlines(keepends=True), tmp_path / "log.jsonl"
     wrong: dict[str, Callable[[bytes], bytes]] = {
         "hash does not follow": lambda line: line.replace(b'\\"held\\":', b'\\"held\\" :'),

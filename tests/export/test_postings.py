@@ -8,10 +8,10 @@ from beancount.core import account
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from audit.export import account_journal as books
+from audit.export.postings import Accounts, commodity_of, postings_of, read_back, written
 from ledger.domain.events import CreditsDeducted, DeductionReversed
 from ledger.store.feed import Logged
-from projections import journal as books
-from projections.postings import Accounts, commodity_of, postings_of, read_back, written
 from tests.domain.journal import Journal
 from tests.domain.strategies import journals
 from tests.store.samples import SAMPLES

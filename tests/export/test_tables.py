@@ -14,14 +14,14 @@ from pyarrow import parquet
 from typer.testing import CliRunner
 
 from api.cli import app
-from api.entry_lines import COLUMNS, USAGE
-from api.export.exporting import Done, Format, Wanted, export
-from api.export.sources import NoSuchAccount, Source
-from api.export.tables import NAMED, Period
 from api.progress import Lines
-from api.texts import readable_events
+from audit.export.exporting import Done, Format, Wanted, export
+from audit.export.sources import NoSuchAccount, Source
+from audit.export.tables import NAMED, Period
+from ledger.readable_texts import readable_events
 from ledger.store.feed import Feed, read
 from ledger.store.log import EventLog
+from projections.models.history.entry_lines import COLUMNS, USAGE
 from tests.export.moving import command
 from tests.projections.folding import Told, folded
 
@@ -95,8 +95,8 @@ def test_both_tables_have_every_entry(lived: str, tmp_path: Path) -> None:
 
 
 def test_parquet_has_types_and_row_groups(lived: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.export.parquet.GROUP", 50)
-    monkeypatch.setattr("api.export.sources.PAGE", 30)
+    monkeypatch.setattr("audit.export.parquet.GROUP", 50)
+    monkeypatch.setattr("audit.export.sources.PAGE", 30)
     path = tmp_path / "entries.parquet"
     _, rows = asyncio.run(table(lived, Format.PARQUET, path))
     assert rows == asyncio.run(expected(lived))

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from api.export.bundle import CHECKPOINTS, export_bundle
-from api.export.sources import Source
-from api.statements.form import Period
-from api.statements.making import Made, Wanted, make
+from audit.export.bundle import CHECKPOINTS, export_bundle
+from audit.export.sources import Source
+from audit.statements.form import Period
+from audit.statements.making import Made, Wanted, make
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.checkpointer import Checkpointer
 from ledger.proof.notes import VerifyingKey

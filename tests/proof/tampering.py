@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from api.export.bundle import EVENTS, KEY
-from api.verify.offline import verify_path
-from api.verify.online import verify_ledger
+from audit.export.bundle import EVENTS, KEY
+from audit.verify.offline import verify_path
+from audit.verify.online import verify_ledger
 from ledger.proof.checkpoint import read_checkpoint
 from ledger.proof.lines import to_line
 from ledger.proof.notes import text_of

@@ -16,11 +16,11 @@ from typer.testing import CliRunner
 
 from api.cli import app
 from api.database import as_url
-from api.statements.form import Period, Proven, Statement, body_of, from_file, note_text, to_file
-from api.statements.judging import check_statement
-from api.statements.making import CannotMake, Made
-from api.statements.page import page, period_in_words
-from api.statements.telling import rows_of
+from audit.statements.event_lines import rows_of
+from audit.statements.form import Period, Proven, Statement, body_of, from_file, note_text, to_file
+from audit.statements.judging import check_statement
+from audit.statements.making import CannotMake, Made
+from audit.statements.page import page, period_in_words
 from ledger.domain.amounts import NO_CREDITS
 from ledger.domain.commands import DeductCredits, EraseTexts, GrantCredits
 from ledger.domain.events import PaymentRefunded

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from api.verify.offline import verify_path
+from audit.verify.offline import verify_path
 from ledger.proof.checkpoint import read_checkpoint
 from ledger.proof.notes import text_of
 from ledger.proof.walk import Walk

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 from api.cli import app
 from api.database import as_url
-from api.export.bundle import EVENTS
-from api.verify.offline import verify_path
+from audit.export.bundle import EVENTS
+from audit.verify.offline import verify_path
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.lines import to_line
 from ledger.proof.notes import SigningKey, VerifyingKey, sign, text_of

@@ -49,8 +49,8 @@ def _options() -> argparse.Namespace:
 def _struck(fault: Fault, times: int, seed: int) -> Line:
     print(f"{fault.name}: {times:,} {fault.unit}, --seed {seed}", file=sys.stderr, flush=True)
     began = time.monotonic()
-    with fresh_ground() as ground, showing_progress() as showing:
-        figures = uvloop.run(fault.run(times, Plan(seed), ground, showing))
+    with fresh_ground() as ground, showing_progress() as progress:
+        figures = uvloop.run(fault.run(times, Plan(seed), ground, progress))
     return Line(fault, times, figures, time.monotonic() - began)
 
 

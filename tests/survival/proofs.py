@@ -9,7 +9,7 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-from api.verify.online import verify_ledger
+from audit.verify.online import verify_ledger
 from tests.survival.log import Row, read_log
 
 PATIENCE = 60.0

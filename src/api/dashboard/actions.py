@@ -21,7 +21,6 @@ from api.dashboard.visitors import Operator, account_path, acting_operator
 from api.door import as_problem
 from api.problems import STATUSES, Problem
 from api.questions import wiring_of
-from api.refusals import count_refusal
 from api.requests import check_key
 from api.wiring import Wiring
 from ledger.commit.submission import Overloaded, Recorded, Submission, Unavailable
@@ -165,7 +164,7 @@ async def _executed(wiring: Wiring, name: str, submission: Submission) -> Record
     """Counted as the API counts. Raises Refusal, Overloaded and Unavailable."""
     outcome = await wiring.ledger.execute(submission)
     if isinstance(outcome, Refusal):
-        count_refusal(outcome.code)
+        metrics.count_refusal(outcome.code)
         metrics.count_command(name, STATUSES[outcome.code][0])
         raise outcome
     metrics.count_command(name, 200 if outcome.replayed else 201)

@@ -9,11 +9,11 @@ from starlette.responses import RedirectResponse, Response
 from api import metrics
 from api.dashboard.forms import posted
 from api.dashboard.frame import page
-from api.dashboard.sessions import Session, Spent
 from api.dashboard.visitors import COOKIE, ROOT, account_path, keep_cookie, may_look, sessions_of
-from api.keys import ApiKey, key_hash
-from api.problems import Problem
 from api.questions import now_of, wiring_of
+from people.api_keys import ApiKey, key_hash
+from people.errors import AccessRefused
+from people.sessions import Session, Spent
 
 WRONG_KEY_PAUSE = 1.0
 """Seconds that an answer to a wrong key takes."""
@@ -54,7 +54,7 @@ async def sign_in(request: Request) -> Response:
     digest = key_hash(secret)
     try:
         key = await wiring_of(request).keys.by_digest(digest) if secret else None
-    except Problem as problem:
+    except AccessRefused as problem:
         if problem.code != "rate_limited":
             raise
         key = None

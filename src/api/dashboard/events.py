@@ -10,8 +10,8 @@ from api.dashboard.frame import page
 from api.dashboard.telling import Told, told_of
 from api.dashboard.visitors import operator_of
 from api.questions import wiring_of
-from api.texts import readable_data
 from ledger.domain.errors import AccountNotFound
+from ledger.readable_texts import readable_data
 from ledger.service import Ledger
 from ledger.store.log import StoredRow
 
@@ -92,7 +92,7 @@ def _place(asked: str, newest: int) -> Place:
 async def _shown(ledger: Ledger, account_id: str, place: Place) -> tuple[list[Shown], str | None]:
     """The newest first, and why some are not explained."""
     passage = await ledger.passage(account_id, place.upto, place.upto - place.first + 1)
-    states = await readable_data(ledger, passage.rows)
+    states = await readable_data(ledger.log, passage.rows)
     told: list[Told | None] = [told_of(one.explanation) for one in passage.told]
     told += [None] * (len(passage.rows) - len(told))
     shown = [Shown(row, state, one) for row, state, one in zip(passage.rows, states, told, strict=True)]

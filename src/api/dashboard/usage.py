@@ -15,12 +15,12 @@ from api.dashboard.usage_charts import charts_of
 from api.dashboard.visitors import account_seen
 from api.dashboard.words import Reader
 from api.entries import csv_response
-from api.entry_lines import as_text, csv_of
 from api.entry_table import Table, entry_table_of, entry_table_pages
 from api.problems import Problem
 from api.questions import Page, wiring_of
 from ledger.domain.commands import MAX_ID
 from ledger.service import Ledger
+from projections.models.history.entry_lines import as_text, csv_of
 from projections.models.history.queries import USED
 
 LIMIT = 50

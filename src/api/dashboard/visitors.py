@@ -13,9 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.dashboard.sessions import Session, Sessions
-from api.keys import ApiKey
 from api.questions import wiring_of
+from people.api_keys import ApiKey
+from people.sessions import Session, Sessions
 
 COOKIE = "credit_ledger_session"
 ROOT = "/dashboard"

@@ -14,7 +14,6 @@ import typer
 import uvloop
 
 from api.dashboard.portal_sessions import come_in_path
-from api.dashboard.sessions import OPERATOR_LASTS, make_link
 from api.database import Database, migrated
 from api.demo.company import plan, star
 from api.demo.filling import Filled, fill
@@ -22,10 +21,11 @@ from api.demo.moving import Poster, moving
 from api.demo.people import STAR
 from api.demo.place import MOVER, OPERATOR, Found, NotADemo, look, remove
 from api.garbage import settle_garbage
-from api.keys import create_key, key_hash, list_keys, revoke_key
 from api.progress import showing_progress
 from api.server import serve
 from api.settings import Settings, variable
+from people.api_keys import create_key, key_hash, list_keys, revoke_key
+from people.sessions import OPERATOR_LASTS, make_link
 from projections.engine.builds import prepare
 
 FOLDER = "demo"
@@ -105,8 +105,8 @@ def _make(database: Database, weeks: int, accounts: int) -> None:
     began, now = monotonic(), datetime.now(UTC)
     wishes = plan(Random(_SEED), now, weeks=weeks, accounts=accounts)  # noqa: S311 - a story, no secret
     try:
-        with showing_progress() as showing:
-            filled = uvloop.run(fill(database.service, wishes, now - timedelta(weeks=weeks), now, showing))
+        with showing_progress() as progress:
+            filled = uvloop.run(fill(database.service, wishes, now - timedelta(weeks=weeks), now, progress))
     except KeyboardInterrupt:
         _fail("interrupted; the next start begins anew", 130)
     with psycopg.connect(database.owner, autocommit=True) as connection:

@@ -11,14 +11,14 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from api.demo.books import Surprise, Wish
-from api.progress import Showing
-from api.refusals import write_counts
 from ledger.commit.submission import Outcome, Recorded, Submission
 from ledger.domain.changes import bucket_of
+from ledger.progress import Progress
 from ledger.service import Ledger
 from ledger.store.codec import Metadata
 from ledger.store.feed import Feed
 from ledger.store.log import EventLog
+from measures.refusals import write_counts
 from projections.engine.builds import apply, live
 from projections.engine.runner import batches, connect
 from projections.models.catalog import PROJECTIONS
@@ -54,18 +54,18 @@ class PlanClock:
         self._coming = deque(moments)
 
 
-async def fill(conninfo: str, wishes: Iterable[Wish], begins: datetime, now: datetime, showing: Showing) -> Filled:
+async def fill(conninfo: str, wishes: Iterable[Wish], begins: datetime, now: datetime, progress: Progress) -> Filled:
     """Carry out a plan, and move the projections to its end. Raises Surprise."""
     clock = PlanClock(begins)
     async with Ledger(conninfo, clock=clock).running() as ledger:
         filling = _Filling(ledger, clock)
-        showing.begin("living through it", (now - begins) // _HOUR, "hours")
+        progress.begin("living through it", (now - begins) // _HOUR, "hours")
         for wish in wishes:
             await filling.carry_out(wish)
-            showing.reach((wish.moment - begins) // _HOUR)
+            progress.reach((wish.moment - begins) // _HOUR)
         await filling.settle()
         await filling.write_refusals()
-    await _project(conninfo, showing)
+    await _project(conninfo, progress)
     return Filled(filling.commands, filling.refusals.total(), filling.events)
 
 
@@ -123,17 +123,17 @@ class _Filling:
             await write_counts(connection, self.refusals)
 
 
-async def _project(conninfo: str, showing: Showing) -> None:
+async def _project(conninfo: str, progress: Progress) -> None:
     """Move the projections to the end of the log, so that the first page has everything."""
     log = EventLog(conninfo, readers=2)
     await log.open()
     try:
         feed, builds = Feed(log), [live(projection) for projection in PROJECTIONS]
         end = await feed.last_position()
-        showing.begin("adding it up", end, "events")
+        progress.begin("adding it up", end, "events")
         async with await connect(conninfo) as connection, aclosing(batches(feed, builds, 0, end)) as coming:
             async for batch, work in coming:
                 await apply(connection, batch, work, first=["lock"])
-                showing.reach(batch.upto)
+                progress.reach(batch.upto)
     finally:
         await log.close()

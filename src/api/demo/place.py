@@ -9,9 +9,9 @@ import psycopg
 from api.database import as_it_is
 from api.demo.caller import APP
 from api.embedded_server import packaged_programs, postmaster, server_in
-from api.keys import list_keys
 from api.settings import Settings
 from ledger.postgres.named_sql import queries
+from people.api_keys import list_keys
 
 MOVER = "demo: keeps the star moving"
 OPERATOR = "demo: the operator's link"

@@ -14,14 +14,15 @@ import orjson
 import typer
 
 from api.database import database
-from api.export.exporting import LOGS, TABLES, Done, Format, Wanted, export
-from api.export.files import STDOUT
-from api.export.log_export import CannotGoOn
-from api.export.sources import NoSuchAccount, Source
-from api.export.tables import Period
-from api.progress import Showing, showing_progress
+from api.progress import showing_progress
 from api.settings import Settings
+from audit.export.exporting import LOGS, TABLES, Done, Format, Wanted, export
+from audit.export.files import STDOUT
+from audit.export.log_export import CannotGoOn
+from audit.export.sources import NoSuchAccount, Source
+from audit.export.tables import Period
 from ledger.explain.sentences import counted
+from ledger.progress import Progress
 from ledger.store.feed import Feed, UnreadableEvent
 from ledger.store.log import EventLog
 
@@ -69,8 +70,8 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
         wanted = Wanted(format_, to, after, accounts, period, keys, settings.checkpoints)
         _check(wanted)
         began = monotonic()
-        with _explained(to), showing_progress() as showing, database(settings) as conninfo:
-            done = asyncio.run(_export(conninfo, wanted, showing))
+        with _explained(to), showing_progress() as progress, database(settings) as conninfo:
+            done = asyncio.run(_export(conninfo, wanted, progress))
         summary = _as_json(wanted, done, monotonic() - began) if json else _as_text(wanted, done)
         typer.echo(summary, err=to == STDOUT)
         if keys is not None:
@@ -107,11 +108,11 @@ def _check(wanted: Wanted) -> None:
         raise typer.BadParameter("a bundle is a folder", param_hint="--to")
 
 
-async def _export(conninfo: str, wanted: Wanted, showing: Showing) -> Done:
+async def _export(conninfo: str, wanted: Wanted, progress: Progress) -> Done:
     log = EventLog(conninfo, readers=2)
     await log.open()
     try:
-        return await export(Source(log, await Feed(log).last_position(), showing), wanted)
+        return await export(Source(log, await Feed(log).last_position(), progress), wanted)
     finally:
         await log.close()
 

@@ -13,13 +13,14 @@ import typer
 from psycopg_pool import PoolTimeout
 
 from api.database import database
-from api.progress import Showing, showing_progress
-from api.replay.tellers import Ending, JsonLines, Plain, Rich, Teller
+from api.progress import showing_progress
 from api.settings import Settings
+from audit.replay.formats import Ending, JsonLines, Plain, Rich, Teller
 from ledger.domain.account import Account
 from ledger.explain.explanation import Explanation
 from ledger.explain.sentences import instant
 from ledger.explain.streams import BrokenStream, Retold, retell, unrecorded
+from ledger.progress import Progress
 from ledger.store.feed import Feed, UnreadableEvent
 from ledger.store.log import EventLog, Head
 
@@ -50,8 +51,8 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
         teller = JsonLines() if json else Rich() if sys.stdout.isatty() else Plain()
         settings = load_settings()
         try:
-            with ExitStack() as progress, database(settings) as conninfo:
-                told = _Told(wanted, teller, progress, progress.enter_context(showing_progress()))
+            with ExitStack() as shown, database(settings) as conninfo:
+                told = _Told(wanted, teller, shown, shown.enter_context(showing_progress()))
                 ending = asyncio.run(_replay(conninfo, told))
         except CannotTell as problem:
             _fail(str(problem), UNTOLD)
@@ -94,8 +95,9 @@ class _Told:
 
     wanted: _Wanted
     teller: Teller
-    progress: ExitStack
-    showing: Showing
+    shown: ExitStack
+    """Closing it takes the progress away."""
+    progress: Progress
     account: Account | None = None
     ending: Ending = field(default_factory=Ending)
 
@@ -107,7 +109,7 @@ class _Told:
         if told.version < self.wanted.first and told.sound:
             return
         if sys.stdout.isatty():
-            self.progress.close()  # from here on the story itself shows how far it is
+            self.shown.close()  # from here on the story itself shows how far it is
         self.teller.event(self.wanted.account_id, told, position)
 
 
@@ -117,12 +119,12 @@ async def _replay(conninfo: str, story: _Told) -> Ending:
         async with log.reader() as reader:
             head = await reader.head(wanted.account_id)
         upto = _last(wanted, head)
-        story.showing.begin("replaying", upto, "events")
+        story.progress.begin("replaying", upto, "events")
         try:
             async for page in retell(Feed(log), wanted.account_id, upto):
                 whole = _tell_page(story, page)
                 story.teller.flush()
-                story.showing.reach(story.ending.events)
+                story.progress.reach(story.ending.events)
                 if not whole:
                     break
         except (UnreadableEvent, BrokenStream) as problem:

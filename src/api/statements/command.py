@@ -13,11 +13,11 @@ import typer
 from psycopg_pool import PoolTimeout
 
 from api.database import database
-from api.export.files import STDOUT, whole_file
 from api.settings import Settings
-from api.statements.form import Period
-from api.statements.making import CannotMake, Made, Wanted, make
-from api.statements.page import page
+from audit.export.files import STDOUT, whole_file
+from audit.statements.form import Period
+from audit.statements.making import CannotMake, Made, Wanted, make
+from audit.statements.page import page
 from ledger.explain.sentences import counted
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.evidence import NotTheHistory

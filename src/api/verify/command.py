@@ -12,11 +12,12 @@ import typer
 
 from api.database import as_it_is
 from api.embedded_server import EmbeddedPostgresError
-from api.progress import Showing, showing_progress
+from api.progress import showing_progress
 from api.settings import Settings, WrongSetting
-from api.verify.offline import verify_path
-from api.verify.online import verify_account, verify_ledger
-from api.verify.report import UNCHECKED, CannotVerify, Report
+from audit.verify.offline import verify_path
+from audit.verify.online import verify_account, verify_ledger
+from audit.verify.report import UNCHECKED, CannotVerify, Report
+from ledger.progress import Progress
 from ledger.proof.notes import BadNote, VerifyingKey
 
 PathToJudge = Annotated[
@@ -66,8 +67,8 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
             raise typer.BadParameter("a statement is of one account; this is for the ledger", param_hint="--account")
         wanted = _Wanted(path, account, checkpoints, [_key(text) for text in key or []])
         try:
-            with showing_progress() as showing:
-                report = _verified(wanted, showing, load_settings)
+            with showing_progress() as progress:
+                report = _verified(wanted, progress, load_settings)
         except (CannotVerify, WrongSetting, EmbeddedPostgresError) as problem:
             _fail(str(problem), UNCHECKED)
         except psycopg.OperationalError as error:
@@ -82,15 +83,15 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
         raise typer.Exit(report.status)
 
 
-def _verified(wanted: _Wanted, showing: Showing, load_settings: Callable[[], Settings]) -> Report:
+def _verified(wanted: _Wanted, progress: Progress, load_settings: Callable[[], Settings]) -> Report:
     if wanted.path is not None:
-        return verify_path(wanted.path, wanted.checkpoints, wanted.keys, showing)
+        return verify_path(wanted.path, wanted.checkpoints, wanted.keys, progress)
     settings = load_settings()
     folders = wanted.checkpoints or settings.checkpoints
     with as_it_is(settings) as conninfo:
         if wanted.account is not None:
             return asyncio.run(verify_account(conninfo, folders, wanted.keys, wanted.account))
-        return asyncio.run(verify_ledger(conninfo, folders, wanted.keys, showing))
+        return asyncio.run(verify_ledger(conninfo, folders, wanted.keys, progress))
 
 
 def _key(text: str) -> VerifyingKey:

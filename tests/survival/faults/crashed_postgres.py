@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections import Counter
 
-from api.progress import Showing
+from ledger.progress import Progress
 from tests.survival.faults.fault import Fault
 from tests.survival.figures import Figures
 from tests.survival.ground import Ground
@@ -21,10 +21,10 @@ BETWEEN = (1, 30, 200, 600)
 """Answers that come before the next blow."""
 
 
-async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figures:
+async def run(times: int, plan: Plan, ground: Ground, progress: Progress) -> Figures:
     """Crash it, start it after up to two seconds, let the load get some answers, crash it again."""
     chance = plan.chance("crashes")
-    showing.begin("crashing", times, "crashes")
+    progress.begin("crashing", times, "crashes")
     made: Counter[Crash] = Counter()
     with ground.folder() as folder, own_server(folder) as server:
         async with (
@@ -38,7 +38,7 @@ async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figur
                 await asyncio.to_thread(server.crash, way, chance)
                 await asyncio.sleep(_rest(chance))
                 await asyncio.to_thread(server.start)
-                showing.reach(number + 1)
+                progress.reach(number + 1)
             await held.more(100)
     held.figures.remarks.append(", ".join(f"{count} {way}" for way, count in made.items()))
     return held.figures

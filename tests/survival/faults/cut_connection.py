@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from random import Random
 
-from api.progress import Showing
 from ledger.commit import writer_connection
+from ledger.progress import Progress
 from tests.store.proxy import ANYWHERE, Cut, CuttingProxy, cutting_proxy
 from tests.survival.faults.fault import Fault
 from tests.survival.figures import Figures
@@ -32,14 +32,14 @@ SELDOM = 0.02
 """How often the way stays closed after a cut."""
 
 
-async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figures:
+async def run(times: int, plan: Plan, ground: Ground, progress: Progress) -> Figures:
     """Cut, let the load get an answer or some, cut again; all writers at once."""
-    showing.begin("cutting", times, "connections")
+    progress.begin("cutting", times, "connections")
     with ground.database() as conninfo, projecting(conninfo), _short_of_patience():
         async with _services(conninfo, plan, ground) as (proxies, services):
             turns = itertools.cycle(services)
             async with trial(conninfo, lambda: next(turns), plan) as held:
-                cutting = _Cutting(proxies, held, showing)
+                cutting = _Cutting(proxies, held, progress)
                 await held.more(WRITERS * 20)
                 await asyncio.gather(
                     *(cutting.cut(proxy, times, plan.chance(f"cuts {n}")) for n, proxy in enumerate(proxies))
@@ -62,10 +62,10 @@ PLACES: dict[Cut, str] = {
 class _Cutting:
     """All cuts of a run."""
 
-    def __init__(self, proxies: list[CuttingProxy], held: Trial, showing: Showing) -> None:
+    def __init__(self, proxies: list[CuttingProxy], held: Trial, progress: Progress) -> None:
         self._proxies = proxies
         self._held = held
-        self._showing = showing
+        self._showing = progress
 
     @property
     def _done(self) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
-from api.progress import Showing
+from ledger.progress import Progress
 from tests.survival.figures import Figures
 from tests.survival.ground import Ground
 from tests.survival.plan import Plan
@@ -13,7 +13,7 @@ class Missing(Exception):
     """What a fault needs is not on this machine; the message says what."""
 
 
-Run = Callable[[int, Plan, Ground, Showing], Coroutine[Any, Any, Figures]]
+Run = Callable[[int, Plan, Ground, Progress], Coroutine[Any, Any, Figures]]
 """Strikes so many times by a plan, with progress, and says what it came to."""
 
 

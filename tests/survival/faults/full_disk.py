@@ -6,7 +6,7 @@ Every second time the journal is used up too: then the server itself ends, and c
 import asyncio
 import random
 
-from api.progress import Showing
+from ledger.progress import Progress
 from tests.survival.attempts import Attempt
 from tests.survival.faults.fault import Fault
 from tests.survival.figures import Figures
@@ -27,10 +27,10 @@ CLEAR = {"storage_full", "unavailable", "overloaded"}
 QUESTION = "/v1/accounts/a-000/balance"
 
 
-async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figures:
+async def run(times: int, plan: Plan, ground: Ground, progress: Progress) -> Figures:
     """Fill it, wait until callers are told, look whether questions are answered, make room, go on."""
     chance = plan.chance("disk")
-    showing.begin("filling", times, "disks")
+    progress.begin("filling", times, "disks")
     with ground.folder() as folder, small_disk(folder) as disk:
         async with (
             serving(disk.conninfo, folder, plan.chance("service")) as service,
@@ -42,7 +42,7 @@ async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figur
                 await filling.fill(panic=number % 2 == 1)
                 await asyncio.to_thread(disk.free)
                 await held.load.more(100, patience=RECOVERS)
-                showing.reach(number + 1)
+                progress.reach(number + 1)
             await service.until_ready()
     held.figures.wrong += filling.wrong
     held.figures.remarks.append(

@@ -2,7 +2,7 @@
 
 import random
 
-from api.progress import Showing
+from ledger.progress import Progress
 from tests.survival.faults.fault import Fault
 from tests.survival.figures import Figures
 from tests.survival.ground import Ground
@@ -15,17 +15,17 @@ BETWEEN = (1, 30, 200, 600)
 """Answers that come before the next blow."""
 
 
-async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figures:
+async def run(times: int, plan: Plan, ground: Ground, progress: Progress) -> Figures:
     """Kill somebody, let the load get some answers, kill again."""
     chance = plan.chance("kills")
-    showing.begin("killing", times, "kills")
+    progress.begin("killing", times, "kills")
     with ground.database() as conninfo, ground.folder() as folder:
         async with serving(conninfo, folder, plan.chance("service"), workers=WORKERS) as service:
             async with trial(conninfo, service.connect, plan, checkpoints=service.checkpoints) as held:
                 for number in range(times):
                     await held.more(chance.choice(BETWEEN))
                     kill(_victim(service, chance))
-                    showing.reach(number + 1)
+                    progress.reach(number + 1)
                 await held.more(100)
                 await service.until_ready()
             left = await service.orphans()

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from api.progress import Showing
+from ledger.progress import Progress
 from tests.service import ADMIN_KEY
 from tests.survival.faults.fault import Fault
 from tests.survival.figures import Figures
@@ -61,9 +61,9 @@ class Flooded(NamedTuple):
     """Requests that found no free connection: their callers were all waiting."""
 
 
-async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figures:
+async def run(times: int, plan: Plan, ground: Ground, progress: Progress) -> Figures:
     """Measure what it can do, flood it, look at it afterwards; again."""
-    showing.begin("flooding", times, "floods")
+    progress.begin("flooding", times, "floods")
     figures = Figures()
     answers: list[Answer] = []
     with _many_files(), ground.database() as conninfo, ground.folder() as folder:
@@ -73,7 +73,7 @@ async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figur
                 flooded = await _flood(service, f"{number}-", SHORT if times == 1 else LONG, answers)
                 figures.wrong += _complaints(flooded)
                 figures.remarks.append(_told(flooded))
-                showing.reach(number + 1)
+                progress.reach(number + 1)
             rows = await read_log(conninfo)
             figures.wrong += await projections_differ(conninfo)
     _judge(figures, answers, rows)

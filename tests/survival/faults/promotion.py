@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from api.progress import Showing
+from ledger.progress import Progress
 from tests.survival.faults.fault import Fault
 from tests.survival.figures import Figures
 from tests.survival.ground import Ground
@@ -26,11 +26,11 @@ ALONE = 0.5
 _CANCEL = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
 
-async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figures:
+async def run(times: int, plan: Plan, ground: Ground, progress: Progress) -> Figures:
     """Let the load get some answers, fell the primary in one of four ways, promote, attach; again."""
     chance = plan.chance("promotions")
     falls = plan.chance("falls").sample(list(FALLS), len(FALLS))
-    showing.begin("promoting", times, "standbys")
+    progress.begin("promoting", times, "standbys")
     fallen: Counter[str] = Counter()
     with ground.folder() as folder, replicated(folder) as pair:
         async with (
@@ -45,7 +45,7 @@ async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figur
                 await asyncio.sleep(chance.uniform(0, ALONE))
                 await asyncio.to_thread(pair.attach)
                 fallen[words] += 1
-                showing.reach(number + 1)
+                progress.reach(number + 1)
             await held.more(100)
             await service.until_ready()
     held.figures.remarks.append("the primary was " + ", ".join(f"{words} {n} times" for words, n in fallen.items()))

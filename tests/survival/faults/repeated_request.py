@@ -4,7 +4,7 @@ after it. So later commands overtake earlier ones, and a repetition may come bef
 import asyncio
 import random
 
-from api.progress import Showing
+from ledger.progress import Progress
 from tests.survival.attempts import Attempt, Group
 from tests.survival.faults.fault import Fault
 from tests.survival.figures import Figures
@@ -20,9 +20,9 @@ SOON, LATE = 0.03, 2.0
 """Seconds after which a repetition is sent at most."""
 
 
-async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figures:
+async def run(times: int, plan: Plan, ground: Ground, progress: Progress) -> Figures:
     """A load that repeats everything, until so many commands were asked."""
-    showing.begin("repeating", times, "commands")
+    progress.begin("repeating", times, "commands")
     with ground.database() as conninfo, ground.folder() as folder:
         async with (
             serving(conninfo, folder, plan.chance("service")) as service,
@@ -30,7 +30,7 @@ async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figur
         ):
             while (asked := held.load.repertoire.asked) < times:
                 await held.more(50)
-                showing.reach(min(asked, times))
+                progress.reach(min(asked, times))
     return held.figures
 
 

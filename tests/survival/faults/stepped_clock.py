@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from api.progress import Showing
+from ledger.progress import Progress
 from tests.survival.clock import FakeClock
 from tests.survival.faults.fault import Fault
 from tests.survival.figures import Figures
@@ -30,10 +30,10 @@ LOOKS = 1.2
 """Seconds in which the service compares the clocks at least once."""
 
 
-async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figures:
+async def run(times: int, plan: Plan, ground: Ground, progress: Progress) -> Figures:
     """Step, let the load get some answers, step again; in the second half the database's clock too."""
     chance = plan.chance("steps")
-    showing.begin("stepping", times, "steps")
+    progress.begin("stepping", times, "steps")
     with ground.folder() as folder:
         ours, theirs = FakeClock(folder / "service.clock"), FakeClock(folder / "database.clock")
         with theirs.of_children(), own_server(folder) as server:
@@ -51,7 +51,7 @@ async def run(times: int, plan: Plan, ground: Ground, showing: Showing) -> Figur
                     if number >= times // 2:
                         theirs.set(ahead)
                     await asyncio.sleep(chance.uniform(0, LOOKS))
-                    showing.reach(number + 1)
+                    progress.reach(number + 1)
                 await held.more(100)
                 for clock in (ours, theirs):
                     clock.set(0)

@@ -1,0 +1,1 @@
+"""What auditors take away and judge: exports, statements, verification, replay."""

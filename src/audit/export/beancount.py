@@ -1,0 +1,70 @@
+"""Journals as Beancount reads them.
+
+Beancount looks at a balance at the beginning of a day, so what an account holds at the end of one is said of the next.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import assert_never
+
+from audit.export.account_journal import Closing, Line, Moved, Opened
+from audit.export.notation import facts_of, postings_text, title_of
+from audit.export.postings import Posting
+
+_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
+_NEXT_DAY = timedelta(days=1)
+
+
+class Beancount:
+    """Writes Beancount. Every commodity is declared where it is met first."""
+
+    def __init__(self) -> None:
+        self._commodities: set[str] = set()
+
+    def heading(self, title: str) -> str:
+        """Options."""
+        return f'option "title" {_quoted(title)}\noption "operating_currency" "CREDIT"\n'
+
+    def text(self, lines: Sequence[Line]) -> str:
+        """One directive for each line."""
+        return "".join(map(self._directive, lines))
+
+    def _directive(self, line: Line) -> str:
+        match line:
+            case Opened():
+                return self._commodity(line.commodity, line.day) + _opened(line)
+            case Moved():
+                declared = (self._commodity(posting.commodity, line.day) for posting in line.postings)
+                return "".join(declared) + _moved(line)
+            case Closing():
+                return f"{line.day + _NEXT_DAY} balance {line.account}  {line.amount} {line.commodity}\n"
+        assert_never(line)
+
+    def _commodity(self, name: str | None, day: date) -> str:
+        if name is None or name in self._commodities:
+            return ""
+        self._commodities.add(name)
+        return f"{day} commodity {name}\n"
+
+
+def _opened(line: Opened) -> str:
+    holder = "" if line.account_id is None else f"  account_id: {_quoted(line.account_id)}\n"
+    return f"{line.day} open {line.account} {line.commodity or ''}".rstrip() + f"\n{holder}"
+
+
+def _moved(line: Moved) -> str:
+    title = _quoted(title_of(line.logged.event))
+    facts = "".join(f"  {name}: {_value(value)}\n" for name, value in facts_of(line.logged))
+    return f"{line.day} * {title}\n{facts}{postings_text(line.postings, _amount)}"
+
+
+def _amount(posting: Posting) -> str:
+    return f"{posting.amount} {posting.commodity}"
+
+
+def _value(value: str | int) -> str:
+    return _quoted(value) if isinstance(value, str) else str(value)
+
+
+def _quoted(text: str) -> str:
+    return f'"{text.translate(_ESCAPES)}"'

@@ -1,0 +1,100 @@
+"""One export: from the log into what was asked for."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
+from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from audit.export.beancount import Beancount
+from audit.export.bundle import export_bundle
+from audit.export.files import whole_file
+from audit.export.hledger import Hledger
+from audit.export.journals import Journals
+from audit.export.log_export import Exported, export_log
+from audit.export.notation import Notation
+from audit.export.sources import Source
+from audit.export.tables import CsvEntries, Period, Sink
+from audit.export.text_keys import export_keys
+from ledger.store.feed import Logged
+
+
+class Format(StrEnum):
+    """What can be written."""
+
+    JSONL = "jsonl"
+    BUNDLE = "bundle"
+    CSV = "csv"
+    PARQUET = "parquet"
+    BEANCOUNT = "beancount"
+    HLEDGER = "hledger"
+
+
+LOGS = (Format.JSONL, Format.BUNDLE)
+TABLES = (Format.CSV, Format.PARQUET)
+_NOTATIONS: dict[Format, type[Notation]] = {Format.BEANCOUNT: Beancount, Format.HLEDGER: Hledger}
+
+
+class Wanted(NamedTuple):
+    """What is to be written, and where."""
+
+    format: Format
+    to: Path
+    after: int | None
+    accounts: Sequence[str]
+    period: Period
+    keys: Path | None
+    checkpoints: Path
+    """The folder in which ledgers have theirs."""
+
+
+class Done(NamedTuple):
+    """What was written."""
+
+    position: int
+    """Up to where the log is in it."""
+    events: int
+    """Those that were read."""
+    what: str
+    lines: int
+    """Events, entries or lines of a journal that were written: `what` says which."""
+    keys: int | None = None
+    """Keys of texts that were written; None when they were not asked for."""
+
+
+async def export(source: Source, wanted: Wanted) -> Done:
+    """Write it. Raises CannotGoOn, NoSuchAccount, UnreadableEvent and OSError."""
+    if wanted.format in LOGS:
+        exported = await _export_log(source, wanted)
+        keys = await export_keys(source.log, wanted.keys) if wanted.keys else None
+        return Done(exported.upto, exported.events, "events", exported.events, keys)
+    events = 0
+    with whole_file(wanted.to) as file, closing(_sink(file, source, wanted)) as sink:
+        async for page in _pages(source, wanted):
+            events += len(page)
+            sink.write(page)
+        sink.finish()
+    return Done(source.upto, events, "entries" if wanted.format in TABLES else "lines", sink.lines)
+
+
+async def _export_log(source: Source, wanted: Wanted) -> Exported:
+    if wanted.format is Format.BUNDLE:
+        return await export_bundle(source, wanted.checkpoints, wanted.to)
+    return await export_log(source, wanted.to, wanted.after)
+
+
+def _sink(file: BinaryIO, source: Source, wanted: Wanted) -> Sink:
+    if wanted.format in _NOTATIONS:
+        return Journals(file, _NOTATIONS[wanted.format](), f"Credits at position {source.upto} of the log")
+    if wanted.format is Format.CSV:
+        return CsvEntries(file, wanted.period)
+    parquet: Any = import_module("audit.export.parquet")  # as late as that: see there
+    sink: Sink = parquet.ParquetEntries(file, wanted.period)
+    return sink
+
+
+def _pages(source: Source, wanted: Wanted) -> AsyncIterator[list[Logged]]:
+    if wanted.accounts or wanted.format in _NOTATIONS:
+        return source.by_account(wanted.accounts)
+    return source.by_position()

@@ -1,0 +1,162 @@
+"""Reading an exported log into a ledger that has none: the same events at the same positions, under the same hashes.
+
+Every line is checked before it is written: its place, its version, and the hash that chains it to the event before it.
+It is written by the append function, a page in one transaction, so what is there after a stop is the beginning of the
+file, and the next run goes on behind it.
+"""
+
+import os
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+
+from audit.export.json_lines import BadLine, Line, lines_of
+from audit.export.text_keys import keys_in
+from ledger.progress import Progress
+from ledger.store.batch import Row
+from ledger.store.chain import GENESIS, Record
+from ledger.store.codec import decode_event
+from ledger.store.log import End, EventLog, Writer
+
+PAGE = 2_000
+"""Events of one transaction."""
+_NO_EVENT = End(0, GENESIS)
+
+
+class OtherLedger(Exception):
+    """The ledger has events, or keys, that are not those of the file; the message says where."""
+
+
+class Imported(NamedTuple):
+    """What one run came to."""
+
+    position: int
+    """The end of the log now."""
+    events: int
+    """Those that were not there before."""
+    keys: int
+    """The same of keys."""
+
+
+async def import_log(log: EventLog, path: Path, keys: Path | None, progress: Progress) -> Imported:
+    """Write what the ledger has not yet of a file, then its keys. Raises BadLine, OtherLedger and OSError."""
+    async with _writing(log) as writer:
+        there = await writer.last_position()
+        position = await _import_events(writer, path, there, progress)
+        if position < there:
+            raise OtherLedger(f"the ledger has {there} events and the file {position}: they are not the same log")
+        new_keys = 0 if keys is None else await _import_keys(writer, keys)
+        return Imported(position, position - there, new_keys)
+
+
+@asynccontextmanager
+async def _writing(log: EventLog) -> AsyncIterator[Writer]:
+    writer, _ = await log.connect_writer(None)
+    try:
+        yield writer
+    finally:
+        await writer.close()
+
+
+async def _import_events(writer: Writer, path: Path, there: int, progress: Progress) -> int:
+    """Go through the file; returns the position of its last event."""
+    position = 0
+    with path.open("rb") as file:
+        progress.begin("importing", file.seek(0, os.SEEK_END), "bytes")
+        for page in _pages(lines_of(file)):
+            _check_positions(page, position)
+            await _compare(writer, [line for line in page if line.record.position <= there])
+            await _append(writer, [line for line in page if line.record.position > there])
+            position += len(page)
+            progress.reach(page[-1].end)
+    return position
+
+
+def _pages(lines: Iterator[Line]) -> Iterator[Sequence[Line]]:
+    while page := list(islice(lines, PAGE)):
+        yield page
+
+
+def _check_positions(page: Sequence[Line], before: int) -> None:
+    for expected, line in enumerate(page, before + 1):
+        if line.record.position != expected:
+            raise BadLine(line.number, f"its position is {line.record.position} in place of {expected}")
+
+
+async def _compare(writer: Writer, page: Sequence[Line]) -> None:
+    """What the ledger has already must be what the file says, column by column."""
+    if not page:
+        return
+    stored = await writer.records(page[0].record.position - 1, page[-1].record.position, len(page))
+    for line, record in zip(page, stored, strict=True):
+        if line.record != record:
+            raise OtherLedger(f"line {line.number} is not the event that the ledger has at position {record.position}")
+
+
+async def _append(writer: Writer, page: Sequence[Line]) -> None:
+    if not page:
+        return
+    async with writer.exclusively():
+        if await writer.last_position() != page[0].record.position - 1:
+            raise OtherLedger("somebody else writes to the ledger: stop the service and run the same command again")
+        rows = chained(page, await writer.ends({line.record.account_id for line in page}))
+        try:
+            appended = await writer.append(rows, {})
+        except (psycopg.DataError, psycopg.IntegrityError) as problem:
+            raise BadLine(f"{page[0].number} to {page[-1].number}", str(problem).strip()) from problem
+        if appended.used:
+            line = page[min(appended.used)]
+            raise BadLine(line.number, f"its receipt {line.record.receipt} is that of an event before it")
+        assert not appended.stale
+
+
+def chained(page: Iterable[Line], ends: dict[str, End]) -> list[Row]:
+    """The rows of some lines, each chained to the end of its account: `ends` are those in the log, and move on.
+
+    Raises BadLine for the first line that does not follow.
+    """
+    rows, begun = [], set[str]()
+    for number, record, _ in page:
+        account_id = record.account_id
+        end = ends.get(account_id, _NO_EVENT)
+        _check(number, record, end)
+        previous = None if account_id in begun else end.hash
+        begun.add(account_id)
+        ends[account_id] = End(record.version, record.hash)
+        rows.append(Row(*record[1:9], previous, record.hash))
+    return rows
+
+
+def _check(number: int, record: Record, end: End) -> None:
+    if record.version != end.version + 1:
+        raise BadLine(number, f"its version is {record.version} in place of {end.version + 1}")
+    if record.hash != record.link(end.hash):
+        raise BadLine(number, "its hash does not follow from the event before it and what it says")
+    if len({record.receipt is None, record.fingerprint is None, record.command_events is None}) > 1:
+        raise BadLine(number, "it has a part of a receipt")
+    try:
+        decode_event(record.topic, record.state)
+    except Exception as problem:  # what nobody decided may fail in any way
+        raise BadLine(number, f"it is no event: {type(problem).__name__}: {problem}") from problem
+
+
+async def _import_keys(writer: Writer, path: Path) -> int:
+    """Write the keys that are not there; those that are must be the same. Accounts that came later are left out.
+
+    Behind the events, because an erasure among them destroys the key that its account has at that moment.
+    """
+    count = 0
+    keys = keys_in(path)
+    while page := dict(islice(keys, PAGE)):
+        async with writer.exclusively():
+            for account_id, key in (await writer.text_keys(page)).items():
+                if page.pop(account_id) != key:
+                    raise OtherLedger(f"{path}: account {account_id} has another key in the ledger")
+            known = {account_id: page[account_id] for account_id in await writer.ends(page)}
+            await writer.append([], known)
+        count += len(known)
+    return count

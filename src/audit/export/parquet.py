@@ -1,0 +1,71 @@
+"""Tables of entries as Parquet: integers are 64 bits wide, times are microseconds in UTC, what is not said is null.
+
+In a module of its own, because pyarrow takes longer to import than most commands take.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import BinaryIO
+
+import pyarrow as pa  # type: ignore[import-untyped]
+from pyarrow import parquet
+
+from audit.export.tables import NAMED, Period, entries_in
+from ledger.store.feed import Logged
+from projections.models.history.entry_lines import COLUMNS, USAGE
+
+GROUP = 100_000
+"""Rows of one row group: what is in memory, by columns."""
+
+_INTEGERS = frozenset(
+    {
+        *("position", "sequence", "version", "credits", "subscription_credits", "permanent_credits"),
+        *("balance_before", "balance_after", "input_tokens", "output_tokens"),
+    }
+)
+_ALWAYS = frozenset({*NAMED, "recorded_at", "type", *_INTEGERS} - {"input_tokens", "output_tokens"})
+
+
+def _kind(name: str) -> pa.DataType:
+    if name == "recorded_at":
+        return pa.timestamp("us", tz="UTC")
+    return pa.int64() if name in _INTEGERS else pa.string()
+
+
+SCHEMA = pa.schema([pa.field(name, _kind(name), nullable=name not in _ALWAYS) for name in (*NAMED, *COLUMNS, *USAGE)])
+
+
+def _used(usage: Mapping[str, str | int]) -> dict[str, str | int | None]:
+    return {name: usage.get(name) for name in USAGE}
+
+
+class ParquetEntries:
+    """Entries as Parquet, a row group at a time."""
+
+    def __init__(self, file: BinaryIO, period: Period) -> None:
+        self.lines = 0
+        self._period = period
+        self._writer = parquet.ParquetWriter(file, SCHEMA, compression="zstd")
+        self._batches: list[pa.RecordBatch] = []
+        self._waiting = 0
+
+    def write(self, events: Sequence[Logged]) -> None:
+        """Keep the rows of a page until a row group is full."""
+        rows = [shown | _used(shown["usage"] or {}) for shown in entries_in(events, self._period)]
+        self.lines += len(rows)
+        self._waiting += len(rows)
+        self._batches.append(pa.RecordBatch.from_pylist(rows, SCHEMA))
+        if self._waiting >= GROUP:
+            self._write_group()
+
+    def _write_group(self) -> None:
+        self._writer.write_table(pa.Table.from_batches(self._batches, SCHEMA), row_group_size=self._waiting)
+        self._batches, self._waiting = [], 0
+
+    def finish(self) -> None:
+        """Write the last row group."""
+        if self._waiting:
+            self._write_group()
+
+    def close(self) -> None:
+        """Write the footer, without which nobody can read the file."""
+        self._writer.close()

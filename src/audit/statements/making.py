@@ -1,0 +1,205 @@
+"""Makes statements: reads what belongs in one, proves it, signs it, and judges it before it is handed out."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import Any, NamedTuple, TypeVar
+
+import orjson
+
+from audit.statements.form import MOST_EVENTS, Period, Proven, Statement, Texts, body_of, note_text, to_file
+from audit.statements.judging import Held, check_statement
+from ledger.domain.amounts import NO_CREDITS, Balance
+from ledger.domain.texts import SEALED
+from ledger.proof.checkpoint import Checkpoint, read_checkpoint
+from ledger.proof.checkpointer import Checkpointer
+from ledger.proof.files import FolderBusy
+from ledger.proof.notes import SigningKey, VerifyingKey, sign, text_of
+from ledger.proof.signing_key import Custody
+from ledger.proof.tree import Tree
+from ledger.store.chain import GENESIS, Record
+from ledger.store.codec import decode_event
+from ledger.store.log import EventLog, Reader
+from ledger.store.sealing import unseal
+
+PAGE = 1_000
+PATIENCE = 5.0
+"""Seconds for which somebody else may hold the folder of checkpoints."""
+T = TypeVar("T")
+_INSTANT = timedelta(microseconds=1)
+_TEXTS = ("description", "metadata", "reason")
+
+
+class CannotMake(Exception):
+    """There is nothing that a statement could be made of; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked for."""
+
+    account_id: str
+    period: Period
+    texts: bool
+    """Whether with what people may read."""
+
+
+class Made(NamedTuple):
+    """A statement as a file, judged."""
+
+    file: bytes
+    held: Held
+    left_out: int
+    """Events of the period that are too new for the newest checkpoint."""
+
+
+class _Found(NamedTuple):
+    """What the log has of an account around a period. `earlier` is there for its hash alone."""
+
+    earlier: Record | None
+    before: Record | None
+    events: list[Record]
+    after: Record | None
+
+    @property
+    def chain(self) -> list[Record]:
+        return [*filter(None, [self.before]), *self.events, *filter(None, [self.after])]
+
+    def up_to(self, position: int) -> "_Found":
+        """What of it stands at or before a position."""
+        before, after = (each if each and each.position <= position else None for each in (self.before, self.after))
+        return _Found(self.earlier, before, [each for each in self.events if each.position <= position], after)
+
+
+async def make(log: EventLog, custody: Custody, wanted: Wanted, now: datetime) -> Made:
+    """A statement of what the newest checkpoint covers; where that is not all, a new one is signed first.
+
+    Raises CannotMake, Breach when the log does not hold, and what the checkpointer raises when it must not sign.
+    """
+    async with log.reader() as reader:
+        found = await _find(reader, wanted.account_id, wanted.period)
+        texts = await _texts(reader, wanted.account_id, found.events) if wanted.texts else {}
+    if not found.chain:
+        raise CannotMake(f"the ledger has no account {wanted.account_id}")
+    checkpoint, note = await _checkpoint(log, custody, found.chain[-1].position)
+    covered = found.up_to(checkpoint.size)
+    if not covered.chain:
+        raise CannotMake(f"no checkpoint has an event of {wanted.account_id} yet")
+    async with log.connection() as connection:
+        indices = [record.position - 1 for record in covered.chain]
+        proofs = await Tree(connection).inclusion_proofs(indices, checkpoint.size)
+    proven = [Proven(record, tuple(proof)) for record, proof in zip(covered.chain, proofs, strict=True)]
+    keys = await _unless_busy(lambda: asyncio.to_thread(_keys, custody))
+    body = body_of(_statement(wanted, covered, proven, texts, now, note, keys))
+    file = to_file(body, sign(note_text(checkpoint.origin, body), [keys.signing]).decode())
+    return Made(file, check_statement(file, [keys.first]), len(found.events) - len(covered.events))
+
+
+async def _find(reader: Reader, account_id: str, period: Period) -> _Found:
+    head = await reader.head_at(account_id, period.begin - _INSTANT) if period.begin is not None else None
+    earlier = before = after = None
+    events: list[Record] = []
+    version = max(0, head.version - 2) if head else 0
+    while after is None and (records := await reader.records_of(account_id, version, PAGE)):
+        for record in records:
+            if head is not None and record.version <= head.version:
+                earlier, before = before, record
+            elif not period.ends_before(_recorded_at(record)):
+                events.append(record)
+            else:
+                after = record
+                break
+        if len(events) > MOST_EVENTS:
+            raise CannotMake(f"there are more than {MOST_EVENTS:,} events in this period; choose a shorter one")
+        version = records[-1].version
+    return _Found(earlier, before, events, after)
+
+
+def _recorded_at(record: Record) -> datetime:
+    return decode_event(record.topic, record.state).recorded_at
+
+
+async def _checkpoint(log: EventLog, custody: Custody, position: int) -> tuple[Checkpoint, str]:
+    """The newest checkpoint; when it does not reach as far as a position, one is signed that does."""
+    newest = custody.folder.newest()
+    if newest is None or newest.size < position:
+        checkpointer = Checkpointer(log, custody, lambda: True, seconds=1.0, events=1)
+        newest = await _unless_busy(checkpointer.sign)
+    if newest is None:
+        raise CannotMake("the log is empty")
+    note = newest.path.read_bytes()
+    return read_checkpoint(text_of(note)), note.decode()
+
+
+class _Keys(NamedTuple):
+    signing: SigningKey
+    first: VerifyingKey
+    """The one from which the notices lead to the one that signs."""
+    notices: tuple[str, ...]
+
+
+def _keys(custody: Custody) -> _Keys:
+    with custody.folder.locked():
+        notices = tuple(note.decode() for note in custody.folder.notices())
+        return _Keys(custody.signing_key(), custody.trusted()[0].key, notices)
+
+
+async def _unless_busy(work: Callable[[], Awaitable[T]]) -> T:
+    """Do something that needs the folder; whoever has it gives it back in a moment. Raises FolderBusy."""
+    deadline = monotonic() + PATIENCE
+    while True:
+        try:
+            return await work()
+        except FolderBusy:
+            if monotonic() >= deadline:
+                raise
+            await asyncio.sleep(0.05)
+
+
+def _statement(
+    wanted: Wanted,
+    covered: _Found,
+    proven: Sequence[Proven],
+    texts: Texts,
+    now: datetime,
+    note: str,
+    keys: _Keys,
+) -> Statement:
+    begin, end = int(covered.before is not None), len(proven) - int(covered.after is not None)
+    opening = _balance(covered.before, NO_CREDITS)
+    versions = {one.record.version for one in proven[begin:end]}
+    return Statement(
+        account_id=wanted.account_id,
+        period=wanted.period,
+        opening=opening,
+        closing=_balance(covered.events[-1], opening) if covered.events else opening,
+        previous_hash=covered.earlier.hash if covered.earlier else GENESIS,
+        before=proven[0] if begin else None,
+        events=tuple(proven[begin:end]),
+        after=proven[-1] if end < len(proven) else None,
+        checkpoint=note,
+        notices=keys.notices,
+        verifying_key=keys.first.text,
+        texts={version: text for version, text in texts.items() if version in versions},
+        made_at=now,
+    )
+
+
+def _balance(record: Record | None, otherwise: Balance) -> Balance:
+    return otherwise if record is None else decode_event(record.topic, record.state).balance
+
+
+async def _texts(reader: Reader, account_id: str, records: Sequence[Record]) -> Texts:
+    """What people may read of some events; nothing of what was erased."""
+    key = (await reader.text_keys([account_id])).get(account_id)
+    read = {record.version: _readable(account_id, record.state, key) for record in records}
+    return {version: texts for version, texts in read.items() if texts}
+
+
+def _readable(account_id: str, state: bytes, key: bytes | None) -> dict[str, Any]:
+    data = orjson.loads(state)["data"]
+    sealed = {name: said for name in _TEXTS if isinstance(said := data.get(name), str) and said.startswith(SEALED)}
+    opened = {name: unseal(key, account_id, said) for name, said in sealed.items()}
+    return {name: text for name, text in opened.items() if text is not None}

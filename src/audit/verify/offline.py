@@ -1,0 +1,171 @@
+"""Exports and statements judged where they are: no server, no database, no settings."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from audit.export.bundle import CHECKPOINTS, EVENTS, KEY
+from audit.export.json_lines import BadLine, lines_of
+from audit.statements.form import BEGIN, Statement, from_file
+from audit.statements.judging import Held, check_statement
+from audit.verify.folders import folder_in
+from audit.verify.report import CannotVerify, Report
+from ledger.progress import Progress
+from ledger.proof.checkpoint_folder import CheckpointFolder
+from ledger.proof.notes import BadNote, VerifyingKey
+from ledger.proof.vouching import Vouched, judge, own_keys
+from ledger.proof.walk import Breach, Place, Walk, check_receipts, shown
+from ledger.store.chain import Record
+from ledger.store.codec import balance_to_json
+
+PAGE = 2_000
+
+
+def verify_path(path: Path, checkpoints: Path | None, keys: Sequence[VerifyingKey], progress: Progress) -> Report:
+    """Judge what a path leads to: a bundle, a log in JSON Lines, or a statement. Raises CannotVerify and OSError."""
+    if path.is_dir():
+        return _verify_bundle(path, checkpoints, keys, progress)
+    with path.open("rb") as file:
+        beginning = file.read(len(BEGIN))
+    if path.suffix == ".html":
+        raise CannotVerify(f"{path} is a page for people; verify the JSON file that it was made with")
+    if beginning == BEGIN or path.suffix == ".json":
+        return _verify_statement(path, keys)
+    return _verify_log(path, checkpoints, keys, progress)
+
+
+def _verify_bundle(path: Path, checkpoints: Path | None, keys: Sequence[VerifyingKey], progress: Progress) -> Report:
+    events = path / EVENTS
+    if not events.is_file():
+        raise CannotVerify(f"{path} is no export: there is no {EVENTS} in it")
+    report = Report(f"the export {path.name}")
+    try:
+        enclosed = _enclosed_key(path / KEY)
+        whom = keys or enclosed
+        report.whose = "given" if keys else "file"
+        vouched = _vouched(folder_in(checkpoints or path / CHECKPOINTS), whom, report)
+        if enclosed and enclosed[0] not in vouched.trust.known:
+            raise Breach("checkpoint", Place(file=KEY), "it is none of the keys of this ledger")
+        _walk(events, vouched, progress, report)
+    except Breach as breach:
+        report.breach = breach
+    return report
+
+
+def _verify_log(path: Path, checkpoints: Path | None, keys: Sequence[VerifyingKey], progress: Progress) -> Report:
+    report = Report(f"the log {path.name}", "given" if keys else "file")
+    try:
+        _walk(path, _vouched(folder_in(checkpoints), keys, report) if checkpoints else None, progress, report)
+    except Breach as breach:
+        report.breach = breach
+    return report
+
+
+def _verify_statement(path: Path, keys: Sequence[VerifyingKey]) -> Report:
+    report = Report(f"the statement {path.name}", "given" if keys else "file")
+    text = path.read_bytes()
+    try:
+        held = check_statement(text, keys or _named_in(text))
+    except Breach as breach:
+        report.breach = breach
+        return report
+    report.events, report.accounts, report.checkpoints = len(held.statement.events), 1, 1
+    report.signed, report.keys = held.checkpoint.size, [held.signed_by.text]
+    report.facts, report.lines = _facts(held), _lines(held)
+    return report
+
+
+def _lines(held: Held) -> list[str]:
+    statement = held.statement
+    begin, end = statement.period
+    period = f"from {begin.isoformat() if begin else 'the beginning'} to {end.isoformat() if end else 'the checkpoint'}"
+    opening, closing = statement.opening.total, statement.closing.total
+    return [
+        f"account {shown(statement.account_id)} of {shown(held.checkpoint.origin)}, {period}",
+        f"opening balance {opening:,}, closing balance {closing:,}",
+    ]
+
+
+def _named_in(text: bytes) -> list[VerifyingKey]:
+    """The key that a statement itself names. Raises Breach."""
+    try:
+        return [VerifyingKey.parse(from_file(text).statement.verifying_key)]
+    except BadNote as problem:
+        raise Breach("statement", Place(file="verifying_key"), str(problem)) from problem
+
+
+def _facts(held: Held) -> dict[str, object]:
+    statement: Statement = held.statement
+    begin, end = statement.period
+    return {
+        "account_id": statement.account_id,
+        "from": begin.isoformat() if begin else None,
+        "to": end.isoformat() if end else None,
+        "opening": balance_to_json(statement.opening),
+        "closing": balance_to_json(statement.closing),
+        "ledger": held.checkpoint.origin,
+    }
+
+
+def _enclosed_key(path: Path) -> list[VerifyingKey]:
+    """The key that lies in a bundle. Raises Breach."""
+    if not path.exists():
+        return []
+    text = path.read_bytes()
+    try:
+        key = VerifyingKey.parse(text.decode().removesuffix("\n"))
+    except (BadNote, UnicodeDecodeError) as problem:
+        raise Breach("checkpoint", Place(file=path.name), str(problem)) from problem
+    if text != f"{key.text}\n".encode():
+        raise Breach("checkpoint", Place(file=path.name), "there is something beside the key in it")
+    return [key]
+
+
+def _vouched(folder: CheckpointFolder, keys: Sequence[VerifyingKey], report: Report) -> Vouched:
+    whom = keys or own_keys(folder)
+    if not whom:
+        raise CannotVerify(f"{folder.path} has no key, and none was named with --key")
+    vouched = judge(folder, whom)
+    report.add_vouched(vouched)
+    return vouched
+
+
+def _walk(path: Path, vouched: Vouched | None, progress: Progress, report: Report) -> None:
+    """Follow a log in a file. Raises Breach."""
+    walk = Walk(vouched.checkpoints if vouched else ())
+    with path.open("rb") as file:
+        progress.begin("verifying", path.stat().st_size, "bytes")
+        try:
+            for page, end in _pages(file, path.name):
+                walk.take(page)
+                progress.reach(end)
+            walk.finish()
+        finally:
+            report.add_walk(walk)
+        pairs = walk.repeated()
+        records = _at(file, {position for pair in pairs for position in pair}) if pairs else {}
+        for first, second in pairs:
+            check_receipts(records[first], records[second])
+    if vouched is not None and not vouched.checkpoints and walk.position:
+        report.unchecked = "there is no checkpoint to judge the log by: it is chained, and under no signature"
+
+
+def _pages(file: BinaryIO, name: str) -> Iterator[tuple[list[Record], int]]:
+    """The events of a file, some at a time, and where they end in it. Raises Breach, after what comes before it."""
+    page: list[Record] = []
+    number = end = 0
+    try:
+        for line in lines_of(file):
+            number, record, end = line
+            page.append(record)
+            if len(page) == PAGE:
+                yield page, end
+                page = []
+    except BadLine as problem:
+        yield page, end
+        raise Breach("line", Place(number + 1, file=f"{name}, line {number + 1}"), problem.why) from problem
+    yield page, end
+
+
+def _at(file: BinaryIO, positions: set[int]) -> dict[int, Record]:
+    return {record.position: record for _, record, _ in lines_of(file) if record.position in positions}

@@ -1,0 +1,163 @@
+"""A ledger judged where it is: every event of the database, in order, beside the checkpoints of its folder.
+
+It reads the log up to where it ends at the start, page by page, and holds no transaction open meanwhile: the log only
+grows, and a long snapshot would keep the database from cleaning up behind the projections.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg import AsyncConnection
+
+from audit.verify.folders import folder_in
+from audit.verify.report import CannotVerify, Report
+from ledger.progress import Progress
+from ledger.proof.checkpoint import Checkpoint, origin_of
+from ledger.proof.kept_subtrees import check_kept, check_no_strays
+from ledger.proof.merkle import leaf, verify_inclusion
+from ledger.proof.notes import VerifyingKey
+from ledger.proof.tree import STEP, HoleInLog, Tree
+from ledger.proof.vouching import Vouched, judge, own_keys
+from ledger.proof.walk import START, Breach, Place, Walk, check_receipts, follow
+from ledger.store.chain import Record
+from ledger.store.identity import ledger_id
+from ledger.store.log import Connection, Reader
+
+PAGE = 2_000
+_BEFORE_ALL = -(2**63)
+"""What is not at a position of a log is not passed over: it is found to be there."""
+_UNSIGNED = "there is no checkpoint to judge the log by: it is chained, and under no signature"
+
+
+async def verify_ledger(conninfo: str, folders: Path, keys: Sequence[VerifyingKey], progress: Progress) -> Report:
+    """Judge everything. `folders`: where ledgers have their checkpoints. Raises CannotVerify, OSError and psycopg's."""
+    async with _reading(conninfo) as connection:
+        report = Report("the ledger", "given" if keys else "installation")
+        try:
+            vouched = _vouched(folders, await ledger_id(connection), keys, report)
+            await _walk(connection, vouched.checkpoints, progress, report)
+        except Breach as breach:
+            report.breach = breach
+    return report
+
+
+async def verify_account(conninfo: str, folders: Path, keys: Sequence[VerifyingKey], account_id: str) -> Report:
+    """Judge one account's chain, and that the newest checkpoint was made with it. Raises as `verify_ledger` does."""
+    async with _reading(conninfo) as connection:
+        report = Report(f"account {account_id}", "given" if keys else "installation")
+        try:
+            vouched = _vouched(folders, await ledger_id(connection), keys, report)
+            await _follow_account(connection, account_id, vouched.checkpoints, report)
+        except Breach as breach:
+            report.breach = breach
+    return report
+
+
+@asynccontextmanager
+async def _reading(conninfo: str) -> AsyncIterator[Connection]:
+    connection = await AsyncConnection.connect(conninfo, autocommit=True)
+    try:
+        await connection.set_read_only(True)
+        yield connection
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.InvalidSchemaName) as error:
+        raise CannotVerify("the database is not of this version; run `credit-ledger migrate`") from error
+    finally:
+        await connection.close()
+
+
+def _vouched(folders: Path, ledger: str, keys: Sequence[VerifyingKey], report: Report) -> Vouched:
+    """What the folder of this ledger says. Raises CannotVerify when there is nothing to judge a log by."""
+    folder, origin = folder_in(folders, ledger), origin_of(ledger)
+    whom = keys or own_keys(folder)
+    if not whom:
+        raise CannotVerify(f"{folder.path} has no key and no checkpoint to judge the log by")
+    vouched = judge(folder, whom)
+    report.add_vouched(vouched)
+    for checkpoint in vouched.checkpoints:
+        if checkpoint.origin != origin:
+            place = Place(file=f"the checkpoint of {checkpoint.size} events")
+            raise Breach("checkpoint", place, "it is of another ledger", origin, checkpoint.origin)
+    return vouched
+
+
+async def _walk(connection: Connection, checkpoints: Sequence[Checkpoint], progress: Progress, report: Report) -> None:
+    reader = Reader(connection)
+    end = await reader.last_position()
+    progress.begin("verifying", end, "events")
+    walk = Walk(checkpoints, every=STEP)
+    after = _BEFORE_ALL
+    try:
+        while records := await reader.records(after, end, PAGE):
+            walk.take(records)
+            await _check_kept(connection, walk)
+            after = records[-1].position
+            progress.reach(walk.position)
+        walk.finish()
+        await check_no_strays(connection)
+    finally:
+        report.add_walk(walk)
+    for first, second in walk.repeated():
+        check_receipts(*[(await reader.records(at - 1, at, 1))[0] for at in (first, second)])
+    if not checkpoints and end:
+        report.unchecked = _UNSIGNED
+
+
+async def _check_kept(connection: Connection, walk: Walk) -> None:
+    if walk.completed:
+        await check_kept(connection, walk.completed)
+        walk.completed = {}
+
+
+async def _follow_account(
+    connection: Connection, account_id: str, checkpoints: Sequence[Checkpoint], report: Report
+) -> None:
+    reader = Reader(connection)
+    newest = checkpoints[-1] if checkpoints else None
+    head, after, position = START, _BEFORE_ALL, 0
+    while records := await reader.records_of(account_id, after, PAGE):
+        for record in records:
+            if record.position <= position:
+                raise Breach("position", _place(record), "it stands before the event that it follows")
+            head, position = follow(record, head), record.position
+        under = [record for record in records if newest is not None and record.position <= newest.size]
+        if newest is not None:
+            await _check_inclusion(connection, under, newest)
+        report.events = head.version
+        report.unsigned += len(records) - len(under)
+        after = records[-1].version
+    if not report.events:
+        raise CannotVerify("the ledger has no such account")
+    report.accounts = 1
+    if newest is None:
+        report.unchecked = _UNSIGNED
+    else:
+        report.signed, report.checkpoints = newest.size, 1
+
+
+async def _check_inclusion(connection: Connection, records: Sequence[Record], checkpoint: Checkpoint) -> None:
+    """Some events are in the tree that was signed. The kept subtrees make that quick, and need not be right."""
+    wanted = [record.position - 1 for record in records]
+    try:
+        missing = _outside(records, await Tree(connection).inclusion_proofs(wanted, checkpoint.size), checkpoint)
+        if missing is not None:
+            plain = Tree(connection, kept=False)
+            missing = _outside(records, await plain.inclusion_proofs(wanted, checkpoint.size), checkpoint)
+            if missing is None:
+                raise Breach("tree", Place(), "the subtrees that are kept are not what their events come to")
+            raise Breach("root", _place(missing), f"the checkpoint of {checkpoint.size} events was made without it")
+    except HoleInLog as hole:
+        raise Breach("position", Place(), str(hole)) from hole
+
+
+def _outside(records: Sequence[Record], proofs: Sequence[Sequence[bytes]], checkpoint: Checkpoint) -> Record | None:
+    """The first of some events of which nothing proves that it is under a checkpoint."""
+    for record, proof in zip(records, proofs, strict=True):
+        if not verify_inclusion(leaf(record.hash), record.position - 1, checkpoint.size, proof, checkpoint.root):
+            return record
+    return None
+
+
+def _place(record: Record) -> Place:
+    return Place(record.position, record.account_id, record.version)

@@ -1,0 +1,71 @@
+"""Texts for those who may read them: tokens are opened where an answer is made, and nowhere else.
+
+A text whose key was destroyed is null. Rows without tokens cost nothing: then no key is asked for.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from ledger.domain.texts import SEALED
+from ledger.store.feed import Logged
+from ledger.store.log import EventLog, StoredRow
+from ledger.store.sealing import unseal
+
+_TEXTS = ("description", "metadata", "reason")
+_TOKEN = f'"{SEALED}'.encode()
+
+
+async def with_descriptions(log: EventLog, account_id: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of one account with their descriptions as they were written."""
+    sealed = any((row["description"] or "").startswith(SEALED) for row in rows)
+    key = (await _keys(log, [account_id])).get(account_id) if sealed else None
+    return [row | {"description": unseal(key, account_id, row["description"])} for row in rows]
+
+
+async def readable_data(log: EventLog, rows: Sequence[StoredRow]) -> list[dict[str, Any]]:
+    """The states of some events, read, with their texts as they were written; `erased` names those that are gone."""
+    keys = await _keys(log, {row.account_id for row in rows if _TOKEN in row.state})
+    return [_readable(row, keys.get(row.account_id)) for row in rows]
+
+
+def _readable(row: StoredRow, key: bytes | None) -> dict[str, Any]:
+    state: dict[str, Any] = orjson.loads(row.state)
+    data = state["data"]
+    erased = []
+    for name in _TEXTS:
+        if name in data:
+            data[name] = unseal(key, row.account_id, data[name])
+            if data[name] is None:
+                erased.append(name)
+                del data[name]
+    return state | {"erased": erased} if erased else state
+
+
+async def readable_events(log: EventLog, events: Sequence[Logged]) -> list[Logged]:
+    """Events with their descriptions and reasons as they were written."""
+    tokens = [_tokens(one) for one in events]
+    keys = await _keys(log, {one.account_id for one, found in zip(events, tokens, strict=True) if found})
+    return [
+        _opened(one, found, keys.get(one.account_id)) if found else one
+        for one, found in zip(events, tokens, strict=True)
+    ]
+
+
+def _tokens(logged: Logged) -> dict[str, str]:
+    said = {name: getattr(logged.event, name, None) or "" for name in ("description", "reason")}
+    return {name: text for name, text in said.items() if text.startswith(SEALED)}
+
+
+def _opened(logged: Logged, tokens: dict[str, str], key: bytes | None) -> Logged:
+    texts: dict[str, Any] = {name: unseal(key, logged.account_id, token) for name, token in tokens.items()}
+    return logged._replace(event=replace(logged.event, **texts))
+
+
+async def _keys(log: EventLog, accounts: Collection[str]) -> dict[str, bytes]:
+    if not accounts:
+        return {}
+    async with log.reader() as reader:
+        return await reader.text_keys(accounts)

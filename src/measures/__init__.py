@@ -1,0 +1,1 @@
+"""Counts of what is no event: refused commands by code."""

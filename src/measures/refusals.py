@@ -1,0 +1,71 @@
+"""Refusals counted by code, for the operators' statistics. A refusal records no event, so this is no projection.
+
+Each worker adds up in memory and writes every second; one that is killed loses that second's counts, and nothing else.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg_pool import PoolTimeout
+
+from ledger.domain.changes import bucket_of
+from ledger.postgres.named_sql import queries
+from ledger.store.log import EventLog
+
+EVERY = 1.0
+_SQL = queries("measures", "sql/refusals.sql")
+
+
+_counts: Counter[tuple[datetime, str]] = Counter()
+"""What this process refused since it last wrote."""
+
+
+def count_refusal(code: str) -> None:
+    """One more refused command."""
+    _counts[bucket_of(datetime.now(UTC)), code] += 1
+
+
+async def keep_refusals(log: EventLog) -> None:
+    """Write what was counted, every second, until cancelled."""
+    while True:
+        await asyncio.sleep(EVERY)
+        await write_refusals(log)
+
+
+async def write_refusals(log: EventLog) -> None:
+    """Write what was counted; what cannot be written is kept for the next time."""
+    counts = Counter(_counts)
+    _counts.clear()
+    if not counts:
+        return
+    try:
+        async with log.connection() as connection:
+            await write_counts(connection, counts)
+    except (psycopg.Error, PoolTimeout, OSError):
+        _counts.update(counts)
+
+
+async def write_counts(connection: AsyncConnection[Any], counts: Mapping[tuple[datetime, str], int]) -> None:
+    """Add to what is written: so many refusals by their quarter of an hour and code."""
+    parameters = {
+        "buckets": [bucket for bucket, _ in counts],
+        "codes": [code for _, code in counts],
+        "counts": list(counts.values()),
+    }
+    await connection.execute(_SQL["count_refusals"], parameters)
+
+
+async def refusals_per_span(log: EventLog, starts: Sequence[datetime]) -> dict[int, dict[str, int]]:
+    """Refusals by code in each span of time, from 0; `starts` has the end of the last one too."""
+    parameters = {"starts": list(starts), "first": starts[0], "last": starts[-1]}
+    found: dict[int, dict[str, int]] = {}
+    async with log.connection() as connection:
+        cursor = await connection.execute(_SQL["refusals_per_span"], parameters)
+        for place, code, count in await cursor.fetchall():
+            found.setdefault(place - 1, {})[code] = int(count)
+    return found

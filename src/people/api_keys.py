@@ -1,0 +1,232 @@
+"""API keys: bearer tokens with scopes. Stored as SHA-256, shown once, found again by hash.
+
+A process keeps all keys in memory and reads them again every REFRESH seconds, so a revoked key works that much longer
+at most; a key that is not known is looked for in the database at once, though not more often than a guesser would like.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg_pool import PoolTimeout
+
+from ledger.postgres.named_sql import queries
+from ledger.store.log import EventLog
+from people.errors import AccessRefused
+from people.rate_limit import Rate
+
+SCOPES = ("ledger:write", "ledger:read", "audit:read", "portal:write", "admin")
+REFRESH = 1.0
+_TOUCH_EVERY = 30
+_UNKNOWN_PER_SECOND = 20
+
+_SQL = queries("people", "sql/api_keys.sql")
+_log = logging.getLogger("credit_ledger.keys")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key as it is kept."""
+
+    prefix: str
+    name: str
+    scopes: frozenset[str]
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+    @property
+    def actor(self) -> str:
+        """How events name who asked."""
+        return f"key:{self.prefix}"
+
+    def usable(self, now: datetime) -> bool:
+        """Neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+    def allows(self, scope: str) -> bool:
+        """`admin` allows everything."""
+        return scope in self.scopes or "admin" in self.scopes
+
+
+def new_secret() -> tuple[str, str]:
+    """A new key and its prefix: clk_<prefix>_<secret>, 192 random bits in the secret."""
+    prefix = secrets.token_hex(4)
+    return f"clk_{prefix}_{secrets.token_urlsafe(24)}", prefix
+
+
+def key_hash(secret: str) -> bytes:
+    """What is stored of a key."""
+    return sha256(secret.encode()).digest()
+
+
+def _digest(authorization: bytes | None) -> bytes | None:
+    """What is stored of the key in an Authorization header; None when there is none in it."""
+    scheme, _, secret = (authorization or b"").partition(b" ")
+    return sha256(secret.strip()).digest() if scheme.lower() == b"bearer" and secret else None
+
+
+def _as_key(row: dict[str, Any]) -> ApiKey:
+    return ApiKey(
+        row["prefix"],
+        row["name"],
+        frozenset(row["scopes"]),
+        row["created_at"],
+        row["expires_at"],
+        row["revoked_at"],
+        row["last_used_at"],
+    )
+
+
+# For the command line: one connection, no event loop ------------------------------------------------------------
+
+
+def create_key(conninfo: str, name: str, scopes: Iterable[str], expires_at: datetime | None = None) -> str:
+    """Make a key and return it; it cannot be read again."""
+    secret, prefix = new_secret()
+    with psycopg.connect(conninfo) as connection:
+        connection.execute(
+            _SQL["create_key"],
+            {
+                "prefix": prefix,
+                "sha256": key_hash(secret),
+                "name": name,
+                "scopes": list(scopes),
+                "expires_at": expires_at,
+            },
+        )
+    return secret
+
+
+def create_first_key(conninfo: str) -> str | None:
+    """Make a key with every scope if there is no key yet, and return it."""
+    secret, prefix = new_secret()
+    parameters = {"prefix": prefix, "sha256": key_hash(secret), "name": "first key", "scopes": list(SCOPES)}
+    with psycopg.connect(conninfo) as connection:
+        made = connection.execute(_SQL["create_first_key"], parameters).fetchone()
+    return secret if made else None
+
+
+def list_keys(conninfo: str) -> list[ApiKey]:
+    """All keys, the oldest first."""
+    with psycopg.connect(conninfo, row_factory=dict_row) as connection:
+        return [_as_key(row) for row in connection.execute(_SQL["all_keys"])]
+
+
+def revoke_key(conninfo: str, prefix: str) -> bool:
+    """End a key; False when there is none of that prefix."""
+    with psycopg.connect(conninfo) as connection:
+        return connection.execute(_SQL["revoke_key"], {"prefix": prefix}).fetchone() is not None
+
+
+# For the service -------------------------------------------------------------------------------------------------
+
+
+class KeyRing:
+    """The keys that a process knows, by hash."""
+
+    def __init__(self, log: EventLog, clock: Callable[[], datetime], admin_key: str | None, rate_limit: int) -> None:
+        self._log = log
+        self._clock = clock
+        self._keys: dict[bytes, ApiKey] = {}
+        self._admin: dict[bytes, ApiKey] = {}
+        if admin_key:
+            self._admin[key_hash(admin_key)] = ApiKey("admin", "CREDIT_LEDGER_ADMIN_KEY", frozenset(SCOPES))
+        self._rate_limit = rate_limit
+        self._rates: dict[str, Rate] = {}
+        self._unknown = Rate(_UNKNOWN_PER_SECOND)
+        self._used: set[str] = set()
+
+    async def authenticate(self, authorization: bytes | None) -> ApiKey:
+        """The key in an Authorization header. Raises AccessRefused: unauthenticated, rate_limited or unavailable."""
+        digest = _digest(authorization)
+        if digest is None:
+            raise AccessRefused("unauthenticated", "Send an API key as 'Authorization: Bearer <key>'.")
+        key = await self.by_digest(digest)
+        if key is None:
+            raise AccessRefused("unauthenticated", "The API key is unknown, expired or revoked.")
+        self._used.add(key.prefix)
+        if self._rate_limit:
+            self._count(key)
+        return key
+
+    async def by_digest(self, digest: bytes) -> ApiKey | None:
+        """The key of a SHA-256, if it can be used now. Raises AccessRefused: rate_limited or unavailable."""
+        key = self._keys.get(digest) or await self._find(digest)
+        return key if key is not None and key.usable(self._clock()) else None
+
+    def still_allows(self, authorization: bytes | None, scope: str) -> bool:
+        """Whether a header that was good once is good now, as far as this process knows; no request is counted."""
+        digest = _digest(authorization)
+        key = self._keys.get(digest) if digest else None
+        return key is not None and key.usable(self._clock()) and key.allows(scope)
+
+    def _count(self, key: ApiKey) -> None:
+        rate = self._rates.get(key.prefix)
+        if rate is None:
+            rate = self._rates[key.prefix] = Rate(self._rate_limit)
+        wait = rate.take(time.monotonic())
+        if wait:
+            raise AccessRefused(
+                "rate_limited",
+                f"The API key may make {self._rate_limit} requests a second.",
+                retry_after=max(1, round(wait)),
+                limit=self._rate_limit,
+            )
+
+    async def _find(self, digest: bytes) -> ApiKey | None:
+        if digest in self._admin:
+            key = self._keys[digest] = self._admin[digest]
+            return key
+        wait = self._unknown.take(time.monotonic())
+        if wait:
+            raise AccessRefused(
+                "rate_limited",
+                "Too many requests with unknown API keys.",
+                retry_after=max(1, round(wait)),
+                limit=_UNKNOWN_PER_SECOND,
+            )
+        try:
+            rows = await self._rows("find_key", {"sha256": digest})
+        except (psycopg.Error, PoolTimeout, OSError) as error:
+            raise AccessRefused("unavailable", "The API key cannot be checked: no database.", retry_after=1) from error
+        for row in rows:
+            self._keys[bytes(row["sha256"])] = _as_key(row)
+        return self._keys.get(digest)
+
+    async def _rows(self, name: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+        async with self._log.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(_SQL[name], parameters)
+            return await cursor.fetchall()
+
+    async def refresh(self) -> None:
+        """Read all keys again."""
+        rows = await self._rows("all_keys", {})
+        self._keys = self._admin | {bytes(row["sha256"]): _as_key(row) for row in rows}
+
+    async def keep_fresh(self) -> None:
+        """Read the keys again and again, and write down now and then which were used."""
+        for turn in range(2**62):
+            await asyncio.sleep(REFRESH)
+            try:
+                await self.refresh()
+                if turn % _TOUCH_EVERY == 0:
+                    await self.touch()
+            except (psycopg.Error, PoolTimeout, OSError) as error:
+                _log.warning("API keys could not be read: %s", error)
+
+    async def touch(self) -> None:
+        """Write down which keys were used since the last time."""
+        used, self._used = self._used, set()
+        if used:
+            async with self._log.connection() as connection:
+                await connection.execute(_SQL["touch_keys"], {"prefixes": list(used)})
