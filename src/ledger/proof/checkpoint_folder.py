@@ -57,7 +57,7 @@ class CheckpointFolder:
     def locked(self, patience: float = 0.0) -> Iterator[None]:
         """Be the only one who writes, in a folder that is made when it is not there.
 
-        Raises ledger.files.FolderBusy when somebody else still writes after `patience` seconds.
+        Raises ledger.proof.files.FolderBusy when somebody else still writes after `patience` seconds.
         """
         make_folder(self.path)
         with locked(self.path, patience):
