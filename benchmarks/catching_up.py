@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from time import perf_counter, process_time
 
-from api.garbage import settle_garbage
+from api.runtime.garbage import settle_garbage
 from benchmarks.processes import peak_memory
 from benchmarks.progress import Spoiled
 from ledger.commit.notifications import News

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, NamedTuple
 
-from api.operations import OPERATIONS, Defaults
+from api.contract.operations import OPERATIONS, Defaults
 from benchmarks.progress import Spoiled
 from ledger.commit.submission import Outcome, Recorded, Submission
 from ledger.service import Ledger

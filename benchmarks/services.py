@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from api.database import as_url
+from api.runtime.database import as_url
 from benchmarks.line import Line
 from benchmarks.processes import child
 from benchmarks.progress import Spoiled

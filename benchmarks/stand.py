@@ -12,8 +12,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from api.embedded import embedded_postgres
-from api.embedded_server import packaged_programs, postmaster, server_in
+from api.runtime.embedded import embedded_postgres
+from api.runtime.embedded_server import packaged_programs, postmaster, server_in
 from benchmarks.pace import ACCOUNTS
 from benchmarks.processes import ROOT, cpu_seconds
 from benchmarks.progress import Spoiled, say

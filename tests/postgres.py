@@ -13,8 +13,8 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from api.database import EMBEDDED_LOGIN
-from api.embedded import SUPERUSER, embedded_postgres
+from api.runtime.database import EMBEDDED_LOGIN
+from api.runtime.embedded import SUPERUSER, embedded_postgres
 from ledger.postgres.migrations import migrate
 from ledger.postgres.roles import SERVICE, make_login, set_up, taking_the_role
 from projections.engine.builds import prepare

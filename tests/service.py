@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 from psycopg.conninfo import conninfo_to_dict
 
-from api.database import as_url
+from api.runtime.database import as_url
 
 ADMIN_KEY = "a-key-for-tests"
 _numbers = itertools.count(1)

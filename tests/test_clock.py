@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api import timekeeping
-from api.timekeeping import ClocksDisagree, agree_on_time
+from api.runtime import timekeeping
+from api.runtime.timekeeping import ClocksDisagree, agree_on_time
 from ledger import clock as clocks
 from ledger.clock import FOLLOW_AFTER, STEP, DatabaseTime, Guard, GuardedClock
 from ledger.service import Ledger

@@ -6,7 +6,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from api.cli import COMMANDS, app
+from api.cli.main import COMMANDS, app
 
 _RUN = [sys.executable, "-X", "importtime", "-m", "api.cli"]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from api.operations import OPERATIONS
-from api.problems import STATUSES
+from api.contract.operations import OPERATIONS
+from api.contract.problems import STATUSES
 from ledger.store.codec import TOPICS
 from tests.service import free_port
 

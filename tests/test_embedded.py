@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 import psycopg
 import pytest
 
-from api import embedded, embedded_server
-from api.embedded import embedded_postgres
-from api.embedded_server import EmbeddedPostgresError, Server, postmaster, server_in, socket_folder
+from api.runtime import embedded, embedded_server
+from api.runtime.embedded import embedded_postgres
+from api.runtime.embedded_server import EmbeddedPostgresError, Server, postmaster, server_in, socket_folder
 from tests.postgres import machine_programs
 
 SOURCES = Path(__file__).parents[1] / "src"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from api.settings import (
+from api.runtime.settings import (
     Settings,
     WrongSetting,
     allowed,

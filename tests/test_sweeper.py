@@ -6,7 +6,7 @@ from datetime import timedelta
 import psycopg
 from psycopg import AsyncConnection
 
-from api.sweeper import Sweeper
+from api.runtime.sweeper import Sweeper
 from ledger.commit.submission import Recorded
 from ledger.domain.commands import ExtendHold, GrantCredits, PlaceHold
 from ledger.domain.events import CreditsExpired, CreditsHeld, HoldExpired

@@ -18,25 +18,25 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import entries, explanations, health, lists, overview, reading, totals
-from api.checkpoints import Checkpoints
+from api.contract.openapi import BATCH_DOCUMENTATION, command_documentation, describe
+from api.contract.operations import OPERATIONS, Defaults, Operation
+from api.contract.problems import Problem, from_pydantic
 from api.dashboard import portal_sessions
 from api.dashboard.app import dashboard
+from api.dashboard.current_user import ROOT
 from api.dashboard.options import options_of
-from api.dashboard.visitors import ROOT
-from api.door import Door, as_problem, problem_reply
-from api.follower import Follower
-from api.garbage import settle_garbage
-from api.openapi import BATCH_DOCUMENTATION, command_documentation, describe
-from api.operations import OPERATIONS, Defaults, Operation
-from api.parent import end_with
-from api.problems import Problem, from_pydantic
-from api.requests import Reply, send_reply
-from api.settings import LOG_FORMAT, Settings, load_settings
-from api.stopping import when_told_to_stop
-from api.streams import router as streams_router
-from api.sweeper import Sweeper
-from api.timekeeping import agreed_clock
+from api.http import explanations, health, history, ledger_queries, lists, summary, totals
+from api.http.command_endpoint import Door, as_problem, problem_reply
+from api.http.requests import Reply, send_reply
+from api.runtime.checkpoints import Checkpoints
+from api.runtime.garbage import settle_garbage
+from api.runtime.parent import end_with
+from api.runtime.settings import LOG_FORMAT, Settings, load_settings
+from api.runtime.shutdown import when_told_to_stop
+from api.runtime.sweeper import Sweeper
+from api.runtime.timekeeping import agreed_clock
+from api.streaming.follower import Follower
+from api.streaming.streams import router as streams_router
 from api.wiring import Wiring
 from ledger.domain.errors import Refusal
 from ledger.postgres.errors import LOST
@@ -94,7 +94,7 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
 
     app = FastAPIOffline(title="Credit ledger", version="1", lifespan=lifespan, redoc_url=None, redirect_slashes=False)
     app.state.wiring = wiring
-    for part in (reading, explanations, health, entries, totals, lists, overview, portal_sessions):
+    for part in (ledger_queries, explanations, health, history, totals, lists, summary, portal_sessions):
         app.include_router(part.router)
     app.include_router(streams_router)
     for operation in OPERATIONS.values():

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from api.checkpoints import Checkpoints
 from api.dashboard.options import Options
-from api.door import Door
-from api.follower import Follower
+from api.http.command_endpoint import Door
+from api.runtime.checkpoints import Checkpoints
+from api.streaming.follower import Follower
 from ledger.clock import GuardedClock
 from ledger.postgres.privileges import PrivilegeWatch
 from ledger.service import Ledger

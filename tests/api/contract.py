@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from jsonschema_rs import Draft202012Validator
 
-from api.problems import STATUSES
+from api.contract.problems import STATUSES
 
 _WITH_SLASHES = {"key", "payment_id"}
 """Path parameters that may go on over several segments."""

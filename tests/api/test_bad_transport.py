@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.operations import OPERATIONS as SERVED
+from api.contract.operations import OPERATIONS as SERVED
 from tests.api.stage import OPERATIONS, Json, asks, eventually, refused
 from tests.service import ADMIN_KEY, Service
 

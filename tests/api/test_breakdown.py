@@ -10,10 +10,10 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from api import breakdown
-from api.breakdown import breakdown_of
-from api.periods import Period
-from api.questions import json_response
+from api.http import breakdown
+from api.http.breakdown import breakdown_of
+from api.http.periods import Period
+from api.http.queries import json_response
 from api.wiring import Wiring
 from ledger.domain.errors import AccountNotFound
 from tests.api.stage import Json

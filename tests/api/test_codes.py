@@ -10,10 +10,10 @@ import httpx
 import psycopg
 import pytest
 
-from api import embedded
-from api.embedded import embedded_postgres
-from api.embedded_server import packaged_programs, run, server_in
-from api.problems import STATUSES
+from api.contract.problems import STATUSES
+from api.runtime import embedded
+from api.runtime.embedded import embedded_postgres
+from api.runtime.embedded_server import packaged_programs, run, server_in
 from ledger.postgres.migrations import migrate
 from ledger.postgres.named_sql import queries
 from people.api_keys import create_key

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api.operations import OPERATIONS as SERVED
+from api.contract.operations import OPERATIONS as SERVED
 from tests.api.stage import (
     OPERATIONS,
     PATHS,

@@ -13,10 +13,10 @@ import pytest_asyncio
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from api.entry_table import Table, entry_table_of, entry_table_pages
-from api.periods import Period
-from api.problems import Problem
-from api.questions import Page, json_response
+from api.contract.problems import Problem
+from api.http.entry_table import Table, entry_table_of, entry_table_pages
+from api.http.periods import Period
+from api.http.queries import Page, json_response
 from api.wiring import Wiring
 from ledger.domain.errors import AccountNotFound
 from projections.models.history.entry_lines import csv_of

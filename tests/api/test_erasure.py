@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.database import as_url
+from api.runtime.database import as_url
 from tests.api.stage import eventually
 from tests.service import Service
 

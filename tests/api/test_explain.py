@@ -10,7 +10,7 @@ from itertools import pairwise
 import httpx
 import pytest
 
-from api.database import as_url
+from api.runtime.database import as_url
 from people.api_keys import create_key
 from tests.api.contract import Contract
 from tests.api.stage import STAGED_VERSION, Ask, Json, field_errors, fresh, refused

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.embedded import embedded_postgres
-from api.follower import MAX_LISTENERS, Follower
-from api.listeners import PAGE, AccountListener, Listener, Shelf
-from api.problems import Problem
-from api.server import MAX_REQUESTS
-from api.stopping import when_told_to_stop
-from api.tail import Tail, Told
+from api.contract.problems import Problem
+from api.runtime.embedded import embedded_postgres
+from api.runtime.server import MAX_REQUESTS
+from api.runtime.shutdown import when_told_to_stop
+from api.streaming.follower import MAX_LISTENERS, Follower
+from api.streaming.listeners import PAGE, AccountListener, Listener, Shelf
+from api.streaming.tail import Tail, Told
 from ledger.commit.submission import Recorded
 from ledger.domain.errors import AccountNotFound
 from ledger.postgres.migrations import migrate

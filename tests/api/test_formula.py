@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from api.formula import MAX_DEPTH, MAX_LENGTH, Formula, FormulaError, Template, literally
-from api.usage_file import Row, RowProblem
+from api.imports.formula import MAX_DEPTH, MAX_LENGTH, Formula, FormulaError, Template, literally
+from api.imports.usage_file import Row, RowProblem
 
 COLUMNS = ["Input", "Output", "Unit price", "größe", "row", "class", "a`b", "max"]
 NAMES = ["Input", "Output", "`Unit price`", "größe", "`row`", "`class`", "`a``b`", "max"]

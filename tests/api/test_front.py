@@ -8,7 +8,7 @@ import httpx
 import pytest_asyncio
 
 from api.app import Front, create_app
-from api.settings import load_settings
+from api.runtime.settings import load_settings
 from people.api_keys import create_key
 from tests.api.contract import check_problem
 from tests.api.stage import Json, lasting

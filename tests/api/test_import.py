@@ -25,7 +25,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from api.database import as_url
+from api.runtime.database import as_url
 from ledger.store.sealing import unseal
 from tests.postgres import owner
 from tests.service import Service

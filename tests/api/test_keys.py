@@ -13,7 +13,7 @@ import httpx
 import psycopg
 import pytest
 
-from api.database import as_url
+from api.runtime.database import as_url
 from people.api_keys import create_key
 from tests.api.conftest import under_contract
 from tests.api.stage import asks, eventually, refused, staged

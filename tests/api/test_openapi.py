@@ -15,10 +15,10 @@ from schemathesis.specs.openapi.checks import ignored_auth, negative_data_reject
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
 from api.app import Front, create_app
-from api.operations import OPERATIONS as SERVED
-from api.problems import STATUSES
-from api.schemas import ANSWERS
-from api.settings import load_settings
+from api.contract.operations import OPERATIONS as SERVED
+from api.contract.problems import STATUSES
+from api.contract.schemas import ANSWERS
+from api.runtime.settings import load_settings
 from tests.api.contract import Contract
 from tests.api.stage import OPERATIONS, PATHS, Ask, Json, asks, staged
 from tests.service import ADMIN_KEY, Service

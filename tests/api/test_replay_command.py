@@ -14,8 +14,8 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from api.cli import app
-from api.database import as_url
+from api.cli.main import app
+from api.runtime.database import as_url
 from ledger.explain import streams
 from ledger.explain.streams import Retold, retell
 from ledger.service import Ledger

@@ -19,9 +19,9 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from typer.testing import CliRunner
 
-from api.cli import app
-from api.database import EMBEDDED_LOGIN, as_url
-from api.embedded import embedded_postgres
+from api.cli.main import app
+from api.runtime.database import EMBEDDED_LOGIN, as_url
+from api.runtime.embedded import embedded_postgres
 from ledger.domain.amounts import Balance
 from ledger.domain.events import AccountOpened, CreditsGranted, Event
 from ledger.postgres import migrations

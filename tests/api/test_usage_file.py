@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from api import progress as progress_module
-from api.formula import FormulaError
-from api.importing import check
-from api.operations import Defaults
-from api.progress import Lines
-from api.rating import Opening, OptionProblem, Options
-from api.usage_file import FileProblem, UsageFile, open_file
+from api.cli import progress as progress_module
+from api.cli.progress import Lines
+from api.contract.operations import Defaults
+from api.imports.formula import FormulaError
+from api.imports.importing import check
+from api.imports.rating import Opening, OptionProblem, Options
+from api.imports.usage_file import FileProblem, UsageFile, open_file
 from ledger.domain.amounts import MAX_AMOUNT
 
 PLAIN = Options(job="job", account="{who}", amount="n", time=None, task=None, usage={}, opening=None)

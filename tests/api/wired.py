@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from api.app import Front, create_app
-from api.settings import load_settings
+from api.runtime.settings import load_settings
 from api.wiring import Wiring
 
 

@@ -7,7 +7,7 @@ import httpx
 import psycopg
 import pytest
 
-from api.dashboard import doors
+from api.dashboard import sign_in
 from people.api_keys import create_key, revoke_key
 from tests.api.stage import eventually
 from tests.dashboard.guests import ROOT, guest, operator, person, portal_link, signing_in, token_in
@@ -158,7 +158,7 @@ def test_wrong_keys_are_slow_and_counted(service: Service) -> None:
     answer = signing_in(guest(service), "clk_wrong_wrong")
     assert answer.status_code == 401
     assert "This key is unknown, expired or revoked." in answer.text
-    assert answer.elapsed.total_seconds() >= doors.WRONG_KEY_PAUSE
+    assert answer.elapsed.total_seconds() >= sign_in.WRONG_KEY_PAUSE
     assert "clk_wrong" not in answer.text
     assert _sign_ins(service) == before + 1
 
@@ -167,7 +167,7 @@ def test_many_wrong_keys_at_once_are_turned_away(service: Service) -> None:
     with ThreadPoolExecutor(30) as threads:
         answers = list(threads.map(lambda n: signing_in(guest(service), f"wrong-{n}").status_code, range(30)))
     assert set(answers) == {401, 429}
-    assert answers.count(401) >= doors.MOST_WRONG
+    assert answers.count(401) >= sign_in.MOST_WRONG
 
 
 def _sign_ins(service: Service) -> float:

@@ -11,11 +11,11 @@ from babel import Locale
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from api.dashboard import words
+from api.dashboard import formatting
 from api.dashboard.entry_words import about, beside, origin, tokens
+from api.dashboard.formatting import Reader, plural, reader, relative
 from api.dashboard.overview import SOON, expiring_soon, runs_out, stale_since
 from api.dashboard.usage_charts import MOST_BARS, MOST_COLUMNS, OTHERS, UNSAID, charts_of
-from api.dashboard.words import Reader, plural, reader, relative
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ENGLISH = reader("en-GB", ZoneInfo("Europe/Berlin"), NOW)
@@ -69,8 +69,8 @@ def test_a_date_from_afar_and_moments_are_those_of_the_reader() -> None:
     assert ENGLISH.exact(at) == "1 Feb 2026, 00:30:05 CET"
     assert ENGLISH.minute(at) == "1 Feb 2026, 00:30"
     assert ENGLISH.relative(NOW - timedelta(hours=3)) == "3 hours ago"
-    assert words.iso(at.astimezone(ZoneInfo("Asia/Tokyo"))) == "2026-01-31T23:30:05Z"
-    assert words.short_day(date(2026, 5, 3)) == "3 May"
+    assert formatting.iso(at.astimezone(ZoneInfo("Asia/Tokyo"))) == "2026-01-31T23:30:05Z"
+    assert formatting.short_day(date(2026, 5, 3)) == "3 May"
     late = reader("en", ZoneInfo("Pacific/Kiritimati"), NOW)
     assert (late.today(), ENGLISH.today()) == (date(2026, 11, 21), date(2026, 11, 20))
 
@@ -97,9 +97,9 @@ def test_a_count_agrees_with_its_noun(count: int, noun: str, said: str) -> None:
 @given(st.integers(-MOST, MOST))
 def test_a_signed_number_is_the_number_with_its_sign(value: int) -> None:
     said = ENGLISH.signed(value)
-    assert said[:1] == ("+" if value > 0 else words.MINUS if value < 0 else "0")
-    assert int(said.replace(",", "").replace(words.MINUS, "-")) == value
-    assert ENGLISH.number(value).replace(words.MINUS, "-") == f"{value:,}"
+    assert said[:1] == ("+" if value > 0 else formatting.MINUS if value < 0 else "0")
+    assert int(said.replace(",", "").replace(formatting.MINUS, "-")) == value
+    assert ENGLISH.number(value).replace(formatting.MINUS, "-") == f"{value:,}"
 
 
 def test_decimals_and_shares() -> None:
@@ -361,7 +361,7 @@ def test_more_days_than_can_be_told_apart_are_weeks(found: dict[str, Any]) -> No
         assert chart.title == "Credits per seven days"
         sums = [credits_of(days[start : start + 7]) for start in range(0, len(days), 7)]
         assert numbers(chart.table.rows) == sums
-        assert chart.table.rows[-1][0].endswith(words.day(days[-1]["date"]))
+        assert chart.table.rows[-1][0].endswith(formatting.day(days[-1]["date"]))
 
 
 def test_a_provider_has_its_colour_in_every_picture_and_the_rest_its_own() -> None:

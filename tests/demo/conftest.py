@@ -7,10 +7,10 @@ from random import Random
 import pytest
 import uvloop
 
+from api.cli.progress import Lines
 from api.demo.books import Wish
 from api.demo.company import plan
 from api.demo.filling import Filled, fill
-from api.progress import Lines
 from tests.postgres import TestServers
 
 NOW = datetime(2026, 5, 13, 14, 20, tzinfo=UTC)

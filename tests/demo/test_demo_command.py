@@ -14,14 +14,14 @@ from random import Random
 import httpx
 import pytest
 
-from api.database import migrated
-from api.demo.command import FOLDER
+from api.cli.demo import FOLDER
 from api.demo.company import star
 from api.demo.moving import Poster
 from api.demo.people import STAR
 from api.demo.place import NotADemo, look, remove
 from api.demo.star import next_deduction
-from api.settings import load_settings
+from api.runtime.database import migrated
+from api.runtime.settings import load_settings
 from ledger.domain.commands import OpenAccount
 from ledger.service import Ledger
 from tests.demo.conftest import NOW

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from api.database import as_url
-from api.progress import Lines
+from api.cli.progress import Lines
+from api.runtime.database import as_url
 from audit.export.log_export import Exported, export_log
 from audit.export.log_import import Imported, import_log
 from audit.export.sources import Source

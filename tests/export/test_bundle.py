@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from api.progress import Lines
+from api.cli.progress import Lines
 from audit.export.bundle import export_bundle
 from audit.export.log_export import CannotGoOn
 from audit.export.sources import Source

@@ -93,7 +93,8 @@ def test_it_goes_on_wherever_it_was_stopped(
 def test_it_can_be_killed(lived: str, empty: str, exported: Path) -> None:
     """A page of one event, so that there is a moment to kill it in."""
     program = (
-        "import asyncio, sys; from pathlib import Path; import audit.export.log_import; from tests.export import moving;"
+        "import asyncio, sys; from pathlib import Path; "
+        "import audit.export.log_import; from tests.export import moving;"
         "audit.export.log_import.PAGE = 1; asyncio.run(moving.import_from(sys.argv[1], Path(sys.argv[2])))"
     )
     killed = 0

@@ -13,8 +13,8 @@ import pytest
 from pyarrow import parquet
 from typer.testing import CliRunner
 
-from api.cli import app
-from api.progress import Lines
+from api.cli.main import app
+from api.cli.progress import Lines
 from audit.export.exporting import Done, Format, Wanted, export
 from audit.export.sources import NoSuchAccount, Source
 from audit.export.tables import NAMED, Period

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.progress import Lines
+from api.cli.progress import Lines
 from ledger.commit.notifications import News
 from ledger.commit.submission import Recorded
 from ledger.domain.commands import CaptureHold, DeductCredits, GrantCredits, PlaceHold, ReverseDeduction

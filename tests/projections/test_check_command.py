@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 
-from api.database import as_url
+from api.runtime.database import as_url
 from ledger.service import Ledger
 from tests.conftest import Clock
 from tests.postgres import TestServer

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from api.database import as_url
+from api.runtime.database import as_url
 from ledger.service import Ledger
 from projections.engine.rebuild import rebuilding
 from projections.models.catalog import BY_NAME

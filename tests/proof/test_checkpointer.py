@@ -12,8 +12,8 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from api.checkpoints import CannotServe, hold_against_checkpoints
-from api.settings import load_settings
+from api.runtime.checkpoints import CannotServe, hold_against_checkpoints
+from api.runtime.settings import load_settings
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.checkpointer import Checkpointer
 from ledger.proof.evidence import LogBehind, LogChanged, compare, holding, open_filed

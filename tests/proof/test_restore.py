@@ -11,8 +11,8 @@ from typing import Any
 
 from psycopg.conninfo import conninfo_to_dict
 
-from api.database import as_url
-from api.embedded_server import packaged_programs
+from api.runtime.database import as_url
+from api.runtime.embedded_server import packaged_programs
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.notes import VerifyingKey, text_of
 from ledger.proof.notices import Forsaking, open_checkpoint, read_notice, trusted_keys

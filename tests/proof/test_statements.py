@@ -14,8 +14,8 @@ import pytest
 import pytest_asyncio
 from typer.testing import CliRunner
 
-from api.cli import app
-from api.database import as_url
+from api.cli.main import app
+from api.runtime.database import as_url
 from audit.statements.event_lines import rows_of
 from audit.statements.form import Period, Proven, Statement, body_of, from_file, note_text, to_file
 from audit.statements.judging import check_statement

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from api.cli import app
-from api.database import as_url
+from api.cli.main import app
+from api.runtime.database import as_url
 from audit.export.bundle import EVENTS
 from audit.verify.offline import verify_path
 from ledger.proof.checkpoint_folder import CheckpointFolder

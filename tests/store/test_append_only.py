@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from api.database import EMBEDDED_LOGIN
+from api.runtime.database import EMBEDDED_LOGIN
 from ledger.postgres import privileges as asked
 from ledger.postgres.privileges import PrivilegeWatch, privileges
 from ledger.postgres.roles import (

@@ -9,9 +9,9 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
-from api import embedded
-from api.embedded import embedded_postgres
-from api.embedded_server import packaged_programs, run, server_in
+from api.runtime import embedded
+from api.runtime.embedded import embedded_postgres
+from api.runtime.embedded_server import packaged_programs, run, server_in
 from ledger.commit import writer_connection
 from ledger.commit.submission import NoRoom, Recorded, Unavailable
 from ledger.postgres import pool

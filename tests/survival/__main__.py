@@ -10,7 +10,7 @@ import time
 
 import uvloop
 
-from api.progress import showing_progress
+from api.cli.progress import showing_progress
 from tests.survival.catalog import FAULTS
 from tests.survival.faults.fault import Fault
 from tests.survival.ground import fresh_ground

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from starlette.types import Message
 
 from api.app import Front, create_app
-from api.settings import Settings
+from api.runtime.settings import Settings
 from tests.service import ADMIN_KEY
 from tests.survival.wire import Reply
 

@@ -8,9 +8,9 @@ from typing import Literal
 
 import psycopg
 
-from api import embedded
-from api.embedded import embedded_postgres
-from api.embedded_server import Server, packaged_programs, postmaster, run, server_in
+from api.runtime import embedded
+from api.runtime.embedded import embedded_postgres
+from api.runtime.embedded_server import Server, packaged_programs, postmaster, run, server_in
 from ledger.postgres.migrations import migrate
 from projections.engine.builds import prepare
 from tests.survival.serving import kill

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from api.database import as_url
+from api.runtime.database import as_url
 
 
 @contextmanager
@@ -14,7 +14,7 @@ def projecting(conninfo: str) -> Iterator[None]:
     """A projector until the block ends."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_LEDGER_")}
     environment["CREDIT_LEDGER_DATABASE_URL"] = as_url(conninfo)
-    command = [sys.executable, "-m", "api.projector", str(os.getpid())]
+    command = [sys.executable, "-m", "api.runtime.projector", str(os.getpid())]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     try:
         yield

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from api.database import as_url
+from api.runtime.database import as_url
 from tests.service import ADMIN_KEY, free_port
 from tests.survival.wire import HttpWire, NoAnswer
 
@@ -157,7 +157,7 @@ def _children(pid: int) -> list[int]:
 
 def _is_projector(pid: int) -> bool:
     with suppress(FileNotFoundError, ProcessLookupError):
-        return b"api.projector" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"api.runtime.projector" in Path(f"/proc/{pid}/cmdline").read_bytes()
     return False
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psycopg
 
-from api import embedded
-from api.embedded_server import packaged_programs, postmaster, run, server_in
+from api.runtime import embedded
+from api.runtime.embedded_server import packaged_programs, postmaster, run, server_in
 from ledger.postgres.migrations import migrate
 from projections.engine.builds import prepare
 from tests.survival.faults.fault import Missing

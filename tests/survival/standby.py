@@ -16,8 +16,8 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from api import embedded
-from api.embedded_server import PORT, Server, packaged_programs, postmaster, run, server_in, socket_folder
+from api.runtime import embedded
+from api.runtime.embedded_server import PORT, Server, packaged_programs, postmaster, run, server_in, socket_folder
 from ledger.postgres.migrations import migrate
 from projections.engine.builds import prepare
 

@@ -5,7 +5,7 @@ The seed is printed with a failure; CREDIT_LEDGER_TEST_SEED runs it again.
 
 import pytest
 
-from api.progress import Lines
+from api.cli.progress import Lines
 from tests.postgres import TestServers
 from tests.survival.catalog import FAULTS
 from tests.survival.faults.fault import Fault, Missing

@@ -6,12 +6,12 @@ from typing import Any, Literal, get_args
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.bodies import ONE_LINE
-from api.dashboard.frame import at_least, page
-from api.dashboard.visitors import operator_of
-from api.lists import accounts_of
-from api.problems import invalid
-from api.questions import Page, wiring_of
+from api.contract.bodies import ONE_LINE
+from api.contract.problems import invalid
+from api.dashboard.current_user import operator_of
+from api.dashboard.rendering import at_least, page
+from api.http.lists import accounts_of
+from api.http.queries import Page, wiring_of
 from ledger.domain.commands import MAX_ID
 from projections.models.balances.queries import Sort
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
-from api.dashboard.visitors import account_path
-from api.operations import OPERATIONS, Operation
+from api.contract.operations import OPERATIONS, Operation
+from api.dashboard.current_user import account_path
 from ledger.domain.account import Standing
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.texts import MAX_TEXT

@@ -12,16 +12,16 @@ from typing import Any, NamedTuple
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from api import metrics
+from api.contract.problems import STATUSES, Problem
 from api.dashboard.action_forms import ACTIONS, Action, read
+from api.dashboard.current_user import Operator, account_path, acting_operator
+from api.dashboard.event_rows import told_of
 from api.dashboard.forms import posted
-from api.dashboard.frame import page, reader_of
-from api.dashboard.telling import told_of
-from api.dashboard.visitors import Operator, account_path, acting_operator
-from api.door import as_problem
-from api.problems import STATUSES, Problem
-from api.questions import wiring_of
-from api.requests import check_key
+from api.dashboard.rendering import page, reader_of
+from api.http import metrics
+from api.http.command_endpoint import as_problem
+from api.http.queries import wiring_of
+from api.http.requests import check_key
 from api.wiring import Wiring
 from ledger.commit.submission import Overloaded, Recorded, Submission, Unavailable
 from ledger.domain.account import Account

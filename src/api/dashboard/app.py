@@ -9,18 +9,19 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from api.dashboard import accounts, actions, billing, doors, events, grants, overview, service, statistics, usage
+from api.contract.problems import Problem
+from api.dashboard import accounts, actions, billing, events, grants, overview, service, sign_in, statistics, usage
 from api.dashboard.action_forms import ACTIONS
+from api.dashboard.current_user import ROOT, NotSignedIn, visitor_of
 from api.dashboard.forms import form_secret
-from api.dashboard.frame import STATIC, page, static_file
-from api.dashboard.moves import moves
-from api.dashboard.protection import Protected
-from api.dashboard.visitors import ROOT, NotSignedIn, visitor_of
-from api.door import as_problem
-from api.problems import Problem
+from api.dashboard.live_updates import moves
+from api.dashboard.rendering import STATIC, page, static_file
+from api.dashboard.security_headers import Protected
+from api.http.command_endpoint import as_problem
 from api.wiring import Wiring
 from ledger.domain.errors import Refusal
 from ledger.postgres.errors import LOST
+from people.errors import AccessRefused
 from projections.models.views import NotBuilt, NotYetVisible
 
 _ACCOUNT = "/accounts/{account_id}"
@@ -31,10 +32,10 @@ def dashboard(wiring: Wiring) -> ASGIApp:
     routes = [
         Route("/", home),
         Route("/static/{digest}/{name}", static),
-        Route("/come-in/{token}", doors.come_in),
-        Route("/sign-in", doors.sign_in_page),
-        Route("/sign-in", doors.sign_in, methods=["POST"]),
-        Route("/sign-out", doors.sign_out, methods=["POST"]),
+        Route("/come-in/{token}", sign_in.come_in),
+        Route("/sign-in", sign_in.sign_in_page),
+        Route("/sign-in", sign_in.sign_in, methods=["POST"]),
+        Route("/sign-out", sign_in.sign_out, methods=["POST"]),
         Route(_ACCOUNT, overview.overview),
         Route(f"{_ACCOUNT}/usage", usage.usage),
         Route(f"{_ACCOUNT}/usage.csv", usage.usage_csv),
@@ -47,7 +48,7 @@ def dashboard(wiring: Wiring) -> ASGIApp:
         Route("/statistics", statistics.statistics),
         Route("/service", service.service),
     ]
-    expected = dict.fromkeys((Problem, Refusal, NotYetVisible, NotBuilt, *LOST, Exception), _on_anything)
+    expected = dict.fromkeys((Problem, Refusal, AccessRefused, NotYetVisible, NotBuilt, *LOST, Exception), _on_anything)
     app = Starlette(
         routes=routes,
         exception_handlers={NotSignedIn: _not_signed_in, HTTPException: _on_http, **expected},

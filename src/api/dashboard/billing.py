@@ -4,10 +4,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dashboard import entry_words
-from api.dashboard.frame import at_least, page
-from api.dashboard.visitors import account_seen
-from api.lists import grants_of, payments_of
-from api.questions import Page, wiring_of
+from api.dashboard.current_user import account_seen
+from api.dashboard.rendering import at_least, page
+from api.http.lists import grants_of, payments_of
+from api.http.queries import Page, wiring_of
 
 LIMIT = 25
 

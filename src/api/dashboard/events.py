@@ -6,10 +6,10 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.dashboard.frame import page
-from api.dashboard.telling import Told, told_of
-from api.dashboard.visitors import operator_of
-from api.questions import wiring_of
+from api.dashboard.current_user import operator_of
+from api.dashboard.event_rows import Told, told_of
+from api.dashboard.rendering import page
+from api.http.queries import wiring_of
 from ledger.domain.errors import AccountNotFound
 from ledger.readable_texts import readable_data
 from ledger.service import Ledger

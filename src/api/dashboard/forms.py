@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from api.dashboard.visitors import COOKIE
+from api.dashboard.current_user import COOKIE
 
 FORM_COOKIE = "credit_ledger_form"
 """The secret behind the token of those who have no session yet: they are about to sign in."""

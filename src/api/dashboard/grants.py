@@ -3,10 +3,10 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.dashboard.frame import at_least, page
-from api.dashboard.visitors import acting_operator
-from api.lists import grants_of
-from api.questions import Page, wiring_of
+from api.dashboard.current_user import acting_operator
+from api.dashboard.rendering import at_least, page
+from api.http.lists import grants_of
+from api.http.queries import Page, wiring_of
 
 LIMIT = 50
 

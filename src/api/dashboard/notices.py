@@ -5,8 +5,8 @@ from datetime import timedelta
 import orjson
 from starlette.requests import Request
 
-from api.dashboard.visitors import Operator, Visitor
-from api.questions import now_of, wiring_of
+from api.dashboard.current_user import Operator, Visitor
+from api.http.queries import now_of, wiring_of
 from ledger.domain.amounts import MAX_AMOUNT
 
 LATELY = timedelta(minutes=10)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from api.settings import Settings
+from api.runtime.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

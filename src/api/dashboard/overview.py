@@ -10,13 +10,13 @@ from starlette.responses import Response
 
 from api.dashboard import entry_words
 from api.dashboard.charts import Chart, Point, Series, columns
-from api.dashboard.frame import at_least, page, reader_of
+from api.dashboard.current_user import account_seen
+from api.dashboard.formatting import Reader
+from api.dashboard.formatting import day as day_name
 from api.dashboard.notices import done_of
-from api.dashboard.visitors import account_seen
-from api.dashboard.words import Reader
-from api.dashboard.words import day as day_name
-from api.overview import SERIES_DAYS, summary_of
-from api.questions import wiring_of
+from api.dashboard.rendering import at_least, page, reader_of
+from api.http.queries import wiring_of
+from api.http.summary import SERIES_DAYS, summary_of
 
 SOON = timedelta(days=7)
 """Credits that expire sooner are worth a warning."""

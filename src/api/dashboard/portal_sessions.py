@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from fastapi import APIRouter, Request, Response
 from pydantic import Field, ValidationError
 
-from api.bodies import PortalSessionBody
-from api.dashboard.visitors import ROOT, sessions_of
-from api.door import as_problem, problem_reply
-from api.problems import from_pydantic
-from api.questions import authorized, json_response, known_account, problems, wiring_of
-from api.requests import MAX_BODY, headers_of, read_body, read_json
-from api.schemas import Shape
+from api.contract.bodies import PortalSessionBody
+from api.contract.problems import from_pydantic
+from api.contract.schemas import Shape
+from api.dashboard.current_user import ROOT, sessions_of
+from api.http.command_endpoint import as_problem, problem_reply
+from api.http.queries import authorized, json_response, known_account, problems, wiring_of
+from api.http.requests import MAX_BODY, headers_of, read_body, read_json
 
 router = APIRouter(tags=["dashboard"])
 

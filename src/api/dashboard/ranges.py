@@ -7,10 +7,10 @@ from typing import NamedTuple
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 
-from api.dashboard.frame import reader_of
-from api.periods import Period
-from api.problems import from_pydantic
-from api.questions import Day
+from api.contract.problems import from_pydantic
+from api.dashboard.rendering import reader_of
+from api.http.periods import Period
+from api.http.queries import Day
 
 Choices = Mapping[str, tuple[str, int | None]]
 """By name: what it is called, and how many days until today it has (None: those of this month)."""

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.dashboard.frame import page
-from api.dashboard.visitors import operator_of
-from api.health import drift_of, readiness
-from api.questions import wiring_of
+from api.dashboard.current_user import operator_of
+from api.dashboard.rendering import page
+from api.http.health import drift_of, readiness
+from api.http.queries import wiring_of
 
 _FAILED = {
     "database": "The database does not answer.",

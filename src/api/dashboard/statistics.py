@@ -7,12 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dashboard.charts import Bar, Chart, Counts, Point, Series, bars, columns
-from api.dashboard.frame import at_least, page, reader_of
+from api.dashboard.current_user import operator_of
+from api.dashboard.formatting import Reader, day, short_day
 from api.dashboard.ranges import Choices, range_of
-from api.dashboard.visitors import operator_of
-from api.dashboard.words import Reader, day, short_day
-from api.questions import wiring_of
-from api.totals import statistics_of
+from api.dashboard.rendering import at_least, page, reader_of
+from api.http.queries import wiring_of
+from api.http.totals import statistics_of
 
 CHOICES: Choices = {"7d": ("Last 7 days", 7), "30d": ("Last 30 days", 30), "90d": ("Last 90 days", 90)}
 _KINDS = (Series("Subscription", "subscription"), Series("Permanent", "permanent"))

@@ -6,18 +6,18 @@ from typing import Any, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.breakdown import breakdown_of
+from api.contract.problems import Problem
 from api.dashboard import entry_words
-from api.dashboard.frame import at_least, page, reader_of
+from api.dashboard.current_user import account_seen
+from api.dashboard.event_rows import Told, told_of
+from api.dashboard.formatting import Reader
 from api.dashboard.ranges import Choices, Range, range_of
-from api.dashboard.telling import Told, told_of
+from api.dashboard.rendering import at_least, page, reader_of
 from api.dashboard.usage_charts import charts_of
-from api.dashboard.visitors import account_seen
-from api.dashboard.words import Reader
-from api.entries import csv_response
-from api.entry_table import Table, entry_table_of, entry_table_pages
-from api.problems import Problem
-from api.questions import Page, wiring_of
+from api.http.breakdown import breakdown_of
+from api.http.entry_table import Table, entry_table_of, entry_table_pages
+from api.http.history import csv_response
+from api.http.queries import Page, wiring_of
 from ledger.domain.commands import MAX_ID
 from ledger.service import Ledger
 from projections.models.history.entry_lines import as_text, csv_of

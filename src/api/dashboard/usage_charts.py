@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from api.dashboard.charts import Bar, Chart, Point, Series, bars, columns, numbered, shares
-from api.dashboard.words import Reader, day, short_day
+from api.dashboard.formatting import Reader, day, short_day
 
 Part = Mapping[str, Any]
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from api.operations import OPERATIONS, Defaults
+from api.contract.operations import OPERATIONS, Defaults
 from ledger.domain.account import Account, fold
 from ledger.domain.commands import Command
 from ledger.domain.decider import decide

@@ -6,10 +6,10 @@ from typing import Literal
 
 import psycopg
 
-from api.database import as_it_is
 from api.demo.caller import APP
-from api.embedded_server import packaged_programs, postmaster, server_in
-from api.settings import Settings
+from api.runtime.database import as_it_is
+from api.runtime.embedded_server import packaged_programs, postmaster, server_in
+from api.runtime.settings import Settings
 from ledger.postgres.named_sql import queries
 from people.api_keys import list_keys
 

@@ -1,0 +1,160 @@
+"""`credit-ledger export`: the options, and how it is told."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from typing import Annotated, Any, NoReturn
+
+import orjson
+import typer
+
+from api.cli.progress import showing_progress
+from api.runtime.database import database
+from api.runtime.settings import Settings
+from audit.export.exporting import LOGS, TABLES, Done, Format, Wanted, export
+from audit.export.files import STDOUT
+from audit.export.log_export import CannotGoOn
+from audit.export.sources import NoSuchAccount, Source
+from audit.export.tables import Period
+from ledger.explain.sentences import counted
+from ledger.progress import Progress
+from ledger.store.feed import Feed, UnreadableEvent
+from ledger.store.log import EventLog
+
+Kind = Annotated[Format, typer.Option("--format", help="What to write.", show_default=False)]
+To = Annotated[
+    Path, typer.Option(metavar="PATH", help="Where to: a file, - for standard output, or the folder of a bundle.")
+]
+After = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="POSITION", help="jsonl: begin behind this position. Default: at the first."),
+]
+Account = Annotated[
+    list[str] | None, typer.Option(metavar="ACCOUNT", help="This account alone. Can be repeated. Not for the log.")
+]
+From = Annotated[
+    str | None, typer.Option("--from", metavar="TIME", help="csv, parquet: what was recorded at or after this time.")
+]
+Until = Annotated[str | None, typer.Option(metavar="TIME", help="csv, parquet: what was recorded before this time.")]
+Keys = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="jsonl, bundle: the keys of all texts too, for a move to another machine."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON, for programs.")]
+
+
+def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
+    """Give the command line its `export`."""
+
+    @app.command("export")
+    def export_(
+        *,
+        format_: Kind,
+        to: To,
+        after: After = None,
+        account: Account = None,
+        from_: From = None,
+        until: Until = None,
+        keys: Keys = None,
+        json: Json = False,
+    ) -> None:
+        """Write the log as it is stored, a table of entries, or journals for plain-text accounting."""
+        period = Period(_moment("--from", from_), _moment("--until", until))
+        settings = load_settings()
+        accounts = list(dict.fromkeys(account or []))
+        wanted = Wanted(format_, to, after, accounts, period, keys, settings.checkpoints)
+        _check(wanted)
+        began = monotonic()
+        with _explained(to), showing_progress() as progress, database(settings) as conninfo:
+            done = asyncio.run(_export(conninfo, wanted, progress))
+        summary = _as_json(wanted, done, monotonic() - began) if json else _as_text(wanted, done)
+        typer.echo(summary, err=to == STDOUT)
+        if keys is not None:
+            typer.echo(f"{keys} opens every text: keep it apart from the log, and destroy it soon", err=True)
+
+
+def _moment(option: str, text: str | None) -> datetime | None:
+    """An instant with its offset, or the midnight (UTC) with which a date begins."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None and len(text) > len("2026-01-31"):
+            raise ValueError
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise typer.BadParameter(
+            f"{text!r} must be a time with its offset, such as 2026-01-31T12:00:00Z, or a date in UTC",
+            param_hint=option,
+        ) from error
+
+
+def _check(wanted: Wanted) -> None:
+    """Options that a format has no use for are refused: silence would look like an answer."""
+    if wanted.after is not None and wanted.format is not Format.JSONL:
+        raise typer.BadParameter("only jsonl can begin in the middle of the log", param_hint="--after")
+    if wanted.accounts and wanted.format in LOGS:
+        raise typer.BadParameter("the log is of all accounts; see `credit-ledger statement`", param_hint="--account")
+    if wanted.period != Period(None, None) and wanted.format not in TABLES:
+        raise typer.BadParameter("only csv and parquet can be of a period", param_hint="--from, --until")
+    if wanted.keys is not None and wanted.format not in LOGS:
+        raise typer.BadParameter("only jsonl and bundle can have keys beside them", param_hint="--keys")
+    if wanted.to == STDOUT and wanted.format is Format.BUNDLE:
+        raise typer.BadParameter("a bundle is a folder", param_hint="--to")
+
+
+async def _export(conninfo: str, wanted: Wanted, progress: Progress) -> Done:
+    log = EventLog(conninfo, readers=2)
+    await log.open()
+    try:
+        return await export(Source(log, await Feed(log).last_position(), progress), wanted)
+    finally:
+        await log.close()
+
+
+@contextmanager
+def _explained(to: Path) -> Iterator[None]:
+    """What whoever runs the export can mend is said without a traceback."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads what is still in its buffer
+        _fail("whoever read the export has stopped", 1)
+    except CannotGoOn as problem:
+        _fail(f"{to}: {problem}", 1)
+    except NoSuchAccount as problem:
+        _fail(f"the ledger has no account {problem}", 1)
+    except UnreadableEvent as problem:
+        _fail(f"{problem}; nothing was written", 1)
+    except OSError as problem:
+        _fail(f"{to}: {problem.strerror or problem}", 1)
+    except KeyboardInterrupt:
+        _fail("interrupted; the same command begins again, or goes on where jsonl ends", 130)
+
+
+def _as_text(wanted: Wanted, done: Done) -> str:
+    said = f"exported {done.lines:,} {done.what} up to position {done.position:,} to {wanted.to}"
+    return said if done.keys is None else f"{said}, and {counted(done.keys, 'key')} to {wanted.keys}"
+
+
+def _as_json(wanted: Wanted, done: Done, seconds: float) -> str:
+    summary: dict[str, Any] = {
+        "format": wanted.format,
+        "to": str(wanted.to),
+        "position": done.position,
+        "events": done.events,
+        done.what: done.lines,
+        "keys": done.keys,
+        "seconds": round(seconds, 3),
+    }
+    return orjson.dumps(summary).decode()
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    typer.echo(f"credit-ledger: {message}", err=True)
+    raise typer.Exit(status)

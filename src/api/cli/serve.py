@@ -1,0 +1,22 @@
+"""`credit-ledger serve`: the service, until it is told to stop."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from api.runtime.server import serve as serve_until_stopped
+from api.runtime.settings import Settings
+
+
+def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
+    """Give the command line its `serve`."""
+
+    @app.command("serve")
+    def serve(
+        host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
+        port: Annotated[int | None, typer.Option(help="The port to listen on.")] = None,
+        workers: Annotated[int | None, typer.Option(help="Processes on one database.")] = None,
+    ) -> None:
+        """Serve the HTTP API."""
+        serve_until_stopped(load_settings(host=host, port=port, workers=workers))

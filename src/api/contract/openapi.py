@@ -1,0 +1,208 @@
+"""The OpenAPI document: what the framework cannot see of routes that read their own requests."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from api.contract.bodies import ONE_LINE, SEGMENT, PortalSessionBody
+from api.contract.operations import OPERATIONS, Operation
+from api.contract.schemas import ANSWERS, BatchResults, ProblemShape
+from api.http.requests import MAX_BATCH, MAX_KEY
+from ledger.domain.commands import MAX_ID
+
+_SCHEMAS = "#/components/schemas/"
+_PROBLEM_CONTENT: dict[str, Any] = {"application/problem+json": {"schema": {"$ref": _SCHEMAS + "ProblemShape"}}}
+
+_TITLES = {
+    400: "`idempotency_key_required` or `malformed_json`",
+    401: "`unauthenticated`",
+    402: "`insufficient_credits`",
+    403: "`missing_scope`",
+    404: "not found: the account or what the command names",
+    409: "in conflict with the state of the account or hold",
+    412: "`version_mismatch`",
+    413: "`body_too_large` or `batch_too_large`",
+    415: "`unsupported_media_type`",
+    422: "`validation_failed`, `idempotency_key_reused` or a limit",
+    429: "`rate_limited`",
+    500: "`internal_error`",
+    503: "`overloaded`, `unavailable`, `storage_full` or `projection_unavailable`; "
+    "repeat it, a command with the same key",
+}
+_SPENDING = {"deduct", "hold", "capture"}
+
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[ -~]+$"},
+    "description": "Unique per account and operation, for ever. The same key and body give the original answer again.",
+}
+_IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "pattern": '^"[0-9]{1,18}"$'},
+    "example": '"7"',
+    "description": "The account version that the command is for, in double quotes.",
+}
+_DRY_RUN = {
+    "name": "dry_run",
+    "in": "query",
+    "required": False,
+    "schema": {"type": "string", "enum": ["true", "false"]},
+    "description": "Answer what would happen and record nothing.",
+}
+_REPLAYED = {"Idempotent-Replayed": {"schema": {"type": "string", "enum": ["true"]}, "description": "on a replay"}}
+_RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
+
+
+def command_documentation(operation: Operation) -> dict[str, Any]:
+    """What add_api_route is told about one operation."""
+    answer = {"application/json": {"schema": {"$ref": _SCHEMAS + ANSWERS[operation.name].__name__}}}
+    statuses = [400, 401, 403, 409, 412, 413, 415, 422, 429, 500, 503]
+    if operation.name != "open":
+        statuses.append(404)
+    if operation.name in _SPENDING:
+        statuses.append(402)
+    path = [_path_parameter(name) for name in ("account_id", *operation.path_ids) if f"{{{name}}}" in operation.path]
+    return {
+        "summary": operation.summary,
+        "description": f"{operation.body.__doc__} {_key_sentence(operation)} Scope `ledger:write`.",
+        "tags": ["commands"],
+        "status_code": 201,
+        "responses": {
+            201: {"description": "Done and durable", "content": answer},
+            200: {"description": "A replay of the original answer, or a dry run", "content": answer}
+            | {"headers": _REPLAYED},
+            **{status: problem_response(status) for status in sorted(statuses)},
+        },
+        "openapi_extra": {
+            "parameters": [*path, _IDEMPOTENCY_KEY, _IF_MATCH, _DRY_RUN],
+            "requestBody": {
+                "required": any(field.is_required() for field in operation.body.model_fields.values()),
+                "content": {"application/json": {"schema": {"$ref": _SCHEMAS + operation.body.__name__}}},
+            },
+        },
+    }
+
+
+def _key_sentence(operation: Operation) -> str:
+    if operation.own_key:
+        return f"Without the header, `{operation.own_key}` is the idempotency key."
+    return "The Idempotency-Key header is required."
+
+
+def _path_parameter(name: str) -> dict[str, Any]:
+    schema = {"type": "string", "minLength": 1, "maxLength": MAX_ID, "pattern": ONE_LINE}
+    if name == "account_id":
+        schema["pattern"] = SEGMENT
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def problem_response(status: int) -> dict[str, Any]:
+    """How the document describes the problems of one status."""
+    response: dict[str, Any] = {"description": _TITLES[status], "content": _PROBLEM_CONTENT}
+    return response | ({"headers": _RETRY_AFTER} if status in {429, 503} else {})
+
+
+def not_yet_visible_response() -> dict[str, Any]:
+    """How it describes the one conflict of a question to the projections."""
+    return {**problem_response(409), "description": "`not_yet_visible`", "headers": _RETRY_AFTER}
+
+
+def _batch_command(operation: Operation) -> dict[str, Any]:
+    """One command of a batch: the operation's body with what otherwise stands in the path and the headers."""
+    schema = operation.body.model_json_schema(ref_template=_SCHEMAS + "{model}")
+    schema.pop("$defs", None)
+    ids = {name: _path_parameter(name)["schema"] for name in ("account_id", *operation.path_ids)}
+    schema["properties"] = {
+        "op": {"const": operation.name},
+        **ids,
+        "idempotency_key": _IDEMPOTENCY_KEY["schema"],
+        "if_match": {"type": "integer", "minimum": 0},
+        **schema.get("properties", {}),
+    }
+    schema["required"] = list(dict.fromkeys(["op", *ids, *schema.get("required", [])]))
+    schema["title"] = f"{operation.name} in a batch"
+    return schema
+
+
+def _in_batch(operation: Operation) -> str:
+    return "".join(word.capitalize() for word in operation.name.split("_")) + "InBatch"
+
+
+BATCH_DOCUMENTATION: dict[str, Any] = {
+    "summary": "Many commands at once",
+    "description": "Up to 10,000 commands, independent or (`atomic`) all or nothing across accounts. "
+    "Each has its own idempotency key. Scope `ledger:write`.",
+    "tags": ["commands"],
+    "status_code": 200,
+    "responses": {
+        200: {
+            "description": "One result per command, in order",
+            "content": {"application/json": {"schema": {"$ref": _SCHEMAS + "BatchResults"}}},
+        },
+        **{status: problem_response(status) for status in (400, 401, 403, 409, 413, 415, 422, 429, 500, 503)},
+    },
+    "openapi_extra": {
+        "parameters": [_DRY_RUN],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"$ref": _SCHEMAS + "Batch"}}},
+        },
+    },
+}
+
+
+def _batch_schema() -> dict[str, Any]:
+    references = {operation.name: _SCHEMAS + _in_batch(operation) for operation in OPERATIONS.values()}
+    return {
+        "type": "object",
+        "title": "Batch",
+        "additionalProperties": False,
+        "required": ["commands"],
+        "properties": {
+            "atomic": {"type": "boolean", "default": False},
+            "commands": {
+                "type": "array",
+                "maxItems": MAX_BATCH,
+                "items": {
+                    "oneOf": [{"$ref": reference} for reference in references.values()],
+                    "discriminator": {"propertyName": "op", "mapping": references},
+                },
+            },
+        },
+    }
+
+
+def describe(app: FastAPI) -> None:
+    """Make the document whole: the bodies and answers that routes name by reference, and how to authenticate."""
+    made_by_framework = app.openapi
+
+    def whole() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = made_by_framework()
+            _complete(document)
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = whole  # type: ignore[method-assign]  # the documented way to extend it
+
+
+def _complete(document: dict[str, Any]) -> None:
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    models: list[type[BaseModel]] = [operation.body for operation in OPERATIONS.values()]
+    models += [PortalSessionBody, *ANSWERS.values(), BatchResults, ProblemShape]
+    for model in models:
+        schema = model.model_json_schema(ref_template=_SCHEMAS + "{model}")
+        schemas |= schema.pop("$defs", {})
+        schemas[model.__name__] = schema
+    schemas["Batch"] = _batch_schema()
+    schemas |= {_in_batch(operation): _batch_command(operation) for operation in OPERATIONS.values()}
+    document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    for path, item in document["paths"].items():
+        if path.startswith("/v1/"):
+            for operation in item.values():
+                operation["security"] = [{"key": []}]

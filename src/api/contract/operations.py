@@ -1,0 +1,259 @@
+"""The operations: for each command its path, its body, its own key, and how the two become a command.
+
+This table is the contract of the write side. The routes, the batch, the OpenAPI document and the fingerprints are all
+made from it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from operator import itemgetter
+from typing import Any
+
+from api.contract.bodies import (
+    Body,
+    CaptureBody,
+    DeductBody,
+    EmptyBody,
+    ExtendBody,
+    GrantBody,
+    HoldBody,
+    OpenBody,
+    PaymentBody,
+    PaymentGrant,
+    PaymentRefundBody,
+    ReasonBody,
+    ReverseBody,
+    VoidBody,
+)
+from ledger.domain.commands import (
+    CaptureHold,
+    CloseAccount,
+    Command,
+    DeductCredits,
+    ExtendHold,
+    FreezeAccount,
+    GrantCredits,
+    OpenAccount,
+    PlaceHold,
+    RecordPayment,
+    RefundPayment,
+    ReleaseHold,
+    ReverseDeduction,
+    UnfreezeAccount,
+    VoidGrant,
+)
+from ledger.domain.holds import DEFAULT_HOLD
+from ledger.store.receipts import BODY_FIELDS
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What settings say where a body says nothing."""
+
+    signup_credits: int = 100
+    subscription_lifetime: timedelta = timedelta(days=30)
+
+
+Build = Callable[[str, Mapping[str, str], Any, Defaults], Command]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One way to change an account."""
+
+    name: str
+    path: str
+    body: type[Body]
+    build: Build
+    summary: str
+    own_key: str | None = None
+    """The field that is the idempotency key when there is no header."""
+
+    @cached_property
+    def path_ids(self) -> tuple[str, ...]:
+        """The ids in the path beside the account's."""
+        return tuple(name for name in _PATH_IDS if f"{{{name}}}" in self.path)
+
+    @cached_property
+    def opens(self) -> bool:
+        """Whether the account's id is in the body, because there is no account yet."""
+        return "account_id" in self.body.model_fields
+
+    def values(self, ids: Mapping[str, str], body: Body) -> Sequence[object]:
+        """What was said, in the order of the fingerprint."""
+        return _ORDERED[self.name]({**body.__dict__, **ids})
+
+
+def _picker(names: Sequence[str]) -> Callable[[Mapping[str, object]], Sequence[object]]:
+    """A function that picks the values of some names, in their order."""
+    pick = itemgetter(*names)
+    return pick if len(names) > 1 else lambda said: (pick(said),)
+
+
+_ORDERED = {name: _picker(names) for name, names in BODY_FIELDS.items()}
+
+
+_PATH_IDS = ("deduction_id", "hold_id", "grant_id", "payment_id")
+
+
+def _grant(account_id: str, body: GrantBody | PaymentGrant, defaults: Defaults) -> GrantCredits:
+    return GrantCredits(
+        account_id,
+        body.kind,
+        body.amount,
+        body.source,
+        body.expires_at,
+        defaults.subscription_lifetime,
+        getattr(body, "transaction_id", None),
+        body.description,
+        body.metadata,
+    )
+
+
+def _payment(account_id: str, body: PaymentBody, defaults: Defaults) -> RecordPayment:
+    return RecordPayment(
+        account_id,
+        body.payment_id,
+        body.provider,
+        body.status,
+        body.amount_minor,
+        body.currency,
+        body.plan,
+        _grant(account_id, body.grant, defaults) if body.grant else None,
+    )
+
+
+def _open(account_id: str, body: OpenBody, defaults: Defaults) -> OpenAccount:
+    credits = defaults.signup_credits if body.signup_credits is None else body.signup_credits
+    return OpenAccount(account_id, credits, body.metadata)
+
+
+def _hold(account_id: str, body: HoldBody) -> PlaceHold:
+    seconds = body.expires_in_seconds
+    length = DEFAULT_HOLD if seconds is None else timedelta(seconds=seconds)
+    return PlaceHold(account_id, body.amount, length, body.task_id, body.description)
+
+
+def _capture(account_id: str, hold_id: str, body: CaptureBody) -> CaptureHold:
+    return CaptureHold(
+        account_id,
+        hold_id,
+        body.amount,
+        body.final is not False,
+        body.on_excess or "reject",
+        body.usage.given() if body.usage else None,
+    )
+
+
+def _deduct(account_id: str, body: DeductBody) -> DeductCredits:
+    usage = body.usage.given() if body.usage else None
+    return DeductCredits(account_id, body.amount, body.task_id, body.description, usage, body.metadata)
+
+
+_ACCOUNT = "/v1/accounts/{account_id}"
+_HOLD = _ACCOUNT + "/holds/{hold_id}"
+
+OPERATIONS: dict[str, Operation] = {
+    operation.name: operation
+    for operation in (
+        Operation(
+            "open",
+            "/v1/accounts",
+            OpenBody,
+            lambda a, i, b, d: _open(a, b, d),
+            "Open an account",
+            "account_id",
+        ),
+        Operation(
+            "grant",
+            _ACCOUNT + "/grants",
+            GrantBody,
+            lambda a, i, b, d: _grant(a, b, d),
+            "Give credits",
+            "transaction_id",
+        ),
+        Operation(
+            "deduct",
+            _ACCOUNT + "/deductions",
+            DeductBody,
+            lambda a, i, b, d: _deduct(a, b),
+            "Take credits",
+            "task_id",
+        ),
+        Operation(
+            "reverse",
+            _ACCOUNT + "/deductions/{deduction_id}/reversals",
+            ReverseBody,
+            lambda a, i, b, d: ReverseDeduction(a, i["deduction_id"], b.amount, b.reason),
+            "Undo a deduction",
+        ),
+        Operation("hold", _ACCOUNT + "/holds", HoldBody, lambda a, i, b, d: _hold(a, b), "Reserve credits"),
+        Operation(
+            "capture",
+            _HOLD + "/captures",
+            CaptureBody,
+            lambda a, i, b, d: _capture(a, i["hold_id"], b),
+            "Turn a hold into a deduction",
+        ),
+        Operation(
+            "extend",
+            _HOLD + "/extensions",
+            ExtendBody,
+            lambda a, i, b, d: ExtendHold(a, i["hold_id"], timedelta(seconds=b.expires_in_seconds)),
+            "Let a hold last longer",
+        ),
+        Operation(
+            "release",
+            _HOLD + "/release",
+            EmptyBody,
+            lambda a, i, b, d: ReleaseHold(a, i["hold_id"]),
+            "Give a hold back",
+        ),
+        Operation(
+            "void",
+            _ACCOUNT + "/grants/{grant_id}/void",
+            VoidBody,
+            lambda a, i, b, d: VoidGrant(a, i["grant_id"], b.amount, b.reason),
+            "Cancel what remains of a grant",
+        ),
+        Operation(
+            "payment",
+            _ACCOUNT + "/payments",
+            PaymentBody,
+            lambda a, i, b, d: _payment(a, b, d),
+            "Record a payment and grant what it buys",
+            "payment_id",
+        ),
+        Operation(
+            "payment_refund",
+            _ACCOUNT + "/payments/{payment_id}/refunds",
+            PaymentRefundBody,
+            lambda a, i, b, d: RefundPayment(a, i["payment_id"], b.refund_id, b.amount_minor),
+            "Refund a payment and void what it bought",
+            "refund_id",
+        ),
+        Operation(
+            "freeze",
+            _ACCOUNT + "/freeze",
+            ReasonBody,
+            lambda a, i, b, d: FreezeAccount(a, b.reason),
+            "Refuse deductions and holds until unfrozen",
+        ),
+        Operation(
+            "unfreeze",
+            _ACCOUNT + "/unfreeze",
+            ReasonBody,
+            lambda a, i, b, d: UnfreezeAccount(a, b.reason),
+            "Take back a freeze",
+        ),
+        Operation(
+            "close",
+            _ACCOUNT + "/close",
+            ReasonBody,
+            lambda a, i, b, d: CloseAccount(a, b.reason),
+            "Refuse everything but reversals and releases",
+        ),
+    )
+}

@@ -1,0 +1,358 @@
+"""The door for commands: everything between a request and its answer, the same for every operation.
+
+Who asks, under which key, what exactly, and then the ledger. Single commands and items of a batch go through the same
+`submission_for`; what differs is where the key and the account come from.
+"""
+
+import asyncio
+import itertools
+import logging
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from psycopg.errors import DiskFull
+from pydantic import ValidationError
+from starlette.types import Receive, Scope
+
+from api.contract.answers import answer
+from api.contract.operations import OPERATIONS, Defaults, Operation
+from api.contract.problems import Problem, from_pydantic, from_refusal, invalid
+from api.http import metrics
+from api.http.requests import (
+    MAX_BATCH,
+    MAX_BATCH_BODY,
+    MAX_BODY,
+    Headers,
+    Reply,
+    check_key,
+    expected_version,
+    headers_of,
+    idempotency_key,
+    is_dry_run,
+    read_body,
+    read_json,
+)
+from ledger.commit.submission import NoRoom, Outcome, Overloaded, Recorded, Submission, Unavailable
+from ledger.domain.commands import check_account_id, check_id
+from ledger.domain.errors import Refusal
+from ledger.postgres.errors import LOST
+from ledger.service import Ledger
+from ledger.store.codec import Metadata
+from ledger.store.receipts import fingerprint
+from people.api_keys import ApiKey, KeyRing
+from people.errors import AccessRefused
+from projections.models.views import NotBuilt, NotYetVisible
+
+_JSON = (b"content-type", b"application/json")
+_REPLAYED = (b"idempotent-replayed", b"true")
+_OPTIONS = orjson.OPT_UTC_Z
+
+_log = logging.getLogger("credit_ledger.api")
+
+
+class Door:
+    """Turns requests into submissions and outcomes into replies."""
+
+    def __init__(self, ledger: Ledger, keys: KeyRing, defaults: Defaults) -> None:
+        self._ledger = ledger
+        self._keys = keys
+        self._defaults = defaults
+        self._origin = secrets.token_hex(4)
+        self._numbers = itertools.count(1)
+
+    # One command -----------------------------------------------------------------------------------------------
+
+    async def command(self, operation: Operation, ids: Mapping[str, str], scope: Scope, receive: Receive) -> Reply:
+        """Answer a request for one command; `ids` are those in its path. Raises ConnectionResetError."""
+        request_id = self.next_request_id()
+        try:
+            reply = await self._command(operation, ids, scope, receive, request_id)
+        except ConnectionResetError:
+            raise
+        except Exception as error:
+            reply = problem_reply(as_problem(error))
+        return _finished(reply, operation.name, request_id)
+
+    async def _command(
+        self, operation: Operation, ids: Mapping[str, str], scope: Scope, receive: Receive, request_id: str
+    ) -> Reply:
+        headers = headers_of(scope)
+        key = await self._authorized(headers)
+        dry_run = is_dry_run(scope)
+        version = expected_version(headers)
+        named = idempotency_key(headers)
+        fields = read_json(await read_body(headers, receive, MAX_BODY))
+        account_id = ids.get("account_id")
+        if account_id is None:
+            account_id = _take_account_id(fields)
+        submission = self.submission_for(operation, account_id, ids, fields, named, version, key, request_id)
+        if dry_run:
+            outcome = (await self._ledger.rehearse([submission], atomic=False))[0]
+        else:
+            outcome = await self._ledger.execute(submission)
+        return _reply(outcome, dry_run=dry_run)
+
+    async def _authorized(self, headers: Headers) -> ApiKey:
+        key = await self._keys.authenticate(headers.get(b"authorization"))
+        if not key.allows("ledger:write"):
+            raise missing_scope("ledger:write")
+        return key
+
+    def next_request_id(self) -> str:
+        """A name for one request, unique among all processes."""
+        return f"{self._origin}-{next(self._numbers):x}"
+
+    def submission_for(
+        self,
+        operation: Operation,
+        account_id: str,
+        ids: Mapping[str, str],
+        fields: dict[str, Any],
+        named: str | None,
+        version: int | None,
+        key: ApiKey,
+        request_id: str,
+    ) -> Submission:
+        """A submission for the committer. Raises Problem or Refusal for what is not valid."""
+        try:
+            body = operation.body.model_validate(fields)
+        except ValidationError as error:
+            raise from_pydantic(error.errors(include_url=False)) from None
+        check_account_id(account_id)
+        for name, value in ids.items():
+            check_id(name, value)
+        own = getattr(body, operation.own_key, None) if operation.own_key and named is None else named
+        if own is None:
+            raise Problem("idempotency_key_required", _how_to_key(operation))
+        command = operation.build(account_id, ids, body, self._defaults)
+        metadata = Metadata(key.actor, operation.name, own, request_id)
+        return Submission(command, metadata, fingerprint(operation.values(ids, body)), version)
+
+    # Batches ---------------------------------------------------------------------------------------------------
+
+    async def batch(self, scope: Scope, receive: Receive) -> Reply:
+        """Answer a request for a batch. Raises ConnectionResetError."""
+        request_id = self.next_request_id()
+        try:
+            reply = await self._batch(scope, receive, request_id)
+        except ConnectionResetError:
+            raise
+        except Exception as error:
+            reply = problem_reply(as_problem(error))
+        return _finished(reply, "batch", request_id)
+
+    async def _batch(self, scope: Scope, receive: Receive, request_id: str) -> Reply:
+        headers = headers_of(scope)
+        key = await self._authorized(headers)
+        dry_run = is_dry_run(scope)
+        fields = read_json(await read_body(headers, receive, MAX_BATCH_BODY))
+        atomic, commands = _batch_fields(fields)
+        items = [self._item(fields, key, f"{request_id}/{n}") for n, fields in enumerate(commands)]
+        if atomic:
+            results = await self._together(items, dry_run=dry_run)
+        else:
+            results = await self._each(items, dry_run=dry_run)
+        return Reply(200, [_JSON], orjson.dumps({"results": results}, option=_OPTIONS))
+
+    def _item(self, fields: object, key: ApiKey, request_id: str) -> Submission | Problem:
+        """One command of a batch, or why it is none."""
+        try:
+            return self._item_submission(fields, key, request_id)
+        except (Problem, Refusal) as error:
+            return as_problem(error)
+
+    def _item_submission(self, fields: object, key: ApiKey, request_id: str) -> Submission:
+        if not isinstance(fields, dict):
+            raise invalid("command", "must be a JSON object")
+        operation = OPERATIONS.get(name) if isinstance(name := fields.pop("op", None), str) else None
+        if operation is None:
+            raise invalid("op", f"must be one of {', '.join(OPERATIONS)}")
+        account_id = _take_account_id(fields) if operation.opens else fields.pop("account_id", None)
+        if not isinstance(account_id, str):
+            raise invalid("account_id", "must be a string")
+        named = fields.pop("idempotency_key", None)
+        if named is not None:
+            named = check_key(named, "idempotency_key")
+        version = _item_version(fields.pop("if_match", None))
+        ids = {name: _path_id(name, fields) for name in operation.path_ids} if operation.path_ids else {}
+        return self.submission_for(operation, account_id, ids, fields, named, version, key, request_id)
+
+    async def _each(self, items: list[Submission | Problem], *, dry_run: bool) -> list[dict[str, Any]]:
+        if dry_run:
+            submissions = [item for item in items if isinstance(item, Submission)]
+            rehearsed = dict(zip(submissions, await self._ledger.rehearse(submissions, atomic=False), strict=True))
+            return [_result(item if isinstance(item, Problem) else rehearsed[item], dry_run=True) for item in items]
+        submitted = [item if isinstance(item, Problem) else self._submit(item) for item in items]
+        return [_result(one if isinstance(one, Problem) else await _settled(one)) for one in submitted]
+
+    def _submit(self, submission: Submission) -> "asyncio.Future[Outcome] | Problem":
+        try:
+            return self._ledger.committer.submit(submission)
+        except (Overloaded, Unavailable) as error:
+            return as_problem(error)
+
+    async def _together(self, items: list[Submission | Problem], *, dry_run: bool) -> list[dict[str, Any]]:
+        submissions = []
+        for index, item in enumerate(items):
+            if isinstance(item, Problem):
+                raise _batch_refused(index, item)
+            submissions.append(item)
+        if dry_run:
+            outcomes = await self._ledger.rehearse(submissions, atomic=True)
+        else:
+            outcomes = await self._ledger.execute_together(submissions) if submissions else []
+        for outcome in outcomes:
+            if isinstance(outcome, Refusal):
+                raise from_refusal(outcome)
+        return [_result(outcome, dry_run=dry_run) for outcome in outcomes]
+
+
+def _batch_refused(index: int, problem: Problem) -> Problem:
+    return Problem(
+        "batch_refused",
+        f"Command {index} of the atomic batch is not valid, so none was carried out: {problem.detail}",
+        index=index,
+        cause={"code": problem.code, "detail": problem.detail, **problem.facts},
+    )
+
+
+def _finished(reply: Reply, operation: str, request_id: str) -> Reply:
+    reply.headers.append((b"x-request-id", request_id.encode()))
+    metrics.count_command(operation, reply.status)
+    return reply
+
+
+async def _settled(waiting: "asyncio.Future[Outcome]") -> Outcome | Problem:
+    try:
+        return waiting.result() if waiting.done() else await waiting
+    except Exception as error:
+        return as_problem(error)
+
+
+def _take_account_id(fields: dict[str, Any]) -> str:
+    account_id = fields.get("account_id")
+    return account_id if isinstance(account_id, str) else ""  # the body's own validation says what is wrong
+
+
+def _batch_fields(fields: dict[str, Any]) -> tuple[bool, list[Any]]:
+    for name in fields.keys() - {"atomic", "commands"}:
+        raise invalid(name, "is not a field of this request")
+    atomic, commands = fields.get("atomic", False), fields.get("commands")
+    if not isinstance(atomic, bool):
+        raise invalid("atomic", "must be true or false")
+    if not isinstance(commands, list):
+        raise invalid("commands", "must be a list")
+    if len(commands) > MAX_BATCH:
+        raise Problem("batch_too_large", f"A batch may have {MAX_BATCH} commands.", limit=MAX_BATCH)
+    return atomic, commands
+
+
+def _item_version(value: object) -> int | None:
+    if value is not None and (type(value) is not int or value < 0):
+        raise invalid("if_match", "must be an account version")
+    return value
+
+
+def _path_id(name: str, fields: dict[str, Any]) -> str:
+    value = fields.pop(name, None)
+    if not isinstance(value, str):
+        raise invalid(name, "must be a string")
+    return value
+
+
+def _how_to_key(operation: Operation) -> str:
+    own = f", or {operation.own_key} in the body" if operation.own_key else ""
+    return f"Send an Idempotency-Key header{own}, so that the command can be repeated without harm."
+
+
+def missing_scope(scope: str) -> Problem:
+    """The key is good and may not do this."""
+    return Problem("missing_scope", f"The API key lacks the scope {scope}.", scope=scope)
+
+
+def problem_reply(problem: Problem) -> Reply:
+    """A problem as a reply."""
+    return Reply(problem.status, problem.headers(), problem.body())
+
+
+def as_problem(error: Exception) -> Problem:
+    """Anything that can go wrong with a request as a problem."""
+    match error:
+        case Problem():
+            return error
+        case Refusal():
+            return from_refusal(error)
+        case AccessRefused():
+            return Problem(error.code, error.detail, retry_after=error.retry_after, **error.facts)
+        case Overloaded():
+            return Problem("overloaded", "Too many commands are waiting; repeat this one later.", retry_after=1)
+        case NoRoom():
+            return Problem(
+                "storage_full",
+                "The database has no room left, so nothing can be recorded until somebody makes room; "
+                "repeat the request later with the same key.",
+                retry_after=5,
+            )
+        case Unavailable():
+            return Problem(
+                "unavailable",
+                "The database cannot be reached, so the outcome is not known; repeat the request with the same key.",
+                retry_after=2,
+            )
+        case NotYetVisible():
+            return Problem(
+                "not_yet_visible",
+                f"Position {error.wanted} is not visible yet: the projections stand at {error.position}. Ask again.",
+                retry_after=1,
+                min_position=error.wanted,
+                as_of_position=error.position,
+            )
+        case NotBuilt():
+            return Problem(
+                "projection_unavailable",
+                "A projection that this answer needs is being built; balances at /balance are not affected.",
+                retry_after=5,
+            )
+        case _ if isinstance(error, LOST):  # met by a question or a dry run; the committer has its own way
+            return as_problem(NoRoom() if isinstance(error, DiskFull) else Unavailable())
+        case _:
+            _log.error("a request failed", exc_info=error)
+            return Problem("internal_error", "The request failed; nothing is known to be wrong with it.")
+
+
+def _reply(outcome: Outcome, *, dry_run: bool) -> Reply:
+    if isinstance(outcome, Refusal):
+        _count(outcome, dry_run=dry_run)
+        return problem_reply(from_refusal(outcome))
+    document = answer(outcome)
+    if dry_run:
+        document |= {"position": outcome.position or None, "dry_run": True}
+    headers = [_JSON]
+    if outcome.replayed:
+        headers.append(_REPLAYED)
+    status = 200 if dry_run or outcome.replayed else 201
+    return Reply(status, headers, orjson.dumps(document, option=_OPTIONS))
+
+
+def _result(outcome: Outcome | Problem, *, dry_run: bool = False) -> dict[str, Any]:
+    """One command of a batch: its status and what it would answer alone."""
+    if isinstance(outcome, Recorded):
+        result: dict[str, Any] = {"status": 200 if dry_run or outcome.replayed else 201}
+        result.update(answer(outcome))
+        if outcome.replayed:
+            result["idempotent_replayed"] = True
+        if dry_run:
+            result |= {"position": outcome.position or None, "dry_run": True}
+        return result
+    if isinstance(outcome, Refusal):
+        _count(outcome, dry_run=dry_run)
+        outcome = from_refusal(outcome)
+    return outcome.document()
+
+
+def _count(refusal: Refusal, *, dry_run: bool) -> None:
+    """A dry run was never meant to happen, so nothing was refused."""
+    if not dry_run:
+        metrics.count_refusal(refusal.code)

@@ -1,0 +1,135 @@
+"""The table of entries: what an account used in some local days, under filters, by date or by size, and as CSV.
+
+By date a page looks through so many entries and no more, and says how far it came. By size all entries of the period
+are sorted, so there must not be too many: then the question is refused, and never answered with a part.
+"""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from api.contract.cursors import List, cursor, key_of
+from api.contract.problems import Problem, validation_failed
+from api.http.history import as_it_is, behind, in_order
+from api.http.periods import Period
+from api.http.queries import FIRST_PAGE, MAX_PAGE, Page, as_of, known_account
+from api.wiring import Wiring
+from ledger.domain.changes import EntryType
+from ledger.readable_texts import with_descriptions
+from projections.models.history.entry_lines import entry
+from projections.models.history.projection import HISTORY
+from projections.models.history.queries import (
+    LOOKED_THROUGH,
+    USED,
+    Order,
+    Place,
+    Rank,
+    SizeOrder,
+    Wanted,
+    page,
+    page_by_size,
+)
+from projections.models.rollups.projection import COUNTS, ROLLUPS
+from projections.models.rollups.queries import totals
+from projections.models.views import Snapshot
+
+Pages = AsyncIterator[list[dict[str, Any]]]
+
+
+class Table(NamedTuple):
+    """Which entries of an account, and in which order. Without `types` it is all; `usage` has dimensions and values."""
+
+    account_id: str
+    period: Period
+    sort: Order | SizeOrder = "newest first"
+    types: tuple[EntryType, ...] | None = USED
+    task_id: str | None = None
+    usage: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def name(self) -> List:
+        """What its cursors belong to."""
+        return ("entry table", self)
+
+    def wanted(self) -> Wanted:
+        """The entries. Raises Problem for a period that cannot be."""
+        start, end = self.period.span()
+        return Wanted(self.account_id, Place(start, -1), Place(end, -1), self.types, self.task_id, self.usage)
+
+
+async def entry_table_of(
+    wiring: Wiring, table: Table, asked: Page = FIRST_PAGE, *, look_through: int = LOOKED_THROUGH
+) -> dict[str, Any]:
+    """One page: `entries`, `next_cursor`, and `stopped_at`: the time of the last entry that was looked at, where the
+    page ended before it was full. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt.
+    """
+    sort = table.sort
+    if sort == "newest first" or sort == "oldest first":
+        moment, rows, last = await _page_in_order(wiring, table, sort, asked, look_through)
+    else:
+        moment, rows, last = await _page_by_size(wiring, table, sort, asked, look_through)
+    if not rows:
+        await known_account(wiring.ledger, table.account_id)
+    entries = await with_descriptions(wiring.ledger.log, table.account_id, [entry(row) for row in rows])
+    return as_of(
+        moment,
+        entries=entries,
+        next_cursor=cursor(table.name, *last) if last else None,
+        stopped_at=last.recorded_at if last and len(rows) < asked.limit else None,
+    )
+
+
+_Part = tuple[Snapshot, list[dict[str, Any]], Place | Rank | None]
+
+
+async def _page_in_order(wiring: Wiring, table: Table, order: Order, asked: Page, look_through: int) -> _Part:
+    start = key_of(asked.cursor, table.name, (datetime, int))
+    wanted = behind(table.wanted(), order, start)
+    async with wiring.views.snapshot(HISTORY, at_least=asked.min_position) as moment:
+        return moment, *await page(moment, wanted, order, asked.limit, look_through=look_through)
+
+
+async def _page_by_size(wiring: Wiring, table: Table, order: SizeOrder, asked: Page, most: int) -> _Part:
+    key = key_of(asked.cursor, table.name, (int, datetime, int))
+    after = Rank(*key) if key else None
+    async with wiring.views.snapshot(HISTORY, ROLLUPS, at_least=asked.min_position) as moment:
+        await _check_count(moment, table, most)
+        return moment, *await page_by_size(moment, table.wanted(), order, asked.limit, after=after)
+
+
+async def entry_table_pages(
+    wiring: Wiring, table: Table, min_position: int = 0, *, look_through: int = LOOKED_THROUGH
+) -> tuple[int, Pages]:
+    """All of it as it is at a moment: the position, and the pages. Raises as one page does, before the first."""
+    position, wanted = await as_it_is(wiring, table.wanted(), min_position)
+    sort = table.sort
+    if sort == "newest first" or sort == "oldest first":
+        return position, in_order(wiring, wanted, sort, look_through=look_through)
+    async with wiring.views.snapshot(ROLLUPS, at_least=min_position) as moment:
+        await _check_count(moment, table, look_through)
+    return position, _by_size(wiring, wanted, sort)
+
+
+async def _by_size(wiring: Wiring, wanted: Wanted, order: SizeOrder) -> Pages:
+    last: Rank | None = None
+    while True:
+        async with wiring.views.snapshot(HISTORY) as moment:
+            rows, last = await page_by_size(moment, wanted, order, MAX_PAGE, after=last)
+        yield await with_descriptions(wiring.ledger.log, wanted.account_id, [entry(row) for row in rows])
+        if last is None:
+            return
+
+
+async def _check_count(moment: Snapshot, table: Table, most: int) -> None:
+    """Refuse to sort too much; the entries of one task are few."""
+    if table.task_id is not None:
+        return
+    [total] = await totals(moment, table.account_id, [table.period.span()])
+    count = sum(getattr(total, name) for name in COUNTS)
+    if count > most:
+        raise _too_many(count, most)
+
+
+def _too_many(count: int, most: int) -> Problem:
+    message = f"takes at most {most:,} entries by credits, and the period has {count:,} entries: ask for fewer days"
+    return validation_failed([{"field": "sort", "message": message, "limits": {"entries": most}}])

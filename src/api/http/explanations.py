@@ -1,0 +1,39 @@
+"""One event explained over HTTP, and an explanation as JSON, for the command line too."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+
+from api.contract.explain_schemas import Explained
+from api.contract.problems import Problem
+from api.http.queries import AccountId, Parameters, authorized, json_response, problems
+from ledger.domain.amounts import MAX_AMOUNT
+from ledger.domain.errors import AccountNotFound
+from ledger.explain.as_json import explanation
+
+router = APIRouter(tags=["audit"])
+
+
+class _Version(Parameters):
+    version: int | None = Field(None, ge=1, le=MAX_AMOUNT, description="which event; default: the newest")
+
+
+@router.get(
+    "/v1/accounts/{account_id}/explain",
+    response_model=Explained,
+    responses=problems(401, 403, 404, 422, 429, 500, 503),
+    summary="One event explained: what it drew and why in that order, and whether the rules agree",
+)
+async def explain(request: Request, account_id: AccountId, query: Annotated[_Version, Query()]) -> Response:
+    """From the event and the account before it; nothing is decided anew. Scope `audit:read`."""
+    ledger = await authorized(request, "audit:read")
+    found = await ledger.explained(account_id, query.version)
+    if found is None:
+        async with ledger.log.reader() as reader:
+            head = await reader.head(account_id)
+        if head is None:
+            raise AccountNotFound(account_id)
+        detail = f"Account {account_id!r} has no version {query.version}: its last event is version {head.version}."
+        raise Problem("event_not_found", detail, version=query.version, last_version=head.version)
+    return json_response({"account_id": account_id, "position": found.position, **explanation(found.explanation)})

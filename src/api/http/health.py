@@ -1,0 +1,164 @@
+"""Alive, ready, and in figures: what a load balancer, an operator and Prometheus ask."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any, Literal
+
+import psycopg
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
+from psycopg_pool import PoolTimeout
+
+from api.contract.schemas import Health
+from api.http import metrics
+from api.http.queries import json_response, wiring_of
+from api.runtime.checkpoints import Standing
+from api.wiring import Wiring
+from ledger.store.codec import decode_event
+from ledger.store.log import Reader
+from projections.checks.watch import Drift, drift
+from projections.engine.builds import Checkpoint, checkpoints, live, next_of
+from projections.models.catalog import PROJECTIONS
+from projections.models.projection import Projection
+
+router = APIRouter(tags=["health"])
+
+LONGEST_LAG = timedelta(seconds=30)
+"""How old the oldest event may be that a projection has not seen; beyond it, /readyz says so."""
+
+_UNREACHABLE = (psycopg.Error, PoolTimeout, OSError)
+
+
+@router.get("/healthz", response_model=Health, summary="Alive")
+async def healthz() -> Response:
+    """The process answers; nothing is said about the database."""
+    return json_response({"status": "ok"})
+
+
+@router.get("/readyz", response_model=Health, responses={503: {"model": Health}}, summary="Ready")
+async def readyz(request: Request) -> Response:
+    """The database answers, commands can be committed, the log begins with what its newest checkpoint says, and the
+    projections are within bounds: none has stopped, none lags by more than 30 seconds. One that is being rebuilt for a
+    new version is within bounds. `role` is a warning and no reason to be unready: what the running login could do more
+    than append and read, looked at once a minute."""
+    found = await readiness(wiring_of(request))
+    return json_response(found, 200 if found["status"] == "ok" else 503)
+
+
+async def readiness(wiring: Wiring) -> dict[str, Any]:
+    """What is answered."""
+    states = await _states(wiring)
+    standing = None if states is None else await _standing(wiring)  # who waits for a database waits once
+    role = None if states is None else await _role(wiring)
+    checks = {
+        "checkpoints": standing is not None and standing.holds is not False,
+        "committer": wiring.ledger.committer.intake.available,
+        "database": states is not None,
+        "projections": states is not None and all(state["within_bounds"] for state in states.values()),
+    }
+    status: Literal["ok", "unavailable"] = "ok" if all(checks.values()) else "unavailable"
+    return {
+        "status": status,
+        "checks": checks,
+        "role": role,
+        "clock": _clock(wiring),
+        "projections": states or {},
+        "checkpoints": standing.as_json() if standing else None,
+    }
+
+
+@router.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
+async def prometheus(request: Request) -> Response:
+    """Text for Prometheus; with several workers, the sum over them."""
+    wiring = wiring_of(request)
+    metrics.WAITING.set(wiring.ledger.committer.intake.waiting)
+    metrics.CACHED.set(len(wiring.ledger.cache))
+    metrics.CLOCK.set(wiring.clock.refused)
+    states = await _states(wiring)
+    for name, state in (states or {}).items():
+        metrics.BEHIND.labels(name).set(state["behind"])
+        metrics.STOPPED.labels(name).set(state["stopped_at"] is not None)
+    if states is not None and (standing := await _standing(wiring)):
+        metrics.show_checkpoints(standing.noted, standing.signed_at, standing.problem, wiring.ledger.clock())
+    found = await drift_of(wiring)
+    body = metrics.exposition(processes=wiring.processes) + (metrics.exposition_of(found) if found else b"")
+    return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _clock(wiring: Wiring) -> dict[str, Any]:
+    """What is done about the machine's clock. One that was set makes nobody unready: the service goes by its own."""
+    refused = wiring.clock.refused
+    return {"machine_followed": not refused, "machine_ahead_seconds": round(refused)}
+
+
+async def _role(wiring: Wiring) -> dict[str, Any] | None:
+    """What the login could do; None when the database does not answer."""
+    try:
+        async with wiring.ledger.log.connection() as connection:
+            found = await wiring.privileges.of(connection)
+    except _UNREACHABLE:
+        return None
+    return {**asdict(found), "append_only": found.append_only}
+
+
+async def _states(wiring: Wiring) -> dict[str, dict[str, Any]] | None:
+    """Where each projection stands; None when the database does not answer."""
+    builds = [build for projection in PROJECTIONS for build in (live(projection), next_of(projection))]
+    try:
+        async with wiring.ledger.log.connection() as connection:
+            reader = Reader(connection)
+            found = await checkpoints(connection, builds)
+            end = await reader.last_position()
+            waiting = await _waiting(reader, found)
+    except _UNREACHABLE:
+        return None
+    metrics.POSITION.set(end)
+    late = wiring.ledger.clock() - LONGEST_LAG
+    old = {position for position, recorded_at in waiting.items() if recorded_at < late}
+    return {projection.name: _state(projection, found, end, old) for projection in PROJECTIONS}
+
+
+async def _standing(wiring: Wiring) -> Standing | None:
+    """The log beside its checkpoints; None when the database does not answer."""
+    try:
+        async with wiring.ledger.log.connection() as connection:
+            return await wiring.checkpoints.standing(connection)
+    except _UNREACHABLE:
+        return None
+
+
+async def _waiting(reader: Reader, found: Mapping[str, Checkpoint]) -> dict[int, Any]:
+    """When the first event was recorded that waits behind each position at which a projection stands."""
+    times = {}
+    for position in {at.position for at in found.values()}:
+        for row in await reader.log(position, 1, None):
+            times[position] = decode_event(row.topic, row.state).recorded_at
+    return times
+
+
+def _state(projection: Projection, found: Mapping[str, Checkpoint], end: int, old: set[int]) -> dict[str, Any]:
+    at, coming = found.get(live(projection).schema), found.get(next_of(projection).schema)
+    rebuilding = coming is not None
+    if at is None:
+        return {"within_bounds": False, "position": None, "behind": end, "stopped_at": None, "rebuilding": rebuilding}
+    fresh = at.position not in old or (rebuilding and at.version != projection.version)
+    return {
+        "within_bounds": at.stopped_at is None and fresh,
+        "position": at.position,
+        "behind": max(end - at.position, 0),
+        "as_of": at.as_of,
+        "stopped_at": at.stopped_at,
+        "problem": at.problem and at.problem.splitlines()[0],  # the lines below it may show what a row holds
+        "rebuilding": rebuilding,
+        "rebuilt_to": coming.position if coming else None,
+    }
+
+
+async def drift_of(wiring: Wiring) -> Drift | None:
+    """What the check has found; None when the database does not answer, for nothing would be a claim."""
+    try:
+        async with wiring.ledger.log.connection() as connection:
+            return await drift(connection)
+    except _UNREACHABLE:
+        return None

@@ -1,0 +1,179 @@
+"""The running-balance history over HTTP: pages by cursor, and all of it as CSV.
+
+The balances on an entry were decided with its event, so they are the same under every filter and page size.
+"""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import Field
+
+from api.contract.bodies import ONE_LINE, Id, Time
+from api.contract.cursors import MAX_CURSOR, cursor, key_of
+from api.contract.problems import invalid
+from api.contract.view_schemas import HistoryAnswer
+from api.http.queries import (
+    FIRST_PAGE,
+    MAX_PAGE,
+    PROBLEMS,
+    AccountId,
+    Page,
+    Visible,
+    as_of,
+    check_order,
+    json_response,
+    known_account,
+    reader_of,
+    wiring_of,
+)
+from api.wiring import Wiring
+from ledger.domain.changes import ENTRY_TYPES
+from ledger.domain.commands import MAX_ID
+from ledger.readable_texts import with_descriptions
+from projections.models.history.entry_lines import csv_of, entry
+from projections.models.history.projection import HISTORY
+from projections.models.history.queries import FIRST_PLACE, LAST_PLACE, LOOKED_THROUGH, USED, Order, Place, Wanted, page
+from projections.models.usage.projection import DIMENSIONS
+from projections.models.views import Snapshot
+
+router = APIRouter(tags=["queries"])
+
+_TYPE = rf"({'|'.join(ENTRY_TYPES)})"
+_ORDERS: dict[str, Order] = {"desc": "newest first", "asc": "oldest first"}
+
+
+class _Filters(Visible):
+    order: Literal["desc", "asc"] = Field("desc", description="newest or oldest first")
+    type: str | None = Field(
+        None, pattern=f"^{_TYPE}(,{_TYPE})*$", description="entry types, separated by commas; default: all"
+    )
+    from_: Time | None = Field(None, alias="from", description="entries recorded at or after this instant")
+    to: Time | None = Field(None, description="entries recorded before this instant")
+    task_id: str | None = Field(None, min_length=1, max_length=MAX_ID, pattern=ONE_LINE)
+    provider: Id | None = Field(None, description="deductions whose `usage` says this")
+    model: Id | None = None
+    project: Id | None = None
+    member: Id | None = None
+    metric: Id | None = None
+
+    def wanted(self, account_id: str) -> Wanted:
+        """The entries that these filters leave. Raises Problem for a period that ends before it begins."""
+        check_order(self.from_, self.to)
+        low = FIRST_PLACE if self.from_ is None else Place(self.from_, -1)
+        high = LAST_PLACE if self.to is None else Place(self.to, -1)
+        types: Any = tuple(dict.fromkeys(self.type.split(","))) if self.type else None
+        said = ((name, getattr(self, name)) for name in DIMENSIONS)
+        usage = tuple((name, value) for name, value in said if value is not None)
+        return Wanted(account_id, low, high, types, self.task_id, usage)
+
+
+class _Page(_Filters):
+    limit: int = Field(50, ge=1, le=MAX_PAGE)
+    cursor: str | None = Field(None, max_length=MAX_CURSOR, description="the `next_cursor` of the page before")
+
+    @property
+    def page(self) -> Page:
+        """Which page it is."""
+        return Page(self.limit, self.cursor, self.min_position)
+
+
+@router.get(
+    "/v1/accounts/{account_id}/history",
+    response_model=HistoryAnswer,
+    responses=PROBLEMS,
+    summary="The running-balance history",
+)
+async def history(request: Request, account_id: AccountId, query: Annotated[_Page, Query()]) -> Response:
+    """One entry per change of balance, with the balance before and after it. Scope `ledger:read`.
+
+    Under filters of `usage` a page looks through 20,000 entries at most: it may have fewer than `limit`, or none, and
+    yet a `next_cursor`.
+    """
+    await reader_of(request)
+    wanted = query.wanted(account_id)
+    return json_response(await history_of(wiring_of(request), wanted, _ORDERS[query.order], query.page))
+
+
+async def history_of(wiring: Wiring, wanted: Wanted, order: Order, asked: Page = FIRST_PAGE) -> dict[str, Any]:
+    """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
+    start = key_of(asked.cursor, (wanted, order), (datetime, int))
+    async with wiring.views.snapshot(HISTORY, at_least=asked.min_position) as moment:
+        rows, last = await page(moment, behind(wanted, order, start), order, asked.limit)
+    if not rows:
+        await known_account(wiring.ledger, wanted.account_id)
+    entries = await with_descriptions(wiring.ledger.log, wanted.account_id, [entry(row) for row in rows])
+    return as_of(moment, entries=entries, next_cursor=cursor((wanted, order), *last) if last else None)
+
+
+@router.get(
+    "/v1/accounts/{account_id}/history.csv",
+    response_class=StreamingResponse,
+    responses={**PROBLEMS, 200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+    summary="The running-balance history as CSV",
+)
+async def history_csv(request: Request, account_id: AccountId, query: Annotated[_Filters, Query()]) -> Response:
+    """All entries that the filters leave, streamed, as of the moment at which it begins. Scope `ledger:read`.
+
+    Texts of callers that a spreadsheet would take for a formula begin with an apostrophe.
+    """
+    await reader_of(request)
+    wiring, wanted = wiring_of(request), query.wanted(account_id)
+    position, wanted = await as_it_is(wiring, wanted, query.min_position)
+    pages = in_order(wiring, wanted, _ORDERS[query.order])
+    return csv_response("history.csv", position, csv_of(pages))
+
+
+def csv_response(name: str, position: int, lines: AsyncIterator[str]) -> Response:
+    """A file of entries, as of a position."""
+    headers = {"as-of-position": str(position), "content-disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+async def as_it_is(wiring: Wiring, wanted: Wanted, min_position: int) -> tuple[int, Wanted]:
+    """The position of this moment, and what is wanted without what comes after it. Raises AccountNotFound."""
+    async with wiring.views.snapshot(HISTORY, at_least=min_position) as moment:
+        newest, _ = await page(moment, Wanted(wanted.account_id), "newest first", 1)
+    if not newest:
+        await known_account(wiring.ledger, wanted.account_id)
+        return moment.position, wanted
+    last = Place(newest[0]["recorded_at"], newest[0]["sequence"] + 1)
+    return moment.position, wanted._replace(high=min(wanted.high, last))
+
+
+async def in_order(
+    wiring: Wiring, wanted: Wanted, order: Order, *, look_through: int = LOOKED_THROUGH
+) -> AsyncIterator[list[dict[str, Any]]]:
+    """All entries, a page of them at a time, each from a snapshot of its own: entries never change."""
+    last: Place | None = None
+    while True:
+        async with wiring.views.snapshot(HISTORY) as moment:
+            asked = wanted.behind(last, order) if last else wanted
+            rows, last = await page(moment, asked, order, MAX_PAGE, look_through=look_through)
+        yield await with_descriptions(wiring.ledger.log, wanted.account_id, [entry(row) for row in rows])
+        if last is None:
+            return
+
+
+def behind(wanted: Wanted, order: Order, start: list[Any] | None) -> Wanted:
+    """What is wanted, from behind the place in a cursor on. Raises Problem."""
+    if start is None:
+        return wanted
+    place = Place(*start)
+    if not wanted.low <= place <= wanted.high:
+        raise invalid("cursor", "must be a `next_cursor` of this very list")
+    return wanted.behind(place, order)
+
+
+async def last_entries(moment: Snapshot, account_id: str, count: int) -> list[dict[str, Any]]:
+    """The newest entries of an account as they are answered."""
+    rows, _ = await page(moment, Wanted(account_id), "newest first", count)
+    return [entry(row) for row in rows]
+
+
+async def last_deduction(moment: Snapshot, account_id: str) -> dict[str, Any] | None:
+    """The newest deduction or capture of an account as it is answered."""
+    rows, _ = await page(moment, Wanted(account_id, types=USED), "newest first", 1)
+    return entry(rows[0]) if rows else None

@@ -1,0 +1,155 @@
+"""The questions that the truth itself answers: balance, streams, receipts, health."""
+
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import Field
+
+from api.contract.answers import answer, balance_answer
+from api.contract.bodies import ONE_LINE, Time
+from api.contract.operations import OPERATIONS
+from api.contract.problems import Problem, invalid
+from api.contract.schemas import BalanceAnswer, Feed, ReceiptAnswer
+from api.http.queries import MAX_PAGE, AccountId, Parameters, authorized, json_response, problems
+from api.http.requests import MAX_KEY
+from ledger.commit.submission import Recorded
+from ledger.domain.amounts import MAX_AMOUNT
+from ledger.domain.errors import AccountNotFound
+from ledger.readable_texts import readable_data
+from ledger.service import Ledger
+from ledger.store.codec import TOPICS
+from ledger.store.log import StoredRow
+
+PAGE = 100
+
+
+router = APIRouter()
+
+OperationName = Annotated[str, Path(json_schema_extra={"enum": list(OPERATIONS)})]
+Key = Annotated[str, Path(min_length=1, max_length=MAX_KEY, pattern=ONE_LINE)]
+_TYPE = rf"\s*({'|'.join(TOPICS)})\s*"
+Types = Annotated[str, Field(json_schema_extra={"pattern": f"^{_TYPE}(,{_TYPE})*$"})]
+
+
+class _At(Parameters):
+    at: Time | None = Field(
+        None, description="an instant with its offset, in the past unless `known_at` is given; default: now"
+    )
+    known_at: Time | None = Field(
+        None, description="count only what was recorded by this past instant; alone, it is `at` too; default: now"
+    )
+
+
+class _StreamPage(Parameters):
+    after_version: int = Field(0, ge=0, le=MAX_AMOUNT)
+    limit: int = Field(PAGE, ge=1, le=MAX_PAGE)
+
+
+class _LogPage(Parameters):
+    after: int = Field(0, ge=0, le=MAX_AMOUNT)
+    limit: int = Field(PAGE, ge=1, le=MAX_PAGE)
+    types: Types | None = Field(None, description="event types, separated by commas; default: all")
+
+
+@router.get(
+    "/v1/accounts/{account_id}/balance",
+    response_model=BalanceAnswer,
+    responses=problems(401, 403, 404, 422, 429, 500, 503),
+    tags=["queries"],
+    summary="The balance now, never stale, or at an instant, as it was known at another",
+)
+async def balance(request: Request, account_id: AccountId, query: Annotated[_At, Query()]) -> Response:
+    """From the truth: what has expired is gone, whether it was recorded or not. Scope `ledger:read`.
+
+    With `known_at` before `at`, what one expected then: the balance at `at` if nothing but time had happened since.
+    """
+    ledger = await authorized(request, "ledger:read")
+    now = ledger.clock()
+    for name, moment in (("at", None if query.known_at else query.at), ("known_at", query.known_at)):
+        if moment is not None and moment > now:
+            raise invalid(name, "must not be in the future")
+    found = await ledger.account_at(account_id, query.at, query.known_at)
+    if found is None:
+        raise AccountNotFound(account_id)
+    return json_response(balance_answer(found), headers={"etag": f'"{found.head.version}"'})
+
+
+@router.get(
+    "/v1/accounts/{account_id}/events",
+    response_model=Feed,
+    responses=problems(401, 403, 404, 422, 429, 500, 503),
+    tags=["audit"],
+    summary="One account's events as stored",
+)
+async def stream(request: Request, account_id: AccountId, query: Annotated[_StreamPage, Query()]) -> Response:
+    """In version order. Scope `audit:read`."""
+    ledger = await authorized(request, "audit:read")
+    rows = await ledger.stream(account_id, query.after_version, query.limit)
+    if not rows and (query.after_version == 0 or await ledger.account_at(account_id) is None):
+        raise AccountNotFound(account_id)
+    next_after = rows[-1].version if rows else query.after_version
+    return json_response({"events": await _events(ledger, rows), "next_after": next_after})
+
+
+@router.get(
+    "/v1/events",
+    response_model=Feed,
+    responses=problems(401, 403, 422, 429, 500, 503),
+    tags=["audit"],
+    summary="All events by position",
+)
+async def log(request: Request, query: Annotated[_LogPage, Query()]) -> Response:
+    """Commit order is position order: whoever follows positions misses nothing. Scope `audit:read`."""
+    ledger = await authorized(request, "audit:read")
+    types = _types(query.types)
+    rows = await ledger.events(query.after, query.limit, types)
+    next_after = rows[-1].position if rows else query.after
+    return json_response({"events": await _events(ledger, rows), "next_after": next_after})
+
+
+def _types(text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    names = re.split(r"\s*,\s*", text.strip())
+    for name in names:
+        if name not in TOPICS:
+            raise invalid("types", f"must be event types, separated by commas: {', '.join(TOPICS)}")
+    return names
+
+
+async def _events(ledger: Ledger, rows: list[StoredRow]) -> list[dict[str, Any]]:
+    stands = ({"position": r.position, "account_id": r.account_id, "version": r.version, "type": r.topic} for r in rows)
+    return [place | state for place, state in zip(stands, await readable_data(ledger.log, rows), strict=True)]
+
+
+@router.get(
+    "/v1/accounts/{account_id}/receipts/{operation}/{key:path}",
+    response_model=ReceiptAnswer,
+    responses=problems(401, 403, 404, 422, 429, 500, 503),
+    tags=["queries"],
+    summary="What became of an idempotency key",
+)
+async def receipt(request: Request, account_id: AccountId, operation: OperationName, key: Key) -> Response:
+    """The original answer of the command that used the key. Scope `ledger:read` or `ledger:write`."""
+    ledger = await authorized(request, "ledger:read", "ledger:write")
+    if operation not in OPERATIONS:
+        raise invalid("operation", f"must be one of {', '.join(OPERATIONS)}")
+    found = await ledger.executed(account_id, operation, account_id if operation == "open" else key)
+    if found is None:
+        raise Problem(
+            "receipt_not_found",
+            f"No {operation} on account {account_id!r} has used the key {key!r}: nothing was done under it.",
+        )
+    recorded = Recorded(found.account_id, found.version, found.position, found.events, replayed=True)
+    return json_response(
+        {
+            "account_id": found.account_id,
+            "operation": operation,
+            "idempotency_key": found.metadata.idempotency_key,
+            "version": found.version,
+            "position": found.position,
+            "recorded_at": found.events[-1].recorded_at,
+            "answer": answer(recorded),
+        }
+    )

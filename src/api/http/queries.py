@@ -1,0 +1,154 @@
+"""What all questions have in common: who may ask, which account, from which position on, and the form of an answer."""
+
+import json
+import re
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, NamedTuple
+
+import orjson
+from fastapi import Path, Request, Response
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from api.contract.bodies import SEGMENT
+from api.contract.openapi import not_yet_visible_response, problem_response
+from api.contract.problems import Problem
+from api.http.command_endpoint import missing_scope
+from api.wiring import Wiring
+from ledger.domain.amounts import MAX_AMOUNT
+from ledger.domain.commands import MAX_ID
+from ledger.domain.errors import AccountNotFound
+from ledger.service import Ledger
+from projections.models.days import FIRST_DATE, LAST_DATE, UnknownZone, zone
+from projections.models.views import Snapshot
+
+MAX_PAGE = 1_000
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+AccountId = Annotated[str, Path(min_length=1, max_length=MAX_ID, pattern=SEGMENT)]
+
+
+class Parameters(BaseModel):
+    """The parameters of a question: those that are not known are refused by name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Page(NamedTuple):
+    """Which page of a list: its length, the cursor that the page before ended with, and what must be visible in it."""
+
+    limit: int = 50
+    cursor: str | None = None
+    min_position: int = 0
+
+
+FIRST_PAGE = Page()
+
+
+class Visible(Parameters):
+    """The parameters of all questions to the projections."""
+
+    min_position: int = Field(
+        0, ge=0, le=MAX_AMOUNT, description="wait until this position is visible: the `position` of your own command"
+    )
+
+
+def _zone_name(name: str) -> str:
+    try:
+        zone(name)
+    except UnknownZone as error:
+        raise ValueError("must be a time zone of the IANA database, such as Europe/Berlin") from error
+    return name
+
+
+def _day(value: object) -> object:
+    if not isinstance(value, str) or not _DAY.fullmatch(value):  # and no number of seconds, and no time of day
+        raise ValueError("must be a date, such as 2026-01-31")
+    return value
+
+
+def _in_reach(value: date) -> date:
+    if not FIRST_DATE <= value <= LAST_DATE:
+        raise ValueError(f"must be a date from {FIRST_DATE} to {LAST_DATE}")
+    return value
+
+
+Zone = Annotated[str, AfterValidator(_zone_name), Field(description="IANA time zone", examples=["Europe/Berlin"])]
+Day = Annotated[date, BeforeValidator(_day), AfterValidator(_in_reach), Field(examples=["2026-01-31"])]
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The error answers of a route, for the OpenAPI document."""
+    return {status: problem_response(status) for status in statuses}
+
+
+PROBLEMS_OF_ALL = problems(401, 403, 422, 429, 500, 503) | {409: not_yet_visible_response()}
+"""Those of a question to the projections about all accounts."""
+PROBLEMS = PROBLEMS_OF_ALL | problems(404)
+"""Those of one about an account."""
+
+
+def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON answer. Sums may be larger than the integers of the faster writer; they are exact all the same."""
+    try:
+        body = orjson.dumps(value, default=_plain, option=orjson.OPT_UTC_Z)
+    except orjson.JSONEncodeError:
+        body = json.dumps(value, default=_plain, ensure_ascii=False, separators=(",", ":")).encode()
+    return Response(body, status, headers, "application/json")
+
+
+def _plain(value: object) -> object:
+    """What is no JSON of itself: sums come from the database as Decimal."""
+    if isinstance(value, Decimal):
+        return int(value)
+    if isinstance(value, date):
+        return value.isoformat().replace("+00:00", "Z")
+    raise TypeError(f"{type(value).__name__} has no place in an answer")
+
+
+def wiring_of(request: Request) -> Wiring:
+    """The parts of this process."""
+    wiring: Wiring = request.app.state.wiring
+    return wiring
+
+
+async def reader_of(request: Request) -> Ledger:
+    """The ledger, for a key that may read it: what every question to the projections begins with."""
+    return await authorized(request, "ledger:read")
+
+
+async def authorized(request: Request, *scopes: str) -> Ledger:
+    """The ledger, for a key that has one of some scopes."""
+    wiring = wiring_of(request)
+    header = request.headers.get("authorization")
+    key = await wiring.keys.authenticate(header.encode("latin-1") if header else None)
+    if not any(map(key.allows, scopes)):
+        raise missing_scope(scopes[0])
+    return wiring.ledger
+
+
+def as_of(moment: Snapshot, **fields: Any) -> dict[str, Any]:
+    """An answer with the position that it stands at."""
+    return {"as_of_position": moment.position, "as_of": moment.as_of, **fields}
+
+
+async def known_account(ledger: Ledger, account_id: str) -> None:
+    """Refuse an account that the ledger does not have; whether the projections have it already does not matter."""
+    async with ledger.log.reader() as reader:
+        if await reader.head(account_id) is None:
+            raise AccountNotFound(account_id)
+
+
+def now_of(request: Request) -> datetime:
+    """The ledger's time."""
+    return wiring_of(request).ledger.clock().astimezone(UTC)
+
+
+def check_order(first: Any, last: Any, *, field: str = "to") -> None:
+    """Refuse a period that ends before it begins."""
+    if first is not None and last is not None and last < first:
+        raise Problem(
+            "validation_failed",
+            f"Not valid: {field}.",
+            errors=[{"field": field, "message": "must not be before `from`"}],
+        )

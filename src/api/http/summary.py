@@ -1,0 +1,113 @@
+"""The summary over HTTP: what one screen about one account needs, in one call."""
+
+from collections import defaultdict
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Query, Request, Response
+
+from api.contract.view_schemas import SummaryAnswer
+from api.http.history import last_deduction, last_entries
+from api.http.queries import PROBLEMS, AccountId, Visible, Zone, as_of, json_response, reader_of, wiring_of
+from api.wiring import Wiring
+from ledger.domain.errors import AccountNotFound
+from ledger.domain.lots import Lots
+from ledger.explain.as_json import balance_fields
+from ledger.readable_texts import with_descriptions
+from ledger.service import AccountAt
+from projections.models.days import DAY, dates, day_start
+from projections.models.history.projection import HISTORY
+from projections.models.rollups.projection import ROLLUPS
+from projections.models.rollups.queries import Total, totals
+
+router = APIRouter(tags=["queries"])
+
+LAST_ENTRIES = 10
+SERIES_DAYS = 7
+MAX_EXPIRIES = 100
+
+
+class _Summary(Visible):
+    tz: Zone = "UTC"
+
+
+@router.get(
+    "/v1/accounts/{account_id}/summary",
+    response_model=SummaryAnswer,
+    responses=PROBLEMS,
+    summary="What one screen needs, in one call",
+)
+async def summary(request: Request, account_id: AccountId, query: Annotated[_Summary, Query()]) -> Response:
+    """The balance is from the truth and never stale; the rest is as of `as_of_position`. Scope `ledger:read`."""
+    await reader_of(request)
+    return json_response(await summary_of(wiring_of(request), account_id, ZoneInfo(query.tz), query.min_position))
+
+
+async def summary_of(wiring: Wiring, account_id: str, tz: ZoneInfo, min_position: int = 0) -> dict[str, Any]:
+    """What is answered. Raises AccountNotFound, NotYetVisible and NotBuilt."""
+    ledger = wiring.ledger
+    day = ledger.clock().astimezone(tz).date()
+    async with wiring.views.snapshot(HISTORY, ROLLUPS, at_least=min_position) as moment:
+        used = await totals(moment, account_id, _spans(day, tz))
+        deduction = await last_deduction(moment, account_id)
+        entries = await last_entries(moment, account_id, LAST_ENTRIES)
+    found = await ledger.account_at(account_id)
+    if found is None:
+        raise AccountNotFound(account_id)
+    entries = await with_descriptions(ledger.log, account_id, entries)
+    deductions = await with_descriptions(ledger.log, account_id, [deduction] if deduction else [])
+    return as_of(
+        moment,
+        account_id=account_id,
+        tz=tz.key,
+        standing=found.account.standing,
+        balance=_balance(found),
+        last_deduction=deductions[0] if deductions else None,
+        usage={name: _use(total) for name, total in zip(("today", "this_week", "this_month"), used, strict=False)},
+        average_cost_per_task=_average(used[2]),
+        last_seven_days=[{"date": one, **_use(total)} for one, total in zip(_series(day), used[3:], strict=True)],
+        last_entries=entries,
+    )
+
+
+def _series(day: date) -> list[date]:
+    return dates(day - (SERIES_DAYS - 1) * DAY, day)
+
+
+def _spans(day: date, tz: ZoneInfo) -> list[tuple[datetime, datetime]]:
+    """Today, this week from its Monday, this month, and each of the last seven days."""
+    end = day_start(day + DAY, tz)
+    begins = (day, day - timedelta(days=day.weekday()), day.replace(day=1))
+    periods = [(day_start(first, tz), end) for first in begins]
+    return periods + [(day_start(one, tz), day_start(one + DAY, tz)) for one in _series(day)]
+
+
+def _balance(found: AccountAt) -> dict[str, Any]:
+    return {
+        **balance_fields(found.account.balance),
+        "as_of": found.as_of,
+        "version": found.head.version,
+        "position": found.head.position,
+        "expiries": _expiries(found.account.lots),
+    }
+
+
+def _expiries(lots: Lots) -> list[dict[str, Any]]:
+    """What lapses when, if it is not spent before: the first moments, lots that lapse together as one."""
+    sums: defaultdict[datetime, int] = defaultdict(int)
+    for lot in lots:
+        if lot.expires_at is not None:
+            sums[lot.expires_at] += lot.remaining
+    return [{"expires_at": at, "credits": sums[at]} for at in sorted(sums)[:MAX_EXPIRIES]]
+
+
+def _use(total: Total) -> dict[str, int]:
+    return {"deducted": total.deducted, "reversed": total.reversed, "deductions": total.deductions}
+
+
+def _average(total: Total) -> dict[str, Any]:
+    """Credits of a deduction on average, this month: exact in parts, and rounded to two places as text."""
+    hundredths = (200 * total.deducted + total.deductions) // (2 * total.deductions) if total.deductions else None
+    average = None if hundredths is None else f"{hundredths // 100}.{hundredths % 100:02}"
+    return {"credits": total.deducted, "tasks": total.deductions, "average": average}

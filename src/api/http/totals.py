@@ -1,0 +1,236 @@
+"""Totals over HTTP: an account's local days, its usage by group, and the operators' statistics."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Annotated, Any, Literal, assert_never
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+
+from api.contract.problems import invalid
+from api.contract.view_schemas import DailyAnswer, StatisticsAnswer, UsageAnswer
+from api.http.periods import Days, Period
+from api.http.queries import (
+    PROBLEMS,
+    PROBLEMS_OF_ALL,
+    AccountId,
+    as_of,
+    json_response,
+    known_account,
+    reader_of,
+    wiring_of,
+)
+from api.wiring import Wiring
+from measures.refusals import refusals_per_span
+from projections.models.days import HOUR, QUARTER, hour_starts, quarter_starts
+from projections.models.rollups.projection import ROLLUPS
+from projections.models.rollups.queries import Closing, Total, closings, totals
+from projections.models.statistics.projection import STATISTICS
+from projections.models.statistics.queries import outstanding, per_span
+from projections.models.usage.projection import DIMENSIONS, USAGE
+from projections.models.usage.queries import Used, used
+
+router = APIRouter(tags=["queries"])
+
+MAX_BUCKETS = 3_000
+"""Spans of time in one answer about usage: a month of quarters of an hour."""
+
+Granularity = Literal["15m", "1h", "1d", "total"]
+_LONGEST: dict[Granularity, timedelta] = {"15m": MAX_BUCKETS * QUARTER, "1h": MAX_BUCKETS * HOUR}
+_DIMENSION = rf"({'|'.join(DIMENSIONS)})"
+
+
+class _Usage(Days):
+    granularity: Granularity = Field("1d", description="the length of a bucket, in local time")
+    group_by: str | None = Field(
+        None, pattern=f"^{_DIMENSION}(,{_DIMENSION})*$", description=f"any of {', '.join(DIMENSIONS)}, by commas"
+    )
+    limit: int = Field(20, ge=1, le=1_000, description="groups; what is beyond is one group `other`")
+
+    @property
+    def by(self) -> list[str]:
+        """The dimensions, each once."""
+        return list(dict.fromkeys(self.group_by.split(","))) if self.group_by else []
+
+
+def _buckets(period: Period, granularity: Granularity) -> list[datetime]:
+    """Where each bucket begins, and where the last one ends. Raises Problem."""
+    days = period.starts()
+    if days[-1] - days[0] > _LONGEST.get(granularity, timedelta.max):
+        raise invalid("to", f"the period must have at most {MAX_BUCKETS} buckets of {granularity}")
+    return _cut(days, granularity, period.tz)
+
+
+def _cut(days: list[datetime], granularity: Granularity, tz: ZoneInfo) -> list[datetime]:
+    match granularity:
+        case "15m":
+            return quarter_starts(days)
+        case "1h":
+            return hour_starts(days, tz)
+        case "1d":
+            return days
+        case "total":
+            return [days[0], days[-1]]
+    assert_never(granularity)
+
+
+@router.get(
+    "/v1/accounts/{account_id}/rollups/daily",
+    response_model=DailyAnswer,
+    responses=PROBLEMS,
+    summary="Totals per local day",
+)
+async def daily(request: Request, account_id: AccountId, query: Annotated[Days, Query()]) -> Response:
+    """One row per day, days without events included; the days add up to `totals`. Scope `ledger:read`."""
+    await reader_of(request)
+    return json_response(await daily_of(wiring_of(request), account_id, query.period, query.min_position))
+
+
+async def daily_of(wiring: Wiring, account_id: str, period: Period, min_position: int = 0) -> dict[str, Any]:
+    """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
+    starts = period.starts()
+    spans = list(pairwise(starts))
+    async with wiring.views.snapshot(ROLLUPS, at_least=min_position) as moment:
+        found = await totals(moment, account_id, spans)
+        balances = await closings(moment, account_id, starts)
+    if not any(map(any, found)):
+        await known_account(wiring.ledger, account_id)
+    days = [
+        {"date": day, "start": start, "end": end, **total._asdict(), **_balances(opening, closing)}
+        for day, (start, end), total, (opening, closing) in zip(
+            period.dates(), spans, found, pairwise(balances), strict=True
+        )
+    ]
+    whole = {**sum(found, Total())._asdict(), **_balances(balances[0], balances[-1])}
+    return as_of(moment, account_id=account_id, tz=period.tz.key, days=days, totals=whole)
+
+
+def _balances(opening: Closing, closing: Closing) -> dict[str, int]:
+    return {
+        "opening_balance": sum(opening),
+        "closing_balance": sum(closing),
+        "closing_subscription_credits": closing.subscription,
+        "closing_permanent_credits": closing.permanent,
+    }
+
+
+@router.get(
+    "/v1/accounts/{account_id}/usage",
+    response_model=UsageAnswer,
+    responses=PROBLEMS,
+    summary="What deductions were for",
+)
+async def usage(request: Request, account_id: AccountId, query: Annotated[_Usage, Query()]) -> Response:
+    """Credits, tokens and counts per bucket and group, the largest groups first. Scope `ledger:read`.
+
+    Captures are deductions here too, and what was reversed later is not taken off.
+    """
+    await reader_of(request)
+    wiring, by = wiring_of(request), query.by
+    return json_response(
+        await usage_of(wiring, account_id, query.period, query.granularity, by, query.limit, query.min_position)
+    )
+
+
+async def usage_of(
+    wiring: Wiring,
+    account_id: str,
+    period: Period,
+    granularity: Granularity = "1d",
+    by: Sequence[str] = (),
+    limit: int = 20,
+    min_position: int = 0,
+) -> dict[str, Any]:
+    """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
+    starts = _buckets(period, granularity)
+    async with wiring.views.snapshot(USAGE, at_least=min_position) as moment:
+        found = await used(moment, account_id, starts, by, limit)
+    if not found:
+        await known_account(wiring.ledger, account_id)
+    buckets: list[dict[str, Any]] = [{"start": start, "end": end, "groups": []} for start, end in pairwise(starts)]
+    for row in found:
+        buckets[row.place]["groups"].append(_group(row, by))
+    return as_of(
+        moment,
+        account_id=account_id,
+        tz=period.tz.key,
+        granularity=granularity,
+        group_by=by,
+        buckets=buckets,
+        totals=_sums(found),
+        truncated=any(row.key is None for row in found),
+    )
+
+
+def _group(row: Used, by: Sequence[str]) -> dict[str, Any]:
+    if row.key is None:
+        return {"other": True, **_sums([row])}
+    named = dict(zip(DIMENSIONS, row.key, strict=True))
+    return {**{name: named[name] for name in by}, **_sums([row])}
+
+
+def _sums(rows: Sequence[Used]) -> dict[str, int]:
+    return {
+        "credits": sum(row.credits for row in rows),
+        "input_tokens": sum(row.input_tokens for row in rows),
+        "output_tokens": sum(row.output_tokens for row in rows),
+        "count": sum(row.deductions for row in rows),
+    }
+
+
+_FLOWS = ("granted", "deducted", "reversed", "expired", "voided", "deductions", "opened")
+
+
+@router.get(
+    "/v1/statistics",
+    response_model=StatisticsAnswer,
+    responses=PROBLEMS_OF_ALL,
+    summary="Totals over all accounts per local day",
+)
+async def statistics(request: Request, query: Annotated[Days, Query()]) -> Response:
+    """Outstanding credits at the end of each day, what was granted, spent and lapsed, and refusals by code.
+
+    For operators. Scope `ledger:read`.
+    """
+    await reader_of(request)
+    return json_response(await statistics_of(wiring_of(request), query.period, query.min_position))
+
+
+async def statistics_of(wiring: Wiring, period: Period, min_position: int = 0) -> dict[str, Any]:
+    """What is answered. Raises Problem, NotYetVisible and NotBuilt."""
+    starts = period.starts()
+    async with wiring.views.snapshot(STATISTICS, at_least=min_position) as moment:
+        found = await per_span(moment, starts)
+        owed = await outstanding(moment, starts[0])
+    refused = await refusals_per_span(wiring.ledger.log, starts)
+    days = []
+    for place, (day, (start, end)) in enumerate(zip(period.dates(), pairwise(starts), strict=True)):
+        sums = found.get(place, {})
+        owed = {kind: owed[kind] + sums.get(kind, 0) for kind in owed}
+        days.append({"date": day, "start": start, "end": end, **_day(sums, owed, refused.get(place, {}))})
+    flows = {name: sum(sums[name] for sums in found.values()) for name in _FLOWS if found}
+    codes = {code for counts in refused.values() for code in counts}
+    refusals = {code: sum(counts.get(code, 0) for counts in refused.values()) for code in sorted(codes)}
+    return as_of(moment, tz=period.tz.key, days=days, totals=_day(flows, owed, refusals))
+
+
+def _day(sums: dict[str, int], owed: dict[str, int], refusals: dict[str, int]) -> dict[str, Any]:
+    flows = {name: sums.get(name, 0) for name in _FLOWS}
+    return {
+        "granted": flows["granted"],
+        "deducted": flows["deducted"],
+        "reversed": flows["reversed"],
+        "spent": flows["deducted"] - flows["reversed"],
+        "lapsed": flows["expired"],
+        "voided": flows["voided"],
+        "deductions": flows["deductions"],
+        "accounts_opened": flows["opened"],
+        "outstanding": {
+            "total": sum(owed.values()),
+            "subscription_credits": owed["subscription"],
+            "permanent_credits": owed["permanent"],
+        },
+        "refusals": refusals,
+    }

@@ -1,0 +1,170 @@
+"""What an import has to tell: the counts while it runs, and the summary at the end, for people and for programs."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from api.imports.rating import Rated
+from ledger.domain.errors import KeyReused, Refusal
+from ledger.explain.sentences import counted
+
+LISTED = 20
+"""Refused rows that a report names; all are counted."""
+
+Stop = Literal["interrupted", "refused", "unavailable"]
+
+_WHY: dict[Stop, str] = {
+    "interrupted": "it was interrupted",
+    "refused": "a row was refused",
+    "unavailable": "the database cannot be reached, so what became of the last rows is not known",
+}
+_ADVICE = {
+    KeyReused.code: (
+        "this job has imported these rows before, with other options or from another file, and what was\n"
+        "recorded then stands. Another file is another job: name it with --job."
+    ),
+    "account_not_found": "open such accounts first, or with the --open options.",
+    "insufficient_credits": "after a top-up, run the same command again; only what was refused is deducted then.",
+}
+
+
+@dataclass(slots=True)
+class Tally:
+    """The counts of one run."""
+
+    opened: int = 0
+    deducted: int = 0
+    replayed: int = 0
+    skipped: int = 0
+    credits_deducted: int = 0
+    credits_replayed: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    refused_rows: list[tuple[Rated, Refusal]] = field(default_factory=list)
+    stopped: Stop | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows of which it is known what became of them."""
+        return self.deducted + self.replayed + self.skipped + self.refused.total()
+
+    def deduct(self, rated: Rated, *, replayed: bool) -> None:
+        """Count a row that is in the log, since now or since an earlier run."""
+        if replayed:
+            self.replayed += 1
+            self.credits_replayed += rated.amount
+        else:
+            self.deducted += 1
+            self.credits_deducted += rated.amount
+
+    def refuse(self, rated: Rated, refusal: Refusal) -> None:
+        """Count a row that the ledger refused."""
+        self.refused[refusal.code] += 1
+        if len(self.refused_rows) < LISTED:
+            self.refused_rows.append((rated, refusal))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One run, finished or stopped."""
+
+    job: str
+    tally: Tally
+    rows_in_file: int
+    seconds: float
+    dry_run: bool
+
+    @property
+    def status(self) -> int:
+        """The exit status: 130 after an interruption, as everywhere; 1 when a row is missing in the ledger."""
+        if self.tally.stopped == "interrupted":
+            return 130
+        return 1 if self.tally.stopped or self.tally.refused else 0
+
+    def as_json(self) -> dict[str, Any]:
+        """The report for programs."""
+        tally = self.tally
+        return {
+            "job": self.job,
+            "dry_run": self.dry_run,
+            "rows_in_file": self.rows_in_file,
+            "rows": tally.rows,
+            "accounts_opened": tally.opened,
+            "deducted": tally.deducted,
+            "replayed": tally.replayed,
+            "skipped": tally.skipped,
+            "refused": tally.refused.total(),
+            "credits": {
+                "deducted": tally.credits_deducted,
+                "replayed": tally.credits_replayed,
+                "together": tally.credits_deducted + tally.credits_replayed,
+            },
+            "refused_by_code": dict(sorted(tally.refused.items())),
+            "first_refused": [_refused_row(rated, refusal) for rated, refusal in self._first_refused()],
+            "stopped": tally.stopped,
+            "seconds": round(self.seconds, 3),
+        }
+
+    def as_text(self) -> str:
+        """The report for people."""
+        return "\n".join([*self._counts(), *self._refusals(), *self._ending()])
+
+    def _counts(self) -> list[str]:
+        tally = self.tally
+        together = tally.deducted + tally.replayed
+        title = f"{self.job}: {counted(tally.rows, 'row')} in {self.seconds:.1f} s"
+        if self.dry_run:
+            return [
+                f"{title}; a dry run, nothing is recorded",
+                _line("to deduct", tally.deducted, tally.credits_deducted),
+                _line("to skip", tally.skipped, None, "they cost 0 credits"),
+            ]
+        return [
+            title,
+            _line("deducted", tally.deducted, tally.credits_deducted),
+            _line("replayed", tally.replayed, tally.credits_replayed, "recorded by an earlier run"),
+            _line("together", together, tally.credits_deducted + tally.credits_replayed),
+            _line("skipped", tally.skipped, None, "they cost 0 credits"),
+            _line("refused", tally.refused.total(), None),
+            f"  opened   {tally.opened:>12,} accounts",
+        ]
+
+    def _first_refused(self) -> list[tuple[Rated, Refusal]]:
+        """In the order of the file; answers come in their own."""
+        return sorted(self.tally.refused_rows, key=lambda refused: refused[0].row.number)
+
+    def _refusals(self) -> list[str]:
+        lines = [
+            f"{counted(count, 'row')} refused, {code}: {_ADVICE.get(code, 'see docs/errors.md.')}"
+            for code, count in self.tally.refused.most_common()
+        ]
+        for rated, refusal in self._first_refused():
+            differs = f" It differs in {', '.join(refusal.facts['fields'])}." if "fields" in refusal.facts else ""
+            lines.append(f"  {rated.row.place}, account {rated.account_id!r}: {refusal.message}{differs}")
+        more = self.tally.refused.total() - len(self.tally.refused_rows)
+        return [*lines, f"  and {more:,} more"] if more else lines
+
+    def _ending(self) -> list[str]:
+        if self.tally.stopped is None:
+            return []
+        left = self.rows_in_file - self.tally.rows
+        return [
+            f"Stopped with {left:,} of {counted(self.rows_in_file, 'row')} to go: {_WHY[self.tally.stopped]}.",
+            "Run the same command again to go on: what is recorded is not deducted twice.",
+        ]
+
+
+def _line(name: str, rows: int, credits: int | None, remark: str = "") -> str:
+    amount = " " * 20 if credits is None else f"{credits:>12,} credits"
+    return f"  {name:9}{rows:>12,} rows {amount}  {remark}".rstrip()
+
+
+def _refused_row(rated: Rated, refusal: Refusal) -> dict[str, Any]:
+    return {
+        **refusal.facts,
+        "row": rated.row.number,
+        "line": rated.row.line,
+        "account_id": rated.account_id,
+        "amount": rated.amount,
+        "code": refusal.code,
+        "detail": refusal.message,
+    }

@@ -1,0 +1,127 @@
+"""The log beside its signed checkpoints, as the service looks at it: before it serves, and whenever it is asked."""
+
+import asyncio
+import logging
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from psycopg import AsyncConnection
+
+from api.runtime.operator_error import OperatorError
+from api.runtime.settings import Settings
+from ledger.proof.checkpoint_folder import CheckpointFolder, Filed
+from ledger.proof.evidence import LogBehind, LogChanged, NotTheHistory, compare, holding, honest_tree
+from ledger.proof.notes import BadNote
+from ledger.proof.signing_key import Custody
+from ledger.proof.tree import SQL, Tree
+from ledger.store.identity import ledger_id
+from ledger.store.log import Connection
+
+_log = logging.getLogger("credit_ledger.checkpoints")
+
+
+class CannotServe(OperatorError):
+    """The log is not the one of which checkpoints were signed; the message says what was found and what to do."""
+
+
+async def custody(connection: Connection, settings: Settings) -> Custody:
+    """The checkpoints and keys of the ledger in a database."""
+    return Custody(settings.signing, CheckpointFolder(settings.checkpoints, await ledger_id(connection)))
+
+
+def hold_against_checkpoints(settings: Settings, conninfo: str) -> None:
+    """Raise CannotServe unless the log begins with what its newest checkpoint says; without any, nothing is said."""
+    asyncio.run(_hold(settings, conninfo))
+
+
+async def _hold(settings: Settings, conninfo: str) -> None:
+    async with await AsyncConnection.connect(conninfo, autocommit=True) as connection:
+        keys = await custody(connection, settings)
+        try:
+            trusted = keys.trusted()
+            if keys.folder.newest() is None:
+                return
+            plain = Tree(connection, kept=False)
+            tree = await honest_tree(Tree(connection), plain)
+            compared = await compare(tree, keys.folder, trusted)
+            if isinstance(compared.problem, LogChanged) and tree is not plain:
+                _log.warning("the log does not have the root that was signed: all of its events are read once more")
+                tree = plain
+                compared = await compare(tree, keys.folder, trusted)
+            if compared.problem is not None:
+                assert compared.newest is not None, "only a checkpoint can be contradicted"
+                beyond = await holding(tree, keys.folder, trusted, compared.end)
+                raise CannotServe(_what_to_do(compared.newest, compared.problem, beyond))
+        except BadNote as problem:
+            raise CannotServe(f"what is in {keys.folder.path} cannot be relied on: {problem}") from problem
+        except OSError as error:
+            _log.error("the checkpoints cannot be read: %s", error)  # expected, and said again by whoever signs
+
+
+def _what_to_do(newest: Filed, problem: NotTheHistory | BadNote, beyond: int) -> str:
+    """What was found, what it means, and what to do, in one line."""
+    if isinstance(problem, BadNote):
+        return (
+            f"the newest checkpoint of this ledger cannot be relied on: {problem} (in {newest.path.parent}). "
+            "Somebody changed the file, or it is damaged: put back a copy of it, or move it away if you know why."
+        )
+    found = f"{problem} in {newest.path}, signed at {newest.at:%Y-%m-%d %H:%M:%S} UTC"
+    if isinstance(problem, LogBehind):
+        means = "An older backup was restored, or the end of the log was cut off: events that were recorded are gone"
+    else:
+        means = (
+            "Events were changed behind the ledger's back, or a backup was restored and another history written: "
+            f"the log still begins with the checkpoint of {beyond:,} events"
+        )
+    return (
+        f"{found}. {means}. Restore a newer backup; or, if this log shall count from now on, say so with "
+        f"`credit-ledger checkpoints forsake --beyond {beyond} --reason TEXT` and start again."
+    )
+
+
+class Standing(NamedTuple):
+    """What can be said of the checkpoints at one moment."""
+
+    size: int | None
+    """Of the newest checkpoint in the folder; None: there is none, or it cannot be read."""
+    position: int
+    holds: bool | None
+    """Whether the log begins with what it says; None: there is nothing to compare with."""
+    problem: str | None
+    noted: int
+    """The size of the newest checkpoint that any service on this database has signed."""
+    signed_at: datetime | None
+    """When it was signed."""
+
+    def as_json(self) -> dict[str, Any]:
+        """For /readyz."""
+        return {
+            "holds": self.holds,
+            "size": self.size,
+            "position": self.position,
+            "signed_at": self.signed_at,
+            "problem": self.problem,
+        }
+
+
+class Checkpoints:
+    """Compares the log with its newest checkpoint whenever it is asked."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._keys: Custody | None = None
+
+    async def standing(self, connection: Connection) -> Standing:
+        """How things stand. Raises what the database raises."""
+        self._keys = keys = self._keys or await custody(connection, self._settings)
+        row = await (await connection.execute(SQL["checkpointing"])).fetchone()
+        noted, signed_at, said = row or (0, None, None)
+        tree = Tree(connection)
+        try:
+            trusted = await asyncio.to_thread(keys.trusted)
+            end, newest, problem = await compare(tree, keys.folder, trusted)
+        except (OSError, BadNote) as error:
+            return Standing(None, await tree.end(), None, f"the checkpoints cannot be read: {error}", noted, signed_at)
+        text = f"{problem} in {newest.path.name}" if newest and isinstance(problem, NotTheHistory) else problem
+        holds = problem is None if newest else None
+        return Standing(newest and newest.size, end, holds, str(text) if text else said, noted, signed_at)

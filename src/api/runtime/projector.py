@@ -1,0 +1,118 @@
+"""The projector: the process beside the workers that moves the projections and signs checkpoints, so that commands
+never wait for either.
+
+`serve` starts one. Any number may run on one database, on any machine: one works, the others wait.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from api.runtime.checkpoints import custody
+from api.runtime.garbage import settle_garbage
+from api.runtime.parent import end_with
+from api.runtime.settings import LOG_FORMAT, Settings, load_settings
+from ledger.commit.notifications import News
+from ledger.proof.checkpointer import Checkpointer
+from ledger.store.feed import Feed
+from ledger.store.log import EventLog
+from projections.checks.watch import Watch
+from projections.engine.runner import Runner
+from projections.engine.upgrade import Upgrades
+
+_BEHIND_COMMANDS = 5
+"""Where the machine is busy, whoever waits for an answer comes first."""
+_RESTART = 0.5
+_STOP = 10.0
+_log = logging.getLogger("credit_ledger.projector")
+
+
+async def project(settings: Settings) -> None:
+    """Move the projections, and sign checkpoints, until cancelled."""
+    assert settings.database_url is not None, "whoever starts this names the database"
+    conninfo = settings.database_url.get_secret_value()
+    log = EventLog(conninfo, readers=4)
+    await log.open()
+    try:
+        async with log.connection() as connection:
+            keys = await custody(connection, settings)
+        async with News(conninfo).listening() as news, asyncio.TaskGroup() as tasks:
+            runner = Runner(conninfo, Feed(log), news)
+            tasks.create_task(runner.run())
+            tasks.create_task(Upgrades(conninfo, log, lambda: runner.leads).run())
+            tasks.create_task(Watch(conninfo).run())
+            signs = Checkpointer(
+                log,
+                keys,
+                lambda: runner.leads,
+                seconds=settings.checkpoint_seconds,
+                events=settings.checkpoint_events,
+            )
+            tasks.create_task(signs.run())
+    finally:
+        await log.close()
+
+
+@contextmanager
+def projecting() -> Iterator[None]:
+    """A projector beside this process until the block ends, on the same settings; one that dies is started again."""
+    stopping = threading.Event()
+    guard = threading.Thread(target=_guard, args=[stopping], name="projector", daemon=True)
+    guard.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        guard.join(_STOP + _RESTART)
+
+
+def _guard(stopping: threading.Event) -> None:
+    while not stopping.is_set():
+        # A session of its own: Ctrl-C in a terminal is for the parent, which then stops this one.
+        command = [sys.executable, "-m", "api.runtime.projector", str(os.getpid())]
+        process = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - our own module
+        while process.poll() is None and not stopping.wait(_RESTART):
+            pass
+        if not stopping.is_set():
+            _log.error("the projector ended with status %s; starting another", process.returncode)
+            continue
+        process.terminate()
+        try:
+            process.wait(_STOP)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def main() -> None:
+    """The projector process; SIGTERM or SIGINT ends it, and so does the end of the parent that its argument names."""
+    if len(sys.argv) > 1:
+        end_with(int(sys.argv[1]), signal.SIGTERM)
+    os.nice(_BEHIND_COMMANDS)
+    settings = load_settings()
+    logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
+    settle_garbage()
+    asyncio.run(_until_told(settings))
+
+
+async def _until_told(settings: Settings) -> None:
+    work = asyncio.create_task(project(settings))
+
+    def end() -> None:
+        signal.alarm(int(_STOP))  # its default ends the process: in Python 3.11 a library can forget a cancellation
+        work.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, end)
+    await asyncio.gather(work, return_exceptions=True)
+    if not work.cancelled():
+        work.result()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,238 @@
+"""What an operator may set: the variables CREDIT_LEDGER_*, their defaults and their limits.
+
+This is the one place that reads the environment. A value that is not allowed stops the start with
+one line that names the variable; a secret never appears in that line, nor in the settings' `repr`.
+`docs/operations.md` describes every variable, and a test compares it with this file.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from api.runtime.operator_error import OperatorError
+from ledger.domain.amounts import MAX_AMOUNT
+
+PREFIX = "CREDIT_LEDGER_"
+TEST_PREFIX = "CREDIT_LEDGER_TEST_"
+"""What starts like this is read by the tests alone, and is never a setting of the service."""
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+LogLevel = Literal["debug", "info", "warning", "error"]
+_WEB = r"^https?://[^\s/]+(/[^\s]*)?$"
+
+
+class WrongSetting(OperatorError):
+    """A setting has a value that is not allowed."""
+
+
+def default_data_dir() -> Path:
+    """`.data` in the clone that this file is run from; without a clone, the user's own data folder.
+
+    Never the current directory: `credit-ledger keys list` must find the same ledger from anywhere.
+    """
+    clone = Path(__file__).parents[2]
+    if (clone / "pyproject.toml").is_file() and (clone / "scripts" / "serve").is_file():
+        return clone / ".data"
+    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share") / "credit-ledger"
+
+
+class Settings(BaseSettings):
+    """One frozen value, made once at the start. An empty variable counts as not set."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, hide_input_in_errors=True)
+
+    host: str = Field("127.0.0.1", min_length=1, description="the address to listen on")
+    port: int = Field(8000, ge=1, le=65_535, description="the port to listen on")
+    data_dir: Path = Field(
+        default_factory=default_data_dir,
+        validate_default=True,
+        description="the folder that holds the embedded database and the key that signs checkpoints",
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        description="the PostgreSQL to use, postgresql://user:password@host:port/database; "
+        "without it the service starts its own",
+    )
+    owner_url: SecretStr | None = Field(
+        None,
+        description="the same database for the owner of its tables, who alone migrates it: "
+        "`CREDIT_LEDGER_DATABASE_URL` may then name a login that only appends and reads",
+    )
+    admin_key: SecretStr | None = Field(
+        None,
+        description="an API key with every scope, 1 to 255 printable ASCII characters, no spaces; "
+        "without it the first start prints one",
+    )
+    signup_credits: int = Field(
+        100, ge=0, le=MAX_AMOUNT, description="permanent credits that a new account starts with"
+    )
+    subscription_days: int = Field(30, ge=1, le=36_500, description="days after which subscription credits expire")
+    cached_accounts: int = Field(
+        100_000, ge=1, le=100_000_000, description="account states that each worker keeps in memory"
+    )
+    workers: int = Field(1, ge=1, le=64, description="processes that serve requests")
+    queue_limit: int = Field(20_000, ge=1, le=10_000_000, description="commands that may wait before 503 `overloaded`")
+    rate_limit: int = Field(0, ge=0, le=1_000_000, description="requests a second for one API key; 0 sets no limit")
+    sweep_interval_seconds: float = Field(
+        1.0, ge=0.01, le=86_400, description="seconds between two looks for what has expired"
+    )
+    sweep_rate: int = Field(200, ge=1, le=1_000_000, description="accounts a second that the sweeper may write to")
+    checkpoint_dir: Path | None = Field(
+        None, description="the folder of signed checkpoints; without it, `checkpoints` in the data directory"
+    )
+    checkpoint_seconds: float = Field(
+        10.0, ge=0.1, le=86_400, description="seconds between two checkpoints, while there is something new"
+    )
+    checkpoint_events: int = Field(
+        10_000, ge=1, le=1_000_000_000, description="new events after which a checkpoint comes sooner"
+    )
+    log_level: LogLevel = Field("info", description="the least severe message that is logged")
+    public_url: str | None = Field(
+        None,
+        pattern=_WEB,
+        max_length=2_000,
+        description="where people reach the dashboard, such as https://credits.example; "
+        "without it, portal links begin with the address that they were asked for at",
+    )
+    billing_url: str | None = Field(
+        None,
+        pattern=_WEB,
+        max_length=2_000,
+        description="the product's own page of plans and top-ups, which the dashboard links to",
+    )
+    low_credits: int = Field(
+        50, ge=0, le=MAX_AMOUNT, description="available credits at which a person is told that little is left"
+    )
+    credit_price: Decimal | None = Field(
+        None,
+        ge=0,
+        le=1_000_000,
+        max_digits=18,
+        decimal_places=12,
+        description="what one credit is worth, such as 0.002, for the estimated value on the dashboard",
+    )
+    currency: str = Field("USD", pattern="^[A-Z]{3}$", description="the currency of that price, as ISO 4217 has it")
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of signed checkpoints."""
+        return self.checkpoint_dir or self.data_dir / "checkpoints"
+
+    @property
+    def signing(self) -> Path:
+        """The folder of the keys that sign checkpoints."""
+        return self.data_dir / "signing"
+
+    @field_validator("data_dir", "checkpoint_dir")
+    @classmethod
+    def _absolute(cls, folder: Path | None) -> Path | None:
+        """The same folder whatever happens to the current directory later."""
+        try:
+            return folder and folder.expanduser().absolute()
+        except RuntimeError as error:  # `~` of a user who has no home
+            raise ValueError from error
+
+    @field_validator("database_url", "owner_url")
+    @classmethod
+    def _names_a_postgres(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not _is_postgres_url(url.get_secret_value()):
+            raise ValueError
+        return url
+
+    @field_validator("admin_key")
+    @classmethod
+    def _fits_in_a_header(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not _is_bearer_token(key.get_secret_value()):
+            raise ValueError
+        return key
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower_case(cls, level: object) -> object:
+        return level.lower() if isinstance(level, str) else level
+
+
+def load_settings(**given: Any) -> Settings:
+    """The settings: a given value (a command-line option), else the environment, else the default.
+
+    A given None counts as not given. Raises WrongSetting.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        raise WrongSetting(one_line(error)) from None
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """The CREDIT_LEDGER_* variables that mean nothing to us: most often a typing error."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    return sorted(
+        name
+        for name in environ
+        if name.upper().startswith(PREFIX) and not name.upper().startswith(TEST_PREFIX) and name.upper() not in known
+    )
+
+
+def one_line(error: ValidationError) -> str:
+    """What is wrong with the settings, on one line, without secrets."""
+    return "; ".join(_complaint(detail) for detail in error.errors())
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting: `port` is CREDIT_LEDGER_PORT."""
+    return PREFIX + name.upper()
+
+
+def allowed(name: str) -> str:
+    """What a setting may be, in words: `an integer from 0 to 65535`."""
+    field = Settings.model_fields[name]
+    schema: dict[str, Any] = Settings.model_json_schema()["properties"][name]
+    if "enum" in schema:
+        return "one of " + ", ".join(schema["enum"])
+    if schema.get("type") in ("integer", "number"):
+        noun = "an integer" if schema["type"] == "integer" else "a number"
+        return f"{noun} from {schema['minimum']} to {schema['maximum']}"
+    return field.description or name
+
+
+def _complaint(detail: ErrorDetails) -> str:
+    name = str(detail["loc"][0]) if detail["loc"] else ""
+    if name not in Settings.model_fields:
+        return f"{name}: there is no such setting"
+    shown = _shown(name, detail["input"])
+    return f"{variable(name)} is {shown}; it must be {allowed(name)}"
+
+
+def _shown(name: str, value: object) -> str:
+    """The value as typed, short enough for a line, and never one that may hold a secret."""
+    if SecretStr in _parts(Settings.model_fields[name].annotation):
+        return "not usable (its value is a secret and not shown)"
+    text = json.dumps(str(value), ensure_ascii=False)
+    return text if len(text) <= 100 else text[:100] + '..."'
+
+
+def _parts(annotation: Any) -> Iterable[object]:
+    return getattr(annotation, "__args__", (annotation,))
+
+
+def _is_postgres_url(url: str) -> bool:
+    """Whether libpq itself understands it; nobody else's parser knows all that it allows."""
+    try:
+        conninfo_to_dict(url)
+    except ProgrammingError:
+        return False
+    return url.startswith(("postgresql://", "postgres://"))
+
+
+def _is_bearer_token(key: str) -> bool:
+    """Whether it can be sent as `Authorization: Bearer <key>` by every client."""
+    return 1 <= len(key) <= 255 and all("!" <= character <= "~" for character in key)

@@ -1,0 +1,1 @@
+"""Server-sent events: one follower of the log for all who listen."""

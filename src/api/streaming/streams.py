@@ -1,0 +1,126 @@
+"""Streams: server-sent events, for those who want to know at once. Resumable from any position of the log."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import Field
+from starlette.types import Receive, Scope, Send
+
+from api.http.queries import AccountId, Parameters, authorized, problems, wiring_of
+from api.streaming.follower import Follower
+from api.streaming.listeners import Listener
+from api.streaming.tail import server_sent
+from ledger.domain.amounts import MAX_AMOUNT
+
+RETRY = 1_000
+"""Milliseconds after which a client that lost its connection comes back."""
+HEARTBEAT = b": heartbeat\n\n"
+_SCOPE = "ledger:read"
+_EVENT_STREAM = "text/event-stream"
+_HEADER = "Last-Event-ID"
+_HEADERS = {"content-type": _EVENT_STREAM, "cache-control": "no-store", "x-accel-buffering": "no"}
+
+router = APIRouter()
+
+LastEventId = Annotated[
+    int | None,
+    Header(alias=_HEADER, ge=0, le=MAX_AMOUNT, description="everything after this position; default: from now on"),
+]
+
+
+class _After(Parameters):
+    after: int | None = Field(
+        None, ge=0, le=MAX_AMOUNT, description=f"the same, for those who cannot send headers; {_HEADER} comes first"
+    )
+
+
+class EventStream(Response):
+    """What a listener is told, until its client leaves, the service stops or the API key ends."""
+
+    media_type = _EVENT_STREAM
+
+    def __init__(self, follower: Follower, listener: Listener, allowed: Callable[[], bool]) -> None:
+        self.status_code = 200
+        self.background = None
+        self.init_headers(_HEADERS)
+        self._follower = follower
+        self._listener = listener
+        self._allowed = allowed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request."""
+        try:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await self._while_the_client_stays(receive, asyncio.create_task(self._tell(send)))
+        finally:
+            self._follower.leave(self._listener)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _while_the_client_stays(self, receive: Receive, telling: "asyncio.Task[None]") -> None:
+        leaving = asyncio.create_task(_left(receive))
+        leaving.add_done_callback(lambda _: telling.cancel())
+        self._listener.told_by(telling)
+        try:
+            with suppress(asyncio.CancelledError):
+                await telling
+        finally:
+            leaving.cancel()
+
+    async def _tell(self, send: Send) -> None:
+        text = _opening(self._listener.begin)
+        while self._allowed():
+            await send({"type": "http.response.body", "body": text, "more_body": True})
+            text = b"".join([one.text for one in await self._listener.next()]) or HEARTBEAT
+
+
+def _opening(position: int) -> bytes:
+    """Something at once, so that every proxy passes on that there is an answer, and the position that it begins at."""
+    return b": credit ledger\nretry: %d\n\n%b" % (RETRY, server_sent(position, "start", {"position": position}))
+
+
+async def _left(receive: Receive) -> None:
+    """Return when the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _documentation(summary: str, *statuses: int) -> dict[str, Any]:
+    events = {"description": "Server-sent events", "content": {_EVENT_STREAM: {"schema": {"type": "string"}}}}
+    return {
+        "status_code": 200,
+        "response_class": EventStream,
+        "responses": {200: events, **problems(*statuses)},
+        "tags": ["streams"],
+        "summary": summary,
+    }
+
+
+@router.get("/v1/events/stream", **_documentation("What changes, as it happens", 401, 403, 422, 429, 500, 503))
+async def log_stream(
+    request: Request, query: Annotated[_After, Query()], last_event_id: LastEventId = None
+) -> EventStream:
+    """Every event of the log: position, account, what it was, and the balance after it. Scope `ledger:read`."""
+    return await _stream(request, None, query, last_event_id)
+
+
+@router.get(
+    "/v1/accounts/{account_id}/events/stream",
+    **_documentation("What changes in one account, as it happens", 401, 403, 404, 422, 429, 500, 503),
+)
+async def account_stream(
+    request: Request, account_id: AccountId, query: Annotated[_After, Query()], last_event_id: LastEventId = None
+) -> EventStream:
+    """The same for one account; positions are those of the whole log. Scope `ledger:read`."""
+    return await _stream(request, account_id, query, last_event_id)
+
+
+async def _stream(request: Request, account_id: str | None, query: _After, last_event_id: int | None) -> EventStream:
+    await authorized(request, _SCOPE)
+    wiring = wiring_of(request)
+    after, field = (query.after, "after") if last_event_id is None else (last_event_id, _HEADER)
+    listener = await wiring.follower.listen(account_id, after, field)
+    header = request.headers["authorization"].encode("latin-1")
+    return EventStream(wiring.follower, listener, lambda: wiring.keys.still_allows(header, _SCOPE))
