@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from time import perf_counter, process_time
 
-from api.runtime.garbage import settle_garbage
+from api.runtime.garbage import tune_garbage_collection
 from benchmarks.processes import peak_memory
 from benchmarks.progress import Spoiled
-from ledger.commit.notifications import News
+from ledger.commit.notifications import CommitListener
 from ledger.store.feed import Feed
 from ledger.store.log import EventLog
 from projections.engine.builds import Connection, checkpoints, live
@@ -26,7 +26,7 @@ async def catch_up(conninfo: str, projections: Sequence[Projection]) -> dict[str
     await log.open()
     feed = Feed(log)
     end = await feed.last_position()
-    runner = Runner(conninfo, feed, News(conninfo), projections=projections)
+    runner = Runner(conninfo, feed, CommitListener(conninfo), projections=projections)
     async with await connect(conninfo) as connection:
         began, cpu = perf_counter(), process_time()
         while await runner.step(connection):
@@ -49,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--projections", required=True, help="their names, with commas between them")
     names = parser.parse_args().projections.split(",")
-    settle_garbage()  # as the projector does
+    tune_garbage_collection()  # as the projector does
     found = asyncio.run(catch_up(os.environ["BENCHMARK_DATABASE"], [BY_NAME[name] for name in names]))
     json.dump(found, sys.stdout)
 

@@ -15,7 +15,7 @@ from ledger.domain.account import Account, evolve
 from ledger.domain.commands import Command, DeductCredits, GrantCredits, OpenAccount
 from ledger.domain.decider import decide
 from ledger.store.codec import SNAPSHOT_TOPIC, Metadata, encode, encode_snapshot, evolve_stored
-from ledger.store.stream_heads import Tip
+from ledger.store.stream_heads import StreamHead
 
 BYTES = 2_048
 ACCOUNTS = 20_000
@@ -49,7 +49,7 @@ def _bytes_each(rows: Sequence[Sequence[Stored]]) -> float:
     gc.collect()
     tracemalloc.start()
     for stored in rows:
-        cache.put(Tip(_read(stored), token_bytes(32), token_bytes(32)))
+        cache.put(StreamHead(_read(stored), token_bytes(32), token_bytes(32)))
     gc.collect()
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()

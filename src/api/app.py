@@ -16,7 +16,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.routing import Match
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Scope
 
 from api.contract.openapi import BATCH_DOCUMENTATION, command_documentation, describe
 from api.contract.operations import OPERATIONS, Defaults, Operation
@@ -26,10 +26,11 @@ from api.dashboard.app import dashboard
 from api.dashboard.current_user import ROOT
 from api.dashboard.options import options_of
 from api.http import explanations, health, history, ledger_queries, lists, summary, totals
-from api.http.command_endpoint import Door, as_problem, problem_reply
-from api.http.requests import Reply, send_reply
+from api.http.command_endpoint import CommandEndpoint, as_problem, problem_reply
+from api.http.hot_path import HotPath
+from api.http.requests import Reply
 from api.runtime.checkpoints import Checkpoints
-from api.runtime.garbage import settle_garbage
+from api.runtime.garbage import tune_garbage_collection
 from api.runtime.parent import end_with
 from api.runtime.settings import LOG_FORMAT, Settings, load_settings
 from api.runtime.shutdown import when_told_to_stop
@@ -66,7 +67,7 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
         ledger,
         clock,
         keys,
-        Door(ledger, keys, defaults),
+        CommandEndpoint(ledger, keys, defaults),
         views,
         follower,
         Checkpoints(settings),
@@ -82,7 +83,7 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
             await keys.refresh()
             work = keys.keep_fresh(), sweeper.run(), keep_refusals(ledger.log), _end_if_broken(ledger)
             beside = [asyncio.create_task(one) for one in work]
-            settle_garbage()
+            tune_garbage_collection()
             with when_told_to_stop(follower.end):
                 yield
             await follower.stop()
@@ -98,13 +99,13 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
         app.include_router(part.router)
     app.include_router(streams_router)
     for operation in OPERATIONS.values():
-        _add_command_route(app, wiring.door, operation)
-    _add_batch_route(app, wiring.door)
+        _add_command_route(app, wiring.endpoint, operation)
+    _add_batch_route(app, wiring.endpoint)
     app.mount(ROOT, dashboard(wiring), name="dashboard")
     app.add_route(ROOT, lambda _: RedirectResponse(f"{ROOT}/", 303), include_in_schema=False)
     _add_problem_handlers(app)
     describe(app)
-    return Front(app, wiring.door)
+    return HotPath(app, wiring.endpoint)
 
 
 async def _end_if_broken(ledger: Ledger) -> None:
@@ -114,9 +115,9 @@ async def _end_if_broken(ledger: Ledger) -> None:
     os._exit(_SOFTWARE)
 
 
-def _add_command_route(app: FastAPI, door: Door, operation: Operation) -> None:
+def _add_command_route(app: FastAPI, commands: CommandEndpoint, operation: Operation) -> None:
     async def endpoint(request: Request) -> Response:
-        return _response(await door.command(operation, request.path_params, request.scope, request.receive))
+        return _response(await commands.command(operation, request.path_params, request.scope, request.receive))
 
     app.add_api_route(
         operation.path.replace("{payment_id}", "{payment_id:path}"),
@@ -129,9 +130,9 @@ def _add_command_route(app: FastAPI, door: Door, operation: Operation) -> None:
     )
 
 
-def _add_batch_route(app: FastAPI, door: Door) -> None:
+def _add_batch_route(app: FastAPI, commands: CommandEndpoint) -> None:
     async def endpoint(request: Request) -> Response:
-        return _response(await door.batch(request.scope, request.receive))
+        return _response(await commands.batch(request.scope, request.receive))
 
     app.add_api_route(
         "/v1/batch",
@@ -187,38 +188,6 @@ def _methods_at(app: FastAPI, scope: Scope) -> list[str]:
         if route.matches(scope)[0] is not Match.NONE:
             methods |= getattr(route, "methods", None) or set()
     return sorted(methods)
-
-
-class Front:
-    """The way past the framework for the two hot routes. It changes cost, never meaning: a test compares the two."""
-
-    def __init__(self, app: FastAPI, door: Door) -> None:
-        self.app = app
-        self._door = door
-        self._deduct = OPERATIONS["deduct"]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, or the lifespan."""
-        if scope["type"] == "http" and scope["method"] == "POST":
-            path = scope["path"]
-            if path.startswith("/v1/accounts/") and path.endswith("/deductions"):
-                account_id = path[13:-11]
-                if account_id and "/" not in account_id:
-                    await self._reply(
-                        self._door.command(self._deduct, {"account_id": account_id}, scope, receive), send
-                    )
-                    return
-            elif path == "/v1/batch":
-                await self._reply(self._door.batch(scope, receive), send)
-                return
-        await self.app(scope, receive, send)
-
-    async def _reply(self, coming: Any, send: Send) -> None:
-        try:
-            reply = await coming
-        except ConnectionResetError:
-            return  # the client has gone; what it asked for is carried out all the same
-        await send_reply(send, reply)
 
 
 def from_environment() -> ASGIApp:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from api.dashboard.options import Options
-from api.http.command_endpoint import Door
+from api.http.command_endpoint import CommandEndpoint
 from api.runtime.checkpoints import Checkpoints
 from api.streaming.follower import Follower
 from ledger.clock import GuardedClock
@@ -21,7 +21,7 @@ class Wiring:
     clock: GuardedClock
     """The ledger's."""
     keys: KeyRing
-    door: Door
+    endpoint: CommandEndpoint
     views: Views
     follower: Follower
     checkpoints: Checkpoints

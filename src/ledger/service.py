@@ -8,18 +8,18 @@ from typing import NamedTuple
 
 from ledger.clock import Guard, GuardedClock
 from ledger.commit.committer import Committer
-from ledger.commit.fresh_decision import Deliberation
-from ledger.commit.notifications import Herald
-from ledger.commit.snapshot_writer import Snapshots
+from ledger.commit.fresh_decision import FreshDecision
+from ledger.commit.notifications import CommitNotifier
+from ledger.commit.snapshot_writer import SnapshotWriter
 from ledger.commit.state_cache import StateCache
 from ledger.commit.submission import Outcome, Recorded, Submission, Unit
 from ledger.domain.account import Account
-from ledger.domain.expiry import settle
+from ledger.domain.expiry import apply_due_expiries
 from ledger.explain.explaining import CANNOT_GO_ON
 from ledger.explain.explanation import Explanation
 from ledger.explain.streams import Passage, Retold, retell_events, retell_one, retell_some
 from ledger.store.feed import Feed, Logged
-from ledger.store.log import EventLog, Executed, Head, StoredRow
+from ledger.store.log import EventLog, Executed, NewestEvent, StoredRow
 from ledger.store.receipts import receipt_name
 from ledger.store.stream_heads import account_of, hash_of
 
@@ -30,11 +30,11 @@ _LAST_WORD = 1.0
 class AccountAt(NamedTuple):
     """An account at a moment: what time had taken by then is taken, whether recorded or not.
 
-    Only what was recorded by `known_at` counts; `head` is the last event of that which the moment knows of.
+    Only what was recorded by `known_at` counts; `newest` is the last event of that which the moment knows of.
     """
 
     account: Account
-    head: Head
+    newest: NewestEvent
     as_of: datetime
     known_at: datetime
 
@@ -53,8 +53,8 @@ class Ledger:
         self.log = EventLog(conninfo)
         self.clock = clock = clock or GuardedClock()
         self.cache = StateCache(cached_accounts)
-        self.news = Herald(self.log)
-        self._snapshots = Snapshots(self.log)
+        self.news = CommitNotifier(self.log)
+        self._snapshots = SnapshotWriter(self.log)
         self.committer = Committer(
             self.log, self.cache, self._snapshots, clock, self.news.tell, queue_limit=queue_limit
         )
@@ -94,17 +94,17 @@ class Ledger:
         """
         known = {submission.account_id: self.cache.get(submission.account_id) for submission in submissions}
         async with self.log.reader() as reader:
-            deliberation = await Deliberation.prepare(reader, submissions, known, self.clock)
+            decision = await FreshDecision.prepare(reader, submissions, known, self.clock)
         if atomic:
             together: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-            deliberation.decide_unit(Unit(list(submissions), together))
+            decision.decide_unit(Unit(list(submissions), together))
         else:
             for submission in submissions:
-                deliberation.decide_unit(Unit([submission], None))
-        outcomes = deliberation.answers
-        for submission in deliberation.decided:
+                decision.decide_unit(Unit([submission], None))
+        outcomes = decision.answers
+        for submission in decision.decided:
             outcomes[submission] = Recorded(submission.account_id, submission.version, 0, submission.events, False)
-        for follower, leader in deliberation.follows.items():
+        for follower, leader in decision.follows.items():
             outcomes.setdefault(follower, outcomes[leader])
         return [outcomes[submission] for submission in submissions]
 
@@ -121,18 +121,18 @@ class Ledger:
         at = at or known_at
         async with self.log.reader() as reader:
             if at is None:
-                head = await reader.head(account_id)
-                tip = self.cache.get(account_id)
-                account = account_of(tip)
-                if head is not None and hash_of(tip) != head.hash:  # by hash: a failover can make another history
-                    account = await reader.load_at(account_id, head.version)
+                newest = await reader.newest_event(account_id)
+                head = self.cache.get(account_id)
+                account = account_of(head)
+                if newest is not None and hash_of(head) != newest.hash:  # by hash: a failover can make another history
+                    account = await reader.load_at(account_id, newest.version)
             else:
-                head = await reader.head_at(account_id, min(at, known_at or at))
-                account = await reader.load_at(account_id, head.version) if head else None
-        if head is None or account is None:
+                newest = await reader.newest_event_at(account_id, min(at, known_at or at))
+                account = await reader.load_at(account_id, newest.version) if newest else None
+        if newest is None or account is None:
             return None
         moment = max(at or now, account.recorded_at)
-        return AccountAt(settle(account, moment)[1], head, moment, known_at or (now if at else moment))
+        return AccountAt(apply_due_expiries(account, moment)[1], newest, moment, known_at or (now if at else moment))
 
     async def explained(self, account_id: str, version: int | None = None) -> Retold | None:
         """One event of an account, by default the newest, explained; None when the account has no such event.
@@ -141,8 +141,8 @@ class Ledger:
         """
         async with self.log.reader() as reader:
             if version is None:
-                head = await reader.head(account_id)
-                version = head.version if head else 0
+                newest = await reader.newest_event(account_id)
+                version = newest.version if newest else 0
             rows = await reader.stream(account_id, version - 1, 1) if version else []
             if not rows or rows[0].version != version:
                 return None

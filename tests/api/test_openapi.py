@@ -14,10 +14,11 @@ from schemathesis import Case
 from schemathesis.specs.openapi.checks import ignored_auth, negative_data_rejection, positive_data_acceptance
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
-from api.app import Front, create_app
+from api.app import create_app
 from api.contract.operations import OPERATIONS as SERVED
 from api.contract.problems import STATUSES
 from api.contract.schemas import ANSWERS
+from api.http.hot_path import HotPath
 from api.runtime.settings import load_settings
 from tests.api.contract import Contract
 from tests.api.stage import OPERATIONS, PATHS, Ask, Json, asks, staged
@@ -27,7 +28,7 @@ from tests.service import ADMIN_KEY, Service
 def the_app() -> FastAPI:
     """The application, on a database that nobody asks."""
     front = create_app(load_settings(), "postgresql:///nowhere")
-    assert isinstance(front, Front)
+    assert isinstance(front, HotPath)
     return front.app
 
 

@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from api.app import Front, create_app
+from api.app import create_app
+from api.http.hot_path import HotPath
 from api.runtime.settings import load_settings
 from api.wiring import Wiring
 
@@ -12,7 +13,7 @@ from api.wiring import Wiring
 async def wired(conninfo: str) -> AsyncIterator[Wiring]:
     """Beside whatever else serves that database."""
     front = create_app(load_settings(), conninfo)
-    assert isinstance(front, Front)
+    assert isinstance(front, HotPath)
     wiring: Wiring = front.app.state.wiring
     async with wiring.ledger.running(), wiring.views.running():
         yield wiring

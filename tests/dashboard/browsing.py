@@ -69,7 +69,7 @@ class Visit:
         if urlsplit(request.url).netloc not in {urlsplit(self.service.url).netloc, ""}:
             self.complaints.append(f"a third party was asked: {request.url}")
 
-    def come_in(self, account: str, **fields: Any) -> Page:
+    def open_portal_link(self, account: str, **fields: Any) -> Page:
         """By a portal link."""
         self.page.goto(portal_link(self.service, account, **fields))
         return self.page

@@ -15,7 +15,7 @@ def paid(service: Service) -> str:
 
 
 def billing(visit: Visit, account: str) -> Page:
-    visit.come_in(account)
+    visit.open_portal_link(account)
     return visit.go(f"/accounts/{account}/billing")
 
 

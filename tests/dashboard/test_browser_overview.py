@@ -35,7 +35,7 @@ def test_a_link_opens_once(visit: Visit, new_visit: NewVisit, service: Service) 
 
 
 def test_the_numbers_are_those_of_the_api(visit: Visit, service: Service, used: str) -> None:
-    page = visit.come_in(used)
+    page = visit.open_portal_link(used)
     summary = service.get(f"/v1/accounts/{used}/summary", tz="Europe/Berlin").json()
     expect(page.locator(".total .figure")).to_have_text(f"{summary['balance']['total']:,}")
     figures = page.locator(".facts .figure").all_inner_texts()
@@ -46,7 +46,7 @@ def test_the_numbers_are_those_of_the_api(visit: Visit, service: Service, used: 
 
 
 def test_the_split_is_shown_on_hover_on_focus_and_on_tap(new_visit: NewVisit, used: str) -> None:
-    page = new_visit().come_in(used)
+    page = new_visit().open_portal_link(used)
     split = page.locator(".split")
     expect(split).to_be_hidden()
     page.locator(".total summary").hover()
@@ -56,13 +56,13 @@ def test_the_split_is_shown_on_hover_on_focus_and_on_tap(new_visit: NewVisit, us
     expect(split).to_be_hidden()
     page.locator(".total summary").focus()
     expect(split).to_be_visible()
-    phone = new_visit(PHONE, has_touch=True, is_mobile=True).come_in(used)
+    phone = new_visit(PHONE, has_touch=True, is_mobile=True).open_portal_link(used)
     phone.locator(".total summary").tap()
     expect(phone.locator(".split")).to_be_visible()
 
 
 def test_a_deduction_moves_an_open_page_and_is_announced(visit: Visit, service: Service, used: str) -> None:
-    page = visit.come_in(used)
+    page = visit.open_portal_link(used)
     before = service.get(f"/v1/accounts/{used}/balance").json()["total"]
     page.evaluate("window.stillHere = true")
     page.locator(".total summary").focus()
@@ -77,7 +77,7 @@ def test_a_deduction_moves_an_open_page_and_is_announced(visit: Visit, service: 
 def test_it_moves_by_asking_where_events_cannot_be_had(visit: Visit, service: Service, used: str) -> None:
     visit.context.add_init_script("delete window.EventSource")
     visit.page.clock.install()
-    page = visit.come_in(used)
+    page = visit.open_portal_link(used)
     before = service.get(f"/v1/accounts/{used}/balance").json()["total"]
     service.post(f"/v1/accounts/{used}/deductions", {"amount": 3, "task_id": "polled"})
     page.clock.run_for(16_000)
@@ -89,7 +89,7 @@ def test_who_was_turned_away_asks_for_events_again(visit: Visit, service: Servic
     visit.expected.add("503")
     visit.page.clock.install()
     visit.page.route("**/moves", lambda route: route.fulfill(status=503))
-    page = visit.come_in(used)
+    page = visit.open_portal_link(used)
     page.unroute("**/moves")
     with page.expect_response(lambda answer: answer.url.endswith("/moves") and answer.status == 200):
         page.clock.run_for(16_000)
@@ -100,7 +100,7 @@ def test_who_was_turned_away_asks_for_events_again(visit: Visit, service: Servic
 
 
 def test_a_hidden_tab_asks_for_nothing(visit: Visit, service: Service, used: str) -> None:
-    page = visit.come_in(used)
+    page = visit.open_portal_link(used)
     expect(page.get_by_text("Europe/Berlin")).to_be_visible()  # it has told its zone and come back
     hide = "(hidden) => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });"
     hide += " document.dispatchEvent(new Event('visibilitychange')); }"
@@ -115,12 +115,12 @@ def test_a_hidden_tab_asks_for_nothing(visit: Visit, service: Service, used: str
 
 
 def test_days_are_those_of_the_reader(visit: Visit, used: str) -> None:
-    page = visit.come_in(used)
+    page = visit.open_portal_link(used)
     expect(page.get_by_text("Europe/Berlin")).to_be_visible()
 
 
 def test_without_a_script_everything_is_there(new_visit: NewVisit, used: str) -> None:
-    page = new_visit(java_script_enabled=False).come_in(used)
+    page = new_visit(java_script_enabled=False).open_portal_link(used)
     expect(page.locator(".total .figure")).to_have_text(re.compile(r"5,\d{3}"))
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("You are signed out")
@@ -128,12 +128,12 @@ def test_without_a_script_everything_is_there(new_visit: NewVisit, used: str) ->
 
 def test_numbers_are_written_as_the_reader_does(new_visit: NewVisit, used: str) -> None:
     for locale, separator in (("de-DE", "."), ("fr-FR", "\u202f"), ("en-US", ",")):
-        page = new_visit(locale=locale).come_in(used)
+        page = new_visit(locale=locale).open_portal_link(used)
         expect(page.locator(".total .figure")).to_have_text(re.compile(rf"^5\{separator}\d{{3}}$"))
 
 
 def test_the_keyboard_reaches_everything(visit: Visit, used: str) -> None:
-    page = visit.come_in(used, return_url="https://product.example/")
+    page = visit.open_portal_link(used, return_url="https://product.example/")
     reached = []
     for _ in range(30):
         page.keyboard.press("Tab")
@@ -150,13 +150,13 @@ def test_the_keyboard_reaches_everything(visit: Visit, used: str) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [PHONE, DESK, WALL], ids=["phone", "desk", "wall"])
 def test_nothing_keeps_anybody_out(new_visit: NewVisit, used: str, size: tuple[int, int], scheme: str) -> None:
-    page = new_visit(size, color_scheme=scheme).come_in(used)
+    page = new_visit(size, color_scheme=scheme).open_portal_link(used)
     assert barriers(page) == ""
     assert fits(page)
 
 
 def test_an_account_without_a_history_is_worth_looking_at(visit: Visit, service: Service) -> None:
-    page = visit.come_in(service.open_account(permanent=0))
+    page = visit.open_portal_link(service.open_account(permanent=0))
     expect(page.get_by_text("Nothing has happened here yet")).to_be_visible()
     expect(page.get_by_text("No credits are left.")).to_be_visible()
     expect(page.get_by_text("No active plan")).to_be_visible()
@@ -171,7 +171,7 @@ def test_hostile_text_is_text_and_breaks_nothing(new_visit: NewVisit, service: S
     done = service.client.post(f"/v1/accounts/{quote(account, safe='')}/deductions", json=body)
     assert done.status_code == 201
     for size in (PHONE, DESK):
-        page = new_visit(size).come_in(account)
+        page = new_visit(size).open_portal_link(account)
         expect(page.locator(".entries .about").first).to_have_text(HOSTILE, use_inner_text=False)
         assert fits(page)
         assert page.locator("main b, main script, main i").count() == 0
@@ -179,7 +179,7 @@ def test_hostile_text_is_text_and_breaks_nothing(new_visit: NewVisit, service: S
 
 
 def test_a_session_that_is_over_ends_an_open_page(visit: Visit, service: Service, used: str) -> None:
-    page = visit.come_in(used, return_url="https://product.example/")
+    page = visit.open_portal_link(used, return_url="https://product.example/")
     visit.expected.add("401")
     visit.context.request.post(
         f"{service.url}/dashboard/sign-out",

@@ -22,7 +22,7 @@ def used(service: Service) -> str:
 
 
 def usage_page(visit: Visit, account: str, query: str = "") -> Page:
-    visit.come_in(account)
+    visit.open_portal_link(account)
     return visit.go(f"/accounts/{account}/usage{query}")
 
 

@@ -72,8 +72,8 @@ def test_it_is_made_once_and_then_only_served(server_folder: Path) -> None:
         assert re.search(r"^Operator link \(.*\): http://127.0.0.1:\d+/dashboard/come-in/\S+$", said, re.MULTILINE)
         link = re.search(r"^Portal link .*: (\S+)$", said, re.MULTILINE)
         assert link is not None
-        come_in = client.get(link[1], follow_redirects=True)
-        assert "€" in client.get(f"{come_in.url.path}/usage", headers={"Accept-Language": "en"}).text
+        opened = client.get(link[1], follow_redirects=True)
+        assert "€" in client.get(f"{opened.url.path}/usage", headers={"Accept-Language": "en"}).text
         before = version(client)
     with running_demo(server_folder) as (said, client):
         assert "Made" not in said

@@ -4,15 +4,15 @@ from collections.abc import Iterator, Sequence
 
 from ledger.domain.account import Account
 from ledger.domain.events import Event
-from ledger.domain.related_events import NO_PAST, Past
+from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents
 from ledger.explain.explaining import explain, subjects_of
 from ledger.explain.explanation import Explanation
 from tests.domain.journal import past_about
 
 
-def past_for(event: Event, earlier: Sequence[Event]) -> Past:
+def past_for(event: Event, earlier: Sequence[Event]) -> RelatedEvents:
     """The earlier events that the explanation of one asks for."""
-    known, found = NO_PAST, past_about(list(earlier), subjects_of(event, NO_PAST))
+    known, found = NO_RELATED_EVENTS, past_about(list(earlier), subjects_of(event, NO_RELATED_EVENTS))
     while found != known:
         known, found = found, past_about(list(earlier), subjects_of(event, found))
     return known

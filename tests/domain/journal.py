@@ -12,8 +12,8 @@ from ledger.domain.commands import Command
 from ledger.domain.decider import decide
 from ledger.domain.errors import Refusal
 from ledger.domain.events import Event, Events
-from ledger.domain.expiry import settle
-from ledger.domain.related_events import NO_PAST, Past, is_about, subjects
+from ledger.domain.expiry import apply_due_expiries
+from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, is_about, needed_subjects
 
 ACCOUNT_ID = "ada"
 DAY_ZERO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -53,8 +53,8 @@ class Journal:
 
     def decide(self, command: Command) -> Events:
         """What the command would lead to now. Raises a Refusal."""
-        past = past_of(self.events, command, self.account)
-        return decide(command, self.account, self.now, past)
+        related = past_of(self.events, command, self.account)
+        return decide(command, self.account, self.now, related)
 
     def carry_out(self, command: Command) -> Events:
         """Decide, and append. Raises a Refusal, and is as it was then."""
@@ -77,19 +77,19 @@ class Journal:
 
     def settled(self, at: datetime) -> Account:
         """The account as it stands at a moment that is not before its last event, if no command comes until then."""
-        return settle(self.opened, max(at, self.opened.recorded_at))[1]
+        return apply_due_expiries(self.opened, max(at, self.opened.recorded_at))[1]
 
 
-def past_of(events: list[Event], command: Command, account: Account | None) -> Past:
+def past_of(events: list[Event], command: Command, account: Account | None) -> RelatedEvents:
     """The events that `decide` asks for, looked up until nothing more is asked for."""
-    known, found = NO_PAST, past_about(events, subjects(command, account, NO_PAST))
+    known, found = NO_RELATED_EVENTS, past_about(events, needed_subjects(command, account, NO_RELATED_EVENTS))
     while found != known:
-        known, found = found, past_about(events, subjects(command, account, found))
+        known, found = found, past_about(events, needed_subjects(command, account, found))
     return known
 
 
-def past_about(events: list[Event], names: frozenset[str]) -> Past:
+def past_about(events: list[Event], names: frozenset[str]) -> RelatedEvents:
     """The events about the named things, in stream order."""
     if not names:
-        return NO_PAST
-    return Past(tuple(event for event in events if is_about(event, names)))
+        return NO_RELATED_EVENTS
+    return RelatedEvents(tuple(event for event in events if is_about(event, names)))

@@ -35,9 +35,9 @@ from ledger.domain.events import (
     HoldCaptured,
     HoldExpired,
 )
-from ledger.domain.expiry import settle
+from ledger.domain.expiry import apply_due_expiries
 from ledger.domain.lots import Draws, Lot, burn_order, put
-from ledger.domain.related_events import Past
+from ledger.domain.related_events import RelatedEvents
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal, past_of
 from tests.domain.purse import Purse, purse_of
 from tests.domain.strategies import DAY, SWEEP, TICK, commands, journals, moments
@@ -95,8 +95,8 @@ def test_a_stream_begins_with_its_opening() -> None:
 def test_decide_changes_nothing_and_says_the_same_twice(journal: Journal, data: st.DataObject) -> None:
     journal.now = data.draw(moments(journal))
     command = data.draw(commands(journal))
-    past = past_of(journal.events, command, journal.account)
-    asked = (command, journal.account, journal.now, past)
+    related = past_of(journal.events, command, journal.account)
+    asked = (command, journal.account, journal.now, related)
     before = copy.deepcopy(asked)
     once, twice = _outcome(*asked), _outcome(*asked)
     assert asked == before
@@ -120,14 +120,14 @@ def test_a_refused_command_leaves_no_trace(journal: Journal) -> None:
 def test_the_past_that_is_asked_for_is_all_of_it_that_matters(journal: Journal, data: st.DataObject) -> None:
     command = data.draw(commands(journal))
     needed = past_of(journal.events, command, journal.account)
-    everything = Past(tuple(journal.events))
+    everything = RelatedEvents(tuple(journal.events))
     asked = (command, journal.account, journal.now)
     assert _outcome(*asked, needed) == _outcome(*asked, everything)
 
 
-def _outcome(command: Any, account: Account | None, now: datetime, past: Past) -> object:
+def _outcome(command: Any, account: Account | None, now: datetime, related: RelatedEvents) -> object:
     try:
-        return decide(command, account, now, past)
+        return decide(command, account, now, related)
     except Refusal as refusal:
         return refusal.code, refusal.facts
 
@@ -277,9 +277,9 @@ def test_settling_in_two_steps_is_settling_at_once(journal: Journal, one: int, t
     account = journal.opened
     first, second = sorted((one, two))
     at, later = (account.recorded_at + timedelta(hours=hours) for hours in (first, second))
-    some, between = settle(account, at)
-    rest, after = settle(between, later)
-    together, settled = settle(account, later)
+    some, between = apply_due_expiries(account, at)
+    rest, after = apply_due_expiries(between, later)
+    together, settled = apply_due_expiries(account, later)
     assert _without_time_of_notice([*some, *rest]) == _without_time_of_notice([*together])
     assert (after.lots, after.holds, after.balance) == (
         settled.lots,
@@ -295,8 +295,8 @@ def test_time_changes_an_account_when_it_says_and_not_a_moment_before(journal: J
     due = account.due_at
     assume(due is not None)
     assert due is not None
-    assert settle(account, due - TICK) == ((), account)
-    events, settled = settle(account, due)
+    assert apply_due_expiries(account, due - TICK) == ((), account)
+    events, settled = apply_due_expiries(account, due)
     assert events
     assert settled.due_at is None or settled.due_at > due
     assert {event.effective_at for event in events if isinstance(event, HoldExpired | CreditsExpired)} == {due}

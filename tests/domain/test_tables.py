@@ -44,7 +44,7 @@ from ledger.domain.events import (
     HoldExpired,
     HoldReleased,
 )
-from ledger.domain.expiry import settle
+from ledger.domain.expiry import apply_due_expiries
 from ledger.domain.holds import LONGEST_HOLD, Hold, Returns, with_fate
 from ledger.domain.lots import MAX_DRAWS, MAX_OPEN_LOTS, Draw, Draws, Lot, draw, put_all, take
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal
@@ -353,7 +353,7 @@ def test_what_is_available_is_looked_at_before_the_number_of_holds_and_draws() -
 
 def test_thousands_of_lots_that_are_due_lapse_one_by_one() -> None:
     account = with_lots(3_000, "subscription")
-    events, settled = settle(account, LONG)
+    events, settled = apply_due_expiries(account, LONG)
     assert [event.effective_at for event in events if isinstance(event, CreditsExpired)] == [
         lot.expires_at for lot in account.lots
     ]
@@ -367,7 +367,7 @@ def test_thousands_of_holds_that_are_due_expire_by_their_ends() -> None:
     journal.carry_out(OpenAccount(ACCOUNT_ID, 3_000))
     for number in range(3_000):
         journal.carry_out(PlaceHold(ACCOUNT_ID, 1, (1 + number * 7 % 3_000) * SECOND))
-    events, settled = settle(journal.opened, SHORT)
+    events, settled = apply_due_expiries(journal.opened, SHORT)
     ends = [event.effective_at for event in events if isinstance(event, HoldExpired)]
     assert ends == [DAY_ZERO + (1 + number) * SECOND for number in range(3_000)]
     assert (settled.holds, settled.balance.held, settled.balance.available) == ({}, 0, 3_000)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import sql
 
-from ledger.commit.notifications import News
+from ledger.commit.notifications import CommitListener
 from ledger.store.feed import Feed
 from ledger.store.log import EventLog, Writer
 from projections.engine.runner import Runner, connect
@@ -73,7 +73,7 @@ class Bench:
 
     def runner(self, page: int, projections: Sequence[Projection] = PROJECTIONS) -> Runner:
         """A runner that is moved by hand."""
-        return Runner(self.conninfo, self.feed, News(self.conninfo), projections=projections, page=page)
+        return Runner(self.conninfo, self.feed, CommitListener(self.conninfo), projections=projections, page=page)
 
     async def project(self, page: int, projections: Sequence[Projection] = PROJECTIONS) -> None:
         """Move projections to the end of the log, undisturbed."""

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import AsyncConnection, sql
 from psycopg.conninfo import make_conninfo
 
-from ledger.commit.notifications import News
+from ledger.commit.notifications import CommitListener
 from ledger.store.feed import Feed
 from ledger.store.log import EventLog
 from projections.engine.runner import Runner
@@ -118,7 +118,7 @@ async def following(conninfo: str, name: str = "runner") -> AsyncIterator["async
     log = EventLog(make_conninfo(conninfo, application_name=f"{name}-feed"), readers=2)
     await log.open()
     try:
-        async with News(make_conninfo(conninfo, application_name=f"{name}-news")).listening() as news:
+        async with CommitListener(make_conninfo(conninfo, application_name=f"{name}-news")).listening() as news:
             runner = Runner(make_conninfo(conninfo, application_name=name), Feed(log), news)
             task = asyncio.create_task(runner.run())
             try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ledger.commit.notifications import News
+from ledger.commit.notifications import CommitListener
 from ledger.service import Ledger
 from ledger.store.feed import Feed
 from projections.engine.runner import PAGE, Runner, connect
@@ -14,7 +14,7 @@ async def projected(
     ledger: Ledger, database: str, *, page: int = PAGE, projections: Sequence[Projection] = PROJECTIONS
 ) -> int:
     """Move the live projections to the end of the log, which is returned."""
-    runner = Runner(database, Feed(ledger.log), News(database), projections=projections, page=page)
+    runner = Runner(database, Feed(ledger.log), CommitListener(database), projections=projections, page=page)
     connection = await connect(database)
     async with connection:
         while await runner.step(connection):

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.cli.progress import Lines
-from ledger.commit.notifications import News
+from ledger.commit.notifications import CommitListener
 from ledger.commit.submission import Recorded
 from ledger.domain.commands import CaptureHold, DeductCredits, GrantCredits, PlaceHold, ReverseDeduction
 from ledger.service import Ledger
@@ -140,7 +140,7 @@ async def _rebuild_all(database: str, ledger: Ledger) -> None:
 async def _everything_moving(database: str, ledger: Ledger, clock: Clock) -> AsyncIterator[list[asyncio.Task[None]]]:
     for account in ("ada", "bob"):
         await Busy(ledger, clock).live(account)
-    news = News(database)
+    news = CommitListener(database)
     tasks = [asyncio.create_task(_write(Busy(ledger, clock), account)) for account in ("ada", "bob")]
     tasks.append(asyncio.create_task(Runner(database, Feed(ledger.log), news, page=7).run()))
     try:

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection, IsolationLevel
 
-from ledger.commit.notifications import News
+from ledger.commit.notifications import CommitListener
 from ledger.service import Ledger
 from ledger.store.feed import Feed
 from projections.engine.rebuild import StillRead, rebuild, rebuilding
@@ -98,7 +98,7 @@ async def test_rebuilt_while_writing_and_reading(ledger: Ledger, database: str) 
     await projected(ledger, database)
     seen: list[Seen] = []
     plainly: list[int] = []
-    runner = Runner(database, Feed(ledger.log), News(database))
+    runner = Runner(database, Feed(ledger.log), CommitListener(database))
     async with beside(runner.run(), write(ledger), read(database, seen), read_plainly(database, plainly)):
         for _ in range(2):
             rebuilt = await rebuild_all(ledger, database)
@@ -194,7 +194,7 @@ async def test_who_reads_for_ever_is_named(ledger: Ledger, database: str, monkey
     await projected(ledger, database)
     async with snapshots(database) as slow, slow.transaction():
         await one(slow, _STANDS)
-        async with beside(Runner(database, Feed(ledger.log), News(database)).run()):
+        async with beside(Runner(database, Feed(ledger.log), CommitListener(database)).run()):
             with pytest.raises(StillRead, match="history is being read all the time; nothing is changed"):
                 await rebuild_all(ledger, database, [HISTORY])
             await live_a_life(ledger, "bob")

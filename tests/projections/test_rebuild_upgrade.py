@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from ledger.commit.notifications import News
+from ledger.commit.notifications import CommitListener
 from ledger.service import Ledger
 from ledger.store.feed import Feed
 from projections.engine.rebuild import rebuilding
@@ -66,7 +66,7 @@ async def test_the_old_version_serves_until_the_switch(ledger: Ledger, database:
     """A reader holds the switch up; meanwhile the new runner leaves the old build as it is."""
     await live_a_life(ledger, "ada")
     end = await projected(ledger, database)
-    runner = Runner(database, Feed(ledger.log), News(database), projections=[SECOND])
+    runner = Runner(database, Feed(ledger.log), CommitListener(database), projections=[SECOND])
     async with await psycopg.AsyncConnection.connect(database) as reader:
         await reader.execute("SELECT position FROM projection_history.checkpoint")
         async with running(runner.run()), running(upgrades(ledger, database).look()) as upgrading:
@@ -121,8 +121,8 @@ async def test_a_newer_version_than_this_programs_is_left_alone(
 
 async def test_only_who_runs_the_projections_upgrades_them(ledger: Ledger, database: str) -> None:
     """An older program that still runs them would leave a new version where it is."""
-    runner = Runner(database, Feed(ledger.log), News(database), projections=[SECOND])
-    waiting = Runner(database, Feed(ledger.log), News(database), projections=[SECOND])
+    runner = Runner(database, Feed(ledger.log), CommitListener(database), projections=[SECOND])
+    waiting = Runner(database, Feed(ledger.log), CommitListener(database), projections=[SECOND])
     async with running(runner.run()):
         await until(lambda: runner.leads)
         async with running(waiting.run()):

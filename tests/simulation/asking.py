@@ -24,7 +24,7 @@ class Ask(NamedTuple):
     operation: str
     key: str | None
     body: Body
-    """The values of BODY_FIELDS, as the door would hand them over."""
+    """The values of BODY_FIELDS, as the command endpoint would hand them over."""
     command: c.Command
     expected_version: int | None = None
 
@@ -40,7 +40,7 @@ class Ask(NamedTuple):
         return None if key is None else (self.account, f"{self.operation}:{key}")
 
     def submission(self, request_id: str) -> Submission:
-        """As the door makes one."""
+        """As the command endpoint makes one."""
         metadata = Metadata("key:simulated", self.operation, self.key, request_id)
         return Submission(self.command, metadata, fingerprint(self.body), self.expected_version)
 

@@ -20,7 +20,7 @@ from ledger.store.chain import GENESIS, link
 from ledger.store.codec import decode, encode_snapshot
 from ledger.store.receipts import BODY_FIELDS, fingerprint
 from ledger.store.sealing import unmasked, unseal
-from ledger.store.stream_heads import Tip
+from ledger.store.stream_heads import StreamHead
 from tests.domain.answers import balance_of, what_time_did, what_was_done
 from tests.domain.model import Answer, Model, Refused
 from tests.simulation.asking import KEYLESS, Ask
@@ -337,9 +337,9 @@ class Check:
         for at, who, *what in self.run.trace:
             if what[0] == "appends" and what[2].stale:
                 raise Wrong(f"{who} found {what[2].stale} changed at {at}, and nobody else writes")
-        for account, tip in self.run.processes[0].ledger.cache._accounts.items():
-            if self.run.plan.calm and tip.account.version != len(self.states[account]) - 1:
-                raise Wrong(f"{account!r} is remembered at version {tip.account.version}, and nobody else writes")
+        for account, head in self.run.processes[0].ledger.cache._accounts.items():
+            if self.run.plan.calm and head.account.version != len(self.states[account]) - 1:
+                raise Wrong(f"{account!r} is remembered at version {head.account.version}, and nobody else writes")
 
     def _check_order(self) -> None:
         """Commands of one account are decided in the order in which they came, unless one of them comes to be a replay:
@@ -366,22 +366,26 @@ class Check:
                     raise Wrong(f"the snapshot of {account!r} at version {version} is not what the log says")
         for process in self.run.processes:
             committer = process.ledger.committer
-            if committer.intake.waiting:
-                raise Wrong(f"{process.name} still counts {committer.intake.waiting} who wait")
+            if committer.admission.waiting:
+                raise Wrong(f"{process.name} still counts {committer.admission.waiting} who wait")
             left = [batch for batch in committer._batches if batch.submissions]
-            if any(desk.waiting or desk.in_batches for desk in committer._desks) or left or len(committer._slow_lane):
+            if (
+                any(queue.waiting or queue.in_batches for queue in committer._queues)
+                or left
+                or len(committer._locked_lane)
+            ):
                 raise Wrong(f"{process.name} has something in flight at the end")
-            for account, tip in process.ledger.cache._accounts.items():
-                self._check_tip(process.name, account, tip)
+            for account, head in process.ledger.cache._accounts.items():
+                self._check_tip(process.name, account, head)
 
-    def _check_tip(self, name: str, account: str, tip: Tip) -> None:
+    def _check_tip(self, name: str, account: str, head: StreamHead) -> None:
         """What is remembered may be old; it must have been so once."""
-        states, version = self.states[account], tip.account.version
-        if version >= len(states) or tip.account != states[version] or tip.hash != self.hashes[account][version]:
-            raise Wrong(f"{name} remembers {tip}, and the log says otherwise")
+        states, version = self.states[account], head.account.version
+        if version >= len(states) or head.account != states[version] or head.hash != self.hashes[account][version]:
+            raise Wrong(f"{name} remembers {head}, and the log says otherwise")
         key = self.run.server.tables.text_keys.get(account)
-        if version == len(states) - 1 and tip.key != key:
-            raise Wrong(f"{name} remembers {tip}, and the key of its texts is {key!r}")
+        if version == len(states) - 1 and head.key != key:
+            raise Wrong(f"{name} remembers {head}, and the key of its texts is {key!r}")
 
 
 def carried_out(run: Run) -> list[Carried]:

@@ -132,7 +132,7 @@ class Process:
     @property
     def has_open_desks(self) -> bool:
         """Whether something is in flight. A desk that stays open for ever is an account that takes nothing any more."""
-        return bool(list(self.ledger.committer._desks))
+        return bool(list(self.ledger.committer._queues))
 
     def stop(self) -> None:
         """Ask it to finish what is in flight and to stop."""
@@ -224,7 +224,7 @@ class Run:
         self.weather.clear_up()
         self.tell("weather", "clears up")
         async with asyncio.timeout(LONGEST_SETTLING):
-            await self._settle()
+            await self._answer_appended()
             while any(process.has_open_desks for process in self.processes if process.up.is_set()):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
             for process in self.processes:
@@ -357,7 +357,7 @@ class Run:
                 return self.rng.choice(living)
             await asyncio.sleep(0.1)
 
-    async def _settle(self) -> None:
+    async def _answer_appended(self) -> None:
         """Ask for everything again of which the outcome is not known, until it is."""
         while self._unsettled:
             asks = next(iter(self._unsettled))

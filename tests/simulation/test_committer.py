@@ -15,11 +15,10 @@ from typing import Any
 import pytest
 
 from ledger.commit import committer
-from ledger.commit.account_queues import Desk
-from ledger.commit.admission import Intake
+from ledger.commit.admission import AdmissionControl
 from ledger.commit.committer import Committer
-from ledger.commit.submission import Submission
-from ledger.commit.writer_connection import Lifeline
+from ledger.commit.submission import AccountQueue, Submission
+from ledger.commit.writer_connection import WriterConnection
 from tests.simulation.run import Run
 from tests.simulation.seeds import first_wrong, live_through
 from tests.survival.plan import fresh_seed
@@ -111,28 +110,28 @@ def what_happened(run: Run) -> Iterable[str]:
     yield from ["erased" for row in run.server.tables.log if row.topic == "TextsErased"]
 
 
-async def connect_without_fence(self: Lifeline) -> None:
+async def connect_without_fence(self: WriterConnection) -> None:
     self._writer, self._process = await self._log.connect_writer(None)
 
 
-def answer_at_once(self: Committer, desk: Desk, submission: Submission) -> None:
-    decide(self, desk, submission)
+def answer_at_once(self: Committer, queue: AccountQueue, submission: Submission) -> None:
+    decide(self, queue, submission)
     if submission.events:
         submission.answer(submission.recorded(len(submission.events)))
 
 
-def keep_the_state(self: Committer, desks: dict[Desk, None], submissions: Iterable[Submission]) -> None:
-    tips = {desk: desk.tip for desk in desks}
-    rewind(self, desks, submissions)
-    for desk, tip in tips.items():
-        desk.tip = tip
+def keep_the_state(self: Committer, queues: dict[AccountQueue, None], submissions: Iterable[Submission]) -> None:
+    heads = {queue: queue.head for queue in queues}
+    rewind(self, queues, submissions)
+    for queue, head in heads.items():
+        queue.head = head
 
 
-def forget_to_count(self: Intake, submission: Submission, error: Exception) -> None:
+def forget_to_count(self: AdmissionControl, submission: Submission, error: Exception) -> None:
     submission.fail(error)
 
 
-def keep_the_key(desk: Desk, submission: Submission) -> None:
+def keep_the_key(queue: AccountQueue, submission: Submission) -> None:
     """Never give it back."""
 
 
@@ -142,11 +141,11 @@ decide, rewind = Committer._decide, Committer._rewind
 @pytest.mark.parametrize(
     ("owner", "name", "bug", "first"),
     [
-        (Lifeline, "connect", connect_without_fence, 500),
+        (WriterConnection, "connect", connect_without_fence, 500),
         (Committer, "_rewind", keep_the_state, 240),
         (Committer, "_decide", answer_at_once, 0),
         (committer, "_give_key_back", keep_the_key, 0),
-        (Intake, "fail", forget_to_count, 0),
+        (AdmissionControl, "fail", forget_to_count, 0),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

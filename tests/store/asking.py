@@ -16,7 +16,7 @@ _numbers = itertools.count(1)
 def submission(
     command: Command, operation: str, key: str | None, body: Sequence[object] = (), version: int | None = None
 ) -> Submission:
-    """A submission as the HTTP door makes it."""
+    """A submission as the HTTP command endpoint makes it."""
     metadata = Metadata("key:test", operation, key, f"r{next(_numbers)}")
     return Submission(command, metadata, fingerprint(body), version)
 

@@ -251,7 +251,7 @@ async def test_stopping_tells_those_whose_commit_is_stuck(
             taken = [ledger.committer.submit_together(asked)] if together else list(map(ledger.committer.submit, asked))
             await asyncio.sleep(0)
         assert all(outcome.done() and isinstance(outcome.exception(), Unavailable) for outcome in taken)
-    assert ledger.committer.intake.waiting == 0
+    assert ledger.committer.admission.waiting == 0
 
 
 async def test_opening_twice_at_once(ledger: Ledger) -> None:

@@ -85,7 +85,7 @@ def test_it_answers_what_the_model_had_been_told_by_then(stand: Stand, journal: 
             continue
         assert found is not None
         assert balance_of(found.account.balance) == counted[-1].balance(at)
-        assert (found.head.version, found.as_of, found.known_at) == (counted[-1].version, at, known_at)
+        assert (found.newest.version, found.as_of, found.known_at) == (counted[-1].version, at, known_at)
         alone = stand.loop.run(stand.ledger.account_at(account, None, known_at))
         assert alone == stand.loop.run(stand.ledger.account_at(account, known_at, known_at))
 

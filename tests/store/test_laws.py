@@ -66,4 +66,4 @@ async def _replayed(conninfo: str, journal: Journal) -> None:
             if asked.told:
                 assert await ledger.execute(again) == outcome._replace(replayed=True)
         found = await ledger.account_at(journal.account.account_id) if journal.account else None
-        assert (found.head.version if found else 0) == len(journal.events)
+        assert (found.newest.version if found else 0) == len(journal.events)

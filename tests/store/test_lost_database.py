@@ -75,12 +75,12 @@ async def test_a_long_loss_is_told_and_mended_without_help(
             await deduct(ledger, "a", 1, "while it is away")
         await asyncio.to_thread(control.start)
         async with asyncio.timeout(60):
-            while not ledger.committer.intake.available:  # noqa: ASYNC110  # a flag for programs, not an event
+            while not ledger.committer.admission.available:  # noqa: ASYNC110  # a flag for programs, not an event
                 await asyncio.sleep(0.01)
         again = await asyncio.gather(*(deduct(ledger, "a", 1, f"{n}") for n in range(50)))
         assert all(isinstance(o, Recorded) for o in again)
         assert await balance(ledger, "a") == 950
-        assert ledger.committer.intake.waiting == 0
+        assert ledger.committer.admission.waiting == 0
         await sound(ledger)
 
 
@@ -134,13 +134,13 @@ async def test_a_database_that_answers_and_commits_nothing_is_left_in_peace(
         assert attempts[0] < 10
         await other.execute("DROP TRIGGER disk ON ledger.events")
         async with asyncio.timeout(60):
-            while not ledger.committer.intake.available:  # noqa: ASYNC110  # a flag for programs, not an event
+            while not ledger.committer.admission.available:  # noqa: ASYNC110  # a flag for programs, not an event
                 await asyncio.sleep(0.01)
         again = await asyncio.gather(*(deduct(ledger, "a", 1, f"{n}") for n in range(50)))
         assert all(isinstance(o, Recorded) for o in again)
         assert await balance(ledger, "a") == 950
         await sound(ledger)
-    said = [record.getMessage() for record in caplog.records if record.name == "credit_ledger.lifeline"]
+    said = [record.getMessage() for record in caplog.records if record.name == "credit_ledger.writer_connection"]
     assert len(said) == 2, said
 
 
@@ -148,7 +148,7 @@ async def test_a_database_that_has_become_a_standby_is_lost(database: str) -> No
     """It answers and takes nothing: the server may be another one when it is connected to again."""
     async with Ledger(database).running() as ledger:
         await open_account(ledger, "a", permanent=1_000)
-        await ledger.committer._lifeline.writer._connection.execute("SET default_transaction_read_only = on")
+        await ledger.committer._connection.writer._connection.execute("SET default_transaction_read_only = on")
         assert isinstance(await deduct(ledger, "a", 1, "k"), Recorded)
         await sound(ledger)
 
@@ -156,5 +156,5 @@ async def test_a_database_that_has_become_a_standby_is_lost(database: str) -> No
 async def test_a_connection_asks_whether_the_server_is_still_there(database: str) -> None:
     """A machine that is gone says nothing. What the operator says about it goes first."""
     async with Ledger(make_conninfo(database, keepalives_idle=77)).running() as ledger:
-        said = conninfo_to_dict(ledger.committer._lifeline.writer._connection.info.dsn)
+        said = conninfo_to_dict(ledger.committer._connection.writer._connection.info.dsn)
         assert (said["keepalives_idle"], said["keepalives_count"]) == ("77", "3")

@@ -9,7 +9,8 @@ import orjson
 from pydantic import SecretStr
 from starlette.types import Message
 
-from api.app import Front, create_app
+from api.app import create_app
+from api.http.hot_path import HotPath
 from api.runtime.settings import Settings
 from tests.service import ADMIN_KEY
 from tests.survival.wire import Reply
@@ -20,7 +21,7 @@ _HEADERS = [(b"authorization", f"Bearer {ADMIN_KEY}".encode()), (b"content-type"
 class Inside:
     """The application, and a wire to it that nothing can cut."""
 
-    def __init__(self, app: Front) -> None:
+    def __init__(self, app: HotPath) -> None:
         self._app = app
 
     async def post(self, path: str, body: object, key: str | None = None) -> Reply:
@@ -76,6 +77,6 @@ def _reply(sent: list[Message]) -> Reply:
 async def inside(conninfo: str, **settings: Any) -> AsyncIterator[Inside]:
     """A service on a migrated database, until the block ends."""
     app = create_app(Settings(admin_key=SecretStr(ADMIN_KEY), **settings), conninfo)
-    assert isinstance(app, Front)
+    assert isinstance(app, HotPath)
     async with app.app.router.lifespan_context(app.app):
         yield Inside(app)

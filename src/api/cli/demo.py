@@ -21,7 +21,7 @@ from api.demo.moving import Poster, moving
 from api.demo.people import STAR
 from api.demo.place import MOVER, OPERATOR, Found, NotADemo, look, remove
 from api.runtime.database import Database, migrated
-from api.runtime.garbage import settle_garbage
+from api.runtime.garbage import tune_garbage_collection
 from api.runtime.server import serve
 from api.runtime.settings import Settings, variable
 from people.api_keys import create_key, key_hash, list_keys, revoke_key
@@ -101,7 +101,7 @@ def _made_room(folder: Path, found: Found, *, fresh: bool) -> bool:
 def _make(database: Database, weeks: int, accounts: int) -> None:
     """Fill it. It counts as whole when it is served for the first time."""
     prepare(database.service)
-    settle_garbage()
+    tune_garbage_collection()
     began, now = monotonic(), datetime.now(UTC)
     wishes = plan(Random(_SEED), now, weeks=weeks, accounts=accounts)  # noqa: S311 - a story, no secret
     try:

@@ -22,7 +22,7 @@ from ledger.explain.sentences import instant
 from ledger.explain.streams import BrokenStream, Retold, retell, unrecorded
 from ledger.progress import Progress
 from ledger.store.feed import Feed, UnreadableEvent
-from ledger.store.log import EventLog, Head
+from ledger.store.log import EventLog, NewestEvent
 
 SOUND, UNSOUND, UNTOLD = 0, 1, 3
 """Exit statuses; 2 is that of wrong options."""
@@ -117,8 +117,8 @@ async def _replay(conninfo: str, story: _Told) -> Ending:
     wanted = story.wanted
     async with _opened(conninfo) as log:
         async with log.reader() as reader:
-            head = await reader.head(wanted.account_id)
-        upto = _last(wanted, head)
+            newest = await reader.newest_event(wanted.account_id)
+        upto = _last(wanted, newest)
         story.progress.begin("replaying", upto, "events")
         try:
             async for page in retell(Feed(log), wanted.account_id, upto):
@@ -143,15 +143,15 @@ async def _opened(conninfo: str) -> AsyncIterator[EventLog]:
         await log.close()
 
 
-def _last(wanted: _Wanted, head: Head | None) -> int:
+def _last(wanted: _Wanted, newest: NewestEvent | None) -> int:
     """The last version that can be told. Raises CannotTell."""
-    if head is None:
+    if newest is None:
         raise CannotTell(f"there is no account {wanted.account_id!r}")
-    last = head.version if wanted.version is None else wanted.version
+    last = newest.version if wanted.version is None else wanted.version
     for version in (last, wanted.first):
-        if not 1 <= version <= head.version:
+        if not 1 <= version <= newest.version:
             raise CannotTell(
-                f"account {wanted.account_id!r} has no version {version}: its last event is version {head.version}"
+                f"account {wanted.account_id!r} has no version {version}: its last event is version {newest.version}"
             )
     if wanted.first > last:
         raise CannotTell(f"nothing is left to tell: version {wanted.first} comes after version {last}")

@@ -1,7 +1,7 @@
 """What an operator does: a form with a reason, a look ahead at what it would do, and then the doing, once.
 
-The key that makes it happen once is made with the form and travels with it. Commands go in through the door that the
-API has, so their receipts, fingerprints and actors are what they would be there.
+The key that makes it happen once is made with the form and travels with it. Commands go through the endpoint of the
+API, so their receipts, fingerprints and actors are what they would be there.
 """
 
 import secrets
@@ -136,9 +136,16 @@ def _submission(request: Request, form: Form) -> Submission:
     fields, errors = read(form.action, form.given)
     if errors:
         raise Problem("validation_failed", "", sentences=errors)
-    door = wiring_of(request).door
-    return door.submission_for(
-        form.action.operation, form.account_id, form.ids, fields, key, None, form.operator.key, door.next_request_id()
+    endpoint = wiring_of(request).endpoint
+    return endpoint.submission_for(
+        form.action.operation,
+        form.account_id,
+        form.ids,
+        fields,
+        key,
+        None,
+        form.operator.key,
+        endpoint.next_request_id(),
     )
 
 

@@ -16,7 +16,7 @@ from api.dashboard.current_user import ROOT, NotSignedIn, visitor_of
 from api.dashboard.forms import form_secret
 from api.dashboard.live_updates import moves
 from api.dashboard.rendering import STATIC, page, static_file
-from api.dashboard.security_headers import Protected
+from api.dashboard.security_headers import SecurityHeaders
 from api.http.command_endpoint import as_problem
 from api.wiring import Wiring
 from ledger.domain.errors import Refusal
@@ -32,7 +32,7 @@ def dashboard(wiring: Wiring) -> ASGIApp:
     routes = [
         Route("/", home),
         Route("/static/{digest}/{name}", static),
-        Route("/come-in/{token}", sign_in.come_in),
+        Route("/come-in/{token}", sign_in.open_portal_link),
         Route("/sign-in", sign_in.sign_in_page),
         Route("/sign-in", sign_in.sign_in, methods=["POST"]),
         Route("/sign-out", sign_in.sign_out, methods=["POST"]),
@@ -55,7 +55,7 @@ def dashboard(wiring: Wiring) -> ASGIApp:
     )
     app.router.redirect_slashes = False
     app.state.wiring = wiring
-    return Protected(app)
+    return SecurityHeaders(app)
 
 
 def _actions() -> Iterator[Route]:

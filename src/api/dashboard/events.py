@@ -72,10 +72,10 @@ async def events(request: Request) -> Response:
     account_id = request.path_params["account_id"]
     ledger = wiring_of(request).ledger
     async with ledger.log.reader() as reader:
-        head = await reader.head(account_id)
-    if head is None:
+        newest = await reader.newest_event(account_id)
+    if newest is None:
         raise AccountNotFound(account_id)
-    place = _place(request.query_params.get("version", ""), head.version)
+    place = _place(request.query_params.get("version", ""), newest.version)
     shown, problem = await _shown(ledger, account_id, place)
     return await page(request, "events.html", account_id=account_id, place=place, shown=shown, problem=problem)
 

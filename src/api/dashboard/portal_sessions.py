@@ -50,7 +50,7 @@ async def portal_session(request: Request) -> Response:
         reply = problem_reply(as_problem(error))
         response = Response(reply.body, reply.status)
         response.raw_headers += reply.headers
-    response.headers["x-request-id"] = wiring_of(request).door.next_request_id()
+    response.headers["x-request-id"] = wiring_of(request).endpoint.next_request_id()
     return response
 
 

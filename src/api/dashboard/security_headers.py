@@ -26,7 +26,7 @@ _HEADERS = {
 }
 
 
-class Protected:
+class SecurityHeaders:
     """An application whose answers carry these headers. Its pages find their nonce in `request.state.nonce`."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -42,7 +42,7 @@ async def service(request: Request) -> Response:
         failed=[_FAILED[name] for name, good in ready["checks"].items() if not good],
         stands=[_stand(name, state) for name, state in ready["projections"].items()],
         drift=await drift_of(wiring),
-        waiting=wiring.ledger.committer.intake.waiting,
+        waiting=wiring.ledger.committer.admission.waiting,
         cached=len(wiring.ledger.cache),
         several=wiring.processes,
     )

@@ -23,7 +23,7 @@ MOST_WRONG = 10
 _waiting = asyncio.Semaphore(MOST_WRONG)
 
 
-async def come_in(request: Request) -> Response:
+async def open_portal_link(request: Request) -> Response:
     """Open a one-time link. Whoever only looks ahead (a prefetching browser, a HEAD) opens nothing."""
     if request.method == "HEAD" or "prefetch" in request.headers.get("sec-purpose", ""):
         return Response(status_code=204)

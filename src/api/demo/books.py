@@ -15,8 +15,8 @@ from ledger.domain.commands import Command
 from ledger.domain.decider import decide
 from ledger.domain.errors import Refusal
 from ledger.domain.events import Event, Events
-from ledger.domain.expiry import settle
-from ledger.domain.related_events import NO_PAST, Past, subjects
+from ledger.domain.expiry import apply_due_expiries
+from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, needed_subjects
 from ledger.store.receipts import fingerprint
 
 EXPIRE = "expire"
@@ -79,7 +79,7 @@ class Books:
 
     def account_at(self, account_id: str, at: datetime) -> Account:
         """With all that time has taken from it by a moment."""
-        return settle(self._accounts[account_id], at)[1]
+        return apply_due_expiries(self._accounts[account_id], at)[1]
 
     def enter(self, wish: Wish) -> tuple[Wish, Events]:
         """Carry a wish out; returns it with the version that it leads to. Raises Surprise."""
@@ -99,6 +99,6 @@ class Books:
         return wish._replace(version=account.version), events
 
     def _decide(self, wish: Wish, account: Account | None) -> Events:
-        needs_past = subjects(wish.command, account, NO_PAST)
-        past = Past(tuple(self._streams[wish.account_id])) if needs_past else NO_PAST
-        return decide(wish.command, account, wish.moment, past)
+        needs_past = needed_subjects(wish.command, account, NO_RELATED_EVENTS)
+        related = RelatedEvents(tuple(self._streams[wish.account_id])) if needs_past else NO_RELATED_EVENTS
+        return decide(wish.command, account, wish.moment, related)

@@ -1,4 +1,4 @@
-"""The door for commands: everything between a request and its answer, the same for every operation.
+"""The endpoint of commands: everything between a request and its answer, the same for every operation.
 
 Who asks, under which key, what exactly, and then the ledger. Single commands and items of a batch go through the same
 `submission_for`; what differs is where the key and the account come from.
@@ -52,7 +52,7 @@ _OPTIONS = orjson.OPT_UTC_Z
 _log = logging.getLogger("credit_ledger.api")
 
 
-class Door:
+class CommandEndpoint:
     """Turns requests into submissions and outcomes into replies."""
 
     def __init__(self, ledger: Ledger, keys: KeyRing, defaults: Defaults) -> None:

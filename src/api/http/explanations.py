@@ -31,9 +31,9 @@ async def explain(request: Request, account_id: AccountId, query: Annotated[_Ver
     found = await ledger.explained(account_id, query.version)
     if found is None:
         async with ledger.log.reader() as reader:
-            head = await reader.head(account_id)
-        if head is None:
+            newest = await reader.newest_event(account_id)
+        if newest is None:
             raise AccountNotFound(account_id)
-        detail = f"Account {account_id!r} has no version {query.version}: its last event is version {head.version}."
-        raise Problem("event_not_found", detail, version=query.version, last_version=head.version)
+        detail = f"Account {account_id!r} has no version {query.version}: its last event is version {newest.version}."
+        raise Problem("event_not_found", detail, version=query.version, last_version=newest.version)
     return json_response({"account_id": account_id, "position": found.position, **explanation(found.explanation)})

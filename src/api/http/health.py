@@ -53,7 +53,7 @@ async def readiness(wiring: Wiring) -> dict[str, Any]:
     role = None if states is None else await _role(wiring)
     checks = {
         "checkpoints": standing is not None and standing.holds is not False,
-        "committer": wiring.ledger.committer.intake.available,
+        "committer": wiring.ledger.committer.admission.available,
         "database": states is not None,
         "projections": states is not None and all(state["within_bounds"] for state in states.values()),
     }
@@ -72,7 +72,7 @@ async def readiness(wiring: Wiring) -> dict[str, Any]:
 async def prometheus(request: Request) -> Response:
     """Text for Prometheus; with several workers, the sum over them."""
     wiring = wiring_of(request)
-    metrics.WAITING.set(wiring.ledger.committer.intake.waiting)
+    metrics.WAITING.set(wiring.ledger.committer.admission.waiting)
     metrics.CACHED.set(len(wiring.ledger.cache))
     metrics.CLOCK.set(wiring.clock.refused)
     states = await _states(wiring)

@@ -72,7 +72,7 @@ async def balance(request: Request, account_id: AccountId, query: Annotated[_At,
     found = await ledger.account_at(account_id, query.at, query.known_at)
     if found is None:
         raise AccountNotFound(account_id)
-    return json_response(balance_answer(found), headers={"etag": f'"{found.head.version}"'})
+    return json_response(balance_answer(found), headers={"etag": f'"{found.newest.version}"'})
 
 
 @router.get(

@@ -135,7 +135,7 @@ def as_of(moment: Snapshot, **fields: Any) -> dict[str, Any]:
 async def known_account(ledger: Ledger, account_id: str) -> None:
     """Refuse an account that the ledger does not have; whether the projections have it already does not matter."""
     async with ledger.log.reader() as reader:
-        if await reader.head(account_id) is None:
+        if await reader.newest_event(account_id) is None:
             raise AccountNotFound(account_id)
 
 

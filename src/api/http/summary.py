@@ -87,8 +87,8 @@ def _balance(found: AccountAt) -> dict[str, Any]:
     return {
         **balance_fields(found.account.balance),
         "as_of": found.as_of,
-        "version": found.head.version,
-        "position": found.head.position,
+        "version": found.newest.version,
+        "position": found.newest.position,
         "expiries": _expiries(found.account.lots),
     }
 

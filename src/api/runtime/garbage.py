@@ -3,7 +3,7 @@
 import gc
 
 
-def settle_garbage() -> None:
+def tune_garbage_collection() -> None:
     """What was made until now stays; look for garbage seldom."""
     gc.collect()
     gc.freeze()

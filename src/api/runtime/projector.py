@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from api.runtime.checkpoints import custody
-from api.runtime.garbage import settle_garbage
+from api.runtime.garbage import tune_garbage_collection
 from api.runtime.parent import end_with
 from api.runtime.settings import LOG_FORMAT, Settings, load_settings
-from ledger.commit.notifications import News
+from ledger.commit.notifications import CommitListener
 from ledger.proof.checkpointer import Checkpointer
 from ledger.store.feed import Feed
 from ledger.store.log import EventLog
@@ -42,7 +42,7 @@ async def project(settings: Settings) -> None:
     try:
         async with log.connection() as connection:
             keys = await custody(connection, settings)
-        async with News(conninfo).listening() as news, asyncio.TaskGroup() as tasks:
+        async with CommitListener(conninfo).listening() as news, asyncio.TaskGroup() as tasks:
             runner = Runner(conninfo, Feed(log), news)
             tasks.create_task(runner.run())
             tasks.create_task(Upgrades(conninfo, log, lambda: runner.leads).run())
@@ -96,7 +96,7 @@ def main() -> None:
     os.nice(_BEHIND_COMMANDS)
     settings = load_settings()
     logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
-    settle_garbage()
+    tune_garbage_collection()
     asyncio.run(_until_told(settings))
 
 

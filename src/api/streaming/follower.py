@@ -13,7 +13,7 @@ from api.contract.problems import Problem, invalid
 from api.http import metrics
 from api.streaming.listeners import AccountListener, Listener, LogListener, Shelf
 from api.streaming.tail import Tail, Told, tell
-from ledger.commit.notifications import News
+from ledger.commit.notifications import CommitListener
 from ledger.domain.errors import AccountNotFound
 from ledger.postgres.errors import LOST
 from ledger.store.feed import Feed, UnreadableEvent, read
@@ -145,12 +145,12 @@ class Follower:
     async def _run(self, tail: Tail) -> None:
         beating = asyncio.create_task(self._beat())
         try:
-            async with News(self._conninfo).listening() as news:
+            async with CommitListener(self._conninfo).listening() as news:
                 await self._follow(tail, news)
         finally:
             beating.cancel()
 
-    async def _follow(self, tail: Tail, news: News) -> None:
+    async def _follow(self, tail: Tail, news: CommitListener) -> None:
         loop = asyncio.get_running_loop()
         heard_at = loop.time()
         while not self._ended:  # asked for as well, because libraries sometimes forget a cancellation (Python 3.11)

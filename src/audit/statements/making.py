@@ -98,13 +98,13 @@ async def make(log: EventLog, custody: Custody, wanted: Wanted, now: datetime) -
 
 
 async def _find(reader: Reader, account_id: str, period: Period) -> _Found:
-    head = await reader.head_at(account_id, period.begin - _INSTANT) if period.begin is not None else None
+    newest = await reader.newest_event_at(account_id, period.begin - _INSTANT) if period.begin is not None else None
     earlier = before = after = None
     events: list[Record] = []
-    version = max(0, head.version - 2) if head else 0
+    version = max(0, newest.version - 2) if newest else 0
     while after is None and (records := await reader.records_of(account_id, version, PAGE)):
         for record in records:
-            if head is not None and record.version <= head.version:
+            if newest is not None and record.version <= newest.version:
                 earlier, before = before, record
             elif not period.ends_before(_recorded_at(record)):
                 events.append(record)

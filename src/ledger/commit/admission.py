@@ -1,4 +1,4 @@
-"""The intake: how many commands are under way, and whether more are let in."""
+"""The admission: how many commands are under way, and whether more are let in."""
 
 import asyncio
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ PATIENCE = 10.0
 """Seconds that a stop waits for what is in flight; a database that is stuck must not keep a service from stopping."""
 
 
-class Intake:
+class AdmissionControl:
     """Counts commands in and out. Every command that was let in is answered or failed exactly once."""
 
     def __init__(self, limit: int) -> None:

@@ -12,35 +12,35 @@ from ledger.domain.account import Account, fold
 from ledger.domain.decider import decide
 from ledger.domain.errors import BatchRefused, Refusal, VersionMismatch
 from ledger.domain.events import Events
-from ledger.domain.related_events import NO_PAST, Past, subjects
+from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, needed_subjects
 from ledger.store.log import Executed, Reader
 from ledger.store.sealing import sealed_command
-from ledger.store.stream_heads import Tip, account_of, key_after, key_of
+from ledger.store.stream_heads import StreamHead, account_of, key_after, key_of
 
 Key = tuple[str, str]
 
 
-class Deliberation:
+class FreshDecision:
     """Reads what some submissions need, and decides them. Afterwards each has its events, or is in `answers`."""
 
     def __init__(
         self,
-        tips: dict[str, Tip | None],
+        heads: dict[str, StreamHead | None],
         executed: dict[Key, Executed],
-        pasts: dict[str, Past],
+        related_events: dict[str, RelatedEvents],
         clock: Callable[[], datetime],
     ) -> None:
-        self.tips = tips
+        self.heads = heads
         """Where the accounts end in the log."""
         self.answers: dict[Submission, Outcome] = {}
         self.follows: dict[Submission, Submission] = {}
-        """Submissions that repeat an earlier one of the same deliberation."""
+        """Submissions that repeat an earlier one of the same decision."""
         self.decided: list[Submission] = []
         """Submissions that have events to append, in order."""
-        self._accounts = {name: account_of(tip) for name, tip in tips.items()}
-        self._keys = {name: key_of(tip) for name, tip in tips.items()}
+        self._accounts = {name: account_of(head) for name, head in heads.items()}
+        self._keys = {name: key_of(head) for name, head in heads.items()}
         self._executed = executed
-        self._pasts = pasts
+        self._related = related_events
         self._recent: dict[str, Events] = {}
         self._leaders: dict[Key, Submission] = {}
         self._clock = clock
@@ -50,15 +50,15 @@ class Deliberation:
         cls,
         reader: Reader,
         submissions: Sequence[Submission],
-        known: Mapping[str, Tip | None],
+        known: Mapping[str, StreamHead | None],
         clock: Callable[[], datetime],
-    ) -> "Deliberation":
+    ) -> "FreshDecision":
         """Read all that deciding `submissions` needs, starting from what is known of their accounts."""
         keys = [(one.account_id, one.receipt) for one in submissions if one.receipt is not None]
         executed = await reader.executed(keys) if keys else {}
         loaded = await reader.load(known)
-        tips = {name: item.tip for name, item in loaded.items()}
-        return cls(tips, executed, await _read_pasts(reader, submissions, tips), clock)
+        heads = {name: item.head for name, item in loaded.items()}
+        return cls(heads, executed, await _read_related(reader, submissions, heads), clock)
 
     def decide_unit(self, unit: Unit) -> None:
         """Decide one submission, or an atomic batch of them: all or none."""
@@ -92,11 +92,11 @@ class Deliberation:
         name = submission.account_id
         account = self._accounts[name]
         recent = self._recent.get(name, ())
-        past = Past(self._pasts.get(name, NO_PAST).events + recent)
+        related = RelatedEvents(self._related.get(name, NO_RELATED_EVENTS).events + recent)
         try:
             check_version(submission, account)
             command, submission.key = sealed_command(submission.command, self._keys[name])
-            submission.events = decide(command, account, self._clock(), past)
+            submission.events = decide(command, account, self._clock(), related)
         except Refusal as refusal:
             self.answers[submission] = refusal
             return
@@ -115,19 +115,21 @@ def check_version(submission: Submission, account: Account | None) -> None:
         raise VersionMismatch(expected, account.version)
 
 
-async def _read_pasts(
-    reader: Reader, submissions: Sequence[Submission], tips: dict[str, Tip | None]
-) -> dict[str, Past]:
-    pasts: dict[str, Past] = {}
+async def _read_related(
+    reader: Reader, submissions: Sequence[Submission], heads: dict[str, StreamHead | None]
+) -> dict[str, RelatedEvents]:
+    related_events: dict[str, RelatedEvents] = {}
     wanted: dict[str, frozenset[str]] = {}
     while True:
         needed: dict[str, frozenset[str]] = {}
         for submission in submissions:
             name = submission.account_id
-            more = subjects(submission.command, account_of(tips[name]), pasts.get(name, NO_PAST))
+            more = needed_subjects(
+                submission.command, account_of(heads[name]), related_events.get(name, NO_RELATED_EVENTS)
+            )
             needed[name] = needed.get(name, frozenset()) | more
         needed = {name: things | wanted.get(name, frozenset()) for name, things in needed.items() if things}
         if needed == wanted:
-            return pasts
+            return related_events
         wanted = needed
-        pasts = await reader.pasts(wanted)
+        related_events = await reader.related_events(wanted)

@@ -23,10 +23,10 @@ _RETRY = 0.5
 _CHANNEL: LiteralString = "credit_ledger_events"
 _NOTIFY: LiteralString = f"NOTIFY {_CHANNEL}"
 _LISTEN: LiteralString = f"LISTEN {_CHANNEL}"
-_log = logging.getLogger("credit_ledger.news")
+_log = logging.getLogger("credit_ledger.notifications")
 
 
-class Herald:
+class CommitNotifier:
     """Tells all followers, in this process and in others, that something was committed."""
 
     def __init__(self, log: EventLog) -> None:
@@ -54,7 +54,7 @@ class Herald:
             await asyncio.sleep(PAUSE)
 
 
-class News:
+class CommitListener:
     """Where a follower waits. `clear` comes before the look, `wait` after it: what is new in between is not missed."""
 
     def __init__(self, conninfo: str) -> None:
@@ -78,7 +78,7 @@ class News:
                 await self._something.wait()
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator["News"]:
+    async def listening(self) -> AsyncIterator["CommitListener"]:
         """Listen until the block ends; a lost connection is made again."""
         task = asyncio.create_task(self._listen())
         try:

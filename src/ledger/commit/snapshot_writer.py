@@ -7,26 +7,26 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from ledger.store.log import EventLog
-from ledger.store.stream_heads import Tip
+from ledger.store.stream_heads import StreamHead
 
 EVERY = 100
 """Events between two snapshots of an account; loading one that took more to fold is a reason for another."""
 _PAUSE = 0.5
 _MOST = 500
 
-_log = logging.getLogger("credit_ledger.snapshots")
+_log = logging.getLogger("credit_ledger.snapshot_writer")
 
 
-class Snapshots:
+class SnapshotWriter:
     """Accounts whose state is to be kept. Losing some changes cost, never meaning."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
-        self._due: dict[str, Tip] = {}
+        self._due: dict[str, StreamHead] = {}
 
-    def notice(self, tip: Tip) -> None:
+    def notice(self, head: StreamHead) -> None:
         """Keep a state, soon."""
-        self._due[tip.account.account_id] = tip
+        self._due[head.account.account_id] = head
 
     async def keep(self) -> None:
         """Write what is due, again and again."""

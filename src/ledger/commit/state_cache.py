@@ -1,11 +1,11 @@
-"""The state cache: the tips of accounts as they were when last heard of. Bounded, and free to forget anything.
+"""The state cache: the heads of accounts as they were when last heard of. Bounded, and free to forget anything.
 
 A state in it may be old when another process writes; whoever uses one checks its version against the log.
 """
 
 from collections import OrderedDict
 
-from ledger.store.stream_heads import Tip
+from ledger.store.stream_heads import StreamHead
 
 
 class StateCache:
@@ -13,22 +13,22 @@ class StateCache:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._accounts: OrderedDict[str, Tip] = OrderedDict()
+        self._accounts: OrderedDict[str, StreamHead] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._accounts)
 
-    def get(self, account_id: str) -> Tip | None:
-        """The tip of an account, if it is remembered."""
-        tip = self._accounts.get(account_id)
-        if tip is not None:
+    def get(self, account_id: str) -> StreamHead | None:
+        """The head of an account, if it is remembered."""
+        head = self._accounts.get(account_id)
+        if head is not None:
             self._accounts.move_to_end(account_id)
-        return tip
+        return head
 
-    def put(self, tip: Tip) -> None:
-        """Remember a tip."""
-        account_id = tip.account.account_id
-        self._accounts[account_id] = tip
+    def put(self, head: StreamHead) -> None:
+        """Remember a head."""
+        account_id = head.account.account_id
+        self._accounts[account_id] = head
         self._accounts.move_to_end(account_id)
         if len(self._accounts) > self._limit:
             self._accounts.popitem(last=False)

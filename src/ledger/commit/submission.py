@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from asyncio import Future
-from typing import TYPE_CHECKING, NamedTuple
+from collections import deque
+from typing import NamedTuple
 
+from ledger.domain.account import Account
+from ledger.domain.commands import Command
 from ledger.domain.errors import AccountExists, KeyReused, Refusal
+from ledger.domain.events import Events
+from ledger.store.codec import Metadata
 from ledger.store.log import Executed
 from ledger.store.receipts import differing_fields, receipt_name, same_body
-
-if TYPE_CHECKING:
-    from ledger.commit.account_queues import Desk
-    from ledger.domain.account import Account
-    from ledger.domain.commands import Command
-    from ledger.domain.events import Events
-    from ledger.store.codec import Metadata
-    from ledger.store.stream_heads import Tip
+from ledger.store.stream_heads import StreamHead
 
 
 class Overloaded(Exception):
@@ -53,17 +51,17 @@ class Submission:
         "account_id",
         "after",
         "command",
-        "desk",
         "events",
         "expected_version",
         "fingerprint",
         "followers",
+        "head",
         "key",
         "metadata",
         "outcome",
+        "queue",
         "receipt",
         "refusal",
-        "tip",
     )
 
     def __init__(
@@ -83,13 +81,13 @@ class Submission:
         self.fingerprint = fingerprint
         self.expected_version = expected_version
         self.outcome: Future[Outcome] | None = None
-        self.desk: Desk | None = None
+        self.queue: AccountQueue | None = None
         self.events: Events = ()
         self.refusal: Refusal | None = None
         self.after: Account | None = None
         self.key: bytes | None = None
         """The key of its texts, if it has any."""
-        self.tip: Tip | None = None
+        self.head: StreamHead | None = None
         """Where its account's stream ends after it, once that is on its way to the log."""
         self.followers: list[Submission] | None = None
 
@@ -137,6 +135,26 @@ class Submission:
     def version(self) -> int:
         """The account's version after this submission was decided."""
         return self.after.version if self.after is not None else 0
+
+
+class AccountQueue:
+    """One account while commands for it are in flight.
+
+    `head` is where its stream ends after everything decided so far, `committed` after everything that is in the log.
+    While `blocks` is not 0 new submissions wait: the state is being loaded or a unit is under way.
+    """
+
+    __slots__ = ("account_id", "blocks", "committed", "head", "in_batches", "keys", "waiting")
+
+    def __init__(self, account_id: str, head: StreamHead | None) -> None:
+        self.account_id = account_id
+        self.head = head
+        self.committed = head
+        self.blocks = 0
+        self.in_batches = 0
+        self.keys: dict[str, Submission] = {}
+        """Submissions in batches by their receipts, for those that come with the same key meanwhile."""
+        self.waiting: deque[Submission] = deque()
 
 
 class Unit(NamedTuple):

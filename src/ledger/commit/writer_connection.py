@@ -1,4 +1,4 @@
-"""The lifeline: the one connection on which a process appends, replaced when it is lost."""
+"""The writer connection: the one connection on which a process appends, replaced when it is lost."""
 
 import asyncio
 import logging
@@ -17,10 +17,10 @@ _FIRST_PAUSE = 0.02
 _LONGEST_PAUSE = 1.0
 _REPEAT = 60.0
 """Seconds between two lines in the log about the same outage."""
-_log = logging.getLogger("credit_ledger.lifeline")
+_log = logging.getLogger("credit_ledger.writer_connection")
 
 
-class Lifeline:
+class WriterConnection:
     """Holds the writer. A new one is handed out only after the server process of the old one is gone."""
 
     def __init__(self, log: EventLog) -> None:
@@ -39,7 +39,7 @@ class Lifeline:
         """Connect. Raises psycopg.OperationalError when the database cannot be reached."""
         self._writer, self._process = await self._log.connect_writer(self._process)
 
-    def well(self) -> None:
+    def mark_healthy(self) -> None:
         """Something was committed: an outage is over."""
         if self._outage is not None:
             _log.warning("the database commits again after %.1f s", _now() - self._outage.began)

@@ -32,18 +32,20 @@ from ledger.domain.errors import AccountClosed as ClosedRefusal
 from ledger.domain.errors import AccountExists, AccountNotFound
 from ledger.domain.errors import AccountFrozen as FrozenRefusal
 from ledger.domain.events import AccountClosed, AccountFrozen, AccountUnfrozen, Events, TextsErased
-from ledger.domain.expiry import settle
+from ledger.domain.expiry import apply_due_expiries
 from ledger.domain.granting import grant, open_account, void
 from ledger.domain.holding import capture, extend, place, release
 from ledger.domain.paying import record, refund
-from ledger.domain.related_events import NO_PAST, Past
+from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents
 from ledger.domain.spending import deduct, reverse
 
 _SPENDING = DeductCredits | PlaceHold | ExtendHold | CaptureHold
 _ALWAYS_ALLOWED = ReverseDeduction | ReleaseHold | EraseTexts | RecordExpiries
 
 
-def decide(command: Command, account: Account | None, now: datetime, past: Past = NO_PAST) -> Events:
+def decide(
+    command: Command, account: Account | None, now: datetime, related: RelatedEvents = NO_RELATED_EVENTS
+) -> Events:
     """The events that `command` leads to on `account` (None when it does not exist) at `now`.
 
     `past` holds the events about the things that past.subjects names. Raises a Refusal of errors.py, in this order:
@@ -58,9 +60,9 @@ def decide(command: Command, account: Account | None, now: datetime, past: Past 
 
     at = now if now > account.recorded_at else account.recorded_at  # time never runs backwards within a stream
     if not account.is_due(at):
-        return _carry_out(command, account, at, past)
-    lapses, account = settle(account, at)
-    return lapses + _carry_out(command, account, at, Past(past.events + lapses))
+        return _carry_out(command, account, at, related)
+    lapses, account = apply_due_expiries(account, at)
+    return lapses + _carry_out(command, account, at, RelatedEvents(related.events + lapses))
 
 
 def _check_standing(command: Command, account: Account) -> None:
@@ -72,7 +74,7 @@ def _check_standing(command: Command, account: Account) -> None:
         raise FrozenRefusal(account.account_id)
 
 
-def _carry_out(command: Command, account: Account, at: datetime, past: Past) -> Events:
+def _carry_out(command: Command, account: Account, at: datetime, related: RelatedEvents) -> Events:
     match command:
         case DeductCredits():
             return (deduct(command, account, at),)
@@ -81,19 +83,19 @@ def _carry_out(command: Command, account: Account, at: datetime, past: Past) -> 
         case PlaceHold():
             return (place(command, account, at),)
         case CaptureHold():
-            return (capture(command, account, at, past),)
+            return (capture(command, account, at, related),)
         case ExtendHold():
-            return (extend(command, account, at, past),)
+            return (extend(command, account, at, related),)
         case ReleaseHold():
-            return (release(command, account, at, past),)
+            return (release(command, account, at, related),)
         case ReverseDeduction():
-            return (reverse(command, account, at, past),)
+            return (reverse(command, account, at, related),)
         case VoidGrant():
-            return (void(command, account, at, past),)
+            return (void(command, account, at, related),)
         case RecordPayment():
-            return record(command, account, at, past)
+            return record(command, account, at, related)
         case RefundPayment():
-            return refund(command, account, at, past)
+            return refund(command, account, at, related)
         case FreezeAccount():
             return (AccountFrozen(at, account.balance, command.reason),)
         case UnfreezeAccount():

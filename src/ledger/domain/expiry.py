@@ -11,7 +11,7 @@ from ledger.domain.holds import Hold, give_back, gone, put_back
 from ledger.domain.lots import first_expiry
 
 
-def settle(account: Account, at: datetime) -> tuple[Events, Account]:
+def apply_due_expiries(account: Account, at: datetime) -> tuple[Events, Account]:
     """The hold expiries and lot expiries due by `at` (a lot is spendable while at < expires_at), oldest first.
 
     Returns them with the account after them. They are recorded at `at` and effective at their own moment.

@@ -8,7 +8,7 @@ from ledger.domain.commands import GrantCredits, OpenAccount, VoidGrant
 from ledger.domain.errors import BalanceLimitExceeded, GrantNotFound, InvalidField, OpenLotsLimitExceeded
 from ledger.domain.events import AccountOpened, CreditsGranted, Events, GrantVoided, Source
 from ledger.domain.lots import MAX_OPEN_LOTS, Lot, cancel, put, remaining_of
-from ledger.domain.related_events import Past
+from ledger.domain.related_events import RelatedEvents
 
 
 def open_account(command: OpenAccount, at: datetime) -> Events:
@@ -69,20 +69,27 @@ def _usual_source(command: GrantCredits, payment_id: str | None) -> Source:
     return "adjustment" if payment_id is None else "topup"
 
 
-def void(command: VoidGrant, account: Account, at: datetime, past: Past) -> GrantVoided:
+def void(command: VoidGrant, account: Account, at: datetime, related: RelatedEvents) -> GrantVoided:
     """Cancel what is asked for, or all and close the grant. Raises GrantNotFound."""
-    if past.grant(command.grant_id) is None:
+    if related.grant(command.grant_id) is None:
         raise GrantNotFound(command.grant_id)
     closing = command.amount is None
     asked = remaining_of(account.lots, command.grant_id) if command.amount is None else command.amount
-    return claw_back(command.grant_id, asked, command.reason, account, at, past, closing=closing)
+    return claw_back(command.grant_id, asked, command.reason, account, at, related, closing=closing)
 
 
 def claw_back(
-    grant_id: str, asked: int, reason: str | None, account: Account, at: datetime, past: Past, *, closing: bool
+    grant_id: str,
+    asked: int,
+    reason: str | None,
+    account: Account,
+    at: datetime,
+    related: RelatedEvents,
+    *,
+    closing: bool,
 ) -> GrantVoided:
     """Cancel up to `asked` of what remains of a grant; what is not there is uncollected, no other lot pays for it."""
-    granted = past.grant(grant_id)
+    granted = related.grant(grant_id)
     if granted is None:
         raise GrantNotFound(grant_id)
     remaining = remaining_of(account.lots, grant_id)

@@ -17,7 +17,7 @@ from ledger.domain.errors import (
 from ledger.domain.events import CreditsHeld, HoldCaptured, HoldExtended, HoldReleased
 from ledger.domain.holds import MAX_OPEN_HOLDS, Hold, Returns, give_back, gone, put_back
 from ledger.domain.lots import MAX_DRAWS, Draws, draw, head, tail, take, total
-from ledger.domain.related_events import Past
+from ledger.domain.related_events import RelatedEvents
 
 
 def place(command: PlaceHold, account: Account, at: datetime) -> CreditsHeld:
@@ -41,18 +41,18 @@ def place(command: PlaceHold, account: Account, at: datetime) -> CreditsHeld:
     )
 
 
-def extend(command: ExtendHold, account: Account, at: datetime, past: Past) -> HoldExtended:
+def extend(command: ExtendHold, account: Account, at: datetime, related: RelatedEvents) -> HoldExtended:
     """A later end, never an earlier one. Raises HoldNotFound or how the hold ended."""
-    hold = _open_hold(account, command.hold_id, past)
+    hold = _open_hold(account, command.hold_id, related)
     return HoldExtended(at, account.balance, hold.hold_id, max(hold.expires_at, at + command.expires_in))
 
 
-def capture(command: CaptureHold, account: Account, at: datetime, past: Past) -> HoldCaptured:
+def capture(command: CaptureHold, account: Account, at: datetime, related: RelatedEvents) -> HoldCaptured:
     """Spend the hold's draws in burn order, then, if asked to, the excess from what is available.
 
     Raises HoldNotFound or how the hold ended, AmountExceedsHold, InsufficientCredits, DrawsLimitExceeded.
     """
-    hold = _open_hold(account, command.hold_id, past)
+    hold = _open_hold(account, command.hold_id, related)
     amount = hold.amount if command.amount is None else command.amount
     excess = max(amount - hold.amount, 0)
     if excess and command.on_excess == "reject":
@@ -102,9 +102,9 @@ def _captured(  # the facts of a capture, all decided
     )
 
 
-def release(command: ReleaseHold, account: Account, at: datetime, past: Past) -> HoldReleased:
+def release(command: ReleaseHold, account: Account, at: datetime, related: RelatedEvents) -> HoldReleased:
     """Everything that is still held goes back. Raises HoldNotFound or how the hold ended."""
-    hold = _open_hold(account, command.hold_id, past)
+    hold = _open_hold(account, command.hold_id, related)
     returns = give_back(hold.draws, at, hold.closed_grants)
     balance = account.balance_after(
         put_back(account.lots, returns),
@@ -115,13 +115,13 @@ def release(command: ReleaseHold, account: Account, at: datetime, past: Past) ->
     return HoldReleased(at, balance, hold.hold_id, returns)
 
 
-def _open_hold(account: Account, hold_id: str, past: Past) -> Hold:
+def _open_hold(account: Account, hold_id: str, related: RelatedEvents) -> Hold:
     hold = account.holds.get(hold_id)
-    return hold if hold is not None else _refuse(hold_id, past)
+    return hold if hold is not None else _refuse(hold_id, related)
 
 
-def _refuse(hold_id: str, past: Past) -> Never:
-    match past.hold_ending(hold_id):
+def _refuse(hold_id: str, related: RelatedEvents) -> Never:
+    match related.hold_ending(hold_id):
         case "captured":
             raise HoldAlreadyCaptured(hold_id)
         case "released":

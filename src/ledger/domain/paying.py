@@ -7,12 +7,12 @@ from ledger.domain.commands import RecordPayment, RefundPayment
 from ledger.domain.errors import AmountExceedsPayment, PaymentAlreadyRecorded, PaymentNotFound, RefundAlreadyRecorded
 from ledger.domain.events import CreditsGranted, Events, PaymentRecorded, PaymentRefunded
 from ledger.domain.granting import claw_back, grant
-from ledger.domain.related_events import Past
+from ledger.domain.related_events import RelatedEvents
 
 
-def record(command: RecordPayment, account: Account, at: datetime, past: Past) -> Events:
+def record(command: RecordPayment, account: Account, at: datetime, related: RelatedEvents) -> Events:
     """The payment, then its grant. Raises PaymentAlreadyRecorded and what a grant raises."""
-    if past.payment(command.payment_id) is not None:
+    if related.payment(command.payment_id) is not None:
         raise PaymentAlreadyRecorded(command.payment_id)
     recorded = PaymentRecorded(
         at,
@@ -30,16 +30,16 @@ def record(command: RecordPayment, account: Account, at: datetime, past: Past) -
     return recorded, grant(command.grant, evolve(account, recorded), at, payment_id=command.payment_id)
 
 
-def refund(command: RefundPayment, account: Account, at: datetime, past: Past) -> Events:
+def refund(command: RefundPayment, account: Account, at: datetime, related: RelatedEvents) -> Events:
     """The refund, then the void of what it bought. Raises PaymentNotFound, RefundAlreadyRecorded, AmountExceedsPayment.
 
     A grant is clawed back in proportion to the money, rounded down over all refunds together, so that several partial
     refunds come to the same as one; the refund that completes the payment closes the grant.
     """
-    payment = past.payment(command.payment_id)
+    payment = related.payment(command.payment_id)
     if payment is None:
         raise PaymentNotFound(command.payment_id)
-    refunds = past.refunds(command.payment_id)
+    refunds = related.refunds(command.payment_id)
     if any(earlier.refund_id == command.refund_id for earlier in refunds):
         raise RefundAlreadyRecorded(command.payment_id, command.refund_id)
     before = sum(earlier.amount_minor for earlier in refunds)
@@ -49,7 +49,7 @@ def refund(command: RefundPayment, account: Account, at: datetime, past: Past) -
         raise AmountExceedsPayment(amount, refundable)
 
     refunded = PaymentRefunded(at, account.balance, command.payment_id, command.refund_id, amount, before + amount)
-    bought = past.grant(payment.grant_id) if payment.grant_id else None
+    bought = related.grant(payment.grant_id) if payment.grant_id else None
     if bought is None:
         return (refunded,)
     asked = _share(bought, payment, before + amount) - _share(bought, payment, before)
@@ -57,7 +57,7 @@ def refund(command: RefundPayment, account: Account, at: datetime, past: Past) -
     if not asked and not closing:
         return (refunded,)
     reason = f"refund {command.refund_id}"
-    return refunded, claw_back(bought.grant_id, asked, reason, evolve(account, refunded), at, past, closing=closing)
+    return refunded, claw_back(bought.grant_id, asked, reason, evolve(account, refunded), at, related, closing=closing)
 
 
 def _share(bought: CreditsGranted, payment: PaymentRecorded, refunded_minor: int) -> int:

@@ -54,7 +54,7 @@ class PastDeduction(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class RelatedEvents:
     """Earlier events of one account about the things that a command names, in stream order."""
 
     events: Events = ()
@@ -106,7 +106,7 @@ class Past:
         return tuple(e for e in self.events if isinstance(e, PaymentRefunded) and e.payment_id == payment_id)
 
 
-NO_PAST = Past()
+NO_RELATED_EVENTS = RelatedEvents()
 
 
 def payment_subject(payment_id: str) -> str:
@@ -149,7 +149,7 @@ def is_about(event: Event, subjects: frozenset[str]) -> bool:
     return subject_of(event) in subjects or made_by(event) in subjects
 
 
-def subjects(command: Command, account: Account | None, known: Past) -> frozenset[str]:
+def needed_subjects(command: Command, account: Account | None, known: RelatedEvents) -> frozenset[str]:
     """The things whose events `decide` needs, as far as `known` events tell: ask again until it stops growing."""
     if account is None or isinstance(command, DeductCredits):
         return frozenset()

@@ -15,7 +15,7 @@ from ledger.domain.errors import (
 from ledger.domain.events import CreditsDeducted, DeductionReversed
 from ledger.domain.holds import give_back, gone, put_back, with_fate
 from ledger.domain.lots import draw, first_expiry_after, head, tail, total
-from ledger.domain.related_events import Past
+from ledger.domain.related_events import RelatedEvents
 
 MAX_REVERSALS = 1_000
 """Reversals of one deduction: each looks at all before it."""
@@ -50,9 +50,9 @@ def deduct(command: DeductCredits, account: Account, at: datetime) -> CreditsDed
     )
 
 
-def reverse(command: ReverseDeduction, account: Account, at: datetime, past: Past) -> DeductionReversed:
+def reverse(command: ReverseDeduction, account: Account, at: datetime, related: RelatedEvents) -> DeductionReversed:
     """Back to the lots, last draw first. Raises DeductionNotFound, AmountExceedsDeduction, a limit."""
-    deduction = past.deduction(command.deduction_id)
+    deduction = related.deduction(command.deduction_id)
     if deduction is None:
         raise DeductionNotFound(command.deduction_id)
     if len(deduction.reversals) >= MAX_REVERSALS:
@@ -63,7 +63,7 @@ def reverse(command: ReverseDeduction, account: Account, at: datetime, past: Pas
         raise AmountExceedsDeduction(amount, reversible)
 
     back = head(tail(deduction.draws[::-1], deduction.reversed), amount)
-    returns = give_back(back, at, past.closed_grants())
+    returns = give_back(back, at, related.closed_grants())
     returned = with_fate(returns, "returned")
     if account.balance.total + returned > MAX_AMOUNT:
         raise BalanceLimitExceeded(account.balance.total, returned, MAX_AMOUNT)

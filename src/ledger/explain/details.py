@@ -27,7 +27,7 @@ from ledger.domain.events import (
 )
 from ledger.domain.holds import Hold
 from ledger.domain.lots import Lot, tail, total
-from ledger.domain.related_events import Past
+from ledger.domain.related_events import RelatedEvents
 from ledger.explain.draws import amount_of, draws_told, held_draws_told, out_of_order
 from ledger.explain.explanation import Details, HoldTold, LotTold
 from ledger.explain.returns import returns_told, wrong_returns
@@ -38,7 +38,7 @@ _BY_ITSELF = "It counts from that moment on, recorded or not."
 _BACKWARDS = "the opposite order of the draws"
 
 
-def particulars(before: Account, event: Event, past: Past) -> Details:
+def particulars(before: Account, event: Event, related: RelatedEvents) -> Details:
     """What `event` did on the account before it. `past` has the earlier events about what it names."""
     match event:
         case CreditsGranted():
@@ -57,13 +57,13 @@ def particulars(before: Account, event: Event, past: Past) -> Details:
         case HoldExpired():
             return _hold_expired(before, event)
         case DeductionReversed():
-            return _reversed(before, event, past)
+            return _reversed(before, event, related)
         case GrantVoided():
-            return _voided(before, event, past)
+            return _voided(before, event, related)
         case CreditsExpired():
             return _expired(before, event)
         case PaymentRecorded() | PaymentRefunded():
-            return Details(violations=tuple(_wrong_payment(before, event, past)))
+            return Details(violations=tuple(_wrong_payment(before, event, related)))
         case AccountOpened():
             return Details(violations=("the account was open already",))
         case AccountFrozen() | AccountUnfrozen() | AccountClosed() | TextsErased():
@@ -88,10 +88,10 @@ def _lot_of(before: Account, grant_id: str) -> Lot | None:
     return next((lot for lot in before.lots if lot.grant_id == grant_id), None)
 
 
-def _voided(before: Account, event: GrantVoided, past: Past) -> Details:
+def _voided(before: Account, event: GrantVoided, related: RelatedEvents) -> Details:
     lot = _lot_of(before, event.grant_id)
     remaining = lot.remaining if lot else 0
-    granted = past.grant(event.grant_id)
+    granted = related.grant(event.grant_id)
     wrong = []
     if granted is None:
         wrong.append(f"there is no grant {event.grant_id} before it")
@@ -214,25 +214,25 @@ def _hold_expired(before: Account, event: HoldExpired) -> Details:
 # The past -------------------------------------------------------------------------------------------------------------
 
 
-def _reversed(before: Account, event: DeductionReversed, past: Past) -> Details:
+def _reversed(before: Account, event: DeductionReversed, related: RelatedEvents) -> Details:
     why = ["A reversal gives back in the opposite order of the draws: what was drawn last comes back first."]
     returns = returns_told(before.lots, event.returns)
-    deduction = past.deduction(event.deduction_id)
+    deduction = related.deduction(event.deduction_id)
     if deduction is None:
         missing = f"there is no deduction {event.deduction_id} before it"
         return Details(why=tuple(why), returns=returns, violations=(missing,))
     if deduction.reversed:
         why.append(f"{counted(deduction.reversed)} of it had come back before.")
     left = tail(deduction.draws[::-1], deduction.reversed)
-    wrong = [*wrong_returns(left, event.returns, _BACKWARDS, event.recorded_at, past.closed_grants())]
+    wrong = [*wrong_returns(left, event.returns, _BACKWARDS, event.recorded_at, related.closed_grants())]
     back = sum(part.amount for part in event.returns)
     if back != event.amount:
         wrong.append(f"it says {counted(event.amount)}, and {back:,} come back")
     return Details(why=tuple(why), returns=returns, violations=tuple(wrong))
 
 
-def _wrong_payment(before: Account, event: PaymentRecorded | PaymentRefunded, past: Past) -> Iterator[str]:
-    payment = past.payment(event.payment_id)
+def _wrong_payment(before: Account, event: PaymentRecorded | PaymentRefunded, related: RelatedEvents) -> Iterator[str]:
+    payment = related.payment(event.payment_id)
     if isinstance(event, PaymentRecorded):
         if payment is not None:
             yield f"payment {event.payment_id} was recorded before"
@@ -242,7 +242,7 @@ def _wrong_payment(before: Account, event: PaymentRecorded | PaymentRefunded, pa
     if payment is None:
         yield f"there is no payment {event.payment_id} before it"
         return
-    refunded = sum(refund.amount_minor for refund in past.refunds(event.payment_id)) + event.amount_minor
+    refunded = sum(refund.amount_minor for refund in related.refunds(event.payment_id)) + event.amount_minor
     if refunded != event.refunded_minor:
         yield f"it says {event.refunded_minor:,} went back in all, and {refunded:,} did"
     if refunded > payment.amount_minor:

@@ -25,7 +25,7 @@ from ledger.domain.events import (
     TextsErased,
 )
 from ledger.domain.lots import first_expiry
-from ledger.domain.related_events import NO_PAST, Past, made_by, subject_of
+from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, made_by, subject_of
 from ledger.explain.details import particulars
 from ledger.explain.explanation import Details, Explanation
 from ledger.explain.sentences import instant, sentence
@@ -38,7 +38,7 @@ CANNOT_GO_ON = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 """What folding an event can raise that is not what the rules would have made."""
 
 
-def subjects_of(event: Event, known: Past) -> frozenset[str]:
+def subjects_of(event: Event, known: RelatedEvents) -> frozenset[str]:
     """The things whose earlier events `explain` needs, as far as `known` tells: ask again until it stops growing."""
     if not isinstance(event, _PAST_RULES):
         return frozenset()
@@ -48,12 +48,12 @@ def subjects_of(event: Event, known: Past) -> frozenset[str]:
     return frozenset({subject, *(part.grant_id for part in deduction.draws)} if deduction else {subject})
 
 
-def explain(before: Account | None, event: Event, past: Past = NO_PAST) -> Explanation:
+def explain(before: Account | None, event: Event, related: RelatedEvents = NO_RELATED_EVENTS) -> Explanation:
     """Explain `event` on the account before it (None: there was none).
 
     `past` has the earlier events about what `subjects_of` names. Raises nothing, whatever the event carries.
     """
-    details = particulars(before, event, past) if before is not None else Details()
+    details = particulars(before, event, related) if before is not None else Details()
     after, faults = _after(before, event)
     return Explanation(
         before.version + 1 if before else 1,

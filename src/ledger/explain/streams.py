@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from ledger.domain.account import Account
 from ledger.domain.events import AccountOpened
-from ledger.domain.expiry import settle
-from ledger.domain.related_events import NO_PAST, Past, made_by, subject_of
+from ledger.domain.expiry import apply_due_expiries
+from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, made_by, subject_of
 from ledger.explain.explaining import explain, subjects_of
 from ledger.explain.explanation import Explanation
 from ledger.store.feed import Feed, Logged, UnreadableEvent, read
@@ -78,7 +78,7 @@ async def retell_some(feed: Feed, before: Account | None, rows: Sequence[StoredR
 def unrecorded(account: Account, at: datetime) -> tuple[list[Explanation], Account]:
     """What time had taken by a moment and no event tells yet, explained, and the account after it."""
     told = []
-    for event in settle(account, at)[0]:
+    for event in apply_due_expiries(account, at)[0]:
         told.append(explain(account, event))
         after = told[-1].after
         assert after is not None, "it was made by the rules"
@@ -106,10 +106,10 @@ def _readable(rows: Sequence[StoredRow], account_id: str, version: int) -> tuple
 
 async def retell_events(feed: Feed, account_id: str, account: Account | None, events: Sequence[Logged]) -> list[Retold]:
     """Events in a row, recorded or not, on the account before them. Ends where nobody could go on."""
-    pasts = await _pasts(feed, account_id, events)
+    related_events = await _related(feed, account_id, events)
     told = []
     for logged in events:
-        explanation = explain(account, logged.event, pasts.get(logged.version, NO_PAST))
+        explanation = explain(account, logged.event, related_events.get(logged.version, NO_RELATED_EVENTS))
         told.append(Retold(logged.position, explanation))
         account = explanation.after
         if account is None:
@@ -117,9 +117,11 @@ async def retell_events(feed: Feed, account_id: str, account: Account | None, ev
     return told
 
 
-async def _pasts(feed: Feed, account_id: str, events: Sequence[Logged]) -> dict[int, Past]:
+async def _related(feed: Feed, account_id: str, events: Sequence[Logged]) -> dict[int, RelatedEvents]:
     """For each version that needs it, the earlier events about what it names: looked up for all of them together."""
-    needed = {logged.version: subjects for logged in events if (subjects := subjects_of(logged.event, NO_PAST))}
+    needed = {
+        logged.version: subjects for logged in events if (subjects := subjects_of(logged.event, NO_RELATED_EVENTS))
+    }
     by_version = {logged.version: logged.event for logged in events}
     found: dict[str, list[Logged]] = {}
     while missing := frozenset().union(*needed.values()) - found.keys():
@@ -127,11 +129,11 @@ async def _pasts(feed: Feed, account_id: str, events: Sequence[Logged]) -> dict[
         for logged in read(await feed.about(account_id, sorted(missing), events[-1].version)):
             for subject in missing & {subject_of(logged.event), made_by(logged.event)}:
                 found[subject].append(logged)
-        pasts = {version: _before(version, subjects, found) for version, subjects in needed.items()}
-        needed = {version: subjects_of(by_version[version], past) for version, past in pasts.items()}
+        related_events = {version: _before(version, subjects, found) for version, subjects in needed.items()}
+        needed = {version: subjects_of(by_version[version], related) for version, related in related_events.items()}
     return {version: _before(version, subjects, found) for version, subjects in needed.items()}
 
 
-def _before(version: int, subjects: frozenset[str], found: dict[str, list[Logged]]) -> Past:
+def _before(version: int, subjects: frozenset[str], found: dict[str, list[Logged]]) -> RelatedEvents:
     earlier = {e.version: e.event for name in subjects for e in found[name] if e.version < version}
-    return Past(tuple(event for _, event in sorted(earlier.items())))
+    return RelatedEvents(tuple(event for _, event in sorted(earlier.items())))

@@ -18,7 +18,7 @@ from psycopg_pool import PoolTimeout
 from ledger.clock import DatabaseTime
 from ledger.domain.account import Account
 from ledger.domain.events import Event, Events
-from ledger.domain.related_events import Past
+from ledger.domain.related_events import RelatedEvents
 from ledger.postgres.keepalives import with_keepalives
 from ledger.postgres.named_sql import queries
 from ledger.postgres.pool import pool_of
@@ -27,7 +27,7 @@ from ledger.store.chain import Record
 from ledger.store.codec import SNAPSHOT_TOPIC, Metadata, decode, encode_snapshot, evolve_stored
 from ledger.store.sealing import unmasked
 from ledger.store.standbys import waits_cut_short
-from ledger.store.stream_heads import Tip, account_of, hash_of
+from ledger.store.stream_heads import StreamHead, account_of, hash_of
 
 Connection = AsyncConnection[Any]
 SQL = queries("ledger.store")
@@ -36,7 +36,7 @@ PAGE = 1_000
 _log = logging.getLogger("credit_ledger.log")
 
 
-class Head(NamedTuple):
+class NewestEvent(NamedTuple):
     """The newest version of an account, its position in the log, and its hash, which no other history has."""
 
     version: int
@@ -52,9 +52,9 @@ class End(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """The tip of an account, up to date (None: it does not exist), and how many rows that took."""
+    """The head of an account, up to date (None: it does not exist), and how many rows that took."""
 
-    tip: Tip | None
+    head: StreamHead | None
     folded: int
 
 
@@ -94,27 +94,27 @@ class Reader:
             await cursor.execute(SQL[name], parameters, prepare=True)
             return await cursor.fetchall()
 
-    async def load(self, known: Mapping[str, Tip | None]) -> dict[str, Loaded]:
-        """Tips brought up to date: from what is known of each (None: nothing), or from snapshot and events.
+    async def load(self, known: Mapping[str, StreamHead | None]) -> dict[str, Loaded]:
+        """Heads brought up to date: from what is known of each (None: nothing), or from snapshot and events.
 
         What is known and is not in the log, because it was taken back by a failover, is forgotten.
         """
-        tips = dict(known)
+        heads = dict(known)
         folded = dict.fromkeys(known, 0)
         behind = list(known)
         while behind:
             counts = dict.fromkeys(behind, 0)
-            for row in await self._rows("load", **_known_of(tips, behind), snapshot=SNAPSHOT_TOPIC, limit=PAGE):
+            for row in await self._rows("load", **_known_of(heads, behind), snapshot=SNAPSHOT_TOPIC, limit=PAGE):
                 if not row.stands and not counts[row.account]:
-                    tips[row.account] = None
+                    heads[row.account] = None
                 if row.version is not None:
-                    account = evolve_stored(account_of(tips[row.account]), row.topic, bytes(row.state))
-                    tips[row.account] = Tip(account, row.hash, row.key)
+                    account = evolve_stored(account_of(heads[row.account]), row.topic, bytes(row.state))
+                    heads[row.account] = StreamHead(account, row.hash, row.key)
                     counts[row.account] += 1
             for name, count in counts.items():
                 folded[name] += count
             behind = [name for name, count in counts.items() if count >= PAGE]
-        return {name: Loaded(tip, folded[name]) for name, tip in tips.items()}
+        return {name: Loaded(head, folded[name]) for name, head in heads.items()}
 
     async def load_at(self, account_id: str, version: int) -> Account | None:
         """The account as it was after `version`."""
@@ -134,21 +134,21 @@ class Reader:
                 account = evolve_stored(account, row.topic, bytes(row.state))
         return account
 
-    async def head(self, account_id: str) -> Head | None:
+    async def newest_event(self, account_id: str) -> NewestEvent | None:
         """The newest version of an account; None when there is none."""
-        rows = await self._rows("head", account=account_id)
-        return Head(rows[0].version, rows[0].position, bytes(rows[0].hash)) if rows else None
+        rows = await self._rows("newest_event", account=account_id)
+        return NewestEvent(rows[0].version, rows[0].position, bytes(rows[0].hash)) if rows else None
 
-    async def head_at(self, account_id: str, at: datetime) -> Head | None:
+    async def newest_event_at(self, account_id: str, at: datetime) -> NewestEvent | None:
         """The newest version recorded at or before a moment: time never runs backwards, so the stream is sorted."""
-        head = await self.head(account_id)
-        low, high = 0, head.version if head else 0
+        newest = await self.newest_event(account_id)
+        low, high = 0, newest.version if newest else 0
         found = None
         while low < high:
             middle = (low + high + 1) // 2
             row = (await self._rows("event", account=account_id, version=middle))[0]
             if decode(row.topic, bytes(row.state))[0].recorded_at <= at:
-                low, found = middle, Head(middle, row.position, bytes(row.hash))
+                low, found = middle, NewestEvent(middle, row.position, bytes(row.hash))
             else:
                 high = middle - 1
         return found
@@ -158,7 +158,7 @@ class Reader:
         rows = await self._rows("version_at", account=account_id, position=position)
         return int(rows[0].version) if rows else None
 
-    async def pasts(self, wanted: Mapping[str, Iterable[str]]) -> dict[str, Past]:
+    async def related_events(self, wanted: Mapping[str, Iterable[str]]) -> dict[str, RelatedEvents]:
         """For each account, the events that made some things or are about them."""
         pairs = [(account, subject) for account, subjects in wanted.items() for subject in subjects]
         rows = await self._rows(
@@ -170,7 +170,10 @@ class Reader:
         found: dict[str, dict[int, Event]] = {account: {} for account in wanted}
         for row in rows:
             found[row.account][row.version] = decode(row.topic, bytes(row.state))[0]
-        return {account: Past(tuple(event for _, event in sorted(events.items()))) for account, events in found.items()}
+        return {
+            account: RelatedEvents(tuple(event for _, event in sorted(events.items())))
+            for account, events in found.items()
+        }
 
     async def about(self, account_id: str, subjects: Sequence[str], upto: int) -> list[StoredRow]:
         """The events of one account, up to a version, that made some things or are about them, as stored."""
@@ -361,26 +364,26 @@ class EventLog:
             self._safe = max(self._safe, last)
         return rows
 
-    async def save_snapshots(self, tips: Sequence[Tip]) -> None:
+    async def save_snapshots(self, heads: Sequence[StreamHead]) -> None:
         """Keep the states of some accounts, to load them from."""
         parameters = {
-            "accounts": [tip.account.account_id for tip in tips],
-            "versions": [tip.account.version for tip in tips],
-            "topics": [SNAPSHOT_TOPIC] * len(tips),
-            "states": [encode_snapshot(tip.account) for tip in tips],
-            "hashes": [tip.hash for tip in tips],
+            "accounts": [head.account.account_id for head in heads],
+            "versions": [head.account.version for head in heads],
+            "topics": [SNAPSHOT_TOPIC] * len(heads),
+            "states": [encode_snapshot(head.account) for head in heads],
+            "hashes": [head.hash for head in heads],
         }
         async with self._pool.connection() as connection:
             await connection.execute(SQL["save_snapshots"], parameters)
 
 
-def _known_of(tips: Mapping[str, Tip | None], accounts: list[str]) -> dict[str, Any]:
+def _known_of(heads: Mapping[str, StreamHead | None], accounts: list[str]) -> dict[str, Any]:
     """What is known of some accounts, as parameters of the statement `load`."""
-    ends = [tips[account] for account in accounts]
+    ends = [heads[account] for account in accounts]
     return {
         "accounts": accounts,
-        "known": [tip.account.version if tip else 0 for tip in ends],
-        "hashes": [hash_of(tip) for tip in ends],
+        "known": [head.account.version if head else 0 for head in ends],
+        "hashes": [hash_of(head) for head in ends],
     }
 
 

@@ -1,4 +1,4 @@
-"""Tips: where the streams of accounts end, as whoever appends must know it."""
+"""Heads: where the streams of accounts end, as whoever appends must know it."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from ledger.domain.events import Events, TextsErased
 from ledger.store.chain import GENESIS
 
 
-class Tip(NamedTuple):
+class StreamHead(NamedTuple):
     """An account's state, the hash of its last event, and the key of its texts (None: it has no texts)."""
 
     account: Account
@@ -15,19 +15,19 @@ class Tip(NamedTuple):
     key: bytes | None
 
 
-def hash_of(tip: Tip | None) -> bytes:
+def hash_of(head: StreamHead | None) -> bytes:
     """What the next event of an account is chained to."""
-    return GENESIS if tip is None else tip.hash
+    return GENESIS if head is None else head.hash
 
 
-def key_of(tip: Tip | None) -> bytes | None:
+def key_of(head: StreamHead | None) -> bytes | None:
     """The key of an account's texts, if it has one."""
-    return None if tip is None else tip.key
+    return None if head is None else head.key
 
 
-def account_of(tip: Tip | None) -> Account | None:
+def account_of(head: StreamHead | None) -> Account | None:
     """The state of an account; None when it does not exist."""
-    return None if tip is None else tip.account
+    return None if head is None else head.account
 
 
 def key_after(events: Events, key: bytes | None) -> bytes | None:

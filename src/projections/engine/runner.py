@@ -17,7 +17,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import PoolTimeout
 
-from ledger.commit.notifications import News
+from ledger.commit.notifications import CommitListener
 from ledger.domain.changes import Fact, fact
 from ledger.postgres.errors import LOST
 from ledger.store.feed import Feed, Logged, UnreadableEvent, read
@@ -129,7 +129,7 @@ class Runner:
         self,
         conninfo: str,
         feed: Feed,
-        news: News,
+        news: CommitListener,
         *,
         projections: Sequence[Projection] = PROJECTIONS,
         page: int = PAGE,

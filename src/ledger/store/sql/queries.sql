@@ -62,7 +62,7 @@ CROSS JOIN LATERAL (
 ) AS r
 ORDER BY r.version;
 
--- name: head
+-- name: newest_event
 -- The newest version of an account, its position and its hash.
 SELECT originator_version AS version, notification_id AS position, hash
 FROM ledger.events

@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 import pytest_asyncio
 
-from api.app import Front, create_app
+from api.app import create_app
+from api.http.hot_path import HotPath
 from api.runtime.settings import load_settings
 from people.api_keys import create_key
 from tests.api.contract import check_problem
@@ -24,7 +25,7 @@ async def ways(database: str) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.As
     """The service as it is, and the framework behind it."""
     thresholds = gc.get_threshold()
     front = create_app(load_settings(admin_key=ADMIN_KEY, rate_limit=1_000), database)
-    assert isinstance(front, Front)
+    assert isinstance(front, HotPath)
     async with front.app.router.lifespan_context(front.app), client(front) as hot, client(front.app) as plain:
         yield hot, plain
     gc.set_threshold(*thresholds)
