@@ -75,7 +75,7 @@ class Step(NamedTuple):
 
 
 class Newest(NamedTuple):
-    """A row of the statement `head`."""
+    """A row of the statement `newest_event`."""
 
     version: int
     position: int
@@ -125,7 +125,7 @@ class Tables:
         self.ask: dict[str, Callable[[Parameters], Rows]] = {
             SQL["load"]: self._load,
             SQL["load_at"]: self._load_at,
-            SQL["head"]: self._head,
+            SQL["newest_event"]: self._newest_event,
             SQL["about"]: self._about,
             SQL["receipts"]: self._receipts,
             SQL["save_snapshots"]: self._save_snapshots,
@@ -216,7 +216,7 @@ class Tables:
         of_this_log = [one for one in kept if one.version <= len(stream) and stream[one.version - 1].hash == one.hash]
         return max(of_this_log, key=lambda one: one.version, default=None)
 
-    def _head(self, given: Parameters) -> Rows:
+    def _newest_event(self, given: Parameters) -> Rows:
         stream = self.streams.get(given["account"])
         return [Newest(stream[-1].version, stream[-1].position, stream[-1].hash)] if stream else []
 
