@@ -24,12 +24,13 @@ from api.contract.problems import Problem, from_pydantic
 from api.dashboard import portal_sessions
 from api.dashboard.app import dashboard
 from api.dashboard.current_user import ROOT
-from api.dashboard.options import options_of
+from api.dashboard.security_headers import SecurityHeaders
 from api.http import explanations, health, history, ledger_queries, lists, summary, totals
 from api.http.command_endpoint import CommandEndpoint, as_problem, problem_reply
+from api.http.health import Health
 from api.http.hot_path import HotPath
+from api.http.reads import Reads
 from api.http.requests import Reply
-from api.runtime.checkpoints import Checkpoints
 from api.runtime.garbage import tune_garbage_collection
 from api.runtime.parent import end_with
 from api.runtime.settings import LOG_FORMAT, Settings, load_settings
@@ -38,10 +39,11 @@ from api.runtime.sweeper import Sweeper
 from api.runtime.timekeeping import agreed_clock
 from api.streaming.follower import Follower
 from api.streaming.streams import router as streams_router
-from api.wiring import Wiring
+from api.wiring import Wiring, dashboard_options
 from ledger.domain.errors import Refusal
 from ledger.postgres.errors import LOST
 from ledger.postgres.privileges import PrivilegeWatch
+from ledger.proof.standing import CheckpointWatch
 from ledger.service import Ledger
 from measures.refusals import keep_refusals, write_refusals
 from people.api_keys import KeyRing
@@ -64,16 +66,12 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
     views = Views(conninfo)
     follower = Follower(ledger.log, conninfo)
     wiring = Wiring(
-        ledger,
-        clock,
-        keys,
         CommandEndpoint(ledger, keys, defaults),
-        views,
+        Reads(ledger, views, clock),
+        Health(ledger, clock, CheckpointWatch(settings.signing, settings.checkpoints), PrivilegeWatch(), processes),
+        keys,
         follower,
-        Checkpoints(settings),
-        PrivilegeWatch(),
-        options_of(settings),
-        processes,
+        dashboard_options(settings),
     )
     sweeper = Sweeper(ledger, conninfo, settings.sweep_interval_seconds, settings.sweep_rate)
 
@@ -94,14 +92,16 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
             await write_refusals(ledger.log)
 
     app = FastAPIOffline(title="Credit ledger", version="1", lifespan=lifespan, redoc_url=None, redirect_slashes=False)
-    app.state.wiring = wiring
+    wiring.give_to(app)
     for part in (ledger_queries, explanations, health, history, totals, lists, summary, portal_sessions):
         app.include_router(part.router)
     app.include_router(streams_router)
     for operation in OPERATIONS.values():
         _add_command_route(app, wiring.endpoint, operation)
     _add_batch_route(app, wiring.endpoint)
-    app.mount(ROOT, dashboard(wiring), name="dashboard")
+    pages = dashboard()
+    wiring.give_to(pages)
+    app.mount(ROOT, SecurityHeaders(pages), name="dashboard")
     app.add_route(ROOT, lambda _: RedirectResponse(f"{ROOT}/", 303), include_in_schema=False)
     _add_problem_handlers(app)
     describe(app)
@@ -111,7 +111,7 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
 async def _end_if_broken(ledger: Ledger) -> None:
     """A worker whose committer is broken ends at once, and another is started in its place: whoever waits for an answer
     sees the connection end, and asks again."""
-    await ledger.committer.broken.wait()
+    await ledger.broken()
     os._exit(_SOFTWARE)
 
 

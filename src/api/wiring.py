@@ -1,32 +1,41 @@
-"""What a process of the service is made of."""
+"""What a process of the service is made of, and which part of it each room is given."""
 
 from dataclasses import dataclass
 
+from starlette.applications import Starlette
+
 from api.dashboard.options import Options
 from api.http.command_endpoint import CommandEndpoint
-from api.runtime.checkpoints import Checkpoints
+from api.http.health import Health
+from api.http.reads import Reads
+from api.runtime.settings import Settings
 from api.streaming.follower import Follower
-from ledger.clock import GuardedClock
-from ledger.postgres.privileges import PrivilegeWatch
-from ledger.service import Ledger
 from people.api_keys import KeyRing
-from projections.models.views import Views
 
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """The parts, put together in app.py."""
+    """The parts of one process, put together in app.py."""
 
-    ledger: Ledger
-    clock: GuardedClock
-    """The ledger's."""
-    keys: KeyRing
     endpoint: CommandEndpoint
-    views: Views
+    reads: Reads
+    health: Health
+    keys: KeyRing
     follower: Follower
-    checkpoints: Checkpoints
-    privileges: PrivilegeWatch
     options: Options
-    """What the dashboard goes by."""
-    processes: bool
-    """Whether several worker processes serve together."""
+
+    def give_to(self, app: Starlette) -> None:
+        """Let the routes of an application find the parts, each under its own name."""
+        for part in self.__slots__:
+            setattr(app.state, part, getattr(self, part))
+
+
+def dashboard_options(settings: Settings) -> Options:
+    """The settings that the dashboard shows or goes by."""
+    return Options(
+        settings.public_url and settings.public_url.rstrip("/"),
+        settings.billing_url,
+        settings.low_credits,
+        settings.credit_price,
+        settings.currency,
+    )

@@ -79,6 +79,29 @@ class Ledger:
             await self._snapshots.write()
             await self.log.close()
 
+    @property
+    def available(self) -> bool:
+        """Whether the database was there when a commit last needed it."""
+        return self.committer.admission.available
+
+    @property
+    def waiting(self) -> int:
+        """How many commands wait for their commit."""
+        return self.committer.admission.waiting
+
+    @property
+    def cached_accounts(self) -> int:
+        """How many account states are in memory."""
+        return len(self.cache)
+
+    async def broken(self) -> None:
+        """Return when a mistake of this program has ended the work of the committer."""
+        await self.committer.broken.wait()
+
+    def submit(self, submission: Submission) -> asyncio.Future[Outcome]:
+        """Take a command in, to be carried out with others. Raises Overloaded or Unavailable."""
+        return self.committer.submit(submission)
+
     async def execute(self, submission: Submission) -> Outcome:
         """Carry out a command. Raises Overloaded or Unavailable; a refusal is an outcome."""
         return await self.committer.submit(submission)

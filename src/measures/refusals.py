@@ -15,7 +15,7 @@ from psycopg_pool import PoolTimeout
 
 from ledger.domain.changes import bucket_of
 from ledger.postgres.named_sql import queries
-from ledger.store.log import EventLog
+from ledger.store import EventLog
 
 EVERY = 1.0
 _SQL = queries("measures", "sql/refusals.sql")

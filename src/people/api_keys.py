@@ -19,7 +19,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import PoolTimeout
 
 from ledger.postgres.named_sql import queries
-from ledger.store.log import EventLog
+from ledger.store import EventLog
 from people.errors import AccessRefused
 from people.rate_limit import Rate
 

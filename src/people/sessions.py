@@ -15,7 +15,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from ledger.postgres.named_sql import queries
-from ledger.store.log import EventLog
+from ledger.store import EventLog
 
 LINK_LASTS = timedelta(minutes=5)
 """How long a link can be opened, unless its session ends sooner."""

@@ -14,7 +14,7 @@ from api.http import breakdown
 from api.http.breakdown import breakdown_of
 from api.http.periods import Period
 from api.http.queries import json_response
-from api.wiring import Wiring
+from api.http.reads import Reads
 from ledger.domain.errors import AccountNotFound
 from tests.api.stage import Json
 from tests.api.wired import wired
@@ -33,13 +33,13 @@ OTHER = "all others"
 
 
 @pytest_asyncio.fixture
-async def wiring(year: Year) -> AsyncIterator[Wiring]:
+async def reads(year: Year) -> AsyncIterator[Reads]:
     async with wired(year.service.conninfo) as found:
         yield found
 
 
-async def told(wiring: Wiring, account: str, period: Period = WHOLE) -> Json:
-    found: Json = orjson.loads(json_response(await breakdown_of(wiring, account, period)).body)
+async def told(reads: Reads, account: str, period: Period = WHOLE) -> Json:
+    found: Json = orjson.loads(json_response(await breakdown_of(reads, account, period)).body)
     return found
 
 
@@ -76,11 +76,9 @@ def listed(kind: str, rows: list[Json]) -> dict[Any, Json]:
 
 @pytest.mark.parametrize("account", [SMALL, BUSY])
 @pytest.mark.parametrize("period", PERIODS)
-async def test_all_that_was_used_is_told_by_every_name(
-    year: Year, wiring: Wiring, account: str, period: Period
-) -> None:
+async def test_all_that_was_used_is_told_by_every_name(year: Year, reads: Reads, account: str, period: Period) -> None:
     used = uses(year, account, period)
-    found = await told(wiring, account, period)
+    found = await told(reads, account, period)
     assert found["totals"] == sums(used)
     for kind in ("provider", "model", "project", "member"):
         rows = found[f"{kind}s"]
@@ -99,14 +97,12 @@ async def test_all_that_was_used_is_told_by_every_name(
         assert listed("provider", day["providers"]) == expected
 
 
-async def test_what_is_beyond_the_last_name_is_other(
-    year: Year, wiring: Wiring, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_is_beyond_the_last_name_is_other(year: Year, reads: Reads, monkeypatch: pytest.MonkeyPatch) -> None:
     """And everything adds up all the same."""
     monkeypatch.setattr(breakdown, "MOST_NAMES", 2)
     monkeypatch.setattr(breakdown, "MOST_SERIES", 1)
     used = uses(year, BUSY, WHOLE)
-    found = await told(wiring, BUSY)
+    found = await told(reads, BUSY)
     first, second, rest = found["models"]
     assert rest["other"] is True
     shown = [one for one in used if said("model")(one) in (first["model"], second["model"])]
@@ -126,9 +122,9 @@ async def test_what_is_beyond_the_last_name_is_other(
         assert listed("provider", row["providers"])[largest] == sums(part)
 
 
-async def test_an_account_that_used_nothing_and_one_that_is_not_there(wiring: Wiring) -> None:
-    found = await told(wiring, IDLE)
+async def test_an_account_that_used_nothing_and_one_that_is_not_there(reads: Reads) -> None:
+    found = await told(reads, IDLE)
     assert found["totals"] == dict.fromkeys(MEASURES, 0)
     assert (found["providers"], found["projects"], len(found["days"])) == ([], [], len(WHOLE.dates()))
     with pytest.raises(AccountNotFound):
-        await told(wiring, "nobody")
+        await told(reads, "nobody")

@@ -17,7 +17,7 @@ from api.contract.problems import Problem
 from api.http.entry_table import Table, entry_table_of, entry_table_pages
 from api.http.periods import Period
 from api.http.queries import Page, json_response
-from api.wiring import Wiring
+from api.http.reads import Reads
 from ledger.domain.errors import AccountNotFound
 from projections.models.history.entry_lines import csv_of
 from tests.api.stage import Json
@@ -40,7 +40,7 @@ WHOLE = Period(FIRST, LAST + 50 * DAY, ZoneInfo("UTC"))
 
 
 @pytest_asyncio.fixture
-async def wiring(year: Year) -> AsyncIterator[Wiring]:
+async def reads(year: Year) -> AsyncIterator[Reads]:
     async with wired(year.service.conninfo) as found:
         yield found
 
@@ -93,25 +93,25 @@ def pages_of(entries: list[Json], table: Table, limit: int, look_through: int) -
 # What is answered ---------------------------------------------------------------------------------------------
 
 
-async def asked(wiring: Wiring, table: Table, page: Page, look_through: int) -> Json:
-    answer = await entry_table_of(wiring, table, page, look_through=look_through)
+async def asked(reads: Reads, table: Table, page: Page, look_through: int) -> Json:
+    answer = await entry_table_of(reads, table, page, look_through=look_through)
     found: Json = orjson.loads(json_response(answer).body)
     return found
 
 
-async def walked(wiring: Wiring, table: Table, limit: int, look_through: int) -> list[tuple[list[Json], Any]]:
+async def walked(reads: Reads, table: Table, limit: int, look_through: int) -> list[tuple[list[Json], Any]]:
     pages = []
     page = Page(limit)
     while True:
-        answer = await asked(wiring, table, page, look_through)
+        answer = await asked(reads, table, page, look_through)
         pages.append((answer["entries"], answer["stopped_at"]))
         if answer["next_cursor"] is None:
             return pages
         page = Page(limit, answer["next_cursor"])
 
 
-async def file_of(wiring: Wiring, table: Table, look_through: int) -> list[dict[str, str]]:
-    _, pages = await entry_table_pages(wiring, table, look_through=look_through)
+async def file_of(reads: Reads, table: Table, look_through: int) -> list[dict[str, str]]:
+    _, pages = await entry_table_pages(reads, table, look_through=look_through)
     text = "".join([part async for part in csv_of(pages)])
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
@@ -152,12 +152,12 @@ def case(sort: Any, limit: int, look_through: int, **usage: str) -> Case:
 @example(case("largest first", 7, 1_000))
 @example(case("smallest first", 7, 1_000, provider="one"))
 @settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
-async def test_pages_and_file_are_what_a_plain_filter_and_sort_leave(year: Year, wiring: Wiring, tried: Case) -> None:
+async def test_pages_and_file_are_what_a_plain_filter_and_sort_leave(year: Year, reads: Reads, tried: Case) -> None:
     table, limit, look_through = tried
     entries = year.entries[table.account_id]
     count = len(in_period(entries, table.period))
     if table.sort in ("largest first", "smallest first") and table.task_id is None and count > look_through:
-        for answer in (asked(wiring, table, Page(limit), look_through), file_of(wiring, table, look_through)):
+        for answer in (asked(reads, table, Page(limit), look_through), file_of(reads, table, look_through)):
             with pytest.raises(Problem) as refused:
                 await answer
             [error] = refused.value.facts["errors"]
@@ -165,23 +165,23 @@ async def test_pages_and_file_are_what_a_plain_filter_and_sort_leave(year: Year,
             assert f"{count:,} entries" in error["message"]
         return
     expected = pages_of(entries, table, limit, look_through)
-    assert await walked(wiring, table, limit, look_through) == expected
-    lines = [(row["sequence"], row["credits"], row["project"]) for row in await file_of(wiring, table, look_through)]
+    assert await walked(reads, table, limit, look_through) == expected
+    lines = [(row["sequence"], row["credits"], row["project"]) for row in await file_of(reads, table, look_through)]
     shown = [one for page, _ in expected for one in page]
     assert lines == [
         (str(one["sequence"]), str(one["credits"]), (one["usage"] or {}).get("project") or "") for one in shown
     ]
 
 
-async def test_so_many_are_sorted_and_no_more(year: Year, wiring: Wiring) -> None:
+async def test_so_many_are_sorted_and_no_more(year: Year, reads: Reads) -> None:
     count = len(in_period(year.entries[SMALL], WHOLE))
     table = Table(SMALL, WHOLE, "largest first", types=None)
-    assert len((await asked(wiring, table, Page(1_000), count))["entries"]) == count
+    assert len((await asked(reads, table, Page(1_000), count))["entries"]) == count
     with pytest.raises(Problem, match="sort"):
-        await asked(wiring, table, Page(1_000), count - 1)
+        await asked(reads, table, Page(1_000), count - 1)
 
 
-async def test_a_cursor_belongs_to_its_table(wiring: Wiring) -> None:
+async def test_a_cursor_belongs_to_its_table(reads: Reads) -> None:
     table = Table(SMALL, WHOLE)
     others = [
         table._replace(account_id=BUSY),
@@ -192,36 +192,36 @@ async def test_a_cursor_belongs_to_its_table(wiring: Wiring) -> None:
         table._replace(task_id="task-1"),
         table._replace(usage=(("provider", "one"),)),
     ]
-    cursors = [(await asked(wiring, one, Page(1), 1_000_000))["next_cursor"] for one in (table, *others)]
+    cursors = [(await asked(reads, one, Page(1), 1_000_000))["next_cursor"] for one in (table, *others)]
     for text in cursors[1:]:
         with pytest.raises(Problem, match="cursor"):
-            await asked(wiring, table, Page(1, text), 1_000_000)
+            await asked(reads, table, Page(1, text), 1_000_000)
     for one in others:
         with pytest.raises(Problem, match="cursor"):
-            await asked(wiring, one, Page(1, cursors[0]), 1_000_000)
+            await asked(reads, one, Page(1, cursors[0]), 1_000_000)
 
 
-async def test_a_cursor_of_the_history_is_none_of_the_table(year: Year, wiring: Wiring) -> None:
+async def test_a_cursor_of_the_history_is_none_of_the_table(year: Year, reads: Reads) -> None:
     text = year.service.get(f"/v1/accounts/{SMALL}/history", limit=1).json()["next_cursor"]
     for sort in SORTS:
         with pytest.raises(Problem, match="cursor"):
-            await asked(wiring, Table(SMALL, WHOLE, sort, types=None), Page(1, text), 20_000)
+            await asked(reads, Table(SMALL, WHOLE, sort, types=None), Page(1, text), 20_000)
 
 
-async def test_an_account_without_entries_and_one_that_is_not_there(wiring: Wiring) -> None:
+async def test_an_account_without_entries_and_one_that_is_not_there(reads: Reads) -> None:
     for sort in SORTS:
         table = Table(IDLE, WHOLE, sort)
-        assert await walked(wiring, table, 50, 100) == [([], None)]
-        assert await file_of(wiring, table, 100) == []
+        assert await walked(reads, table, 50, 100) == [([], None)]
+        assert await file_of(reads, table, 100) == []
         nobody = table._replace(account_id="nobody")
-        for answer in (asked(wiring, nobody, Page(), 100), file_of(wiring, nobody, 100)):
+        for answer in (asked(reads, nobody, Page(), 100), file_of(reads, nobody, 100)):
             with pytest.raises(AccountNotFound):
                 await answer
 
 
-async def test_a_period_that_cannot_be_is_refused(wiring: Wiring) -> None:
+async def test_a_period_that_cannot_be_is_refused(reads: Reads) -> None:
     for first, last in ((LAST, FIRST), (date(2020, 1, 1), date(2024, 1, 1))):
         table = Table(SMALL, Period(first, last, ZoneInfo("UTC")))
-        for answer in (asked(wiring, table, Page(), 100), file_of(wiring, table, 100)):
+        for answer in (asked(reads, table, Page(), 100), file_of(reads, table, 100)):
             with pytest.raises(Problem, match="to"):
                 await answer

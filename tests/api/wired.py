@@ -5,15 +5,15 @@ from contextlib import asynccontextmanager
 
 from api.app import create_app
 from api.http.hot_path import HotPath
+from api.http.reads import Reads
 from api.runtime.settings import load_settings
-from api.wiring import Wiring
 
 
 @asynccontextmanager
-async def wired(conninfo: str) -> AsyncIterator[Wiring]:
+async def wired(conninfo: str) -> AsyncIterator[Reads]:
     """Beside whatever else serves that database."""
     front = create_app(load_settings(), conninfo)
     assert isinstance(front, HotPath)
-    wiring: Wiring = front.app.state.wiring
-    async with wiring.ledger.running(), wiring.views.running():
-        yield wiring
+    reads: Reads = front.app.state.reads
+    async with reads.ledger.running(), reads.views.running():
+        yield reads

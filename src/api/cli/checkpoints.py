@@ -22,7 +22,7 @@ from ledger.proof.notes import BadNote
 from ledger.proof.notices import LONGEST_REASON, Rotation
 from ledger.proof.signing_key import Custody, KeyMissing
 from ledger.proof.tree import HoleInLog, Tree
-from ledger.store.log import EventLog
+from ledger.store import EventLog
 
 REFUSED, NOT_DONE = 1, 3
 """Exit statuses; 2 is that of wrong options."""

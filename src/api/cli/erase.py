@@ -16,7 +16,7 @@ from ledger.commit.submission import Outcome, Recorded, Submission
 from ledger.domain.commands import EraseTexts
 from ledger.domain.errors import Refusal
 from ledger.service import Ledger
-from ledger.store.codec import Metadata
+from ledger.store import Metadata
 
 Accounts = Annotated[list[str], typer.Argument(metavar="ACCOUNT...", help="Whose texts are to be erased.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]

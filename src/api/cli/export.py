@@ -23,8 +23,7 @@ from audit.export.sources import NoSuchAccount, Source
 from audit.export.tables import Period
 from ledger.explain.sentences import counted
 from ledger.progress import Progress
-from ledger.store.feed import Feed, UnreadableEvent
-from ledger.store.log import EventLog
+from ledger.store import EventLog, Feed, UnreadableEvent
 
 Kind = Annotated[Format, typer.Option("--format", help="What to write.", show_default=False)]
 To = Annotated[

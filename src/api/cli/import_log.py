@@ -15,7 +15,7 @@ from api.runtime.settings import Settings
 from audit.export.json_lines import BadLine
 from audit.export.log_import import Imported, OtherLedger, import_log
 from ledger.progress import Progress
-from ledger.store.log import EventLog
+from ledger.store import EventLog
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="What `credit-ledger export --format jsonl` wrote.")]
 Keys = Annotated[Path | None, typer.Option(metavar="FILE", help="The keys of its texts, from `export --keys`.")]

@@ -11,8 +11,7 @@ import typer
 from api.cli.progress import showing_progress
 from api.runtime.database import database
 from api.runtime.settings import Settings
-from ledger.store.feed import Feed
-from ledger.store.log import EventLog
+from ledger.store import EventLog, Feed
 from projections.engine.builds import Connection, Moved, prepare
 from projections.engine.compare import KINDS, Comparison, Difference
 from projections.engine.rebuild import Busy, CannotBuild, Rebuilt, StillRead, rebuild, rebuilding

@@ -21,8 +21,7 @@ from ledger.explain.explanation import Explanation
 from ledger.explain.sentences import instant
 from ledger.explain.streams import BrokenStream, Retold, retell, unrecorded
 from ledger.progress import Progress
-from ledger.store.feed import Feed, UnreadableEvent
-from ledger.store.log import EventLog, NewestEvent
+from ledger.store import EventLog, Feed, NewestEvent, UnreadableEvent
 
 SOUND, UNSOUND, UNTOLD = 0, 1, 3
 """Exit statuses; 2 is that of wrong options."""

@@ -26,8 +26,7 @@ from ledger.proof.notes import BadNote
 from ledger.proof.signing_key import Custody, KeyMissing
 from ledger.proof.tree import HoleInLog
 from ledger.proof.walk import Breach, shown
-from ledger.store.identity import ledger_id
-from ledger.store.log import EventLog
+from ledger.store import EventLog, ledger_id
 
 REFUSED, NOT_DONE = 1, 3
 """Exit statuses; 2 is that of wrong options."""

@@ -20,9 +20,14 @@ from ledger.domain.commands import MAX_ID, MAX_METADATA_BYTES, OnExcess
 from ledger.domain.events import PaymentStatus, Source
 from ledger.domain.holds import DEFAULT_HOLD, LONGEST_HOLD, SHORTEST_HOLD
 from ledger.domain.texts import MAX_TEXT
-from ledger.store.codec import to_json
+from ledger.store import to_json
 
 # No control characters (C0, C1); surrogates cannot reach us: the JSON reader refuses them.
+MAX_BATCH = 10_000
+"""Commands of one batch."""
+MAX_KEY = 255
+"""Characters of an idempotency key."""
+
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
 SEGMENT = r"^[^\x00-\x1f\x7f-\x9f/]*$"
 """One line that can be one segment of a path."""

@@ -5,10 +5,9 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from api.contract.bodies import ONE_LINE, SEGMENT, PortalSessionBody
+from api.contract.bodies import MAX_BATCH, MAX_KEY, ONE_LINE, SEGMENT, PortalSessionBody
 from api.contract.operations import OPERATIONS, Operation
 from api.contract.schemas import ANSWERS, BatchResults, ProblemShape
-from api.http.requests import MAX_BATCH, MAX_KEY
 from ledger.domain.commands import MAX_ID
 
 _SCHEMAS = "#/components/schemas/"

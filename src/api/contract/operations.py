@@ -45,7 +45,7 @@ from ledger.domain.commands import (
     VoidGrant,
 )
 from ledger.domain.holds import DEFAULT_HOLD
-from ledger.store.receipts import BODY_FIELDS
+from ledger.store import BODY_FIELDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from api.contract.problems import invalid
 from api.dashboard.current_user import operator_of
 from api.dashboard.rendering import at_least, page
 from api.http.lists import accounts_of
-from api.http.queries import Page, wiring_of
+from api.http.queries import Page
+from api.http.reads import reads_of
 from ledger.domain.commands import MAX_ID
 from projections.models.balances.queries import Sort
 
@@ -28,7 +29,7 @@ async def accounts(request: Request) -> Response:
     """A page of accounts."""
     await operator_of(request)
     prefix, sort, cursor = prefix_of(request), sort_of(request), request.query_params.get("cursor") or None
-    found = await accounts_of(wiring_of(request), prefix, sort, Page(LIMIT, cursor, at_least(request)))
+    found = await accounts_of(reads_of(request), prefix, sort, Page(LIMIT, cursor, at_least(request)))
     return await page(request, "accounts.html", **_values(found), prefix=prefix, sort=sort, first=cursor is None)
 
 

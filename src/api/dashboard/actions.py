@@ -19,10 +19,9 @@ from api.dashboard.event_rows import told_of
 from api.dashboard.forms import posted
 from api.dashboard.rendering import page, reader_of
 from api.http import metrics
-from api.http.command_endpoint import as_problem
-from api.http.queries import wiring_of
+from api.http.command_endpoint import as_problem, endpoint_of
+from api.http.reads import Reads, reads_of
 from api.http.requests import check_key
-from api.wiring import Wiring
 from ledger.commit.submission import Overloaded, Recorded, Submission, Unavailable
 from ledger.domain.account import Account
 from ledger.domain.errors import AccountNotFound, Refusal
@@ -102,7 +101,7 @@ def _form(request: Request, operator: Operator, given: Mapping[str, str]) -> For
 
 
 async def _account(request: Request, account_id: str) -> Account:
-    found = await wiring_of(request).ledger.account_at(account_id)
+    found = await reads_of(request).ledger.account_at(account_id)
     if found is None:
         raise AccountNotFound(account_id)
     return found.account
@@ -136,7 +135,7 @@ def _submission(request: Request, form: Form) -> Submission:
     fields, errors = read(form.action, form.given)
     if errors:
         raise Problem("validation_failed", "", sentences=errors)
-    endpoint = wiring_of(request).endpoint
+    endpoint = endpoint_of(request)
     return endpoint.submission_for(
         form.action.operation,
         form.account_id,
@@ -151,7 +150,7 @@ def _submission(request: Request, form: Form) -> Submission:
 
 async def _ahead(request: Request, form: Form, submission: Submission) -> Response:
     """What it would do. A form that was carried out already has no such page: what it did is told."""
-    ledger = wiring_of(request).ledger
+    ledger = reads_of(request).ledger
     outcome = (await ledger.rehearse([submission], atomic=False))[0]
     if isinstance(outcome, Refusal):
         raise outcome
@@ -163,13 +162,13 @@ async def _ahead(request: Request, form: Form, submission: Submission) -> Respon
 
 
 async def _done(request: Request, form: Form, submission: Submission) -> Response:
-    outcome = await _executed(wiring_of(request), form.action.name, submission)
+    outcome = await _executed(reads_of(request), form.action.name, submission)
     return await _told(request, form, outcome)
 
 
-async def _executed(wiring: Wiring, name: str, submission: Submission) -> Recorded:
+async def _executed(reads: Reads, name: str, submission: Submission) -> Recorded:
     """Counted as the API counts. Raises Refusal, Overloaded and Unavailable."""
-    outcome = await wiring.ledger.execute(submission)
+    outcome = await reads.ledger.execute(submission)
     if isinstance(outcome, Refusal):
         metrics.count_refusal(outcome.code)
         metrics.count_command(name, STATUSES[outcome.code][0])
@@ -181,7 +180,7 @@ async def _executed(wiring: Wiring, name: str, submission: Submission) -> Record
 async def _told(request: Request, form: Form, recorded: Recorded) -> Response:
     """To the account, which tells what was done from the event itself. Its page is to show it, if it soon can."""
     with suppress(NotYetVisible, NotBuilt, *LOST):
-        async with wiring_of(request).views.snapshot(HISTORY, ROLLUPS, at_least=recorded.position):
+        async with reads_of(request).views.snapshot(HISTORY, ROLLUPS, at_least=recorded.position):
             pass
     return RedirectResponse(f"{account_path(form.account_id)}?done={recorded.version}", 303)
 

@@ -7,7 +7,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
 from api.contract.problems import Problem
 from api.dashboard import accounts, actions, billing, events, grants, overview, service, sign_in, statistics, usage
@@ -16,9 +15,7 @@ from api.dashboard.current_user import ROOT, NotSignedIn, visitor_of
 from api.dashboard.forms import form_secret
 from api.dashboard.live_updates import moves
 from api.dashboard.rendering import STATIC, page, static_file
-from api.dashboard.security_headers import SecurityHeaders
 from api.http.command_endpoint import as_problem
-from api.wiring import Wiring
 from ledger.domain.errors import Refusal
 from ledger.postgres.errors import LOST
 from people.errors import AccessRefused
@@ -27,8 +24,8 @@ from projections.models.views import NotBuilt, NotYetVisible
 _ACCOUNT = "/accounts/{account_id}"
 
 
-def dashboard(wiring: Wiring) -> ASGIApp:
-    """The application, for one process of the service."""
+def dashboard() -> Starlette:
+    """The application, without what it works on: see api.wiring."""
     routes = [
         Route("/", home),
         Route("/static/{digest}/{name}", static),
@@ -54,8 +51,7 @@ def dashboard(wiring: Wiring) -> ASGIApp:
         exception_handlers={NotSignedIn: _not_signed_in, HTTPException: _on_http, **expected},
     )
     app.router.redirect_slashes = False
-    app.state.wiring = wiring
-    return SecurityHeaders(app)
+    return app
 
 
 def _actions() -> Iterator[Route]:

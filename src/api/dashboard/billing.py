@@ -7,7 +7,8 @@ from api.dashboard import entry_words
 from api.dashboard.current_user import account_seen
 from api.dashboard.rendering import at_least, page
 from api.http.lists import grants_of, payments_of
-from api.http.queries import Page, wiring_of
+from api.http.queries import Page
+from api.http.reads import reads_of
 
 LIMIT = 25
 
@@ -15,9 +16,9 @@ LIMIT = 25
 async def billing(request: Request) -> Response:
     """Two lists, each with pages of its own."""
     _, account_id = await account_seen(request)
-    wiring, position, query = wiring_of(request), at_least(request), request.query_params
-    payments = await payments_of(wiring, account_id, None, Page(LIMIT, query.get("payments") or None, position))
-    grants = await grants_of(wiring, account_id, None, Page(LIMIT, query.get("grants") or None, position))
+    reads, position, query = reads_of(request), at_least(request), request.query_params
+    payments = await payments_of(reads, account_id, None, Page(LIMIT, query.get("payments") or None, position))
+    grants = await grants_of(reads, account_id, None, Page(LIMIT, query.get("grants") or None, position))
     given = {name: query.get(name, "") for name in ("payments", "grants", "tz")}
     return await page(
         request,

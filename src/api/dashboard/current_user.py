@@ -13,7 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.http.queries import wiring_of
+from api.dashboard.options import options_of
+from api.http.queries import keys_of
+from api.http.reads import reads_of
 from people.api_keys import ApiKey
 from people.sessions import Session, Sessions
 
@@ -85,8 +87,8 @@ def account_path(account_id: str, *below: str) -> str:
 
 def sessions_of(request: Request) -> Sessions:
     """The sessions of this process."""
-    wiring = wiring_of(request)
-    return Sessions(wiring.ledger.log, wiring.ledger.clock)
+    reads = reads_of(request)
+    return Sessions(reads.ledger.log, reads.clock)
 
 
 async def visitor_of(request: Request) -> Visitor:
@@ -95,7 +97,7 @@ async def visitor_of(request: Request) -> Visitor:
     session = await sessions_of(request).find(secret) if secret else None
     if secret is None or session is None:
         raise NotSignedIn
-    if not session.open(wiring_of(request).ledger.clock()):
+    if not session.open(reads_of(request).clock()):
         raise NotSignedIn(over=True, return_url=session.return_url)
     visitor = await _visitor(request, session, secret)
     request.state.visitor = visitor
@@ -106,7 +108,7 @@ async def _visitor(request: Request, session: Session, secret: str) -> Visitor:
     if session.account_id is not None:
         return Person(session.account_id, session.return_url, session.expires_at, secret)
     assert session.key_sha256 is not None
-    key = await wiring_of(request).keys.by_digest(session.key_sha256)
+    key = await keys_of(request).by_digest(session.key_sha256)
     if key is None or not may_look(key):
         raise NotSignedIn(over=True)
     return Operator(key, session.expires_at, secret)
@@ -145,6 +147,6 @@ def not_here() -> NoReturn:
 def keep_cookie(request: Request, response: Response, name: str, value: str, **given: Any) -> None:
     """Give the browser a cookie that no script can read, no other site can send along, and no plain http carries where
     the dashboard is served over https."""
-    public = wiring_of(request).options.public_url
+    public = options_of(request).public_url
     secure = request.url.scheme == "https" or (public or "").startswith("https:")
     response.set_cookie(name, value, path=ROOT, httponly=True, samesite="lax", secure=secure, **given)

@@ -9,11 +9,11 @@ from starlette.responses import Response
 from api.dashboard.current_user import operator_of
 from api.dashboard.event_rows import Told, told_of
 from api.dashboard.rendering import page
-from api.http.queries import wiring_of
+from api.http.reads import reads_of
 from ledger.domain.errors import AccountNotFound
 from ledger.readable_texts import readable_data
 from ledger.service import Ledger
-from ledger.store.log import StoredRow
+from ledger.store import StoredRow
 
 PAGE = 25
 _TEXTS = ("description", "reason")
@@ -70,7 +70,7 @@ async def events(request: Request) -> Response:
     """A page of events, by the version that it begins with."""
     await operator_of(request)
     account_id = request.path_params["account_id"]
-    ledger = wiring_of(request).ledger
+    ledger = reads_of(request).ledger
     async with ledger.log.reader() as reader:
         newest = await reader.newest_event(account_id)
     if newest is None:

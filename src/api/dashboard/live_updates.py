@@ -6,7 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dashboard.current_user import account_seen
-from api.http.queries import wiring_of
+from api.http.reads import reads_of
+from api.streaming.follower import follower_of
 from api.streaming.streams import EventStream
 
 LONGEST = timedelta(minutes=5)
@@ -16,8 +17,7 @@ LONGEST = timedelta(minutes=5)
 async def moves(request: Request) -> Response:
     """Server-sent events of one account. The page takes them as a hint, and fetches itself again."""
     visitor, account_id = await account_seen(request)
-    wiring = wiring_of(request)
-    clock = wiring.ledger.clock
+    clock, follower = reads_of(request).clock, follower_of(request)
     until = min(visitor.expires_at, clock() + LONGEST)
-    listener = await wiring.follower.listen(account_id, None)
-    return EventStream(wiring.follower, listener, lambda: clock() < until)
+    listener = await follower.listen(account_id, None)
+    return EventStream(follower, listener, lambda: clock() < until)

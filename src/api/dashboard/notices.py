@@ -6,7 +6,8 @@ import orjson
 from starlette.requests import Request
 
 from api.dashboard.current_user import Operator, Visitor
-from api.http.queries import now_of, wiring_of
+from api.http.queries import now_of
+from api.http.reads import reads_of
 from ledger.domain.amounts import MAX_AMOUNT
 
 LATELY = timedelta(minutes=10)
@@ -18,7 +19,7 @@ async def done_of(request: Request, visitor: Visitor, account_id: str) -> str | 
     text = request.query_params.get("done", "")
     if not isinstance(visitor, Operator) or not (text.isascii() and text.isdecimal() and len(text) < 16):
         return None
-    passage = await wiring_of(request).ledger.passage(account_id, min(int(text), MAX_AMOUNT), 1)
+    passage = await reads_of(request).ledger.passage(account_id, min(int(text), MAX_AMOUNT), 1)
     for row, told in zip(passage.rows, passage.told, strict=True):
         actor = orjson.loads(row.state)["metadata"]["actor"]
         if actor == visitor.key.actor and now_of(request) - told.explanation.recorded_at < LATELY:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from api.runtime.settings import Settings
+from starlette.requests import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,7 @@ class Options:
         return None if self.credit_price is None else credits * self.credit_price
 
 
-def options_of(settings: Settings) -> Options:
-    """Those of some settings."""
-    return Options(
-        settings.public_url and settings.public_url.rstrip("/"),
-        settings.billing_url,
-        settings.low_credits,
-        settings.credit_price,
-        settings.currency,
-    )
+def options_of(request: Request) -> Options:
+    """The options of this process."""
+    options: Options = request.app.state.options
+    return options

@@ -14,8 +14,9 @@ from api.dashboard.current_user import account_seen
 from api.dashboard.formatting import Reader
 from api.dashboard.formatting import day as day_name
 from api.dashboard.notices import done_of
+from api.dashboard.options import options_of
 from api.dashboard.rendering import at_least, page, reader_of
-from api.http.queries import wiring_of
+from api.http.reads import reads_of
 from api.http.summary import SERIES_DAYS, summary_of
 
 SOON = timedelta(days=7)
@@ -36,8 +37,8 @@ class Expiring(NamedTuple):
 async def overview(request: Request) -> Response:
     """The first page of an account."""
     visitor, account_id = await account_seen(request)
-    wiring, reader = wiring_of(request), reader_of(request)
-    summary = await summary_of(wiring, account_id, reader.zone, at_least(request))
+    reads, reader = reads_of(request), reader_of(request)
+    summary = await summary_of(reads, account_id, reader.zone, at_least(request))
     balance = summary["balance"]
     return await page(
         request,
@@ -50,7 +51,7 @@ async def overview(request: Request) -> Response:
         pace=pace(summary["last_seven_days"]),
         average=summary["average_cost_per_task"]["average"] and Decimal(summary["average_cost_per_task"]["average"]),
         week=week_chart(summary["last_seven_days"], reader),
-        low=balance["available"] <= wiring.options.low_credits,
+        low=balance["available"] <= options_of(request).low_credits,
         words=entry_words,
         stale_since=stale_since(summary, reader.now),
         done=await done_of(request, visitor, account_id),

@@ -9,8 +9,10 @@ from api.contract.bodies import PortalSessionBody
 from api.contract.problems import from_pydantic
 from api.contract.schemas import Shape
 from api.dashboard.current_user import ROOT, sessions_of
-from api.http.command_endpoint import as_problem, problem_reply
-from api.http.queries import authorized, json_response, known_account, problems, wiring_of
+from api.dashboard.options import options_of
+from api.http.command_endpoint import as_problem, endpoint_of, problem_reply
+from api.http.queries import authorized, json_response, known_account, problems
+from api.http.reads import reads_of
 from api.http.requests import MAX_BODY, headers_of, read_body, read_json
 
 router = APIRouter(tags=["dashboard"])
@@ -50,7 +52,7 @@ async def portal_session(request: Request) -> Response:
         reply = problem_reply(as_problem(error))
         response = Response(reply.body, reply.status)
         response.raw_headers += reply.headers
-    response.headers["x-request-id"] = wiring_of(request).endpoint.next_request_id()
+    response.headers["x-request-id"] = endpoint_of(request).next_request_id()
     return response
 
 
@@ -61,7 +63,7 @@ async def _answered(request: Request) -> Response:
         body = PortalSessionBody.model_validate(read_json(raw))
     except ValidationError as error:
         raise from_pydantic(error.errors(include_url=False)) from None
-    await known_account(wiring_of(request).ledger, body.account_id)
+    await known_account(reads_of(request).ledger, body.account_id)
     lasts = timedelta(seconds=body.expires_in_seconds)
     link = await sessions_of(request).make_link(body.account_id, lasts, body.return_url)
     answer = {
@@ -81,4 +83,4 @@ def come_in_path(token: str) -> str:
 
 def base_of(request: Request) -> str:
     """Where people reach the dashboard: a setting, or else where the request came to."""
-    return wiring_of(request).options.public_url or str(request.base_url).rstrip("/")
+    return options_of(request).public_url or str(request.base_url).rstrip("/")

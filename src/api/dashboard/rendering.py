@@ -16,10 +16,12 @@ from api.dashboard.action_forms import Link, links
 from api.dashboard.current_user import ROOT, Visitor, account_path, keep_cookie
 from api.dashboard.formatting import Reader
 from api.dashboard.forms import FORM_COOKIE, csrf_token, form_secret
-from api.http.queries import now_of, wiring_of
+from api.dashboard.options import options_of
+from api.http.queries import now_of
+from api.http.reads import reads_of
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.postgres.errors import LOST
-from ledger.store.codec import TOPICS
+from ledger.store import TOPICS
 from projections.models.days import UnknownZone, zone
 
 ZONE_COOKIE = "credit_ledger_zone"
@@ -90,7 +92,7 @@ async def page(request: Request, template: str, *, status: int = 200, **values: 
         "visitor": visitor,
         "account_id": None,
         "reader": _reader(request),
-        "options": wiring_of(request).options,
+        "options": options_of(request),
         "nonce": request.state.nonce,
         "csrf": csrf_token(form_secret(request)),
         "address": request.url.path,
@@ -111,7 +113,7 @@ async def _actions(request: Request, visitor: Visitor | None, account_id: str | 
     if visitor is None or not visitor.may_act or account_id is None:
         return []
     try:
-        found = await wiring_of(request).ledger.account_at(account_id)
+        found = await reads_of(request).ledger.account_at(account_id)
     except LOST:
         return []
     return links(account_id, found.account.standing) if found else []

@@ -8,8 +8,7 @@ from starlette.responses import Response
 
 from api.dashboard.current_user import operator_of
 from api.dashboard.rendering import page
-from api.http.health import drift_of, readiness
-from api.http.queries import wiring_of
+from api.http.health import drift_of, health_of, readiness
 
 _FAILED = {
     "database": "The database does not answer.",
@@ -33,18 +32,18 @@ class Stand(NamedTuple):
 async def service(request: Request) -> Response:
     """How the service is."""
     await operator_of(request)
-    wiring = wiring_of(request)
-    ready = await readiness(wiring)
+    health = health_of(request)
+    ready = await readiness(health)
     return await page(
         request,
         "service.html",
         ready=ready,
         failed=[_FAILED[name] for name, good in ready["checks"].items() if not good],
         stands=[_stand(name, state) for name, state in ready["projections"].items()],
-        drift=await drift_of(wiring),
-        waiting=wiring.ledger.committer.admission.waiting,
-        cached=len(wiring.ledger.cache),
-        several=wiring.processes,
+        drift=await drift_of(health),
+        waiting=health.ledger.waiting,
+        cached=health.ledger.cached_accounts,
+        several=health.processes,
     )
 
 

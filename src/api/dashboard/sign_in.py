@@ -10,7 +10,7 @@ from api.dashboard.current_user import COOKIE, ROOT, account_path, keep_cookie, 
 from api.dashboard.forms import posted
 from api.dashboard.rendering import page
 from api.http import metrics
-from api.http.queries import now_of, wiring_of
+from api.http.queries import keys_of, now_of
 from people.api_keys import ApiKey, key_hash
 from people.errors import AccessRefused
 from people.sessions import Session, Spent
@@ -53,7 +53,7 @@ async def sign_in(request: Request) -> Response:
     secret = (await posted(request)).get("key", "")
     digest = key_hash(secret)
     try:
-        key = await wiring_of(request).keys.by_digest(digest) if secret else None
+        key = await keys_of(request).by_digest(digest) if secret else None
     except AccessRefused as problem:
         if problem.code != "rate_limited":
             raise

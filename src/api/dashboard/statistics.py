@@ -11,7 +11,7 @@ from api.dashboard.current_user import operator_of
 from api.dashboard.formatting import Reader, day, short_day
 from api.dashboard.ranges import Choices, range_of
 from api.dashboard.rendering import at_least, page, reader_of
-from api.http.queries import wiring_of
+from api.http.reads import reads_of
 from api.http.totals import statistics_of
 
 CHOICES: Choices = {"7d": ("Last 7 days", 7), "30d": ("Last 30 days", 30), "90d": ("Last 90 days", 90)}
@@ -28,7 +28,7 @@ async def statistics(request: Request) -> Response:
     """All accounts together, over a range of days."""
     await operator_of(request)
     reader, chosen = reader_of(request), range_of(request, CHOICES, "30d")
-    found = await statistics_of(wiring_of(request), chosen.period, at_least(request))
+    found = await statistics_of(reads_of(request), chosen.period, at_least(request))
     zone = {"tz": request.query_params.get("tz")}
     return await page(
         request,

@@ -11,13 +11,15 @@ from api.dashboard import entry_words
 from api.dashboard.current_user import account_seen
 from api.dashboard.event_rows import Told, told_of
 from api.dashboard.formatting import Reader
+from api.dashboard.options import options_of
 from api.dashboard.ranges import Choices, Range, range_of
 from api.dashboard.rendering import at_least, page, reader_of
 from api.dashboard.usage_charts import charts_of
 from api.http.breakdown import breakdown_of
 from api.http.entry_table import Table, entry_table_of, entry_table_pages
 from api.http.history import csv_response
-from api.http.queries import Page, wiring_of
+from api.http.queries import Page
+from api.http.reads import Reads, reads_of
 from ledger.domain.commands import MAX_ID
 from ledger.service import Ledger
 from projections.models.history.entry_lines import as_text, csv_of
@@ -67,11 +69,11 @@ def _wanted(request: Request, account_id: str) -> Wanted:
 async def usage(request: Request) -> Response:
     """One account, over a range of days."""
     _, account_id = await account_seen(request)
-    wiring, reader, wanted = wiring_of(request), reader_of(request), _wanted(request, account_id)
+    reads, reader, wanted = reads_of(request), reader_of(request), _wanted(request, account_id)
     position = at_least(request)
-    found = await breakdown_of(wiring, account_id, wanted.range.period, position)
+    found = await breakdown_of(reads, account_id, wanted.range.period, position)
     asked = Page(LIMIT, request.query_params.get("cursor") or None, position)
-    table, refused = await _table(wiring, wanted.table, asked)
+    table, refused = await _table(reads, wanted.table, asked)
     entries = table["entries"]
     return await page(
         request,
@@ -81,7 +83,7 @@ async def usage(request: Request) -> Response:
         choices=CHOICES,
         given=wanted.given,
         totals=found["totals"],
-        value=wiring.options.value_of(found["totals"]["credits"]),
+        value=options_of(request).value_of(found["totals"]["credits"]),
         charts=charts_of(found, reader),
         menus={name: _names(found[f"{name}s"], name, wanted.given.get(name)) for name in FILTERS},
         table=table,
@@ -89,15 +91,15 @@ async def usage(request: Request) -> Response:
         sort=wanted.given["sort"] or "newest",
         cursor=asked.cursor,
         first_page=asked.cursor is None,
-        opened=await _opened(wiring.ledger, account_id, entries, request.query_params.get("open")),
+        opened=await _opened(reads.ledger, account_id, entries, request.query_params.get("open")),
         words=entry_words,
     )
 
 
-async def _table(wiring: Any, table: Table, asked: Page) -> tuple[dict[str, Any], str | None]:
+async def _table(reads: Reads, table: Table, asked: Page) -> tuple[dict[str, Any], str | None]:
     """One page of entries; or none, and why the question was refused: the rest of the page is shown all the same."""
     try:
-        return await entry_table_of(wiring, table, asked), None
+        return await entry_table_of(reads, table, asked), None
     except Problem as problem:
         if problem.code != "validation_failed":
             raise
@@ -126,7 +128,7 @@ async def usage_csv(request: Request) -> Response:
     """All pages of the table in one file, with its columns."""
     _, account_id = await account_seen(request)
     reader, wanted = reader_of(request), _wanted(request, account_id)
-    position, pages = await entry_table_pages(wiring_of(request), wanted.table)
+    position, pages = await entry_table_pages(reads_of(request), wanted.table)
     period = wanted.range.period
     name = f"usage-{period.first}-{period.last}.csv"
     return csv_response(name, position, csv_of(pages, _COLUMNS, lambda entry: _line(entry, reader)))

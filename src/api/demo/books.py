@@ -17,7 +17,7 @@ from ledger.domain.errors import Refusal
 from ledger.domain.events import Event, Events
 from ledger.domain.expiry import apply_due_expiries
 from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, needed_subjects
-from ledger.store.receipts import fingerprint
+from ledger.store import fingerprint
 
 EXPIRE = "expire"
 """The sweeper's command, which no caller can ask for."""

@@ -15,9 +15,7 @@ from ledger.commit.submission import Outcome, Recorded, Submission
 from ledger.domain.changes import bucket_of
 from ledger.progress import Progress
 from ledger.service import Ledger
-from ledger.store.codec import Metadata
-from ledger.store.feed import Feed
-from ledger.store.log import EventLog
+from ledger.store import EventLog, Feed, Metadata
 from measures.refusals import write_counts
 from projections.engine.builds import apply, live
 from projections.engine.runner import batches, connect

@@ -10,7 +10,7 @@ from typing import Any
 
 from api.http.periods import Period
 from api.http.queries import as_of, known_account
-from api.wiring import Wiring
+from api.http.reads import Reads
 from projections.models.usage.projection import USAGE
 from projections.models.usage.queries import Breakdown, Name, Sums, breakdown
 
@@ -20,16 +20,16 @@ MOST_SERIES = 8
 """Providers that are told apart within a day or a project: a chart has no more colours."""
 
 
-async def breakdown_of(wiring: Wiring, account_id: str, period: Period, min_position: int = 0) -> dict[str, Any]:
+async def breakdown_of(reads: Reads, account_id: str, period: Period, min_position: int = 0) -> dict[str, Any]:
     """`totals`, `days`, `providers`, `models`, `projects`, `members`; each day and project has its own `providers`.
 
     Raises Problem, AccountNotFound, NotYetVisible and NotBuilt.
     """
     starts = period.starts()
-    async with wiring.views.snapshot(USAGE, at_least=min_position) as moment:
+    async with reads.views.snapshot(USAGE, at_least=min_position) as moment:
         found = await breakdown(moment, account_id, starts, limit=MOST_NAMES, series=MOST_SERIES)
     if not found.providers:
-        await known_account(wiring.ledger, account_id)
+        await known_account(reads.ledger, account_id)
     spans = zip(period.dates(), pairwise(starts), strict=True)
     days = [{"date": day, "start": start, "end": end} for day, (start, end) in spans]
     return as_of(

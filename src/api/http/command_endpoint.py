@@ -14,14 +14,15 @@ from typing import Any
 import orjson
 from psycopg.errors import DiskFull
 from pydantic import ValidationError
+from starlette.requests import Request
 from starlette.types import Receive, Scope
 
 from api.contract.answers import answer
+from api.contract.bodies import MAX_BATCH
 from api.contract.operations import OPERATIONS, Defaults, Operation
 from api.contract.problems import Problem, from_pydantic, from_refusal, invalid
 from api.http import metrics
 from api.http.requests import (
-    MAX_BATCH,
     MAX_BATCH_BODY,
     MAX_BODY,
     Headers,
@@ -39,8 +40,7 @@ from ledger.domain.commands import check_account_id, check_id
 from ledger.domain.errors import Refusal
 from ledger.postgres.errors import LOST
 from ledger.service import Ledger
-from ledger.store.codec import Metadata
-from ledger.store.receipts import fingerprint
+from ledger.store import Metadata, fingerprint
 from people.api_keys import ApiKey, KeyRing
 from people.errors import AccessRefused
 from projections.models.views import NotBuilt, NotYetVisible
@@ -189,7 +189,7 @@ class CommandEndpoint:
 
     def _submit(self, submission: Submission) -> "asyncio.Future[Outcome] | Problem":
         try:
-            return self._ledger.committer.submit(submission)
+            return self._ledger.submit(submission)
         except (Overloaded, Unavailable) as error:
             return as_problem(error)
 
@@ -207,6 +207,12 @@ class CommandEndpoint:
             if isinstance(outcome, Refusal):
                 raise from_refusal(outcome)
         return [_result(outcome, dry_run=dry_run) for outcome in outcomes]
+
+
+def endpoint_of(request: Request) -> CommandEndpoint:
+    """The endpoint of commands of this process."""
+    endpoint: CommandEndpoint = request.app.state.endpoint
+    return endpoint
 
 
 def _batch_refused(index: int, problem: Problem) -> Problem:

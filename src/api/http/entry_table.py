@@ -13,7 +13,7 @@ from api.contract.problems import Problem, validation_failed
 from api.http.history import as_it_is, behind, in_order
 from api.http.periods import Period
 from api.http.queries import FIRST_PAGE, MAX_PAGE, Page, as_of, known_account
-from api.wiring import Wiring
+from api.http.reads import Reads
 from ledger.domain.changes import EntryType
 from ledger.readable_texts import with_descriptions
 from projections.models.history.entry_lines import entry
@@ -58,19 +58,19 @@ class Table(NamedTuple):
 
 
 async def entry_table_of(
-    wiring: Wiring, table: Table, asked: Page = FIRST_PAGE, *, look_through: int = LOOKED_THROUGH
+    reads: Reads, table: Table, asked: Page = FIRST_PAGE, *, look_through: int = LOOKED_THROUGH
 ) -> dict[str, Any]:
     """One page: `entries`, `next_cursor`, and `stopped_at`: the time of the last entry that was looked at, where the
     page ended before it was full. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt.
     """
     sort = table.sort
     if sort == "newest first" or sort == "oldest first":
-        moment, rows, last = await _page_in_order(wiring, table, sort, asked, look_through)
+        moment, rows, last = await _page_in_order(reads, table, sort, asked, look_through)
     else:
-        moment, rows, last = await _page_by_size(wiring, table, sort, asked, look_through)
+        moment, rows, last = await _page_by_size(reads, table, sort, asked, look_through)
     if not rows:
-        await known_account(wiring.ledger, table.account_id)
-    entries = await with_descriptions(wiring.ledger.log, table.account_id, [entry(row) for row in rows])
+        await known_account(reads.ledger, table.account_id)
+    entries = await with_descriptions(reads.ledger.log, table.account_id, [entry(row) for row in rows])
     return as_of(
         moment,
         entries=entries,
@@ -82,40 +82,40 @@ async def entry_table_of(
 _Part = tuple[Snapshot, list[dict[str, Any]], Place | Rank | None]
 
 
-async def _page_in_order(wiring: Wiring, table: Table, order: Order, asked: Page, look_through: int) -> _Part:
+async def _page_in_order(reads: Reads, table: Table, order: Order, asked: Page, look_through: int) -> _Part:
     start = key_of(asked.cursor, table.name, (datetime, int))
     wanted = behind(table.wanted(), order, start)
-    async with wiring.views.snapshot(HISTORY, at_least=asked.min_position) as moment:
+    async with reads.views.snapshot(HISTORY, at_least=asked.min_position) as moment:
         return moment, *await page(moment, wanted, order, asked.limit, look_through=look_through)
 
 
-async def _page_by_size(wiring: Wiring, table: Table, order: SizeOrder, asked: Page, most: int) -> _Part:
+async def _page_by_size(reads: Reads, table: Table, order: SizeOrder, asked: Page, most: int) -> _Part:
     key = key_of(asked.cursor, table.name, (int, datetime, int))
     after = Rank(*key) if key else None
-    async with wiring.views.snapshot(HISTORY, ROLLUPS, at_least=asked.min_position) as moment:
+    async with reads.views.snapshot(HISTORY, ROLLUPS, at_least=asked.min_position) as moment:
         await _check_count(moment, table, most)
         return moment, *await page_by_size(moment, table.wanted(), order, asked.limit, after=after)
 
 
 async def entry_table_pages(
-    wiring: Wiring, table: Table, min_position: int = 0, *, look_through: int = LOOKED_THROUGH
+    reads: Reads, table: Table, min_position: int = 0, *, look_through: int = LOOKED_THROUGH
 ) -> tuple[int, Pages]:
     """All of it as it is at a moment: the position, and the pages. Raises as one page does, before the first."""
-    position, wanted = await as_it_is(wiring, table.wanted(), min_position)
+    position, wanted = await as_it_is(reads, table.wanted(), min_position)
     sort = table.sort
     if sort == "newest first" or sort == "oldest first":
-        return position, in_order(wiring, wanted, sort, look_through=look_through)
-    async with wiring.views.snapshot(ROLLUPS, at_least=min_position) as moment:
+        return position, in_order(reads, wanted, sort, look_through=look_through)
+    async with reads.views.snapshot(ROLLUPS, at_least=min_position) as moment:
         await _check_count(moment, table, look_through)
-    return position, _by_size(wiring, wanted, sort)
+    return position, _by_size(reads, wanted, sort)
 
 
-async def _by_size(wiring: Wiring, wanted: Wanted, order: SizeOrder) -> Pages:
+async def _by_size(reads: Reads, wanted: Wanted, order: SizeOrder) -> Pages:
     last: Rank | None = None
     while True:
-        async with wiring.views.snapshot(HISTORY) as moment:
+        async with reads.views.snapshot(HISTORY) as moment:
             rows, last = await page_by_size(moment, wanted, order, MAX_PAGE, after=last)
-        yield await with_descriptions(wiring.ledger.log, wanted.account_id, [entry(row) for row in rows])
+        yield await with_descriptions(reads.ledger.log, wanted.account_id, [entry(row) for row in rows])
         if last is None:
             return
 

@@ -1,7 +1,7 @@
 """Alive, ready, and in figures: what a load balancer, an operator and Prometheus ask."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -10,13 +10,14 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from psycopg_pool import PoolTimeout
 
-from api.contract.schemas import Health
+from api.contract.schemas import Health as HealthAnswer
 from api.http import metrics
-from api.http.queries import json_response, wiring_of
-from api.runtime.checkpoints import Standing
-from api.wiring import Wiring
-from ledger.store.codec import decode_event
-from ledger.store.log import Reader
+from api.http.queries import json_response
+from ledger.clock import GuardedClock
+from ledger.postgres.privileges import PrivilegeWatch
+from ledger.proof.standing import CheckpointWatch, Standing
+from ledger.service import Ledger
+from ledger.store import Reader, decode_event
 from projections.checks.watch import Drift, drift
 from projections.engine.builds import Checkpoint, checkpoints, live, next_of
 from projections.models.catalog import PROJECTIONS
@@ -27,33 +28,53 @@ router = APIRouter(tags=["health"])
 LONGEST_LAG = timedelta(seconds=30)
 """How old the oldest event may be that a projection has not seen; beyond it, /readyz says so."""
 
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What is looked at to say how the service is."""
+
+    ledger: Ledger
+    clock: GuardedClock
+    """The ledger's."""
+    checkpoints: CheckpointWatch
+    privileges: PrivilegeWatch
+    processes: bool
+    """Whether several worker processes serve together."""
+
+
+def health_of(request: Request) -> Health:
+    """The health of this process."""
+    health: Health = request.app.state.health
+    return health
+
+
 _UNREACHABLE = (psycopg.Error, PoolTimeout, OSError)
 
 
-@router.get("/healthz", response_model=Health, summary="Alive")
+@router.get("/healthz", response_model=HealthAnswer, summary="Alive")
 async def healthz() -> Response:
     """The process answers; nothing is said about the database."""
     return json_response({"status": "ok"})
 
 
-@router.get("/readyz", response_model=Health, responses={503: {"model": Health}}, summary="Ready")
+@router.get("/readyz", response_model=HealthAnswer, responses={503: {"model": HealthAnswer}}, summary="Ready")
 async def readyz(request: Request) -> Response:
     """The database answers, commands can be committed, the log begins with what its newest checkpoint says, and the
     projections are within bounds: none has stopped, none lags by more than 30 seconds. One that is being rebuilt for a
     new version is within bounds. `role` is a warning and no reason to be unready: what the running login could do more
     than append and read, looked at once a minute."""
-    found = await readiness(wiring_of(request))
+    found = await readiness(health_of(request))
     return json_response(found, 200 if found["status"] == "ok" else 503)
 
 
-async def readiness(wiring: Wiring) -> dict[str, Any]:
+async def readiness(health: Health) -> dict[str, Any]:
     """What is answered."""
-    states = await _states(wiring)
-    standing = None if states is None else await _standing(wiring)  # who waits for a database waits once
-    role = None if states is None else await _role(wiring)
+    states = await _states(health)
+    standing = None if states is None else await _standing(health)  # who waits for a database waits once
+    role = None if states is None else await _role(health)
     checks = {
         "checkpoints": standing is not None and standing.holds is not False,
-        "committer": wiring.ledger.committer.admission.available,
+        "committer": health.ledger.available,
         "database": states is not None,
         "projections": states is not None and all(state["within_bounds"] for state in states.values()),
     }
@@ -62,7 +83,7 @@ async def readiness(wiring: Wiring) -> dict[str, Any]:
         "status": status,
         "checks": checks,
         "role": role,
-        "clock": _clock(wiring),
+        "clock": _clock(health),
         "projections": states or {},
         "checkpoints": standing.as_json() if standing else None,
     }
@@ -71,42 +92,42 @@ async def readiness(wiring: Wiring) -> dict[str, Any]:
 @router.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
 async def prometheus(request: Request) -> Response:
     """Text for Prometheus; with several workers, the sum over them."""
-    wiring = wiring_of(request)
-    metrics.WAITING.set(wiring.ledger.committer.admission.waiting)
-    metrics.CACHED.set(len(wiring.ledger.cache))
-    metrics.CLOCK.set(wiring.clock.refused)
-    states = await _states(wiring)
+    health = health_of(request)
+    metrics.WAITING.set(health.ledger.waiting)
+    metrics.CACHED.set(health.ledger.cached_accounts)
+    metrics.CLOCK.set(health.clock.refused)
+    states = await _states(health)
     for name, state in (states or {}).items():
         metrics.BEHIND.labels(name).set(state["behind"])
         metrics.STOPPED.labels(name).set(state["stopped_at"] is not None)
-    if states is not None and (standing := await _standing(wiring)):
-        metrics.show_checkpoints(standing.noted, standing.signed_at, standing.problem, wiring.ledger.clock())
-    found = await drift_of(wiring)
-    body = metrics.exposition(processes=wiring.processes) + (metrics.exposition_of(found) if found else b"")
+    if states is not None and (standing := await _standing(health)):
+        metrics.show_checkpoints(standing.noted, standing.signed_at, standing.problem, health.clock())
+    found = await drift_of(health)
+    body = metrics.exposition(processes=health.processes) + (metrics.exposition_of(found) if found else b"")
     return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def _clock(wiring: Wiring) -> dict[str, Any]:
+def _clock(health: Health) -> dict[str, Any]:
     """What is done about the machine's clock. One that was set makes nobody unready: the service goes by its own."""
-    refused = wiring.clock.refused
+    refused = health.clock.refused
     return {"machine_followed": not refused, "machine_ahead_seconds": round(refused)}
 
 
-async def _role(wiring: Wiring) -> dict[str, Any] | None:
+async def _role(health: Health) -> dict[str, Any] | None:
     """What the login could do; None when the database does not answer."""
     try:
-        async with wiring.ledger.log.connection() as connection:
-            found = await wiring.privileges.of(connection)
+        async with health.ledger.log.connection() as connection:
+            found = await health.privileges.of(connection)
     except _UNREACHABLE:
         return None
     return {**asdict(found), "append_only": found.append_only}
 
 
-async def _states(wiring: Wiring) -> dict[str, dict[str, Any]] | None:
+async def _states(health: Health) -> dict[str, dict[str, Any]] | None:
     """Where each projection stands; None when the database does not answer."""
     builds = [build for projection in PROJECTIONS for build in (live(projection), next_of(projection))]
     try:
-        async with wiring.ledger.log.connection() as connection:
+        async with health.ledger.log.connection() as connection:
             reader = Reader(connection)
             found = await checkpoints(connection, builds)
             end = await reader.last_position()
@@ -114,16 +135,16 @@ async def _states(wiring: Wiring) -> dict[str, dict[str, Any]] | None:
     except _UNREACHABLE:
         return None
     metrics.POSITION.set(end)
-    late = wiring.ledger.clock() - LONGEST_LAG
+    late = health.clock() - LONGEST_LAG
     old = {position for position, recorded_at in waiting.items() if recorded_at < late}
     return {projection.name: _state(projection, found, end, old) for projection in PROJECTIONS}
 
 
-async def _standing(wiring: Wiring) -> Standing | None:
+async def _standing(health: Health) -> Standing | None:
     """The log beside its checkpoints; None when the database does not answer."""
     try:
-        async with wiring.ledger.log.connection() as connection:
-            return await wiring.checkpoints.standing(connection)
+        async with health.ledger.log.connection() as connection:
+            return await health.checkpoints.standing(connection)
     except _UNREACHABLE:
         return None
 
@@ -155,10 +176,10 @@ def _state(projection: Projection, found: Mapping[str, Checkpoint], end: int, ol
     }
 
 
-async def drift_of(wiring: Wiring) -> Drift | None:
+async def drift_of(health: Health) -> Drift | None:
     """What the check has found; None when the database does not answer, for nothing would be a claim."""
     try:
-        async with wiring.ledger.log.connection() as connection:
+        async with health.ledger.log.connection() as connection:
             return await drift(connection)
     except _UNREACHABLE:
         return None

@@ -27,9 +27,8 @@ from api.http.queries import (
     json_response,
     known_account,
     reader_of,
-    wiring_of,
 )
-from api.wiring import Wiring
+from api.http.reads import Reads, reads_of
 from ledger.domain.changes import ENTRY_TYPES
 from ledger.domain.commands import MAX_ID
 from ledger.readable_texts import with_descriptions
@@ -94,17 +93,17 @@ async def history(request: Request, account_id: AccountId, query: Annotated[_Pag
     """
     await reader_of(request)
     wanted = query.wanted(account_id)
-    return json_response(await history_of(wiring_of(request), wanted, _ORDERS[query.order], query.page))
+    return json_response(await history_of(reads_of(request), wanted, _ORDERS[query.order], query.page))
 
 
-async def history_of(wiring: Wiring, wanted: Wanted, order: Order, asked: Page = FIRST_PAGE) -> dict[str, Any]:
+async def history_of(reads: Reads, wanted: Wanted, order: Order, asked: Page = FIRST_PAGE) -> dict[str, Any]:
     """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
     start = key_of(asked.cursor, (wanted, order), (datetime, int))
-    async with wiring.views.snapshot(HISTORY, at_least=asked.min_position) as moment:
+    async with reads.views.snapshot(HISTORY, at_least=asked.min_position) as moment:
         rows, last = await page(moment, behind(wanted, order, start), order, asked.limit)
     if not rows:
-        await known_account(wiring.ledger, wanted.account_id)
-    entries = await with_descriptions(wiring.ledger.log, wanted.account_id, [entry(row) for row in rows])
+        await known_account(reads.ledger, wanted.account_id)
+    entries = await with_descriptions(reads.ledger.log, wanted.account_id, [entry(row) for row in rows])
     return as_of(moment, entries=entries, next_cursor=cursor((wanted, order), *last) if last else None)
 
 
@@ -120,9 +119,9 @@ async def history_csv(request: Request, account_id: AccountId, query: Annotated[
     Texts of callers that a spreadsheet would take for a formula begin with an apostrophe.
     """
     await reader_of(request)
-    wiring, wanted = wiring_of(request), query.wanted(account_id)
-    position, wanted = await as_it_is(wiring, wanted, query.min_position)
-    pages = in_order(wiring, wanted, _ORDERS[query.order])
+    reads, wanted = reads_of(request), query.wanted(account_id)
+    position, wanted = await as_it_is(reads, wanted, query.min_position)
+    pages = in_order(reads, wanted, _ORDERS[query.order])
     return csv_response("history.csv", position, csv_of(pages))
 
 
@@ -132,27 +131,27 @@ def csv_response(name: str, position: int, lines: AsyncIterator[str]) -> Respons
     return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-async def as_it_is(wiring: Wiring, wanted: Wanted, min_position: int) -> tuple[int, Wanted]:
+async def as_it_is(reads: Reads, wanted: Wanted, min_position: int) -> tuple[int, Wanted]:
     """The position of this moment, and what is wanted without what comes after it. Raises AccountNotFound."""
-    async with wiring.views.snapshot(HISTORY, at_least=min_position) as moment:
+    async with reads.views.snapshot(HISTORY, at_least=min_position) as moment:
         newest, _ = await page(moment, Wanted(wanted.account_id), "newest first", 1)
     if not newest:
-        await known_account(wiring.ledger, wanted.account_id)
+        await known_account(reads.ledger, wanted.account_id)
         return moment.position, wanted
     last = Place(newest[0]["recorded_at"], newest[0]["sequence"] + 1)
     return moment.position, wanted._replace(high=min(wanted.high, last))
 
 
 async def in_order(
-    wiring: Wiring, wanted: Wanted, order: Order, *, look_through: int = LOOKED_THROUGH
+    reads: Reads, wanted: Wanted, order: Order, *, look_through: int = LOOKED_THROUGH
 ) -> AsyncIterator[list[dict[str, Any]]]:
     """All entries, a page of them at a time, each from a snapshot of its own: entries never change."""
     last: Place | None = None
     while True:
-        async with wiring.views.snapshot(HISTORY) as moment:
+        async with reads.views.snapshot(HISTORY) as moment:
             asked = wanted.behind(last, order) if last else wanted
             rows, last = await page(moment, asked, order, MAX_PAGE, look_through=look_through)
-        yield await with_descriptions(wiring.ledger.log, wanted.account_id, [entry(row) for row in rows])
+        yield await with_descriptions(reads.ledger.log, wanted.account_id, [entry(row) for row in rows])
         if last is None:
             return
 

@@ -7,19 +7,17 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 
 from api.contract.answers import answer, balance_answer
-from api.contract.bodies import ONE_LINE, Time
+from api.contract.bodies import MAX_KEY, ONE_LINE, Time
 from api.contract.operations import OPERATIONS
 from api.contract.problems import Problem, invalid
 from api.contract.schemas import BalanceAnswer, Feed, ReceiptAnswer
 from api.http.queries import MAX_PAGE, AccountId, Parameters, authorized, json_response, problems
-from api.http.requests import MAX_KEY
 from ledger.commit.submission import Recorded
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.errors import AccountNotFound
 from ledger.readable_texts import readable_data
 from ledger.service import Ledger
-from ledger.store.codec import TOPICS
-from ledger.store.log import StoredRow
+from ledger.store import TOPICS, StoredRow
 
 PAGE = 100
 

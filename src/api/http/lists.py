@@ -21,9 +21,8 @@ from api.http.queries import (
     json_response,
     known_account,
     reader_of,
-    wiring_of,
 )
-from api.wiring import Wiring
+from api.http.reads import Reads, reads_of
 from ledger.domain.amounts import Balance
 from ledger.domain.commands import MAX_ID
 from ledger.domain.events import PaymentStatus
@@ -78,26 +77,26 @@ class _Accounts(_Page):
 async def grants(request: Request, account_id: AccountId, query: Annotated[_Grants, Query()]) -> Response:
     """Newest first. amount = remaining + held + spent + lapsed + voided. Scope `ledger:read`."""
     await reader_of(request)
-    return json_response(await grants_of(wiring_of(request), account_id, query.status, query.page))
+    return json_response(await grants_of(reads_of(request), account_id, query.status, query.page))
 
 
 async def grants_of(
-    wiring: Wiring, account_id: str, status: GrantStatus | None = None, page: Page = FIRST_PAGE
+    reads: Reads, account_id: str, status: GrantStatus | None = None, page: Page = FIRST_PAGE
 ) -> dict[str, Any]:
     """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
     of = ("grants", account_id, status)
-    async with wiring.views.snapshot(BALANCES, at_least=page.min_position) as moment:
+    async with reads.views.snapshot(BALANCES, at_least=page.min_position) as moment:
         rows = await grants_page(
             moment,
             account_id,
-            now=wiring.ledger.clock(),
+            now=reads.clock(),
             before=_before(page, of),
             status=status,
             limit=page.limit + 1,
         )
-    shown = await with_descriptions(wiring.ledger.log, account_id, [_grant(row) for row in rows])
+    shown = await with_descriptions(reads.ledger.log, account_id, [_grant(row) for row in rows])
     keys = [cursor(of, row["number"]) for row in rows]
-    return await _page(wiring, account_id, page, moment, {"grants": shown}, keys)
+    return await _page(reads, account_id, page, moment, {"grants": shown}, keys)
 
 
 @router.get(
@@ -109,26 +108,26 @@ async def grants_of(
 async def holds(request: Request, account_id: AccountId, query: Annotated[_Holds, Query()]) -> Response:
     """Newest first. Scope `ledger:read`."""
     await reader_of(request)
-    return json_response(await holds_of(wiring_of(request), account_id, query.status, query.page))
+    return json_response(await holds_of(reads_of(request), account_id, query.status, query.page))
 
 
 async def holds_of(
-    wiring: Wiring, account_id: str, status: HoldStatus | None = None, page: Page = FIRST_PAGE
+    reads: Reads, account_id: str, status: HoldStatus | None = None, page: Page = FIRST_PAGE
 ) -> dict[str, Any]:
     """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
     of = ("holds", account_id, status)
-    async with wiring.views.snapshot(BALANCES, at_least=page.min_position) as moment:
+    async with reads.views.snapshot(BALANCES, at_least=page.min_position) as moment:
         rows = await holds_page(
             moment,
             account_id,
-            now=wiring.ledger.clock(),
+            now=reads.clock(),
             before=_before(page, of),
             status=status,
             limit=page.limit + 1,
         )
-    shown = await with_descriptions(wiring.ledger.log, account_id, [_hold(row) for row in rows])
+    shown = await with_descriptions(reads.ledger.log, account_id, [_hold(row) for row in rows])
     keys = [cursor(of, row["number"]) for row in rows]
-    return await _page(wiring, account_id, page, moment, {"holds": shown}, keys)
+    return await _page(reads, account_id, page, moment, {"holds": shown}, keys)
 
 
 @router.get(
@@ -140,25 +139,25 @@ async def holds_of(
 async def payments(request: Request, account_id: AccountId, query: Annotated[_Payments, Query()]) -> Response:
     """Newest first. Scope `ledger:read`."""
     await reader_of(request)
-    return json_response(await payments_of(wiring_of(request), account_id, query.status, query.page))
+    return json_response(await payments_of(reads_of(request), account_id, query.status, query.page))
 
 
 async def payments_of(
-    wiring: Wiring, account_id: str, status: PaymentStatus | None = None, page: Page = FIRST_PAGE
+    reads: Reads, account_id: str, status: PaymentStatus | None = None, page: Page = FIRST_PAGE
 ) -> dict[str, Any]:
     """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
     of = ("payments", account_id, status)
-    async with wiring.views.snapshot(PAYMENTS, BALANCES, at_least=page.min_position) as moment:
+    async with reads.views.snapshot(PAYMENTS, BALANCES, at_least=page.min_position) as moment:
         rows = await payments_page(
             moment,
             account_id,
-            now=wiring.ledger.clock(),
+            now=reads.clock(),
             before=_before(page, of),
             status=status,
             limit=page.limit + 1,
         )
     keys = [cursor(of, row["version"]) for row in rows]
-    return await _page(wiring, account_id, page, moment, {"payments": [_payment(row) for row in rows]}, keys)
+    return await _page(reads, account_id, page, moment, {"payments": [_payment(row) for row in rows]}, keys)
 
 
 @router.get(
@@ -170,11 +169,11 @@ async def payments_of(
 async def accounts(request: Request, query: Annotated[_Accounts, Query()]) -> Response:
     """For operators; balances as of the last event of each account. Scope `ledger:read`."""
     await reader_of(request)
-    return json_response(await accounts_of(wiring_of(request), query.prefix, query.sort, query.page))
+    return json_response(await accounts_of(reads_of(request), query.prefix, query.sort, query.page))
 
 
 async def accounts_of(
-    wiring: Wiring, prefix: str = "", sort: Sort = "account_id", page: Page = FIRST_PAGE
+    reads: Reads, prefix: str = "", sort: Sort = "account_id", page: Page = FIRST_PAGE
 ) -> dict[str, Any]:
     """What is answered. Raises Problem, NotYetVisible and NotBuilt."""
     of = ("accounts", prefix, sort)
@@ -185,7 +184,7 @@ async def accounts_of(
     }
     column = {"account_id": "account_id", "balance": "total", "activity": "last_activity_at"}[sort]
     after = key_of(page.cursor, of, kinds[sort])
-    async with wiring.views.snapshot(BALANCES, at_least=page.min_position) as moment:
+    async with reads.views.snapshot(BALANCES, at_least=page.min_position) as moment:
         rows = await accounts_page(moment, sort, prefix=prefix, after=after, limit=page.limit + 1)
     keys = [cursor(of, row[column], row["account_id"]) for row in rows]
     return _listed(page, moment, {"accounts": [_account(row) for row in rows]}, keys)
@@ -198,10 +197,10 @@ def _before(page: Page, of: List) -> int:
 
 
 async def _page(
-    wiring: Wiring, account_id: str, page: Page, moment: Snapshot, shown: dict[str, list[Any]], keys: list[str]
+    reads: Reads, account_id: str, page: Page, moment: Snapshot, shown: dict[str, list[Any]], keys: list[str]
 ) -> dict[str, Any]:
     if not keys:
-        await known_account(wiring.ledger, account_id)
+        await known_account(reads.ledger, account_id)
     return _listed(page, moment, shown, keys)
 
 

@@ -14,11 +14,12 @@ from api.contract.bodies import SEGMENT
 from api.contract.openapi import not_yet_visible_response, problem_response
 from api.contract.problems import Problem
 from api.http.command_endpoint import missing_scope
-from api.wiring import Wiring
+from api.http.reads import reads_of
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.commands import MAX_ID
 from ledger.domain.errors import AccountNotFound
 from ledger.service import Ledger
+from people.api_keys import KeyRing
 from projections.models.days import FIRST_DATE, LAST_DATE, UnknownZone, zone
 from projections.models.views import Snapshot
 
@@ -106,10 +107,10 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} has no place in an answer")
 
 
-def wiring_of(request: Request) -> Wiring:
-    """The parts of this process."""
-    wiring: Wiring = request.app.state.wiring
-    return wiring
+def keys_of(request: Request) -> KeyRing:
+    """The API keys that this process knows."""
+    keys: KeyRing = request.app.state.keys
+    return keys
 
 
 async def reader_of(request: Request) -> Ledger:
@@ -119,12 +120,11 @@ async def reader_of(request: Request) -> Ledger:
 
 async def authorized(request: Request, *scopes: str) -> Ledger:
     """The ledger, for a key that has one of some scopes."""
-    wiring = wiring_of(request)
     header = request.headers.get("authorization")
-    key = await wiring.keys.authenticate(header.encode("latin-1") if header else None)
+    key = await keys_of(request).authenticate(header.encode("latin-1") if header else None)
     if not any(map(key.allows, scopes)):
         raise missing_scope(scopes[0])
-    return wiring.ledger
+    return reads_of(request).ledger
 
 
 def as_of(moment: Snapshot, **fields: Any) -> dict[str, Any]:
@@ -141,7 +141,7 @@ async def known_account(ledger: Ledger, account_id: str) -> None:
 
 def now_of(request: Request) -> datetime:
     """The ledger's time."""
-    return wiring_of(request).ledger.clock().astimezone(UTC)
+    return reads_of(request).clock().astimezone(UTC)
 
 
 def check_order(first: Any, last: Any, *, field: str = "to") -> None:

@@ -7,16 +7,13 @@ from urllib.parse import parse_qs
 import orjson
 from starlette.types import Receive, Scope, Send
 
+from api.contract.bodies import MAX_KEY
 from api.contract.problems import Problem, invalid
 
 MAX_BODY = 64 * 1024
 """Bytes of the body of one command."""
 MAX_BATCH_BODY = 8 * 1024 * 1024
-MAX_BATCH = 10_000
-"""Commands of one batch."""
-
-MAX_KEY = 255
-"""Characters of an idempotency key."""
+"""Bytes of the body of a batch."""
 
 _KEY = re.compile(rb"[\x20-\x7e]{1,%d}" % MAX_KEY)
 _VERSION = re.compile(rb'"(\d{1,18})"')

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.contract.view_schemas import SummaryAnswer
 from api.http.history import last_deduction, last_entries
-from api.http.queries import PROBLEMS, AccountId, Visible, Zone, as_of, json_response, reader_of, wiring_of
-from api.wiring import Wiring
+from api.http.queries import PROBLEMS, AccountId, Visible, Zone, as_of, json_response, reader_of
+from api.http.reads import Reads, reads_of
 from ledger.domain.errors import AccountNotFound
 from ledger.domain.lots import Lots
 from ledger.explain.as_json import balance_fields
@@ -41,14 +41,14 @@ class _Summary(Visible):
 async def summary(request: Request, account_id: AccountId, query: Annotated[_Summary, Query()]) -> Response:
     """The balance is from the truth and never stale; the rest is as of `as_of_position`. Scope `ledger:read`."""
     await reader_of(request)
-    return json_response(await summary_of(wiring_of(request), account_id, ZoneInfo(query.tz), query.min_position))
+    return json_response(await summary_of(reads_of(request), account_id, ZoneInfo(query.tz), query.min_position))
 
 
-async def summary_of(wiring: Wiring, account_id: str, tz: ZoneInfo, min_position: int = 0) -> dict[str, Any]:
+async def summary_of(reads: Reads, account_id: str, tz: ZoneInfo, min_position: int = 0) -> dict[str, Any]:
     """What is answered. Raises AccountNotFound, NotYetVisible and NotBuilt."""
-    ledger = wiring.ledger
+    ledger = reads.ledger
     day = ledger.clock().astimezone(tz).date()
-    async with wiring.views.snapshot(HISTORY, ROLLUPS, at_least=min_position) as moment:
+    async with reads.views.snapshot(HISTORY, ROLLUPS, at_least=min_position) as moment:
         used = await totals(moment, account_id, _spans(day, tz))
         deduction = await last_deduction(moment, account_id)
         entries = await last_entries(moment, account_id, LAST_ENTRIES)

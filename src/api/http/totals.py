@@ -20,9 +20,8 @@ from api.http.queries import (
     json_response,
     known_account,
     reader_of,
-    wiring_of,
 )
-from api.wiring import Wiring
+from api.http.reads import Reads, reads_of
 from measures.refusals import refusals_per_span
 from projections.models.days import HOUR, QUARTER, hour_starts, quarter_starts
 from projections.models.rollups.projection import ROLLUPS
@@ -85,18 +84,18 @@ def _cut(days: list[datetime], granularity: Granularity, tz: ZoneInfo) -> list[d
 async def daily(request: Request, account_id: AccountId, query: Annotated[Days, Query()]) -> Response:
     """One row per day, days without events included; the days add up to `totals`. Scope `ledger:read`."""
     await reader_of(request)
-    return json_response(await daily_of(wiring_of(request), account_id, query.period, query.min_position))
+    return json_response(await daily_of(reads_of(request), account_id, query.period, query.min_position))
 
 
-async def daily_of(wiring: Wiring, account_id: str, period: Period, min_position: int = 0) -> dict[str, Any]:
+async def daily_of(reads: Reads, account_id: str, period: Period, min_position: int = 0) -> dict[str, Any]:
     """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
     starts = period.starts()
     spans = list(pairwise(starts))
-    async with wiring.views.snapshot(ROLLUPS, at_least=min_position) as moment:
+    async with reads.views.snapshot(ROLLUPS, at_least=min_position) as moment:
         found = await totals(moment, account_id, spans)
         balances = await closings(moment, account_id, starts)
     if not any(map(any, found)):
-        await known_account(wiring.ledger, account_id)
+        await known_account(reads.ledger, account_id)
     days = [
         {"date": day, "start": start, "end": end, **total._asdict(), **_balances(opening, closing)}
         for day, (start, end), total, (opening, closing) in zip(
@@ -128,14 +127,14 @@ async def usage(request: Request, account_id: AccountId, query: Annotated[_Usage
     Captures are deductions here too, and what was reversed later is not taken off.
     """
     await reader_of(request)
-    wiring, by = wiring_of(request), query.by
+    reads, by = reads_of(request), query.by
     return json_response(
-        await usage_of(wiring, account_id, query.period, query.granularity, by, query.limit, query.min_position)
+        await usage_of(reads, account_id, query.period, query.granularity, by, query.limit, query.min_position)
     )
 
 
 async def usage_of(
-    wiring: Wiring,
+    reads: Reads,
     account_id: str,
     period: Period,
     granularity: Granularity = "1d",
@@ -145,10 +144,10 @@ async def usage_of(
 ) -> dict[str, Any]:
     """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
     starts = _buckets(period, granularity)
-    async with wiring.views.snapshot(USAGE, at_least=min_position) as moment:
+    async with reads.views.snapshot(USAGE, at_least=min_position) as moment:
         found = await used(moment, account_id, starts, by, limit)
     if not found:
-        await known_account(wiring.ledger, account_id)
+        await known_account(reads.ledger, account_id)
     buckets: list[dict[str, Any]] = [{"start": start, "end": end, "groups": []} for start, end in pairwise(starts)]
     for row in found:
         buckets[row.place]["groups"].append(_group(row, by))
@@ -195,16 +194,16 @@ async def statistics(request: Request, query: Annotated[Days, Query()]) -> Respo
     For operators. Scope `ledger:read`.
     """
     await reader_of(request)
-    return json_response(await statistics_of(wiring_of(request), query.period, query.min_position))
+    return json_response(await statistics_of(reads_of(request), query.period, query.min_position))
 
 
-async def statistics_of(wiring: Wiring, period: Period, min_position: int = 0) -> dict[str, Any]:
+async def statistics_of(reads: Reads, period: Period, min_position: int = 0) -> dict[str, Any]:
     """What is answered. Raises Problem, NotYetVisible and NotBuilt."""
     starts = period.starts()
-    async with wiring.views.snapshot(STATISTICS, at_least=min_position) as moment:
+    async with reads.views.snapshot(STATISTICS, at_least=min_position) as moment:
         found = await per_span(moment, starts)
         owed = await outstanding(moment, starts[0])
-    refused = await refusals_per_span(wiring.ledger.log, starts)
+    refused = await refusals_per_span(reads.ledger.log, starts)
     days = []
     for place, (day, (start, end)) in enumerate(zip(period.dates(), pairwise(starts), strict=True)):
         sums = found.get(place, {})

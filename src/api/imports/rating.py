@@ -24,8 +24,7 @@ from ledger.commit.submission import Submission
 from ledger.domain.amounts import MAX_AMOUNT, Kind
 from ledger.domain.commands import check_account_id
 from ledger.domain.errors import InvalidField
-from ledger.store.codec import Metadata
-from ledger.store.receipts import fingerprint
+from ledger.store import Metadata, fingerprint
 
 ACTOR = "import"
 USAGE_NAMES = ("provider", "model", "project", "member", "metric")

@@ -2,20 +2,18 @@
 
 import asyncio
 import logging
-from datetime import datetime
-from typing import Any, NamedTuple
 
 from psycopg import AsyncConnection
 
 from api.runtime.operator_error import OperatorError
 from api.runtime.settings import Settings
-from ledger.proof.checkpoint_folder import CheckpointFolder, Filed
+from ledger.proof.checkpoint_folder import Filed
 from ledger.proof.evidence import LogBehind, LogChanged, NotTheHistory, compare, holding, honest_tree
 from ledger.proof.notes import BadNote
 from ledger.proof.signing_key import Custody
-from ledger.proof.tree import SQL, Tree
-from ledger.store.identity import ledger_id
-from ledger.store.log import Connection
+from ledger.proof.standing import custody_in
+from ledger.proof.tree import Tree
+from ledger.store import Connection
 
 _log = logging.getLogger("credit_ledger.checkpoints")
 
@@ -26,7 +24,7 @@ class CannotServe(OperatorError):
 
 async def custody(connection: Connection, settings: Settings) -> Custody:
     """The checkpoints and keys of the ledger in a database."""
-    return Custody(settings.signing, CheckpointFolder(settings.checkpoints, await ledger_id(connection)))
+    return await custody_in(connection, settings.signing, settings.checkpoints)
 
 
 def hold_against_checkpoints(settings: Settings, conninfo: str) -> None:
@@ -77,51 +75,3 @@ def _what_to_do(newest: Filed, problem: NotTheHistory | BadNote, beyond: int) ->
         f"{found}. {means}. Restore a newer backup; or, if this log shall count from now on, say so with "
         f"`credit-ledger checkpoints forsake --beyond {beyond} --reason TEXT` and start again."
     )
-
-
-class Standing(NamedTuple):
-    """What can be said of the checkpoints at one moment."""
-
-    size: int | None
-    """Of the newest checkpoint in the folder; None: there is none, or it cannot be read."""
-    position: int
-    holds: bool | None
-    """Whether the log begins with what it says; None: there is nothing to compare with."""
-    problem: str | None
-    noted: int
-    """The size of the newest checkpoint that any service on this database has signed."""
-    signed_at: datetime | None
-    """When it was signed."""
-
-    def as_json(self) -> dict[str, Any]:
-        """For /readyz."""
-        return {
-            "holds": self.holds,
-            "size": self.size,
-            "position": self.position,
-            "signed_at": self.signed_at,
-            "problem": self.problem,
-        }
-
-
-class Checkpoints:
-    """Compares the log with its newest checkpoint whenever it is asked."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._keys: Custody | None = None
-
-    async def standing(self, connection: Connection) -> Standing:
-        """How things stand. Raises what the database raises."""
-        self._keys = keys = self._keys or await custody(connection, self._settings)
-        row = await (await connection.execute(SQL["checkpointing"])).fetchone()
-        noted, signed_at, said = row or (0, None, None)
-        tree = Tree(connection)
-        try:
-            trusted = await asyncio.to_thread(keys.trusted)
-            end, newest, problem = await compare(tree, keys.folder, trusted)
-        except (OSError, BadNote) as error:
-            return Standing(None, await tree.end(), None, f"the checkpoints cannot be read: {error}", noted, signed_at)
-        text = f"{problem} in {newest.path.name}" if newest and isinstance(problem, NotTheHistory) else problem
-        holds = problem is None if newest else None
-        return Standing(newest and newest.size, end, holds, str(text) if text else said, noted, signed_at)

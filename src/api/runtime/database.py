@@ -11,7 +11,7 @@ from api.runtime.embedded import embedded_postgres
 from api.runtime.settings import Settings, WrongSetting, variable
 from ledger.postgres.migrations import migrate
 from ledger.postgres.roles import SERVICE, as_service, make_login, set_up, taking_the_role, wake_triggers
-from ledger.store.identity import ledger_id_of
+from ledger.store import ledger_id_of
 
 EMBEDDED_LOGIN = "credit_ledger"
 """Who the service is to its own database, once that is migrated: nobody with rights of his own."""

@@ -20,8 +20,7 @@ from api.runtime.parent import end_with
 from api.runtime.settings import LOG_FORMAT, Settings, load_settings
 from ledger.commit.notifications import CommitListener
 from ledger.proof.checkpointer import Checkpointer
-from ledger.store.feed import Feed
-from ledger.store.log import EventLog
+from ledger.store import EventLog, Feed
 from projections.checks.watch import Watch
 from projections.engine.runner import Runner
 from projections.engine.upgrade import Upgrades

@@ -16,7 +16,7 @@ from ledger.commit.submission import Overloaded, Recorded, Submission, Unavailab
 from ledger.domain.commands import RecordExpiries
 from ledger.postgres.named_sql import queries
 from ledger.service import Ledger
-from ledger.store.codec import Metadata
+from ledger.store import Metadata
 from projections.models.balances.queries import due
 
 _RETRY = 2.0

@@ -9,6 +9,8 @@ import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 
+from starlette.requests import Request
+
 from api.contract.problems import Problem, invalid
 from api.http import metrics
 from api.streaming.listeners import AccountListener, Listener, LogListener, Shelf
@@ -16,8 +18,7 @@ from api.streaming.tail import Tail, Told, tell
 from ledger.commit.notifications import CommitListener
 from ledger.domain.errors import AccountNotFound
 from ledger.postgres.errors import LOST
-from ledger.store.feed import Feed, UnreadableEvent, read
-from ledger.store.log import EventLog, StoredRow
+from ledger.store import EventLog, Feed, StoredRow, UnreadableEvent, read
 
 MAX_LISTENERS = 4_096
 """In one process: half of the requests that it has in hand at once (server.MAX_REQUESTS). The rest is for commands."""
@@ -233,3 +234,9 @@ async def _in_slices(listeners: Sequence[Listener]) -> AsyncIterator[Listener]:
         yield listener
         if number % _SLICE == _SLICE - 1:
             await asyncio.sleep(0)
+
+
+def follower_of(request: Request) -> Follower:
+    """The follower of this process."""
+    follower: Follower = request.app.state.follower
+    return follower

@@ -12,8 +12,7 @@ from typing import Any
 
 from api.streaming.tail import Tail, Told, tell
 from ledger.postgres.errors import LOST
-from ledger.store.feed import Feed, UnreadableEvent, read
-from ledger.store.log import StoredRow
+from ledger.store import Feed, StoredRow, UnreadableEvent, read
 
 PAGE = 200
 """Events that a listener is told of at once."""

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import Field
 from starlette.types import Receive, Scope, Send
 
-from api.http.queries import AccountId, Parameters, authorized, problems, wiring_of
-from api.streaming.follower import Follower
+from api.http.queries import AccountId, Parameters, authorized, keys_of, problems
+from api.streaming.follower import Follower, follower_of
 from api.streaming.listeners import Listener
 from api.streaming.tail import server_sent
 from ledger.domain.amounts import MAX_AMOUNT
@@ -119,8 +119,8 @@ async def account_stream(
 
 async def _stream(request: Request, account_id: str | None, query: _After, last_event_id: int | None) -> EventStream:
     await authorized(request, _SCOPE)
-    wiring = wiring_of(request)
+    follower, keys = follower_of(request), keys_of(request)
     after, field = (query.after, "after") if last_event_id is None else (last_event_id, _HEADER)
-    listener = await wiring.follower.listen(account_id, after, field)
+    listener = await follower.listen(account_id, after, field)
     header = request.headers["authorization"].encode("latin-1")
-    return EventStream(wiring.follower, listener, lambda: wiring.keys.still_allows(header, _SCOPE))
+    return EventStream(follower, listener, lambda: keys.still_allows(header, _SCOPE))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import orjson
 
 from ledger.explain.as_json import balance_fields
-from ledger.store.feed import Logged
+from ledger.store import Logged
 
 
 class Told(NamedTuple):

@@ -14,7 +14,7 @@ from audit.export.postings import CREDIT, Accounts, Postings, postings_of
 from ledger.domain.account import Account, evolve
 from ledger.domain.amounts import Kind
 from ledger.domain.events import CreditsGranted, Event, PaymentRecorded
-from ledger.store.feed import Logged, UnreadableEvent
+from ledger.store import Logged, UnreadableEvent
 
 
 class Opened(NamedTuple):

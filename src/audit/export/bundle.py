@@ -14,7 +14,7 @@ from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.files import make_folder, write_file
 from ledger.proof.notes import BadNote
 from ledger.proof.signing_key import Custody
-from ledger.store.identity import ledger_id
+from ledger.store import ledger_id
 
 EVENTS, CHECKPOINTS, KEY = "events.jsonl", "checkpoints", "verifying-key.txt"
 """What is in it."""

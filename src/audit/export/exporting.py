@@ -17,7 +17,7 @@ from audit.export.notation import Notation
 from audit.export.sources import Source
 from audit.export.tables import CsvEntries, Period, Sink
 from audit.export.text_keys import export_keys
-from ledger.store.feed import Logged
+from ledger.store import Logged
 
 
 class Format(StrEnum):

@@ -5,7 +5,7 @@ from typing import BinaryIO
 
 from audit.export.account_journal import Journal, Line
 from audit.export.notation import Notation
-from ledger.store.feed import Logged
+from ledger.store import Logged
 
 
 class Journals:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from ledger.proof.lines import from_line
-from ledger.store.chain import Record
+from ledger.store import Record
 
 MAX_LINE = 64 * 1024 * 1024
 """Bytes of one line, so that a file without line ends cannot fill the memory."""

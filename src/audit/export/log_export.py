@@ -11,7 +11,7 @@ from audit.export.files import is_plain, sync, whole_file
 from audit.export.json_lines import BadLine, Ending, ending_of
 from audit.export.sources import PAGE, Source
 from ledger.proof.lines import to_line
-from ledger.store.chain import Record
+from ledger.store import Record
 
 
 class CannotGoOn(Exception):

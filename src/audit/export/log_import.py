@@ -17,10 +17,7 @@ import psycopg
 from audit.export.json_lines import BadLine, Line, lines_of
 from audit.export.text_keys import keys_in
 from ledger.progress import Progress
-from ledger.store.batch import Row
-from ledger.store.chain import GENESIS, Record
-from ledger.store.codec import decode_event
-from ledger.store.log import End, EventLog, Writer
+from ledger.store import GENESIS, End, EventLog, Record, Row, Writer, decode_event
 
 PAGE = 2_000
 """Events of one transaction."""

@@ -20,7 +20,7 @@ from ledger.domain.events import (
     PaymentRecorded,
     PaymentRefunded,
 )
-from ledger.store.feed import Logged
+from ledger.store import Logged
 
 Facts = list[tuple[str, str | int]]
 """What is said of an event beside its postings, by name. No name is one that means something to a tool."""

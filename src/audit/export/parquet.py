@@ -10,7 +10,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from pyarrow import parquet
 
 from audit.export.tables import NAMED, Period, entries_in
-from ledger.store.feed import Logged
+from ledger.store import Logged
 from projections.models.history.entry_lines import COLUMNS, USAGE
 
 GROUP = 100_000

@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 from ledger.progress import Progress
 from ledger.readable_texts import readable_events
-from ledger.store.feed import Feed, Logged, read, streams
-from ledger.store.log import EventLog
+from ledger.store import EventLog, Feed, Logged, read, streams
 
 PAGE = 2_000
 """Events in memory at a time."""

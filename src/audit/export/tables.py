@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
-from ledger.store.feed import Logged
+from ledger.store import Logged
 from projections.engine.runner import facts_of
 from projections.models.history.entry_lines import COLUMNS, USAGE, as_text, entry, line
 from projections.models.history.projection import entries_of

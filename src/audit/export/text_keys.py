@@ -10,7 +10,7 @@ import orjson
 
 from audit.export.files import whole_file
 from audit.export.json_lines import MAX_LINE, BadLine
-from ledger.store.log import EventLog
+from ledger.store import EventLog
 
 PAGE = 1_000
 """Keys in memory at a time."""

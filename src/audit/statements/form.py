@@ -17,8 +17,7 @@ import orjson
 from ledger.domain.amounts import Balance
 from ledger.proof.lines import members_of, record_of
 from ledger.proof.walk import Breach, Place
-from ledger.store.chain import Record
-from ledger.store.codec import balance_from_json, balance_to_json, to_json
+from ledger.store import Record, balance_from_json, balance_to_json, to_json
 
 FORMAT = "credit-ledger statement 1"
 BEGIN = b'{"signature":"'

@@ -14,8 +14,7 @@ from ledger.proof.merkle import leaf, verify_inclusion
 from ledger.proof.notes import BadNote, VerifyingKey, open_note
 from ledger.proof.vouching import trust
 from ledger.proof.walk import Breach, Head, Place, follow
-from ledger.store.chain import GENESIS, Record
-from ledger.store.codec import decode_event
+from ledger.store import GENESIS, Record, decode_event
 
 
 class Held(NamedTuple):

@@ -19,10 +19,7 @@ from ledger.proof.files import FolderBusy
 from ledger.proof.notes import SigningKey, VerifyingKey, sign, text_of
 from ledger.proof.signing_key import Custody
 from ledger.proof.tree import Tree
-from ledger.store.chain import GENESIS, Record
-from ledger.store.codec import decode_event
-from ledger.store.log import EventLog, Reader
-from ledger.store.sealing import unseal
+from ledger.store import GENESIS, EventLog, Reader, Record, decode_event, unseal
 
 PAGE = 1_000
 PATIENCE = 5.0

@@ -17,7 +17,7 @@ from ledger.domain.changes import changes_of
 from ledger.domain.events import Event
 from ledger.domain.texts import SEALED
 from ledger.explain.sentences import counted
-from ledger.store.codec import decode_event
+from ledger.store import decode_event
 
 LARGEST_ENCLOSED = 4 * 1024 * 1024
 """Bytes of a file that the page brings along; a larger one comes beside it."""

@@ -15,8 +15,7 @@ from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.notes import BadNote, VerifyingKey
 from ledger.proof.vouching import Vouched, judge, own_keys
 from ledger.proof.walk import Breach, Place, Walk, check_receipts, shown
-from ledger.store.chain import Record
-from ledger.store.codec import balance_to_json
+from ledger.store import Record, balance_to_json
 
 PAGE = 2_000
 

@@ -21,9 +21,7 @@ from ledger.proof.notes import VerifyingKey
 from ledger.proof.tree import STEP, HoleInLog, Tree
 from ledger.proof.vouching import Vouched, judge, own_keys
 from ledger.proof.walk import START, Breach, Place, Walk, check_receipts, follow
-from ledger.store.chain import Record
-from ledger.store.identity import ledger_id
-from ledger.store.log import Connection, Reader
+from ledger.store import Connection, Reader, Record, ledger_id
 
 PAGE = 2_000
 _BEFORE_ALL = -(2**63)

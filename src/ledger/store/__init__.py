@@ -1,1 +1,42 @@
-"""Where the events are kept: the codec, the recorder, the log and its SQL. Only this folder knows the event library."""
+"""Where the events are kept: the codec, the recorder, the log and its SQL. Only this folder knows the event library.
+
+These names are the public face of the store. Nobody outside of `ledger` imports a module of this folder.
+"""
+
+from ledger.store.batch import Row
+from ledger.store.chain import GENESIS, Record
+from ledger.store.codec import TOPICS, Metadata, balance_from_json, balance_to_json, decode_event, to_json
+from ledger.store.feed import Feed, Logged, UnreadableEvent, read, streams
+from ledger.store.identity import ledger_id, ledger_id_of
+from ledger.store.log import Connection, End, EventLog, NewestEvent, Reader, StoredRow, Writer
+from ledger.store.receipts import BODY_FIELDS, fingerprint
+from ledger.store.sealing import unseal
+
+__all__ = [
+    "BODY_FIELDS",
+    "GENESIS",
+    "TOPICS",
+    "Connection",
+    "End",
+    "EventLog",
+    "Feed",
+    "Logged",
+    "Metadata",
+    "NewestEvent",
+    "Reader",
+    "Record",
+    "Row",
+    "StoredRow",
+    "UnreadableEvent",
+    "Writer",
+    "balance_from_json",
+    "balance_to_json",
+    "decode_event",
+    "fingerprint",
+    "ledger_id",
+    "ledger_id_of",
+    "read",
+    "streams",
+    "to_json",
+    "unseal",
+]

@@ -18,7 +18,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from ledger.domain.account import Account
-from ledger.store.feed import UnreadableEvent
+from ledger.store import UnreadableEvent
 from projections.checks.refold import REFOLDED, SQL, CannotFold, Connection, refold
 from projections.engine.builds import Checkpoint, checkpoints, live
 from projections.models.catalog import PROJECTIONS

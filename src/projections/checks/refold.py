@@ -15,7 +15,7 @@ from ledger.domain.account import Account, evolve
 from ledger.domain.changes import Fact
 from ledger.postgres.errors import LOST
 from ledger.postgres.named_sql import queries
-from ledger.store.feed import UnreadableEvent, read, streams
+from ledger.store import UnreadableEvent, read, streams
 from projections.engine.builds import CannotApply, use
 from projections.engine.runner import facts_of
 from projections.models.catalog import PROJECTIONS

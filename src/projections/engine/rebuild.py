@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 from ledger.postgres.errors import LOST
-from ledger.store.feed import Feed, UnreadableEvent
+from ledger.store import Feed, UnreadableEvent
 from projections.engine.builds import (
     SQL,
     Batch,

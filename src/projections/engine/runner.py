@@ -20,7 +20,7 @@ from psycopg_pool import PoolTimeout
 from ledger.commit.notifications import CommitListener
 from ledger.domain.changes import Fact, fact
 from ledger.postgres.errors import LOST
-from ledger.store.feed import Feed, Logged, UnreadableEvent, read
+from ledger.store import Feed, Logged, UnreadableEvent, read
 from projections.engine.builds import SQL, Batch, Build, Moved, Work, apply, checkpoints, live, use
 from projections.models.catalog import PROJECTIONS
 from projections.models.projection import Projection, Write

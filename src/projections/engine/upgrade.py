@@ -11,8 +11,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 
 from ledger.postgres.errors import LOST
-from ledger.store.feed import Feed
-from ledger.store.log import EventLog
+from ledger.store import EventLog, Feed
 from projections.engine.builds import Checkpoint, Connection, Moved, checkpoints, live
 from projections.engine.rebuild import Busy, CannotBuild, Rebuilt, StillRead, rebuild, rebuilding
 from projections.models.catalog import PROJECTIONS

@@ -1,0 +1,68 @@
+"""How the log stands beside its newest signed checkpoint, whenever somebody asks."""
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ledger.proof.checkpoint_folder import CheckpointFolder
+from ledger.proof.evidence import NotTheHistory, compare
+from ledger.proof.notes import BadNote
+from ledger.proof.signing_key import Custody
+from ledger.proof.tree import SQL, Tree
+from ledger.store.identity import ledger_id
+from ledger.store.log import Connection
+
+
+async def custody_in(connection: Connection, signing: Path, checkpoints: Path) -> Custody:
+    """The checkpoints and keys of the ledger in a database; the folders may hold those of other ledgers too."""
+    return Custody(signing, CheckpointFolder(checkpoints, await ledger_id(connection)))
+
+
+class Standing(NamedTuple):
+    """What can be said of the checkpoints at one moment."""
+
+    size: int | None
+    """Of the newest checkpoint in the folder; None: there is none, or it cannot be read."""
+    position: int
+    holds: bool | None
+    """Whether the log begins with what it says; None: there is nothing to compare with."""
+    problem: str | None
+    noted: int
+    """The size of the newest checkpoint that any service on this database has signed."""
+    signed_at: datetime | None
+    """When it was signed."""
+
+    def as_json(self) -> dict[str, Any]:
+        """For /readyz."""
+        return {
+            "holds": self.holds,
+            "size": self.size,
+            "position": self.position,
+            "signed_at": self.signed_at,
+            "problem": self.problem,
+        }
+
+
+class CheckpointWatch:
+    """Compares the log with its newest checkpoint whenever it is asked."""
+
+    def __init__(self, signing: Path, checkpoints: Path) -> None:
+        self._signing = signing
+        self._checkpoints = checkpoints
+        self._keys: Custody | None = None
+
+    async def standing(self, connection: Connection) -> Standing:
+        """How things stand. Raises what the database raises."""
+        self._keys = keys = self._keys or await custody_in(connection, self._signing, self._checkpoints)
+        row = await (await connection.execute(SQL["checkpointing"])).fetchone()
+        noted, signed_at, said = row or (0, None, None)
+        tree = Tree(connection)
+        try:
+            trusted = await asyncio.to_thread(keys.trusted)
+            end, newest, problem = await compare(tree, keys.folder, trusted)
+        except (OSError, BadNote) as error:
+            return Standing(None, await tree.end(), None, f"the checkpoints cannot be read: {error}", noted, signed_at)
+        text = f"{problem} in {newest.path.name}" if newest and isinstance(problem, NotTheHistory) else problem
+        holds = problem is None if newest else None
+        return Standing(newest and newest.size, end, holds, str(text) if text else said, noted, signed_at)
