@@ -46,7 +46,7 @@ def default_data_dir() -> Path:
 
     Never the current directory: `credit-ledger keys list` must find the same ledger from anywhere.
     """
-    clone = Path(__file__).parents[2]
+    clone = Path(__file__).parents[3]
     if (clone / "pyproject.toml").is_file() and (clone / "scripts" / "serve").is_file():
         return clone / ".data"
     return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share") / "credit-ledger"
