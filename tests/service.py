@@ -4,11 +4,13 @@ import itertools
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +30,21 @@ class Service:
         self.process = process
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
+        self.verify: ssl.SSLContext | bool = True
         self.log = log
         self.conninfo = conninfo
         self.client = httpx.Client(
             base_url=self.url, headers={"Authorization": f"Bearer {ADMIN_KEY}"}, timeout=60, trust_env=False
         )
+
+    def reached_at(self, url: str, verify: ssl.SSLContext) -> "Service":
+        """The same one for those who reach it by another address, over https."""
+        other = copy(self)
+        other.url, other.verify = url, verify
+        other.client = httpx.Client(
+            base_url=url, headers=self.client.headers, timeout=60, trust_env=False, verify=verify
+        )
+        return other
 
     def post(self, path: str, body: Any = None, *, key: str | None = None, **headers: str) -> httpx.Response:
         """A command."""

@@ -85,6 +85,38 @@ def test_a_wrong_value_is_one_line_with_variable_value_and_what_is_allowed(
     assert str(refused.value) == f'{variable(name)} is "{value}"; it must be {allowed(name)}'
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "credits.example",
+        "https://",
+        "https://product.example/a b",
+        "https://product.example/caf%C3%A9",
+        "https://product.example//ledger",
+        "https://product.example/ledger/../other",
+        "https://product.example/./ledger",
+        "https://product.example/ledger?tenant=1",
+        "https://product.example/ledger#top",
+        "https://product.example/a;path=/",
+        "https://product.example/dashboard",
+        "https://product.example/v1/ledger",
+        "https://product.example/docs/",
+    ],
+)
+def test_a_public_address_that_cannot_be_served_below_is_refused(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("CREDIT_LEDGER_PUBLIC_URL", url)
+    with pytest.raises(WrongSetting, match=r"^CREDIT_LEDGER_PUBLIC_URL is .*; it must be where people reach"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("path", "prefix"),
+    [("", ""), ("/", ""), ("/ledger", "/ledger"), ("/ledger/", "/ledger"), ("/a/b-c_d~e.f/v1", "/a/b-c_d~e.f/v1")],
+)
+def test_the_path_of_the_public_address_is_the_prefix(path: str, prefix: str) -> None:
+    assert load_settings(public_url=f"https://product.example:8443{path}").path_prefix == prefix
+
+
 def test_what_is_allowed_is_said_in_words() -> None:
     assert allowed("port") == "an integer from 1 to 65535"
     assert allowed("signup_credits") == "an integer from 0 to 9007199254740991"

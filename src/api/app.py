@@ -27,8 +27,10 @@ from api.dashboard.current_user import ROOT
 from api.dashboard.security_headers import SecurityHeaders
 from api.http import explanations, health, history, ledger_queries, lists, summary, totals
 from api.http.command_endpoint import CommandEndpoint, as_problem, problem_reply
+from api.http.docs_page import add_docs_page
 from api.http.health import Health
 from api.http.hot_path import HotPath
+from api.http.path_prefix import AddPathPrefix, StripPathPrefix
 from api.http.reads import Reads
 from api.http.requests import Reply
 from api.runtime.garbage import tune_garbage_collection
@@ -91,7 +93,7 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
             await keys.touch()
             await write_refusals(ledger.log)
 
-    app = FastAPIOffline(title="Credit ledger", version="1", lifespan=lifespan, redoc_url=None, redirect_slashes=False)
+    app = FastAPIOffline(None, None, title="Credit ledger", version="1", lifespan=lifespan, redirect_slashes=False)
     wiring.give_to(app)
     for part in (ledger_queries, explanations, health, history, totals, lists, summary, portal_sessions):
         app.include_router(part.router)
@@ -102,10 +104,24 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
     pages = dashboard()
     wiring.give_to(pages)
     app.mount(ROOT, SecurityHeaders(pages), name="dashboard")
-    app.add_route(ROOT, lambda _: RedirectResponse(f"{ROOT}/", 303), include_in_schema=False)
+    app.add_route(ROOT, _to_the_dashboard, include_in_schema=False)
     _add_problem_handlers(app)
     describe(app)
-    return HotPath(app, wiring.endpoint)
+    add_docs_page(app)
+    return _below(settings.path_prefix, app, wiring.endpoint)
+
+
+def _below(prefix: str, app: FastAPI, endpoint: CommandEndpoint) -> ASGIApp:
+    """The whole, below a path of its host if it has one."""
+    hot_path = HotPath(app, endpoint)
+    if not prefix:
+        return hot_path
+    app.add_middleware(AddPathPrefix, prefix=prefix)
+    return StripPathPrefix(hot_path, prefix)
+
+
+async def _to_the_dashboard(request: Request) -> Response:
+    return RedirectResponse(f"{request.scope['root_path']}{ROOT}/", 303)
 
 
 async def _end_if_broken(ledger: Ledger) -> None:

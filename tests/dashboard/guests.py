@@ -20,7 +20,9 @@ def all_leave() -> None:
 
 def guest(service: Service, **headers: str) -> httpx.Client:
     """Somebody whom nobody knows yet."""
-    client = httpx.Client(base_url=service.url, headers=headers, follow_redirects=True, trust_env=False, timeout=60)
+    client = httpx.Client(
+        base_url=service.url, headers=headers, follow_redirects=True, trust_env=False, timeout=60, verify=service.verify
+    )
     _there.append(client)
     return client
 

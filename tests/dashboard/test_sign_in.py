@@ -49,6 +49,35 @@ def test_whoever_only_looks_ahead_opens_nothing(service: Service) -> None:
     assert guest(service).get(link).status_code == 200
 
 
+def test_a_link_of_before_the_renaming_is_sent_on_and_not_spent(service: Service) -> None:
+    link = portal_link(service, service.open_account())
+    old = link.replace("/portal/", "/come-in/")
+    for method in ("HEAD", "GET", "GET"):
+        sent_on = guest(service).request(method, old, follow_redirects=False)
+        assert (sent_on.status_code, sent_on.headers["location"]) == (308, link.removeprefix(service.url))
+    assert guest(service).get(old).status_code == 200
+    assert guest(service).get(old).status_code == 410
+
+
+def test_a_link_is_sent_on_to_nowhere_else(service: Service) -> None:
+    for token in ("..%5C..%5Cx", "%3Fx=1", "%09x", "https:%5C%5Cx.example"):
+        sent_on = guest(service).get(f"{ROOT}/come-in/{token}", follow_redirects=False)
+        assert re.fullmatch(rf"{ROOT}/portal/[\w.%:-]+", sent_on.headers["location"]), token
+
+
+def test_pages_of_an_odd_account_link_to_themselves(service: Service) -> None:
+    account = "50%41 & é? #1"
+    assert service.post("/v1/accounts", {"account_id": account}).status_code == 201
+    visitor = person(service, account)
+    page = visitor.get(f"{ROOT}/")
+    assert page.url.path == account_page(account)
+    assert page.text.count('aria-current="page"') == 1
+    [download] = re.findall(
+        r'href="([^"?]+\.csv)', visitor.get(page.url.join(f"{page.url.raw_path.decode()}/usage")).text
+    )
+    assert visitor.get(download).headers["content-type"].startswith("text/csv")
+
+
 def test_an_old_link_opens_nothing_and_says_where_to_go(service: Service) -> None:
     account = service.open_account()
     link = portal_link(service, account, return_url="https://product.example/credits")
@@ -57,7 +86,7 @@ def test_an_old_link_opens_nothing_and_says_where_to_go(service: Service) -> Non
     assert answer.status_code == 410
     assert "This link does not open anything" in answer.text
     assert 'href="https://product.example/credits"' in answer.text
-    assert guest(service).get(f"{ROOT}/come-in/never-made").status_code == 410
+    assert guest(service).get(f"{ROOT}/portal/never-made").status_code == 410
 
 
 def test_another_account_is_not_there(service: Service) -> None:

@@ -30,11 +30,12 @@ from tests.store.asking import submission
 
 
 @contextmanager
-def running_demo(data_dir: Path, *options: str) -> Iterator[tuple[str, httpx.Client]]:
+def running_demo(data_dir: Path, *options: str, public_url: str = "") -> Iterator[tuple[str, httpx.Client]]:
     """A small demo until the block ends: what it has printed when it serves, and a client with every right."""
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_LEDGER_")}
     environment |= {"CREDIT_LEDGER_DATA_DIR": str(data_dir), "CREDIT_LEDGER_ADMIN_KEY": ADMIN_KEY}
+    environment["CREDIT_LEDGER_PUBLIC_URL"] = public_url
     command = [sys.executable, "-m", "api.cli", "demo", "--weeks", "2", "--accounts", "9", "--port", str(port)]
     log = data_dir / f"demo-{port}.log"
     with log.open("wb") as output:
@@ -68,15 +69,18 @@ def version(client: httpx.Client) -> int:
 def test_it_is_made_once_and_then_only_served(server_folder: Path) -> None:
     with running_demo(server_folder, "--still") as (said, client):
         assert re.search(r"^Made a company: [\d,]+ events of 2 weeks, 9 accounts", said, re.MULTILINE)
-        assert re.search(r"^Portal link \(.*\): http://127.0.0.1:\d+/dashboard/come-in/\S+$", said, re.MULTILINE)
-        assert re.search(r"^Operator link \(.*\): http://127.0.0.1:\d+/dashboard/come-in/\S+$", said, re.MULTILINE)
+        assert re.search(r"^Portal link \(.*\): http://127.0.0.1:\d+/dashboard/portal/\S+$", said, re.MULTILINE)
+        assert re.search(r"^Operator link \(.*\): http://127.0.0.1:\d+/dashboard/portal/\S+$", said, re.MULTILINE)
         link = re.search(r"^Portal link .*: (\S+)$", said, re.MULTILINE)
         assert link is not None
         opened = client.get(link[1], follow_redirects=True)
         assert "€" in client.get(f"{opened.url.path}/usage", headers={"Accept-Language": "en"}).text
         before = version(client)
-    with running_demo(server_folder) as (said, client):
+    with running_demo(server_folder, public_url="https://product.example/demo/") as (said, client):
         assert "Made" not in said
+        assert (
+            len(re.findall(r"link \(.*\): https://product.example/demo/dashboard/portal/\S+$", said, re.MULTILINE)) == 2
+        )
         assert before <= version(client) <= before + 1
         deadline = time.monotonic() + 60
         while version(client) == before and time.monotonic() < deadline:

@@ -14,7 +14,7 @@ import typer
 import uvloop
 
 from api.cli.progress import showing_progress
-from api.dashboard.portal_sessions import come_in_path
+from api.dashboard.portal_sessions import portal_path
 from api.demo.company import plan, star
 from api.demo.filling import Filled, fill
 from api.demo.moving import Poster, moving
@@ -123,7 +123,8 @@ def _tell(filled: Filled, weeks: int, seconds: float) -> None:
 def _beside(settings: Settings, conninfo: str, *, still: bool) -> Iterator[None]:
     """The links, and the star that moves."""
     host = _WILDCARDS.get(settings.host, settings.host)
-    url = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    here = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    url = (settings.public_url or here).rstrip("/")
     typer.echo(f"Portal link (opens once, within 15 minutes): {url}{_portal_link(conninfo)}")
     typer.echo(f"Operator link (opens once): {url}{_operator_link(conninfo)}")
     key, now = _renew_key(conninfo, MOVER, ["ledger:write"]), datetime.now(UTC)
@@ -142,16 +143,14 @@ def _renew_key(conninfo: str, name: str, scopes: list[str]) -> str:
 
 def _portal_link(conninfo: str) -> str:
     """Where whoever holds the star's account comes in."""
-    return come_in_path(
-        make_link(conninfo, datetime.now(UTC), OPERATOR_LASTS, account_id=STAR, link_lasts=_OPENS).token
-    )
+    return portal_path(make_link(conninfo, datetime.now(UTC), OPERATOR_LASTS, account_id=STAR, link_lasts=_OPENS).token)
 
 
 def _operator_link(conninfo: str) -> str:
     """Where an operator comes in."""
     key = key_hash(_renew_key(conninfo, OPERATOR, ["admin"]))
     link = make_link(conninfo, datetime.now(UTC), OPERATOR_LASTS, key_sha256=key, link_lasts=_OPENS)
-    return come_in_path(link.token)
+    return portal_path(link.token)
 
 
 def _fail(message: str, status: int = 1) -> NoReturn:

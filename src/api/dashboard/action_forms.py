@@ -119,13 +119,13 @@ class Link(NamedTuple):
     path: str
 
 
-def links(account_id: str, standing: Standing) -> list[Link]:
+def links(root: str, account_id: str, standing: Standing) -> list[Link]:
     """What can be done to an account of this standing; to a closed one, nothing."""
     if standing == "closed":
         return []
     other = ACTIONS["unfreeze" if standing == "frozen" else "freeze"]
     ways = (("Grant", "grant"), ("Deduct", "deduct"), ("Void a grant", "grants"), (other.button, other.name))
-    return [Link(name, account_path(account_id, end)) for name, end in ways]
+    return [Link(name, account_path(root, account_id, end)) for name, end in ways]
 
 
 class Typed(NamedTuple):

@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 
 from api.contract.problems import STATUSES, Problem
 from api.dashboard.action_forms import ACTIONS, Action, read
-from api.dashboard.current_user import Operator, account_path, acting_operator
+from api.dashboard.current_user import Operator, account_path, acting_operator, root_of
 from api.dashboard.event_rows import told_of
 from api.dashboard.forms import posted
 from api.dashboard.rendering import page, reader_of
@@ -57,6 +57,7 @@ class Form(NamedTuple):
     """One form on its way: who acts, on what, and what was typed."""
 
     action: Action
+    root: str
     account_id: str
     ids: Mapping[str, str]
     operator: Operator
@@ -66,8 +67,8 @@ class Form(NamedTuple):
     def path(self) -> str:
         """Where it is."""
         if "grant_id" in self.ids:
-            return account_path(self.account_id, "grants", self.ids["grant_id"], self.action.name)
-        return account_path(self.account_id, self.action.name)
+            return account_path(self.root, self.account_id, "grants", self.ids["grant_id"], self.action.name)
+        return account_path(self.root, self.account_id, self.action.name)
 
 
 async def ask(request: Request) -> Response:
@@ -76,7 +77,9 @@ async def ask(request: Request) -> Response:
     form = _form(request, await acting_operator(request), given)
     account = await _account(request, form.account_id)
     if (form.action.name, account.standing) in _ALREADY:
-        return RedirectResponse(account_path(form.account_id, _ALREADY[form.action.name, account.standing]), 303)
+        return RedirectResponse(
+            account_path(form.root, form.account_id, _ALREADY[form.action.name, account.standing]), 303
+        )
     return await _asked(request, form, account, None)
 
 
@@ -97,7 +100,8 @@ async def answer(request: Request) -> Response:
 
 def _form(request: Request, operator: Operator, given: Mapping[str, str]) -> Form:
     action = ACTIONS[request.url.path.rpartition("/")[2]]
-    return Form(action, request.path_params["account_id"], dict(request.path_params), operator, given)
+    account_id: str = request.path_params["account_id"]
+    return Form(action, root_of(request), account_id, dict(request.path_params), operator, given)
 
 
 async def _account(request: Request, account_id: str) -> Account:
@@ -182,7 +186,7 @@ async def _told(request: Request, form: Form, recorded: Recorded) -> Response:
     with suppress(NotYetVisible, NotBuilt, *LOST):
         async with reads_of(request).views.snapshot(HISTORY, ROLLUPS, at_least=recorded.position):
             pass
-    return RedirectResponse(f"{account_path(form.account_id)}?done={recorded.version}", 303)
+    return RedirectResponse(f"{account_path(form.root, form.account_id)}?done={recorded.version}", 303)
 
 
 def _wrong(action: Action, error: Exception) -> Wrong:

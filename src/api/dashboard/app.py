@@ -11,7 +11,7 @@ from starlette.routing import Route
 from api.contract.problems import Problem
 from api.dashboard import accounts, actions, billing, events, grants, overview, service, sign_in, statistics, usage
 from api.dashboard.action_forms import ACTIONS
-from api.dashboard.current_user import ROOT, NotSignedIn, visitor_of
+from api.dashboard.current_user import NotSignedIn, home_path, root_of, visitor_of
 from api.dashboard.forms import form_secret
 from api.dashboard.live_updates import moves
 from api.dashboard.rendering import STATIC, page, static_file
@@ -29,7 +29,8 @@ def dashboard() -> Starlette:
     routes = [
         Route("/", home),
         Route("/static/{digest}/{name}", static),
-        Route("/come-in/{token}", sign_in.open_portal_link),
+        Route("/portal/{token}", sign_in.open_portal_link),
+        Route("/come-in/{token}", sign_in.renamed_portal_link),
         Route("/sign-in", sign_in.sign_in_page),
         Route("/sign-in", sign_in.sign_in, methods=["POST"]),
         Route("/sign-out", sign_in.sign_out, methods=["POST"]),
@@ -64,7 +65,8 @@ def _actions() -> Iterator[Route]:
 
 async def home(request: Request) -> Response:
     """Where a visitor begins."""
-    return RedirectResponse((await visitor_of(request)).home, 303)
+    visitor = await visitor_of(request)
+    return RedirectResponse(home_path(root_of(request), visitor.account_id), 303)
 
 
 async def static(request: Request) -> Response:
@@ -80,7 +82,7 @@ async def _not_signed_in(request: Request, error: Exception) -> Response:
     """Somebody whose session is over is told so, and where they came from; others may be operators."""
     assert isinstance(error, NotSignedIn)
     if request.method == "GET" and not error.over:
-        return RedirectResponse(f"{ROOT}/sign-in", 303)
+        return RedirectResponse(f"{root_of(request)}/sign-in", 303)
     return await page(request, "session_over.html", status=401, return_url=error.return_url)
 
 

@@ -21,6 +21,7 @@ from people.sessions import Session, Sessions
 
 COOKIE = "credit_ledger_session"
 ROOT = "/dashboard"
+"""Where the service has the dashboard. A proxy may have a prefix before it: pages link below `root_of` a request."""
 
 
 class NotSignedIn(Exception):
@@ -44,11 +45,6 @@ class Person:
     may_act = False
     is_operator = False
 
-    @property
-    def home(self) -> str:
-        """Where they begin."""
-        return account_path(self.account_id)
-
 
 @dataclass(frozen=True, slots=True)
 class Operator:
@@ -58,6 +54,7 @@ class Operator:
     expires_at: datetime
     secret: str
 
+    account_id = None
     return_url = None
     is_operator = True
 
@@ -65,11 +62,6 @@ class Operator:
     def may_act(self) -> bool:
         """Whether the key may do more than look."""
         return self.key.allows("admin")
-
-    @property
-    def home(self) -> str:
-        """Where they begin."""
-        return f"{ROOT}/accounts"
 
 
 Visitor = Person | Operator
@@ -80,9 +72,20 @@ def may_look(key: ApiKey) -> bool:
     return key.allows("ledger:read")
 
 
-def account_path(account_id: str, *below: str) -> str:
+def root_of(request: Request) -> str:
+    """Where the dashboard is for whoever asks for a page of it: `/dashboard`, behind the prefix of a proxy."""
+    root: str = request.scope["root_path"]
+    return root
+
+
+def account_path(root: str, account_id: str, *below: str) -> str:
     """The address of an account's page."""
-    return "/".join((ROOT, "accounts", *(quote(part, safe="") for part in (account_id, *below))))
+    return "/".join((root, "accounts", *(quote(part, safe="") for part in (account_id, *below))))
+
+
+def home_path(root: str, account_id: str | None) -> str:
+    """Where a person begins, at their account; without one, where an operator does."""
+    return f"{root}/accounts" if account_id is None else account_path(root, account_id)
 
 
 def sessions_of(request: Request) -> Sessions:
@@ -145,8 +148,14 @@ def not_here() -> NoReturn:
 
 
 def keep_cookie(request: Request, response: Response, name: str, value: str, **given: Any) -> None:
-    """Give the browser a cookie that no script can read, no other site can send along, and no plain http carries where
-    the dashboard is served over https."""
+    """Give the browser a cookie that no script can read, no other site can send along, no plain http carries where the
+    dashboard is served over https, and that goes to the dashboard alone. A name with `__Host-` would send it to
+    whatever else the host serves."""
     public = options_of(request).public_url
     secure = request.url.scheme == "https" or (public or "").startswith("https:")
-    response.set_cookie(name, value, path=ROOT, httponly=True, samesite="lax", secure=secure, **given)
+    response.set_cookie(name, value, path=root_of(request), httponly=True, samesite="lax", secure=secure, **given)
+
+
+def drop_cookie(request: Request, response: Response, name: str) -> None:
+    """Take it back."""
+    keep_cookie(request, response, name, "", max_age=0)

@@ -67,7 +67,7 @@ async def _answered(request: Request) -> Response:
     lasts = timedelta(seconds=body.expires_in_seconds)
     link = await sessions_of(request).make_link(body.account_id, lasts, body.return_url)
     answer = {
-        "url": f"{base_of(request)}{come_in_path(link.token)}",
+        "url": f"{base_of(request)}{portal_path(link.token)}",
         "account_id": body.account_id,
         "return_url": body.return_url,
         "link_expires_at": link.expires_at,
@@ -76,11 +76,11 @@ async def _answered(request: Request) -> Response:
     return json_response(answer, 201, {"cache-control": "no-store"})
 
 
-def come_in_path(token: str) -> str:
-    """The address of a one-time link."""
-    return f"{ROOT}/come-in/{token}"
+def portal_path(token: str) -> str:
+    """The address of a one-time link, below that of the service."""
+    return f"{ROOT}/portal/{token}"
 
 
 def base_of(request: Request) -> str:
-    """Where people reach the dashboard: a setting, or else where the request came to."""
+    """Where people reach the service: a setting, or else where the request came to."""
     return options_of(request).public_url or str(request.base_url).rstrip("/")

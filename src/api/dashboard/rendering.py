@@ -1,10 +1,10 @@
 """The frame of every page: templates, who looks, how they read, and what the browser may run."""
 
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from api.contract.problems import Problem, invalid
 from api.dashboard import formatting
 from api.dashboard.action_forms import Link, links
-from api.dashboard.current_user import ROOT, Visitor, account_path, keep_cookie
+from api.dashboard.current_user import Visitor, account_path, home_path, keep_cookie, root_of
 from api.dashboard.formatting import Reader
 from api.dashboard.forms import FORM_COOKIE, csrf_token, form_secret
 from api.dashboard.options import options_of
@@ -39,9 +39,9 @@ def static_file(name: str) -> bytes:
 
 
 @cache
-def static_path(name: str) -> str:
+def static_path(root: str, name: str) -> str:
     """Its address, which changes with it: browsers may keep it for ever."""
-    return f"{ROOT}/static/{sha256(static_file(name)).hexdigest()[:12]}/{name}"
+    return f"{root}/static/{sha256(static_file(name)).hexdigest()[:12]}/{name}"
 
 
 @cache
@@ -49,8 +49,7 @@ def environment() -> Environment:
     """The templates."""
     loader = PackageLoader("api.dashboard", "templates")
     found = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    found.globals |= {"static": static_path, "account_path": account_path, "root": ROOT, "plural": formatting.plural}
-    found.globals |= {"iso": formatting.iso, "query": query}
+    found.globals |= {"plural": formatting.plural, "iso": formatting.iso, "query": query}
     return found
 
 
@@ -87,15 +86,20 @@ def at_least(request: Request) -> int:
 async def page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
     """A page. The templates know of `visitor` (None before signing in), `reader`, `options`, `nonce` and `csrf`, and
     those of an account of the `actions` that the visitor may take."""
-    visitor = getattr(request.state, "visitor", None)
+    visitor: Visitor | None = getattr(request.state, "visitor", None)
+    root = root_of(request)
     known = {
+        "root": root,
+        "home": home_path(root, visitor.account_id) if visitor else f"{root}/",
+        "account_path": partial(account_path, root),
+        "static": partial(static_path, root),
         "visitor": visitor,
         "account_id": None,
         "reader": _reader(request),
         "options": options_of(request),
         "nonce": request.state.nonce,
         "csrf": csrf_token(form_secret(request)),
-        "address": request.url.path,
+        "address": quote(request.scope["path"]),
         "event_types": " ".join(TOPICS),
         "stale_since": None,
         "actions": await _actions(request, visitor, values.get("account_id")),
@@ -116,7 +120,7 @@ async def _actions(request: Request, visitor: Visitor | None, account_id: str | 
         found = await reads_of(request).ledger.account_at(account_id)
     except LOST:
         return []
-    return links(account_id, found.account.standing) if found else []
+    return links(root_of(request), account_id, found.account.standing) if found else []
 
 
 def _reader(request: Request) -> Reader:

@@ -1,12 +1,13 @@
 """Coming in and going out: the one-time link of a person, the API key of an operator, and the sign-out of both."""
 
 import asyncio
+from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from api.dashboard.current_user import COOKIE, ROOT, account_path, keep_cookie, may_look, sessions_of
+from api.dashboard.current_user import COOKIE, drop_cookie, home_path, keep_cookie, may_look, root_of, sessions_of
 from api.dashboard.forms import posted
 from api.dashboard.rendering import page
 from api.http import metrics
@@ -35,9 +36,13 @@ async def open_portal_link(request: Request) -> Response:
     return _inside(request, *found)
 
 
+async def renamed_portal_link(request: Request) -> Response:
+    """Where portal links were until they were called that. It opens nothing itself."""
+    return RedirectResponse(f"{root_of(request)}/portal/{quote(request.path_params['token'], safe='')}", 308)
+
+
 def _inside(request: Request, cookie: str, session: Session) -> Response:
-    home = account_path(session.account_id) if session.account_id is not None else f"{ROOT}/accounts"
-    response = RedirectResponse(home, 303)
+    response = RedirectResponse(home_path(root_of(request), session.account_id), 303)
     lasts = session.expires_at - now_of(request)
     keep_cookie(request, response, COOKIE, cookie, max_age=max(int(lasts.total_seconds()), 1))
     return response
@@ -83,5 +88,5 @@ async def sign_out(request: Request) -> Response:
     if cookie:
         await sessions_of(request).end(cookie)
     response = await page(request, "signed_out.html", return_url=session.return_url if session else None)
-    response.delete_cookie(COOKIE, path=ROOT)
+    drop_cookie(request, response, COOKIE)
     return response

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -28,6 +29,12 @@ TEST_PREFIX = "CREDIT_LEDGER_TEST_"
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 LogLevel = Literal["debug", "info", "warning", "error"]
 _WEB = r"^https?://[^\s/]+(/[^\s]*)?$"
+_BASE = r"^https?://[^\s/?#]+(/\.{0,2}[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?$"
+"""Its path is written as it is into cookies, headers and pages, so it has nothing that would have to be encoded."""
+OWN_PATHS = frozenset(
+    {"dashboard", "docs", "healthz", "metrics", "openapi.json", "readyz", "static-offline-docs", "v1"}
+)
+"""What the addresses of the service begin with: a prefix that begins like this could not be told from them."""
 
 
 class WrongSetting(OperatorError):
@@ -39,7 +46,7 @@ def default_data_dir() -> Path:
 
     Never the current directory: `credit-ledger keys list` must find the same ledger from anywhere.
     """
-    clone = Path(__file__).parents[2]
+    clone = Path(__file__).parents[3]
     if (clone / "pyproject.toml").is_file() and (clone / "scripts" / "serve").is_file():
         return clone / ".data"
     return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share") / "credit-ledger"
@@ -98,10 +105,11 @@ class Settings(BaseSettings):
     log_level: LogLevel = Field("info", description="the least severe message that is logged")
     public_url: str | None = Field(
         None,
-        pattern=_WEB,
+        pattern=_BASE,
         max_length=2_000,
-        description="where people reach the dashboard, such as https://credits.example; "
-        "without it, portal links begin with the address that they were asked for at",
+        description="where people reach the service, such as https://credits.example; its path, if it has one, is the "
+        "prefix that a proxy serves it below, and none of the service's own; without it, portal links begin with the "
+        "address that they were asked for at",
     )
     billing_url: str | None = Field(
         None,
@@ -131,6 +139,18 @@ class Settings(BaseSettings):
     def signing(self) -> Path:
         """The folder of the keys that sign checkpoints."""
         return self.data_dir / "signing"
+
+    @property
+    def path_prefix(self) -> str:
+        """The path below which people reach the service: `/ledger`, or nothing."""
+        return urlsplit(self.public_url or "").path.rstrip("/")
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_told_from_our_own(cls, url: str | None) -> str | None:
+        if url is not None and urlsplit(url).path.strip("/").split("/")[0] in OWN_PATHS:
+            raise ValueError
+        return url
 
     @field_validator("data_dir", "checkpoint_dir")
     @classmethod

@@ -11,7 +11,7 @@ const POLL = 1_000 * (main.dataset.poll || 15), POLL_LONGEST = 120_000, CLOCK = 
 function tellZone() {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (!zone || document.cookie.split("; ").includes(`credit_ledger_zone=${zone}`)) return false;
-  document.cookie = `credit_ledger_zone=${zone}; path=/dashboard; max-age=31536000; samesite=lax`;
+  document.cookie = `credit_ledger_zone=${zone}; path=${document.documentElement.dataset.root}; max-age=31536000; samesite=lax`;
   return !new URLSearchParams(location.search).has("tz");
 }
 

@@ -1,0 +1,118 @@
+"""A real nginx before a service, as docs/operations.md has it, on loopback and from a folder of its own."""
+
+import os
+import re
+import shutil
+import signal
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import httpx
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+ROOT = Path(__file__).parents[2]
+MANUAL = ROOT / "docs" / "operations.md"
+_PLACES = ("/usr/sbin/nginx", str(ROOT / ".venv" / "nginx" / "usr" / "sbin" / "nginx"))
+# As root it would make its workers another user's, who may not enter the folder of a test.
+_MAIN = """
+daemon off; user root; worker_processes 1; pid {folder}/nginx.pid; error_log stderr;
+events {{ worker_connections 256; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+    {servers}
+}}
+"""
+
+
+def nginx_program() -> str | None:
+    """Where nginx is: CREDIT_LEDGER_TEST_NGINX, or on the PATH, or where scripts/test unpacks it."""
+    named = os.environ.get("CREDIT_LEDGER_TEST_NGINX") or shutil.which("nginx")
+    return named or next((place for place in _PLACES if os.access(place, os.X_OK)), None)
+
+
+def example() -> str:
+    """The configuration in the manual."""
+    [found] = re.findall(r"^```nginx\n(.*?)^```", MANUAL.read_text(), flags=re.MULTILINE | re.DOTALL)
+    return str(found)
+
+
+def with_the_path_taken_away(server: str) -> str:
+    """The example with the one change that the manual names."""
+    [passed_on] = re.findall(r"proxy_pass http://127\.0\.0\.1:8000;", server)
+    [taken_away] = set(re.findall(r"proxy_pass http://127\.0\.0\.1:8000/;", MANUAL.read_text()))
+    return server.replace(passed_on, taken_away)
+
+
+class Certificate:
+    """A certificate of loopback's own, and what trusts it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.certificate, self.key = folder / "loopback.pem", folder / "loopback.key"
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+        now = datetime.now(UTC)
+        made = (
+            x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+            .sign(key, hashes.SHA256())
+        )
+        self.certificate.write_bytes(made.public_bytes(Encoding.PEM))
+        self.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        self.trusted = ssl.create_default_context(cafile=str(self.certificate))
+
+
+def server_at(port: int, server: str, upstream: int, certificate: Certificate) -> str:
+    """The example, or what was made of it, with the ports and files of a test in place of the manual's."""
+    changes = {
+        "listen 443 ssl;": f"listen 127.0.0.1:{port} ssl;",
+        "http://127.0.0.1:8000": f"http://127.0.0.1:{upstream}",
+        "/etc/ssl/product.example.pem": str(certificate.certificate),
+        "/etc/ssl/product.example.key": str(certificate.key),
+    }
+    for written, meant in changes.items():
+        assert server.count(written) == 1, written
+        server = server.replace(written, meant)
+    return server
+
+
+@contextmanager
+def running_nginx(program: str, folder: Path, servers: Mapping[str, str], trusted: ssl.SSLContext) -> Iterator[None]:
+    """It serves until the block ends: configurations of servers by their addresses."""
+    main = folder / "nginx.conf"
+    main.write_text(_MAIN.format(folder=folder, servers="\n".join(servers.values())))
+    log = folder / "nginx.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen([program, "-p", str(folder), "-c", str(main)], stdout=output, stderr=output)
+    try:
+        for url in servers:
+            _wait(process, url, trusted, log)
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def _wait(process: "subprocess.Popen[bytes]", url: str, trusted: ssl.SSLContext, log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            httpx.get(url, verify=trusted, trust_env=False)
+        except httpx.TransportError:
+            time.sleep(0.02)
+        else:
+            return
+    raise AssertionError(f"nginx does not answer:\n{log.read_text()}")
