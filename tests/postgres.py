@@ -96,6 +96,14 @@ class TestServer:
         finally:
             self._execute(f"DROP DATABASE {name} WITH (FORCE)")
 
+    def restored(self, dump: str) -> str:
+        """The name of a database that a dump has filled, a template for others. It stays as long as the server."""
+        name = f"restored_{os.getpid()}_{next(_numbers)}"
+        self._execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        with psycopg.connect(make_conninfo(self._maintenance, dbname=name), autocommit=True) as connection:
+            connection.execute(dump.encode())
+        return name
+
     def _execute(self, statement: str) -> None:
         with psycopg.connect(self._maintenance, autocommit=True) as connection:
             connection.execute(statement.encode())

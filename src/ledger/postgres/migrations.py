@@ -45,6 +45,9 @@ class Migration:
     name: str
     sql: str
 
+    def __str__(self) -> str:
+        return f"{self.component}/{self.name}"
+
     @property
     def checksum(self) -> str:
         """SHA-256 of the text."""
@@ -64,7 +67,8 @@ def migrate(conninfo: str, components: Components) -> list[str]:
     """Apply what is missing, in one transaction, and return the names of what was applied.
 
     Safe to run from several processes at once. Raises MigrationError for a server before PostgreSQL 15, for a migration
-    that was changed after it was applied, and when one is missing that this login may not apply.
+    that was changed after it was applied, when one is missing that this login may not apply, and when a schema that one
+    would make is there already.
     """
     known = known_migrations(components)
     with psycopg.connect(conninfo) as connection:
@@ -91,9 +95,19 @@ def _apply_pending(conninfo: str, known: Sequence[Migration]) -> list[str]:
         connection.execute(_PREPARE)
         pending = pending_migrations(connection, known) or []
         for migration in pending:
-            connection.execute(migration.sql.encode())
-            connection.execute(_REMEMBER, (migration.component, migration.name, migration.checksum))
-    return [f"{migration.component}/{migration.name}" for migration in pending]
+            _apply(connection, migration)
+    return [str(migration) for migration in pending]
+
+
+def _apply(connection: psycopg.Connection, migration: Migration) -> None:
+    try:
+        connection.execute(migration.sql.encode())
+    except psycopg.errors.DuplicateSchema as error:
+        raise MigrationError(
+            f"{migration} cannot be applied: {error.diag.message_primary}, and the ledger did not make it. "
+            "Give the ledger a database of its own, or rename that schema"
+        ) from error
+    connection.execute(_REMEMBER, (migration.component, migration.name, migration.checksum))
 
 
 def pending_migrations(connection: psycopg.Connection, known: Sequence[Migration]) -> list[Migration] | None:
@@ -104,9 +118,11 @@ def pending_migrations(connection: psycopg.Connection, known: Sequence[Migration
     applied = {(component, name): checksum for component, name, checksum in connection.execute(_APPLIED)}
     for migration in known:
         if applied.get((migration.component, migration.name), migration.checksum) != migration.checksum:
-            raise MigrationError(f"{migration.component}/{migration.name} was changed after it was applied")
+            raise MigrationError(f"{migration} was changed after it was applied")
     unknown = applied.keys() - {(migration.component, migration.name) for migration in known}
     if unknown:
         component, name = min(unknown)
-        raise MigrationError(f"the database has {component}/{name}, which this program does not: update the program")
+        raise MigrationError(
+            f"the database has {component}/{name}, which this program does not know: update the program"
+        )
     return [migration for migration in known if (migration.component, migration.name) not in applied]
