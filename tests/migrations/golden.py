@@ -10,8 +10,8 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from api.cli import app
-from api.database import as_url
+from api.cli.main import app
+from api.runtime.database import as_url
 
 FOLDER = Path(__file__).parent / "database-0.1"
 

@@ -13,8 +13,8 @@ import pytest
 import pytest_asyncio
 
 from api.app import Front, create_app
-from api.settings import load_settings
-from api.timekeeping import ORIGIN
+from api.runtime.settings import load_settings
+from api.runtime.timekeeping import ORIGIN
 from ledger.clock import seconds_since_start
 from tests.service import ADMIN_KEY
 

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from api.database import as_url
+from api.runtime.database import as_url
 from tests.api.stage import eventually
 from tests.migrations.golden import answered
 from tests.postgres import owner
