@@ -5,10 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 from psycopg.conninfo import make_conninfo
 
+from api.demo.place import MOVER, look
 from api.runtime.database import as_url
+from api.runtime.embedded import embedded_postgres
+from api.runtime.settings import load_settings
+from ledger.postgres.roles import SERVICE
 from tests.api.stage import eventually
+from tests.migrations import golden
 from tests.migrations.golden import answered
 from tests.postgres import owner
 from tests.service import running_service
@@ -67,3 +73,13 @@ def test_it_is_served(old_database: str, data: Path, tmp_path: Path, expected: d
     report = told(login, data, "verify")
     assert (report["status"], report["keys"]) == ("holds", expected["verify"]["keys"])
     assert report["signed_position"] >= position
+
+
+@pytest.mark.parametrize(("key", "found"), [(MOVER, "demo"), ("another key", "half")])
+def test_a_demo_of_the_old_program_is_known(server_folder: Path, key: str, found: str) -> None:
+    """It is served on, or made anew when it was never whole. The database of version 0.1 begins as its demo does."""
+    with embedded_postgres(server_folder) as conninfo, psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {SERVICE}".encode())
+        connection.execute(golden.dump().encode())
+        connection.execute("UPDATE ledger.api_keys SET name = %s WHERE name = 'shop'", [key])
+    assert look(load_settings(data_dir=server_folder)) == found
