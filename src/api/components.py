@@ -4,7 +4,7 @@ from ledger.postgres.components import Component
 
 COMPONENTS = (
     Component("ledger", "ledger.store", "ledger"),
-    # Closed. What its migrations made in the schema of the log, the next two took over (docs/adr/0032-schemas.md).
+    # Closed. What its migrations made in the schema of the log, the next two took over (docs/adr/0033-schemas.md).
     Component("api", "api", "ledger"),
     Component("people", "people", "people"),
     Component("measures", "measures", "measures"),
