@@ -12,7 +12,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from api.app import Front, create_app
+from api.app import create_app
+from api.http.hot_path import HotPath
 from api.runtime.settings import load_settings
 from api.runtime.timekeeping import ORIGIN
 from ledger.clock import seconds_since_start
@@ -40,7 +41,7 @@ async def client(
     moment = datetime.fromisoformat(expected["at"]) + timedelta(minutes=2)
     monkeypatch.setenv(ORIGIN, repr(moment.timestamp() - seconds_since_start()))
     front = create_app(load_settings(admin_key=ADMIN_KEY), migrated)
-    assert isinstance(front, Front)
+    assert isinstance(front, HotPath)
     transport = httpx.ASGITransport(front, raise_app_exceptions=False)
     async with (
         front.app.router.lifespan_context(front.app),
