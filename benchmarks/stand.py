@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from api.components import COMPONENTS
 from api.runtime.embedded import embedded_postgres
 from api.runtime.embedded_server import packaged_programs, postmaster, server_in
 from benchmarks.pace import ACCOUNTS
@@ -118,7 +119,7 @@ def _stand(folder: Path, conninfo: str) -> Stand:
 
 def _prepare_ledger(conninfo: str) -> str:
     """Tables without rows, and an API key."""
-    migrate(conninfo)
+    migrate(conninfo, COMPONENTS)
     return create_key(conninfo, "benchmark", ["ledger:write", "ledger:read"])
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from api.components import COMPONENTS
 from api.runtime.database import EMBEDDED_LOGIN
 from api.runtime.embedded import SUPERUSER, embedded_postgres
 from ledger.postgres.migrations import migrate
@@ -75,8 +76,8 @@ class TestServer:
         self.template = f"template_{os.getpid()}"
         self._execute(f"CREATE DATABASE {self.template}")
         template = make_conninfo(conninfo, dbname=self.template)
-        migrate(template)
-        assert set_up(template) is None
+        migrate(template, COMPONENTS)
+        assert set_up(template, COMPONENTS) is None
         make_login(template, EMBEDDED_LOGIN)
         prepare(as_the_service(template))
 
@@ -94,6 +95,14 @@ class TestServer:
             yield as_the_service(conninfo)
         finally:
             self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def restored(self, dump: str) -> str:
+        """The name of a database that a dump has filled, a template for others. It stays as long as the server."""
+        name = f"restored_{os.getpid()}_{next(_numbers)}"
+        self._execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        with psycopg.connect(make_conninfo(self._maintenance, dbname=name), autocommit=True) as connection:
+            connection.execute(dump.encode())
+        return name
 
     def _execute(self, statement: str) -> None:
         with psycopg.connect(self._maintenance, autocommit=True) as connection:

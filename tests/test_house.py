@@ -7,6 +7,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -95,6 +96,52 @@ def impurities(path: Path) -> Iterator[str]:
 def test_the_domain_is_pure() -> None:
     """Time, ids and state are handed in; nothing is read, written, drawn or logged."""
     offenders = [impurity for path in PURE for impurity in impurities(path)]
+    assert not offenders, listed(offenders)
+
+
+# What import contracts do not see: packages and schemas that are named in strings, and in SQL.
+
+
+def floors() -> list[set[str]]:
+    """The packages of each floor, the highest first, as the import contract has them."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["id"] == "floors")
+    return [set(layer.split(" | ")) for layer in layers]
+
+
+FLOORS = floors()
+_PACKAGES = "|".join(sorted(set.union(*FLOORS)))
+NAMED = re.compile(rf"(?<![\w.])(?:({_PACKAGES})\.\w|(projection)_)|^({_PACKAGES})$")
+"""What a string or SQL names of a package or its schema: people.api_keys, projection_history, people."""
+
+
+def not_below(package: str) -> set[str]:
+    """The packages that a package must not know."""
+    floor = next(number for number, packages in enumerate(FLOORS) if package in packages)
+    return set.union(*FLOORS[: floor + 1]) - {package}
+
+
+def strings_of(path: Path) -> Iterator[tuple[int, str]]:
+    """The strings of a module, without what is only said to people; the lines of any other file."""
+    if path.suffix != ".py":
+        yield from enumerate(lines_of(path), 1)
+        return
+    parsed = tree(path)
+    said = {id(node.value) for node in ast.walk(parsed) if isinstance(node, ast.Expr)}
+    for node in ast.walk(parsed):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
+            yield node.lineno, node.value
+
+
+def test_no_string_and_no_sql_names_a_higher_floor() -> None:
+    offenders = [
+        f"{where(path, line)}: {found[0]}"
+        for path in sorted((ROOT / "src").rglob("*"))
+        if path.suffix in (".py", ".sql")
+        for line, text in strings_of(path)
+        for found in NAMED.finditer(text)
+        if {found[1], f"{found[2]}s", found[3]} & not_below(path.relative_to(ROOT / "src").parts[0])
+    ]
     assert not offenders, listed(offenders)
 
 

@@ -10,6 +10,7 @@ import httpx
 import psycopg
 import pytest
 
+from api.components import COMPONENTS
 from api.contract.problems import STATUSES
 from api.runtime import embedded
 from api.runtime.embedded import embedded_postgres
@@ -300,7 +301,7 @@ def break_appends(connection: psycopg.Connection[Any], what: str) -> None:
 def lost_database(_: str, folder: Path) -> httpx.Response:
     """Its server crashes under the service, stays away, and comes back."""
     with embedded_postgres(folder) as conninfo:
-        migrate(conninfo)
+        migrate(conninfo, COMPONENTS)
         own = server_in(folder, packaged_programs())
         with running_service(conninfo, folder) as service:
             under_contract(service)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.components import COMPONENTS
 from api.contract.problems import Problem
 from api.runtime.embedded import embedded_postgres
 from api.runtime.server import MAX_REQUESTS
@@ -299,7 +300,7 @@ async def test_what_happens_while_a_listener_looks_is_not_missed(ledger: Ledger)
 
 async def test_signs_of_life_go_on_while_there_is_no_database(server_folder: Path) -> None:
     with embedded_postgres(server_folder) as conninfo:
-        migrate(conninfo)
+        migrate(conninfo, COMPONENTS)
         control = Control(server_folder)
         async with Ledger(conninfo).running() as ledger:
             follower = Follower(ledger.log, conninfo, heartbeat=0.1, tail=20)

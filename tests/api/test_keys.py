@@ -81,7 +81,7 @@ def everything_stored(conninfo: str) -> list[str]:
     """Every row about a key, and every event, as text."""
     with psycopg.connect(conninfo) as connection:
         rows = connection.execute(
-            "SELECT k::text FROM ledger.api_keys AS k UNION ALL SELECT convert_from(state, 'UTF8') FROM ledger.events"
+            "SELECT k::text FROM people.api_keys AS k UNION ALL SELECT convert_from(state, 'UTF8') FROM ledger.events"
         )
         return [row[0] for row in rows]
 
@@ -89,7 +89,7 @@ def everything_stored(conninfo: str) -> list[str]:
 def test_only_the_hash_of_a_key_is_kept(service: Service) -> None:
     key = create_key(service.conninfo, "hashed", ["ledger:read"])
     with psycopg.connect(service.conninfo) as connection:
-        row = connection.execute("SELECT * FROM ledger.api_keys WHERE name = 'hashed'").fetchone()
+        row = connection.execute("SELECT * FROM people.api_keys WHERE name = 'hashed'").fetchone()
     assert row is not None
     assert sha256(key.encode()).digest() in row
     assert len(key) > 40
@@ -197,10 +197,10 @@ def test_the_first_start_prints_a_key_once_and_uses_are_written_down(database: s
         assert balance_status(service, "nobody", line.removeprefix(shown)) == 404
         assert balance_status(service, "nobody", ADMIN_KEY) == 401
     with psycopg.connect(database) as connection:
-        assert connection.execute("SELECT count(*) FROM ledger.api_keys").fetchone() == (1,)
+        assert connection.execute("SELECT count(*) FROM people.api_keys").fetchone() == (1,)
 
 
 def last_use(conninfo: str) -> datetime | None:
     with psycopg.connect(conninfo) as connection:
-        row = connection.execute("SELECT max(last_used_at) FROM ledger.api_keys").fetchone()
+        row = connection.execute("SELECT max(last_used_at) FROM people.api_keys").fetchone()
     return row[0] if row else None

@@ -280,6 +280,6 @@ def test_what_goes_wrong_is_a_page(service: Service) -> None:
 def _in_the_past(service: Service, account: str, column: str) -> None:
     with psycopg.connect(owner(service.conninfo)) as connection:
         connection.execute(
-            f"UPDATE ledger.sessions SET {column} = now() - interval '1 second' WHERE account_id = %s".encode(),
+            f"UPDATE people.sessions SET {column} = now() - interval '1 second' WHERE account_id = %s".encode(),
             [account],
         )

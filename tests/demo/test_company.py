@@ -38,7 +38,7 @@ def test_only_what_is_meant_to_be_is_refused(wishes: list[Wish], company: tuple[
     assert {"insufficient_credits", "account_frozen", "account_closed"} <= set(planned)
     assert filled.commands == len(wishes)
     with psycopg.connect(conninfo) as connection:
-        counted = connection.execute("SELECT code, sum(count)::int FROM ledger.refusals GROUP BY code").fetchall()
+        counted = connection.execute("SELECT code, sum(count)::int FROM measures.refusals GROUP BY code").fetchall()
     assert dict(counted) == planned
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from api.components import COMPONENTS
 from api.runtime.database import as_url
 from api.runtime.embedded import embedded_postgres
 from ledger.postgres.migrations import migrate
@@ -93,7 +94,7 @@ def projectors(conninfo: str, folder: Path) -> Iterator[Projectors]:
 @pytest.fixture
 def own_server(server_folder: Path) -> Iterator[tuple[str, Control]]:
     with embedded_postgres(server_folder) as conninfo:
-        migrate(conninfo)
+        migrate(conninfo, COMPONENTS)
         prepare(conninfo)
         yield conninfo, Control(server_folder)
 

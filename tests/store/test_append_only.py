@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from api.components import COMPONENTS
 from api.runtime.database import EMBEDDED_LOGIN
 from ledger.postgres import privileges as asked
 from ledger.postgres.privileges import PrivilegeWatch, privileges
@@ -179,9 +180,10 @@ def test_each_table_is_named_in_the_grants(database: str) -> None:
     that runs as the owner."""
     with psycopg.connect(database) as connection:
         tables = connection.execute(
-            "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN ('ledger', 'projections')"
+            "SELECT format('%%I.%%I', schemaname, tablename) FROM pg_tables WHERE schemaname = ANY (%s)",
+            [[component.schema for component in COMPONENTS]],
         ).fetchall()
-    readable = {right.name for right in wanted_rights() if right.privilege == "SELECT"}
+    readable = {right.name for right in wanted_rights(COMPONENTS) if right.privilege == "SELECT"}
     assert {name for (name,) in tables} - readable == set()
 
 
@@ -199,13 +201,13 @@ def test_rights_are_put_right(each_database: str) -> None:
         connection.execute("ALTER SCHEMA projection_history OWNER TO CURRENT_USER")
         connection.execute("ALTER TABLE projection_usage.usage OWNER TO CURRENT_USER")
     login = make_conninfo(each_database, options="")
-    assert as_service(login) == login
-    said = set_up(login)
+    assert as_service(login, COMPONENTS) == login
+    said = set_up(login, COMPONENTS)
     assert said is not None
     assert said.startswith(f"{EMBEDDED_LOGIN} may not give the role {SERVICE} what it needs: ")
-    assert set_up(whole) is None
-    assert as_service(login) == taking_the_role(login)
-    assert set_up(login) is None, "who may grant nothing has nothing to do"
+    assert set_up(whole, COMPONENTS) is None
+    assert as_service(login, COMPONENTS) == taking_the_role(login)
+    assert set_up(login, COMPONENTS) is None, "who may grant nothing has nothing to do"
     assert not_refused(each_database, [*CHANGES, "CREATE TABLE ledger.mine (n integer)"]) == []
     drop = ["DROP SCHEMA projection_history CASCADE", "DROP TABLE projection_usage.usage"]
     assert not_refused(each_database, drop) == drop
@@ -226,7 +228,7 @@ def test_triggers_are_put_on_again(each_database: str, off: str) -> None:
 
 def test_the_grants_are_read_whole() -> None:
     """Each right that a file means is one that is understood."""
-    rights = wanted_rights()
+    rights = wanted_rights(COMPONENTS)
     assert Right("TABLE", "ledger.events", "SELECT") in rights
     assert Right("DATABASE", "{database}", "TEMPORARY") in rights
     assert {right.privilege for right in rights if right.name in {"ledger.events", "ledger.text_keys"}} == {"SELECT"}

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from api.components import COMPONENTS
 from ledger.commit.submission import Recorded
 from ledger.domain.commands import DeductCredits, GrantCredits
 from ledger.postgres.migrations import migrate
@@ -168,7 +169,7 @@ def test_a_log_from_before_is_chained_as_it_is_found(each_server: TestServer) ->
                 " ARRAY['{}','[]','{1}']::bytea[], ARRAY[NULL,'grt_1',NULL], ARRAY[NULL,NULL,'deduct:k'],"
                 " ARRAY[NULL,NULL,'print']::bytea[], ARRAY[NULL,NULL,2])"
             )
-        assert "ledger/0002_chain.sql" in migrate(conninfo)
+        assert "ledger/0002_chain.sql" in migrate(conninfo, COMPONENTS)
         with psycopg.connect(conninfo) as connection:
             rows = connection.execute(
                 "SELECT notification_id, originator_id, originator_version, topic, state,"

@@ -9,6 +9,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
+from api.components import COMPONENTS
 from api.runtime import embedded
 from api.runtime.embedded import embedded_postgres
 from api.runtime.embedded_server import packaged_programs, run, server_in
@@ -41,7 +42,7 @@ class Control:
 @pytest.fixture
 def own_server(server_folder: Path) -> Iterator[tuple[str, Control]]:
     with embedded_postgres(server_folder) as conninfo:
-        migrate(conninfo)
+        migrate(conninfo, COMPONENTS)
         yield conninfo, Control(server_folder)
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 import psycopg
 
+from api.components import COMPONENTS
 from api.runtime import embedded
 from api.runtime.embedded import embedded_postgres
 from api.runtime.embedded_server import Server, packaged_programs, postmaster, run, server_in
@@ -54,6 +55,6 @@ class OwnServer:
 def own_server(folder: Path) -> Iterator[OwnServer]:
     """A running server with a migrated database, until the block ends."""
     with embedded_postgres(folder) as conninfo:
-        migrate(conninfo)
+        migrate(conninfo, COMPONENTS)
         prepare(conninfo)
         yield OwnServer(server_in(folder, packaged_programs()), conninfo)

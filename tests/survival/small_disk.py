@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 
+from api.components import COMPONENTS
 from api.runtime import embedded
 from api.runtime.embedded_server import packaged_programs, postmaster, run, server_in
 from ledger.postgres.migrations import migrate
@@ -35,7 +36,7 @@ class SmallDisk:
         with (self._server.data / "postgresql.conf").open("a", encoding="utf-8") as settings:
             settings.write(_SETTINGS)
         self.conninfo = embedded._started(self._server)
-        migrate(self.conninfo)
+        migrate(self.conninfo, COMPONENTS)
         prepare(self.conninfo)
 
     def fill(self) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from api.components import COMPONENTS
 from api.runtime import embedded
 from api.runtime.embedded_server import PORT, Server, packaged_programs, postmaster, run, server_in, socket_folder
 from ledger.postgres.migrations import migrate
@@ -120,7 +121,7 @@ class Pair:
             settings.write(_SETTINGS)
         self.primary.start()
         embedded._with_database(self.primary.server)
-        migrate(self.primary.conninfo)
+        migrate(self.primary.conninfo, COMPONENTS)
         prepare(self.primary.conninfo)
         self.primary.ask("ALTER SYSTEM SET synchronous_standby_names = '*'")
         self.primary.ask("SELECT pg_reload_conf()")

@@ -7,7 +7,7 @@ from typing import Literal
 import psycopg
 
 from api.demo.caller import APP
-from api.runtime.database import as_it_is
+from api.runtime.database import as_it_is, database
 from api.runtime.embedded_server import packaged_programs, postmaster, server_in
 from api.runtime.settings import Settings
 from ledger.postgres.named_sql import queries
@@ -27,14 +27,17 @@ class NotADemo(Exception):
 
 
 def look(settings: Settings) -> Found:
-    """What is in the data directory; the database is read and nothing is changed.
+    """What is in the data directory. Somebody's database is only read; a demo of an older program is migrated.
 
     Raises NotADemo and EmbeddedPostgresError.
     """
     folder = settings.data_dir
     if (folder / "postgres").exists():
         with as_it_is(settings) as conninfo:
-            return _look_in(conninfo, folder)
+            if not _has_events(conninfo, folder):
+                return "nothing"
+            with database(settings) as service:
+                return "demo" if any(key.name == MOVER for key in list_keys(service)) else "half"
     if folder.exists() and _has_files(folder):
         raise NotADemo(f"{folder} has files that the demo did not make, and is left as it is")
     return "nothing"
@@ -45,17 +48,16 @@ def _has_files(folder: Path) -> bool:
     return any(not path.name.startswith("postgres.") for path in folder.iterdir())
 
 
-def _look_in(conninfo: str, folder: Path) -> Found:
+def _has_events(conninfo: str, folder: Path) -> bool:
+    """Whether a demo was begun. Raises NotADemo."""
     try:
         with psycopg.connect(conninfo) as connection:
             first = connection.execute(queries("api.demo")["first_actor"]).fetchone()
     except _NOT_THERE:
-        return "nothing"
-    if first is None:
-        return "nothing"
-    if first[0] != APP:
+        return False
+    if first is not None and first[0] != APP:
         raise NotADemo(f"the ledger in {folder} has events that the demo did not make, and is left as it is")
-    return "demo" if any(key.name == MOVER for key in list_keys(conninfo)) else "half"
+    return first is not None
 
 
 def remove(folder: Path) -> None:

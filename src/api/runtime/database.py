@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from api.components import COMPONENTS
 from api.runtime.embedded import embedded_postgres
 from api.runtime.settings import Settings, WrongSetting, variable
 from ledger.postgres.migrations import migrate
@@ -41,10 +42,10 @@ def migrated(settings: Settings) -> Iterator[Database]:
     if settings.database_url is not None:
         service = settings.database_url.get_secret_value()
         owner = settings.owner_url.get_secret_value() if settings.owner_url else service
-        applied, woken, shortfall = migrate(owner), wake_triggers(owner), set_up(owner)
+        applied, woken, shortfall = migrate(owner, COMPONENTS), wake_triggers(owner), set_up(owner, COMPONENTS)
         if settings.owner_url and ledger_id_of(owner) != ledger_id_of(service):
             raise WrongSetting(f"{variable('owner_url')} and {variable('database_url')} name two databases")
-        taken = as_service(service)
+        taken = as_service(service, COMPONENTS)
         if taken != taking_the_role(service):
             shortfall = shortfall or f"it may not take the role {SERVICE}"
         yield Database(owner, taken, applied, woken, shortfall)
@@ -52,9 +53,11 @@ def migrated(settings: Settings) -> Iterator[Database]:
     if settings.owner_url is not None:
         raise WrongSetting(f"{variable('owner_url')} is set, and {variable('database_url')} is not")
     with embedded_postgres(settings.data_dir) as owner:
-        applied, woken, shortfall = migrate(owner), wake_triggers(owner), set_up(owner)
+        applied, woken, shortfall = migrate(owner, COMPONENTS), wake_triggers(owner), set_up(owner, COMPONENTS)
         make_login(owner, EMBEDDED_LOGIN)
-        yield Database(owner, as_service(make_conninfo(owner, user=EMBEDDED_LOGIN)), applied, woken, shortfall)
+        yield Database(
+            owner, as_service(make_conninfo(owner, user=EMBEDDED_LOGIN), COMPONENTS), applied, woken, shortfall
+        )
 
 
 @contextmanager
@@ -71,10 +74,10 @@ def as_it_is(settings: Settings) -> Iterator[str]:
     Raises EmbeddedPostgresError and psycopg.OperationalError.
     """
     if settings.database_url is not None:
-        yield as_service(settings.database_url.get_secret_value())
+        yield as_service(settings.database_url.get_secret_value(), COMPONENTS)
         return
     with embedded_postgres(settings.data_dir) as owner:
-        yield as_service(owner)
+        yield as_service(owner, COMPONENTS)
 
 
 def as_url(conninfo: str) -> str:

@@ -1,17 +1,18 @@
 """Migrations: numbered .sql files beside the code that owns the tables, applied in order, each once.
 
+Whose tables there are is handed in: components, in the order in which they are migrated.
+
 What was applied is remembered with its checksum; a file that was changed after it was applied is refused.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib.resources import files
 
 import psycopg
 
-COMPONENTS = (("ledger", "ledger.store"), ("api", "api"), ("projections", "projections"))
-"""Owners of tables, in the order in which they are migrated, and the packages that have their `sql` folders."""
+from ledger.postgres.components import Components
 
 _NUMBERED = re.compile(r"(\d{4})_\w+\.sql")
 
@@ -44,41 +45,43 @@ class Migration:
     name: str
     sql: str
 
+    def __str__(self) -> str:
+        return f"{self.component}/{self.name}"
+
     @property
     def checksum(self) -> str:
         """SHA-256 of the text."""
         return sha256(self.sql.encode()).hexdigest()
 
 
-def known_migrations() -> list[Migration]:
-    """All migrations of this program, in order."""
+def known_migrations(components: Components) -> list[Migration]:
+    """All migrations of some components, in order."""
     found = []
-    for component, package in COMPONENTS:
-        folder = files(package).joinpath("sql")
-        if not folder.is_dir():
-            continue
-        names = sorted(entry.name for entry in folder.iterdir() if _NUMBERED.fullmatch(entry.name))
-        found += [Migration(component, name, folder.joinpath(name).read_text()) for name in names]
+    for component in components:
+        names = sorted(entry.name for entry in component.sql.iterdir() if _NUMBERED.fullmatch(entry.name))
+        found += [Migration(component.name, name, component.sql.joinpath(name).read_text()) for name in names]
     return found
 
 
-def migrate(conninfo: str) -> list[str]:
+def migrate(conninfo: str, components: Components) -> list[str]:
     """Apply what is missing, in one transaction, and return the names of what was applied.
 
     Safe to run from several processes at once. Raises MigrationError for a server before PostgreSQL 15, for a migration
-    that was changed after it was applied, and when one is missing that this login may not apply.
+    that was changed after it was applied, when one is missing that this login may not apply, and when a schema that one
+    would make is there already.
     """
+    known = known_migrations(components)
     with psycopg.connect(conninfo) as connection:
         if connection.info.server_version < OLDEST_SERVER:
             raise MigrationError(f"PostgreSQL 15 or later is needed; this is {connection.info.server_version}")
         login = connection.info.user
         try:
-            if pending_migrations(connection) == []:
+            if pending_migrations(connection, known) == []:
                 return []  # nothing to do, and no right to create anything is needed to see it
         except psycopg.errors.InsufficientPrivilege as error:
             raise MigrationError(f"{login} may not read the ledger: {error.diag.message_primary}") from error
     try:
-        return _apply_pending(conninfo)
+        return _apply_pending(conninfo, known)
     except psycopg.errors.InsufficientPrivilege as error:
         raise MigrationError(
             f"the database needs migrations that {login} may not apply ({error.diag.message_primary}): "
@@ -86,29 +89,40 @@ def migrate(conninfo: str) -> list[str]:
         ) from error
 
 
-def _apply_pending(conninfo: str) -> list[str]:
+def _apply_pending(conninfo: str, known: Sequence[Migration]) -> list[str]:
     with psycopg.connect(conninfo) as connection:
         connection.execute(_LOCK)
         connection.execute(_PREPARE)
-        pending = pending_migrations(connection) or []
+        pending = pending_migrations(connection, known) or []
         for migration in pending:
-            connection.execute(migration.sql.encode())
-            connection.execute(_REMEMBER, (migration.component, migration.name, migration.checksum))
-    return [f"{migration.component}/{migration.name}" for migration in pending]
+            _apply(connection, migration)
+    return [str(migration) for migration in pending]
 
 
-def pending_migrations(connection: psycopg.Connection) -> list[Migration] | None:
-    """What is not applied yet; None when not even the table of migrations is there. Raises MigrationError."""
+def _apply(connection: psycopg.Connection, migration: Migration) -> None:
+    try:
+        connection.execute(migration.sql.encode())
+    except psycopg.errors.DuplicateSchema as error:
+        raise MigrationError(
+            f"{migration} cannot be applied: {error.diag.message_primary}, and the ledger did not make it. "
+            "Give the ledger a database of its own, or rename that schema"
+        ) from error
+    connection.execute(_REMEMBER, (migration.component, migration.name, migration.checksum))
+
+
+def pending_migrations(connection: psycopg.Connection, known: Sequence[Migration]) -> list[Migration] | None:
+    """Those that are not applied yet; None when not even the table of migrations is there. Raises MigrationError."""
     row = connection.execute("SELECT to_regclass('ledger.migrations') IS NULL").fetchone()
     if row and row[0]:
         return None
     applied = {(component, name): checksum for component, name, checksum in connection.execute(_APPLIED)}
-    known = known_migrations()
     for migration in known:
         if applied.get((migration.component, migration.name), migration.checksum) != migration.checksum:
-            raise MigrationError(f"{migration.component}/{migration.name} was changed after it was applied")
+            raise MigrationError(f"{migration} was changed after it was applied")
     unknown = applied.keys() - {(migration.component, migration.name) for migration in known}
     if unknown:
         component, name = min(unknown)
-        raise MigrationError(f"the database has {component}/{name}, which this program does not: update the program")
+        raise MigrationError(
+            f"the database has {component}/{name}, which this program does not know: update the program"
+        )
     return [migration for migration in known if (migration.component, migration.name) not in applied]

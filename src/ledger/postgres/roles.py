@@ -3,18 +3,20 @@
 One group role for all ledgers of a server, without a login of its own. What it may do in a database is written in the
 files grants.sql, beside the migrations; `set_up` makes it so, and takes away what is not there. Every connection of
 the service takes the role (`as_service`), so whatever it makes belongs to the role, whoever logged in.
+
+Whose grants.sql count is handed in: the components that own tables.
 """
 
 import re
 from collections.abc import Callable
-from importlib.resources import files
+from functools import partial
 from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import pq, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from ledger.postgres.migrations import COMPONENTS
+from ledger.postgres.components import Component, Components
 from ledger.postgres.named_sql import queries
 
 SERVICE = "credit_ledger_service"
@@ -46,17 +48,22 @@ class _Standing(NamedTuple):
     takes: bool
 
 
-def wanted_rights() -> set[Right]:
+def wanted_rights(components: Components) -> set[Right]:
     """All that the role needs; the database, whatever it is called, is {database}."""
     found = set()
-    for _, package in COMPONENTS:
-        text = files(package).joinpath("sql", "grants.sql").read_text()
-        for privileges, kind, name in _GRANT.findall(text):
+    for component in components:
+        for privileges, kind, name in _GRANT.findall(_grants_sql(component)):
             found |= {Right(kind, name, privilege) for privilege in privileges.split(", ")}
     return found
 
 
-def set_up(conninfo: str) -> str | None:
+def _grants_sql(component: Component) -> str:
+    """Who has no tables any more has no such file."""
+    file = component.sql.joinpath("grants.sql")
+    return file.read_text() if file.is_file() else ""
+
+
+def set_up(conninfo: str, components: Components) -> str | None:
     """Make the role if it is missing, and let it do what this program needs in this database, and no more.
 
     For the owner of the tables, after migrating; for anybody when there is nothing to do. Safe to run from several
@@ -65,10 +72,10 @@ def set_up(conninfo: str) -> str | None:
     with psycopg.connect(conninfo, autocommit=True) as connection:
         for _ in range(_TRIES - 1):
             try:
-                return _set_up(connection)
+                return _set_up(connection, components)
             except _IN_EACH_OTHERS_WAY:
                 continue  # what somebody else has done meanwhile need not be done again
-        return _set_up(connection)
+        return _set_up(connection, components)
 
 
 def wake_triggers(conninfo: str) -> list[str]:
@@ -84,7 +91,7 @@ def wake_triggers(conninfo: str) -> list[str]:
     return [f"{name} on {on_table}" for on_table, name in silenced]
 
 
-def _set_up(connection: Connection) -> str | None:
+def _set_up(connection: Connection, components: Components) -> str | None:
     login = _standing(connection).login
     try:
         if not _standing(connection).there:
@@ -94,10 +101,11 @@ def _set_up(connection: Connection) -> str | None:
     _join(connection)
     for missing in _grants, _transfers:  # one by one: who may not hand over what he owns may still grant
         try:
-            _carry_out(connection, missing)
+            _carry_out(connection, partial(missing, components=components))
         except psycopg.errors.InsufficientPrivilege as error:
             return f"{login} may not give the role {SERVICE} what it needs: {error.diag.message_primary}"
-    left = [statement.as_string(connection) for statement in _grants(connection)]  # without the right to it, it warns
+    # Whoever may not grant gets a warning, and no error.
+    left = [statement.as_string(connection) for statement in _grants(connection, components)]
     return f"{login} may not {'; '.join(left)}" if left else None
 
 
@@ -124,34 +132,39 @@ def _standing(connection: Connection) -> _Standing:
     return _Standing(*row)
 
 
-def _grants(connection: Connection) -> list[sql.Composed]:
+def _grants(connection: Connection, components: Components) -> list[sql.Composed]:
     """The statements that are missing until the role has the rights that it needs, and no more."""
-    found = connection.execute(_SQL["rights"], {"service": SERVICE}).fetchall()
-    there = {(kind, name) for kind, name, _ in found}  # a right to what is not there cannot be given
-    wanted = {right for right in wanted_rights() if (right.kind, right.name) in there}
-    granted = {Right(kind, name, privilege) for kind, name, privilege in found if privilege is not None}
+    lacking, excess = _differences(connection, components)
     names = {"database": sql.Identifier(connection.info.dbname), "role": _ROLE}
-    give = [
-        sql.SQL(f"GRANT {privilege} ON {kind} {name} TO {{role}}") for kind, name, privilege in sorted(wanted - granted)
-    ]
-    take = [
-        sql.SQL(f"REVOKE {privilege} ON {kind} {name} FROM {{role}}")
-        for kind, name, privilege in sorted(granted - wanted)
-    ]
+    give = [sql.SQL(f"GRANT {privilege} ON {kind} {name} TO {{role}}") for kind, name, privilege in lacking]
+    take = [sql.SQL(f"REVOKE {privilege} ON {kind} {name} FROM {{role}}") for kind, name, privilege in excess]
     return [statement.format(**names) for statement in [*give, *take]]
 
 
-def _transfers(connection: Connection) -> list[sql.Composed]:
-    """The statements that hand over projections which others own."""
-    rows = connection.execute(_SQL["owned_by_others"], {"service": SERVICE})
+def _differences(connection: Connection, components: Components) -> tuple[list[Right], list[Right]]:
+    """The rights that the role lacks, and those that it has no need of."""
+    schemas = [component.schema for component in components]
+    found = connection.execute(_SQL["rights"], {"service": SERVICE, "schemas": schemas}).fetchall()
+    there = {(kind, name) for kind, name, _ in found}  # a right to what is not there cannot be given
+    wanted = {right for right in wanted_rights(components) if (right.kind, right.name) in there}
+    granted = {Right(kind, name, privilege) for kind, name, privilege in found if privilege is not None}
+    return sorted(wanted - granted), sorted(granted - wanted)
+
+
+def _transfers(connection: Connection, components: Components) -> list[sql.Composed]:
+    """The statements that hand over what others own of that which the service makes itself."""
+    beginnings = [component.schemas_of_service for component in components if component.schemas_of_service]
+    rows = connection.execute(_SQL["owned_by_others"], {"service": SERVICE, "beginnings": beginnings})
     return [sql.SQL("ALTER {} {} OWNER TO {}").format(sql.SQL(kind), sql.SQL(name), _ROLE) for kind, name in rows]
 
 
-def as_service(conninfo: str) -> str:
-    """The same database in the role of the service. Without the role, without its rights, or when the login may not
+def as_service(conninfo: str, components: Components) -> str:
+    """The same database in the role of the service. Without the role, where it lacks a right, or when the login may not
     take it: the conninfo as it was."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
-        if not _standing(connection).takes or _grants(connection) or _transfers(connection):
+        takes = _standing(connection).takes
+        lacking, _ = _differences(connection, components)
+        if not takes or lacking or _transfers(connection, components):
             return conninfo
     return taking_the_role(conninfo)
 

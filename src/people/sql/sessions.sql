@@ -2,31 +2,31 @@
 
 -- name: make_link
 -- A session that begins when its link is opened.
-INSERT INTO ledger.sessions (link_sha256, account_id, key_sha256, return_url, created_at, link_expires_at, expires_at)
+INSERT INTO people.sessions (link_sha256, account_id, key_sha256, return_url, created_at, link_expires_at, expires_at)
 VALUES (%(link)s, %(account_id)s, %(key)s, %(return_url)s, %(now)s, %(link_expires_at)s, %(expires_at)s);
 
 -- name: begin
 -- Whoever opens the link first has the session; it is this one statement that decides who was first.
-UPDATE ledger.sessions SET cookie_sha256 = %(cookie)s, begun_at = %(now)s
+UPDATE people.sessions SET cookie_sha256 = %(cookie)s, begun_at = %(now)s
 WHERE link_sha256 = %(link)s AND begun_at IS NULL AND link_expires_at > %(now)s
 RETURNING account_id, key_sha256, return_url, expires_at, ended_at;
 
 -- name: link
 -- What became of a link that did not open.
-SELECT return_url, begun_at FROM ledger.sessions WHERE link_sha256 = %(link)s;
+SELECT return_url, begun_at FROM people.sessions WHERE link_sha256 = %(link)s;
 
 -- name: sign_in
-INSERT INTO ledger.sessions (cookie_sha256, key_sha256, created_at, link_expires_at, expires_at, begun_at)
+INSERT INTO people.sessions (cookie_sha256, key_sha256, created_at, link_expires_at, expires_at, begun_at)
 VALUES (%(cookie)s, %(key)s, %(now)s, %(now)s, %(expires_at)s, %(now)s);
 
 -- name: find
-SELECT account_id, key_sha256, return_url, expires_at, ended_at FROM ledger.sessions WHERE cookie_sha256 = %(cookie)s;
+SELECT account_id, key_sha256, return_url, expires_at, ended_at FROM people.sessions WHERE cookie_sha256 = %(cookie)s;
 
 -- name: end
-UPDATE ledger.sessions SET ended_at = coalesce(ended_at, %(now)s) WHERE cookie_sha256 = %(cookie)s;
+UPDATE people.sessions SET ended_at = coalesce(ended_at, %(now)s) WHERE cookie_sha256 = %(cookie)s;
 
 -- name: forget
 -- Sessions that ended long ago; some at a time.
-DELETE FROM ledger.sessions WHERE session_id IN (
-    SELECT session_id FROM ledger.sessions WHERE expires_at < %(before)s ORDER BY expires_at LIMIT 100
+DELETE FROM people.sessions WHERE session_id IN (
+    SELECT session_id FROM people.sessions WHERE expires_at < %(before)s ORDER BY expires_at LIMIT 100
 );

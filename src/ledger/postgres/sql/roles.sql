@@ -10,30 +10,34 @@ SELECT session_user::text AS login,
 FROM (SELECT to_regrole(%(service)s)::oid AS oid) AS role;
 
 -- name: rights
--- All there is that a right could be to, in the words of grants.sql, and what rights the role has to it (null: none).
+-- All there is in some schemas that a right could be to, in the words of grants.sql, and what rights the role has to it
+-- (null: none).
 WITH acl (kind, name, items) AS (
     SELECT 'DATABASE', '{database}', datacl FROM pg_database WHERE datname = current_database()
     UNION ALL
-    SELECT 'SCHEMA', quote_ident(nspname), nspacl FROM pg_namespace WHERE nspname IN ('ledger', 'projections')
+    SELECT 'SCHEMA', quote_ident(nspname), nspacl FROM pg_namespace WHERE nspname = ANY (%(schemas)s)
     UNION ALL
     SELECT 'TABLE', format('%%I.%%I', n.nspname, c.relname), c.relacl
-    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname IN ('ledger', 'projections')
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = ANY (%(schemas)s)
     UNION ALL
     SELECT 'FUNCTION', format('%%I.%%I', n.nspname, p.proname), p.proacl
-    FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace WHERE n.nspname IN ('ledger', 'projections')
+    FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace WHERE n.nspname = ANY (%(schemas)s)
 )
 SELECT acl.kind, acl.name, item.privilege_type AS privilege
 FROM acl LEFT JOIN LATERAL aclexplode(acl.items) AS item ON item.grantee = to_regrole(%(service)s);
 
 -- name: owned_by_others
--- Projections, and their tables, that somebody made before the role was there. A schema comes before what is in it.
-SELECT 'SCHEMA' AS kind, quote_ident(nspname) AS name FROM pg_namespace
-WHERE starts_with(nspname, 'projection_') AND nspowner <> to_regrole(%(service)s)
+-- Schemas whose names begin so, and their tables, that somebody made before the role was there. A schema comes before what
+-- is in it.
+WITH made AS (
+    SELECT oid, nspname, nspowner FROM pg_namespace
+    WHERE EXISTS (SELECT FROM unnest(%(beginnings)s::text[]) AS b (beginning) WHERE starts_with(nspname, beginning))
+)
+SELECT 'SCHEMA' AS kind, quote_ident(nspname) AS name FROM made WHERE nspowner <> to_regrole(%(service)s)
 UNION ALL
-SELECT 'TABLE', format('%%I.%%I', n.nspname, c.relname)
-FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE starts_with(n.nspname, 'projection_') AND c.relkind IN ('r', 'p', 'v', 'm')
-  AND c.relowner <> to_regrole(%(service)s)
+SELECT 'TABLE', format('%%I.%%I', made.nspname, c.relname)
+FROM made JOIN pg_class AS c ON c.relnamespace = made.oid
+WHERE c.relkind IN ('r', 'p', 'v', 'm') AND c.relowner <> to_regrole(%(service)s)
 ORDER BY 1, 2;
 
 -- name: silenced

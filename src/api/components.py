@@ -1,0 +1,12 @@
+"""Whose tables the program has, in the order in which they are migrated. Migrations and rights are handed this list."""
+
+from ledger.postgres.components import Component
+
+COMPONENTS = (
+    Component("ledger", "ledger.store", "ledger"),
+    # Closed. What its migrations made in the schema of the log, the next two took over (docs/adr/0033-schemas.md).
+    Component("api", "api", "ledger"),
+    Component("people", "people", "people"),
+    Component("measures", "measures", "measures"),
+    Component("projections", "projections", "projections", schemas_of_service="projection_"),
+)

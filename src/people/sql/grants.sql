@@ -1,0 +1,5 @@
+-- What the role of the service may do with API keys and sessions; see ledger/store/sql/grants.sql.
+
+GRANT USAGE ON SCHEMA people TO credit_ledger_service;
+GRANT SELECT, INSERT, UPDATE ON TABLE people.api_keys TO credit_ledger_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE people.sessions TO credit_ledger_service;

@@ -1,0 +1,92 @@
+"""An old database gets the form of a new one, and keeps its rows."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from api.components import COMPONENTS
+from ledger.postgres.migrations import MigrationError, migrate
+from ledger.postgres.roles import SERVICE, as_service, set_up, taking_the_role
+from tests.migrations.catalogs import catalogs
+from tests.migrations.golden import answered
+from tests.postgres import TestServer, owner
+
+SCHEMAS = sorted({component.schema for component in COMPONENTS})
+MOVED = {
+    "ledger.api_keys": "people.api_keys",
+    "ledger.sessions": "people.sessions",
+    "ledger.refusals": "measures.refusals",
+}
+
+
+def rows(conninfo: str, table: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(owner(conninfo)) as connection:
+        return connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2".encode()).fetchall()
+
+
+def execute(conninfo: str, statement: str) -> None:
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute(statement.encode())
+
+
+def test_it_has_the_form_of_a_new_database(old_database: str, data: Path, each_server: TestServer) -> None:
+    """Tables, columns, indexes, constraints, triggers, functions, owners and rights."""
+    whole = owner(old_database)
+    assert migrate(whole, COMPONENTS) == ["people/0001_schema.sql", "measures/0001_schema.sql"]
+    answered(whole, data, ["rebuild"])
+    with each_server.database() as fresh:
+        migrated, new = catalogs(whole, SCHEMAS), catalogs(owner(fresh), SCHEMAS)
+    for what, found in new.items():
+        assert migrated[what] == found != [], what
+
+
+def test_the_second_time_there_is_nothing_to_do(migrated: str) -> None:
+    whole = owner(migrated)
+    before = catalogs(whole, SCHEMAS)
+    assert migrate(whole, COMPONENTS) == []
+    assert set_up(whole, COMPONENTS) is None
+    assert catalogs(whole, SCHEMAS) == before
+
+
+def test_what_moves_keeps_its_rows(old_database: str, data: Path, expected: dict[str, Any]) -> None:
+    before = {new: rows(old_database, old) for old, new in MOVED.items()}
+    answered(owner(old_database), data, ["migrate"])
+    assert {new: rows(old_database, new) for new in MOVED.values()} == before
+    assert all(before.values())
+    listed = json.loads(answered(old_database, data, ["keys", "list", "--json"]))
+    assert [{name: value for name, value in key.items() if name != "state"} for key in listed] == expected["keys"]
+
+
+def test_a_schema_of_somebody_else_is_left_alone(old_database: str) -> None:
+    """Other programs may share the database. Nothing is migrated, and one line says what stands in the way."""
+    whole = owner(old_database)
+    with psycopg.connect(whole, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA measures")
+    before = catalogs(whole, SCHEMAS)
+    with pytest.raises(MigrationError, match=r'measures/0001_schema\.sql cannot be applied: schema "measures" already'):
+        migrate(whole, COMPONENTS)
+    assert catalogs(whole, SCHEMAS) == before
+
+
+def test_whoever_does_not_own_the_tables_changes_nothing(old_database: str) -> None:
+    before = catalogs(owner(old_database), SCHEMAS)
+    with pytest.raises(MigrationError, match="run `credit-ledger migrate` as the owner of its tables"):
+        migrate(old_database, COMPONENTS)
+    assert catalogs(owner(old_database), SCHEMAS) == before
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_the_rights_of_each_owner_are_put_right(migrated: str, schema: str) -> None:
+    """What is too much is taken and keeps nobody out of the role until then; what is missing is given."""
+    whole, login = owner(migrated), make_conninfo(migrated, options="")
+    right = catalogs(whole, SCHEMAS)
+    execute(whole, f"GRANT CREATE ON SCHEMA {schema} TO {SERVICE}")
+    assert as_service(login, COMPONENTS) == taking_the_role(login)
+    execute(whole, f"REVOKE USAGE ON SCHEMA {schema} FROM {SERVICE}")
+    assert as_service(login, COMPONENTS) == login
+    assert set_up(whole, COMPONENTS) is None
+    assert catalogs(whole, SCHEMAS) == right
