@@ -8,6 +8,7 @@ import io
 import json
 import logging
 import os
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +17,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from api.cli import main
-from api.database import as_url
+from api.cli.main import main
+from api.runtime.database import as_url
+
+PROGRAM = [sys.executable, "-m", "api.cli"]
 
 
 class Finished(NamedTuple):
@@ -50,6 +53,21 @@ def command(
     environment = environment_for(conninfo, settings)
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(_run, [str(word) for word in words], environment, said).result()
+
+
+def in_a_process(
+    conninfo: str | None, *words: str | Path, said: str = "", settings: Mapping[str, str] | None = None
+) -> Finished:
+    """The same in a process of its own."""
+    done = subprocess.run(
+        [*PROGRAM, *map(str, words)],
+        env=environment_for(conninfo, settings),
+        input=said,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
 
 
 def _run(words: list[str], environment: Mapping[str, str], said: str) -> Finished:
