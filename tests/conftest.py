@@ -11,7 +11,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
 from ledger.service import Ledger
-from tests.postgres import TestServer, TestServers
+from tests.postgres import TestServer, TestServers, quick_folder
 from tests.service import Service, running_service
 
 SERVERS = ["embedded", "machine"]
@@ -45,8 +45,8 @@ def server_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[TestServers]:
-    with tempfile.TemporaryDirectory(prefix="credit-ledger-test-") as folder, ExitStack() as stack:
-        yield TestServers(Path(folder), stack)
+    with quick_folder() as folder, ExitStack() as stack:
+        yield TestServers(folder, stack)
 
 
 @pytest.fixture

@@ -2,9 +2,13 @@
 
 Tests run the ledger as an operator does: in the role of the service, which may not change what is recorded. Those that
 do damage, as somebody could who has the server in his hands, do it as `owner`, or with `tampering`.
+
+The shared servers keep what a killed server keeps, and nothing that a machine without power would: they are in memory
+where there is room, and wait for no disk. Tests of durability start servers of their own.
 """
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
@@ -52,6 +56,11 @@ ALTER TABLE ledger.identity DISABLE TRIGGER never_changed;
 UPDATE ledger.identity SET id = gen_random_uuid();
 ALTER TABLE ledger.identity ENABLE ALWAYS TRIGGER never_changed;
 """
+_NO_DISK = ("fsync = off", "full_page_writes = off", "max_wal_size = '512MB'", "min_wal_size = '128MB'")
+"""Settings of a server whose data may be lost with the machine's power."""
+_MEMORY_DISK = Path("/dev/shm")
+_ROOM = 6 * 2**30
+"""Bytes that must be free in memory: several servers, the tests and a browser share it."""
 _TRIGGERS = """
 SELECT tgrelid::regclass::text, quote_ident(tgname) FROM pg_trigger WHERE tgfoid = 'ledger.refuse_change'::regproc
 """
@@ -66,13 +75,35 @@ def machine_programs() -> Path | None:
     return found[-1].parent if found else None
 
 
+@contextmanager
+def quick_folder() -> Iterator[Path]:
+    """A folder in memory where that has room, else on disk. Not pytest's own: as root the server is another user's
+    process, and the next pytest that starts on the machine would shut that user out of it."""
+    place = _MEMORY_DISK if _has_room(_MEMORY_DISK) else None
+    with tempfile.TemporaryDirectory(prefix="credit-ledger-test-", dir=place) as folder:
+        yield Path(folder)
+
+
+def _has_room(folder: Path) -> bool:
+    if not os.access(folder, os.W_OK):
+        return False
+    disk = os.statvfs(folder)
+    lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    [available] = (int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    return min(disk.f_bavail * disk.f_frsize, available) >= _ROOM
+
+
 class TestServer:
     """One server, with a migrated database from which every test gets a copy."""
 
     __test__ = False
 
-    def __init__(self, conninfo: str) -> None:
+    def __init__(self, conninfo: str, maintenance: psycopg.Connection) -> None:
         self._maintenance = make_conninfo(conninfo, dbname="postgres")
+        self._connection = maintenance
+        for setting in _NO_DISK:
+            self._execute(f"ALTER SYSTEM SET {setting}")
+        self._execute("SELECT pg_reload_conf()")
         self.template = f"template_{os.getpid()}"
         self._execute(f"CREATE DATABASE {self.template}")
         template = make_conninfo(conninfo, dbname=self.template)
@@ -85,7 +116,7 @@ class TestServer:
     def database(self, template: str | None = None) -> Iterator[str]:
         """A fresh database for the service, dropped afterwards."""
         name = f"test_{os.getpid()}_{next(_numbers)}"
-        self._execute(f"CREATE DATABASE {name} TEMPLATE {template or self.template}")
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {template or self.template} STRATEGY file_copy")
         self._execute(f"GRANT CREATE, CONNECT, TEMPORARY ON DATABASE {name} TO {SERVICE}")  # no copy has them
         conninfo = make_conninfo(self._maintenance, dbname=name)
         try:
@@ -105,8 +136,7 @@ class TestServer:
         return name
 
     def _execute(self, statement: str) -> None:
-        with psycopg.connect(self._maintenance, autocommit=True) as connection:
-            connection.execute(statement.encode())
+        self._connection.execute(statement.encode())
 
 
 class TestServers:
@@ -126,5 +156,6 @@ class TestServers:
             if name == "machine" and programs is None:
                 return None
             conninfo = self._stack.enter_context(embedded_postgres(self._folder / name, programs))
-            self._servers[name] = TestServer(conninfo)
+            connection = psycopg.connect(make_conninfo(conninfo, dbname="postgres"), autocommit=True)
+            self._servers[name] = TestServer(conninfo, self._stack.enter_context(connection))
         return self._servers[name]

@@ -1,31 +1,20 @@
 """Erasure as its users see it: the texts are there, then `credit-ledger erase`, and they are nowhere any more."""
 
 import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 
-from api.runtime.database import as_url
 from tests.api.stage import eventually
+from tests.commands import Finished, command
 from tests.service import Service
 
 SECRET = "Ada Lovelace"
 
 
-def erase(service: Service, *options: str, answer: str = "") -> "subprocess.CompletedProcess[str]":
+def erase(service: Service, *options: str, answer: str = "") -> Finished:
     """The command, on the database of a running service."""
-    environment = os.environ | {"CREDIT_LEDGER_DATABASE_URL": as_url(service.conninfo)}
-    return subprocess.run(
-        [sys.executable, "-m", "api.cli", "erase", *options],
-        env=environment,
-        input=answer,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return command(service.conninfo, "erase", *options, said=answer)
 
 
 @pytest.fixture
@@ -61,8 +50,8 @@ def test_texts_are_answered_until_they_are_erased(service: Service, named: str) 
     assert [noun for noun, text in before.items() if SECRET not in text] == []
     balance = service.get(f"/v1/accounts/{named}/balance").json()["total"]
     done = erase(service, named, "--yes", "--json")
-    assert (done.returncode, done.stderr) == (0, "")
-    recorded = json.loads(done.stdout)
+    assert (done.status, done.err) == (0, "")
+    recorded = done.report
     eventually(lambda: service.get(f"/v1/accounts/{named}/history", min_position=recorded["position"]).is_success)
     after = told(service, named)
     assert [noun for noun, text in after.items() if SECRET in text or "sealed:" in text] == []
@@ -76,16 +65,16 @@ def test_texts_are_answered_until_they_are_erased(service: Service, named: str) 
 
 def test_it_asks_first(service: Service, named: str) -> None:
     done = erase(service, named, answer="n\n")
-    assert done.returncode == 1
-    assert f"of {named} becomes unreadable, for ever" in done.stderr
+    assert done.status == 1
+    assert f"of {named} becomes unreadable, for ever" in done.err
     assert SECRET in told(service, named)["history"]
     done = erase(service, named, answer="y\n")
-    assert done.returncode == 0
-    assert done.stdout.strip().startswith(f"{named}: erased, recorded as version ")
+    assert done.status == 0
+    assert done.out.strip().startswith(f"{named}: erased, recorded as version ")
 
 
 def test_one_that_is_not_there_does_not_keep_the_others_from_it(service: Service, named: str) -> None:
     done = erase(service, "nobody", named, "--yes")
-    assert done.returncode == 1
-    assert done.stderr == "credit-ledger: nobody: There is no account 'nobody'.\n"
-    assert f"{named}: erased" in done.stdout
+    assert done.status == 1
+    assert done.err == "credit-ledger: nobody: There is no account 'nobody'.\n"
+    assert f"{named}: erased" in done.out

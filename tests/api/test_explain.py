@@ -1,19 +1,16 @@
 """One event explained over HTTP: the shapes, the statuses, and the same words as the command line's."""
 
 import json
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import httpx
 import pytest
 
-from api.runtime.database import as_url
 from people.api_keys import create_key
 from tests.api.contract import Contract
 from tests.api.stage import STAGED_VERSION, Ask, Json, field_errors, fresh, refused
+from tests.commands import command
 from tests.service import Service
 
 
@@ -58,14 +55,8 @@ def test_a_reversal_long_after_its_deduction_is_held_against_it(service: Service
 
 
 def test_the_command_line_says_the_same(service: Service, account: str) -> None:
-    environment = {**os.environ, "CREDIT_LEDGER_DATABASE_URL": as_url(service.conninfo)}
-    done = subprocess.run(
-        [sys.executable, "-m", "api.cli", "replay", account, "--json", "--at", str(STAGED_VERSION)],
-        env=environment,
-        capture_output=True,
-        check=True,
-    )
-    *events, end = map(json.loads, done.stdout.splitlines())
+    done = command(service.conninfo, "replay", account, "--json", "--at", str(STAGED_VERSION))
+    *events, end = map(json.loads, done.out.splitlines())
     said = [{name: value for name, value in event.items() if name != "recorded"} for event in events]
     assert said == [explain(service, account, version=version) for version in range(1, STAGED_VERSION + 1)]
     balance = service.get(f"/v1/accounts/{account}/balance").json()

@@ -1,9 +1,5 @@
 """API keys: made, listed and ended by the command line, kept as hashes, limited by scope, time and revocation."""
 
-import json
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -13,32 +9,24 @@ import httpx
 import psycopg
 import pytest
 
-from api.runtime.database import as_url
 from people.api_keys import create_key
 from tests.api.conftest import under_contract
 from tests.api.stage import asks, eventually, refused, staged
+from tests.commands import Finished, command
 from tests.service import ADMIN_KEY, Service, running_service
 
 PATIENCE = 4
 """Seconds in which a change to a key must be seen; two are promised, on a machine that does nothing else."""
 
 
-def command_line(conninfo: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def command_line(conninfo: str, *arguments: str) -> Finished:
     """`credit-ledger keys ...` on a database."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_LEDGER_")}
-    return subprocess.run(
-        [sys.executable, "-m", "api.cli", "keys", *arguments],
-        env={**kept, "CREDIT_LEDGER_DATABASE_URL": as_url(conninfo)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=180,
-    )
+    return command(conninfo, "keys", *arguments)
 
 
-def as_json(done: subprocess.CompletedProcess[str]) -> Any:
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+def as_json(done: Finished) -> Any:
+    assert done.status == 0, done.err
+    return done.report
 
 
 def with_key(key: str) -> dict[str, str]:
@@ -62,13 +50,13 @@ def test_a_key_is_made_used_listed_and_ended(service: Service, account: str) -> 
     [found] = [each for each in as_json(listing) if each["name"] == "nightly job"]
     assert found["prefix"] == key.split("_")[1]
     assert (found["scopes"], found["state"]) == (["ledger:read"], "active")
-    for_people = command_line(service.conninfo, "list").stdout
+    for_people = command_line(service.conninfo, "list").out
     assert f"{found['prefix']}  active" in for_people
-    for text in (listing.stdout, for_people, *everything_stored(service.conninfo)):
+    for text in (listing.out, for_people, *everything_stored(service.conninfo)):
         assert key not in text
         assert key.split("_", 2)[2] not in text
 
-    assert command_line(service.conninfo, "revoke", found["prefix"]).returncode == 0
+    assert command_line(service.conninfo, "revoke", found["prefix"]).status == 0
     eventually(lambda: balance_status(service, account, key) == 401, PATIENCE)
     refused(service.client.get("/v1/events", headers=with_key(key)), 401, "unauthenticated")
     [ended] = [
@@ -108,15 +96,15 @@ def test_an_expired_key_is_refused_from_its_moment_on(service: Service, account:
 
 def test_the_command_line_refuses_what_makes_no_sense(service: Service) -> None:
     unknown = command_line(service.conninfo, "create", "x", "--scope", "ledger:everything")
-    assert unknown.returncode != 0
-    assert "ledger:everything" in unknown.stderr
-    assert command_line(service.conninfo, "create", "x").returncode != 0
+    assert unknown.status != 0
+    assert "ledger:everything" in unknown.err
+    assert command_line(service.conninfo, "create", "x").status != 0
     gone = command_line(service.conninfo, "revoke", "00000000")
-    assert (gone.returncode, gone.stderr.strip()) == (1, "credit-ledger: there is no key 00000000")
+    assert (gone.status, gone.err.strip()) == (1, "credit-ledger: there is no key 00000000")
     nowhere = command_line("host=/nowhere dbname=none", "list")
-    assert nowhere.returncode == 1
-    assert nowhere.stderr.startswith("credit-ledger: the database cannot be reached")
-    assert "Traceback" not in nowhere.stderr
+    assert nowhere.status == 1
+    assert nowhere.err.startswith("credit-ledger: the database cannot be reached")
+    assert "Traceback" not in nowhere.err
 
 
 # Scopes -----------------------------------------------------------------------------------------------------------

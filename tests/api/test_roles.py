@@ -1,9 +1,6 @@
 """The role of the service on servers as operators have them: made, given what it needs, and enough for a whole life."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,9 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from typer.testing import CliRunner
 
-from api.cli.main import app
 from api.components import COMPONENTS
 from api.runtime.database import EMBEDDED_LOGIN, as_url
 from api.runtime.embedded import embedded_postgres
@@ -32,6 +27,7 @@ from ledger.postgres.roles import SERVICE, set_up
 from ledger.store.codec import encode
 from projections.engine.builds import prepare
 from tests.api.stage import eventually
+from tests.commands import Finished, command
 from tests.conftest import SERVERS
 from tests.postgres import machine_programs
 from tests.service import Service, running_service
@@ -89,26 +85,17 @@ on_one_server = pytest.mark.parametrize("its_server", ["embedded"], indirect=Tru
 """For what does not depend on the version of the server."""
 
 
-def run(database: str, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+def run(database: str, *arguments: str, **settings: str) -> Finished:
     """A command of the program on a database."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_LEDGER_")}
-    given = {"DATABASE_URL": as_url(database), **settings}
-    return subprocess.run(
-        [sys.executable, "-m", "api.cli", *arguments],
-        env=kept | {f"CREDIT_LEDGER_{name}": value for name, value in given.items()},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    given = {"DATABASE_URL": database and as_url(database), **settings}
+    return command(None, *arguments, settings={f"CREDIT_LEDGER_{name}": value for name, value in given.items()})
 
 
 def done(database: str, *arguments: str, **settings: str) -> str:
-    """What a command prints that does what it is told. In this process: each of its own would take a second."""
-    variables = {"DATABASE_URL": database and as_url(database), "OWNER_URL": "", **settings}
-    environment = {f"CREDIT_LEDGER_{name}": value for name, value in variables.items()}
-    finished = CliRunner().invoke(app, arguments, env=environment)
-    assert finished.exit_code == 0, (arguments, finished.output, finished.exception)
-    return finished.stdout
+    """What a command prints that does what it is told."""
+    finished = run(database, *arguments, **settings)
+    assert finished.status == 0, (arguments, finished)
+    return finished.out
 
 
 def role(service: Service) -> Any:
@@ -152,8 +139,8 @@ def test_a_server_that_allows_no_role(bare: Bare, tmp_path: Path) -> None:
         assert "WARNING" in warnings[0]
         assert f"plain may not make the role {SERVICE}; {owns}" in warnings[0]
     refused = run(database, "migrate", "--service-login", "app")
-    assert refused.returncode == 1
-    assert refused.stderr.startswith("credit-ledger: the login app cannot be made: ")
+    assert refused.status == 1
+    assert refused.err.startswith("credit-ledger: the login app cannot be made: ")
 
 
 def test_a_role_that_an_administrator_made(bare: Bare) -> None:
@@ -227,15 +214,15 @@ def test_the_owner_migrates_and_the_service_does_not(bare: Bare) -> None:
         empty = bare.database("maker")
         service = make_conninfo(empty, user="app")
         refused = run(service, "keys", "list")
-        assert refused.returncode == 1
-        assert refused.stderr.startswith("credit-ledger: the database needs migrations that app may not apply (")
-        assert refused.stderr.count("\n") == 1
+        assert refused.status == 1
+        assert refused.err.startswith("credit-ledger: the database needs migrations that app may not apply (")
+        assert refused.err.count("\n") == 1
         two = "credit-ledger: CREDIT_LEDGER_OWNER_URL and CREDIT_LEDGER_DATABASE_URL name two databases\n"
-        assert run(service, "keys", "list", OWNER_URL=as_url(owner)).stderr == two, "one that is empty"
+        assert run(service, "keys", "list", OWNER_URL=as_url(owner)).err == two, "one that is empty"
         done(service, "keys", "list", OWNER_URL=as_url(empty))
-        assert run(url, "keys", "list", OWNER_URL=as_url(empty)).stderr == two, "two that are whole"
+        assert run(url, "keys", "list", OWNER_URL=as_url(empty)).err == two, "two that are whole"
     alone = run("", "keys", "list", DATABASE_URL="", OWNER_URL=as_url(owner))
-    assert alone.stderr == "credit-ledger: CREDIT_LEDGER_OWNER_URL is set, and CREDIT_LEDGER_DATABASE_URL is not\n"
+    assert alone.err == "credit-ledger: CREDIT_LEDGER_OWNER_URL is set, and CREDIT_LEDGER_DATABASE_URL is not\n"
 
 
 def server_log(conninfo: str) -> str:

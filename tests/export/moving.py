@@ -1,14 +1,8 @@
 """Logs on the move, as tests move them: out of a ledger, and into one."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from api.cli.progress import Lines
-from api.runtime.database import as_url
 from audit.export.log_export import Exported, export_log
 from audit.export.log_import import Imported, import_log
 from audit.export.sources import Source
@@ -34,29 +28,3 @@ async def import_from(conninfo: str, path: Path, keys: Path | None = None) -> Im
         return await import_log(log, path, keys, Lines())
     finally:
         await log.close()
-
-
-class Finished(NamedTuple):
-    """A run of the command line that is over."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def summary(self) -> Any:
-        return json.loads(self.out)
-
-
-def command(database: str, *words: str | Path) -> Finished:
-    """`credit-ledger ...` in a process of its own."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_LEDGER_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "api.cli", *map(str, words)],
-        env={**kept, "CREDIT_LEDGER_DATABASE_URL": as_url(database)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    return Finished(done.returncode, done.stdout, done.stderr)

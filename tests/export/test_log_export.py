@@ -16,8 +16,9 @@ from ledger.service import Ledger
 from ledger.store.chain import GENESIS, Record
 from ledger.store.feed import Feed
 from ledger.store.log import EventLog
+from tests.commands import command
 from tests.conftest import Clock
-from tests.export.moving import command, export_to, import_from
+from tests.export.moving import export_to, import_from
 from tests.projections.busy import Busy
 
 
@@ -141,8 +142,8 @@ def test_the_command_writes_to_standard_output_too(lived: str, whole: Path, tmp_
     assert done.out.encode() == whole.read_bytes()
     assert "exported" in done.err
     told = command(lived, "export", "--format", "jsonl", "--to", tmp_path / "a", "--keys", tmp_path / "keys", "--json")
-    assert told.summary["events"] == told.summary["position"] == done.out.count("\n")
-    assert told.summary["keys"] == 3
+    assert told.report["events"] == told.report["position"] == done.out.count("\n")
+    assert told.report["keys"] == 3
     assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o600
     assert "opens every text" in told.err
     lost = command(lived, "export", "--format", "jsonl", "--to", tmp_path / "no folder" / "a")

@@ -22,8 +22,9 @@ from ledger.store.batch import Row
 from ledger.store.chain import GENESIS
 from ledger.store.codec import encode
 from ledger.store.log import EventLog
+from tests.commands import command
 from tests.conftest import Clock
-from tests.export.moving import command, export_to, import_from
+from tests.export.moving import export_to, import_from
 from tests.postgres import owner
 from tests.projections.busy import Busy
 from tests.projections.folding import folded
@@ -61,7 +62,7 @@ async def test_it_is_the_same_ledger(lived: str, empty: str, exported: Path, tmp
     assert done.status == 0, done.err
     assert rows(empty, "events") == rows(lived, "events")
     assert rows(empty, "text_keys") == rows(lived, "text_keys")
-    assert done.summary == {"position": len(rows(lived, "events")), "events": len(rows(lived, "events")), "keys": 3}
+    assert done.report == {"position": len(rows(lived, "events")), "events": len(rows(lived, "events")), "keys": 3}
     await export_to(empty, tmp_path / "again.jsonl")
     assert (tmp_path / "again.jsonl").read_bytes() == (exported / "log.jsonl").read_bytes()
     async with Ledger(empty).running() as ledger:

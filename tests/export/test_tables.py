@@ -22,7 +22,7 @@ from ledger.readable_texts import readable_events
 from ledger.store.feed import Feed, read
 from ledger.store.log import EventLog
 from projections.models.history.entry_lines import COLUMNS, USAGE
-from tests.export.moving import command
+from tests.commands import command
 from tests.projections.folding import Told, folded
 
 ALWAYS = Period(None, None)
@@ -159,7 +159,7 @@ def test_wrong_options(options: list[str], monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_command_writes_tables(lived: str, tmp_path: Path) -> None:
     done = command(lived, "export", "--format", "parquet", "--to", tmp_path / "p", "--account", "ada", "--json")
     assert done.status == 0, done.err
-    summary = done.summary
+    summary = done.report
     assert summary.pop("seconds") >= 0
     assert summary == {
         "format": "parquet",

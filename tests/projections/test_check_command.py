@@ -1,20 +1,15 @@
 """`credit-ledger check` and what a running service says: real processes on a real database."""
 
 import asyncio
-import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import psycopg
 import pytest
 
-from api.runtime.database import as_url
 from ledger.service import Ledger
+from tests.commands import Finished, command
 from tests.conftest import Clock
 from tests.postgres import TestServer
 from tests.projections.busy import Busy
@@ -23,30 +18,9 @@ from tests.service import running_service
 from tests.store.asking import open_account
 
 
-class Finished(NamedTuple):
-    """A run that is over."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def report(self) -> Any:
-        return json.loads(self.out)
-
-
 def check(database: str, *options: str) -> Finished:
-    """`credit-ledger check` in a process of its own."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_LEDGER_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "api.cli", "check", *options],
-        env={**kept, "CREDIT_LEDGER_DATABASE_URL": as_url(database)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    return Finished(done.returncode, done.stdout, done.stderr)
+    """`credit-ledger check`."""
+    return command(database, "check", *options)
 
 
 def run(database: str, statement: str) -> None:

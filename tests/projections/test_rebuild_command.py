@@ -1,24 +1,22 @@
-"""`credit-ledger rebuild` as it is typed: a real process, a real database, and real kills."""
+"""`credit-ledger rebuild` as it is typed: a real database, and real processes where they are killed."""
 
 import asyncio
 import json
-import os
 import random
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from api.runtime.database import as_url
 from ledger.service import Ledger
 from projections.engine.rebuild import rebuilding
 from projections.models.catalog import BY_NAME
+from tests.commands import PROGRAM, Finished, command, environment_for, in_a_process
 from tests.postgres import tampering
 from tests.projections.moving import projected
 from tests.projections.rebuilt import LIVE, live_a_life, schemas
@@ -26,25 +24,12 @@ from tests.projections.stored import assert_projected, assert_same, rows_as_stor
 from tests.service import Service
 from tests.store.asking import deduct, open_account
 
-COMMAND = [sys.executable, "-m", "api.cli", "rebuild"]
+
+def run(database: str, *arguments: str) -> Finished:
+    return command(database, "rebuild", *arguments)
 
 
-def environment(**settings: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_LEDGER_")}
-    return kept | {f"CREDIT_LEDGER_{name}": value for name, value in settings.items()}
-
-
-def run(database: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return run_with(environment(DATABASE_URL=as_url(database)), *arguments)
-
-
-def run_with(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments], env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
-
-
-async def done(database: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+async def done(database: str, *arguments: str) -> Finished:
     """The command, while this process goes on."""
     return await asyncio.to_thread(run, database, *arguments)
 
@@ -60,8 +45,8 @@ async def test_what_it_prints(ledger: Ledger, database: str) -> None:
     end = await projected(ledger, database)
     damage(database)
     finished = await done(database, "payments", "history", "payments")
-    assert (finished.returncode, finished.stderr) == (0, "")
-    history, payments, *differences = finished.stdout.splitlines()
+    assert (finished.status, finished.err) == (0, "")
+    history, payments, *differences = finished.out.splitlines()
     assert history.startswith(f"history: {end} events in ")
     assert history.endswith(f" rows compared at position {end}, no differences, switched at position {end}")
     assert payments.endswith(
@@ -80,8 +65,8 @@ async def test_as_json(ledger: Ledger, database: str) -> None:
     end = await projected(ledger, database)
     damage(database)
     finished = await done(database, "--json")
-    assert (finished.returncode, finished.stderr) == (0, "")
-    report = {one["name"]: one for one in json.loads(finished.stdout)}
+    assert (finished.status, finished.err) == (0, "")
+    report = {one["name"]: one for one in json.loads(finished.out)}
     assert list(report) == list(BY_NAME)
     assert all(one["switched"] and one["position"] == one["events"] == end for one in report.values())
     assert all(one["version"] == one["version_before"] == BY_NAME[name].version for name, one in report.items())
@@ -101,26 +86,26 @@ async def test_as_json(ledger: Ledger, database: str) -> None:
 
 def test_an_unknown_name(database: str) -> None:
     finished = run(database, "history", "historie")
-    assert finished.returncode == 2
+    assert finished.status == 2
     assert "historie: choose from balances, history, rollups, usage, payments, statistics" in " ".join(
-        finished.stderr.replace("│", " ").split()
+        finished.err.replace("│", " ").split()
     )
 
 
 async def test_somebody_else_rebuilds(database: str) -> None:
     async with rebuilding(database):
         finished = await done(database, "history")
-    assert finished.returncode == 1
-    assert finished.stderr == "credit-ledger: somebody else is rebuilding at this moment\n"
+    assert finished.status == 1
+    assert finished.err == "credit-ledger: somebody else is rebuilding at this moment\n"
 
 
 async def test_two_at_once(ledger: Ledger, database: str) -> None:
     """One does it all, or the one after the other; nobody does half."""
     await live_a_life(ledger, "ada")
     await projected(ledger, database)
-    finished = await asyncio.gather(*(done(database) for _ in range(2)))
-    assert {one.returncode for one in finished} <= {0, 1}
-    assert 0 in {one.returncode for one in finished}
+    finished = await asyncio.gather(*(asyncio.to_thread(in_a_process, database, "rebuild") for _ in range(2)))
+    assert {one.status for one in finished} <= {0, 1}
+    assert 0 in {one.status for one in finished}
     assert schemas(database) == LIVE
     await assert_projected(ledger, database)
 
@@ -132,11 +117,11 @@ async def test_each_says_what_stops_it(ledger: Ledger, database: str) -> None:
     with tampering(database) as connection:
         connection.execute("UPDATE ledger.events SET state = '{' WHERE notification_id = 9")
     finished = await done(database, "history", "balances")
-    assert (finished.returncode, finished.stdout) == (1, "")
-    said = finished.stderr.splitlines()
+    assert (finished.status, finished.out) == (1, "")
+    said = finished.err.splitlines()
     assert [line.split(": ")[1] for line in said] == ["balances", "history"]
     assert all("cannot be built beyond position 9" in line and line.endswith("; the old one serves") for line in said)
-    report = json.loads((await done(database, "history", "--json")).stdout)
+    report = json.loads((await done(database, "history", "--json")).out)
     assert [(one["switched"], one["stopped_at"]) for one in report] == [(False, 9)]
 
 
@@ -160,8 +145,8 @@ async def test_killed_and_run_again(ledger: Ledger, database: str) -> None:
     with psycopg.connect(database) as connection:
         assert_same(rows_as_stored(connection), right)
     finished = await done(database)
-    assert (finished.returncode, finished.stderr) == (0, "")
-    assert finished.stdout.count("no differences") == len(BY_NAME)
+    assert (finished.status, finished.err) == (0, "")
+    assert finished.out.count("no differences") == len(BY_NAME)
     assert schemas(database) == LIVE
     await assert_projected(ledger, database)
 
@@ -169,7 +154,7 @@ async def test_killed_and_run_again(ledger: Ledger, database: str) -> None:
 def _killed(database: str, moment: Callable[[], bool], later: float) -> bool:
     """Kill a rebuild some time after a moment that it must come to; says whether it was not over by then."""
     process = subprocess.Popen(
-        COMMAND, env=environment(DATABASE_URL=as_url(database)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [*PROGRAM, "rebuild"], env=environment_for(database), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
     while process.poll() is None and not moment():
         pass
@@ -197,8 +182,8 @@ def test_beside_a_service(service: Service) -> None:
     for number in range(20):
         assert service.post(f"/v1/accounts/{account}/deductions", {"amount": 1, "task_id": f"{number}"}).is_success
     finished = run(service.conninfo, "--json")
-    assert finished.returncode == 0, finished.stderr  # which has lines of progress, where the log is long
-    report = json.loads(finished.stdout)
+    assert finished.status == 0, finished.err  # which has lines of progress, where the log is long
+    report = json.loads(finished.out)
     assert all(one["switched"] and one["compared"]["different"] == 0 for one in report)
     answer = service.post(f"/v1/accounts/{account}/deductions", {"amount": 1, "task_id": "after"}).json()
     _wait_until_visible(service.conninfo, answer["position"])
@@ -214,9 +199,9 @@ def _wait_until_visible(database: str, position: int) -> None:
 @pytest.mark.timeout(120)
 def test_on_the_embedded_database_without_a_service(server_folder: Path) -> None:
     """Nothing is there yet, and nothing runs."""
-    finished = run_with(environment(DATA_DIR=str(server_folder)), "--json")
-    assert finished.returncode == 0, finished.stderr
-    report: list[Any] = json.loads(finished.stdout)
+    finished = command(None, "rebuild", "--json", settings={"CREDIT_LEDGER_DATA_DIR": str(server_folder)})
+    assert finished.status == 0, finished.err
+    report: list[Any] = json.loads(finished.out)
     assert [(one["name"], one["position"], one["compared"]["rows"]) for one in report] == [
         (name, 0, 0) for name in BY_NAME
     ]

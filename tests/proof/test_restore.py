@@ -1,9 +1,6 @@
 """A restored older backup, a log that was cut off, another history: a real service notices before it serves."""
 
-import json
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +8,11 @@ from typing import Any
 
 from psycopg.conninfo import conninfo_to_dict
 
-from api.runtime.database import as_url
 from api.runtime.embedded_server import packaged_programs
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.notes import VerifyingKey, text_of
 from ledger.proof.notices import Forsaking, open_checkpoint, read_notice, trusted_keys
+from tests.commands import Finished, command, in_a_process
 from tests.postgres import TestServer, owner
 from tests.proof.logs import cut_off, folder_of
 from tests.service import Service, running_service
@@ -23,26 +20,18 @@ from tests.service import Service, running_service
 SETTINGS = {"CREDIT_LEDGER_CHECKPOINT_SECONDS": "0.2"}
 
 
-def command(conninfo: str, where: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def run(conninfo: str, where: Path, *words: str) -> Finished:
     """Any `credit-ledger` command, to its end."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_LEDGER_")}
-    environment |= {"CREDIT_LEDGER_DATABASE_URL": as_url(conninfo), "CREDIT_LEDGER_DATA_DIR": str(where / "data")}
-    environment |= {"CREDIT_LEDGER_LOG_LEVEL": "error"}
-    return subprocess.run(
-        [sys.executable, "-m", "api.cli", *words],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
+    settings = {"CREDIT_LEDGER_DATA_DIR": str(where / "data"), "CREDIT_LEDGER_LOG_LEVEL": "error"}
+    runs = in_a_process if words[0] == "serve" else command
+    return runs(conninfo, *words, settings=settings)
 
 
 def told(conninfo: str, where: Path, *words: str) -> Any:
     """What `credit-ledger checkpoints` answers to a program."""
-    done = command(conninfo, where, "checkpoints", *words, "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    done = run(conninfo, where, "checkpoints", *words, "--json")
+    assert done.status == 0, done.err
+    return done.report
 
 
 def eventually(condition: Callable[[], bool], patience: float = 60) -> None:
@@ -92,36 +81,34 @@ def test_a_restored_older_backup(database: str, server: TestServer, tmp_path: Pa
         kept = {filed.size: filed.path.read_bytes() for filed in folder.all()}
         assert max(kept) == end > backed_up
 
-        refused = command(restored, tmp_path, "serve", "--port", "1")
-        assert refused.returncode == 1
-        [line] = refused.stderr.splitlines()
+        refused = run(restored, tmp_path, "serve", "--port", "1")
+        assert refused.status == 1
+        [line] = refused.err.splitlines()
         assert line.startswith(
             f"credit-ledger: the log ends at position {backed_up}, and the checkpoint has {end} events in "
         )
         assert folder.all()[-1].path.name in line
         assert f"`credit-ledger checkpoints forsake --beyond {backed_up} --reason TEXT`" in line
 
-        wrong = command(restored, tmp_path, "checkpoints", "forsake", "--beyond", "1", "--reason", "hasty")
-        assert wrong.returncode == 1
-        assert f"that the log fulfils has {backed_up} events: use --beyond {backed_up}\n" in wrong.stderr
-        past = command(
-            restored, tmp_path, "checkpoints", "forsake", "--beyond", str(backed_up + 1), "--reason", "hasty"
-        )
-        assert (past.returncode, past.stderr) == (1, wrong.stderr)
+        wrong = run(restored, tmp_path, "checkpoints", "forsake", "--beyond", "1", "--reason", "hasty")
+        assert wrong.status == 1
+        assert f"that the log fulfils has {backed_up} events: use --beyond {backed_up}\n" in wrong.err
+        past = run(restored, tmp_path, "checkpoints", "forsake", "--beyond", str(backed_up + 1), "--reason", "hasty")
+        assert (past.status, past.err) == (1, wrong.err)
         beyond = ["forsake", "--beyond", str(backed_up), "--reason", "the disk of 1 March"]
         done = told(restored, tmp_path, *beyond)
-        again = command(restored, tmp_path, "checkpoints", *beyond)
-        assert again.returncode == 1
-        assert "there is none to forsake" in again.stderr
+        again = run(restored, tmp_path, "checkpoints", *beyond)
+        assert again.status == 1
+        assert "there is none to forsake" in again.err
 
         live(restored, tmp_path, 1)
         _assert_nothing_was_lost_of_the_evidence(folder, Path(done["folder"]), kept, backed_up)
         _assert_all_verify_from_the_first_key(folder, first_key)
 
-        other = command(database, tmp_path, "serve", "--port", "1")  # the server that was given up comes back
-        assert other.returncode == 1
-        assert "events of the log are not those of the checkpoint" in other.stderr
-        assert f"the log still begins with the checkpoint of {backed_up} events" in other.stderr
+        other = run(database, tmp_path, "serve", "--port", "1")  # the server that was given up comes back
+        assert other.status == 1
+        assert "events of the log are not those of the checkpoint" in other.err
+        assert f"the log still begins with the checkpoint of {backed_up} events" in other.err
 
 
 def _assert_nothing_was_lost_of_the_evidence(
@@ -197,8 +184,8 @@ def test_the_key_is_rotated_beside_a_running_service(database: str, tmp_path: Pa
 
 
 def test_wrong_options_and_nothing_to_sign(database: str, tmp_path: Path) -> None:
-    wrong = command(database, tmp_path, "checkpoints", "forsake", "--beyond", "0", "--reason", "two\nlines")
-    assert (wrong.returncode, "one line of 1 to 500 characters" in wrong.stderr) == (2, True)
+    wrong = run(database, tmp_path, "checkpoints", "forsake", "--beyond", "0", "--reason", "two\nlines")
+    assert (wrong.status, "one line of 1 to 500 characters" in wrong.err) == (2, True)
     assert told(database, tmp_path, "sign") == {"size": 0, "file": None}
     assert told(database, tmp_path, "list") == {"checkpoints": []}
     assert not folder_of(database, tmp_path / "data").path.joinpath("latest").exists()
