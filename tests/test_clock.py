@@ -199,7 +199,7 @@ def test_a_worker_that_is_started_while_the_clock_is_wrong_goes_by_the_time_of_i
         environment = {**os.environ, **wrong.environment, timekeeping.ORIGIN: repr(clocks.origin_now())}
     except Missing as missing:
         pytest.skip(str(missing))
-    program = "import time, api.timekeeping as t; print(time.time(), t.agreed_clock()().timestamp())"
+    program = "import time, api.runtime.timekeeping as t; print(time.time(), t.agreed_clock()().timestamp())"
     said = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     machine, guarded = map(float, said.stdout.split())
     assert machine == pytest.approx(time.time() + 3 * HOUR, abs=10)

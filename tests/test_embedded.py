@@ -25,7 +25,7 @@ HOLDER = """
 import os, signal, sys
 from pathlib import Path
 import psycopg
-from api.embedded import embedded_postgres
+from api.runtime.embedded import embedded_postgres
 
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever started the tests may have ignored it: nohup does
 with embedded_postgres(Path(sys.argv[1])) as conninfo:

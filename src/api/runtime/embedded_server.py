@@ -2,7 +2,7 @@
 
 PostgreSQL refuses to run as root, so a service that runs as root needs a second user for it, who
 can reach the data and the programs and nothing more. When to start and stop it is not decided here
-but in `api.embedded`.
+but in `api.runtime.embedded`.
 """
 
 import logging
