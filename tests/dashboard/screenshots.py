@@ -18,7 +18,7 @@ from tests.dashboard.browsing import chromium, opened
 from tests.service import free_port
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
-STAR = "/dashboard/accounts/team-northwind"
+SHOWCASE = "/dashboard/accounts/team-northwind"
 DESK, PHONE = (1_280, 900), (390, 844)
 _LINK = re.compile(r"^(Portal|Operator) link .*?: (\S+)$", re.MULTILINE)
 _PATIENCE = 300
@@ -27,7 +27,7 @@ _PATIENCE = 300
 
 @contextmanager
 def demo() -> Iterator[tuple[str, dict[str, str]]]:
-    """A demo that stands still: its address and its links, by whom they are for."""
+    """A demo without traffic: its address and its links, by whom they are for."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="credit-ledger-pictures-") as folder:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_LEDGER_")}
@@ -84,15 +84,15 @@ def main() -> None:
         raise SystemExit("chromium is needed; CREDIT_LEDGER_TEST_CHROMIUM may name one")
     with demo() as (base, links), opened(program) as browser:
         own = {
-            "overview": (STAR, DESK, "light"),
-            "overview-dark": (STAR, DESK, "dark"),
-            "overview-phone": (STAR, PHONE, "light"),
-            "usage": (f"{STAR}/usage", DESK, "light"),
-            "billing": (f"{STAR}/billing", DESK, "light"),
+            "overview": (SHOWCASE, DESK, "light"),
+            "overview-dark": (SHOWCASE, DESK, "dark"),
+            "overview-phone": (SHOWCASE, PHONE, "light"),
+            "usage": (f"{SHOWCASE}/usage", DESK, "light"),
+            "billing": (f"{SHOWCASE}/billing", DESK, "light"),
         }
         take(browser, base, links["portal"], own)
         others = {
-            "operator-events": (f"{STAR}/events", DESK, "light"),
+            "operator-events": (f"{SHOWCASE}/events", DESK, "light"),
             "statistics": ("/dashboard/statistics", DESK, "light"),
         }
         take(browser, base, links["operator"], others)

@@ -1,4 +1,4 @@
-"""`credit-ledger demo`: a real process, what it prints, what it leaves alone, and the star that moves."""
+"""`credit-ledger demo`: a real process, what it prints, what it leaves alone, and its traffic."""
 
 import os
 import re
@@ -13,18 +13,17 @@ from random import Random
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from api.cli.demo import FOLDER
-from api.demo.company import star
-from api.demo.moving import Poster
-from api.demo.people import STAR
-from api.demo.place import NotADemo, look, remove
-from api.demo.star import next_deduction
+from api.cli.main import app
+from api.demo.company import SHOWCASE_ACCOUNT, make_customers
+from api.demo.folder import NotADemo, look, remove
+from api.demo.traffic import TrafficPoster, next_deduction
 from api.runtime.database import migrated
 from api.runtime.settings import load_settings
 from ledger.domain.commands import OpenAccount
 from ledger.service import Ledger
-from tests.demo.conftest import NOW
 from tests.service import ADMIN_KEY, Service, free_port
 from tests.store.asking import submission
 
@@ -62,7 +61,7 @@ def _wait(process: "subprocess.Popen[bytes]", client: httpx.Client, log: Path) -
 
 
 def version(client: httpx.Client) -> int:
-    found: int = client.get(f"/v1/accounts/{STAR}/balance").json()["version"]
+    found: int = client.get(f"/v1/accounts/{SHOWCASE_ACCOUNT}/balance").json()["version"]
     return found
 
 
@@ -110,21 +109,19 @@ def test_files_that_it_did_not_make_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_another_database_is_refused_in_one_line() -> None:
-    environment = {**os.environ, "CREDIT_LEDGER_DATABASE_URL": "postgresql:///somewhere"}
-    command = [sys.executable, "-m", "api.cli", "demo"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
+    done = CliRunner().invoke(app, ["demo"], env={"CREDIT_LEDGER_DATABASE_URL": "postgresql:///somewhere"})
+    assert done.exit_code == 1
     assert done.stderr == (
         "credit-ledger: CREDIT_LEDGER_DATABASE_URL is set, and the demo has a database of its own: unset it\n"
     )
 
 
-def test_the_star_deducts_and_buys_more_when_nothing_is_left(service: Service) -> None:
-    poster = Poster(("127.0.0.1", service.port), ADMIN_KEY, star(NOW))
-    service.post("/v1/accounts", {"account_id": STAR, "signup_credits": 0})
-    chance = Random(1)
-    assert [poster.step(chance), poster.step(chance)] == [201, 201]
-    events = service.get(f"/v1/accounts/{STAR}/events").json()["events"]
+def test_the_showcase_account_deducts_and_buys_more_when_nothing_is_left(service: Service) -> None:
+    [customer] = make_customers(Random(1), 1)
+    poster = TrafficPoster(("127.0.0.1", service.port), ADMIN_KEY, customer, Random(1))
+    service.post("/v1/accounts", {"account_id": SHOWCASE_ACCOUNT, "signup_credits": 0})
+    assert [poster.step(), poster.step()] == [201, 201]
+    events = service.get(f"/v1/accounts/{SHOWCASE_ACCOUNT}/events").json()["events"]
     assert [event["type"] for event in events] == [
         "AccountOpened",
         "PaymentRecorded",
@@ -133,7 +130,8 @@ def test_the_star_deducts_and_buys_more_when_nothing_is_left(service: Service) -
     ]
 
 
-def test_what_moves_is_cheap_enough_to_go_on_for_hours() -> None:
-    chance = Random(1)
-    costs = [next_deduction(chance, star(NOW))["amount"] for _ in range(500)]
+def test_the_traffic_is_cheap_enough_to_continue_for_hours() -> None:
+    rng = Random(1)
+    [customer] = make_customers(rng, 1)
+    costs = [next_deduction(rng, customer)["amount"] for _ in range(500)]
     assert sum(costs) / len(costs) < 10

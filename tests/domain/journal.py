@@ -13,7 +13,7 @@ from ledger.domain.decider import decide
 from ledger.domain.errors import Refusal
 from ledger.domain.events import Event, Events
 from ledger.domain.expiry import apply_due_expiries
-from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, is_about, needed_subjects
+from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, made_by, needed_subjects, subject_of
 
 ACCOUNT_ID = "ada"
 DAY_ZERO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -92,4 +92,4 @@ def past_about(events: list[Event], names: frozenset[str]) -> RelatedEvents:
     """The events about the named things, in stream order."""
     if not names:
         return NO_RELATED_EVENTS
-    return RelatedEvents(tuple(event for event in events if is_about(event, names)))
+    return RelatedEvents(tuple(e for e in events if subject_of(e) in names or made_by(e) in names))

@@ -1,5 +1,6 @@
 """Postings: they balance for every kind of event, and names of accounts are injective and fit both tools."""
 
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from audit.export import account_journal as books
-from audit.export.postings import Accounts, commodity_of, postings_of, read_back, written
+from audit.export.postings import Accounts, commodity_of, postings_of, written
 from ledger.domain.events import CreditsDeducted, DeductionReversed
 from ledger.store.feed import Logged
 from tests.domain.journal import Journal
@@ -25,7 +26,7 @@ IDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 @example("a--")
 @example("--a-")
 def test_a_name_can_be_read_back_and_is_one_that_both_tools_allow(name: str) -> None:
-    assert read_back(written(name)) == name
+    assert re.sub(r"--([0-9a-f]+)-", lambda found: chr(int(found[1], 16)), written(name)) == name
     assert account.is_valid(Accounts(name).lot("subscription", "grt_3"))
     assert written(name).isascii()
 

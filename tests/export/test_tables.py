@@ -3,6 +3,8 @@
 import asyncio
 import csv
 import io
+import re
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +17,7 @@ from typer.testing import CliRunner
 
 from api.cli.main import app
 from api.cli.progress import Lines
+from api.runtime.database import as_url
 from audit.export.exporting import Done, Format, Wanted, export
 from audit.export.sources import NoSuchAccount, Source
 from audit.export.tables import NAMED, Period
@@ -154,6 +157,28 @@ def test_a_file_that_is_there_stays_until_the_new_one_is_whole(lived: str, tmp_p
 def test_wrong_options(options: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CREDIT_LEDGER_DATABASE_URL", "postgresql:///nowhere?host=/nowhere")
     assert CliRunner().invoke(app, ["export", "--to", "-", *options]).exit_code == 2
+
+
+def test_without_the_extra_the_command_says_what_to_install(
+    lived: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CREDIT_LEDGER_DATABASE_URL", as_url(lived))
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    done = CliRunner().invoke(app, ["export", "--format", "parquet", "--to", str(tmp_path / "p")])
+    assert done.exit_code == 1
+    assert (
+        done.output == "credit-ledger: Parquet needs pyarrow, which is not installed: install credit-ledger[parquet]\n"
+    )
+    assert not list(tmp_path.iterdir())
+    assert CliRunner().invoke(app, ["export", "--format", "csv", "--to", str(tmp_path / "c")]).exit_code == 0
+
+
+def test_only_the_module_that_writes_parquet_imports_pyarrow() -> None:
+    """And nobody imports that module but in the moment in which it is needed."""
+    sources = Path(__file__).parents[2] / "src"
+    importing = re.compile(r"^\s*(import|from) (pyarrow|audit\.export\.parquet)\b", re.MULTILINE)
+    found = [path for path in sources.rglob("*.py") if importing.search(path.read_text(encoding="utf-8"))]
+    assert [path.relative_to(sources) for path in found] == [Path("audit/export/parquet.py")]
 
 
 def test_the_command_writes_tables(lived: str, tmp_path: Path) -> None:

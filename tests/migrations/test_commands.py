@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from api.demo.place import MOVER, look
+from api.demo.folder import look
 from api.runtime.database import as_url
 from api.runtime.embedded import embedded_postgres
 from api.runtime.settings import load_settings
@@ -75,7 +75,7 @@ def test_it_is_served(old_database: str, data: Path, tmp_path: Path, expected: d
     assert report["signed_position"] >= position
 
 
-@pytest.mark.parametrize(("key", "found"), [(MOVER, "demo"), ("another key", "half")])
+@pytest.mark.parametrize(("key", "found"), [("demo: keeps the star moving", "demo"), ("another key", "half")])
 def test_a_demo_of_the_old_program_is_known(server_folder: Path, key: str, found: str) -> None:
     """It is served on, or made anew when it was never whole. The database of version 0.1 begins as its demo does."""
     with embedded_postgres(server_folder) as conninfo, psycopg.connect(conninfo, autocommit=True) as connection:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic
 from typing import Annotated, Any, NoReturn
@@ -105,6 +106,8 @@ def _check(wanted: Wanted) -> None:
         raise typer.BadParameter("only jsonl and bundle can have keys beside them", param_hint="--keys")
     if wanted.to == STDOUT and wanted.format is Format.BUNDLE:
         raise typer.BadParameter("a bundle is a folder", param_hint="--to")
+    if wanted.format is Format.PARQUET and find_spec("pyarrow") is None:
+        _fail("Parquet needs pyarrow, which is not installed: install credit-ledger[parquet]", 1)
 
 
 async def _export(conninfo: str, wanted: Wanted, progress: Progress) -> Done:

@@ -1,1 +1,1 @@
-"""A company that never was: weeks of accounts, work, plans and mishaps, for whoever wants to see the ledger in use."""
+"""The demo: an invented company with weeks of history, for whoever wants to see the ledger in use."""

@@ -1,67 +1,135 @@
-"""The plan of a company: every command of some weeks, in the order of time.
+"""The company of the demo, as company.toml describes it, and its customers: some by name, the others drawn."""
 
-Pure: the same chance and the same moment make the same plan. Nothing here has been done yet; filling.py does it.
-"""
-
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+import tomllib
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from itertools import islice
 from random import Random
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
-from api.demo.books import Wish
-from api.demo.calendar import Calendar, Habit
-from api.demo.caller import Caller
-from api.demo.habits import Pace, subscribes, works, works_at_night
-from api.demo.offers import PERIOD
-from api.demo.people import Customer, cast
-from api.demo.star import first_period_ends, shines
-from api.demo.stories import stories
-
-_STAYS = 0.62
-"""The share of all weeks after which the one that leaves has left."""
+from pydantic import TypeAdapter
 
 
-def plan(chance: Random, now: datetime, *, weeks: int, accounts: int) -> Iterator[Wish]:
-    """All commands of the weeks before `now`. Raises books.Surprise."""
-    begins = now - timedelta(weeks=weeks)
-    calendar = Calendar(begins, chance)
-    for customer in cast(chance, begins, now, accounts):
-        calendar.follow(_lives(Caller(calendar, customer), begins, now))
-    yield from calendar.run(now)
+class Model(NamedTuple):
+    """What does the work. Prices are in credits, for 1,000 tokens or, with a metric, for one of its units."""
+
+    name: str
+    provider: str
+    input: float
+    output: float
+    metric: str | None = None
 
 
-def star(now: datetime) -> Customer:
-    """The customer that the portal link shows."""
-    return cast(Random(0), now, now, 1)[0]  # noqa: S311 - nothing of it is left to chance
+class Offer(NamedTuple):
+    """A period of a plan, or a top-up."""
+
+    credits: int
+    price_minor: int
 
 
-def _lives(caller: Caller, begins: datetime, now: datetime) -> Habit:
-    """Opens the account; everything else follows from there."""
-    customer = caller.customer
-    yield customer.opened_at
-    caller.open()
-    for habit in _habits(caller, begins, now):
-        caller.calendar.follow(habit)
+class Work(NamedTuple):
+    """What is asked for in some projects, with the least and the most that goes in and comes out."""
+
+    projects: Sequence[str]
+    input: tuple[int, int]
+    output: tuple[int, int]
+    descriptions: Sequence[str]
+    metric: str | None = None
 
 
-def _habits(caller: Caller, begins: datetime, now: datetime) -> Iterator[Habit]:
-    customer = caller.customer
-    leaves = begins + (now - begins) * _STAYS if customer.part == "leaves" else now + PERIOD
-    if customer.plan is not None:
-        first = first_period_ends(begins, now) if customer.part == "star" else caller.now + PERIOD
-        yield subscribes(caller, customer.plan, first, leaves)
-    if customer.part == "star":
-        yield shines(caller, begins, now)
-    yield from stories(caller, begins, now)
-    if customer.part == "nightly":
-        yield works_at_night(caller, _pace(customer, begins, now), leaves)
-    elif customer.part != "runs out":  # that one's work is its story
-        for member in customer.members or (None,):
-            yield works(caller, member, _pace(customer, begins, now), leaves)
+class Step(NamedTuple):
+    """One command of a script; company.toml explains its parts."""
+
+    moment: str
+    action: str
+    fields: dict[str, Any] = {}  # noqa: RUF012 - nobody writes to it
 
 
-def _pace(customer: Customer, begins: datetime, now: datetime) -> Pace:
-    """How many tasks a workday has: for most always as many, with good days and bad."""
-    if customer.part != "grows":
-        return lambda _: customer.pace
-    weeks = now - begins
-    return lambda moment: customer.pace * (0.15 + 1.6 * max(0.0, (moment - begins) / weeks) ** 2)
+Script = Sequence[Step]
+
+
+class Customer(NamedTuple):
+    """Who has an account. Moments are shares of all weeks; an empty plan or top-up is none."""
+
+    account_id: str
+    name: str
+    place: tuple[ZoneInfo, str]
+    provider: str
+    members: Sequence[str]
+    projects: Sequence[str]
+    models: Sequence[str]
+    plan: str
+    top_up: str
+    tasks_a_day: float
+    rhythm: str
+    arrives: float
+    leaves: float = 2.0
+    grows: bool = False
+    period_ends_in_days: int | None = None
+    tries_without_credits: int = 0
+    script: Script = ()
+    known_for: str = ""
+
+
+class Company(NamedTuple):
+    """All of company.toml."""
+
+    models: Sequence[Model]
+    zones: Sequence[tuple[str, str]]
+    offers: dict[str, Offer]
+    work: dict[str, Work]
+    words: dict[str, Sequence[str]]
+    rhythms: dict[str, tuple[Sequence[float], Sequence[float]]]
+    actors: dict[str, Sequence[str]]
+    actions: dict[str, tuple[str, dict[str, Any]]]
+    scripts: dict[str, Sequence[tuple[int, Script]]]
+    kinds: dict[str, dict[str, Any]]
+    names: dict[str, str]
+    customers: dict[str, dict[str, Any]]
+
+
+COMPANY = TypeAdapter(Company).validate_python(tomllib.loads((files("api.demo") / "company.toml").read_text("utf-8")))
+
+SHOWCASE_ACCOUNT = next(iter(COMPANY.customers))
+"""The account that the portal link shows: everything happens to it that can happen to credits."""
+
+_CUSTOMER = TypeAdapter(Customer)
+
+
+def make_customers(rng: Random, count: int) -> list[Customer]:
+    """So many customers: the showcase account, then those who are known for something, then others."""
+    return list(islice(_customers(rng), count))
+
+
+def _customers(rng: Random) -> Iterator[Customer]:
+    for account_id, known in COMPANY.customers.items():
+        yield _customer(rng, account_id, {"arrives": rng.uniform(0, 0.05), **known})
+    teams, first, last = (COMPANY.names[part].split() for part in ("teams", "first", "last"))
+    people = [f"{one}-{other}" for one in first for other in last]
+    rng.shuffle(teams)
+    rng.shuffle(people)
+    while True:
+        yield _customer(rng, f"team-{teams.pop()}" if teams and rng.random() < 0.3 else people.pop(), {})
+
+
+def _customer(rng: Random, account_id: str, known: dict[str, Any]) -> Customer:
+    """A customer of whom some things are known; the others are drawn."""
+    kind = COMPANY.kinds["team" if account_id.startswith("team-") else "person"]
+    drawn = {
+        "account_id": account_id,
+        "name": account_id.removeprefix("team-").replace("-", " ").title(),
+        "place": rng.choice(COMPANY.zones),
+        "provider": rng.choice(("stripe", "stripe", "paddle")),
+        "members": sorted(rng.sample(COMPANY.names["first"].split(), rng.randint(*kind["members"]))),
+        "projects": rng.sample(
+            [name for work in COMPANY.work.values() for name in work.projects], rng.randint(*kind["projects"])
+        ),
+        "models": rng.sample([model.name for model in COMPANY.models if not model.metric], rng.randint(2, 4)),
+        "plan": rng.choice(kind["plan"]),
+        "top_up": rng.choice(kind["top_up"]),
+        "tasks_a_day": rng.uniform(*kind["tasks_a_day"]),
+        "rhythm": "late" if rng.random() < 0.05 else "office",
+        "arrives": rng.uniform(0, 0.25) if rng.random() < 0.7 else rng.uniform(0.25, 0.9),
+    }
+    return _CUSTOMER.validate_python(drawn | known)

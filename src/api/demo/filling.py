@@ -1,21 +1,22 @@
 """Carrying out a plan: the real ledger, at the moments of the plan.
 
-Every command is what a door makes of a caller's request, so every receipt and every text is as it would be. What the
-ledger answers must be what the plan says; anything else stops the filling.
+Every command is as a caller's request would make it, so every receipt and every text is as it would be. What the ledger
+answers must be what the plan says; anything else stops the filling.
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
+from itertools import groupby, islice
 from typing import NamedTuple
 
-from api.demo.books import Surprise, Wish
+from api.demo.plan import PlanMismatch, PlannedCommand
 from ledger.commit.submission import Outcome, Recorded, Submission
 from ledger.domain.changes import bucket_of
 from ledger.progress import Progress
 from ledger.service import Ledger
-from ledger.store import EventLog, Feed, Metadata
+from ledger.store import Feed
 from measures.refusals import write_counts
 from projections.engine.builds import apply, live
 from projections.engine.runner import batches, connect
@@ -34,104 +35,63 @@ class Filled(NamedTuple):
     events: Counter[str]
 
 
-class PlanClock:
-    """The moments of a plan: each decision asks once."""
-
-    def __init__(self, begins: datetime) -> None:
-        self._now = begins
-        self._coming: deque[datetime] = deque()
-
-    def __call__(self) -> datetime:
-        """The moment of what is being decided."""
-        if self._coming:
-            self._now = self._coming.popleft()
-        return self._now
-
-    def tell(self, moments: Iterable[datetime]) -> None:
-        """The moments of what is decided next."""
-        self._coming = deque(moments)
-
-
-async def fill(conninfo: str, wishes: Iterable[Wish], begins: datetime, now: datetime, progress: Progress) -> Filled:
-    """Carry out a plan, and move the projections to its end. Raises Surprise."""
-    clock = PlanClock(begins)
-    async with Ledger(conninfo, clock=clock).running() as ledger:
-        filling = _Filling(ledger, clock)
-        progress.begin("living through it", (now - begins) // _HOUR, "hours")
-        for wish in wishes:
-            await filling.carry_out(wish)
-            progress.reach((wish.moment - begins) // _HOUR)
-        await filling.settle()
-        await filling.write_refusals()
-    await _project(conninfo, progress)
-    return Filled(filling.commands, filling.refusals.total(), filling.events)
+async def fill(
+    conninfo: str, plan: Iterable[PlannedCommand], begins: datetime, now: datetime, progress: Progress
+) -> Filled:
+    """Carry out a plan, and move the projections to its end. Raises PlanMismatch."""
+    moments = deque([begins])
+    commands, refusals, events = 0, Counter[tuple[datetime, str]](), Counter[str]()
+    async with Ledger(
+        conninfo, clock=lambda: moments.popleft() if len(moments) > 1 else moments[0]
+    ).running() as ledger:
+        progress.begin("recording the history", (now - begins) // _HOUR, "hours")
+        for batch in _transactions(plan):
+            moments.clear()
+            moments.extend(planned.moment for planned in batch)
+            for planned, outcome in zip(batch, await _execute(ledger, batch), strict=True):
+                _check(planned, outcome)
+                if isinstance(outcome, Recorded):
+                    events.update(type(event).__name__ for event in outcome.events)
+                else:
+                    refusals[bucket_of(planned.moment), outcome.code] += 1
+            commands += len(batch)
+            progress.reach((batch[-1].moment - begins) // _HOUR)
+        async with ledger.log.connection() as connection:
+            await write_counts(connection, refusals)
+        await _project(conninfo, Feed(ledger.log), progress)
+    return Filled(commands, refusals.total(), events)
 
 
-class _Filling:
-    def __init__(self, ledger: Ledger, clock: PlanClock) -> None:
-        self.commands = 0
-        self.refusals: Counter[tuple[datetime, str]] = Counter()
-        self.events: Counter[str] = Counter()
-        self._ledger = ledger
-        self._clock = clock
-        self._waiting: list[Wish] = []
-
-    async def carry_out(self, wish: Wish) -> None:
-        """Together with others, unless it will be refused: then nothing else may be in its transaction."""
-        if wish.refusal is not None:
-            await self.settle()
-            await self._refuse(wish)
-            return
-        self._waiting.append(wish)
-        if len(self._waiting) >= _TOGETHER:
-            await self.settle()
-
-    async def settle(self) -> None:
-        """Carry out what waits, and hold the outcomes against the plan."""
-        wishes, self._waiting = self._waiting, []
-        if not wishes:
-            return
-        self._clock.tell(wish.moment for wish in wishes)
-        outcomes = await self._ledger.execute_together([self._submission(wish) for wish in wishes])
-        for wish, outcome in zip(wishes, outcomes, strict=True):
-            self._compare(wish, outcome)
-
-    async def _refuse(self, wish: Wish) -> None:
-        self._clock.tell([wish.moment])
-        outcome = await self._ledger.execute(self._submission(wish))
-        if isinstance(outcome, Recorded) or outcome.code != wish.refusal:
-            raise Surprise(f"{outcome!r} came of {wish}")
-        self.refusals[bucket_of(wish.moment), outcome.code] += 1
-
-    def _submission(self, wish: Wish) -> Submission:
-        self.commands += 1
-        metadata = Metadata(wish.actor, wish.operation, wish.key, f"demo-{self.commands:x}")
-        return Submission(wish.command, metadata, wish.fingerprint)
-
-    def _compare(self, wish: Wish, outcome: Outcome) -> None:
-        if not isinstance(outcome, Recorded) or outcome.replayed or outcome.version != wish.version:
-            raise Surprise(f"{outcome!r} came of {wish}")
-        if outcome.events[-1].recorded_at != wish.moment:
-            raise Surprise(f"it was decided at {outcome.events[-1].recorded_at}: {wish}")
-        self.events.update(type(event).__name__ for event in outcome.events)
-
-    async def write_refusals(self) -> None:
-        """When they were, for the operators' statistics."""
-        async with self._ledger.log.connection() as connection:
-            await write_counts(connection, self.refusals)
+def _transactions(plan: Iterable[PlannedCommand]) -> Iterator[list[PlannedCommand]]:
+    """Many commands at a time; one that is refused is alone, or nothing of its transaction would be carried out."""
+    for refused, group in groupby(plan, key=lambda planned: planned.refusal is not None):
+        while batch := list(islice(group, 1 if refused else _TOGETHER)):
+            yield batch
 
 
-async def _project(conninfo: str, progress: Progress) -> None:
+async def _execute(ledger: Ledger, batch: Sequence[PlannedCommand]) -> Sequence[Outcome]:
+    submissions = [Submission(planned.command, planned.metadata, planned.fingerprint) for planned in batch]
+    if len(submissions) == 1:
+        return [await ledger.execute(submissions[0])]
+    return await ledger.execute_together(submissions)
+
+
+def _check(planned: PlannedCommand, outcome: Outcome) -> None:
+    """Hold an outcome against the plan. Raises PlanMismatch."""
+    if isinstance(outcome, Recorded):
+        answer = None, outcome.version, outcome.events[-1].recorded_at
+        as_planned = not outcome.replayed and answer == (planned.refusal, planned.version, planned.moment)
+    else:
+        as_planned = outcome.code == planned.refusal
+    if not as_planned:
+        raise PlanMismatch(f"{outcome!r} is what came of {planned}")
+
+
+async def _project(conninfo: str, feed: Feed, progress: Progress) -> None:
     """Move the projections to the end of the log, so that the first page has everything."""
-    log = EventLog(conninfo, readers=2)
-    await log.open()
-    try:
-        feed, builds = Feed(log), [live(projection) for projection in PROJECTIONS]
-        end = await feed.last_position()
-        progress.begin("adding it up", end, "events")
-        async with await connect(conninfo) as connection, aclosing(batches(feed, builds, 0, end)) as coming:
-            async for batch, work in coming:
-                await apply(connection, batch, work, first=["lock"])
-                progress.reach(batch.upto)
-    finally:
-        await log.close()
+    builds, end = [live(projection) for projection in PROJECTIONS], await feed.last_position()
+    progress.begin("building the projections", end, "events")
+    async with await connect(conninfo) as connection, aclosing(batches(feed, builds, 0, end)) as coming:
+        async for batch, work in coming:
+            await apply(connection, batch, work, first=["lock"])
+            progress.reach(batch.upto)

@@ -1,6 +1,6 @@
 """Tables of entries as Parquet: integers are 64 bits wide, times are microseconds in UTC, what is not said is null.
 
-In a module of its own, because pyarrow takes longer to import than most commands take.
+In a module of its own, because pyarrow is an extra, and takes longer to import than most commands take.
 """
 
 from collections.abc import Mapping, Sequence

@@ -65,8 +65,8 @@ Postings = tuple[Posting, ...]
 def written(name: str) -> str:
     """Any text as a part of an account's name: letters and digits of ASCII and single dashes, as both tools allow it.
 
-    A character that is anything else is its code point between dashes: `ada@home` is `ada--40-home`. `read_back` is
-    the way back, so no two texts are written alike.
+    A character that is anything else is its code point between dashes: `ada@home` is `ada--40-home`. It can be
+    read back, so no two texts are written alike.
     """
     parts = []
     for place, character in enumerate(name):
@@ -74,11 +74,6 @@ def written(name: str) -> str:
         plain = _PLAIN.match(character) or _DASH_WITHIN.match(name, place)
         parts.append(character if plain else f"--{ord(character):x}-")
     return "".join(parts)
-
-
-def read_back(written_name: str) -> str:
-    """The text of which `written` made this."""
-    return re.sub(r"--([0-9a-f]+)-", lambda found: chr(int(found[1], 16)), written_name)
 
 
 def commodity_of(currency: str) -> str:

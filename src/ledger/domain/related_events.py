@@ -64,10 +64,6 @@ class RelatedEvents:
         found = (e for e in self.events if isinstance(e, CreditsGranted) and e.grant_id == grant_id)
         return next(found, None)
 
-    def voids(self, grant_id: str) -> tuple[GrantVoided, ...]:
-        """All voids of that grant."""
-        return tuple(e for e in self.events if isinstance(e, GrantVoided) and e.grant_id == grant_id)
-
     def closed_grants(self) -> frozenset[str]:
         """The grants that were closed."""
         return frozenset(e.grant_id for e in self.events if isinstance(e, GrantVoided) and e.closed)
@@ -142,11 +138,6 @@ def made_by(event: Event) -> str | None:
             return event.hold_id
         case _:
             return None
-
-
-def is_about(event: Event, subjects: frozenset[str]) -> bool:
-    """Whether an event made one of `subjects` or is about it."""
-    return subject_of(event) in subjects or made_by(event) in subjects
 
 
 def needed_subjects(command: Command, account: Account | None, known: RelatedEvents) -> frozenset[str]:

@@ -173,14 +173,6 @@ class Tree:
         cursor = await self._connection.execute(SQL["kept"])
         return [(level, count, last) for level, count, last in await cursor.fetchall()]
 
-    async def differing(self, size: int, completed: Sequence[Sequence[bytes]]) -> list[Node]:
-        """What is kept and differs from what was made: of `Frontier.grow` with `size` events before."""
-        found = []
-        for level, places, made in _kept_of(size, completed):
-            kept = await self._read(level, [places])
-            found += [Node(level, place) for place in kept if kept[place] != made[place - places.start]]
-        return sorted(found, key=lambda node: node.begin)
-
     async def keep(self, size: int, completed: Sequence[Sequence[bytes]]) -> None:
         """Keep what was completed: of `Frontier.grow` with `size` events before."""
         rows = [

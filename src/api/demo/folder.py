@@ -6,20 +6,17 @@ from typing import Literal
 
 import psycopg
 
-from api.demo.caller import APP
+from api.demo.activities import ACTORS
 from api.runtime.database import as_it_is, database
 from api.runtime.embedded_server import packaged_programs, postmaster, server_in
 from api.runtime.settings import Settings
 from ledger.postgres.named_sql import queries
 from people.api_keys import list_keys
 
-MOVER = "demo: keeps the star moving"
-OPERATOR = "demo: the operator's link"
-"""The names of its keys. They are made when it is first served, so a demo without them is half of one."""
+KEYS = "demo: "
+"""How the names of the demo's keys begin. They are made when it is first served: a demo without them is half of one."""
 
 Found = Literal["nothing", "demo", "half"]
-
-_NOT_THERE = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName)
 
 
 class NotADemo(Exception):
@@ -37,15 +34,11 @@ def look(settings: Settings) -> Found:
             if not _has_events(conninfo, folder):
                 return "nothing"
             with database(settings) as service:
-                return "demo" if any(key.name == MOVER for key in list_keys(service)) else "half"
-    if folder.exists() and _has_files(folder):
+                return "demo" if any(key.name.startswith(KEYS) for key in list_keys(service)) else "half"
+    # The files of a server that was never made are nobody's.
+    if folder.exists() and any(not path.name.startswith("postgres.") for path in folder.iterdir()):
         raise NotADemo(f"{folder} has files that the demo did not make, and is left as it is")
     return "nothing"
-
-
-def _has_files(folder: Path) -> bool:
-    """Of somebody's: those of a server that was never made are nobody's."""
-    return any(not path.name.startswith("postgres.") for path in folder.iterdir())
 
 
 def _has_events(conninfo: str, folder: Path) -> bool:
@@ -53,9 +46,9 @@ def _has_events(conninfo: str, folder: Path) -> bool:
     try:
         with psycopg.connect(conninfo) as connection:
             first = connection.execute(queries("api.demo")["first_actor"]).fetchone()
-    except _NOT_THERE:
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
         return False
-    if first is not None and first[0] != APP:
+    if first is not None and first[0] != ACTORS["open"]:
         raise NotADemo(f"the ledger in {folder} has events that the demo did not make, and is left as it is")
     return first is not None
 

@@ -1,0 +1,179 @@
+"""What the customers' apps, the company's billing and its support do, customer by customer."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from math import ceil
+from random import Random
+from typing import Any
+
+from api.contract.operations import OPERATIONS, Defaults
+from api.demo.company import COMPANY, Customer, Script, Step, make_customers
+from api.demo.plan import Activity, Plan, PlannedCommand
+from api.demo.tasks import Task, make_id, make_task, work_moments
+from ledger.domain.errors import InsufficientCredits
+from ledger.store import Metadata, fingerprint
+
+ACTORS = {action: f"key:demo-{actor}" for actor, actions in COMPANY.actors.items() for action in actions}
+
+_PERIOD = timedelta(days=30)
+_DECLINED = 0.06
+"""Share of the renewals that fail at first."""
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_IDS = ("grant_id", "deduction_id", "hold_id", "payment_id")
+
+
+def plan_company(rng: Random, now: datetime, *, weeks: int, accounts: int) -> Iterator[PlannedCommand]:
+    """All commands of the weeks before `now`, in the order of time; the same for the same seed. Raises PlanMismatch."""
+    plan = Plan(now - timedelta(weeks=weeks), now, rng)
+    for customer in make_customers(rng, accounts):
+        plan.follow(_CustomerActivities(plan, customer).live())
+    return plan.commands()
+
+
+def make_top_up(rng: Random, customer: Customer) -> dict[str, Any]:
+    """The body of a payment for a customer's usual top-up."""
+    offer = COMPANY.offers[customer.top_up]
+    granted = {"kind": "permanent", "amount": offer.credits, "source": "topup"}
+    granted |= {"description": f"Top-up of {offer.credits:,} credits"}
+    return _payment(rng, customer, customer.top_up) | {"status": "paid", "grant": granted}
+
+
+def _payment(rng: Random, customer: Customer, offer: str) -> dict[str, Any]:
+    payment_id = make_id(rng, "pi" if customer.provider == "stripe" else "txn")
+    money = {"currency": customer.place[1], "amount_minor": COMPANY.offers[offer].price_minor}
+    return {"payment_id": payment_id, "provider": customer.provider, **money}
+
+
+class _CustomerActivities:
+    def __init__(self, plan: Plan, customer: Customer) -> None:
+        self._plan, self._customer, self._rng = plan, customer, plan.rng
+        self._leaves = plan.moment(customer.leaves)
+        self._tries = customer.tries_without_credits
+
+    def live(self) -> Activity:
+        """Open the account; everything else follows from there."""
+        customer = self._customer
+        yield self._plan.moment(customer.arrives)
+        metadata = {"name": customer.name, "kind": "team" if customer.members else "person"}
+        self._ask("open", {"account_id": customer.account_id, "signup_credits": 100, "metadata": metadata}, {})
+        if customer.plan:
+            self._plan.follow(self._subscribe())
+        self._plan.follow(self._run(customer.script) if customer.script else self._receive_promotions())
+        for member in customer.members or (None,):
+            self._plan.follow(self._work(member))
+
+    def _work(self, member: str | None) -> Activity:
+        for moment in work_moments(self._rng, self._customer, self._pace, self._plan.now):
+            if moment >= self._leaves:
+                return
+            yield moment
+            self._plan.follow(self._run(self._draw("task"), member))
+
+    def _pace(self, moment: datetime) -> float:
+        """Tasks of a workday: for most always as many, with good days and bad."""
+        share = max(0.0, (moment - self._plan.begins) / (self._plan.ends - self._plan.begins))
+        return self._customer.tasks_a_day * (0.15 + 1.6 * share**2 if self._customer.grows else 1)
+
+    def _receive_promotions(self) -> Activity:
+        while True:
+            yield from self._run(self._draw("promotion"))
+
+    def _draw(self, name: str) -> Script:
+        scripts = COMPANY.scripts[name]
+        return self._rng.choices(scripts, [weight for weight, _ in scripts])[0][1]
+
+    def _subscribe(self) -> Activity:
+        """One period after the other. The card of a customer who has left is declined."""
+        plan, ends = self._plan, self._first_period_ends()
+        while plan.now < self._leaves:
+            self._pay("subscribe", ends)
+            yield ends - timedelta(minutes=self._rng.uniform(5, 50))
+            ends += _PERIOD
+            if plan.now < self._leaves and self._rng.random() < _DECLINED:
+                self._pay("decline")
+                yield plan.now + timedelta(hours=self._rng.uniform(20, 30))
+        for _ in range(3):
+            self._pay("decline")
+            yield plan.now + timedelta(days=2)
+
+    def _first_period_ends(self) -> datetime:
+        """Whole periods before the one whose end is known, else a period from now."""
+        now, days = self._plan.now, self._customer.period_ends_in_days
+        last = now + _PERIOD if days is None else self._plan.ends + timedelta(days=days)
+        return last - (last - now - timedelta(hours=1)) // _PERIOD * _PERIOD
+
+    def _pay(self, action: str, ends: datetime | None = None) -> None:
+        """Pay for the plan, until a period ends, or fail to."""
+        name = self._customer.plan
+        fields = _payment(self._rng, self._customer, name) | {"plan": name}
+        if ends is not None:
+            grant = {"kind": "subscription", "amount": COMPANY.offers[name].credits, "source": "subscription"}
+            grant |= {"description": f"{name.title()} plan until {ends.day} {ends:%B}"}
+            fields["grant"] = grant | {"expires_at": ends.isoformat()}
+        self._ask(action, fields, {})
+
+    def _run(self, script: Script, member: str | None = None) -> Activity:
+        """Carry out a script, up to a step for which there are too few credits."""
+        member = member or self._rng.choice(self._customer.members or (None,))
+        task, ids = None, dict[str, str]()
+        for step in script:
+            yield self._moment(step.moment)
+            if task is None or step.action in {"deduct", "hold"}:
+                task = make_task(self._rng, self._customer, member)
+            try:
+                self._take(step, task, ids)
+            except InsufficientCredits as refusal:
+                self._run_short(step._replace(fields={**step.fields, "refused": refusal.code}), task)
+                return
+
+    def _run_short(self, step: Step, task: Task) -> None:
+        """Ask nevertheless, or buy more, or wait."""
+        if self._tries:
+            self._tries -= 1
+            self._take(step, task, {})
+        elif self._customer.top_up and not self._customer.tries_without_credits:
+            self._plan.follow(self._run(self._draw("top_up")))
+
+    def _moment(self, moment: str) -> datetime:
+        """The moment that a step names; a share of all weeks is brought to the hours of work."""
+        plan, rng = self._plan, self._rng
+        if moment == "now":
+            return plan.now
+        if moment.endswith("%"):
+            day = plan.moment(int(moment[:-1]) / 100).astimezone(self._customer.place[0])
+            return day.replace(hour=rng.randint(9, 16), minute=rng.randint(0, 59)).astimezone(UTC)
+        lengths = [timedelta(**{_UNITS[text[-1]]: int(text[:-1])}) for text in moment[1:].split("..")]
+        if moment.startswith("-"):
+            return plan.ends - lengths[0]
+        return plan.now + lengths[0] + (lengths[-1] - lengths[0]) * rng.random()
+
+    def _take(self, step: Step, task: Task, ids: dict[str, str]) -> None:
+        """Carry out a step; `ids` are those that the script has made so far."""
+        fields = dict(step.fields)
+        refused = fields.pop("refused", None)
+        if step.action in {"deduct", "hold", "capture"}:
+            known = OPERATIONS[step.action].body.model_fields
+            fields = {name: value for name, value in task._asdict().items() if name in known} | fields
+        elif step.action == "buy":
+            fields = make_top_up(self._rng, self._customer)
+        elif step.action == "decline":
+            fields = _payment(self._rng, self._customer, self._customer.top_up)
+        if "share" in fields:
+            fields["amount"] = ceil(task.amount * fields.pop("share"))
+        if "lasts_days" in fields:
+            fields["expires_at"] = (self._plan.now + timedelta(days=fields.pop("lasts_days"))).isoformat()
+        self._ask(step.action, fields, ids, refused)
+
+    def _ask(self, action: str, fields: Mapping[str, Any], ids: dict[str, str], refused: str | None = None) -> None:
+        """Plan a command as a body of the HTTP contract makes it, and keep the ids that it makes."""
+        operation, always = COMPANY.actions.get(action, (action, {}))
+        known, new_id = OPERATIONS[operation], make_id(self._rng, action)
+        own_key = {known.own_key: new_id} if known.own_key else {}
+        body = known.body.model_validate({**own_key, **always, **fields})
+        path = {name: ids[name] for name in known.path_ids}
+        command = known.build(self._customer.account_id, path, body, Defaults())
+        key = getattr(body, known.own_key or "", new_id)
+        metadata = Metadata(ACTORS[action], operation, key, make_id(self._rng, "demo"))
+        marks = fingerprint(known.values(path, body))
+        for event in self._plan.ask(PlannedCommand(self._plan.now, metadata, command, marks, refused)):
+            ids |= {name: getattr(event, name) for name in _IDS if getattr(event, name, None)}
