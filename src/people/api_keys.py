@@ -21,7 +21,6 @@ from psycopg_pool import PoolTimeout
 from ledger.postgres.named_sql import queries
 from ledger.store import EventLog
 from people.errors import AccessRefused
-from people.rate_limit import Rate
 
 SCOPES = ("ledger:write", "ledger:read", "audit:read", "portal:write", "admin")
 REFRESH = 1.0
@@ -131,6 +130,28 @@ def revoke_key(conninfo: str, prefix: str) -> bool:
 # For the service -------------------------------------------------------------------------------------------------
 
 
+class _Rate:
+    """How many times a second something may happen, with a burst of one second: a token bucket. Time is handed in, in seconds of any steady clock."""
+
+    __slots__ = ("_at", "_per_second", "_tokens")
+
+    def __init__(self, per_second: float) -> None:
+        self._per_second = per_second
+        self._tokens = max(per_second, 1.0)
+        self._at: float | None = None
+
+    def take(self, now: float) -> float:
+        """Take a turn and return 0.0, or return the seconds to wait for one."""
+        if self._at is not None:
+            refilled = self._tokens + (now - self._at) * self._per_second
+            self._tokens = min(refilled, max(self._per_second, 1.0))
+        self._at = now
+        if self._tokens >= 1:
+            self._tokens -= 1
+            return 0.0
+        return (1 - self._tokens) / self._per_second
+
+
 class KeyRing:
     """The keys that a process knows, by hash."""
 
@@ -142,8 +163,8 @@ class KeyRing:
         if admin_key:
             self._admin[key_hash(admin_key)] = ApiKey("admin", "CREDIT_LEDGER_ADMIN_KEY", frozenset(SCOPES))
         self._rate_limit = rate_limit
-        self._rates: dict[str, Rate] = {}
-        self._unknown = Rate(_UNKNOWN_PER_SECOND)
+        self._rates: dict[str, _Rate] = {}
+        self._unknown = _Rate(_UNKNOWN_PER_SECOND)
         self._used: set[str] = set()
 
     async def authenticate(self, authorization: bytes | None) -> ApiKey:
@@ -173,7 +194,7 @@ class KeyRing:
     def _count(self, key: ApiKey) -> None:
         rate = self._rates.get(key.prefix)
         if rate is None:
-            rate = self._rates[key.prefix] = Rate(self._rate_limit)
+            rate = self._rates[key.prefix] = _Rate(self._rate_limit)
         wait = rate.take(time.monotonic())
         if wait:
             raise AccessRefused(
