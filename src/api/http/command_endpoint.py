@@ -32,6 +32,7 @@ from api.http.requests import (
     headers_of,
     idempotency_key,
     is_dry_run,
+    read_batch,
     read_body,
     read_json,
 )
@@ -147,9 +148,9 @@ class CommandEndpoint:
         headers = headers_of(scope)
         key = await self._authorized(headers)
         dry_run = is_dry_run(scope)
-        fields = read_json(await read_body(headers, receive, MAX_BATCH_BODY))
+        fields, inexact = read_batch(await read_body(headers, receive, MAX_BATCH_BODY))
         atomic, commands = _batch_fields(fields)
-        items = [self._item(fields, key, f"{request_id}/{n}") for n, fields in enumerate(commands)]
+        items = [inexact.get(n) or self._item(fields, key, f"{request_id}/{n}") for n, fields in enumerate(commands)]
         if atomic:
             results = await self._together(items, dry_run=dry_run)
         else:

@@ -7,13 +7,23 @@ from urllib.parse import parse_qs
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from api.contract.bodies import MAX_KEY
-from api.contract.problems import Problem, invalid
+from api.contract.bodies import FREE_FIELDS, MAX_KEY
+from api.contract.exact_numbers import Place, holds_float, inexact_numbers
+from api.contract.problems import Problem, invalid, validation_failed
 
 MAX_BODY = 64 * 1024
 """Bytes of the body of one command."""
 MAX_BATCH_BODY = 8 * 1024 * 1024
 """Bytes of the body of a batch."""
+
+_MOST_NUMBERS = 20
+"""Numbers of one command that are named."""
+_SHOWN_NUMBER = 64
+"""Characters of a number that is shown."""
+_NOT_EXACT = (
+    "is a number that cannot be kept exactly: integers have 64 bits, other numbers at most 17 digits; "
+    "send it as a string"
+)
 
 _KEY = re.compile(rb"[\x20-\x7e]{1,%d}" % MAX_KEY)
 _VERSION = re.compile(rb'"(\d{1,18})"')
@@ -123,15 +133,63 @@ def _check_media_type(headers: Headers) -> None:
 
 def read_json(body: bytes) -> dict[str, Any]:
     """A JSON object; an empty body is an empty object. Raises Problem: malformed_json, validation_failed."""
+    fields = _read_object(body)
+    if _may_be_rounded(fields) and (places := inexact_numbers(body)):
+        raise _not_exact(places)
+    return fields
+
+
+def read_batch(body: bytes) -> tuple[dict[str, Any], dict[int, Problem]]:
+    """The same for a batch, with the problem of each command that has a number which cannot be kept exactly."""
+    fields = _read_object(body)
+    if not any(map(_may_be_rounded, _commands_of(fields))):
+        return fields, {}
+    wrong: dict[int, list[Place]] = {}
+    for place in inexact_numbers(body):
+        if place.path[0] == "commands" and isinstance(index := place.path[1], int):
+            wrong.setdefault(index, []).append(place._replace(path=place.path[2:]))
+    return fields, {index: _not_exact(places) for index, places in wrong.items()}
+
+
+def _commands_of(fields: dict[str, Any]) -> list[dict[str, Any]]:
+    commands = fields.get("commands")
+    return [one for one in commands if isinstance(one, dict)] if isinstance(commands, list) else []
+
+
+def _may_be_rounded(fields: dict[str, Any]) -> bool:
+    """Only where callers write what they like is a float taken at all."""
+    for name in FREE_FIELDS:  # noqa: SIM110  # every command comes through here: a generator costs as much again
+        if name in fields and holds_float(fields[name]):
+            return True
+    return False
+
+
+def _read_object(body: bytes) -> dict[str, Any]:
     if not body:
         return {}
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise Problem("malformed_json", f"The body is not JSON: {error}.") from error
+        raise _unreadable(body, error) from error
     if not isinstance(value, dict):
         raise invalid("body", "must be a JSON object")
     return value
+
+
+def _unreadable(body: bytes, error: orjson.JSONDecodeError) -> Problem:
+    """A number such as NaN or 1e400, which no reader can keep, is named; anything else is not JSON."""
+    places = inexact_numbers(body)
+    return _not_exact(places) if places else Problem("malformed_json", f"The body is not JSON: {error}.")
+
+
+def _not_exact(places: list[Place]) -> Problem:
+    return validation_failed([_number_error(place) for place in places[:_MOST_NUMBERS]])
+
+
+def _number_error(place: Place) -> dict[str, Any]:
+    field = ".".join(map(str, place.path)) or "body"
+    error = {"field": field, "message": _NOT_EXACT}
+    return error | ({"value": place.text} if len(place.text) <= _SHOWN_NUMBER else {})
 
 
 async def send_reply(send: Send, reply: Reply) -> None:
