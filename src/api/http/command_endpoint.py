@@ -9,7 +9,7 @@ import itertools
 import logging
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from psycopg.errors import DiskFull
@@ -73,7 +73,7 @@ class CommandEndpoint:
         except ConnectionResetError:
             raise
         except Exception as error:
-            reply = problem_reply(as_problem(error))
+            reply = problem_reply(as_problem(error, request_id))
         return _finished(reply, operation.name, request_id)
 
     async def _command(
@@ -141,7 +141,7 @@ class CommandEndpoint:
         except ConnectionResetError:
             raise
         except Exception as error:
-            reply = problem_reply(as_problem(error))
+            reply = problem_reply(as_problem(error, request_id))
         return _finished(reply, "batch", request_id)
 
     async def _batch(self, scope: Scope, receive: Receive, request_id: str) -> Reply:
@@ -162,7 +162,7 @@ class CommandEndpoint:
         try:
             return self._item_submission(fields, key, request_id)
         except (Problem, Refusal) as error:
-            return as_problem(error)
+            return as_problem(error, request_id)
 
     def _item_submission(self, fields: object, key: ApiKey, request_id: str) -> Submission:
         if not isinstance(fields, dict):
@@ -188,11 +188,12 @@ class CommandEndpoint:
         submitted = [item if isinstance(item, Problem) else self._submit(item) for item in items]
         return [_result(one if isinstance(one, Problem) else await _settled(one)) for one in submitted]
 
-    def _submit(self, submission: Submission) -> "asyncio.Future[Outcome] | Problem":
+    def _submit(self, submission: Submission) -> "_Submitted | Problem":
+        request_id = submission.metadata.request_id
         try:
-            return self._ledger.submit(submission)
+            return _Submitted(self._ledger.submit(submission), request_id)
         except (Overloaded, Unavailable) as error:
-            return as_problem(error)
+            return as_problem(error, request_id)
 
     async def _together(self, items: list[Submission | Problem], *, dry_run: bool) -> list[dict[str, Any]]:
         submissions = []
@@ -231,11 +232,19 @@ def _finished(reply: Reply, operation: str, request_id: str) -> Reply:
     return reply
 
 
-async def _settled(waiting: "asyncio.Future[Outcome]") -> Outcome | Problem:
+class _Submitted(NamedTuple):
+    """A command of a batch that is on its way."""
+
+    outcome: "asyncio.Future[Outcome]"
+    request_id: str
+
+
+async def _settled(submitted: _Submitted) -> Outcome | Problem:
+    outcome = submitted.outcome
     try:
-        return waiting.result() if waiting.done() else await waiting
+        return outcome.result() if outcome.done() else await outcome
     except Exception as error:
-        return as_problem(error)
+        return as_problem(error, submitted.request_id)
 
 
 def _take_account_id(fields: dict[str, Any]) -> str:
@@ -284,8 +293,8 @@ def problem_reply(problem: Problem) -> Reply:
     return Reply(problem.status, problem.headers(), problem.body())
 
 
-def as_problem(error: Exception) -> Problem:
-    """Anything that can go wrong with a request as a problem."""
+def as_problem(error: Exception, request_id: str) -> Problem:
+    """Anything that can go wrong with a request as a problem. What nobody expects is logged under the request's id."""
     match error:
         case Problem():
             return error
@@ -323,10 +332,14 @@ def as_problem(error: Exception) -> Problem:
                 retry_after=5,
             )
         case _ if isinstance(error, LOST):  # met by a question or a dry run; the committer has its own way
-            return as_problem(NoRoom() if isinstance(error, DiskFull) else Unavailable())
+            return as_problem(NoRoom() if isinstance(error, DiskFull) else Unavailable(), request_id)
         case _:
-            _log.error("a request failed", exc_info=error)
-            return Problem("internal_error", "The request failed; nothing is known to be wrong with it.")
+            _log.error("request %s failed", request_id, exc_info=error)
+            return Problem(
+                "internal_error",
+                "The service failed at this request, and its log tells why under the request id.",
+                request_id=request_id,
+            )
 
 
 def _reply(outcome: Outcome, *, dry_run: bool) -> Reply:
