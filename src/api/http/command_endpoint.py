@@ -28,7 +28,7 @@ from api.http.requests import (
     Headers,
     Reply,
     check_key,
-    expected_version,
+    expected_versions,
     headers_of,
     idempotency_key,
     is_dry_run,
@@ -36,7 +36,7 @@ from api.http.requests import (
     read_body,
     read_json,
 )
-from ledger.commit.submission import NoRoom, Outcome, Overloaded, Recorded, Submission, Unavailable
+from ledger.commit.submission import ExpectedVersions, NoRoom, Outcome, Overloaded, Recorded, Submission, Unavailable
 from ledger.domain.commands import check_account_id, check_id
 from ledger.domain.errors import Refusal
 from ledger.postgres.errors import LOST
@@ -82,13 +82,13 @@ class CommandEndpoint:
         headers = headers_of(scope)
         key = await self._authorized(headers)
         dry_run = is_dry_run(scope)
-        version = expected_version(headers)
+        expected = expected_versions(headers, scope)
         named = idempotency_key(headers)
         fields = read_json(await read_body(headers, receive, MAX_BODY))
         account_id = ids.get("account_id")
         if account_id is None:
             account_id = _take_account_id(fields)
-        submission = self.submission_for(operation, account_id, ids, fields, named, version, key, request_id)
+        submission = self.submission_for(operation, account_id, ids, fields, named, expected, key, request_id)
         if dry_run:
             outcome = (await self._ledger.rehearse([submission], atomic=False))[0]
         else:
@@ -112,7 +112,7 @@ class CommandEndpoint:
         ids: Mapping[str, str],
         fields: dict[str, Any],
         named: str | None,
-        version: int | None,
+        expected: ExpectedVersions | None,
         key: ApiKey,
         request_id: str,
     ) -> Submission:
@@ -129,7 +129,7 @@ class CommandEndpoint:
             raise Problem("idempotency_key_required", _how_to_key(operation))
         command = operation.build(account_id, ids, body, self._defaults)
         metadata = Metadata(key.actor, operation.name, own, request_id)
-        return Submission(command, metadata, fingerprint(operation.values(ids, body)), version)
+        return Submission(command, metadata, fingerprint(operation.values(ids, body)), expected)
 
     # Batches ---------------------------------------------------------------------------------------------------
 
@@ -176,9 +176,9 @@ class CommandEndpoint:
         named = fields.pop("idempotency_key", None)
         if named is not None:
             named = check_key(named, "idempotency_key")
-        version = _item_version(fields.pop("if_match", None))
+        expected = _item_version(fields.pop("if_match", None))
         ids = {name: _path_id(name, fields) for name in operation.path_ids} if operation.path_ids else {}
-        return self.submission_for(operation, account_id, ids, fields, named, version, key, request_id)
+        return self.submission_for(operation, account_id, ids, fields, named, expected, key, request_id)
 
     async def _each(self, items: list[Submission | Problem], *, dry_run: bool) -> list[dict[str, Any]]:
         if dry_run:
@@ -265,10 +265,10 @@ def _batch_fields(fields: dict[str, Any]) -> tuple[bool, list[Any]]:
     return atomic, commands
 
 
-def _item_version(value: object) -> int | None:
+def _item_version(value: object) -> ExpectedVersions | None:
     if value is not None and (type(value) is not int or value < 0):
         raise invalid("if_match", "must be an account version")
-    return value
+    return None if value is None else ExpectedVersions((value,))
 
 
 def _path_id(name: str, fields: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 from api.contract.bodies import FREE_FIELDS, MAX_KEY
 from api.contract.exact_numbers import Place, holds_float, inexact_numbers
 from api.contract.problems import Problem, invalid, validation_failed
+from ledger.commit.submission import ExpectedVersions
 
 MAX_BODY = 64 * 1024
 """Bytes of the body of one command."""
@@ -26,7 +27,9 @@ _NOT_EXACT = (
 )
 
 _KEY = re.compile(rb"[\x20-\x7e]{1,%d}" % MAX_KEY)
-_VERSION = re.compile(rb'"(\d{1,18})"')
+_VERSION = re.compile(rb'"(0|[1-9]\d{0,17})"')
+_ELEMENT = re.compile(rb'[ \t]*(?:((?:W/)?"[!#-~\x80-\xff]*")[ \t]*)?(?:,|\Z)')
+"""An element of a list of entity tags, to the comma behind it."""
 
 
 class Reply(NamedTuple):
@@ -63,15 +66,32 @@ def check_key(value: object, field: str) -> str:
     return value
 
 
-def expected_version(headers: Headers) -> int | None:
-    """The version in an If-Match header. Raises Problem unless it is one number in double quotes."""
-    value = headers.get(b"if-match")
-    if value is None:
+def expected_versions(headers: Headers, scope: Scope) -> ExpectedVersions | None:
+    """The versions in the If-Match headers. Raises Problem for what is no list of entity tags (RFC 9110, 13.1.1).
+
+    Our tags are versions in double quotes. Another tag, and a weak one, is the tag of nothing here.
+    """
+    if b"if-match" not in headers:
         return None
-    match = _VERSION.fullmatch(value.strip())
-    if match is None:
-        raise invalid("If-Match", 'must be one account version in double quotes, such as "7"')
-    return int(match[1])
+    value = b",".join([value for name, value in scope["headers"] if name == b"if-match"]).strip(b" \t")
+    if value == b"*":
+        return ExpectedVersions(None)
+    tags = _entity_tags(value)
+    if not tags:
+        raise invalid("If-Match", 'must be * or account versions in double quotes, such as "7"')
+    return ExpectedVersions(tuple([int(match[1]) for tag in tags if (match := _VERSION.fullmatch(tag))]))
+
+
+def _entity_tags(value: bytes) -> list[bytes]:
+    """The tags of a list; none when it is not one. Elements may be empty."""
+    tags, at = [], 0
+    while at < len(value):
+        element = _ELEMENT.match(value, at)
+        if element is None:
+            return []
+        tags += [element[1]] if element[1] else []
+        at = element.end()
+    return tags
 
 
 def is_dry_run(scope: Scope) -> bool:
