@@ -15,8 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
-from starlette.routing import Match
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp
 
 from api.contract.openapi import BATCH_DOCUMENTATION, command_documentation, describe
 from api.contract.operations import OPERATIONS, Defaults, Operation
@@ -26,10 +25,11 @@ from api.dashboard.app import dashboard
 from api.dashboard.current_user import ROOT
 from api.dashboard.security_headers import SecurityHeaders
 from api.http import explanations, health, history, ledger_queries, lists, summary, totals
-from api.http.command_endpoint import CommandEndpoint, as_problem, problem_reply
+from api.http.command_endpoint import CommandEndpoint, as_problem, endpoint_of, problem_reply
 from api.http.docs_page import add_docs_page
 from api.http.health import Health
 from api.http.hot_path import HotPath
+from api.http.methods import methods_at
 from api.http.path_prefix import AddPathPrefix, StripPathPrefix
 from api.http.reads import Reads
 from api.http.requests import Reply
@@ -183,27 +183,20 @@ def _add_problem_handlers(app: FastAPI) -> None:
         response = _response(problem_reply(problem))
         response.headers.update(error.headers or {})
         if error.status_code == 405:
-            response.headers["allow"] = ", ".join(_methods_at(app, request.scope))
+            response.headers["allow"] = ", ".join(methods_at(app.routes, request.scope))
         return response
 
-    async def on_anything(_: Request, error: Exception) -> Response:
-        return _response(problem_reply(as_problem(error)))
+    async def on_anything(request: Request, error: Exception) -> Response:
+        problem = as_problem(error, endpoint_of(request).next_request_id())
+        response = _response(problem_reply(problem))
+        if "request_id" in problem.facts:
+            response.headers["x-request-id"] = problem.facts["request_id"]
+        return response
 
     app.exception_handler(RequestValidationError)(on_validation)
     app.exception_handler(HTTPException)(on_http)
     for kind in (Problem, Refusal, AccessRefused, NotYetVisible, NotBuilt, *LOST, Exception):
         app.exception_handler(kind)(on_anything)
-
-
-def _methods_at(app: FastAPI, scope: Scope) -> list[str]:
-    """The methods that an address takes. Routes of one address may be in several routers."""
-    routes = list(app.routes)
-    methods: set[str] = set()
-    for route in routes:
-        routes += getattr(getattr(route, "original_router", None), "routes", ())
-        if route.matches(scope)[0] is not Match.NONE:
-            methods |= getattr(route, "methods", None) or set()
-    return sorted(methods)
 
 
 def from_environment() -> ASGIApp:

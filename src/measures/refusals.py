@@ -11,7 +11,6 @@ from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg_pool import PoolTimeout
 
 from ledger.domain.changes import bucket_of
 from ledger.postgres.named_sql import queries
@@ -46,7 +45,7 @@ async def write_refusals(log: EventLog) -> None:
     try:
         async with log.connection() as connection:
             await write_counts(connection, counts)
-    except (psycopg.Error, PoolTimeout, OSError):
+    except psycopg.Error:
         _counts.update(counts)
 
 

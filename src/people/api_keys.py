@@ -16,7 +16,6 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
-from psycopg_pool import PoolTimeout
 
 from ledger.postgres.named_sql import queries
 from ledger.store import EventLog
@@ -218,7 +217,7 @@ class KeyRing:
             )
         try:
             rows = await self._rows("find_key", {"sha256": digest})
-        except (psycopg.Error, PoolTimeout, OSError) as error:
+        except psycopg.Error as error:
             raise AccessRefused("unavailable", "The API key cannot be checked: no database.", retry_after=1) from error
         for row in rows:
             self._keys[bytes(row["sha256"])] = _as_key(row)
@@ -242,7 +241,7 @@ class KeyRing:
                 await self.refresh()
                 if turn % _TOUCH_EVERY == 0:
                     await self.touch()
-            except (psycopg.Error, PoolTimeout, OSError) as error:
+            except psycopg.Error as error:
                 _log.warning("API keys could not be read: %s", error)
 
     async def touch(self) -> None:

@@ -42,8 +42,8 @@ NOT_JSON = {
     "two values": b'{"amount": 1}{"amount": 1}',
     "leading zero": b'{"amount": 01}',
     "hexadecimal": b'{"amount": 0x1}',
-    "NaN": b'{"amount": NaN}',
-    "Infinity": b'{"amount": -Infinity}',
+    "NaN in lower case": b'{"amount": nan}',
+    "Infinity with a plus": b'{"amount": +Infinity}',
     "a form": b"amount=1",
     "white space alone": b"   ",
     "a NUL": b"\0",
@@ -145,8 +145,7 @@ def test_numbers_that_json_allows_and_an_amount_does_not(service: Service, accou
     for place in places(account)[:2]:
         body = f'{{"kind": "permanent", "amount": {text}}}'.encode()
         response = service.client.post(place, content=body, headers={"Idempotency-Key": "k", **JSON_TYPE})
-        assert response.status_code in {400, 422}
-        assert response.status_code == 400 or "amount" in field_errors(response)
+        assert "amount" in field_errors(response)
 
 
 @pytest.mark.parametrize(

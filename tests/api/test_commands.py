@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 
 from api.contract.operations import OPERATIONS as SERVED
@@ -207,14 +208,75 @@ def test_if_match_makes_a_command_conditional(service: Service, operation: str) 
     assert (again.status_code, again.content) == (200, done.content)
 
 
-@pytest.mark.parametrize(
-    "value", ["7", "*", 'W/"7"', '"7", "8"', '"seven"', '"-7"', '""', '"7.0"', '"' + "9" * 19 + '"']
-)
-def test_a_malformed_if_match_is_refused(service: Service, value: str) -> None:
+NOW, OLD = f'"{STAGED_VERSION}"', f'"{STAGED_VERSION - 1}"'
+HOLDS = ["*", NOW, f"{OLD}, {NOW}", f'{NOW},"9"', f'"a,b" , ,W/{OLD},{NOW},', f'"\xe9", {NOW}']
+HOLDS_NOT: dict[str, int | list[int]] = {
+    OLD: STAGED_VERSION - 1,
+    f"W/{NOW}": [],
+    f"W/{NOW}, {OLD}": STAGED_VERSION - 1,
+    f'{OLD}, "9"': [STAGED_VERSION - 1, 9],
+    '"0"': 0,
+    f'"0{STAGED_VERSION}"': [],
+    '""': [],
+    '"seven"': [],
+    '"*"': [],
+    '"-7"': [],
+    '"7.0"': [],
+    '"' + "7" * 19 + '"': [],
+}
+NO_TAGS = ["7", "", ",", '"7', '7"', "'7'", '"7" "8"', f"*, {NOW}", f"{NOW}, *", f"w/{NOW}", f"W/ {NOW}", "W/7", '"7 "']
+
+
+def if_match(service: Service, account: str, *values: str) -> httpx.Response:
+    """A deduction with some lines of If-Match, under a key of its own."""
+    headers = [(b"If-Match", value.encode("latin-1")) for value in values]
+    headers.append((b"Idempotency-Key", fresh("key").encode()))
+    return service.client.post(Ask("deduct", account).path, json={"amount": 1}, headers=headers)
+
+
+@pytest.mark.parametrize("value", HOLDS)
+def test_if_match_holds_for_one_of_its_tags(service: Service, value: str) -> None:
+    assert if_match(service, staged(service), value).status_code == 201
+
+
+def test_if_match_that_does_not_hold_says_what_it_is_about(service: Service) -> None:
     account = staged(service)
-    response = Ask("deduct", account, {"amount": 1}).post(service, "k", **{"If-Match": value})
-    assert list(field_errors(response)) == ["If-Match"]
+    for value, expected in HOLDS_NOT.items():
+        facts = {"expected": expected, "actual": STAGED_VERSION}
+        refused(if_match(service, account, value), 412, "version_mismatch", **facts)
     assert version(service, account) == STAGED_VERSION
+
+
+def test_a_malformed_if_match_is_refused(service: Service) -> None:
+    account = staged(service)
+    for value in NO_TAGS:
+        assert list(field_errors(if_match(service, account, value))) == ["If-Match"], value
+    assert list(field_errors(if_match(service, account, NOW, "*"))) == ["If-Match"]
+    assert version(service, account) == STAGED_VERSION
+
+
+def test_lines_of_if_match_are_one_list(service: Service) -> None:
+    account = staged(service)
+    refused(if_match(service, account, OLD, f"W/{NOW}"), 412, "version_mismatch")
+    assert if_match(service, account, NOW, OLD).status_code == 201
+
+
+@pytest.mark.parametrize("value", ["*", NOW, f"W/{NOW}"])
+def test_where_there_is_no_account_that_is_the_answer(service: Service, value: str) -> None:
+    refused(if_match(service, fresh(), value), 404, "account_not_found")
+
+
+def test_an_opening_finds_no_account_to_match(service: Service) -> None:
+    ask = asks(fresh())["open"]
+    for value, expected in (("*", list[int]()), (NOW, STAGED_VERSION)):
+        facts = {"expected": expected, "actual": 0}
+        refused(ask.post(service, None, **{"If-Match": value}), 412, "version_mismatch", **facts)
+        assert refused(ask.post(service, None, "?dry_run=true", **{"If-Match": value}), 412, "version_mismatch")
+    assert version(service, ask.body["account_id"]) is None
+    assert ask.post(service).status_code == 201
+    assert ask.post(service, None, **{"If-Match": "*"}).status_code == 200
+    other = ask.but(signup_credits=1)
+    refused(other.post(service, None, **{"If-Match": "*"}), 409, "account_exists_with_different_body")
 
 
 # Captures, reversals, voids, payments -----------------------------------------------------------------------------

@@ -24,7 +24,7 @@ DEDUCT = "/v1/accounts/{}/deductions"
 async def ways(database: str) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]:
     """The service as it is, and the framework behind it."""
     thresholds = gc.get_threshold()
-    front = create_app(load_settings(admin_key=ADMIN_KEY, rate_limit=1_000), database)
+    front = create_app(load_settings(admin_key=ADMIN_KEY, rate_limit=100), database)
     assert isinstance(front, HotPath)
     async with front.app.router.lifespan_context(front.app), client(front) as hot, client(front.app) as plain:
         yield hot, plain

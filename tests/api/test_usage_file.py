@@ -2,12 +2,16 @@
 
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from api.cli import progress as progress_module
 from api.cli.progress import Lines
 from api.contract.operations import Defaults
+from api.imports import usage_file
 from api.imports.formula import FormulaError
 from api.imports.importing import check
 from api.imports.rating import Opening, OptionProblem, Options
@@ -39,6 +43,11 @@ def cells(folder: Path, content: bytes) -> list[list[str]]:
         b"who,n\r\nann,1\r\nbob,2",
         b"\xef\xbb\xbfwho,n\nann,1\nbob,2\n",
         b"n, who \n1, ann\n\n\n2,bob \n\n",
+        b"who,n\nann,1\n   \n\t\nbob,2\n \xc2\xa0",
+        b"who,n\rann,1\rbob,2",
+        b"\xef\xbb\xbfwho,n\r\rann,1\r  \rbob,2\r",
+        b"who,n\r\r\nann,1\r\r\nbob,2\r\r\n",
+        b"who,n\rann,1\nbob,2\r\n",
         b'"who","n"\n"ann","1"\n"bob","2"\n',
         b'who,n,note\nann,1,"two\nlines, and ""quotes"""\nbob,2,\n',
     ],
@@ -49,6 +58,38 @@ def test_files_that_are_good(tmp_path: Path, content: bytes) -> None:
 
 def test_values_are_kept_without_the_spaces_around_them(tmp_path: Path) -> None:
     assert cells(tmp_path, 'who,n\n "a b" , 1\n"größe\n2",\n'.encode()) == [['"a b"', "1"], ["größe\n2", ""]]
+
+
+@given(st.lists(st.sampled_from(["who,n", "ann,1", '"a', 'b"', " ", "\n", "\r", "\r\n"])).map("".join))
+def test_lines_end_wherever_a_block_does(text: str) -> None:
+    """A file is read in blocks, and a CR may be in one and its LF in the next."""
+    whole = text.encode()
+    with TemporaryFile() as file, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(usage_file, "_BLOCK", 3)
+        file.write(whole)
+        file.seek(0)
+        assert list(usage_file._split(file)) == whole.splitlines(keepends=True)
+
+
+def test_line_ends_within_quotes_are_kept(tmp_path: Path) -> None:
+    assert cells(tmp_path, b'who,n\r"a\rb\n \r\nc",1\r""\r" ",2') == [["a\rb\n \r\nc", "1"], [""], ["", "2"]]
+
+
+PROGRAMS = {
+    "Excel, CSV UTF-8": b'\xef\xbb\xbfcustomer,n,note\r\nann,1,\r\n\xc3\xbcmit,2,"one, two"\r\n',
+    "Excel, CSV for Macintosh": b'customer,n,note\rann,1,\remit,2,"one, two"\r',
+    "LibreOffice": b'customer,n,note\nann,1,\nemit,2,"one, two"\n',
+    "pandas": b'customer,n,note\nann,1,\nemit,2,"one, two"\n',
+    "PostgreSQL, COPY": b'customer,n,note\nann,1,""\nemit,2,"one, two"\n',
+    "by hand": b"customer, n, note\r\n\r\nann, 1,\r\n      \r\nemit, 2, one and two\r\n\t\r\n  ",
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_what_programs_write_is_understood(tmp_path: Path, program: str) -> None:
+    rows = cells(tmp_path, PROGRAMS[program])
+    assert [row[1] for row in rows] == ["1", "2"]
+    assert [len(row) for row in rows] == [3, 3]
 
 
 @pytest.mark.parametrize(
@@ -65,11 +106,16 @@ def test_values_are_kept_without_the_spaces_around_them(tmp_path: Path) -> None:
             "line 3 is not UTF-8 (byte 2 of the line is 0xfc): save it again as 'CSV UTF-8'",
         ),
         ("who,n\nann,1\n".encode("utf-16"), "it is UTF-16, and must be UTF-8"),
-        (b'who,n\nann,1\n"bob"x,2\n', "line 3 is not CSV: ',' expected after '\"'"),
-        (b'who,n\nann,1\n"bob,2\n', "line 3 is not CSV: unexpected end of data"),
-        (b"who,n\rann,1\r", "line 1 is not CSV"),
+        (
+            b'who,n\nann,1\n"bob"x,2\n',
+            "line 3 is not CSV: a value goes on after its closing quote; a quote within it is written twice",
+        ),
+        (b'who,n\nann,1\n"bob,2\n', "line 3 is not CSV: a quoted value has no end"),
+        (b"who,n\rann,1\r  \rann,1.5\r", "row 1 (line 4): column 'n' is '1.5', not an integer"),
+        (b"who,n\r" + b"x" * 2_000_000, "line 2 has more than 1,048,576 bytes: is this a CSV file?"),
+        (b"   \nann,1\n", "the first line must name the columns, and it is empty"),
         (b"who,n\n" + b"x" * 2_000_000, "line 2 has more than 1,048,576 bytes: is this a CSV file?"),
-        (b"who,n\n" + b"x" * 200_000 + b",1\n", "line 2 is not CSV: field larger than field limit"),
+        (b"who,n\n" + b"x" * 200_000 + b",1\n", "line 2 is not CSV: a value has more than 131,072 characters"),
         (b"who,n\nann,1\nann,1.5\n", "row 1 (line 3): column 'n' is '1.5', not an integer"),
         (b"who,n\nann,-1\n", "row 0 (line 2): amount input should be greater than or equal to 1; it is -1"),
         (b"who,n\nann,9007199254740992\n", "amount input should be less than or equal to 9007199254740991"),

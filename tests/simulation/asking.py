@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from ledger.commit.submission import Submission
+from ledger.commit.submission import ExpectedVersions, Submission
 from ledger.domain import commands as c
 from ledger.domain.events import CreditsDeducted, CreditsGranted, CreditsHeld, Events, HoldCaptured, PaymentRecorded
 from ledger.store.codec import Metadata
@@ -42,7 +42,8 @@ class Ask(NamedTuple):
     def submission(self, request_id: str) -> Submission:
         """As the command endpoint makes one."""
         metadata = Metadata("key:simulated", self.operation, self.key, request_id)
-        return Submission(self.command, metadata, fingerprint(self.body), self.expected_version)
+        expected = None if self.expected_version is None else ExpectedVersions((self.expected_version,))
+        return Submission(self.command, metadata, fingerprint(self.body), expected)
 
 
 class Habits:

@@ -215,7 +215,7 @@ class Check:
         model, states = self.models[ask.account], self.states[ask.account]
         if first.version != len(states):
             raise Wrong(f"{carried} begins with version {first.version} after {len(states) - 1} events")
-        if ask.expected_version not in {None, first.version - 1} and first.version > 1:
+        if ask.expected_version not in {None, first.version - 1}:
             raise Wrong(f"{carried} expected version {ask.expected_version} and has {first.version}")
         expected = (None, None) if ask.receipt is None else (ask.receipt[1], len(carried.rows))
         if (last.receipt, last.command_events) != expected or any(row.receipt for row in carried.rows[:-1]):
@@ -452,8 +452,10 @@ def telling(moments: list[datetime], models: list[Model]) -> Iterator[datetime]:
 
 def tell(model: Model, ask: Ask, now: datetime) -> Answer | Refused:
     """What the model answers, without carrying it out."""
-    if ask.expected_version is not None and model.exists and model.version != ask.expected_version:
-        return Refused(VersionMismatch.code, expected=ask.expected_version, actual=model.version)
+    version = model.version if model.exists else 0
+    found = model.exists or ask.operation == "open"
+    if ask.expected_version is not None and found and version != ask.expected_version:
+        return Refused(VersionMismatch.code, expected=ask.expected_version, actual=version)
     copied = model._copy()
     try:
         return copied._carry_out(ask.command, now)

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 from collections.abc import Sequence
 
-from ledger.commit.submission import Outcome, Recorded, Submission
+from ledger.commit.submission import ExpectedVersions, Outcome, Recorded, Submission
 from ledger.domain.commands import Command, DeductCredits, GrantCredits, OpenAccount
 from ledger.service import Ledger
 from ledger.store.codec import Metadata
@@ -14,11 +14,15 @@ _numbers = itertools.count(1)
 
 
 def submission(
-    command: Command, operation: str, key: str | None, body: Sequence[object] = (), version: int | None = None
+    command: Command,
+    operation: str,
+    key: str | None,
+    body: Sequence[object] = (),
+    expected: ExpectedVersions | None = None,
 ) -> Submission:
     """A submission as the HTTP command endpoint makes it."""
     metadata = Metadata("key:test", operation, key, f"r{next(_numbers)}")
-    return Submission(command, metadata, fingerprint(body), version)
+    return Submission(command, metadata, fingerprint(body), expected)
 
 
 def deduction(account: str, amount: int, key: str) -> Submission:

@@ -8,7 +8,7 @@ import pytest
 
 from ledger.commit import admission
 from ledger.commit.snapshot_writer import EVERY
-from ledger.commit.submission import Overloaded, Recorded, Submission, Unavailable
+from ledger.commit.submission import ExpectedVersions, Overloaded, Recorded, Submission, Unavailable
 from ledger.domain.commands import OpenAccount, ReverseDeduction, VoidGrant
 from ledger.domain.errors import AccountNotFound, BatchRefused, InsufficientCredits, KeyReused, VersionMismatch
 from ledger.domain.events import CreditsDeducted, CreditsExpired
@@ -88,7 +88,7 @@ async def test_unknown_accounts_and_stale_expectations(ledger: Ledger) -> None:
     await open_account(ledger, "a", permanent=10)
     assert isinstance(await deduct(ledger, "nobody", 1, "k"), AccountNotFound)
     stale = deduction("a", 1, "k")
-    stale.expected_version = 1
+    stale.expected = ExpectedVersions((1,))
     refusal = await ledger.execute(stale)
     assert isinstance(refusal, VersionMismatch)
     assert refusal.facts == {"expected": 1, "actual": 2}

@@ -76,7 +76,16 @@ Amount = Annotated[int, Field(ge=1, le=MAX_AMOUNT)]
 AmountOrNone = Annotated[int, Field(ge=0, le=MAX_AMOUNT)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID, pattern=ONE_LINE)]
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=_LINES)]
-Metadata = Annotated[dict[str, Any], AfterValidator(_whole_metadata)]
+Metadata = Annotated[
+    dict[str, Any],
+    AfterValidator(_whole_metadata),
+    Field(
+        description=f"at most {MAX_METADATA_BYTES} bytes of JSON; integers from -2^63 to 2^64 - 1, "
+        "other numbers as exact as a double: what would be rounded is refused"
+    ),
+]
+FREE_FIELDS = ("metadata", "grant")
+"""The fields in which a caller writes what they like, and those that hold such a field."""
 HoldSeconds = Annotated[int, Field(ge=int(SHORTEST_HOLD.total_seconds()), le=int(LONGEST_HOLD.total_seconds()))]
 # In a strict model a time would have to be a datetime already; JSON only has strings.
 Time = Annotated[AwareDatetime, Strict(False), BeforeValidator(_written_out), AfterValidator(_in_utc)]

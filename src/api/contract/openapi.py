@@ -38,13 +38,15 @@ _IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[ -~]+$"},
     "description": "Unique per account and operation, for ever. The same key and body give the original answer again.",
 }
+_ENTITY_TAG = '(W/)?"[!#-~]*"'
 _IF_MATCH = {
     "name": "If-Match",
     "in": "header",
     "required": False,
-    "schema": {"type": "string", "pattern": '^"[0-9]{1,18}"$'},
+    "schema": {"type": "string", "pattern": rf"^(\*|{_ENTITY_TAG}(, *{_ENTITY_TAG})*)$"},
     "example": '"7"',
-    "description": "The account version that the command is for, in double quotes.",
+    "description": "The account version that the command is for, in double quotes; or several, of which one must be "
+    "that of the account; or `*`: any, if the account exists. A weak tag is that of no version.",
 }
 _DRY_RUN = {
     "name": "dry_run",

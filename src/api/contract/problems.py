@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from pydantic_core import ErrorDetails
 
+from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.errors import Refusal
 
 PROBLEM_JSON = "application/problem+json"
@@ -130,12 +131,19 @@ def _field_error(detail: ErrorDetails, prefix: str) -> dict[str, Any]:
     path = ".".join(str(part) for part in detail["loc"])
     error: dict[str, Any] = {"field": prefix + path or "body", "message": _message(detail)}
     value = detail.get("input")
-    if isinstance(value, bool | int | float | str) and len(repr(value)) <= 64 and value == value:
+    if _can_be_shown(value):
         error["value"] = value
     limits = {k: v for k, v in (detail.get("ctx") or {}).items() if k != "error" and isinstance(v, int | str)}
     if limits:
         error["limits"] = limits
     return error
+
+
+def _can_be_shown(value: object) -> bool:
+    """Whether it is short, and no float that stands for an integer which was rounded when it was read."""
+    if isinstance(value, float):
+        return abs(value) <= MAX_AMOUNT
+    return isinstance(value, bool | int | str) and len(repr(value)) <= 64
 
 
 def _message(detail: ErrorDetails) -> str:

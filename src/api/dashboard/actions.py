@@ -95,7 +95,10 @@ async def answer(request: Request) -> Response:
             return await _done(request, form, submission)
         return await _ahead(request, form, submission)
     except _EXPECTED as error:
-        return await _asked(request, form, await _account_if_any(request, form.account_id), _wrong(form.action, error))
+        problem = as_problem(error, endpoint_of(request).next_request_id())
+        return await _asked(
+            request, form, await _account_if_any(request, form.account_id), _wrong(form.action, problem)
+        )
 
 
 def _form(request: Request, operator: Operator, given: Mapping[str, str]) -> Form:
@@ -189,8 +192,7 @@ async def _told(request: Request, form: Form, recorded: Recorded) -> Response:
     return RedirectResponse(f"{account_path(form.root, form.account_id)}?done={recorded.version}", 303)
 
 
-def _wrong(action: Action, error: Exception) -> Wrong:
-    problem = as_problem(error)
+def _wrong(action: Action, problem: Problem) -> Wrong:
     title = STATUSES[problem.code][1]
     match problem.code:
         case "validation_failed":

@@ -15,7 +15,8 @@ from api.dashboard.current_user import NotSignedIn, home_path, root_of, visitor_
 from api.dashboard.forms import form_secret
 from api.dashboard.live_updates import moves
 from api.dashboard.rendering import STATIC, page, static_file
-from api.http.command_endpoint import as_problem
+from api.http.command_endpoint import as_problem, endpoint_of
+from api.http.methods import methods_at
 from ledger.domain.errors import Refusal
 from ledger.postgres.errors import LOST
 from people.errors import AccessRefused
@@ -101,13 +102,20 @@ _TITLES = {
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     detail = error.detail if error.status_code not in (404, 405) else ""
-    return await _wrong(request, error.status_code, detail)
+    response = await _wrong(request, error.status_code, detail)
+    if error.status_code == 405:
+        response.headers["allow"] = ", ".join(methods_at(request.app.routes, request.scope))
+    return response
 
 
 async def _on_anything(request: Request, error: Exception) -> Response:
-    problem = as_problem(error)
-    said = (f"{one['field']} {one['message']}." for one in problem.facts.get("errors", ()))
+    problem = as_problem(error, endpoint_of(request).next_request_id())
+    said = [f"{one['field']} {one['message']}." for one in problem.facts.get("errors", ())]
+    if "request_id" in problem.facts:
+        said.append(f"The id is {problem.facts['request_id']}.")
     response = await _wrong(request, problem.status, " ".join((problem.detail, *said)))
+    if "request_id" in problem.facts:
+        response.headers["x-request-id"] = problem.facts["request_id"]
     if problem.retry_after is not None:
         response.headers["retry-after"] = str(problem.retry_after)
     return response

@@ -46,13 +46,14 @@ async def portal_session(request: Request) -> Response:
 
     Scope `portal:write`.
     """
+    request_id = endpoint_of(request).next_request_id()
     try:
         response = await _answered(request)
     except Exception as error:
-        reply = problem_reply(as_problem(error))
+        reply = problem_reply(as_problem(error, request_id))
         response = Response(reply.body, reply.status)
         response.raw_headers += reply.headers
-    response.headers["x-request-id"] = endpoint_of(request).next_request_id()
+    response.headers["x-request-id"] = request_id
     return response
 
 

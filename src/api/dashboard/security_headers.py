@@ -2,8 +2,10 @@
 
 import secrets
 
+from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.routing import BaseRoute
+from starlette.types import Message, Receive, Scope, Send
 
 _POLICY = "; ".join(
     (
@@ -29,8 +31,13 @@ _HEADERS = {
 class SecurityHeaders:
     """An application whose answers carry these headers. Its pages find their nonce in `request.state.nonce`."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: Starlette) -> None:
         self._app = app
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        """The routes of the application."""
+        return self._app.routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""

@@ -11,6 +11,7 @@ from api.dashboard.current_user import COOKIE, drop_cookie, home_path, keep_cook
 from api.dashboard.forms import posted
 from api.dashboard.rendering import page
 from api.http import metrics
+from api.http.methods import is_head
 from api.http.queries import keys_of, now_of
 from people.api_keys import ApiKey, key_hash
 from people.errors import AccessRefused
@@ -26,7 +27,7 @@ _waiting = asyncio.Semaphore(MOST_WRONG)
 
 async def open_portal_link(request: Request) -> Response:
     """Open a one-time link. Whoever only looks ahead (a prefetching browser, a HEAD) opens nothing."""
-    if request.method == "HEAD" or "prefetch" in request.headers.get("sec-purpose", ""):
+    if is_head(request.scope) or "prefetch" in request.headers.get("sec-purpose", ""):
         return Response(status_code=204)
     found = await sessions_of(request).begin(request.path_params["token"])
     if isinstance(found, Spent):

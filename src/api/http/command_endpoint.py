@@ -9,7 +9,7 @@ import itertools
 import logging
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from psycopg.errors import DiskFull
@@ -28,14 +28,15 @@ from api.http.requests import (
     Headers,
     Reply,
     check_key,
-    expected_version,
+    expected_versions,
     headers_of,
     idempotency_key,
     is_dry_run,
+    read_batch,
     read_body,
     read_json,
 )
-from ledger.commit.submission import NoRoom, Outcome, Overloaded, Recorded, Submission, Unavailable
+from ledger.commit.submission import ExpectedVersions, NoRoom, Outcome, Overloaded, Recorded, Submission, Unavailable
 from ledger.domain.commands import check_account_id, check_id
 from ledger.domain.errors import Refusal
 from ledger.postgres.errors import LOST
@@ -72,7 +73,7 @@ class CommandEndpoint:
         except ConnectionResetError:
             raise
         except Exception as error:
-            reply = problem_reply(as_problem(error))
+            reply = problem_reply(as_problem(error, request_id))
         return _finished(reply, operation.name, request_id)
 
     async def _command(
@@ -81,13 +82,13 @@ class CommandEndpoint:
         headers = headers_of(scope)
         key = await self._authorized(headers)
         dry_run = is_dry_run(scope)
-        version = expected_version(headers)
+        expected = expected_versions(headers, scope)
         named = idempotency_key(headers)
         fields = read_json(await read_body(headers, receive, MAX_BODY))
         account_id = ids.get("account_id")
         if account_id is None:
             account_id = _take_account_id(fields)
-        submission = self.submission_for(operation, account_id, ids, fields, named, version, key, request_id)
+        submission = self.submission_for(operation, account_id, ids, fields, named, expected, key, request_id)
         if dry_run:
             outcome = (await self._ledger.rehearse([submission], atomic=False))[0]
         else:
@@ -111,7 +112,7 @@ class CommandEndpoint:
         ids: Mapping[str, str],
         fields: dict[str, Any],
         named: str | None,
-        version: int | None,
+        expected: ExpectedVersions | None,
         key: ApiKey,
         request_id: str,
     ) -> Submission:
@@ -128,7 +129,7 @@ class CommandEndpoint:
             raise Problem("idempotency_key_required", _how_to_key(operation))
         command = operation.build(account_id, ids, body, self._defaults)
         metadata = Metadata(key.actor, operation.name, own, request_id)
-        return Submission(command, metadata, fingerprint(operation.values(ids, body)), version)
+        return Submission(command, metadata, fingerprint(operation.values(ids, body)), expected)
 
     # Batches ---------------------------------------------------------------------------------------------------
 
@@ -140,16 +141,16 @@ class CommandEndpoint:
         except ConnectionResetError:
             raise
         except Exception as error:
-            reply = problem_reply(as_problem(error))
+            reply = problem_reply(as_problem(error, request_id))
         return _finished(reply, "batch", request_id)
 
     async def _batch(self, scope: Scope, receive: Receive, request_id: str) -> Reply:
         headers = headers_of(scope)
         key = await self._authorized(headers)
         dry_run = is_dry_run(scope)
-        fields = read_json(await read_body(headers, receive, MAX_BATCH_BODY))
+        fields, inexact = read_batch(await read_body(headers, receive, MAX_BATCH_BODY))
         atomic, commands = _batch_fields(fields)
-        items = [self._item(fields, key, f"{request_id}/{n}") for n, fields in enumerate(commands)]
+        items = [inexact.get(n) or self._item(fields, key, f"{request_id}/{n}") for n, fields in enumerate(commands)]
         if atomic:
             results = await self._together(items, dry_run=dry_run)
         else:
@@ -161,7 +162,7 @@ class CommandEndpoint:
         try:
             return self._item_submission(fields, key, request_id)
         except (Problem, Refusal) as error:
-            return as_problem(error)
+            return as_problem(error, request_id)
 
     def _item_submission(self, fields: object, key: ApiKey, request_id: str) -> Submission:
         if not isinstance(fields, dict):
@@ -175,9 +176,9 @@ class CommandEndpoint:
         named = fields.pop("idempotency_key", None)
         if named is not None:
             named = check_key(named, "idempotency_key")
-        version = _item_version(fields.pop("if_match", None))
+        expected = _item_version(fields.pop("if_match", None))
         ids = {name: _path_id(name, fields) for name in operation.path_ids} if operation.path_ids else {}
-        return self.submission_for(operation, account_id, ids, fields, named, version, key, request_id)
+        return self.submission_for(operation, account_id, ids, fields, named, expected, key, request_id)
 
     async def _each(self, items: list[Submission | Problem], *, dry_run: bool) -> list[dict[str, Any]]:
         if dry_run:
@@ -187,11 +188,12 @@ class CommandEndpoint:
         submitted = [item if isinstance(item, Problem) else self._submit(item) for item in items]
         return [_result(one if isinstance(one, Problem) else await _settled(one)) for one in submitted]
 
-    def _submit(self, submission: Submission) -> "asyncio.Future[Outcome] | Problem":
+    def _submit(self, submission: Submission) -> "_Submitted | Problem":
+        request_id = submission.metadata.request_id
         try:
-            return self._ledger.submit(submission)
+            return _Submitted(self._ledger.submit(submission), request_id)
         except (Overloaded, Unavailable) as error:
-            return as_problem(error)
+            return as_problem(error, request_id)
 
     async def _together(self, items: list[Submission | Problem], *, dry_run: bool) -> list[dict[str, Any]]:
         submissions = []
@@ -230,11 +232,19 @@ def _finished(reply: Reply, operation: str, request_id: str) -> Reply:
     return reply
 
 
-async def _settled(waiting: "asyncio.Future[Outcome]") -> Outcome | Problem:
+class _Submitted(NamedTuple):
+    """A command of a batch that is on its way."""
+
+    outcome: "asyncio.Future[Outcome]"
+    request_id: str
+
+
+async def _settled(submitted: _Submitted) -> Outcome | Problem:
+    outcome = submitted.outcome
     try:
-        return waiting.result() if waiting.done() else await waiting
+        return outcome.result() if outcome.done() else await outcome
     except Exception as error:
-        return as_problem(error)
+        return as_problem(error, submitted.request_id)
 
 
 def _take_account_id(fields: dict[str, Any]) -> str:
@@ -255,10 +265,10 @@ def _batch_fields(fields: dict[str, Any]) -> tuple[bool, list[Any]]:
     return atomic, commands
 
 
-def _item_version(value: object) -> int | None:
+def _item_version(value: object) -> ExpectedVersions | None:
     if value is not None and (type(value) is not int or value < 0):
         raise invalid("if_match", "must be an account version")
-    return value
+    return None if value is None else ExpectedVersions((value,))
 
 
 def _path_id(name: str, fields: dict[str, Any]) -> str:
@@ -283,8 +293,8 @@ def problem_reply(problem: Problem) -> Reply:
     return Reply(problem.status, problem.headers(), problem.body())
 
 
-def as_problem(error: Exception) -> Problem:
-    """Anything that can go wrong with a request as a problem."""
+def as_problem(error: Exception, request_id: str) -> Problem:
+    """Anything that can go wrong with a request as a problem. What nobody expects is logged under the request's id."""
     match error:
         case Problem():
             return error
@@ -322,10 +332,14 @@ def as_problem(error: Exception) -> Problem:
                 retry_after=5,
             )
         case _ if isinstance(error, LOST):  # met by a question or a dry run; the committer has its own way
-            return as_problem(NoRoom() if isinstance(error, DiskFull) else Unavailable())
+            return as_problem(NoRoom() if isinstance(error, DiskFull) else Unavailable(), request_id)
         case _:
-            _log.error("a request failed", exc_info=error)
-            return Problem("internal_error", "The request failed; nothing is known to be wrong with it.")
+            _log.error("request %s failed", request_id, exc_info=error)
+            return Problem(
+                "internal_error",
+                "The service failed at this request, and its log tells why under the request id.",
+                request_id=request_id,
+            )
 
 
 def _reply(outcome: Outcome, *, dry_run: bool) -> Reply:

@@ -8,7 +8,6 @@ from typing import Any, Literal
 import psycopg
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
-from psycopg_pool import PoolTimeout
 
 from api.contract.schemas import Health as HealthAnswer
 from api.http import metrics
@@ -46,9 +45,6 @@ def health_of(request: Request) -> Health:
     """The health of this process."""
     health: Health = request.app.state.health
     return health
-
-
-_UNREACHABLE = (psycopg.Error, PoolTimeout, OSError)
 
 
 @router.get("/healthz", response_model=HealthAnswer, summary="Alive")
@@ -118,7 +114,7 @@ async def _role(health: Health) -> dict[str, Any] | None:
     try:
         async with health.ledger.log.connection() as connection:
             found = await health.privileges.of(connection)
-    except _UNREACHABLE:
+    except psycopg.Error:
         return None
     return {**asdict(found), "append_only": found.append_only}
 
@@ -132,7 +128,7 @@ async def _states(health: Health) -> dict[str, dict[str, Any]] | None:
             found = await checkpoints(connection, builds)
             end = await reader.last_position()
             waiting = await _waiting(reader, found)
-    except _UNREACHABLE:
+    except psycopg.Error:
         return None
     metrics.POSITION.set(end)
     late = health.clock() - LONGEST_LAG
@@ -145,7 +141,7 @@ async def _standing(health: Health) -> Standing | None:
     try:
         async with health.ledger.log.connection() as connection:
             return await health.checkpoints.standing(connection)
-    except _UNREACHABLE:
+    except psycopg.Error:
         return None
 
 
@@ -181,5 +177,5 @@ async def drift_of(health: Health) -> Drift | None:
     try:
         async with health.ledger.log.connection() as connection:
             return await drift(connection)
-    except _UNREACHABLE:
+    except psycopg.Error:
         return None

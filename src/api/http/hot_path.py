@@ -7,6 +7,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.contract.operations import OPERATIONS
 from api.http.command_endpoint import CommandEndpoint
+from api.http.methods import HeadAndOptions
 from api.http.requests import send_reply
 
 
@@ -18,6 +19,7 @@ class HotPath:
 
     def __init__(self, app: FastAPI, endpoint: CommandEndpoint) -> None:
         self.app = app
+        self._framework = HeadAndOptions(app, app.routes)
         self._endpoint = endpoint
         self._deduct = OPERATIONS["deduct"]
 
@@ -35,7 +37,7 @@ class HotPath:
             elif path == "/v1/batch":
                 await self._reply(self._endpoint.batch(scope, receive), send)
                 return
-        await self.app(scope, receive, send)
+        await self._framework(scope, receive, send)
 
     async def _reply(self, coming: Any, send: Send) -> None:
         try:

@@ -7,16 +7,29 @@ from urllib.parse import parse_qs
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from api.contract.bodies import MAX_KEY
-from api.contract.problems import Problem, invalid
+from api.contract.bodies import FREE_FIELDS, MAX_KEY
+from api.contract.exact_numbers import Place, holds_float, inexact_numbers
+from api.contract.problems import Problem, invalid, validation_failed
+from ledger.commit.submission import ExpectedVersions
 
 MAX_BODY = 64 * 1024
 """Bytes of the body of one command."""
 MAX_BATCH_BODY = 8 * 1024 * 1024
 """Bytes of the body of a batch."""
 
+_MOST_NUMBERS = 20
+"""Numbers of one command that are named."""
+_SHOWN_NUMBER = 64
+"""Characters of a number that is shown."""
+_NOT_EXACT = (
+    "is a number that cannot be kept exactly: integers have 64 bits, other numbers at most 17 digits; "
+    "send it as a string"
+)
+
 _KEY = re.compile(rb"[\x20-\x7e]{1,%d}" % MAX_KEY)
-_VERSION = re.compile(rb'"(\d{1,18})"')
+_VERSION = re.compile(rb'"(0|[1-9]\d{0,17})"')
+_ELEMENT = re.compile(rb'[ \t]*(?:((?:W/)?"[!#-~\x80-\xff]*")[ \t]*)?(?:,|\Z)')
+"""An element of a list of entity tags, to the comma behind it."""
 
 
 class Reply(NamedTuple):
@@ -53,15 +66,32 @@ def check_key(value: object, field: str) -> str:
     return value
 
 
-def expected_version(headers: Headers) -> int | None:
-    """The version in an If-Match header. Raises Problem unless it is one number in double quotes."""
-    value = headers.get(b"if-match")
-    if value is None:
+def expected_versions(headers: Headers, scope: Scope) -> ExpectedVersions | None:
+    """The versions in the If-Match headers. Raises Problem for what is no list of entity tags (RFC 9110, 13.1.1).
+
+    Our tags are versions in double quotes. Another tag, and a weak one, is the tag of nothing here.
+    """
+    if b"if-match" not in headers:
         return None
-    match = _VERSION.fullmatch(value.strip())
-    if match is None:
-        raise invalid("If-Match", 'must be one account version in double quotes, such as "7"')
-    return int(match[1])
+    value = b",".join([value for name, value in scope["headers"] if name == b"if-match"]).strip(b" \t")
+    if value == b"*":
+        return ExpectedVersions(None)
+    tags = _entity_tags(value)
+    if not tags:
+        raise invalid("If-Match", 'must be * or account versions in double quotes, such as "7"')
+    return ExpectedVersions(tuple([int(match[1]) for tag in tags if (match := _VERSION.fullmatch(tag))]))
+
+
+def _entity_tags(value: bytes) -> list[bytes]:
+    """The tags of a list; none when it is not one. Elements may be empty."""
+    tags, at = [], 0
+    while at < len(value):
+        element = _ELEMENT.match(value, at)
+        if element is None:
+            return []
+        tags += [element[1]] if element[1] else []
+        at = element.end()
+    return tags
 
 
 def is_dry_run(scope: Scope) -> bool:
@@ -123,15 +153,63 @@ def _check_media_type(headers: Headers) -> None:
 
 def read_json(body: bytes) -> dict[str, Any]:
     """A JSON object; an empty body is an empty object. Raises Problem: malformed_json, validation_failed."""
+    fields = _read_object(body)
+    if _may_be_rounded(fields) and (places := inexact_numbers(body)):
+        raise _not_exact(places)
+    return fields
+
+
+def read_batch(body: bytes) -> tuple[dict[str, Any], dict[int, Problem]]:
+    """The same for a batch, with the problem of each command that has a number which cannot be kept exactly."""
+    fields = _read_object(body)
+    if not any(map(_may_be_rounded, _commands_of(fields))):
+        return fields, {}
+    wrong: dict[int, list[Place]] = {}
+    for place in inexact_numbers(body):
+        if place.path[0] == "commands" and isinstance(index := place.path[1], int):
+            wrong.setdefault(index, []).append(place._replace(path=place.path[2:]))
+    return fields, {index: _not_exact(places) for index, places in wrong.items()}
+
+
+def _commands_of(fields: dict[str, Any]) -> list[dict[str, Any]]:
+    commands = fields.get("commands")
+    return [one for one in commands if isinstance(one, dict)] if isinstance(commands, list) else []
+
+
+def _may_be_rounded(fields: dict[str, Any]) -> bool:
+    """Only where callers write what they like is a float taken at all."""
+    for name in FREE_FIELDS:  # noqa: SIM110  # every command comes through here: a generator costs as much again
+        if name in fields and holds_float(fields[name]):
+            return True
+    return False
+
+
+def _read_object(body: bytes) -> dict[str, Any]:
     if not body:
         return {}
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise Problem("malformed_json", f"The body is not JSON: {error}.") from error
+        raise _unreadable(body, error) from error
     if not isinstance(value, dict):
         raise invalid("body", "must be a JSON object")
     return value
+
+
+def _unreadable(body: bytes, error: orjson.JSONDecodeError) -> Problem:
+    """A number such as NaN or 1e400, which no reader can keep, is named; anything else is not JSON."""
+    places = inexact_numbers(body)
+    return _not_exact(places) if places else Problem("malformed_json", f"The body is not JSON: {error}.")
+
+
+def _not_exact(places: list[Place]) -> Problem:
+    return validation_failed([_number_error(place) for place in places[:_MOST_NUMBERS]])
+
+
+def _number_error(place: Place) -> dict[str, Any]:
+    field = ".".join(map(str, place.path)) or "body"
+    error = {"field": field, "message": _NOT_EXACT}
+    return error | ({"value": place.text} if len(place.text) <= _SHOWN_NUMBER else {})
 
 
 async def send_reply(send: Send, reply: Reply) -> None:

@@ -16,6 +16,7 @@ MAX_LINE = 1024 * 1024
 """Bytes of one line, so that a file without line ends cannot fill the memory."""
 MAX_COLUMNS = 1_000
 
+_BLOCK = 64 * 1024
 _SHOWN_NAMES = 20
 _SHOWN_LENGTH = 60
 _NUMBER = re.compile(r"[-+]?[0-9]+([.,][0-9]+)?")
@@ -33,7 +34,7 @@ class Row(NamedTuple):
     """One record below the header, its values without the spaces around them."""
 
     number: int
-    """From 0. Lines that are empty do not count."""
+    """From 0. Lines that are empty, or have nothing but spaces, do not count."""
     line: int
     """The line of the file, from 1, where the record ends: what an editor shows."""
     cells: list[str]
@@ -51,27 +52,24 @@ class UsageFile:
         self.bytes_read = 0
         self.size = os.fstat(file.fileno()).st_size
         self._reader = csv.reader(self._lines(file), strict=True)
-        self.columns = _header(next(self._records(), []))
+        self.columns = _header(_stripped(next(self._records(), [])))
 
     def rows(self) -> Iterator[Row]:
         """The rows that follow. A row may have more or fewer values than there are columns. Raises FileProblem."""
-        for number, cells in enumerate(filter(None, self._records())):
-            yield Row(number, self._reader.line_num, cells)
+        for number, record in enumerate(filter(_counts, self._records())):
+            yield Row(number, self._reader.line_num, _stripped(record))
 
     def _records(self) -> Iterator[list[str]]:
         try:
-            for record in self._reader:
-                yield [cell.strip() for cell in record]
+            yield from self._reader
         except csv.Error as error:
-            raise FileProblem(f"line {self._reader.line_num} is not CSV: {error}") from error
+            raise FileProblem(f"line {self._reader.line_num} is not CSV: {_in_plain_words(error)}") from error
 
     def _lines(self, file: BinaryIO) -> Iterator[str]:
         """Decoded one by one: a decoder that reads ahead could not say which line is wrong."""
-        number = 0
-        while line := file.readline(MAX_LINE):
-            number += 1
+        for number, line in enumerate(_split(file), 1):
             self.bytes_read += len(line)
-            if len(line) == MAX_LINE:
+            if len(line) >= MAX_LINE:
                 raise FileProblem(f"line {number} has more than {MAX_LINE:,} bytes: is this a CSV file?")
             yield _decode(line.removeprefix(BOM_UTF8) if number == 1 else line, number)
 
@@ -96,6 +94,40 @@ def shown(names: Sequence[str]) -> str:
     more = len(names) - _SHOWN_NAMES
     guess = " (is the line that names the columns missing?)" if any(map(_NUMBER.fullmatch, names)) else ""
     return f"{some} and {more} more{guess}" if more > 0 else f"{some}{guess}"
+
+
+def _counts(record: list[str]) -> bool:
+    """Whether its line has more than spaces. A pair of quotes alone is an empty value."""
+    return bool(record) and not (len(record) == 1 and record[0].isspace())
+
+
+def _stripped(record: list[str]) -> list[str]:
+    return [cell.strip() for cell in record]
+
+
+def _split(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file with their ends: LF, CR LF, or CR alone. One that is too long is the last, and cut off."""
+    rest = b""
+    while block := file.read(_BLOCK):
+        lines = (rest + block).splitlines(keepends=True)
+        rest = lines.pop()  # there may be more of it, if only the LF of its CR
+        yield from lines
+        if len(rest) >= MAX_LINE:
+            break
+    if rest:
+        yield rest
+
+
+def _in_plain_words(error: csv.Error) -> str:
+    """What the reader says, for somebody who does not know it."""
+    said = str(error)
+    if said.startswith("unexpected end"):
+        return "a quoted value has no end"
+    if "expected after" in said:
+        return "a value goes on after its closing quote; a quote within it is written twice"
+    if said.startswith("field larger"):
+        return f"a value has more than {csv.field_size_limit():,} characters"
+    return said
 
 
 def _decode(line: bytes, number: int) -> str:

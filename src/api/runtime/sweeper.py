@@ -9,7 +9,6 @@ from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg_pool import PoolTimeout
 
 from api.http import metrics
 from ledger.commit.submission import Overloaded, Recorded, Submission, Unavailable
@@ -41,7 +40,7 @@ class Sweeper:
             try:
                 async with await AsyncConnection.connect(self._conninfo, autocommit=True) as connection:
                     await self._sweep_on(connection)
-            except (psycopg.Error, PoolTimeout, OSError, Unavailable) as error:
+            except (psycopg.Error, Unavailable) as error:
                 _log.warning("the sweeper waits for the database: %s", str(error).strip() or type(error).__name__)
             await asyncio.sleep(_RETRY)
 

@@ -81,14 +81,13 @@ class Follower:
     async def listen(self, account_id: str | None, after: int | None, field: str = "after") -> Listener:
         """A new listener, to one account or (None) to all, from a position on or (None) from now on.
 
-        Raises Problem (`overloaded`, or `validation_failed` naming `field`), AccountNotFound and LOST.
+        Raises Problem (`overloaded`, `unavailable`, or `validation_failed` naming `field`), AccountNotFound and LOST.
         """
         if self._ended or self._taken >= self._places:
             raise Problem("overloaded", "No more listeners can be served here; connect again later.", retry_after=5)
         self._taken += 1
         try:
-            async with asyncio.timeout(_PATIENCE):
-                listener = await self._new(account_id, after, field)
+            listener = await self._new_in_time(account_id, after, field)
         except BaseException:
             self._taken -= 1
             raise
@@ -98,6 +97,14 @@ class Follower:
         if not self._serves(listener.shelf.tail):
             listener.end()
         return listener
+
+    async def _new_in_time(self, account_id: str | None, after: int | None, field: str) -> Listener:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await self._new(account_id, after, field)
+        except TimeoutError:
+            detail = "The log could not be read in time; connect again later."
+            raise Problem("unavailable", detail, retry_after=2) from None
 
     def _serves(self, tail: Tail) -> bool:
         return tail is self._tail and not self._ended

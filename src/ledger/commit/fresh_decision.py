@@ -9,6 +9,7 @@ from datetime import datetime
 
 from ledger.commit.submission import Outcome, Submission, Unit
 from ledger.domain.account import Account, fold
+from ledger.domain.commands import OpenAccount
 from ledger.domain.decider import decide
 from ledger.domain.errors import BatchRefused, Refusal, VersionMismatch
 from ledger.domain.events import Events
@@ -109,10 +110,16 @@ class FreshDecision:
 
 
 def check_version(submission: Submission, account: Account | None) -> None:
-    """Raise VersionMismatch unless the account is at the version that the caller expects."""
-    expected = submission.expected_version
-    if expected is not None and account is not None and account.version != expected:
-        raise VersionMismatch(expected, account.version)
+    """Raise VersionMismatch unless the account is at a version that the caller expects.
+
+    That an account is missing is said first, to whoever does not open it.
+    """
+    expected = submission.expected
+    if expected is None or (account is None and not isinstance(submission.command, OpenAccount)):
+        return
+    version = account.version if account is not None else 0
+    if not expected.holds_at(version):
+        raise VersionMismatch(expected.versions, version)
 
 
 async def _read_related(

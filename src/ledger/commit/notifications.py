@@ -13,7 +13,6 @@ from typing import Any, LiteralString
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg_pool import PoolTimeout
 
 from ledger.store.log import EventLog
 
@@ -48,7 +47,7 @@ class CommitNotifier:
         while not self._ended:
             await self._something.wait()
             self._something.clear()
-            with suppress(psycopg.Error, PoolTimeout, OSError):
+            with suppress(psycopg.Error):
                 async with self._log.connection() as connection:
                     await connection.execute(_NOTIFY)
             await asyncio.sleep(PAUSE)
@@ -92,7 +91,7 @@ class CommitListener:
             try:
                 async with await AsyncConnection.connect(self._conninfo, autocommit=True) as connection:
                     await self._listen_on(connection)
-            except (psycopg.Error, OSError) as error:
+            except psycopg.Error as error:
                 _log.info("no news for a moment: %s", str(error).strip() or type(error).__name__)
             await asyncio.sleep(_RETRY)
 

@@ -28,6 +28,16 @@ class NoRoom(Unavailable):
     """The database has no room left to record anything; make room, then try again with the same key."""
 
 
+class ExpectedVersions(NamedTuple):
+    """The versions at which a command may find its account; None: any, if the account exists."""
+
+    versions: tuple[int, ...] | None
+
+    def holds_at(self, version: int) -> bool:
+        """Whether it may be at this version, 0 if it does not exist."""
+        return version > 0 if self.versions is None else version in self.versions
+
+
 class Recorded(NamedTuple):
     """A command that is in the log: its events, and the version and position of the last one.
 
@@ -52,7 +62,7 @@ class Submission:
         "after",
         "command",
         "events",
-        "expected_version",
+        "expected",
         "fingerprint",
         "followers",
         "head",
@@ -69,7 +79,7 @@ class Submission:
         command: Command,
         metadata: Metadata,
         fingerprint: bytes = b"",
-        expected_version: int | None = None,
+        expected: ExpectedVersions | None = None,
     ) -> None:
         self.command = command
         self.account_id = command.account_id
@@ -79,7 +89,7 @@ class Submission:
             key = command.account_id  # an account is opened once, under whatever key
         self.receipt = None if key is None else receipt_name(metadata.operation, key)
         self.fingerprint = fingerprint
-        self.expected_version = expected_version
+        self.expected = expected
         self.outcome: Future[Outcome] | None = None
         self.queue: AccountQueue | None = None
         self.events: Events = ()

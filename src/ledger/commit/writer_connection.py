@@ -63,7 +63,7 @@ class WriterConnection:
             await outage.rest()
             try:
                 await self.connect()
-            except (psycopg.Error, OSError, TimeoutError) as problem:
+            except psycopg.Error as problem:
                 outage.meet(problem)
             else:
                 outage.renewed_at = _now()

@@ -289,16 +289,24 @@ class KeyReused(Refusal):
 
 
 class VersionMismatch(Refusal):
-    """The account is not at the version that the caller expects."""
+    """The account is not at a version that the caller expects: one of `expected`, or (None) any of an account that
+    exists. One that does not exist is at version 0."""
 
     code = "version_mismatch"
 
-    def __init__(self, expected: int, actual: int) -> None:
+    def __init__(self, expected: Sequence[int] | None, actual: int) -> None:
+        where = f"the account is at version {actual}" if actual else "there is no such account"
         super().__init__(
-            f"The command is for version {expected} and the account is at version {actual}; read it again.",
-            expected=expected,
+            f"The command is for {_versions(expected)}, and {where}; read it again.",
+            expected=expected[0] if expected and len(expected) == 1 else list(expected or ()),
             actual=actual,
         )
+
+
+def _versions(expected: Sequence[int] | None) -> str:
+    if expected is None:
+        return "an account that exists"
+    return f"version {' or '.join(map(str, expected))}" if expected else "no version of an account"
 
 
 class BatchRefused(Refusal):

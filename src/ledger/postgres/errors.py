@@ -3,12 +3,9 @@
 import psycopg
 from psycopg.errors import ReadOnlySqlTransaction
 
-LOST = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    ReadOnlySqlTransaction,
-    ConnectionError,
-    TimeoutError,
-    OSError,
-)
-"""What a lost connection, or a database that cannot go on, looks like. The outcome of what was sent is not known."""
+LOST = (psycopg.OperationalError, psycopg.InterfaceError, ReadOnlySqlTransaction)
+"""What a lost connection, or a database that cannot go on, looks like. The outcome of what was sent is not known.
+
+psycopg and its pool make one of these of every error of a socket, so an OSError is never a lost connection: it is a
+file that cannot be read, or something else that is wrong here.
+"""

@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from time import monotonic
 
 import psycopg
-from psycopg_pool import PoolTimeout
 
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.checkpoint_folder import Filed
@@ -38,7 +37,6 @@ _RETRY = 5.0
 _LAST_WORD = 3.0
 """Seconds for the checkpoint of what was recorded last, when the service stops."""
 _PROBLEMS = (NotTheHistory, HoleInLog, BadNote, KeyMissing)
-_UNREACHABLE = (psycopg.Error, PoolTimeout, OSError)
 _log = logging.getLogger("credit_ledger.checkpoints")
 
 
@@ -67,12 +65,12 @@ class Checkpointer:
                 pause = min(LOOK_EVERY, self._seconds)
                 try:
                     await self.look()
-                except _UNREACHABLE as error:
+                except psycopg.Error as error:
                     _log.warning("checkpoints wait for the database: %s", str(error).strip() or type(error).__name__)
                     pause = _RETRY
                 await asyncio.sleep(pause)
         except asyncio.CancelledError:
-            with suppress(TimeoutError, *_UNREACHABLE):
+            with suppress(TimeoutError, psycopg.Error):
                 async with asyncio.timeout(_LAST_WORD):
                     await self._finish()
             raise

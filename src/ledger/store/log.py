@@ -13,7 +13,6 @@ from typing import Any, NamedTuple, TypeVar
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row, namedtuple_row
-from psycopg_pool import PoolTimeout
 
 from ledger.clock import DatabaseTime
 from ledger.domain.account import Account
@@ -329,7 +328,7 @@ class EventLog:
         try:
             async with self._pool.connection() as connection:
                 row = await (await connection.execute(SQL["witness"])).fetchone()
-        except (psycopg.Error, PoolTimeout, OSError):
+        except psycopg.Error:
             return None
         assert row is not None
         return DatabaseTime(*row)
@@ -345,7 +344,7 @@ class EventLog:
                     await cursor.execute(SQL["fence"], before._asdict())
                     gone = await cursor.fetchone()
                     if gone is not None and not gone["gone"]:
-                        raise ConnectionError(f"server process {before.pid} of a lost connection does not end")
+                        raise psycopg.OperationalError(f"server process {before.pid} of a lost connection does not end")
                 await cursor.execute(SQL["identify"])
                 row = await cursor.fetchone()
                 await cursor.execute(SQL["as_before"])

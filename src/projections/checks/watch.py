@@ -63,7 +63,7 @@ class Watch:
             try:
                 async with await connect(self._conninfo) as connection:
                     await self._walk(connection)
-            except (psycopg.Error, OSError) as error:
+            except psycopg.Error as error:
                 _log.warning("the check waits for the database: %s", str(error).strip() or type(error).__name__)
             await asyncio.sleep(_RETRY)
 

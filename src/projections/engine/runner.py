@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg_pool import PoolTimeout
 
 from ledger.commit.notifications import CommitListener
 from ledger.domain.changes import Fact, fact
@@ -154,7 +153,7 @@ class Runner:
                     await self._follow(connection)
             except Moved:
                 continue
-            except (*LOST, PoolTimeout) as error:
+            except LOST as error:
                 _log.warning("the projections wait for the database: %s", str(error).strip() or type(error).__name__)
             finally:
                 self.leads = False

@@ -1,0 +1,90 @@
+"""HEAD and OPTIONS, the same for every address (RFC 9110, 9.3.2 and 9.3.7): no route has to know of them."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+
+from starlette.routing import BaseRoute, Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_BODY_IS_DROPPED = "credit_ledger.head"
+_EVERYWHERE = ("GET", "HEAD", "OPTIONS", "POST")
+
+
+class HeadAndOptions:
+    """An application that answers HEAD as it answers GET, without the body, and OPTIONS with the methods there are."""
+
+    def __init__(self, app: ASGIApp, routes: list[BaseRoute]) -> None:
+        self._app = app
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, or the lifespan."""
+        method = scope.get("method")
+        if method == "HEAD":
+            answer = _WithoutBody(receive, send)
+            await self._app({**scope, "method": "GET", _BODY_IS_DROPPED: True}, answer.receive, answer.send)
+        elif method == "OPTIONS" and (methods := _methods_of(self._routes, scope)):
+            allowed = [(b"allow", ", ".join(methods).encode())]
+            await send({"type": "http.response.start", "status": 204, "headers": allowed})
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            await self._app(scope, receive, send)
+
+
+def is_head(scope: Scope) -> bool:
+    """Whether a request is a HEAD: what opens something must not, for whoever asks does not see it."""
+    return _BODY_IS_DROPPED in scope
+
+
+def methods_at(routes: Iterable[BaseRoute], scope: Scope) -> list[str]:
+    """The methods that an address takes; none where there is nothing."""
+    found = set(_matching(routes, scope))
+    if "GET" in found:
+        found.add("HEAD")
+    return sorted(found | {"OPTIONS"}) if found else []
+
+
+def _methods_of(routes: Iterable[BaseRoute], scope: Scope) -> Iterable[str]:
+    return _EVERYWHERE if scope["path"] == "*" else methods_at(routes, scope)
+
+
+def _matching(routes: Iterable[BaseRoute], scope: Scope) -> Iterator[str]:
+    """Routes of one address may be in several routers, and below another application."""
+    for route in routes:
+        router = getattr(route, "original_router", None)
+        match, below = (Match.FULL, {}) if router is not None else route.matches(scope)
+        if match is Match.NONE:
+            continue
+        inner = getattr(router or route, "routes", None)
+        if inner:
+            yield from _matching(inner, {**scope, **below})
+        else:
+            yield from getattr(route, "methods", None) or ("GET",)  # without methods: a folder of files
+
+
+class _WithoutBody:
+    """The two ends of a request of which only the head is answered. Then the client has gone, for the application."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._over = asyncio.Event()
+
+    async def send(self, message: Message) -> None:
+        """Pass the head on, and an empty body; what comes later is dropped."""
+        if message["type"] == "http.response.start":
+            await self._send(message)
+        elif not self._over.is_set():
+            self._over.set()
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def receive(self) -> Message:
+        """What the client says, until it has its answer: a stream would go on for ever."""
+        said = asyncio.ensure_future(self._receive())
+        over = asyncio.ensure_future(self._over.wait())
+        try:
+            await asyncio.wait((said, over), return_when=asyncio.FIRST_COMPLETED)
+            return {"type": "http.disconnect"} if over.done() else said.result()
+        finally:
+            said.cancel()
+            over.cancel()

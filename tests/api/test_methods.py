@@ -1,0 +1,129 @@
+"""HEAD and OPTIONS are answered at every address, and what an address does not take is told with what it does."""
+
+from functools import partial
+
+import httpx
+import pytest
+
+from tests.api.contract import Contract
+from tests.api.stage import eventually, staged
+from tests.dashboard.guests import guest, operator
+from tests.service import Service
+
+MOMENTARY = {"date", "set-cookie", "content-security-policy", "transfer-encoding"}
+"""Headers that differ from one answer to the next, and the one that only a body has."""
+VALUES = {"account_id": "{account_id}", "operation": "open", "key": "{account_id}"}
+NEEDED = {"from": "2026-01-01", "to": "2026-01-02"}
+PAGES = [
+    "/dashboard",
+    "/dashboard/",
+    "/dashboard/sign-in",
+    "/dashboard/accounts",
+    "/dashboard/statistics",
+    "/dashboard/service",
+    "/dashboard/accounts/{account_id}",
+    "/dashboard/accounts/{account_id}/usage",
+    "/dashboard/accounts/{account_id}/usage.csv",
+    "/dashboard/accounts/{account_id}/events",
+    "/dashboard/accounts/{account_id}/grant",
+    "/dashboard/accounts/nobody",
+    "/dashboard/nothing",
+    "/docs",
+    "/openapi.json",
+    "/static-offline-docs/swagger-ui.css",
+    "/nothing",
+]
+
+
+def questions(contract: Contract, account: str) -> list[tuple[str, dict[str, str]]]:
+    """Every address of the API that takes GET and ends, with the parameters that it needs."""
+    found = []
+    for path, item in contract.document["paths"].items():
+        if "get" in item and not path.endswith("/stream"):
+            named = item["get"].get("parameters", ())
+            needed = {one["name"]: NEEDED[one["name"]] for one in named if one["in"] == "query" and one["required"]}
+            found.append((path.format(**VALUES).format(account_id=account), needed))
+    return found
+
+
+def lasting_headers(response: httpx.Response) -> list[tuple[str, str]]:
+    return sorted(item for item in response.headers.multi_items() if item[0] not in MOMENTARY)
+
+
+def answered_alike(client: httpx.Client, path: str, parameters: dict[str, str] | None = None) -> bool:
+    """Whether HEAD is answered as GET is, now."""
+    whole, head = client.get(path, params=parameters), client.head(path, params=parameters)
+    assert head.status_code == whole.status_code, path
+    assert head.content == b"", path
+    return lasting_headers(head) == lasting_headers(whole)
+
+
+def test_every_question_is_answered_to_head_as_to_get(service: Service, contract: Contract) -> None:
+    asked = questions(contract, staged(service))
+    assert {"/healthz", "/readyz", "/metrics", "/v1/events"} <= {path for path, _ in asked}
+    for path, parameters in asked:
+        eventually(partial(answered_alike, service.client, path, parameters))
+
+
+def test_every_page_is_answered_to_head_as_to_get(service: Service) -> None:
+    account = staged(service)
+    for client in (operator(service), guest(service)):
+        for path in PAGES:
+            eventually(partial(answered_alike, client, path.format(account_id=account)))
+
+
+def test_head_of_a_stream_ends(service: Service) -> None:
+    account = staged(service)
+    pages = operator(service)
+    for client, path in (
+        (service.client, "/v1/events/stream"),
+        (service.client, f"/v1/accounts/{account}/events/stream"),
+        (pages, f"/dashboard/accounts/{account}/moves"),
+    ):
+        answer = client.head(path)
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert answer.headers["content-type"] == "text/event-stream"
+    assert service.client.head("/v1/accounts/nobody/events/stream").status_code == 404
+    eventually(lambda: "\ncredit_ledger_listeners 0.0\n" in service.get("/metrics").text)
+
+
+ALLOWED = {
+    "/healthz": "GET, HEAD, OPTIONS",
+    "/v1/accounts": "GET, HEAD, OPTIONS, POST",
+    "/v1/batch": "OPTIONS, POST",
+    "/v1/accounts/a/deductions": "OPTIONS, POST",
+    "/v1/accounts/a/grants": "GET, HEAD, OPTIONS, POST",
+    "/v1/accounts/a/events/stream": "GET, HEAD, OPTIONS",
+    "/v1/accounts/a/payments/p%2Fq/refunds": "OPTIONS, POST",
+    "/docs": "GET, HEAD, OPTIONS",
+    "/dashboard": "GET, HEAD, OPTIONS",
+    "/dashboard/sign-in": "GET, HEAD, OPTIONS, POST",
+    "/dashboard/sign-out": "OPTIONS, POST",
+    "/dashboard/accounts/a/grants/grt_1/void": "GET, HEAD, OPTIONS, POST",
+}
+
+
+@pytest.mark.parametrize("path", ALLOWED)
+def test_what_an_address_takes_is_told(service: Service, path: str) -> None:
+    """Without an API key, and the same by whoever sends what it does not take."""
+    client = guest(service)
+    told = client.options(path)
+    assert (told.status_code, told.content, told.headers["allow"]) == (204, b"", ALLOWED[path])
+    assert "content-length" not in told.headers
+    refused = client.put(path)
+    assert (refused.status_code, refused.headers["allow"]) == (405, ALLOWED[path])
+    if "HEAD" not in ALLOWED[path]:
+        refused = client.head(path)
+        assert (refused.status_code, refused.headers["allow"], refused.content) == (405, ALLOWED[path], b"")
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/v1/nothing", "/dashboard/nothing", "/v1/accounts/a/b/c"])
+def test_where_there_is_nothing_no_method_is_told(service: Service, path: str) -> None:
+    answer = guest(service).options(path)
+    assert answer.status_code == 404
+    assert "allow" not in answer.headers
+
+
+def test_the_service_as_a_whole_tells_all_methods(service: Service) -> None:
+    answer = guest(service).request("OPTIONS", "/", extensions={"target": b"*"})
+    assert (answer.status_code, answer.headers["allow"]) == (204, "GET, HEAD, OPTIONS, POST")
