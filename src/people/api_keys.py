@@ -130,7 +130,9 @@ def revoke_key(conninfo: str, prefix: str) -> bool:
 
 
 class _Rate:
-    """How many times a second something may happen, with a burst of one second: a token bucket. Time is handed in, in seconds of any steady clock."""
+    """A token bucket: how many times a second something may happen, with a burst of one second.
+
+    Time is handed in, in seconds of any steady clock."""
 
     __slots__ = ("_at", "_per_second", "_tokens")
 
