@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
@@ -118,6 +118,14 @@ def running_service(
         except subprocess.TimeoutExpired:
             process.kill()
             raise
+
+
+def wait_for(condition: Callable[[], object], patience: float = 60) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.02)
 
 
 def host_of(conninfo: str) -> str:

@@ -375,7 +375,13 @@ def no_projection(database: str, folder: Path) -> httpx.Response:
         assert service.get(f"/v1/accounts/{account}/grants").status_code == 200
         assert balance(service, account)["total"] == 10
         checks = service.get("/readyz").json()["checks"]
-        assert checks == {"checkpoints": True, "committer": True, "database": True, "projections": False}
+        assert checks == {
+            "checkpoints": True,
+            "committer": True,
+            "database": True,
+            "sessions": True,
+            "projections": False,
+        }
         other.close()
         service.wait_until_ready()
         assert service.get(f"/v1/accounts/{account}/history").json()["entries"][0]["balance_after"] == 10

@@ -4,14 +4,12 @@ import os
 import signal
 import socket
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 
 from tests.postgres import TestServer
-from tests.service import Service, running_service
+from tests.service import Service, running_service, wait_for
 
 
 def workers_of(service: Service) -> list[int]:
@@ -80,14 +78,6 @@ def test_workers_end_with_a_parent_that_is_killed(server: TestServer, tmp_path: 
     with server.database() as conninfo, running_service(conninfo, tmp_path, workers=2) as service:
         service.process.kill()
         wait_for(lambda: not _listens(service.port))
-
-
-def wait_for(condition: Callable[[], object], patience: float = 60) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.02)
 
 
 def _listens(port: int) -> bool:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import psycopg
@@ -27,6 +27,12 @@ _servers: dict[str, Server] = {}
 _WRITES = {log.SQL["append"], "COMMIT"}
 
 
+class Info(NamedTuple):
+    """ConnectionInfo, as far as the store asks it."""
+
+    backend_pid: int
+
+
 class Connection:
     """One connection: AsyncConnection, as far as the store uses it."""
 
@@ -35,6 +41,7 @@ class Connection:
         self._backend = backend
         self._answer: asyncio.Future[Rows] | None = None
         self.closed = False
+        self.info = Info(backend.pid)
         backend.hang_up = self.break_off
 
     @classmethod

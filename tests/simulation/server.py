@@ -230,7 +230,7 @@ class Server:
             backend.written = change
         else:
             await self._commit(backend, change)
-        return [verdict]
+        return [(*verdict, backend.pid)]
 
     async def _commit(self, backend: Backend, change: Change) -> None:
         await asyncio.sleep(self.weather.work())

@@ -12,6 +12,7 @@ from api.http.health import drift_of, health_of, readiness
 
 _FAILED = {
     "database": "The database does not answer.",
+    "sessions": "The database is reached through a connection pooler that keeps no sessions.",
     "committer": "Commands cannot be recorded at the moment.",
     "projections": "A projection has stopped, or is more than 30 seconds behind.",
     "checkpoints": "The log is not what its newest checkpoint says, or that cannot be told.",

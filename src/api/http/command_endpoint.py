@@ -36,7 +36,16 @@ from api.http.requests import (
     read_body,
     read_json,
 )
-from ledger.commit.submission import ExpectedVersions, NoRoom, Outcome, Overloaded, Recorded, Submission, Unavailable
+from ledger.commit.submission import (
+    ExpectedVersions,
+    NoRoom,
+    NoSession,
+    Outcome,
+    Overloaded,
+    Recorded,
+    Submission,
+    Unavailable,
+)
 from ledger.domain.commands import check_account_id, check_id
 from ledger.domain.errors import Refusal
 from ledger.postgres.errors import LOST
@@ -309,6 +318,13 @@ def as_problem(error: Exception, request_id: str) -> Problem:
                 "storage_full",
                 "The database has no room left, so nothing can be recorded until somebody makes room; "
                 "repeat the request later with the same key.",
+                retry_after=5,
+            )
+        case NoSession():
+            return Problem(
+                "unavailable",
+                "The database is reached through a connection pooler that keeps no sessions, so nothing can be "
+                "recorded until somebody connects the ledger directly; repeat the request later with the same key.",
                 retry_after=5,
             )
         case Unavailable():

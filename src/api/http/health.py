@@ -55,23 +55,25 @@ async def healthz() -> Response:
 
 @router.get("/readyz", response_model=HealthAnswer, responses={503: {"model": HealthAnswer}}, summary="Ready")
 async def readyz(request: Request) -> Response:
-    """The database answers, commands can be committed, the log begins with what its newest checkpoint says, and the
-    projections are within bounds: none has stopped, none lags by more than 30 seconds. One that is being rebuilt for a
-    new version is within bounds. `role` is a warning and no reason to be unready: what the running login could do more
-    than append and read, looked at once a minute."""
+    """The database answers and its connections keep their sessions, commands can be committed, the log begins with what
+    its newest checkpoint says, and the projections are within bounds: none has stopped, none lags by more than 30
+    seconds. One that is being rebuilt for a new version is within bounds. `role` is a warning and no reason to be
+    unready: what the running login could do more than append and read, looked at once a minute."""
     found = await readiness(health_of(request))
     return json_response(found, 200 if found["status"] == "ok" else 503)
 
 
 async def readiness(health: Health) -> dict[str, Any]:
     """What is answered."""
-    states = await _states(health)
-    standing = None if states is None else await _standing(health)  # who waits for a database waits once
+    sessions = await _sessions(health)
+    states = None if sessions is None else await _states(health)  # who waits for a database waits once
+    standing = None if states is None else await _standing(health)
     role = None if states is None else await _role(health)
     checks = {
         "checkpoints": standing is not None and standing.holds is not False,
         "committer": health.ledger.available,
         "database": states is not None,
+        "sessions": sessions is True,
         "projections": states is not None and all(state["within_bounds"] for state in states.values()),
     }
     status: Literal["ok", "unavailable"] = "ok" if all(checks.values()) else "unavailable"
@@ -107,6 +109,14 @@ def _clock(health: Health) -> dict[str, Any]:
     """What is done about the machine's clock. One that was set makes nobody unready: the service goes by its own."""
     refused = health.clock.refused
     return {"machine_followed": not refused, "machine_ahead_seconds": round(refused)}
+
+
+async def _sessions(health: Health) -> bool | None:
+    """Whether connections keep their server process; None when the database does not answer."""
+    try:
+        return await health.ledger.log.has_own_sessions()
+    except _UNREACHABLE:
+        return None
 
 
 async def _role(health: Health) -> dict[str, Any] | None:

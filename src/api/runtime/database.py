@@ -6,12 +6,14 @@ from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from pydantic import SecretStr
 
 from api.components import COMPONENTS
 from api.runtime.embedded import embedded_postgres
 from api.runtime.settings import Settings, WrongSetting, variable
 from ledger.postgres.migrations import migrate
 from ledger.postgres.roles import SERVICE, as_service, make_login, set_up, taking_the_role, wake_triggers
+from ledger.postgres.sessions import SharedSessions, require_own_sessions
 from ledger.store import ledger_id_of
 
 EMBEDDED_LOGIN = "credit_ledger"
@@ -40,8 +42,8 @@ def migrated(settings: Settings) -> Iterator[Database]:
     Raises EmbeddedPostgresError, MigrationError, WrongSetting and psycopg.OperationalError.
     """
     if settings.database_url is not None:
-        service = settings.database_url.get_secret_value()
-        owner = settings.owner_url.get_secret_value() if settings.owner_url else service
+        service = _with_own_sessions("database_url", settings.database_url)
+        owner = _with_own_sessions("owner_url", settings.owner_url) if settings.owner_url else service
         applied, woken, shortfall = migrate(owner, COMPONENTS), wake_triggers(owner), set_up(owner, COMPONENTS)
         if settings.owner_url and ledger_id_of(owner) != ledger_id_of(service):
             raise WrongSetting(f"{variable('owner_url')} and {variable('database_url')} name two databases")
@@ -71,13 +73,23 @@ def database(settings: Settings) -> Iterator[str]:
 def as_it_is(settings: Settings) -> Iterator[str]:
     """The conninfo of a database in which nothing is migrated and no right is changed, for who only looks.
 
-    Raises EmbeddedPostgresError and psycopg.OperationalError.
+    Raises EmbeddedPostgresError, WrongSetting and psycopg.OperationalError.
     """
     if settings.database_url is not None:
-        yield as_service(settings.database_url.get_secret_value(), COMPONENTS)
+        yield as_service(_with_own_sessions("database_url", settings.database_url), COMPONENTS)
         return
     with embedded_postgres(settings.data_dir) as owner:
         yield as_service(owner, COMPONENTS)
+
+
+def _with_own_sessions(setting: str, url: SecretStr) -> str:
+    """The conninfo of a setting. Raises WrongSetting where a connection pooler is in the way."""
+    conninfo = url.get_secret_value()
+    try:
+        require_own_sessions(conninfo)
+    except SharedSessions as error:
+        raise WrongSetting(f"{variable(setting)}: {error}") from error
+    return conninfo
 
 
 def as_url(conninfo: str) -> str:

@@ -28,6 +28,10 @@ class NoRoom(Unavailable):
     """The database has no room left to record anything; make room, then try again with the same key."""
 
 
+class NoSession(Unavailable):
+    """The database is reached through a pooler that keeps no session; connect to it directly, then try again."""
+
+
 class ExpectedVersions(NamedTuple):
     """The versions at which a command may find its account; None: any, if the account exists."""
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import psycopg
 from psycopg.errors import DiskFull
 
-from ledger.commit.submission import NoRoom, Unavailable
+from ledger.commit.submission import NoRoom, NoSession, Unavailable
+from ledger.postgres.sessions import SharedSessions
 from ledger.store.log import EventLog, ServerProcess, Writer
 
 GRACE = 5.0
@@ -94,9 +95,8 @@ class Outage:
 
     def meet(self, error: BaseException) -> None:
         """One more thing went wrong."""
-        if isinstance(error, DiskFull) or "No space left on device" in str(error):
-            self.trouble = NoRoom
-        if self._said_at is None or _now() - self._said_at > _REPEAT:
+        before, self.trouble = self.trouble, _trouble(error) or self.trouble
+        if self._said_at is None or self.trouble is not before or _now() - self._said_at > _REPEAT:
             _log.error("the database commits nothing: %s", _text(error))  # expected: no stack
             self._said_at = _now()
 
@@ -104,6 +104,13 @@ class Outage:
         """Not at all before the first attempt, then longer each time."""
         await asyncio.sleep(self._pause)
         self._pause = min(max(self._pause * 2, _FIRST_PAUSE), _LONGEST_PAUSE)
+
+
+def _trouble(error: BaseException) -> type[Unavailable] | None:
+    """What those who wait are told of an error; None when it says no more than that the database is lost."""
+    if isinstance(error, DiskFull) or "No space left on device" in str(error):
+        return NoRoom
+    return NoSession if isinstance(error, SharedSessions) else None
 
 
 def _now() -> float:

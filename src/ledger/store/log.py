@@ -4,6 +4,7 @@
 process behind it is ended before another one is used (`fence`), so nothing it was told can happen later.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from ledger.domain.related_events import RelatedEvents
 from ledger.postgres.keepalives import with_keepalives
 from ledger.postgres.named_sql import queries
 from ledger.postgres.pool import pool_of
+from ledger.postgres.sessions import SharedSessions, is_pooled, require_own_sessions
 from ledger.store.batch import Appended, Row, parameters
 from ledger.store.chain import Record
 from ledger.store.codec import SNAPSHOT_TOPIC, Metadata, decode, encode_snapshot, evolve_stored
@@ -257,19 +259,26 @@ class Reader:
 class Writer(Reader):
     """The connection on which a process appends."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, process: int | None = None) -> None:
         super().__init__(connection)
+        self._process = process
+        """The server process that serves it, when that was asked."""
         self._cursor = connection.cursor(binary=True)  # one for all appends: making one costs as much as a command
 
     async def append(self, rows: Sequence[Row], new_keys: Mapping[str, bytes]) -> Appended:
-        """Append a batch in one statement; see ledger.append."""
+        """Append a batch in one statement; see ledger.append.
+
+        Raises SharedSessions when another server process than this writer's did it: the fence would miss it.
+        """
         with waits_cut_short(self._connection) as cut_short:
             await self._cursor.execute(SQL["append"], parameters(rows, new_keys), prepare=True)
             row = await self._cursor.fetchone()
         assert row is not None
         if cut_short:
             await self.confirm()
-        first, stale, used = row
+        first, stale, used, process = row
+        if self._process not in (None, process):
+            raise SharedSessions
         return Appended(first, frozenset(stale), frozenset(n - 1 for n in used))
 
     @asynccontextmanager
@@ -333,8 +342,25 @@ class EventLog:
         assert row is not None
         return DatabaseTime(*row)
 
+    async def has_own_sessions(self) -> bool:
+        """Whether connections keep their server process; see sessions.py. Raises psycopg.OperationalError."""
+        try:
+            async with self._pool.connection() as connection:
+                if not self._pool.is_pooled(connection):
+                    return True
+        except PoolTimeout:
+            pass
+        try:
+            await asyncio.to_thread(require_own_sessions, self._conninfo)
+        except SharedSessions:
+            return False
+        return True
+
     async def connect_writer(self, before: ServerProcess | None) -> tuple[Writer, ServerProcess]:
-        """A new writer; `before` is the server process of the one that was lost, and is gone when this returns."""
+        """A new writer; `before` is the server process of the one that was lost, and is gone when this returns.
+
+        Raises SharedSessions when the connection has no server process to itself.
+        """
         connection = await AsyncConnection.connect(self._conninfo, autocommit=True, connect_timeout=5)
         try:
             async with connection.cursor(row_factory=dict_row) as cursor:
@@ -350,7 +376,9 @@ class EventLog:
                 await cursor.execute(SQL["as_before"])
             assert row is not None
             assert row["backend_start"] is not None, "a login sees its own server processes; without that, no fence"
-            return Writer(connection), ServerProcess(row["pid"], row["backend_start"])
+            if is_pooled(connection, row["pid"]):
+                await asyncio.to_thread(require_own_sessions, self._conninfo)
+            return Writer(connection, row["pid"]), ServerProcess(row["pid"], row["backend_start"])
         except BaseException:
             await connection.close()
             raise

@@ -1,8 +1,8 @@
 -- Every statement that the store sends, by name.
 
 -- name: append
--- One batch; see ledger.append.
-SELECT first_position, stale, used
+-- One batch; see ledger.append. And which server process it was: a writer is always served by the same one.
+SELECT first_position, stale, used, pg_backend_pid() AS pid
 FROM ledger.append(
     %(accounts)b, %(versions)b, %(topics)b, %(states)b, %(subjects)b, %(receipts)b, %(fingerprints)b, %(counts)b,
     %(previouses)b, %(hashes)b, %(key_accounts)b, %(new_keys)b

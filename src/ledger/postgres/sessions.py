@@ -1,0 +1,55 @@
+"""Sessions: whether each connection has a server process to itself for as long as it lasts.
+
+The ledger needs that: for the fence that ends the server process of a lost connection, for LISTEN, for locks that a
+process holds, for prepared statements and for the role. A connection pooler that hands out server processes by the
+transaction (PgBouncer's `pool_mode = transaction`, or `statement`) answers every question and keeps none of it.
+"""
+
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, Connection
+
+_WHO = "SELECT pg_backend_pid()"
+
+
+class SharedSessions(psycopg.OperationalError):
+    """Several connections take turns on one server process."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a connection pooler hands out sessions by the transaction (PgBouncer's pool_mode): "
+            "connect to PostgreSQL itself, or set pool_mode = session"
+        )
+
+
+def require_own_sessions(conninfo: str) -> None:
+    """Raises SharedSessions where connections do not keep their server process, and psycopg.OperationalError."""
+    with _connect(conninfo) as one, _connect(conninfo) as other:
+        turns = one, one, other, one, other, other  # no pooler that takes servers in turn comes out even
+        seen = [(connection, _server_process(connection)) for connection in turns]
+    if len({process for _, process in seen}) != 2 or len(set(seen)) != 2:
+        raise SharedSessions
+
+
+async def server_process(connection: AsyncConnection[Any]) -> int:
+    """Which process of the server serves a connection at this moment. Raises psycopg.Error."""
+    cursor = await connection.execute(_WHO, prepare=False)
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def is_pooled(connection: AsyncConnection[Any], process: int) -> bool:
+    """Whether somebody is in between: a server tells a new connection its process, and a pooler a number of its own."""
+    return process != connection.info.backend_pid
+
+
+def _connect(conninfo: str) -> Connection:
+    return psycopg.connect(conninfo, autocommit=True, connect_timeout=5)
+
+
+def _server_process(connection: Connection) -> int:
+    row = connection.execute(_WHO).fetchone()
+    assert row is not None
+    return int(row[0])

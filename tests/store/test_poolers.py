@@ -1,0 +1,162 @@
+"""A connection pooler between the ledger and its database: sessions are needed, and their absence is told."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+
+import psycopg
+import pytest
+from psycopg import AsyncConnection
+from psycopg.conninfo import make_conninfo
+from psycopg.errors import InvalidSqlStatementName
+from psycopg_pool import PoolTimeout
+from typer.testing import CliRunner
+
+from api.cli import app
+from api.database import as_url
+from api.door import as_problem
+from api.health import readiness
+from api.settings import WrongSetting
+from ledger.commit import writer_connection
+from ledger.commit.submission import NoSession, Recorded
+from ledger.postgres import pool
+from ledger.postgres.sessions import SharedSessions, require_own_sessions, server_process
+from ledger.store.log import Writer
+from tests.api.wired import wired
+from tests.pgbouncer import PROGRAM, PgBouncer, PoolMode, running_pgbouncer
+from tests.service import free_port
+from tests.store.asking import balance, deduct, open_account
+
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no PgBouncer here: see scripts/test")
+
+
+def test_a_direct_connection_keeps_its_session(each_database: str) -> None:
+    require_own_sessions(each_database)
+
+
+def test_a_pooler_in_session_mode_keeps_sessions(database: str) -> None:
+    with running_pgbouncer(database, "session") as pooler:
+        require_own_sessions(pooler.conninfo)
+
+
+@pytest.mark.parametrize("mode", ["transaction", "statement"])
+def test_a_pooler_in_another_mode_is_found(database: str, mode: PoolMode) -> None:
+    with running_pgbouncer(database, mode) as pooler, pytest.raises(SharedSessions):
+        require_own_sessions(pooler.conninfo)
+
+
+def test_servers_that_are_taken_in_turn_do_not_hide_it(database: str) -> None:
+    with running_pgbouncer(database, "transaction", "server_round_robin = 1") as pooler:
+        with psycopg.connect(pooler.conninfo) as one, psycopg.connect(pooler.conninfo) as other:
+            one.execute("SELECT 1")
+            other.execute("SELECT 1")  # two servers are idle from here on
+        with pytest.raises(SharedSessions):
+            require_own_sessions(pooler.conninfo)
+
+
+@pytest.fixture
+def transaction_pooler(database: str) -> Iterator[PgBouncer]:
+    with running_pgbouncer(database, "transaction") as pooler:
+        yield pooler
+
+
+@pytest.mark.parametrize("command", [["serve"], ["migrate"], ["keys", "list"], ["verify"]])
+def test_no_command_starts_on_it(transaction_pooler: PgBouncer, command: list[str]) -> None:
+    url = as_url(transaction_pooler.conninfo)
+    done = CliRunner().invoke(app, command, env={"CREDIT_LEDGER_DATABASE_URL": url, "CREDIT_LEDGER_OWNER_URL": ""})
+    said = str(done.exception) if isinstance(done.exception, WrongSetting) else done.output.strip()
+    assert "CREDIT_LEDGER_DATABASE_URL: a connection pooler hands out sessions by the transaction" in said
+    assert "\n" not in said
+    assert done.exit_code != 0
+
+
+def test_the_owners_url_is_looked_at_too(database: str, transaction_pooler: PgBouncer) -> None:
+    urls = {"DATABASE_URL": as_url(database), "OWNER_URL": as_url(transaction_pooler.conninfo)}
+    done = CliRunner().invoke(app, ["migrate"], env={f"CREDIT_LEDGER_{name}": url for name, url in urls.items()})
+    assert str(done.exception).startswith("CREDIT_LEDGER_OWNER_URL: a connection pooler")
+
+
+async def test_one_that_comes_between_while_the_service_runs_is_told_and_then_forgotten(
+    database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(writer_connection, "GRACE", 0.5)
+    monkeypatch.setattr(pool, "PATIENCE", 0.5)
+    port = free_port()
+    address = make_conninfo(database, host="127.0.0.1", port=port)
+    async with AsyncExitStack() as stack:
+        with running_pgbouncer(database, "session", port=port):
+            wiring = await stack.enter_async_context(wired(address))
+            ledger = wiring.ledger
+            await open_account(ledger, "a", permanent=1_000)
+            assert (await readiness(wiring))["checks"]["sessions"] is True
+        with running_pgbouncer(database, "transaction", port=port):
+            with pytest.raises(NoSession):
+                await deduct(ledger, "a", 1, "first")
+            with pytest.raises(NoSession):
+                await deduct(ledger, "a", 1, "first")
+            ready = await readiness(wiring)
+            assert (ready["status"], ready["checks"]["sessions"], ready["checks"]["committer"]) == (
+                "unavailable",
+                False,
+                False,
+            )
+            assert sum("nothing: a connection pooler hands out" in line for line in caplog.messages) == 1
+        with running_pgbouncer(database, "session", port=port):
+            async with asyncio.timeout(60):
+                while not ledger.committer.intake.available:  # noqa: ASYNC110  # a flag for programs, not an event
+                    await asyncio.sleep(0.01)
+            assert isinstance(await deduct(ledger, "a", 1, "first"), Recorded)
+            assert await balance(ledger, "a") == 999
+            assert (await readiness(wiring))["checks"]["sessions"] is True
+            await stack.aclose()
+
+
+async def test_a_writer_that_is_served_by_another_process_is_as_good_as_lost(database: str) -> None:
+    async with await AsyncConnection.connect(database, autocommit=True) as connection:
+        writer = Writer(connection, connection.info.backend_pid + 1)
+        with pytest.raises(SharedSessions):
+            await writer.append([], {})
+
+
+async def test_a_pool_drops_a_connection_whose_prepared_statements_are_gone(database: str) -> None:
+    async with pool.pool_of(database, 1) as connections:
+        async with connections.connection() as kept:
+            await kept.execute("SELECT 1", prepare=True)
+            await kept.execute("DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$")
+        with pytest.raises(InvalidSqlStatementName):
+            await _ask(connections)
+        assert kept.closed
+        await _ask(connections)
+
+
+async def _ask(connections: pool.Pool) -> None:
+    async with connections.connection() as connection:
+        await connection.execute("SELECT 1", prepare=True)
+
+
+async def test_a_pool_hands_out_nothing_that_a_pooler_puts_on_other_sessions(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "PATIENCE", 0.5)
+    with running_pgbouncer(database, "session") as pooler:
+        async with pool.pool_of(pooler.conninfo, 1) as connections:
+            async with connections.connection() as connection:
+                process = await server_process(connection)
+            pooler.change("session", "transaction")
+            async with await AsyncConnection.connect(pooler.conninfo, prepare_threshold=None) as other:
+                while await server_process(other) != process:
+                    await other.rollback()
+                    await asyncio.wait_for(_looked(connections), 60)
+                with pytest.raises(PoolTimeout):  # its process is somebody else's at this moment
+                    await _looked(connections)
+
+
+async def _looked(connections: pool.Pool) -> None:
+    async with connections.connection():
+        pass
+
+
+def test_what_those_who_wait_are_told() -> None:
+    problem = as_problem(NoSession())
+    assert (problem.status, problem.code) == (503, "unavailable")
+    assert "connection pooler" in problem.detail
