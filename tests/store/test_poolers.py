@@ -1,8 +1,9 @@
 """A connection pooler between the ledger and its database: sessions are needed, and their absence is told."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import AsyncExitStack
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import psycopg
 import pytest
@@ -10,19 +11,19 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
 from psycopg.errors import InvalidSqlStatementName
 from psycopg_pool import PoolTimeout
-from typer.testing import CliRunner
 
-from api.cli import app
-from api.database import as_url
-from api.door import as_problem
-from api.health import readiness
-from api.settings import WrongSetting
+from api.app import create_app
+from api.http.command_endpoint import as_problem
+from api.http.health import Health, readiness
+from api.http.hot_path import HotPath
+from api.runtime.database import as_url
+from api.runtime.settings import load_settings
 from ledger.commit import writer_connection
 from ledger.commit.submission import NoSession, Recorded
 from ledger.postgres import pool
 from ledger.postgres.sessions import SharedSessions, require_own_sessions, server_process
-from ledger.store.log import Writer
-from tests.api.wired import wired
+from ledger.store import Writer
+from tests.commands import command
 from tests.pgbouncer import PROGRAM, PgBouncer, PoolMode, running_pgbouncer
 from tests.service import free_port
 from tests.store.asking import balance, deduct, open_account
@@ -60,20 +61,27 @@ def transaction_pooler(database: str) -> Iterator[PgBouncer]:
         yield pooler
 
 
-@pytest.mark.parametrize("command", [["serve"], ["migrate"], ["keys", "list"], ["verify"]])
-def test_no_command_starts_on_it(transaction_pooler: PgBouncer, command: list[str]) -> None:
-    url = as_url(transaction_pooler.conninfo)
-    done = CliRunner().invoke(app, command, env={"CREDIT_LEDGER_DATABASE_URL": url, "CREDIT_LEDGER_OWNER_URL": ""})
-    said = str(done.exception) if isinstance(done.exception, WrongSetting) else done.output.strip()
-    assert "CREDIT_LEDGER_DATABASE_URL: a connection pooler hands out sessions by the transaction" in said
-    assert "\n" not in said
-    assert done.exit_code != 0
+@pytest.mark.parametrize("words", [["serve"], ["migrate"], ["keys", "list"], ["verify"]])
+def test_no_command_starts_on_it(transaction_pooler: PgBouncer, words: list[str]) -> None:
+    done = command(transaction_pooler.conninfo, *words)
+    assert done.status != 0
+    assert done.out == ""
+    assert re.fullmatch("credit-ledger: CREDIT_LEDGER_DATABASE_URL: a connection pooler hands out .*\n", done.err)
 
 
 def test_the_owners_url_is_looked_at_too(database: str, transaction_pooler: PgBouncer) -> None:
-    urls = {"DATABASE_URL": as_url(database), "OWNER_URL": as_url(transaction_pooler.conninfo)}
-    done = CliRunner().invoke(app, ["migrate"], env={f"CREDIT_LEDGER_{name}": url for name, url in urls.items()})
-    assert str(done.exception).startswith("CREDIT_LEDGER_OWNER_URL: a connection pooler")
+    done = command(database, "migrate", settings={"CREDIT_LEDGER_OWNER_URL": as_url(transaction_pooler.conninfo)})
+    assert done.err.startswith("credit-ledger: CREDIT_LEDGER_OWNER_URL: a connection pooler")
+
+
+@asynccontextmanager
+async def watched(conninfo: str) -> AsyncIterator[Health]:
+    """What /readyz looks at, of a service in this process."""
+    front = create_app(load_settings(), conninfo)
+    assert isinstance(front, HotPath)
+    health: Health = front.app.state.health
+    async with health.ledger.running():
+        yield health
 
 
 async def test_one_that_comes_between_while_the_service_runs_is_told_and_then_forgotten(
@@ -85,16 +93,16 @@ async def test_one_that_comes_between_while_the_service_runs_is_told_and_then_fo
     address = make_conninfo(database, host="127.0.0.1", port=port)
     async with AsyncExitStack() as stack:
         with running_pgbouncer(database, "session", port=port):
-            wiring = await stack.enter_async_context(wired(address))
-            ledger = wiring.ledger
+            health = await stack.enter_async_context(watched(address))
+            ledger = health.ledger
             await open_account(ledger, "a", permanent=1_000)
-            assert (await readiness(wiring))["checks"]["sessions"] is True
+            assert (await readiness(health))["checks"]["sessions"] is True
         with running_pgbouncer(database, "transaction", port=port):
             with pytest.raises(NoSession):
                 await deduct(ledger, "a", 1, "first")
             with pytest.raises(NoSession):
                 await deduct(ledger, "a", 1, "first")
-            ready = await readiness(wiring)
+            ready = await readiness(health)
             assert (ready["status"], ready["checks"]["sessions"], ready["checks"]["committer"]) == (
                 "unavailable",
                 False,
@@ -103,11 +111,11 @@ async def test_one_that_comes_between_while_the_service_runs_is_told_and_then_fo
             assert sum("nothing: a connection pooler hands out" in line for line in caplog.messages) == 1
         with running_pgbouncer(database, "session", port=port):
             async with asyncio.timeout(60):
-                while not ledger.committer.intake.available:  # noqa: ASYNC110  # a flag for programs, not an event
+                while not ledger.available:  # noqa: ASYNC110  # a flag for programs, not an event
                     await asyncio.sleep(0.01)
             assert isinstance(await deduct(ledger, "a", 1, "first"), Recorded)
             assert await balance(ledger, "a") == 999
-            assert (await readiness(wiring))["checks"]["sessions"] is True
+            assert (await readiness(health))["checks"]["sessions"] is True
             await stack.aclose()
 
 
