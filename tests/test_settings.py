@@ -2,10 +2,14 @@
 
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import ValidationError
 
+from api.cli.main import COMMANDS
+from api.runtime.database import as_url
 from api.runtime.settings import (
     Settings,
     WrongSetting,
@@ -15,7 +19,20 @@ from api.runtime.settings import (
     unknown_variables,
     variable,
 )
+from ledger.postgres.roles import taking_the_role
+from tests.commands import command
 
+NEEDED = {
+    "keys": ["list"],
+    "checkpoints": ["list"],
+    "replay": ["ada"],
+    "erase": ["ada", "--yes"],
+    "statement": ["ada"],
+    "export": ["--format", "jsonl", "--to", "-"],
+    "import-log": ["log.jsonl"],
+    "import": ["usage.csv", "--account", "a", "--amount", "1"],
+}
+"""What some commands have to be told before they look at their settings."""
 MANUAL = Path(__file__).parents[1] / "docs" / "operations.md"
 
 
@@ -141,14 +158,55 @@ def test_several_wrong_values_are_still_one_line(monkeypatch: pytest.MonkeyPatch
         "mysql://ledger:hunter2@db/ledger",
         "postgresql://ledger:hunter2@db:99999999/ledger?nonsense=1",
         "host=db password=hunter2",
+        "host=db password=hun ter2",
         "hunter2",
+        "postgresql://ledger:hun@ter2@db/ledger",
+        "postgresql://ledger:hun@ter2@localhost:5432/ledger",
+        "postgresql://ledger:hun/ter2@db/ledger",
+        "postgresql://ledger:12/hunter2@db/ledger",
+        "postgresql://ledger:@hunter2/@db/ledger",
+        "postgresql://ledger:hun@db?sslmode=ter2@db/ledger",
+        "postgresql://ledger:hun%ter2@db/ledger",
+        "postgresql://ledger:hun ter2@db/ledger",
+        "postgresql://ledger@server:hunter2@db/ledger",
+        "postgresql://ledger:hunter2",
+        "postgresql://ledger:hunter2/ledger",
+        "postgresql://ledger:x@db:hunter2/ledger",
+        "postgresql://ledger:x@[hunter2/ledger",
+        "postgresql:///ledger?host=db&password=hun@ter2",
+        "postgresql:///ledger?host=db&password=hun&ter2",
     ],
 )
-def test_a_wrong_database_url_is_refused_without_showing_it(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    monkeypatch.setenv("CREDIT_LEDGER_DATABASE_URL", value)
-    with pytest.raises(WrongSetting, match="CREDIT_LEDGER_DATABASE_URL") as refused:
+@pytest.mark.parametrize("name", ["database_url", "owner_url"])
+def test_a_wrong_database_url_is_refused_without_showing_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(variable(name), value)
+    with pytest.raises(WrongSetting, match=variable(name)) as refused:
         load_settings()
-    assert "hunter2" not in str(refused.value)
+    assert "hun" not in str(refused.value)
+    assert "ter2" not in str(refused.value)
+    assert "percent-encode what is special: %40 for @" in str(refused.value)
+
+
+@pytest.mark.parametrize("password", ["p@ss/w:ord#?%&=+ [1]", "ü€", "'\"\\ ", "@", "/", "%40"])
+def test_any_password_can_be_written_and_is_handed_on_to_the_workers(password: str) -> None:
+    url = f"postgresql://led%40ger:{quote(password, safe='')}@db:5432,other/ledger"
+    for written in (url, as_url(taking_the_role(url))):
+        settings = load_settings(database_url=written)
+        assert settings.database_url is not None
+        parts = conninfo_to_dict(settings.database_url.get_secret_value())
+        assert (parts["user"], parts["password"], parts["port"]) == ("led@ger", password, "5432,")
+
+
+@pytest.mark.parametrize("words", [(name,) for name in COMMANDS])
+def test_no_command_shows_a_part_of_a_password(words: tuple[str, ...]) -> None:
+    """Whatever a command wants to know first: a URL that is not understood is not used."""
+    url = "postgresql://ledger:hun@ter2@db/ledger"
+    done = command(None, *words, *NEEDED.get(words[0], ()), settings={"CREDIT_LEDGER_DATABASE_URL": url})
+    assert done.status != 0
+    assert "CREDIT_LEDGER_DATABASE_URL is not usable" in done.err
+    assert "ter2" not in done.out + done.err
 
 
 @pytest.mark.parametrize("value", ["with space", "naïve", "tab\tbed", "x" * 256])
@@ -166,6 +224,8 @@ def test_a_wrong_admin_key_is_refused_without_showing_it(monkeypatch: pytest.Mon
         "postgres://db/ledger",
         "postgresql://a:1,b:2/ledger?target_session_attrs=read-write",
         "postgresql:///ledger?host=/run/postgresql",
+        "postgresql://ledger:hunter2#?[1]:x@db/ledger",
+        "postgresql://ledger:hunter2@[::1]:5432/ledger",
     ],
 )
 def test_secrets_are_kept_out_of_what_is_printed(monkeypatch: pytest.MonkeyPatch, url: str) -> None:

@@ -74,7 +74,7 @@ class _Commands(TyperGroup):
         self.commands = cast(MutableMapping[str, Any], _Late())
 
 
-app = typer.Typer(cls=_Commands, no_args_is_help=True)
+app = typer.Typer(cls=_Commands, no_args_is_help=True, pretty_exceptions_show_locals=False)  # some hold a password
 
 
 @app.callback()

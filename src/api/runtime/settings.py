@@ -28,6 +28,10 @@ TEST_PREFIX = "CREDIT_LEDGER_TEST_"
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 LogLevel = Literal["debug", "info", "warning", "error"]
+_DATABASE_URLS = ("database_url", "owner_url")
+_PERCENT_ENCODE = (
+    "; in its user name and password, percent-encode what is special: %40 for @, %2F for /, %3A for :, %25 for %"
+)
 _WEB = r"^https?://[^\s/]+(/[^\s]*)?$"
 _BASE = r"^https?://[^\s/?#]+(/\.{0,2}[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?$"
 """Its path is written as it is into cookies, headers and pages, so it has nothing that would have to be encoded."""
@@ -229,7 +233,8 @@ def _complaint(detail: ErrorDetails) -> str:
     if name not in Settings.model_fields:
         return f"{name}: there is no such setting"
     shown = _shown(name, detail["input"])
-    return f"{variable(name)} is {shown}; it must be {allowed(name)}"
+    hint = _PERCENT_ENCODE if name in _DATABASE_URLS else ""
+    return f"{variable(name)} is {shown}; it must be {allowed(name)}{hint}"
 
 
 def _shown(name: str, value: object) -> str:
@@ -245,12 +250,28 @@ def _parts(annotation: Any) -> Iterable[object]:
 
 
 def _is_postgres_url(url: str) -> bool:
-    """Whether libpq itself understands it; nobody else's parser knows all that it allows."""
+    """Whether libpq itself understands it as it was meant; nobody else's parser knows all that it allows."""
     try:
-        conninfo_to_dict(url)
+        parts = conninfo_to_dict(url)
     except ProgrammingError:
         return False
-    return url.startswith(("postgresql://", "postgres://"))
+    return (
+        url.startswith(("postgresql://", "postgres://"))
+        and _password_ends_where_meant(url)
+        and all(_is_port(port) for port in str(parts.get("port", "")).split(","))
+    )
+
+
+def _password_ends_where_meant(url: str) -> bool:
+    """libpq ends user and password at the first `@`, and sees none behind a `/`: with either of them in a password, the
+    rest of it would become the name of a host, a port or a database, which error messages show."""
+    before, _, after = url.partition("://")[2].partition("@")
+    return "@" not in after and not (after and "/" in before)
+
+
+def _is_port(text: str) -> bool:
+    """Or none, which is the default one. libpq takes any text, and shows it when it is used."""
+    return not text or (text.isascii() and text.isdecimal() and 0 < int(text) < 2**16)
 
 
 def _is_bearer_token(key: str) -> bool:
