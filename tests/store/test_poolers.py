@@ -165,6 +165,6 @@ async def _looked(connections: pool.Pool) -> None:
 
 
 def test_what_those_who_wait_are_told() -> None:
-    problem = as_problem(NoSession())
+    problem = as_problem(NoSession(), "r1")
     assert (problem.status, problem.code) == (503, "unavailable")
     assert "connection pooler" in problem.detail

@@ -115,7 +115,7 @@ async def _sessions(health: Health) -> bool | None:
     """Whether connections keep their server process; None when the database does not answer."""
     try:
         return await health.ledger.log.has_own_sessions()
-    except _UNREACHABLE:
+    except psycopg.Error:
         return None
 
 

@@ -348,8 +348,8 @@ class EventLog:
             async with self._pool.connection() as connection:
                 if not self._pool.is_pooled(connection):
                     return True
-        except PoolTimeout:
-            pass
+        except psycopg.OperationalError:
+            pass  # the reason is found below
         try:
             await asyncio.to_thread(require_own_sessions, self._conninfo)
         except SharedSessions:
