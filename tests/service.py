@@ -1,23 +1,36 @@
-"""A real `credit-ledger serve` in a process of its own, and the requests that a caller sends to it."""
+"""A real `credit-ledger serve` in a process of its own, the same service in a thread, and what a caller sends to them.
 
+The thread takes a tenth of a second where the process takes two, and is for what does not depend on the server, on
+signals or on several workers. It runs the projector too.
+"""
+
+import asyncio
 import itertools
+import logging
 import os
 import signal
 import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
+import uvicorn
+import uvloop
 from psycopg.conninfo import conninfo_to_dict
 
+from api.app import create_app
 from api.runtime.database import as_url
+from api.runtime.projector import project
+from api.runtime.settings import LOG_FORMAT, Settings, load_settings
 
 ADMIN_KEY = "a-key-for-tests"
 _numbers = itertools.count(1)
@@ -26,8 +39,8 @@ _numbers = itertools.count(1)
 class Service:
     """A running service."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path, conninfo: str) -> None:
-        self.process = process
+    def __init__(self, alive: Callable[[], bool], port: int, log: Path, conninfo: str) -> None:
+        self._alive = alive
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.verify: ssl.SSLContext | bool = True
@@ -69,15 +82,23 @@ class Service:
         """Wait for /readyz."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
-            if self.process.poll() is not None:
+            if not self._alive():
                 break
             try:
                 if self.client.get("/readyz").status_code == 200:
                     return
             except httpx.TransportError:
                 pass
-            time.sleep(0.05)
+            time.sleep(0.02)
         raise AssertionError(f"the service is not ready:\n{self.log.read_text()}")
+
+
+class ServiceProcess(Service):
+    """One that is a process of its own."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path, conninfo: str) -> None:
+        super().__init__(lambda: process.poll() is None, port, log, conninfo)
+        self.process = process
 
 
 def free_port() -> int:
@@ -89,24 +110,16 @@ def free_port() -> int:
 @contextmanager
 def running_service(
     conninfo: str, folder: Path, *, workers: int = 1, settings: Mapping[str, str] | None = None
-) -> Iterator[Service]:
+) -> Iterator[ServiceProcess]:
     """A service on a database until the block ends; it must stop by itself when it is told to."""
     port = free_port()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_LEDGER_")}
-    environment |= {
-        "CREDIT_LEDGER_DATABASE_URL": as_url(conninfo),
-        "CREDIT_LEDGER_PORT": str(port),
-        "CREDIT_LEDGER_ADMIN_KEY": ADMIN_KEY,
-        "CREDIT_LEDGER_WORKERS": str(workers),
-        "CREDIT_LEDGER_DATA_DIR": str(folder / "data"),
-        **(settings or {}),
-    }
+    environment = _environment(conninfo, folder, port, {"CREDIT_LEDGER_WORKERS": str(workers), **(settings or {})})
     log = folder / f"service-{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "api.cli", "serve"], env=environment, stdout=output, stderr=subprocess.STDOUT
         )
-    service = Service(process, port, log, conninfo)
+    service = ServiceProcess(process, port, log, conninfo)
     try:
         service.wait_until_ready()
         yield service
@@ -118,6 +131,62 @@ def running_service(
         except subprocess.TimeoutExpired:
             process.kill()
             raise
+
+
+def _environment(conninfo: str, folder: Path, port: int, settings: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_LEDGER_")}
+    return kept | {
+        "CREDIT_LEDGER_DATABASE_URL": as_url(conninfo),
+        "CREDIT_LEDGER_PORT": str(port),
+        "CREDIT_LEDGER_ADMIN_KEY": ADMIN_KEY,
+        "CREDIT_LEDGER_DATA_DIR": str(folder / "data"),
+        **settings,
+    }
+
+
+@contextmanager
+def service_here(conninfo: str, folder: Path, *, settings: Mapping[str, str] | None = None) -> Iterator[Service]:
+    """The service in a thread of this process until the block ends."""
+    with patch.dict(os.environ, _environment(conninfo, folder, 1, settings or {}), clear=True):
+        told = load_settings()
+    log = folder / "service.log"
+    with socket.create_server(("127.0.0.1", 0)) as listening, _logging_to(log):
+        server = uvicorn.Server(_serving(told, conninfo))
+        thread = threading.Thread(target=lambda: uvloop.run(_serve_and_project(server, listening, told)))
+        thread.start()
+        service = Service(thread.is_alive, listening.getsockname()[1], log, conninfo)
+        try:
+            service.wait_until_ready()
+            yield service
+        finally:
+            service.client.close()
+            server.should_exit = True
+            thread.join(60)
+            assert not thread.is_alive(), "the service does not stop"
+
+
+def _serving(settings: Settings, conninfo: str) -> uvicorn.Config:
+    app = create_app(settings, conninfo)
+    return uvicorn.Config(app, lifespan="on", ws="none", log_config=None, access_log=False, server_header=False)
+
+
+async def _serve_and_project(server: uvicorn.Server, listening: socket.socket, settings: Settings) -> None:
+    projector = asyncio.create_task(project(settings))
+    await server.serve([listening])
+    projector.cancel()
+    await asyncio.wait([projector], timeout=10)
+
+
+@contextmanager
+def _logging_to(file: Path) -> Iterator[None]:
+    handler = logging.FileHandler(file)
+    handler.setFormatter(logging.Formatter(LOG_FORMAT))
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
 
 
 def wait_for(condition: Callable[[], object], patience: float = 60) -> None:

@@ -9,7 +9,7 @@ from tests.api.contract import Contract
 from tests.api.stage import Ask, eventually, staged
 from tests.api.year import Year, write_year
 from tests.postgres import TestServers
-from tests.service import Service, running_service
+from tests.service import Service, service_here
 
 
 def under_contract(service: Service) -> Contract:
@@ -39,7 +39,7 @@ def year(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iter
     assert found is not None
     with found.database() as conninfo:
         write_year(conninfo)
-        with running_service(conninfo, tmp_path_factory.mktemp("year")) as running:
+        with service_here(conninfo, tmp_path_factory.mktemp("year")) as running:
             under_contract(running)
             yield Year(running)
 

@@ -21,7 +21,7 @@ from people.api_keys import create_key
 from tests.api.conftest import under_contract
 from tests.api.stage import Ask, asks, balance, eventually, fresh, payment, refused, staged, version
 from tests.postgres import owner
-from tests.service import Service, running_service
+from tests.service import Service, running_service, service_here
 
 LARGEST = 2**53 - 1
 
@@ -239,7 +239,7 @@ def test_a_request_is_answered_with(service: Service, account: str, code: str) -
 
 
 def too_many_requests(conninfo: str, folder: Path) -> httpx.Response:
-    with running_service(conninfo, folder, settings={"CREDIT_LEDGER_RATE_LIMIT": "5"}) as service:
+    with service_here(conninfo, folder, settings={"CREDIT_LEDGER_RATE_LIMIT": "5"}) as service:
         under_contract(service)
         ask = Ask("open", "account", {"account_id": "account"})
         answers = [ask.post(service) for _ in range(50)]
@@ -252,7 +252,7 @@ def too_many_requests(conninfo: str, folder: Path) -> httpx.Response:
 
 def too_many_commands(conninfo: str, folder: Path) -> httpx.Response:
     settings = {"CREDIT_LEDGER_QUEUE_LIMIT": "1"}
-    with running_service(conninfo, folder, settings=settings) as service, ThreadPoolExecutor(1) as thread:
+    with service_here(conninfo, folder, settings=settings) as service, ThreadPoolExecutor(1) as thread:
         under_contract(service)
         account = service.open_account(permanent=10)
         first, second = (Ask("deduct", account, {"amount": 1, "task_id": task}) for task in "ab")
@@ -274,7 +274,7 @@ def too_many_commands(conninfo: str, folder: Path) -> httpx.Response:
 
 
 def broken_database(conninfo: str, folder: Path) -> httpx.Response:
-    with running_service(conninfo, folder) as service, psycopg.connect(owner(conninfo), autocommit=True) as other:
+    with service_here(conninfo, folder) as service, psycopg.connect(owner(conninfo), autocommit=True) as other:
         under_contract(service)
         account = service.open_account(permanent=10)
         break_appends(other, "RAISE 'disk on fire'")
@@ -327,7 +327,7 @@ def lost_database(_: str, folder: Path) -> httpx.Response:
 
 def full_disk(database: str, folder: Path) -> httpx.Response:
     """Nothing can be written for want of room; questions are answered, and with room again everything is."""
-    with running_service(database, folder) as service, psycopg.connect(owner(database), autocommit=True) as other:
+    with service_here(database, folder) as service, psycopg.connect(owner(database), autocommit=True) as other:
         under_contract(service)
         account = service.open_account(permanent=10)
         break_appends(other, "RAISE disk_full")
@@ -365,7 +365,7 @@ def everything_asked(service: Service, account: str) -> list[Callable[[], httpx.
 
 def no_projection(database: str, folder: Path) -> httpx.Response:
     """A projection is not there; what does not need it is answered, and as soon as one may rebuild it is made again."""
-    with running_service(database, folder) as service, psycopg.connect(database, autocommit=True) as other:
+    with service_here(database, folder) as service, psycopg.connect(database, autocommit=True) as other:
         under_contract(service)
         account = service.open_account(permanent=10)
         other.execute(queries("projections.engine", "sql/builds.sql")["lead_rebuild"])

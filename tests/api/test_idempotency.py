@@ -22,7 +22,7 @@ from tests.api.stage import (
     staged,
     version,
 )
-from tests.service import Service, running_service
+from tests.service import Service, running_service, service_here
 
 USAGE = {"provider": "acme", "model": "large", "input_tokens": 10, "output_tokens": 20}
 
@@ -47,7 +47,7 @@ def test_the_same_command_again_is_the_same_answer_and_no_event(service: Service
 
 
 def test_replays_outlive_the_process_and_are_the_same_in_every_worker(database: str, tmp_path: Path) -> None:
-    with running_service(database, tmp_path) as service:
+    with service_here(database, tmp_path) as service:
         under_contract(service)
         sent = [ask for operation in OPERATIONS for ask in [asks(staged(service))[operation]]]
         first = [ask.post(service, "k") for ask in sent]

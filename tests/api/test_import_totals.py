@@ -11,7 +11,7 @@ from tests.api.conftest import under_contract
 from tests.api.stage import Json
 from tests.api.test_import import OPENING, OPTIONS, PERMANENT, REAL_TOTAL, SUBSCRIPTION, Importer
 from tests.postgres import TestServers
-from tests.service import Service, running_service
+from tests.service import Service, service_here
 from tests.trace import ACCOUNTS, Expected, expected, make_trace, real_trace
 
 
@@ -36,7 +36,7 @@ def imported(servers: TestServers, trace: Path, tmp_path_factory: pytest.TempPat
     with server.database() as conninfo:
         done = Importer(conninfo).run(trace, *OPTIONS, *OPENING)
         assert done.status == 0, done.err
-        with running_service(conninfo, folder) as service:
+        with service_here(conninfo, folder) as service:
             under_contract(service)
             yield service
 

@@ -16,7 +16,7 @@ from tests.api.conftest import under_contract
 from tests.api.stage import Ask, Json, balance, eventually, fresh, payment, refused, staged
 from tests.api.year import ACCOUNTS, BUSY, IDLE, Year
 from tests.postgres import TestServers, owner
-from tests.service import Service, running_service
+from tests.service import Service, service_here
 
 PLACES = ["remaining", "held", "spent", "lapsed", "voided"]
 STATUSES = {
@@ -230,7 +230,7 @@ def unswept(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> I
         with psycopg.connect(owner(conninfo), autocommit=True) as connection:
             name = sql.Identifier(connection.info.dbname)
             connection.execute(sql.SQL("ALTER DATABASE {} SET timezone TO 'Asia/Kathmandu'").format(name))
-        with running_service(conninfo, tmp_path_factory.mktemp("unswept"), settings=settings) as service:
+        with service_here(conninfo, tmp_path_factory.mktemp("unswept"), settings=settings) as service:
             under_contract(service)
             yield service
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx
 
 from tests.postgres import TestServer
-from tests.service import Service, running_service, wait_for
+from tests.service import Service, ServiceProcess, running_service, wait_for
 
 
-def workers_of(service: Service) -> list[int]:
+def workers_of(service: ServiceProcess) -> list[int]:
     """The worker processes."""
     pid = service.process.pid
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
@@ -68,7 +68,7 @@ def _some_progress(clients: list[Client]) -> None:
     wait_for(lambda: sum(client.done for client in clients) > before + 20)
 
 
-def _kill_one(service: Service) -> None:
+def _kill_one(service: ServiceProcess) -> None:
     victim = workers_of(service)[0]
     os.kill(victim, signal.SIGKILL)
     wait_for(lambda: victim not in workers_of(service) and len(workers_of(service)) == 2)

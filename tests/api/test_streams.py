@@ -20,7 +20,7 @@ from people.api_keys import create_key, revoke_key
 from tests.api.ear import EVERYTHING, ask, listening, log_after, stream_of
 from tests.api.stage import OPERATIONS, Ask, asks, eventually, field_errors, fresh, refused, staged
 from tests.postgres import TestServer, owner
-from tests.service import ADMIN_KEY, Service, running_service
+from tests.service import ADMIN_KEY, Service, running_service, service_here
 from tests.store.asking import deduct, open_account
 
 
@@ -306,7 +306,7 @@ def test_a_slow_reader_gets_everything_in_the_end(server: TestServer, tmp_path: 
 
 
 def test_a_lost_database_is_waited_for(server: TestServer, tmp_path: Path) -> None:
-    with server.database() as conninfo, running_service(conninfo, tmp_path) as service:
+    with server.database() as conninfo, service_here(conninfo, tmp_path) as service:
         account = service.open_account(permanent=1_000)
         begin = end_of(service)
         with listening(service) as everything, listening(service, stream_of(account)) as alone:

@@ -27,7 +27,7 @@ from tests.api.stage import Ask, Json, balance, fresh, refused, staged
 from tests.conftest import Clock
 from tests.postgres import TestServers
 from tests.projections.moving import projected
-from tests.service import Service, running_service
+from tests.service import Service, service_here
 from tests.store.asking import submission
 
 ZONES = ["UTC", "Pacific/Kiritimati", "Pacific/Niue", "Asia/Kathmandu", "Australia/Lord_Howe", "America/Los_Angeles"]
@@ -66,7 +66,7 @@ def used(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iter
     assert server is not None
     with server.database() as conninfo:
         asyncio.run(_write(conninfo))
-        with running_service(conninfo, tmp_path_factory.mktemp("used")) as service:
+        with service_here(conninfo, tmp_path_factory.mktemp("used")) as service:
             under_contract(service)
             yield service
 

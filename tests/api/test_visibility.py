@@ -21,7 +21,7 @@ from projections.models.views import LONGEST_WAIT
 from tests.api.conftest import under_contract
 from tests.api.stage import Ask, Json, balance, eventually, payment, refused, staged
 from tests.postgres import TestServer
-from tests.service import ADMIN_KEY, Service, running_service
+from tests.service import ADMIN_KEY, Service, ServiceProcess, running_service
 
 PATHS = {
     "history": "/v1/accounts/{}/history",
@@ -180,7 +180,7 @@ async def test_all_who_wait_for_one_position_are_answered_when_it_is_there(servi
 # A projector that does not get on -------------------------------------------------------------------------------
 
 
-def projector_of(service: Service) -> int:
+def projector_of(service: ServiceProcess) -> int:
     """The process that moves the projections, a child of one of the threads of the service."""
     for children in Path(f"/proc/{service.process.pid}/task").glob("*/children"):
         for child in children.read_text().split():
@@ -190,7 +190,7 @@ def projector_of(service: Service) -> int:
 
 
 @contextmanager
-def halted(service: Service) -> Iterator[None]:
+def halted(service: ServiceProcess) -> Iterator[None]:
     """Nothing is projected until the block ends."""
     process = projector_of(service)
     os.kill(process, signal.SIGSTOP)

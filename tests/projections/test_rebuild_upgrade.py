@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from projections.models.projection import Projection
 from tests.projections.moving import projected
 from tests.projections.rebuilt import LIVE, live_a_life, schemas
 from tests.projections.stored import assert_projected
-from tests.service import running_service
+from tests.service import service_here
 
 HISTORY = BY_NAME["history"]
 SECOND = replace(HISTORY, version=2)
@@ -99,9 +99,10 @@ async def running(work: Any) -> AsyncIterator["asyncio.Task[None]"]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110  # a state of the database, not an event
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until something holds. It is asked in a thread: what it reads may be locked by a task of this very loop."""
+    async with asyncio.timeout(120):
+        while not await asyncio.to_thread(condition):  # noqa: ASYNC110  # it holds in a database, not in this loop
             await asyncio.sleep(0.01)
 
 
@@ -178,7 +179,7 @@ async def test_a_running_service_does_so(ledger: Ledger, database: str, tmp_path
     await live_a_life(ledger, "ada")
     await projected(ledger, database)
     set_version(database, 0)
-    with running_service(database, tmp_path):
+    with service_here(database, tmp_path):
         await until(lambda: version(database) == HISTORY.version)
     await projected(ledger, database)  # the service has written down what had expired, until it was told to stop
     await assert_projected(ledger, database)

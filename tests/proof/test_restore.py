@@ -15,7 +15,7 @@ from ledger.proof.notices import Forsaking, open_checkpoint, read_notice, truste
 from tests.commands import Finished, command, in_a_process
 from tests.postgres import TestServer, owner
 from tests.proof.logs import cut_off, folder_of
-from tests.service import Service, running_service
+from tests.service import Service, running_service, service_here
 
 SETTINGS = {"CREDIT_LEDGER_CHECKPOINT_SECONDS": "0.2"}
 
@@ -53,7 +53,7 @@ def covered(service: Service) -> bool:
 
 def live(conninfo: str, where: Path, accounts: int, **settings: str) -> int:
     """A service that opens some accounts and stops; returns where the log ends then."""
-    with running_service(conninfo, where, settings={**SETTINGS, **settings}) as service:
+    with service_here(conninfo, where, settings={**SETTINGS, **settings}) as service:
         for _ in range(accounts):
             service.open_account(subscription=5, permanent=7)
         eventually(lambda: covered(service))
@@ -130,7 +130,7 @@ def _assert_all_verify_from_the_first_key(folder: CheckpointFolder, first_key: s
 
 
 def test_a_log_that_is_cut_off_under_a_running_service(database: str, tmp_path: Path) -> None:
-    with running_service(database, tmp_path, settings=SETTINGS) as service:
+    with service_here(database, tmp_path, settings=SETTINGS) as service:
         service.open_account(permanent=7)
         eventually(lambda: covered(service))
         size = f"credit_ledger_checkpoint_size {state(service)['size']}.0"
@@ -153,9 +153,7 @@ def test_a_log_that_is_cut_off_under_a_running_service(database: str, tmp_path: 
 def test_a_service_whose_folder_cannot_be_written_goes_on_and_says_so(database: str, tmp_path: Path) -> None:
     place = tmp_path / "a-file"
     place.write_text("not a folder")
-    with running_service(
-        database, tmp_path, settings={**SETTINGS, "CREDIT_LEDGER_CHECKPOINT_DIR": str(place)}
-    ) as service:
+    with service_here(database, tmp_path, settings={**SETTINGS, "CREDIT_LEDGER_CHECKPOINT_DIR": str(place)}) as service:
         service.open_account(permanent=7)
         eventually(lambda: state(service)["problem"] is not None)
         answer = service.get("/readyz")
