@@ -26,22 +26,21 @@ def plan_company(rng: Random, now: datetime, *, weeks: int, accounts: int) -> It
     """All commands of the weeks before `now`, in the order of time; the same for the same seed. Raises PlanMismatch."""
     plan = Plan(now - timedelta(weeks=weeks), now, rng)
     for customer in make_customers(rng, accounts):
-        plan.follow(_CustomerActivities(plan, customer).live())
+        plan.follow(_CustomerActivities(plan, customer).open_account())
     return plan.commands()
 
 
 def make_top_up(rng: Random, customer: Customer) -> dict[str, Any]:
     """The body of a payment for a customer's usual top-up."""
-    offer = COMPANY.offers[customer.top_up]
-    granted = {"kind": "permanent", "amount": offer.credits, "source": "topup"}
-    granted |= {"description": f"Top-up of {offer.credits:,} credits"}
-    return _payment(rng, customer, customer.top_up) | {"status": "paid", "grant": granted}
+    credits, _ = COMPANY.offers[customer.top_up]
+    grant = {"kind": "permanent", "amount": credits, "source": "topup", "description": f"Top-up of {credits:,} credits"}
+    return _payment(rng, customer, customer.top_up) | {"status": "paid", "grant": grant}
 
 
 def _payment(rng: Random, customer: Customer, offer: str) -> dict[str, Any]:
     payment_id = make_id(rng, "pi" if customer.provider == "stripe" else "txn")
-    money = {"currency": customer.place[1], "amount_minor": COMPANY.offers[offer].price_minor}
-    return {"payment_id": payment_id, "provider": customer.provider, **money}
+    said = {"payment_id": payment_id, "provider": customer.provider}
+    return said | {"currency": customer.place[1], "amount_minor": COMPANY.offers[offer][1]}
 
 
 class _CustomerActivities:
@@ -50,8 +49,8 @@ class _CustomerActivities:
         self._leaves = plan.moment(customer.leaves)
         self._tries = customer.tries_without_credits
 
-    def live(self) -> Activity:
-        """Open the account; everything else follows from there."""
+    def open_account(self) -> Activity:
+        """Open the account, and start everything else that happens to it."""
         customer = self._customer
         yield self._plan.moment(customer.arrives)
         metadata = {"name": customer.name, "kind": "team" if customer.members else "person"}
@@ -107,7 +106,7 @@ class _CustomerActivities:
         name = self._customer.plan
         fields = _payment(self._rng, self._customer, name) | {"plan": name}
         if ends is not None:
-            grant = {"kind": "subscription", "amount": COMPANY.offers[name].credits, "source": "subscription"}
+            grant = {"kind": "subscription", "amount": COMPANY.offers[name][0], "source": "subscription"}
             grant |= {"description": f"{name.title()} plan until {ends.day} {ends:%B}"}
             fields["grant"] = grant | {"expires_at": ends.isoformat()}
         self._ask(action, fields, {})
@@ -121,7 +120,7 @@ class _CustomerActivities:
             if task is None or step.action in {"deduct", "hold"}:
                 task = make_task(self._rng, self._customer, member)
             try:
-                self._take(step, task, ids)
+                self._carry_out(step, task, ids)
             except InsufficientCredits as refusal:
                 self._run_short(step._replace(fields={**step.fields, "refused": refusal.code}), task)
                 return
@@ -130,7 +129,7 @@ class _CustomerActivities:
         """Ask nevertheless, or buy more, or wait."""
         if self._tries:
             self._tries -= 1
-            self._take(step, task, {})
+            self._carry_out(step, task, {})
         elif self._customer.top_up and not self._customer.tries_without_credits:
             self._plan.follow(self._run(self._draw("top_up")))
 
@@ -147,7 +146,7 @@ class _CustomerActivities:
             return plan.ends - lengths[0]
         return plan.now + lengths[0] + (lengths[-1] - lengths[0]) * rng.random()
 
-    def _take(self, step: Step, task: Task, ids: dict[str, str]) -> None:
+    def _carry_out(self, step: Step, task: Task, ids: dict[str, str]) -> None:
         """Carry out a step; `ids` are those that the script has made so far."""
         fields = dict(step.fields)
         refused = fields.pop("refused", None)

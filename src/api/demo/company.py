@@ -21,13 +21,6 @@ class Model(NamedTuple):
     metric: str | None = None
 
 
-class Offer(NamedTuple):
-    """A period of a plan, or a top-up."""
-
-    credits: int
-    price_minor: int
-
-
 class Work(NamedTuple):
     """What is asked for in some projects, with the least and the most that goes in and comes out."""
 
@@ -77,7 +70,7 @@ class Company(NamedTuple):
 
     models: Sequence[Model]
     zones: Sequence[tuple[str, str]]
-    offers: dict[str, Offer]
+    offers: dict[str, tuple[int, int]]
     work: dict[str, Work]
     words: dict[str, Sequence[str]]
     rhythms: dict[str, tuple[Sequence[float], Sequence[float]]]

@@ -16,8 +16,6 @@ from api.demo.activities import make_top_up
 from api.demo.company import Customer
 from api.demo.tasks import make_task
 
-_PAUSE = (3.0, 8.0)
-"""Seconds between two deductions."""
 _TIMEOUT = 10
 _CHEAP = ("gpt-5-mini", "gemini-2.5-flash", "mistral-small")
 
@@ -65,5 +63,5 @@ class TrafficPoster:
             thread.join(_TIMEOUT)
 
     def _post_until(self, stopping: threading.Event) -> None:
-        while not stopping.wait(self._rng.uniform(*_PAUSE)):
+        while not stopping.wait(self._rng.uniform(3, 8)):
             self.step()
