@@ -10,8 +10,8 @@ import pytest
 
 from api.cli.progress import Lines
 from api.contract.operations import OPERATIONS
-from api.demo.activities import ACTORS, plan_company
-from api.demo.company import COMPANY, SHOWCASE_ACCOUNT
+from api.demo.activities import ACTORS, _CustomerActivities, plan_company
+from api.demo.company import COMPANY, SHOWCASE_ACCOUNT, Step, make_customers
 from api.demo.filling import Filled, fill
 from api.demo.plan import Plan, PlanMismatch, PlannedCommand
 from ledger.domain.account import Account
@@ -61,6 +61,16 @@ def test_a_plan_stops_when_the_rules_answer_otherwise() -> None:
         plan.ask(PlannedCommand(NOW, APP, DeductCredits("ada", 1), refusal="account_frozen"))
     with pytest.raises(InsufficientCredits):
         plan.ask(PlannedCommand(NOW, APP, DeductCredits("ada", 101)))
+
+
+def test_a_capture_that_draws_more_than_there_is_is_asked_nevertheless() -> None:
+    """As any step of a customer who does not know that there are no credits."""
+    script = (Step("now", "hold", {"amount": 90}), Step("+1m", "capture", {"amount": 500, "on_excess": "draw"}))
+    theo = next(one for one in make_customers(Random(1), 9) if one.tries_without_credits)
+    plan = Plan(BEGINS, NOW, Random(1))
+    plan.follow(_CustomerActivities(plan, theo._replace(script=script, leaves=0.0)).open_account())
+    refused = [planned for planned in plan.commands() if planned.refusal]
+    assert [(one.metadata.operation, one.refusal) for one in refused] == [("capture", "insufficient_credits")]
 
 
 def test_only_what_is_meant_to_be_is_refused(plan: list[PlannedCommand], company: tuple[str, Filled]) -> None:

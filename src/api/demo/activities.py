@@ -122,14 +122,14 @@ class _CustomerActivities:
             try:
                 self._carry_out(step, task, ids)
             except InsufficientCredits as refusal:
-                self._run_short(step._replace(fields={**step.fields, "refused": refusal.code}), task)
+                self._run_short(step._replace(fields={**step.fields, "refused": refusal.code}), task, ids)
                 return
 
-    def _run_short(self, step: Step, task: Task) -> None:
+    def _run_short(self, step: Step, task: Task, ids: dict[str, str]) -> None:
         """Ask nevertheless, or buy more, or wait."""
         if self._tries:
             self._tries -= 1
-            self._carry_out(step, task, {})
+            self._carry_out(step, task, ids)
         elif self._customer.top_up and not self._customer.tries_without_credits:
             self._plan.follow(self._run(self._draw("top_up")))
 
