@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from api.components import COMPONENTS
 from api.runtime.embedded import embedded_postgres
+from api.runtime.embedded_restart import kept_running
 from api.runtime.settings import Settings, WrongSetting, variable
 from ledger.postgres.migrations import migrate
 from ledger.postgres.roles import SERVICE, as_service, make_login, set_up, taking_the_role, wake_triggers
@@ -54,7 +55,7 @@ def migrated(settings: Settings) -> Iterator[Database]:
         return
     if settings.owner_url is not None:
         raise WrongSetting(f"{variable('owner_url')} is set, and {variable('database_url')} is not")
-    with embedded_postgres(settings.data_dir) as owner:
+    with embedded_postgres(settings.data_dir) as owner, kept_running(settings.data_dir):
         applied, woken, shortfall = migrate(owner, COMPONENTS), wake_triggers(owner), set_up(owner, COMPONENTS)
         make_login(owner, EMBEDDED_LOGIN)
         yield Database(
@@ -78,7 +79,7 @@ def as_it_is(settings: Settings) -> Iterator[str]:
     if settings.database_url is not None:
         yield as_service(_with_own_sessions("database_url", settings.database_url), COMPONENTS)
         return
-    with embedded_postgres(settings.data_dir) as owner:
+    with embedded_postgres(settings.data_dir) as owner, kept_running(settings.data_dir):
         yield as_service(owner, COMPONENTS)
 
 

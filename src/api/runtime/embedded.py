@@ -10,6 +10,8 @@ The first starts it, the last stops it. Each holds a shared lock on a file; the 
 lock with its process, so one that was killed does not count. Worker processes need no handle: the
 parent's lasts longer than they do.
 
+A server that ends while it is held is started again, see `embedded_restart`.
+
 Nothing here may ever trade durability for speed: no setting turns off fsync, synchronous_commit or
 full_page_writes, and nothing kills a server that is slow to stop.
 """
@@ -98,13 +100,13 @@ def embedded_postgres(data_dir: Path, programs: Path | None = None) -> Iterator[
         users = (server.folder / "postgres.users").open("ab")
     with users, _leaving_by_signals():
         try:
-            with _plain_refusal(data_dir), _alone(server.folder):
+            with _plain_refusal(data_dir), alone(server.folder):
                 fcntl.flock(users, fcntl.LOCK_SH)
                 conninfo = _started(server)
             yield conninfo
         finally:
             if os.getpid() == holder:  # and not a fork of it, that leaves by an exception
-                with _alone(server.folder):
+                with alone(server.folder):
                     _stop_if_last(server, users)
 
 
@@ -143,7 +145,7 @@ def _plain_refusal(data_dir: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Nobody else starts or stops this server meanwhile."""
     with (folder / "postgres.lock").open("ab") as lock:
         try:
@@ -151,7 +153,10 @@ def _alone(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             log.info("waiting for another process that starts or stops the database")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        try:
+            yield
+        finally:
+            fcntl.flock(lock, fcntl.LOCK_UN)  # a worker that was forked meanwhile has the file open too
 
 
 def _stop_if_last(server: Server, users: IO[bytes]) -> None:
@@ -174,6 +179,11 @@ def _started(server: Server) -> str:
     """Whatever state it is in, bring it to the one where it answers."""
     if not server.data.exists():
         _make(server)
+    return started_again(server)
+
+
+def started_again(server: Server) -> str:
+    """The same for a database that was made before: one that is missing now is not replaced by an empty one."""
     _refuse_another_version(server)
     began = time.monotonic()
     spoke = began
