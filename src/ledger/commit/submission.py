@@ -24,7 +24,7 @@ class Unavailable(Exception):
     """The database cannot be reached, so the outcome is not known; try again with the same key."""
 
 
-class NoRoom(Unavailable):
+class StorageFull(Unavailable):
     """The database has no room left to record anything; make room, then try again with the same key."""
 
 
@@ -171,7 +171,7 @@ class AccountQueue:
         self.waiting: deque[Submission] = deque()
 
 
-class Unit(NamedTuple):
+class UnitOfWork(NamedTuple):
     """Submissions that are decided under the append lock: one that needs it, or an atomic batch."""
 
     submissions: list[Submission]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import psycopg
 from psycopg.errors import DiskFull
 
-from ledger.commit.submission import NoRoom, NoSession, Unavailable
+from ledger.commit.submission import NoSession, StorageFull, Unavailable
 from ledger.postgres.sessions import SharedSessions
 from ledger.store.log import EventLog, ServerProcess, Writer
 
@@ -109,7 +109,7 @@ class Outage:
 def _trouble(error: BaseException) -> type[Unavailable] | None:
     """What those who wait are told of an error; None when it says no more than that the database is lost."""
     if isinstance(error, DiskFull) or "No space left on device" in str(error):
-        return NoRoom
+        return StorageFull
     return NoSession if isinstance(error, SharedSessions) else None
 
 
