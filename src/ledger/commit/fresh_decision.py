@@ -112,7 +112,7 @@ class FreshDecision:
 def check_version(submission: Submission, account: Account | None) -> None:
     """Raise VersionMismatch unless the account is at a version that the caller expects.
 
-    That an account is missing is said first, to whoever does not open it.
+    It raises nothing when the account does not exist, except for an opening: AccountNotFound takes precedence.
     """
     expected = submission.expected
     if expected is None or (account is None and not isinstance(submission.command, OpenAccount)):
