@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from api.runtime import timekeeping
 from api.runtime.timekeeping import ClocksDisagree, agree_on_time
 from ledger import clock as clocks
-from ledger.clock import FOLLOW_AFTER, STEP, DatabaseTime, Guard, GuardedClock
+from ledger.clock import FOLLOW_AFTER, STEP, ClockGuard, DatabaseTime, GuardedClock
 from ledger.service import Ledger
 from tests.survival.clock import FakeClock
 from tests.survival.faults.fault import Missing
@@ -50,7 +50,7 @@ def test_it_goes_on_when_the_machine_is_set() -> None:
         machine.wrong = wrong
         machine.counter += 10
         before = seconds(clock)
-        assert clock.look() == pytest.approx(wrong)
+        assert clock.compare() == pytest.approx(wrong)
         assert seconds(clock) == before
     assert seconds(clock) == pytest.approx(50)
 
@@ -63,7 +63,7 @@ def test_a_drift_is_followed_a_little_at_a_time() -> None:
     for _ in range(1_000):
         before = seconds(clock)
         machine.counter += 1
-        assert clock.look() == 0.0
+        assert clock.compare() == 0.0
         steps.append(seconds(clock) - before)
     assert seconds(clock) == pytest.approx(1_002, abs=0.001)
     assert max(steps) < 1.006
@@ -79,7 +79,7 @@ def test_it_never_runs_backwards_and_never_far_from_the_counter(history: list[tu
         machine.counter += passed
         said.append(seconds(clock))
         machine.wrong = wrong
-        clock.look()
+        clock.compare()
         said.append(seconds(clock))
     assert all(one <= two for one, two in itertools.pairwise(said))
     passed = machine.counter - 1_000
@@ -93,7 +93,7 @@ def test_a_process_that_is_started_again_takes_over_the_time() -> None:
     machine.wrong = 7 * HOUR
     clock = GuardedClock(origin, machine=machine.clock, counter=lambda: machine.counter)
     assert seconds(clock) == pytest.approx(500)
-    assert clock.look() == pytest.approx(7 * HOUR)
+    assert clock.compare() == pytest.approx(7 * HOUR)
 
 
 # The guard: when a step is followed after all.
@@ -115,11 +115,11 @@ class Database:
         return DatabaseTime(NOON + self.machine.counter - 1_000 + self.wrong, self.elsewhere)
 
 
-async def turns(guard: Guard, machine: Machine, seconds: float) -> None:
+async def turns(guard: ClockGuard, machine: Machine, seconds: float) -> None:
     """Let the guard look once a second for so long."""
     for _ in range(int(seconds)):
         machine.counter += 1
-        await guard.turn(machine.counter)
+        await guard.check(machine.counter)
 
 
 @pytest.mark.parametrize(
@@ -132,14 +132,14 @@ async def test_a_step_is_followed_when_another_machine_says_so_for_long(
     machine = Machine()
     clock = machine.guarded()
     database = Database(machine, elsewhere=elsewhere)
-    guard = Guard(clock, database)
+    guard = ClockGuard(clock, database)
     machine.wrong = 3 * HOUR
     database.wrong = 3 * HOUR if agrees else 0.0
     database.answers = answers
     await turns(guard, machine, FOLLOW_AFTER - 20)
     assert seconds(clock) == pytest.approx(FOLLOW_AFTER - 20)
     await turns(guard, machine, 40)
-    assert (clock.ahead(machine.clock()) == pytest.approx(0)) is followed
+    assert (clock.offset_of(machine.clock()) == pytest.approx(0)) is followed
     assert (clock.refused == 0.0) is followed
 
 
@@ -147,7 +147,7 @@ async def test_a_witness_that_wavers_is_not_believed() -> None:
     machine = Machine()
     clock = machine.guarded()
     database = Database(machine, elsewhere=True)
-    guard = Guard(clock, database)
+    guard = ClockGuard(clock, database)
     machine.wrong = 3 * HOUR
     for wrong in (3 * HOUR, 0.0) * 2:
         database.wrong = wrong
@@ -157,7 +157,7 @@ async def test_a_witness_that_wavers_is_not_believed() -> None:
 
 async def test_what_is_refused_is_said_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
     machine = Machine()
-    guard = Guard(machine.guarded(), Database(machine, elsewhere=False))
+    guard = ClockGuard(machine.guarded(), Database(machine, elsewhere=False))
     machine.wrong = -2 * HOUR
     await turns(guard, machine, 90)
     machine.wrong = 0.0
@@ -185,7 +185,7 @@ def test_a_service_does_not_start_when_they_do_not(
 
 
 async def test_a_database_on_the_same_machine_is_no_second_witness(each_ledger: Ledger) -> None:
-    said = await each_ledger.log.witness()
+    said = await each_ledger.log.database_time()
     assert said is not None
     assert not said.elsewhere
     assert said.at == pytest.approx(time.time(), abs=10)

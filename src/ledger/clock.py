@@ -1,10 +1,11 @@
-"""The clock: what the machine said at the start, and from then on what its steady counter adds.
+"""The ledger's clock. It reads the machine's clock once, at the start, and then goes by a counter of seconds.
 
-A machine's clock can be set to anything at any moment, by hand, by a time server, by a hypervisor; credits would lapse
-early by it, or be spent late. The counter of seconds since the machine started cannot be set. So the machine's clock is
-asked once, and afterwards only compared: what it drifts is followed a little at a time, a step is refused.
+A machine's clock can be set at any moment, by hand, by a time server or by a hypervisor. If the ledger followed it,
+credits would lapse too early or be spent too late. The counter of seconds since the machine started cannot be set. So
+the machine's clock is read once and afterwards only compared with the ledger's clock. A small offset is corrected
+gradually; a large one, a step, is refused.
 
-It must cost a command nothing: one look at the counter, one multiplication, one addition.
+Reading the time must cost a command almost nothing: one read of the counter, one multiplication, one addition.
 """
 
 import asyncio
@@ -15,47 +16,48 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 STEP = 5.0
-"""Seconds between the machine's clock and ours that are drift and are followed; more is a step."""
+"""The largest offset, in seconds, that is corrected gradually. A larger offset is a step."""
 FOLLOW_AFTER = 600.0
-"""Seconds for which the database, on another machine, must agree to a step before it is followed."""
+"""Seconds for which the clock of a database on another machine must confirm a step before it is followed."""
 
 _SLEW = 0.005
-"""How much faster or slower than a second a second may be while drift is followed."""
-_SETTLE = 10.0
-"""Seconds in which a small drift is made up for."""
-_LOOK = 1.0
-_ASK = 10.0
-_REPEAT = 60.0
-"""Seconds between two looks at the machine's clock, two questions to the database, two lines in the log."""
+"""By how much a second of the ledger's clock may be longer or shorter while an offset is corrected."""
+_CORRECT_WITHIN = 10.0
+"""Seconds in which a small offset is corrected."""
+_COMPARE_EVERY = 1.0
+_ASK_EVERY = 10.0
+_LOG_EVERY = 60.0
+"""Seconds between two comparisons with the machine's clock, two queries to the database, two lines in the log."""
 
 _COUNTER = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""On Linux it counts on while the machine sleeps."""
+"""On Linux this counter also counts while the machine sleeps."""
 _log = logging.getLogger("credit_ledger.clock")
 
 
 class DatabaseTime(NamedTuple):
-    """What the database's clock says, in seconds since 1970, and whether it is another machine's clock than ours."""
+    """The time of the database's clock, in seconds since 1970, and whether it is another machine's clock than ours."""
 
     at: float
     elsewhere: bool
 
 
-Witness = Callable[[], Awaitable[DatabaseTime | None]]
-"""Asks the database; None when it does not answer."""
+AskDatabaseTime = Callable[[], Awaitable[DatabaseTime | None]]
+"""Asks the database for its time; None when the database does not answer."""
 
 
 def seconds_since_start() -> float:
-    """Seconds since the machine started, the same in all its processes; nothing sets them."""
+    """Seconds since the machine started. The counter is the same in all processes, and nobody can set it."""
     return time.clock_gettime(_COUNTER)
 
 
 def origin_now() -> float:
-    """The moment at which the machine started, by its clock of now, in seconds since 1970."""
+    """When the machine started, in seconds since 1970, according to the machine's clock at this moment."""
     return time.time() - seconds_since_start()
 
 
 class GuardedClock:
-    """Calling it tells the time. `origin` is that of a process whose time is taken over (None: the machine's)."""
+    """A clock: call it to get the time. `origin` is when the machine started, as another process determined it; None
+    reads the machine's clock."""
 
     def __init__(
         self,
@@ -70,82 +72,84 @@ class GuardedClock:
         self._base = machine() if origin is None else origin + self._since
         self._rate = 1.0
         self.refused = 0.0
-        """Seconds by which the machine's clock is ahead of this one and not followed; 0 while it is."""
+        """The offset of the machine's clock from this one, in seconds, when it is refused; else 0."""
 
     def __call__(self) -> datetime:
-        """The time."""
+        """The time, in UTC."""
         return datetime.fromtimestamp(self._base + (self._counter() - self._since) * self._rate, UTC)
 
-    def ahead(self, other: float) -> float:
-        """By how many seconds another clock is ahead of this one."""
+    def offset_of(self, other: float) -> float:
+        """By how many seconds another clock is ahead of this one; `other` is its time in seconds since 1970."""
         return other - self._base - (self._counter() - self._since) * self._rate
 
-    def look(self) -> float:
-        """Compare with the machine's clock, and follow what it drifts. Returns what is refused, in seconds, or 0."""
-        ahead = self.ahead(self._machine())
-        drifts = abs(ahead) <= STEP
-        self._run(max(-_SLEW, min(_SLEW, ahead / _SETTLE)) if drifts else 0.0)
-        self.refused = 0.0 if drifts else ahead
+    def compare(self) -> float:
+        """Compare with the machine's clock and begin to correct a small offset. Returns the refused offset, or 0."""
+        offset = self.offset_of(self._machine())
+        small = abs(offset) <= STEP
+        self._set_rate(1.0 + max(-_SLEW, min(_SLEW, offset / _CORRECT_WITHIN)) if small else 1.0)
+        self.refused = 0.0 if small else offset
         return self.refused
 
     def follow(self) -> None:
-        """Take over what the machine's clock says, however far it is."""
+        """Take over the time of the machine's clock, whatever the offset."""
         self._base, self._since, self._rate, self.refused = self._machine(), self._counter(), 1.0, 0.0
 
-    def _run(self, drift: float) -> None:
-        """Go on from now at another speed: no moment is skipped, and none comes twice."""
+    def _set_rate(self, rate: float) -> None:
+        """From now on, run at another rate. The time is continuous: no moment is skipped or repeated."""
         counter = self._counter()
         self._base += (counter - self._since) * self._rate
-        self._since, self._rate = counter, 1.0 + drift
+        self._since, self._rate = counter, rate
 
 
-class Guard:
-    """Looks after a clock beside the work: says what it refuses, and knows when to give in."""
+class ClockGuard:
+    """Compares a clock with the machine's in the background, logs refused steps, and follows confirmed ones."""
 
-    def __init__(self, clock: GuardedClock, witness: Witness) -> None:
+    def __init__(self, clock: GuardedClock, database_time: AskDatabaseTime) -> None:
         self._clock = clock
-        self._witness = witness
-        self._said_at: float | None = None
-        self._asked_at = -_ASK
-        self._agreed_at: float | None = None
+        self._database_time = database_time
+        self._logged_at: float | None = None
+        self._asked_at = -_ASK_EVERY
+        self._confirmed_at: float | None = None
 
-    async def keep(self) -> None:
-        """Look after it until cancelled."""
+    async def run(self) -> None:
+        """Compare once a second until cancelled."""
         while True:
-            await asyncio.sleep(_LOOK)
-            await self.turn(seconds_since_start())
+            await asyncio.sleep(_COMPARE_EVERY)
+            await self.check(seconds_since_start())
 
-    async def turn(self, now: float) -> None:
-        """One look, at a moment of the counter."""
-        refused = self._clock.look()
+    async def check(self, now: float) -> None:
+        """Compare once. `now` is the reading of the counter."""
+        refused = self._clock.compare()
         if not refused:
-            if self._said_at is not None:
+            if self._logged_at is not None:
                 _log.warning("the machine's clock agrees again")
-            self._said_at = self._agreed_at = None
+            self._logged_at = self._confirmed_at = None
             return
-        if self._said_at is None or now - self._said_at >= _REPEAT:
+        if self._logged_at is None or now - self._logged_at >= _LOG_EVERY:
             _log.error(
                 "the machine's clock was set: it is %.0f s %s and is not followed. Set it right; "
                 "if it is right, restart the service",
                 abs(refused),
                 "ahead" if refused > 0 else "behind",
             )
-            self._said_at = now
-        if now - self._asked_at >= _ASK:
+            self._logged_at = now
+        if now - self._asked_at >= _ASK_EVERY:
             self._asked_at = now
-            await self._hear(now, refused)
+            await self._ask_database(now, refused)
 
-    async def _hear(self, now: float, refused: float) -> None:
-        """Two witnesses on two machines who say the same for long enough are believed: then it was this one that
-        stood still, as a virtual machine does while it is moved."""
-        said = await self._witness()
-        if said is None or not said.elsewhere or abs(self._clock.ahead(said.at) - refused) > STEP:
-            self._agreed_at = None
-        elif self._agreed_at is None:
-            self._agreed_at = now
-        elif now - self._agreed_at >= FOLLOW_AFTER:
+    async def _ask_database(self, now: float, refused: float) -> None:
+        """Follow the step when the clocks of two machines have agreed on it for long enough.
+
+        Then it was the counter that stood still, as it does while a virtual machine is moved.
+        """
+        found = await self._database_time()
+        if found is None or not found.elsewhere or abs(self._clock.offset_of(found.at) - refused) > STEP:
+            self._confirmed_at = None
+        elif self._confirmed_at is None:
+            self._confirmed_at = now
+        elif now - self._confirmed_at >= FOLLOW_AFTER:
             _log.error(
-                "the database's clock says so too, for %.0f s: the step of %.0f s is followed", FOLLOW_AFTER, refused
+                "the database's clock has confirmed a step of %.0f s for %.0f s: it is followed", refused, FOLLOW_AFTER
             )
             self._clock.follow()
-            self._said_at = self._agreed_at = None
+            self._logged_at = self._confirmed_at = None

@@ -1,4 +1,4 @@
-"""The ledger as a program uses it: commands in, outcomes out, and the questions that the truth itself answers."""
+"""The ledger as other packages use it: it carries out commands and answers queries from the log itself."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -6,31 +6,31 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import NamedTuple
 
-from ledger.clock import Guard, GuardedClock
+from ledger.clock import ClockGuard, GuardedClock
 from ledger.commit.committer import Committer
 from ledger.commit.fresh_decision import FreshDecision
 from ledger.commit.notifications import CommitNotifier
 from ledger.commit.snapshot_writer import SnapshotWriter
 from ledger.commit.state_cache import StateCache
-from ledger.commit.submission import Outcome, Recorded, Submission, Unit
+from ledger.commit.submission import Outcome, Recorded, Submission, UnitOfWork
 from ledger.domain.account import Account
 from ledger.domain.expiry import apply_due_expiries
-from ledger.explain.explaining import CANNOT_GO_ON
+from ledger.explain.explaining import FOLD_ERRORS
 from ledger.explain.explanation import Explanation
-from ledger.explain.streams import Passage, Retold, retell_events, retell_one, retell_some
+from ledger.explain.streams import ExplainedEvent, ExplainedEvents, explain_events, explain_row, explain_rows
 from ledger.store.feed import Feed, Logged
 from ledger.store.log import EventLog, Executed, NewestEvent, StoredRow
 from ledger.store.receipts import receipt_name
 from ledger.store.stream_heads import account_of, hash_of
 
-_LAST_WORD = 1.0
-"""Seconds that the last hint may take."""
+_NOTIFY_WITHIN = 1.0
+"""Seconds that the last notification may take when the ledger stops."""
 
 
 class AccountAt(NamedTuple):
-    """An account at a moment: what time had taken by then is taken, whether recorded or not.
+    """An account at the moment `as_of`. Expiries that are due by then are applied, recorded or not.
 
-    Only what was recorded by `known_at` counts; `newest` is the last event of that which the moment knows of.
+    Only events that were recorded by `known_at` count; `newest` is the last of them.
     """
 
     account: Account
@@ -40,7 +40,7 @@ class AccountAt(NamedTuple):
 
 
 class Ledger:
-    """Opens on a database, carries out commands, and answers from the log."""
+    """Opens a database, carries out commands, and answers queries from the log."""
 
     def __init__(
         self,
@@ -53,30 +53,30 @@ class Ledger:
         self.log = EventLog(conninfo)
         self.clock = clock = clock or GuardedClock()
         self.cache = StateCache(cached_accounts)
-        self.news = CommitNotifier(self.log)
+        self.notifier = CommitNotifier(self.log)
         self._snapshots = SnapshotWriter(self.log)
         self.committer = Committer(
-            self.log, self.cache, self._snapshots, clock, self.news.tell, queue_limit=queue_limit
+            self.log, self.cache, self._snapshots, clock, self.notifier.notify, queue_limit=queue_limit
         )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Ledger"]:
-        """Open the log and commit until the block ends; what is in flight then is finished."""
+        """Open the log and commit commands until the block ends; then finish the commands that are in flight."""
         await self.log.open()
-        hints = asyncio.create_task(self.news.keep())
-        beside = [hints, asyncio.create_task(self._snapshots.keep())]
+        notifying = asyncio.create_task(self.notifier.run())
+        background = [notifying, asyncio.create_task(self._snapshots.run())]
         if isinstance(self.clock, GuardedClock):
-            beside.append(asyncio.create_task(Guard(self.clock, self.log.witness).keep()))
+            background.append(asyncio.create_task(ClockGuard(self.clock, self.log.database_time).run()))
         try:
             await self.committer.start()
             yield self
         finally:
             await self.committer.stop()
-            self.news.end()
-            await asyncio.wait([hints], timeout=_LAST_WORD)
-            for task in beside:
+            self.notifier.stop()
+            await asyncio.wait([notifying], timeout=_NOTIFY_WITHIN)
+            for task in background:
                 task.cancel()
-            await self._snapshots.write()
+            await self._snapshots.write_due()
             await self.log.close()
 
     @property
@@ -103,27 +103,27 @@ class Ledger:
         return self.committer.submit(submission)
 
     async def execute(self, submission: Submission) -> Outcome:
-        """Carry out a command. Raises Overloaded or Unavailable; a refusal is an outcome."""
+        """Carry out a command. A refusal is returned, not raised. Raises Overloaded or Unavailable."""
         return await self.committer.submit(submission)
 
     async def execute_together(self, submissions: Sequence[Submission]) -> list[Outcome]:
-        """Carry out all commands or none. Raises Overloaded or Unavailable."""
+        """Carry out all commands of an atomic batch, or none. Raises Overloaded or Unavailable."""
         return await self.committer.submit_together(submissions)
 
-    async def rehearse(self, submissions: Sequence[Submission], *, atomic: bool) -> list[Outcome]:
-        """What the commands would lead to, one after the other, without recording anything.
+    async def dry_run(self, submissions: Sequence[Submission], *, atomic: bool) -> list[Outcome]:
+        """The outcomes that commands would have if they were carried out in this order. Nothing is recorded.
 
-        Versions are those that they would get; positions are 0.
+        Each outcome has the version that it would get; its position is 0.
         """
         known = {submission.account_id: self.cache.get(submission.account_id) for submission in submissions}
         async with self.log.reader() as reader:
             decision = await FreshDecision.prepare(reader, submissions, known, self.clock)
         if atomic:
             together: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-            decision.decide_unit(Unit(list(submissions), together))
+            decision.decide_unit(UnitOfWork(list(submissions), together))
         else:
             for submission in submissions:
-                decision.decide_unit(Unit([submission], None))
+                decision.decide_unit(UnitOfWork([submission], None))
         outcomes = decision.answers
         for submission in decision.decided:
             outcomes[submission] = Recorded(submission.account_id, submission.version, 0, submission.events, False)
@@ -134,11 +134,12 @@ class Ledger:
     async def account_at(
         self, account_id: str, at: datetime | None = None, known_at: datetime | None = None
     ) -> AccountAt | None:
-        """An account now, or at a moment as it was known at another; None when there was nothing to know of it.
+        """The account at the moment `at`, from the events that were recorded by `known_at`; None if there were none.
 
-        Without `known_at`, with all that is known now; with it alone, at that very moment. Nothing is recorded about
-        a moment before it but what time takes, and that is taken whether recorded or not. So what counts is recorded
-        by both moments. See docs/adr/0022-known-at.md.
+        Without `at` and `known_at` it is the account now; without `known_at`, all events of today count; without `at`,
+        the moment is `known_at` itself. Only expiries take effect before they are recorded, and they are applied
+        without being recorded. So the events that count are those recorded by both moments. See
+        docs/adr/0022-known-at.md.
         """
         now = self.clock()
         at = at or known_at
@@ -147,7 +148,9 @@ class Ledger:
                 newest = await reader.newest_event(account_id)
                 head = self.cache.get(account_id)
                 account = account_of(head)
-                if newest is not None and hash_of(head) != newest.hash:  # by hash: a failover can make another history
+                if (
+                    newest is not None and hash_of(head) != newest.hash
+                ):  # by hash: after a failover the same version may be another event
                     account = await reader.load_at(account_id, newest.version)
             else:
                 newest = await reader.newest_event_at(account_id, min(at, known_at or at))
@@ -157,10 +160,10 @@ class Ledger:
         moment = max(at or now, account.recorded_at)
         return AccountAt(apply_due_expiries(account, moment)[1], newest, moment, known_at or (now if at else moment))
 
-    async def explained(self, account_id: str, version: int | None = None) -> Retold | None:
-        """One event of an account, by default the newest, explained; None when the account has no such event.
+    async def explain_event(self, account_id: str, version: int | None = None) -> ExplainedEvent | None:
+        """Explain one event of an account, by default the newest; None when the account has no such event.
 
-        The account before it comes from a snapshot where there is one: see retelling.py for what trusts none.
+        The account before it may come from a snapshot. `explain_stream` (explain/streams.py) uses no snapshots.
         """
         async with self.log.reader() as reader:
             if version is None:
@@ -170,42 +173,42 @@ class Ledger:
             if not rows or rows[0].version != version:
                 return None
             before = await reader.load_at(account_id, version - 1) if version > 1 else None
-        return await retell_one(Feed(self.log), before, rows[0])
+        return await explain_row(Feed(self.log), before, rows[0])
 
-    async def passage(self, account_id: str, upto: int, count: int) -> Passage:
-        """The last events of an account up to a version, explained: a few questions, however many they are.
+    async def explain_last_events(self, account_id: str, upto: int, count: int) -> ExplainedEvents:
+        """Explain the last `count` events of an account up to version `upto`, with a constant number of queries.
 
-        The account before them comes from a snapshot where there is one.
+        The account before them may come from a snapshot.
         """
         first = max(upto - count, 0)
         rows = await self.stream(account_id, first, upto - first)
         try:
             async with self.log.reader() as reader:
                 before = await reader.load_at(account_id, first) if first else None
-        except CANNOT_GO_ON as problem:
-            return Passage(rows, [], f"an event before version {first + 1} cannot be folded: {problem!r}")
-        return await retell_some(Feed(self.log), before, rows) if rows else Passage(rows, [], None)
+        except FOLD_ERRORS as problem:
+            return ExplainedEvents(rows, [], f"an event before version {first + 1} cannot be folded: {problem!r}")
+        return await explain_rows(Feed(self.log), before, rows) if rows else ExplainedEvents(rows, [], None)
 
-    async def foretold(self, rehearsed: Recorded) -> list[Explanation]:
-        """What a rehearsed command would do, event by event, explained."""
-        first = rehearsed.version - len(rehearsed.events)
+    async def explain_dry_run(self, outcome: Recorded) -> list[Explanation]:
+        """Explain the events that a command would record; `outcome` comes from `dry_run`."""
+        first = outcome.version - len(outcome.events)
         async with self.log.reader() as reader:
-            before = await reader.load_at(rehearsed.account_id, first)
-        events = [Logged(0, rehearsed.account_id, n, event) for n, event in enumerate(rehearsed.events, first + 1)]
-        return [one.explanation for one in await retell_events(Feed(self.log), rehearsed.account_id, before, events)]
+            before = await reader.load_at(outcome.account_id, first)
+        events = [Logged(0, outcome.account_id, n, event) for n, event in enumerate(outcome.events, first + 1)]
+        return [one.explanation for one in await explain_events(Feed(self.log), outcome.account_id, before, events)]
 
     async def executed(self, account_id: str, operation: str, key: str) -> Executed | None:
-        """The command that used a key; None when the key is unused."""
+        """The command that used an idempotency key for an operation; None when the key is unused."""
         name = (account_id, receipt_name(operation, key))
         async with self.log.reader() as reader:
             return (await reader.executed([name])).get(name)
 
     async def stream(self, account_id: str, after: int, limit: int) -> list[StoredRow]:
-        """One page of an account's events as stored."""
+        """A page of an account's events as stored: at most `limit`, above version `after`."""
         async with self.log.reader() as reader:
-            return await self.log.for_good(reader, await reader.stream(account_id, after, limit))
+            return await self.log.confirmed(reader, await reader.stream(account_id, after, limit))
 
     async def events(self, after: int, limit: int, types: Sequence[str] | None) -> list[StoredRow]:
-        """One page of the whole log as stored."""
+        """A page of the whole log as stored: at most `limit` events above position `after`, of all types or of some."""
         async with self.log.reader() as reader:
-            return await self.log.for_good(reader, await reader.log(after, limit, types))
+            return await self.log.confirmed(reader, await reader.log(after, limit, types))

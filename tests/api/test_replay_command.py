@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from api.cli.main import app
 from api.runtime.database import as_url
 from ledger.explain import streams
-from ledger.explain.streams import Retold, retell
+from ledger.explain.streams import ExplainedEvent, explain_stream
 from ledger.service import Ledger
 from ledger.store.codec import SNAPSHOT_TOPIC
 from ledger.store.feed import Feed
@@ -151,9 +151,9 @@ def test_a_terminal_sees_it_with_weight_and_colour(lived: str) -> None:
 
 
 async def test_pages_do_not_show(lived: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def told(page: int) -> list[Retold]:
+    async def told(page: int) -> list[ExplainedEvent]:
         monkeypatch.setattr(streams, "PAGE", page)
-        return [one async for some in retell(Feed(log), "ada", EVENTS) for one in some]
+        return [one async for some in explain_stream(Feed(log), "ada", EVENTS) for one in some]
 
     log = EventLog(lived)
     await log.open()
@@ -204,7 +204,7 @@ def test_a_draw_out_of_order_is_told_and_the_story_goes_on(damaged: str) -> None
     rewrite(damaged, 4, state)
     done = replay(damaged, "ada", "--at", "6", "--from-version", "6")
     assert done.status == 1
-    order = "by the burn order grt_3 is next, and it has grt_2: subscription before permanent"
+    order = "the burn order puts grt_3 next, but the event names grt_2: subscription before permanent"
     assert f"    NOT SOUND: {order}\n" in done.out, "although it is before the first that was asked for"
     assert done.out.startswith("4  2026-01-01")
     assert done.out.endswith("1 of 6 events are not sound: versions 4.\n")
@@ -218,8 +218,8 @@ def test_a_balance_that_is_not_what_lots_add_up_to(damaged: str) -> None:
     rewrite(damaged, 6, state)
     done = replay(damaged, "ada", "--at", "6")
     assert done.status == 1
-    assert "NOT SOUND: its balance is 24 subscription, 1,100 permanent, 0 held" in done.out
-    assert "and lots and holds add up to 24 subscription, 100 permanent, 0 held" in done.out
+    assert "NOT SOUND: the balance is 24 subscription, 1,100 permanent, 0 held" in done.out
+    assert "but lots and holds add up to 24 subscription, 100 permanent, 0 held" in done.out
 
 
 def test_an_event_that_is_missing_ends_the_story(damaged: str) -> None:

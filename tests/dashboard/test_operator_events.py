@@ -93,7 +93,7 @@ def test_what_is_not_sound_is_open_and_says_why(service: Service) -> None:
     with changed(service, account, '"amount":10', '"amount":9'):
         page = operator(service).get(path_of(account, "events"))
     assert page.status_code == 200
-    assert "It breaks a rule: its draws add up to 9, and it says 10 credits." in parts(page.text)[4]
+    assert "It breaks a rule: the draws add up to 9, but the event records 10 credits." in parts(page.text)[4]
     assert "not sound" in parts(page.text)[4]
     assert page.text.count("<details open") == 1
 

@@ -187,7 +187,7 @@ def test_draws_and_returns_in_another_order_are_noticed(journal: Journal) -> Non
             if field.name in {"draws", "from_hold", "from_lots", "returns"} and len({p.grant_id for p in parts}) > 1:
                 wrong: Any = replace(event, **{field.name: parts[::-1]})
                 told = explain(before, wrong, past_for(event, journal.events[:index]))
-                assert any("is next" in violation for violation in told.violations), told.violations
+                assert any("puts" in violation for violation in told.violations), told.violations
 
 
 @many
@@ -263,7 +263,7 @@ def test_a_capture_takes_what_was_held_and_then_what_is_beyond() -> None:
         ("grt_4", None, 10, 0, "subscription_first"),
         ("grt_2", None, 100, 95, "subscription_first"),
     ]
-    assert told.details.why[1] == "15 credits beyond it came from what was available, in burn order."
+    assert told.details.why[1] == "15 credits beyond the hold came from the available credits, in burn order."
     assert told.sound
 
 
@@ -280,7 +280,7 @@ def test_a_reversal_says_why_it_goes_backwards_and_what_is_lost() -> None:
     ]
     assert told.sentence == "75 credits of deduction ded_5 were reversed; of these, 50 lapsed at once."
     assert told.details.why == (
-        "A reversal gives back in the opposite order of the draws: what was drawn last comes back first.",
+        "A reversal returns credits in the opposite order of the draws: the last draw comes back first.",
     )
 
 
@@ -295,27 +295,27 @@ SOON, LATER = DAY_ZERO + DAY, DAY_ZERO + 2 * DAY
 OUT_OF_ORDER = {
     "permanent first": (
         (Draw("grt_2", "permanent", 10, None),),
-        "by the burn order grt_3 is next, and it has grt_2: subscription before permanent",
+        "the burn order puts grt_3 next, but the event names grt_2: subscription before permanent",
     ),
     "later expiry first": (
         (Draw("grt_4", "subscription", 10, LATER),),
-        "by the burn order grt_3 is next, and it has grt_4: the earliest expiry first, none last",
+        "the burn order puts grt_3 next, but the event names grt_4: the earliest expiry first, none last",
     ),
     "one skipped": (
         (Draw("grt_3", "subscription", 50, SOON), Draw("grt_2", "permanent", 10, None)),
-        "by the burn order grt_4 is next, and it has grt_2: subscription before permanent",
+        "the burn order puts grt_4 next, but the event names grt_2: subscription before permanent",
     ),
     "one not used up": (
         (Draw("grt_3", "subscription", 40, SOON), Draw("grt_4", "subscription", 10, LATER)),
-        "it leaves 10 of grt_3 and goes on to grt_4",
+        "the event leaves 10 of grt_3 and continues with grt_4",
     ),
     "more than there was": (
         (Draw("grt_3", "subscription", 51, SOON),),
-        "it has 51 of grt_3, where there were 50",
+        "the event has 51 of grt_3, but there were only 50",
     ),
     "a lot that is not there": (
         (Draw("grt_9", "subscription", 10, SOON),),
-        "by the burn order grt_3 is next, and it has grt_9",
+        "the burn order puts grt_3 next, but the event names grt_9",
     ),
 }
 
@@ -334,8 +334,8 @@ def test_credits_spent_after_their_expiry_are_told() -> None:
     journal = opened()
     late = replace(_misdrawn(journal, Draw("grt_3", "subscription", 10, SOON)), recorded_at=SOON)
     told = told_of(journal, late)
-    assert "by the burn order grt_4 is next, and it has grt_3" in " ".join(told.violations)
-    assert "what time had taken since 2026-01-02 00:00:00Z is not recorded before it" in told.violations
+    assert "the burn order puts grt_4 next, but the event names grt_3" in " ".join(told.violations)
+    assert "an expiry that was due at 2026-01-02 00:00:00Z is not recorded before this event" in told.violations
     assert told.details.passed_over[0].reason == "expired"
 
 
@@ -346,11 +346,11 @@ AT_ONCE = timedelta(0)
 REFUND = RefundPayment(ACCOUNT_ID, "pi_1", "re_1", 40)
 
 WRONG: list[tuple[list[Any], timedelta, Any, dict[str, Any], str]] = [
-    ([], AT_ONCE, GRANT, {"expires_at": DAY_ZERO}, "its expiry had passed when it was recorded"),
-    ([], AT_ONCE, GRANT, {"kind": "permanent"}, "permanent credits do not lapse, and these do"),
-    ([], AT_ONCE, GRANT, {"amount": 0}, "0 is no amount"),
-    ([], AT_ONCE, GRANT, {"grant_id": "grt_6"}, "it makes grt_6, and its version is 5"),
-    ([], AT_ONCE, HOLD, {"expires_at": DAY_ZERO}, "its expiry had passed when it was recorded"),
+    ([], AT_ONCE, GRANT, {"expires_at": DAY_ZERO}, "the expiry had passed when the event was recorded"),
+    ([], AT_ONCE, GRANT, {"kind": "permanent"}, "permanent credits do not lapse, but these have an expiry"),
+    ([], AT_ONCE, GRANT, {"amount": 0}, "0 is not a valid amount"),
+    ([], AT_ONCE, GRANT, {"grant_id": "grt_6"}, "the event makes grt_6, but its version is 5"),
+    ([], AT_ONCE, HOLD, {"expires_at": DAY_ZERO}, "the expiry had passed when the event was recorded"),
     (
         [],
         DAY,
@@ -360,9 +360,15 @@ WRONG: list[tuple[list[Any], timedelta, Any, dict[str, Any], str]] = [
     ),
     ([], DAY, SWEEP, {"grant_id": "grt_2"}, "grt_2 lapses never, not at 2026-01-02 00:00:00Z"),
     ([], DAY, SWEEP, {"grant_id": "grt_9"}, "there is no open lot grt_9"),
-    ([], DAY, SWEEP, {"amount": 49}, "50 subscription remained, and it says 49 subscription"),
-    ([], DAY, SWEEP, {"recorded_at": SOON - TICK}, "it takes effect at 2026-01-02 00:00:00Z, after it was recorded"),
-    ([], 2 * DAY, SWEEP, {}, "something else had ended before it, at 2026-01-02 00:00:00Z"),
+    ([], DAY, SWEEP, {"amount": 49}, "50 subscription remained, but the event records 49 subscription"),
+    (
+        [],
+        DAY,
+        SWEEP,
+        {"recorded_at": SOON - TICK},
+        "the event takes effect at 2026-01-02 00:00:00Z, after it was recorded",
+    ),
+    ([], 2 * DAY, SWEEP, {}, "another lot or hold expired earlier, at 2026-01-02 00:00:00Z"),
     (
         [PlaceHold(ACCOUNT_ID, 5, MINUTE)],
         MINUTE,
@@ -375,7 +381,7 @@ WRONG: list[tuple[list[Any], timedelta, Any, dict[str, Any], str]] = [
         DAY / 2,
         ExtendHold(ACCOUNT_ID, "hld_5", 2 * DAY),
         {"expires_at": SOON},
-        "it ends the hold earlier than before",
+        "the event ends the hold earlier than before",
     ),
     ([HOLD], AT_ONCE, ExtendHold(ACCOUNT_ID, "hld_5", DAY), {"hold_id": "hld_4"}, "there is no open hold hld_4"),
     (
@@ -383,12 +389,18 @@ WRONG: list[tuple[list[Any], timedelta, Any, dict[str, Any], str]] = [
         AT_ONCE,
         VoidGrant(ACCOUNT_ID, "grt_3"),
         {"kind": "permanent"},
-        "grt_3 is subscription, and it says permanent",
+        "grt_3 is subscription, but the event records permanent",
     ),
-    ([], AT_ONCE, VoidGrant(ACCOUNT_ID, "grt_3"), {"grant_id": "grt_9"}, "there is no grant grt_9 before it"),
-    ([], AT_ONCE, VoidGrant(ACCOUNT_ID, "grt_3"), {"amount": 49}, "it leaves 1 that it should have taken"),
-    ([], AT_ONCE, VoidGrant(ACCOUNT_ID, "grt_3", 9), {"uncollected": 1}, "it leaves 41 that it should have taken"),
-    ([], AT_ONCE, VoidGrant(ACCOUNT_ID, "grt_3"), {"amount": 51}, "it takes 51, and 50 remained"),
+    ([], AT_ONCE, VoidGrant(ACCOUNT_ID, "grt_3"), {"grant_id": "grt_9"}, "there is no earlier grant grt_9"),
+    ([], AT_ONCE, VoidGrant(ACCOUNT_ID, "grt_3"), {"amount": 49}, "the event leaves 1 that it should have taken"),
+    (
+        [],
+        AT_ONCE,
+        VoidGrant(ACCOUNT_ID, "grt_3", 9),
+        {"uncollected": 1},
+        "the event leaves 41 that it should have taken",
+    ),
+    ([], AT_ONCE, VoidGrant(ACCOUNT_ID, "grt_3"), {"amount": 51}, "the event takes 51, but 50 remained"),
     (
         [PAID],
         AT_ONCE,
@@ -401,24 +413,30 @@ WRONG: list[tuple[list[Any], timedelta, Any, dict[str, Any], str]] = [
         AT_ONCE,
         RecordPayment(ACCOUNT_ID, "pi_2", "stripe", "paid", 1, "eur"),
         {"grant_id": "grt_9"},
-        "it buys grt_9, which is not the next event",
+        "the payment buys grt_9, which is not the next event",
     ),
-    ([PAID], AT_ONCE, REFUND, {"refunded_minor": 39}, "it says 39 went back in all, and 40 did"),
-    ([PAID], AT_ONCE, REFUND, {"amount_minor": 101, "refunded_minor": 101}, "101 went back of 100 that were paid"),
-    ([PAID], AT_ONCE, REFUND, {"payment_id": "pi_9"}, "there is no payment pi_9 before it"),
+    ([PAID], AT_ONCE, REFUND, {"refunded_minor": 39}, "the event records 39 as refunded in total, but the sum is 40"),
+    (
+        [PAID],
+        AT_ONCE,
+        REFUND,
+        {"amount_minor": 101, "refunded_minor": 101},
+        "101 were refunded, but only 100 were paid",
+    ),
+    ([PAID], AT_ONCE, REFUND, {"payment_id": "pi_9"}, "there is no earlier payment pi_9"),
     (
         [DeductCredits(ACCOUNT_ID, 9)],
         AT_ONCE,
         ReverseDeduction(ACCOUNT_ID, "ded_5"),
         {"deduction_id": "ded_4"},
-        "there is no deduction ded_4 before it",
+        "there is no earlier deduction ded_4",
     ),
     (
         [DeductCredits(ACCOUNT_ID, 9)],
         AT_ONCE,
         ReverseDeduction(ACCOUNT_ID, "ded_5"),
         {"amount": 8},
-        "it says 8 credits, and 9 come back",
+        "the event records 8 credits, but 9 come back",
     ),
 ]
 """What came before, how long ago, a command, what is changed in the event that it leads to, what is said of that."""
@@ -450,16 +468,16 @@ def test_what_comes_back_at_the_very_end_of_its_lot_lapses() -> None:
     assert right.sound
     assert right.sentence == "Hold hld_5 was released: 60 credits came back; of these, 50 lapsed at once."
     forgotten = told_of(journal, replace(released, returns=released.returns[1:]))
-    assert "60 were left in the hold, and 10 come back" in forgotten.violations
+    assert "60 were left in the hold, but 10 come back" in forgotten.violations
 
 
 def test_a_capture_that_breaks_a_rule_of_holds() -> None:
     journal = opened(PlaceHold(ACCOUNT_ID, 60))
     right = next_event(journal, CaptureHold(ACCOUNT_ID, "hld_5", 70, on_excess="draw"))
     sooner = told_of(journal, replace(right, from_hold=right.from_hold[:1], final=False, amount=60))
-    assert "it draws from lots, and 10 of the hold are left" in sooner.violations
+    assert "the event draws from lots, but 10 of the hold are left" in sooner.violations
     whole = next_event(journal, CaptureHold(ACCOUNT_ID, "hld_5"))
-    ended = "it leaves nothing in the hold, and does not end it"
+    ended = "the event leaves nothing in the hold, but does not end it"
     assert told_of(journal, replace(whole, final=False)).violations[0] == ended
     part = next_event(journal, CaptureHold(ACCOUNT_ID, "hld_5", 1, final=False))
     assert told_of(journal, part).sound
@@ -471,20 +489,20 @@ def test_what_no_stream_may_have() -> None:
     journal = opened(PlaceHold(ACCOUNT_ID, 5))
     spending = next_event(journal, DeductCredits(ACCOUNT_ID, 1))
     opening, first_grant = journal.events[:2]
-    assert explain(None, first_grant).violations[0] == "a stream begins with AccountOpened"
+    assert explain(None, first_grant).violations[0] == "the first event of a stream must be AccountOpened"
     assert explain(None, first_grant).after is None
     assert (
-        "the account was open already" in told_of(journal, replace(opening, balance=journal.opened.balance)).violations
+        "the account was already open" in told_of(journal, replace(opening, balance=journal.opened.balance)).violations
     )
     early = told_of(journal, replace(spending, recorded_at=DAY_ZERO - TICK))
-    assert early.violations == ("the event before it was recorded at 2026-01-01 00:00:00Z: time runs backwards",)
+    assert early.violations == ("the previous event was recorded later, at 2026-01-01 00:00:00Z",)
     journal.carry_out(FreezeAccount(ACCOUNT_ID))
     frozen = told_of(journal, replace(spending, deduction_id="ded_7"))
-    assert frozen.violations == ("the account was frozen, and takes no deductions, captures or holds",)
+    assert frozen.violations == ("the account was frozen, and a frozen account refuses deductions, captures and holds",)
     journal.carry_out(UnfreezeAccount(ACCOUNT_ID))
     journal.carry_out(CloseAccount(ACCOUNT_ID))
     closed = told_of(journal, replace(spending, deduction_id="ded_9"))
-    assert closed.violations == ("the account was closed, and takes nothing but reversals and releases",)
+    assert closed.violations == ("the account was closed, and a closed account accepts only reversals and releases",)
     assert told_of(journal, next_event(journal, ReleaseHold(ACCOUNT_ID, "hld_5"))).sound
     assert told_of(journal, next_event(journal, EraseTexts(ACCOUNT_ID))).sound
 
@@ -492,7 +510,7 @@ def test_what_no_stream_may_have() -> None:
 def test_nobody_can_go_on_from_an_event_about_what_is_not_there() -> None:
     journal = opened(PlaceHold(ACCOUNT_ID, 5))
     lost = told_of(journal, replace(next_event(journal, ReleaseHold(ACCOUNT_ID, "hld_5")), hold_id="hld_9"))
-    assert lost.violations == ("there is no open hold hld_9", "nobody can go on from it: KeyError: 'hld_9'")
+    assert lost.violations == ("there is no open hold hld_9", "the event cannot be applied: KeyError: 'hld_9'")
     assert lost.after is None
 
 

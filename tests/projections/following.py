@@ -118,8 +118,8 @@ async def following(conninfo: str, name: str = "runner") -> AsyncIterator["async
     log = EventLog(make_conninfo(conninfo, application_name=f"{name}-feed"), readers=2)
     await log.open()
     try:
-        async with CommitListener(make_conninfo(conninfo, application_name=f"{name}-news")).listening() as news:
-            runner = Runner(make_conninfo(conninfo, application_name=name), Feed(log), news)
+        async with CommitListener(make_conninfo(conninfo, application_name=f"{name}-news")).listening() as listener:
+            runner = Runner(make_conninfo(conninfo, application_name=name), Feed(log), listener)
             task = asyncio.create_task(runner.run())
             try:
                 yield task

@@ -20,7 +20,7 @@ from projections.checks.check import Checked, check_accounts, check_totals
 from projections.checks.refold import connect
 from projections.checks.roster import how_many, next_accounts, sample
 from projections.engine.builds import create, live, next_of
-from projections.engine.rebuild import StillRead, rebuild, rebuilding
+from projections.engine.rebuild import BlockedByReaders, rebuild, rebuilding
 from projections.engine.runner import Runner
 from projections.models.balances.projection import BALANCES
 from projections.models.catalog import PROJECTIONS
@@ -131,7 +131,7 @@ async def _rebuild_all(database: str, ledger: Ledger) -> None:
             while True:
                 try:
                     await rebuild(connection, Feed(ledger.log), projection, Lines())
-                except StillRead:
+                except BlockedByReaders:
                     continue
                 break
 
@@ -140,11 +140,11 @@ async def _rebuild_all(database: str, ledger: Ledger) -> None:
 async def _everything_moving(database: str, ledger: Ledger, clock: Clock) -> AsyncIterator[list[asyncio.Task[None]]]:
     for account in ("ada", "bob"):
         await Busy(ledger, clock).live(account)
-    news = CommitListener(database)
+    listener = CommitListener(database)
     tasks = [asyncio.create_task(_write(Busy(ledger, clock), account)) for account in ("ada", "bob")]
-    tasks.append(asyncio.create_task(Runner(database, Feed(ledger.log), news, page=7).run()))
+    tasks.append(asyncio.create_task(Runner(database, Feed(ledger.log), listener, page=7).run()))
     try:
-        async with news.listening(), asyncio.timeout(120):
+        async with listener.listening(), asyncio.timeout(120):
             yield tasks
     finally:
         for task in tasks:

@@ -14,7 +14,7 @@ from ledger.service import Ledger
 from ledger.store.feed import Feed
 from projections.engine.builds import next_of, old_of
 from projections.engine.compare import LISTED, Difference
-from projections.engine.rebuild import Busy, CannotBuild, Rebuilt, StillRead, rebuild, rebuilding
+from projections.engine.rebuild import BlockedByReaders, Busy, CannotBuild, Rebuilt, rebuild, rebuilding
 from projections.models.catalog import BY_NAME, PROJECTIONS
 from projections.models.projection import Projection, Write
 from tests.postgres import tampering
@@ -282,7 +282,7 @@ async def test_what_is_still_read_is_not_dropped(
         await cursor.execute("SELECT * FROM projection_history.entries")
         await rebuild_all(ledger, database, [HISTORY])
         assert old_of(HISTORY) in schemas(database)
-        with pytest.raises(StillRead, match=f"{old_of(HISTORY)}, which an earlier rebuild left over"):
+        with pytest.raises(BlockedByReaders, match=f"{old_of(HISTORY)}, which an earlier rebuild left over"):
             await rebuild_all(ledger, database, [HISTORY])
         assert len(await cursor.fetchall()) == len(await entries(database))
     await rebuild_all(ledger, database, [HISTORY])

@@ -12,7 +12,7 @@ from psycopg import AsyncConnection, IsolationLevel
 from ledger.commit.notifications import CommitListener
 from ledger.service import Ledger
 from ledger.store.feed import Feed
-from projections.engine.rebuild import StillRead, rebuild, rebuilding
+from projections.engine.rebuild import BlockedByReaders, rebuild, rebuilding
 from projections.engine.runner import Runner
 from projections.models.catalog import BY_NAME, PROJECTIONS
 from tests.projections.moving import projected
@@ -195,7 +195,7 @@ async def test_who_reads_for_ever_is_named(ledger: Ledger, database: str, monkey
     async with snapshots(database) as slow, slow.transaction():
         await one(slow, _STANDS)
         async with beside(Runner(database, Feed(ledger.log), CommitListener(database)).run()):
-            with pytest.raises(StillRead, match="history is being read all the time; nothing is changed"):
+            with pytest.raises(BlockedByReaders, match="history is being read all the time; nothing is changed"):
                 await rebuild_all(ledger, database, [HISTORY])
             await live_a_life(ledger, "bob")
             await _visible(ledger, database)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ledger.proof.checkpoint import Checkpoint
-from ledger.proof.checkpoint_folder import CheckpointFolder, Filed, spare
+from ledger.proof.checkpoint_folder import CheckpointFile, CheckpointFolder, spare
 from ledger.proof.files import FolderBusy, write_file
 from ledger.proof.notes import BadNote, SigningKey, cosign, open_note, sign, text_of
 from ledger.proof.notices import Rotation, open_checkpoint, read_notice, trusted_keys
@@ -102,10 +102,10 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
 def test_old_checkpoints_are_thinned_out(folder: CheckpointFolder) -> None:
     """Written every 10 seconds for 60 days and thinned out now and then, as many are left as were promised."""
     written = [NOW + timedelta(seconds=10 * step) for step in range(0, 60 * 8_640, 7)]
-    kept: list[tuple[Filed, datetime]] = []
+    kept: list[tuple[CheckpointFile, datetime]] = []
     chance = random.Random(3)
     for size, at in enumerate(written):
-        kept.append((Filed(size, folder.path), at))
+        kept.append((CheckpointFile(size, folder.path), at))
         if chance.random() < 0.001:
             gone = set(spare(kept, at))
             assert kept[-1][0] not in gone

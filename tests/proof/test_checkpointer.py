@@ -16,7 +16,7 @@ from api.runtime.checkpoints import CannotServe, hold_against_checkpoints
 from api.runtime.settings import load_settings
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.checkpointer import Checkpointer
-from ledger.proof.evidence import LogBehind, LogChanged, compare, holding, open_filed
+from ledger.proof.evidence import LogBehind, LogChanged, compare, holding, open_checkpoint_file
 from ledger.proof.merkle import consistency_proof, leaves, verify_consistency
 from ledger.proof.notes import BadNote
 from ledger.proof.signing_key import Custody
@@ -39,7 +39,7 @@ def custody(database: str, tmp_path: Path) -> Custody:
 
 
 def filed(custody: Custody) -> list[Checkpoint]:
-    return [open_filed(one, custody.trusted()) for one in custody.folder.all()]
+    return [open_checkpoint_file(one, custody.trusted()) for one in custody.folder.all()]
 
 
 def noted(conninfo: str) -> tuple[int, bool, str | None]:
@@ -217,7 +217,7 @@ async def test_a_rotation_beside_a_running_service(database: str, log: EventLog,
     assert keys[0].key == first
     assert [one.size for one in filed(custody)] == [10, 20]
     with pytest.raises(BadNote):
-        open_filed(custody.folder.all()[-1], keys[:1])
+        open_checkpoint_file(custody.folder.all()[-1], keys[:1])
 
 
 async def test_what_was_recorded_last_is_signed_when_the_service_stops(

@@ -6,7 +6,7 @@ import pytest
 
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.notes import BadNote, SigningKey, sign
-from ledger.proof.notices import Forsaking, Notice, Rotation, Trusted, open_checkpoint, read_notice, trusted_keys
+from ledger.proof.notices import Abandonment, Notice, Rotation, Trusted, open_checkpoint, read_notice, trusted_keys
 
 ORIGIN = "credit-ledger/0b0e3c5c-7a3c-4b42-8d0c-0d6b2f4a7a11"
 AT = datetime(2026, 3, 1, 12, 30, 15, tzinfo=UTC)
@@ -23,7 +23,7 @@ def replacement(number: int, size: int, old: SigningKey, new: SigningKey) -> byt
 
 
 def forsaking(number: int, beyond: int, newest: int, key: SigningKey) -> bytes:
-    return sign(Forsaking(number, AT, beyond, Checkpoint(ORIGIN, newest, ROOT), "restored").text, [key])
+    return sign(Abandonment(number, AT, beyond, Checkpoint(ORIGIN, newest, ROOT), "restored").text, [key])
 
 
 def trusted(first: SigningKey, *notices: bytes) -> list[tuple[SigningKey, int, int | None]]:
@@ -36,7 +36,7 @@ def trusted(first: SigningKey, *notices: bytes) -> list[tuple[SigningKey, int, i
     [
         Rotation(1, AT, 0, A.verifying_key, B.verifying_key),
         Rotation(999_999, AT, 2**63 - 1, A.verifying_key, B.verifying_key, old_lost=True),
-        Forsaking(2, AT, 0, Checkpoint(ORIGIN, 12, ROOT), "reason of several words, naïve ones"),
+        Abandonment(2, AT, 0, Checkpoint(ORIGIN, 12, ROOT), "reason of several words, naïve ones"),
     ],
 )
 def test_a_notice_is_read_to_the_byte(notice: Notice) -> None:

@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 from api.runtime.embedded_server import packaged_programs
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.notes import VerifyingKey, text_of
-from ledger.proof.notices import Forsaking, open_checkpoint, read_notice, trusted_keys
+from ledger.proof.notices import Abandonment, open_checkpoint, read_notice, trusted_keys
 from tests.commands import Finished, command, in_a_process
 from tests.postgres import TestServer, owner
 from tests.proof.logs import cut_off, folder_of
@@ -118,7 +118,7 @@ def _assert_nothing_was_lost_of_the_evidence(
     assert moved == {size: note for size, note in kept.items() if size > backed_up}
     [note] = folder.notices()
     notice = read_notice(text_of(note))
-    assert isinstance(notice, Forsaking)
+    assert isinstance(notice, Abandonment)
     assert (notice.beyond, notice.newest.size, notice.reason) == (backed_up, max(kept), "the disk of 1 March")
 
 

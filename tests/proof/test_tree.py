@@ -8,7 +8,7 @@ import pytest_asyncio
 from psycopg import AsyncConnection
 
 from ledger.proof.checkpoint import Checkpoint
-from ledger.proof.checkpointer import Growth
+from ledger.proof.checkpointer import GrowingTree
 from ledger.proof.merkle import EMPTY_ROOT, Frontier, Node, leaf, leaves, verify_consistency, verify_inclusion
 from ledger.proof.tree import PAGE, HoleInLog, Tree
 from ledger.store.log import Connection
@@ -29,7 +29,7 @@ async def test_proofs_of_a_large_log(database: str, connection: Connection) -> N
     """With everything kept, with some of it lost, and with nothing kept, they are the same and they are right."""
     add_events(database, SIZE)
     events, tree, plain = hashes(SIZE), Tree(connection), Tree(connection, kept=False)
-    growth = Growth(lambda: None)
+    growth = GrowingTree(lambda: None)
     assert await growth.follow(tree) == SIZE == await tree.end()
     assert growth.frontier == Frontier().extend(leaves(events)) == await tree.frontier(SIZE)
     assert growth.frontier.root() == root_of(SIZE)
@@ -54,7 +54,7 @@ async def test_proofs_of_a_large_log(database: str, connection: Connection) -> N
 async def test_a_proof_reads_little(database: str, connection: Connection) -> None:
     add_events(database, SIZE)
     tree = Tree(connection)
-    await Growth(lambda: None).follow(tree)
+    await GrowingTree(lambda: None).follow(tree)
     behind_its_back(database, "DELETE FROM ledger.events WHERE notification_id BETWEEN 2000 AND 69000")
     proof = await tree.inclusion_proof(1_000, 69_888)
     assert len(proof) == 17
@@ -66,7 +66,7 @@ async def test_small_and_empty_logs(database: str, connection: Connection) -> No
     tree = Tree(connection)
     assert await tree.end() == 0
     assert await tree.root(0) == EMPTY_ROOT
-    assert await Growth(lambda: None).follow(tree) == 0
+    assert await GrowingTree(lambda: None).follow(tree) == 0
     assert await tree.sound()
     add_events(database, 3)
     assert [await tree.root(size) for size in range(1, 4)] == [root_of(size) for size in range(1, 4)]
@@ -79,14 +79,14 @@ async def test_small_and_empty_logs(database: str, connection: Connection) -> No
 
 async def test_it_grows_in_any_steps_and_goes_on_after_a_restart(database: str, connection: Connection) -> None:
     chance = random.Random(7)
-    tree, growth, size = Tree(connection), Growth(lambda: None), 0
+    tree, growth, size = Tree(connection), GrowingTree(lambda: None), 0
     while size < 3_000:
         step = chance.choice([1, 100, 256, 700])
         add_events(database, step)
         size += step
         if chance.random() < 0.4:
             signed = Checkpoint("x", size - step, root_of(size - step))
-            growth = Growth(lambda signed=signed: signed)  # type: ignore[misc]
+            growth = GrowingTree(lambda signed=signed: signed)  # type: ignore[misc]
         assert await growth.follow(tree) == size
         assert growth.frontier is not None
         assert growth.frontier.root() == root_of(size)
@@ -99,14 +99,14 @@ async def test_what_is_kept_of_another_history_is_not_believed(database: str, co
     """The end of the log is cut off and another one written: the kept subtrees are still those of the old one."""
     add_events(database, 2_000)
     tree = Tree(connection)
-    growth = Growth(lambda: None)
+    growth = GrowingTree(lambda: None)
     await growth.follow(tree)
     cut_off(database, 1_500)
     assert not await tree.sound()
     add_events(database, 600, account="b")
     assert not await tree.sound()
     other = hashes(1_500) + hashes(2_100, account="b")[1_500:]
-    for follower in (growth, Growth(lambda: None)):
+    for follower in (growth, GrowingTree(lambda: None)):
         assert await follower.follow(tree) == 2_100
         assert follower.frontier == Frontier().extend(leaves(other))
     assert await tree.sound()
@@ -118,17 +118,17 @@ async def test_a_restart_believes_what_is_kept_only_if_it_was_signed(
 ) -> None:
     add_events(database, SIZE)
     tree = Tree(connection)
-    await Growth(lambda: None).follow(tree)
+    await GrowingTree(lambda: None).follow(tree)
     signed = Checkpoint("x", SIZE - 100, root_of(SIZE - 100))
     add_events(database, 1_000)
     behind_its_back(database, "UPDATE ledger.events SET hash = sha256('x') WHERE notification_id = 1000")
-    believes = Growth(lambda: signed)
+    believes = GrowingTree(lambda: signed)
     await believes.follow(tree)
     assert believes.frontier is not None
     assert believes.frontier.root() == root_of(SIZE + 1_000)  # the change is for `verify` to find: not all is read
     assert caplog.records == []
     await connection.execute("UPDATE ledger.subtrees SET hash = sha256('x') WHERE level = 16")
-    doubts = Growth(lambda: signed)
+    doubts = GrowingTree(lambda: signed)
     await doubts.follow(tree)
     assert doubts.frontier == await Tree(connection, kept=False).frontier(SIZE + 1_000)
     assert doubts.frontier != believes.frontier
@@ -139,7 +139,7 @@ async def test_a_changed_subtree_is_found(database: str, connection: Connection)
     """Among the newest: `ledger.proof.kept_subtrees` looks at all."""
     add_events(database, SIZE)
     tree = Tree(connection)
-    await Growth(lambda: None).follow(tree)
+    await GrowingTree(lambda: None).follow(tree)
     with tampering(database) as other:
         other.execute("UPDATE ledger.subtrees SET hash = sha256('x') WHERE level = 8 AND place IN (5, 100)")
         other.execute("UPDATE ledger.subtrees SET hash = sha256('x') WHERE level = 16")
@@ -153,7 +153,7 @@ async def test_a_hole_is_said_with_its_place(database: str, connection: Connecti
     add_events(database, 1_000)
     behind_its_back(database, "DELETE FROM ledger.events WHERE notification_id = 777")
     with pytest.raises(HoleInLog, match="positions 1 to 1,000 there are only 999"):
-        await Growth(lambda: None).follow(Tree(connection))
+        await GrowingTree(lambda: None).follow(Tree(connection))
 
 
 def test_a_page_is_of_whole_subtrees() -> None:

@@ -357,7 +357,7 @@ async def test_checkpoints_that_were_forsaken_do_not_count(ledger: Ledger, tmp_p
     assert first is not None
     assert verify_path(log, custody.folder.path, [first], Silence()).breach is not None
     with custody.folder.locked():
-        custody.forsake(custody.folder.all()[1:], 2, "restored", datetime(2026, 1, 1, tzinfo=UTC))
+        custody.abandon(custody.folder.all()[1:], 2, "restored", datetime(2026, 1, 1, tzinfo=UTC))
     assert verify_path(log, custody.folder.path, [first], Silence()).breach is None
     [forsaken] = custody.folder.path.glob("forsaken/*/*.checkpoint")
     shutil.copy(forsaken, forsaken.with_name("0000000000000000009.checkpoint"))

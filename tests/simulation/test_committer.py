@@ -122,7 +122,7 @@ def answer_at_once(self: Committer, queue: AccountQueue, submission: Submission)
 
 def keep_the_state(self: Committer, queues: dict[AccountQueue, None], submissions: Iterable[Submission]) -> None:
     heads = {queue: queue.head for queue in queues}
-    rewind(self, queues, submissions)
+    decide_again_from_log(self, queues, submissions)
     for queue, head in heads.items():
         queue.head = head
 
@@ -135,16 +135,16 @@ def keep_the_key(queue: AccountQueue, submission: Submission) -> None:
     """Never give it back."""
 
 
-decide, rewind = Committer._decide, Committer._rewind
+decide, decide_again_from_log = Committer._decide, Committer._decide_again_from_log
 
 
 @pytest.mark.parametrize(
     ("owner", "name", "bug", "first"),
     [
         (WriterConnection, "connect", connect_without_fence, 500),
-        (Committer, "_rewind", keep_the_state, 240),
+        (Committer, "_decide_again_from_log", keep_the_state, 240),
         (Committer, "_decide", answer_at_once, 0),
-        (committer, "_give_key_back", keep_the_key, 0),
+        (committer, "_release_key", keep_the_key, 0),
         (AdmissionControl, "fail", forget_to_count, 0),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

@@ -14,7 +14,7 @@ from api.runtime import embedded
 from api.runtime.embedded import embedded_postgres
 from api.runtime.embedded_server import packaged_programs, run, server_in
 from ledger.commit import writer_connection
-from ledger.commit.submission import NoRoom, Recorded, Unavailable
+from ledger.commit.submission import Recorded, StorageFull, Unavailable
 from ledger.postgres import pool
 from ledger.postgres.migrations import migrate
 from ledger.service import Ledger
@@ -128,7 +128,7 @@ async def test_a_database_that_answers_and_commits_nothing_is_left_in_peace(
             "CREATE TRIGGER disk BEFORE INSERT ON ledger.events FOR EACH ROW EXECUTE FUNCTION full()"
         )
         outcomes = await asyncio.gather(*(deduct(ledger, "a", 1, f"{n}") for n in range(50)), return_exceptions=True)
-        assert {type(outcome) for outcome in outcomes} == {NoRoom}
+        assert {type(outcome) for outcome in outcomes} == {StorageFull}
         assert await balance(ledger, "a") == 1_000
         attempts = await (await other.execute("SELECT last_value FROM public.attempts")).fetchone()
         assert attempts is not None

@@ -94,7 +94,7 @@ async def test_no_text_is_anywhere_in_the_database(database: str, ledger: Ledger
     await ask(ledger, *TEXTUAL[:-1])
     for n in range(120):  # so that there is a snapshot, with the hold in it
         await ask_deduct(ledger, f"more-{n}", SECRET)
-    await ledger._snapshots.write()
+    await ledger._snapshots.write_due()
     await projected(ledger, database)
     found = everything_in(database)
     assert "sealed:" in found["projection_history.entries"]

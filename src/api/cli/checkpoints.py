@@ -16,7 +16,7 @@ from api.runtime.database import database
 from api.runtime.settings import Settings
 from ledger.explain.sentences import counted
 from ledger.proof.checkpointer import PATIENCE, Checkpointer
-from ledger.proof.evidence import NotTheHistory, check, holding, honest_tree, open_filed
+from ledger.proof.evidence import CheckpointMismatch, check, holding, open_checkpoint_file, reliable_tree
 from ledger.proof.files import FolderBusy
 from ledger.proof.notes import BadNote
 from ledger.proof.notices import LONGEST_REASON, Rotation
@@ -90,7 +90,7 @@ class Ground:
     async def tree(self) -> AsyncIterator[Tree]:
         """The tree of the log, from the events alone when what is kept is not of this log."""
         async with self.log.connection() as connection:
-            yield await honest_tree(Tree(connection), Tree(connection, kept=False))
+            yield await reliable_tree(Tree(connection), Tree(connection, kept=False))
 
 
 def _run(settings: Settings, work: Callable[[Ground], Coroutine[Any, Any, Answer]]) -> Answer:
@@ -100,7 +100,7 @@ def _run(settings: Settings, work: Callable[[Ground], Coroutine[Any, Any, Answer
             return asyncio.run(_on_ground(settings, conninfo, work))
     except (psycopg.OperationalError, PoolTimeout) as error:
         _fail(f"the database cannot be reached: {str(error).strip()}", NOT_DONE)
-    except (NotTheHistory, HoleInLog, BadNote, KeyMissing, Refused) as problem:
+    except (CheckpointMismatch, HoleInLog, BadNote, KeyMissing, Refused) as problem:
         _fail(str(problem), REFUSED)
     except FolderBusy as busy:
         _fail(f"{busy}; try again", NOT_DONE)
@@ -149,7 +149,7 @@ async def _rotated(ground: Ground) -> Answer:
         newest = ground.keys.folder.newest()
         if newest is not None:  # the new key vouches for it
             async with ground.tree() as tree:
-                await check(tree, open_filed(newest, ground.keys.trusted()), await tree.end())
+                await check(tree, open_checkpoint_file(newest, ground.keys.trusted()), await tree.end())
         return _handed_over(ground.keys.rotate(datetime.now(UTC)))
 
 
@@ -157,7 +157,7 @@ async def _replaced(ground: Ground) -> Answer:
     with ground.keys.folder.locked(PATIENCE):
         newest = ground.keys.folder.newest()
         if newest is not None:  # it need not be what the log is: after a restore it may have to be forsaken
-            open_filed(newest, ground.keys.trusted())
+            open_checkpoint_file(newest, ground.keys.trusted())
         return _handed_over(ground.keys.replace(datetime.now(UTC)))
 
 
@@ -179,7 +179,7 @@ async def _forsaken(ground: Ground, beyond: int, reason: str) -> Answer:
             raise Refused(f"the log fulfils all its checkpoints, to that of {holds:,} events: there is none to forsake")
         if beyond != holds:
             raise Refused(f"the newest checkpoint that the log fulfils has {holds:,} events: use --beyond {holds}")
-        notice, place = keys.forsake(given_up, beyond, reason, datetime.now(UTC))
+        notice, place = keys.abandon(given_up, beyond, reason, datetime.now(UTC))
     text = f"given up: {counted(len(given_up), 'checkpoint')} beyond {counted(beyond, 'event')}; kept in {place}"
     answer = {"notice": notice.number, "beyond": beyond, "forsaken": len(given_up), "folder": str(place)}
     return text, answer

@@ -14,7 +14,7 @@ from api.runtime.settings import Settings
 from ledger.store import EventLog, Feed
 from projections.engine.builds import Connection, Moved, prepare
 from projections.engine.compare import KINDS, Comparison, Difference
-from projections.engine.rebuild import Busy, CannotBuild, Rebuilt, StillRead, rebuild, rebuilding
+from projections.engine.rebuild import BlockedByReaders, Busy, CannotBuild, Rebuilt, rebuild, rebuilding
 from projections.engine.upgrade import said
 from projections.models.catalog import BY_NAME, PROJECTIONS
 from projections.models.projection import Projection
@@ -54,7 +54,7 @@ def _explained() -> Iterator[None]:
     """What whoever runs the command can mend is said without a traceback."""
     try:
         yield
-    except (Busy, StillRead) as problem:
+    except (Busy, BlockedByReaders) as problem:
         _fail(str(problem), 1)
     except Moved:
         _fail("somebody else has changed what was being built; run the same command again", 1)

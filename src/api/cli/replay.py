@@ -19,7 +19,7 @@ from audit.replay.formats import Ending, JsonLines, Plain, Rich, Teller
 from ledger.domain.account import Account
 from ledger.explain.explanation import Explanation
 from ledger.explain.sentences import instant
-from ledger.explain.streams import BrokenStream, Retold, retell, unrecorded
+from ledger.explain.streams import BrokenStream, ExplainedEvent, explain_stream, unrecorded_expiries
 from ledger.progress import Progress
 from ledger.store import EventLog, Feed, NewestEvent, UnreadableEvent
 
@@ -120,7 +120,7 @@ async def _replay(conninfo: str, story: _Told) -> Ending:
         upto = _last(wanted, newest)
         story.progress.begin("replaying", upto, "events")
         try:
-            async for page in retell(Feed(log), wanted.account_id, upto):
+            async for page in explain_stream(Feed(log), wanted.account_id, upto):
                 whole = _tell_page(story, page)
                 story.teller.flush()
                 story.progress.reach(story.ending.events)
@@ -157,7 +157,7 @@ def _last(wanted: _Wanted, newest: NewestEvent | None) -> int:
     return last
 
 
-def _tell_page(story: _Told, page: list[Retold]) -> bool:
+def _tell_page(story: _Told, page: list[ExplainedEvent]) -> bool:
     """Tell events up to the moment that is wanted; whether there may be more."""
     at = story.wanted.at
     for position, told in page:
@@ -182,7 +182,7 @@ def _end_story(story: _Told) -> None:
     if story.account is not None and not ending.problem and wanted.version is None:
         moment = max(wanted.at or datetime.now(UTC), story.account.recorded_at)
         ending.as_of = moment
-        for told in unrecorded(story.account, moment)[0]:
+        for told in unrecorded_expiries(story.account, moment)[0]:
             story.tell(told, None)
     story.teller.end(wanted.account_id, story.account, ending)
 

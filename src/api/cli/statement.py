@@ -20,7 +20,7 @@ from audit.statements.making import CannotMake, Made, Wanted, make
 from audit.statements.page import page
 from ledger.explain.sentences import counted
 from ledger.proof.checkpoint_folder import CheckpointFolder
-from ledger.proof.evidence import NotTheHistory
+from ledger.proof.evidence import CheckpointMismatch
 from ledger.proof.files import FolderBusy
 from ledger.proof.notes import BadNote
 from ledger.proof.signing_key import Custody, KeyMissing
@@ -131,7 +131,7 @@ def _explained() -> Iterator[None]:
         yield
     except CannotMake as problem:
         _fail(str(problem), REFUSED)
-    except (Breach, NotTheHistory, HoleInLog) as problem:
+    except (Breach, CheckpointMismatch, HoleInLog) as problem:
         _fail(f"no statement is made of a log that does not hold; see `credit-ledger verify`: {problem}", REFUSED)
     except (KeyMissing, BadNote, FolderBusy) as problem:
         _fail(str(problem), NOT_DONE)

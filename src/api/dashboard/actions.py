@@ -158,12 +158,12 @@ def _submission(request: Request, form: Form) -> Submission:
 async def _ahead(request: Request, form: Form, submission: Submission) -> Response:
     """What it would do. A form that was carried out already has no such page: what it did is told."""
     ledger = reads_of(request).ledger
-    outcome = (await ledger.rehearse([submission], atomic=False))[0]
+    outcome = (await ledger.dry_run([submission], atomic=False))[0]
     if isinstance(outcome, Refusal):
         raise outcome
     if outcome.replayed:
         return await _told(request, form, outcome)
-    told = [told_of(one) for one in await ledger.foretold(outcome)]
+    told = [told_of(one) for one in await ledger.explain_dry_run(outcome)]
     values: dict[str, Any] = {"form": form, "told": told[-1], "before": told[:-1]}
     return await page(request, "action_ahead.html", account_id=form.account_id, **values)
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ledger.domain.amounts import Balance, Kind
-from ledger.explain.explanation import DrawTold, Explanation, LotTold, ReturnTold
+from ledger.explain.explanation import ExplainedDraw, ExplainedLot, ExplainedReturn, Explanation
 
 
 class Row(NamedTuple):
@@ -71,6 +71,6 @@ def _rows(told: Explanation) -> Iterator[Row]:
         yield Row("left alone", left.grant_id, left.kind, left.expires_at, left.amount, 0, left.amount, left.why)
 
 
-def _row(word: str, part: LotTold | DrawTold | ReturnTold, why: str) -> Row:
+def _row(word: str, part: ExplainedLot | ExplainedDraw | ExplainedReturn, why: str) -> Row:
     change = part.after - part.before
     return Row(word, part.grant_id, part.kind, part.expires_at, part.before, change, part.after, why)

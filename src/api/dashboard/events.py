@@ -91,9 +91,9 @@ def _place(asked: str, newest: int) -> Place:
 
 async def _shown(ledger: Ledger, account_id: str, place: Place) -> tuple[list[Shown], str | None]:
     """The newest first, and why some are not explained."""
-    passage = await ledger.passage(account_id, place.upto, place.upto - place.first + 1)
-    states = await readable_data(ledger.log, passage.rows)
-    told: list[Told | None] = [told_of(one.explanation) for one in passage.told]
-    told += [None] * (len(passage.rows) - len(told))
-    shown = [Shown(row, state, one) for row, state, one in zip(passage.rows, states, told, strict=True)]
-    return shown[::-1], passage.problem
+    found = await ledger.explain_last_events(account_id, place.upto, place.upto - place.first + 1)
+    states = await readable_data(ledger.log, found.rows)
+    told: list[Told | None] = [told_of(one.explanation) for one in found.explained]
+    told += [None] * (len(found.rows) - len(told))
+    shown = [Shown(row, state, one) for row, state, one in zip(found.rows, states, told, strict=True)]
+    return shown[::-1], found.problem

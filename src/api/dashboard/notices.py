@@ -19,8 +19,8 @@ async def done_of(request: Request, visitor: Visitor, account_id: str) -> str | 
     text = request.query_params.get("done", "")
     if not isinstance(visitor, Operator) or not (text.isascii() and text.isdecimal() and len(text) < 16):
         return None
-    passage = await reads_of(request).ledger.passage(account_id, min(int(text), MAX_AMOUNT), 1)
-    for row, told in zip(passage.rows, passage.told, strict=True):
+    found = await reads_of(request).ledger.explain_last_events(account_id, min(int(text), MAX_AMOUNT), 1)
+    for row, told in zip(found.rows, found.explained, strict=True):
         actor = orjson.loads(row.state)["metadata"]["actor"]
         if actor == visitor.key.actor and now_of(request) - told.explanation.recorded_at < LATELY:
             return told.explanation.sentence

@@ -119,7 +119,7 @@ async def _opened(
     """The entry that is to be explained, by its number, if it is on the page."""
     for entry in entries:
         if str(entry["sequence"]) == wanted:
-            found = await ledger.explained(account_id, entry["version"])
+            found = await ledger.explain_event(account_id, entry["version"])
             return (entry["sequence"], told_of(found.explanation)) if found else None
     return None
 

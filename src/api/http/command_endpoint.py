@@ -38,11 +38,11 @@ from api.http.requests import (
 )
 from ledger.commit.submission import (
     ExpectedVersions,
-    NoRoom,
     NoSession,
     Outcome,
     Overloaded,
     Recorded,
+    StorageFull,
     Submission,
     Unavailable,
 )
@@ -99,7 +99,7 @@ class CommandEndpoint:
             account_id = _take_account_id(fields)
         submission = self.submission_for(operation, account_id, ids, fields, named, expected, key, request_id)
         if dry_run:
-            outcome = (await self._ledger.rehearse([submission], atomic=False))[0]
+            outcome = (await self._ledger.dry_run([submission], atomic=False))[0]
         else:
             outcome = await self._ledger.execute(submission)
         return _reply(outcome, dry_run=dry_run)
@@ -192,7 +192,7 @@ class CommandEndpoint:
     async def _each(self, items: list[Submission | Problem], *, dry_run: bool) -> list[dict[str, Any]]:
         if dry_run:
             submissions = [item for item in items if isinstance(item, Submission)]
-            rehearsed = dict(zip(submissions, await self._ledger.rehearse(submissions, atomic=False), strict=True))
+            rehearsed = dict(zip(submissions, await self._ledger.dry_run(submissions, atomic=False), strict=True))
             return [_result(item if isinstance(item, Problem) else rehearsed[item], dry_run=True) for item in items]
         submitted = [item if isinstance(item, Problem) else self._submit(item) for item in items]
         return [_result(one if isinstance(one, Problem) else await _settled(one)) for one in submitted]
@@ -211,7 +211,7 @@ class CommandEndpoint:
                 raise _batch_refused(index, item)
             submissions.append(item)
         if dry_run:
-            outcomes = await self._ledger.rehearse(submissions, atomic=True)
+            outcomes = await self._ledger.dry_run(submissions, atomic=True)
         else:
             outcomes = await self._ledger.execute_together(submissions) if submissions else []
         for outcome in outcomes:
@@ -313,7 +313,7 @@ def as_problem(error: Exception, request_id: str) -> Problem:
             return Problem(error.code, error.detail, retry_after=error.retry_after, **error.facts)
         case Overloaded():
             return Problem("overloaded", "Too many commands are waiting; repeat this one later.", retry_after=1)
-        case NoRoom():
+        case StorageFull():
             return Problem(
                 "storage_full",
                 "The database has no room left, so nothing can be recorded until somebody makes room; "
@@ -348,7 +348,7 @@ def as_problem(error: Exception, request_id: str) -> Problem:
                 retry_after=5,
             )
         case _ if isinstance(error, LOST):  # met by a question or a dry run; the committer has its own way
-            return as_problem(NoRoom() if isinstance(error, DiskFull) else Unavailable(), request_id)
+            return as_problem(StorageFull() if isinstance(error, DiskFull) else Unavailable(), request_id)
         case _:
             _log.error("request %s failed", request_id, exc_info=error)
             return Problem(

@@ -10,7 +10,7 @@ from api.contract.problems import Problem
 from api.http.queries import AccountId, Parameters, authorized, json_response, problems
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.errors import AccountNotFound
-from ledger.explain.as_json import explanation
+from ledger.explain.as_json import explanation_fields
 
 router = APIRouter(tags=["audit"])
 
@@ -28,7 +28,7 @@ class _Version(Parameters):
 async def explain(request: Request, account_id: AccountId, query: Annotated[_Version, Query()]) -> Response:
     """From the event and the account before it; nothing is decided anew. Scope `audit:read`."""
     ledger = await authorized(request, "audit:read")
-    found = await ledger.explained(account_id, query.version)
+    found = await ledger.explain_event(account_id, query.version)
     if found is None:
         async with ledger.log.reader() as reader:
             newest = await reader.newest_event(account_id)
@@ -36,4 +36,6 @@ async def explain(request: Request, account_id: AccountId, query: Annotated[_Ver
             raise AccountNotFound(account_id)
         detail = f"Account {account_id!r} has no version {query.version}: its last event is version {newest.version}."
         raise Problem("event_not_found", detail, version=query.version, last_version=newest.version)
-    return json_response({"account_id": account_id, "position": found.position, **explanation(found.explanation)})
+    return json_response(
+        {"account_id": account_id, "position": found.position, **explanation_fields(found.explanation)}
+    )

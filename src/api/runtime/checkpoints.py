@@ -7,8 +7,8 @@ from psycopg import AsyncConnection
 
 from api.runtime.operator_error import OperatorError
 from api.runtime.settings import Settings
-from ledger.proof.checkpoint_folder import Filed
-from ledger.proof.evidence import LogBehind, LogChanged, NotTheHistory, compare, holding, honest_tree
+from ledger.proof.checkpoint_folder import CheckpointFile
+from ledger.proof.evidence import CheckpointMismatch, LogBehind, LogChanged, compare, holding, reliable_tree
 from ledger.proof.notes import BadNote
 from ledger.proof.signing_key import Custody
 from ledger.proof.standing import custody_in
@@ -40,7 +40,7 @@ async def _hold(settings: Settings, conninfo: str) -> None:
             if keys.folder.newest() is None:
                 return
             plain = Tree(connection, kept=False)
-            tree = await honest_tree(Tree(connection), plain)
+            tree = await reliable_tree(Tree(connection), plain)
             compared = await compare(tree, keys.folder, trusted)
             if isinstance(compared.problem, LogChanged) and tree is not plain:
                 _log.warning("the log does not have the root that was signed: all of its events are read once more")
@@ -56,7 +56,7 @@ async def _hold(settings: Settings, conninfo: str) -> None:
             _log.error("the checkpoints cannot be read: %s", error)  # expected, and said again by whoever signs
 
 
-def _what_to_do(newest: Filed, problem: NotTheHistory | BadNote, beyond: int) -> str:
+def _what_to_do(newest: CheckpointFile, problem: CheckpointMismatch | BadNote, beyond: int) -> str:
     """What was found, what it means, and what to do, in one line."""
     if isinstance(problem, BadNote):
         return (

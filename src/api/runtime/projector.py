@@ -41,8 +41,8 @@ async def project(settings: Settings) -> None:
     try:
         async with log.connection() as connection:
             keys = await custody(connection, settings)
-        async with CommitListener(conninfo).listening() as news, asyncio.TaskGroup() as tasks:
-            runner = Runner(conninfo, Feed(log), news)
+        async with CommitListener(conninfo).listening() as listener, asyncio.TaskGroup() as tasks:
+            runner = Runner(conninfo, Feed(log), listener)
             tasks.create_task(runner.run())
             tasks.create_task(Upgrades(conninfo, log, lambda: runner.leads).run())
             tasks.create_task(Watch(conninfo).run())

@@ -29,7 +29,7 @@ def agree_on_time(conninfo: str) -> float:
     """When the machine started, in seconds since 1970. Raises ClocksDisagree."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
         before = seconds_since_start()
-        row = connection.execute(queries("ledger.store")["witness"]).fetchone()
+        row = connection.execute(queries("ledger.store")["database_time"]).fetchone()
         after = seconds_since_start()
         newest = connection.execute(queries("api.runtime")["newest_recorded"]).fetchone()
     assert row is not None

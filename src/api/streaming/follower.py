@@ -153,18 +153,18 @@ class Follower:
     async def _run(self, tail: Tail) -> None:
         beating = asyncio.create_task(self._beat())
         try:
-            async with CommitListener(self._conninfo).listening() as news:
-                await self._follow(tail, news)
+            async with CommitListener(self._conninfo).listening() as listener:
+                await self._follow(tail, listener)
         finally:
             beating.cancel()
 
-    async def _follow(self, tail: Tail, news: CommitListener) -> None:
+    async def _follow(self, tail: Tail, listener: CommitListener) -> None:
         loop = asyncio.get_running_loop()
         heard_at = loop.time()
         while not self._ended:  # asked for as well, because libraries sometimes forget a cancellation (Python 3.11)
-            news.clear()
+            listener.clear()
             if not await self._step(tail):
-                await news.wait(_LONGEST_SLEEP)
+                await listener.wait(_LONGEST_SLEEP)
             if self._taken:
                 heard_at = loop.time()
             elif loop.time() - heard_at > self._linger:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from audit.replay.history import Line, account_lines, event_lines
 from ledger.domain.account import Account
-from ledger.explain.as_json import balance_fields, explanation
+from ledger.explain.as_json import balance_fields, explanation_fields
 from ledger.explain.explanation import Explanation
 from ledger.explain.sentences import instant
 
@@ -105,7 +105,12 @@ class JsonLines:
     def event(self, account_id: str, told: Explanation, position: int | None) -> None:
         """As the HTTP API explains it, and whether it is recorded."""
         self._add(
-            {"account_id": account_id, "position": position, "recorded": position is not None, **explanation(told)}
+            {
+                "account_id": account_id,
+                "position": position,
+                "recorded": position is not None,
+                **explanation_fields(told),
+            }
         )
 
     def flush(self) -> None:

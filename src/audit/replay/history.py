@@ -7,7 +7,14 @@ from typing import Literal, NamedTuple
 
 from ledger.domain.account import Account
 from ledger.domain.amounts import Balance, Kind
-from ledger.explain.explanation import DrawTold, Explanation, HoldTold, LotTold, PassedOver, ReturnTold
+from ledger.explain.explanation import (
+    ExplainedDraw,
+    ExplainedHold,
+    ExplainedLot,
+    ExplainedReturn,
+    Explanation,
+    PassedOver,
+)
 from ledger.explain.sentences import instant
 
 Style = Literal["bold", "", "dim", "bold red", "bold green"]
@@ -65,13 +72,13 @@ def _rows(told: Explanation) -> Iterator[Row]:
         yield _hold(details.hold)
 
 
-def _lot(lot: LotTold) -> Row:
+def _lot(lot: ExplainedLot) -> Row:
     change = lot.after - lot.before
     sum_ = f"{lot.before:,} {'-' if change < 0 else '+'} {abs(change):,} = {lot.after:,}"
     return "lot", lot.grant_id, _nature(lot.kind, lot.expires_at), sum_
 
 
-def _draw(part: DrawTold) -> Row:
+def _draw(part: ExplainedDraw) -> Row:
     sum_ = f"{part.before:,} - {part.amount:,} = {part.after:,}"
     return "drawn", part.grant_id, _nature(part.kind, part.expires_at), sum_, part.why
 
@@ -80,13 +87,13 @@ def _passed_over(part: PassedOver) -> Row:
     return "left", part.grant_id, _nature(part.kind, part.expires_at), f"{part.amount:,}", part.why
 
 
-def _return(part: ReturnTold) -> Row:
+def _return(part: ExplainedReturn) -> Row:
     back = part.fate == "returned"
     sum_ = f"{part.before:,} + {part.amount:,} = {part.after:,}" if back else f"{part.amount:,} {part.fate}"
     return "back", part.grant_id, _nature(part.kind, part.expires_at), sum_, part.why
 
 
-def _hold(hold: HoldTold) -> Row:
+def _hold(hold: ExplainedHold) -> Row:
     return "hold", hold.hold_id, f"until {instant(hold.expires_at)}", _moved(hold.before, hold.after)
 
 

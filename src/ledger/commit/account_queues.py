@@ -1,4 +1,4 @@
-"""Account queues: the accounts for which commands are in flight."""
+"""Account queues: one for each account that has commands in flight."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from ledger.commit.submission import AccountQueue
 
 
 class AccountQueues:
-    """All queues, and the cache that they come from and go back to."""
+    """All open queues. A queue gets its state from the cache when it opens, and puts it back when it closes."""
 
     def __init__(self, cache: StateCache) -> None:
         self._cache = cache
@@ -21,23 +21,23 @@ class AccountQueues:
         return self._queues.get(account_id)
 
     def open(self, account_id: str) -> AccountQueue:
-        """A new queue with the head that is remembered."""
+        """Open the queue of an account, with the stream head from the cache if the cache has it."""
         queue = self._queues[account_id] = AccountQueue(account_id, self._cache.get(account_id))
         return queue
 
-    def leave(self, queue: AccountQueue) -> None:
-        """Close a queue at which nothing is in flight any more; what it knows goes to the cache."""
+    def close_if_idle(self, queue: AccountQueue) -> None:
+        """Close a queue that has no commands in flight, and put its committed state into the cache."""
         if queue.blocks or queue.in_batches or queue.waiting or self._queues.get(queue.account_id) is not queue:
             return
         del self._queues[queue.account_id]
         if queue.committed is not None:
             self._cache.put(queue.committed)
 
-    def forget(self, queue: AccountQueue) -> None:
-        """Believe nothing of what is remembered of a queue's account."""
+    def discard_state(self, queue: AccountQueue) -> None:
+        """Discard the state of a queue's account, here and in the cache."""
         queue.head = queue.committed = None
-        self._cache.forget(queue.account_id)
+        self._cache.remove(queue.account_id)
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Drop all queues."""
         self._queues = {}

@@ -1,4 +1,4 @@
-"""The batch that fills while the last one is being committed."""
+"""The open batch: it collects decided submissions while the previous batch is being committed."""
 
 from collections.abc import Container
 
@@ -11,34 +11,36 @@ from ledger.store.sealing import masked
 from ledger.store.stream_heads import StreamHead, hash_of, key_after, key_of
 
 MAX_ROWS = 2_000
-"""Rows of one append: more would make the wait for a commit felt."""
+"""The largest number of rows in one append: with more, callers would notice how long a commit takes."""
 
 
 class OpenBatch:
-    """Submissions that were decided, with the rows that append them and the text keys that these bring."""
+    """Decided submissions, the rows that append them, and the new text keys of their accounts."""
 
-    __slots__ = ("_begun", "by_row", "new_keys", "rows", "submissions")
+    __slots__ = ("_accounts", "by_row", "new_keys", "rows", "submissions")
 
     def __init__(self) -> None:
         self.submissions: list[Submission] = []
         self.rows: list[Row] = []
         self.by_row: list[Submission] = []
         self.new_keys: dict[str, bytes] = {}
-        self._begun: set[str] = set()
-        """Accounts that have rows here."""
+        self._accounts: set[str] = set()
+        """The accounts that have rows in this batch."""
 
     @property
     def full(self) -> bool:
-        """Whether the next submission belongs into another batch."""
+        """Whether the next submission goes into another batch."""
         return len(self.rows) >= MAX_ROWS
 
     def add(self, submission: Submission, head: StreamHead | None) -> StreamHead | None:
-        """Add a submission that was decided on `head`: its events, the last one with the receipt, or a check for its
-        refusal. Returns where its account's stream ends then."""
+        """Add a submission that was decided on `head`, and return the head of its account's stream after it.
+
+        Its rows are its events, the last one with the receipt, or one check row when it was refused.
+        """
         self.submissions.append(submission)
         hash_ = hash_of(head)
-        previous = None if submission.account_id in self._begun else hash_
-        self._begun.add(submission.account_id)
+        previous = None if submission.account_id in self._accounts else hash_
+        self._accounts.add(submission.account_id)
         if submission.events:
             head = self._add_events(submission, key_of(head), hash_, previous)
         else:
@@ -78,14 +80,14 @@ class OpenBatch:
         self.by_row.append(submission)
 
     def withdraw(self, queues: Container[AccountQueue | None]) -> list[Submission]:
-        """Take out and return the submissions of some queues."""
-        gone = [submission for submission in self.submissions if submission.queue in queues]
-        if gone:
+        """Take the submissions of some queues out of the batch, and return them."""
+        withdrawn = [submission for submission in self.submissions if submission.queue in queues]
+        if withdrawn:
             self.submissions = [submission for submission in self.submissions if submission.queue not in queues]
-            staying = [pair for pair in zip(self.rows, self.by_row, strict=True) if pair[1].queue not in queues]
-            self.rows = [row for row, _ in staying]
-            self.by_row = [submission for _, submission in staying]
-            for submission in gone:
-                self._begun.discard(submission.account_id)
+            remaining = [pair for pair in zip(self.rows, self.by_row, strict=True) if pair[1].queue not in queues]
+            self.rows = [row for row, _ in remaining]
+            self.by_row = [submission for _, submission in remaining]
+            for submission in withdrawn:
+                self._accounts.discard(submission.account_id)
                 self.new_keys.pop(submission.account_id, None)
-        return gone
+        return withdrawn

@@ -1,12 +1,13 @@
-"""Group commit: one writer per process, and batches without a timer.
+"""Group commit: one writer per process commits commands in batches, without a timer.
 
-A command is decided in memory the moment it arrives, on its account's newest state here, and joins the open batch. The
-batch is whatever arrived while the last commit was in flight, so ten commands on one hot account cost one commit.
-Nothing is answered before its batch is in the log, refusals included: they are checked there against the newest
-version and the receipts.
+The committer decides a command in memory when it arrives, on the newest state that this process has of its account, and
+adds it to the open batch. A batch is what arrived while the previous commit was in flight, so ten commands on one busy
+account cost one commit. Every answer waits until its batch is in the log, also the answer to a refused command: the
+append function checks each account's version and receipts.
 
-This is the fast lane. It assumes that nobody else writes, and the log says where that was wrong; what it cannot decide
-goes to the locked lane (locked_lane.py). Each account has a queue (queues.py) while something of it is in flight.
+This is the fast lane. It assumes that no other process writes to the same accounts; the append function reports where
+that was wrong. Commands that it cannot decide go to the locked lane (locked_lane.py). Each account has a queue
+(account_queues.py) while commands for it are in flight.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from ledger.commit.fresh_decision import check_version
 from ledger.commit.locked_lane import LockedLane
 from ledger.commit.snapshot_writer import EVERY, SnapshotWriter
 from ledger.commit.state_cache import StateCache
-from ledger.commit.submission import AccountQueue, Outcome, Submission, Unavailable, Unit
+from ledger.commit.submission import AccountQueue, Outcome, Submission, Unavailable, UnitOfWork
 from ledger.commit.writer_connection import WriterConnection
 from ledger.domain.account import evolve
 from ledger.domain.decider import decide
@@ -36,7 +37,7 @@ from ledger.store.sealing import sealed_command
 from ledger.store.stream_heads import account_of, key_of
 
 QueueSet = dict[AccountQueue, None]
-"""Account queues in order."""
+"""Account queues in order; the values are unused."""
 
 _log = logging.getLogger("credit_ledger.committer")
 
@@ -50,7 +51,7 @@ class Committer:
         cache: StateCache,
         snapshots: SnapshotWriter,
         clock: Callable[[], datetime],
-        tell: Callable[[], None],
+        notify: Callable[[], None],
         *,
         queue_limit: int,
     ) -> None:
@@ -58,7 +59,7 @@ class Committer:
         self._log = log
         self._snapshots = snapshots
         self._clock = clock
-        self._tell = tell
+        self._notify = notify
         self._queues = AccountQueues(cache)
         self._batches: deque[OpenBatch] = deque()
         self._locked_lane = LockedLane(self._queues, self.admission, snapshots, clock, self._unblock)
@@ -68,27 +69,27 @@ class Committer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._connection = WriterConnection(log)
         self.broken = asyncio.Event()
-        """Set when a mistake of this program has ended the work here: nothing is taken in any more."""
+        """Set when a programming error has ended the committer; from then on it accepts no commands."""
 
     async def start(self) -> None:
         """Connect and begin to commit. Raises psycopg.OperationalError when the database cannot be reached."""
         await self._connection.connect()
-        self.admission.trouble = None
+        self.admission.error_type = None
         self._spawn(self._commit_loop())
         self._spawn(self._load_loop())
 
     async def stop(self) -> None:
-        """Finish what is in flight, then stop; what a stuck database does not let finish has no known outcome."""
+        """Finish the commands in flight, then stop. Commands that cannot be finished fail with Unavailable."""
         drained = await self.admission.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if not drained:
-            self._abandon(self.admission.trouble or Unavailable)
+            self._fail_all(self.admission.error_type or Unavailable)
         await self._connection.close()
 
     def submit(self, submission: Submission) -> asyncio.Future[Outcome]:
-        """Take a command in. Raises Overloaded or Unavailable at once when it cannot be taken."""
+        """Accept a command and return the future of its outcome. Raises Overloaded or Unavailable when it cannot."""
         self.admission.admit(1)
         submission.outcome = outcome = asyncio.get_running_loop().create_future()
         queue = self._queues.find(submission.account_id) or self._open_queue(submission.account_id)
@@ -99,26 +100,26 @@ class Committer:
         return outcome
 
     def submit_together(self, submissions: Sequence[Submission]) -> asyncio.Future[list[Outcome]]:
-        """Take an atomic batch in: all of it is carried out, or none. Raises as submit does."""
+        """Accept an atomic batch: all of its commands are carried out, or none. Raises Overloaded or Unavailable."""
         self.admission.admit(len(submissions))
         together = asyncio.get_running_loop().create_future()
         for submission in submissions:
             queue = self._queues.find(submission.account_id)
-            while queue is not None and queue.waiting:  # they came first: batch after batch would starve them
-                self._send_to_locked_lane(Unit([queue.waiting.popleft()], None))
-        self._send_to_locked_lane(Unit(list(submissions), together))
+            while queue is not None and queue.waiting:  # they came first; behind a stream of batches they would starve
+                self._send_to_locked_lane(UnitOfWork([queue.waiting.popleft()], None))
+        self._send_to_locked_lane(UnitOfWork(list(submissions), together))
         return together
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._task_ended)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.critical("the committer is broken and takes nothing in any more", exc_info=error)
-            self._abandon(Unavailable)
+            _log.critical("the committer has failed and accepts no more commands", exc_info=error)
+            self._fail_all(Unavailable)
             self.broken.set()
 
     def _open_queue(self, account_id: str) -> AccountQueue:
@@ -133,23 +134,23 @@ class Committer:
         queue.blocks -= 1
         while queue.waiting and not queue.blocks:
             self._take(queue, queue.waiting.popleft())
-        self._queues.leave(queue)
+        self._queues.close_if_idle(queue)
 
-    def _send_to_locked_lane(self, unit: Unit) -> None:
+    def _send_to_locked_lane(self, unit: UnitOfWork) -> None:
         self._locked_lane.add(unit)
         self._work.set()
 
     # Deciding --------------------------------------------------------------------------------------------------
 
     def _take(self, queue: AccountQueue, submission: Submission) -> None:
-        """Decide a submission on its queue's state and put it into the open batch."""
+        """Decide a submission on the state of its queue, and add it to the open batch."""
         receipt = submission.receipt
         leader = queue.keys.get(receipt) if receipt is not None else None
-        if leader is not None and leader.refusal is None:  # a refusal does not use up its key: its turn is now
+        if leader is not None and leader.refusal is None:  # a refused command does not use up its key
             leader.followers = [*(leader.followers or ()), submission]
             return
         if needed_subjects(submission.command, account_of(queue.head), NO_RELATED_EVENTS):
-            self._send_to_locked_lane(Unit([submission], None))
+            self._send_to_locked_lane(UnitOfWork([submission], None))
             return
         self._decide(queue, submission)
         if receipt is not None:
@@ -190,18 +191,18 @@ class Committer:
         try:
             appended = await self._connection.writer.append(batch.rows, batch.new_keys)
         except LOST as error:
-            self._retreat(_queues_of(batch.submissions), batch.submissions)
+            self._decide_again_under_lock(_queues_of(batch.submissions), batch.submissions)
             await self._renew(error)
         except asyncio.CancelledError:
-            self._batches.appendleft(batch)  # whoever stops us answers those who wait
+            self._batches.appendleft(batch)  # `stop` fails these submissions
             raise
-        except Exception as error:  # ours or the database's: whatever it is, those who wait must hear of it
+        except Exception as error:  # whatever the error is, every waiting caller must get an answer
             _log.exception("a batch of %d commands could not be appended", len(batch.submissions))
-            self._drop(batch.submissions, error)
+            self._fail_batch(batch.submissions, error)
         else:
             self._connection.mark_healthy()
             self._answer_appended(batch, appended)
-            self._tell()
+            self._notify()
 
     async def _commit_locked_lane(self) -> None:
         units = self._locked_lane.runnable()
@@ -210,37 +211,40 @@ class Committer:
         try:
             await self._locked_lane.commit(self._connection.writer, units)
             self._connection.mark_healthy()
-            self._tell()
+            self._notify()
         except LOST as error:
             await self._renew(error)
 
     def _answer_appended(self, batch: OpenBatch, appended: Appended) -> None:
-        """Answer what was appended, and send what was not to where it is decided again."""
+        """Answer the submissions that were appended; send the others to be replayed or decided again."""
         if not appended.stale and not appended.used:
             self._answer_all(batch.submissions, appended.first_position)
             return
         used = {batch.by_row[row] for row in appended.used}
         stale = {queue: None for name in sorted(appended.stale) if (queue := self._queues.find(name)) is not None}
-        rewound = dict.fromkeys(_queues_of([e for e in batch.submissions if e in used and e.events]))
-        rewound = {queue: None for queue in rewound if queue not in stale}
-        good = [e for e in batch.submissions if e not in used and e.queue not in stale and e.queue not in rewound]
+        to_rewind = dict.fromkeys(_queues_of([e for e in batch.submissions if e in used and e.events]))
+        to_rewind = {queue: None for queue in to_rewind if queue not in stale}
+        appended_ones = [
+            e for e in batch.submissions if e not in used and e.queue not in stale and e.queue not in to_rewind
+        ]
         replays = [e for e in batch.submissions if e in used and e.queue not in stale]
-        self._answer_all(good, appended.first_position)
+        self._answer_all(appended_ones, appended.first_position)
         if replays:
-            self._depart(replays)
+            self._detach(replays)
             self._spawn(self._replay(replays))
-        if rewound:
-            self._rewind(rewound, [e for e in batch.submissions if e.queue in rewound and e not in used])
+        if to_rewind:
+            again = [e for e in batch.submissions if e.queue in to_rewind and e not in used]
+            self._decide_again_from_log(to_rewind, again)
         if stale:
-            self._retreat(stale, [e for e in batch.submissions if e.queue in stale])
+            self._decide_again_under_lock(stale, [e for e in batch.submissions if e.queue in stale])
 
     def _answer_all(self, submissions: Iterable[Submission], position: int) -> None:
-        """Answer submissions of which the log has the events, the first at `position`; refusals stand."""
+        """Answer submissions whose events are in the log, the first one at `position`, and those that were refused."""
         for submission in submissions:
             queue = submission.queue
             assert queue is not None
             queue.in_batches -= 1
-            _give_key_back(queue, submission)
+            _release_key(queue, submission)
             if submission.refusal is not None:
                 self.admission.answer(submission, submission.refusal)
             else:
@@ -249,71 +253,78 @@ class Committer:
                 queue.committed = head = submission.head
                 self.admission.answer(submission, submission.recorded(position - 1))
                 if head is not None and head.account.version % EVERY < count:
-                    self._snapshots.notice(head)
-            for follower in submission.followers or ():  # they came with its key while it was in flight
+                    self._snapshots.schedule(head)
+            for follower in submission.followers or ():  # they arrived with the same key while it was in flight
                 self.admission.answer(follower, follower.replay(submission.executed(position - 1)))
             if not queue.in_batches:
-                self._queues.leave(queue)
+                self._queues.close_if_idle(queue)
 
-    # What the log did not take ---------------------------------------------------------------------------------
+    # Submissions that were not appended ---------------------------------------------------------------------------
 
-    def _depart(self, submissions: Iterable[Submission]) -> None:
-        """Take submissions off their queues: their outcome is found elsewhere."""
+    def _detach(self, submissions: Iterable[Submission]) -> None:
+        """Take submissions off their queues, because their outcome comes from somewhere else."""
         for submission in submissions:
             queue = submission.queue
             assert queue is not None
             queue.in_batches -= 1
-            _give_key_back(queue, submission)
-            self._queues.leave(queue)
+            _release_key(queue, submission)
+            self._queues.close_if_idle(queue)
 
     async def _replay(self, submissions: list[Submission]) -> None:
-        """Answer submissions whose keys were used before, from their receipts."""
-        family = [member for submission in submissions for member in (submission, *(submission.followers or ()))]
+        """Answer submissions whose keys were used before, from the receipts of those keys."""
+        members = [member for submission in submissions for member in (submission, *(submission.followers or ()))]
         try:
             async with self._log.reader() as reader:
                 found = await reader.executed([(e.account_id, e.receipt or "") for e in submissions])
-        except (Exception, asyncio.CancelledError) as error:  # those who wait must hear of it
-            for member in family:
-                self.admission.fail(member, _as_told(error))
+        except (Exception, asyncio.CancelledError) as error:  # every waiting caller must get an answer
+            for member in members:
+                self.admission.fail(member, _error_for_callers(error))
             return
-        for member in family:
+        for member in members:
             executed = found[member.account_id, member.receipt or ""]
             self.admission.answer(member, member.replay(executed))
 
     def _withdraw(self, queues: QueueSet, submissions: Iterable[Submission]) -> list[Submission]:
-        """All submissions in flight at some queues, in order: those of a failed batch, then those of later batches."""
-        back = list(submissions)
-        for batch in self._batches:
-            back += batch.withdraw(queues)
-        self._depart(back)
-        flat = [member for submission in back for member in (submission, *(submission.followers or ()))]
-        for submission in back:
-            submission.followers = None
-        return flat
+        """Take all submissions in flight off some queues, and return them in order.
 
-    def _rewind(self, queues: QueueSet, submissions: Iterable[Submission]) -> None:
-        """Decide submissions again on what is in the log: one before them was a replay, so they built on nothing."""
+        `submissions` are those of the batch that failed; those of later batches come after them.
+        """
+        withdrawn = list(submissions)
+        for batch in self._batches:
+            withdrawn += batch.withdraw(queues)
+        self._detach(withdrawn)
+        with_followers = [member for one in withdrawn for member in (one, *(one.followers or ()))]
+        for submission in withdrawn:
+            submission.followers = None
+        return with_followers
+
+    def _decide_again_from_log(self, queues: QueueSet, submissions: Iterable[Submission]) -> None:
+        """Decide submissions again on the state in the log, because an earlier one of their account was a replay.
+
+        They were decided as if the events of that earlier one were new.
+        """
         for queue in queues:
             queue.blocks += 1
-        back = self._withdraw(queues, submissions)
+        withdrawn = self._withdraw(queues, submissions)
         for queue in queues:
             queue.head = queue.committed
-            queue.waiting.extendleft(reversed([one for one in back if one.account_id == queue.account_id]))
+            queue.waiting.extendleft(reversed([one for one in withdrawn if one.account_id == queue.account_id]))
         for queue in queues:
             self._unblock(queue)
 
-    def _retreat(self, queues: QueueSet, submissions: Iterable[Submission]) -> None:
-        """Decide submissions again under the append lock: somebody else wrote, or the outcome is not known."""
+    def _decide_again_under_lock(self, queues: QueueSet, submissions: Iterable[Submission]) -> None:
+        """Decide submissions again under the append lock: another process wrote, or the outcome is unknown."""
         for queue in queues:
             queue.blocks += 1
-        self._locked_lane.add_first([Unit([submission], None) for submission in self._withdraw(queues, submissions)])
+        units = [UnitOfWork([submission], None) for submission in self._withdraw(queues, submissions)]
+        self._locked_lane.add_first(units)
         self._work.set()
         for queue in queues:
             queue.head = queue.committed
             self._unblock(queue)
 
-    def _drop(self, submissions: list[Submission], error: Exception) -> None:
-        """Fail submissions that the log cannot take, with everything that was decided on top of them."""
+    def _fail_batch(self, submissions: list[Submission], error: Exception) -> None:
+        """Fail submissions that cannot be appended, and all later ones that were decided on top of them."""
         queues = _queues_of(submissions)
         for queue in queues:
             queue.blocks += 1
@@ -323,7 +334,7 @@ class Committer:
             queue.head = queue.committed
             self._unblock(queue)
 
-    # Loading, and losing the database ----------------------------------------------------------------------------
+    # Loading accounts, and losing the database ---------------------------------------------------------------------
 
     async def _load_loop(self) -> None:
         while True:
@@ -333,31 +344,31 @@ class Committer:
             try:
                 async with self._log.reader() as reader:
                     loaded = await reader.load(dict.fromkeys((queue.account_id for queue in queues), None))
-            except Exception as error:  # those who wait must hear of it
+            except Exception as error:  # every waiting caller must get an answer
                 for queue in queues:
-                    self._turn_away(queue, _as_told(error))
+                    self._fail_waiting(queue, _error_for_callers(error))
                 continue
             for queue in queues:
                 head, folded = loaded[queue.account_id]
                 if queue.head is None:
                     queue.head = queue.committed = head
                 if head is not None and folded > EVERY:
-                    self._snapshots.notice(head)
+                    self._snapshots.schedule(head)
                 self._unblock(queue)
 
-    def _turn_away(self, queue: AccountQueue, error: Exception) -> None:
+    def _fail_waiting(self, queue: AccountQueue, error: Exception) -> None:
         while queue.waiting:
             self.admission.fail(queue.waiting.popleft(), error)
         self._unblock(queue)
 
     async def _renew(self, error: BaseException) -> None:
-        await self._connection.renew(error, self._abandon)
-        self.admission.trouble = None
+        await self._connection.renew(error, self._fail_all)
+        self.admission.error_type = None
         self._work.set()
 
-    def _abandon(self, trouble: type[Unavailable]) -> None:
-        """Answer everyone who waits that the outcome is not known, and begin with clean queues."""
-        self.admission.trouble = trouble
+    def _fail_all(self, error_type: type[Unavailable]) -> None:
+        """Fail every waiting submission with an error that says the outcome is unknown, and drop all queues."""
+        self.admission.error_type = error_type
         submissions: list[Submission] = []
         for queue in self._queues:
             submissions += queue.waiting
@@ -369,18 +380,18 @@ class Committer:
         self._unloaded.clear()
         self._queues.clear()
         for submission in submissions:
-            self.admission.fail(submission, trouble())
-        self.admission.fail_units(units, trouble())
+            self.admission.fail(submission, error_type())
+        self.admission.fail_units(units, error_type())
 
 
-def _give_key_back(queue: AccountQueue, submission: Submission) -> None:
+def _release_key(queue: AccountQueue, submission: Submission) -> None:
     receipt = submission.receipt
     if receipt is not None and queue.keys.get(receipt) is submission:
         del queue.keys[receipt]
 
 
-def _as_told(error: Exception | asyncio.CancelledError) -> Exception:
-    """What those who wait are told of a failed read."""
+def _error_for_callers(error: Exception | asyncio.CancelledError) -> Exception:
+    """The error that waiting callers get when the log could not be read."""
     if isinstance(error, (*LOST, asyncio.CancelledError)):
         return Unavailable()
     _log.error("the log could not be read", exc_info=error)

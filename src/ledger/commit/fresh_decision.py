@@ -1,13 +1,13 @@
-"""Deciding on what the log says now, rather than on what is remembered.
+"""Decisions on the state in the log, rather than on the state in memory.
 
-This is the slow and certain way: receipts, states and the past are read, then everything is decided in order. Under
-the append lock its answers are final; without the lock it is how a dry run looks ahead.
+This is the slow lane's way to decide: it reads receipts, states and related events, then decides all submissions in
+order. Under the append lock the outcomes are final; without the lock they are those of a dry run.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from ledger.commit.submission import Outcome, Submission, Unit
+from ledger.commit.submission import Outcome, Submission, UnitOfWork
 from ledger.domain.account import Account, fold
 from ledger.domain.commands import OpenAccount
 from ledger.domain.decider import decide
@@ -22,7 +22,7 @@ Key = tuple[str, str]
 
 
 class FreshDecision:
-    """Reads what some submissions need, and decides them. Afterwards each has its events, or is in `answers`."""
+    """Reads what some submissions need and decides them. Each then has events to append, or an outcome in `answers`."""
 
     def __init__(
         self,
@@ -32,12 +32,12 @@ class FreshDecision:
         clock: Callable[[], datetime],
     ) -> None:
         self.heads = heads
-        """Where the accounts end in the log."""
+        """Where the stream of each account ends in the log."""
         self.answers: dict[Submission, Outcome] = {}
         self.follows: dict[Submission, Submission] = {}
-        """Submissions that repeat an earlier one of the same decision."""
+        """Each submission that repeats an earlier one of the same decision, with that earlier one."""
         self.decided: list[Submission] = []
-        """Submissions that have events to append, in order."""
+        """The submissions that have events to append, in order."""
         self._accounts = {name: account_of(head) for name, head in heads.items()}
         self._keys = {name: key_of(head) for name, head in heads.items()}
         self._executed = executed
@@ -54,15 +54,15 @@ class FreshDecision:
         known: Mapping[str, StreamHead | None],
         clock: Callable[[], datetime],
     ) -> "FreshDecision":
-        """Read all that deciding `submissions` needs, starting from what is known of their accounts."""
+        """Read all that is needed to decide `submissions`, starting from the `known` heads of their accounts."""
         keys = [(one.account_id, one.receipt) for one in submissions if one.receipt is not None]
         executed = await reader.executed(keys) if keys else {}
         loaded = await reader.load(known)
         heads = {name: item.head for name, item in loaded.items()}
         return cls(heads, executed, await _read_related(reader, submissions, heads), clock)
 
-    def decide_unit(self, unit: Unit) -> None:
-        """Decide one submission, or an atomic batch of them: all or none."""
+    def decide_unit(self, unit: UnitOfWork) -> None:
+        """Decide one submission, or all submissions of an atomic batch; one refusal refuses the whole batch."""
         if unit.atomic is None:
             self._decide(unit.submissions[0])
             return
@@ -112,7 +112,7 @@ class FreshDecision:
 def check_version(submission: Submission, account: Account | None) -> None:
     """Raise VersionMismatch unless the account is at a version that the caller expects.
 
-    That an account is missing is said first, to whoever does not open it.
+    It raises nothing when the account does not exist, except for an opening: AccountNotFound takes precedence.
     """
     expected = submission.expected
     if expected is None or (account is None and not isinstance(submission.command, OpenAccount)):

@@ -1,8 +1,9 @@
-"""The locked lane: units that are decided under the append lock, where nobody can overtake them.
+"""The locked lane: it decides units of work under the append lock, where no other process can write in between.
 
-Here goes what the fast lane cannot decide or got wrong: commands about the past, atomic batches, accounts to which
-somebody else wrote, and batches whose outcome was lost with the connection. What the lock protects is read anew, so the
-answers are final; and since the lock is taken before reading, nobody is overtaken for ever.
+It takes what the fast lane cannot decide or decided wrongly: commands that need earlier events, atomic batches,
+accounts to which another process wrote, and batches whose outcome was lost with the connection. It reads under the lock
+everything that the lock protects, so its outcomes are final. It takes the lock before it reads, so that no unit of work
+waits for ever behind other writers.
 """
 
 import asyncio
@@ -16,23 +17,23 @@ from ledger.commit.admission import AdmissionControl
 from ledger.commit.batch import OpenBatch
 from ledger.commit.fresh_decision import FreshDecision
 from ledger.commit.snapshot_writer import EVERY, SnapshotWriter
-from ledger.commit.submission import AccountQueue, Recorded, Unit
+from ledger.commit.submission import AccountQueue, Recorded, UnitOfWork
 from ledger.postgres.errors import LOST
 from ledger.store.log import Writer
 from ledger.store.stream_heads import StreamHead
 
 MAX_UNITS = 500
-"""Units that one transaction carries, so that other processes get their turn."""
+"""The largest number of units in one transaction, so that other processes get the lock in between."""
 
 _log = logging.getLogger("credit_ledger.locked_lane")
 
 
-class HistoryLost(Exception):
-    """The log has less than what was read from it before: it was restored, or failed over without its newest part."""
+class LogWentBack(Exception):
+    """The log lacks events that were read from it before: it was restored, or a failover lost its newest part."""
 
 
 class LockedLane:
-    """Units in order, the queues that they block, and how they are committed."""
+    """Waiting units of work in order, the queues that they block, and how they are committed."""
 
     def __init__(
         self,
@@ -47,32 +48,32 @@ class LockedLane:
         self._snapshots = snapshots
         self._clock = clock
         self._unblock = unblock
-        self._units: deque[Unit] = deque()
+        self._units: deque[UnitOfWork] = deque()
 
     def __len__(self) -> int:
         return len(self._units)
 
-    def add(self, unit: Unit) -> None:
-        """Let a unit wait for its turn; its accounts take nothing else meanwhile."""
+    def add(self, unit: UnitOfWork) -> None:
+        """Append a unit to the waiting ones, and block the queues of its accounts until it is done."""
         self._block(unit)
         self._units.append(unit)
 
-    def add_first(self, units: list[Unit]) -> None:
-        """Let units go before those that wait."""
+    def add_first(self, units: list[UnitOfWork]) -> None:
+        """Put units before those that wait, and block their queues."""
         for unit in units:
             self._block(unit)
         self._units.extendleft(reversed(units))
 
-    def _block(self, unit: Unit) -> None:
+    def _block(self, unit: UnitOfWork) -> None:
         for submission in unit.submissions:
             submission.queue = self._queues.find(submission.account_id) or self._queues.open(submission.account_id)
             submission.queue.blocks += 1
 
-    def runnable(self) -> list[Unit]:
-        """Take the next units whose accounts have nothing in the fast lane, in order for each account."""
+    def runnable(self) -> list[UnitOfWork]:
+        """Take out the next units whose accounts have no commands in the fast lane, in order for each account."""
         held_back: set[AccountQueue] = set()
-        runnable: list[Unit] = []
-        rest: deque[Unit] = deque()
+        runnable: list[UnitOfWork] = []
+        rest: deque[UnitOfWork] = deque()
         for unit in self._units:
             queues = set(_queues_of([unit]))
             if len(runnable) >= MAX_UNITS or queues & held_back or any(queue.in_batches for queue in queues):
@@ -83,14 +84,14 @@ class LockedLane:
         self._units = rest
         return runnable
 
-    def take_all(self) -> list[Unit]:
-        """Take everything that waits."""
+    def take_all(self) -> list[UnitOfWork]:
+        """Take out all waiting units."""
         units = list(self._units)
         self._units.clear()
         return units
 
-    async def commit(self, writer: Writer, units: list[Unit]) -> None:
-        """Decide, append and answer units; with the connection lost or the task cancelled, put them back."""
+    async def commit(self, writer: Writer, units: list[UnitOfWork]) -> None:
+        """Decide, append and answer units. When the connection is lost or the task cancelled, they wait again."""
         submissions = [submission for unit in units for submission in unit.submissions]
         known = {queue.account_id: queue.committed for queue in _queues_of(units)}
         try:
@@ -102,25 +103,25 @@ class LockedLane:
         except (*LOST, asyncio.CancelledError):
             self._units.extendleft(reversed(units))
             raise
-        except HistoryLost as error:
-            self._believe_the_log(units, error)
-        except Exception as error:  # ours or the database's: whatever it is, those who wait must hear of it
+        except LogWentBack as error:
+            self._reload_from_log(units, error)
+        except Exception as error:  # whatever the error is, every waiting caller must get an answer
             _log.exception("%d units could not be committed", len(units))
             self._fail(units, error)
         else:
             self._answer_appended(units, decision, first_position)
 
-    def _fail(self, units: list[Unit], error: Exception) -> None:
+    def _fail(self, units: list[UnitOfWork], error: Exception) -> None:
         self._admission.fail_units(units, error)
         self._return_queues(units, {})
 
-    def _answer_appended(self, units: list[Unit], decision: FreshDecision, position: int) -> None:
+    def _answer_appended(self, units: list[UnitOfWork], decision: FreshDecision, position: int) -> None:
         outcomes = decision.answers
         for submission in decision.decided:
             position += len(submission.events)
             outcomes[submission] = submission.recorded(position - 1)
             if submission.head is not None and submission.version % EVERY < len(submission.events):
-                self._snapshots.notice(submission.head)
+                self._snapshots.schedule(submission.head)
         for follower, leader in decision.follows.items():
             first = outcomes[leader]
             assert isinstance(first, Recorded)
@@ -132,7 +133,7 @@ class LockedLane:
                 unit.atomic.set_result([outcomes[submission] for submission in unit.submissions])
         self._return_queues(units, decision.heads)
 
-    def _return_queues(self, units: list[Unit], heads: dict[str, StreamHead | None]) -> None:
+    def _return_queues(self, units: list[UnitOfWork], heads: dict[str, StreamHead | None]) -> None:
         queues = _queues_of(units)
         for queue in queues:
             if queue.account_id in heads:
@@ -140,29 +141,29 @@ class LockedLane:
         for queue in queues:
             self._unblock(queue)
 
-    def _believe_the_log(self, units: list[Unit], error: HistoryLost) -> None:
-        """The database was put back to an earlier state: forget what was read, and decide again on what it has."""
-        _log.error("the log went back in time: %s", error)
+    def _reload_from_log(self, units: list[UnitOfWork], error: LogWentBack) -> None:
+        """Decide units again after the log went back: discard the states that were read before."""
+        _log.error("the log lacks events that were read from it before: %s", error)
         queues = _queues_of(units)
         if all(queue.committed is None for queue in queues):
-            self._fail(units, error)  # read from nothing and still ahead: a snapshot is wrong
+            self._fail(units, error)  # nothing in memory to discard, so a snapshot is ahead of the log
             return
         for queue in queues:
-            self._queues.forget(queue)
+            self._queues.discard_state(queue)
         self._units.extendleft(reversed(units))
 
 
-def _queues_of(units: Iterable[Unit]) -> list[AccountQueue]:
-    """The queue of every submission; one that has several submissions is there several times, as it is blocked."""
+def _queues_of(units: Iterable[UnitOfWork]) -> list[AccountQueue]:
+    """The queue of each submission. A queue occurs once for every submission, because each one blocks it once."""
     return [submission.queue for unit in units for submission in unit.submissions if submission.queue is not None]
 
 
 async def _append(writer: Writer, decision: FreshDecision) -> int:
-    """Append what was decided, and move the heads to where the accounts end then."""
+    """Append the events of a decision, and set its heads to the new ends of the streams."""
     batch, heads = OpenBatch(), decision.heads
     for submission in decision.decided:
         heads[submission.account_id] = batch.add(submission, heads[submission.account_id])
     appended = await writer.append(batch.rows, batch.new_keys)
-    if appended.stale or appended.used:  # nobody else can write now
-        raise HistoryLost(f"it is behind what was read of {sorted(appended.stale)}")
+    if appended.stale or appended.used:  # under the lock no other process can have written
+        raise LogWentBack(f"it is behind the state that was read of {sorted(appended.stale)}")
     return appended.first_position

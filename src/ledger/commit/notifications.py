@@ -1,8 +1,8 @@
-"""News of the log: a hint to those who follow it that there may be more to read.
+"""Commit notifications: they tell the followers of the log, in all processes, that there may be new events.
 
-A hint may come for nothing, and it may be lost with a connection; so whoever waits for one looks for himself first, and
-again after a while. It is sent after the commit and on a connection of the readers: a NOTIFY inside of the transaction
-would serialise all commits that have one.
+A notification may come without a new event, and it may be lost with a connection. So a follower reads the log before
+it waits for one, and again after some time. A notification is sent after the commit, on a reading connection: NOTIFY
+inside the transaction would make all such commits wait for each other.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from psycopg import AsyncConnection
 from ledger.store.log import EventLog
 
 PAUSE = 0.02
-"""Seconds between two hints of one process: under load one hint stands for many commits."""
+"""Seconds between two notifications of one process: under load, one notification stands for many commits."""
 _RETRY = 0.5
 _CHANNEL: LiteralString = "credit_ledger_events"
 _NOTIFY: LiteralString = f"NOTIFY {_CHANNEL}"
@@ -26,27 +26,27 @@ _log = logging.getLogger("credit_ledger.notifications")
 
 
 class CommitNotifier:
-    """Tells all followers, in this process and in others, that something was committed."""
+    """Notifies all followers, in this process and in others, that there are new events in the log."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
-        self._something = asyncio.Event()
-        self._ended = False
+        self._committed = asyncio.Event()
+        self._stopped = False
 
-    def tell(self) -> None:
-        """Something was committed. It costs nothing to say so often."""
-        self._something.set()
+    def notify(self) -> None:
+        """Notify the followers soon. A call costs almost nothing."""
+        self._committed.set()
 
-    def end(self) -> None:
-        """Nothing will be committed any more."""
-        self._ended = True
-        self._something.set()
+    def stop(self) -> None:
+        """Let `run` send a last notification and return."""
+        self._stopped = True
+        self._committed.set()
 
-    async def keep(self) -> None:
-        """Send hints, a last one after the end; one that cannot be sent is left to the followers' own looks."""
-        while not self._ended:
-            await self._something.wait()
-            self._something.clear()
+    async def run(self) -> None:
+        """Send notifications until `stop` is called. One that cannot be sent is dropped: followers also poll."""
+        while not self._stopped:
+            await self._committed.wait()
+            self._committed.clear()
             with suppress(psycopg.Error):
                 async with self._log.connection() as connection:
                     await connection.execute(_NOTIFY)
@@ -54,31 +54,34 @@ class CommitNotifier:
 
 
 class CommitListener:
-    """Where a follower waits. `clear` comes before the look, `wait` after it: what is new in between is not missed."""
+    """Lets a follower wait for new events.
+
+    The follower calls `clear`, reads the log, and then calls `wait`: so it misses no event that comes in between.
+    """
 
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
-        self._something = asyncio.Event()
+        self._committed = asyncio.Event()
 
     def clear(self) -> None:
-        """From here on, what is new ends the next wait."""
-        self._something.clear()
+        """Forget earlier notifications: from now on, a new one ends the next wait."""
+        self._committed.clear()
 
     @property
-    def heard(self) -> bool:
-        """Whether there was a hint since `clear`."""
-        return self._something.is_set()
+    def notified(self) -> bool:
+        """Whether a notification has come since `clear`."""
+        return self._committed.is_set()
 
     async def wait(self, longest: float) -> None:
-        """Return when something is new, or after so many seconds."""
-        # Not asyncio.wait_for: in Python 3.11 it forgets a cancellation that comes together with the news.
+        """Wait for a notification, at most `longest` seconds."""
+        # Not asyncio.wait_for: in Python 3.11 it forgets a cancellation that comes together with the notification.
         with suppress(TimeoutError):
             async with asyncio.timeout(longest):
-                await self._something.wait()
+                await self._committed.wait()
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator["CommitListener"]:
-        """Listen until the block ends; a lost connection is made again."""
+        """Listen until the block ends; connect again when the connection is lost."""
         task = asyncio.create_task(self._listen())
         try:
             yield self
@@ -92,11 +95,11 @@ class CommitListener:
                 async with await AsyncConnection.connect(self._conninfo, autocommit=True) as connection:
                     await self._listen_on(connection)
             except psycopg.Error as error:
-                _log.info("no news for a moment: %s", str(error).strip() or type(error).__name__)
+                _log.info("commit notifications are interrupted: %s", str(error).strip() or type(error).__name__)
             await asyncio.sleep(_RETRY)
 
     async def _listen_on(self, connection: AsyncConnection[Any]) -> None:
         await connection.execute(_LISTEN)
-        self._something.set()  # what happened before this connection was heard by nobody
+        self._committed.set()  # notifications may have been lost before this connection listened
         async for _ in connection.notifies():
-            self._something.set()
+            self._committed.set()

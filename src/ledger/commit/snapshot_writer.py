@@ -1,4 +1,4 @@
-"""Keeping snapshots: a state is written every so often, in the background, so that loading an account stays short."""
+"""The snapshot writer: it stores account states in the background, so that loading an account stays fast."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from ledger.store.log import EventLog
 from ledger.store.stream_heads import StreamHead
 
 EVERY = 100
-"""Events between two snapshots of an account; loading one that took more to fold is a reason for another."""
+"""Events between two snapshots of an account. An account that took more events than this to load gets one too."""
 _PAUSE = 0.5
 _MOST = 500
 
@@ -18,28 +18,28 @@ _log = logging.getLogger("credit_ledger.snapshot_writer")
 
 
 class SnapshotWriter:
-    """Accounts whose state is to be kept. Losing some changes cost, never meaning."""
+    """Collects states and writes them as snapshots. A snapshot that is lost costs time, and changes no answer."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
         self._due: dict[str, StreamHead] = {}
 
-    def notice(self, head: StreamHead) -> None:
-        """Keep a state, soon."""
+    def schedule(self, head: StreamHead) -> None:
+        """Write a snapshot of this state at the next opportunity."""
         self._due[head.account.account_id] = head
 
-    async def keep(self) -> None:
-        """Write what is due, again and again."""
+    async def run(self) -> None:
+        """Write scheduled snapshots until cancelled."""
         while True:
             await asyncio.sleep(_PAUSE)
-            await self.write()
+            await self.write_due()
 
-    async def write(self) -> None:
-        """Write what is due now."""
+    async def write_due(self) -> None:
+        """Write all scheduled snapshots now."""
         while self._due:
             due = [self._due.pop(name) for name in list(self._due)[:_MOST]]
             try:
                 await self._log.save_snapshots(due)
             except (psycopg.Error, PoolTimeout) as error:
-                _log.warning("%d snapshots were not kept: %s", len(due), error)
+                _log.warning("%d snapshots could not be written: %s", len(due), error)
                 return

@@ -1,4 +1,4 @@
-"""Submissions: commands on their way through the committer, and what becomes of them."""
+"""Submissions: commands on their way through the committer, and their outcomes."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from ledger.store.stream_heads import StreamHead
 
 
 class Overloaded(Exception):
-    """Too many commands are waiting; try again in a moment, with the same key."""
+    """Too many commands are waiting. The caller may try again in a moment, with the same key."""
 
 
 class Unavailable(Exception):
-    """The database cannot be reached, so the outcome is not known; try again with the same key."""
+    """The database cannot be reached, so the outcome is unknown. The caller may try again, with the same key."""
 
 
-class NoRoom(Unavailable):
-    """The database has no room left to record anything; make room, then try again with the same key."""
+class StorageFull(Unavailable):
+    """The database has no storage left. When an operator has freed some, the caller may try again with the same key."""
 
 
 class NoSession(Unavailable):
-    """The database is reached through a pooler that keeps no session; connect to it directly, then try again."""
+    """A connection pooler keeps no sessions. The operator must connect to PostgreSQL directly, or change the pooler."""
 
 
 class ExpectedVersions(NamedTuple):
-    """The versions at which a command may find its account; None: any, if the account exists."""
+    """The versions at which a command accepts its account; None accepts any version of an account that exists."""
 
     versions: tuple[int, ...] | None
 
     def holds_at(self, version: int) -> bool:
-        """Whether it may be at this version, 0 if it does not exist."""
+        """Whether the command accepts an account at `version`; 0 stands for an account that does not exist."""
         return version > 0 if self.versions is None else version in self.versions
 
 
 class Recorded(NamedTuple):
-    """A command that is in the log: its events, and the version and position of the last one.
+    """The outcome of a command that is in the log: its events, and the version and position of the last one.
 
-    `replayed` says that it was there before. An expiry check that came to nothing has no events.
+    `replayed` says that the command was in the log before. An expiry check that finds nothing due has no events.
     """
 
     account_id: str
@@ -100,9 +100,9 @@ class Submission:
         self.refusal: Refusal | None = None
         self.after: Account | None = None
         self.key: bytes | None = None
-        """The key of its texts, if it has any."""
+        """The key with which the texts of this command are sealed; None when it has no texts."""
         self.head: StreamHead | None = None
-        """Where its account's stream ends after it, once that is on its way to the log."""
+        """Where its account's stream ends after this submission, once its events are in a batch."""
         self.followers: list[Submission] | None = None
 
     def recorded(self, position: int) -> Recorded:
@@ -110,30 +110,30 @@ class Submission:
         return Recorded(self.account_id, self.version, position, self.events, replayed=False)
 
     def executed(self, position: int) -> Executed:
-        """What its receipt will say."""
+        """The command as its receipt will show it, with its last event at `position`."""
         events, metadata = self.events, self.metadata
         return Executed(self.account_id, self.version, position, events, metadata, self.fingerprint)
 
     def answer(self, outcome: Outcome) -> None:
-        """Give the outcome to whoever still waits for it."""
+        """Set the outcome, unless the caller has stopped waiting."""
         if self.outcome is not None and not self.outcome.done():
             self.outcome.set_result(outcome)
 
     def fail(self, error: Exception) -> None:
-        """Say that there is no outcome."""
+        """Set the error that says why there is no outcome, unless the caller has stopped waiting."""
         if self.outcome is not None and not self.outcome.done():
             self.outcome.set_exception(error)
 
     def replay(self, executed: Executed) -> Outcome:
-        """The outcome when the key of this submission was used by `executed`: its answer again, or why not."""
-        mine = executed.metadata.request_id == self.metadata.request_id
+        """The outcome when `executed` has used the key before: the original answer again, or a refusal."""
+        same_request = executed.metadata.request_id == self.metadata.request_id
         before = executed.fingerprint
-        if mine or before is None or same_body(before, self.fingerprint):
-            return Recorded(executed.account_id, executed.version, executed.position, executed.events, not mine)
+        if same_request or before is None or same_body(before, self.fingerprint):
+            return Recorded(executed.account_id, executed.version, executed.position, executed.events, not same_request)
         return self.reused(executed.metadata, before, executed.version)
 
     def reused(self, before: Metadata, fingerprint: bytes, version: int) -> Refusal:
-        """The refusal of another body under a key that was used by version `version`."""
+        """The refusal because the command of version `version` used the same key with another body."""
         fields = differing_fields(self.metadata.operation, fingerprint, self.fingerprint)
         key = self.metadata.idempotency_key or ""
         if key != before.idempotency_key or key == self.receipt_key_of_opening:
@@ -142,7 +142,7 @@ class Submission:
 
     @property
     def receipt_key_of_opening(self) -> str | None:
-        """The key that an opening has when the caller named none: its account."""
+        """The key of an opening whose caller gave none: its account id. None for other operations."""
         return self.account_id if self.metadata.operation == "open" else None
 
     @property
@@ -152,10 +152,10 @@ class Submission:
 
 
 class AccountQueue:
-    """One account while commands for it are in flight.
+    """One account that has commands in flight.
 
-    `head` is where its stream ends after everything decided so far, `committed` after everything that is in the log.
-    While `blocks` is not 0 new submissions wait: the state is being loaded or a unit is under way.
+    `head` is where its stream ends after all decided commands, `committed` after all events that are in the log. While
+    `blocks` is not 0, new submissions wait: the account is being loaded, or a unit of work is waiting or under way.
     """
 
     __slots__ = ("account_id", "blocks", "committed", "head", "in_batches", "keys", "waiting")
@@ -167,13 +167,13 @@ class AccountQueue:
         self.blocks = 0
         self.in_batches = 0
         self.keys: dict[str, Submission] = {}
-        """Submissions in batches by their receipts, for those that come with the same key meanwhile."""
+        """The submissions in batches, by their receipts: later submissions with the same key follow them."""
         self.waiting: deque[Submission] = deque()
 
 
-class Unit(NamedTuple):
-    """Submissions that are decided under the append lock: one that needs it, or an atomic batch."""
+class UnitOfWork(NamedTuple):
+    """Submissions that are decided together: a single one, or all submissions of an atomic batch."""
 
     submissions: list[Submission]
     atomic: Future[list[Outcome]] | None
-    """Where the answer of an atomic batch goes; None for a single submission."""
+    """The future of an atomic batch's outcomes; None for a single submission."""

@@ -1,1 +1,1 @@
-"""The story of an account for whoever trusts nobody: each event explained, and held against the rules."""
+"""Explanations of stored events for auditors: what each event did, why, and whether it agrees with the rules."""

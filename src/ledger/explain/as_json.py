@@ -1,4 +1,4 @@
-"""An explanation as JSON, wherever it is answered or written."""
+"""An explanation as JSON fields: the one form in which every route and file gives it."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from ledger.explain.explanation import Explanation
 
 
 def balance_fields(balance: Balance) -> dict[str, Any]:
-    """A balance in the words of the contract."""
+    """The fields of a balance, named as the HTTP contract names them; amounts are in credits."""
     subscription, permanent, held, expire_at = balance
     return {
         "total": subscription + permanent,
@@ -19,15 +19,15 @@ def balance_fields(balance: Balance) -> dict[str, Any]:
     }
 
 
-def explanation(told: Explanation) -> dict[str, Any]:
-    """An explanation as JSON, without where its event stands."""
-    details = told.details
+def explanation_fields(explanation: Explanation) -> dict[str, Any]:
+    """The fields of an explanation, without the account and the position of its event."""
+    details = explanation.details
     return {
-        "version": told.version,
-        "type": told.type,
-        "recorded_at": told.recorded_at,
-        "effective_at": told.effective_at,
-        "sentence": told.sentence,
+        "version": explanation.version,
+        "type": explanation.type,
+        "recorded_at": explanation.recorded_at,
+        "effective_at": explanation.effective_at,
+        "sentence": explanation.sentence,
         "why": details.why,
         "draws": [part._asdict() for part in details.draws],
         "passed_over": [part._asdict() for part in details.passed_over],
@@ -35,8 +35,8 @@ def explanation(told: Explanation) -> dict[str, Any]:
         "returns": [part._asdict() for part in details.returns],
         "lot": details.lot and details.lot._asdict(),
         "hold": details.hold and details.hold._asdict(),
-        "balance_before": balance_fields(told.before),
-        "balance_after": balance_fields(told.balance),
-        "sound": told.sound,
-        "violations": told.violations,
+        "balance_before": balance_fields(explanation.before),
+        "balance_after": balance_fields(explanation.balance),
+        "sound": explanation.sound,
+        "violations": explanation.violations,
     }

@@ -1,7 +1,7 @@
-"""Draws, explained: which lots an event drew, what gave each its place, and which lots it left alone and why.
+"""Explains draws: which lots an event drew from, which rule puts each lot in its place, and which lots it left alone.
 
-The order is not made here: lots are kept in burn order (see lots.py). What an event drew is held against it, and
-whatever does not fit is said.
+This module does not sort: the lots of an account are already in burn order (see domain/lots.py). It compares the draws
+that an event carries with that order and reports each difference as a violation.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,14 +10,14 @@ from itertools import islice, takewhile
 
 from ledger.domain.holds import Hold, Holds, Return
 from ledger.domain.lots import Draw, Draws, Lot, Lots
-from ledger.explain.explanation import MOST_PASSED_OVER, Details, DrawTold, PassedOver, Rule
+from ledger.explain.explanation import MOST_PASSED_OVER, Details, ExplainedDraw, PassedOver, Rule
 from ledger.explain.sentences import counted, end_of, instant
 
 Part = Lot | Draw
 
 
-def draws_told(lots: Lots, holds: Holds, draws: Draws, at: datetime) -> Details:
-    """What `draws`, made at a moment, took from `lots`, and what they left."""
+def explain_draws(lots: Lots, holds: Holds, draws: Draws, at: datetime) -> Details:
+    """Explain the `draws` that an event made from `lots` at `at`: each draw, the lots passed over, and violations."""
     expired = lots[: sum(1 for _ in takewhile(lambda lot: _has_expired(lot, at), lots))]
     spendable = lots[len(expired) :] if expired else lots
     places = _places(spendable, draws)
@@ -28,15 +28,15 @@ def draws_told(lots: Lots, holds: Holds, draws: Draws, at: datetime) -> Details:
     ]
     others = len(lots) - len(places) + sum(len(hold.draws) for hold in holds.values())
     return Details(
-        draws=tuple(_draw_told(spendable, part, places.get(part.grant_id)) for part in draws),
+        draws=tuple(_explain_draw(spendable, part, places.get(part.grant_id)) for part in draws),
         passed_over=tuple(passed_over),
         passed_over_count=others,
         violations=tuple(out_of_order(spendable, draws, "the burn order", _why)),
     )
 
 
-def held_draws_told(hold: Hold, draws: Draws) -> tuple[DrawTold, ...]:
-    """What a capture spent of what its hold had drawn."""
+def explain_held_draws(hold: Hold, draws: Draws) -> tuple[ExplainedDraw, ...]:
+    """Explain the draws that a capture made from the credits of its hold."""
     had = {part.grant_id: part.amount for part in hold.draws}
     why = f"held by {hold.hold_id}"
     return tuple(_from_hold(part, hold.hold_id, had.get(part.grant_id, 0), why) for part in draws)
@@ -45,33 +45,34 @@ def held_draws_told(hold: Hold, draws: Draws) -> tuple[DrawTold, ...]:
 def out_of_order(
     parts: Sequence[Part], taken: Sequence[Draw | Return], order: str, why: Callable[[Part, Part], str] | None = None
 ) -> Iterator[str]:
-    """Where `taken` is not the front of `parts`, each used up before the next: its first wrong place, and amounts.
+    """Violations where `taken` is not the beginning of `parts`, with each part used up before the next one begins.
 
-    `order` is what the parts are sorted by, in words; `why` says of two parts why one comes before the other.
+    It reports the first part in the wrong place, and every wrong amount. `order` names the order of `parts` in words;
+    `why` gives the rule by which the first of two parts comes before the second.
     """
     known = {part[0]: part for part in _front_and_named(parts, taken)}
     in_place = True
     for index, (grant_id, kind, amount, expires_at, *_) in enumerate(taken):
         expected = parts[index] if index < len(parts) else None
-        # By its place first: a deduction may have drawn twice from one lot, what was held of it and what was not.
+        # Compare with the part at this place first: a capture may draw twice from one lot, once from its hold.
         part = expected if expected is not None and expected[0] == grant_id else known.get(grant_id)
         if in_place and (part is None or part is not expected):
             in_place = False
             reason = f": {why(expected, part)}" if why and expected and part else ""
-            yield f"by {order} {expected[0] if expected else 'nothing'} is next, and it has {grant_id}{reason}"
+            yield f"{order} puts {expected[0] if expected else 'nothing'} next, but the event names {grant_id}{reason}"
         there = part[2] if part else 0
         if amount < 1:
-            yield f"{amount:,} of {grant_id} is no amount"
+            yield f"{amount:,} of {grant_id} is not a valid amount"
         if amount > there:
-            yield f"it has {amount:,} of {grant_id}, where there {'was' if there == 1 else 'were'} {there:,}"
+            yield f"the event has {amount:,} of {grant_id}, but there {'was' if there == 1 else 'were'} only {there:,}"
         elif amount < there and index < len(taken) - 1 and in_place:
-            yield f"it leaves {there - amount:,} of {grant_id} and goes on to {taken[index + 1].grant_id}"
+            yield f"the event leaves {there - amount:,} of {grant_id} and continues with {taken[index + 1].grant_id}"
         if part is not None and (part[1], part[3]) != (kind, expires_at):
-            yield f"it has {grant_id} as {kind}, {end_of(expires_at)}; the lot is {part[1]}, {end_of(part[3])}"
+            yield f"the event has {grant_id} as {kind}, {end_of(expires_at)}; the lot is {part[1]}, {end_of(part[3])}"
 
 
 def _front_and_named(parts: Sequence[Part], taken: Sequence[Draw | Return]) -> Iterator[Part]:
-    """The first parts, as many as are taken, and what else is named: a handful, of what may be thousands."""
+    """The first `len(taken)` of `parts`, then any later part that `taken` names; `parts` may be thousands long."""
     front = parts[: len(taken)]
     yield from front
     names = {part.grant_id for part in taken}.difference(part.grant_id for part in front)
@@ -91,14 +92,14 @@ def _why(one: Part, other: Part) -> str:
 
 
 def _rule(one: Part, other: Part) -> Rule:
-    """The rule of the burn order that tells two lots apart."""
+    """The rule of the burn order that decides between two lots."""
     if one.kind != other.kind:
         return "subscription_first"
     return "earliest_expiry" if one.expires_at != other.expires_at else "oldest_grant"
 
 
 def _places(lots: Lots, draws: Draws) -> dict[str, int]:
-    """Where in `lots` the drawn ones are; a lot that is not open has no place."""
+    """The index in `lots` of each drawn lot, by grant id; a lot that is not open has no index."""
     names = {part.grant_id for part in draws}
     places = {lot.grant_id: place for place, lot in enumerate(lots[: len(draws)]) if lot.grant_id in names}
     if len(places) < len(names):
@@ -106,21 +107,21 @@ def _places(lots: Lots, draws: Draws) -> dict[str, int]:
     return places
 
 
-def _draw_told(lots: Lots, part: Draw, place: int | None) -> DrawTold:
+def _explain_draw(lots: Lots, part: Draw, place: int | None) -> ExplainedDraw:
     before = 0 if place is None else lots[place].remaining
     rule, why = (None, "there is no such open lot") if place is None else _place(lots, place)
-    return DrawTold(
+    return ExplainedDraw(
         part.grant_id, part.kind, part.expires_at, None, before, part.amount, before - part.amount, rule, why
     )
 
 
-def _from_hold(part: Draw, hold_id: str, before: int, why: str) -> DrawTold:
+def _from_hold(part: Draw, hold_id: str, before: int, why: str) -> ExplainedDraw:
     after = before - part.amount
-    return DrawTold(part.grant_id, part.kind, part.expires_at, hold_id, before, part.amount, after, "as_held", why)
+    return ExplainedDraw(part.grant_id, part.kind, part.expires_at, hold_id, before, part.amount, after, "as_held", why)
 
 
 def _place(lots: Lots, place: int) -> tuple[Rule, str]:
-    """What gave a lot its place, told from the lot before it; for the first, from the one after it."""
+    """The rule that gives a lot its place, found by comparison with the lot before it, or after it for the first."""
     lot = lots[place]
     if place:
         rule = _rule(lots[place - 1], lot)
@@ -155,7 +156,7 @@ def _not_drawn(lots: Lots, draws: Draws, places: dict[str, int]) -> Iterator[Pas
             continue
         grant_id, kind, remaining, expires_at = lot
         if place < last:
-            why = f"it comes before {lots[last].grant_id}, and was skipped"
+            why = f"skipped, although it comes before {lots[last].grant_id}"
             yield PassedOver(grant_id, kind, expires_at, remaining, "skipped", None, why)
         else:
             why = f"not needed, {_place(lots, place)[1]}"
@@ -178,8 +179,8 @@ def _has_expired(lot: Lot, at: datetime) -> bool:
     return lot.expires_at is not None and lot.expires_at <= at
 
 
-def amount_of(draws: Draws, amount: int) -> Iterator[str]:
-    """Whether draws add up to an amount."""
+def wrong_sum(draws: Draws, amount: int) -> Iterator[str]:
+    """A violation when `draws` do not add up to `amount`."""
     found = sum(part.amount for part in draws)
     if found != amount:
-        yield f"its draws add up to {found:,}, and it says {counted(amount)}"
+        yield f"the draws add up to {found:,}, but the event records {counted(amount)}"

@@ -1,7 +1,7 @@
-"""Explains one event to whoever trusts nobody: what happened, to which lots, why so, and whether the rules agree.
+"""Explains one event for an auditor: what happened, to which lots, why, and whether the event agrees with the rules.
 
-`explain` decides nothing. It tells what the event carries, and holds it against the account before it; where the two
-disagree it says so, and goes on. Limits are not looked at: they may change, and old events stay what they were.
+`explain` decides nothing. It reads what the event carries and compares it with the account before it. Where the two
+disagree it adds a violation and continues. It does not check limits: limits may change, and old events stay valid.
 """
 
 from collections.abc import Iterator
@@ -26,21 +26,24 @@ from ledger.domain.events import (
 )
 from ledger.domain.lots import first_expiry
 from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, made_by, subject_of
-from ledger.explain.details import particulars
+from ledger.explain.details import details_of
 from ledger.explain.explanation import Details, Explanation
 from ledger.explain.sentences import instant, sentence
 
 _SPENDING = CreditsDeducted | CreditsHeld | HoldExtended | HoldCaptured
-_TAKEN_WHEN_CLOSED = DeductionReversed | HoldReleased | HoldExpired | CreditsExpired | TextsErased
-_PAST_RULES = DeductionReversed | GrantVoided | PaymentRecorded | PaymentRefunded
+_ACCEPTED_WHEN_CLOSED = DeductionReversed | HoldReleased | HoldExpired | CreditsExpired | TextsErased
+_ABOUT_EARLIER_EVENTS = DeductionReversed | GrantVoided | PaymentRecorded | PaymentRefunded
 
-CANNOT_GO_ON = (AttributeError, IndexError, KeyError, TypeError, ValueError)
-"""What folding an event can raise that is not what the rules would have made."""
+FOLD_ERRORS = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What `evolve` can raise for an event that the rules would not have made."""
 
 
 def subjects_of(event: Event, known: RelatedEvents) -> frozenset[str]:
-    """The things whose earlier events `explain` needs, as far as `known` tells: ask again until it stops growing."""
-    if not isinstance(event, _PAST_RULES):
+    """The grants, deductions and payments whose earlier events `explain` needs, as far as `known` shows them.
+
+    The caller looks their events up and calls again with them, until the answer no longer grows.
+    """
+    if not isinstance(event, _ABOUT_EARLIER_EVENTS):
         return frozenset()
     subject = subject_of(event)
     assert subject is not None, "each of these is about something"
@@ -49,11 +52,12 @@ def subjects_of(event: Event, known: RelatedEvents) -> frozenset[str]:
 
 
 def explain(before: Account | None, event: Event, related: RelatedEvents = NO_RELATED_EVENTS) -> Explanation:
-    """Explain `event` on the account before it (None: there was none).
+    """Explain `event`, applied to the account `before` it (None: the account did not exist).
 
-    `past` has the earlier events about what `subjects_of` names. Raises nothing, whatever the event carries.
+    `related` holds the earlier events about the things that `subjects_of` names. It never raises, whatever the event
+    carries.
     """
-    details = particulars(before, event, related) if before is not None else Details()
+    details = details_of(before, event, related) if before is not None else Details()
     after, faults = _after(before, event)
     return Explanation(
         before.version + 1 if before else 1,
@@ -69,41 +73,41 @@ def explain(before: Account | None, event: Event, related: RelatedEvents = NO_RE
     )
 
 
-# What holds for all events --------------------------------------------------------------------------------------------
+# Checks for every event -----------------------------------------------------------------------------------------------
 
 
 def _general(before: Account | None, event: Event) -> Iterator[str]:
     if before is None:
         if not isinstance(event, AccountOpened):
-            yield "a stream begins with AccountOpened"
+            yield "the first event of a stream must be AccountOpened"
         return
     if event.recorded_at < before.recorded_at:
-        yield f"the event before it was recorded at {instant(before.recorded_at)}: time runs backwards"
+        yield f"the previous event was recorded later, at {instant(before.recorded_at)}"
     if not isinstance(event, HoldExpired | CreditsExpired) and before.is_due(event.recorded_at):
-        yield f"what time had taken since {_since(before)} is not recorded before it"
-    if before.standing == "closed" and not isinstance(event, _TAKEN_WHEN_CLOSED):
-        yield "the account was closed, and takes nothing but reversals and releases"
+        yield f"an expiry that was due at {_due(before)} is not recorded before this event"
+    if before.standing == "closed" and not isinstance(event, _ACCEPTED_WHEN_CLOSED):
+        yield "the account was closed, and a closed account accepts only reversals and releases"
     if before.standing == "frozen" and isinstance(event, _SPENDING):
-        yield "the account was frozen, and takes no deductions, captures or holds"
+        yield "the account was frozen, and a frozen account refuses deductions, captures and holds"
     made = made_by(event)
     if made is not None and made[4:] != str(before.version + 1):
-        yield f"it makes {made}, and its version is {before.version + 1}"
+        yield f"the event makes {made}, but its version is {before.version + 1}"
 
 
-def _since(before: Account) -> str:
+def _due(before: Account) -> str:
     return instant(before.due_at) if before.due_at else "before"
 
 
 def _after(before: Account | None, event: Event) -> tuple[Account | None, list[str]]:
-    """The account after the event, and whether the balance is what lots and holds add up to."""
+    """The account after the event, and a violation when its balance differs from the sum of its lots and holds."""
     try:
         after = evolve(before, event)
-    except CANNOT_GO_ON as problem:
-        return None, [f"nobody can go on from it: {type(problem).__name__}: {problem}"]
+    except FOLD_ERRORS as problem:
+        return None, [f"the event cannot be applied: {type(problem).__name__}: {problem}"]
     found = _sums(after)
     if _gap(event.balance, found) == (_gap(before.balance, _sums(before)) if before else _NO_GAP):
         return after, []
-    return after, [f"its balance is {_said(event.balance)}, and lots and holds add up to {_said(found)}"]
+    return after, [f"the balance is {_in_words(event.balance)}, but lots and holds add up to {_in_words(found)}"]
 
 
 def _sums(account: Account) -> Balance:
@@ -118,15 +122,20 @@ def _sums(account: Account) -> Balance:
     return Balance(credits["subscription"], credits["permanent"], held, first_expiry(account.lots))
 
 
-def _gap(said: Balance, found: Balance) -> tuple[int, int, int, bool]:
-    """By how much a balance misses what it should be. An event answers for its own part of it alone."""
-    same_end = said.subscription_expire_at == found.subscription_expire_at
-    return said.subscription - found.subscription, said.permanent - found.permanent, said.held - found.held, same_end
+def _gap(stated: Balance, found: Balance) -> tuple[int, int, int, bool]:
+    """By how much a stated balance differs from the sum. An event answers only for the difference that it adds."""
+    same_end = stated.subscription_expire_at == found.subscription_expire_at
+    return (
+        stated.subscription - found.subscription,
+        stated.permanent - found.permanent,
+        stated.held - found.held,
+        same_end,
+    )
 
 
 _NO_GAP = (0, 0, 0, True)
 
 
-def _said(balance: Balance) -> str:
+def _in_words(balance: Balance) -> str:
     end = f", first expiry {instant(balance.subscription_expire_at)}" if balance.subscription_expire_at else ""
     return f"{balance.subscription:,} subscription, {balance.permanent:,} permanent, {balance.held:,} held{end}"

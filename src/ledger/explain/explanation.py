@@ -1,7 +1,6 @@
-"""The shape of an explanation: what an event did to each lot and hold, why, and whether the rules agree.
+"""The parts of an explanation: what an event did to each lot and hold, why, and whether it agrees with the rules.
 
-Everything in it is read off the event and the account before it. Sentences are for people; whoever wants to compute
-takes the fields beside them.
+All of it is read from the event and the account before it. Sentences are for people; programs read the other fields.
 """
 
 from dataclasses import dataclass
@@ -13,16 +12,16 @@ from ledger.domain.amounts import Balance, Kind
 from ledger.domain.holds import Fate
 
 MOST_PASSED_OVER = 10
-"""Lots that were not drawn and are named, for each reason; the others are counted."""
+"""The largest number of lots passed over that are listed for each reason; the rest are counted."""
 
 Rule = Literal["only_lot", "subscription_first", "earliest_expiry", "oldest_grant", "as_held"]
-"""What gave a lot its place: the rule between it and its neighbour in the burn order, or the hold that drew before."""
+"""What gives a lot its place: the rule that separates it from its neighbour in burn order, or the earlier hold."""
 Reason = Literal["not_needed", "held", "expired", "skipped"]
-"""Why a lot was not drawn. `skipped`: for no reason; the burn order has it before one that was."""
+"""Why a lot was not drawn. `skipped`: against the burn order, because a lot after it was drawn."""
 
 
-class DrawTold(NamedTuple):
-    """What an event took from one lot, or (`hold_id`) from what a hold had drawn of it; all in credits."""
+class ExplainedDraw(NamedTuple):
+    """One draw of an event, in credits: from a lot or, when `hold_id` is set, from what a hold had drawn of the lot."""
 
     grant_id: str
     kind: Kind
@@ -36,7 +35,7 @@ class DrawTold(NamedTuple):
 
 
 class PassedOver(NamedTuple):
-    """A lot, or the held part of one, that a draw did not touch: `amount` credits, and why."""
+    """A lot, or the held part of a lot, that an event did not draw from: `amount` credits, and why."""
 
     grant_id: str
     kind: Kind
@@ -47,8 +46,8 @@ class PassedOver(NamedTuple):
     why: str
 
 
-class ReturnTold(NamedTuple):
-    """Credits that came back, what became of them, and what their lot had before and after, in credits."""
+class ExplainedReturn(NamedTuple):
+    """Credits that came back to one lot: their fate, and the credits of the lot before and after."""
 
     grant_id: str
     kind: Kind
@@ -60,8 +59,8 @@ class ReturnTold(NamedTuple):
     why: str
 
 
-class LotTold(NamedTuple):
-    """The one lot that a grant, a void or an expiry is about: its credits before and after."""
+class ExplainedLot(NamedTuple):
+    """The one lot that a grant, a void or an expiry changes: its credits before and after."""
 
     grant_id: str
     kind: Kind
@@ -70,8 +69,8 @@ class LotTold(NamedTuple):
     after: int
 
 
-class HoldTold(NamedTuple):
-    """The one hold that an event is about: the credits in it before and after; 0 after is its end."""
+class ExplainedHold(NamedTuple):
+    """The one hold that an event changes: its credits before and after. The hold has ended when `after` is 0."""
 
     hold_id: str
     expires_at: datetime
@@ -80,24 +79,24 @@ class HoldTold(NamedTuple):
 
 
 class Details(NamedTuple):
-    """What differs from event to event."""
+    """The part of an explanation that depends on the type of the event."""
 
     why: tuple[str, ...] = ()
-    draws: tuple[DrawTold, ...] = ()
+    draws: tuple[ExplainedDraw, ...] = ()
     passed_over: tuple[PassedOver, ...] = ()
     passed_over_count: int = 0
-    returns: tuple[ReturnTold, ...] = ()
-    lot: LotTold | None = None
-    hold: HoldTold | None = None
+    returns: tuple[ExplainedReturn, ...] = ()
+    lot: ExplainedLot | None = None
+    hold: ExplainedHold | None = None
     violations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One event, explained.
+    """The explanation of one event.
 
-    `violations` say where the event is not what the rules make of the account before it; there are none in a sound
-    stream. `after` is the account after the event, None when nobody could go on from it.
+    `violations` say where the event differs from what the rules make of the account before it; a sound event has none.
+    `after` is the account after the event; None when the event cannot be applied.
     """
 
     version: int
@@ -113,5 +112,5 @@ class Explanation:
 
     @property
     def sound(self) -> bool:
-        """Whether the event is what the rules make of it."""
+        """Whether the event agrees with the rules."""
         return not self.violations

@@ -1,4 +1,4 @@
-"""What happened, in one sentence for each event. Texts of callers are left out: they may be erased, a story stays."""
+"""One sentence for each event. It leaves out the texts of callers, because those may be erased later."""
 
 from datetime import UTC, datetime
 from typing import assert_never
@@ -29,22 +29,22 @@ from ledger.domain.lots import total
 
 
 def instant(at: datetime) -> str:
-    """A moment, in UTC."""
+    """A moment as text, in UTC."""
     return at.astimezone(UTC).isoformat(" ").replace("+00:00", "Z")
 
 
 def end_of(expires_at: datetime | None) -> str:
-    """When a lot lapses."""
+    """The end of a lot as text: when it lapses, or that it does not."""
     return "does not lapse" if expires_at is None else f"lapses at {instant(expires_at)}"
 
 
 def counted(amount: int, noun: str = "credit") -> str:
-    """An amount with its noun."""
+    """An amount with its noun, in the singular or plural."""
     return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
 
 
 def were(amount: int, noun: str = "credit") -> str:
-    """An amount with its noun and verb."""
+    """An amount with its noun and the verb "was" or "were"."""
     return f"{counted(amount, noun)} {'was' if amount == 1 else 'were'}"
 
 
@@ -53,7 +53,7 @@ def _were_of(amount: int, origin: str) -> str:
 
 
 def sentence(before: Account | None, event: Event) -> str:
-    """What happened."""
+    """The sentence that says what `event` did. `before` is the account before it (None: it did not exist)."""
     match event:
         case AccountOpened():
             return "The account was opened."
@@ -72,7 +72,7 @@ def sentence(before: Account | None, event: Event) -> str:
             return f"Hold {event.hold_id} was released: {_came_back(event.returns)}."
         case HoldExpired():
             at = instant(event.effective_at)
-            return f"Hold {event.hold_id} expired at {at}, not resolved by then: {_came_back(event.returns)}."
+            return f"Hold {event.hold_id} expired at {at} before it was resolved: {_came_back(event.returns)}."
         case DeductionReversed():
             return f"{_were_of(event.amount, f'deduction {event.deduction_id}')} reversed{_lost(event.returns)}."
         case GrantVoided():
@@ -85,16 +85,16 @@ def sentence(before: Account | None, event: Event) -> str:
             money = f"{event.amount_minor:,} {event.currency.upper()} in minor units"
             return f"Payment {event.payment_id} was recorded: {event.provider}, {money}, {event.status}.{bought}"
         case PaymentRefunded():
-            money = f"{event.amount_minor:,} in minor units of payment {event.payment_id}"
-            return f"{money} went back as refund {event.refund_id}; {event.refunded_minor:,} in all."
+            money = f"{event.amount_minor:,} minor units of payment {event.payment_id}"
+            return f"{money} were refunded as {event.refund_id}; {event.refunded_minor:,} in total."
         case AccountFrozen():
-            return "The account was frozen: it takes no deductions, captures or holds from here on."
+            return "The account was frozen: from now on it refuses deductions, captures and holds."
         case AccountUnfrozen():
-            return "The account was unfrozen: it takes everything again."
+            return "The account was unfrozen: it accepts all commands again."
         case AccountClosed():
-            return "The account was closed: it takes nothing but reversals and releases from here on."
+            return "The account was closed: from now on it accepts only reversals and releases."
         case TextsErased():
-            return "The key of all texts up to here was destroyed: nobody can read them again. No credit was touched."
+            return "The key of all earlier texts was destroyed: they cannot be read again. No credits changed."
     assert_never(event)
 
 
@@ -117,38 +117,38 @@ def _extended(before: Account | None, event: HoldExtended) -> str:
     if hold is None:
         return f"{now}."
     if hold.expires_at == event.expires_at:
-        return f"{now}, as before: an extension never shortens."
-    return f"{now}, no longer until {instant(hold.expires_at)}."
+        return f"{now}, as before: an extension never shortens a hold."
+    return f"{now} instead of {instant(hold.expires_at)}."
 
 
 def _captured(before: Account | None, event: HoldCaptured) -> str:
     done = f"{_were_of(event.amount, f'hold {event.hold_id}')} captured as deduction {event.deduction_id}"
     done += _for_task(event.task_id)
     if event.from_lots:
-        done += f", {total(event.from_lots):,} of them beyond what was held"
+        done += f", {total(event.from_lots):,} of them beyond the hold"
     if event.returns:
-        return f"{done}. The hold is over: {_came_back(event.returns)}."
+        return f"{done}. The hold ended: {_came_back(event.returns)}."
     if event.final:
         return f"{done}. The hold is used up."
     hold = before.holds.get(event.hold_id) if before else None
     left = f" with {counted(hold.amount - total(event.from_hold))}" if hold else ""
-    return f"{done}. The hold goes on{left}."
+    return f"{done}. The hold stays open{left}."
 
 
 def _came_back(returns: Returns) -> str:
-    """What came back from a hold."""
+    """How many credits came back from a hold."""
     return f"{counted(sum(part.amount for part in returns))} came back{_lost(returns)}"
 
 
 def _lost(returns: Returns) -> str:
-    """What of it reached no lot."""
+    """How many of the credits that came back were lost: they lapsed, or were cancelled."""
     fates = [(with_fate(returns, "lapsed"), "lapsed at once"), (with_fate(returns, "cancelled"), "cancelled")]
-    said = [f"{amount:,} {fate}" for amount, fate in fates if amount]
-    return f"; of these, {' and '.join(said)}" if said else ""
+    parts = [f"{amount:,} {fate}" for amount, fate in fates if amount]
+    return f"; of these, {' and '.join(parts)}" if parts else ""
 
 
 def _voided(event: GrantVoided) -> str:
     done = f"{_were_of(event.amount, f'grant {event.grant_id}')} voided"
     if event.uncollected:
-        done += f"; {event.uncollected:,} more asked for and not there, uncollected"
+        done += f"; {event.uncollected:,} more were asked for, but did not remain"
     return f"{done}. The grant is closed: what comes back to it later is cancelled." if event.closed else f"{done}."

@@ -1,4 +1,4 @@
-"""Streams retold for auditors: each stored event with its explanation, folded from the log and nothing else."""
+"""Explains the stored events of an account in order, from the log alone or from a given account state."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -14,80 +14,84 @@ from ledger.store.feed import Feed, Logged, UnreadableEvent, read
 from ledger.store.log import StoredRow
 
 PAGE = 500
-"""Events that are read, explained and let go of together."""
+"""Events that are read and explained together; older ones are not kept in memory."""
 
 
-class Retold(NamedTuple):
-    """A stored event, explained."""
+class ExplainedEvent(NamedTuple):
+    """The explanation of a stored event, with the position of the event."""
 
     position: int
     explanation: Explanation
 
 
-class Passage(NamedTuple):
-    """Some events of an account in a row, as stored. Those that could be gone on from are explained, from the first one
-    on; `problem` says why the others are not."""
+class ExplainedEvents(NamedTuple):
+    """Consecutive events of an account, as stored, and their explanations.
+
+    `explained` begins with the first row and ends at the first event that cannot be read or applied; `problem` says
+    why, and is None when all events are explained.
+    """
 
     rows: Sequence[StoredRow]
-    told: list[Retold]
+    explained: list[ExplainedEvent]
     problem: str | None
 
 
 class BrokenStream(Exception):
-    """A stream that has lost an event, or is another account's; the message says where."""
+    """An event is missing from a stream, or belongs to another account; the message says at which version."""
 
 
-async def retell(feed: Feed, account_id: str, upto: int) -> AsyncIterator[list[Retold]]:
-    """An account's events from the first one to version `upto`, some at a time.
+async def explain_stream(feed: Feed, account_id: str, upto: int) -> AsyncIterator[list[ExplainedEvent]]:
+    """Explain an account's events from version 1 to version `upto`, and yield them a page at a time.
 
-    Ends early when nobody could go on from an event: the account after it is None then. Raises UnreadableEvent and
-    BrokenStream, after what could be told before.
+    It ends early at an event that cannot be applied: the `after` of its explanation is None. It raises UnreadableEvent
+    or BrokenStream after it has yielded the events before the faulty one.
     """
     account: Account | None = None
     version = 0
     while version < upto:
         rows = await feed.stream(account_id, version, min(PAGE, upto - version))
         events, problem = _readable(rows, account_id, version + 1)
-        told = await retell_events(feed, account_id, account, events)
-        yield told
-        if told and told[-1].explanation.after is None:
+        explained = await explain_events(feed, account_id, account, events)
+        yield explained
+        if explained and explained[-1].explanation.after is None:
             return
         if problem is not None:
             raise problem
-        account, version = told[-1].explanation.after, rows[-1].version
+        account, version = explained[-1].explanation.after, rows[-1].version
 
 
-async def retell_one(feed: Feed, before: Account | None, row: StoredRow) -> Retold:
-    """One stored event, on the account before it. Raises UnreadableEvent and BrokenStream."""
+async def explain_row(feed: Feed, before: Account | None, row: StoredRow) -> ExplainedEvent:
+    """Explain one stored event, given the account before it. Raises UnreadableEvent and BrokenStream."""
     events, problem = _readable([row], row.account_id, before.version + 1 if before else 1)
     if problem is not None:
         raise problem
-    return (await retell_events(feed, row.account_id, before, events))[0]
+    return (await explain_events(feed, row.account_id, before, events))[0]
 
 
-async def retell_some(feed: Feed, before: Account | None, rows: Sequence[StoredRow]) -> Passage:
-    """Some stored events of an account in a row, on the account before them."""
+async def explain_rows(feed: Feed, before: Account | None, rows: Sequence[StoredRow]) -> ExplainedEvents:
+    """Explain consecutive stored events of one account, given the account before them; `rows` is not empty."""
     account_id = rows[0].account_id
     events, problem = _readable(rows, account_id, before.version + 1 if before else 1)
-    told = await retell_events(feed, account_id, before, events) if events else []
-    if told and told[-1].explanation.after is None:
-        return Passage(rows, told, f"nobody could go on from version {told[-1].explanation.version}")
-    return Passage(rows, told, str(problem) if problem else None)
+    explained = await explain_events(feed, account_id, before, events) if events else []
+    if explained and explained[-1].explanation.after is None:
+        problem_at = explained[-1].explanation.version
+        return ExplainedEvents(rows, explained, f"the event at version {problem_at} cannot be applied")
+    return ExplainedEvents(rows, explained, str(problem) if problem else None)
 
 
-def unrecorded(account: Account, at: datetime) -> tuple[list[Explanation], Account]:
-    """What time had taken by a moment and no event tells yet, explained, and the account after it."""
-    told = []
+def unrecorded_expiries(account: Account, at: datetime) -> tuple[list[Explanation], Account]:
+    """Explain the expiries that are due at `at` and not yet recorded; also returns the account after them."""
+    explained = []
     for event in apply_due_expiries(account, at)[0]:
-        told.append(explain(account, event))
-        after = told[-1].after
-        assert after is not None, "it was made by the rules"
+        explained.append(explain(account, event))
+        after = explained[-1].after
+        assert after is not None, "the rules made this event"
         account = after
-    return told, account
+    return explained, account
 
 
 def _readable(rows: Sequence[StoredRow], account_id: str, version: int) -> tuple[list[Logged], Exception | None]:
-    """The events up to the first that cannot be gone on from, and why it cannot."""
+    """The events before the first one that cannot be read or is out of place, and what is wrong with that one."""
     events: list[Logged] = []
     if not rows:
         return events, BrokenStream(f"version {version} is missing at the end of the stream")
@@ -104,21 +108,26 @@ def _readable(rows: Sequence[StoredRow], account_id: str, version: int) -> tuple
     return events, None
 
 
-async def retell_events(feed: Feed, account_id: str, account: Account | None, events: Sequence[Logged]) -> list[Retold]:
-    """Events in a row, recorded or not, on the account before them. Ends where nobody could go on."""
+async def explain_events(
+    feed: Feed, account_id: str, account: Account | None, events: Sequence[Logged]
+) -> list[ExplainedEvent]:
+    """Explain consecutive events, recorded or not, given the account before them.
+
+    The list ends with the first event that cannot be applied.
+    """
     related_events = await _related(feed, account_id, events)
-    told = []
+    explained = []
     for logged in events:
         explanation = explain(account, logged.event, related_events.get(logged.version, NO_RELATED_EVENTS))
-        told.append(Retold(logged.position, explanation))
+        explained.append(ExplainedEvent(logged.position, explanation))
         account = explanation.after
         if account is None:
             break
-    return told
+    return explained
 
 
 async def _related(feed: Feed, account_id: str, events: Sequence[Logged]) -> dict[int, RelatedEvents]:
-    """For each version that needs it, the earlier events about what it names: looked up for all of them together."""
+    """For each version that needs them, the earlier events about what it names; all are looked up together."""
     needed = {
         logged.version: subjects for logged in events if (subjects := subjects_of(logged.event, NO_RELATED_EVENTS))
     }

@@ -33,7 +33,7 @@ _NAME = re.compile(r"(\d{19})\.checkpoint")
 _NOTICE = re.compile(r"(\d{6})\.notice")
 
 
-class Filed(NamedTuple):
+class CheckpointFile(NamedTuple):
     """A checkpoint's file."""
 
     size: int
@@ -63,20 +63,20 @@ class CheckpointFolder:
         with locked(self.path, patience):
             yield
 
-    def all(self) -> list[Filed]:
+    def all(self) -> list[CheckpointFile]:
         """All checkpoints, the smallest first."""
         if not self.path.is_dir():
             return []
         found = ((_NAME.fullmatch(path.name), path) for path in self.path.iterdir())
-        return sorted(Filed(int(name[1]), path) for name, path in found if name)
+        return sorted(CheckpointFile(int(name[1]), path) for name, path in found if name)
 
-    def newest(self) -> Filed | None:
+    def newest(self) -> CheckpointFile | None:
         """The largest checkpoint."""
         return max(self.all(), default=None)
 
-    def write(self, size: int, note: bytes) -> Filed:
+    def write(self, size: int, note: bytes) -> CheckpointFile:
         """Keep a checkpoint, and make it the latest."""
-        filed = Filed(size, self.path / f"{size:019}.checkpoint")
+        filed = CheckpointFile(size, self.path / f"{size:019}.checkpoint")
         write_file(filed.path, note)
         write_file(self.path / "latest", note)
         return filed
@@ -115,7 +115,7 @@ class CheckpointFolder:
         write_file(path, note)
         return path
 
-    def forsake(self, some: Sequence[Filed], number: int) -> Path:
+    def abandon(self, some: Sequence[CheckpointFile], number: int) -> Path:
         """Move checkpoints to where those are that a notice says are forsaken. What is left becomes the latest."""
         place = self.path / "forsaken" / f"{number:06}"
         make_folder(place)
@@ -131,7 +131,7 @@ class CheckpointFolder:
         return place
 
 
-def spare(some: Sequence[tuple[Filed, datetime]], now: datetime) -> Iterator[Filed]:
+def spare(some: Sequence[tuple[CheckpointFile, datetime]], now: datetime) -> Iterator[CheckpointFile]:
     """Those of some checkpoints, the smallest first, that SPACING has no room for. The newest is not among them."""
     kept: datetime | None = None
     for filed, at in some[:-1]:

@@ -16,8 +16,8 @@ from time import monotonic
 import psycopg
 
 from ledger.proof.checkpoint import Checkpoint
-from ledger.proof.checkpoint_folder import Filed
-from ledger.proof.evidence import NotTheHistory, check, open_filed
+from ledger.proof.checkpoint_folder import CheckpointFile
+from ledger.proof.evidence import CheckpointMismatch, check, open_checkpoint_file
 from ledger.proof.files import FolderBusy
 from ledger.proof.merkle import Frontier
 from ledger.proof.notes import BadNote, sign
@@ -36,7 +36,7 @@ PATIENCE = 10.0
 _RETRY = 5.0
 _LAST_WORD = 3.0
 """Seconds for the checkpoint of what was recorded last, when the service stops."""
-_PROBLEMS = (NotTheHistory, HoleInLog, BadNote, KeyMissing)
+_PROBLEMS = (CheckpointMismatch, HoleInLog, BadNote, KeyMissing)
 _log = logging.getLogger("credit_ledger.checkpoints")
 
 
@@ -51,7 +51,7 @@ class Checkpointer:
         self._leads = leads
         self._seconds = seconds
         self._events = events
-        self._growth = Growth(self._vouched)
+        self._growth = GrowingTree(self._vouched)
         self._signed = 0
         self._tried_at = -seconds
         self._thinned_at = -CARE_EVERY
@@ -78,7 +78,7 @@ class Checkpointer:
     async def look(self) -> None:
         """Read what is new, and sign when it is time. Raises what the database raises."""
         if not self._leads():
-            self._growth = Growth(self._vouched)  # who leads meanwhile may do anything
+            self._growth = GrowingTree(self._vouched)  # who leads meanwhile may do anything
             return
         async with self._log.connection() as connection:
             try:
@@ -100,12 +100,12 @@ class Checkpointer:
             return
         whole = await tree.whole() == frontier.size >> STEP << STEP
         if not whole or (vouched and vouched.size <= frontier.size and await tree.root(vouched.size) != vouched.root):
-            self._growth = Growth(self._vouched)
+            self._growth = GrowingTree(self._vouched)
 
-    async def sign(self) -> Filed | None:
+    async def sign(self) -> CheckpointFile | None:
         """Sign the log as it is now, unless that is done; returns the newest checkpoint, None for an empty log.
 
-        Raises NotTheHistory, HoleInLog, BadNote and KeyMissing when it must not, FolderBusy, OSError, and what the
+        Raises CheckpointMismatch, HoleInLog, BadNote and KeyMissing when it must not, FolderBusy, OSError, and what the
         database raises.
         """
         async with self._log.connection() as connection:
@@ -141,11 +141,11 @@ class Checkpointer:
     def _vouched(self) -> Checkpoint | None:
         try:
             newest = self._custody.folder.newest()
-            return open_filed(newest, self._custody.trusted()) if newest else None
+            return open_checkpoint_file(newest, self._custody.trusted()) if newest else None
         except (BadNote, OSError):
             return None  # said when it is time to sign
 
-    async def _sign(self, tree: Tree, patience: float = 0.0) -> Filed | None:
+    async def _sign(self, tree: Tree, patience: float = 0.0) -> CheckpointFile | None:
         growth, folder = self._growth, self._custody.folder
         frontier = growth.frontier
         assert frontier is not None, "the log is read first"
@@ -154,7 +154,7 @@ class Checkpointer:
             key = await asyncio.to_thread(self._custody.signing_key)
             newest = folder.newest()
             if newest is not None and newest.path.read_bytes() != growth.proven:
-                await check(tree, open_filed(newest, self._custody.trusted()), await tree.end())
+                await check(tree, open_checkpoint_file(newest, self._custody.trusted()), await tree.end())
                 growth.proven = newest.path.read_bytes()
             if frontier.size > (newest.size if newest else 0):
                 note = sign(Checkpoint(folder.origin, frontier.size, frontier.root()).text, [key])
@@ -165,7 +165,7 @@ class Checkpointer:
                 await asyncio.to_thread(folder.thin, datetime.now(UTC))
         return newest
 
-    async def _say(self, connection: Connection, problem: str | None, newest: Filed | None = None) -> None:
+    async def _say(self, connection: Connection, problem: str | None, newest: CheckpointFile | None = None) -> None:
         """Log what is new of a problem, and note it for those who cannot see the folder."""
         if problem != self._problem:
             if problem is not None:
@@ -177,7 +177,7 @@ class Checkpointer:
         await connection.execute(SQL["note_checkpoint"], noted)
 
 
-class Growth:
+class GrowingTree:
     """The tree of the log as far as it was read. `vouched` says up to where a signed checkpoint vouches for it."""
 
     def __init__(self, vouched: Callable[[], Checkpoint | None]) -> None:

@@ -7,21 +7,21 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ledger.proof.checkpoint import Checkpoint
-from ledger.proof.checkpoint_folder import CheckpointFolder, Filed
+from ledger.proof.checkpoint_folder import CheckpointFile, CheckpointFolder
 from ledger.proof.notes import BadNote
 from ledger.proof.notices import Trusted, open_checkpoint
 from ledger.proof.tree import HoleInLog, Tree
 
 
-class NotTheHistory(Exception):
+class CheckpointMismatch(Exception):
     """The log is not the one that a checkpoint was made of; the message says what was found."""
 
 
-class LogBehind(NotTheHistory):
+class LogBehind(CheckpointMismatch):
     """The log ends before the checkpoint."""
 
 
-class LogChanged(NotTheHistory):
+class LogChanged(CheckpointMismatch):
     """The log has other events than the checkpoint."""
 
 
@@ -30,8 +30,8 @@ class Compared(NamedTuple):
 
     end: int
     """The position of the last event."""
-    newest: Filed | None
-    problem: NotTheHistory | BadNote | None
+    newest: CheckpointFile | None
+    problem: CheckpointMismatch | BadNote | None
     """None: the log is what the checkpoint says."""
 
 
@@ -47,7 +47,7 @@ async def check(tree: Tree, checkpoint: Checkpoint, end: int) -> None:
         raise LogChanged(f"the first {checkpoint.size:,} events of the log are not those of the checkpoint")
 
 
-def open_filed(filed: Filed, trusted: Sequence[Trusted]) -> Checkpoint:
+def open_checkpoint_file(filed: CheckpointFile, trusted: Sequence[Trusted]) -> Checkpoint:
     """The checkpoint in a file. Raises BadNote, which names the file, and OSError."""
     try:
         checkpoint = open_checkpoint(filed.path.read_bytes(), trusted)
@@ -62,11 +62,11 @@ async def compare(tree: Tree, folder: CheckpointFolder, trusted: Sequence[Truste
     """The log beside its newest checkpoint. Raises OSError, and what the database raises."""
     newest = folder.newest()  # before the end of the log: what is signed meanwhile is not ahead of it
     end = await tree.end()
-    problem: NotTheHistory | BadNote | None = None
+    problem: CheckpointMismatch | BadNote | None = None
     if newest is not None:
         try:
-            await check(tree, open_filed(newest, trusted), end)
-        except (NotTheHistory, BadNote) as found:
+            await check(tree, open_checkpoint_file(newest, trusted), end)
+        except (CheckpointMismatch, BadNote) as found:
             problem = found
     return Compared(end, newest, problem)
 
@@ -81,15 +81,15 @@ async def holding(tree: Tree, folder: CheckpointFolder, trusted: Sequence[Truste
     while low < high:
         middle = (low + high) // 2
         try:
-            await check(tree, open_filed(filed[middle], trusted), end)
-        except (NotTheHistory, BadNote):
+            await check(tree, open_checkpoint_file(filed[middle], trusted), end)
+        except (CheckpointMismatch, BadNote):
             high = middle
         else:
             low = middle + 1
     return filed[low - 1].size if low else 0
 
 
-async def honest_tree(tree: Tree, plain: Tree) -> Tree:
+async def reliable_tree(tree: Tree, plain: Tree) -> Tree:
     """The tree to judge a log by: with the kept subtrees if they are of this log, else from the events alone."""
     try:
         return tree if await tree.sound() else plain

@@ -51,7 +51,7 @@ class Rotation:
 
 
 @dataclass(frozen=True, slots=True)
-class Forsaking:
+class Abandonment:
     """The log has ended at an earlier position, or with other events, since somebody wanted it so."""
 
     number: int
@@ -77,7 +77,7 @@ class Forsaking:
         )
 
 
-Notice = Rotation | Forsaking
+Notice = Rotation | Abandonment
 
 
 def read_notice(text: str) -> Notice:
@@ -104,7 +104,7 @@ def _read(text: str) -> Notice | None:
     if found := _FORSAKEN.fullmatch(text):
         origin, number, at, beyond, size, root, reason = found.groups()
         newest = Checkpoint(origin, int(size), b64decode(root))
-        return Forsaking(int(number), _moment(at), int(beyond), newest, reason)
+        return Abandonment(int(number), _moment(at), int(beyond), newest, reason)
     return None
 
 
@@ -147,7 +147,7 @@ def trusted_keys(first: VerifyingKey, notices: Sequence[bytes]) -> list[Trusted]
 def _follow(keys: list[Trusted], note: bytes, notice: Notice) -> list[Trusted]:
     """The keys after one more notice. Raises BadNote."""
     newest = keys[-1]
-    if isinstance(notice, Forsaking):
+    if isinstance(notice, Abandonment):
         _check_signed(note, notice, [newest.key])
         end = notice.beyond
         earlier = [key._replace(last=min(key.last or 0, end)) for key in keys[:-1] if key.first <= end]

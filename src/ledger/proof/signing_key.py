@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from ledger.proof.checkpoint_folder import CheckpointFolder, Filed
+from ledger.proof.checkpoint_folder import CheckpointFile, CheckpointFolder
 from ledger.proof.files import make_folder, write_file
 from ledger.proof.notes import BadNote, SigningKey, VerifyingKey, cosign, sign, text_of
-from ledger.proof.notices import Forsaking, Rotation, Trusted, open_checkpoint, read_notice, trusted_keys
+from ledger.proof.notices import Abandonment, Rotation, Trusted, open_checkpoint, read_notice, trusted_keys
 
 
 class KeyMissing(Exception):
@@ -69,13 +69,15 @@ class Custody:
             raise KeyMissing("no key was ever in use for this ledger")
         return self._change(old, [], at)
 
-    def forsake(self, some: Sequence[Filed], beyond: int, reason: str, at: datetime) -> tuple[Forsaking, Path]:
+    def abandon(
+        self, some: Sequence[CheckpointFile], beyond: int, reason: str, at: datetime
+    ) -> tuple[Abandonment, Path]:
         """Say that some checkpoints do not count any more, and move them. Raises KeyMissing."""
         key = self.signing_key()
         newest = open_checkpoint(some[-1].path.read_bytes(), self.trusted())
-        notice = Forsaking(len(self.folder.notices()) + 1, at, beyond, newest, reason)
+        notice = Abandonment(len(self.folder.notices()) + 1, at, beyond, newest, reason)
         self.folder.write_notice(notice.number, sign(notice.text, [key]))
-        return notice, self.folder.forsake(some, notice.number)
+        return notice, self.folder.abandon(some, notice.number)
 
     def _first(self) -> SigningKey:
         if self.folder.all():

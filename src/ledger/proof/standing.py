@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ledger.proof.checkpoint_folder import CheckpointFolder
-from ledger.proof.evidence import NotTheHistory, compare
+from ledger.proof.evidence import CheckpointMismatch, compare
 from ledger.proof.notes import BadNote
 from ledger.proof.signing_key import Custody
 from ledger.proof.tree import SQL, Tree
@@ -63,6 +63,6 @@ class CheckpointWatch:
             end, newest, problem = await compare(tree, keys.folder, trusted)
         except (OSError, BadNote) as error:
             return Standing(None, await tree.end(), None, f"the checkpoints cannot be read: {error}", noted, signed_at)
-        text = f"{problem} in {newest.path.name}" if newest and isinstance(problem, NotTheHistory) else problem
+        text = f"{problem} in {newest.path.name}" if newest and isinstance(problem, CheckpointMismatch) else problem
         holds = problem is None if newest else None
         return Standing(newest and newest.size, end, holds, str(text) if text else said, noted, signed_at)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ledger.proof.checkpoint import Checkpoint, read_checkpoint
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.notes import BadNote, Opened, VerifyingKey, open_note, text_of
-from ledger.proof.notices import Forsaking, Notice, Rotation, Trusted, open_checkpoint, read_notice, trusted_keys
+from ledger.proof.notices import Abandonment, Notice, Rotation, Trusted, open_checkpoint, read_notice, trusted_keys
 from ledger.proof.walk import Breach, Place
 
 
@@ -138,7 +138,7 @@ def _check_forsaken(folder: CheckpointFolder, whom: Trust) -> None:
             checkpoint = read_checkpoint(whom.open(path.read_bytes()).text)
             number = int(path.parent.name)
             notice = read_notice(text_of(whom.notices[number - 1])) if 0 < number <= len(whom.notices) else None
-            if not isinstance(notice, Forsaking) or not notice.beyond < checkpoint.size <= notice.newest.size:
+            if not isinstance(notice, Abandonment) or not notice.beyond < checkpoint.size <= notice.newest.size:
                 raise BadNote("no notice says that it is forsaken")
 
 

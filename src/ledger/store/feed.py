@@ -43,22 +43,22 @@ class Feed:
     async def rows(self, after: int, upto: int, limit: int) -> list[StoredRow]:
         """A page of what is stored at positions above `after` and up to `upto`."""
         async with self._log.reader() as reader:
-            return await self._log.for_good(reader, await reader.log(after, limit, None, upto))
+            return await self._log.confirmed(reader, await reader.log(after, limit, None, upto))
 
     async def records(self, after: int, upto: int, limit: int) -> list[Record]:
         """The same, every column: what proofs and exports are made of."""
         async with self._log.reader() as reader:
-            return await self._log.for_good(reader, await reader.records(after, upto, limit))
+            return await self._log.confirmed(reader, await reader.records(after, upto, limit))
 
     async def records_of(self, account_id: str, after: int, limit: int) -> list[Record]:
         """A page of one account's events at versions above `after`, every column."""
         async with self._log.reader() as reader:
-            return await self._log.for_good(reader, await reader.records_of(account_id, after, limit))
+            return await self._log.confirmed(reader, await reader.records_of(account_id, after, limit))
 
     async def stream(self, account_id: str, after: int, limit: int) -> list[StoredRow]:
         """A page of what is stored of one account at versions above `after`."""
         async with self._log.reader() as reader:
-            return await self._log.for_good(reader, await reader.stream(account_id, after, limit))
+            return await self._log.confirmed(reader, await reader.stream(account_id, after, limit))
 
     async def accounts(self, after: str, limit: int) -> list[str]:
         """The accounts above one, in the order of their ids; the first ones are above an empty id."""

@@ -308,7 +308,7 @@ class EventLog:
 
     def __init__(self, conninfo: str, *, readers: int = 4) -> None:
         self._conninfo = conninfo = with_keepalives(conninfo)
-        self._safe = 0
+        self._confirmed = 0
         """Up to this position no failover takes anything back."""
         self._pool = pool_of(conninfo, readers, parameters={"autocommit": True})
 
@@ -332,11 +332,11 @@ class EventLog:
         async with self._pool.connection() as connection:
             yield connection
 
-    async def witness(self) -> DatabaseTime | None:
+    async def database_time(self) -> DatabaseTime | None:
         """What the database's clock says; None when it does not answer."""
         try:
             async with self._pool.connection() as connection:
-                row = await (await connection.execute(SQL["witness"])).fetchone()
+                row = await (await connection.execute(SQL["database_time"])).fetchone()
         except psycopg.Error:
             return None
         assert row is not None
@@ -383,12 +383,12 @@ class EventLog:
             await connection.close()
             raise
 
-    async def for_good(self, reader: Reader, rows: list[Positioned]) -> list[Positioned]:
+    async def confirmed(self, reader: Reader, rows: list[Positioned]) -> list[Positioned]:
         """Rows that `reader` has read, when no failover can take them back any more: whoever follows keeps them."""
         last = max((row.position for row in rows), default=0)
-        if last > self._safe:
+        if last > self._confirmed:
             await reader.confirm()
-            self._safe = max(self._safe, last)
+            self._confirmed = max(self._confirmed, last)
         return rows
 
     async def save_snapshots(self, heads: Sequence[StreamHead]) -> None:

@@ -33,7 +33,7 @@ from projections.engine.builds import (
     switch,
 )
 from projections.engine.compare import Comparison, Progress, compare
-from projections.engine.runner import PAGE, NotGathered, Stop, apply_as_far, batches, connect
+from projections.engine.runner import PAGE, GatherFailed, Stop, apply_as_far, batches, connect
 from projections.models.projection import Projection
 
 PATIENCE = 600.0
@@ -47,7 +47,7 @@ class Busy(Exception):
     """Somebody else is rebuilding."""
 
 
-class StillRead(Exception):
+class BlockedByReaders(Exception):
     """Somebody reads for so long what has to be replaced or dropped that it was left as it is."""
 
 
@@ -89,7 +89,7 @@ async def rebuild(
 ) -> Rebuilt:
     """Build a projection anew and let it serve, on a connection of `rebuilding`.
 
-    Raises CannotBuild, StillRead, and LOST.
+    Raises CannotBuild, BlockedByReaders, and LOST.
     """
     return await _Rebuild(connection, feed, projection, progress, page).run()
 
@@ -114,7 +114,7 @@ class _Rebuild:
         began = monotonic()
         for left_over in self._next.schema, old_of(self._projection):
             if not await _dropped(self._connection, left_over):
-                raise StillRead(f"{left_over}, which an earlier rebuild left over, is being read")
+                raise BlockedByReaders(f"{left_over}, which an earlier rebuild left over, is being read")
         await create(self._connection, self._next)
         try:
             comparison = await self._build()
@@ -171,7 +171,7 @@ class _Rebuild:
                 async with aclosing(batches(self._feed, [self._next], self._position, upto, self._page)) as coming:
                     async for batch, work in coming:
                         await self._apply(batch, work)
-            except NotGathered as error:
+            except GatherFailed as error:
                 await self._apply_as_far(error.batch)
             except UnreadableEvent as error:
                 raise CannotBuild(self._projection, Stop(error.position, str(error))) from error
@@ -198,14 +198,16 @@ class _Rebuild:
         self._progress.reach(self._position)
 
     async def _switch(self) -> Checkpoint | None:
-        """Let the next build serve; returns where the old one was. Raises StillRead."""
+        """Let the next build serve; returns where the old one was. Raises BlockedByReaders."""
         deadline = monotonic() + PATIENCE
         while True:
             try:
                 return await self._try_to_switch()
             except psycopg.errors.LockNotAvailable:
                 if monotonic() > deadline:
-                    raise StillRead(f"{self._projection.name} is being read all the time; nothing is changed") from None
+                    raise BlockedByReaders(
+                        f"{self._projection.name} is being read all the time; nothing is changed"
+                    ) from None
             await asyncio.sleep(_PAUSE)
 
     async def _try_to_switch(self) -> Checkpoint | None:

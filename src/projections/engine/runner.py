@@ -36,7 +36,7 @@ _RETRY = 0.5
 _log = logging.getLogger("credit_ledger.projections")
 
 
-class NotGathered(Exception):
+class GatherFailed(Exception):
     """A projection failed to say what to write for a batch."""
 
     def __init__(self, batch: Batch) -> None:
@@ -45,7 +45,7 @@ class NotGathered(Exception):
 
 
 async def prepare(feed: Feed, builds: Sequence[Build], after: int, upto: int, page: int = PAGE) -> tuple[Batch, Work]:
-    """The next batch above `after`, and what each build has to write for it. Raises UnreadableEvent, NotGathered."""
+    """The next batch above `after`, and what each build has to write for it. Raises UnreadableEvent, GatherFailed."""
     rows = await feed.rows(after, upto, page)
     facts: list[Fact] = []
     for start in range(0, len(rows), SLICE):
@@ -55,7 +55,7 @@ async def prepare(feed: Feed, builds: Sequence[Build], after: int, upto: int, pa
     try:
         return batch, await gather(builds, facts)
     except Exception as error:
-        raise NotGathered(batch) from error
+        raise GatherFailed(batch) from error
 
 
 def facts_of(events: Sequence[Logged]) -> list[Fact]:
@@ -128,21 +128,21 @@ class Runner:
         self,
         conninfo: str,
         feed: Feed,
-        news: CommitListener,
+        listener: CommitListener,
         *,
         projections: Sequence[Projection] = PROJECTIONS,
         page: int = PAGE,
     ) -> None:
         self._conninfo = conninfo
         self._feed = feed
-        self._news = news
+        self._listener = listener
         self._builds = [live(projection) for projection in projections]
         self._page = page
         self._stopped: set[str] = set()
         """Schemas of builds that cannot go on; the next runner tries again."""
         self.leads = False
         """Whether this is the runner that works, of all that there are."""
-        self._outrun = False
+        self._superseded = False
         """Whether a newer program has built one of these projections."""
 
     async def run(self) -> None:
@@ -162,16 +162,16 @@ class Runner:
     async def _follow(self, connection: AsyncConnection[Any]) -> None:
         # What is lost with a crash of the server is done again: rows and checkpoint are lost together.
         await connection.execute("SET synchronous_commit = off")
-        self._outrun = False
+        self._superseded = False
         while not await self._lead(connection):  # noqa: ASYNC110  # a lock waited for holds up vacuum
             await asyncio.sleep(LONGEST_SLEEP)
         self.leads = True
-        while not self._outrun:  # then, after a turn, the newer program's runner may lead: it can move all of them
-            self._news.clear()
+        while not self._superseded:  # then, after a turn, the newer program's runner may lead: it can move all of them
+            self._listener.clear()
             if await self.step(connection):
                 await asyncio.sleep(REST)
             else:
-                await self._news.wait(LONGEST_SLEEP)
+                await self._listener.wait(LONGEST_SLEEP)
 
     async def _lead(self, connection: AsyncConnection[Any]) -> bool:
         cursor = await connection.execute(SQL["lead"])
@@ -182,7 +182,7 @@ class Runner:
         """Move what is behind towards the end of the log; says whether anything was behind. Raises Moved and LOST."""
         end = await self._feed.last_position()
         found = await checkpoints(connection, self._builds)
-        self._outrun = any(at.version > b.projection.version for b in self._builds if (at := found.get(b.schema)))
+        self._superseded = any(at.version > b.projection.version for b in self._builds if (at := found.get(b.schema)))
         self._stopped -= {schema for schema, at in found.items() if at.stopped_at is None}
         behind = [
             (found[build.schema].position, build)
@@ -213,18 +213,18 @@ class Runner:
                     began = monotonic()
         except UnreadableEvent as error:
             for build in builds:
-                await self._approach(connection, build, after, error.position - 1)
+                await self._apply_up_to(connection, build, after, error.position - 1)
                 if build.schema not in self._stopped:
                     await self._stop(connection, build, error.position, str(error))
-        except NotGathered as error:
+        except GatherFailed as error:
             _log.exception("%s", error)  # its sentence is the message, its cause the trace
             for build in builds:
-                await self._halve(connection, build, error.batch)
+                await self._apply_or_stop(connection, build, error.batch)
 
     async def _give_way(self, batch: Batch, took: float) -> None:
         """A page behind while others commit, rest as long as the work took: whoever waits for an answer comes first."""
-        if self._news.heard and len(batch.facts) >= self._page:
-            self._news.clear()  # a look follows in any case
+        if self._listener.notified and len(batch.facts) >= self._page:
+            self._listener.clear()  # a look follows in any case
             await asyncio.sleep(took)
 
     async def _apply(self, connection: AsyncConnection[Any], batch: Batch, work: Work) -> bool:
@@ -238,19 +238,19 @@ class Runner:
         else:
             return True
         for build, _ in work:
-            await self._halve(connection, build, batch)
+            await self._apply_or_stop(connection, build, batch)
         return False
 
-    async def _halve(self, connection: AsyncConnection[Any], build: Build, batch: Batch) -> None:
+    async def _apply_or_stop(self, connection: AsyncConnection[Any], build: Build, batch: Batch) -> None:
         """Apply what can be applied of a batch, and stop the build at the first event that cannot."""
         if stop := await apply_as_far(connection, build, batch, first=["lock"]):
             await self._stop(connection, build, *stop)
 
-    async def _approach(self, connection: AsyncConnection[Any], build: Build, after: int, upto: int) -> None:
+    async def _apply_up_to(self, connection: AsyncConnection[Any], build: Build, after: int, upto: int) -> None:
         """Apply what can be read."""
         if after < upto:
             batch, _ = await prepare(self._feed, [], after, upto, self._page)
-            await self._halve(connection, build, batch)
+            await self._apply_or_stop(connection, build, batch)
 
     async def _stop(self, connection: AsyncConnection[Any], build: Build, position: int, problem: str) -> None:
         self._stopped.add(build.schema)

@@ -13,7 +13,7 @@ from time import monotonic
 from ledger.postgres.errors import LOST
 from ledger.store import EventLog, Feed
 from projections.engine.builds import Checkpoint, Connection, Moved, checkpoints, live
-from projections.engine.rebuild import Busy, CannotBuild, Rebuilt, StillRead, rebuild, rebuilding
+from projections.engine.rebuild import BlockedByReaders, Busy, CannotBuild, Rebuilt, rebuild, rebuilding
 from projections.models.catalog import PROJECTIONS
 from projections.models.projection import Projection
 
@@ -49,12 +49,12 @@ class Upgrades:
                 await self.look()
             except Busy:
                 pass
-            except (StillRead, Moved, *LOST) as error:
+            except (BlockedByReaders, Moved, *LOST) as error:
                 _log.warning("an upgrade waits: %s", str(error).strip() or type(error).__name__)
             await asyncio.sleep(LOOK_EVERY)
 
     async def look(self) -> None:
-        """Rebuild what is out of date. Raises Busy, StillRead, Moved and LOST."""
+        """Rebuild what is out of date. Raises Busy, BlockedByReaders, Moved and LOST."""
         if not self._leads():
             return
         async with self._log.connection() as connection:

@@ -247,7 +247,7 @@ SELECT pg_terminate_backend(pid, 5000) AS gone
 FROM pg_stat_activity
 WHERE pid = %(pid)s AND backend_start = %(backend_start)s;
 
--- name: witness
+-- name: database_time
 -- The time as the database sees it, and whether it is on another machine: over a socket, or from an address to itself,
 -- it has the same clock as whoever asks.
 SELECT extract(epoch FROM clock_timestamp())::float8 AS at,
