@@ -45,7 +45,7 @@ from api.wiring import Wiring, dashboard_options
 from ledger.domain.errors import Refusal
 from ledger.postgres.errors import LOST
 from ledger.postgres.privileges import PrivilegeWatch
-from ledger.proof.standing import CheckpointWatch
+from ledger.proof.status import CheckpointWatch
 from ledger.service import Ledger
 from measures.refusals import keep_refusals, write_refusals
 from people.api_keys import KeyRing

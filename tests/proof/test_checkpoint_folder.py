@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ledger.proof.checkpoint import Checkpoint
-from ledger.proof.checkpoint_folder import CheckpointFile, CheckpointFolder, spare
+from ledger.proof.checkpoint_folder import CheckpointFile, CheckpointFolder, surplus
 from ledger.proof.files import FolderBusy, write_file
 from ledger.proof.notes import BadNote, SigningKey, cosign, open_note, sign, text_of
 from ledger.proof.notices import Rotation, open_checkpoint, read_notice, trusted_keys
@@ -107,11 +107,11 @@ def test_old_checkpoints_are_thinned_out(folder: CheckpointFolder) -> None:
     for size, at in enumerate(written):
         kept.append((CheckpointFile(size, folder.path), at))
         if chance.random() < 0.001:
-            gone = set(spare(kept, at))
+            gone = set(surplus(kept, at))
             assert kept[-1][0] not in gone
             kept = [pair for pair in kept if pair[0] not in gone]
     end = written[-1]
-    gone = set(spare(kept, end))
+    gone = set(surplus(kept, end))
     ages = [end - at for filed, at in kept if filed not in gone]
     assert sum(age <= timedelta(hours=1) for age in ages) == 3_600 // 70 + 1
     assert 22 * 60 < sum(timedelta(hours=1) < age <= timedelta(days=1) for age in ages) * 70 / 60 < 24 * 60 * 1.2
@@ -144,7 +144,7 @@ def test_a_key_that_is_missing_or_another_is_not_replaced_silently(custody: Cust
     with folder.locked():
         key = custody.signing_key()
         custody.path.unlink()
-        with pytest.raises(KeyMissing, match=r"signs this ledger's checkpoints, and it is not in .*\.key"):
+        with pytest.raises(KeyMissing, match=r"signs this ledger's checkpoints, but it is not in .*\.key"):
             custody.signing_key()
         write_file(custody.path, SigningKey.generate(key.name).secret_text.encode())
         with pytest.raises(KeyMissing):

@@ -16,7 +16,7 @@ from api.runtime.checkpoints import CannotServe, hold_against_checkpoints
 from api.runtime.settings import load_settings
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.checkpointer import Checkpointer
-from ledger.proof.evidence import LogBehind, LogChanged, compare, holding, open_checkpoint_file
+from ledger.proof.evidence import LogBehind, LogChanged, compare, largest_matching_size, open_checkpoint_file
 from ledger.proof.merkle import consistency_proof, leaves, verify_consistency
 from ledger.proof.notes import BadNote
 from ledger.proof.signing_key import Custody
@@ -62,7 +62,7 @@ async def test_checkpoints_of_any_moments_are_consistent(database: str, log: Eve
         sizes.append(size)
         if chance.random() < 0.3:
             signers[0] = checkpointer(log, custody)
-        await chance.choice(signers).look()
+        await chance.choice(signers).run_once()
     found = filed(custody)
     assert [one.size for one in found] == sizes
     known = leaves(hashes(size))
@@ -76,12 +76,12 @@ async def test_checkpoints_of_any_moments_are_consistent(database: str, log: Eve
 
 async def test_it_signs_when_it_is_time(database: str, log: EventLog, custody: Custody) -> None:
     signer = Checkpointer(log, custody, lambda: True, seconds=3_600, events=10)
-    await signer.look()
+    await signer.run_once()
     assert filed(custody) == []  # nothing to sign
     sizes = []
     for step in (1, 9, 1, 5, 5, 12):
         add_events(database, step)
-        await signer.look()
+        await signer.run_once()
         sizes.append(filed(custody)[-1].size)
     assert sizes == [1, 1, 11, 11, 21, 33]
 
@@ -96,10 +96,10 @@ async def test_only_who_leads_signs(database: str, log: EventLog, custody: Custo
     leads = False
     signer = Checkpointer(log, custody, lambda: leads, seconds=0, events=1)
     add_events(database, 5)
-    await signer.look()
+    await signer.run_once()
     assert not custody.folder.path.exists()
     leads = True
-    await signer.look()
+    await signer.run_once()
     assert [one.size for one in filed(custody)] == [5]
 
 
@@ -108,7 +108,7 @@ async def test_two_at_once(database: str, log: EventLog, custody: Custody) -> No
     signers = [checkpointer(log, custody_of(database, custody.path.parents[1])) for _ in range(4)]
     for _ in range(10):
         add_events(database, 50)
-        await asyncio.gather(*(signer.look() for signer in signers))
+        await asyncio.gather(*(signer.run_once() for signer in signers))
     assert [one.size for one in filed(custody)] == [50 * number for number in range(1, 11)]
     assert all(one.root == root_of(one.size) for one in filed(custody))
     assert list(custody.folder.path.glob(".*.tmp")) == []
@@ -120,16 +120,16 @@ async def test_a_log_that_was_cut_off_is_not_signed(
     """Neither by a checkpointer that runs, nor by one that starts; and not when the log is as long as before again."""
     running = checkpointer(log, custody)
     add_events(database, 600)
-    await running.look()
+    await running.run_once()
     cut_off(database, 500)
     for signer in (running, checkpointer(log, custody)):
-        await signer.look()
+        await signer.run_once()
         assert "the log ends at position 500, and the checkpoint has 600 events" in str(noted(database)[2])
         with pytest.raises(LogBehind):
             await signer.sign()
     add_events(database, 300, account="b")
     for signer in (running, checkpointer(log, custody)):
-        await signer.look()
+        await signer.run_once()
         assert noted(database)[2] == "the first 600 events of the log are not those of the checkpoint"
         with pytest.raises(LogChanged):
             await signer.sign()
@@ -138,7 +138,7 @@ async def test_a_log_that_was_cut_off_is_not_signed(
         logging.ERROR
     ) == 4
     async with log.connection() as connection:
-        assert await holding(Tree(connection, kept=False), custody.folder, custody.trusted(), 800) == 0
+        assert await largest_matching_size(Tree(connection, kept=False), custody.folder, custody.trusted(), 800) == 0
 
 
 async def test_a_changed_event_is_noticed_where_nothing_is_kept(database: str, log: EventLog, custody: Custody) -> None:
@@ -146,22 +146,22 @@ async def test_a_changed_event_is_noticed_where_nothing_is_kept(database: str, l
     signer = checkpointer(log, custody)
     for step in (100, 50, 50):
         add_events(database, step)
-        await signer.look()
+        await signer.run_once()
     behind_its_back(database, "UPDATE ledger.events SET hash = sha256('x') WHERE notification_id = 120")
     add_events(database, 1)
-    await checkpointer(log, custody).look()
+    await checkpointer(log, custody).run_once()
     assert noted(database)[2] == "the first 200 events of the log are not those of the checkpoint"
     async with log.connection() as connection:
         tree = Tree(connection)
         assert isinstance((await compare(tree, custody.folder, custody.trusted())).problem, LogChanged)
-        assert await holding(tree, custody.folder, custody.trusted(), 201) == 100
+        assert await largest_matching_size(tree, custody.folder, custody.trusted(), 201) == 100
 
 
 @pytest.mark.parametrize("place", [0, 40, 90, 130, -3])
 async def test_a_changed_checkpoint_is_noticed(database: str, log: EventLog, custody: Custody, place: int) -> None:
     signer = checkpointer(log, custody)
     add_events(database, 10)
-    await signer.look()
+    await signer.run_once()
     path = custody.folder.all()[-1].path
     note = path.read_bytes()
     path.write_bytes(note[:place] + bytes([note[place] ^ 1]) + note[place:][1:])
@@ -174,7 +174,7 @@ async def test_a_changed_checkpoint_is_noticed(database: str, log: EventLog, cus
 
 async def test_a_checkpoint_under_another_name_is_noticed(database: str, log: EventLog, custody: Custody) -> None:
     add_events(database, 10)
-    await checkpointer(log, custody).look()
+    await checkpointer(log, custody).run_once()
     path = custody.folder.all()[-1].path
     path.rename(path.with_name(f"{8:019}.checkpoint"))
     with pytest.raises(BadNote, match="a checkpoint of 10 events under the name of another"):
@@ -188,15 +188,15 @@ async def test_a_folder_that_cannot_be_written_is_said_and_tried_again(
     add_events(database, 10)
     custody.folder.path.parent.parent.mkdir(exist_ok=True)
     custody.folder.path.parent.write_text("a file where the folder should be")
-    await signer.look()
-    await signer.look()
+    await signer.run_once()
+    await signer.run_once()
     errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert len(errors) == 1
     assert "no checkpoint can be written" in errors[0]
     assert noted(database)[:2] == (0, False)
     assert "no checkpoint can be written" in str(noted(database)[2])
     custody.folder.path.parent.unlink()
-    await signer.look()
+    await signer.run_once()
     assert [one.size for one in filed(custody)] == [10]
     assert noted(database) == (10, True, None)
 
@@ -205,13 +205,13 @@ async def test_a_rotation_beside_a_running_service(database: str, log: EventLog,
     """What is signed next is signed by the new key, and the first key leads to it."""
     signer = checkpointer(log, custody)
     add_events(database, 10)
-    await signer.look()
+    await signer.run_once()
     first = custody.trusted()[0].key
     operator = custody_of(database, custody.path.parents[1])
     with operator.folder.locked():
         operator.rotate(datetime.now(UTC))
     add_events(database, 10)
-    await signer.look()
+    await signer.run_once()
     keys = custody.trusted()
     assert [(each.first, each.last) for each in keys] == [(0, 10), (10, None)]
     assert keys[0].key == first
@@ -260,15 +260,15 @@ async def test_kept_subtrees_may_be_deleted_or_damaged_while_it_runs(
     signer = checkpointer(log, custody)
     for damage in ("DELETE FROM ledger.subtrees WHERE place % 2 = 0", "UPDATE ledger.subtrees SET hash = sha256('x')"):
         add_events(database, 700)
-        await signer.look()
+        await signer.run_once()
         with psycopg.connect(database) as connection:
             connection.execute(damage.encode())
         add_events(database, 300)
-        await signer.look()
+        await signer.run_once()
         assert await whole(log) == (0 if "DELETE" in damage else 1_792)
         async with log.connection() as connection_:
-            await signer.care(Tree(connection_))
-        await signer.look()
+            await signer.check_subtrees(Tree(connection_))
+        await signer.run_once()
         size = filed(custody)[-1].size
         assert await whole(log) == size >> 8 << 8
         async with log.connection() as connection_:
@@ -278,7 +278,7 @@ async def test_kept_subtrees_may_be_deleted_or_damaged_while_it_runs(
 
 async def whole(log: EventLog) -> int:
     async with log.connection() as connection:
-        return await Tree(connection).whole()
+        return await Tree(connection).stored_size()
 
 
 async def test_a_start_with_damaged_subtrees_looks_at_the_events(
@@ -287,13 +287,13 @@ async def test_a_start_with_damaged_subtrees_looks_at_the_events(
     """Neither does the service refuse to start for it, nor is a wrong root signed."""
     settings = load_settings(data_dir=custody.path.parents[1])
     add_events(database, 20_000)
-    await checkpointer(log, custody).look()
+    await checkpointer(log, custody).run_once()
     with psycopg.connect(database) as connection:
         connection.execute("UPDATE ledger.subtrees SET hash = sha256('x') WHERE place = 3")
     await asyncio.to_thread(hold_against_checkpoints, settings, database)
     assert "all of its events are read once more" in caplog.text
     add_events(database, 1)
-    await checkpointer(log, custody).look()
+    await checkpointer(log, custody).run_once()
     assert [one.size for one in filed(custody)] == [20_000, 20_001]
     assert filed(custody)[-1].root == root_of(20_001)
     behind_its_back(database, "UPDATE ledger.events SET hash = sha256('x') WHERE notification_id = 19999")

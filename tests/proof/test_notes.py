@@ -72,7 +72,7 @@ def test_several_signatures_and_unknown_keys() -> None:
     note = cosign(cosign(sign(CHECKPOINT.text, others), KEY), KEY)
     assert open_note(note, [KEY.verifying_key]).keys == (KEY.verifying_key,)
     assert len(open_note(note, [other.verifying_key for other in others]).keys) == len(others)
-    with pytest.raises(BadNote, match="no key that is trusted has signed it"):
+    with pytest.raises(BadNote, match="no trusted key has signed it"):
         open_note(note, [OTHER.verifying_key])
     with pytest.raises(BadNote, match="no key"):
         open_note(note, [])
@@ -96,7 +96,7 @@ def test_one_wrong_signature_of_a_known_key_spoils_the_note() -> None:
     stranger = sign("another text\n", [OTHER]).decode().splitlines()[-1]
     spoiled = NOTE + stranger.encode() + b"\n"
     assert open_note(spoiled, [KEY.verifying_key]).keys == (KEY.verifying_key,)
-    with pytest.raises(BadNote, match=f"the signature of {OTHER.name} .* is not one under this text"):
+    with pytest.raises(BadNote, match=f"the signature of {OTHER.name} .* does not match the text"):
         open_note(spoiled, [KEY.verifying_key, OTHER.verifying_key])
 
 
@@ -119,19 +119,19 @@ def _signature() -> bytes:
     [
         (b"", "ends with an empty line"),
         (NOTE[:-1], "ends with an empty line"),
-        (NOTE + b"\n", "ends with an empty line|not a line with a signature"),
+        (NOTE + b"\n", "ends with an empty line|not a signature line"),
         (NOTE.replace(b"\n\n", b"\n"), "ends with an empty line"),
         (NOTE.replace(b"\n", b"\r\n"), "ends with an empty line"),
         (NOTE.replace(b"12345", b"123\t45"), "no control characters"),
         (NOTE.replace(b"12345", b"123\x0045"), "no control characters"),
         (NOTE.replace(b"12345", b"\xff"), "UTF-8"),
-        (NOTE + b"and more\n", "not a line with a signature"),
-        (NOTE.replace("— ".encode(), b"- "), "not a line with a signature"),
-        (NOTE.replace("— ".encode(), "—  ".encode()), "not a line with a signature"),
-        (NOTE + "— name AAAA\n".encode(), "not a line with a signature"),
-        (NOTE + "— name AAAAAAB=\n".encode(), "not a line with a signature"),
-        (NOTE + "— na+me AAAAAAAA\n".encode(), "not a line with a signature"),
-        (NOTE + "— na\u00a0me AAAAAAAA\n".encode(), "not a line with a signature"),
+        (NOTE + b"and more\n", "not a signature line"),
+        (NOTE.replace("— ".encode(), b"- "), "not a signature line"),
+        (NOTE.replace("— ".encode(), "—  ".encode()), "not a signature line"),
+        (NOTE + "— name AAAA\n".encode(), "not a signature line"),
+        (NOTE + "— name AAAAAAB=\n".encode(), "not a signature line"),
+        (NOTE + "— na+me AAAAAAAA\n".encode(), "not a signature line"),
+        (NOTE + "— na\u00a0me AAAAAAAA\n".encode(), "not a signature line"),
         (b"x" * 1_000_001, "1,000,000 bytes"),
     ],
 )
@@ -151,7 +151,7 @@ def test_only_one_way_to_write_a_signature() -> None:
     other = value.replace(last + "=", digits[digits.index(last) ^ 1] + "=")
     assert b64decode(other) == raw
     assert other != value
-    with pytest.raises(BadNote, match="not a line with a signature"):
+    with pytest.raises(BadNote, match="not a signature line"):
         open_note(NOTE.replace(value.encode(), other.encode()), [KEY.verifying_key])
 
 

@@ -196,7 +196,7 @@ LIES: dict[str, tuple[Callable[[Statement], Statement], str]] = {
     "no history": (lambda said: replace(said, previous_hash=bytes(32)), "hash before the first"),
     "a text of nothing": (lambda said: replace(said, texts={10_000: {"reason": "x"}}), "not in it"),
     "nothing at all": (lambda said: replace(said, before=None, events=(), after=None), "no event at all"),
-    "another checkpoint": (_older_checkpoint, "is not one under this text"),
+    "another checkpoint": (_older_checkpoint, "does not match the text"),
 }
 
 
@@ -269,7 +269,7 @@ async def test_what_is_not_signed_by_the_ledger_is_no_statement(lied_about: tupl
     stranger = SigningKey.generate(key.name)
     signatures = {
         "not this statement": from_file(made.file).signature,
-        "no key that is trusted": sign(note_text(key.name, body), [stranger]).decode(),
+        "no trusted key": sign(note_text(key.name, body), [stranger]).decode(),
         "what was signed is not": sign(made.held.checkpoint.text, [key]).decode(),
         "somebody has touched": sign(note_text(key.name, body), [key, stranger]).decode(),
         "a note ends with": "",
@@ -393,5 +393,5 @@ async def test_the_command(stage: Stage, database: str, tmp_path: Path) -> None:
 async def test_no_statement_is_made_of_a_log_that_does_not_hold(stage: Stage, database: str) -> None:
     with tampering(database) as connection:
         connection.execute("UPDATE ledger.events SET subject = 'x' WHERE notification_id = 5")
-    with pytest.raises(Breach, match="position 5, account ada, version 5: what is stored does not make the hash"):
+    with pytest.raises(Breach, match="position 5, account ada, version 5: the stored hash does not match"):
         await stage.statement()

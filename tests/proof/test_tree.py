@@ -33,14 +33,14 @@ async def test_proofs_of_a_large_log(database: str, connection: Connection) -> N
     assert await growth.follow(tree) == SIZE == await tree.end()
     assert growth.frontier == Frontier().extend(leaves(events)) == await tree.frontier(SIZE)
     assert growth.frontier.root() == root_of(SIZE)
-    assert await tree.whole() == SIZE >> 8 << 8
+    assert await tree.stored_size() == SIZE >> 8 << 8
     chance = random.Random(4)
     places = [0, 1, 255, 256, 65_535, 65_536, SIZE - 1, *(chance.randrange(SIZE) for _ in range(8))]
     proofs: list[list[bytes]] = []
     for loss in ("", "place % 3 = 1", "level = 8", "true"):
         if loss:
             await connection.execute(f"DELETE FROM ledger.subtrees WHERE {loss}".encode())
-            assert await tree.whole() == 0
+            assert await tree.stored_size() == 0
         proofs = await tree.inclusion_proofs(places, SIZE)
         for place, proof in zip(places, proofs, strict=True):
             assert verify_inclusion(leaf(events[place]), place, SIZE, proof, growth.frontier.root())
@@ -67,13 +67,13 @@ async def test_small_and_empty_logs(database: str, connection: Connection) -> No
     assert await tree.end() == 0
     assert await tree.root(0) == EMPTY_ROOT
     assert await GrowingTree(lambda: None).follow(tree) == 0
-    assert await tree.sound()
+    assert await tree.subtrees_match_log()
     add_events(database, 3)
     assert [await tree.root(size) for size in range(1, 4)] == [root_of(size) for size in range(1, 4)]
     assert await tree.consistency_proof(0, 3) == []
     with pytest.raises(ValueError, match="no leaf 3 in a tree of 3"):
         await tree.inclusion_proof(3, 3)
-    with pytest.raises(HoleInLog, match="positions 1 to 4 there are only 3"):
+    with pytest.raises(HoleInLog, match="only 3 of the events at positions 1 to 4 exist"):
         await tree.root(4)
 
 
@@ -102,15 +102,15 @@ async def test_what_is_kept_of_another_history_is_not_believed(database: str, co
     growth = GrowingTree(lambda: None)
     await growth.follow(tree)
     cut_off(database, 1_500)
-    assert not await tree.sound()
+    assert not await tree.subtrees_match_log()
     add_events(database, 600, account="b")
-    assert not await tree.sound()
+    assert not await tree.subtrees_match_log()
     other = hashes(1_500) + hashes(2_100, account="b")[1_500:]
     for follower in (growth, GrowingTree(lambda: None)):
         assert await follower.follow(tree) == 2_100
         assert follower.frontier == Frontier().extend(leaves(other))
-    assert await tree.sound()
-    assert await tree.whole() == 2_048
+    assert await tree.subtrees_match_log()
+    assert await tree.stored_size() == 2_048
 
 
 async def test_a_restart_believes_what_is_kept_only_if_it_was_signed(
@@ -143,16 +143,16 @@ async def test_a_changed_subtree_is_found(database: str, connection: Connection)
     with tampering(database) as other:
         other.execute("UPDATE ledger.subtrees SET hash = sha256('x') WHERE level = 8 AND place IN (5, 100)")
         other.execute("UPDATE ledger.subtrees SET hash = sha256('x') WHERE level = 16")
-    assert await tree.sound()
+    assert await tree.subtrees_match_log()
     with tampering(database) as other:
         other.execute("UPDATE ledger.subtrees SET hash = sha256('x') WHERE level = 8 AND place = 270")
-    assert not await tree.sound()
+    assert not await tree.subtrees_match_log()
 
 
 async def test_a_hole_is_said_with_its_place(database: str, connection: Connection) -> None:
     add_events(database, 1_000)
     behind_its_back(database, "DELETE FROM ledger.events WHERE notification_id = 777")
-    with pytest.raises(HoleInLog, match="positions 1 to 1,000 there are only 999"):
+    with pytest.raises(HoleInLog, match="only 999 of the events at positions 1 to 1,000 exist"):
         await GrowingTree(lambda: None).follow(Tree(connection))
 
 

@@ -95,9 +95,7 @@ def test_what_was_changed_is_named_and_is_the_status(scene: Scene) -> None:
     with _changed(database, "UPDATE ledger.events SET subject = 'x' WHERE notification_id = 40"):
         status, text = run(scene)
         assert status == 1
-        assert (
-            "this does not hold\n  Position 40, account ada-1, version 3: what is stored does not make the hash" in text
-        )
+        assert "this does not hold\n  Position 40, account ada-1, version 3: the stored hash does not match" in text
         first = told(scene)["first"]
         assert (first["what"], first["position"], first["account_id"], first["version"]) == ("hash", 40, "ada-1", 3)
         assert run(scene, "--account", "ada-1")[0] == 1

@@ -16,7 +16,7 @@ from api.runtime.database import database
 from api.runtime.settings import Settings
 from ledger.explain.sentences import counted
 from ledger.proof.checkpointer import PATIENCE, Checkpointer
-from ledger.proof.evidence import CheckpointMismatch, check, holding, open_checkpoint_file, reliable_tree
+from ledger.proof.evidence import CheckpointMismatch, check, largest_matching_size, open_checkpoint_file, reliable_tree
 from ledger.proof.files import FolderBusy
 from ledger.proof.notes import BadNote
 from ledger.proof.notices import LONGEST_REASON, Rotation
@@ -173,7 +173,7 @@ async def _forsaken(ground: Ground, beyond: int, reason: str) -> Answer:
     keys, folder = ground.keys, ground.keys.folder
     with folder.locked(PATIENCE):
         async with ground.tree() as tree:
-            holds = await holding(tree, folder, keys.trusted(), await tree.end())
+            holds = await largest_matching_size(tree, folder, keys.trusted(), await tree.end())
         given_up = [filed for filed in folder.all() if filed.size > holds]
         if not given_up:
             raise Refused(f"the log fulfils all its checkpoints, to that of {holds:,} events: there is none to forsake")

@@ -14,7 +14,7 @@ from api.http import metrics
 from api.http.queries import json_response
 from ledger.clock import GuardedClock
 from ledger.postgres.privileges import PrivilegeWatch
-from ledger.proof.standing import CheckpointWatch, Standing
+from ledger.proof.status import CheckpointStatus, CheckpointWatch
 from ledger.service import Ledger
 from ledger.store import Reader, decode_event
 from projections.checks.watch import Drift, drift
@@ -146,11 +146,11 @@ async def _states(health: Health) -> dict[str, dict[str, Any]] | None:
     return {projection.name: _state(projection, found, end, old) for projection in PROJECTIONS}
 
 
-async def _standing(health: Health) -> Standing | None:
+async def _standing(health: Health) -> CheckpointStatus | None:
     """The log beside its checkpoints; None when the database does not answer."""
     try:
         async with health.ledger.log.connection() as connection:
-            return await health.checkpoints.standing(connection)
+            return await health.checkpoints.status(connection)
     except psycopg.Error:
         return None
 

@@ -8,10 +8,17 @@ from psycopg import AsyncConnection
 from api.runtime.operator_error import OperatorError
 from api.runtime.settings import Settings
 from ledger.proof.checkpoint_folder import CheckpointFile
-from ledger.proof.evidence import CheckpointMismatch, LogBehind, LogChanged, compare, holding, reliable_tree
+from ledger.proof.evidence import (
+    CheckpointMismatch,
+    LogBehind,
+    LogChanged,
+    compare,
+    largest_matching_size,
+    reliable_tree,
+)
 from ledger.proof.notes import BadNote
 from ledger.proof.signing_key import Custody
-from ledger.proof.standing import custody_in
+from ledger.proof.status import custody_in
 from ledger.proof.tree import Tree
 from ledger.store import Connection
 
@@ -48,7 +55,7 @@ async def _hold(settings: Settings, conninfo: str) -> None:
                 compared = await compare(tree, keys.folder, trusted)
             if compared.problem is not None:
                 assert compared.newest is not None, "only a checkpoint can be contradicted"
-                beyond = await holding(tree, keys.folder, trusted, compared.end)
+                beyond = await largest_matching_size(tree, keys.folder, trusted, compared.end)
                 raise CannotServe(_what_to_do(compared.newest, compared.problem, beyond))
         except BadNote as problem:
             raise CannotServe(f"what is in {keys.folder.path} cannot be relied on: {problem}") from problem

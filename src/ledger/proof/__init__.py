@@ -1,1 +1,1 @@
-"""What proves the log: its Merkle tree, signed checkpoints and their keys, and the walk that holds all against them."""
+"""The proof of the log: its Merkle tree, signed checkpoints and their keys, and the walk that verifies a log."""

@@ -1,6 +1,6 @@
 """A checkpoint of the log, in the format of C2SP (tlog-checkpoint): which ledger, how many events, and their root.
 
-It has no further lines, since nobody could check what they say. A signed one is a note (notes.py).
+It has no further lines, because nobody could verify them. A signed checkpoint is a note (notes.py).
 """
 
 import re
@@ -15,23 +15,23 @@ _TEXT = re.compile(r"([^\n]+)\n(0|[1-9][0-9]{0,18})\n([A-Za-z0-9+/]{43}=)\n")
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The whole log up to a position, in one hash."""
+    """The whole log up to one position, as one hash."""
 
     origin: str
-    """Which ledger: `credit-ledger/` and its id."""
+    """The ledger: `credit-ledger/` and its id."""
     size: int
-    """How many events: the position of the last of them."""
+    """The number of events, which is the position of the last one."""
     root: bytes
     """The root of their Merkle tree, 32 bytes (merkle.py)."""
 
     @property
     def text(self) -> str:
-        """What is signed."""
+        """The text that is signed."""
         return f"{self.origin}\n{self.size}\n{b64encode(self.root).decode()}\n"
 
 
 def read_checkpoint(text: str) -> Checkpoint:
-    """The checkpoint that a text is, to the byte. Raises BadNote."""
+    """Parse the text of a checkpoint. Raises BadNote unless it is exactly in the format."""
     found = _TEXT.fullmatch(text)
     if found is None:
         raise BadNote("this is not a checkpoint: an origin, a size and a root, a line each, and nothing after them")
@@ -42,5 +42,5 @@ def read_checkpoint(text: str) -> Checkpoint:
 
 
 def origin_of(ledger_id: str) -> str:
-    """The origin of a ledger, which is the name of its keys too."""
+    """The origin of a ledger, which is also the name of its keys."""
     return f"credit-ledger/{ledger_id}"

@@ -2,11 +2,11 @@
 
     <folder>/<ledger id>/0000000000000012345.checkpoint    the log up to position 12345, named by its size
     <folder>/<ledger id>/latest                            a copy of the newest
-    <folder>/<ledger id>/first-key                         the verifying key with which it all began
-    <folder>/<ledger id>/notices/000001.notice             rotations of the key, forsaken checkpoints (notices.py)
-    <folder>/<ledger id>/forsaken/000002/...               checkpoints that the second notice says are forsaken
+    <folder>/<ledger id>/first-key                         the first verifying key
+    <folder>/<ledger id>/notices/000001.notice             rotations of keys, abandoned checkpoints (notices.py)
+    <folder>/<ledger id>/forsaken/000002/...               checkpoints that notice 2 abandons
 
-Whatever writes holds the folder's lock. Files appear whole or not at all.
+A process that writes holds the folder's lock. Files appear whole or not at all.
 """
 
 import re
@@ -26,15 +26,15 @@ SPACING = (
     (timedelta(days=30), timedelta(hours=1)),
     (timedelta.max, timedelta(days=1)),
 )
-"""Of the last hour all checkpoints are kept, of the last day one a minute, of the last 30 days one an hour, and of all
-time one a day."""
+"""(age, spacing): all checkpoints of the last hour are kept, one a minute of the last day, one an hour of the last 30
+days, and one a day after that."""
 
 _NAME = re.compile(r"(\d{19})\.checkpoint")
 _NOTICE = re.compile(r"(\d{6})\.notice")
 
 
 class CheckpointFile(NamedTuple):
-    """A checkpoint's file."""
+    """The file of a checkpoint of `size` events."""
 
     size: int
     path: Path
@@ -46,7 +46,7 @@ class CheckpointFile(NamedTuple):
 
 
 class CheckpointFolder:
-    """The folder of one ledger. Everything here raises OSError when the disk does."""
+    """The folder of one ledger. Every method raises OSError when the disk fails."""
 
     def __init__(self, folder: Path, ledger_id: str) -> None:
         self.path = folder / ledger_id
@@ -55,46 +55,46 @@ class CheckpointFolder:
 
     @contextmanager
     def locked(self, patience: float = 0.0) -> Iterator[None]:
-        """Be the only one who writes, in a folder that is made when it is not there.
+        """Hold the folder's lock until the block ends; the folder is made if it does not exist.
 
-        Raises ledger.proof.files.FolderBusy when somebody else still writes after `patience` seconds.
+        Raises ledger.proof.files.FolderBusy when another process still holds the lock after `patience` seconds.
         """
         make_folder(self.path)
         with locked(self.path, patience):
             yield
 
     def all(self) -> list[CheckpointFile]:
-        """All checkpoints, the smallest first."""
+        """The files of all checkpoints, the smallest first."""
         if not self.path.is_dir():
             return []
         found = ((_NAME.fullmatch(path.name), path) for path in self.path.iterdir())
         return sorted(CheckpointFile(int(name[1]), path) for name, path in found if name)
 
     def newest(self) -> CheckpointFile | None:
-        """The largest checkpoint."""
+        """The file of the largest checkpoint; None when there is none."""
         return max(self.all(), default=None)
 
     def write(self, size: int, note: bytes) -> CheckpointFile:
-        """Keep a checkpoint, and make it the latest."""
+        """Write a checkpoint of `size` events, and make it the latest."""
         filed = CheckpointFile(size, self.path / f"{size:019}.checkpoint")
         write_file(filed.path, note)
         write_file(self.path / "latest", note)
         return filed
 
     def thin(self, now: datetime) -> int:
-        """Remove what stands too close together for its age, never the newest; returns how many."""
-        removed = list(spare([(filed, filed.at) for filed in self.all()], now))
+        """Delete the checkpoints that SPACING does not keep, and return their number. It never deletes the newest."""
+        removed = list(surplus([(filed, filed.at) for filed in self.all()], now))
         for filed in removed:
             filed.path.unlink(missing_ok=True)
         return len(removed)
 
     def first_key(self) -> VerifyingKey | None:
-        """The first verifying key; None before there was one. Raises BadNote."""
+        """The first verifying key; None when the folder has no such file. Raises BadNote."""
         path = self.path / "first-key"
         return VerifyingKey.parse(path.read_text().rstrip("\n")) if path.exists() else None
 
     def write_first_key(self, key: VerifyingKey) -> None:
-        """Keep the verifying key with which it all begins."""
+        """Write the first verifying key."""
         write_file(self.path / "first-key", f"{key.text}\n".encode())
 
     def notices(self) -> list[bytes]:
@@ -109,14 +109,14 @@ class CheckpointFolder:
         return [path.read_bytes() for _, path in numbered]
 
     def write_notice(self, number: int, note: bytes) -> Path:
-        """Keep a notice."""
+        """Write notice `number`, and return its path."""
         make_folder(self._notices)
         path = self._notices / f"{number:06}.notice"
         write_file(path, note)
         return path
 
     def abandon(self, some: Sequence[CheckpointFile], number: int) -> Path:
-        """Move checkpoints to where those are that a notice says are forsaken. What is left becomes the latest."""
+        """Move checkpoints that notice `number` abandons to their own folder, and return it. Update the latest one."""
         place = self.path / "forsaken" / f"{number:06}"
         make_folder(place)
         for filed in some:
@@ -131,12 +131,12 @@ class CheckpointFolder:
         return place
 
 
-def spare(some: Sequence[tuple[CheckpointFile, datetime]], now: datetime) -> Iterator[CheckpointFile]:
-    """Those of some checkpoints, the smallest first, that SPACING has no room for. The newest is not among them."""
+def surplus(some: Sequence[tuple[CheckpointFile, datetime]], now: datetime) -> Iterator[CheckpointFile]:
+    """Those of some checkpoints, the smallest first, that SPACING does not keep. The newest is never among them."""
     kept: datetime | None = None
     for filed, at in some[:-1]:
         apart = next(spacing for age, spacing in SPACING if now - at <= age)
-        # One for each minute, hour or day on the clock: which they are does not depend on when somebody looks.
+        # One for each minute, hour or day of the clock, so that the choice does not depend on when this runs.
         if kept is not None and apart and _slot(at, apart) == _slot(kept, apart):
             yield filed
         else:

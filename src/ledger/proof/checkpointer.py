@@ -1,9 +1,9 @@
-"""The checkpointer: signs a checkpoint of the log every few seconds, as long as there is something new.
+"""The checkpointer: it signs a checkpoint of the log every few seconds, as long as there are new events.
 
-It reads the hashes of new events, keeps the subtrees that they complete, and files the checkpoint outside of the
-database. Before it signs for the first time, and whenever somebody else has filed one meanwhile, it proves that the log
-begins with what the newest checkpoint says; if not, it signs nothing and says so. What goes wrong here never holds up
-the ledger: it is logged, noted in ledger.checkpointing, and tried again.
+It reads the hashes of new events, stores the subtrees that they complete, and writes the signed checkpoint to a folder
+outside the database. Before its first checkpoint, and whenever another process has written one, it proves that the log
+begins with the newest checkpoint; if it does not, it signs nothing and reports the problem. A problem here never holds
+up the ledger: it is logged, stored in ledger.checkpointing, and the checkpointer tries again.
 """
 
 import asyncio
@@ -25,23 +25,23 @@ from ledger.proof.signing_key import Custody, KeyMissing
 from ledger.proof.tree import PAGE, SQL, STEP, HoleInLog, Tree
 from ledger.store.log import Connection, EventLog
 
-LOOK_EVERY = 1.0
-"""Seconds between two looks at the log, and so the least between two checkpoints."""
-SAY_EVERY = 10.0
-"""Seconds between two lines of progress."""
-CARE_EVERY = 60.0
-"""Seconds between two looks at whether files are to be thinned out, and whether what is kept is still there."""
+READ_EVERY = 1.0
+"""Seconds between two reads of the log, which is also the shortest time between two checkpoints."""
+LOG_EVERY = 10.0
+"""Seconds between two lines of progress in the program's log."""
+MAINTAIN_EVERY = 60.0
+"""Seconds between two runs of maintenance: deleting surplus files, and checking the stored subtrees."""
 PATIENCE = 10.0
-"""Seconds that an operator waits for the folder; a service comes back to it by itself."""
+"""Seconds for which an operator's command waits for the lock of the folder. A service does not wait; it tries later."""
 _RETRY = 5.0
-_LAST_WORD = 3.0
-"""Seconds for the checkpoint of what was recorded last, when the service stops."""
+_FINISH_WITHIN = 3.0
+"""Seconds for the last checkpoint when the service stops."""
 _PROBLEMS = (CheckpointMismatch, HoleInLog, BadNote, KeyMissing)
 _log = logging.getLogger("credit_ledger.checkpoints")
 
 
 class Checkpointer:
-    """Signs while `leads` says that this process does: every `seconds`, or when there are `events` new ones."""
+    """Signs every `seconds`, or as soon as there are `events` new events, while `leads` returns True."""
 
     def __init__(
         self, log: EventLog, custody: Custody, leads: Callable[[], bool], *, seconds: float, events: int
@@ -51,122 +51,122 @@ class Checkpointer:
         self._leads = leads
         self._seconds = seconds
         self._events = events
-        self._growth = GrowingTree(self._vouched)
+        self._tree = GrowingTree(self._newest_checkpoint)
         self._signed = 0
         self._tried_at = -seconds
-        self._thinned_at = -CARE_EVERY
-        self._cared_at = monotonic()
+        self._thinned_at = -MAINTAIN_EVERY
+        self._checked_at = monotonic()
         self._problem: str | None = None
 
     async def run(self) -> None:
-        """Sign until cancelled, what was recorded last included; a lost database is waited for."""
+        """Sign until cancelled, and once more then. It waits for a lost database."""
         try:
             while True:
-                pause = min(LOOK_EVERY, self._seconds)
+                pause = min(READ_EVERY, self._seconds)
                 try:
-                    await self.look()
+                    await self.run_once()
                 except psycopg.Error as error:
                     _log.warning("checkpoints wait for the database: %s", str(error).strip() or type(error).__name__)
                     pause = _RETRY
                 await asyncio.sleep(pause)
         except asyncio.CancelledError:
             with suppress(TimeoutError, psycopg.Error):
-                async with asyncio.timeout(_LAST_WORD):
+                async with asyncio.timeout(_FINISH_WITHIN):
                     await self._finish()
             raise
 
-    async def look(self) -> None:
-        """Read what is new, and sign when it is time. Raises what the database raises."""
+    async def run_once(self) -> None:
+        """Read new events, and sign when it is time. Raises psycopg.Error."""
         if not self._leads():
-            self._growth = GrowingTree(self._vouched)  # who leads meanwhile may do anything
+            self._tree = GrowingTree(self._newest_checkpoint)  # the process that leads may change everything
             return
         async with self._log.connection() as connection:
             try:
-                if monotonic() - self._cared_at >= CARE_EVERY:
-                    self._cared_at = monotonic()
-                    await self.care(Tree(connection))
-                new = await self._growth.follow(Tree(connection)) - self._signed
+                if monotonic() - self._checked_at >= MAINTAIN_EVERY:
+                    self._checked_at = monotonic()
+                    await self.check_subtrees(Tree(connection))
+                new = await self._tree.follow(Tree(connection)) - self._signed
                 if new >= self._events or (new and monotonic() - self._tried_at >= self._seconds):
                     self._tried_at = monotonic()
-                    await self._file(connection)
+                    await self._sign_and_report(connection)
             except _PROBLEMS as problem:
-                self._growth.proven = b""
-                await self._say(connection, str(problem))
+                self._tree.proven = b""
+                await self._report(connection, str(problem))
 
-    async def care(self, tree: Tree) -> None:
-        """Make the kept subtrees anew at the next look, if some were deleted or are not what was signed."""
-        frontier, vouched = self._growth.frontier, self._vouched()
+    async def check_subtrees(self, tree: Tree) -> None:
+        """Check the stored subtrees. If some are missing or differ from what was signed, the next run rebuilds all."""
+        frontier, newest = self._tree.frontier, self._newest_checkpoint()
         if self._problem is not None or frontier is None:
             return
-        whole = await tree.whole() == frontier.size >> STEP << STEP
-        if not whole or (vouched and vouched.size <= frontier.size and await tree.root(vouched.size) != vouched.root):
-            self._growth = GrowingTree(self._vouched)
+        complete = await tree.stored_size() == frontier.size >> STEP << STEP
+        if not complete or (newest and newest.size <= frontier.size and await tree.root(newest.size) != newest.root):
+            self._tree = GrowingTree(self._newest_checkpoint)
 
     async def sign(self) -> CheckpointFile | None:
-        """Sign the log as it is now, unless that is done; returns the newest checkpoint, None for an empty log.
+        """Sign the log as it is now, unless that is done. Returns the newest checkpoint; None for an empty log.
 
-        Raises CheckpointMismatch, HoleInLog, BadNote and KeyMissing when it must not, FolderBusy, OSError, and what the
-        database raises.
+        Raises CheckpointMismatch, HoleInLog, BadNote and KeyMissing when it must not sign, FolderBusy, OSError, and
+        psycopg.Error.
         """
         async with self._log.connection() as connection:
             tree = Tree(connection)
-            await self._growth.follow(tree)
+            await self._tree.follow(tree)
             newest = await self._sign(tree, PATIENCE)
             if newest is not None:
-                await self._say(connection, None, newest)
+                await self._report(connection, None, newest)
             return newest
 
     async def _finish(self) -> None:
-        if self._growth.frontier is None or self._problem is not None:
-            return  # it did not lead, or it must not sign
+        if self._tree.frontier is None or self._problem is not None:
+            return  # this process did not lead, or must not sign
         async with self._log.connection() as connection:
             try:
-                await self._growth.follow(Tree(connection))
-                await self._file(connection)
+                await self._tree.follow(Tree(connection))
+                await self._sign_and_report(connection)
             except _PROBLEMS as problem:
-                await self._say(connection, str(problem))
+                await self._report(connection, str(problem))
 
-    async def _file(self, connection: Connection) -> None:
+    async def _sign_and_report(self, connection: Connection) -> None:
         try:
             newest = await self._sign(Tree(connection))
         except FolderBusy:
-            return  # whoever is at it does the same
+            return  # the process that holds the lock signs
         except OSError as error:
-            await self._say(connection, f"no checkpoint can be written: {error}")
+            await self._report(connection, f"no checkpoint can be written: {error}")
             return
         if newest is not None:
             self._signed = newest.size
-            await self._say(connection, None, newest)
+            await self._report(connection, None, newest)
 
-    def _vouched(self) -> Checkpoint | None:
+    def _newest_checkpoint(self) -> Checkpoint | None:
         try:
             newest = self._custody.folder.newest()
             return open_checkpoint_file(newest, self._custody.trusted()) if newest else None
         except (BadNote, OSError):
-            return None  # said when it is time to sign
+            return None  # `_sign` reports it
 
     async def _sign(self, tree: Tree, patience: float = 0.0) -> CheckpointFile | None:
-        growth, folder = self._growth, self._custody.folder
-        frontier = growth.frontier
+        growing, folder = self._tree, self._custody.folder
+        frontier = growing.frontier
         assert frontier is not None, "the log is read first"
         await tree.confirm()
         with folder.locked(patience):
             key = await asyncio.to_thread(self._custody.signing_key)
             newest = folder.newest()
-            if newest is not None and newest.path.read_bytes() != growth.proven:
+            if newest is not None and newest.path.read_bytes() != growing.proven:
                 await check(tree, open_checkpoint_file(newest, self._custody.trusted()), await tree.end())
-                growth.proven = newest.path.read_bytes()
+                growing.proven = newest.path.read_bytes()
             if frontier.size > (newest.size if newest else 0):
                 note = sign(Checkpoint(folder.origin, frontier.size, frontier.root()).text, [key])
                 newest = await asyncio.to_thread(folder.write, frontier.size, note)
-                growth.proven = note
-            if monotonic() - self._thinned_at >= CARE_EVERY:
+                growing.proven = note
+            if monotonic() - self._thinned_at >= MAINTAIN_EVERY:
                 self._thinned_at = monotonic()
                 await asyncio.to_thread(folder.thin, datetime.now(UTC))
         return newest
 
-    async def _say(self, connection: Connection, problem: str | None, newest: CheckpointFile | None = None) -> None:
-        """Log what is new of a problem, and note it for those who cannot see the folder."""
+    async def _report(self, connection: Connection, problem: str | None, newest: CheckpointFile | None = None) -> None:
+        """Log a change of the problem, and store the state in the database for readers who cannot see the folder."""
         if problem != self._problem:
             if problem is not None:
                 _log.error("no checkpoint is signed: %s", problem)
@@ -178,54 +178,54 @@ class Checkpointer:
 
 
 class GrowingTree:
-    """The tree of the log as far as it was read. `vouched` says up to where a signed checkpoint vouches for it."""
+    """The tree of the log, up to where it was read. `newest_checkpoint` gives the newest one that can be trusted."""
 
-    def __init__(self, vouched: Callable[[], Checkpoint | None]) -> None:
+    def __init__(self, newest_checkpoint: Callable[[], Checkpoint | None]) -> None:
         self.frontier: Frontier | None = None
         self.proven = b""
-        """The newest checkpoint in the folder, when it is known that this tree begins with it."""
-        self._vouched = vouched
+        """The note of the newest checkpoint, when this tree is proven to begin with it; else empty."""
+        self._newest_checkpoint = newest_checkpoint
         self._last = b""
 
     async def follow(self, tree: Tree) -> int:
-        """Read to the end of the log and keep what is completed; returns where that is. Raises HoleInLog."""
+        """Read to the end of the log and store the completed subtrees. Returns the position there. Raises HoleInLog."""
         end = await tree.end()
         if self.frontier is None or not await self._unchanged(tree, self.frontier, end):
             self.proven = b""
-            self.frontier = await _begin(tree, self._vouched(), end)
+            self.frontier = await _begin(tree, self._newest_checkpoint(), end)
             if (size := self.frontier.size) > 0:
                 [self._last] = await tree.leaves(size - 1, size)
-        said = monotonic()
+        logged_at = monotonic()
         while (size := self.frontier.size) < end:
             began = monotonic()
             more = await tree.leaves(size, min(end, size + PAGE))
             grown = self.frontier.grow(more)
-            await tree.keep(size, grown.completed)
+            await tree.store_subtrees(size, grown.completed)
             self.frontier, self._last = grown.frontier, more[-1]
-            if monotonic() - said >= SAY_EVERY:
-                said = monotonic()
+            if monotonic() - logged_at >= LOG_EVERY:
+                logged_at = monotonic()
                 _log.info("the tree over the log has %s of %s events", f"{grown.frontier.size:,}", f"{end:,}")
-            if len(more) == PAGE:  # far behind: whoever waits for an answer comes first
+            if len(more) == PAGE:  # far behind the log: leave as much time to other queries
                 await asyncio.sleep(monotonic() - began)
         return self.frontier.size
 
     async def _unchanged(self, tree: Tree, frontier: Frontier, end: int) -> bool:
-        """Whether the log still goes as far as it was read, with the same event there."""
+        """Whether the log still has the last event that was read, at the same position."""
         if frontier.size == 0:
             return True
         return frontier.size <= end and await tree.leaves(frontier.size - 1, frontier.size) == [self._last]
 
 
-async def _begin(tree: Tree, vouched: Checkpoint | None, end: int) -> Frontier:
-    """The tree as far as what is kept can be believed: it is of this log, and has the root that was signed.
+async def _begin(tree: Tree, newest: Checkpoint | None, end: int) -> Frontier:
+    """The tree as far as its stored subtrees are trustworthy: they match the log and the root of `newest`.
 
-    Otherwise what is kept is deleted, and made anew from the events.
+    If they do not, it deletes them and returns the empty tree; `follow` then makes them again from the events.
     """
-    if vouched is not None and vouched.size <= end and await tree.whole() and await tree.sound():
-        frontier = await tree.frontier(vouched.size)
-        if frontier.root() == vouched.root:
-            # Back to where a page of events completes whole subtrees, so that what is kept has no gap.
-            return await tree.frontier(min(vouched.size, await tree.whole()) >> STEP << STEP)
-        _log.warning("the kept subtrees are not those that were signed; they are made anew from the events")
-    await tree.forget()
+    if newest is not None and newest.size <= end and await tree.stored_size() and await tree.subtrees_match_log():
+        frontier = await tree.frontier(newest.size)
+        if frontier.root() == newest.root:
+            # Back to the end of a complete stored subtree, so that the stored subtrees have no gap.
+            return await tree.frontier(min(newest.size, await tree.stored_size()) >> STEP << STEP)
+        _log.warning("the stored subtrees differ from those that were signed; they are made again from the events")
+    await tree.delete_subtrees()
     return Frontier()

@@ -1,6 +1,6 @@
-"""Whether the log is still what its checkpoints say: nothing changed, nothing removed, the end not cut off.
+"""Evidence against the log: does it still begin with what its checkpoints were made of?
 
-After an older backup was restored it is not, and then the ledger must not go on as if nothing had happened.
+After a backup is restored it may not, and then the ledger must not continue as if nothing had happened.
 """
 
 from collections.abc import Sequence
@@ -14,29 +14,29 @@ from ledger.proof.tree import HoleInLog, Tree
 
 
 class CheckpointMismatch(Exception):
-    """The log is not the one that a checkpoint was made of; the message says what was found."""
+    """The log does not begin with what a checkpoint was made of; the message says where they differ."""
 
 
 class LogBehind(CheckpointMismatch):
-    """The log ends before the checkpoint."""
+    """The log ends before the checkpoint does."""
 
 
 class LogChanged(CheckpointMismatch):
-    """The log has other events than the checkpoint."""
+    """The log has other events than the checkpoint was made of."""
 
 
 class Compared(NamedTuple):
-    """A log and the newest of its checkpoints."""
+    """The result of comparing a log with its newest checkpoint."""
 
     end: int
-    """The position of the last event."""
+    """The position of the last event of the log."""
     newest: CheckpointFile | None
     problem: CheckpointMismatch | BadNote | None
-    """None: the log is what the checkpoint says."""
+    """Why the log and the checkpoint do not match; None when they do, or when there is no checkpoint."""
 
 
 async def check(tree: Tree, checkpoint: Checkpoint, end: int) -> None:
-    """Raise LogBehind or LogChanged unless the log begins with what a checkpoint was made of."""
+    """Raise LogBehind or LogChanged unless the log of `end` events begins with what `checkpoint` was made of."""
     if checkpoint.size > end:
         raise LogBehind(f"the log ends at position {end:,}, and the checkpoint has {checkpoint.size:,} events")
     try:
@@ -48,7 +48,7 @@ async def check(tree: Tree, checkpoint: Checkpoint, end: int) -> None:
 
 
 def open_checkpoint_file(filed: CheckpointFile, trusted: Sequence[Trusted]) -> Checkpoint:
-    """The checkpoint in a file. Raises BadNote, which names the file, and OSError."""
+    """Read the checkpoint in a file. Raises BadNote, which names the file, and OSError."""
     try:
         checkpoint = open_checkpoint(filed.path.read_bytes(), trusted)
         if checkpoint.size != filed.size:
@@ -59,8 +59,8 @@ def open_checkpoint_file(filed: CheckpointFile, trusted: Sequence[Trusted]) -> C
 
 
 async def compare(tree: Tree, folder: CheckpointFolder, trusted: Sequence[Trusted]) -> Compared:
-    """The log beside its newest checkpoint. Raises OSError, and what the database raises."""
-    newest = folder.newest()  # before the end of the log: what is signed meanwhile is not ahead of it
+    """Compare the log with its newest checkpoint. Raises OSError and psycopg.Error."""
+    newest = folder.newest()  # read before the end of the log, so that a new checkpoint is not ahead of the log
     end = await tree.end()
     problem: CheckpointMismatch | BadNote | None = None
     if newest is not None:
@@ -71,10 +71,10 @@ async def compare(tree: Tree, folder: CheckpointFolder, trusted: Sequence[Truste
     return Compared(end, newest, problem)
 
 
-async def holding(tree: Tree, folder: CheckpointFolder, trusted: Sequence[Trusted], end: int) -> int:
-    """The size of the newest checkpoint that the log begins with; 0 when there is none.
+async def largest_matching_size(tree: Tree, folder: CheckpointFolder, trusted: Sequence[Trusted], end: int) -> int:
+    """The size of the largest checkpoint with which the log of `end` events begins; 0 when there is none.
 
-    Of checkpoints that are consistent with each other those hold that are made before what was changed.
+    It searches by bisection: checkpoints that are consistent with each other match up to the first changed event.
     """
     filed = folder.all()
     low, high = 0, len(filed)
@@ -90,8 +90,8 @@ async def holding(tree: Tree, folder: CheckpointFolder, trusted: Sequence[Truste
 
 
 async def reliable_tree(tree: Tree, plain: Tree) -> Tree:
-    """The tree to judge a log by: with the kept subtrees if they are of this log, else from the events alone."""
+    """`tree`, which uses the stored subtrees, when they match the log; else `plain`, which uses the events alone."""
     try:
-        return tree if await tree.sound() else plain
+        return tree if await tree.subtrees_match_log() else plain
     except HoleInLog:
         return plain

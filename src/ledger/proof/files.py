@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever is killed or full in between."""
+"""Writes files so that they exist whole or not at all, even when the process is killed or the disk is full."""
 
 import os
 from collections.abc import Iterator
@@ -9,18 +9,18 @@ from time import monotonic, sleep
 from typing import BinaryIO
 
 TEMPORARY = ".tmp"
-"""How the name ends of a file that is not there yet."""
+"""The end of the name of a file that is not complete yet."""
 _PAUSE = 0.02
 
 
 class FolderBusy(Exception):
-    """Another process writes to the folder at this moment."""
+    """Another process is writing to the folder."""
 
 
 def write_file(path: Path, content: bytes, *, mode: int = 0o644) -> None:
-    """Write a file, or replace it, so that it survives a crash of the machine. Raises OSError; then nothing changed.
+    """Write or replace a file, so that it survives a crash of the machine. Raises OSError, and then changes nothing.
 
-    Only one process at a time may write to a path (`locked`).
+    Only one process at a time may write to a path (see `locked`).
     """
     temporary = path.with_name(f".{path.name}{TEMPORARY}")
     try:
@@ -37,7 +37,7 @@ def write_file(path: Path, content: bytes, *, mode: int = 0o644) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make what was created, renamed or removed in a folder survive a crash. Raises OSError."""
+    """Make the files that were created, renamed or removed in a folder survive a crash. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -46,7 +46,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path, *, mode: int = 0o755) -> None:
-    """Make a folder, and those above it, unless it is there. Raises OSError."""
+    """Make a folder and its parents, unless it exists. Raises OSError."""
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=mode, exist_ok=True)
@@ -55,9 +55,9 @@ def make_folder(folder: Path, *, mode: int = 0o755) -> None:
 
 @contextmanager
 def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
-    """Be the only process that writes to a folder, until the block ends or the process does.
+    """Hold the lock of a folder until the block or the process ends: only its holder may write to the folder.
 
-    What another one left half done is removed. Raises FolderBusy after `patience` seconds, and OSError.
+    It deletes incomplete files of earlier holders. Raises FolderBusy after `patience` seconds, and OSError.
     """
     with (folder / ".lock").open("ab") as file:
         deadline = monotonic() + patience

@@ -1,8 +1,7 @@
-"""Records of the log as lines of JSON: how they leave this program, and how they are read where there is no ledger.
+"""Records of the log as lines of JSON: the form in which they are exported, and read again without a ledger.
 
-A line is exactly one text for each record: members in the order of their names, none for what is null, the stored bytes
-as a string that holds them as they are, other bytes as hexadecimal digits. Whoever reads can insist on that, so a line
-that somebody touched is not taken for the same.
+Each record has exactly one line: members in the order of their names, none for null, stored bytes as a string, other
+bytes as hexadecimal digits. A reader accepts only that form, so a line that was edited is never taken for the original.
 """
 
 from typing import Any
@@ -28,7 +27,7 @@ _LARGEST = {"position": 2**63 - 1, "version": 2**63 - 1, "command_events": 2**31
 
 
 def members_of(record: Record) -> dict[str, Any]:
-    """A record as the members of its JSON object, in the order of their names."""
+    """The members of the record's JSON object, in the order of their names."""
     position, account_id, version, topic, state, subject, receipt, fingerprint, command_events, hash_ = record
     members: dict[str, Any] = {"account_id": account_id}
     if command_events is not None:
@@ -48,7 +47,7 @@ def members_of(record: Record) -> dict[str, Any]:
 
 
 def record_of(said: Any) -> Record:
-    """The record that has these members. Raises ValueError, with what is wrong in a sentence."""
+    """The record with these members. Raises ValueError, whose message says in a sentence what is wrong."""
     if not isinstance(said, dict):
         raise ValueError("it is not an object")  # noqa: TRY004, what is wrong is the value of a text
     members: dict[str, Any] = said
@@ -59,7 +58,7 @@ def record_of(said: Any) -> Record:
         raise ValueError(f"it has no member {min(_NEVER_NULL - members.keys())!r}")
     for name, largest in _LARGEST.items():
         if not 0 < members.get(name, 1) <= largest:
-            raise ValueError(f"{name} is {members[name]}, which no record has")
+            raise ValueError(f"{name} is {members[name]}, which is out of range")
     fingerprint = members.get("fingerprint")
     return Record(
         members["position"],
@@ -76,26 +75,26 @@ def record_of(said: Any) -> Record:
 
 
 def _what_is_wrong(name: str) -> str:
-    """Of a member that is unknown, or whose value is of another type."""
+    """What is wrong with a member that is unknown, or whose value has the wrong type."""
     if name not in _MEMBERS:
-        return f"it has a member {name!r}, which means nothing"
+        return f"it has an unknown member {name!r}"
     return f"{name} is not {'an integer' if _MEMBERS[name] is int else 'a text'}"
 
 
 def to_line(record: Record) -> bytes:
-    """A record as a line, with its end."""
+    """The line of a record, with its line end."""
     return orjson.dumps(members_of(record), option=orjson.OPT_APPEND_NEWLINE)
 
 
 def from_line(line: bytes) -> Record:
-    """The record of a line. Raises ValueError, with what is wrong in a sentence; any other spelling is wrong."""
+    """The record of a line. Raises ValueError, whose message says what is wrong, for every line not in that form."""
     try:
         members = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise ValueError(f"it is not JSON: {error}") from error
     record = record_of(members)
     if to_line(record) != line:
-        raise ValueError("it is not spelled as this program spells it: somebody has touched it")
+        raise ValueError("it is not written as this program writes it: it was edited")
     return record
 
 

@@ -1,9 +1,9 @@
-"""The Merkle tree over the whole log, as RFC 6962 has it: one hash that stands for all events up to a position.
+"""The Merkle tree over the whole log, as defined by RFC 6962: one hash that stands for all events up to a position.
 
-The leaf at index i is made of the hash of the event at position i + 1 (store/chain.py). A proof is a short list of
-hashes. An inclusion proof shows that an event is in a tree of some size and root, a consistency proof that a tree is
-the beginning of a larger one. A proof is made of subtrees that are complete, so whoever keeps some of these hashes
-reads little to make one: `inclusion_path` and `consistency_path` say which, and `assemble` puts them together.
+The leaf at index i is made from the hash of the event at position i + 1 (store/chain.py). An inclusion proof is a short
+list of hashes that shows that an event is in a tree of a given size and root; a consistency proof shows that a tree is
+the beginning of a larger one. Proofs are made from complete subtrees, so a program that stores some of them reads few
+events to make a proof: `inclusion_path` and `consistency_path` name the subtrees, and `assemble` makes the proof.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,17 +17,17 @@ _SIZE = len(EMPTY_ROOT)
 
 
 def leaf(event_hash: bytes) -> bytes:
-    """The leaf of an event."""
+    """The leaf of an event, 32 bytes."""
     return sha256(b"\x00" + event_hash).digest()
 
 
 def leaves(event_hashes: Iterable[bytes]) -> list[bytes]:
-    """The leaves of many events."""
+    """The leaves of several events."""
     return [sha256(b"\x00" + event_hash).digest() for event_hash in event_hashes]
 
 
 def node(left: bytes, right: bytes) -> bytes:
-    """What stands above two subtrees."""
+    """The hash of the node above two subtrees."""
     return sha256(b"\x01" + left + right).digest()
 
 
@@ -49,9 +49,9 @@ class Node(NamedTuple):
 
 
 class Grown(NamedTuple):
-    """What became of a frontier, and the subtrees that were completed: for each level their hashes, in order.
+    """A frontier after it has grown, and the subtrees that were completed: for each level their hashes, in order.
 
-    The first hash of a level has the place size >> level, with the size from before.
+    The first hash of a level is at place size >> level, where size is the number of leaves before it grew.
     """
 
     frontier: "Frontier"
@@ -59,11 +59,11 @@ class Grown(NamedTuple):
 
 
 class Frontier(NamedTuple):
-    """A tree without its inside: all that is needed to make it larger and to know its root. It never changes."""
+    """A tree reduced to what is needed to add leaves and to compute the root. Frontiers are immutable."""
 
     size: int = 0
     peaks: tuple[bytes, ...] = ()
-    """The roots of the complete subtrees that the leaves add up to, the largest first: one for each 1 in the size."""
+    """The roots of the complete subtrees that make up the tree, the largest first: one for each 1 bit of the size."""
 
     def add(self, one: bytes) -> "Frontier":
         """The tree with one more leaf."""
@@ -74,7 +74,7 @@ class Frontier(NamedTuple):
         return self.grow(more).frontier
 
     def grow(self, more: Sequence[bytes]) -> Grown:
-        """The tree with more leaves, and every subtree that they complete. It hashes level by level."""
+        """The tree with more leaves, and every subtree that they complete. It computes the hashes level by level."""
         before, size = self.size, self.size + len(more)
         old = list(self.peaks)
         row = list(more)
@@ -94,12 +94,12 @@ class Frontier(NamedTuple):
 
 
 def _pairs(row: Sequence[bytes]) -> list[bytes]:
-    """The level above: one hash for every two, the last one left out when it is alone."""
+    """The level above: one hash for every two, without the last one when their number is odd."""
     return [sha256(b"\x01" + left + right).digest() for left, right in zip(row[::2], row[1::2], strict=False)]
 
 
 def fold(peaks: Sequence[bytes]) -> bytes:
-    """The root over complete subtrees, the largest first; at least one."""
+    """The root over complete subtrees, the largest first; there is at least one."""
     *others, root = peaks
     for peak in reversed(others):
         root = node(peak, root)
@@ -112,7 +112,7 @@ def root(some: Sequence[bytes]) -> bytes:
 
 
 def subtrees(begin: int, end: int) -> Iterator[Node]:
-    """The complete subtrees that the leaves from `begin` to before `end` add up to, in order, as few as possible."""
+    """The fewest complete subtrees that together cover the leaves from `begin` to before `end`, in order."""
     while begin < end:
         level = (end - begin).bit_length() - 1
         if begin:
@@ -122,11 +122,11 @@ def subtrees(begin: int, end: int) -> Iterator[Node]:
 
 
 Path = list[list[Node]]
-"""A proof before it has hashes: for each of them the complete subtrees, the largest first, of which it is the root."""
+"""A proof without hashes: each hash of the proof is the root over one list of complete subtrees, largest first."""
 
 
 def inclusion_path(index: int, size: int) -> Path:
-    """What the proof is made of that the leaf at `index` is in the tree of `size`. Raises ValueError."""
+    """The path of the proof that the leaf at `index` is in the tree of `size` leaves. Raises ValueError."""
     if not 0 <= index < size:
         raise ValueError(f"there is no leaf {index} in a tree of {size}")
     begin, end, path = 0, size, []
@@ -142,10 +142,9 @@ def inclusion_path(index: int, size: int) -> Path:
 
 
 def consistency_path(old: int, new: int) -> Path:
-    """What the proof is made of that the tree of size `old` is the beginning of that of size `new`.
+    """The path of the proof that the tree of `old` leaves is the beginning of the tree of `new` leaves.
 
-    Every tree begins with the empty one and with itself: nothing is needed to show it. Raises ValueError for an old
-    tree that is larger than the new one.
+    It is empty when `old` is 0 or equal to `new`. Raises ValueError when `old` is larger than `new`.
     """
     if not 0 <= old <= new:
         raise ValueError(f"a tree of {new} does not begin with one of {old}")
@@ -160,13 +159,13 @@ def consistency_path(old: int, new: int) -> Path:
         else:
             path.append(list(subtrees(begin, middle)))
             begin = middle
-    if begin:  # otherwise it is the old tree itself, and whoever verifies has its root
+    if begin:  # otherwise the part is the whole old tree, whose root the verifier has
         path.append(list(subtrees(begin, end)))
     return path[::-1]
 
 
 def assemble(path: Path, hashes: Mapping[Node, bytes]) -> list[bytes]:
-    """The proof of a path. Raises KeyError when the hash of a subtree is missing."""
+    """The proof of a path, from the hashes of its subtrees. Raises KeyError when a hash is missing."""
     return [fold([hashes[one] for one in part]) for part in path]
 
 
@@ -185,7 +184,7 @@ def _proof(some: Sequence[bytes], path: Path) -> list[bytes]:
 
 
 def verify_inclusion(one: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
-    """Whether the proof shows that this leaf is at `index` in the tree of this size and root (RFC 9162, 2.1.3.2)."""
+    """Whether the proof shows that leaf `one` is at `index` in the tree of this size and root (RFC 9162, 2.1.3.2)."""
     if not 0 <= index < size or not _hashes([one, root, *proof]):
         return False
     at, last, found = index, size - 1, one
@@ -202,9 +201,9 @@ def verify_inclusion(one: bytes, index: int, size: int, proof: Sequence[bytes], 
 
 
 def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> bool:
-    """Whether the proof shows that one tree is the beginning of the other (RFC 9162, 2.1.4.2).
+    """Whether the proof shows that the old tree is the beginning of the new one (RFC 9162, 2.1.4.2).
 
-    The empty tree is the beginning of every tree, and every tree of itself; the proof is then empty.
+    The empty tree is the beginning of every tree, and every tree of itself; the proof must then be empty.
     """
     if not 0 <= old <= new or not _hashes([old_root, new_root, *proof]):
         return False
@@ -214,7 +213,7 @@ def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, pro
         return not proof and old_root == EMPTY_ROOT
     if not proof:
         return False
-    # An old tree that is complete is a node of the new one, and the proof leaves it out.
+    # When the old tree is complete, it is a node of the new one, and the proof leaves its root out.
     first, *rest = proof if old & (old - 1) else [old_root, *proof]
     rise = _zeros(old)  # levels on which the last leaf of the old tree is at the right end of a complete subtree
     at, last = (old - 1) >> rise, (new - 1) >> rise
@@ -232,18 +231,18 @@ def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, pro
 
 
 def _joined(at: int, last: int) -> tuple[int, int]:
-    """Up past the levels on which what is at the right edge has nothing to be joined with."""
+    """Go up past the levels on which a node at the right edge has no sibling."""
     rise = _zeros(at)
     return at >> rise, last >> rise
 
 
 def _zeros(number: int) -> int:
-    """Zero bits at the end of a number that is not 0."""
+    """The number of zero bits at the end of a number that is not 0."""
     return (number & -number).bit_length() - 1
 
 
 def _split(width: int) -> int:
-    """The largest power of two below the width: what of a tree is left of its root."""
+    """The largest power of two below the width: the number of leaves left of the root."""
     return 1 << ((width - 1).bit_length() - 1)
 
 

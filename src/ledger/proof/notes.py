@@ -1,7 +1,7 @@
-"""Signed notes, in the format of C2SP (signed-note, Ed25519): a text that people can read, and lines that vouch for it.
+"""Signed notes in the format of C2SP (signed-note, Ed25519): a text that people can read, and signature lines.
 
-A text means nothing until `open_note` has found the signature of a key that the reader trusts. Signatures of other keys
-are ignored; a wrong one of a trusted key spoils the whole note.
+A text is trustworthy only after `open_note` has verified the signature of a key that the reader trusts. It ignores the
+signatures of other keys; an invalid signature of a trusted key makes the whole note invalid.
 """
 
 import re
@@ -27,19 +27,19 @@ _SIGNATURE = re.compile(r"— (\S+) (\S+)")
 
 
 class BadNote(Exception):
-    """A note, a checkpoint or a key cannot be relied on; the message is a sentence that says why."""
+    """A note, a checkpoint or a key is invalid; the message says why in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyingKey:
-    """What signatures are checked with. It is public."""
+    """The public key that verifies signatures."""
 
     name: str
     public: bytes
-    """32 bytes, as RFC 8032 has them."""
+    """32 bytes, as RFC 8032 defines them."""
 
     def __post_init__(self) -> None:
-        """Raises BadNote for a name that a note could not have, or for bytes that are no key."""
+        """Raises BadNote for a name that a note cannot have, or for bytes that are not a key."""
         if not _is_name(self.name):
             raise BadNote(f"{self.name!r} cannot be the name of a key: it is empty, or has a space or a plus in it")
         if len(self.public) != _KEY_SIZE:
@@ -47,24 +47,24 @@ class VerifyingKey:
 
     @property
     def key_id(self) -> bytes:
-        """4 bytes that tell it from other keys of the same name."""
+        """4 bytes that distinguish the key from other keys of the same name."""
         return sha256(self.name.encode() + b"\n" + _ED25519 + self.public).digest()[:4]
 
     @property
     def text(self) -> str:
-        """The key as one word, to be handed to auditors: name+id+key."""
+        """The key as one word that can be given to auditors: name+id+key."""
         return f"{self.name}+{self.key_id.hex()}+{_as_base64(_ED25519 + self.public)}"
 
     @staticmethod
     def parse(text: str) -> "VerifyingKey":
-        """The key that a word stands for. Raises BadNote."""
+        """The key in a word. Raises BadNote."""
         key = VerifyingKey(*_parts_of_key(text, "verifying key"))
         if key.text != text:
             raise BadNote(f"{_short(text)} is not a verifying key: its id is not that of the key in it")
         return key
 
     def verifies(self, text: str, signature: bytes) -> bool:
-        """Whether it is the signature of this key under a text."""
+        """Whether `signature` is the signature of this key for a text."""
         try:
             Ed25519PublicKey.from_public_bytes(self.public).verify(signature, text.encode())
         except (InvalidSignature, ValueError):
@@ -74,19 +74,19 @@ class VerifyingKey:
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """What signs. It is secret, and does not show itself."""
+    """The secret key that signs. Its repr does not show the secret."""
 
     name: str
     _secret: bytes = field(repr=False)
 
     @staticmethod
     def generate(name: str) -> "SigningKey":
-        """A new key."""
+        """Make a new key."""
         return SigningKey(name, Ed25519PrivateKey.generate().private_bytes_raw())
 
     @staticmethod
     def parse(text: str) -> "SigningKey":
-        """The key that `secret_text` stands for. Raises BadNote, which does not show it."""
+        """The key in a word made by `secret_text`. Raises BadNote, whose message does not show the secret."""
         word = text.removeprefix(_PRIVATE)
         try:
             key = SigningKey(*_parts_of_key(word, "signing key"))
@@ -98,17 +98,17 @@ class SigningKey:
 
     @property
     def secret_text(self) -> str:
-        """The key as one word, for the one file that keeps it."""
+        """The key as one word, for the file that stores it."""
         verifying = self.verifying_key
         return f"{_PRIVATE}{self.name}+{verifying.key_id.hex()}+{_as_base64(_ED25519 + self._secret)}"
 
     @property
     def verifying_key(self) -> VerifyingKey:
-        """The public half."""
+        """The public half of the key."""
         return VerifyingKey(self.name, self._private().public_key().public_bytes_raw())
 
     def signature(self, text: str) -> str:
-        """The line that vouches for a text, without its line end."""
+        """The signature line for a text, without its line end."""
         key_id = self.verifying_key.key_id
         return f"— {self.name} {_as_base64(key_id + self._private().sign(text.encode()))}"
 
@@ -117,14 +117,14 @@ class SigningKey:
 
 
 class Opened(NamedTuple):
-    """A text that can be relied on, and those of the trusted keys that vouch for it."""
+    """A text with a valid signature, and the trusted keys that signed it."""
 
     text: str
     keys: tuple[VerifyingKey, ...]
 
 
 def sign(text: str, keys: Sequence[SigningKey]) -> bytes:
-    """The note of a text, signed by some keys. Raises BadNote for a text that cannot be in a note."""
+    """The note of a text, signed by `keys`. Raises BadNote for a text that a note cannot contain."""
     _check_text(text)
     return _note(text, [key.signature(text) for key in keys])
 
@@ -138,7 +138,7 @@ def cosign(note: bytes, key: SigningKey) -> bytes:
 def open_note(note: bytes, trusted: Iterable[VerifyingKey]) -> Opened:
     """The text of a note that at least one trusted key has signed. Raises BadNote.
 
-    Keys that are not trusted are passed over, even when their name or their id is that of one that is.
+    It ignores keys that are not trusted, even those with the name or the id of a trusted key.
     """
     known = {(key.name, key.key_id): key for key in trusted}
     text, lines = _split(note)
@@ -149,15 +149,15 @@ def open_note(note: bytes, trusted: Iterable[VerifyingKey]) -> Opened:
         if key is None:
             continue
         if not key.verifies(text, signature):
-            raise BadNote(f"the signature of {name} (key {key_id.hex()}) is not one under this text")
+            raise BadNote(f"the signature of {name} (key {key_id.hex()}) does not match the text")
         found[key] = None
     if not found:
-        raise BadNote("no key that is trusted has signed it")
+        raise BadNote("no trusted key has signed it")
     return Opened(text, tuple(found))
 
 
 def text_of(note: bytes) -> str:
-    """The text of a note whose signatures nobody has looked at: not to be relied on. Raises BadNote."""
+    """The text of a note whose signatures were not verified: it is not trustworthy. Raises BadNote."""
     return _split(note)[0]
 
 
@@ -187,12 +187,12 @@ def _signature(line: str) -> tuple[str, bytes, bytes]:
     found = _SIGNATURE.fullmatch(line)
     value = _from_base64(found[2]) if found else None
     if found is None or value is None or not _is_name(found[1]) or len(value) <= 4:
-        raise BadNote(f"this is not a line with a signature: {_short(line)}")
+        raise BadNote(f"this is not a signature line: {_short(line)}")
     return found[1], value[:4], value[4:]
 
 
 def _note(text: str, lines: Sequence[str]) -> bytes:
-    assert lines, "a note without a signature is none"
+    assert lines, "a note needs a signature"
     note = "\n".join([text, *lines, ""]).encode()
     if len(note) > LARGEST_NOTE or len(lines) > MOST_SIGNATURES:
         raise BadNote(f"a note has at most {LARGEST_NOTE:,} bytes and {MOST_SIGNATURES} signatures")
@@ -203,11 +203,11 @@ def _check_text(text: str) -> None:
     if not text.endswith("\n"):
         raise BadNote("the text of a note ends with a line end")
     if any(character < " " and character != "\n" for character in text):
-        raise BadNote("a note has no control characters but line ends")
+        raise BadNote("a note may not contain control characters, except line ends")
 
 
 def _parts_of_key(text: str, noun: str) -> tuple[str, bytes]:
-    """Name and bytes of a key as a word. Raises BadNote."""
+    """The name and the bytes of a key in a word. Raises BadNote."""
     found = _KEY.fullmatch(text)
     value = _from_base64(found[3]) if found else None
     if found is None or value is None or value[:1] != _ED25519 or len(value) != 1 + _KEY_SIZE:
@@ -224,7 +224,7 @@ def _as_base64(value: bytes) -> str:
 
 
 def _from_base64(text: str) -> bytes | None:
-    """The bytes; None for anything but the one way in which they are written."""
+    """The bytes of a base64 text; None unless it is in the one form that `_as_base64` writes."""
     try:
         value = b64decode(text, validate=True)
     except (NotBase64, ValueError):

@@ -1,8 +1,8 @@
-"""Notices: what a ledger has to say about its keys and its checkpoints. They are notes, numbered from 1, kept for ever.
+"""Notices: what a ledger publishes about its keys and its checkpoints. They are notes, numbered from 1, kept for ever.
 
-A *rotation* hands over from one key to the next and is signed by both, so that whoever trusts the first key can follow
-to the newest. A *replacement* is a rotation for which the old key was lost: the new one alone signs it, and nobody has
-to believe it. A *forsaking* says that the ledger no longer stands by its checkpoints beyond some size, and why.
+A *rotation* hands over from one key to the next. Both keys sign it, so a reader who trusts the first key can follow to
+the newest. A *replacement* is a rotation after the old key was lost: only the new key signs it, and no reader has to
+accept it. An *abandonment* says that the checkpoints beyond some size no longer count, and why.
 """
 
 import re
@@ -30,20 +30,20 @@ _FORSAKEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """From this size on the new key signs, and the old one never again."""
+    """From checkpoints of this size on the new key signs, and the old key no longer does."""
 
     number: int
     at: datetime
     size: int
-    """That of the newest checkpoint at that moment. Both keys have signed it."""
+    """The size of the newest checkpoint at that moment; both keys have signed it."""
     old: VerifyingKey
     new: VerifyingKey
     old_lost: bool = False
-    """Whether it is a replacement."""
+    """Whether this is a replacement of a lost key."""
 
     @property
     def text(self) -> str:
-        """What is signed."""
+        """The text that is signed."""
         kind = "replacement" if self.old_lost else "rotation"
         return _text(
             self.new.name, self, f"key {kind}", f"size {self.size}", f"old {self.old.text}", f"new {self.new.text}"
@@ -52,20 +52,20 @@ class Rotation:
 
 @dataclass(frozen=True, slots=True)
 class Abandonment:
-    """The log has ended at an earlier position, or with other events, since somebody wanted it so."""
+    """An operator has accepted a log that ends earlier than its checkpoints, or has other events."""
 
     number: int
     at: datetime
     beyond: int
-    """The size of the newest checkpoint that the ledger still stands by; 0: of none."""
+    """The size of the newest checkpoint that still counts; 0 when none does."""
     newest: Checkpoint
-    """The newest of those that were forsaken."""
+    """The newest of the abandoned checkpoints."""
     reason: str
-    """One line, at most LONGEST_REASON characters."""
+    """One line of at most LONGEST_REASON characters."""
 
     @property
     def text(self) -> str:
-        """What is signed."""
+        """The text that is signed. Its format keeps the word "forsaken"."""
         newest = f"newest {self.newest.size} {b64encode(self.newest.root).decode()}"
         return _text(
             self.newest.origin,
@@ -81,7 +81,7 @@ Notice = Rotation | Abandonment
 
 
 def read_notice(text: str) -> Notice:
-    """The notice that a text is, to the byte. Raises BadNote."""
+    """Parse the text of a notice. Raises BadNote unless it is exactly in the format."""
     try:
         notice = _read(text)
     except (ValueError, BadNote):
@@ -113,39 +113,39 @@ def _moment(text: str) -> datetime:
 
 
 class Trusted(NamedTuple):
-    """A key, and the sizes of the checkpoints that it may have signed; None: it is in use."""
+    """A key, and the sizes of the checkpoints that it may have signed: from `first` to `last` (None: it is in use)."""
 
     key: VerifyingKey
     first: int
     last: int | None
 
     def covers(self, size: int) -> bool:
-        """Whether it may have signed a checkpoint of this size."""
+        """Whether the key may have signed a checkpoint of this size."""
         return self.first <= size and (self.last is None or size <= self.last)
 
 
 def trusted_keys(first: VerifyingKey, notices: Sequence[bytes]) -> list[Trusted]:
-    """All keys that may be trusted by whoever trusts one of them, in the order of their use, with their sizes.
+    """The keys that a reader who trusts the key `first` may trust, in the order of their use.
 
-    `notices` are all of the ledger, in order. The trusted key may be any that was ever in use; those before it are
-    left out. Raises BadNote when a notice is missing, is not signed as it has to be, or is about other keys.
+    `notices` are all notices of the ledger, in order. `first` may be any key that was ever in use; keys before it are
+    left out. Raises BadNote when a notice is missing, lacks a signature, or names the wrong keys.
     """
     read = [read_notice(text_of(note)) for note in notices]
     for number, notice in enumerate(read, 1):
         if notice.number != number:
             raise BadNote(f"notice {number} is missing: there is notice {notice.number} in its place")
     begin = next((n for n, notice in enumerate(read, 1) if isinstance(notice, Rotation) and notice.new == first), 0)
-    came_in = read[begin - 1] if begin else None
-    keys = [Trusted(first, came_in.size if isinstance(came_in, Rotation) else 0, None)]
+    introduced_by = read[begin - 1] if begin else None
+    keys = [Trusted(first, introduced_by.size if isinstance(introduced_by, Rotation) else 0, None)]
     for note, notice in zip(notices[begin:], read[begin:], strict=True):
         if isinstance(notice, Rotation) and notice.old_lost and notice.old == keys[-1].key:
-            break  # what comes after it is signed by a key for which no other key vouches
+            break  # the notices after it are signed by a key for which no trusted key has signed
         keys = _follow(keys, note, notice)
     return keys
 
 
 def _follow(keys: list[Trusted], note: bytes, notice: Notice) -> list[Trusted]:
-    """The keys after one more notice. Raises BadNote."""
+    """The trusted keys after one more notice. Raises BadNote."""
     newest = keys[-1]
     if isinstance(notice, Abandonment):
         _check_signed(note, notice, [newest.key])
@@ -164,12 +164,12 @@ def _check_signed(note: bytes, notice: Notice, keys: list[VerifyingKey]) -> None
 
 
 def open_checkpoint(note: bytes, trusted: Sequence[Trusted]) -> Checkpoint:
-    """The checkpoint that a note is, signed by a key that may have signed it. Raises BadNote."""
+    """The checkpoint in a note, signed by a key that may have signed it. Raises BadNote."""
     opened = open_note(note, [each.key for each in trusted])
     checkpoint = read_checkpoint(opened.text)
     signers = [each for each in trusted if each.key in opened.keys]
     if checkpoint.origin not in {each.key.name for each in signers}:
-        raise BadNote(f"it is a checkpoint of {checkpoint.origin}, and signed by a key of another ledger")
+        raise BadNote(f"it is a checkpoint of {checkpoint.origin}, but a key of another ledger has signed it")
     if not any(each.covers(checkpoint.size) for each in signers):
         raise BadNote(f"the key that signed it was not in use for a checkpoint of size {checkpoint.size:,}")
     return checkpoint

@@ -1,7 +1,7 @@
-"""Custody of the key that signs checkpoints: one file on the machine of the service, never in the database.
+"""Custody of the signing key: it is one file on the machine of the service, never in the database.
 
-The verifying keys and how one came after another are in the checkpoint folder, for everybody. All of this is done while
-the folder is locked.
+The verifying keys, and the notices that lead from one to the next, are in the checkpoint folder, where everybody may
+read them. The caller holds the lock of the folder.
 """
 
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ from ledger.proof.notices import Abandonment, Rotation, Trusted, open_checkpoint
 
 
 class KeyMissing(Exception):
-    """The folder's checkpoints are signed by a key that is not here; the message says which file it should be in."""
+    """The key that signs the folder's checkpoints is not on this machine; the message names its file."""
 
 
 class Custody:
-    """The key of one ledger. Everything here raises OSError, and BadNote for what cannot be read."""
+    """The signing key of one ledger. Every method raises OSError, and BadNote for a file that cannot be read."""
 
     def __init__(self, signing: Path, folder: CheckpointFolder) -> None:
         self.folder = folder
@@ -27,7 +27,7 @@ class Custody:
         self._next = self.path.with_suffix(".next")
 
     def signing_key(self) -> SigningKey:
-        """The key that signs now; made at first need. A rotation that was cut short is finished. Raises KeyMissing."""
+        """The key in use, made when it is first needed. It finishes an interrupted rotation. Raises KeyMissing."""
         newest = self.newest_key()
         if newest is None:
             return self._first()
@@ -38,11 +38,11 @@ class Custody:
         elif coming is not None:
             self._next.unlink()
         if key is None or key.verifying_key != newest:
-            raise KeyMissing(f"the key {newest.text} signs this ledger's checkpoints, and it is not in {self.path}")
+            raise KeyMissing(f"the key {newest.text} signs this ledger's checkpoints, but it is not in {self.path}")
         return key
 
     def newest_key(self) -> VerifyingKey | None:
-        """The verifying key of the key in use, as the folder has it; None before there is one."""
+        """The verifying key of the key in use, according to the folder; None before there is a key."""
         for note in reversed(self.folder.notices()):
             notice = read_notice(text_of(note))
             if isinstance(notice, Rotation):
@@ -50,7 +50,7 @@ class Custody:
         return self.folder.first_key()
 
     def trusted(self) -> list[Trusted]:
-        """The keys in the order of their use, from the first one, or from the last one that replaced a lost key."""
+        """The trusted keys in the order of their use, from the first one, or from the last one that replaced a lost key."""
         begin, notices = self.folder.first_key(), self.folder.notices()
         for notice in map(read_notice, map(text_of, notices)):
             if isinstance(notice, Rotation) and notice.old_lost:
@@ -58,12 +58,12 @@ class Custody:
         return trusted_keys(begin, notices) if begin else []
 
     def rotate(self, at: datetime) -> Rotation:
-        """Hand over to a new key, and destroy the private half of the old one. Raises KeyMissing."""
+        """Hand over to a new key, and destroy the secret half of the old one. Raises KeyMissing."""
         old = self.signing_key()
         return self._change(old.verifying_key, [old], at)
 
     def replace(self, at: datetime) -> Rotation:
-        """Hand over to a new key in place of one that was lost. Raises KeyMissing when there never was one."""
+        """Hand over to a new key after the old one was lost. Raises KeyMissing when there never was one."""
         old = self.newest_key()
         if old is None:
             raise KeyMissing("no key was ever in use for this ledger")
@@ -72,7 +72,10 @@ class Custody:
     def abandon(
         self, some: Sequence[CheckpointFile], beyond: int, reason: str, at: datetime
     ) -> tuple[Abandonment, Path]:
-        """Say that some checkpoints do not count any more, and move them. Raises KeyMissing."""
+        """Write a notice that checkpoints no longer count, and move their files. Raises KeyMissing.
+
+        `some` are the abandoned checkpoints, all larger than `beyond`; returns the notice and their new folder.
+        """
         key = self.signing_key()
         newest = open_checkpoint(some[-1].path.read_bytes(), self.trusted())
         notice = Abandonment(len(self.folder.notices()) + 1, at, beyond, newest, reason)
@@ -81,16 +84,16 @@ class Custody:
 
     def _first(self) -> SigningKey:
         if self.folder.all():
-            raise BadNote(f"{self.folder.path} has checkpoints and no first-key: nothing says who may sign them")
+            raise BadNote(f"{self.folder.path} has checkpoints but no first-key, so nothing says which key may sign")
         key = _read(self.path)
         if key is None:
             key = SigningKey.generate(self.folder.origin)
-            self._keep(self.path, key)
+            self._write(self.path, key)
         self.folder.write_first_key(key.verifying_key)
         return key
 
     def _change(self, old: VerifyingKey, signers: Sequence[SigningKey], at: datetime) -> Rotation:
-        """The notice is what counts: before it the old key signs, after it the new one, whatever is killed between."""
+        """Rotate. The notice decides: until it is written the old key signs, from then on the new one."""
         new = SigningKey.generate(self.folder.origin)
         newest = self.folder.newest()
         notice = Rotation(
@@ -101,13 +104,13 @@ class Custody:
             new.verifying_key,
             old_lost=not signers,
         )
-        self._keep(self._next, new)
+        self._write(self._next, new)
         self.folder.write_notice(notice.number, sign(notice.text, [*signers, new]))
         self._hand_over(new)
         return notice
 
     def _hand_over(self, new: SigningKey) -> None:
-        """The new key vouches for the newest checkpoint too, and takes the place of the old one."""
+        """Let the new key sign the newest checkpoint too, and put it in the place of the old key."""
         newest = self.folder.newest()
         if newest is not None:
             note = newest.path.read_bytes()
@@ -115,13 +118,13 @@ class Custody:
                 self.folder.write(newest.size, cosign(note, new))
         self._next.replace(self.path)
 
-    def _keep(self, path: Path, key: SigningKey) -> None:
+    def _write(self, path: Path, key: SigningKey) -> None:
         make_folder(path.parent, mode=0o700)
         write_file(path, f"{key.secret_text}\n".encode(), mode=0o600)
 
 
 def _read(path: Path) -> SigningKey | None:
-    """The key in a file; None when there is no file. Raises BadNote."""
+    """The key in a file; None when there is no such file. Raises BadNote."""
     try:
         return SigningKey.parse(path.read_text().rstrip("\n"))
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""The Merkle tree over the log in PostgreSQL: roots and proofs at any size, from the events and the kept subtrees.
+"""The Merkle tree over the log in PostgreSQL: roots and proofs of any size, from the events and the stored subtrees.
 
-Subtrees of every eighth level are kept in ledger.subtrees. What is missing there is made from the events, so a tree is
-always right as long as what is kept is; `sound` looks at that cheaply, `credit-ledger verify` thoroughly.
+Subtrees of every eighth level are stored in ledger.subtrees. Missing ones are computed from the events, so a tree is
+correct as long as the stored subtrees are; `subtrees_match_log` checks them cheaply, `credit-ledger verify` thoroughly.
 """
 
 from collections import defaultdict
@@ -24,35 +24,35 @@ from ledger.store.log import Connection, Reader
 
 SQL = queries("ledger.proof", "sql/tree.sql")
 STEP = 8
-"""Levels between two that are kept."""
+"""The distance between two stored levels."""
 PAGE = 64 << STEP
-"""Events that are read in one go."""
+"""The number of events that are read at once."""
 _HASH = 32
 
 
 class HoleInLog(Exception):
-    """Events are missing in the middle of the log. The ledger writes none."""
+    """Events are missing in the middle of the log. The ledger never writes such a log."""
 
 
 class Tree:
-    """The tree of a log. `kept` False: from the events alone."""
+    """The tree of a log. With `kept=False` it ignores the stored subtrees and computes everything from the events."""
 
     def __init__(self, connection: Connection, *, kept: bool = True) -> None:
         self._connection = connection
         self._kept = kept
 
     async def end(self) -> int:
-        """How many events there are."""
+        """The number of events in the log."""
         row = await (await self._connection.execute(SQL["end"])).fetchone()
         assert row is not None
         return int(row[0])
 
     async def confirm(self) -> None:
-        """Wait until no failover can take back what was read here: what is signed is signed for ever."""
+        """Wait until no failover can remove the events that were read here, because a signature cannot be undone."""
         await Reader(self._connection).confirm()
 
     async def leaves(self, begin: int, end: int) -> list[bytes]:
-        """The leaves from index `begin` to before `end`. Raises HoleInLog, also when the log ends before."""
+        """The leaves from index `begin` to before `end`. Raises HoleInLog, also when the log ends earlier."""
         [row] = await self._stretches([range(begin, end)])
         return row
 
@@ -68,13 +68,13 @@ class Tree:
         for stretch, (_, hashes, count) in zip(wanted, rows, strict=True):
             if count != len(stretch):
                 raise HoleInLog(
-                    f"of the events at positions {stretch.start + 1:,} to {stretch.stop:,} there are only {count:,}"
+                    f"only {count:,} of the events at positions {stretch.start + 1:,} to {stretch.stop:,} exist"
                 )
             found.append(leaves([hashes[at : at + _HASH] for at in range(0, len(hashes), _HASH)]))
         return found
 
     async def hashes(self, nodes: Iterable[Node]) -> dict[Node, bytes]:
-        """The hashes of some complete subtrees. Raises HoleInLog."""
+        """The hashes of complete subtrees, by node. Raises HoleInLog."""
         wanted: defaultdict[int, list[tuple[Node, range]]] = defaultdict(list)
         for node in dict.fromkeys(nodes):
             below = node.level % STEP
@@ -86,7 +86,7 @@ class Tree:
         return found
 
     async def _row(self, level: int, wanted: Iterable[range]) -> dict[int, bytes]:
-        """Some hashes of a kept level, by their places. Of level 0 they are the leaves."""
+        """Hashes of one stored level, by place. At level 0 they are the leaves."""
         stretches = list(_merged(wanted))
         if level == 0:
             rows = await self._stretches(stretches)
@@ -117,13 +117,13 @@ class Tree:
             return {place: bytes(one) for place, one in await cursor.fetchall()}
 
     async def frontier(self, size: int) -> Frontier:
-        """The tree of the first `size` events, ready to grow. Raises HoleInLog."""
+        """The frontier of the tree of the first `size` events. Raises HoleInLog."""
         peaks = list(subtrees(0, size))
         found = await self.hashes(peaks)
         return Frontier(size, tuple(found[peak] for peak in peaks))
 
     async def root(self, size: int) -> bytes:
-        """The root of the first `size` events. Raises HoleInLog."""
+        """The root over the first `size` events. Raises HoleInLog."""
         return (await self.frontier(size)).root()
 
     async def inclusion_proof(self, index: int, size: int) -> list[bytes]:
@@ -132,7 +132,7 @@ class Tree:
         return proof
 
     async def inclusion_proofs(self, indices: Sequence[int], size: int) -> list[list[bytes]]:
-        """The same of several events: reading for them together costs less. Raises HoleInLog, ValueError."""
+        """Inclusion proofs for several events, made together to read less. Raises HoleInLog, ValueError."""
         return await self._proofs([inclusion_path(index, size) for index in indices])
 
     async def consistency_proof(self, old: int, new: int) -> list[bytes]:
@@ -144,19 +144,19 @@ class Tree:
         hashes = await self.hashes(node for path in paths for part in path for node in part)
         return [assemble(path, hashes) for path in paths]
 
-    async def whole(self) -> int:
-        """How many events the kept subtrees stand for without a gap; 0 when any is missing that should be there."""
-        kept = {level: (count, last + 1) for level, count, last in await self._kept_levels()}
+    async def stored_size(self) -> int:
+        """The number of events that the stored subtrees cover without a gap; 0 when one is missing in between."""
+        kept = {level: (count, last + 1) for level, count, last in await self._stored_levels()}
         count = kept.get(STEP, (0, 0))[0]
         expected = {level: (there, there) for level in range(STEP, 64, STEP) if (there := count << STEP >> level)}
         return count << STEP if kept == expected else 0
 
-    async def sound(self) -> bool:
-        """Whether what is kept is of this log, as far as a look at its newest part tells.
+    async def subtrees_match_log(self) -> bool:
+        """Whether the newest stored subtrees match the events of the log.
 
-        Where the end of a log was cut off and another one written, it is not.
+        They do not when the end of the log was cut off and other events were written.
         """
-        kept = [last for level, _, last in await self._kept_levels() if level == STEP]
+        kept = [last for level, _, last in await self._stored_levels() if level == STEP]
         if not kept:
             return True
         end = kept[0] + 1
@@ -168,36 +168,36 @@ class Tree:
         found = await self._read(STEP, [newest])
         return all(made[place] == one for place, one in found.items())
 
-    async def _kept_levels(self) -> list[tuple[int, int, int]]:
-        """Levels, how many subtrees are kept of each, and the last place of them."""
+    async def _stored_levels(self) -> list[tuple[int, int, int]]:
+        """Each stored level with the number of its subtrees and the last place."""
         cursor = await self._connection.execute(SQL["kept"])
         return [(level, count, last) for level, count, last in await cursor.fetchall()]
 
-    async def keep(self, size: int, completed: Sequence[Sequence[bytes]]) -> None:
-        """Keep what was completed: of `Frontier.grow` with `size` events before."""
+    async def store_subtrees(self, size: int, completed: Sequence[Sequence[bytes]]) -> None:
+        """Store the subtrees that `Frontier.grow` completed on a tree of `size` events."""
         rows = [
             (level, place, one)
-            for level, places, made in _kept_of(size, completed)
+            for level, places, made in _stored_levels_of(size, completed)
             for place, one in zip(places, made, strict=True)
         ]
         if rows:
             levels, places, hashes = zip(*rows, strict=True)
             parameters = {"levels": bigints(levels), "places": bigints(places), "hashes": byteas(hashes)}
-            await self._connection.execute(SQL["keep_subtrees"], parameters)
+            await self._connection.execute(SQL["store_subtrees"], parameters)
 
-    async def forget(self) -> None:
-        """Delete all that is kept."""
-        await self._connection.execute(SQL["forget_subtrees"])
+    async def delete_subtrees(self) -> None:
+        """Delete all stored subtrees."""
+        await self._connection.execute(SQL["delete_subtrees"])
 
 
-def _kept_of(size: int, completed: Sequence[Sequence[bytes]]) -> Iterator[tuple[int, range, Sequence[bytes]]]:
+def _stored_levels_of(size: int, completed: Sequence[Sequence[bytes]]) -> Iterator[tuple[int, range, Sequence[bytes]]]:
     for level in range(STEP, len(completed), STEP):
         first = size >> level
         yield level, range(first, first + len(completed[level])), completed[level]
 
 
 def _merged(wanted: Iterable[range]) -> Iterator[range]:
-    """The same places in as few stretches as possible, in order."""
+    """The same places, merged into as few ranges as possible, in order."""
     begin = end = -1
     for part in sorted(wanted, key=lambda part: part.start):
         if part.start > end:

@@ -1,7 +1,6 @@
-"""What vouches for a log: the keys, notices and checkpoints of a folder, judged before anything is judged by them.
+"""Verifies the keys, notices and checkpoints of a folder before a log is verified with them.
 
-Stricter than a reader of signed notes has to be: every byte counts, so a signature that nobody can check is not passed
-over.
+This is stricter than a reader of signed notes must be: every byte counts, so an unknown signature is an error.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,16 +16,16 @@ from ledger.proof.walk import Breach, Place
 
 
 class Trust(NamedTuple):
-    """The keys that may vouch, with the notices that lead from one to the next."""
+    """The keys that may sign, and the notices that lead from one to the next."""
 
     trusted: tuple[Trusted, ...]
-    """Those that are trusted, and those for which they vouch."""
+    """The trusted keys, and the keys to which they handed over."""
     known: tuple[VerifyingKey, ...]
-    """All that the notices name too: their signatures can be checked, which alone proves nothing."""
+    """Also all other keys that notices name. Their signatures can be verified, but prove nothing by themselves."""
     notices: tuple[bytes, ...]
 
     def open(self, note: bytes) -> Opened:
-        """A note in which every signature is one of a known key, and right. Raises BadNote."""
+        """Open a note in which every signature is valid and of a known key. Raises BadNote."""
         opened = open_note(note, self.known)
         lines = note[len(opened.text.encode()) + 1 :].count(b"\n")
         if lines != len(opened.keys):
@@ -34,7 +33,7 @@ class Trust(NamedTuple):
         return opened
 
     def checkpoint(self, note: bytes) -> Checkpoint | None:
-        """The checkpoint that a note is. None for one of the time before the first trusted key. Raises BadNote."""
+        """The checkpoint in a note; None when it is older than the first trusted key. Raises BadNote."""
         checkpoint = read_checkpoint(self.open(note).text)
         try:
             return open_checkpoint(note, self.trusted)
@@ -45,19 +44,19 @@ class Trust(NamedTuple):
 
 
 class Vouched(NamedTuple):
-    """What a folder has to say of a log."""
+    """What the folder proves: the trusted keys, and the checkpoints that they signed."""
 
     trust: Trust
     checkpoints: tuple[Checkpoint, ...]
-    """The smallest first."""
+    """The valid checkpoints, the smallest first."""
     passed_over: int
-    """Checkpoints of the time before the first trusted key: they prove nothing to whoever trusts only that."""
+    """The number of checkpoints that are older than the first trusted key, and so prove nothing."""
 
 
 def own_keys(folder: CheckpointFolder) -> list[VerifyingKey]:
-    """The keys that a ledger itself trusts: its first one, and those that came in the place of a lost one.
+    """The keys that a ledger itself trusts: its first one, and those that replaced a lost one.
 
-    Raises Breach, and OSError.
+    Raises Breach and OSError.
     """
     with _placed("first-key"):
         first = folder.first_key()
@@ -69,13 +68,11 @@ def own_keys(folder: CheckpointFolder) -> list[VerifyingKey]:
 
 
 def trust(keys: Sequence[VerifyingKey], notices: Sequence[bytes]) -> Trust:
-    """Whom to trust for somebody who trusts these keys. Raises Breach when a notice is not what it has to be."""
+    """The keys to trust for a reader who trusts `keys`. Raises Breach when a notice is invalid."""
     named = [key for notice in _read_all(notices) if isinstance(notice, Rotation) for key in (notice.old, notice.new)]
     for key in keys:
         if named and key not in named:
-            raise Breach(
-                "checkpoint", Place(file="notices"), f"the key {key.text}, which is trusted, is none of this ledger's"
-            )
+            raise Breach("checkpoint", Place(file="notices"), f"the trusted key {key.text} is not a key of this ledger")
     result = Trust((), tuple(dict.fromkeys([*keys, *named])), tuple(notices))
     for number, note in enumerate(notices, 1):
         with _placed(f"notice {number}"):
@@ -94,20 +91,20 @@ def _read_all(notices: Sequence[bytes]) -> list[Notice]:
 
 
 def judge(folder: CheckpointFolder, keys: Sequence[VerifyingKey]) -> Vouched:
-    """Everything in a folder, for somebody who trusts these keys (at least one). Raises Breach, and OSError."""
+    """Verify a whole folder for a reader who trusts `keys` (at least one). Raises Breach and OSError."""
     with _placed("notices"):
         notices = folder.notices()
     whom = trust(keys, notices)
     _check_first_key(folder, whom)
     found: dict[Path, Checkpoint | None] = {}
-    latest = folder.path / "latest"  # before the others: what is signed meanwhile is not missing among them
+    latest = folder.path / "latest"  # read before the others, so that a new checkpoint is not missing among them
     for path in (latest, *(filed.path for filed in folder.all())):
         _add(found, path, whom)
     for filed in folder.all():
         checkpoint = found.get(filed.path)
         if checkpoint is not None and checkpoint.size != filed.size:
-            raise Breach("checkpoint", Place(file=filed.path.name), "it is under the name of another size")
-    _check_forsaken(folder, whom)
+            raise Breach("checkpoint", Place(file=filed.path.name), "its name gives another size")
+    _check_abandoned(folder, whom)
     counted = sorted({one for one in found.values() if one is not None}, key=lambda one: one.size)
     return Vouched(whom, tuple(counted), sum(one is None for path, one in found.items() if path != latest))
 
@@ -115,36 +112,36 @@ def judge(folder: CheckpointFolder, keys: Sequence[VerifyingKey]) -> Vouched:
 def _add(found: dict[Path, Checkpoint | None], path: Path, whom: Trust) -> None:
     try:
         note = path.read_bytes()
-    except FileNotFoundError:  # thinned out meanwhile, or there never was one
+    except FileNotFoundError:  # it was thinned out meanwhile, or never existed
         return
     with _placed(path.name):
         found[path] = whom.checkpoint(note)
 
 
 def _check_first_key(folder: CheckpointFolder, whom: Trust) -> None:
-    """The file from which whoever trusts the machine begins is not needed here, and has to be right all the same."""
+    """Check the file `first-key`. Verification does not need it, but readers who trust the machine start from it."""
     with _placed("first-key"):
         found = folder.first_key()
     rotations = [notice for note in whom.notices if isinstance(notice := read_notice(text_of(note)), Rotation)]
     expected = rotations[0].old if rotations else whom.known[0]
     if found is not None and found != expected:
-        raise Breach("checkpoint", Place(file="first-key"), "it is another key", expected.text, found.text)
+        raise Breach("checkpoint", Place(file="first-key"), "it is not the first key", expected.text, found.text)
 
 
-def _check_forsaken(folder: CheckpointFolder, whom: Trust) -> None:
-    """Checkpoints that do not count any more are still what was signed, and a notice says that they do not count."""
+def _check_abandoned(folder: CheckpointFolder, whom: Trust) -> None:
+    """Check that abandoned checkpoints still have valid signatures, and that a notice abandons each."""
     for path in sorted((folder.path / "forsaken").glob("*/*.checkpoint")):
         with _placed(f"forsaken/{path.parent.name}/{path.name}"):
             checkpoint = read_checkpoint(whom.open(path.read_bytes()).text)
             number = int(path.parent.name)
             notice = read_notice(text_of(whom.notices[number - 1])) if 0 < number <= len(whom.notices) else None
             if not isinstance(notice, Abandonment) or not notice.beyond < checkpoint.size <= notice.newest.size:
-                raise BadNote("no notice says that it is forsaken")
+                raise BadNote("no notice abandons it")
 
 
 @contextmanager
 def _placed(file: str) -> Iterator[None]:
-    """What is wrong with a note is said with the name of its file."""
+    """Turn an error about a note into a Breach with the name of its file."""
     try:
         yield
     except (BadNote, ValueError) as problem:

@@ -1,7 +1,7 @@
-"""The proof: whether a log, fed record by record, is whole, bound by its hashes, and what its checkpoints say it is.
+"""The walk: it verifies a log record by record: no gaps, valid hashes, and agreement with the signed checkpoints.
 
-It trusts nothing but the checkpoints that it is given, and stops at the first place that does not hold. It opens no
-file and asks no database, so the same lines judge a server, an exported bundle and one account's statement.
+It trusts only the checkpoints that it is given, and stops at the first error. It reads no file and no database, so the
+same code verifies a server, an exported bundle and an account's statement.
 """
 
 from array import array
@@ -16,21 +16,21 @@ from ledger.store.codec import decode_exactly
 from ledger.store.receipts import receipt_name
 
 _NO_COMMAND = -1
-"""Python's hash() is never this."""
+"""A value that Python's hash() never returns."""
 _SHOWN = 200
 _AT_ONCE = 1_000_000
-"""Commands whose receipts are compared at once."""
+"""The number of commands whose receipts are compared at once."""
 
 
 class Place(NamedTuple):
-    """Where something is. Where no single event can be blamed it lies somewhere from `position` to `upto`."""
+    """A place in the log. When no single event can be named, it is the range from `position` to `upto`."""
 
     position: int | None = None
     account_id: str | None = None
     version: int | None = None
     upto: int | None = None
     file: str | None = None
-    """A checkpoint, a line of a file; None for what is in a database."""
+    """The name of a checkpoint's file, or a line of a file; None for a place in a database."""
 
     def __str__(self) -> str:
         parts = [] if self.file is None else [shown(self.file)]
@@ -46,67 +46,65 @@ class Place(NamedTuple):
 
 
 class Breach(Exception):
-    """The first place that does not hold; its text is one sentence that names it.
+    """The first error that a verification finds; its message is one sentence that names the place.
 
-    `what` is one word for what does not hold: position, version, hash, state, time, receipt, root, checkpoint, tree,
-    line or statement.
+    `what` names in one word what is wrong: position, version, hash, state, time, receipt, root, checkpoint, tree, line
+    or statement.
     """
 
     def __init__(
         self, what: str, place: Place, problem: str, expected: str | int | None = None, found: str | int | None = None
     ) -> None:
         self.what, self.place, self.problem, self.expected, self.found = what, place, problem, expected, found
-        said = problem if expected is None else f"{problem}; expected {shown(expected)}"
-        said = said if found is None else f"{said}, found {shown(found)}"
-        super().__init__(f"{place}: {said}" if any(place) else said)
+        text = problem if expected is None else f"{problem}; expected {shown(expected)}"
+        text = text if found is None else f"{text}, found {shown(found)}"
+        super().__init__(f"{place}: {text}" if any(place) else text)
 
 
 def shown(value: str | int) -> str:
-    """A value as it can be printed whatever is in it: files that are judged may be anybody's."""
+    """A value in printable form, at most _SHOWN characters of it: a verified file may contain anything."""
     text = str(value)
     text = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
     return text if text.isprintable() else ascii(text)
 
 
 class Head(NamedTuple):
-    """How far the chain of one account has been followed: what its next event has to continue."""
+    """The end of the verified part of an account's chain: what its next event must continue."""
 
     version: int
     hash: bytes
     receipt: int
-    """The version of the last receipt; 0 before the first."""
+    """The version of the last event with a receipt; 0 before the first."""
     recorded_at: datetime | None
 
 
 START = Head(0, GENESIS, 0, None)
-"""The head of an account that has no event yet."""
+"""The head of an account without events."""
 
 
 def follow(record: Record, head: Head) -> Head:
-    """The head after one more event of its account. Raises Breach."""
+    """Verify one more event of an account, and return the new head. Raises Breach."""
     version = head.version + 1
     if record.version != version:
         raise _at(record, "version", "the account's events are not consecutive", version, record.version)
     hash_ = record.link(head.hash)
     if record.hash != hash_:
-        raise _at(
-            record, "hash", "what is stored does not make the hash that is stored", hash_.hex(), record.hash.hex()
-        )
+        raise _at(record, "hash", "the stored hash does not match the stored event", hash_.hex(), record.hash.hex())
     try:
         event, metadata = decode_exactly(record.topic, record.state)
-    except Exception as error:  # bytes that nobody meant to be read may fail in any way
+    except Exception as error:  # damaged bytes may fail in any way
         raise _at(record, "state", f"the event cannot be read: {error}") from error
     if head.recorded_at is not None and event.recorded_at < head.recorded_at:
         before, now = head.recorded_at.isoformat(), event.recorded_at.isoformat()
-        raise _at(record, "time", "it was recorded before the event that it follows", f"{before} or later", now)
+        raise _at(record, "time", "it was recorded before the previous event of its account", f"{before} or later", now)
     if record.receipt is None:
         return Head(version, hash_, head.receipt, event.recorded_at)
     key = record.account_id if metadata.operation == "open" else metadata.idempotency_key
     if key is None or record.receipt != receipt_name(metadata.operation, key):
         asked = f"{metadata.operation}:{key}"
-        raise _at(record, "receipt", "its receipt is not the one of its command", asked, record.receipt)
+        raise _at(record, "receipt", "its receipt does not belong to its command", asked, record.receipt)
     if not record.fingerprint:
-        raise _at(record, "receipt", "its receipt does not say what was asked for")
+        raise _at(record, "receipt", "its receipt has no fingerprint")
     if record.command_events is None or not 1 <= record.command_events <= version - head.receipt:
         there = f"1 to {version - head.receipt}"
         raise _at(record, "receipt", "its command cannot have so many events", there, record.command_events)
@@ -114,13 +112,13 @@ def follow(record: Record, head: Head) -> Head:
 
 
 class Walk:
-    """Follows a whole log in the order of its positions, and meets the checkpoints on the way.
+    """Verifies a whole log in the order of its positions, and compares it with each checkpoint on the way.
 
-    It remembers a Head for each account and eight bytes for each command, about 400 bytes an account.
+    It keeps a Head for each account, about 400 bytes, and eight bytes for each command.
     """
 
     def __init__(self, checkpoints: Iterable[Checkpoint] = (), *, every: int = 0) -> None:
-        """`checkpoints` in the order of their sizes; `every`: of how many levels of the tree one is remembered."""
+        """`checkpoints` are sorted by size. `every`: collect completed subtrees of every so many levels; 0 for none."""
         self._ahead = iter(checkpoints)
         self._next = next(self._ahead, None)
         self._heads: dict[str, Head] = {}
@@ -128,31 +126,31 @@ class Walk:
         self._frontier = Frontier()
         self._every = every
         self.completed: dict[Node, bytes] = {}
-        """Subtrees of every so many levels that are complete; whoever wants them takes them away."""
+        """Completed subtrees of the chosen levels; the caller removes those that it has processed."""
         self.position = 0
-        """Up to where everything holds, checkpoints aside."""
+        """The last verified position, not counting checkpoints."""
         self.checkpoints = 0
-        """Those that hold."""
+        """The number of verified checkpoints."""
         self.signed = 0
-        """The size of the newest checkpoint that holds: up to there the log is what was signed."""
+        """The size of the newest verified checkpoint: up to there, the log is what was signed."""
 
     @property
     def accounts(self) -> int:
-        """Accounts that have been met."""
+        """The number of accounts seen."""
         return len(self._heads)
 
     def take(self, records: Sequence[Record]) -> None:
-        """Follow the next records. Raises Breach at the first place that does not hold."""
+        """Verify the next records. Raises Breach at the first error."""
         while self._next is not None and self._next.size <= self.position + len(records):
             cut = self._next.size - self.position
             self._follow(records[:cut])
             records = records[cut:]
-            self._meet(self._next)
+            self._compare(self._next)
             self._next = next(self._ahead, None)
         self._follow(records)
 
     def _follow(self, records: Sequence[Record]) -> None:
-        """Follow records between two checkpoints."""
+        """Verify records between two checkpoints."""
         heads, commands = self._heads, self._commands
         for record in records:
             if record.position != self.position + 1:
@@ -167,14 +165,14 @@ class Walk:
             first = before >> level
             self.completed |= {Node(level, first + n): hash_ for n, hash_ in enumerate(completed[level])}
 
-    def _meet(self, checkpoint: Checkpoint) -> None:
-        """Compare what the log comes to with what was signed when it was as long."""
+    def _compare(self, checkpoint: Checkpoint) -> None:
+        """Compare the root of the log up to here with the root that was signed."""
         root = self._frontier.root()
         if root != checkpoint.root:
             raise Breach(
                 "root",
                 Place(self.signed + 1, upto=checkpoint.size),
-                f"somewhere here the log is not what the checkpoint of {checkpoint.size} events was made of",
+                f"in this range the log differs from the one that the checkpoint of {checkpoint.size} events signs",
                 f"root {checkpoint.root.hex()}",
                 root.hex(),
             )
@@ -182,21 +180,21 @@ class Walk:
         self.checkpoints += 1
 
     def finish(self) -> None:
-        """Say that the log ends here. Raises Breach when a checkpoint says that it went on."""
+        """Finish: the log ends here. Raises Breach when a checkpoint is of a longer log."""
         if self._next is not None:
             raise Breach(
                 "position",
                 Place(self.position + 1),
-                f"the log ends before this, and a checkpoint was made of {self._next.size} events",
+                f"the log ends before this position, but a checkpoint has {self._next.size} events",
             )
 
     def repeated(self) -> list[tuple[int, int]]:
-        """Pairs of positions whose receipts may be the same; look there with `check_receipts`."""
+        """Pairs of positions whose receipts may be equal; check each pair with `check_receipts`."""
         parts = 1 + len(self._commands) // _AT_ONCE
         return sorted(pair for part in range(parts) for pair in self._repeated(part, parts))
 
     def _repeated(self, part: int, parts: int) -> Iterator[tuple[int, int]]:
-        """Those of one part: a set of all commands at once would take ten times the memory of the array."""
+        """The pairs of one part: a set of all commands at once would take ten times the memory of the array."""
         chosen = [command for command in self._commands if command % parts == part and command != _NO_COMMAND]
         if len(set(chosen)) == len(chosen):
             return
@@ -207,13 +205,15 @@ class Walk:
 
 
 def check_receipts(first: Record, second: Record) -> None:
-    """Raise Breach when two events have the same receipt: a command was recorded twice."""
+    """Raise Breach when two events have the same receipt, which means that a command was recorded twice."""
     if first.receipt is not None and (first.account_id, first.receipt) == (second.account_id, second.receipt):
-        raise _at(second, "receipt", f"its receipt stands at position {first.position} already: {first.receipt}")
+        raise _at(second, "receipt", f"position {first.position} has the same receipt: {first.receipt}")
 
 
 def _hole(record: Record, position: int) -> Breach:
-    problem = "there is no event here" if record.position > position else "a position is there twice"
+    problem = (
+        "there is no event at this position" if record.position > position else "two events have the same position"
+    )
     return Breach("position", Place(position), problem, f"position {position}", record.position)
 
 

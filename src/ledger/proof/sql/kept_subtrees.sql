@@ -1,13 +1,13 @@
--- What `credit-ledger verify` asks about the kept subtrees.
+-- What `credit-ledger verify` reads about the stored subtrees.
 
 -- name: kept_subtrees
--- Those of some levels and places.
+-- The stored subtrees at some levels and places.
 SELECT t.level, t.place, t.hash
 FROM unnest(%(levels)s::smallint[], %(places)s::bigint[]) AS n (level, place)
 JOIN ledger.subtrees AS t USING (level, place);
 
 -- name: stray_subtrees
--- One that is of no kept level, or of events that are not there.
+-- One row that cannot be a subtree: its level is not stored, or its events do not exist.
 SELECT t.level, t.place, t.hash
 FROM ledger.subtrees AS t
 WHERE t.level <= 0 OR t.level %% %(step)s <> 0 OR t.place < 0

@@ -3,7 +3,7 @@
 SELECT coalesce(max(notification_id), 0) AS position FROM ledger.events;
 
 -- name: event_hashes
--- The hashes of some stretches of the log, those of each as one row of bytes, and how many they are.
+-- The hashes of the events in some ranges of positions: for each range, all hashes as one byte string, and their number.
 SELECT s.n, found.hashes, found.count
 FROM unnest(%(afters)s::bigint[], %(uptos)s::bigint[]) WITH ORDINALITY AS s (after, upto, n)
 CROSS JOIN LATERAL (
@@ -14,22 +14,22 @@ CROSS JOIN LATERAL (
 ORDER BY s.n;
 
 -- name: subtrees
--- What is kept of some stretches of one level.
+-- The stored subtrees in some ranges of places of one level.
 SELECT t.place, t.hash
 FROM unnest(%(begins)s::bigint[], %(ends)s::bigint[]) AS s (begin_, end_)
 JOIN ledger.subtrees AS t ON t.level = %(level)s AND t.place >= s.begin_ AND t.place < s.end_;
 
--- name: keep_subtrees
--- Subtrees are the same whoever makes them of the same log; one that is not is put right.
+-- name: store_subtrees
+-- Subtrees are the same whoever makes them of the same log. A row that differs is corrected.
 INSERT INTO ledger.subtrees AS kept (level, place, hash)
 SELECT * FROM unnest(%(levels)s::bigint[], %(places)s::bigint[], %(hashes)s::bytea[])
 ON CONFLICT (level, place) DO UPDATE SET hash = excluded.hash WHERE kept.hash <> excluded.hash;
 
 -- name: kept
--- Of each level how many are kept, and the last of them.
+-- For each level, the number of stored subtrees and the last place.
 SELECT level, count(*), max(place) FROM ledger.subtrees GROUP BY level ORDER BY level;
 
--- name: forget_subtrees
+-- name: delete_subtrees
 DELETE FROM ledger.subtrees;
 
 -- name: checkpointing

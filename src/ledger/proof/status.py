@@ -1,4 +1,4 @@
-"""How the log stands beside its newest signed checkpoint, whenever somebody asks."""
+"""The status of the checkpoints: whether the log begins with its newest signed checkpoint."""
 
 import asyncio
 from datetime import datetime
@@ -15,18 +15,19 @@ from ledger.store.log import Connection
 
 
 async def custody_in(connection: Connection, signing: Path, checkpoints: Path) -> Custody:
-    """The checkpoints and keys of the ledger in a database; the folders may hold those of other ledgers too."""
+    """The custody of the ledger in a database; the two folders may also hold keys and checkpoints of other ledgers."""
     return Custody(signing, CheckpointFolder(checkpoints, await ledger_id(connection)))
 
 
-class Standing(NamedTuple):
-    """What can be said of the checkpoints at one moment."""
+class CheckpointStatus(NamedTuple):
+    """The status of the checkpoints at one moment."""
 
     size: int | None
-    """Of the newest checkpoint in the folder; None: there is none, or it cannot be read."""
+    """The size of the newest checkpoint in the folder; None when there is none or it cannot be read."""
     position: int
+    """The position of the last event of the log."""
     holds: bool | None
-    """Whether the log begins with what it says; None: there is nothing to compare with."""
+    """Whether the log begins with that checkpoint; None when there is none to compare with."""
     problem: str | None
     noted: int
     """The size of the newest checkpoint that any service on this database has signed."""
@@ -34,7 +35,7 @@ class Standing(NamedTuple):
     """When it was signed."""
 
     def as_json(self) -> dict[str, Any]:
-        """For /readyz."""
+        """The fields of `/readyz`."""
         return {
             "holds": self.holds,
             "size": self.size,
@@ -45,24 +46,25 @@ class Standing(NamedTuple):
 
 
 class CheckpointWatch:
-    """Compares the log with its newest checkpoint whenever it is asked."""
+    """Compares the log with its newest checkpoint."""
 
     def __init__(self, signing: Path, checkpoints: Path) -> None:
         self._signing = signing
         self._checkpoints = checkpoints
         self._keys: Custody | None = None
 
-    async def standing(self, connection: Connection) -> Standing:
-        """How things stand. Raises what the database raises."""
+    async def status(self, connection: Connection) -> CheckpointStatus:
+        """The status now. Raises psycopg.Error."""
         self._keys = keys = self._keys or await custody_in(connection, self._signing, self._checkpoints)
         row = await (await connection.execute(SQL["checkpointing"])).fetchone()
-        noted, signed_at, said = row or (0, None, None)
+        noted, signed_at, reported = row or (0, None, None)
         tree = Tree(connection)
         try:
             trusted = await asyncio.to_thread(keys.trusted)
             end, newest, problem = await compare(tree, keys.folder, trusted)
         except (OSError, BadNote) as error:
-            return Standing(None, await tree.end(), None, f"the checkpoints cannot be read: {error}", noted, signed_at)
+            unreadable = f"the checkpoints cannot be read: {error}"
+            return CheckpointStatus(None, await tree.end(), None, unreadable, noted, signed_at)
         text = f"{problem} in {newest.path.name}" if newest and isinstance(problem, CheckpointMismatch) else problem
         holds = problem is None if newest else None
-        return Standing(newest and newest.size, end, holds, str(text) if text else said, noted, signed_at)
+        return CheckpointStatus(newest and newest.size, end, holds, str(text) if text else reported, noted, signed_at)
