@@ -87,7 +87,7 @@ def test_nobody_has_to_believe_a_key_that_replaced_a_lost_one() -> None:
         ([rotation(1, 100, B, C)], "notice 1 is not about the key"),
         ([sign(read_notice(rotation(1, 1, A, B).decode().split("\n\n")[0] + "\n").text, [A])], "not signed by both"),
         ([sign(read_notice(rotation(1, 1, A, B).decode().split("\n\n")[0] + "\n").text, [B])], "not signed by both"),
-        ([sign(read_notice(rotation(1, 1, A, B).decode().split("\n\n")[0] + "\n").text, [STRANGER])], "no key"),
+        ([sign(read_notice(rotation(1, 1, A, B).decode().split("\n\n")[0] + "\n").text, [STRANGER])], "no trusted key"),
         ([forsaking(1, 5, 10, STRANGER)], "no trusted key"),
         ([forsaking(1, 5, 10, A).replace(b"beyond 5", b"beyond 4")], "does not match the text"),
         ([sign(Checkpoint(ORIGIN, 1, ROOT).text, [A])], "not a notice"),

@@ -50,7 +50,7 @@ class Custody:
         return self.folder.first_key()
 
     def trusted(self) -> list[Trusted]:
-        """The trusted keys in the order of their use, from the first one, or from the last one that replaced a lost key."""
+        """The trusted keys in the order of their use, from the first one or the last one that replaced a lost key."""
         begin, notices = self.folder.first_key(), self.folder.notices()
         for notice in map(read_notice, map(text_of, notices)):
             if isinstance(notice, Rotation) and notice.old_lost:
