@@ -3,14 +3,19 @@
 That the other answers conform to it too is checked on every request of this folder's tests; see conftest.py.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 import schemathesis
 from fastapi import FastAPI
 from hypothesis import HealthCheck, settings
 from jsonschema_rs import Draft202012Validator
 from schemathesis import Case
+from schemathesis.generation.feedback import FeedbackSources
+from schemathesis.pytest._test_builder import build_operation_test
+from schemathesis.python._constants.orchestrator import make_constants_value_source
 from schemathesis.specs.openapi.checks import ignored_auth, negative_data_rejection, positive_data_acceptance
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
@@ -168,7 +173,17 @@ BEYOND_A_SCHEMA = (
 )
 """Rules of which a document cannot tell."""
 
-requests = schemathesis.openapi.from_dict(DOCUMENT).exclude(path_regex="/stream$")  # an answer that does not end
+
+SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
+
+
+@pytest.fixture(scope="module")
+def caller() -> Iterator[requests.Session]:
+    """One connection for all requests, on which the environment is not asked for proxies each time."""
+    with requests.Session() as session:
+        session.trust_env = False
+        session.headers["Authorization"] = f"Bearer {ADMIN_KEY}"
+        yield session
 
 
 @pytest.fixture(scope="module")
@@ -180,9 +195,24 @@ def target(service: Service) -> str:
     return account
 
 
-@requests.parametrize()
+@pytest.mark.parametrize(("method", "path"), [one for one in operations_of(DOCUMENT) if not one[1].endswith("/stream")])
+def test_whatever_is_asked_is_answered_as_the_document_says(
+    service: Service, target: str, caller: requests.Session, method: str, path: str
+) -> None:
+    """The cases are made here, and not when tests are collected: that takes seconds, in each process of a run."""
+    feedback = FeedbackSources(constants_value_source=make_constants_value_source(SCHEMA))
+    test = build_operation_test(
+        config=SCHEMA.config,
+        operation=SCHEMA[path][method],
+        test_func=is_answered_as_the_document_says,
+        given_kwargs={},
+        feedback=feedback,
+    )
+    test(service=service, target=target, caller=caller)
+
+
 @settings(max_examples=12, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
-def test_whatever_is_asked_is_answered_as_the_document_says(case: Case[Any], service: Service, target: str) -> None:
+def is_answered_as_the_document_says(case: Case[Any], service: Service, target: str, caller: requests.Session) -> None:
     assert case.meta is not None
     good = case.meta.generation.mode.is_positive
     if good and "account_id" in case.path_parameters:
@@ -192,7 +222,7 @@ def test_whatever_is_asked_is_answered_as_the_document_says(case: Case[Any], ser
         body: Any = case.body
         for command in body["commands"] if case.operation.path == "/v1/batch" else ():
             command.pop("if_match", None)  # the same, and to JSON Schema 0.0 is an integer
-    response = case.call(base_url=service.url, headers={"Authorization": f"Bearer {ADMIN_KEY}"})
+    response = case.call(base_url=service.url, session=caller)
     in_batch = case.operation.path == "/v1/batch" and response.status_code in {200, 413}
     case.validate_response(
         response,
