@@ -109,10 +109,15 @@ def free_port() -> int:
 
 @contextmanager
 def running_service(
-    conninfo: str, folder: Path, *, workers: int = 1, settings: Mapping[str, str] | None = None
+    conninfo: str,
+    folder: Path,
+    *,
+    workers: int = 1,
+    port: int | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[ServiceProcess]:
     """A service on a database until the block ends; it must stop by itself when it is told to."""
-    port = free_port()
+    port = port or free_port()
     environment = _environment(conninfo, folder, port, {"CREDIT_LEDGER_WORKERS": str(workers), **(settings or {})})
     log = folder / f"service-{port}.log"
     with log.open("wb") as output:

@@ -33,6 +33,7 @@ from api.http.methods import methods_at
 from api.http.path_prefix import AddPathPrefix, StripPathPrefix
 from api.http.reads import Reads
 from api.http.requests import Reply
+from api.runtime.announcement import START
 from api.runtime.garbage import tune_garbage_collection
 from api.runtime.parent import end_with
 from api.runtime.settings import LOG_FORMAT, Settings, load_settings
@@ -58,8 +59,8 @@ _LAST_WORD = 2.0
 """Seconds that what runs beside may take to end: in Python 3.11 a library's `wait_for` can forget a cancellation."""
 
 
-def create_app(settings: Settings, conninfo: str, *, processes: bool = False) -> ASGIApp:
-    """The service on a migrated database."""
+def create_app(settings: Settings, conninfo: str, *, processes: bool = False, start: str = "") -> ASGIApp:
+    """The service on a migrated database. `start` is what its /healthz tells the process that started it."""
     clock = agreed_clock()
     ledger = Ledger(conninfo, clock=clock, cached_accounts=settings.cached_accounts, queue_limit=settings.queue_limit)
     admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
@@ -67,10 +68,11 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False) ->
     defaults = Defaults(settings.signup_credits, timedelta(days=settings.subscription_days))
     views = Views(conninfo)
     follower = Follower(ledger.log, conninfo)
+    checkpoints = CheckpointWatch(settings.signing, settings.checkpoints)
     wiring = Wiring(
         CommandEndpoint(ledger, keys, defaults),
         Reads(ledger, views, clock),
-        Health(ledger, clock, CheckpointWatch(settings.signing, settings.checkpoints), PrivilegeWatch(), processes),
+        Health(ledger, clock, checkpoints, PrivilegeWatch(), processes, start),
         keys,
         follower,
         dashboard_options(settings),
@@ -206,7 +208,12 @@ def from_environment() -> ASGIApp:
     logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
     url = settings.database_url
     assert url is not None, "the parent process names the database"
-    return create_app(settings, url.get_secret_value(), processes="PROMETHEUS_MULTIPROC_DIR" in os.environ)
+    return create_app(
+        settings,
+        url.get_secret_value(),
+        processes="PROMETHEUS_MULTIPROC_DIR" in os.environ,
+        start=os.environ.get(START, ""),
+    )
 
 
 def _can_be_stopped() -> None:

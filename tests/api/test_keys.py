@@ -13,7 +13,7 @@ from people.api_keys import create_key
 from tests.api.conftest import under_contract
 from tests.api.stage import asks, eventually, refused, staged
 from tests.commands import Finished, command
-from tests.service import ADMIN_KEY, Service, running_service
+from tests.service import ADMIN_KEY, Service, running_service, wait_for
 
 PATIENCE = 4
 """Seconds in which a change to a key must be seen; two are promised, on a machine that does nothing else."""
@@ -172,6 +172,7 @@ def test_the_word_bearer_may_be_written_in_any_case(service: Service, account: s
 def test_the_first_start_prints_a_key_once_and_uses_are_written_down(database: str, tmp_path: Path) -> None:
     shown = "Admin key (shown this once): "
     with running_service(database, tmp_path, settings={"CREDIT_LEDGER_ADMIN_KEY": ""}) as service:
+        wait_for(lambda: shown in service.log.read_text())
         [line] = [line for line in service.log.read_text().splitlines() if line.startswith(shown)]
         service.client.headers.update(with_key(line.removeprefix(shown)))
         under_contract(service)
@@ -179,6 +180,7 @@ def test_the_first_start_prints_a_key_once_and_uses_are_written_down(database: s
         assert service.get("/v1/events").status_code == 200
     assert last_use(database) is not None
     with running_service(database, tmp_path, settings={"CREDIT_LEDGER_ADMIN_KEY": ""}) as service:
+        wait_for(lambda: "Credit ledger: " in service.log.read_text())
         log = service.log.read_text()
         assert shown not in log
         assert "clk_" not in log

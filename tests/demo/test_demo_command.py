@@ -24,7 +24,7 @@ from api.runtime.database import migrated
 from api.runtime.settings import load_settings
 from ledger.domain.commands import OpenAccount
 from ledger.service import Ledger
-from tests.service import ADMIN_KEY, Service, free_port
+from tests.service import ADMIN_KEY, Service, free_port, wait_for
 from tests.store.asking import submission
 
 
@@ -43,6 +43,7 @@ def running_demo(data_dir: Path, *options: str, public_url: str = "") -> Iterato
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False) as client:
             _wait(process, client, log)
+            wait_for(lambda: "Operator link" in log.read_text())
             yield log.read_text(), client
     finally:
         process.send_signal(signal.SIGTERM)

@@ -17,10 +17,12 @@ from api.dashboard.portal_sessions import portal_path
 from api.demo.activities import plan_company
 from api.demo.company import SHOWCASE_ACCOUNT, make_customers
 from api.demo.filling import fill
-from api.demo.folder import KEYS, NotADemo, look, remove
+from api.demo.folder import KEYS, Found, NotADemo, look, remove
 from api.demo.traffic import TrafficPoster
 from api.runtime.database import Database, migrated
 from api.runtime.garbage import tune_garbage_collection
+from api.runtime.listen_address import ListenAddress
+from api.runtime.port_claim import claimed_address
 from api.runtime.server import serve
 from api.runtime.settings import Settings, variable
 from people.api_keys import create_key, key_hash, list_keys, revoke_key
@@ -34,7 +36,6 @@ _WORTH = {"credit_price": "0.01", "currency": "EUR"}
 """What a credit is worth there, unless the settings say otherwise: a top-up of 5,000 costs 50 euros."""
 _SEED = 2_026
 _LINK_LASTS = timedelta(minutes=15)
-_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
 
 Host = Annotated[str | None, typer.Option(help="The address to listen on.")]
 Port = Annotated[int | None, typer.Option(help="The port to listen on.")]
@@ -59,17 +60,24 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
     ) -> None:
         """Serve an invented company with weeks of history; the first start makes it."""
         settings = _with_own_folder(load_settings(host=host, port=port))
-        try:
-            found = look(settings)
-            if found == "half" or (found == "demo" and fresh):
-                remove(settings.data_dir)
-                found = "nothing"
-        except NotADemo as problem:
-            _fail(str(problem))
-        with migrated(settings) as database:
-            if found == "nothing":
-                _make(database, weeks, accounts)
-            serve(settings, lambda conninfo: _beside(settings, conninfo, still=still))
+        with claimed_address(settings) as address:
+            found = _wanted(settings, fresh=fresh)
+            with migrated(settings) as database:
+                if found == "nothing":
+                    _make(database, weeks, accounts)
+                serve(settings, address, lambda conninfo: _beside(settings, address, conninfo, still=still))
+
+
+def _wanted(settings: Settings, *, fresh: bool) -> Found:
+    """What is there of a demo, once half of one or one that is not wanted any more is removed."""
+    try:
+        found = look(settings)
+        if found == "half" or (found == "demo" and fresh):
+            remove(settings.data_dir)
+            return "nothing"
+    except NotADemo as problem:
+        _fail(str(problem))
+    return found
 
 
 def _with_own_folder(settings: Settings) -> Settings:
@@ -102,22 +110,22 @@ def _make(database: Database, weeks: int, accounts: int) -> None:
 
 
 @contextmanager
-def _beside(settings: Settings, conninfo: str, *, still: bool) -> Iterator[None]:
+def _beside(settings: Settings, address: ListenAddress, conninfo: str, *, still: bool) -> Iterator[list[str]]:
     """The links, and the traffic of the showcase account."""
     rng = Random()  # noqa: S311 - no secret
-    host = _WILDCARDS.get(settings.host, settings.host)
-    here = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
-    url = (settings.public_url or here).rstrip("/")
+    url = (settings.public_url or address.reachable_url).rstrip("/")
     for key in list_keys(conninfo):
         if key.name.startswith(KEYS) and key.revoked_at is None:
             revoke_key(conninfo, key.prefix)
     operator = key_hash(create_key(conninfo, f"{KEYS}the operator's link", ["admin"]))
-    typer.echo(f"Portal link (opens once, within 15 minutes): {url}{_link(conninfo, account_id=SHOWCASE_ACCOUNT)}")
-    typer.echo(f"Operator link (opens once): {url}{_link(conninfo, key_sha256=operator)}")
+    links = [
+        f"Portal link (opens once, within 15 minutes): {url}{_link(conninfo, account_id=SHOWCASE_ACCOUNT)}",
+        f"Operator link (opens once): {url}{_link(conninfo, key_sha256=operator)}",
+    ]
     traffic_key = create_key(conninfo, f"{KEYS}traffic of the showcase account", ["ledger:write"])
-    poster = TrafficPoster((host, settings.port), traffic_key, make_customers(rng, 1)[0], rng)
+    poster = TrafficPoster((address.reachable_ip, address.port), traffic_key, make_customers(rng, 1)[0], rng)
     with nullcontext() if still else poster.running():
-        yield
+        yield links
 
 
 def _link(conninfo: str, **whose: Any) -> str:

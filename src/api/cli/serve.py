@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from api.runtime.port_claim import claimed_address
 from api.runtime.server import serve as serve_until_stopped
 from api.runtime.settings import Settings
 
@@ -19,4 +20,6 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
         workers: Annotated[int | None, typer.Option(help="Processes on one database.")] = None,
     ) -> None:
         """Serve the HTTP API."""
-        serve_until_stopped(load_settings(host=host, port=port, workers=workers))
+        settings = load_settings(host=host, port=port, workers=workers)
+        with claimed_address(settings) as address:
+            serve_until_stopped(settings, address)

@@ -24,6 +24,8 @@ from projections.models.projection import Projection
 
 router = APIRouter(tags=["health"])
 
+STARTED_BY = "Credit-Ledger-Start"
+"""The header by which a service that starts knows its own answers: an older one of its ledger may listen there too."""
 LONGEST_LAG = timedelta(seconds=30)
 """How old the oldest event may be that a projection has not seen; beyond it, /readyz says so."""
 
@@ -39,6 +41,8 @@ class Health:
     privileges: PrivilegeWatch
     processes: bool
     """Whether several worker processes serve together."""
+    start: str
+    """Which start of the service this process belongs to."""
 
 
 def health_of(request: Request) -> Health:
@@ -48,9 +52,11 @@ def health_of(request: Request) -> Health:
 
 
 @router.get("/healthz", response_model=HealthAnswer, summary="Alive")
-async def healthz() -> Response:
+async def healthz(request: Request) -> Response:
     """The process answers; nothing is said about the database."""
-    return json_response({"status": "ok"})
+    response = json_response({"status": "ok"})
+    response.headers[STARTED_BY] = health_of(request).start
+    return response
 
 
 @router.get("/readyz", response_model=HealthAnswer, responses={503: {"model": HealthAnswer}}, summary="Ready")

@@ -2,8 +2,9 @@
 
 import logging
 import os
+import secrets
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
 
@@ -11,8 +12,10 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.log import LogLevels
 
+from api.runtime.announcement import START, announced
 from api.runtime.checkpoints import hold_against_checkpoints
 from api.runtime.database import Database, as_url, migrated
+from api.runtime.listen_address import CannotListen, ListenAddress
 from api.runtime.projector import projecting
 from api.runtime.settings import Settings, variable
 from api.runtime.timekeeping import ORIGIN, agree_on_time
@@ -32,28 +35,31 @@ _APP = "api.app"
 
 _log = logging.getLogger("credit_ledger.server")
 
-Beside = Callable[[str], AbstractContextManager[None]]
-"""What goes on beside a service while it serves; it is handed the service's conninfo."""
+Beside = Callable[[str], AbstractContextManager[Sequence[str]]]
+"""What goes on beside a service while it serves; it is handed the service's conninfo, and returns lines to print."""
 
 
-def _nothing(_: str) -> AbstractContextManager[None]:
-    return nullcontext()
+def _nothing(_: str) -> AbstractContextManager[Sequence[str]]:
+    return nullcontext(())
 
 
-def serve(settings: Settings, beside: Beside = _nothing) -> None:
-    """Serve until told to stop: what is in flight then is finished, and the embedded database stops last."""
+def serve(settings: Settings, address: ListenAddress, beside: Beside = _nothing) -> None:
+    """Serve on an address that is claimed, until told to stop: what is in flight then is finished, and the embedded
+    database stops last."""
     with migrated(settings) as found, _shared_metrics(settings):
         for name in found.applied:
             _log.info("migrated: %s", name)
         prepare(found.service)
         hold_against_checkpoints(settings, found.service)
         _warn(found)
-        _announce(settings, create_first_key(found.service) if settings.admin_key is None else None)
+        key = _words_on_the_key(create_first_key(found.service)) if settings.admin_key is None else []
+        here = f"Credit ledger: {address.url}  (API description: /docs)"
         os.environ[variable("database_url")] = as_url(found.service)  # worker processes find it there
         os.environ[ORIGIN] = repr(agree_on_time(found.service))
         os.environ.pop(variable("owner_url"), None)  # and have no business with this
-        with projecting(), beside(found.service):
-            _serve_http(settings)
+        start = os.environ[START] = secrets.token_hex(8)
+        with projecting(), beside(found.service) as links, announced(address, start, [here, *links], key):
+            _serve_http(settings, address)
 
 
 def _warn(found: Database) -> None:
@@ -68,12 +74,10 @@ def _warn(found: Database) -> None:
         )
 
 
-def _announce(settings: Settings, first_key: str | None) -> None:
-    if first_key is not None:
-        print(f"Admin key (shown this once): {first_key}")
-    elif settings.admin_key is None:
-        print("Admin key: made at an earlier start; `credit-ledger keys create` makes another.")
-    print(f"Credit ledger: http://{settings.host}:{settings.port}  (API description: /docs)", flush=True)
+def _words_on_the_key(first_key: str | None) -> list[str]:
+    if first_key is None:
+        return ["Admin key: made at an earlier start; `credit-ledger keys create` makes another."]
+    return [f"Admin key (shown this once): {first_key}"]
 
 
 @contextmanager
@@ -87,7 +91,7 @@ def _shared_metrics(settings: Settings) -> Iterator[None]:
         yield
 
 
-def _serve_http(settings: Settings) -> None:
+def _serve_http(settings: Settings, address: ListenAddress) -> None:
     """Worker processes on one port; one that is killed is started again.
 
     The server's own threads read and write HTTP, so that the Python thread is left to the ledger.
@@ -97,8 +101,8 @@ def _serve_http(settings: Settings) -> None:
         f"{_APP}:from_environment",
         factory=True,
         interface=Interfaces.ASGI,
-        address=settings.host,
-        port=settings.port,
+        address=str(address.ips[0]),
+        port=address.port,
         workers=settings.workers,
         loop=Loops.uvloop,
         http=HTTPModes.http1,
@@ -111,4 +115,23 @@ def _serve_http(settings: Settings) -> None:
         respawn_interval=0.5,
         workers_kill_timeout=STOP,
     )
-    server.serve()
+    logging.getLogger("_granian").addFilter(_is_true)
+    with _plain_refusal(address):
+        server.serve()
+
+
+@contextmanager
+def _plain_refusal(address: ListenAddress) -> Iterator[None]:
+    """Somebody may take the port after it was looked at; the server tells that with a trace of its own."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason, known, _ = str(error).partition(" (os error ")
+        if not known:
+            raise
+        raise CannotListen(f"nothing can listen on port {address.port} of {address.host}: {reason}") from None
+
+
+def _is_true(record: logging.LogRecord) -> bool:
+    """The server says that it listens before its workers do."""
+    return not record.getMessage().startswith("Listening at")
