@@ -9,7 +9,8 @@ from psycopg.errors import DiskFull
 
 from ledger.commit.submission import NoSession, StorageFull, Unavailable
 from ledger.postgres.sessions import SharedSessions
-from ledger.store.log import EventLog, ServerProcess, Writer
+from ledger.store.fence import ServerProcess
+from ledger.store.log import EventLog, Writer
 
 GRACE = 5.0
 """Seconds for which waiting commands survive a lost database; after that, they fail."""

@@ -45,6 +45,15 @@ def is_pooled(connection: AsyncConnection[Any], process: int) -> bool:
     return process != connection.info.backend_pid
 
 
+def has_own_sessions(conninfo: str) -> bool:
+    """Whether connections keep their server process. Raises psycopg.OperationalError when there is no database."""
+    try:
+        require_own_sessions(conninfo)
+    except SharedSessions:
+        return False
+    return True
+
+
 def _connect(conninfo: str) -> Connection:
     return psycopg.connect(conninfo, autocommit=True, connect_timeout=5)
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg.rows import dict_row, namedtuple_row
+from psycopg.rows import namedtuple_row
 
 from ledger.clock import DatabaseTime
 from ledger.domain.account import Account
@@ -22,10 +22,11 @@ from ledger.domain.related_events import RelatedEvents
 from ledger.postgres.keepalives import with_keepalives
 from ledger.postgres.named_sql import queries
 from ledger.postgres.pool import pool_of
-from ledger.postgres.sessions import SharedSessions, is_pooled, require_own_sessions
+from ledger.postgres.sessions import SharedSessions, has_own_sessions, is_pooled, require_own_sessions
 from ledger.store.batch import Appended, Row, parameters
 from ledger.store.chain import Record
 from ledger.store.codec import SNAPSHOT_TOPIC, Metadata, decode, encode_snapshot, evolve_stored
+from ledger.store.fence import ServerProcess, fenced_process
 from ledger.store.sealing import unmasked
 from ledger.store.standbys import waits_cut_short
 from ledger.store.stream_heads import StreamHead, account_of, hash_of
@@ -296,13 +297,6 @@ class Writer(Reader):
         await self._connection.close()
 
 
-class ServerProcess(NamedTuple):
-    """Which server process serves a connection."""
-
-    pid: int
-    backend_start: datetime
-
-
 class EventLog:
     """The log: a pool to read from, and writers to append with."""
 
@@ -350,11 +344,7 @@ class EventLog:
                     return True
         except psycopg.OperationalError:
             pass  # the reason is found below
-        try:
-            await asyncio.to_thread(require_own_sessions, self._conninfo)
-        except SharedSessions:
-            return False
-        return True
+        return await asyncio.to_thread(has_own_sessions, self._conninfo)
 
     async def connect_writer(self, before: ServerProcess | None) -> tuple[Writer, ServerProcess]:
         """A new writer; `before` is the server process of the one that was lost, and is gone when this returns.
@@ -363,22 +353,10 @@ class EventLog:
         """
         connection = await AsyncConnection.connect(self._conninfo, autocommit=True, connect_timeout=5)
         try:
-            async with connection.cursor(row_factory=dict_row) as cursor:
-                # The role of the service may not see, nor end, the server processes of its own login.
-                await cursor.execute(SQL["as_who_logged_in"])
-                if before is not None:
-                    await cursor.execute(SQL["fence"], before._asdict())
-                    gone = await cursor.fetchone()
-                    if gone is not None and not gone["gone"]:
-                        raise psycopg.OperationalError(f"server process {before.pid} of a lost connection does not end")
-                await cursor.execute(SQL["identify"])
-                row = await cursor.fetchone()
-                await cursor.execute(SQL["as_before"])
-            assert row is not None
-            assert row["backend_start"] is not None, "a login sees its own server processes; without that, no fence"
-            if is_pooled(connection, row["pid"]):
+            process = await fenced_process(connection, before)
+            if is_pooled(connection, process.pid):
                 await asyncio.to_thread(require_own_sessions, self._conninfo)
-            return Writer(connection, row["pid"]), ServerProcess(row["pid"], row["backend_start"])
+            return Writer(connection, process.pid), process
         except BaseException:
             await connection.close()
             raise

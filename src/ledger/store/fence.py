@@ -1,0 +1,43 @@
+"""The fence: which server process serves a writer, and its end before another writer is used.
+
+What a lost connection was told may still happen for as long as the server process behind it lives.
+"""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+
+from ledger.postgres.named_sql import queries
+
+_SQL = queries("ledger.store")
+
+
+class ServerProcess(NamedTuple):
+    """Which server process serves a connection."""
+
+    pid: int
+    backend_start: datetime
+
+
+async def fenced_process(connection: AsyncConnection[Any], before: ServerProcess | None) -> ServerProcess:
+    """The server process of a new connection; `before` is that of a lost one, and is gone when this returns.
+
+    Raises psycopg.OperationalError when it does not end.
+    """
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        # The role of the service may not see, nor end, the server processes of its own login.
+        await cursor.execute(_SQL["as_who_logged_in"])
+        if before is not None:
+            await cursor.execute(_SQL["fence"], before._asdict())
+            gone = await cursor.fetchone()
+            if gone is not None and not gone["gone"]:
+                raise psycopg.OperationalError(f"server process {before.pid} of a lost connection does not end")
+        await cursor.execute(_SQL["identify"])
+        row = await cursor.fetchone()
+        await cursor.execute(_SQL["as_before"])
+    assert row is not None
+    assert row["backend_start"] is not None, "a login sees its own server processes; without that, no fence"
+    return ServerProcess(row["pid"], row["backend_start"])
