@@ -1,1 +1,1 @@
-"""The truth: commands, events, the rules of an account, and the store that keeps them."""
+"""The ledger: commands, events, the rules of an account, the event store, and the proof of the log."""

@@ -1,13 +1,13 @@
-"""Progress: how long work says how far it has got, whoever shows it."""
+"""Progress: the interface through which long work reports how far it is."""
 
 from typing import Protocol
 
 
 class Progress(Protocol):
-    """Something that shows progress."""
+    """Shows the progress of long work."""
 
     def begin(self, what: str, total: int, unit: str) -> None:
-        """A step of `total` parts begins; the one before is over."""
+        """Begin a step of `total` parts, counted in `unit`; the previous step ends."""
 
     def reach(self, done: int) -> None:
-        """So many parts of the step are done. It is cheap to say so often."""
+        """Report that `done` parts of the step are done. It may be called often, because it costs little."""

@@ -1,6 +1,6 @@
-"""Texts for those who may read them: tokens are opened where an answer is made, and nowhere else.
+"""Unseals the texts of rows and events for readers. Only code that makes an answer calls it.
 
-A text whose key was destroyed is null. Rows without tokens cost nothing: then no key is asked for.
+A text whose key was destroyed becomes None. Rows without tokens need no query for keys.
 """
 
 from collections.abc import Collection, Sequence
@@ -19,14 +19,14 @@ _TOKEN = f'"{SEALED}'.encode()
 
 
 async def with_descriptions(log: EventLog, account_id: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of one account with their descriptions as they were written."""
+    """Rows of one account with unsealed descriptions; None where the key was destroyed."""
     sealed = any((row["description"] or "").startswith(SEALED) for row in rows)
     key = (await _keys(log, [account_id])).get(account_id) if sealed else None
     return [row | {"description": unseal(key, account_id, row["description"])} for row in rows]
 
 
 async def readable_data(log: EventLog, rows: Sequence[StoredRow]) -> list[dict[str, Any]]:
-    """The states of some events, read, with their texts as they were written; `erased` names those that are gone."""
+    """The states of some events as parsed JSON, with unsealed texts; `erased` names the texts whose key is gone."""
     keys = await _keys(log, {row.account_id for row in rows if _TOKEN in row.state})
     return [_readable(row, keys.get(row.account_id)) for row in rows]
 
@@ -45,21 +45,21 @@ def _readable(row: StoredRow, key: bytes | None) -> dict[str, Any]:
 
 
 async def readable_events(log: EventLog, events: Sequence[Logged]) -> list[Logged]:
-    """Events with their descriptions and reasons as they were written."""
+    """Events with unsealed descriptions and reasons; None where the key was destroyed."""
     tokens = [_tokens(one) for one in events]
     keys = await _keys(log, {one.account_id for one, found in zip(events, tokens, strict=True) if found})
     return [
-        _opened(one, found, keys.get(one.account_id)) if found else one
+        _unsealed(one, found, keys.get(one.account_id)) if found else one
         for one, found in zip(events, tokens, strict=True)
     ]
 
 
 def _tokens(logged: Logged) -> dict[str, str]:
-    said = {name: getattr(logged.event, name, None) or "" for name in ("description", "reason")}
-    return {name: text for name, text in said.items() if text.startswith(SEALED)}
+    texts = {name: getattr(logged.event, name, None) or "" for name in ("description", "reason")}
+    return {name: text for name, text in texts.items() if text.startswith(SEALED)}
 
 
-def _opened(logged: Logged, tokens: dict[str, str], key: bytes | None) -> Logged:
+def _unsealed(logged: Logged, tokens: dict[str, str], key: bytes | None) -> Logged:
     texts: dict[str, Any] = {name: unseal(key, logged.account_id, token) for name, token in tokens.items()}
     return logged._replace(event=replace(logged.event, **texts))
 

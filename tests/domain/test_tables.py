@@ -295,7 +295,7 @@ def test_a_thousand_draws_and_not_one_more() -> None:
         journal.carry_out(GrantCredits(ACCOUNT_ID, "permanent", 2))
     fits = 1 + 2 * (MAX_DRAWS - 1)
     for command in (DeductCredits(ACCOUNT_ID, fits + 1), PlaceHold(ACCOUNT_ID, fits + 1)):
-        with pytest.raises(DrawsLimitExceeded, match=f"{fits} credits or less fit") as refused:
+        with pytest.raises(DrawsLimitExceeded, match=f"at most {fits} credits fit") as refused:
             journal.carry_out(command)
         assert refused.value.facts == {"limit": 1_000, "covered": fits}
     journal.carry_out(PlaceHold(ACCOUNT_ID, 1))

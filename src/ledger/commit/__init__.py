@@ -1,1 +1,1 @@
-"""Group commit: commands are decided in memory and become durable together."""
+"""Group commit: commands are decided in memory and committed in batches."""

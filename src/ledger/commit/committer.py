@@ -222,19 +222,17 @@ class Committer:
             return
         used = {batch.by_row[row] for row in appended.used}
         stale = {queue: None for name in sorted(appended.stale) if (queue := self._queues.find(name)) is not None}
-        to_rewind = dict.fromkeys(_queues_of([e for e in batch.submissions if e in used and e.events]))
-        to_rewind = {queue: None for queue in to_rewind if queue not in stale}
-        appended_ones = [
-            e for e in batch.submissions if e not in used and e.queue not in stale and e.queue not in to_rewind
-        ]
+        replayed = dict.fromkeys(_queues_of([e for e in batch.submissions if e in used and e.events]))
+        replayed = {queue: None for queue in replayed if queue not in stale}
+        done = [e for e in batch.submissions if e not in used and e.queue not in stale and e.queue not in replayed]
         replays = [e for e in batch.submissions if e in used and e.queue not in stale]
-        self._answer_all(appended_ones, appended.first_position)
+        self._answer_all(done, appended.first_position)
         if replays:
             self._detach(replays)
             self._spawn(self._replay(replays))
-        if to_rewind:
-            again = [e for e in batch.submissions if e.queue in to_rewind and e not in used]
-            self._decide_again_from_log(to_rewind, again)
+        if replayed:
+            again = [e for e in batch.submissions if e.queue in replayed and e not in used]
+            self._decide_again_from_log(replayed, again)
         if stale:
             self._decide_again_under_lock(stale, [e for e in batch.submissions if e.queue in stale])
 

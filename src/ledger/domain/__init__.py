@@ -1,1 +1,1 @@
-"""The rules of an account: pure values and functions. Standard library only; time, ids and state are handed in."""
+"""The rules of an account, as pure functions. Only the standard library is used; time, ids and state are arguments."""

@@ -39,7 +39,7 @@ Standing = Literal["active", "frozen", "closed"]
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account after some event. `version` counts its events; `recorded_at` is the time of the last one."""
+    """An account after some event. `version` counts its events; `recorded_at` is the time of the last one."""
 
     account_id: str
     version: int
@@ -51,46 +51,46 @@ class Account:
 
     @property
     def first_hold(self) -> Hold | None:
-        """The first open hold to expire."""
+        """The open hold that expires first; None when there is none."""
         return next(iter(self.holds.values()), None)
 
     @property
     def due_at(self) -> datetime | None:
-        """When time next takes something from this account: the first lot lapses or the first hold expires."""
+        """When the next expiry is due: the first lot lapses or the first hold expires. None when nothing expires."""
         lapse, hold = self.balance.subscription_expire_at, self.first_hold
         if lapse is None or hold is None:
             return lapse or (hold.expires_at if hold else None)
         return min(lapse, hold.expires_at)
 
     def is_due(self, at: datetime) -> bool:
-        """Whether `due_at` has come by `at`; every decision asks, so it is written out."""
+        """Whether an expiry is due by `at`. Every decision asks, so this avoids the cost of `due_at`."""
         lapse = self.balance.subscription_expire_at
         if lapse is not None and lapse <= at:
             return True
         return bool(self.holds) and next(iter(self.holds.values())).expires_at <= at
 
     def next_id(self, prefix: Literal["grt", "ded", "hld"], ahead: int = 1) -> str:
-        """The id of what the event `ahead` versions from here makes: it names that version."""
+        """The id of the grant, deduction or hold that the event `ahead` versions from here makes."""
         return f"{prefix}_{self.version + ahead}"
 
     def balance_after(self, lots: Lots, *, subscription: int = 0, permanent: int = 0, held: int = 0) -> Balance:
-        """The balance when `lots` are what is open then and the totals have changed by these credits."""
+        """The balance with `lots` as the open lots, and with the totals changed by these signed credits."""
         now = self.balance
         return Balance(now.subscription + subscription, now.permanent + permanent, now.held + held, first_expiry(lots))
 
 
 def fold(events: Events, account: Account | None = None) -> Account | None:
-    """The account after `events`, starting from `account` or from nothing."""
+    """The account after `events`, starting from `account` (None: it does not exist yet)."""
     return reduce(evolve, events, account)
 
 
 def evolve(account: Account | None, event: Event) -> Account:
-    """The account after one more event."""
+    """The account after one more event. Raises ValueError when the first event is not AccountOpened."""
     if account is None:
         if not isinstance(event, AccountOpened):
             raise ValueError(f"a stream must begin with AccountOpened, not {type(event).__name__}")
         return Account(event.account_id, 1, event.recorded_at, "active", NO_CREDITS, (), _NO_HOLDS)
-    if isinstance(event, CreditsDeducted):  # first and by hand, because nearly every event is one
+    if isinstance(event, CreditsDeducted):  # handled first and without `replace`, because nearly every event is one
         return Account(
             account.account_id,
             account.version + 1,

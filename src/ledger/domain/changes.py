@@ -1,7 +1,7 @@
-"""What an event changes in an account's balance: the signed lines that history, rollups and statistics are made of.
+"""The changes that an event makes to an account's total: the signed lines of history, rollups and statistics.
 
-A pure function of the event, which carries every decision. One event can be several changes: a reversal whose lot has
-expired since gives credits back and lapses them in the same moment, and both are said.
+They are a pure function of the event, because the event carries every decision. One event may make several changes: a
+reversal whose lot has expired returns credits and lapses them at the same moment, and both changes are listed.
 """
 
 from datetime import datetime
@@ -28,21 +28,21 @@ from ledger.domain.events import (
     PaymentRefunded,
     TextsErased,
 )
-from ledger.domain.holds import Fate, Returns, gone
+from ledger.domain.holds import Fate, Returns, lost
 from ledger.domain.lots import Draws, total
 
 EntryType = Literal["grant", "deduction", "capture", "reversal", "void", "expiry"]
 ENTRY_TYPES: tuple[EntryType, ...] = get_args(EntryType)
 
 SUMMED_AT: dict[EntryType, int] = {"grant": 0, "deduction": 1, "capture": 1, "reversal": 2, "expiry": 3, "void": 4}
-"""Where sums by type have an entry's credits: granted, deducted, reversed, expired, voided. Captures are deductions."""
+"""The index of an entry type among the sums granted, deducted, reversed, expired, voided. A capture is a deduction."""
 
 BUCKET_MINUTES = 15
-"""Every offset from UTC that is in use is a multiple of this, so any local day is a whole number of buckets."""
+"""The width of a bucket. UTC offsets in use are multiples of it, so every local day is a whole number of buckets."""
 
 
 class Change(NamedTuple):
-    """Signed credits, by kind, that one event adds to an account's total."""
+    """Signed credits, by kind, that an event adds to an account's total."""
 
     type: EntryType
     subscription: int
@@ -53,7 +53,7 @@ Changes = tuple[Change, ...]
 
 
 class Fact(NamedTuple):
-    """One event of the log with what it changes: what projections are made of."""
+    """One event of the log with its bucket and its changes: the input of the projections."""
 
     position: int
     account_id: str
@@ -64,12 +64,12 @@ class Fact(NamedTuple):
 
 
 def fact(position: int, account_id: str, version: int, event: Event) -> Fact:
-    """An event with what is said of it more than once."""
+    """The fact of an event, computed once for all projections."""
     return Fact(position, account_id, version, event, bucket_of(event.recorded_at), changes_of(event))
 
 
 def changes_of(event: Event) -> Changes:
-    """The changes of an event, in order; they add up to the difference that it makes to the balance's total."""
+    """The changes of an event, in order. They add up to what the event adds to the balance's total."""
     if isinstance(event, CreditsDeducted):  # nearly every event is one
         return (_drawn("deduction", event.draws, event.amount),)
     match event:
@@ -93,7 +93,7 @@ def changes_of(event: Event) -> Changes:
 
 
 def bucket_of(at: datetime) -> datetime:
-    """The start of the quarter of an hour (UTC) that a moment lies in."""
+    """The start of the quarter of an hour (UTC) that contains a moment."""
     return at.replace(minute=at.minute // BUCKET_MINUTES * BUCKET_MINUTES, second=0, microsecond=0)
 
 
@@ -112,7 +112,7 @@ def _returned(returns: Returns) -> Change:
 
 
 def _lost(returns: Returns) -> Changes:
-    """What came back and reached no lot: lapsed with its lot, or cancelled with its grant."""
+    """The changes for credits that came back but reached no lot: they lapsed, or were cancelled with their grant."""
     return tuple(
         change
         for change in (_with_fate("expiry", returns, "lapsed"), _with_fate("void", returns, "cancelled"))
@@ -122,4 +122,4 @@ def _lost(returns: Returns) -> Changes:
 
 def _with_fate(entry: EntryType, returns: Returns, fate: Fate) -> Change:
     parts = tuple(part for part in returns if part.fate == fate)
-    return Change(entry, -gone(parts, "subscription"), -gone(parts, "permanent"))
+    return Change(entry, -lost(parts, "subscription"), -lost(parts, "permanent"))

@@ -1,6 +1,6 @@
-"""Commands: what callers ask for. Each knows its own limits, and refuses by name to exist outside of them.
+"""Commands: what callers ask for. A command that is outside of its limits cannot be made: it raises InvalidField.
 
-A command says what is wanted, never what follows from it; times are asked for relative to the moment of decision.
+A command says what is wanted, not what follows from it. Its durations count from the moment of decision.
 """
 
 import re
@@ -16,7 +16,7 @@ from ledger.domain.texts import JsonObject, Sealed, check_text
 
 MAX_ID = 128
 MAX_METADATA_BYTES = 4_096
-"""Of JSON: checked where JSON is read, by api/bodies.py."""
+"""The largest metadata in bytes of JSON. It is checked where JSON is read, in api/contract/bodies.py."""
 LONGEST_LIFETIME = timedelta(days=36_500)
 
 OnExcess = Literal["reject", "draw"]
@@ -35,7 +35,7 @@ def check_id(field: str, value: str | None) -> None:
 
 
 def check_account_id(value: str) -> None:
-    """Raise InvalidField unless `value` is an id that can stand in a URL path as one segment."""
+    """Raise InvalidField unless `value` is an id that is valid as one segment of a URL path."""
     check_id("account_id", value)
     if "/" in value or value in {".", ".."}:
         raise InvalidField("account_id", "must not contain a slash or be a dot segment")
@@ -49,7 +49,7 @@ def _check_hold_length(length: timedelta) -> None:
 
 @dataclass(frozen=True, slots=True)
 class OpenAccount:
-    """Open an account, with `signup_credits` permanent credits when that is not 0."""
+    """Open an account and grant `signup_credits` permanent credits, unless that is 0."""
 
     account_id: str
     signup_credits: int = 0
@@ -62,7 +62,7 @@ class OpenAccount:
 
 @dataclass(frozen=True, slots=True)
 class GrantCredits:
-    """Give credits. A subscription grant without `expires_at` lapses `lifetime` after the moment of decision."""
+    """Grant credits. A subscription grant without `expires_at` lapses `lifetime` after the moment of decision."""
 
     account_id: str
     kind: Kind
@@ -83,12 +83,12 @@ class GrantCredits:
         if self.expires_at is not None and self.expires_at.tzinfo is None:
             raise InvalidField("expires_at", "must say its offset from UTC")
         if self.lifetime is not None and not timedelta(0) < self.lifetime <= LONGEST_LIFETIME:
-            raise InvalidField("lifetime", f"must be longer than nothing and at most {LONGEST_LIFETIME.days} days")
+            raise InvalidField("lifetime", f"must be positive and at most {LONGEST_LIFETIME.days} days")
 
 
 @dataclass(frozen=True, slots=True)
 class DeductCredits:
-    """Take credits for good: all of `amount` or nothing."""
+    """Take credits for good: the whole `amount` or nothing."""
 
     account_id: str
     amount: int
@@ -105,7 +105,7 @@ class DeductCredits:
 
 @dataclass(frozen=True, slots=True)
 class ReverseDeduction:
-    """Undo `amount` of a deduction; None undoes all that is not yet reversed."""
+    """Reverse `amount` credits of a deduction; None reverses all that is not yet reversed."""
 
     account_id: str
     deduction_id: str
@@ -120,7 +120,7 @@ class ReverseDeduction:
 
 @dataclass(frozen=True, slots=True)
 class PlaceHold:
-    """Reserve credits until `expires_in` after the moment of decision."""
+    """Reserve credits for `expires_in` from the moment of decision."""
 
     account_id: str
     amount: int
@@ -137,7 +137,7 @@ class PlaceHold:
 
 @dataclass(frozen=True, slots=True)
 class ExtendHold:
-    """Let a hold last until `expires_in` after the moment of decision; an extension never shortens it."""
+    """Extend a hold until `expires_in` after the moment of decision. An extension never shortens a hold."""
 
     account_id: str
     hold_id: str
@@ -149,7 +149,7 @@ class ExtendHold:
 
 @dataclass(frozen=True, slots=True)
 class CaptureHold:
-    """Turn `amount` of a hold into a deduction; None takes all of it. `final` releases the rest."""
+    """Turn `amount` credits of a hold into a deduction; None captures the whole hold. `final` releases the rest."""
 
     account_id: str
     hold_id: str
@@ -165,7 +165,7 @@ class CaptureHold:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseHold:
-    """Give a hold back."""
+    """Release a hold: its credits return to their lots."""
 
     account_id: str
     hold_id: str
@@ -173,7 +173,7 @@ class ReleaseHold:
 
 @dataclass(frozen=True, slots=True)
 class VoidGrant:
-    """Cancel `amount` of what remains of a grant; None cancels all of it and closes the grant."""
+    """Cancel `amount` credits of what remains of a grant; None cancels all of it and closes the grant."""
 
     account_id: str
     grant_id: str
@@ -188,7 +188,7 @@ class VoidGrant:
 
 @dataclass(frozen=True, slots=True)
 class RecordPayment:
-    """Record a payment and, when it was paid, grant the credits that it bought: both or neither."""
+    """Record a payment and, when it is paid, grant the credits that it buys: both or neither."""
 
     account_id: str
     payment_id: str
@@ -213,7 +213,7 @@ class RecordPayment:
 
 @dataclass(frozen=True, slots=True)
 class RefundPayment:
-    """Refund `amount_minor` of a payment; None refunds the rest. The grant that it bought is voided in proportion."""
+    """Refund `amount_minor` of a payment; None refunds the rest. The grant that it bought is voided proportionally."""
 
     account_id: str
     payment_id: str
@@ -228,7 +228,7 @@ class RefundPayment:
 
 @dataclass(frozen=True, slots=True)
 class FreezeAccount:
-    """Refuse deductions, captures and holds until unfrozen."""
+    """Refuse deductions, captures and holds until the account is unfrozen."""
 
     account_id: str
     reason: str | None = None
@@ -239,7 +239,7 @@ class FreezeAccount:
 
 @dataclass(frozen=True, slots=True)
 class UnfreezeAccount:
-    """Take back a freeze."""
+    """End a freeze."""
 
     account_id: str
     reason: str | None = None
@@ -250,7 +250,7 @@ class UnfreezeAccount:
 
 @dataclass(frozen=True, slots=True)
 class CloseAccount:
-    """Refuse everything but reversals and releases from now on."""
+    """From now on, accept only reversals and releases."""
 
     account_id: str
     reason: str | None = None
@@ -261,14 +261,14 @@ class CloseAccount:
 
 @dataclass(frozen=True, slots=True)
 class EraseTexts:
-    """Make every text of the account unreadable for ever. Credits are not touched."""
+    """Make all texts of the account unreadable for ever. Credits do not change."""
 
     account_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class RecordExpiries:
-    """Record what has lapsed by now. It is the sweeper's command: the only one that may come to nothing."""
+    """Record the expiries that are due. The sweeper sends it; it is the only command that may yield no events."""
 
     account_id: str
 

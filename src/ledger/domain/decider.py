@@ -1,8 +1,8 @@
-"""The rules of an account: decide(command, account, now, past) -> events.
+"""The rules of an account: decide(command, account, now, related) -> events.
 
-Pure. Time, ids and earlier facts are handed in; nothing is changed. A command either yields all of its events, headed
-by what time has taken from the account until then, or raises a Refusal and yields none. The rules themselves are one
-file per subject: granting, spending, holding, paying; what time does is in settle.
+`decide` is pure: time, ids and earlier events are arguments, and it changes nothing. A command yields all of its
+events, after the expiries that are due by then, or raises a Refusal and yields none. The rules are in one file for each
+subject: granting, spending, holding, paying; the expiries are in expiry.py.
 """
 
 from datetime import datetime
@@ -46,10 +46,10 @@ _ALWAYS_ALLOWED = ReverseDeduction | ReleaseHold | EraseTexts | RecordExpiries
 def decide(
     command: Command, account: Account | None, now: datetime, related: RelatedEvents = NO_RELATED_EVENTS
 ) -> Events:
-    """The events that `command` leads to on `account` (None when it does not exist) at `now`.
+    """The events that `command` leads to when `account` (None: it does not exist) carries it out at `now`.
 
-    `past` holds the events about the things that past.subjects names. Raises a Refusal of errors.py, in this order:
-    the account's existence, its standing, the thing named, the amount, the limits.
+    `related` holds the events about the things that `needed_subjects` names. Raises a Refusal (errors.py), checked in
+    this order: the account's existence, its standing, the thing that the command names, the amount, the limits.
     """
     if account is None:
         if isinstance(command, OpenAccount):

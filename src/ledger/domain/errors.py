@@ -1,10 +1,10 @@
-"""Why the ledger says no. Every refusal is one of these, and none of them knows about HTTP.
+"""Refusals: why the ledger does not carry out a command. They know nothing of HTTP.
 
     Refusal
     ├── InvalidField                 a value is outside of what the rules allow
     ├── NotFound
     │   ├── AccountNotFound  GrantNotFound  DeductionNotFound  HoldNotFound  PaymentNotFound
-    ├── InsufficientCredits          less is available than the command takes
+    ├── InsufficientCredits          fewer credits are available than the command takes
     ├── StandingRefusal
     │   ├── AccountFrozen  AccountClosed
     ├── AlreadyDone
@@ -15,12 +15,12 @@
     │   ├── AmountExceedsHold  AmountExceedsDeduction  AmountExceedsPayment  BalanceLimitExceeded
     ├── TooMany
     │   ├── OpenLotsLimitExceeded  OpenHoldsLimitExceeded  DrawsLimitExceeded  ReversalsLimitExceeded
-    ├── KeyReused                    an idempotency key came back with another body
-    ├── VersionMismatch              the account is not at the version that the caller expects
+    ├── KeyReused                    an idempotency key was used again with another body
+    ├── VersionMismatch              the account is not at a version that the caller expects
     └── BatchRefused                 one command of an atomic batch was refused
 
-A refusal records nothing. Its `code` is stable and documented in docs/errors.md; `facts` are the numbers and names
-behind it, ready for JSON; the message says what happened and what to do.
+A refusal records nothing. Its `code` is stable and documented in docs/errors.md; `facts` are the numbers and names that
+explain it, ready for JSON; the message says what happened and what to do.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from typing import Any, ClassVar
 
 
 class Refusal(Exception):
-    """A command that the ledger will not carry out. It leaves no trace in the account."""
+    """A command that the ledger does not carry out. The account does not change."""
 
     code: ClassVar[str]
 
@@ -39,7 +39,7 @@ class Refusal(Exception):
 
 
 class InvalidField(Refusal):
-    """A value outside of what the rules allow."""
+    """A value is outside of what the rules allow."""
 
     code = "validation_failed"
 
@@ -85,7 +85,7 @@ class PaymentNotFound(NotFound):
 
 
 class InsufficientCredits(Refusal):
-    """Less is available than the command takes; nothing was taken."""
+    """Fewer credits are available than the command takes. Nothing was taken."""
 
     code = "insufficient_credits"
 
@@ -107,7 +107,7 @@ class AccountFrozen(StandingRefusal):
 
     def __init__(self, account_id: str) -> None:
         super().__init__(
-            f"Account {account_id!r} is frozen: it takes no deductions, captures or holds until it is unfrozen.",
+            f"Account {account_id!r} is frozen: it refuses deductions, captures and holds until it is unfrozen.",
             account_id=account_id,
         )
 
@@ -117,13 +117,13 @@ class AccountClosed(StandingRefusal):
 
     def __init__(self, account_id: str) -> None:
         super().__init__(
-            f"Account {account_id!r} is closed: it takes nothing but reversals and releases.",
+            f"Account {account_id!r} is closed: it accepts only reversals and releases.",
             account_id=account_id,
         )
 
 
 class AlreadyDone(Refusal):
-    """It happened before and happens only once."""
+    """The command names something that has already happened, and can happen only once."""
 
 
 class AccountExists(AlreadyDone):
@@ -142,7 +142,7 @@ class HoldAlreadyCaptured(AlreadyDone):
     code = "hold_already_captured"
 
     def __init__(self, hold_id: str) -> None:
-        super().__init__(f"Hold {hold_id!r} has been captured; nothing of it is left.", hold_id=hold_id)
+        super().__init__(f"Hold {hold_id!r} has been captured; nothing is left of it.", hold_id=hold_id)
 
 
 class HoldAlreadyReleased(AlreadyDone):
@@ -181,7 +181,7 @@ class RefundAlreadyRecorded(AlreadyDone):
 
 
 class TooMuch(Refusal):
-    """The amount is larger than what there is to take it from, or to put it into."""
+    """The amount is larger than what it is taken from, or than what can take it."""
 
 
 class AmountExceedsHold(TooMuch):
@@ -190,7 +190,7 @@ class AmountExceedsHold(TooMuch):
     def __init__(self, amount: int, held: int) -> None:
         super().__init__(
             f"The capture asks for {amount} credits and the hold has {held}; "
-            "capture less, or say on_excess=draw to take the rest from the available credits.",
+            "capture less, or set on_excess=draw to take the rest from the available credits.",
             amount=amount,
             held=held,
             excess=amount - held,
@@ -202,7 +202,7 @@ class AmountExceedsDeduction(TooMuch):
 
     def __init__(self, amount: int, reversible: int) -> None:
         super().__init__(
-            f"The reversal asks for {amount} credits and {reversible} of the deduction are not yet reversed.",
+            f"The reversal asks for {amount} credits, and only {reversible} of the deduction are not yet reversed.",
             amount=amount,
             reversible=reversible,
         )
@@ -213,7 +213,7 @@ class AmountExceedsPayment(TooMuch):
 
     def __init__(self, amount_minor: int, refundable_minor: int) -> None:
         super().__init__(
-            f"The refund is over {amount_minor} and {refundable_minor} of the payment can still be refunded.",
+            f"The refund asks for {amount_minor}, and only {refundable_minor} of the payment can still be refunded.",
             amount_minor=amount_minor,
             refundable_minor=refundable_minor,
         )
@@ -224,7 +224,7 @@ class BalanceLimitExceeded(TooMuch):
 
     def __init__(self, total: int, amount: int, limit: int) -> None:
         super().__init__(
-            f"The balance of {total} and {amount} more would pass the limit of {limit} credits.",
+            f"The balance of {total} credits and {amount} more would exceed the limit of {limit} credits.",
             total=total,
             amount=amount,
             limit=limit,
@@ -232,7 +232,7 @@ class BalanceLimitExceeded(TooMuch):
 
 
 class TooMany(Refusal):
-    """A limit on a number of things is reached."""
+    """The limit on a number of things is reached."""
 
     def __init__(self, message: str, limit: int, **facts: int) -> None:
         super().__init__(message, limit=limit, **facts)
@@ -259,8 +259,8 @@ class DrawsLimitExceeded(TooMany):
 
     def __init__(self, limit: int, covered: int) -> None:
         super().__init__(
-            f"The amount would draw on more than {limit} lots, which is the limit for one event; "
-            f"{covered} credits or less fit.",
+            f"The amount would need draws from more than {limit} lots, which is the limit for one event; "
+            f"at most {covered} credits fit.",
             limit,
             covered=covered,
         )
@@ -270,11 +270,11 @@ class ReversalsLimitExceeded(TooMany):
     code = "reversals_limit_exceeded"
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"The deduction was reversed {limit} times, which is the limit; reverse larger parts.", limit)
+        super().__init__(f"The deduction has {limit} reversals, which is the limit; reverse larger amounts.", limit)
 
 
 class KeyReused(Refusal):
-    """An idempotency key came back with another body; the original stands."""
+    """An idempotency key was used again with another body. The original command stands."""
 
     code = "idempotency_key_reused"
 
@@ -289,8 +289,10 @@ class KeyReused(Refusal):
 
 
 class VersionMismatch(Refusal):
-    """The account is not at a version that the caller expects: one of `expected`, or (None) any of an account that
-    exists. One that does not exist is at version 0."""
+    """The account is not at one of the `expected` versions (None: any version of an existing account).
+
+    An account that does not exist is at version 0.
+    """
 
     code = "version_mismatch"
 

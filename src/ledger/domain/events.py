@@ -1,8 +1,8 @@
-"""Events: the facts of an account's stream. They are immutable, and they carry every decision.
+"""Events: the facts of an account's stream. They are immutable and carry every decision.
 
-Each event has the time at which it was recorded and the balance after it, so that folding a stream never decides
-again. The class name is the stored topic. Fields may be added with a default; a change of meaning needs a new event
-version and an upcaster (see store/upcasts.py).
+Each event has the time at which it was recorded and the balance after it, so that folding a stream never decides again.
+The class name is the stored topic. A field may be added with a default; a change of meaning needs a new version of the
+event and an upcast (store/upcasts.py).
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from ledger.domain.texts import JsonObject, Sealed
 Source = Literal["signup", "subscription", "topup", "promotion", "adjustment"]
 PaymentStatus = Literal["paid", "failed", "refunded"]
 Usage = Mapping[str, str | int]
-"""What a deduction was for: provider, model, project, member, metric, input_tokens, output_tokens; all optional."""
+"""What a deduction paid for: provider, model, project, member, metric, input_tokens, output_tokens; all optional."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class _Recorded:
 
 @dataclass(frozen=True, slots=True)
 class AccountOpened(_Recorded):
-    """The first event of every stream."""
+    """An account was opened. This is the first event of every stream."""
 
     account_id: str
     metadata: JsonObject | Sealed | None = None
@@ -37,7 +37,7 @@ class AccountOpened(_Recorded):
 
 @dataclass(frozen=True, slots=True)
 class CreditsGranted(_Recorded):
-    """A lot came into being."""
+    """Credits were granted, which makes a lot. `payment_id` names the payment that bought them."""
 
     grant_id: str
     kind: Kind
@@ -52,7 +52,7 @@ class CreditsGranted(_Recorded):
 
 @dataclass(frozen=True, slots=True)
 class CreditsDeducted(_Recorded):
-    """Credits were taken for good; the draws add up to the amount."""
+    """Credits were taken for good. The draws add up to the amount."""
 
     deduction_id: str
     amount: int
@@ -77,7 +77,7 @@ class CreditsHeld(_Recorded):
 
 @dataclass(frozen=True, slots=True)
 class HoldExtended(_Recorded):
-    """A hold got a later `expires_at`."""
+    """A hold was extended to a later `expires_at`."""
 
     hold_id: str
     expires_at: datetime
@@ -85,7 +85,7 @@ class HoldExtended(_Recorded):
 
 @dataclass(frozen=True, slots=True)
 class HoldCaptured(_Recorded):
-    """All or part of a hold became a deduction. `final` says that the hold is resolved, its rest in `returns`."""
+    """All or part of a hold became a deduction. `final` says that the hold has ended; `returns` holds its rest."""
 
     hold_id: str
     deduction_id: str
@@ -100,13 +100,13 @@ class HoldCaptured(_Recorded):
 
     @property
     def draws(self) -> Draws:
-        """The draws of the deduction: first the hold's, then those of the excess."""
+        """The draws of the deduction: those from the hold, then those of the excess."""
         return self.from_hold + self.from_lots
 
 
 @dataclass(frozen=True, slots=True)
 class HoldReleased(_Recorded):
-    """A hold was given back on request."""
+    """A hold was released on request."""
 
     hold_id: str
     returns: Returns
@@ -114,7 +114,7 @@ class HoldReleased(_Recorded):
 
 @dataclass(frozen=True, slots=True)
 class HoldExpired(_Recorded):
-    """A hold was given back because its time passed, at `effective_at`, whenever that was noticed."""
+    """A hold expired at `effective_at`, before it was resolved. It may be recorded later."""
 
     hold_id: str
     effective_at: datetime
@@ -123,7 +123,7 @@ class HoldExpired(_Recorded):
 
 @dataclass(frozen=True, slots=True)
 class DeductionReversed(_Recorded):
-    """All or part of a deduction was undone."""
+    """All or part of a deduction was reversed."""
 
     deduction_id: str
     amount: int
@@ -133,9 +133,9 @@ class DeductionReversed(_Recorded):
 
 @dataclass(frozen=True, slots=True)
 class GrantVoided(_Recorded):
-    """`amount` of what remained of a grant was cancelled; `uncollected` was asked for and not there.
+    """`amount` credits of what remained of a grant were cancelled; `uncollected` more were asked for.
 
-    `closed` says that whatever comes back to the grant later is cancelled too.
+    `closed` says that credits that come back to the grant later are cancelled too.
     """
 
     grant_id: str
@@ -148,7 +148,7 @@ class GrantVoided(_Recorded):
 
 @dataclass(frozen=True, slots=True)
 class CreditsExpired(_Recorded):
-    """What remained of a lot lapsed at `effective_at`, its `expires_at`, whenever that was noticed."""
+    """What remained of a lot lapsed at `effective_at`, its `expires_at`. It may be recorded later."""
 
     grant_id: str
     kind: Kind
@@ -158,7 +158,7 @@ class CreditsExpired(_Recorded):
 
 @dataclass(frozen=True, slots=True)
 class PaymentRecorded(_Recorded):
-    """Money seen by a payment provider, in minor units of its currency, and the grant that it bought."""
+    """A payment provider reported a payment, in minor units of its currency; `grant_id` names the grant it bought."""
 
     payment_id: str
     provider: str
@@ -171,39 +171,39 @@ class PaymentRecorded(_Recorded):
 
 @dataclass(frozen=True, slots=True)
 class PaymentRefunded(_Recorded):
-    """Money of a payment went back. The grant that it bought is voided by the events that follow."""
+    """Money of a payment was refunded. The next event voids the grant that it bought."""
 
     payment_id: str
     refund_id: str
     amount_minor: int
     refunded_minor: int
-    """All that went back of this payment so far, this refund included."""
+    """All money refunded of this payment so far, including this refund."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccountFrozen(_Recorded):
-    """The account takes no deductions, captures or holds from here on."""
+    """The account was frozen: it refuses deductions, captures and holds."""
 
     reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AccountUnfrozen(_Recorded):
-    """The account takes everything again."""
+    """The account was unfrozen: it accepts all commands again."""
 
     reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AccountClosed(_Recorded):
-    """The account takes nothing but reversals and releases from here on."""
+    """The account was closed: it accepts only reversals and releases."""
 
     reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TextsErased(_Recorded):
-    """The key of all texts up to here was destroyed: nobody can read them again."""
+    """The key of all earlier texts was destroyed: they cannot be read again."""
 
 
 Event = (

@@ -1,20 +1,20 @@
-"""Expiry is a function of time, not of a job: what an account has lost to time by a given moment, as events.
+"""Expiry is a function of time, not of a job: the hold and lot expiries that are due at a moment, as events.
 
-Every decision and every balance begins here, so an answer never depends on whether a sweeper ran.
+Every decision and every balance applies them first, so no answer depends on whether a sweeper has run.
 """
 
 from datetime import datetime
 
 from ledger.domain.account import Account, evolve
 from ledger.domain.events import CreditsExpired, Event, Events, HoldExpired
-from ledger.domain.holds import Hold, give_back, gone, put_back
+from ledger.domain.holds import Hold, give_back, lost, put_back
 from ledger.domain.lots import first_expiry
 
 
 def apply_due_expiries(account: Account, at: datetime) -> tuple[Events, Account]:
-    """The hold expiries and lot expiries due by `at` (a lot is spendable while at < expires_at), oldest first.
+    """The hold expiries and lot expiries that are due by `at`, oldest first, and the account after them.
 
-    Returns them with the account after them. They are recorded at `at` and effective at their own moment.
+    A lot is spendable while at < expires_at. Each event is recorded at `at` and takes effect at its own expiry.
     """
     events: list[Event] = []
     while account.is_due(at):
@@ -29,7 +29,7 @@ def _next_expiry(account: Account, at: datetime) -> Event:
     if hold is not None and (lapse is None or hold.expires_at <= lapse):
         return _expire_hold(account, hold, at)
     lot = account.lots[0]
-    assert lapse is not None, "something is due, and it is no hold"
+    assert lapse is not None, "an expiry is due, and it is not that of a hold"
     balance = account.balance_after(account.lots[1:], subscription=-lot.remaining)
     return CreditsExpired(at, balance, lot.grant_id, lot.kind, lot.remaining, lapse)
 
@@ -38,8 +38,8 @@ def _expire_hold(account: Account, hold: Hold, at: datetime) -> HoldExpired:
     returns = give_back(hold.draws, hold.expires_at, hold.closed_grants)
     balance = account.balance_after(
         put_back(account.lots, returns),
-        subscription=-gone(returns, "subscription"),
-        permanent=-gone(returns, "permanent"),
+        subscription=-lost(returns, "subscription"),
+        permanent=-lost(returns, "permanent"),
         held=-hold.amount,
     )
     return HoldExpired(at, balance, hold.hold_id, hold.expires_at, returns)

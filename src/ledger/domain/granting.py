@@ -1,4 +1,4 @@
-"""Decisions about where credits come from: opening an account, grants and voids."""
+"""Decisions that add or cancel credits: opening an account, grants and voids."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from ledger.domain.related_events import RelatedEvents
 
 
 def open_account(command: OpenAccount, at: datetime) -> Events:
-    """The first event, and the grant of the signup credits if there are any."""
+    """Decide an opening: the first event of the stream and, if there are signup credits, their grant."""
     opened = AccountOpened(at, NO_CREDITS, command.account_id, command.metadata)
     if not command.signup_credits:
         return (opened,)
@@ -21,7 +21,7 @@ def open_account(command: OpenAccount, at: datetime) -> Events:
 
 
 def grant(command: GrantCredits, account: Account, at: datetime, *, payment_id: str | None = None) -> CreditsGranted:
-    """A new lot. Raises InvalidField (an expiry that has passed), BalanceLimitExceeded, OpenLotsLimitExceeded."""
+    """Decide a grant. Raises InvalidField (the expiry has passed), BalanceLimitExceeded, OpenLotsLimitExceeded."""
     expires_at = _expiry(command, at)
     if account.balance.total + command.amount > MAX_AMOUNT:
         raise BalanceLimitExceeded(account.balance.total, command.amount, MAX_AMOUNT)
@@ -46,7 +46,7 @@ def grant(command: GrantCredits, account: Account, at: datetime, *, payment_id: 
 
 
 def _has_too_many_lots(account: Account) -> bool:
-    """A lot that is wholly held is open as well: it may come back."""
+    """Count the lots that are wholly held too, because they may come back."""
     if len(account.lots) + sum(len(hold.draws) for hold in account.holds.values()) < MAX_OPEN_LOTS:
         return False
     held = {part.grant_id for hold in account.holds.values() for part in hold.draws}
@@ -70,7 +70,7 @@ def _usual_source(command: GrantCredits, payment_id: str | None) -> Source:
 
 
 def void(command: VoidGrant, account: Account, at: datetime, related: RelatedEvents) -> GrantVoided:
-    """Cancel what is asked for, or all and close the grant. Raises GrantNotFound."""
+    """Decide a void of `command.amount`, or of all that remains, which closes the grant. Raises GrantNotFound."""
     if related.grant(command.grant_id) is None:
         raise GrantNotFound(command.grant_id)
     closing = command.amount is None
@@ -88,16 +88,19 @@ def claw_back(
     *,
     closing: bool,
 ) -> GrantVoided:
-    """Cancel up to `asked` of what remains of a grant; what is not there is uncollected, no other lot pays for it."""
+    """Cancel up to `asked` credits of what remains of a grant. The rest is uncollected: no other lot pays for it.
+
+    `closing` cancels all that remains and closes the grant. Raises GrantNotFound.
+    """
     granted = related.grant(grant_id)
     if granted is None:
         raise GrantNotFound(grant_id)
     remaining = remaining_of(account.lots, grant_id)
     amount = remaining if closing else min(asked, remaining)
-    gone = {granted.kind: -amount}
+    lost = {granted.kind: -amount}
     return GrantVoided(
         at,
-        account.balance_after(cancel(account.lots, grant_id, amount), **gone),
+        account.balance_after(cancel(account.lots, grant_id, amount), **lost),
         grant_id,
         granted.kind,
         amount,

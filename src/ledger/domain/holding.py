@@ -15,13 +15,16 @@ from ledger.domain.errors import (
     OpenHoldsLimitExceeded,
 )
 from ledger.domain.events import CreditsHeld, HoldCaptured, HoldExtended, HoldReleased
-from ledger.domain.holds import MAX_OPEN_HOLDS, Hold, Returns, give_back, gone, put_back
+from ledger.domain.holds import MAX_OPEN_HOLDS, Hold, Returns, give_back, lost, put_back
 from ledger.domain.lots import MAX_DRAWS, Draws, draw, head, tail, take, total
 from ledger.domain.related_events import RelatedEvents
 
 
 def place(command: PlaceHold, account: Account, at: datetime) -> CreditsHeld:
-    """Draw lots in burn order and keep them. Raises InsufficientCredits, OpenHoldsLimitExceeded, DrawsLimitExceeded."""
+    """Decide a hold: draw lots in burn order and reserve the credits.
+
+    Raises InsufficientCredits, OpenHoldsLimitExceeded and DrawsLimitExceeded.
+    """
     if command.amount > account.balance.available:
         raise InsufficientCredits(command.amount, account.balance.available)
     if len(account.holds) >= MAX_OPEN_HOLDS:
@@ -42,13 +45,13 @@ def place(command: PlaceHold, account: Account, at: datetime) -> CreditsHeld:
 
 
 def extend(command: ExtendHold, account: Account, at: datetime, related: RelatedEvents) -> HoldExtended:
-    """A later end, never an earlier one. Raises HoldNotFound or how the hold ended."""
+    """Decide an extension: the hold ends later, never earlier. Raises HoldNotFound, or how the hold ended."""
     hold = _open_hold(account, command.hold_id, related)
     return HoldExtended(at, account.balance, hold.hold_id, max(hold.expires_at, at + command.expires_in))
 
 
 def capture(command: CaptureHold, account: Account, at: datetime, related: RelatedEvents) -> HoldCaptured:
-    """Spend the hold's draws in burn order, then, if asked to, the excess from what is available.
+    """Decide a capture: it spends the hold's draws in burn order, then, if asked to, an excess from available credits.
 
     Raises HoldNotFound or how the hold ended, AmountExceedsHold, InsufficientCredits, DrawsLimitExceeded.
     """
@@ -67,7 +70,7 @@ def capture(command: CaptureHold, account: Account, at: datetime, related: Relat
     return _captured(command, account, at, hold, from_hold, from_lots, returns, final=final)
 
 
-def _captured(  # the facts of a capture, all decided
+def _captured(  # the event of a capture, after all decisions
     command: CaptureHold,
     account: Account,
     at: datetime,
@@ -82,8 +85,8 @@ def _captured(  # the facts of a capture, all decided
     lots = put_back(take(account.lots, from_lots), returns)
     balance = account.balance_after(
         lots,
-        subscription=-total(spent, "subscription") - gone(returns, "subscription"),
-        permanent=-total(spent, "permanent") - gone(returns, "permanent"),
+        subscription=-total(spent, "subscription") - lost(returns, "subscription"),
+        permanent=-total(spent, "permanent") - lost(returns, "permanent"),
         held=-(hold.amount if final else total(from_hold)),
     )
     return HoldCaptured(
@@ -103,13 +106,13 @@ def _captured(  # the facts of a capture, all decided
 
 
 def release(command: ReleaseHold, account: Account, at: datetime, related: RelatedEvents) -> HoldReleased:
-    """Everything that is still held goes back. Raises HoldNotFound or how the hold ended."""
+    """Decide a release: all credits that are still held return. Raises HoldNotFound, or how the hold ended."""
     hold = _open_hold(account, command.hold_id, related)
     returns = give_back(hold.draws, at, hold.closed_grants)
     balance = account.balance_after(
         put_back(account.lots, returns),
-        subscription=-gone(returns, "subscription"),
-        permanent=-gone(returns, "permanent"),
+        subscription=-lost(returns, "subscription"),
+        permanent=-lost(returns, "permanent"),
         held=-hold.amount,
     )
     return HoldReleased(at, balance, hold.hold_id, returns)

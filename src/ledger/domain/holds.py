@@ -1,7 +1,7 @@
-"""Holds: credits reserved for work whose cost is not yet known, and what becomes of credits that come back.
+"""Holds: credits reserved for work whose cost is not yet known, and the fate of credits that come back.
 
-While held, credits do not lapse. What comes back after its lot's expiry lapses at once; what comes back to a grant
-that was closed is cancelled at once. Both are decided here, once, and carried by the event.
+Held credits do not lapse. Credits that come back after the expiry of their lot lapse at once; credits that come back to
+a closed grant are cancelled at once. Both are decided here, once, and the event carries the decision.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ Fate = Literal["returned", "lapsed", "cancelled"]
 
 
 class Return(NamedTuple):
-    """Credits that come back to one lot from a hold or a reversal, and what became of them."""
+    """Credits that come back to one lot from a hold or a reversal, and their fate."""
 
     grant_id: str
     kind: Kind
@@ -31,12 +31,12 @@ class Return(NamedTuple):
 
 Returns = tuple[Return, ...]
 Holds = dict[str, "Hold"]
-"""Open holds by id, the first to expire first. Treated as immutable: a change makes a new one."""
+"""Open holds by id, sorted by expiry. Treated as immutable: a change makes a new dict."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """An open hold: what is left of it, lot by lot, in burn order."""
+    """An open hold: the draws that are left of it, in burn order."""
 
     hold_id: str
     draws: Draws
@@ -44,7 +44,7 @@ class Hold:
     task_id: str | None
     description: str | None
     closed_grants: frozenset[str] = frozenset()
-    """Grants of these draws that were closed since: what comes back to them is cancelled."""
+    """Grants of these draws that were closed since: credits that come back to them are cancelled."""
 
     @property
     def amount(self) -> int:
@@ -53,7 +53,7 @@ class Hold:
 
 
 def with_hold(holds: Holds, hold: Hold) -> Holds:
-    """The holds with a new or changed one in its place."""
+    """The holds with `hold` added or replaced, sorted by expiry."""
     if hold.hold_id not in holds and (not holds or next(reversed(holds.values())).expires_at <= hold.expires_at):
         return {**holds, hold.hold_id: hold}
     changed = {**holds, hold.hold_id: hold}
@@ -61,14 +61,14 @@ def with_hold(holds: Holds, hold: Hold) -> Holds:
 
 
 def without_hold(holds: Holds, hold_id: str) -> Holds:
-    """The holds without one of them."""
+    """The holds without the one with this id."""
     rest = holds.copy()
     del rest[hold_id]
     return rest
 
 
 def give_back(draws: Draws, at: datetime, closed_grants: frozenset[str]) -> Returns:
-    """What becomes of `draws` when they come back at `at`."""
+    """The returns of `draws` that come back at `at`, each with its fate."""
 
     def fate(grant_id: str, expires_at: datetime | None) -> Fate:
         if grant_id in closed_grants:
@@ -79,16 +79,16 @@ def give_back(draws: Draws, at: datetime, closed_grants: frozenset[str]) -> Retu
 
 
 def put_back(lots: Lots, returns: Returns) -> Lots:
-    """The lots after what of `returns` found its way back came in."""
+    """The lots after the credits of `returns` with the fate `returned` were added."""
     back = [Lot(part.grant_id, part.kind, part.amount, part.expires_at) for part in returns if part.fate == "returned"]
     return put_all(lots, back) if back else lots
 
 
-def gone(returns: Returns, kind: Kind) -> int:
+def lost(returns: Returns, kind: Kind) -> int:
     """The credits of one kind among `returns` that reached no lot."""
     return sum(part.amount for part in returns if part.kind == kind and part.fate != "returned")
 
 
 def with_fate(returns: Returns, fate: Fate) -> int:
-    """The credits among `returns` that met one fate."""
+    """The credits among `returns` with one fate."""
     return sum(part.amount for part in returns if part.fate == fate)

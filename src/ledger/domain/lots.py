@@ -1,8 +1,8 @@
-"""Lots: what remains of each grant, kept in burn order, and the draws that deductions and holds make on them.
+"""Lots: what remains of each grant, in burn order, and the draws that deductions and holds make from them.
 
-Burn order: subscription before permanent; within a kind the earliest `expires_at` first (none is last); then the
-oldest grant. A tuple of lots is always sorted so, and a lot with nothing left is not in it. Nothing here knows what
-time it is: lots that have lapsed were taken out before (see settle.py).
+Burn order: subscription before permanent; within a kind the earliest `expires_at` first (None is last); then the oldest
+grant. A tuple of lots is always in this order, and a lot with nothing left is not in it. This module does not know the
+time: the caller has removed the lots that have lapsed (see expiry.py).
 """
 
 from bisect import bisect
@@ -15,7 +15,7 @@ from ledger.domain.errors import DrawsLimitExceeded
 
 MAX_OPEN_LOTS = 10_000
 MAX_DRAWS = 1_000
-"""Draws that one deduction, hold or capture may make."""
+"""The largest number of draws of one deduction, hold or capture."""
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -30,7 +30,7 @@ class Lot(NamedTuple):
 
 
 class Draw(NamedTuple):
-    """The part of a deduction or hold that one lot pays. It keeps the lot's expiry, so that it can go back later."""
+    """The part of a deduction or hold that one lot pays. It keeps the lot's expiry, for when it comes back."""
 
     grant_id: str
     kind: Kind
@@ -43,14 +43,14 @@ Draws = tuple[Draw, ...]
 
 
 def burn_order(lot: Lot) -> tuple[bool, datetime, int]:
-    """The sort key of the burn order; the grant's stream version makes it unique."""
+    """The sort key of the burn order. The version of the grant makes it unique."""
     return lot.kind == "permanent", lot.expires_at or _NEVER, int(lot.grant_id[4:])
 
 
 def draw(lots: Lots, amount: int, most: int = MAX_DRAWS) -> Draws:
-    """Cover `amount` from `lots` in burn order; the caller has made sure that they hold enough.
+    """Draw `amount` from `lots` in burn order. The caller has checked that they hold enough.
 
-    Raises DrawsLimitExceeded when that would take more than `most` lots.
+    Raises DrawsLimitExceeded when that takes more than `most` lots.
     """
     draws = []
     missing = amount
@@ -67,7 +67,7 @@ def draw(lots: Lots, amount: int, most: int = MAX_DRAWS) -> Draws:
 
 def take(lots: Lots, draws: Draws) -> Lots:
     """The lots after `draws` were taken from them."""
-    if len(draws) == 1 and lots[0].grant_id == draws[0].grant_id:  # the everyday case, in constant steps
+    if len(draws) == 1 and lots[0].grant_id == draws[0].grant_id:  # the usual case, without a scan of all lots
         grant_id, kind, remaining, expires_at = lots[0]
         rest = remaining - draws[0].amount
         return (Lot(grant_id, kind, rest, expires_at), *lots[1:]) if rest else lots[1:]
@@ -80,7 +80,7 @@ def take(lots: Lots, draws: Draws) -> Lots:
 
 
 def first_expiry_after(lots: Lots, draws: Draws) -> datetime | None:
-    """When the next lot lapses once `draws`, just made in burn order, are taken from `lots`."""
+    """When the next lot lapses after `draws`, which were just made in burn order, are taken from `lots`."""
     last = len(draws) - 1
     if lots[last].remaining > draws[last].amount:
         return lots[last].expires_at
@@ -88,13 +88,13 @@ def first_expiry_after(lots: Lots, draws: Draws) -> datetime | None:
 
 
 def put(lots: Lots, lot: Lot) -> Lots:
-    """The lots with a new one in its place."""
+    """The lots with a new one inserted in burn order."""
     place = bisect(lots, burn_order(lot), key=burn_order)
     return (*lots[:place], lot, *lots[place:])
 
 
 def put_all(lots: Lots, more: Iterable[Lot]) -> Lots:
-    """The lots after the credits of `more` came in, each merged with what is left of its grant."""
+    """The lots after the credits of `more` were added, each merged with what is left of its grant."""
     merged = {lot.grant_id: lot for lot in lots}
     for lot in more:
         present = merged.get(lot.grant_id)
@@ -104,14 +104,14 @@ def put_all(lots: Lots, more: Iterable[Lot]) -> Lots:
 
 
 def without(lots: Lots, grant_id: str) -> Lots:
-    """The lots without the one of `grant_id`."""
-    if lots[0].grant_id == grant_id:  # time takes them in their order
+    """The lots without that of one grant."""
+    if lots[0].grant_id == grant_id:  # lots lapse in burn order
         return lots[1:]
     return tuple(lot for lot in lots if lot.grant_id != grant_id)
 
 
 def cancel(lots: Lots, grant_id: str, amount: int) -> Lots:
-    """The lots after `amount` of one grant was cancelled."""
+    """The lots after `amount` credits of one grant were cancelled."""
     left = remaining_of(lots, grant_id) - amount
     return tuple(
         lot._replace(remaining=left) if lot.grant_id == grant_id else lot
@@ -121,12 +121,12 @@ def cancel(lots: Lots, grant_id: str, amount: int) -> Lots:
 
 
 def remaining_of(lots: Lots, grant_id: str) -> int:
-    """What remains of one grant, in credits; 0 when its lot is used up."""
+    """What remains of one grant, in credits; 0 when it has no open lot."""
     return next((lot.remaining for lot in lots if lot.grant_id == grant_id), 0)
 
 
 def first_expiry(lots: Lots) -> datetime | None:
-    """When the next lot lapses. Only the first lot in burn order can be it: permanent credits never lapse."""
+    """When the next lot lapses. It can only be the first lot in burn order, because permanent lots never lapse."""
     return lots[0].expires_at if lots else None
 
 
@@ -148,7 +148,7 @@ def head(draws: Draws, amount: int) -> Draws:
 
 
 def tail(draws: Draws, skipped: int) -> Draws:
-    """What is left of `draws` when its first `skipped` credits are taken off."""
+    """What is left of `draws` without their first `skipped` credits."""
     parts = []
     for part in draws:
         size = min(part.amount, skipped)

@@ -1,4 +1,4 @@
-"""Decisions about money: a payment with the credits that it buys, and a refund with the credits that it takes back."""
+"""Decisions about money: payments with the credits that they buy, and refunds with the credits that they void."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from ledger.domain.related_events import RelatedEvents
 
 
 def record(command: RecordPayment, account: Account, at: datetime, related: RelatedEvents) -> Events:
-    """The payment, then its grant. Raises PaymentAlreadyRecorded and what a grant raises."""
+    """Decide a payment and the grant that it buys. Raises PaymentAlreadyRecorded, and what `grant` raises."""
     if related.payment(command.payment_id) is not None:
         raise PaymentAlreadyRecorded(command.payment_id)
     recorded = PaymentRecorded(
@@ -31,10 +31,11 @@ def record(command: RecordPayment, account: Account, at: datetime, related: Rela
 
 
 def refund(command: RefundPayment, account: Account, at: datetime, related: RelatedEvents) -> Events:
-    """The refund, then the void of what it bought. Raises PaymentNotFound, RefundAlreadyRecorded, AmountExceedsPayment.
+    """Decide a refund and the void of the grant that the payment bought.
 
-    A grant is clawed back in proportion to the money, rounded down over all refunds together, so that several partial
-    refunds come to the same as one; the refund that completes the payment closes the grant.
+    The void is proportional to the money, rounded down over all refunds together, so that several partial refunds
+    void as much as a single one. The refund that completes the payment closes the grant. Raises PaymentNotFound,
+    RefundAlreadyRecorded and AmountExceedsPayment.
     """
     payment = related.payment(command.payment_id)
     if payment is None:

@@ -1,9 +1,9 @@
-"""The past that a decision needs and the state does not keep.
+"""The earlier events that a decision needs and that the state of an account does not keep.
 
-An account's state holds what is open. To undo a deduction, to claw back a grant, to refund a payment or to say what
-became of a hold, a decision must know earlier events about that one thing. `subjects` names the things; whoever
-carries out the command looks up the events about them (`subject_of` says which thing an event is about, so that a
-store can index it) and hands them to `decide` as the Past.
+An account's state holds what is open. To reverse a deduction, void a grant, refund a payment, or explain how a hold
+ended, a decision needs the earlier events about that one thing. `needed_subjects` names the things; the caller looks up
+the events about them (`subject_of` says which thing an event is about, so that the store can index it) and passes them
+to `decide` as RelatedEvents.
 """
 
 from dataclasses import dataclass
@@ -41,15 +41,15 @@ from ledger.domain.lots import Draws
 Ending = Literal["captured", "released", "expired"]
 
 
-class PastDeduction(NamedTuple):
-    """A deduction's draws, and what was reversed of it already."""
+class EarlierDeduction(NamedTuple):
+    """A deduction's draws, and its reversals so far."""
 
     draws: Draws
     reversals: tuple[DeductionReversed, ...]
 
     @property
     def reversed(self) -> int:
-        """The credits that are reversed already."""
+        """The credits that are already reversed."""
         return sum([reversal.amount for reversal in self.reversals])
 
 
@@ -60,26 +60,26 @@ class RelatedEvents:
     events: Events = ()
 
     def grant(self, grant_id: str) -> CreditsGranted | None:
-        """The grant of that id."""
+        """The grant with this id; None when there is none."""
         found = (e for e in self.events if isinstance(e, CreditsGranted) and e.grant_id == grant_id)
         return next(found, None)
 
     def closed_grants(self) -> frozenset[str]:
-        """The grants that were closed."""
+        """The ids of the grants that were closed."""
         return frozenset(e.grant_id for e in self.events if isinstance(e, GrantVoided) and e.closed)
 
-    def deduction(self, deduction_id: str) -> PastDeduction | None:
-        """The deduction of that id, made by a deduction or by a capture."""
+    def deduction(self, deduction_id: str) -> EarlierDeduction | None:
+        """The deduction with this id, made by a deduction or a capture; None when there is none."""
         for event in self.events:
             if isinstance(event, CreditsDeducted | HoldCaptured) and event.deduction_id == deduction_id:
-                return PastDeduction(event.draws, self._reversals(deduction_id))
+                return EarlierDeduction(event.draws, self._reversals(deduction_id))
         return None
 
     def _reversals(self, deduction_id: str) -> tuple[DeductionReversed, ...]:
         return tuple(e for e in self.events if isinstance(e, DeductionReversed) and e.deduction_id == deduction_id)
 
     def hold_ending(self, hold_id: str) -> Ending | None:
-        """How a hold that is no longer open ended; None when there never was one."""
+        """How a hold that is no longer open ended; None when there never was such a hold."""
         for event in self.events:
             match event:
                 case HoldCaptured(hold_id=name, final=True) if name == hold_id:
@@ -93,12 +93,12 @@ class RelatedEvents:
         return None
 
     def payment(self, payment_id: str) -> PaymentRecorded | None:
-        """The payment of that id."""
+        """The payment with this id; None when there is none."""
         found = (e for e in self.events if isinstance(e, PaymentRecorded) and e.payment_id == payment_id)
         return next(found, None)
 
     def refunds(self, payment_id: str) -> tuple[PaymentRefunded, ...]:
-        """All refunds of that payment."""
+        """All refunds of a payment."""
         return tuple(e for e in self.events if isinstance(e, PaymentRefunded) and e.payment_id == payment_id)
 
 
@@ -106,12 +106,12 @@ NO_RELATED_EVENTS = RelatedEvents()
 
 
 def payment_subject(payment_id: str) -> str:
-    """A payment as a subject: the prefix keeps a provider's ids apart from ours."""
+    """The subject of a payment. The prefix keeps a provider's ids apart from the ledger's own."""
     return f"pay_{payment_id}"
 
 
 def subject_of(event: Event) -> str | None:
-    """What earlier thing an event is about; None when it only makes a new one, whose id names its version."""
+    """The earlier thing that an event is about; None when it only makes a new one, whose id contains its version."""
     if isinstance(event, CreditsDeducted):  # nearly every event is one
         return None
     match event:
@@ -128,7 +128,7 @@ def subject_of(event: Event) -> str | None:
 
 
 def made_by(event: Event) -> str | None:
-    """The id of the grant, deduction or hold that an event made."""
+    """The id of the grant, deduction or hold that an event made; None when it made none."""
     match event:
         case CreditsGranted():
             return event.grant_id
@@ -141,7 +141,10 @@ def made_by(event: Event) -> str | None:
 
 
 def needed_subjects(command: Command, account: Account | None, known: RelatedEvents) -> frozenset[str]:
-    """The things whose events `decide` needs, as far as `known` events tell: ask again until it stops growing."""
+    """The things whose events `decide` needs, as far as the `known` events show them.
+
+    The caller looks their events up and calls again with them, until the answer no longer grows.
+    """
     if account is None or isinstance(command, DeductCredits):
         return frozenset()
     match command:

@@ -1,4 +1,4 @@
-"""Decisions about credits that go for good, and come back: deductions and reversals."""
+"""Decisions that take credits for good, or return them: deductions and reversals."""
 
 from datetime import datetime
 
@@ -13,16 +13,19 @@ from ledger.domain.errors import (
     ReversalsLimitExceeded,
 )
 from ledger.domain.events import CreditsDeducted, DeductionReversed
-from ledger.domain.holds import give_back, gone, put_back, with_fate
+from ledger.domain.holds import give_back, lost, put_back, with_fate
 from ledger.domain.lots import draw, first_expiry_after, head, tail, total
 from ledger.domain.related_events import RelatedEvents
 
 MAX_REVERSALS = 1_000
-"""Reversals of one deduction: each looks at all before it."""
+"""The largest number of reversals of one deduction, because each reversal reads all earlier ones."""
 
 
 def deduct(command: DeductCredits, account: Account, at: datetime) -> CreditsDeducted:
-    """All or nothing, in burn order. Raises InsufficientCredits or DrawsLimitExceeded."""
+    """Decide a deduction: the whole amount in burn order, or nothing.
+
+    Raises InsufficientCredits and DrawsLimitExceeded.
+    """
     subscription, permanent, held, _ = account.balance
     amount = command.amount
     available = subscription + permanent - held
@@ -51,7 +54,10 @@ def deduct(command: DeductCredits, account: Account, at: datetime) -> CreditsDed
 
 
 def reverse(command: ReverseDeduction, account: Account, at: datetime, related: RelatedEvents) -> DeductionReversed:
-    """Back to the lots, last draw first. Raises DeductionNotFound, AmountExceedsDeduction, a limit."""
+    """Decide a reversal: credits return to their lots, the last draw first.
+
+    Raises DeductionNotFound, ReversalsLimitExceeded, AmountExceedsDeduction and BalanceLimitExceeded.
+    """
     deduction = related.deduction(command.deduction_id)
     if deduction is None:
         raise DeductionNotFound(command.deduction_id)
@@ -67,7 +73,7 @@ def reverse(command: ReverseDeduction, account: Account, at: datetime, related: 
     returned = with_fate(returns, "returned")
     if account.balance.total + returned > MAX_AMOUNT:
         raise BalanceLimitExceeded(account.balance.total, returned, MAX_AMOUNT)
-    subscription = total(back, "subscription") - gone(returns, "subscription")
+    subscription = total(back, "subscription") - lost(returns, "subscription")
     balance = account.balance_after(
         put_back(account.lots, returns), subscription=subscription, permanent=returned - subscription
     )

@@ -1,8 +1,8 @@
-"""Texts: what callers write in words of their own, and the only places where personal data can be.
+"""Texts: what callers write in their own words. They are the only fields that may contain personal data.
 
-A description, a reason and metadata are sealed before a command is decided on: events, states and everything made of
-them hold a token in the place of the text. Only the store has the keys (store/sealing.py); here it is said what a token
-is, and which fields of a command are texts.
+Descriptions, reasons and metadata are sealed before a command is decided: events, states and everything made from them
+hold a token in place of the text. Only the store has the keys (store/sealing.py). This module defines the tokens and
+checks the texts.
 """
 
 import re
@@ -13,22 +13,25 @@ from ledger.domain.errors import InvalidField
 
 MAX_TEXT = 500
 SEALED = "sealed:"
-"""What a token begins with."""
+"""The beginning of every token."""
 
 JsonObject = Mapping[str, Any]
-"""Data of the caller's own: at most 4 KiB of JSON, kept and never read."""
+"""The caller's own data: at most 4 KiB of JSON. The ledger stores it and does not interpret it."""
 
 _CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class Sealed(str):
-    """A token: nothing can be read in it without the key of its account."""
+    """A token: a text that is sealed with the key of its account."""
 
     __slots__ = ()
 
 
 def check_text(field: str, value: str | None) -> None:
-    """Raise InvalidField unless `value` is None, a token, or at most MAX_TEXT characters of readable text."""
+    """Raise InvalidField unless `value` is None, a token, or at most MAX_TEXT characters without control characters.
+
+    Tabs and line feeds are allowed.
+    """
     if value is None or type(value) is Sealed:
         return
     if len(value) > MAX_TEXT:

@@ -1,1 +1,1 @@
-"""What every owner of tables needs of PostgreSQL: migrations, roles, named SQL, connections."""
+"""PostgreSQL for every owner of tables: migrations, roles, named SQL, connections."""

@@ -1,6 +1,6 @@
-"""Where the events are kept: the codec, the recorder, the log and its SQL. Only this folder knows the event library.
+"""The event store: the codec, the recorder, the log and its SQL. Only this folder knows the event library.
 
-These names are the public face of the store. Nobody outside of `ledger` imports a module of this folder.
+These names are the public interface of the store. Code outside of `ledger` imports no module of this folder.
 """
 
 from ledger.store.batch import Row

@@ -7,11 +7,12 @@ there. It is made within one snapshot in which both builds are at the same posit
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, LiteralString, NamedTuple, Protocol, get_args
+from typing import Literal, LiteralString, NamedTuple, get_args
 
 from psycopg import sql
 
 from ledger.postgres.named_sql import queries
+from ledger.progress import Progress
 from projections.engine.builds import Connection, live, next_of
 from projections.models.projection import Projection, Table
 
@@ -29,16 +30,6 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Values = Mapping[str, str | None]
 """Columns of a row, as PostgreSQL writes them."""
-
-
-class Progress(Protocol):
-    """Something that is told how far a long piece of work has got."""
-
-    def begin(self, what: str, total: int, unit: str) -> None:
-        """A step of `total` parts begins; the one before is over."""
-
-    def reach(self, done: int) -> None:
-        """So many parts of the step are done. It is cheap to say so often."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 
 from ledger.postgres.errors import LOST
+from ledger.progress import Progress
 from ledger.store import Feed, UnreadableEvent
 from projections.engine.builds import (
     SQL,
@@ -32,7 +33,7 @@ from projections.engine.builds import (
     old_of,
     switch,
 )
-from projections.engine.compare import Comparison, Progress, compare
+from projections.engine.compare import Comparison, compare
 from projections.engine.runner import PAGE, GatherFailed, Stop, apply_as_far, batches, connect
 from projections.models.projection import Projection
 
