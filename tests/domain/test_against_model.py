@@ -36,6 +36,7 @@ from tests.domain.answers import answer_of, balance_of
 from tests.domain.journal import ACCOUNT_ID, Journal
 from tests.domain.model import Model, Refused
 from tests.domain.strategies import DAY, TICK
+from tests.long_form import times
 
 
 class LedgerAndModel(RuleBasedStateMachine):
@@ -120,7 +121,7 @@ class LedgerAndModel(RuleBasedStateMachine):
 
 
 TestLedgerAndModel = LedgerAndModel.TestCase
-TestLedgerAndModel.settings = settings(max_examples=250, stateful_step_count=40)
+TestLedgerAndModel.settings = settings(max_examples=times(100, 250), stateful_step_count=40)
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,9 @@ from ledger.domain.related_events import RelatedEvents
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal, past_of
 from tests.domain.purse import Purse, purse_of
 from tests.domain.strategies import DAY, SWEEP, TICK, commands, journals, moments
+from tests.long_form import times
 
-fewer = settings(max_examples=60)
+fewer = settings(max_examples=times(30, 60))
 
 
 # Folding ------------------------------------------------------------------------------------------------------------
@@ -146,7 +147,7 @@ def test_time_is_the_command_s_own_unless_it_would_run_backwards(journal: Journa
 # Spending -----------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=150)
+@settings(max_examples=times(60, 150))
 @given(journals(longest=50))
 def test_permanent_credit_is_never_drawn_while_subscription_credit_is_spendable(
     journal: Journal,
@@ -216,7 +217,7 @@ def test_draws_add_up_to_the_amount_and_to_what_the_balance_lost(journal: Journa
         assert all(part.amount > 0 for part in event.draws)
 
 
-@settings(max_examples=150)
+@settings(max_examples=times(60, 150))
 @given(journals(longest=50))
 def test_no_credit_is_lost_or_invented(journal: Journal) -> None:
     purse = Purse()

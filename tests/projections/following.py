@@ -19,7 +19,7 @@ from tests.postgres import owner
 LEADER = """
     SELECT a.application_name FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
     WHERE l.locktype = 'advisory' AND l.granted AND a.datname = current_database()
-      AND (l.classid::bigint << 32) | l.objid::bigint = hashtextextended('projections.engine.runner', 0)
+      AND (l.classid::bigint << 32) | l.objid::bigint = hashtextextended('projections.runner', 0)
 """
 
 

@@ -1,8 +1,8 @@
 """Whatever is done to a row of any projection, the check finds it, and names its table, its account and the column."""
 
 import asyncio
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import psycopg
 import pytest
@@ -11,16 +11,14 @@ from ledger.domain.events import CreditsDeducted
 from ledger.service import Ledger
 from ledger.store.feed import Feed
 from projections.checks.check import Difference, check_accounts, check_totals
-from projections.checks.refold import connect
+from projections.checks.refold import Connection, connect
 from projections.checks.roster import next_accounts
 from projections.engine.builds import Batch, apply, live
 from projections.engine.runner import connect as connect_to_move
 from projections.engine.runner import gather, prepare
 from projections.models.catalog import BY_NAME, PROJECTIONS
 from projections.models.projection import Projection, Table
-from tests.conftest import Clock
 from tests.postgres import TestServers, owner
-from tests.projections.busy import Busy
 from tests.projections.moving import projected
 
 ANOTHER = {
@@ -50,21 +48,33 @@ NAMES = [f"{projection.name}.{table.name}" for projection, table in TABLES]
 async def differences(database: str) -> list[Difference]:
     """What a check of everything finds."""
     async with await connect(database) as connection:
-        found = await check_accounts(connection, await next_accounts(connection, "", 1_000))
-        found.add(await check_totals(connection))
+        return await differences_on(connection)
+
+
+async def differences_on(connection: Connection) -> list[Difference]:
+    """The same on a connection that checks again and again."""
+    found = await check_accounts(connection, await next_accounts(connection, "", 1_000))
+    found.add(await check_totals(connection))
     assert not found.unchecked
     return found.differences
+
+
+class Damaged(NamedTuple):
+    """A database to do damage in, and a check of it."""
+
+    connection: psycopg.Connection[Any]
+    differences: Callable[[], list[Difference]]
 
 
 class Victim:
     """One table of a busy ledger's projections, in a database without anything that refuses nonsense."""
 
-    def __init__(self, database: str, connection: psycopg.Connection[Any], place: tuple[Projection, Table]) -> None:
-        self._database = database
-        self._connection = connection
+    def __init__(self, damaged: Damaged, place: tuple[Projection, Table]) -> None:
+        self._connection, self._differences = damaged
         self.projection, self.table = place
         self.name = f"{self.projection.schema}.{self.table.name}"
-        self.columns = dict(connection.execute(SHAPE, [self.projection.schema, self.table.name]).fetchall())
+        shape = self._connection.execute(SHAPE, [self.projection.schema, self.table.name])
+        self.columns = dict(shape.fetchall())
 
     def _run(self, statement: str) -> psycopg.Cursor[Any]:
         return self._connection.execute(statement.encode())
@@ -79,7 +89,7 @@ class Victim:
         ).fetchone()
         assert found is not None
         assert self._run(damage.format(table=self.name, row=f"'{found[0]}'")).rowcount == 1
-        said = asyncio.run(differences(self._database))
+        said = self._differences()
         self._run(f"DELETE FROM {self.name}")
         self._run(f"INSERT INTO {self.name} TABLE kept.{self.table.name}")
         own = [one for one in said if (one.projection, one.table) == (self.projection.name, self.table.name)]
@@ -87,11 +97,11 @@ class Victim:
 
 
 @pytest.fixture(scope="module")
-def victims(servers: TestServers) -> Iterator[tuple[str, psycopg.Connection[Any]]]:
+def victims(servers: TestServers, lived: str) -> Iterator[Damaged]:
     server = servers.get("embedded")
     assert server is not None
-    with server.database() as database, psycopg.connect(owner(database), autocommit=True) as connection:
-        asyncio.run(_filled(database))
+    with server.database(lived) as database, psycopg.connect(owner(database), autocommit=True) as connection:
+        asyncio.run(_projected(database))
         for table, name in connection.execute(CONSTRAINTS).fetchall():
             connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}".encode())
         connection.execute("ALTER TABLE projection_balances.accounts ALTER COLUMN total DROP EXPRESSION")
@@ -100,22 +110,23 @@ def victims(servers: TestServers) -> Iterator[tuple[str, psycopg.Connection[Any]
         for projection, table in TABLES:
             copy = f"CREATE TABLE kept.{table.name} AS TABLE {projection.schema}.{table.name}"
             connection.execute(copy.encode())
-        assert asyncio.run(differences(database)) == []
-        yield database, connection
-        assert asyncio.run(differences(database)) == []
+        with asyncio.Runner() as loop:
+            checking = loop.run(connect(database))
+            damaged = Damaged(connection, lambda: loop.run(differences_on(checking)))
+            assert damaged.differences() == []
+            yield damaged
+            assert damaged.differences() == []
+            loop.run(checking.close())
 
 
-async def _filled(database: str) -> None:
-    clock = Clock()
-    async with Ledger(database, clock=clock).running() as ledger:
-        for account in ("ada", "bob"):
-            await Busy(ledger, clock).live(account)
+async def _projected(database: str) -> None:
+    async with Ledger(database).running() as ledger:
         await projected(ledger, database)
 
 
 @pytest.fixture(params=TABLES, ids=NAMES)
-def victim(request: pytest.FixtureRequest, victims: tuple[str, psycopg.Connection[Any]]) -> Victim:
-    return Victim(*victims, request.param)
+def victim(request: pytest.FixtureRequest, victims: Damaged) -> Victim:
+    return Victim(victims, request.param)
 
 
 def test_a_row_that_is_gone(victim: Victim) -> None:
@@ -147,29 +158,30 @@ def test_another_value_in_any_column(victim: Victim) -> None:
 
 
 @pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
-async def test_an_event_that_was_skipped(database: str, ledger: Ledger, clock: Clock, projection: Projection) -> None:
+async def test_an_event_that_was_skipped(unprojected: str, projection: Projection) -> None:
     """Everything of one event is missing in one projection, which then went on as if nothing were."""
-    await _with_one_event_applied(database, ledger, clock, projection, times=0)
-    found = await differences(database)
+    await _with_one_event_applied(unprojected, projection, times=0)
+    found = await differences(unprojected)
     assert {one.projection for one in found} >= {projection.name}
     assert {one.account_id for one in found} <= {"ada", ""}
 
 
 @pytest.mark.parametrize("name", ["balances", "rollups", "usage", "statistics"])
-async def test_an_event_that_was_applied_twice(database: str, ledger: Ledger, clock: Clock, name: str) -> None:
+async def test_an_event_that_was_applied_twice(unprojected: str, name: str) -> None:
     """Where keys do not refuse it: sums that have one event too many."""
-    await _with_one_event_applied(database, ledger, clock, BY_NAME[name], times=2)
-    found = await differences(database)
+    await _with_one_event_applied(unprojected, BY_NAME[name], times=2)
+    found = await differences(unprojected)
     assert {one.projection for one in found} >= {name}
     assert {one.account_id for one in found} <= {"ada", ""}
 
 
-async def _with_one_event_applied(
-    database: str, ledger: Ledger, clock: Clock, projection: Projection, *, times: int
-) -> None:
+async def _with_one_event_applied(database: str, projection: Projection, *, times: int) -> None:
     """A busy history in which one projection got one event, a deduction if it looks at these, that many times."""
-    for account in ("bob", "ada"):
-        await Busy(ledger, clock).live(account)
+    async with Ledger(database).running() as ledger:
+        await _applied(ledger, database, projection, times)
+
+
+async def _applied(ledger: Ledger, database: str, projection: Projection, times: int) -> None:
     feed, build = Feed(ledger.log), live(projection)
     end = await feed.last_position()
     facts = (await prepare(feed, [], 0, end, 10_000))[0].facts

@@ -90,8 +90,12 @@ async def test_what_cannot_be_compared_is_told_and_no_drift_is_forgotten(
     ]
 
 
-async def test_one_watches_and_another_takes_over(database: str, ledger: Ledger) -> None:
+async def test_one_watches_and_another_takes_over(
+    database: str, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two are told to; whoever leads is cut off, and the walk goes on, from where it was."""
+    for pause in ("_RETRY", "_STANDBY", "RESTS"):
+        monkeypatch.setattr(f"projections.checks.watch.{pause}", 0.01)
     for number in range(5):
         await open_account(ledger, f"a{number}", permanent=5)
     await projected(ledger, database)

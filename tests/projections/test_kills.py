@@ -12,19 +12,20 @@ from projections.engine.builds import Batch, Moved, apply, live
 from projections.engine.runner import prepare
 from projections.models.catalog import PROJECTIONS
 from tests.domain.journal import ACCOUNT_ID, Journal
+from tests.long_form import times
 from tests.projections.bench import Bench
 from tests.projections.folding import Told, folded
 from tests.projections.fragile import FragileConnection
 from tests.projections.histories import logs
 from tests.projections.stored import assert_same, positions, problems, rows_as_stored, rows_to_compare
 
-KILLS = 50
-"""In each example, at least; there are forty."""
+KILLS = times(25, 50)
+"""In each example, at least."""
 
 
 @settings(
     deadline=None,
-    max_examples=40,
+    max_examples=times(12, 40),
     phases=[Phase.reuse, Phase.generate],  # chance is in the timing too: to shrink takes minutes and tells nothing
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -20,12 +20,13 @@ from api.runtime.embedded import embedded_postgres
 from ledger.postgres.migrations import migrate
 from ledger.service import Ledger
 from projections.engine.builds import prepare
+from tests.long_form import times
 from tests.projections.following import Watch, until, watching
 from tests.projections.stored import assert_projected
 from tests.projections.writing import writing
 from tests.store.test_lost_database import Control
 
-KILLS = 24
+KILLS = times(8, 24)
 AT_ONCE = 3
 """Projectors that run at a time: two are ready to go on where one was killed."""
 

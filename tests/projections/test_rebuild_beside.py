@@ -21,6 +21,8 @@ from tests.projections.stored import assert_projected
 from tests.store.asking import deduct, open_account
 
 HISTORY = BY_NAME["history"]
+BREATH = 0.002
+"""Seconds between two commands and between two looks: a rebuild, which shares the process with them, gets on."""
 _STANDS = "SELECT position FROM projection_history.checkpoint"
 _COUNT = "SELECT count(*), max(sequence) FROM projection_history.entries WHERE account_id = 'hot'"
 
@@ -72,14 +74,14 @@ async def beside(*work: Any) -> AsyncIterator[list["asyncio.Task[Any]"]]:
 async def write(ledger: Ledger) -> None:
     for number in range(1_000_000):
         await deduct(ledger, "hot", 1, f"task-{number}")
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(BREATH)
 
 
 async def read(database: str, seen: list[Seen]) -> None:
     async with snapshots(database) as connection:
         while True:
             seen.append(await see(connection))
-            await asyncio.sleep(0)
+            await asyncio.sleep(BREATH)
 
 
 async def read_plainly(database: str, counts: list[int]) -> None:
@@ -87,7 +89,7 @@ async def read_plainly(database: str, counts: list[int]) -> None:
     async with await AsyncConnection.connect(database, autocommit=True) as connection:
         while True:
             counts.append((await one(connection, _COUNT))[0])
-            await asyncio.sleep(0)
+            await asyncio.sleep(BREATH)
 
 
 async def test_rebuilt_while_writing_and_reading(ledger: Ledger, database: str) -> None:

@@ -15,14 +15,18 @@ import pytest
 
 from ledger.service import Ledger
 from projections.engine.rebuild import rebuilding
+from projections.engine.runner import PAGE
 from projections.models.catalog import BY_NAME
 from tests.commands import PROGRAM, Finished, command, environment_for, in_a_process
 from tests.postgres import tampering
+from tests.projections.following import following, watching
 from tests.projections.moving import projected
 from tests.projections.rebuilt import LIVE, live_a_life, schemas
 from tests.projections.stored import assert_projected, assert_same, rows_as_stored
-from tests.service import Service
 from tests.store.asking import deduct, open_account
+
+Moment = Callable[[psycopg.Connection[Any]], bool]
+"""Whether a rebuild has come to it."""
 
 
 def run(database: str, *arguments: str) -> Finished:
@@ -128,17 +132,17 @@ async def test_each_says_what_stops_it(ledger: Ledger, database: str) -> None:
 async def test_killed_and_run_again(ledger: Ledger, database: str) -> None:
     """Wherever it was: what serves is right, and the next one begins at once and does it all."""
     await open_account(ledger, "ada", permanent=100_000)
-    await asyncio.gather(*(deduct(ledger, "ada", 1, f"task-{n}") for n in range(6_000)))
+    await asyncio.gather(*(deduct(ledger, "ada", 1, f"task-{n}") for n in range(PAGE + 1_000)))
     await projected(ledger, database)
     with psycopg.connect(database) as connection:
         right = rows_as_stored(connection)
     chance = random.Random(7)
-    moments: list[Callable[[], bool]] = [
-        lambda: "projection_balances_next" in schemas(database),
-        lambda: _position_of(database, "projection_history_next") > 2_000,
-        lambda: "projection_balances_old" in schemas(database),
-        lambda: "projection_history_old" in schemas(database),
-        lambda: "projection_statistics_next" in schemas(database),
+    moments: list[Moment] = [
+        lambda look: _exists(look, "projection_balances_next"),
+        lambda look: _position_of(look, "projection_history_next") >= PAGE,
+        lambda look: _exists(look, "projection_balances_old"),
+        lambda look: _exists(look, "projection_history_old"),
+        lambda look: _exists(look, "projection_statistics_next"),
     ]
     killed = [await asyncio.to_thread(_killed, database, moment, chance.random() / 20) for moment in moments]
     assert sum(killed) >= 3, "it was over before it could be killed"
@@ -151,13 +155,14 @@ async def test_killed_and_run_again(ledger: Ledger, database: str) -> None:
     await assert_projected(ledger, database)
 
 
-def _killed(database: str, moment: Callable[[], bool], later: float) -> bool:
+def _killed(database: str, moment: Moment, later: float) -> bool:
     """Kill a rebuild some time after a moment that it must come to; says whether it was not over by then."""
     process = subprocess.Popen(
         [*PROGRAM, "rebuild"], env=environment_for(database), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
-    while process.poll() is None and not moment():
-        pass
+    with psycopg.connect(database, autocommit=True) as look:
+        while process.poll() is None and not moment(look):
+            pass
     time.sleep(later)
     process.send_signal(signal.SIGKILL)
     _, said = process.communicate()
@@ -167,33 +172,30 @@ def _killed(database: str, moment: Callable[[], bool], later: float) -> bool:
     return process.returncode == -signal.SIGKILL
 
 
-def _position_of(database: str, schema: str) -> int:
+def _exists(look: psycopg.Connection[Any], schema: str) -> bool:
+    return look.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [schema]).rowcount == 1
+
+
+def _position_of(look: psycopg.Connection[Any], schema: str) -> int:
     try:
-        with psycopg.connect(database) as connection:
-            row = connection.execute(f"SELECT position FROM {schema}.checkpoint".encode()).fetchone()
+        row = look.execute(f"SELECT position FROM {schema}.checkpoint".encode()).fetchone()
     except psycopg.errors.UndefinedTable:
         return 0
     return int(row[0]) if row else 0
 
 
-def test_beside_a_service(service: Service) -> None:
-    """The command and the service's own runner share the database."""
-    account = service.open_account(permanent=1_000)
-    for number in range(20):
-        assert service.post(f"/v1/accounts/{account}/deductions", {"amount": 1, "task_id": f"{number}"}).is_success
-    finished = run(service.conninfo, "--json")
-    assert finished.status == 0, finished.err  # which has lines of progress, where the log is long
-    report = json.loads(finished.out)
-    assert all(one["switched"] and one["compared"]["different"] == 0 for one in report)
-    answer = service.post(f"/v1/accounts/{account}/deductions", {"amount": 1, "task_id": "after"}).json()
-    _wait_until_visible(service.conninfo, answer["position"])
-
-
-def _wait_until_visible(database: str, position: int) -> None:
-    deadline = time.monotonic() + 60
-    while any(_position_of(database, schema) < position for schema in LIVE):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+async def test_beside_a_service(ledger: Ledger, database: str) -> None:
+    """The command, in its process, and the runner of a service, in its own, share the database."""
+    async with following(database), watching(database) as watch:
+        await live_a_life(ledger, "ada")
+        await watch.has_caught_up()
+        finished = await asyncio.to_thread(in_a_process, database, "rebuild", "--json")
+        assert finished.status == 0, finished.err
+        report = json.loads(finished.out)
+        assert all(one["switched"] and one["compared"]["different"] == 0 for one in report)
+        await deduct(ledger, "ada", 1, "after")
+        await watch.has_caught_up()
+    await assert_projected(ledger, database)
 
 
 @pytest.mark.timeout(120)
