@@ -8,7 +8,7 @@ verifying-key.txt     the key from which on they are judged; an auditor compares
 import shutil
 from pathlib import Path
 
-from audit.export.log_export import CannotGoOn, Exported, export_log
+from audit.export.log_export import CannotContinue, Exported, export_log
 from audit.export.sources import Source
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.files import make_folder, write_file
@@ -21,7 +21,7 @@ EVENTS, CHECKPOINTS, KEY = "events.jsonl", "checkpoints", "verifying-key.txt"
 
 
 async def export_bundle(source: Source, checkpoints: Path, to: Path) -> Exported:
-    """Write a bundle, or bring it up to date. Raises CannotGoOn and OSError.
+    """Write a bundle, or bring it up to date. Raises CannotContinue and OSError.
 
     The checkpoints come first and the end of the log after them, so that a bundle never has a checkpoint of events that
     it does not have, unless the log itself has lost them.
@@ -40,9 +40,9 @@ def _key_of(folder: CheckpointFolder) -> str:
     try:
         trusted = Custody(folder.path, folder).trusted()
     except BadNote as problem:
-        raise CannotGoOn(f"the checkpoints cannot be copied: {problem}") from problem
+        raise CannotContinue(f"the checkpoints cannot be copied: {problem}") from problem
     if not trusted:
-        raise CannotGoOn(f"there are no checkpoints in {folder.path}: `credit-ledger checkpoints sign` makes one")
+        raise CannotContinue(f"there are no checkpoints in {folder.path}: `credit-ledger checkpoints sign` makes one")
     return trusted[0].key.text
 
 

@@ -64,7 +64,7 @@ class Done(NamedTuple):
 
 
 async def export(source: Source, wanted: Wanted) -> Done:
-    """Write it. Raises CannotGoOn, NoSuchAccount, UnreadableEvent and OSError."""
+    """Write it. Raises CannotContinue, NoSuchAccount, UnreadableEvent and OSError."""
     if wanted.format in LOGS:
         exported = await _export_log(source, wanted)
         keys = await export_keys(source.log, wanted.keys) if wanted.keys else None

@@ -14,7 +14,7 @@ from ledger.proof.lines import to_line
 from ledger.store import Record
 
 
-class CannotGoOn(Exception):
+class CannotContinue(Exception):
     """A file is there and the export does not follow from it; the message says why, and what to do."""
 
 
@@ -28,7 +28,7 @@ class Exported(NamedTuple):
 
 
 async def export_log(source: Source, path: Path, after: int | None) -> Exported:
-    """Write the log to a file: above a position, or from where the file ends. Raises CannotGoOn and OSError."""
+    """Write the log to a file: above a position, or from where the file ends. Raises CannotContinue and OSError."""
     if not is_plain(path):
         with whole_file(path) as file:
             return await _write(source, file, await _begin(source, after or 0))
@@ -47,7 +47,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise CannotGoOn("another export is writing to it") from error
+            raise CannotContinue("another export is writing to it") from error
         yield file
 
 
@@ -56,7 +56,7 @@ async def _resume(source: Source, file: BinaryIO, after: int | None) -> int:
     try:
         ending = ending_of(file)
     except BadLine as problem:
-        raise CannotGoOn(f"it is no export of a log: {problem}") from problem
+        raise CannotContinue(f"it is no export of a log: {problem}") from problem
     begin = await _begin(source, after or 0) if ending.last is None else await _behind(source, ending, after)
     file.truncate(ending.size)
     file.seek(ending.size)
@@ -65,7 +65,7 @@ async def _resume(source: Source, file: BinaryIO, after: int | None) -> int:
 
 async def _begin(source: Source, after: int) -> int:
     if after > source.upto:
-        raise CannotGoOn(f"the log ends at position {source.upto}: there is nothing after {after}")
+        raise CannotContinue(f"the log ends at position {source.upto}: there is nothing after {after}")
     return after
 
 
@@ -74,12 +74,16 @@ async def _behind(source: Source, ending: Ending, after: int | None) -> int:
     assert ending.first is not None
     assert ending.last is not None
     if after is not None and ending.first.position != after + 1:
-        raise CannotGoOn(f"it begins at position {ending.first.position}, and not after {after}: choose another file")
+        raise CannotContinue(
+            f"it begins at position {ending.first.position}, and not after {after}: choose another file"
+        )
     position = ending.last.position
     if position > source.upto:
-        raise CannotGoOn(f"it ends at position {position}, and the log already at {source.upto}: an older database?")
+        raise CannotContinue(
+            f"it ends at position {position}, and the log already at {source.upto}: an older database?"
+        )
     if await _stored(source, position) != ending.last:
-        raise CannotGoOn(f"its event at position {position} is not the one in the log: it is of another ledger")
+        raise CannotContinue(f"its event at position {position} is not the one in the log: it is of another ledger")
     return position
 
 
@@ -93,7 +97,7 @@ async def _write(source: Source, file: BinaryIO, begin: int) -> Exported:
     while after < source.upto:
         records = await source.feed.records(after, source.upto, PAGE)
         if not records or records[-1].position != after + len(records):
-            raise CannotGoOn(f"an event is missing in the log behind position {after}: see `credit-ledger verify`")
+            raise CannotContinue(f"an event is missing in the log behind position {after}: see `credit-ledger verify`")
         file.write(b"".join(map(_line, records)))
         after = records[-1].position
         source.progress.reach(after - begin)
@@ -104,4 +108,4 @@ def _line(record: Record) -> bytes:
     try:
         return to_line(record)
     except ValueError as problem:  # its state is no text
-        raise CannotGoOn(f"the event at position {record.position} is damaged: {problem}") from problem
+        raise CannotContinue(f"the event at position {record.position} is damaged: {problem}") from problem
