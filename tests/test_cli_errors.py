@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from api.cli.errors import Failure, reported
+from api.cli.errors import Failure, Failures, reported
 from ledger.postgres.migrations import MigrationError
 from tests.commands import command
 
@@ -64,7 +64,7 @@ def test_a_database_that_cannot_be_reached_is_one_line(
 def test_an_exception_ends_a_command(
     error: BaseException, status: int, line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    own = {OSError: Failure(1, lambda problem: f"no file: {problem.strerror}")}
+    own: Failures = {OSError: Failure(1, lambda problem: f"no file: {problem.strerror}")}
     with pytest.raises(SystemExit) as end, reported(own, otherwise=3):
         raise error
     assert (end.value.code, capsys.readouterr().err) == (status, f"credit-ledger: {line}\n")
@@ -76,7 +76,7 @@ def test_a_fault_of_the_program_keeps_its_traceback() -> None:
 
 
 def test_a_commands_own_line_comes_before_the_common_one(capsys: pytest.CaptureFixture[str]) -> None:
-    own = {KeyboardInterrupt: Failure(130, lambda _: "interrupted; run it again")}
+    own: Failures = {KeyboardInterrupt: Failure(130, lambda _: "interrupted; run it again")}
     with pytest.raises(SystemExit), reported(own):
         raise KeyboardInterrupt
     assert capsys.readouterr().err == "credit-ledger: interrupted; run it again\n"

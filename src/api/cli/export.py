@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from api.cli.errors import Failure, Failures, interrupted, reported
+from api.cli.errors import Failure, Failures, fail, interrupted, reported
 from api.cli.progress import showing_progress
 from api.runtime.database import database
 from api.runtime.settings import Settings
@@ -109,7 +109,7 @@ def _check(wanted: Wanted) -> None:
     if wanted.to == STDOUT and wanted.format is Format.BUNDLE:
         raise typer.BadParameter("a bundle is a folder", param_hint="--to")
     if wanted.format is Format.PARQUET and find_spec("pyarrow") is None:
-        _fail("Parquet needs pyarrow, which is not installed: install credit-ledger[parquet]", 1)
+        fail("Parquet needs pyarrow, which is not installed: install credit-ledger[parquet]")
 
 
 async def _export(conninfo: str, wanted: Wanted, progress: Progress) -> Done:
