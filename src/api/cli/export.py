@@ -18,7 +18,7 @@ from api.cli.errors import Failure, Failures, fail, interrupted, reported
 from api.cli.progress import showing_progress
 from api.runtime.database import database
 from api.runtime.settings import Settings
-from audit.export.exporting import LOGS, TABLES, Done, Format, Wanted, export
+from audit.export.exporting import LOGS, TABLES, ExportRequest, ExportResult, Format, export
 from audit.export.files import STDOUT
 from audit.export.log_export import CannotContinue
 from audit.export.sources import NoSuchAccount, Source
@@ -67,7 +67,7 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
         period = Period(_moment("--from", from_), _moment("--until", until))
         settings = load_settings()
         accounts = list(dict.fromkeys(account or []))
-        wanted = Wanted(format_, to, after, accounts, period, keys, settings.checkpoints)
+        wanted = ExportRequest(format_, to, after, accounts, period, keys, settings.checkpoints)
         _check(wanted)
         began = monotonic()
         with reported(_failures(to)), _for_a_reader(), showing_progress() as progress, database(settings) as conninfo:
@@ -94,7 +94,7 @@ def _moment(option: str, text: str | None) -> datetime | None:
         ) from error
 
 
-def _check(wanted: Wanted) -> None:
+def _check(wanted: ExportRequest) -> None:
     """Refuse an option that the format does not use: to ignore it would look like an answer."""
     if wanted.after is not None and wanted.format is not Format.JSONL:
         raise typer.BadParameter("only jsonl can begin in the middle of the log", param_hint="--after")
@@ -112,7 +112,7 @@ def _check(wanted: Wanted) -> None:
         fail("Parquet needs pyarrow, which is not installed: install credit-ledger[parquet]")
 
 
-async def _export(conninfo: str, wanted: Wanted, progress: Progress) -> Done:
+async def _export(conninfo: str, wanted: ExportRequest, progress: Progress) -> ExportResult:
     log = EventLog(conninfo, readers=2)
     await log.open()
     try:
@@ -142,12 +142,12 @@ def _for_a_reader() -> Iterator[None]:
         raise
 
 
-def _as_text(wanted: Wanted, done: Done) -> str:
+def _as_text(wanted: ExportRequest, done: ExportResult) -> str:
     text = f"exported {done.lines:,} {done.what} up to position {done.position:,} to {wanted.to}"
     return text if done.keys is None else f"{text}, and {counted(done.keys, 'key')} to {wanted.keys}"
 
 
-def _as_json(wanted: Wanted, done: Done, seconds: float) -> str:
+def _as_json(wanted: ExportRequest, done: ExportResult, seconds: float) -> str:
     summary: dict[str, Any] = {
         "format": wanted.format,
         "to": str(wanted.to),

@@ -13,7 +13,7 @@ from api.cli.progress import showing_progress
 from api.runtime.database import database
 from api.runtime.settings import Settings
 from audit.export.json_lines import BadLine
-from audit.export.log_import import Imported, OtherLedger, import_log
+from audit.export.log_import import Imported, LedgerMismatch, import_log
 from ledger.progress import Progress
 from ledger.store import EventLog
 
@@ -47,7 +47,7 @@ async def _import(conninfo: str, file: Path, keys: Path | None, progress: Progre
 def _failures(file: Path) -> Failures:
     return {
         BadLine: Failure(line=lambda problem: f"{file}: {problem}"),
-        OtherLedger: Failure(),
+        LedgerMismatch: Failure(),
         OSError: Failure(line=lambda problem: f"{problem.filename or file}: {problem.strerror or problem}"),
         KeyboardInterrupt: interrupted("run the same command again to continue"),
     }
