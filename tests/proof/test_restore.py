@@ -92,7 +92,7 @@ def test_a_restored_older_backup(database: str, server: TestServer, tmp_path: Pa
 
         wrong = run(restored, tmp_path, "checkpoints", "abandon", "--beyond", "1", "--reason", "hasty")
         assert wrong.status == 1
-        assert f"that the log matches has {backed_up} events: use --beyond {backed_up}\n" in wrong.err
+        assert f"the newest matching checkpoint has {backed_up} events: use --beyond {backed_up}\n" in wrong.err
         past = run(restored, tmp_path, "checkpoints", "abandon", "--beyond", str(backed_up + 1), "--reason", "hasty")
         assert (past.status, past.err) == (1, wrong.err)
         beyond = ["abandon", "--beyond", str(backed_up), "--reason", "the disk of 1 March"]

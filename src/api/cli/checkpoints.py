@@ -171,7 +171,7 @@ async def _abandon(ledger: OpenLedger, beyond: int, reason: str) -> Answer:
         if not abandoned:
             raise Refused(f"the log matches all its checkpoints, up to {matching:,} events: there is none to abandon")
         if beyond != matching:
-            raise Refused(f"the newest checkpoint that the log matches has {matching:,} events: use --beyond {matching}")
+            raise Refused(f"the newest matching checkpoint has {matching:,} events: use --beyond {matching}")
         notice, place = keys.abandon(abandoned, beyond, reason, datetime.now(UTC))
     text = f"abandoned: {counted(len(abandoned), 'checkpoint')} beyond {counted(beyond, 'event')}; moved to {place}"
     answer = {"notice": notice.number, "beyond": beyond, "forsaken": len(abandoned), "folder": str(place)}

@@ -14,7 +14,7 @@ from api.runtime.database import database
 from api.runtime.settings import Settings
 from audit.export.files import STDOUT, whole_file
 from audit.statements.form import Period
-from audit.statements.making import CannotMake, Made, Wanted, make
+from audit.statements.making import CannotMake, NewStatement, StatementRequest, make
 from audit.statements.page import page
 from ledger.explain.sentences import counted
 from ledger.proof.checkpoint_folder import CheckpointFolder
@@ -76,7 +76,7 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
             raise typer.BadParameter("the period ends before it begins", param_hint="--from, --to")
         if html == STDOUT or (html is not None and html == out):
             raise typer.BadParameter("the page needs a file of its own", param_hint="--html")
-        wanted = Wanted(account, period, texts=not without_texts)
+        wanted = StatementRequest(account, period, texts=not without_texts)
         with reported(FAILURES, otherwise=NOT_DONE):
             settings = load_settings()
             with database(settings) as conninfo:
@@ -101,7 +101,7 @@ def _moment(option: str, text: str | None, *, first: bool) -> datetime | None:
         raise typer.BadParameter(problem, param_hint=option) from None
 
 
-async def _made(conninfo: str, settings: Settings, wanted: Wanted) -> Made:
+async def _made(conninfo: str, settings: Settings, wanted: StatementRequest) -> NewStatement:
     log = EventLog(conninfo, readers=2)
     await log.open()
     try:
@@ -112,8 +112,8 @@ async def _made(conninfo: str, settings: Settings, wanted: Wanted) -> Made:
         await log.close()
 
 
-def _write(made: Made, account: str, out: Path, html: Path | None) -> None:
-    statement = made.held.statement
+def _write(made: NewStatement, account: str, out: Path, html: Path | None) -> None:
+    statement = made.verified.statement
     if out != STDOUT or html is None:
         with whole_file(out, mode=0o600) as file:
             file.write(made.file)
@@ -122,7 +122,7 @@ def _write(made: Made, account: str, out: Path, html: Path | None) -> None:
         with whole_file(html, mode=0o600) as file:
             file.write(page(made, name).encode())
     count = counted(len(statement.events), "event")
-    covered = f"the checkpoint of {counted(made.held.checkpoint.size, 'event')} covers them"
+    covered = f"the checkpoint of {counted(made.verified.checkpoint.size, 'event')} covers them"
     warn(f"{shown(account)}: {count} in the period; {covered}")
     if made.left_out:
         warn(f"left out: {made.left_out:,} that were recorded after it; make the statement again in a moment")

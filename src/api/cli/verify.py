@@ -70,7 +70,7 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
         account: Account = None,
         json: Json = False,
     ) -> None:
-        """Check that nothing was changed, removed or added. Exit status 0: nothing, 1: something, 3: not checked."""
+        """Check that nothing was changed, removed or added. Exit status 0: no fault, 1: a fault, 3: not verified."""
         if path is not None and account is not None:
             raise typer.BadParameter("this option is for the ledger, not for a file", param_hint="--account")
         wanted = _Wanted(path, account, checkpoints, [_key(text) for text in key or []])
