@@ -36,3 +36,11 @@ def test_a_command_loads_only_what_it_needs() -> None:
     loaded = {line.rsplit("|", 1)[-1].strip() for line in shown.stderr.splitlines() if "|" in line}
     assert "people.api_keys" in loaded
     assert not loaded & {"fastapi", "granian", "api.app"}
+
+
+def test_the_earlier_name_of_checkpoints_abandon_is_hidden_and_works() -> None:
+    group = CliRunner().invoke(app, ["checkpoints", "--help"]).output
+    assert "abandon" in group
+    assert "forsake" not in group
+    new, old = (CliRunner().invoke(app, ["checkpoints", name, "--help"]) for name in ("abandon", "forsake"))
+    assert (old.exit_code, old.output) == (0, new.output.replace("checkpoints abandon", "checkpoints forsake"))

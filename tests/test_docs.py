@@ -99,7 +99,7 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
     assert all("problem" not in answer for answer in read)
     assert "exported 4 events up to position 4 to events.jsonl\n" in exported
     assert "imported 4 events; the log ends at position 4\n" in exported
-    assert proven[-1].startswith("the ledger: everything holds\n")
+    assert proven[-1].startswith("the ledger: no fault found\n")
     [explained] = [json.loads(answer) for answer in read if answer.startswith("{") and '"sentence"' in answer]
     assert _without_times(explained) == _without_times(json.loads(blocks("json", READING)[-1]))
 

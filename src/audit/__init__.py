@@ -1,1 +1,1 @@
-"""What auditors take away and judge: exports, statements, verification, replay."""
+"""What auditors use: exports, statements, verification, replay."""

@@ -26,9 +26,8 @@ from tests.conftest import Clock
 from tests.postgres import TestServers, tampering
 from tests.projections.busy import Busy
 
-STORY = Path(__file__).with_name("story_of_ada.txt")
-"""All that ada went through, told up to a moment at which one thing has ended that nobody has recorded. Read it: it is
-what an auditor sees."""
+HISTORY = Path(__file__).with_name("history_of_ada.txt")
+"""The whole history of ada, up to a moment at which an expiry is due and not recorded. An auditor sees this text."""
 END = "2026-01-03T02:00:00Z"
 EVENTS = 35
 
@@ -79,13 +78,13 @@ def lived(servers: TestServers) -> Iterator[str]:
         yield conninfo
 
 
-def test_the_story_reads_as_it_should(lived: str) -> None:
-    expected = Finished(0, STORY.read_text(), "")
+def test_the_history_reads_as_it_should(lived: str) -> None:
+    expected = Finished(0, HISTORY.read_text(), "")
     assert run(lived, "ada", "--at", END) == replay(lived, "ada", "--at", END) == expected
 
 
 def test_it_ends_where_it_is_told_to(lived: str) -> None:
-    whole = STORY.read_text()
+    whole = HISTORY.read_text()
     first_four = replay(lived, "ada", "--at", "4")
     assert whole.startswith(first_four.out.partition("ada after")[0])
     assert "ada after version 4\n    balance  total 130 (subscription 30, permanent 100)" in first_four.out
@@ -114,7 +113,7 @@ REFUSED = {
     ("ada", "--at", "36"): (3, "account 'ada' has no version 36: its last event is version 35"),
     ("ada", "--from-version", "36"): (3, "account 'ada' has no version 36: its last event is version 35"),
     ("ada", "--at", "0"): (3, "account 'ada' has no version 0: its last event is version 35"),
-    ("ada", "--at", "3", "--from-version", "4"): (3, "nothing is left to tell: version 4 comes after version 3"),
+    ("ada", "--at", "3", "--from-version", "4"): (3, "there is nothing to print: version 4 comes after version 3"),
     ("ada", "--at", "2025-12-31T23:59:59Z"): (3, "account 'ada' did not exist yet at 2025-12-31 23:59:59Z"),
     ("ada", "--at", "2026-01-01T00:00:00"): (2, "neither a version nor a time with its offset"),
     ("ada", "--at", "2126-01-01T00:00:00Z"): (2, "must not be in the future"),
@@ -198,7 +197,7 @@ def rewrite(database: str, version: int, state: Any) -> None:
     change(database, "UPDATE ledger.events SET state = %s WHERE originator_version = %s", text, version)
 
 
-def test_a_draw_out_of_order_is_told_and_the_story_goes_on(damaged: str) -> None:
+def test_a_draw_out_of_order_is_marked_and_the_history_goes_on(damaged: str) -> None:
     state = stored(damaged, 4)
     state["data"]["draws"] = [{"amount": 30, "grant_id": "grt_2", "kind": "permanent"}]
     rewrite(damaged, 4, state)
@@ -222,34 +221,34 @@ def test_a_balance_that_is_not_what_lots_add_up_to(damaged: str) -> None:
     assert "but lots and holds add up to 24 subscription, 100 permanent, 0 held" in done.out
 
 
-def test_an_event_that_is_missing_ends_the_story(damaged: str) -> None:
+def test_an_event_that_is_missing_ends_the_history(damaged: str) -> None:
     change(damaged, "DELETE FROM ledger.events WHERE originator_version = 5")
     done = replay(damaged, "ada")
     assert done.status == 1
     assert "4  2026-01-01 00:00:00Z  CreditsDeducted, position 4" in done.out
-    assert done.out.endswith("The story of ada ends here: version 5 is missing: version 6 is next.\n")
+    assert done.out.endswith("The history of ada ends here: version 5 is missing: version 6 is next.\n")
     change(damaged, "DELETE FROM ledger.events WHERE originator_version = 1")
     assert "version 1 is missing: version 2 is next" in replay(damaged, "ada").out
 
 
-def test_an_event_that_cannot_be_read_ends_the_story(damaged: str) -> None:
+def test_an_event_that_cannot_be_read_ends_the_history(damaged: str) -> None:
     rewrite(damaged, 5, b"{")
     done = replay(damaged, "ada")
     assert done.status == 1
-    assert "The story of ada ends here: the event at position 5 cannot be read: " in done.out
+    assert "The history of ada ends here: the event at position 5 cannot be read: " in done.out
     *_, end = map(json.loads, replay(damaged, "ada", "--json").out.splitlines())
     assert (end["version"], end["account"]["total"]) == (4, 130)
     assert "position 5 cannot be read" in end["problem"]
 
 
-def test_an_event_from_which_nobody_can_go_on_ends_the_story(damaged: str) -> None:
+def test_an_event_after_which_the_account_cannot_be_computed_ends_the_history(damaged: str) -> None:
     state = stored(damaged, 11)
     state["data"]["hold_id"] = "hld_1"
     rewrite(damaged, 11, state)
     done = replay(damaged, "ada")
     assert done.status == 1
     assert "NOT SOUND: there is no open hold hld_1\n" in done.out
-    assert "The story of ada ends here: nobody can go on from version 11.\n" in done.out
+    assert "The history of ada ends here: the account cannot be computed after version 11.\n" in done.out
     assert "12  2026" not in done.out
 
 
@@ -259,7 +258,7 @@ def test_the_opening_of_another_account(damaged: str) -> None:
     rewrite(damaged, 1, state)
     done = replay(damaged, "ada")
     assert (done.status, done.out.count("\n")) == (1, 1)
-    assert done.out == "The story of ada ends here: version 1 opens another account, 'eve'.\n"
+    assert done.out == "The history of ada ends here: version 1 opens another account, 'eve'.\n"
 
 
 def test_snapshots_are_not_believed(damaged: str) -> None:
@@ -268,7 +267,7 @@ def test_snapshots_are_not_believed(damaged: str) -> None:
         SELECT originator_id, originator_version, %s, %s, hash FROM ledger.events WHERE originator_version = 30
     """
     change(damaged, false, SNAPSHOT_TOPIC, b"{}")
-    assert replay(damaged, "ada", "--at", END).out == STORY.read_text()
+    assert replay(damaged, "ada", "--at", END).out == HISTORY.read_text()
     change(damaged, "DELETE FROM ledger.snapshots")
 
 

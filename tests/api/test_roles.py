@@ -158,7 +158,7 @@ def test_a_role_that_an_administrator_made(bare: Bare) -> None:
     assert done(app, "migrate") == "nothing to do\n"
     with psycopg.connect(database) as connection:
         connection.execute("ALTER TABLE ledger.events DISABLE TRIGGER never_changed")
-    assert done(database, "migrate") == "turned on again the trigger never_changed on ledger.events\n"
+    assert done(database, "migrate") == "enabled the trigger never_changed on ledger.events again\n"
     assert privileges(make_conninfo(app, options=f"-c role={SERVICE}")).append_only
 
 
@@ -202,7 +202,7 @@ def test_a_whole_life(bare: Bare, tmp_path: Path) -> None:
                 "SELECT DISTINCT nspowner::regrole::text FROM pg_namespace WHERE starts_with(nspname, 'projection_')"
             )
             assert connection.execute(owners).fetchall() == [(SERVICE,)]
-        assert "was there already" in done(owner, "migrate", "--service-login", "app")
+        assert "exists already" in done(owner, "migrate", "--service-login", "app")
 
 
 @on_one_server

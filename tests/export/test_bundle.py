@@ -7,7 +7,7 @@ import pytest
 
 from api.cli.progress import Lines
 from audit.export.bundle import export_bundle
-from audit.export.log_export import CannotGoOn
+from audit.export.log_export import CannotContinue
 from audit.export.sources import Source
 from audit.verify.offline import verify_path
 from ledger.proof.checkpoint_folder import CheckpointFolder
@@ -52,5 +52,5 @@ async def test_a_bundle_can_be_verified_and_grows(ledger: Ledger, clock: Clock, 
 
 
 async def test_without_checkpoints_there_is_nothing_to_judge_it_by(ledger: Ledger, tmp_path: Path) -> None:
-    with pytest.raises(CannotGoOn, match="`credit-ledger checkpoints sign` makes one"):
+    with pytest.raises(CannotContinue, match="`credit-ledger checkpoints sign` makes one"):
         await bundled(ledger.log, tmp_path / "checkpoints", tmp_path / "bundle")

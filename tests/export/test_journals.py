@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from audit.export.beancount import Beancount
 from audit.export.hledger import Hledger
 from audit.export.notation import Notation
-from audit.export.postings import commodity_of, written
+from audit.export.postings import commodity_of, encoded
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.commands import DeductCredits, GrantCredits, OpenAccount, PlaceHold
 from ledger.domain.events import AccountOpened, CreditsDeducted, Event
@@ -36,7 +36,7 @@ def expected(log: list[Told]) -> Balances:
     tables = folded(log)
     found: Counter[tuple[str, str]] = Counter()
     for grant in tables["balances.grants"].values():
-        holder, source = f"Account-{written(grant['account_id'])}", grant["source"].capitalize()
+        holder, source = f"Account-{encoded(grant['account_id'])}", grant["source"].capitalize()
         lot = f"Assets:{holder}:{grant['kind'].capitalize()}:Grant-{grant['number']}"
         found[lot, "CREDIT"] += grant["remaining"]
         found[f"{lot}:Held", "CREDIT"] += grant["held"]
@@ -45,7 +45,7 @@ def expected(log: list[Told]) -> Balances:
             found[f"Expenses:{place.capitalize()}:{holder}", "CREDIT"] += grant[place]
     for payment in tables["payments.payments"].values():
         if payment["status"] == "paid" or payment["refunded_minor"]:
-            holder, money = written(payment["account_id"]), payment["amount_minor"] - payment["refunded_minor"]
+            holder, money = encoded(payment["account_id"]), payment["amount_minor"] - payment["refunded_minor"]
             found[f"Expenses:Paid:Account-{holder}", commodity_of(payment["currency"])] += money
             found[f"Equity:Paid:Account-{holder}", commodity_of(payment["currency"])] -= money
     return {key: amount for key, amount in found.items() if amount}

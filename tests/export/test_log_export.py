@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from audit.export.json_lines import BadLine, ending_of, lines_of
-from audit.export.log_export import CannotGoOn
+from audit.export.json_lines import BadLine, find_end, lines_of
+from audit.export.log_export import CannotContinue
 from ledger.proof.lines import to_line
 from ledger.service import Ledger
 from ledger.store.chain import GENESIS, Record
@@ -90,9 +90,9 @@ def test_from_the_middle_on(lived: str, whole: Path, tmp_path: Path) -> None:
     for _ in range(2):
         asyncio.run(export_to(lived, path, 50))
         assert path.read_bytes() == b"".join(lines[50:])
-    with pytest.raises(CannotGoOn, match="begins at position 51, and not after 3"):
+    with pytest.raises(CannotContinue, match="begins at position 51, not after 3"):
         asyncio.run(export_to(lived, path, 3))
-    with pytest.raises(CannotGoOn, match=f"ends at position {len(lines)}: there is nothing after 99999"):
+    with pytest.raises(CannotContinue, match=f"ends at position {len(lines)}: there is no event after 99999"):
         asyncio.run(export_to(lived, tmp_path / "none.jsonl", 99_999))
 
 
@@ -100,11 +100,11 @@ def test_a_file_of_another_ledger_is_left_alone(lived: str, empty: str, whole: P
     content, path = whole.read_bytes(), tmp_path / "log.jsonl"
     path.write_bytes(b"".join(content.splitlines(keepends=True)[:9]))
     asyncio.run(import_from(empty, path))
-    with pytest.raises(CannotGoOn, match="and the log already at 9: an older database"):
+    with pytest.raises(CannotContinue, match="the log ends before, at 9: is the database older"):
         asyncio.run(export_to(empty, whole))
     asyncio.run(live(empty, "bob"))
     asyncio.run(export_to(empty, path))
-    with pytest.raises(CannotGoOn, match="it is of another ledger"):
+    with pytest.raises(CannotContinue, match="the file is of another ledger"):
         asyncio.run(export_to(lived, path))
     assert whole.read_bytes() == content
 
@@ -113,7 +113,7 @@ def test_a_file_of_another_ledger_is_left_alone(lived: str, empty: str, whole: P
 def test_a_file_that_is_no_export_is_left_alone(lived: str, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "mine"
     path.write_bytes(content)
-    with pytest.raises(CannotGoOn, match="it is no export of a log"):
+    with pytest.raises(CannotContinue, match="it is not an exported log"):
         asyncio.run(export_to(lived, path))
     assert path.read_bytes() == content
 
@@ -121,7 +121,7 @@ def test_a_file_that_is_no_export_is_left_alone(lived: str, tmp_path: Path, cont
 def test_one_at_a_time(lived: str, tmp_path: Path) -> None:
     with (tmp_path / "log.jsonl").open("wb") as held:
         flock(held, LOCK_EX)
-        with pytest.raises(CannotGoOn, match="another export is writing to it"):
+        with pytest.raises(CannotContinue, match="another export is writing to it"):
             asyncio.run(export_to(lived, tmp_path / "log.jsonl"))
 
 
@@ -130,10 +130,10 @@ def test_ends_are_found_in_lines_of_any_length() -> None:
     record = Record(1, "a", 1, "T", b"", None, None, None, None, GENESIS)
     for size in (0, 1, 65_000, *range(65_390, 65_410), 200_000):
         lines = [to_line(record._replace(position=n, state=b"x" * (size if n == 3 else 9))) for n in (1, 2, 3)]
-        ending = ending_of(io.BytesIO(b"".join(lines) + b'{"acc'))
-        assert (ending.size, ending.first and ending.first.position) == (sum(map(len, lines)), 1)
-        assert ending.last == record._replace(position=3, state=b"x" * size)
-        with pytest.raises(BadLine, match="line 4: it has no end"):
+        end = find_end(io.BytesIO(b"".join(lines) + b'{"acc'))
+        assert (end.size, end.first and end.first.position) == (sum(map(len, lines)), 1)
+        assert end.last == record._replace(position=3, state=b"x" * size)
+        with pytest.raises(BadLine, match="line 4: it is incomplete"):
             list(lines_of(io.BytesIO(b"".join(lines) + b'{"acc')))
 
 

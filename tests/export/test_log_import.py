@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from audit.export.json_lines import BadLine, lines_of
-from audit.export.log_import import OtherLedger, chained
+from audit.export.log_import import LedgerMismatch, chained
 from audit.export.text_keys import export_keys
 from ledger.proof.lines import from_line, to_line
 from ledger.service import Ledger
@@ -87,7 +87,7 @@ def test_it_goes_on_wherever_it_was_stopped(
     again = asyncio.run(import_from(empty, exported / "log.jsonl", exported / "keys"))
     assert (again.events, again.keys) == (0, 0)
     assert rows(empty, "events") == rows(lived, "events")
-    with pytest.raises(OtherLedger, match="and the file 60: they are not the same log"):
+    with pytest.raises(LedgerMismatch, match="and the file 60: they are different logs"):
         asyncio.run(import_from(empty, part))
 
 
@@ -130,8 +130,8 @@ def test_a_damaged_file_is_imported_up_to_the_damage_and_goes_on_when_it_is_mend
     lines, path = (exported / "log.jsonl").read_bytes().splitlines(keepends=True), tmp_path / "log.jsonl"
     wrong: dict[str, Callable[[bytes], bytes]] = {
         "hash does not follow": lambda line: line.replace(b'\\"held\\":', b'\\"held\\" :'),
-        "its position is 99 in place of 31": lambda line: to_line(from_line(line)._replace(position=99)),
-        "its version is 99 in place of": lambda line: to_line(from_line(line)._replace(version=99)),
+        "its position is 99 and must be 31": lambda line: to_line(from_line(line)._replace(position=99)),
+        "its version is 99 and must be": lambda line: to_line(from_line(line)._replace(version=99)),
         "it has a member 'x'": lambda line: line.replace(b'"position"', b'"x":1,"position"'),
         "it is not JSON": lambda line: line[:50] + b"\n",
         "it is not spelled": lambda line: line.replace(b'":', b'": ', 1),
@@ -151,7 +151,7 @@ def test_lines_that_follow_and_are_no_events_are_refused(exported: Path) -> None
     for record, said in (
         (first._replace(topic="Unheard"), "it is no event: ValueError: .*'Unheard'"),
         (first._replace(state=b"{}"), "it is no event: KeyError"),
-        (first._replace(receipt="op:1"), "it has a part of a receipt"),
+        (first._replace(receipt="op:1"), "it has only a part of a receipt"),
     ):
         line = to_line(record._replace(hash=record.link(GENESIS)))
         with pytest.raises(BadLine, match=said):
@@ -163,7 +163,7 @@ async def test_a_ledger_that_has_other_events_is_left_alone(
 ) -> None:
     await Busy(ledger, clock).live("somebody")
     before = rows(database, "events")
-    with pytest.raises(OtherLedger, match="line 1 is not the event that the ledger has at position 1"):
+    with pytest.raises(LedgerMismatch, match="line 1 is not the event that the ledger has at position 1"):
         await import_from(database, exported / "log.jsonl")
     assert rows(database, "events") == before
 
@@ -178,7 +178,7 @@ async def test_whoever_writes_meanwhile_is_noticed(empty: str, exported: Path) -
         topic, state = encode(SAMPLES["AccountOpened"], METADATA)
         await append(writer, [Row("user-1", 1, topic, state, None, None, None, None)])
     await writer.close()
-    with pytest.raises(OtherLedger, match="somebody else writes to the ledger"):
+    with pytest.raises(LedgerMismatch, match="another process writes to the ledger"):
         await importing
     assert len(rows(empty, "events")) == 1
 
@@ -195,7 +195,7 @@ def test_other_keys_are_refused(lived: str, empty: str, exported: Path, tmp_path
     asyncio.run(import_from(empty, exported / "log.jsonl", exported / "keys"))
     other, first = tmp_path / "keys", (exported / "keys").read_bytes().splitlines(keepends=True)[0]
     other.write_bytes(first[:-5] + (b"00" if first[-5:-3] != b"00" else b"11") + first[-3:])
-    with pytest.raises(OtherLedger, match="has another key in the ledger"):
+    with pytest.raises(LedgerMismatch, match="has another key in the ledger"):
         asyncio.run(import_from(empty, exported / "log.jsonl", other))
     other.write_bytes(b'{"account_id":"ada","key":"00"}\n')
     with pytest.raises(BadLine, match="line 1: it is not an account with its key"):

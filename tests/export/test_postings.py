@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from audit.export import account_journal as books
-from audit.export.postings import Accounts, commodity_of, postings_of, written
+from audit.export.postings import Accounts, commodity_of, encoded, postings_of
 from ledger.domain.events import CreditsDeducted, DeductionReversed
 from ledger.store.feed import Logged
 from tests.domain.journal import Journal
@@ -26,14 +26,14 @@ IDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 @example("a--")
 @example("--a-")
 def test_a_name_can_be_read_back_and_is_one_that_both_tools_allow(name: str) -> None:
-    assert re.sub(r"--([0-9a-f]+)-", lambda found: chr(int(found[1], 16)), written(name)) == name
+    assert re.sub(r"--([0-9a-f]+)-", lambda found: chr(int(found[1], 16)), encoded(name)) == name
     assert account.is_valid(Accounts(name).lot("subscription", "grt_3"))
-    assert written(name).isascii()
+    assert encoded(name).isascii()
 
 
 @pytest.mark.parametrize("name", ["ada", "Ada", "user-123", "550e8400-e29b-41d4-a716-446655440000", "42"])
 def test_ordinary_names_stay_as_they_are(name: str) -> None:
-    assert written(name) == name
+    assert encoded(name) == name
 
 
 @given(some=st.sets(IDS, max_size=5))
@@ -74,8 +74,8 @@ def test_entries_balance_and_assets_are_the_balance(journal: Journal) -> None:
 def test_every_account_of_a_journal_is_asserted_at_its_end(past: Journal) -> None:
     journal = books.Journal("ada")
     logged = [Logged(version, "ada", version, event) for version, event in enumerate(past.events, 1)]
-    opened = {line.account for one in logged for line in journal.add(one) if isinstance(line, books.Opened)}
-    closed = [line for line in journal.close() if isinstance(line, books.Closing)]
+    opened = {line.account for one in logged for line in journal.add(one) if isinstance(line, books.AccountOpening)}
+    closed = [line for line in journal.close() if isinstance(line, books.BalanceAssertion)]
     assert {line.account for line in closed} == opened
     assert {line.day for line in closed} == {past.events[-1].recorded_at.date()}
 

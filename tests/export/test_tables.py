@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from api.cli.main import app
 from api.cli.progress import Lines
 from api.runtime.database import as_url
-from audit.export.exporting import Done, Format, Wanted, export
+from audit.export.exporting import ExportRequest, ExportResult, Format, export
 from audit.export.sources import NoSuchAccount, Source
 from audit.export.tables import NAMED, Period
 from ledger.readable_texts import readable_events
@@ -33,13 +33,13 @@ ALWAYS = Period(None, None)
 
 async def table(
     conninfo: str, kind: Format, path: Path, accounts: Sequence[str] = (), period: Period = ALWAYS
-) -> tuple[Done, list[dict[str, Any]]]:
+) -> tuple[ExportResult, list[dict[str, Any]]]:
     """Export a table as the command does, and read it."""
     log = EventLog(conninfo, readers=2)
     await log.open()
     try:
         source = Source(log, await Feed(log).last_position(), Lines())
-        done = await export(source, Wanted(kind, path, None, accounts, period, None, path))
+        done = await export(source, ExportRequest(kind, path, None, accounts, period, None, path))
     finally:
         await log.close()
     if kind is Format.PARQUET:

@@ -8,7 +8,7 @@ from pathlib import Path
 from audit.export.bundle import CHECKPOINTS, export_bundle
 from audit.export.sources import Source
 from audit.statements.form import Period
-from audit.statements.making import Made, Wanted, make
+from audit.statements.making import NewStatement, StatementRequest, make
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.checkpointer import Checkpointer
 from ledger.proof.notes import VerifyingKey
@@ -98,6 +98,8 @@ async def sign(ledger: Ledger, custody: Custody) -> None:
     await Checkpointer(ledger.log, custody, lambda: True, seconds=1, events=1).sign()
 
 
-async def statement(ledger: Ledger, custody: Custody, account: str, period: Period, *, texts: bool = True) -> Made:
+async def statement(
+    ledger: Ledger, custody: Custody, account: str, period: Period, *, texts: bool = True
+) -> NewStatement:
     """A statement of an account."""
-    return await make(ledger.log, custody, Wanted(account, period, texts), MADE_AT)
+    return await make(ledger.log, custody, StatementRequest(account, period, texts), MADE_AT)

@@ -88,18 +88,18 @@ def test_a_restored_older_backup(database: str, server: TestServer, tmp_path: Pa
             f"credit-ledger: the log ends at position {backed_up}, and the checkpoint has {end} events in "
         )
         assert folder.all()[-1].path.name in line
-        assert f"`credit-ledger checkpoints forsake --beyond {backed_up} --reason TEXT`" in line
+        assert f"`credit-ledger checkpoints abandon --beyond {backed_up} --reason TEXT`" in line
 
-        wrong = run(restored, tmp_path, "checkpoints", "forsake", "--beyond", "1", "--reason", "hasty")
+        wrong = run(restored, tmp_path, "checkpoints", "abandon", "--beyond", "1", "--reason", "hasty")
         assert wrong.status == 1
-        assert f"that the log fulfils has {backed_up} events: use --beyond {backed_up}\n" in wrong.err
-        past = run(restored, tmp_path, "checkpoints", "forsake", "--beyond", str(backed_up + 1), "--reason", "hasty")
+        assert f"the newest matching checkpoint has {backed_up} events: use --beyond {backed_up}\n" in wrong.err
+        past = run(restored, tmp_path, "checkpoints", "abandon", "--beyond", str(backed_up + 1), "--reason", "hasty")
         assert (past.status, past.err) == (1, wrong.err)
-        beyond = ["forsake", "--beyond", str(backed_up), "--reason", "the disk of 1 March"]
+        beyond = ["abandon", "--beyond", str(backed_up), "--reason", "the disk of 1 March"]
         done = told(restored, tmp_path, *beyond)
         again = run(restored, tmp_path, "checkpoints", *beyond)
         assert again.status == 1
-        assert "there is none to forsake" in again.err
+        assert "there is none to abandon" in again.err
 
         live(restored, tmp_path, 1)
         _assert_nothing_was_lost_of_the_evidence(folder, Path(done["folder"]), kept, backed_up)
@@ -182,7 +182,7 @@ def test_the_key_is_rotated_beside_a_running_service(database: str, tmp_path: Pa
 
 
 def test_wrong_options_and_nothing_to_sign(database: str, tmp_path: Path) -> None:
-    wrong = run(database, tmp_path, "checkpoints", "forsake", "--beyond", "0", "--reason", "two\nlines")
+    wrong = run(database, tmp_path, "checkpoints", "abandon", "--beyond", "0", "--reason", "two\nlines")
     assert (wrong.status, "one line of 1 to 500 characters" in wrong.err) == (2, True)
     assert told(database, tmp_path, "sign") == {"size": 0, "file": None}
     assert told(database, tmp_path, "list") == {"checkpoints": []}

@@ -18,9 +18,9 @@ from api.cli.main import app
 from api.runtime.database import as_url
 from audit.statements.event_lines import rows_of
 from audit.statements.form import Period, Proven, Statement, body_of, from_file, note_text, to_file
-from audit.statements.judging import check_statement
-from audit.statements.making import CannotMake, Made
+from audit.statements.making import CannotMake, NewStatement
 from audit.statements.page import page, period_in_words
+from audit.statements.verifying import check_statement
 from ledger.domain.amounts import NO_CREDITS
 from ledger.domain.commands import DeductCredits, EraseTexts, GrantCredits
 from ledger.domain.events import PaymentRefunded
@@ -48,7 +48,7 @@ class Stage:
     clock: Clock
     custody: Custody
 
-    async def statement(self, period: Period = EVERYTHING, *, texts: bool = True, account: str = "ada") -> Made:
+    async def statement(self, period: Period = EVERYTHING, *, texts: bool = True, account: str = "ada") -> NewStatement:
         return await statement(self.ledger, self.custody, account, period, texts=texts)
 
 
@@ -63,34 +63,34 @@ async def stage(ledger: Ledger, clock: Clock, tmp_path: Path) -> Stage:
 
 async def test_a_statement_of_everything(stage: Stage) -> None:
     made = await stage.statement()
-    said = made.held.statement
+    said = made.verified.statement
     stream = await stage.ledger.stream("ada", 0, 1_000)
     assert (said.before, said.after, said.opening) == (None, None, NO_CREDITS)
     assert [one.record.state for one in said.events] == [row.state for row in stream]
     assert said.closing == decode_event(stream[-1].topic, stream[-1].state).balance
-    assert made.held.checkpoint.size == len(await stage.ledger.events(0, 1_000, None))
+    assert made.verified.checkpoint.size == len(await stage.ledger.events(0, 1_000, None))
 
 
 async def test_a_period_in_the_middle(stage: Stage) -> None:
     """It has the event before it, whose balance is the opening one, and the one after it: so nothing was left out."""
-    said = (await stage.statement(SECOND_DAY)).held.statement
+    said = (await stage.statement(SECOND_DAY)).verified.statement
     assert said.before is not None
     assert said.after is not None
     times = [decode_event(one.record.topic, one.record.state).recorded_at for one in said.chain]
     assert times[0] < SECOND_DAY.begin <= times[1] <= times[-2] < SECOND_DAY.end <= times[-1]  # type: ignore[operator]
     assert said.opening == decode_event(said.before.record.topic, said.before.record.state).balance
-    whole = (await stage.statement()).held.statement
+    whole = (await stage.statement()).verified.statement
     assert said.chain == whole.events[said.before.record.version - 1 : said.after.record.version]
 
 
 async def test_a_period_without_events(stage: Stage) -> None:
     before = Period(datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 2, 1, tzinfo=UTC))
-    said = (await stage.statement(before)).held.statement
+    said = (await stage.statement(before)).verified.statement
     assert (said.events, said.before, said.opening, said.closing) == ((), None, NO_CREDITS, NO_CREDITS)
     later = Period(datetime(2030, 1, 1, tzinfo=UTC), None)
-    said = (await stage.statement(later)).held.statement
+    said = (await stage.statement(later)).verified.statement
     assert (said.events, said.after) == ((), None)
-    assert said.opening == said.closing == (await stage.statement()).held.statement.closing
+    assert said.opening == said.closing == (await stage.statement()).verified.statement.closing
     with pytest.raises(CannotMake, match="no account nobody"):
         await stage.statement(account="nobody")
 
@@ -98,7 +98,7 @@ async def test_a_period_without_events(stage: Stage) -> None:
 async def test_what_is_newer_than_the_newest_checkpoint_gets_one(stage: Stage) -> None:
     await Busy(stage.ledger, stage.clock).ask(DeductCredits("ada", 3))
     made = await stage.statement()
-    assert (made.left_out, made.held.checkpoint.size) == (0, len(await stage.ledger.events(0, 1_000, None)))
+    assert (made.left_out, made.verified.checkpoint.size) == (0, len(await stage.ledger.events(0, 1_000, None)))
 
 
 async def test_a_statement_after_the_key_was_handed_over(stage: Stage) -> None:
@@ -117,16 +117,16 @@ async def test_a_statement_after_the_key_was_handed_over(stage: Stage) -> None:
 
 async def test_texts_are_beside_the_proof_and_go_when_they_are_erased(stage: Stage) -> None:
     before = await stage.statement()
-    texts = before.held.statement.texts
+    texts = before.verified.statement.texts
     assert {"description": "first"} in texts.values()
     assert {"reason": "wrong"} in texts.values()
     assert ">first<" in page(before, "x.json")
-    assert not (await stage.statement(texts=False)).held.statement.texts
+    assert not (await stage.statement(texts=False)).verified.statement.texts
     await Busy(stage.ledger, stage.clock).ask(EraseTexts("ada"))
     after = await stage.statement()
-    assert not after.held.statement.texts
-    events = before.held.statement.events
-    assert [one.record for one in after.held.statement.events[: len(events)]] == [one.record for one in events]
+    assert not after.verified.statement.texts
+    events = before.verified.statement.events
+    assert [one.record for one in after.verified.statement.events[: len(events)]] == [one.record for one in events]
     assert ">first<" not in page(after, "x.json")
     assert "sealed:" not in page(after, "x.json")
 
@@ -181,21 +181,21 @@ LIES: dict[str, tuple[Callable[[Statement], Statement], str]] = {
     "an event left out": (_without(2), "not consecutive"),
     "the first left out": (_without(0), "not consecutive"),
     "the last ones left out": (_as_if_closed_up, "not consecutive"),
-    "another amount": (_with_state(b'"amount":5,', b'"amount":4,'), "is not among the 7"),
-    "another proof": (_first_proof, "is not among the 7"),
+    "another amount": (_with_state(b'"amount":5,', b'"amount":4,'), "is not one of the 71 events"),
+    "another proof": (_first_proof, "is not one of the 71 events"),
     "another account": (lambda said: replace(said, account_id="bob"), "it is of another account"),
     "another opening": (lambda said: replace(said, opening=said.closing), "opening balance"),
     "another closing": (lambda said: replace(said, closing=said.opening), "closing balance"),
     "a later beginning": (lambda said: _period(said, HOUR / 6, None), "outside of the period"),
-    "an earlier beginning": (lambda said: _period(said, -30 * HOUR, None), "said to come before"),
+    "an earlier beginning": (lambda said: _period(said, -30 * HOUR, None), "listed as before the period"),
     "an earlier end": (lambda said: _period(said, None, -HOUR / 2), "outside of the period"),
-    "a later end": (lambda said: _period(said, None, 300 * HOUR), "said to come after"),
+    "a later end": (lambda said: _period(said, None, 300 * HOUR), "listed as after the period"),
     "nothing before": (lambda said: replace(said, before=None), "does not match the stored event"),
-    "nothing before, and its hash": (_as_if_begun, "does not begin with the account"),
+    "nothing before, and its hash": (_as_if_begun, "begins neither with the first event of the account"),
     "other hash before": (lambda said: replace(said, previous_hash=EMPTY_ROOT), "does not match the stored event"),
     "no history": (lambda said: replace(said, previous_hash=bytes(32)), "hash before the first"),
-    "a text of nothing": (lambda said: replace(said, texts={10_000: {"reason": "x"}}), "not in it"),
-    "nothing at all": (lambda said: replace(said, before=None, events=(), after=None), "no event at all"),
+    "a text of nothing": (lambda said: replace(said, texts={10_000: {"reason": "x"}}), "a text of an event that"),
+    "nothing at all": (lambda said: replace(said, before=None, events=(), after=None), "it has no event"),
     "another checkpoint": (_older_checkpoint, "does not match the text"),
 }
 
@@ -215,13 +215,13 @@ def _with_more_credits(records: list[Record]) -> list[Record]:
 
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
 async def test_a_ledger_that_lies(
-    lied_about: tuple[Made, SigningKey], lie: tuple[Callable[[Statement], Statement], str]
+    lied_about: tuple[NewStatement, SigningKey], lie: tuple[Callable[[Statement], Statement], str]
 ) -> None:
     """It has the key and signs what it likes: the events themselves, and the checkpoint, speak against it."""
     made, key = lied_about
     change, said = lie
-    body = body_of(change(made.held.statement))
-    file = to_file(body, sign(note_text(made.held.checkpoint.origin, body), [key]).decode())
+    body = body_of(change(made.verified.statement))
+    file = to_file(body, sign(note_text(made.verified.checkpoint.origin, body), [key]).decode())
     with pytest.raises(Breach, match=said):
         check_statement(file, [key.verifying_key])
 
@@ -230,18 +230,18 @@ async def test_a_ledger_that_lies(
     ("crooked", "problem"),
     [
         (lambda records: records, None),
-        (lambda records: [records[1], records[0], *records[2:]], "stands before the event that it follows"),
-        (_with_more_credits, "its balance is not what its credits come to"),
+        (lambda records: [records[1], records[0], *records[2:]], "its position is not after that of"),
+        (_with_more_credits, "its balance is not the one before it plus its changes"),
     ],
     ids=["as it is", "out of order", "credits out of the air"],
 )
 def test_a_log_that_was_wrong_from_the_start(
-    lied_about: tuple[Made, SigningKey], crooked: Callable[[list[Record]], list[Record]], problem: str | None
+    lied_about: tuple[NewStatement, SigningKey], crooked: Callable[[list[Record]], list[Record]], problem: str | None
 ) -> None:
     """Every hash, proof and signature is right, and the log itself makes no sense."""
     made, key = lied_about
-    plain = [one.record for one in made.held.statement.chain]
-    previous, chained = made.held.statement.previous_hash, {}
+    plain = [one.record for one in made.verified.statement.chain]
+    previous, chained = made.verified.statement.previous_hash, {}
     for record in sorted(crooked(plain), key=lambda record: record.version):
         previous = record.link(previous)
         chained[record.version] = record._replace(hash=previous)
@@ -253,7 +253,7 @@ def test_a_log_that_was_wrong_from_the_start(
     }
     first, *middle, last = [proven[record.version] for record in plain]
     note = sign(Checkpoint(key.name, len(leaves), root(leaves)).text, [key]).decode()
-    said = replace(made.held.statement, before=first, events=tuple(middle), after=last, checkpoint=note)
+    said = replace(made.verified.statement, before=first, events=tuple(middle), after=last, checkpoint=note)
     body = body_of(said)
     file = to_file(body, sign(note_text(key.name, body), [key]).decode())
     if problem is None:
@@ -263,15 +263,15 @@ def test_a_log_that_was_wrong_from_the_start(
         check_statement(file, [key.verifying_key])
 
 
-async def test_what_is_not_signed_by_the_ledger_is_no_statement(lied_about: tuple[Made, SigningKey]) -> None:
+async def test_what_is_not_signed_by_the_ledger_is_no_statement(lied_about: tuple[NewStatement, SigningKey]) -> None:
     made, key = lied_about
-    body = body_of(replace(made.held.statement, made_at=made.held.statement.made_at + HOUR))
+    body = body_of(replace(made.verified.statement, made_at=made.verified.statement.made_at + HOUR))
     stranger = SigningKey.generate(key.name)
     signatures = {
-        "not this statement": from_file(made.file).signature,
+        "signs another statement": from_file(made.file).signature,
         "no trusted key": sign(note_text(key.name, body), [stranger]).decode(),
-        "what was signed is not": sign(made.held.checkpoint.text, [key]).decode(),
-        "somebody has touched": sign(note_text(key.name, body), [key, stranger]).decode(),
+        "it signs another": sign(made.verified.checkpoint.text, [key]).decode(),
+        "the file was changed": sign(note_text(key.name, body), [key, stranger]).decode(),
         "a note ends with": "",
     }
     for problem, signature in signatures.items():
@@ -279,7 +279,7 @@ async def test_what_is_not_signed_by_the_ledger_is_no_statement(lied_about: tupl
             check_statement(to_file(body, signature), [key.verifying_key])
 
 
-async def test_a_file_has_one_spelling(lied_about: tuple[Made, SigningKey]) -> None:
+async def test_a_file_has_one_spelling(lied_about: tuple[NewStatement, SigningKey]) -> None:
     made, key = lied_about
     pretty = json.dumps(json.loads(made.file), indent=2).encode()
     other_time = made.file.replace(b'"made_at":"2026-07-01T00:00:00Z"', b'"made_at":"2026-07-01T00:00:00+00:00"')
@@ -291,7 +291,7 @@ async def test_a_file_has_one_spelling(lied_about: tuple[Made, SigningKey]) -> N
 
 
 @pytest.fixture(scope="module")
-def lied_about(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> tuple[Made, SigningKey]:
+def lied_about(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> tuple[NewStatement, SigningKey]:
     """A true statement with an event before and after it, and the key that signed it."""
     server = servers.get("embedded")
     assert server is not None
@@ -299,7 +299,7 @@ def lied_about(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -
         return asyncio.run(_made(database, tmp_path_factory.mktemp("lies")))
 
 
-async def _made(database: str, where: Path) -> tuple[Made, SigningKey]:
+async def _made(database: str, where: Path) -> tuple[NewStatement, SigningKey]:
     clock = Clock()
     async with Ledger(database, clock=clock).running() as ledger:
         custody = await custody_of(ledger, where)
@@ -325,9 +325,9 @@ async def test_the_page_is_whole_by_itself(stage: Stage) -> None:
     assert re.findall(r'(?:src|href)="(?!data:)|url\(|@import', text) == []
     [link] = re.findall(r'href="data:application/json;base64,([^"]+)"', text)
     assert b64decode(link) == made.file
-    assert f"credit-ledger verify ada.json --key {made.held.statement.verifying_key}" in text
+    assert f"credit-ledger verify ada.json --key {made.verified.statement.verifying_key}" in text
     assert "+1,234,567" in text
-    assert text.count("<tr>") + text.count('<tr class="quiet">') == len(made.held.statement.events) + 1
+    assert text.count("<tr>") + text.count('<tr class="quiet">') == len(made.verified.statement.events) + 1
     for word in ("spent", "granted", "given back", "expired", "voided", "on hold", "Opening balance", "EUR 19.99"):
         assert word in text
 
@@ -336,7 +336,7 @@ async def test_what_was_refunded_is_told_in_money(stage: Stage) -> None:
     """In the currency of the payment, where the statement has it; what comes before its period names no currency."""
     made = await stage.statement()
     assert "EUR 5.00" in page(made, "ada.json")
-    events = [decode_event(one.record.topic, one.record.state) for one in made.held.statement.events]
+    events = [decode_event(one.record.topic, one.record.state) for one in made.verified.statement.events]
     [later] = rows_of([next(event for event in events if isinstance(event, PaymentRefunded))], [{}])
     assert later.details == ["500 in minor units", "refund re-1", "payment pay-1"]
 
@@ -381,7 +381,7 @@ async def test_the_command(stage: Stage, database: str, tmp_path: Path) -> None:
     assert check_statement(printed.stdout_bytes, [first]).statement.period == EVERYTHING
     for options, status, problem in (
         (("nobody",), 1, "no account nobody"),
-        (("ada", "--from", "2026-02-01", "--to", "2026-01-01"), 2, "it ends before it begins"),
+        (("ada", "--from", "2026-02-01", "--to", "2026-01-01"), 2, "the period ends before it begins"),
         (("ada", "--from", "yesterday"), 2, "must be a date such as"),
         (("ada", "--to", "2026-01-01T00:00:00"), 2, "must be a date such as"),
         (("ada", "--html", "-"), 2, "a file of its own"),

@@ -72,9 +72,9 @@ def test_a_ledger_that_holds(scene: Scene) -> None:
     evidence, _ = scene
     status, text = run(scene)
     assert status == 0
-    assert text.startswith("the ledger: everything holds\n  76 events of 5 accounts followed\n  2 checkpoints, ")
-    assert "2 events after position 74: chained, and not yet under a signature" in text
-    assert "the key that this installation keeps" in text
+    assert text.startswith("the ledger: no fault found\n  76 events of 5 accounts verified\n  2 checkpoints, ")
+    assert "2 events after position 74: chained, and not signed yet" in text
+    assert "the key of this installation" in text
     report = told(scene, "--key", evidence.key.text)
     assert (report["status"], report["first"], report["keys_from"]) == ("holds", None, "given")
     assert (report["events"], report["accounts"], report["checkpoints"]) == (76, 5, 2)
@@ -95,7 +95,7 @@ def test_what_was_changed_is_named_and_is_the_status(scene: Scene) -> None:
     with _changed(database, "UPDATE ledger.events SET subject = 'x' WHERE notification_id = 40"):
         status, text = run(scene)
         assert status == 1
-        assert "this does not hold\n  Position 40, account ada-1, version 3: the stored hash does not match" in text
+        assert "a fault was found\n  Position 40, account ada-1, version 3: the stored hash does not match" in text
         first = told(scene)["first"]
         assert (first["what"], first["position"], first["account_id"], first["version"]) == ("hash", 40, "ada-1", 3)
         assert run(scene, "--account", "ada-1")[0] == 1
@@ -209,7 +209,7 @@ def test_the_key_in_a_bundle_is_one_of_the_ledgers(scene: Scene, bundle: Path) -
     breach = verify_path(bundle, None, [key], Silence()).breach
     assert breach is not None
     assert breach.place.file == "verifying-key.txt"
-    assert "\n  verifying-key.txt: it is none of the keys" in run(scene, str(bundle), "--key", key.text)[1]
+    assert "\n  verifying-key.txt: it is not a key of this ledger" in run(scene, str(bundle), "--key", key.text)[1]
 
 
 def test_what_was_signed_again_by_a_forger_fools_only_those_who_trust_the_machine(scene: Scene, bundle: Path) -> None:
@@ -250,15 +250,15 @@ def test_a_bundle_without_its_checkpoints_is_not_called_proven(bundle: Path, sce
     assert status == 3
     assert "there is no folder of checkpoints" in text
     (bundle / EVENTS).unlink()
-    assert "is no export" in run(scene, str(bundle))[1]
+    assert "is not an export" in run(scene, str(bundle))[1]
     assert run(scene, str(bundle / "nothing"))[0] == 3
 
 
 def test_a_log_alone_is_chained_and_that_is_what_is_said(scene: Scene, bundle: Path) -> None:
     status, text = run(scene, str(bundle / EVENTS))
     assert status == 0
-    assert "76 events: chained, and not yet under a signature" in text
-    assert "no signature was looked at" in text
+    assert "76 events: chained, and not signed yet" in text
+    assert "no signature was verified" in text
     key = scene[0].key.text
     report = told(scene, str(bundle / EVENTS), "--checkpoints", str(bundle / "checkpoints"), "--key", key)
     assert (report["status"], report["checkpoints"]) == ("holds", 2)
@@ -341,7 +341,7 @@ def test_a_checkpoint_has_the_name_of_its_size(scene: Scene, bundle: Path) -> No
 
 
 async def test_checkpoints_that_were_forsaken_do_not_count(ledger: Ledger, tmp_path: Path) -> None:
-    """An older backup was restored on purpose: the notice is what an auditor finds, and everything holds again."""
+    """An older backup was restored on purpose: an auditor finds the notice, and verify finds no fault."""
     custody = await custody_of(ledger, tmp_path)
     await open_account(ledger, "ada", permanent=5)
     await sign_log(ledger, custody)

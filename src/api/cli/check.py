@@ -1,14 +1,14 @@
-"""`credit-ledger check`: the options, what is compared, and how it is told. It mends nothing and builds nothing."""
+"""`credit-ledger check`: compares projections with the events. It repairs nothing and rebuilds nothing."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import orjson
-import psycopg
 import typer
 
+from api.cli.errors import NOT_DONE, reported
 from api.cli.progress import showing_progress
 from api.runtime.database import database
 from api.runtime.settings import Settings
@@ -18,48 +18,49 @@ from projections.checks.refold import Connection, connect
 from projections.checks.roster import how_many, log_end, next_accounts, sample, without_events
 
 SAMPLE = 100
-PIECE = 50
-"""Accounts that are compared together."""
+BATCH = 50
+"""Accounts that one query compares."""
 PRINTED, PRINTED_IN_JSON = 20, 1_000
-CLEAN, DRIFT, UNCHECKED = 0, 1, 3
-"""Exit statuses; 2 is that of wrong options."""
+CLEAN, DRIFT, UNCHECKED = 0, 1, NOT_DONE
+"""Exit statuses."""
 
 Accounts = Annotated[list[str] | None, typer.Argument(metavar="ACCOUNT", help="The accounts to check.")]
 Size = Annotated[
-    int | None, typer.Option("--accounts", min=1, metavar="N", help=f"So many at random. Default: {SAMPLE}.")
+    int | None,
+    typer.Option("--accounts", min=1, metavar="N", help=f"Check N accounts, chosen at random. Default: {SAMPLE}."),
 ]
-All = Annotated[bool, typer.Option("--all", help="Every account, and the sums over all of them.")]
+All = Annotated[bool, typer.Option("--all", help="Check every account, and the sums over all accounts.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 @dataclass(slots=True)
 class Report:
-    """What all pieces of a check came to. Of the differences it keeps the first, and the count."""
+    """The result of a check over all its batches. It counts all differences and keeps the first ones."""
 
     accounts: int = 0
     events: int = 0
     positions: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Of each projection the lowest and the highest position at which it was compared."""
+    """For each projection the lowest and the highest position at which it was compared."""
     log_position: int = 0
     totals: bool = False
     count: int = 0
     differences: list[Difference] = field(default_factory=list)
     unchecked: dict[str, str] = field(default_factory=dict)
 
-    def add(self, piece: Checked) -> None:
-        """Take in a piece."""
-        self.accounts += piece.accounts
-        self.events += piece.events
-        for name, position in piece.positions.items():
+    def add(self, batch: Checked) -> None:
+        """Add the result of a batch."""
+        self.accounts += batch.accounts
+        self.events += batch.events
+        for name, position in batch.positions.items():
             low, high = self.positions.get(name, (position, position))
             self.positions[name] = min(low, position), max(high, position)
-        self.count += len(piece.differences)
-        self.differences += piece.differences[: PRINTED_IN_JSON - len(self.differences)]
-        self.unchecked |= piece.unchecked
+        self.count += len(batch.differences)
+        self.differences += batch.differences[: PRINTED_IN_JSON - len(self.differences)]
+        self.unchecked |= batch.unchecked
 
     @property
     def status(self) -> int:
-        """The exit status: what differs is worse than what could not be compared."""
+        """The exit status. A difference outweighs what could not be compared."""
         if self.count:
             return DRIFT
         return UNCHECKED if self.unchecked else CLEAN
@@ -99,23 +100,16 @@ class Report:
 
 
 def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
-    """Give the command line its `check`."""
+    """Add `check` to the command line."""
 
     @app.command("check")
     def check(accounts: Accounts = None, *, all_: All = False, size: Size = None, json: Json = False) -> None:
-        """Compare the projections with what the events add up to. Status 0: no difference, 1: some, 3: not checked."""
+        """Compare the projections with the events. Exit status 0: no difference, 1: differences, 3: not checked."""
         if (accounts is not None) + all_ + (size is not None) > 1:
-            raise typer.BadParameter("choose one of accounts by name, --accounts and --all")
-        settings = load_settings()
-        try:
-            with showing_progress() as progress, database(settings) as conninfo:
-                report = asyncio.run(_checked(conninfo, _Wanted(accounts, all_, size or SAMPLE), progress))
-        except psycopg.OperationalError as error:
-            _fail(f"the database cannot be reached: {str(error).strip()}", UNCHECKED)
-        except psycopg.errors.InsufficientPrivilege as error:
-            _fail(f"the database does not let us check: {str(error).strip()}", UNCHECKED)
-        except KeyboardInterrupt:
-            _fail("interrupted", 130)
+            raise typer.BadParameter("choose one: names of accounts, --accounts or --all")
+        wanted = _Wanted(accounts, all_, size or SAMPLE)
+        with reported(otherwise=UNCHECKED), showing_progress() as progress, database(load_settings()) as conninfo:
+            report = asyncio.run(_checked(conninfo, wanted, progress))
         typer.echo(orjson.dumps(report.as_json()).decode() if json else report.as_text())
         raise typer.Exit(report.status)
 
@@ -131,8 +125,8 @@ async def _checked(conninfo: str, wanted: _Wanted, progress: Progress) -> Report
     report = Report()
     async with await connect(conninfo) as connection:
         report.log_position = await log_end(connection)
-        async for piece in _pieces(connection, wanted, progress):
-            report.add(await check_accounts(connection, piece))
+        async for batch in _batches(connection, wanted, progress):
+            report.add(await check_accounts(connection, batch))
             progress.reach(report.accounts)
         if wanted.names:
             known = {difference.account_id for difference in report.differences}
@@ -143,19 +137,19 @@ async def _checked(conninfo: str, wanted: _Wanted, progress: Progress) -> Report
     return report
 
 
-async def _pieces(connection: Connection, wanted: _Wanted, progress: Progress) -> AsyncIterator[list[str]]:
-    """The accounts to check, some at a time."""
+async def _batches(connection: Connection, wanted: _Wanted, progress: Progress) -> AsyncIterator[list[str]]:
+    """The accounts to check, a batch at a time."""
     if wanted.all:
         progress.begin("checking", await how_many(connection), "accounts")
         after = ""
-        while piece := await next_accounts(connection, after, PIECE):
-            after = piece[-1]
-            yield piece
+        while batch := await next_accounts(connection, after, BATCH):
+            after = batch[-1]
+            yield batch
         return
     names = list(dict.fromkeys(wanted.names)) if wanted.names else await sample(connection, wanted.size)
     progress.begin("checking", len(names), "accounts")
-    for start in range(0, len(names), PIECE):
-        yield names[start : start + PIECE]
+    for start in range(0, len(names), BATCH):
+        yield names[start : start + BATCH]
 
 
 async def _add_totals(connection: Connection, report: Report, progress: Progress) -> None:
@@ -184,8 +178,3 @@ def _named(names: list[str]) -> str:
 
 def _between(low: int, high: int) -> str:
     return f"at position {low:,}" if low == high else f"at positions {low:,} to {high:,}"
-
-
-def _fail(message: str, status: int) -> NoReturn:
-    typer.echo(f"credit-ledger: {message}", err=True)
-    raise typer.Exit(status)

@@ -6,12 +6,13 @@ from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from random import Random
 from time import monotonic
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import psycopg
 import typer
 import uvloop
 
+from api.cli.errors import Failure, fail, interrupted, reported
 from api.cli.progress import showing_progress
 from api.dashboard.portal_sessions import portal_path
 from api.demo.activities import plan_company
@@ -30,23 +31,23 @@ from people.sessions import OPERATOR_LASTS, make_link
 from projections.engine.builds import prepare
 
 FOLDER = "demo"
-"""In the data directory: the demo's own data directory."""
+"""The folder of the demo in the data directory. It is the demo's own data directory."""
 
 _WORTH = {"credit_price": "0.01", "currency": "EUR"}
-"""What a credit is worth there, unless the settings say otherwise: a top-up of 5,000 costs 50 euros."""
+"""The worth of a credit in the demo, unless the settings name another: a top-up of 5,000 costs 50 euros."""
 _SEED = 2_026
 _LINK_LASTS = timedelta(minutes=15)
 
 Host = Annotated[str | None, typer.Option(help="The address to listen on.")]
 Port = Annotated[int | None, typer.Option(help="The port to listen on.")]
-Weeks = Annotated[int, typer.Option(min=2, max=52, help="Weeks of history, of a demo that is made.")]
-Accounts = Annotated[int, typer.Option(min=9, max=500, help="Its accounts.")]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Remove the demo that is there, and make another.")]
-Still = Annotated[bool, typer.Option("--still", help="Post nothing while it serves.")]
+Weeks = Annotated[int, typer.Option(min=2, max=52, help="Weeks of history in a new demo.")]
+Accounts = Annotated[int, typer.Option(min=9, max=500, help="Accounts in a new demo.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Remove the existing demo and make a new one.")]
+Still = Annotated[bool, typer.Option("--still", help="Post no commands while it serves.")]
 
 
 def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
-    """Give the command line its `demo`."""
+    """Add `demo` to the command line."""
 
     @app.command("demo")
     def demo(
@@ -69,21 +70,19 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
 
 
 def _wanted(settings: Settings, *, fresh: bool) -> Found:
-    """What is there of a demo, once half of one or one that is not wanted any more is removed."""
-    try:
+    """Return what is in the folder, after removing half a demo, or one that is not wanted any more."""
+    with reported({NotADemo: Failure()}):
         found = look(settings)
         if found == "half" or (found == "demo" and fresh):
             remove(settings.data_dir)
             return "nothing"
-    except NotADemo as problem:
-        _fail(str(problem))
     return found
 
 
 def _with_own_folder(settings: Settings) -> Settings:
     """The demo's settings, here and in the processes of the service: a data directory of its own."""
     if settings.database_url is not None:
-        _fail(f"{variable('database_url')} is set, and the demo has a database of its own: unset it")
+        fail(f"{variable('database_url')} is set, and the demo has a database of its own: unset it")
     folder = settings.data_dir / FOLDER
     os.environ[variable("data_dir")] = str(folder)
     os.environ.pop(variable("checkpoint_dir"), None)
@@ -98,11 +97,9 @@ def _make(database: Database, weeks: int, accounts: int) -> None:
     tune_garbage_collection()
     began, now = monotonic(), datetime.now(UTC)
     plan = plan_company(Random(_SEED), now, weeks=weeks, accounts=accounts)  # noqa: S311 - no secret
-    try:
-        with showing_progress() as progress:
-            filled = uvloop.run(fill(database.service, plan, now - timedelta(weeks=weeks), now, progress))
-    except KeyboardInterrupt:
-        _fail("interrupted; the next start makes the demo anew", 130)
+    again = interrupted("the next start makes the demo anew")
+    with reported({KeyboardInterrupt: again}), showing_progress() as progress:
+        filled = uvloop.run(fill(database.service, plan, now - timedelta(weeks=weeks), now, progress))
     with psycopg.connect(database.owner, autocommit=True) as connection:
         connection.execute("ANALYZE")  # or the first pages are planned for empty tables
     events = f"{filled.events.total():,} events of {weeks} weeks, {accounts} accounts"
@@ -111,7 +108,7 @@ def _make(database: Database, weeks: int, accounts: int) -> None:
 
 @contextmanager
 def _beside(settings: Settings, address: ListenAddress, conninfo: str, *, still: bool) -> Iterator[list[str]]:
-    """The links, and the traffic of the showcase account."""
+    """Yield the links to print, and post the traffic of the showcase account while the service runs."""
     rng = Random()  # noqa: S311 - no secret
     url = (settings.public_url or address.reachable_url).rstrip("/")
     for key in list_keys(conninfo):
@@ -131,8 +128,3 @@ def _beside(settings: Settings, address: ListenAddress, conninfo: str, *, still:
 def _link(conninfo: str, **whose: Any) -> str:
     link = make_link(conninfo, datetime.now(UTC), OPERATOR_LASTS, link_lasts=_LINK_LASTS, **whose)
     return portal_path(link.token)
-
-
-def _fail(message: str, status: int = 1) -> NoReturn:
-    typer.echo(f"credit-ledger: {message}", err=True)
-    raise typer.Exit(status)

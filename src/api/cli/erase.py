@@ -1,4 +1,4 @@
-"""`credit-ledger erase`: makes the texts of accounts unreadable for ever, and records that it was done."""
+"""`credit-ledger erase`: makes the texts of accounts unreadable for ever, and records an event that says so."""
 
 import asyncio
 import getpass
@@ -10,6 +10,7 @@ import orjson
 import psycopg
 import typer
 
+from api.cli.errors import warn
 from api.runtime.database import Database, migrated
 from api.runtime.settings import Settings
 from ledger.commit.submission import Outcome, Recorded, Submission
@@ -18,8 +19,8 @@ from ledger.domain.errors import Refusal
 from ledger.service import Ledger
 from ledger.store import Metadata
 
-Accounts = Annotated[list[str], typer.Argument(metavar="ACCOUNT...", help="Whose texts are to be erased.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Accounts = Annotated[list[str], typer.Argument(metavar="ACCOUNT...", help="The accounts whose texts are erased.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Erase without asking first.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 _WARNING = (
@@ -29,11 +30,11 @@ _WARNING = (
 
 
 def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
-    """Give the command line its `erase`."""
+    """Add `erase` to the command line."""
 
     @app.command("erase")
     def erase(accounts: Accounts, *, yes: Yes = False, json: Json = False) -> None:
-        """Destroy the key of accounts' texts. Nothing that counts credits depends on it."""
+        """Destroy the keys of the accounts' texts. Credits, history and proofs do not change."""
         if not yes:
             typer.confirm(_WARNING.format(accounts=", ".join(accounts)), abort=True, err=True)
         with migrated(load_settings()) as found:
@@ -44,7 +45,7 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
 
 
 async def _erase(database: Database, accounts: Sequence[str]) -> list[Outcome]:
-    """Erase one account after the other; one that does not exist does not keep the others from it."""
+    """Erase one account after the other. An account that does not exist does not stop the others."""
     async with Ledger(database.service).running() as ledger:
         outcomes = [await ledger.execute(_submission(account_id)) for account_id in accounts]
         await asyncio.to_thread(_vacuum, database.owner)
@@ -52,8 +53,8 @@ async def _erase(database: Database, accounts: Sequence[str]) -> list[Outcome]:
 
 
 def _vacuum(owner: str) -> None:
-    """What was deleted leaves the table's pages too. A login that does not own the table is told no; the database's own
-    vacuum then comes by within a minute or so."""
+    """Remove the deleted keys from the pages of the table too. PostgreSQL skips it for a login that does not own the
+    table; autovacuum then does it within about a minute."""
     with psycopg.connect(owner, autocommit=True) as connection:
         connection.execute("VACUUM ledger.text_keys")
 
@@ -65,7 +66,7 @@ def _submission(account_id: str) -> Submission:
 
 def _say(account_id: str, outcome: Outcome, *, json: bool) -> None:
     if isinstance(outcome, Refusal):
-        typer.echo(f"credit-ledger: {account_id}: {outcome}", err=True)
+        warn(f"{account_id}: {outcome}")
     elif json:
         typer.echo(orjson.dumps(_as_json(outcome)).decode())
     else:

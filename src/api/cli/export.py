@@ -1,4 +1,4 @@
-"""`credit-ledger export`: the options, and how it is told."""
+"""`credit-ledger export`: its options, its export and its summary."""
 
 import asyncio
 import os
@@ -9,17 +9,18 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import orjson
 import typer
 
+from api.cli.errors import Failure, Failures, fail, interrupted, reported
 from api.cli.progress import showing_progress
 from api.runtime.database import database
 from api.runtime.settings import Settings
-from audit.export.exporting import LOGS, TABLES, Done, Format, Wanted, export
+from audit.export.exporting import LOGS, TABLES, ExportRequest, ExportResult, Format, export
 from audit.export.files import STDOUT
-from audit.export.log_export import CannotGoOn
+from audit.export.log_export import CannotContinue
 from audit.export.sources import NoSuchAccount, Source
 from audit.export.tables import Period
 from ledger.explain.sentences import counted
@@ -27,29 +28,28 @@ from ledger.progress import Progress
 from ledger.store import EventLog, Feed, UnreadableEvent
 
 Kind = Annotated[Format, typer.Option("--format", help="What to write.", show_default=False)]
-To = Annotated[
-    Path, typer.Option(metavar="PATH", help="Where to: a file, - for standard output, or the folder of a bundle.")
-]
+To = Annotated[Path, typer.Option(metavar="PATH", help="The file, - for standard output, or the folder of a bundle.")]
 After = Annotated[
     int | None,
-    typer.Option(min=0, metavar="POSITION", help="jsonl: begin behind this position. Default: at the first."),
+    typer.Option(min=0, metavar="POSITION", help="jsonl: begin after this position. Default: at the first."),
 ]
 Account = Annotated[
-    list[str] | None, typer.Option(metavar="ACCOUNT", help="This account alone. Can be repeated. Not for the log.")
+    list[str] | None,
+    typer.Option(metavar="ACCOUNT", help="Only this account. Can be repeated. Not for jsonl and bundle."),
 ]
 From = Annotated[
-    str | None, typer.Option("--from", metavar="TIME", help="csv, parquet: what was recorded at or after this time.")
+    str | None, typer.Option("--from", metavar="TIME", help="csv, parquet: entries recorded at or after this time.")
 ]
-Until = Annotated[str | None, typer.Option(metavar="TIME", help="csv, parquet: what was recorded before this time.")]
+Until = Annotated[str | None, typer.Option(metavar="TIME", help="csv, parquet: entries recorded before this time.")]
 Keys = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="jsonl, bundle: the keys of all texts too, for a move to another machine."),
+    typer.Option(metavar="FILE", help="jsonl, bundle: also write the keys of all texts, to move to another machine."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON, for programs.")]
 
 
 def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
-    """Give the command line its `export`."""
+    """Add `export` to the command line."""
 
     @app.command("export")
     def export_(
@@ -67,19 +67,19 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
         period = Period(_moment("--from", from_), _moment("--until", until))
         settings = load_settings()
         accounts = list(dict.fromkeys(account or []))
-        wanted = Wanted(format_, to, after, accounts, period, keys, settings.checkpoints)
+        wanted = ExportRequest(format_, to, after, accounts, period, keys, settings.checkpoints)
         _check(wanted)
         began = monotonic()
-        with _explained(to), showing_progress() as progress, database(settings) as conninfo:
+        with reported(_failures(to)), _for_a_reader(), showing_progress() as progress, database(settings) as conninfo:
             done = asyncio.run(_export(conninfo, wanted, progress))
         summary = _as_json(wanted, done, monotonic() - began) if json else _as_text(wanted, done)
         typer.echo(summary, err=to == STDOUT)
         if keys is not None:
-            typer.echo(f"{keys} opens every text: keep it apart from the log, and destroy it soon", err=True)
+            typer.echo(f"{keys} opens every text: keep it apart from the log, and destroy it after the move", err=True)
 
 
 def _moment(option: str, text: str | None) -> datetime | None:
-    """An instant with its offset, or the midnight (UTC) with which a date begins."""
+    """The instant of a time with its offset, or of the midnight (UTC) at the beginning of a date."""
     if text is None:
         return None
     try:
@@ -94,23 +94,25 @@ def _moment(option: str, text: str | None) -> datetime | None:
         ) from error
 
 
-def _check(wanted: Wanted) -> None:
-    """Options that a format has no use for are refused: silence would look like an answer."""
+def _check(wanted: ExportRequest) -> None:
+    """Refuse an option that the format does not use: to ignore it would look like an answer."""
     if wanted.after is not None and wanted.format is not Format.JSONL:
         raise typer.BadParameter("only jsonl can begin in the middle of the log", param_hint="--after")
     if wanted.accounts and wanted.format in LOGS:
-        raise typer.BadParameter("the log is of all accounts; see `credit-ledger statement`", param_hint="--account")
+        raise typer.BadParameter(
+            "jsonl and bundle have all accounts; for one, see `credit-ledger statement`", param_hint="--account"
+        )
     if wanted.period != Period(None, None) and wanted.format not in TABLES:
-        raise typer.BadParameter("only csv and parquet can be of a period", param_hint="--from, --until")
+        raise typer.BadParameter("only csv and parquet can be limited to a period", param_hint="--from, --until")
     if wanted.keys is not None and wanted.format not in LOGS:
-        raise typer.BadParameter("only jsonl and bundle can have keys beside them", param_hint="--keys")
+        raise typer.BadParameter("only jsonl and bundle can be exported with keys", param_hint="--keys")
     if wanted.to == STDOUT and wanted.format is Format.BUNDLE:
         raise typer.BadParameter("a bundle is a folder", param_hint="--to")
     if wanted.format is Format.PARQUET and find_spec("pyarrow") is None:
-        _fail("Parquet needs pyarrow, which is not installed: install credit-ledger[parquet]", 1)
+        fail("Parquet needs pyarrow, which is not installed: install credit-ledger[parquet]")
 
 
-async def _export(conninfo: str, wanted: Wanted, progress: Progress) -> Done:
+async def _export(conninfo: str, wanted: ExportRequest, progress: Progress) -> ExportResult:
     log = EventLog(conninfo, readers=2)
     await log.open()
     try:
@@ -119,32 +121,33 @@ async def _export(conninfo: str, wanted: Wanted, progress: Progress) -> Done:
         await log.close()
 
 
+def _failures(to: Path) -> Failures:
+    return {
+        BrokenPipeError: Failure(line=lambda _: "the program that reads the export has stopped reading"),
+        CannotContinue: Failure(line=lambda problem: f"{to}: {problem}"),
+        NoSuchAccount: Failure(line=lambda problem: f"the ledger has no account {problem}"),
+        UnreadableEvent: Failure(line=lambda problem: f"{problem}; nothing was written"),
+        OSError: Failure(line=lambda problem: f"{to}: {problem.strerror or problem}"),
+        KeyboardInterrupt: interrupted("run the same command again: jsonl continues at its end, the others begin anew"),
+    }
+
+
 @contextmanager
-def _explained(to: Path) -> Iterator[None]:
-    """What whoever runs the export can mend is said without a traceback."""
+def _for_a_reader() -> Iterator[None]:
+    """Drop what is still in the buffer of standard output when its reader has stopped."""
     try:
         yield
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads what is still in its buffer
-        _fail("whoever read the export has stopped", 1)
-    except CannotGoOn as problem:
-        _fail(f"{to}: {problem}", 1)
-    except NoSuchAccount as problem:
-        _fail(f"the ledger has no account {problem}", 1)
-    except UnreadableEvent as problem:
-        _fail(f"{problem}; nothing was written", 1)
-    except OSError as problem:
-        _fail(f"{to}: {problem.strerror or problem}", 1)
-    except KeyboardInterrupt:
-        _fail("interrupted; the same command begins again, or goes on where jsonl ends", 130)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
 
 
-def _as_text(wanted: Wanted, done: Done) -> str:
-    said = f"exported {done.lines:,} {done.what} up to position {done.position:,} to {wanted.to}"
-    return said if done.keys is None else f"{said}, and {counted(done.keys, 'key')} to {wanted.keys}"
+def _as_text(wanted: ExportRequest, done: ExportResult) -> str:
+    text = f"exported {done.lines:,} {done.what} up to position {done.position:,} to {wanted.to}"
+    return text if done.keys is None else f"{text}, and {counted(done.keys, 'key')} to {wanted.keys}"
 
 
-def _as_json(wanted: Wanted, done: Done, seconds: float) -> str:
+def _as_json(wanted: ExportRequest, done: ExportResult, seconds: float) -> str:
     summary: dict[str, Any] = {
         "format": wanted.format,
         "to": str(wanted.to),
@@ -155,8 +158,3 @@ def _as_json(wanted: Wanted, done: Done, seconds: float) -> str:
         "seconds": round(seconds, 3),
     }
     return orjson.dumps(summary).decode()
-
-
-def _fail(message: str, status: int) -> NoReturn:
-    typer.echo(f"credit-ledger: {message}", err=True)
-    raise typer.Exit(status)

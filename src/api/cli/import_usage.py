@@ -1,16 +1,16 @@
-"""`credit-ledger import`: the options, and how they become an import."""
+"""`credit-ledger import`: its options, its import and its report."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import orjson
 import typer
 
+from api.cli.errors import WRONG_OPTION, Failure, Failures, interrupted, reported
 from api.cli.progress import showing_progress
 from api.contract.operations import Defaults
 from api.imports.formula import FormulaError
@@ -23,13 +23,19 @@ from api.runtime.settings import Settings
 from ledger.progress import Progress
 from ledger.service import Ledger
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="CSV in UTF-8; its first line names the columns.")]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file in UTF-8. Its first line names the columns.")]
 Account = Annotated[
-    str, typer.Option(metavar="TEMPLATE", help="Whose credits: '{customer}' or 'user-{row % 500}'.", show_default=False)
+    str,
+    typer.Option(
+        metavar="TEMPLATE", help="The account of a row: '{customer}' or 'user-{row % 500}'.", show_default=False
+    ),
 ]
-Amount = Annotated[str, typer.Option(metavar="FORMULA", help="How many credits: 'ceil((Input + 3 * Output) / 100)'.")]
+Amount = Annotated[
+    str, typer.Option(metavar="FORMULA", help="The credits of a row: 'ceil((Input + 3 * Output) / 100)'.")
+]
 Time = Annotated[
-    str | None, typer.Option("--time", metavar="COLUMN", help="When it was; kept as `occurred_at` in the metadata.")
+    str | None,
+    typer.Option("--time", metavar="COLUMN", help="The time of the usage; stored as `occurred_at` in the metadata."),
 ]
 Task = Annotated[
     str | None, typer.Option(metavar="TEMPLATE", help="The task id. Default: the job's name and the row's number.")
@@ -39,22 +45,24 @@ Job = Annotated[
 ]
 Usage = Annotated[
     list[str] | None,
-    typer.Option(metavar="FIELD=TEXT", help="What was used: 'model={Model}', 'input_tokens=Input'. Can be repeated."),
+    typer.Option(
+        metavar="FIELD=TEXT", help="A field of the usage: 'model={Model}', 'input_tokens=Input'. Can be repeated."
+    ),
 ]
 OpenSignup = Annotated[
     int | None, typer.Option(min=0, metavar="N", help="Open accounts that do not exist, with N signup credits.")
 ]
-OpenSubscription = Annotated[
-    int | None, typer.Option(min=0, metavar="N", help="The same, with N subscription credits.")
+OpenSubscription = Annotated[int | None, typer.Option(min=0, metavar="N", help="The same with N subscription credits.")]
+OpenPermanent = Annotated[int | None, typer.Option(min=0, metavar="N", help="The same with N permanent credits.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Compute the credits of all rows and record nothing.")]
+StopOnRefusal = Annotated[
+    bool, typer.Option("--stop-on-refusal", help="Stop at the first row that the ledger refuses.")
 ]
-OpenPermanent = Annotated[int | None, typer.Option(min=0, metavar="N", help="The same, with N permanent credits.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Rate all rows and record nothing.")]
-StopOnRefusal = Annotated[bool, typer.Option("--stop-on-refusal", help="Send no more rows once one is refused.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
-    """Give the command line its `import`."""
+    """Add `import` to the command line."""
 
     @app.command("import")
     def import_(
@@ -73,9 +81,9 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
         stop_on_refusal: StopOnRefusal = False,
         json: Json = False,
     ) -> None:
-        """Deduct what a CSV file of usage says. It can be stopped at any moment and run again."""
+        """Deduct the credits of each row of a CSV file of usage. It can be stopped at any moment and run again."""
         settings = load_settings()
-        with _explained(file):
+        with reported(_failures(file)):
             opening = _opening(open_signup, open_subscription, open_permanent)
             name = file.name if job is None else job
             options = Options(name, account, amount, time, task, _usage(usage or []), opening)
@@ -84,23 +92,18 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
         raise typer.Exit(report.status)
 
 
-@contextmanager
-def _explained(file: Path) -> Iterator[None]:
-    """What whoever runs the import can mend is said without a traceback."""
-    try:
-        yield
-    except FileProblem as problem:
-        _fail(f"{file}: {problem}", 1)
-    except OpeningRefused as problem:
-        _fail(str(problem), 1)
-    except (FormulaError, OptionProblem) as problem:
-        _fail(str(problem), 2)
-    except KeyboardInterrupt:
-        _fail("interrupted; run the same command again to go on", 130)
+def _failures(file: Path) -> Failures:
+    return {
+        FileProblem: Failure(line=lambda problem: f"{file}: {problem}"),
+        OpeningRefused: Failure(),
+        FormulaError: Failure(WRONG_OPTION),
+        OptionProblem: Failure(WRONG_OPTION),
+        KeyboardInterrupt: interrupted("run the same command again to continue"),
+    }
 
 
 def _opening(signup: int | None, subscription: int | None, permanent: int | None) -> Opening | None:
-    """One option is enough to ask for openings; those that are not given are 0."""
+    """The credits of an opening, if any of the options is given. An option that is not given is 0."""
     if signup is subscription is permanent is None:
         return None
     return Opening(signup or 0, subscription or 0, permanent or 0)
@@ -136,8 +139,3 @@ async def _record(ledger: Ledger, work: Import, file: Path, rows: int, progress:
     with stopped_by_signals(work):
         async with ledger.running():
             return await work.run(file, rows, progress)
-
-
-def _fail(message: str, status: int) -> NoReturn:
-    typer.echo(f"credit-ledger: {message}", err=True)
-    raise typer.Exit(status)

@@ -1,6 +1,5 @@
-"""`credit-ledger keys`: makes API keys, lists them and ends them."""
+"""`credit-ledger keys`: makes API keys, lists them and revokes them."""
 
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -8,6 +7,7 @@ from typing import Annotated
 import orjson
 import typer
 
+from api.cli.errors import fail
 from api.runtime.database import database
 from api.runtime.settings import Settings
 from people.api_keys import SCOPES, ApiKey, create_key, list_keys, revoke_key
@@ -16,7 +16,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
-    """Give the command line its `keys`."""
+    """Add `keys` to the command line."""
     keys = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
     app.add_typer(keys, name="keys")
 
@@ -28,7 +28,7 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
         *,
         json: Json = False,
     ) -> None:
-        """Make a key and show it, this once."""
+        """Make a key and print it. The key cannot be printed again."""
         unknown = sorted(set(scope) - set(SCOPES))
         if unknown:
             raise typer.BadParameter(f"{', '.join(unknown)}: choose from {', '.join(SCOPES)}", param_hint="--scope")
@@ -42,7 +42,7 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
 
     @keys.command("list")
     def list_(*, json: Json = False) -> None:
-        """Show all keys, without what would let anyone use them."""
+        """Show all keys, without their secrets."""
         with database(load_settings()) as conninfo:
             found = list_keys(conninfo)
         if json:
@@ -54,10 +54,10 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
 
     @keys.command("revoke")
     def revoke(prefix: Annotated[str, typer.Argument(help="The key's prefix, as `keys list` shows it.")]) -> None:
-        """End a key; running services notice within a second or so."""
+        """Revoke a key. Running services refuse it within about a second."""
         with database(load_settings()) as conninfo:
             if not revoke_key(conninfo, prefix):
-                sys.exit(f"credit-ledger: there is no key {prefix}")
+                fail(f"there is no key {prefix}")
         typer.echo(f"revoked {prefix}")
 
 

@@ -1,20 +1,17 @@
-"""The command line: `credit-ledger serve`, `demo`, `migrate` and the others, each imported when it is asked for."""
+"""The command line: `credit-ledger serve`, `demo` and the others. It imports a command when the command is called."""
 
 import logging
 import os
-import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from importlib import import_module
 from typing import Any, cast
 
-import psycopg
 import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
-from api.runtime.operator_error import OperatorError
+from api.cli.errors import reported
 from api.runtime.settings import LOG_FORMAT, Settings, load_settings, unknown_variables
-from ledger.postgres.migrations import MigrationError
 
 COMMANDS = {
     "serve": "api.cli.serve",
@@ -32,17 +29,13 @@ COMMANDS = {
     "import-log": "api.cli.import_log",
     "erase": "api.cli.erase",
 }
-"""Where each command is; what only one of them needs is imported for that one alone."""
+"""The module of each command. A call imports only the module of its command."""
 
 
 def main() -> None:
-    """Run the command line; what an operator can mend is said in one line."""
-    try:
+    """Run the command line."""
+    with reported():
         app()
-    except (OperatorError, MigrationError) as error:
-        sys.exit(f"credit-ledger: {error}")
-    except psycopg.OperationalError as error:
-        sys.exit(f"credit-ledger: the database cannot be reached: {str(error).strip()}")
 
 
 def _settings(**given: object) -> Settings:
@@ -53,8 +46,8 @@ def _settings(**given: object) -> Settings:
     return settings
 
 
-class _Late(Mapping[str, Any]):
-    """The commands by name, as typer knows them."""
+class _ImportedCommands(Mapping[str, Any]):
+    """The commands by name. It imports the module of a command at the first look."""
 
     def __getitem__(self, name: str) -> Any:
         alone = typer.Typer()
@@ -71,7 +64,7 @@ class _Late(Mapping[str, Any]):
 class _Commands(TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        self.commands = cast(MutableMapping[str, Any], _Late())
+        self.commands = cast(MutableMapping[str, Any], _ImportedCommands())
 
 
 app = typer.Typer(cls=_Commands, no_args_is_help=True, pretty_exceptions_show_locals=False)  # some hold a password

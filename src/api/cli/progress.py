@@ -1,4 +1,4 @@
-"""How far a long piece of work has got, on stderr: a bar for a terminal, else a line every few seconds."""
+"""Progress of long work on stderr: a bar on a terminal, a line every few seconds anywhere else."""
 
 import sys
 import time
@@ -13,41 +13,41 @@ from rich.progress import Progress as RichProgress
 from ledger.progress import Progress
 
 EVERY = 5.0
-"""Seconds between two lines; the first comes after as many, so a short import prints none."""
+"""Seconds before the first line and between two lines. Work that ends sooner prints none."""
 
 
 class Bar:
-    """For a terminal."""
+    """Shows progress on a terminal."""
 
     def __init__(self, progress: RichProgress) -> None:
         self._progress = progress
         self._task: TaskID | None = None
 
     def begin(self, what: str, total: int, unit: str) -> None:
-        """A new bar in place of the old."""
+        """Show a new bar in place of the old one."""
         if self._task is not None:
             self._progress.remove_task(self._task)
         self._task = self._progress.add_task(f"{what} ({unit})", total=total)
 
     def reach(self, done: int) -> None:
-        """Move the bar; rich draws it ten times a second, whatever it is told."""
+        """Move the bar. Rich draws it ten times a second, however often this is called."""
         if self._task is not None:
             self._progress.update(self._task, completed=done)
 
 
 class Lines:
-    """For a log."""
+    """Prints progress into a log."""
 
     def __init__(self) -> None:
         self._what, self._of = "", ""
         self._next = time.monotonic() + EVERY
 
     def begin(self, what: str, total: int, unit: str) -> None:
-        """What the next lines are about."""
+        """Name the work that the next lines are about."""
         self._what, self._of = what, f"{total:,} {unit}"
 
     def reach(self, done: int) -> None:
-        """Print a line when it is time for one."""
+        """Print a line if the last one is long enough ago."""
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + EVERY
             typer.echo(f"{self._what}: {done:,} of {self._of}", err=True)
@@ -55,7 +55,7 @@ class Lines:
 
 @contextmanager
 def showing_progress() -> Iterator[Progress]:
-    """Progress in the way that suits stderr."""
+    """Progress as stderr can show it."""
     if not sys.stderr.isatty():
         yield Lines()
         return

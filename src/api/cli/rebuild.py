@@ -1,13 +1,13 @@
-"""`credit-ledger rebuild`: builds projections anew beside those that serve, says what was wrong, and switches."""
+"""`credit-ledger rebuild`: builds projections anew beside those in use, reports the differences, and switches."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Annotated, Any, NoReturn
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import orjson
 import typer
 
+from api.cli.errors import Failure, Failures, interrupted, reported, warn
 from api.cli.progress import showing_progress
 from api.runtime.database import database
 from api.runtime.settings import Settings
@@ -20,21 +20,28 @@ from projections.models.catalog import BY_NAME, PROJECTIONS
 from projections.models.projection import Projection
 
 Names = Annotated[
-    list[str] | None, typer.Argument(metavar="[NAME]...", help=f"Some of {', '.join(BY_NAME)}; none: all of them.")
+    list[str] | None, typer.Argument(metavar="[NAME]...", help=f"Some of {', '.join(BY_NAME)}. Default: all of them.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Outcome = Rebuilt | CannotBuild
 
+FAILURES: Failures = {
+    Busy: Failure(),
+    BlockedByReaders: Failure(),
+    Moved: Failure(line=lambda _: "another process has changed the new tables; run the same command again"),
+    KeyboardInterrupt: interrupted("projections that were not switched are as before; run the same command again"),
+}
+
 
 def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
-    """Give the command line its `rebuild`."""
+    """Add `rebuild` to the command line."""
 
     @app.command("rebuild")
     def rebuild_(names: Names = None, *, json: Json = False) -> None:
-        """Build projections anew while they serve. It can be stopped at any moment and run again."""
+        """Build projections anew while they are in use. It can be stopped at any moment and run again."""
         projections = _named(names or [])
         say = _silent if json else _print
-        with _explained(), database(load_settings()) as conninfo:
+        with reported(FAILURES), database(load_settings()) as conninfo:
             prepare(conninfo)
             outcomes = asyncio.run(_rebuild_all(conninfo, projections, say))
         if json:
@@ -49,21 +56,8 @@ def _named(names: list[str]) -> list[Projection]:
     return [projection for projection in PROJECTIONS if not names or projection.name in names]
 
 
-@contextmanager
-def _explained() -> Iterator[None]:
-    """What whoever runs the command can mend is said without a traceback."""
-    try:
-        yield
-    except (Busy, BlockedByReaders) as problem:
-        _fail(str(problem), 1)
-    except Moved:
-        _fail("somebody else has changed what was being built; run the same command again", 1)
-    except KeyboardInterrupt:
-        _fail("interrupted; what was not switched serves as before, and the same command begins again", 130)
-
-
 async def _rebuild_all(conninfo: str, projections: list[Projection], say: Callable[[Outcome], None]) -> list[Outcome]:
-    """One after the other; one that cannot be built does not keep the others from it."""
+    """Rebuild one projection after the other. One that cannot be built does not stop the others."""
     outcomes: list[Outcome] = []
     log = EventLog(conninfo, readers=1)
     await log.open()
@@ -96,7 +90,7 @@ def _print(outcome: Outcome) -> None:
             if outcome.comparison is not None:
                 _print_differences(outcome.comparison)
         case CannotBuild():
-            typer.echo(f"credit-ledger: {outcome.projection.name}: {outcome}; the old one serves", err=True)
+            warn(f"{outcome.projection.name}: {outcome}; the old one stays in use")
 
 
 def _print_differences(comparison: Comparison) -> None:
@@ -146,8 +140,3 @@ def _difference_as_json(difference: Difference) -> dict[str, Any]:
         "live": dict(difference.live),
         "rebuilt": dict(difference.rebuilt),
     }
-
-
-def _fail(message: str, status: int) -> NoReturn:
-    typer.echo(f"credit-ledger: {message}", err=True)
-    raise typer.Exit(status)

@@ -1,4 +1,4 @@
-"""`credit-ledger replay`: one account's stream from its first event, told as a story. Nothing but the log is read."""
+"""`credit-ledger replay`: replays the stream of one account into a history. It reads the log and no projection."""
 
 import asyncio
 import sys
@@ -6,16 +6,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, NoReturn
+from typing import Annotated
 
-import psycopg
 import typer
-from psycopg_pool import PoolTimeout
 
+from api.cli.errors import NOT_DONE, Failure, Failures, reported
 from api.cli.progress import showing_progress
 from api.runtime.database import database
 from api.runtime.settings import Settings
-from audit.replay.formats import Ending, JsonLines, Plain, Rich, Teller
+from audit.replay.formats import HistoryFormat, JsonLines, PlainText, Summary, Terminal
 from ledger.domain.account import Account
 from ledger.explain.explanation import Explanation
 from ledger.explain.sentences import instant
@@ -23,47 +22,44 @@ from ledger.explain.streams import BrokenStream, ExplainedEvent, explain_stream,
 from ledger.progress import Progress
 from ledger.store import EventLog, Feed, NewestEvent, UnreadableEvent
 
-SOUND, UNSOUND, UNTOLD = 0, 1, 3
-"""Exit statuses; 2 is that of wrong options."""
+SOUND, UNSOUND = 0, 1
+"""Exit statuses."""
 
 Id = Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account.")]
 At = Annotated[
     str | None,
-    typer.Option("--at", metavar="VERSION|TIME", help="Where it ends: after a version, or at a past instant."),
+    typer.Option("--at", metavar="VERSION|TIME", help="The end of the history: a version, or a past instant."),
 ]
-From = Annotated[int, typer.Option("--from-version", min=1, metavar="VERSION", help="The first event that is told.")]
+From = Annotated[int, typer.Option("--from-version", min=1, metavar="VERSION", help="The first event that is printed.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per line, for programs.")]
 
 
-class CannotTell(Exception):
-    """There is no such story; the message says why."""
+class CannotReplay(Exception):
+    """The account has no such history. The message says why."""
+
+
+FAILURES: Failures = {CannotReplay: Failure(NOT_DONE)}
 
 
 def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
-    """Give the command line its `replay`."""
+    """Add `replay` to the command line."""
 
     @app.command("replay")
     def replay(account: Id, *, at: At = None, first: From = 1, json: Json = False) -> None:
-        """Tell an account's story, event by event: which lots, why in that order, balances before and after."""
+        """Replay an account event by event: which lots each event drew, why in that order, the balances around it."""
         version, moment = _end(at)
         wanted = _Wanted(account, version, moment, first)
-        teller = JsonLines() if json else Rich() if sys.stdout.isatty() else Plain()
-        settings = load_settings()
-        try:
+        output = JsonLines() if json else Terminal() if sys.stdout.isatty() else PlainText()
+        with reported(FAILURES, otherwise=NOT_DONE):
+            settings = load_settings()
             with ExitStack() as shown, database(settings) as conninfo:
-                told = _Told(wanted, teller, shown, shown.enter_context(showing_progress()))
-                ending = asyncio.run(_replay(conninfo, told))
-        except CannotTell as problem:
-            _fail(str(problem), UNTOLD)
-        except (psycopg.OperationalError, PoolTimeout) as error:
-            _fail(f"the database cannot be reached: {str(error).strip()}", UNTOLD)
-        except KeyboardInterrupt:
-            _fail("interrupted", 130)
-        raise typer.Exit(UNSOUND if ending.unsound or ending.problem else SOUND)
+                history = _History(wanted, output, shown, shown.enter_context(showing_progress()))
+                summary = asyncio.run(_replay(conninfo, history))
+        raise typer.Exit(UNSOUND if summary.unsound or summary.problem else SOUND)
 
 
 def _end(text: str | None) -> tuple[int | None, datetime | None]:
-    """Where a story ends: after a version or at a moment."""
+    """The version or the moment at which the history ends."""
     if text is None:
         return None, None
     if text.isascii() and text.isdecimal() and len(text) < 17:
@@ -73,8 +69,8 @@ def _end(text: str | None) -> tuple[int | None, datetime | None]:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        said = f"{text!r} is neither a version nor a time with its offset, such as 2026-01-31T12:00:00Z"
-        raise typer.BadParameter(said, param_hint="--at")
+        problem = f"{text!r} is neither a version nor a time with its offset, such as 2026-01-31T12:00:00Z"
+        raise typer.BadParameter(problem, param_hint="--at")
     if moment > datetime.now(UTC):
         raise typer.BadParameter("must not be in the future", param_hint="--at")
     return None, moment
@@ -89,47 +85,47 @@ class _Wanted:
 
 
 @dataclass(slots=True)
-class _Told:
-    """A story while it is told."""
+class _History:
+    """A history while the stream is replayed."""
 
     wanted: _Wanted
-    teller: Teller
+    output: HistoryFormat
     shown: ExitStack
-    """Closing it takes the progress away."""
+    """Closing it removes the progress bar."""
     progress: Progress
     account: Account | None = None
-    ending: Ending = field(default_factory=Ending)
+    summary: Summary = field(default_factory=Summary)
 
-    def tell(self, told: Explanation, position: int | None) -> None:
-        """One event: from the first wanted one on, and before it if it is not sound."""
+    def add(self, explained: Explanation, position: int | None) -> None:
+        """Print an event from the first wanted one on, and an earlier one if it is not sound."""
         if position is not None:
-            self.ending.count(told)
-        self.account = told.after
-        if told.version < self.wanted.first and told.sound:
+            self.summary.count(explained)
+        self.account = explained.after
+        if explained.version < self.wanted.first and explained.sound:
             return
         if sys.stdout.isatty():
-            self.shown.close()  # from here on the story itself shows how far it is
-        self.teller.event(self.wanted.account_id, told, position)
+            self.shown.close()  # from here on the printed events show the progress
+        self.output.event(self.wanted.account_id, explained, position)
 
 
-async def _replay(conninfo: str, story: _Told) -> Ending:
-    wanted = story.wanted
+async def _replay(conninfo: str, history: _History) -> Summary:
+    wanted = history.wanted
     async with _opened(conninfo) as log:
         async with log.reader() as reader:
             newest = await reader.newest_event(wanted.account_id)
         upto = _last(wanted, newest)
-        story.progress.begin("replaying", upto, "events")
+        history.progress.begin("replaying", upto, "events")
         try:
             async for page in explain_stream(Feed(log), wanted.account_id, upto):
-                whole = _tell_page(story, page)
-                story.teller.flush()
-                story.progress.reach(story.ending.events)
-                if not whole:
+                more = _add_page(history, page)
+                history.output.flush()
+                history.progress.reach(history.summary.events)
+                if not more:
                     break
         except (UnreadableEvent, BrokenStream) as problem:
-            story.ending.problem = str(problem)
-    _end_story(story)
-    return story.ending
+            history.summary.problem = str(problem)
+    _finish(history)
+    return history.summary
 
 
 @asynccontextmanager
@@ -143,50 +139,45 @@ async def _opened(conninfo: str) -> AsyncIterator[EventLog]:
 
 
 def _last(wanted: _Wanted, newest: NewestEvent | None) -> int:
-    """The last version that can be told. Raises CannotTell."""
+    """The last version of the history. Raises CannotReplay."""
     if newest is None:
-        raise CannotTell(f"there is no account {wanted.account_id!r}")
+        raise CannotReplay(f"there is no account {wanted.account_id!r}")
     last = newest.version if wanted.version is None else wanted.version
     for version in (last, wanted.first):
         if not 1 <= version <= newest.version:
-            raise CannotTell(
+            raise CannotReplay(
                 f"account {wanted.account_id!r} has no version {version}: its last event is version {newest.version}"
             )
     if wanted.first > last:
-        raise CannotTell(f"nothing is left to tell: version {wanted.first} comes after version {last}")
+        raise CannotReplay(f"there is nothing to print: version {wanted.first} comes after version {last}")
     return last
 
 
-def _tell_page(story: _Told, page: list[ExplainedEvent]) -> bool:
-    """Tell events up to the moment that is wanted; whether there may be more."""
-    at = story.wanted.at
-    for position, told in page:
-        if at is not None and told.recorded_at > at:
+def _add_page(history: _History, page: list[ExplainedEvent]) -> bool:
+    """Add events up to the moment that is wanted. Returns whether more may follow."""
+    at = history.wanted.at
+    for position, explained in page:
+        if at is not None and explained.recorded_at > at:
             return False
-        story.tell(told, position)
-        if told.after is None:
-            story.ending.problem = f"nobody can go on from version {told.version}"
+        history.add(explained, position)
+        if explained.after is None:
+            history.summary.problem = f"the account cannot be computed after version {explained.version}"
             return False
     return True
 
 
-def _end_story(story: _Told) -> None:
-    """What time had taken by the end and no event tells, then the account."""
-    wanted, ending = story.wanted, story.ending
-    if not ending.events and not ending.problem:
-        raise CannotTell(
+def _finish(history: _History) -> None:
+    """Add the expiries that were due by the end and are not recorded, then the account."""
+    wanted, summary = history.wanted, history.summary
+    if not summary.events and not summary.problem:
+        raise CannotReplay(
             f"account {wanted.account_id!r} did not exist yet at {instant(wanted.at or datetime.now(UTC))}"
         )
-    if ending.events < wanted.first and not ending.problem:
-        raise CannotTell(f"nothing is left to tell: version {wanted.first} comes after {wanted.at}")
-    if story.account is not None and not ending.problem and wanted.version is None:
-        moment = max(wanted.at or datetime.now(UTC), story.account.recorded_at)
-        ending.as_of = moment
-        for told in unrecorded_expiries(story.account, moment)[0]:
-            story.tell(told, None)
-    story.teller.end(wanted.account_id, story.account, ending)
-
-
-def _fail(message: str, status: int) -> NoReturn:
-    typer.echo(f"credit-ledger: {message}", err=True)
-    raise typer.Exit(status)
+    if summary.events < wanted.first and not summary.problem:
+        raise CannotReplay(f"there is nothing to print: version {wanted.first} comes after {wanted.at}")
+    if history.account is not None and not summary.problem and wanted.version is None:
+        moment = max(wanted.at or datetime.now(UTC), history.account.recorded_at)
+        summary.as_of = moment
+        for explained in unrecorded_expiries(history.account, moment)[0]:
+            history.add(explained, None)
+    history.output.end(wanted.account_id, history.account, summary)

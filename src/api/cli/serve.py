@@ -1,4 +1,4 @@
-"""`credit-ledger serve`: the service, until it is told to stop."""
+"""`credit-ledger serve`: runs the service until a signal stops it."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -11,15 +11,15 @@ from api.runtime.settings import Settings
 
 
 def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
-    """Give the command line its `serve`."""
+    """Add `serve` to the command line."""
 
     @app.command("serve")
     def serve(
         host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
         port: Annotated[int | None, typer.Option(help="The port to listen on.")] = None,
-        workers: Annotated[int | None, typer.Option(help="Processes on one database.")] = None,
+        workers: Annotated[int | None, typer.Option(help="The number of processes that serve.")] = None,
     ) -> None:
-        """Serve the HTTP API."""
+        """Serve the HTTP API and the dashboard."""
         settings = load_settings(host=host, port=port, workers=workers)
         with claimed_address(settings) as address:
             serve_until_stopped(settings, address)

@@ -1,30 +1,29 @@
-"""`credit-ledger verify`: the options, what is judged, and how it is told. It changes nothing."""
+"""`credit-ledger verify`: its options, its verification and its report. It changes nothing."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import orjson
-import psycopg
 import typer
 
+from api.cli.errors import Failure, Failures, reported
 from api.cli.progress import showing_progress
 from api.runtime.database import as_it_is
-from api.runtime.embedded_server import EmbeddedPostgresError
-from api.runtime.settings import Settings, WrongSetting
+from api.runtime.settings import Settings
 from audit.verify.offline import verify_path
 from audit.verify.online import verify_account, verify_ledger
 from audit.verify.report import UNCHECKED, CannotVerify, Report
 from ledger.progress import Progress
 from ledger.proof.notes import BadNote, VerifyingKey
 
-PathToJudge = Annotated[
+PathToVerify = Annotated[
     Path | None,
     typer.Argument(
         metavar="[PATH]",
-        help="An exported bundle, a log in JSON Lines, or a statement; without it the ledger of the settings.",
+        help="An exported bundle, a log in JSON Lines, or a statement. Default: the ledger of the settings.",
         show_default=False,
     ),
 ]
@@ -36,10 +35,19 @@ Keys = Annotated[
 ]
 Checkpoints = Annotated[
     Path | None,
-    typer.Option(metavar="FOLDER", help="Judge by these checkpoints, such as a copy of your own.", show_default=False),
+    typer.Option(
+        metavar="FOLDER", help="Verify against these checkpoints, such as a copy of your own.", show_default=False
+    ),
 ]
-Account = Annotated[str | None, typer.Option(metavar="ID", help="One account of the ledger alone.", show_default=False)]
+Account = Annotated[
+    str | None, typer.Option(metavar="ID", help="Verify only this account of the ledger.", show_default=False)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+FAILURES: Failures = {
+    CannotVerify: Failure(UNCHECKED),
+    OSError: Failure(UNCHECKED, lambda error: f"it cannot be read: {error}"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,34 +59,23 @@ class _Wanted:
 
 
 def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
-    """Give the command line its `verify`."""
+    """Add `verify` to the command line."""
 
     @app.command("verify")
     def verify(
-        path: PathToJudge = None,
+        path: PathToVerify = None,
         *,
         key: Keys = None,
         checkpoints: Checkpoints = None,
         account: Account = None,
         json: Json = False,
     ) -> None:
-        """Prove that nothing was changed, removed or added. Status 0: it holds, 1: it does not, 3: not checked."""
+        """Check that nothing was changed, removed or added. Exit status 0: no fault, 1: a fault, 3: not verified."""
         if path is not None and account is not None:
-            raise typer.BadParameter("a statement is of one account; this is for the ledger", param_hint="--account")
+            raise typer.BadParameter("this option is for the ledger, not for a file", param_hint="--account")
         wanted = _Wanted(path, account, checkpoints, [_key(text) for text in key or []])
-        try:
-            with showing_progress() as progress:
-                report = _verified(wanted, progress, load_settings)
-        except (CannotVerify, WrongSetting, EmbeddedPostgresError) as problem:
-            _fail(str(problem), UNCHECKED)
-        except psycopg.OperationalError as error:
-            _fail(f"the database cannot be reached: {str(error).strip()}", UNCHECKED)
-        except psycopg.errors.InsufficientPrivilege as error:
-            _fail(f"the database does not let us read: {str(error).strip()}", UNCHECKED)
-        except OSError as error:
-            _fail(f"it cannot be read: {error}", UNCHECKED)
-        except KeyboardInterrupt:
-            _fail("interrupted", 130)
+        with reported(FAILURES, otherwise=UNCHECKED), showing_progress() as progress:
+            report = _verified(wanted, progress, load_settings)
         typer.echo(orjson.dumps(report.as_json()).decode() if json else report.as_text())
         raise typer.Exit(report.status)
 
@@ -95,21 +92,18 @@ def _verified(wanted: _Wanted, progress: Progress, load_settings: Callable[[], S
 
 
 def _key(text: str) -> VerifyingKey:
-    """A key as it is, or the first one in a file."""
+    """The key that a text is, or the first key in the file that it names."""
     try:
-        return VerifyingKey.parse(_spelled(text))
+        return VerifyingKey.parse(_first_word(text))
     except BadNote as problem:
         try:
-            return VerifyingKey.parse(_spelled(Path(text).read_text()))
+            return VerifyingKey.parse(_first_word(Path(text).read_text()))
         except (OSError, UnicodeDecodeError, BadNote):
-            raise typer.BadParameter(f"{problem}; and it is no file with one", param_hint="--key") from None
+            raise typer.BadParameter(
+                f"{problem}; and there is no file of that name with a key", param_hint="--key"
+            ) from None
 
 
-def _spelled(text: str) -> str:
-    """The key in what `checkpoints key` prints, which says behind each what it is for."""
+def _first_word(text: str) -> str:
+    """The key in a line of `checkpoints key`, which has an explanation after the key."""
     return next(iter(text.split()), "")
-
-
-def _fail(message: str, status: int) -> NoReturn:
-    typer.echo(f"credit-ledger: {message}", err=True)
-    raise typer.Exit(status)

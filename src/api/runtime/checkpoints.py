@@ -80,5 +80,5 @@ def _what_to_do(newest: CheckpointFile, problem: CheckpointMismatch | BadNote, b
         )
     return (
         f"{found}. {means}. Restore a newer backup; or, if this log shall count from now on, say so with "
-        f"`credit-ledger checkpoints forsake --beyond {beyond} --reason TEXT` and start again."
+        f"`credit-ledger checkpoints abandon --beyond {beyond} --reason TEXT` and start again."
     )

@@ -1,1 +1,1 @@
-"""What leaves the ledger in files: the log as it is stored, tables of entries, journals of double entries."""
+"""Exports into files: the log as it is stored, tables of entries, journals of double entries."""

@@ -1,8 +1,8 @@
-"""The journal of an account: its events as double entries, with the accounts that they open and the balances to assert.
+"""The journal of an account: its events as transactions, the journal accounts that they open, and balance assertions.
 
-What is asserted of credits does not come from the postings. At the end of each day it is the balance that the day's
-last event carries; at the end of all it is what the domain's own folding says of every lot and hold. So whoever reads
-the journal adds up the postings, and finds out whether they are what the ledger decided.
+An assertion about credits does not come from the postings. At the end of a day it is the balance in the last event of
+the day; at the end of the journal it is what `evolve` computes for every lot and hold. A program that reads the journal
+adds up the postings, and so finds out whether they agree with what the ledger decided.
 """
 
 from collections import defaultdict
@@ -17,30 +17,30 @@ from ledger.domain.events import CreditsGranted, Event, PaymentRecorded
 from ledger.store import Logged, UnreadableEvent
 
 
-class Opened(NamedTuple):
-    """An account of the journal begins. It holds one commodity alone, or (None) money of any currency."""
+class AccountOpening(NamedTuple):
+    """A journal account begins. It holds one commodity, or (None) money of any currency."""
 
     day: date
     account: str
     commodity: str | None
     account_id: str | None = None
-    """On the first one of a holder: who that is."""
+    """The ledger's account, on the first journal account of each ledger account."""
 
 
-class Moved(NamedTuple):
-    """An event with what it moves."""
+class Transaction(NamedTuple):
+    """An event with its postings."""
 
     logged: Logged
     postings: Postings
 
     @property
     def day(self) -> date:
-        """The day (UTC) on which it was recorded."""
+        """The day (UTC) on which the event was recorded."""
         return _day(self.logged.event.recorded_at)
 
 
-class Closing(NamedTuple):
-    """At the end of a day (UTC) an account holds so much, all that is below it included."""
+class BalanceAssertion(NamedTuple):
+    """The balance of a journal account at the end of a day (UTC), with all accounts below it."""
 
     day: date
     account: str
@@ -48,7 +48,7 @@ class Closing(NamedTuple):
     commodity: str = CREDIT
 
 
-Line = Opened | Moved | Closing
+Line = AccountOpening | Transaction | BalanceAssertion
 
 
 def _day(at: datetime) -> date:
@@ -57,9 +57,9 @@ def _day(at: datetime) -> date:
 
 @dataclass(slots=True)
 class Journal:
-    """Takes the events of one account in their order, and says what they make of it, line by line.
+    """Turns the events of one account, in their order, into lines of a journal.
 
-    It keeps what the account has open, and the names of all its grants and payments.
+    It keeps the account's open lots and holds, and the names of all its grants and payments.
     """
 
     account_id: str
@@ -74,27 +74,27 @@ class Journal:
         self._names = Accounts(self.account_id)
 
     def add(self, logged: Logged) -> list[Line]:
-        """The lines up to an event and of the event itself. Raises UnreadableEvent for one that cannot follow."""
+        """The lines for an event and what comes before it. Raises UnreadableEvent for one that does not follow."""
         try:
             return self._add(logged)
-        except Exception as problem:  # a fold has no guards of its own: damaged events may fail in any way
+        except Exception as problem:  # evolve has no guards: a damaged event may fail in any way
             raise UnreadableEvent(logged.position, problem) from problem
 
     def _add(self, logged: Logged) -> list[Line]:
         event, before = logged.event, self._account
         self._account = evolve(before, event)
-        self._remember(event)
-        moved = Moved(logged, postings_of(self._names, event, self._currencies))
+        self._keep_names(event)
+        transaction = Transaction(logged, postings_of(self._names, event, self._currencies))
         lines: list[Line] = []
         if before is None:
-            lines += self._begin(moved.day)
-        elif _day(before.recorded_at) != moved.day:
+            lines += self._begin(transaction.day)
+        elif _day(before.recorded_at) != transaction.day:
             lines += self._end_of_day(before)
-        if moved.postings:
-            lines += [*self._open(moved), moved]
+        if transaction.postings:
+            lines += [*self._open(transaction), transaction]
         return lines
 
-    def _remember(self, event: Event) -> None:
+    def _keep_names(self, event: Event) -> None:
         match event:
             case CreditsGranted():
                 self._kinds[event.grant_id] = event.kind
@@ -103,17 +103,17 @@ class Journal:
 
     def _begin(self, day: date) -> list[Line]:
         names = self._names
-        kinds = [Opened(day, account, CREDIT) for account in names.kinds.values()]
+        kinds = [AccountOpening(day, account, CREDIT) for account in names.kinds.values()]
         self._opened |= {names.all, *names.kinds.values()}
-        return [Opened(day, names.all, CREDIT, self.account_id), *kinds]
+        return [AccountOpening(day, names.all, CREDIT, self.account_id), *kinds]
 
-    def _open(self, moved: Moved) -> list[Line]:
-        """The accounts that are met for the first time. Outside of assets the sums of all postings are kept."""
+    def _open(self, transaction: Transaction) -> list[Line]:
+        """The openings of new journal accounts. For accounts other than assets it adds up the postings."""
         lines: list[Line] = []
-        for account, amount, commodity in moved.postings:
+        for account, amount, commodity in transaction.postings:
             if account not in self._opened:
                 self._opened.add(account)
-                lines.append(Opened(moved.day, account, commodity if commodity == CREDIT else None))
+                lines.append(AccountOpening(transaction.day, account, commodity if commodity == CREDIT else None))
             if not self._names.is_asset(account):
                 self._flows[account, commodity] += amount
         return lines
@@ -121,24 +121,24 @@ class Journal:
     def _end_of_day(self, account: Account) -> list[Line]:
         day, balance = _day(account.recorded_at), account.balance
         return [
-            Closing(day, self._names.kinds["subscription"], balance.subscription),
-            Closing(day, self._names.kinds["permanent"], balance.permanent),
+            BalanceAssertion(day, self._names.kinds["subscription"], balance.subscription),
+            BalanceAssertion(day, self._names.kinds["permanent"], balance.permanent),
         ]
 
     def close(self) -> list[Line]:
-        """The balances at the end: of the account, of every lot that it ever had, and of what came in and went out."""
+        """The assertions at the end: of the account, of every lot that it ever had, and of every other account."""
         account = self._account
         if account is None:
             return []
         day = _day(account.recorded_at)
-        lines = [*self._end_of_day(account), Closing(day, self._names.all, account.balance.total)]
+        lines = [*self._end_of_day(account), BalanceAssertion(day, self._names.all, account.balance.total)]
         remaining, held = _remaining(account), _held(account)
         for grant_id, kind in self._kinds.items():
             lot = remaining.get(grant_id, 0) + held.get(grant_id, 0)
-            lines.append(Closing(day, self._names.lot(kind, grant_id), lot))
+            lines.append(BalanceAssertion(day, self._names.lot(kind, grant_id), lot))
             if (name := self._names.held(kind, grant_id)) in self._opened:
-                lines.append(Closing(day, name, held.get(grant_id, 0)))
-        return lines + [Closing(day, name, amount, unit) for (name, unit), amount in self._flows.items()]
+                lines.append(BalanceAssertion(day, name, held.get(grant_id, 0)))
+        return lines + [BalanceAssertion(day, name, amount, unit) for (name, unit), amount in self._flows.items()]
 
 
 def _remaining(account: Account) -> dict[str, int]:

@@ -1,13 +1,13 @@
-"""Journals as Beancount reads them.
+"""Journals in the format of Beancount.
 
-Beancount looks at a balance at the beginning of a day, so what an account holds at the end of one is said of the next.
+Beancount checks a balance at the beginning of a day, so the balance at the end of a day is asserted on the next day.
 """
 
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import assert_never
 
-from audit.export.account_journal import Closing, Line, Moved, Opened
+from audit.export.account_journal import AccountOpening, BalanceAssertion, Line, Transaction
 from audit.export.notation import facts_of, postings_text, title_of
 from audit.export.postings import Posting
 
@@ -16,27 +16,27 @@ _NEXT_DAY = timedelta(days=1)
 
 
 class Beancount:
-    """Writes Beancount. Every commodity is declared where it is met first."""
+    """Writes Beancount. It declares each commodity before its first use."""
 
     def __init__(self) -> None:
         self._commodities: set[str] = set()
 
     def heading(self, title: str) -> str:
-        """Options."""
+        """The options at the beginning of a file."""
         return f'option "title" {_quoted(title)}\noption "operating_currency" "CREDIT"\n'
 
     def text(self, lines: Sequence[Line]) -> str:
-        """One directive for each line."""
+        """The directives for some lines."""
         return "".join(map(self._directive, lines))
 
     def _directive(self, line: Line) -> str:
         match line:
-            case Opened():
-                return self._commodity(line.commodity, line.day) + _opened(line)
-            case Moved():
+            case AccountOpening():
+                return self._commodity(line.commodity, line.day) + _opening(line)
+            case Transaction():
                 declared = (self._commodity(posting.commodity, line.day) for posting in line.postings)
-                return "".join(declared) + _moved(line)
-            case Closing():
+                return "".join(declared) + _transaction(line)
+            case BalanceAssertion():
                 return f"{line.day + _NEXT_DAY} balance {line.account}  {line.amount} {line.commodity}\n"
         assert_never(line)
 
@@ -47,12 +47,12 @@ class Beancount:
         return f"{day} commodity {name}\n"
 
 
-def _opened(line: Opened) -> str:
+def _opening(line: AccountOpening) -> str:
     holder = "" if line.account_id is None else f"  account_id: {_quoted(line.account_id)}\n"
     return f"{line.day} open {line.account} {line.commodity or ''}".rstrip() + f"\n{holder}"
 
 
-def _moved(line: Moved) -> str:
+def _transaction(line: Transaction) -> str:
     title = _quoted(title_of(line.logged.event))
     facts = "".join(f"  {name}: {_value(value)}\n" for name, value in facts_of(line.logged))
     return f"{line.day} * {title}\n{facts}{postings_text(line.postings, _amount)}"

@@ -1,14 +1,14 @@
-"""A bundle: all that an auditor needs to judge the log without this program's database, in one folder.
+"""A bundle: one folder with all that an auditor needs to verify the log without the database.
 
 events.jsonl          the log
-checkpoints/<id>/     the checkpoints of the ledger as they are, with the notices of its keys
-verifying-key.txt     the key from which on they are judged; an auditor compares it with the one that he was told
+checkpoints/<id>/     a copy of the ledger's checkpoints and notices
+verifying-key.txt     the first trusted key; auditors compare it with the key that the operator gave them
 """
 
 import shutil
 from pathlib import Path
 
-from audit.export.log_export import CannotGoOn, Exported, export_log
+from audit.export.log_export import CannotContinue, Exported, export_log
 from audit.export.sources import Source
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.files import make_folder, write_file
@@ -17,14 +17,14 @@ from ledger.proof.signing_key import Custody
 from ledger.store import ledger_id
 
 EVENTS, CHECKPOINTS, KEY = "events.jsonl", "checkpoints", "verifying-key.txt"
-"""What is in it."""
+"""The names of its files."""
 
 
 async def export_bundle(source: Source, checkpoints: Path, to: Path) -> Exported:
-    """Write a bundle, or bring it up to date. Raises CannotGoOn and OSError.
+    """Write a bundle, or update it. Raises CannotContinue and OSError.
 
-    The checkpoints come first and the end of the log after them, so that a bundle never has a checkpoint of events that
-    it does not have, unless the log itself has lost them.
+    The checkpoints are copied before the end of the log is read. So a bundle has all events of its checkpoints, unless
+    the log itself has lost some.
     """
     async with source.log.connection() as connection:
         folder = CheckpointFolder(checkpoints, await ledger_id(connection))
@@ -36,33 +36,33 @@ async def export_bundle(source: Source, checkpoints: Path, to: Path) -> Exported
 
 
 def _key_of(folder: CheckpointFolder) -> str:
-    """The key with which the judging begins."""
+    """The first trusted key. Raises CannotContinue."""
     try:
         trusted = Custody(folder.path, folder).trusted()
     except BadNote as problem:
-        raise CannotGoOn(f"the checkpoints cannot be copied: {problem}") from problem
+        raise CannotContinue(f"the checkpoints cannot be copied: {problem}") from problem
     if not trusted:
-        raise CannotGoOn(f"there are no checkpoints in {folder.path}: `credit-ledger checkpoints sign` makes one")
+        raise CannotContinue(f"there are no checkpoints in {folder.path}: `credit-ledger checkpoints sign` makes one")
     return trusted[0].key.text
 
 
 def _copy(folder: Path, target: Path) -> None:
-    """The folder as it is, in place of what was copied earlier; when it was written is kept. Raises OSError."""
-    coming = target.with_name(f".{target.name}.part")
-    shutil.rmtree(coming, ignore_errors=True)
-    make_folder(coming / folder.name)
+    """Copy the folder in place of the earlier copy, with the times of its files. Raises OSError."""
+    temporary = target.with_name(f".{target.name}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    make_folder(temporary / folder.name)
     for path in sorted(folder.rglob("*")):
-        place = coming / folder.name / path.relative_to(folder)
+        place = temporary / folder.name / path.relative_to(folder)
         if path.is_dir():
             make_folder(place)
-        elif not path.name.startswith("."):  # which a lock does, and a file that is not there yet
+        elif not path.name.startswith("."):  # locks and temporary files begin with a dot
             _copy_file(path, place)
     shutil.rmtree(target, ignore_errors=True)
-    coming.rename(target)
+    temporary.rename(target)
 
 
 def _copy_file(path: Path, place: Path) -> None:
-    """A file, unless it went meanwhile: old checkpoints are thinned out while the service runs."""
+    """Copy a file, unless it was removed meanwhile: a running service thins out old checkpoints."""
     try:
         shutil.copy2(path, place)
     except FileNotFoundError:

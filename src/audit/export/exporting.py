@@ -1,4 +1,4 @@
-"""One export: from the log into what was asked for."""
+"""Carries out one export in the requested format."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
@@ -21,7 +21,7 @@ from ledger.store import Logged
 
 
 class Format(StrEnum):
-    """What can be written."""
+    """The formats of an export."""
 
     JSONL = "jsonl"
     BUNDLE = "bundle"
@@ -36,8 +36,8 @@ TABLES = (Format.CSV, Format.PARQUET)
 _NOTATIONS: dict[Format, type[Notation]] = {Format.BEANCOUNT: Beancount, Format.HLEDGER: Hledger}
 
 
-class Wanted(NamedTuple):
-    """What is to be written, and where."""
+class ExportRequest(NamedTuple):
+    """What an export writes, and where."""
 
     format: Format
     to: Path
@@ -46,55 +46,55 @@ class Wanted(NamedTuple):
     period: Period
     keys: Path | None
     checkpoints: Path
-    """The folder in which ledgers have theirs."""
+    """The folder with the checkpoints of all ledgers."""
 
 
-class Done(NamedTuple):
-    """What was written."""
+class ExportResult(NamedTuple):
+    """What an export has written."""
 
     position: int
-    """Up to where the log is in it."""
+    """The position in the log at which the export ends."""
     events: int
-    """Those that were read."""
+    """The events that it read."""
     what: str
     lines: int
-    """Events, entries or lines of a journal that were written: `what` says which."""
+    """The number of written events, entries or lines of a journal: `what` says which."""
     keys: int | None = None
-    """Keys of texts that were written; None when they were not asked for."""
+    """The number of written keys of texts; None if no keys were requested."""
 
 
-async def export(source: Source, wanted: Wanted) -> Done:
-    """Write it. Raises CannotGoOn, NoSuchAccount, UnreadableEvent and OSError."""
+async def export(source: Source, wanted: ExportRequest) -> ExportResult:
+    """Carry out an export. Raises CannotContinue, NoSuchAccount, UnreadableEvent and OSError."""
     if wanted.format in LOGS:
         exported = await _export_log(source, wanted)
         keys = await export_keys(source.log, wanted.keys) if wanted.keys else None
-        return Done(exported.upto, exported.events, "events", exported.events, keys)
+        return ExportResult(exported.upto, exported.events, "events", exported.events, keys)
     events = 0
     with whole_file(wanted.to) as file, closing(_sink(file, source, wanted)) as sink:
         async for page in _pages(source, wanted):
             events += len(page)
             sink.write(page)
         sink.finish()
-    return Done(source.upto, events, "entries" if wanted.format in TABLES else "lines", sink.lines)
+    return ExportResult(source.upto, events, "entries" if wanted.format in TABLES else "lines", sink.lines)
 
 
-async def _export_log(source: Source, wanted: Wanted) -> Exported:
+async def _export_log(source: Source, wanted: ExportRequest) -> Exported:
     if wanted.format is Format.BUNDLE:
         return await export_bundle(source, wanted.checkpoints, wanted.to)
     return await export_log(source, wanted.to, wanted.after)
 
 
-def _sink(file: BinaryIO, source: Source, wanted: Wanted) -> Sink:
+def _sink(file: BinaryIO, source: Source, wanted: ExportRequest) -> Sink:
     if wanted.format in _NOTATIONS:
         return Journals(file, _NOTATIONS[wanted.format](), f"Credits at position {source.upto} of the log")
     if wanted.format is Format.CSV:
         return CsvEntries(file, wanted.period)
-    parquet: Any = import_module("audit.export.parquet")  # as late as that: see there
+    parquet: Any = import_module("audit.export.parquet")  # imported only for Parquet: see there
     sink: Sink = parquet.ParquetEntries(file, wanted.period)
     return sink
 
 
-def _pages(source: Source, wanted: Wanted) -> AsyncIterator[list[Logged]]:
+def _pages(source: Source, wanted: ExportRequest) -> AsyncIterator[list[Logged]]:
     if wanted.accounts or wanted.format in _NOTATIONS:
         return source.by_account(wanted.accounts)
     return source.by_position()

@@ -1,4 +1,4 @@
-"""Files that are written: whole or not at all, or from where the last run ended."""
+"""Files of exports: written completely or not at all."""
 
 import os
 import sys
@@ -13,35 +13,35 @@ STDOUT = Path("-")
 
 @contextmanager
 def whole_file(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path` when the block ends well, and leaves nothing behind when it does not.
+    """A file that replaces `path` when the block succeeds, and is removed when the block raises.
 
-    `-` is standard output; what is no regular file, such as a pipe, is written to as it is. `mode` is for new files.
-    Raises OSError.
+    `-` is standard output. A path that is no regular file, such as a pipe, is written to directly. `mode` is for new
+    files. Raises OSError.
     """
     if path == STDOUT:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    if not is_plain(path):
+    if not is_regular(path):
         with path.open("wb") as file:
             yield file
         return
-    coming = path.with_name(f".{path.name}.{uuid4().hex}.part")
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.part")
     try:
-        with os.fdopen(os.open(coming, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             yield file
             sync(file)
-        coming.replace(path)
+        temporary.replace(path)
     finally:
-        coming.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
-def is_plain(path: Path) -> bool:
-    """Whether a path is that of a regular file, or of none yet; what is not can be written to and nothing else."""
+def is_regular(path: Path) -> bool:
+    """Whether a path is a regular file or does not exist. Anything else can only be written to."""
     return path != STDOUT and (path.is_file() or not path.exists())
 
 
 def sync(file: BinaryIO) -> None:
-    """Return when what was written is on disk."""
+    """Wait until the written bytes are on disk."""
     file.flush()
     os.fsync(file.fileno())

@@ -1,6 +1,6 @@
-"""Journals as hledger reads them: also what `hledger check --strict` asks for, all accounts and commodities declared.
+"""Journals in the format of hledger. All accounts and commodities are declared, as `hledger check --strict` demands.
 
-hledger takes the entries of a day in the order of the file, so the balances at its end stand behind its other entries.
+hledger reads the transactions of a day in the order of the file, so the balances at the end of a day come after them.
 """
 
 import json
@@ -9,45 +9,45 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import assert_never
 
-from audit.export.account_journal import Closing, Line, Moved, Opened
+from audit.export.account_journal import AccountOpening, BalanceAssertion, Line, Transaction
 from audit.export.notation import facts_of, postings_text, title_of
 from audit.export.postings import CREDIT, Posting
 
 _PLAIN = re.compile(r'[^\s",][^,]*(?<!\s)')
-"""What can stand as the value of a tag as it is: a comma would end it, and what begins with a quote is JSON."""
+"""A value that a tag can have as it is. A comma would end the value, and a quote at its beginning means JSON."""
 
 
 class Hledger:
-    """Writes hledger's journal format. Every commodity is declared where it is met first."""
+    """Writes hledger's journal format. It declares each commodity before its first use."""
 
     def __init__(self) -> None:
         self._commodities: set[str] = set()
 
     def heading(self, title: str) -> str:
-        """A comment."""
+        """The comment at the beginning of a file."""
         return f"; {title}\n"
 
     def text(self, lines: Sequence[Line]) -> str:
-        """A directive or an entry for each line; balances at the end of a day are one entry."""
+        """The directives and transactions for some lines. The balances at the end of a day are one transaction."""
         return "".join(self._pieces(lines))
 
     def _pieces(self, lines: Sequence[Line]) -> Iterator[str]:
         for _, group in groupby(lines, key=lambda line: (type(line), line.day)):
             together = list(group)
-            closings = [line for line in together if isinstance(line, Closing)]
-            if closings:
-                yield _closed(closings)
+            assertions = [line for line in together if isinstance(line, BalanceAssertion)]
+            if assertions:
+                yield _assertions(assertions)
             for line in together:
                 yield self._piece(line)
 
     def _piece(self, line: Line) -> str:
         match line:
-            case Opened():
-                return self._commodity(line.commodity) + _opened(line)
-            case Moved():
+            case AccountOpening():
+                return self._commodity(line.commodity) + _opening(line)
+            case Transaction():
                 declared = (self._commodity(posting.commodity) for posting in line.postings)
-                return "".join(declared) + _moved(line)
-            case Closing():
+                return "".join(declared) + _transaction(line)
+            case BalanceAssertion():
                 return ""
         assert_never(line)
 
@@ -58,18 +58,18 @@ class Hledger:
         return f"commodity 1000. {_unit(name)}\n"
 
 
-def _opened(line: Opened) -> str:
+def _opening(line: AccountOpening) -> str:
     holder = "" if line.account_id is None else f"  ; account_id:{_value(line.account_id)}"
     return f"account {line.account}{holder}\n"
 
 
-def _moved(line: Moved) -> str:
+def _transaction(line: Transaction) -> str:
     facts = "".join(f"  ; {name}:{_value(value)}\n" for name, value in facts_of(line.logged))
     return f"{line.day} * {title_of(line.logged.event)}\n{facts}{postings_text(line.postings, _amount)}\n"
 
 
-def _closed(lines: Sequence[Closing]) -> str:
-    """Nothing is moved; what each account holds is asserted."""
+def _assertions(lines: Sequence[BalanceAssertion]) -> str:
+    """A transaction that moves nothing and asserts the balance of each account."""
     postings = [Posting(line.account, line.amount, line.commodity) for line in lines]
     return f"{lines[0].day} * end of the day\n{postings_text(postings, _asserted)}\n"
 
@@ -79,7 +79,7 @@ def _amount(posting: Posting) -> str:
 
 
 def _asserted(posting: Posting) -> str:
-    """With all that is below the account; where there are credits, there is nothing else."""
+    """An assertion that includes all accounts below. `==*` also says that the account holds no other commodity."""
     sign = "==*" if posting.commodity == CREDIT else "=*"
     return f"0 {_unit(posting.commodity)} {sign} {_amount(posting)}"
 
@@ -89,7 +89,7 @@ def _unit(commodity: str) -> str:
 
 
 def _value(value: str | int) -> str:
-    """As it is, or as a JSON string without commas where it would not come back as it is."""
+    """The value as it is, or a JSON string without commas if hledger would not read it back unchanged."""
     if isinstance(value, int) or (_PLAIN.fullmatch(value) and value.isprintable()):
         return str(value)
     written = json.dumps(value, ensure_ascii=False).replace(",", "\\u002c")

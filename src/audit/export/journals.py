@@ -1,4 +1,4 @@
-"""Journals of double entries for plain-text accounting: one book for each account, closed after its last event."""
+"""Journals for plain-text accounting. Each account has its journal, which is closed after the account's last event."""
 
 from collections.abc import Sequence
 from typing import BinaryIO
@@ -9,34 +9,34 @@ from ledger.store import Logged
 
 
 class Journals:
-    """Writes the journals of accounts in some notation."""
+    """Writes the journals of accounts in one notation."""
 
     def __init__(self, file: BinaryIO, notation: Notation, title: str) -> None:
         self.lines = 0
         self._file = file
         self._notation = notation
-        self._books: dict[str, Journal] = {}
+        self._journals: dict[str, Journal] = {}
         file.write(notation.heading(title).encode())
 
     def write(self, events: Sequence[Logged]) -> None:
-        """The lines of a page; an empty one closes the books of the accounts so far."""
+        """Write the lines of a page. An empty page closes the journals of the accounts before it."""
         if not events:
             self.finish()
         for logged in events:
-            book = self._books.get(logged.account_id)
-            if book is None:
-                book = self._books[logged.account_id] = Journal(logged.account_id)
-            self._say(book.add(logged))
+            journal = self._journals.get(logged.account_id)
+            if journal is None:
+                journal = self._journals[logged.account_id] = Journal(logged.account_id)
+            self._write_lines(journal.add(logged))
 
     def finish(self) -> None:
-        """The balances at the end."""
-        for book in self._books.values():
-            self._say(book.close())
-        self._books.clear()
+        """Write the assertions at the end of each journal."""
+        for journal in self._journals.values():
+            self._write_lines(journal.close())
+        self._journals.clear()
 
     def close(self) -> None:
-        """Nothing is held but the file itself."""
+        """Do nothing: the caller closes the file."""
 
-    def _say(self, lines: Sequence[Line]) -> None:
+    def _write_lines(self, lines: Sequence[Line]) -> None:
         self.lines += len(lines)
         self._file.write(self._notation.text(lines).encode())

@@ -1,4 +1,4 @@
-"""Files of JSON Lines that grow: where their complete lines end, so that the next run can go on from there."""
+"""Files of JSON Lines that grow. The end of their complete lines is where the next export continues."""
 
 import os
 from collections.abc import Iterator
@@ -8,15 +8,15 @@ from ledger.proof.lines import from_line
 from ledger.store import Record
 
 MAX_LINE = 64 * 1024 * 1024
-"""Bytes of one line, so that a file without line ends cannot fill the memory."""
+"""The most bytes of one line, so that a file without line ends cannot fill the memory."""
 
 _BLOCK = 64 * 1024
 _BEGIN = b'{"account_id":'
-"""What every line begins with."""
+"""The beginning of every line."""
 
 
 class BadLine(Exception):
-    """A line of a file is not an event as an export writes it. The message names the line and says why."""
+    """A line is not an event as an export writes it. The message names the line and says why."""
 
     def __init__(self, line: int | str, problem: str) -> None:
         self.why = problem
@@ -31,8 +31,8 @@ class Line(NamedTuple):
     end: int
 
 
-class Ending(NamedTuple):
-    """Where the complete lines of a file end, in bytes, with the first and the last of them."""
+class FileEnd(NamedTuple):
+    """The end of the complete lines of a file, in bytes, with the first and the last event."""
 
     size: int
     first: Record | None
@@ -40,7 +40,7 @@ class Ending(NamedTuple):
 
 
 def lines_of(file: BinaryIO) -> Iterator[Line]:
-    """The events of a file from its beginning on. Raises BadLine."""
+    """The events of a file, from its beginning. Raises BadLine."""
     file.seek(0)
     end = 0
     for number, text in enumerate(iter(lambda: file.readline(MAX_LINE), b""), 1):
@@ -48,25 +48,25 @@ def lines_of(file: BinaryIO) -> Iterator[Line]:
         yield Line(number, _read(number, text), end)
 
 
-def ending_of(file: BinaryIO) -> Ending:
-    """How a file ends that an export has written, or has begun to write. Raises BadLine."""
+def find_end(file: BinaryIO) -> FileEnd:
+    """The end of a file that an export has written or begun to write. Raises BadLine."""
     size = _end_of_line_before(file, file.seek(0, os.SEEK_END))
     file.seek(size)
-    torn = file.read(len(_BEGIN))
-    if torn != _BEGIN[: len(torn)]:
+    incomplete = file.read(len(_BEGIN))
+    if incomplete != _BEGIN[: len(incomplete)]:
         raise BadLine("at its end", "it is not the beginning of an event")
     if not size:
-        return Ending(0, None, None)
+        return FileEnd(0, None, None)
     file.seek(0)
     first = _read(1, file.readline(MAX_LINE))
     begin = _end_of_line_before(file, size - 1)
     file.seek(begin)
-    return Ending(size, first, _read("at its end", file.read(size - begin)))
+    return FileEnd(size, first, _read("at its end", file.read(size - begin)))
 
 
 def _read(number: int | str, text: bytes) -> Record:
     if not text.endswith(b"\n"):
-        raise BadLine(number, "it has no end: whatever wrote it was interrupted; export again to go on")
+        raise BadLine(number, "it is incomplete: the export was interrupted; export again to continue")
     try:
         return from_line(text)
     except ValueError as problem:
@@ -74,7 +74,7 @@ def _read(number: int | str, text: bytes) -> Record:
 
 
 def _end_of_line_before(file: BinaryIO, end: int) -> int:
-    """Where the last line that ends at or before a place has its end; 0 when there is none."""
+    """The end of the last line that ends at or before `end`; 0 if there is none."""
     while end > 0:
         begin = max(0, end - _BLOCK)
         file.seek(begin)

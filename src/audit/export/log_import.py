@@ -1,8 +1,7 @@
-"""Reading an exported log into a ledger that has none: the same events at the same positions, under the same hashes.
+"""Imports an exported log into an empty ledger: the same events, with the same positions and hashes.
 
-Every line is checked before it is written: its place, its version, and the hash that chains it to the event before it.
-It is written by the append function, a page in one transaction, so what is there after a stop is the beginning of the
-file, and the next run goes on behind it.
+The import checks the position, the version and the hash of every line before it writes the line. The append function
+writes a page in one transaction. So after a stop the ledger has the beginning of the file, and the next run continues.
 """
 
 import os
@@ -20,32 +19,32 @@ from ledger.progress import Progress
 from ledger.store import GENESIS, End, EventLog, Record, Row, Writer, decode_event
 
 PAGE = 2_000
-"""Events of one transaction."""
+"""The events of one transaction."""
 _NO_EVENT = End(0, GENESIS)
 
 
-class OtherLedger(Exception):
-    """The ledger has events, or keys, that are not those of the file; the message says where."""
+class LedgerMismatch(Exception):
+    """The events or keys of the ledger are not those of the file. The message says where they differ."""
 
 
 class Imported(NamedTuple):
-    """What one run came to."""
+    """The result of one run."""
 
     position: int
-    """The end of the log now."""
+    """The position of the last event in the log."""
     events: int
-    """Those that were not there before."""
+    """The number of events that this run has written."""
     keys: int
-    """The same of keys."""
+    """The number of keys that this run has written."""
 
 
 async def import_log(log: EventLog, path: Path, keys: Path | None, progress: Progress) -> Imported:
-    """Write what the ledger has not yet of a file, then its keys. Raises BadLine, OtherLedger and OSError."""
+    """Write the events and keys that the ledger does not have. Raises BadLine, LedgerMismatch and OSError."""
     async with _writing(log) as writer:
         there = await writer.last_position()
         position = await _import_events(writer, path, there, progress)
         if position < there:
-            raise OtherLedger(f"the ledger has {there} events and the file {position}: they are not the same log")
+            raise LedgerMismatch(f"the ledger has {there} events and the file {position}: they are different logs")
         new_keys = 0 if keys is None else await _import_keys(writer, keys)
         return Imported(position, position - there, new_keys)
 
@@ -60,7 +59,7 @@ async def _writing(log: EventLog) -> AsyncIterator[Writer]:
 
 
 async def _import_events(writer: Writer, path: Path, there: int, progress: Progress) -> int:
-    """Go through the file; returns the position of its last event."""
+    """Compare or write every event of the file. Returns the position of its last event."""
     position = 0
     with path.open("rb") as file:
         progress.begin("importing", file.seek(0, os.SEEK_END), "bytes")
@@ -81,17 +80,19 @@ def _pages(lines: Iterator[Line]) -> Iterator[Sequence[Line]]:
 def _check_positions(page: Sequence[Line], before: int) -> None:
     for expected, line in enumerate(page, before + 1):
         if line.record.position != expected:
-            raise BadLine(line.number, f"its position is {line.record.position} in place of {expected}")
+            raise BadLine(line.number, f"its position is {line.record.position} and must be {expected}")
 
 
 async def _compare(writer: Writer, page: Sequence[Line]) -> None:
-    """What the ledger has already must be what the file says, column by column."""
+    """Check that the ledger has the events of the page, equal in every column."""
     if not page:
         return
     stored = await writer.records(page[0].record.position - 1, page[-1].record.position, len(page))
     for line, record in zip(page, stored, strict=True):
         if line.record != record:
-            raise OtherLedger(f"line {line.number} is not the event that the ledger has at position {record.position}")
+            raise LedgerMismatch(
+                f"line {line.number} is not the event that the ledger has at position {record.position}"
+            )
 
 
 async def _append(writer: Writer, page: Sequence[Line]) -> None:
@@ -99,7 +100,9 @@ async def _append(writer: Writer, page: Sequence[Line]) -> None:
         return
     async with writer.exclusively():
         if await writer.last_position() != page[0].record.position - 1:
-            raise OtherLedger("somebody else writes to the ledger: stop the service and run the same command again")
+            raise LedgerMismatch(
+                "another process writes to the ledger: stop the service and run the same command again"
+            )
         rows = chained(page, await writer.ends({line.record.account_id for line in page}))
         try:
             appended = await writer.append(rows, {})
@@ -112,7 +115,7 @@ async def _append(writer: Writer, page: Sequence[Line]) -> None:
 
 
 def chained(page: Iterable[Line], ends: dict[str, End]) -> list[Row]:
-    """The rows of some lines, each chained to the end of its account: `ends` are those in the log, and move on.
+    """The rows of some lines, each chained to the last event of its account. It updates `ends`, which has these events.
 
     Raises BadLine for the first line that does not follow.
     """
@@ -130,21 +133,21 @@ def chained(page: Iterable[Line], ends: dict[str, End]) -> list[Row]:
 
 def _check(number: int, record: Record, end: End) -> None:
     if record.version != end.version + 1:
-        raise BadLine(number, f"its version is {record.version} in place of {end.version + 1}")
+        raise BadLine(number, f"its version is {record.version} and must be {end.version + 1}")
     if record.hash != record.link(end.hash):
-        raise BadLine(number, "its hash does not follow from the event before it and what it says")
+        raise BadLine(number, "its hash does not follow from its content and the event before it")
     if len({record.receipt is None, record.fingerprint is None, record.command_events is None}) > 1:
-        raise BadLine(number, "it has a part of a receipt")
+        raise BadLine(number, "it has only a part of a receipt")
     try:
         decode_event(record.topic, record.state)
-    except Exception as problem:  # what nobody decided may fail in any way
+    except Exception as problem:  # a damaged event may fail in any way
         raise BadLine(number, f"it is no event: {type(problem).__name__}: {problem}") from problem
 
 
 async def _import_keys(writer: Writer, path: Path) -> int:
-    """Write the keys that are not there; those that are must be the same. Accounts that came later are left out.
+    """Write the missing keys of accounts that the ledger has. A key that it has already must be equal.
 
-    Behind the events, because an erasure among them destroys the key that its account has at that moment.
+    The keys come after the events, because an erasure among the events destroys the key of its account.
     """
     count = 0
     keys = keys_in(path)
@@ -152,7 +155,7 @@ async def _import_keys(writer: Writer, path: Path) -> int:
         async with writer.exclusively():
             for account_id, key in (await writer.text_keys(page)).items():
                 if page.pop(account_id) != key:
-                    raise OtherLedger(f"{path}: account {account_id} has another key in the ledger")
+                    raise LedgerMismatch(f"{path}: account {account_id} has another key in the ledger")
             known = {account_id: page[account_id] for account_id in await writer.ends(page)}
             await writer.append([], known)
         count += len(known)

@@ -1,6 +1,6 @@
-"""Tables of entries as Parquet: integers are 64 bits wide, times are microseconds in UTC, what is not said is null.
+"""Tables of entries as Parquet: integers have 64 bits, times are microseconds in UTC, missing values are null.
 
-In a module of its own, because pyarrow is an extra, and takes longer to import than most commands take.
+It is a module of its own because pyarrow is an extra, and takes longer to import than most commands run.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from ledger.store import Logged
 from projections.models.history.entry_lines import COLUMNS, USAGE
 
 GROUP = 100_000
-"""Rows of one row group: what is in memory, by columns."""
+"""The rows of one row group, which is in memory until it is written."""
 
 _INTEGERS = frozenset(
     {
@@ -39,7 +39,7 @@ def _used(usage: Mapping[str, str | int]) -> dict[str, str | int | None]:
 
 
 class ParquetEntries:
-    """Entries as Parquet, a row group at a time."""
+    """Writes entries as Parquet, a row group at a time."""
 
     def __init__(self, file: BinaryIO, period: Period) -> None:
         self.lines = 0
@@ -67,5 +67,5 @@ class ParquetEntries:
             self._write_group()
 
     def close(self) -> None:
-        """Write the footer, without which nobody can read the file."""
+        """Write the footer, without which the file cannot be read."""
         self._writer.close()

@@ -1,7 +1,8 @@
-"""Postings: an event as a double entry, in accounts that Beancount and hledger can read.
+"""Postings: an event as a double entry in journal accounts that Beancount and hledger can read.
 
-A pure function of the event, which carries every decision. A lot is an account, and so is what is held of it; what
-came in and what went out are accounts of their own. The numbers are those of the holder: what is left is positive.
+Postings are a pure function of the event, which carries every decision. Each lot has a journal account, and one below
+it for its held credits. Grants, deductions, expiries, voids and payments have journal accounts of their own. Signs are
+those of the holder: credits that remain are positive.
 
     Assets:Account-ada:Subscription:Grant-3         what remains of a grant
     Assets:Account-ada:Subscription:Grant-3:Held    what is held of it
@@ -10,7 +11,7 @@ came in and what went out are accounts of their own. The numbers are those of th
     Expenses:Lapsed:Account-ada, Expenses:Voided:Account-ada
     Expenses:Paid:Account-ada, Equity:Paid:Account-ada    money, in minor units of its currency
 
-Amounts that an event says twice are taken from both places: an event that does not agree with itself makes a double
+Some events have an amount in two places. The postings use both, so an event that contradicts itself makes a double
 entry that does not balance.
 """
 
@@ -44,7 +45,7 @@ from ledger.domain.holds import Fate, Returns
 from ledger.domain.lots import Draws
 
 CREDIT = "CREDIT"
-"""The commodity of everything but money."""
+"""The commodity of credits. Money has others."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9]")
 _DASH_WITHIN = re.compile(r"-[A-Za-z0-9]")
@@ -52,7 +53,7 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 class Posting(NamedTuple):
-    """One line of a double entry: what is added to an account, in whole units of a commodity."""
+    """One line of a double entry: an amount, in whole units of a commodity, that is added to a journal account."""
 
     account: str
     amount: int
@@ -62,30 +63,30 @@ class Posting(NamedTuple):
 Postings = tuple[Posting, ...]
 
 
-def written(name: str) -> str:
-    """Any text as a part of an account's name: letters and digits of ASCII and single dashes, as both tools allow it.
+def encoded(name: str) -> str:
+    """A text as a part of a journal account's name, with the characters that both tools allow.
 
-    A character that is anything else is its code point between dashes: `ada@home` is `ada--40-home`. It can be
-    read back, so no two texts are written alike.
+    ASCII letters, digits and single dashes stay. Any other character becomes its code point between dashes: `ada@home`
+    becomes `ada--40-home`. The text can be read back, so different texts have different names.
     """
     parts = []
     for place, character in enumerate(name):
-        # A dash stands for itself where what follows cannot make it look like the beginning of a code point.
+        # A dash stays where it cannot look like the beginning of a code point.
         plain = _PLAIN.match(character) or _DASH_WITHIN.match(name, place)
         parts.append(character if plain else f"--{ord(character):x}-")
     return "".join(parts)
 
 
 def commodity_of(currency: str) -> str:
-    """Minor units of a currency as a commodity: EUR is EUR-MINOR; what is no code of three letters is its bytes."""
+    """The commodity of a currency's minor units: EUR-MINOR for EUR; a name that is no such code is written in hex."""
     return f"{currency}-MINOR" if _CURRENCY.fullmatch(currency) else f"MINOR-{currency.encode().hex().upper()}"
 
 
 class Accounts:
-    """The names of the accounts of one holder."""
+    """The names of the journal accounts of one ledger account."""
 
     def __init__(self, account_id: str) -> None:
-        holder = f"Account-{written(account_id)}"
+        holder = f"Account-{encoded(account_id)}"
         self.all = f"Assets:{holder}"
         self.kinds: dict[Kind, str] = {
             "subscription": f"{self.all}:Subscription",
@@ -98,28 +99,28 @@ class Accounts:
         self._lost: dict[Fate, str] = {"lapsed": f"Expenses:Lapsed:{holder}", "cancelled": f"Expenses:Voided:{holder}"}
 
     def is_asset(self, account: str) -> bool:
-        """Whether an account is one of lots and not one of what came in or went out."""
+        """Whether a journal account is one of lots."""
         return account.startswith(self.all)
 
     def lot(self, kind: Kind, grant_id: str) -> str:
-        """What remains of a grant; below it is what is held of it."""
-        return f"{self.kinds[kind]}:Grant-{written(grant_id.removeprefix('grt_'))}"
+        """The account of a lot. The account of its held credits is below it."""
+        return f"{self.kinds[kind]}:Grant-{encoded(grant_id.removeprefix('grt_'))}"
 
     def held(self, kind: Kind, grant_id: str) -> str:
-        """What is held of a grant."""
+        """The account of the held credits of a lot."""
         return f"{self.lot(kind, grant_id)}:Held"
 
     def granted(self, source: str) -> str:
-        """Where grants of a source come from."""
+        """The account that grants of a source come from."""
         return f"Income:Granted:{source.capitalize()}:{self._holder}"
 
     def fate(self, kind: Kind, grant_id: str, fate: Fate) -> str:
-        """Where credits of a grant end that meet this fate."""
+        """The account that credits of a grant with this fate go to."""
         return self.lot(kind, grant_id) if fate == "returned" else self._lost[fate]
 
 
 class _Sums:
-    """What one event adds to each account, in the order in which they are met."""
+    """The sums that one event adds to journal accounts, in the order of their first use."""
 
     def __init__(self) -> None:
         self._sums: defaultdict[tuple[str, str], int] = defaultdict(int)
@@ -133,9 +134,9 @@ class _Sums:
 
 
 def postings_of(accounts: Accounts, event: Event, currencies: Mapping[str, str]) -> Postings:
-    """The postings of an event: none, or two and more that add up to nothing.
+    """The postings of an event: none, or two and more with the sum 0.
 
-    `currencies` are those of the account's earlier payments by their ids: a refund does not name its own.
+    `currencies` has the currency of each earlier payment of the account, because a refund does not name its currency.
     """
     return _sums(accounts, event, currencies).postings()
 

@@ -1,7 +1,7 @@
-"""Where exports read: the log by position, or account by account, a page at a time.
+"""The source of an export: the log by position, or account by account, a page at a time.
 
-Up to a position that is fixed at the start: what is appended meanwhile is not in it. Texts are as they were written, as
-far as their keys are there.
+It ends at a position that is fixed at the start, so it has no event that is appended meanwhile. Texts are readable if
+their keys exist.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -14,15 +14,15 @@ from ledger.store import EventLog, Feed, Logged, read, streams
 PAGE = 2_000
 """Events in memory at a time."""
 TOGETHER = 50
-"""Accounts that are read together: most have few events."""
+"""Accounts that one query reads: most have few events."""
 
 
 class NoSuchAccount(Exception):
-    """The ledger has no account of that name."""
+    """The ledger has no account with that id."""
 
 
 class Source(NamedTuple):
-    """An open log up to a position, and who is told how far the reading is."""
+    """An open log up to a position, and the progress of reading it."""
 
     log: EventLog
     upto: int
@@ -30,15 +30,15 @@ class Source(NamedTuple):
 
     @property
     def feed(self) -> Feed:
-        """The log as those read it who follow it."""
+        """The log as followers read it."""
         return Feed(self.log)
 
     async def up_to_date(self) -> "Source":
-        """The same, up to where the log ends now."""
+        """The same source, up to the current end of the log."""
         return self._replace(upto=await self.feed.last_position())
 
     async def by_position(self, after: int = 0) -> AsyncIterator[list[Logged]]:
-        """The whole log above a position. Raises UnreadableEvent."""
+        """The log after a position. Raises UnreadableEvent."""
         begin = after
         self.progress.begin("exporting", self.upto - begin, "events")
         while after < self.upto:
@@ -48,8 +48,8 @@ class Source(NamedTuple):
             self.progress.reach(after - begin)
 
     async def by_account(self, accounts: Sequence[str]) -> AsyncIterator[list[Logged]]:
-        """The events of some accounts, or (none named) of all. Each account's are in order; after the last event of
-        some accounts comes an empty page. Raises UnreadableEvent and NoSuchAccount."""
+        """The events of some accounts, or of all if none is named. The events of each account are in order. An empty
+        page ends the accounts of the pages before it. Raises UnreadableEvent and NoSuchAccount."""
         total = await self._versions(accounts) if accounts else self.upto
         self.progress.begin("exporting", total, "events")
         done = 0
@@ -62,7 +62,7 @@ class Source(NamedTuple):
             yield []
 
     async def _versions(self, accounts: Sequence[str]) -> int:
-        """How many events some accounts have."""
+        """The number of events of some accounts. Raises NoSuchAccount."""
         total = 0
         for name in accounts:
             version = await self.feed.version_at(name, self.upto)

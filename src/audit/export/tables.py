@@ -1,4 +1,4 @@
-"""Tables of entries: one row for each change of a balance, made from the log itself. Here as CSV."""
+"""Tables of entries: one row for each change of a balance, made from the log. This file writes CSV."""
 
 import csv
 import io
@@ -12,38 +12,38 @@ from projections.models.history.entry_lines import COLUMNS, USAGE, as_text, entr
 from projections.models.history.projection import entries_of
 
 NAMED = ("position", "account_id")
-"""The columns before those of an account's own history."""
+"""The columns before those of the history of an account."""
 
 
 class Sink(Protocol):
-    """What takes an export, page by page. An empty page ends the accounts of the pages before it."""
+    """Writes an export page by page. An empty page ends the accounts of the pages before it."""
 
     lines: int
-    """Rows, entries or directives that were written."""
+    """The number of written rows or lines."""
 
     def write(self, events: Sequence[Logged]) -> None:
-        """Take in a page. Raises UnreadableEvent and OSError."""
+        """Write a page. Raises UnreadableEvent and OSError."""
 
     def finish(self) -> None:
-        """Write what is left: that was all. Raises OSError."""
+        """Write what is left after the last page. Raises OSError."""
 
     def close(self) -> None:
-        """Let go of the file, which somebody else closes. Raises OSError."""
+        """Release the file, which the caller closes. Raises OSError."""
 
 
 class Period(NamedTuple):
-    """What was recorded from one instant on and before another."""
+    """The time from one instant on and before another. None: without that end."""
 
     begin: datetime | None
     end: datetime | None
 
     def has(self, at: datetime) -> bool:
-        """Whether a moment is in it."""
+        """Whether a moment is in the period."""
         return (self.begin is None or at >= self.begin) and (self.end is None or at < self.end)
 
 
 def entries_in(events: Sequence[Logged], period: Period) -> Iterator[dict[str, Any]]:
-    """The entries of some events, by the names in NAMED and those of `entry`; `usage` is as the event has it."""
+    """The entries of some events, with the names in NAMED and those of `entry`. `usage` is that of the event."""
     for fact in facts_of(events):
         if fact.changes and period.has(fact.event.recorded_at):
             usage = getattr(fact.event, "usage", None)
@@ -53,7 +53,7 @@ def entries_in(events: Sequence[Logged], period: Period) -> Iterator[dict[str, A
 
 
 class CsvEntries:
-    """Entries as CSV in UTF-8, in the columns of an account's history behind its name."""
+    """Writes entries as CSV in UTF-8, with the columns of an account's history after those in NAMED."""
 
     def __init__(self, file: BinaryIO, period: Period) -> None:
         self.lines = 0
@@ -63,14 +63,14 @@ class CsvEntries:
         self._writer.writerow((*NAMED, *COLUMNS, *USAGE))
 
     def write(self, events: Sequence[Logged]) -> None:
-        """The rows of a page."""
+        """Write the rows of a page."""
         for shown in entries_in(events, self._period):
             self._writer.writerow([shown["position"], as_text(shown["account_id"]), *line(shown)])
             self.lines += 1
 
     def finish(self) -> None:
-        """Nothing is left."""
+        """Do nothing: nothing is left to write."""
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Release the file."""
         self._text.detach()

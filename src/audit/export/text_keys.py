@@ -1,6 +1,7 @@
-"""The keys of texts in a file: one account on a line, its key in hexadecimal. Whoever has it reads every text.
+"""The keys of texts in a file: one account and its key, in hexadecimal, on each line.
 
-It belongs to a move to another machine: without it the texts of the log stay closed there, for ever.
+A person who has this file can read every text. A move to another machine needs it: without the keys the texts of the
+log cannot be read there.
 """
 
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ _LENGTH = 32
 
 
 async def export_keys(log: EventLog, path: Path) -> int:
-    """Write all keys to a file that nobody else can read; returns how many. Raises OSError."""
+    """Write all keys to a file that only its owner can read. Returns their number. Raises OSError."""
     after, count = "", 0
     with whole_file(path, mode=0o600) as file:
         while keys := await _page(log, after):
@@ -48,8 +49,8 @@ def keys_in(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _read(text: bytes) -> tuple[str, bytes]:
-    said = orjson.loads(text)
-    account_id, key = said["account_id"], bytes.fromhex(said["key"])
+    members = orjson.loads(text)
+    account_id, key = members["account_id"], bytes.fromhex(members["key"])
     if len(key) != _LENGTH or _line(account_id, key) != text:
         raise ValueError(account_id)
     return account_id, key

@@ -1,1 +1,1 @@
-"""`credit-ledger replay`: an account's stream told as a story."""
+"""`credit-ledger replay`: replays the stream of one account into a history."""

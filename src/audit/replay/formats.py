@@ -1,4 +1,4 @@
-"""Who tells a story: to a terminal, to a file, to a program."""
+"""The formats of a history: for a terminal, for a file, for a program."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -17,79 +17,80 @@ from ledger.explain.explanation import Explanation
 from ledger.explain.sentences import instant
 
 NAMED = 20
-"""Versions that are not sound and are named in the end; the others are counted."""
+"""The most versions that a summary names as not sound. It counts all."""
 
 
 @dataclass(slots=True)
-class Ending:
-    """What a story came to, so far; `as_of` is the moment of the balance in the end, if that is not its last event."""
+class Summary:
+    """The counts and findings of a history so far."""
 
     events: int = 0
-    """As many as versions: a story begins with the first."""
+    """The number of events, which is also the last version: a history begins with the first event."""
     unsound: int = 0
     named: list[int] = field(default_factory=list)
     as_of: datetime | None = None
+    """The moment of the balance at the end, if it is not the moment of the last event."""
     problem: str | None = None
 
-    def count(self, told: Explanation) -> None:
-        """Take in an event."""
+    def count(self, explained: Explanation) -> None:
+        """Count an event."""
         self.events += 1
-        if not told.sound:
+        if not explained.sound:
             self.unsound += 1
-            self.named += [told.version][: NAMED - len(self.named)]
+            self.named += [explained.version][: NAMED - len(self.named)]
 
 
-class Teller(Protocol):
-    """Something that tells."""
+class HistoryFormat(Protocol):
+    """Writes a history to standard output."""
 
-    def event(self, account_id: str, told: Explanation, position: int | None) -> None:
-        """One event; without a position it is not recorded."""
+    def event(self, account_id: str, explained: Explanation, position: int | None) -> None:
+        """Write one event. An event without a position is not recorded."""
 
     def flush(self) -> None:
-        """What was told is out."""
+        """Print what is not printed yet."""
 
-    def end(self, account_id: str, account: Account | None, ending: Ending) -> None:
-        """How the account stands in the end, and whether all was sound."""
+    def end(self, account_id: str, account: Account | None, summary: Summary) -> None:
+        """Write the account at the end, and the summary."""
 
 
-class Plain:
-    """For a file: a page of lines at a time."""
+class PlainText:
+    """For a file. It prints a page of lines at a time."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
 
-    def event(self, account_id: str, told: Explanation, position: int | None) -> None:
-        """Its lines, as they are."""
-        self._lines += [line.text for line in event_lines(told, position)]
+    def event(self, account_id: str, explained: Explanation, position: int | None) -> None:
+        """Keep the lines of an event."""
+        self._lines += [line.text for line in event_lines(explained, position)]
 
     def flush(self) -> None:
-        """Print them together."""
+        """Print the kept lines."""
         if self._lines:
             typer.echo("\n".join(self._lines))
             self._lines.clear()
 
-    def end(self, account_id: str, account: Account | None, ending: Ending) -> None:
-        """The last lines."""
-        self._lines += [line.text for line in _last_lines(account_id, account, ending)]
+    def end(self, account_id: str, account: Account | None, summary: Summary) -> None:
+        """Print the last lines."""
+        self._lines += [line.text for line in _last_lines(account_id, account, summary)]
         self.flush()
 
 
-class Rich:
-    """For a terminal: as it comes, with weight and colour."""
+class Terminal:
+    """For a terminal. It prints each event at once, with bold text and colours."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False)
 
-    def event(self, account_id: str, told: Explanation, position: int | None) -> None:
-        """Its lines, with their styles."""
-        self._print(event_lines(told, position))
+    def event(self, account_id: str, explained: Explanation, position: int | None) -> None:
+        """Print the lines of an event."""
+        self._print(event_lines(explained, position))
 
     def flush(self) -> None:
-        """It is out already."""
+        """Do nothing: every line is printed already."""
 
-    def end(self, account_id: str, account: Account | None, ending: Ending) -> None:
-        """The last lines."""
-        self._print(_last_lines(account_id, account, ending))
+    def end(self, account_id: str, account: Account | None, summary: Summary) -> None:
+        """Print the last lines."""
+        self._print(_last_lines(account_id, account, summary))
 
     def _print(self, lines: Iterable[Line]) -> None:
         for text, style in lines:
@@ -97,39 +98,39 @@ class Rich:
 
 
 class JsonLines:
-    """For a program: an object per event, and one of type `End`."""
+    """For a program: one object for each event, and one of type `End`."""
 
     def __init__(self) -> None:
         self._lines: list[bytes] = []
 
-    def event(self, account_id: str, told: Explanation, position: int | None) -> None:
-        """As the HTTP API explains it, and whether it is recorded."""
+    def event(self, account_id: str, explained: Explanation, position: int | None) -> None:
+        """Keep an event as the HTTP API explains it, with its position."""
         self._add(
             {
                 "account_id": account_id,
                 "position": position,
                 "recorded": position is not None,
-                **explanation_fields(told),
+                **explanation_fields(explained),
             }
         )
 
     def flush(self) -> None:
-        """Print them together."""
+        """Print the kept lines."""
         if self._lines:
             typer.echo(b"\n".join(self._lines))
             self._lines.clear()
 
-    def end(self, account_id: str, account: Account | None, ending: Ending) -> None:
-        """The balance, and what was found."""
+    def end(self, account_id: str, account: Account | None, summary: Summary) -> None:
+        """Print the account and the summary."""
         self._add(
             {
                 "type": "End",
                 "account_id": account_id,
-                "version": ending.events,
-                "as_of": ending.as_of,
-                "unsound": ending.unsound,
-                "unsound_versions": ending.named,
-                "problem": ending.problem,
+                "version": summary.events,
+                "as_of": summary.as_of,
+                "unsound": summary.unsound,
+                "unsound_versions": summary.named,
+                "problem": summary.problem,
                 "account": account and _account_as_json(account),
             }
         )
@@ -151,17 +152,14 @@ def _account_as_json(account: Account) -> dict[str, Any]:
     }
 
 
-def _last_lines(account_id: str, account: Account | None, ending: Ending) -> Iterator[Line]:
-    if ending.problem:
-        yield Line(f"The story of {account_id} ends here: {ending.problem}.", "bold red")
+def _last_lines(account_id: str, account: Account | None, summary: Summary) -> Iterator[Line]:
+    if summary.problem:
+        yield Line(f"The history of {account_id} ends here: {summary.problem}.", "bold red")
     elif account is not None:
-        when = f", as of {instant(ending.as_of)}" if ending.as_of else ""
-        yield from account_lines(account, f"{account_id} after version {ending.events}{when}")
-    if ending.unsound:
-        named = ", ".join(map(str, ending.named)) + (", ..." if ending.unsound > len(ending.named) else "")
-        yield Line(f"{ending.unsound:,} of {ending.events:,} events are not sound: versions {named}.", "bold red")
-    elif not ending.problem:
-        yield Line(
-            f"{ending.events:,} events, all of them sound: each is what the rules make of the account before it.",
-            "bold green",
-        )
+        when = f", as of {instant(summary.as_of)}" if summary.as_of else ""
+        yield from account_lines(account, f"{account_id} after version {summary.events}{when}")
+    if summary.unsound:
+        named = ", ".join(map(str, summary.named)) + (", ..." if summary.unsound > len(summary.named) else "")
+        yield Line(f"{summary.unsound:,} of {summary.events:,} events are not sound: versions {named}.", "bold red")
+    elif not summary.problem:
+        yield Line(f"{summary.events:,} events, all of them sound: each agrees with the rules.", "bold green")

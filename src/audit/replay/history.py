@@ -1,4 +1,4 @@
-"""Explanations as a story for people: lines with a style for terminals, columns aligned within each event."""
+"""The lines of a history for people: each has a style for terminals, and columns align within each event."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -23,28 +23,30 @@ _INDENT = "    "
 
 
 class Line(NamedTuple):
-    """One line, and how a terminal shows it."""
+    """One line, and its style on a terminal."""
 
     text: str
     style: Style = ""
 
 
-def event_lines(told: Explanation, position: int | None) -> Iterator[Line]:
-    """One event; without a position it is not recorded by then."""
+def event_lines(explained: Explanation, position: int | None) -> Iterator[Line]:
+    """The lines of one event. An event without a position is not recorded."""
     if position is None:
-        yield Line(f"-  {instant(told.effective_at or told.recorded_at)}  {told.type}, not recorded by then", "bold")
+        moment = instant(explained.effective_at or explained.recorded_at)
+        yield Line(f"-  {moment}  {explained.type}, not recorded by then", "bold")
     else:
-        yield Line(f"{told.version}  {instant(told.recorded_at)}  {told.type}, position {position}", "bold")
-    yield Line(_INDENT + _shown(told.sentence))
-    yield from (Line(_INDENT + _shown(reason), "dim") for reason in told.details.why)
-    yield from (Line(_INDENT + _shown(row)) for row in _aligned(_rows(told)))
-    yield Line(f"{_INDENT}balance  {_balance(told.before, told.balance)}")
-    yield from (Line(f"{_INDENT}NOT SOUND: {_shown(violation)}", "bold red") for violation in told.violations)
+        moment = instant(explained.recorded_at)
+        yield Line(f"{explained.version}  {moment}  {explained.type}, position {position}", "bold")
+    yield Line(_INDENT + _shown(explained.sentence))
+    yield from (Line(_INDENT + _shown(reason), "dim") for reason in explained.details.why)
+    yield from (Line(_INDENT + _shown(row)) for row in _aligned(_rows(explained)))
+    yield Line(f"{_INDENT}balance  {_balance(explained.before, explained.balance)}")
+    yield from (Line(f"{_INDENT}NOT SOUND: {_shown(violation)}", "bold red") for violation in explained.violations)
     yield Line("")
 
 
 def account_lines(account: Account, title: str) -> Iterator[Line]:
-    """What an account has: its balance, the open lots in burn order, the open holds."""
+    """The lines of an account: its balance, its open lots in burn order, its open holds."""
     yield Line(title, "bold")
     yield Line(f"{_INDENT}balance  {_balance(account.balance, account.balance)}")
     if account.standing != "active":
@@ -57,9 +59,9 @@ def account_lines(account: Account, title: str) -> Iterator[Line]:
     yield from (Line(_INDENT + row) for row in _aligned(rows))
 
 
-def _rows(told: Explanation) -> Iterator[Row]:
-    """What happened to lots and to the hold."""
-    details = told.details
+def _rows(explained: Explanation) -> Iterator[Row]:
+    """What the event did to lots and to the hold."""
+    details = explained.details
     if details.lot is not None:
         yield _lot(details.lot)
     yield from map(_draw, details.draws)
@@ -115,7 +117,7 @@ def _moved(before: int, after: int) -> str:
 
 
 def _aligned(rows: Iterable[Row]) -> Iterator[str]:
-    """Rows with their columns under each other; the last one of a row may be of any length."""
+    """The text of rows with aligned columns. The last column is not padded."""
     kept = list(rows)
     widths = [max(map(len, column)) for column in zip_longest(*(row[:-1] for row in kept), fillvalue="")]
     widths[:1] = [len("balance")]
@@ -125,5 +127,5 @@ def _aligned(rows: Iterable[Row]) -> Iterator[str]:
 
 
 def _shown(text: str) -> str:
-    """Text that cannot move a terminal's cursor: ids are the callers' own."""
+    """A text without control characters, which could move a terminal's cursor: callers choose ids."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

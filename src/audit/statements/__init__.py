@@ -1,1 +1,1 @@
-"""Statements: one account's events in a period, with what proves them, as JSON and as a page."""
+"""Statements: the events of one account in a period with their proofs, as JSON and as a page."""

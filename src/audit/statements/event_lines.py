@@ -1,4 +1,4 @@
-"""What an event says on a statement: a title, details and signed credits in words, for whoever holds the account."""
+"""The line of an event on a statement: a title, details and signed credits, for the holder of the account."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -35,18 +35,18 @@ _WORDS: Mapping[EntryType, str] = {
     "expiry": "expired",
     "void": "voided",
 }
-"""What became of credits, in a word: signs and colours are never the only ones to say so."""
+"""What happened to credits, in a word, so that it does not depend on a sign or a colour."""
 _MINUS = "\N{MINUS SIGN}"
 _NO_DIGITS = (
     *("bif", "clp", "djf", "gnf", "isk", "jpy", "kmf", "krw"),
     *("pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"),
 )
 _DIGITS = dict.fromkeys(_NO_DIGITS, 0) | dict.fromkeys(("bhd", "iqd", "jod", "kwd", "lyd", "omr", "tnd"), 3)
-"""Of currencies that have not two digits after the point."""
+"""The digits after the point of currencies that do not have two."""
 
 
-class Told(NamedTuple):
-    """One signed figure."""
+class SignedFigure(NamedTuple):
+    """An amount of credits with its sign, and what happened to the credits."""
 
     credits: str
     word: str
@@ -54,7 +54,7 @@ class Told(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One line of the table."""
+    """One line of the table of events."""
 
     moment: str
     day: str
@@ -62,36 +62,36 @@ class Row(NamedTuple):
     title: str
     text: str
     details: list[str]
-    changes: list[Told]
+    changes: list[SignedFigure]
     balance: str
     held: str
 
 
 def rows_of(events: Sequence[Event], texts: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """Events as lines; `texts` is what people may read of each."""
+    """The lines of some events. `texts` has the readable texts of each event."""
     currencies = {event.payment_id: event.currency for event in events if isinstance(event, PaymentRecorded)}
-    return [_row_of(event, said, currencies) for event, said in zip(events, texts, strict=True)]
+    return [_row_of(event, readable, currencies) for event, readable in zip(events, texts, strict=True)]
 
 
 def _row_of(event: Event, texts: Mapping[str, Any], currencies: Mapping[str, str]) -> Row:
     at = event.recorded_at
-    said = [str(texts[name]) for name in ("description", "reason") if isinstance(texts.get(name), str)]
-    title, details = _told(event, currencies)
+    lines = [str(texts[name]) for name in ("description", "reason") if isinstance(texts.get(name), str)]
+    title, details = _title_and_details(event, currencies)
     return Row(
         moment=at.isoformat(),
         day=day(at),
         time=f"{at:%H:%M:%S}",
         title=title,
-        text="\n".join(said),
+        text="\n".join(lines),
         details=details,
-        changes=[_told_change(change) for change in changes_of(event)],
+        changes=[_figure(change) for change in changes_of(event)],
         balance=number(event.balance.total),
         held=number(event.balance.held) if event.balance.held else "",
     )
 
 
 def number(value: int) -> str:
-    """Credits with separators."""
+    """A number with separators."""
     return f"{value:,}"
 
 
@@ -108,30 +108,30 @@ def day(at: datetime) -> str:
 
 
 def parts(balance: Balance) -> str:
-    """What a balance is made of."""
+    """The parts of a balance."""
     named = [(balance.subscription, "subscription"), (balance.permanent, "permanent"), (balance.held, "on hold")]
     return ", ".join(f"{number(credits)} {name}" for credits, name in named if credits) or "no credits"
 
 
 def summed(changes: list[Change], *, coming_in: bool) -> tuple[str, str]:
-    """What came in, or went out: the sum, and what it is made of."""
+    """The sum of the credits that came in, or went out, and its parts."""
     sums: dict[str, int] = {}
     for change in changes:
         credits = change.subscription + change.permanent
         if (credits > 0) == coming_in and credits:
             word = _WORDS[change.type]
             sums[word] = sums.get(word, 0) + credits
-    told = ", ".join(f"{number(abs(credits))} {word}" for word, credits in sums.items())
-    return signed(sum(sums.values())), told or "nothing"
+    parts_ = ", ".join(f"{number(abs(credits))} {word}" for word, credits in sums.items())
+    return signed(sum(sums.values())), parts_ or "nothing"
 
 
-def _told_change(change: Change) -> Told:
+def _figure(change: Change) -> SignedFigure:
     credits = change.subscription + change.permanent
-    return Told(signed(credits), _WORDS[change.type], credits > 0)
+    return SignedFigure(signed(credits), _WORDS[change.type], credits > 0)
 
 
-def _told(event: Event, currencies: Mapping[str, str]) -> tuple[str, list[str]]:
-    """Title and details."""
+def _title_and_details(event: Event, currencies: Mapping[str, str]) -> tuple[str, list[str]]:
+    """The title and the details of an event."""
     match event:
         case AccountOpened():
             return "Account opened", []
@@ -188,7 +188,7 @@ def _granted(event: CreditsGranted) -> str:
 
 def _paid(event: PaymentRecorded | PaymentRefunded, currencies: Mapping[str, str]) -> tuple[str, list[str]]:
     if isinstance(event, PaymentRefunded):
-        currency = currencies.get(event.payment_id)  # a payment before the period names it elsewhere
+        currency = currencies.get(event.payment_id)  # None: the payment is before the period
         money = _money(event.amount_minor, currency) if currency else f"{number(event.amount_minor)} in minor units"
         return "Payment refunded", [money, f"refund {event.refund_id}", f"payment {event.payment_id}"]
     titles = {"paid": "Payment received", "failed": "Payment failed", "refunded": "Payment refunded"}
@@ -215,7 +215,7 @@ def _standing(event: AccountFrozen | AccountUnfrozen | AccountClosed | TextsEras
 
 
 def _money(minor: int, currency: str) -> str:
-    """An amount in minor units as people write it: how many digits follow the point depends on the currency."""
+    """An amount in minor units, with as many digits after the point as its currency has."""
     digits = _DIGITS.get(currency.lower(), 2)
     whole, rest = divmod(minor, 10**digits)
     return f"{currency.upper()} {whole:,}" + (f".{rest:0{digits}}" if digits else "")

@@ -1,8 +1,8 @@
-"""A statement: one account's events in a period with all that proves them, where there is neither ledger nor database.
+"""A statement: the events of one account in a period, with their proofs. It can be verified without the ledger.
 
-As a file it is exactly one text, canonical JSON: {"signature": ..., "statement": {...}}. What is in it proves itself by
-the hash chain, the Merkle tree and the checkpoint; the period and the readable texts are the word of the ledger, which
-signs the whole. This file gives it its form; judging.py judges one.
+A statement has exactly one spelling as a file, canonical JSON: {"signature": ..., "statement": {...}}. The hash chain,
+the Merkle tree and the checkpoint prove the events. The period and the readable texts are claims of the ledger, which
+signs the statement. This file defines the form; verifying.py verifies a statement.
 """
 
 from base64 import b64decode, b64encode
@@ -21,31 +21,31 @@ from ledger.store import Record, balance_from_json, balance_to_json, to_json
 
 FORMAT = "credit-ledger statement 1"
 BEGIN = b'{"signature":"'
-"""What every file begins with."""
+"""The beginning of every file."""
 MOST_EVENTS = 100_000
-"""Events of one statement: every one brings a proof of about a kilobyte."""
+"""The most events of a statement. The proof of each has about a kilobyte."""
 
 Texts = Mapping[int, Mapping[str, Any]]
-"""What people may read of the events, by version and name. It is beside the proof: the log has it sealed."""
+"""The readable texts of events, by version and name. No proof covers them: the log has them sealed."""
 
 
 class Period(NamedTuple):
-    """Moments from the first on and before the second; None: without that end."""
+    """The time from one moment on and before another. None: without that end."""
 
     begin: datetime | None
     end: datetime | None
 
     def has(self, moment: datetime) -> bool:
-        """Whether a moment lies in it."""
+        """Whether a moment is in the period."""
         return (self.begin is None or self.begin <= moment) and (self.end is None or moment < self.end)
 
     def ends_before(self, moment: datetime) -> bool:
-        """Whether a moment lies behind it."""
+        """Whether a moment is after the period."""
         return self.end is not None and moment >= self.end
 
 
 class Proven(NamedTuple):
-    """An event with the proof that it is in the checkpoint's tree."""
+    """An event, and the proof that the tree of the checkpoint has it."""
 
     record: Record
     proof: tuple[bytes, ...]
@@ -53,29 +53,29 @@ class Proven(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """Everything that a statement says."""
+    """The content of a statement."""
 
     account_id: str
     period: Period
     opening: Balance
     closing: Balance
     previous_hash: bytes
-    """The hash before the first event that is here."""
+    """The hash of the event before the first one in the statement."""
     before: Proven | None
-    """The last event before the period, whose balance is the opening one; None when there was none."""
+    """The last event before the period, if there is one. Its balance is the opening balance."""
     events: tuple[Proven, ...]
     after: Proven | None
-    """The first event after the period, if there is one already."""
+    """The first event after the period, if there is one."""
     checkpoint: str
     notices: tuple[str, ...]
-    """All notices of the ledger: they lead from an older key to the one that signed."""
+    """All notices of the ledger. They connect an older key with the one that signed."""
     verifying_key: str
     texts: Texts
     made_at: datetime
 
     @property
     def chain(self) -> tuple[Proven, ...]:
-        """All events that are here, in order."""
+        """All events of the statement, in order."""
         return (*filter(None, [self.before]), *self.events, *filter(None, [self.after]))
 
 
@@ -102,25 +102,25 @@ def body_of(statement: Statement) -> bytes:
 
 
 def note_text(origin: str, body: bytes) -> str:
-    """What the ledger signs: that this is a statement of its own. No checkpoint can be taken for it, nor it for one."""
+    """The text that the ledger signs. It cannot be mistaken for a checkpoint, nor a checkpoint for it."""
     return f"{origin}/statement\n{sha256(body).hexdigest()}\n"
 
 
 def to_file(body: bytes, signature: str) -> bytes:
-    """A statement as a file; `signature` is the signed note over `note_text`."""
+    """A statement as a file. `signature` is the signed note over `note_text`."""
     return b'{"signature":' + to_json(signature) + b',"statement":' + body + b"}\n"
 
 
-class Parsed(NamedTuple):
-    """A file that has the form of a statement."""
+class ParsedStatement(NamedTuple):
+    """A statement read from a file, not yet verified."""
 
     statement: Statement
     body: bytes
     signature: str
 
 
-def from_file(text: bytes) -> Parsed:
-    """Read a statement. Raises Breach for whatever is not, to the byte, the form that `to_file` gives it."""
+def from_file(text: bytes) -> ParsedStatement:
+    """Read a statement. Raises Breach unless the text is, byte for byte, what `to_file` writes."""
     try:
         whole = orjson.loads(text)
         signature, members = whole["signature"], whole["statement"]
@@ -128,12 +128,12 @@ def from_file(text: bytes) -> Parsed:
             raise ValueError("it is of another format")
         statement = _statement(members)
         body = body_of(statement)
-    except Exception as error:  # a file that somebody has touched may fail in any way
+    except Exception as error:  # a changed file may fail in any way
         raise Breach("file", Place(), f"this is not a statement that can be read: {_why(error)}") from error
     if to_file(body, signature) != text:
-        problem = "the file is not spelled as this program spells it: somebody has touched it"
+        problem = "the file is not spelled as this program spells it: it was changed"
         raise Breach("file", Place(), problem)
-    return Parsed(statement, body, signature)
+    return ParsedStatement(statement, body, signature)
 
 
 def _statement(members: dict[str, Any]) -> Statement:

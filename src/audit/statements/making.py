@@ -1,4 +1,4 @@
-"""Makes statements: reads what belongs in one, proves it, signs it, and judges it before it is handed out."""
+"""Makes a statement: reads the events, proves them, signs the statement, and verifies it before it returns it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import orjson
 
 from audit.statements.form import MOST_EVENTS, Period, Proven, Statement, Texts, body_of, note_text, to_file
-from audit.statements.judging import Held, check_statement
+from audit.statements.verifying import VerifiedStatement, check_statement
 from ledger.domain.amounts import NO_CREDITS, Balance
 from ledger.domain.texts import SEALED
 from ledger.proof.checkpoint import Checkpoint, read_checkpoint
@@ -23,37 +23,37 @@ from ledger.store import GENESIS, EventLog, Reader, Record, decode_event, unseal
 
 PAGE = 1_000
 PATIENCE = 5.0
-"""Seconds for which somebody else may hold the folder of checkpoints."""
+"""Seconds that it waits while another process uses the folder of checkpoints."""
 T = TypeVar("T")
 _INSTANT = timedelta(microseconds=1)
 _TEXTS = ("description", "metadata", "reason")
 
 
 class CannotMake(Exception):
-    """There is nothing that a statement could be made of; the message says why."""
+    """No statement can be made. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is asked for."""
+class StatementRequest:
+    """The account and the period of a statement."""
 
     account_id: str
     period: Period
     texts: bool
-    """Whether with what people may read."""
+    """Whether the statement has the readable texts."""
 
 
-class Made(NamedTuple):
-    """A statement as a file, judged."""
+class NewStatement(NamedTuple):
+    """A statement as a file, and verified."""
 
     file: bytes
-    held: Held
+    verified: VerifiedStatement
     left_out: int
-    """Events of the period that are too new for the newest checkpoint."""
+    """The number of events of the period that are newer than the newest checkpoint."""
 
 
-class _Found(NamedTuple):
-    """What the log has of an account around a period. `earlier` is there for its hash alone."""
+class _Records(NamedTuple):
+    """The records of an account in and around a period. Of `earlier` only the hash is used."""
 
     earlier: Record | None
     before: Record | None
@@ -64,16 +64,16 @@ class _Found(NamedTuple):
     def chain(self) -> list[Record]:
         return [*filter(None, [self.before]), *self.events, *filter(None, [self.after])]
 
-    def up_to(self, position: int) -> "_Found":
-        """What of it stands at or before a position."""
+    def up_to(self, position: int) -> "_Records":
+        """The records at or before a position."""
         before, after = (each if each and each.position <= position else None for each in (self.before, self.after))
-        return _Found(self.earlier, before, [each for each in self.events if each.position <= position], after)
+        return _Records(self.earlier, before, [each for each in self.events if each.position <= position], after)
 
 
-async def make(log: EventLog, custody: Custody, wanted: Wanted, now: datetime) -> Made:
-    """A statement of what the newest checkpoint covers; where that is not all, a new one is signed first.
+async def make(log: EventLog, custody: Custody, wanted: StatementRequest, now: datetime) -> NewStatement:
+    """Make a statement. If the newest checkpoint does not cover all its events, sign a new checkpoint first.
 
-    Raises CannotMake, Breach when the log does not hold, and what the checkpointer raises when it must not sign.
+    Raises CannotMake, Breach when the log is not intact, and what the checkpointer raises when it must not sign.
     """
     async with log.reader() as reader:
         found = await _find(reader, wanted.account_id, wanted.period)
@@ -83,7 +83,7 @@ async def make(log: EventLog, custody: Custody, wanted: Wanted, now: datetime) -
     checkpoint, note = await _checkpoint(log, custody, found.chain[-1].position)
     covered = found.up_to(checkpoint.size)
     if not covered.chain:
-        raise CannotMake(f"no checkpoint has an event of {wanted.account_id} yet")
+        raise CannotMake(f"no checkpoint covers an event of {wanted.account_id} yet")
     async with log.connection() as connection:
         indices = [record.position - 1 for record in covered.chain]
         proofs = await Tree(connection).inclusion_proofs(indices, checkpoint.size)
@@ -91,10 +91,10 @@ async def make(log: EventLog, custody: Custody, wanted: Wanted, now: datetime) -
     keys = await _unless_busy(lambda: asyncio.to_thread(_keys, custody))
     body = body_of(_statement(wanted, covered, proven, texts, now, note, keys))
     file = to_file(body, sign(note_text(checkpoint.origin, body), [keys.signing]).decode())
-    return Made(file, check_statement(file, [keys.first]), len(found.events) - len(covered.events))
+    return NewStatement(file, check_statement(file, [keys.first]), len(found.events) - len(covered.events))
 
 
-async def _find(reader: Reader, account_id: str, period: Period) -> _Found:
+async def _find(reader: Reader, account_id: str, period: Period) -> _Records:
     newest = await reader.newest_event_at(account_id, period.begin - _INSTANT) if period.begin is not None else None
     earlier = before = after = None
     events: list[Record] = []
@@ -111,7 +111,7 @@ async def _find(reader: Reader, account_id: str, period: Period) -> _Found:
         if len(events) > MOST_EVENTS:
             raise CannotMake(f"there are more than {MOST_EVENTS:,} events in this period; choose a shorter one")
         version = records[-1].version
-    return _Found(earlier, before, events, after)
+    return _Records(earlier, before, events, after)
 
 
 def _recorded_at(record: Record) -> datetime:
@@ -119,7 +119,7 @@ def _recorded_at(record: Record) -> datetime:
 
 
 async def _checkpoint(log: EventLog, custody: Custody, position: int) -> tuple[Checkpoint, str]:
-    """The newest checkpoint; when it does not reach as far as a position, one is signed that does."""
+    """The newest checkpoint. If it does not cover a position, a new one is signed."""
     newest = custody.folder.newest()
     if newest is None or newest.size < position:
         checkpointer = Checkpointer(log, custody, lambda: True, seconds=1.0, events=1)
@@ -133,7 +133,7 @@ async def _checkpoint(log: EventLog, custody: Custody, position: int) -> tuple[C
 class _Keys(NamedTuple):
     signing: SigningKey
     first: VerifyingKey
-    """The one from which the notices lead to the one that signs."""
+    """The first trusted key. The notices connect it with the one that signs."""
     notices: tuple[str, ...]
 
 
@@ -144,7 +144,7 @@ def _keys(custody: Custody) -> _Keys:
 
 
 async def _unless_busy(work: Callable[[], Awaitable[T]]) -> T:
-    """Do something that needs the folder; whoever has it gives it back in a moment. Raises FolderBusy."""
+    """Do work that needs the folder, and wait while another process uses the folder. Raises FolderBusy."""
     deadline = monotonic() + PATIENCE
     while True:
         try:
@@ -156,8 +156,8 @@ async def _unless_busy(work: Callable[[], Awaitable[T]]) -> T:
 
 
 def _statement(
-    wanted: Wanted,
-    covered: _Found,
+    wanted: StatementRequest,
+    covered: _Records,
     proven: Sequence[Proven],
     texts: Texts,
     now: datetime,
@@ -189,7 +189,7 @@ def _balance(record: Record | None, otherwise: Balance) -> Balance:
 
 
 async def _texts(reader: Reader, account_id: str, records: Sequence[Record]) -> Texts:
-    """What people may read of some events; nothing of what was erased."""
+    """The readable texts of some events. Erased texts are not among them."""
     key = (await reader.text_keys([account_id])).get(account_id)
     read = {record.version: _readable(account_id, record.state, key) for record in records}
     return {version: texts for version, texts in read.items() if texts}

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from audit.statements.event_lines import day, number, parts, rows_of, summed
 from audit.statements.form import Period, Statement
-from audit.statements.making import Made
+from audit.statements.making import NewStatement
 from ledger.domain.amounts import Balance
 from ledger.domain.changes import changes_of
 from ledger.domain.events import Event
@@ -20,15 +20,15 @@ from ledger.explain.sentences import counted
 from ledger.store import decode_event
 
 LARGEST_ENCLOSED = 4 * 1024 * 1024
-"""Bytes of a file that the page brings along; a larger one comes beside it."""
+"""The most bytes of a statement's file that the page contains. A larger file is not in the page."""
 
 
-def page(made: Made, file_name: str) -> str:
-    """The page of a statement, whose file has this name."""
-    statement = made.held.statement
+def page(made: NewStatement, file_name: str) -> str:
+    """The page of a statement. `file_name` is the name of the statement's file."""
+    statement = made.verified.statement
     events = [decode_event(one.record.topic, one.record.state) for one in statement.events]
-    sealed = [statement.texts.get(one.record.version, {}) for one in statement.events]
-    texts = [_texts(event, said) for event, said in zip(events, sealed, strict=True)]
+    unsealed = [statement.texts.get(one.record.version, {}) for one in statement.events]
+    texts = [_texts(event, readable) for event, readable in zip(events, unsealed, strict=True)]
     changes = [change for event in events for change in changes_of(event)]
     came_in, went_out = summed(changes, coming_in=True), summed(changes, coming_in=False)
     period = period_in_words(statement.period)
@@ -37,7 +37,7 @@ def page(made: Made, file_name: str) -> str:
         account_id=statement.account_id,
         period=period,
         issued=_moment(statement.made_at),
-        covered=number(made.held.checkpoint.size),
+        covered=number(made.verified.checkpoint.size),
         opening=_balance(statement.opening),
         closing=_balance(statement.closing),
         came_in={"total": came_in[0], "parts": came_in[1]},
@@ -47,8 +47,8 @@ def page(made: Made, file_name: str) -> str:
         command=f"credit-ledger verify {file_name} --key {statement.verifying_key}",
         file_name=file_name,
         download=_enclosed(made.file),
-        origin=made.held.checkpoint.origin,
-        root=made.held.checkpoint.root.hex(),
+        origin=made.verified.checkpoint.origin,
+        root=made.verified.checkpoint.root.hex(),
         versions=_versions(statement),
         digest=sha256(made.file).hexdigest(),
     )
@@ -62,7 +62,7 @@ def _template() -> Template:
 
 
 def period_in_words(period: Period) -> str:
-    """A period in days, where it is made of whole ones: `1 Nov 2026 to 30 Nov 2026`."""
+    """A period in words, in days if it has whole days: `1 Nov 2026 to 30 Nov 2026`."""
     begin, end = period
     if begin is None and end is None:
         return "everything so far"
@@ -81,7 +81,7 @@ def _first(begin: datetime) -> str:
 
 
 def _last(end: datetime) -> str:
-    """The last day before the end, where that is a midnight."""
+    """The last day before the end if the end is a midnight; else the end."""
     return day(end.astimezone(UTC) - timedelta(days=1)) if _is_midnight(end) else f"before {_moment(end)}"
 
 
@@ -105,10 +105,10 @@ def _left_out(count: int) -> str:
     return f"{counted(count, 'event')} of the period came after the newest checkpoint and {verb} left out."
 
 
-def _texts(event: Event, sealed: Mapping[str, Any]) -> dict[str, Any]:
-    """What people may read of an event: what was unsealed, and what was stored before there were seals."""
+def _texts(event: Event, unsealed: Mapping[str, Any]) -> dict[str, Any]:
+    """The readable texts of an event: the unsealed ones, and those that were stored before texts were sealed."""
     plain = {name: getattr(event, name, None) for name in ("description", "reason")}
-    return {name: said for name, said in plain.items() if said and not said.startswith(SEALED)} | dict(sealed)
+    return {name: said for name, said in plain.items() if said and not said.startswith(SEALED)} | dict(unsealed)
 
 
 def _versions(statement: Statement) -> str:

@@ -1,1 +1,1 @@
-"""`credit-ledger verify`: a ledger, an export or a statement, judged by its hashes and signatures."""
+"""`credit-ledger verify`: verifies a ledger, an export or a statement by its hashes and signatures."""

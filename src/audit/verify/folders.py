@@ -1,4 +1,4 @@
-"""Which folder has the checkpoints: that of one ledger, or one in which ledgers have theirs."""
+"""Finds the checkpoint folder of a ledger. A path is that folder, or a folder with those of several ledgers."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from ledger.proof.checkpoint_folder import CheckpointFolder
 
 
 def folder_in(path: Path, ledger_id: str | None = None) -> CheckpointFolder:
-    """The checkpoint folder of a ledger (None: of the only one there is). Raises CannotVerify."""
+    """The checkpoint folder of a ledger, or of the only ledger if `ledger_id` is None. Raises CannotVerify."""
     if not path.is_dir():
         raise CannotVerify(f"there is no folder of checkpoints at {path}")
     if (path / "first-key").exists() or next(path.glob("*.checkpoint"), None):

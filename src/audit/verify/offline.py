@@ -1,4 +1,4 @@
-"""Exports and statements judged where they are: no server, no database, no settings."""
+"""Verifies exports and statements without a server, a database or settings."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import BinaryIO
 from audit.export.bundle import CHECKPOINTS, EVENTS, KEY
 from audit.export.json_lines import BadLine, lines_of
 from audit.statements.form import BEGIN, Statement, from_file
-from audit.statements.judging import Held, check_statement
+from audit.statements.verifying import VerifiedStatement, check_statement
 from audit.verify.folders import folder_in
 from audit.verify.report import CannotVerify, Report
 from ledger.progress import Progress
@@ -21,13 +21,13 @@ PAGE = 2_000
 
 
 def verify_path(path: Path, checkpoints: Path | None, keys: Sequence[VerifyingKey], progress: Progress) -> Report:
-    """Judge what a path leads to: a bundle, a log in JSON Lines, or a statement. Raises CannotVerify and OSError."""
+    """Verify a bundle, a log in JSON Lines, or a statement. Raises CannotVerify and OSError."""
     if path.is_dir():
         return _verify_bundle(path, checkpoints, keys, progress)
     with path.open("rb") as file:
         beginning = file.read(len(BEGIN))
     if path.suffix == ".html":
-        raise CannotVerify(f"{path} is a page for people; verify the JSON file that it was made with")
+        raise CannotVerify(f"{path} is a page for people; verify the JSON file of the statement")
     if beginning == BEGIN or path.suffix == ".json":
         return _verify_statement(path, keys)
     return _verify_log(path, checkpoints, keys, progress)
@@ -36,15 +36,15 @@ def verify_path(path: Path, checkpoints: Path | None, keys: Sequence[VerifyingKe
 def _verify_bundle(path: Path, checkpoints: Path | None, keys: Sequence[VerifyingKey], progress: Progress) -> Report:
     events = path / EVENTS
     if not events.is_file():
-        raise CannotVerify(f"{path} is no export: there is no {EVENTS} in it")
+        raise CannotVerify(f"{path} is not an export: it has no {EVENTS}")
     report = Report(f"the export {path.name}")
     try:
         enclosed = _enclosed_key(path / KEY)
-        whom = keys or enclosed
-        report.whose = "given" if keys else "file"
-        vouched = _vouched(folder_in(checkpoints or path / CHECKPOINTS), whom, report)
+        trusted = keys or enclosed
+        report.keys_from = "given" if keys else "file"
+        vouched = _vouched(folder_in(checkpoints or path / CHECKPOINTS), trusted, report)
         if enclosed and enclosed[0] not in vouched.trust.known:
-            raise Breach("checkpoint", Place(file=KEY), "it is none of the keys of this ledger")
+            raise Breach("checkpoint", Place(file=KEY), "it is not a key of this ledger")
         _walk(events, vouched, progress, report)
     except Breach as breach:
         report.breach = breach
@@ -64,37 +64,37 @@ def _verify_statement(path: Path, keys: Sequence[VerifyingKey]) -> Report:
     report = Report(f"the statement {path.name}", "given" if keys else "file")
     text = path.read_bytes()
     try:
-        held = check_statement(text, keys or _named_in(text))
+        verified = check_statement(text, keys or _named_in(text))
     except Breach as breach:
         report.breach = breach
         return report
-    report.events, report.accounts, report.checkpoints = len(held.statement.events), 1, 1
-    report.signed, report.keys = held.checkpoint.size, [held.signed_by.text]
-    report.facts, report.lines = _facts(held), _lines(held)
+    report.events, report.accounts, report.checkpoints = len(verified.statement.events), 1, 1
+    report.signed, report.keys = verified.checkpoint.size, [verified.signed_by.text]
+    report.facts, report.lines = _facts(verified), _lines(verified)
     return report
 
 
-def _lines(held: Held) -> list[str]:
-    statement = held.statement
+def _lines(verified: VerifiedStatement) -> list[str]:
+    statement = verified.statement
     begin, end = statement.period
     period = f"from {begin.isoformat() if begin else 'the beginning'} to {end.isoformat() if end else 'the checkpoint'}"
     opening, closing = statement.opening.total, statement.closing.total
     return [
-        f"account {shown(statement.account_id)} of {shown(held.checkpoint.origin)}, {period}",
+        f"account {shown(statement.account_id)} of {shown(verified.checkpoint.origin)}, {period}",
         f"opening balance {opening:,}, closing balance {closing:,}",
     ]
 
 
 def _named_in(text: bytes) -> list[VerifyingKey]:
-    """The key that a statement itself names. Raises Breach."""
+    """The key that the statement names. Raises Breach."""
     try:
         return [VerifyingKey.parse(from_file(text).statement.verifying_key)]
     except BadNote as problem:
         raise Breach("statement", Place(file="verifying_key"), str(problem)) from problem
 
 
-def _facts(held: Held) -> dict[str, object]:
-    statement: Statement = held.statement
+def _facts(verified: VerifiedStatement) -> dict[str, object]:
+    statement: Statement = verified.statement
     begin, end = statement.period
     return {
         "account_id": statement.account_id,
@@ -102,12 +102,12 @@ def _facts(held: Held) -> dict[str, object]:
         "to": end.isoformat() if end else None,
         "opening": balance_to_json(statement.opening),
         "closing": balance_to_json(statement.closing),
-        "ledger": held.checkpoint.origin,
+        "ledger": verified.checkpoint.origin,
     }
 
 
 def _enclosed_key(path: Path) -> list[VerifyingKey]:
-    """The key that lies in a bundle. Raises Breach."""
+    """The key in the file of a bundle; empty if there is no such file. Raises Breach."""
     if not path.exists():
         return []
     text = path.read_bytes()
@@ -116,21 +116,21 @@ def _enclosed_key(path: Path) -> list[VerifyingKey]:
     except (BadNote, UnicodeDecodeError) as problem:
         raise Breach("checkpoint", Place(file=path.name), str(problem)) from problem
     if text != f"{key.text}\n".encode():
-        raise Breach("checkpoint", Place(file=path.name), "there is something beside the key in it")
+        raise Breach("checkpoint", Place(file=path.name), "it has more than the key")
     return [key]
 
 
 def _vouched(folder: CheckpointFolder, keys: Sequence[VerifyingKey], report: Report) -> Vouched:
-    whom = keys or own_keys(folder)
-    if not whom:
-        raise CannotVerify(f"{folder.path} has no key, and none was named with --key")
-    vouched = judge(folder, whom)
-    report.add_vouched(vouched)
+    trusted = keys or own_keys(folder)
+    if not trusted:
+        raise CannotVerify(f"{folder.path} has no key, and --key names none")
+    vouched = judge(folder, trusted)
+    report.add_checkpoints(vouched)
     return vouched
 
 
 def _walk(path: Path, vouched: Vouched | None, progress: Progress, report: Report) -> None:
-    """Follow a log in a file. Raises Breach."""
+    """Verify the log in a file, event by event. Raises Breach."""
     walk = Walk(vouched.checkpoints if vouched else ())
     with path.open("rb") as file:
         progress.begin("verifying", path.stat().st_size, "bytes")
@@ -146,11 +146,11 @@ def _walk(path: Path, vouched: Vouched | None, progress: Progress, report: Repor
         for first, second in pairs:
             check_receipts(records[first], records[second])
     if vouched is not None and not vouched.checkpoints and walk.position:
-        report.unchecked = "there is no checkpoint to judge the log by: it is chained, and under no signature"
+        report.unchecked = "there is no checkpoint for the log: its events are chained and not signed"
 
 
 def _pages(file: BinaryIO, name: str) -> Iterator[tuple[list[Record], int]]:
-    """The events of a file, some at a time, and where they end in it. Raises Breach, after what comes before it."""
+    """The events of a file in pages, and the end of each page in bytes. Raises Breach after the last good page."""
     page: list[Record] = []
     number = end = 0
     try:

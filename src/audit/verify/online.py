@@ -1,7 +1,7 @@
-"""A ledger judged where it is: every event of the database, in order, beside the checkpoints of its folder.
+"""Verifies a ledger in its database: every event, in order, against the checkpoints of its folder.
 
-It reads the log up to where it ends at the start, page by page, and holds no transaction open meanwhile: the log only
-grows, and a long snapshot would keep the database from cleaning up behind the projections.
+It reads the log page by page, up to its end at the start, and holds no transaction open meanwhile: the log only grows,
+and a long snapshot would keep VACUUM from removing old rows of the projections.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -25,12 +25,12 @@ from ledger.store import Connection, Reader, Record, ledger_id
 
 PAGE = 2_000
 _BEFORE_ALL = -(2**63)
-"""What is not at a position of a log is not passed over: it is found to be there."""
-_UNSIGNED = "there is no checkpoint to judge the log by: it is chained, and under no signature"
+"""A position before the first one, so that an event at a wrong position is found too."""
+_UNSIGNED = "there is no checkpoint for the log: its events are chained and not signed"
 
 
 async def verify_ledger(conninfo: str, folders: Path, keys: Sequence[VerifyingKey], progress: Progress) -> Report:
-    """Judge everything. `folders`: where ledgers have their checkpoints. Raises CannotVerify, OSError and psycopg's."""
+    """Verify all events. `folders` has the checkpoints of ledgers. Raises CannotVerify, OSError and psycopg.Error."""
     async with _reading(conninfo) as connection:
         report = Report("the ledger", "given" if keys else "installation")
         try:
@@ -42,7 +42,7 @@ async def verify_ledger(conninfo: str, folders: Path, keys: Sequence[VerifyingKe
 
 
 async def verify_account(conninfo: str, folders: Path, keys: Sequence[VerifyingKey], account_id: str) -> Report:
-    """Judge one account's chain, and that the newest checkpoint was made with it. Raises as `verify_ledger` does."""
+    """Verify the chain of one account and that the newest checkpoint covers it. Raises as `verify_ledger` does."""
     async with _reading(conninfo) as connection:
         report = Report(f"account {account_id}", "given" if keys else "installation")
         try:
@@ -60,19 +60,19 @@ async def _reading(conninfo: str) -> AsyncIterator[Connection]:
         await connection.set_read_only(True)
         yield connection
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.InvalidSchemaName) as error:
-        raise CannotVerify("the database is not of this version; run `credit-ledger migrate`") from error
+        raise CannotVerify("the database is of an older version; run `credit-ledger migrate`") from error
     finally:
         await connection.close()
 
 
 def _vouched(folders: Path, ledger: str, keys: Sequence[VerifyingKey], report: Report) -> Vouched:
-    """What the folder of this ledger says. Raises CannotVerify when there is nothing to judge a log by."""
+    """The trusted checkpoints of a ledger. Raises CannotVerify when there is no key."""
     folder, origin = folder_in(folders, ledger), origin_of(ledger)
-    whom = keys or own_keys(folder)
-    if not whom:
-        raise CannotVerify(f"{folder.path} has no key and no checkpoint to judge the log by")
-    vouched = judge(folder, whom)
-    report.add_vouched(vouched)
+    trusted = keys or own_keys(folder)
+    if not trusted:
+        raise CannotVerify(f"{folder.path} has no key and no checkpoint for the log")
+    vouched = judge(folder, trusted)
+    report.add_checkpoints(vouched)
     for checkpoint in vouched.checkpoints:
         if checkpoint.origin != origin:
             place = Place(file=f"the checkpoint of {checkpoint.size} events")
@@ -117,7 +117,7 @@ async def _follow_account(
     while records := await reader.records_of(account_id, after, PAGE):
         for record in records:
             if record.position <= position:
-                raise Breach("position", _place(record), "it stands before the event that it follows")
+                raise Breach("position", _place(record), "its position is not after that of the event before it")
             head, position = follow(record, head), record.position
         under = [record for record in records if newest is not None and record.position <= newest.size]
         if newest is not None:
@@ -135,7 +135,7 @@ async def _follow_account(
 
 
 async def _check_inclusion(connection: Connection, records: Sequence[Record], checkpoint: Checkpoint) -> None:
-    """Some events are in the tree that was signed. The kept subtrees make that quick, and need not be right."""
+    """Check that the signed tree has some events. The kept subtrees make that quick, and may be wrong."""
     wanted = [record.position - 1 for record in records]
     try:
         missing = _outside(records, await Tree(connection).inclusion_proofs(wanted, checkpoint.size), checkpoint)
@@ -143,14 +143,14 @@ async def _check_inclusion(connection: Connection, records: Sequence[Record], ch
             plain = Tree(connection, kept=False)
             missing = _outside(records, await plain.inclusion_proofs(wanted, checkpoint.size), checkpoint)
             if missing is None:
-                raise Breach("tree", Place(), "the subtrees that are kept are not what their events come to")
-            raise Breach("root", _place(missing), f"the checkpoint of {checkpoint.size} events was made without it")
+                raise Breach("tree", Place(), "the kept subtrees do not match their events")
+            raise Breach("root", _place(missing), f"the checkpoint of {checkpoint.size} events does not cover it")
     except HoleInLog as hole:
         raise Breach("position", Place(), str(hole)) from hole
 
 
 def _outside(records: Sequence[Record], proofs: Sequence[Sequence[bytes]], checkpoint: Checkpoint) -> Record | None:
-    """The first of some events of which nothing proves that it is under a checkpoint."""
+    """The first of some events that its proof does not connect with a checkpoint; None if there is none."""
     for record, proof in zip(records, proofs, strict=True):
         if not verify_inclusion(leaf(record.hash), record.position - 1, checkpoint.size, proof, checkpoint.root):
             return record

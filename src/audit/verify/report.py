@@ -1,4 +1,4 @@
-"""What a verification came to, for people and for programs."""
+"""The result of a verification, for people and for programs."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -8,53 +8,53 @@ from ledger.proof.vouching import Vouched
 from ledger.proof.walk import Breach, Walk, shown
 
 HOLDS, BROKEN, UNCHECKED = 0, 1, 3
-"""Exit statuses; 2 is that of wrong options."""
+"""Exit statuses."""
 
-Whose = Literal["given", "installation", "file"]
-"""Whose word the verifying keys are: the caller's, that of this machine, or that of the file itself."""
+KeySource = Literal["given", "installation", "file"]
+"""The source of the verifying keys: the caller, this machine, or the verified file itself."""
 
-_WHOSE: dict[Whose, str] = {
-    "given": "the key that you named, and those for which it vouches:",
-    "installation": "the key that this installation keeps; name your copy with --key, so that no machine is trusted:",
-    "file": "the key that came with it, so this does not say who made it; name the ledger's key with --key:",
+_SOURCES: dict[KeySource, str] = {
+    "given": "the key that you named, and the later keys that notices connect with it:",
+    "installation": "the key of this installation; name your own copy with --key if you do not trust this machine:",
+    "file": "the key in the file, so this does not prove who made it; name the ledger's key with --key:",
 }
 
 
 class CannotVerify(Exception):
-    """There is nothing that could be judged; the message says why."""
+    """Nothing can be verified. The message says why."""
 
 
 @dataclass(slots=True)
 class Report:
-    """What was covered and, if something does not hold, the first place."""
+    """What was verified and, if something is wrong, the first place."""
 
     what: str
-    """What was checked, in a few words."""
-    whose: Whose = "given"
+    """What was verified, in a few words."""
+    keys_from: KeySource = "given"
     keys: list[str] = field(default_factory=list)
     events: int = 0
     accounts: int = 0
     checkpoints: int = 0
     passed_over: int = 0
     signed: int = 0
-    """The size of the newest checkpoint that holds."""
+    """The size of the newest checkpoint that matches."""
     unsigned: int = 0
-    """Events after it."""
+    """The number of events after it."""
     breach: Breach | None = None
     unchecked: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
-    """What else there is to say, for programs: of a statement its account, period and balances."""
+    """More facts for programs: the account, period and balances of a statement."""
     lines: list[str] = field(default_factory=list)
     """The same for people."""
 
     def add_walk(self, walk: Walk) -> None:
-        """Take in how far the log was followed."""
+        """Add the counts of a walk through the log."""
         self.events, self.accounts = walk.position, walk.accounts
         self.checkpoints, self.signed = walk.checkpoints, walk.signed
         self.unsigned = walk.position - walk.signed
 
-    def add_vouched(self, vouched: Vouched) -> None:
-        """Take in who vouches."""
+    def add_checkpoints(self, vouched: Vouched) -> None:
+        """Add the trusted keys, and the number of checkpoints that they do not cover."""
         self.keys = [each.key.text for each in vouched.trust.trusted]
         self.passed_over = vouched.passed_over
 
@@ -68,14 +68,18 @@ class Report:
     def as_text(self) -> str:
         """For people."""
         lines = [f"{shown(self.what)}: {self._verdict()}"]
-        lines += [_told(told) for told in (self.breach, self.unchecked) if told is not None]
+        lines += [_sentence(problem) for problem in (self.breach, self.unchecked) if problem is not None]
         lines += self.lines
-        lines.append(f"{counted(self.events, 'event')} of {counted(self.accounts, 'account')} followed")
+        lines.append(f"{counted(self.events, 'event')} of {counted(self.accounts, 'account')} verified")
         lines += self._signatures()
         return "\n  ".join(lines)
 
     def _verdict(self) -> str:
-        verdicts = {HOLDS: "everything holds", BROKEN: "this does not hold", UNCHECKED: "not all could be checked"}
+        verdicts = {
+            HOLDS: "no fault found",
+            BROKEN: "a fault was found",
+            UNCHECKED: "not everything could be verified",
+        }
         return verdicts[self.status]
 
     def _signatures(self) -> list[str]:
@@ -83,14 +87,14 @@ class Report:
         if self.checkpoints:
             lines.append(f"{counted(self.checkpoints, 'checkpoint')}, the newest at position {self.signed:,}")
         if self.passed_over:
-            lines.append(f"{counted(self.passed_over, 'checkpoint')} from before that key was in use: not judged")
+            lines.append(f"{counted(self.passed_over, 'checkpoint')} from before that key was in use: not verified")
         if self.breach is None and self.unsigned:
             after = f" after position {self.signed:,}" if self.signed else ""
-            lines.append(f"{counted(self.unsigned, 'event')}{after}: chained, and not yet under a signature")
+            lines.append(f"{counted(self.unsigned, 'event')}{after}: chained, and not signed yet")
         if self.keys:
-            lines += [f"signatures are judged by {_WHOSE[self.whose]}", *(f"  {key}" for key in self.keys)]
+            lines += [f"signatures are verified with {_SOURCES[self.keys_from]}", *(f"  {key}" for key in self.keys)]
         elif self.breach is None:
-            lines.append("no signature was looked at: name the checkpoints with --checkpoints")
+            lines.append("no signature was verified: name the checkpoints with --checkpoints")
         return lines
 
     def as_json(self) -> dict[str, Any]:
@@ -105,7 +109,7 @@ class Report:
             "signed_position": self.signed,
             "unsigned_events": self.unsigned,
             "keys": self.keys,
-            "keys_from": self.whose,
+            "keys_from": self.keys_from,
             "first": _as_json(self.breach) if self.breach is not None else None,
             "unchecked": self.unchecked,
             **self.facts,
@@ -123,8 +127,8 @@ def _as_json(breach: Breach) -> dict[str, Any]:
     }
 
 
-def _told(problem: Breach | str) -> str:
-    """One sentence; the name of a file that begins it stays as it is spelled."""
+def _sentence(problem: Breach | str) -> str:
+    """The problem with a capital letter, unless it begins with the name of a file."""
     text = str(problem)
     if isinstance(problem, Breach) and problem.place.file is not None:
         return text

@@ -1,11 +1,11 @@
-"""Whether a statement holds: judged from nothing but its own bytes and the keys that whoever asks trusts."""
+"""Verifies a statement. It needs the bytes of the statement and the keys that the reader trusts, and nothing else."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import NamedTuple
 
-from audit.statements.form import Parsed, Proven, Statement, from_file, note_text
+from audit.statements.form import ParsedStatement, Proven, Statement, from_file, note_text
 from ledger.domain.amounts import NO_CREDITS, Balance
 from ledger.domain.changes import changes_of
 from ledger.domain.events import Event
@@ -17,16 +17,16 @@ from ledger.proof.walk import Breach, Head, Place, follow
 from ledger.store import GENESIS, Record, decode_event
 
 
-class Held(NamedTuple):
-    """A statement that holds, and what it rests on."""
+class VerifiedStatement(NamedTuple):
+    """A verified statement, with its checkpoint and the key that signed it."""
 
     statement: Statement
     checkpoint: Checkpoint
     signed_by: VerifyingKey
 
 
-def check_statement(text: bytes, trusted: Sequence[VerifyingKey]) -> Held:
-    """Judge a statement as it is in a file. Raises Breach at the first thing that does not hold."""
+def check_statement(text: bytes, trusted: Sequence[VerifyingKey]) -> VerifiedStatement:
+    """Verify the file of a statement. Raises Breach for the first fault."""
     parsed = from_file(text)
     statement = parsed.statement
     checkpoint, key = _signed(parsed, trusted)
@@ -34,22 +34,22 @@ def check_statement(text: bytes, trusted: Sequence[VerifyingKey]) -> Held:
     _check_period(statement)
     _check_balances(statement)
     _check_texts(statement)
-    return Held(statement, checkpoint, key)
+    return VerifiedStatement(statement, checkpoint, key)
 
 
-def _signed(parsed: Parsed, keys: Sequence[VerifyingKey]) -> tuple[Checkpoint, VerifyingKey]:
+def _signed(parsed: ParsedStatement, keys: Sequence[VerifyingKey]) -> tuple[Checkpoint, VerifyingKey]:
     """The checkpoint, and the key that signed the statement."""
     statement = parsed.statement
-    whom = trust(keys, [note.encode() for note in statement.notices])
+    trusted = trust(keys, [note.encode() for note in statement.notices])
     with _signatures("the checkpoint"):
-        checkpoint = whom.checkpoint(statement.checkpoint.encode())
+        checkpoint = trusted.checkpoint(statement.checkpoint.encode())
         if checkpoint is None:
-            raise BadNote("it was signed before the key that is trusted was in use")
+            raise BadNote("it was signed before the trusted key was in use")
     with _signatures("the signature"):
-        signed = open_note(parsed.signature.encode(), [each.key for each in whom.trusted])
+        signed = open_note(parsed.signature.encode(), [each.key for each in trusted.trusted])
         text = note_text(checkpoint.origin, parsed.body)
         if signed.text != text or parsed.signature.count("\n") != text.count("\n") + 2:
-            raise BadNote("what was signed is not this statement: somebody has touched it")
+            raise BadNote("it signs another statement: the file was changed")
     return checkpoint, signed.keys[0]
 
 
@@ -62,13 +62,13 @@ def _signatures(file: str) -> Iterator[None]:
 
 
 def _check_chain(statement: Statement, checkpoint: Checkpoint) -> None:
-    """Every event follows from the one before it, and is in the checkpoint's tree."""
+    """Check that every event follows the one before it and is in the tree of the checkpoint."""
     records = [proven.record for proven in statement.chain]
     if not records:
-        raise _wrong("it has no event at all")
+        raise _wrong("it has no event")
     begins = records[0].version == 1
     if begins != (statement.previous_hash == GENESIS):
-        raise _wrong("the hash before the first event is not what it has to be")
+        raise _wrong("the hash before the first event does not fit its version")
     head = Head(records[0].version - 1, statement.previous_hash, 0, None)
     for proven in statement.chain:
         record = proven.record
@@ -79,18 +79,18 @@ def _check_chain(statement: Statement, checkpoint: Checkpoint) -> None:
         _check_inclusion(proven, checkpoint)
     for before, record in pairwise(records):
         if record.position <= before.position:
-            raise _at(record, "position", "it stands before the event that it follows")
+            raise _at(record, "position", "its position is not after that of the event before it")
 
 
 def _check_inclusion(proven: Proven, checkpoint: Checkpoint) -> None:
     record = proven.record
     one, index = leaf(record.hash), record.position - 1
     if not verify_inclusion(one, index, checkpoint.size, proven.proof, checkpoint.root):
-        raise _at(record, "root", f"it is not among the {checkpoint.size} events that the checkpoint was made of")
+        raise _at(record, "root", f"it is not one of the {checkpoint.size} events of the checkpoint")
 
 
 def _check_period(statement: Statement) -> None:
-    """What is here of the period is all that there is of it, as far as the events themselves can say."""
+    """Check that no event of the period is missing, as far as the events themselves can prove it."""
     period = statement.period
     if period.begin is not None and period.end is not None and period.begin >= period.end:
         raise _wrong("its period ends before it begins")
@@ -99,15 +99,15 @@ def _check_period(statement: Statement) -> None:
             raise _at(proven.record, "statement", "it was recorded outside of the period")
     before, after = statement.before, statement.after
     if before is None and statement.chain[0].record.version != 1:
-        raise _wrong("it does not begin with the account, and does not say what came before the period")
+        raise _wrong("it begins neither with the first event of the account nor with the last one before the period")
     if before is not None and (period.begin is None or _event(before).recorded_at >= period.begin):
-        raise _at(before.record, "statement", "it is said to come before the period, and does not")
+        raise _at(before.record, "statement", "it is listed as before the period, and is not")
     if after is not None and (period.end is None or _event(after).recorded_at < period.end):
-        raise _at(after.record, "statement", "it is said to come after the period, and does not")
+        raise _at(after.record, "statement", "it is listed as after the period, and is not")
 
 
 def _check_balances(statement: Statement) -> None:
-    """Opening balance and changes add up to the closing one, event by event."""
+    """Check event by event that the opening balance and the changes add up to the closing balance."""
     now = _event(statement.before).balance if statement.before else NO_CREDITS
     if statement.opening != now:
         raise _wrong("the opening balance is not the one of the event before the period")
@@ -118,7 +118,9 @@ def _check_balances(statement: Statement) -> None:
         if (now.subscription, now.permanent) != expected:
             found = f"{now.subscription} and {now.permanent}"
             wanted = f"{expected[0]} subscription and {expected[1]} permanent credits"
-            raise _at(proven.record, "statement", "its balance is not what its credits come to", wanted, found)
+            raise _at(
+                proven.record, "statement", "its balance is not the one before it plus its changes", wanted, found
+            )
     if statement.closing != now:
         raise _wrong("the closing balance is not the one of the last event of the period")
 
@@ -132,10 +134,10 @@ def _total(before: Balance, event: Event) -> tuple[int, int]:
 
 
 def _check_texts(statement: Statement) -> None:
-    """Readable texts are of events that are here. What they say is the word of the ledger, which signs it."""
+    """Check that readable texts belong to events of the statement. Their content is a claim of the ledger."""
     versions = {proven.record.version for proven in statement.events}
     if not statement.texts.keys() <= versions:
-        raise _wrong("it has a text of an event that is not in it")
+        raise _wrong("it has a text of an event that it does not have")
 
 
 def _event(proven: Proven) -> Event:
