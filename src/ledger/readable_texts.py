@@ -5,9 +5,11 @@ A text whose key was destroyed becomes None. Rows without tokens need no query f
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any, NotRequired, TypeVar
 
 import orjson
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from ledger.domain.texts import SEALED
 from ledger.store.feed import Logged
@@ -18,21 +20,44 @@ _TEXTS = ("description", "metadata", "reason")
 _TOKEN = f'"{SEALED}'.encode()
 
 
-async def with_descriptions(log: EventLog, account_id: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of one account with unsealed descriptions; None where the key was destroyed."""
+class _Described(TypedDict):
+    description: str | None
+
+
+DescribedT = TypeVar("DescribedT", bound=_Described)
+
+
+async def with_descriptions(log: EventLog, account_id: str, rows: Sequence[DescribedT]) -> list[DescribedT]:
+    """Answers of one account with their descriptions as they were written."""
     sealed = any((row["description"] or "").startswith(SEALED) for row in rows)
     key = (await _keys(log, [account_id])).get(account_id) if sealed else None
-    return [row | {"description": unseal(key, account_id, row["description"])} for row in rows]
+    return [_described(row, unseal(key, account_id, row["description"])) for row in rows]
 
 
-async def readable_data(log: EventLog, rows: Sequence[StoredRow]) -> list[dict[str, Any]]:
-    """The states of some events as parsed JSON, with unsealed texts; `erased` names the texts whose key is gone."""
+def _described(row: DescribedT, description: str | None) -> DescribedT:
+    opened = row.copy()
+    opened["description"] = description
+    return opened
+
+
+class ReadableState(TypedDict):
+    """What is stored of an event, beside its place and type."""
+
+    data: dict[str, Any]
+    metadata: dict[str, Any]
+    recorded_at: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    schema: Annotated[int, Field(description="the version of the event's shape")]
+    erased: NotRequired[Annotated[list[str], Field(description="texts of `data` that nobody can read any more")]]
+
+
+async def readable_data(log: EventLog, rows: Sequence[StoredRow]) -> list[ReadableState]:
+    """The states of some events, read, with their texts as they were written; `erased` names those that are gone."""
     keys = await _keys(log, {row.account_id for row in rows if _TOKEN in row.state})
     return [_readable(row, keys.get(row.account_id)) for row in rows]
 
 
-def _readable(row: StoredRow, key: bytes | None) -> dict[str, Any]:
-    state: dict[str, Any] = orjson.loads(row.state)
+def _readable(row: StoredRow, key: bytes | None) -> ReadableState:
+    state: ReadableState = orjson.loads(row.state)
     data = state["data"]
     erased = []
     for name in _TEXTS:
@@ -41,7 +66,9 @@ def _readable(row: StoredRow, key: bytes | None) -> dict[str, Any]:
             if data[name] is None:
                 erased.append(name)
                 del data[name]
-    return state | {"erased": erased} if erased else state
+    if erased:
+        state["erased"] = erased
+    return state
 
 
 async def readable_events(log: EventLog, events: Sequence[Logged]) -> list[Logged]:

@@ -12,8 +12,8 @@ import pytest_asyncio
 
 from api.http import breakdown
 from api.http.breakdown import breakdown_of
+from api.http.json_answer import JsonAnswer
 from api.http.periods import Period
-from api.http.queries import json_response
 from api.http.reads import Reads
 from ledger.domain.errors import AccountNotFound
 from tests.api.stage import Json
@@ -39,7 +39,7 @@ async def reads(year: Year) -> AsyncIterator[Reads]:
 
 
 async def told(reads: Reads, account: str, period: Period = WHOLE) -> Json:
-    found: Json = orjson.loads(json_response(await breakdown_of(reads, account, period)).body)
+    found: Json = orjson.loads(JsonAnswer(await breakdown_of(reads, account, period)).body)
     return found
 
 

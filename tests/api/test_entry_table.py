@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from api.contract.problems import Problem
 from api.http.entry_table import Table, entry_table_of, entry_table_pages
+from api.http.json_answer import JsonAnswer
 from api.http.periods import Period
-from api.http.queries import Page, json_response
+from api.http.queries import Page
 from api.http.reads import Reads
 from ledger.domain.errors import AccountNotFound
 from projections.models.history.entry_lines import csv_of
@@ -95,7 +96,7 @@ def pages_of(entries: list[Json], table: Table, limit: int, look_through: int) -
 
 async def asked(reads: Reads, table: Table, page: Page, look_through: int) -> Json:
     answer = await entry_table_of(reads, table, page, look_through=look_through)
-    found: Json = orjson.loads(json_response(answer).body)
+    found: Json = orjson.loads(JsonAnswer(answer).body)
     return found
 
 

@@ -8,7 +8,6 @@ import httpx
 import pytest
 
 from people.api_keys import create_key
-from tests.api.contract import Contract
 from tests.api.stage import STAGED_VERSION, Ask, Json, field_errors, fresh, refused
 from tests.commands import command
 from tests.service import Service
@@ -61,11 +60,6 @@ def test_the_command_line_says_the_same(service: Service, account: str) -> None:
     assert said == [explain(service, account, version=version) for version in range(1, STAGED_VERSION + 1)]
     balance = service.get(f"/v1/accounts/{account}/balance").json()
     assert balance.items() >= {k: v for k, v in end["account"].items() if k != "holds"}.items()
-
-
-def test_the_document_names_every_field(service: Service, contract: Contract, account: str) -> None:
-    schema = contract.resolved({"$ref": "#/components/schemas/Explained"})
-    assert schema["properties"].keys() == explain(service, account, version=4).keys()
 
 
 def test_what_is_not_there(service: Service, account: str) -> None:

@@ -3,15 +3,19 @@
 from typing import Any
 
 from fastapi import FastAPI
-from pydantic import BaseModel
+from pydantic import TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
 
 from api.contract.bodies import MAX_BATCH, MAX_KEY, ONE_LINE, SEGMENT, PortalSessionBody
+from api.contract.command_answers import ANSWERS, BatchAnswer
 from api.contract.operations import OPERATIONS, Operation
-from api.contract.schemas import ANSWERS, BatchResults, ProblemShape
+from api.contract.problems import ProblemDocument
 from ledger.domain.commands import MAX_ID
 
 _SCHEMAS = "#/components/schemas/"
-_PROBLEM_CONTENT: dict[str, Any] = {"application/problem+json": {"schema": {"$ref": _SCHEMAS + "ProblemShape"}}}
+_PROBLEM_CONTENT: dict[str, Any] = {
+    "application/problem+json": {"schema": {"$ref": _SCHEMAS + ProblemDocument.__name__}}
+}
 
 _TITLES = {
     400: "`idempotency_key_required` or `malformed_json`",
@@ -143,7 +147,7 @@ BATCH_DOCUMENTATION: dict[str, Any] = {
     "responses": {
         200: {
             "description": "One result per command, in order",
-            "content": {"application/json": {"schema": {"$ref": _SCHEMAS + "BatchResults"}}},
+            "content": {"application/json": {"schema": {"$ref": _SCHEMAS + BatchAnswer.__name__}}},
         },
         **{status: problem_response(status) for status in (400, 401, 403, 409, 413, 415, 422, 429, 500, 503)},
     },
@@ -194,12 +198,7 @@ def describe(app: FastAPI) -> None:
 
 def _complete(document: dict[str, Any]) -> None:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    models: list[type[BaseModel]] = [operation.body for operation in OPERATIONS.values()]
-    models += [PortalSessionBody, *ANSWERS.values(), BatchResults, ProblemShape]
-    for model in models:
-        schema = model.model_json_schema(ref_template=_SCHEMAS + "{model}")
-        schemas |= schema.pop("$defs", {})
-        schemas[model.__name__] = schema
+    schemas |= _schemas()
     schemas["Batch"] = _batch_schema()
     schemas |= {_in_batch(operation): _batch_command(operation) for operation in OPERATIONS.values()}
     document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
@@ -207,3 +206,16 @@ def _complete(document: dict[str, Any]) -> None:
         if path.startswith("/v1/"):
             for operation in item.values():
                 operation["security"] = [{"key": []}]
+
+
+def _schemas() -> dict[str, Any]:
+    """What routes name by reference."""
+    bodies: list[type] = [*(operation.body for operation in OPERATIONS.values()), PortalSessionBody]
+    answers: list[type] = [*ANSWERS.values(), BatchAnswer, ProblemDocument]
+    named: list[tuple[type, JsonSchemaMode, TypeAdapter[Any]]] = [
+        *((body, "validation", TypeAdapter(body)) for body in bodies),
+        *((answer, "serialization", TypeAdapter(answer)) for answer in answers),
+    ]
+    _, schemas = TypeAdapter.json_schemas(named, ref_template=_SCHEMAS + "{model}")
+    found: dict[str, Any] = schemas["$defs"]
+    return found

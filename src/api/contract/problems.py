@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from pydantic_core import ErrorDetails
 
+from api.contract.answers import Answer
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.errors import Refusal
 
@@ -63,6 +64,16 @@ STATUSES: dict[str, tuple[int, str]] = {
 """code -> status and title."""
 
 
+class ProblemDocument(Answer):
+    """RFC 9457, with a stable code, and facts that depend on it."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+
+
 class Problem(Exception):
     """A request that is answered with a problem document."""
 
@@ -78,17 +89,17 @@ class Problem(Exception):
         """The HTTP status of the code."""
         return STATUSES[self.code][0]
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> ProblemDocument:
         """The problem as JSON."""
         status, title = STATUSES[self.code]
-        return {
+        document: ProblemDocument = {
             "type": f"urn:credit-ledger:problem:{self.code}",
             "title": title,
             "status": status,
             "code": self.code,
             "detail": self.detail,
-            **self.facts,
         }
+        return document | self.facts  # type: ignore[return-value]  # facts are fields that the type leaves open
 
     def body(self) -> bytes:
         """The problem as bytes."""

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.contract.bodies import ONE_LINE
+from api.contract.list_answers import AccountsAnswer
 from api.contract.problems import invalid
 from api.dashboard.current_user import operator_of
 from api.dashboard.rendering import at_least, page
@@ -33,7 +34,7 @@ async def accounts(request: Request) -> Response:
     return await page(request, "accounts.html", **_values(found), prefix=prefix, sort=sort, first=cursor is None)
 
 
-def _values(found: dict[str, Any]) -> dict[str, Any]:
+def _values(found: AccountsAnswer) -> dict[str, Any]:
     heads = {name: (order, direction) for name, order, direction in _HEADS}
     return {"accounts": found["accounts"], "next_cursor": found["next_cursor"], "heads": heads, "tones": _TONES}
 

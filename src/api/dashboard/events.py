@@ -1,6 +1,6 @@
 """An account's events as an operator reads them: the newest first, each explained and held against the rules."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 from starlette.requests import Request
@@ -11,7 +11,7 @@ from api.dashboard.event_rows import Told, told_of
 from api.dashboard.rendering import page
 from api.http.reads import reads_of
 from ledger.domain.errors import AccountNotFound
-from ledger.readable_texts import readable_data
+from ledger.readable_texts import ReadableState, readable_data
 from ledger.service import Ledger
 from ledger.store import StoredRow
 
@@ -23,7 +23,7 @@ class Shown(NamedTuple):
     """One event: as stored, and explained unless one could not go on to it."""
 
     row: StoredRow
-    state: dict[str, Any]
+    state: ReadableState
     told: Told | None
 
     @property

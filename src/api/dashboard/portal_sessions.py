@@ -1,31 +1,33 @@
 """The way in for people: a product's back end asks for a one-time link, and sends its user there."""
 
 from datetime import datetime, timedelta
+from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field, ValidationError
 
+from api.contract.answers import Answer
 from api.contract.bodies import PortalSessionBody
 from api.contract.problems import from_pydantic
-from api.contract.schemas import Shape
 from api.dashboard.current_user import ROOT, sessions_of
 from api.dashboard.options import options_of
 from api.http.command_endpoint import as_problem, endpoint_of, problem_reply
-from api.http.queries import authorized, json_response, known_account, problems
+from api.http.json_answer import JsonAnswer
+from api.http.queries import authorized, known_account, problems
 from api.http.reads import reads_of
 from api.http.requests import MAX_BODY, headers_of, read_body, read_json
 
 router = APIRouter(tags=["dashboard"])
 
 
-class PortalSessionAnswer(Shape):
+class PortalSessionAnswer(Answer):
     """A one-time link. Send the person there at once."""
 
-    url: str = Field(description="opens once; whoever opens it has the session, so show it to nobody else")
+    url: Annotated[str, Field(description="opens once; whoever opens it has the session, so show it to nobody else")]
     account_id: str
     return_url: str | None
-    link_expires_at: datetime = Field(description="from then on the link opens nothing")
-    expires_at: datetime = Field(description="when the session ends")
+    link_expires_at: Annotated[datetime, Field(description="from then on the link opens nothing")]
+    expires_at: Annotated[datetime, Field(description="when the session ends")]
 
 
 @router.post(
@@ -48,7 +50,7 @@ async def portal_session(request: Request) -> Response:
     """
     request_id = endpoint_of(request).next_request_id()
     try:
-        response = await _answered(request)
+        response: Response = await _answered(request)
     except Exception as error:
         reply = problem_reply(as_problem(error, request_id))
         response = Response(reply.body, reply.status)
@@ -57,7 +59,7 @@ async def portal_session(request: Request) -> Response:
     return response
 
 
-async def _answered(request: Request) -> Response:
+async def _answered(request: Request) -> JsonAnswer[PortalSessionAnswer]:
     await authorized(request, "portal:write")
     try:
         raw = await read_body(headers_of(request.scope), request.receive, MAX_BODY)
@@ -67,14 +69,14 @@ async def _answered(request: Request) -> Response:
     await known_account(reads_of(request).ledger, body.account_id)
     lasts = timedelta(seconds=body.expires_in_seconds)
     link = await sessions_of(request).make_link(body.account_id, lasts, body.return_url)
-    answer = {
+    answer: PortalSessionAnswer = {
         "url": f"{base_of(request)}{portal_path(link.token)}",
         "account_id": body.account_id,
         "return_url": body.return_url,
         "link_expires_at": link.expires_at,
         "expires_at": link.session_expires_at,
     }
-    return json_response(answer, 201, {"cache-control": "no-store"})
+    return JsonAnswer(answer, 201, {"cache-control": "no-store"})
 
 
 def portal_path(token: str) -> str:

@@ -1,12 +1,14 @@
 """The usage page: where the credits of some days went, in pictures and entry by entry, with what paid and why."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.contract.history_answers import EntryTable
 from api.contract.problems import Problem
+from api.contract.total_answers import UsageGroup
 from api.dashboard import entry_words
 from api.dashboard.current_user import account_seen
 from api.dashboard.event_rows import Told, told_of
@@ -15,15 +17,17 @@ from api.dashboard.options import options_of
 from api.dashboard.ranges import Choices, Range, range_of
 from api.dashboard.rendering import at_least, page, reader_of
 from api.dashboard.usage_charts import charts_of
-from api.http.breakdown import breakdown_of
+from api.http.breakdown import BreakdownAnswer, breakdown_of
 from api.http.entry_table import Table, entry_table_of, entry_table_pages
 from api.http.history import csv_response
 from api.http.queries import Page
 from api.http.reads import Reads, reads_of
 from ledger.domain.commands import MAX_ID
 from ledger.service import Ledger
+from projections.models.history.entry_answer import Entry
 from projections.models.history.entry_lines import as_text, csv_of
 from projections.models.history.queries import USED
+from projections.models.usage.projection import Dimension
 
 LIMIT = 50
 CHOICES: Choices = {"7d": ("Last 7 days", 7), "30d": ("Last 30 days", 30), "month": ("Month to date", None)}
@@ -85,7 +89,7 @@ async def usage(request: Request) -> Response:
         totals=found["totals"],
         value=options_of(request).value_of(found["totals"]["credits"]),
         charts=charts_of(found, reader),
-        menus={name: _names(found[f"{name}s"], name, wanted.given.get(name)) for name in FILTERS},
+        menus=_menus(found, wanted.given),
         table=table,
         refused=refused,
         sort=wanted.given["sort"] or "newest",
@@ -96,7 +100,7 @@ async def usage(request: Request) -> Response:
     )
 
 
-async def _table(reads: Reads, table: Table, asked: Page) -> tuple[dict[str, Any], str | None]:
+async def _table(reads: Reads, table: Table, asked: Page) -> tuple[EntryTable, str | None]:
     """One page of entries; or none, and why the question was refused: the rest of the page is shown all the same."""
     try:
         return await entry_table_of(reads, table, asked), None
@@ -107,15 +111,24 @@ async def _table(reads: Reads, table: Table, asked: Page) -> tuple[dict[str, Any
         return {"entries": [], "next_cursor": None, "stopped_at": None}, why
 
 
-def _names(listed: list[dict[str, Any]], kind: str, chosen: str | None) -> list[str]:
-    """The names that a filter offers, by credits, and the one that is chosen in any case."""
-    names = [one[kind] for one in listed if one.get(kind)]
+def _menus(found: BreakdownAnswer, given: Mapping[str, str]) -> dict[str, list[str]]:
+    """The names that each filter offers."""
+    lists: dict[Dimension, Sequence[UsageGroup]] = {
+        "provider": found["providers"],
+        "model": found["models"],
+        "project": found["projects"],
+        "member": found["members"],
+    }
+    return {kind: _names(listed, kind, given.get(kind)) for kind, listed in lists.items()}
+
+
+def _names(listed: Sequence[UsageGroup], kind: Dimension, chosen: str | None) -> list[str]:
+    """By credits, and the one that is chosen in any case."""
+    names = [name for one in listed if (name := one.get(kind))]
     return [*names, chosen] if chosen and chosen not in names else names
 
 
-async def _opened(
-    ledger: Ledger, account_id: str, entries: list[dict[str, Any]], wanted: str | None
-) -> tuple[int, Told] | None:
+async def _opened(ledger: Ledger, account_id: str, entries: list[Entry], wanted: str | None) -> tuple[int, Told] | None:
     """The entry that is to be explained, by its number, if it is on the page."""
     for entry in entries:
         if str(entry["sequence"]) == wanted:
@@ -134,7 +147,7 @@ async def usage_csv(request: Request) -> Response:
     return csv_response(name, position, csv_of(pages, _COLUMNS, lambda entry: _line(entry, reader)))
 
 
-def _line(entry: Mapping[str, Any], reader: Reader) -> list[Any]:
+def _line(entry: Entry, reader: Reader) -> list[Any]:
     """An entry as the table has it; numbers and times are for machines, times with the offset of the reader's zone."""
     usage = entry["usage"] or {}
     texts = (entry["task_id"], entry_words.title_of(entry), entry["description"], usage.get("project"))

@@ -17,8 +17,9 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
-from api.contract.answers import answer
+from api.contract.answering import answer, batch_result
 from api.contract.bodies import MAX_BATCH
+from api.contract.command_answers import BatchAnswer, BatchResult
 from api.contract.operations import OPERATIONS, Defaults, Operation
 from api.contract.problems import Problem, from_pydantic, from_refusal, invalid
 from api.http import metrics
@@ -164,7 +165,8 @@ class CommandEndpoint:
             results = await self._together(items, dry_run=dry_run)
         else:
             results = await self._each(items, dry_run=dry_run)
-        return Reply(200, [_JSON], orjson.dumps({"results": results}, option=_OPTIONS))
+        document: BatchAnswer = {"results": results}
+        return Reply(200, [_JSON], orjson.dumps(document, option=_OPTIONS))
 
     def _item(self, fields: object, key: ApiKey, request_id: str) -> Submission | Problem:
         """One command of a batch, or why it is none."""
@@ -189,7 +191,7 @@ class CommandEndpoint:
         ids = {name: _path_id(name, fields) for name in operation.path_ids} if operation.path_ids else {}
         return self.submission_for(operation, account_id, ids, fields, named, expected, key, request_id)
 
-    async def _each(self, items: list[Submission | Problem], *, dry_run: bool) -> list[dict[str, Any]]:
+    async def _each(self, items: list[Submission | Problem], *, dry_run: bool) -> list[BatchResult]:
         if dry_run:
             submissions = [item for item in items if isinstance(item, Submission)]
             rehearsed = dict(zip(submissions, await self._ledger.dry_run(submissions, atomic=False), strict=True))
@@ -204,7 +206,7 @@ class CommandEndpoint:
         except (Overloaded, Unavailable) as error:
             return as_problem(error, request_id)
 
-    async def _together(self, items: list[Submission | Problem], *, dry_run: bool) -> list[dict[str, Any]]:
+    async def _together(self, items: list[Submission | Problem], *, dry_run: bool) -> list[BatchResult]:
         submissions = []
         for index, item in enumerate(items):
             if isinstance(item, Problem):
@@ -362,26 +364,17 @@ def _reply(outcome: Outcome, *, dry_run: bool) -> Reply:
     if isinstance(outcome, Refusal):
         _count(outcome, dry_run=dry_run)
         return problem_reply(from_refusal(outcome))
-    document = answer(outcome)
-    if dry_run:
-        document |= {"position": outcome.position or None, "dry_run": True}
     headers = [_JSON]
     if outcome.replayed:
         headers.append(_REPLAYED)
     status = 200 if dry_run or outcome.replayed else 201
-    return Reply(status, headers, orjson.dumps(document, option=_OPTIONS))
+    return Reply(status, headers, orjson.dumps(answer(outcome, dry_run=dry_run), option=_OPTIONS))
 
 
-def _result(outcome: Outcome | Problem, *, dry_run: bool = False) -> dict[str, Any]:
+def _result(outcome: Outcome | Problem, *, dry_run: bool = False) -> BatchResult:
     """One command of a batch: its status and what it would answer alone."""
     if isinstance(outcome, Recorded):
-        result: dict[str, Any] = {"status": 200 if dry_run or outcome.replayed else 201}
-        result.update(answer(outcome))
-        if outcome.replayed:
-            result["idempotent_replayed"] = True
-        if dry_run:
-            result |= {"position": outcome.position or None, "dry_run": True}
-        return result
+        return batch_result(outcome, 200 if dry_run or outcome.replayed else 201, dry_run=dry_run)
     if isinstance(outcome, Refusal):
         _count(outcome, dry_run=dry_run)
         outcome = from_refusal(outcome)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from api.contract.cursors import List, cursor, key_of
+from api.contract.history_answers import EntryTableAnswer
 from api.contract.problems import Problem, validation_failed
 from api.http.history import as_it_is, behind, in_order
 from api.http.periods import Period
@@ -16,7 +17,7 @@ from api.http.queries import FIRST_PAGE, MAX_PAGE, Page, as_of, known_account
 from api.http.reads import Reads
 from ledger.domain.changes import EntryType
 from ledger.readable_texts import with_descriptions
-from projections.models.history.entry_lines import entry
+from projections.models.history.entry_answer import Entry, entry
 from projections.models.history.projection import HISTORY
 from projections.models.history.queries import (
     LOOKED_THROUGH,
@@ -33,7 +34,7 @@ from projections.models.rollups.projection import COUNTS, ROLLUPS
 from projections.models.rollups.queries import totals
 from projections.models.views import Snapshot
 
-Pages = AsyncIterator[list[dict[str, Any]]]
+Pages = AsyncIterator[list[Entry]]
 
 
 class Table(NamedTuple):
@@ -59,10 +60,8 @@ class Table(NamedTuple):
 
 async def entry_table_of(
     reads: Reads, table: Table, asked: Page = FIRST_PAGE, *, look_through: int = LOOKED_THROUGH
-) -> dict[str, Any]:
-    """One page: `entries`, `next_cursor`, and `stopped_at`: the time of the last entry that was looked at, where the
-    page ended before it was full. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt.
-    """
+) -> EntryTableAnswer:
+    """One page. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
     sort = table.sort
     if sort == "newest first" or sort == "oldest first":
         moment, rows, last = await _page_in_order(reads, table, sort, asked, look_through)
@@ -71,12 +70,12 @@ async def entry_table_of(
     if not rows:
         await known_account(reads.ledger, table.account_id)
     entries = await with_descriptions(reads.ledger.log, table.account_id, [entry(row) for row in rows])
-    return as_of(
-        moment,
-        entries=entries,
-        next_cursor=cursor(table.name, *last) if last else None,
-        stopped_at=last.recorded_at if last and len(rows) < asked.limit else None,
-    )
+    return {
+        **as_of(moment),
+        "next_cursor": cursor(table.name, *last) if last else None,
+        "entries": entries,
+        "stopped_at": last.recorded_at if last and len(rows) < asked.limit else None,
+    }
 
 
 _Part = tuple[Snapshot, list[dict[str, Any]], Place | Rank | None]

@@ -1,18 +1,19 @@
-"""One event explained over HTTP, and an explanation as JSON, for the command line too."""
+"""One event explained over HTTP."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
-from api.contract.explain_schemas import Explained
+from api.contract.event_answers import Explained
 from api.contract.problems import Problem
-from api.http.queries import AccountId, Parameters, authorized, json_response, problems
+from api.http.json_answer import AnswerRoute, JsonAnswer
+from api.http.queries import AccountId, Parameters, authorized, problems
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.errors import AccountNotFound
-from ledger.explain.as_json import explanation_fields
+from ledger.explain.explanation_answer import explanation_fields
 
-router = APIRouter(tags=["audit"])
+router = APIRouter(route_class=AnswerRoute, tags=["audit"])
 
 
 class _Version(Parameters):
@@ -21,11 +22,12 @@ class _Version(Parameters):
 
 @router.get(
     "/v1/accounts/{account_id}/explain",
-    response_model=Explained,
     responses=problems(401, 403, 404, 422, 429, 500, 503),
     summary="One event explained: what it drew and why in that order, and whether the rules agree",
 )
-async def explain(request: Request, account_id: AccountId, query: Annotated[_Version, Query()]) -> Response:
+async def explain(
+    request: Request, account_id: AccountId, query: Annotated[_Version, Query()]
+) -> JsonAnswer[Explained]:
     """From the event and the account before it; nothing is decided anew. Scope `audit:read`."""
     ledger = await authorized(request, "audit:read")
     found = await ledger.explain_event(account_id, query.version)
@@ -36,6 +38,4 @@ async def explain(request: Request, account_id: AccountId, query: Annotated[_Ver
             raise AccountNotFound(account_id)
         detail = f"Account {account_id!r} has no version {query.version}: its last event is version {newest.version}."
         raise Problem("event_not_found", detail, version=query.version, last_version=newest.version)
-    return json_response(
-        {"account_id": account_id, "position": found.position, **explanation_fields(found.explanation)}
-    )
+    return JsonAnswer({"account_id": account_id, "position": found.position, **explanation_fields(found.explanation)})

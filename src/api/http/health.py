@@ -1,17 +1,25 @@
 """Alive, ready, and in figures: what a load balancer, an operator and Prometheus ask."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 import psycopg
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from api.contract.schemas import Health as HealthAnswer
+from api.contract.health_answer import (
+    CheckpointsState,
+    Checks,
+    ClockState,
+    HealthAnswer,
+    ProjectionState,
+    ReadinessAnswer,
+    Role,
+)
 from api.http import metrics
-from api.http.queries import json_response
+from api.http.json_answer import AnswerRoute, JsonAnswer
 from ledger.clock import GuardedClock
 from ledger.postgres.privileges import PrivilegeWatch
 from ledger.proof.status import CheckpointStatus, CheckpointWatch
@@ -22,7 +30,7 @@ from projections.engine.builds import Checkpoint, checkpoints, live, next_of
 from projections.models.catalog import PROJECTIONS
 from projections.models.projection import Projection
 
-router = APIRouter(tags=["health"])
+router = APIRouter(route_class=AnswerRoute, tags=["health"])
 
 STARTED_BY = "Credit-Ledger-Start"
 """The header by which a service that starts knows its own answers: an older one of its ledger may listen there too."""
@@ -51,45 +59,42 @@ def health_of(request: Request) -> Health:
     return health
 
 
-@router.get("/healthz", response_model=HealthAnswer, summary="Alive")
-async def healthz(request: Request) -> Response:
+@router.get("/healthz", summary="Alive")
+async def healthz(request: Request) -> JsonAnswer[HealthAnswer]:
     """The process answers; nothing is said about the database."""
-    response = json_response({"status": "ok"})
-    response.headers[STARTED_BY] = health_of(request).start
-    return response
+    return JsonAnswer({"status": "ok"}, headers={STARTED_BY: health_of(request).start})
 
 
-@router.get("/readyz", response_model=HealthAnswer, responses={503: {"model": HealthAnswer}}, summary="Ready")
-async def readyz(request: Request) -> Response:
+@router.get("/readyz", responses={503: {"model": ReadinessAnswer}}, summary="Ready")
+async def readyz(request: Request) -> JsonAnswer[ReadinessAnswer]:
     """The database answers and its connections keep their sessions, commands can be committed, the log begins with what
     its newest checkpoint says, and the projections are within bounds: none has stopped, none lags by more than 30
     seconds. One that is being rebuilt for a new version is within bounds. `role` is a warning and no reason to be
     unready: what the running login could do more than append and read, looked at once a minute."""
     found = await readiness(health_of(request))
-    return json_response(found, 200 if found["status"] == "ok" else 503)
+    return JsonAnswer(found, 200 if found["status"] == "ok" else 503)
 
 
-async def readiness(health: Health) -> dict[str, Any]:
+async def readiness(health: Health) -> ReadinessAnswer:
     """What is answered."""
     sessions = await _sessions(health)
     states = None if sessions is None else await _states(health)  # who waits for a database waits once
     standing = None if states is None else await _standing(health)
     role = None if states is None else await _role(health)
-    checks = {
+    checks: Checks = {
         "checkpoints": standing is not None and standing.holds is not False,
         "committer": health.ledger.available,
         "database": states is not None,
         "sessions": sessions is True,
         "projections": states is not None and all(state["within_bounds"] for state in states.values()),
     }
-    status: Literal["ok", "unavailable"] = "ok" if all(checks.values()) else "unavailable"
     return {
-        "status": status,
+        "status": "ok" if all(checks.values()) else "unavailable",
         "checks": checks,
         "role": role,
         "clock": _clock(health),
         "projections": states or {},
-        "checkpoints": standing.as_json() if standing else None,
+        "checkpoints": _checkpoints(standing) if standing else None,
     }
 
 
@@ -111,7 +116,7 @@ async def prometheus(request: Request) -> Response:
     return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def _clock(health: Health) -> dict[str, Any]:
+def _clock(health: Health) -> ClockState:
     """What is done about the machine's clock. One that was set makes nobody unready: the service goes by its own."""
     refused = health.clock.refused
     return {"machine_followed": not refused, "machine_ahead_seconds": round(refused)}
@@ -125,17 +130,22 @@ async def _sessions(health: Health) -> bool | None:
         return None
 
 
-async def _role(health: Health) -> dict[str, Any] | None:
+async def _role(health: Health) -> Role | None:
     """What the login could do; None when the database does not answer."""
     try:
         async with health.ledger.log.connection() as connection:
             found = await health.privileges.of(connection)
     except psycopg.Error:
         return None
-    return {**asdict(found), "append_only": found.append_only}
+    return {
+        "session_user": found.session_user,
+        "current_user": found.current_user,
+        "append_only": found.append_only,
+        "could": found.could,
+    }
 
 
-async def _states(health: Health) -> dict[str, dict[str, Any]] | None:
+async def _states(health: Health) -> dict[str, ProjectionState] | None:
     """Where each projection stands; None when the database does not answer."""
     builds = [build for projection in PROJECTIONS for build in (live(projection), next_of(projection))]
     try:
@@ -161,6 +171,16 @@ async def _standing(health: Health) -> CheckpointStatus | None:
         return None
 
 
+def _checkpoints(standing: CheckpointStatus) -> CheckpointsState:
+    return {
+        "holds": standing.holds,
+        "size": standing.size,
+        "position": standing.position,
+        "signed_at": standing.signed_at,
+        "problem": standing.problem,
+    }
+
+
 async def _waiting(reader: Reader, found: Mapping[str, Checkpoint]) -> dict[int, Any]:
     """When the first event was recorded that waits behind each position at which a projection stands."""
     times = {}
@@ -170,11 +190,11 @@ async def _waiting(reader: Reader, found: Mapping[str, Checkpoint]) -> dict[int,
     return times
 
 
-def _state(projection: Projection, found: Mapping[str, Checkpoint], end: int, old: set[int]) -> dict[str, Any]:
+def _state(projection: Projection, found: Mapping[str, Checkpoint], end: int, old: set[int]) -> ProjectionState:
     at, coming = found.get(live(projection).schema), found.get(next_of(projection).schema)
     rebuilding = coming is not None
     if at is None:
-        return {"within_bounds": False, "position": None, "behind": end, "stopped_at": None, "rebuilding": rebuilding}
+        return _not_built(end, coming)
     fresh = at.position not in old or (rebuilding and at.version != projection.version)
     return {
         "within_bounds": at.stopped_at is None and fresh,
@@ -184,6 +204,19 @@ def _state(projection: Projection, found: Mapping[str, Checkpoint], end: int, ol
         "stopped_at": at.stopped_at,
         "problem": at.problem and at.problem.splitlines()[0],  # the lines below it may show what a row holds
         "rebuilding": rebuilding,
+        "rebuilt_to": coming.position if coming else None,
+    }
+
+
+def _not_built(end: int, coming: Checkpoint | None) -> ProjectionState:
+    return {
+        "within_bounds": False,
+        "position": None,
+        "behind": end,
+        "as_of": None,
+        "stopped_at": None,
+        "problem": None,
+        "rebuilding": coming is not None,
         "rebuilt_to": coming.position if coming else None,
     }
 

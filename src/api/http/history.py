@@ -13,8 +13,9 @@ from pydantic import Field
 
 from api.contract.bodies import ONE_LINE, Id, Time
 from api.contract.cursors import MAX_CURSOR, cursor, key_of
+from api.contract.history_answers import HistoryAnswer
 from api.contract.problems import invalid
-from api.contract.view_schemas import HistoryAnswer
+from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.queries import (
     FIRST_PAGE,
     MAX_PAGE,
@@ -24,7 +25,6 @@ from api.http.queries import (
     Visible,
     as_of,
     check_order,
-    json_response,
     known_account,
     reader_of,
 )
@@ -32,13 +32,14 @@ from api.http.reads import Reads, reads_of
 from ledger.domain.changes import ENTRY_TYPES
 from ledger.domain.commands import MAX_ID
 from ledger.readable_texts import with_descriptions
-from projections.models.history.entry_lines import csv_of, entry
+from projections.models.history.entry_answer import Entry, entry
+from projections.models.history.entry_lines import csv_of
 from projections.models.history.projection import HISTORY
 from projections.models.history.queries import FIRST_PLACE, LAST_PLACE, LOOKED_THROUGH, USED, Order, Place, Wanted, page
 from projections.models.usage.projection import DIMENSIONS
 from projections.models.views import Snapshot
 
-router = APIRouter(tags=["queries"])
+router = APIRouter(route_class=AnswerRoute, tags=["queries"])
 
 _TYPE = rf"({'|'.join(ENTRY_TYPES)})"
 _ORDERS: dict[str, Order] = {"desc": "newest first", "asc": "oldest first"}
@@ -81,11 +82,12 @@ class _Page(_Filters):
 
 @router.get(
     "/v1/accounts/{account_id}/history",
-    response_model=HistoryAnswer,
     responses=PROBLEMS,
     summary="The running-balance history",
 )
-async def history(request: Request, account_id: AccountId, query: Annotated[_Page, Query()]) -> Response:
+async def history(
+    request: Request, account_id: AccountId, query: Annotated[_Page, Query()]
+) -> JsonAnswer[HistoryAnswer]:
     """One entry per change of balance, with the balance before and after it. Scope `ledger:read`.
 
     Under filters of `usage` a page looks through 20,000 entries at most: it may have fewer than `limit`, or none, and
@@ -93,10 +95,10 @@ async def history(request: Request, account_id: AccountId, query: Annotated[_Pag
     """
     await reader_of(request)
     wanted = query.wanted(account_id)
-    return json_response(await history_of(reads_of(request), wanted, _ORDERS[query.order], query.page))
+    return JsonAnswer(await history_of(reads_of(request), wanted, _ORDERS[query.order], query.page))
 
 
-async def history_of(reads: Reads, wanted: Wanted, order: Order, asked: Page = FIRST_PAGE) -> dict[str, Any]:
+async def history_of(reads: Reads, wanted: Wanted, order: Order, asked: Page = FIRST_PAGE) -> HistoryAnswer:
     """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
     start = key_of(asked.cursor, (wanted, order), (datetime, int))
     async with reads.views.snapshot(HISTORY, at_least=asked.min_position) as moment:
@@ -104,7 +106,8 @@ async def history_of(reads: Reads, wanted: Wanted, order: Order, asked: Page = F
     if not rows:
         await known_account(reads.ledger, wanted.account_id)
     entries = await with_descriptions(reads.ledger.log, wanted.account_id, [entry(row) for row in rows])
-    return as_of(moment, entries=entries, next_cursor=cursor((wanted, order), *last) if last else None)
+    next_cursor = cursor((wanted, order), *last) if last else None
+    return {**as_of(moment), "next_cursor": next_cursor, "entries": entries}
 
 
 @router.get(
@@ -144,7 +147,7 @@ async def as_it_is(reads: Reads, wanted: Wanted, min_position: int) -> tuple[int
 
 async def in_order(
     reads: Reads, wanted: Wanted, order: Order, *, look_through: int = LOOKED_THROUGH
-) -> AsyncIterator[list[dict[str, Any]]]:
+) -> AsyncIterator[list[Entry]]:
     """All entries, a page of them at a time, each from a snapshot of its own: entries never change."""
     last: Place | None = None
     while True:
@@ -166,13 +169,13 @@ def behind(wanted: Wanted, order: Order, start: list[Any] | None) -> Wanted:
     return wanted.behind(place, order)
 
 
-async def last_entries(moment: Snapshot, account_id: str, count: int) -> list[dict[str, Any]]:
+async def last_entries(moment: Snapshot, account_id: str, count: int) -> list[Entry]:
     """The newest entries of an account as they are answered."""
     rows, _ = await page(moment, Wanted(account_id), "newest first", count)
     return [entry(row) for row in rows]
 
 
-async def last_deduction(moment: Snapshot, account_id: str) -> dict[str, Any] | None:
+async def last_deduction(moment: Snapshot, account_id: str) -> Entry | None:
     """The newest deduction or capture of an account as it is answered."""
     rows, _ = await page(moment, Wanted(account_id, types=USED), "newest first", 1)
     return entry(rows[0]) if rows else None

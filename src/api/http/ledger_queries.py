@@ -1,17 +1,20 @@
 """The questions that the truth itself answers: balance, streams, receipts, health."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field
 
-from api.contract.answers import answer, balance_answer
+from api.contract.answering import answer
+from api.contract.balance_answer import BalanceAnswer, balance_answer
 from api.contract.bodies import MAX_KEY, ONE_LINE, Time
+from api.contract.event_answers import Feed, StoredEvent
 from api.contract.operations import OPERATIONS
 from api.contract.problems import Problem, invalid
-from api.contract.schemas import BalanceAnswer, Feed, ReceiptAnswer
-from api.http.queries import MAX_PAGE, AccountId, Parameters, authorized, json_response, problems
+from api.contract.receipt_answer import ReceiptAnswer
+from api.http.json_answer import AnswerRoute, JsonAnswer
+from api.http.queries import MAX_PAGE, AccountId, Parameters, authorized, problems
 from ledger.commit.submission import Recorded
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.errors import AccountNotFound
@@ -22,7 +25,7 @@ from ledger.store import TOPICS, StoredRow
 PAGE = 100
 
 
-router = APIRouter()
+router = APIRouter(route_class=AnswerRoute)
 
 OperationName = Annotated[str, Path(json_schema_extra={"enum": list(OPERATIONS)})]
 Key = Annotated[str, Path(min_length=1, max_length=MAX_KEY, pattern=ONE_LINE)]
@@ -52,12 +55,11 @@ class _LogPage(Parameters):
 
 @router.get(
     "/v1/accounts/{account_id}/balance",
-    response_model=BalanceAnswer,
     responses=problems(401, 403, 404, 422, 429, 500, 503),
     tags=["queries"],
     summary="The balance now, never stale, or at an instant, as it was known at another",
 )
-async def balance(request: Request, account_id: AccountId, query: Annotated[_At, Query()]) -> Response:
+async def balance(request: Request, account_id: AccountId, query: Annotated[_At, Query()]) -> JsonAnswer[BalanceAnswer]:
     """From the truth: what has expired is gone, whether it was recorded or not. Scope `ledger:read`.
 
     With `known_at` before `at`, what one expected then: the balance at `at` if nothing but time had happened since.
@@ -70,40 +72,38 @@ async def balance(request: Request, account_id: AccountId, query: Annotated[_At,
     found = await ledger.account_at(account_id, query.at, query.known_at)
     if found is None:
         raise AccountNotFound(account_id)
-    return json_response(balance_answer(found), headers={"etag": f'"{found.newest.version}"'})
+    return JsonAnswer(balance_answer(found), headers={"etag": f'"{found.newest.version}"'})
 
 
 @router.get(
     "/v1/accounts/{account_id}/events",
-    response_model=Feed,
     responses=problems(401, 403, 404, 422, 429, 500, 503),
     tags=["audit"],
     summary="One account's events as stored",
 )
-async def stream(request: Request, account_id: AccountId, query: Annotated[_StreamPage, Query()]) -> Response:
+async def stream(request: Request, account_id: AccountId, query: Annotated[_StreamPage, Query()]) -> JsonAnswer[Feed]:
     """In version order. Scope `audit:read`."""
     ledger = await authorized(request, "audit:read")
     rows = await ledger.stream(account_id, query.after_version, query.limit)
     if not rows and (query.after_version == 0 or await ledger.account_at(account_id) is None):
         raise AccountNotFound(account_id)
     next_after = rows[-1].version if rows else query.after_version
-    return json_response({"events": await _events(ledger, rows), "next_after": next_after})
+    return JsonAnswer({"events": await _events(ledger, rows), "next_after": next_after})
 
 
 @router.get(
     "/v1/events",
-    response_model=Feed,
     responses=problems(401, 403, 422, 429, 500, 503),
     tags=["audit"],
     summary="All events by position",
 )
-async def log(request: Request, query: Annotated[_LogPage, Query()]) -> Response:
+async def log(request: Request, query: Annotated[_LogPage, Query()]) -> JsonAnswer[Feed]:
     """Commit order is position order: whoever follows positions misses nothing. Scope `audit:read`."""
     ledger = await authorized(request, "audit:read")
     types = _types(query.types)
     rows = await ledger.events(query.after, query.limit, types)
     next_after = rows[-1].position if rows else query.after
-    return json_response({"events": await _events(ledger, rows), "next_after": next_after})
+    return JsonAnswer({"events": await _events(ledger, rows), "next_after": next_after})
 
 
 def _types(text: str | None) -> list[str] | None:
@@ -116,19 +116,23 @@ def _types(text: str | None) -> list[str] | None:
     return names
 
 
-async def _events(ledger: Ledger, rows: list[StoredRow]) -> list[dict[str, Any]]:
-    stands = ({"position": r.position, "account_id": r.account_id, "version": r.version, "type": r.topic} for r in rows)
-    return [place | state for place, state in zip(stands, await readable_data(ledger.log, rows), strict=True)]
+async def _events(ledger: Ledger, rows: list[StoredRow]) -> list[StoredEvent]:
+    states = await readable_data(ledger.log, rows)
+    return [
+        {"position": row.position, "account_id": row.account_id, "version": row.version, "type": row.topic, **state}
+        for row, state in zip(rows, states, strict=True)
+    ]
 
 
 @router.get(
     "/v1/accounts/{account_id}/receipts/{operation}/{key:path}",
-    response_model=ReceiptAnswer,
     responses=problems(401, 403, 404, 422, 429, 500, 503),
     tags=["queries"],
     summary="What became of an idempotency key",
 )
-async def receipt(request: Request, account_id: AccountId, operation: OperationName, key: Key) -> Response:
+async def receipt(
+    request: Request, account_id: AccountId, operation: OperationName, key: Key
+) -> JsonAnswer[ReceiptAnswer]:
     """The original answer of the command that used the key. Scope `ledger:read` or `ledger:write`."""
     ledger = await authorized(request, "ledger:read", "ledger:write")
     if operation not in OPERATIONS:
@@ -139,12 +143,14 @@ async def receipt(request: Request, account_id: AccountId, operation: OperationN
             "receipt_not_found",
             f"No {operation} on account {account_id!r} has used the key {key!r}: nothing was done under it.",
         )
+    used = found.metadata.idempotency_key
+    assert used is not None, "a receipt is found by its key"
     recorded = Recorded(found.account_id, found.version, found.position, found.events, replayed=True)
-    return json_response(
+    return JsonAnswer(
         {
             "account_id": found.account_id,
             "operation": operation,
-            "idempotency_key": found.metadata.idempotency_key,
+            "idempotency_key": used,
             "version": found.version,
             "position": found.position,
             "recorded_at": found.events[-1].recorded_at,

@@ -1,14 +1,27 @@
 """Lists over HTTP: an account's grants, holds and payments, and, for operators, all accounts."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
+from api.contract.answers import ListPage
 from api.contract.bodies import ONE_LINE
 from api.contract.cursors import MAX_CURSOR, List, cursor, key_of
-from api.contract.view_schemas import AccountsAnswer, GrantsAnswer, HoldsAnswer, PaymentsAnswer
+from api.contract.list_answers import (
+    AccountsAnswer,
+    GrantsAnswer,
+    GrantStatus,
+    HoldsAnswer,
+    HoldStatus,
+    PaymentsAnswer,
+    grant,
+    hold,
+    listed_account,
+    payment,
+)
+from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.queries import (
     FIRST_PAGE,
     MAX_PAGE,
@@ -18,26 +31,21 @@ from api.http.queries import (
     Page,
     Visible,
     as_of,
-    json_response,
     known_account,
     reader_of,
 )
 from api.http.reads import Reads, reads_of
-from ledger.domain.amounts import Balance
 from ledger.domain.commands import MAX_ID
 from ledger.domain.events import PaymentStatus
-from ledger.explain.as_json import balance_fields
 from ledger.readable_texts import with_descriptions
-from projections.models.balances.projection import BALANCES, PLACES
+from projections.models.balances.projection import BALANCES
 from projections.models.balances.queries import Sort, accounts_page, grants_page, holds_page
 from projections.models.payments.projection import PAYMENTS
 from projections.models.payments.queries import page as payments_page
 from projections.models.views import Snapshot
 
-router = APIRouter(tags=["queries"])
+router = APIRouter(route_class=AnswerRoute, tags=["queries"])
 
-GrantStatus = Literal["open", "spent", "expired", "voided"]
-HoldStatus = Literal["open", "captured", "released", "expired"]
 _NEWEST = 2**63 - 1
 
 
@@ -70,19 +78,20 @@ class _Accounts(_Page):
 
 @router.get(
     "/v1/accounts/{account_id}/grants",
-    response_model=GrantsAnswer,
     responses=PROBLEMS,
     summary="Grants, and what became of them",
 )
-async def grants(request: Request, account_id: AccountId, query: Annotated[_Grants, Query()]) -> Response:
+async def grants(
+    request: Request, account_id: AccountId, query: Annotated[_Grants, Query()]
+) -> JsonAnswer[GrantsAnswer]:
     """Newest first. amount = remaining + held + spent + lapsed + voided. Scope `ledger:read`."""
     await reader_of(request)
-    return json_response(await grants_of(reads_of(request), account_id, query.status, query.page))
+    return JsonAnswer(await grants_of(reads_of(request), account_id, query.status, query.page))
 
 
 async def grants_of(
     reads: Reads, account_id: str, status: GrantStatus | None = None, page: Page = FIRST_PAGE
-) -> dict[str, Any]:
+) -> GrantsAnswer:
     """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
     of = ("grants", account_id, status)
     async with reads.views.snapshot(BALANCES, at_least=page.min_position) as moment:
@@ -94,26 +103,26 @@ async def grants_of(
             status=status,
             limit=page.limit + 1,
         )
-    shown = await with_descriptions(reads.ledger.log, account_id, [_grant(row) for row in rows])
-    keys = [cursor(of, row["number"]) for row in rows]
-    return await _page(reads, account_id, page, moment, {"grants": shown}, keys)
+    if not rows:
+        await known_account(reads.ledger, account_id)
+    grants = await with_descriptions(reads.ledger.log, account_id, [grant(row) for row in rows[: page.limit]])
+    return {**_head(page, moment, [cursor(of, row["number"]) for row in rows]), "grants": grants}
 
 
 @router.get(
     "/v1/accounts/{account_id}/holds",
-    response_model=HoldsAnswer,
     responses=PROBLEMS,
     summary="Holds, open and ended",
 )
-async def holds(request: Request, account_id: AccountId, query: Annotated[_Holds, Query()]) -> Response:
+async def holds(request: Request, account_id: AccountId, query: Annotated[_Holds, Query()]) -> JsonAnswer[HoldsAnswer]:
     """Newest first. Scope `ledger:read`."""
     await reader_of(request)
-    return json_response(await holds_of(reads_of(request), account_id, query.status, query.page))
+    return JsonAnswer(await holds_of(reads_of(request), account_id, query.status, query.page))
 
 
 async def holds_of(
     reads: Reads, account_id: str, status: HoldStatus | None = None, page: Page = FIRST_PAGE
-) -> dict[str, Any]:
+) -> HoldsAnswer:
     """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
     of = ("holds", account_id, status)
     async with reads.views.snapshot(BALANCES, at_least=page.min_position) as moment:
@@ -125,26 +134,28 @@ async def holds_of(
             status=status,
             limit=page.limit + 1,
         )
-    shown = await with_descriptions(reads.ledger.log, account_id, [_hold(row) for row in rows])
-    keys = [cursor(of, row["number"]) for row in rows]
-    return await _page(reads, account_id, page, moment, {"holds": shown}, keys)
+    if not rows:
+        await known_account(reads.ledger, account_id)
+    holds = await with_descriptions(reads.ledger.log, account_id, [hold(row) for row in rows[: page.limit]])
+    return {**_head(page, moment, [cursor(of, row["number"]) for row in rows]), "holds": holds}
 
 
 @router.get(
     "/v1/accounts/{account_id}/payments",
-    response_model=PaymentsAnswer,
     responses=PROBLEMS,
     summary="Payments, and the grants that they paid for",
 )
-async def payments(request: Request, account_id: AccountId, query: Annotated[_Payments, Query()]) -> Response:
+async def payments(
+    request: Request, account_id: AccountId, query: Annotated[_Payments, Query()]
+) -> JsonAnswer[PaymentsAnswer]:
     """Newest first. Scope `ledger:read`."""
     await reader_of(request)
-    return json_response(await payments_of(reads_of(request), account_id, query.status, query.page))
+    return JsonAnswer(await payments_of(reads_of(request), account_id, query.status, query.page))
 
 
 async def payments_of(
     reads: Reads, account_id: str, status: PaymentStatus | None = None, page: Page = FIRST_PAGE
-) -> dict[str, Any]:
+) -> PaymentsAnswer:
     """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
     of = ("payments", account_id, status)
     async with reads.views.snapshot(PAYMENTS, BALANCES, at_least=page.min_position) as moment:
@@ -156,25 +167,26 @@ async def payments_of(
             status=status,
             limit=page.limit + 1,
         )
-    keys = [cursor(of, row["version"]) for row in rows]
-    return await _page(reads, account_id, page, moment, {"payments": [_payment(row) for row in rows]}, keys)
+    if not rows:
+        await known_account(reads.ledger, account_id)
+    head = _head(page, moment, [cursor(of, row["version"]) for row in rows])
+    return {**head, "payments": [payment(row) for row in rows[: page.limit]]}
 
 
 @router.get(
     "/v1/accounts",
-    response_model=AccountsAnswer,
     responses=PROBLEMS_OF_ALL,
     summary="Accounts with their balances",
 )
-async def accounts(request: Request, query: Annotated[_Accounts, Query()]) -> Response:
+async def accounts(request: Request, query: Annotated[_Accounts, Query()]) -> JsonAnswer[AccountsAnswer]:
     """For operators; balances as of the last event of each account. Scope `ledger:read`."""
     await reader_of(request)
-    return json_response(await accounts_of(reads_of(request), query.prefix, query.sort, query.page))
+    return JsonAnswer(await accounts_of(reads_of(request), query.prefix, query.sort, query.page))
 
 
 async def accounts_of(
     reads: Reads, prefix: str = "", sort: Sort = "account_id", page: Page = FIRST_PAGE
-) -> dict[str, Any]:
+) -> AccountsAnswer:
     """What is answered. Raises Problem, NotYetVisible and NotBuilt."""
     of = ("accounts", prefix, sort)
     kinds: dict[Sort, tuple[type, ...]] = {
@@ -186,8 +198,8 @@ async def accounts_of(
     after = key_of(page.cursor, of, kinds[sort])
     async with reads.views.snapshot(BALANCES, at_least=page.min_position) as moment:
         rows = await accounts_page(moment, sort, prefix=prefix, after=after, limit=page.limit + 1)
-    keys = [cursor(of, row[column], row["account_id"]) for row in rows]
-    return _listed(page, moment, {"accounts": [_account(row) for row in rows]}, keys)
+    head = _head(page, moment, [cursor(of, row[column], row["account_id"]) for row in rows])
+    return {**head, "accounts": [listed_account(row) for row in rows[: page.limit]]}
 
 
 def _before(page: Page, of: List) -> int:
@@ -196,73 +208,6 @@ def _before(page: Page, of: List) -> int:
     return key[0] if key else _NEWEST
 
 
-async def _page(
-    reads: Reads, account_id: str, page: Page, moment: Snapshot, shown: dict[str, list[Any]], keys: list[str]
-) -> dict[str, Any]:
-    if not keys:
-        await known_account(reads.ledger, account_id)
-    return _listed(page, moment, shown, keys)
-
-
-def _listed(page: Page, moment: Snapshot, shown: dict[str, list[Any]], keys: list[str]) -> dict[str, Any]:
-    """One page; one row more than asked for says that there is another."""
-    [(name, rows)] = shown.items()
-    more = len(rows) > page.limit
-    return as_of(moment, **{name: rows[: page.limit], "next_cursor": keys[page.limit - 1] if more else None})
-
-
-def _grant(row: dict[str, Any]) -> dict[str, Any]:
-    now = {name: row[f"{name}_now" if name in {"remaining", "lapsed"} else name] for name in PLACES}
-    return {
-        "grant_id": f"grt_{row['number']}",
-        "kind": row["kind"],
-        "source": row["source"],
-        "status": row["status_now"],
-        "amount": row["amount"],
-        **now,
-        "granted_at": row["granted_at"],
-        "expires_at": row["expires_at"],
-        "transaction_id": row["transaction_id"],
-        "payment_id": row["payment_id"],
-        "description": row["description"],
-    }
-
-
-def _hold(row: dict[str, Any]) -> dict[str, Any]:
-    ended = row["status"] != row["status_now"]
-    return {
-        "hold_id": f"hld_{row['number']}",
-        "status": row["status_now"],
-        "amount": row["amount"],
-        "held": 0 if ended else row["held"],
-        "captured": row["captured"],
-        "placed_at": row["placed_at"],
-        "expires_at": row["expires_at"],
-        "ended_at": row["expires_at"] if ended else row["ended_at"],
-        "task_id": row["task_id"],
-        "description": row["description"],
-    }
-
-
-def _payment(row: dict[str, Any]) -> dict[str, Any]:
-    names = ("payment_id", "provider", "status", "amount_minor", "refunded_minor", "currency", "plan")
-    shown = {name: row[name] for name in (*names, "recorded_at", "refunded_at", "version")}
-    return shown | {"grants": [_bought(part) for part in row["grants"]]}
-
-
-def _bought(part: dict[str, Any]) -> dict[str, Any]:
-    """One grant; the database wrote its time, which is to look like all others."""
-    expires_at = part["expires_at"]
-    return part | {"expires_at": datetime.fromisoformat(expires_at).astimezone(UTC) if expires_at else None}
-
-
-def _account(row: dict[str, Any]) -> dict[str, Any]:
-    balance = Balance(row["subscription"], row["permanent"], row["held"], row["subscription_expire_at"])
-    return {
-        "account_id": row["account_id"],
-        "standing": row["standing"],
-        **balance_fields(balance),
-        "opened_at": row["opened_at"],
-        "last_activity_at": row["last_activity_at"],
-        "version": row["version"],
-    }
+def _head(page: Page, moment: Snapshot, cursors: list[str]) -> ListPage:
+    """What stands before the rows of a page; one row more than asked for says that there is another page."""
+    return {**as_of(moment), "next_cursor": cursors[page.limit - 1] if len(cursors) > page.limit else None}

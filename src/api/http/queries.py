@@ -1,15 +1,13 @@
-"""What all questions have in common: who may ask, which account, from which position on, and the form of an answer."""
+"""What all questions have in common: who may ask, which account, from which position on."""
 
-import json
 import re
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import Annotated, Any, NamedTuple
 
-import orjson
-from fastapi import Path, Request, Response
+from fastapi import Path, Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from api.contract.answers import AsOf
 from api.contract.bodies import SEGMENT
 from api.contract.openapi import not_yet_visible_response, problem_response
 from api.contract.problems import Problem
@@ -89,24 +87,6 @@ PROBLEMS = PROBLEMS_OF_ALL | problems(404)
 """Those of one about an account."""
 
 
-def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A JSON answer. Sums may be larger than the integers of the faster writer; they are exact all the same."""
-    try:
-        body = orjson.dumps(value, default=_plain, option=orjson.OPT_UTC_Z)
-    except orjson.JSONEncodeError:
-        body = json.dumps(value, default=_plain, ensure_ascii=False, separators=(",", ":")).encode()
-    return Response(body, status, headers, "application/json")
-
-
-def _plain(value: object) -> object:
-    """What is no JSON of itself: sums come from the database as Decimal."""
-    if isinstance(value, Decimal):
-        return int(value)
-    if isinstance(value, date):
-        return value.isoformat().replace("+00:00", "Z")
-    raise TypeError(f"{type(value).__name__} has no place in an answer")
-
-
 def keys_of(request: Request) -> KeyRing:
     """The API keys that this process knows."""
     keys: KeyRing = request.app.state.keys
@@ -127,9 +107,9 @@ async def authorized(request: Request, *scopes: str) -> Ledger:
     return reads_of(request).ledger
 
 
-def as_of(moment: Snapshot, **fields: Any) -> dict[str, Any]:
-    """An answer with the position that it stands at."""
-    return {"as_of_position": moment.position, "as_of": moment.as_of, **fields}
+def as_of(moment: Snapshot) -> AsOf:
+    """The position that an answer stands at."""
+    return {"as_of_position": moment.position, "as_of": moment.as_of}
 
 
 async def known_account(ledger: Ledger, account_id: str) -> None:

@@ -2,18 +2,19 @@
 
 from collections import defaultdict
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Request
 
-from api.contract.view_schemas import SummaryAnswer
+from api.contract.summary_answer import Average, Expiring, SummaryAnswer, SummaryBalance, Use
 from api.http.history import last_deduction, last_entries
-from api.http.queries import PROBLEMS, AccountId, Visible, Zone, as_of, json_response, reader_of
+from api.http.json_answer import AnswerRoute, JsonAnswer
+from api.http.queries import PROBLEMS, AccountId, Visible, Zone, as_of, reader_of
 from api.http.reads import Reads, reads_of
 from ledger.domain.errors import AccountNotFound
 from ledger.domain.lots import Lots
-from ledger.explain.as_json import balance_fields
+from ledger.explain.balance_answer import balance_fields
 from ledger.readable_texts import with_descriptions
 from ledger.service import AccountAt
 from projections.models.days import DAY, dates, day_start
@@ -21,7 +22,7 @@ from projections.models.history.projection import HISTORY
 from projections.models.rollups.projection import ROLLUPS
 from projections.models.rollups.queries import Total, totals
 
-router = APIRouter(tags=["queries"])
+router = APIRouter(route_class=AnswerRoute, tags=["queries"])
 
 LAST_ENTRIES = 10
 SERIES_DAYS = 7
@@ -34,17 +35,18 @@ class _Summary(Visible):
 
 @router.get(
     "/v1/accounts/{account_id}/summary",
-    response_model=SummaryAnswer,
     responses=PROBLEMS,
     summary="What one screen needs, in one call",
 )
-async def summary(request: Request, account_id: AccountId, query: Annotated[_Summary, Query()]) -> Response:
+async def summary(
+    request: Request, account_id: AccountId, query: Annotated[_Summary, Query()]
+) -> JsonAnswer[SummaryAnswer]:
     """The balance is from the truth and never stale; the rest is as of `as_of_position`. Scope `ledger:read`."""
     await reader_of(request)
-    return json_response(await summary_of(reads_of(request), account_id, ZoneInfo(query.tz), query.min_position))
+    return JsonAnswer(await summary_of(reads_of(request), account_id, ZoneInfo(query.tz), query.min_position))
 
 
-async def summary_of(reads: Reads, account_id: str, tz: ZoneInfo, min_position: int = 0) -> dict[str, Any]:
+async def summary_of(reads: Reads, account_id: str, tz: ZoneInfo, min_position: int = 0) -> SummaryAnswer:
     """What is answered. Raises AccountNotFound, NotYetVisible and NotBuilt."""
     ledger = reads.ledger
     day = ledger.clock().astimezone(tz).date()
@@ -57,18 +59,19 @@ async def summary_of(reads: Reads, account_id: str, tz: ZoneInfo, min_position: 
         raise AccountNotFound(account_id)
     entries = await with_descriptions(ledger.log, account_id, entries)
     deductions = await with_descriptions(ledger.log, account_id, [deduction] if deduction else [])
-    return as_of(
-        moment,
-        account_id=account_id,
-        tz=tz.key,
-        standing=found.account.standing,
-        balance=_balance(found),
-        last_deduction=deductions[0] if deductions else None,
-        usage={name: _use(total) for name, total in zip(("today", "this_week", "this_month"), used, strict=False)},
-        average_cost_per_task=_average(used[2]),
-        last_seven_days=[{"date": one, **_use(total)} for one, total in zip(_series(day), used[3:], strict=True)],
-        last_entries=entries,
-    )
+    today, this_week, this_month, *series = used
+    return {
+        **as_of(moment),
+        "account_id": account_id,
+        "tz": tz.key,
+        "standing": found.account.standing,
+        "balance": _balance(found),
+        "last_deduction": deductions[0] if deductions else None,
+        "usage": {"today": _use(today), "this_week": _use(this_week), "this_month": _use(this_month)},
+        "average_cost_per_task": _average(this_month),
+        "last_seven_days": [{"date": one, **_use(total)} for one, total in zip(_series(day), series, strict=True)],
+        "last_entries": entries,
+    }
 
 
 def _series(day: date) -> list[date]:
@@ -83,7 +86,7 @@ def _spans(day: date, tz: ZoneInfo) -> list[tuple[datetime, datetime]]:
     return periods + [(day_start(one, tz), day_start(one + DAY, tz)) for one in _series(day)]
 
 
-def _balance(found: AccountAt) -> dict[str, Any]:
+def _balance(found: AccountAt) -> SummaryBalance:
     return {
         **balance_fields(found.account.balance),
         "as_of": found.as_of,
@@ -93,7 +96,7 @@ def _balance(found: AccountAt) -> dict[str, Any]:
     }
 
 
-def _expiries(lots: Lots) -> list[dict[str, Any]]:
+def _expiries(lots: Lots) -> list[Expiring]:
     """What lapses when, if it is not spent before: the first moments, lots that lapse together as one."""
     sums: defaultdict[datetime, int] = defaultdict(int)
     for lot in lots:
@@ -102,11 +105,11 @@ def _expiries(lots: Lots) -> list[dict[str, Any]]:
     return [{"expires_at": at, "credits": sums[at]} for at in sorted(sums)[:MAX_EXPIRIES]]
 
 
-def _use(total: Total) -> dict[str, int]:
+def _use(total: Total) -> Use:
     return {"deducted": total.deducted, "reversed": total.reversed, "deductions": total.deductions}
 
 
-def _average(total: Total) -> dict[str, Any]:
+def _average(total: Total) -> Average:
     """Credits of a deduction on average, this month: exact in parts, and rounded to two places as text."""
     hundredths = (200 * total.deducted + total.deductions) // (2 * total.deductions) if total.deductions else None
     average = None if hundredths is None else f"{hundredths // 100}.{hundredths % 100:02}"

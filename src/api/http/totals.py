@@ -3,21 +3,33 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Annotated, Any, Literal, assert_never
+from typing import Annotated, Literal, assert_never
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
 from api.contract.problems import invalid
-from api.contract.view_schemas import DailyAnswer, StatisticsAnswer, UsageAnswer
+from api.contract.total_answers import (
+    DailyAnswer,
+    GroupName,
+    LocalDay,
+    OperatorDay,
+    OperatorTotals,
+    StatisticsAnswer,
+    Totals,
+    UsageAnswer,
+    UsageBucket,
+    UsageGroup,
+    UsageSums,
+)
+from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.periods import Days, Period
 from api.http.queries import (
     PROBLEMS,
     PROBLEMS_OF_ALL,
     AccountId,
     as_of,
-    json_response,
     known_account,
     reader_of,
 )
@@ -28,10 +40,10 @@ from projections.models.rollups.projection import ROLLUPS
 from projections.models.rollups.queries import Closing, Total, closings, totals
 from projections.models.statistics.projection import STATISTICS
 from projections.models.statistics.queries import outstanding, per_span
-from projections.models.usage.projection import DIMENSIONS, USAGE
+from projections.models.usage.projection import DIMENSIONS, USAGE, Dimension, Group
 from projections.models.usage.queries import Used, used
 
-router = APIRouter(tags=["queries"])
+router = APIRouter(route_class=AnswerRoute, tags=["queries"])
 
 MAX_BUCKETS = 3_000
 """Spans of time in one answer about usage: a month of quarters of an hour."""
@@ -49,9 +61,10 @@ class _Usage(Days):
     limit: int = Field(20, ge=1, le=1_000, description="groups; what is beyond is one group `other`")
 
     @property
-    def by(self) -> list[str]:
-        """The dimensions, each once."""
-        return list(dict.fromkeys(self.group_by.split(","))) if self.group_by else []
+    def by(self) -> list[Dimension]:
+        """The dimensions, each once, in the order in which they were named."""
+        names = self.group_by.split(",") if self.group_by else []
+        return sorted((one for one in DIMENSIONS if one in names), key=names.index)
 
 
 def _buckets(period: Period, granularity: Granularity) -> list[datetime]:
@@ -77,17 +90,16 @@ def _cut(days: list[datetime], granularity: Granularity, tz: ZoneInfo) -> list[d
 
 @router.get(
     "/v1/accounts/{account_id}/rollups/daily",
-    response_model=DailyAnswer,
     responses=PROBLEMS,
     summary="Totals per local day",
 )
-async def daily(request: Request, account_id: AccountId, query: Annotated[Days, Query()]) -> Response:
+async def daily(request: Request, account_id: AccountId, query: Annotated[Days, Query()]) -> JsonAnswer[DailyAnswer]:
     """One row per day, days without events included; the days add up to `totals`. Scope `ledger:read`."""
     await reader_of(request)
-    return json_response(await daily_of(reads_of(request), account_id, query.period, query.min_position))
+    return JsonAnswer(await daily_of(reads_of(request), account_id, query.period, query.min_position))
 
 
-async def daily_of(reads: Reads, account_id: str, period: Period, min_position: int = 0) -> dict[str, Any]:
+async def daily_of(reads: Reads, account_id: str, period: Period, min_position: int = 0) -> DailyAnswer:
     """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
     starts = period.starts()
     spans = list(pairwise(starts))
@@ -96,18 +108,28 @@ async def daily_of(reads: Reads, account_id: str, period: Period, min_position: 
         balances = await closings(moment, account_id, starts)
     if not any(map(any, found)):
         await known_account(reads.ledger, account_id)
-    days = [
-        {"date": day, "start": start, "end": end, **total._asdict(), **_balances(opening, closing)}
+    days: list[LocalDay] = [
+        {"date": day, "start": start, "end": end, **_totals(total, opening, closing)}
         for day, (start, end), total, (opening, closing) in zip(
             period.dates(), spans, found, pairwise(balances), strict=True
         )
     ]
-    whole = {**sum(found, Total())._asdict(), **_balances(balances[0], balances[-1])}
-    return as_of(moment, account_id=account_id, tz=period.tz.key, days=days, totals=whole)
+    whole = _totals(sum(found, Total()), balances[0], balances[-1])
+    return {**as_of(moment), "account_id": account_id, "tz": period.tz.key, "days": days, "totals": whole}
 
 
-def _balances(opening: Closing, closing: Closing) -> dict[str, int]:
+def _totals(total: Total, opening: Closing, closing: Closing) -> Totals:
     return {
+        "granted": total.granted,
+        "deducted": total.deducted,
+        "reversed": total.reversed,
+        "expired": total.expired,
+        "voided": total.voided,
+        "grants": total.grants,
+        "deductions": total.deductions,
+        "reversals": total.reversals,
+        "expiries": total.expiries,
+        "voids": total.voids,
         "opening_balance": sum(opening),
         "closing_balance": sum(closing),
         "closing_subscription_credits": closing.subscription,
@@ -117,18 +139,17 @@ def _balances(opening: Closing, closing: Closing) -> dict[str, int]:
 
 @router.get(
     "/v1/accounts/{account_id}/usage",
-    response_model=UsageAnswer,
     responses=PROBLEMS,
     summary="What deductions were for",
 )
-async def usage(request: Request, account_id: AccountId, query: Annotated[_Usage, Query()]) -> Response:
+async def usage(request: Request, account_id: AccountId, query: Annotated[_Usage, Query()]) -> JsonAnswer[UsageAnswer]:
     """Credits, tokens and counts per bucket and group, the largest groups first. Scope `ledger:read`.
 
     Captures are deductions here too, and what was reversed later is not taken off.
     """
     await reader_of(request)
     reads, by = reads_of(request), query.by
-    return json_response(
+    return JsonAnswer(
         await usage_of(reads, account_id, query.period, query.granularity, by, query.limit, query.min_position)
     )
 
@@ -138,39 +159,46 @@ async def usage_of(
     account_id: str,
     period: Period,
     granularity: Granularity = "1d",
-    by: Sequence[str] = (),
+    by: Sequence[Dimension] = (),
     limit: int = 20,
     min_position: int = 0,
-) -> dict[str, Any]:
+) -> UsageAnswer:
     """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
     starts = _buckets(period, granularity)
     async with reads.views.snapshot(USAGE, at_least=min_position) as moment:
         found = await used(moment, account_id, starts, by, limit)
     if not found:
         await known_account(reads.ledger, account_id)
-    buckets: list[dict[str, Any]] = [{"start": start, "end": end, "groups": []} for start, end in pairwise(starts)]
+    buckets: list[UsageBucket] = [{"start": start, "end": end, "groups": []} for start, end in pairwise(starts)]
     for row in found:
         buckets[row.place]["groups"].append(_group(row, by))
-    return as_of(
-        moment,
-        account_id=account_id,
-        tz=period.tz.key,
-        granularity=granularity,
-        group_by=by,
-        buckets=buckets,
-        totals=_sums(found),
-        truncated=any(row.key is None for row in found),
-    )
+    return {
+        **as_of(moment),
+        "account_id": account_id,
+        "tz": period.tz.key,
+        "granularity": granularity,
+        "group_by": list(by),
+        "buckets": buckets,
+        "totals": _sums(found),
+        "truncated": any(row.key is None for row in found),
+    }
 
 
-def _group(row: Used, by: Sequence[str]) -> dict[str, Any]:
-    if row.key is None:
-        return {"other": True, **_sums([row])}
-    named = dict(zip(DIMENSIONS, row.key, strict=True))
-    return {**{name: named[name] for name in by}, **_sums([row])}
+def _group(row: Used, by: Sequence[Dimension]) -> UsageGroup:
+    return {**_named(row.key, by), **_sums([row])}
 
 
-def _sums(rows: Sequence[Used]) -> dict[str, int]:
+def _named(key: Group | None, by: Sequence[Dimension]) -> GroupName:
+    if key is None:
+        return {"other": True}
+    values = dict(zip(DIMENSIONS, key, strict=True))
+    name: GroupName = {}
+    for dimension in by:
+        name[dimension] = values[dimension]
+    return name
+
+
+def _sums(rows: Sequence[Used]) -> UsageSums:
     return {
         "credits": sum(row.credits for row in rows),
         "input_tokens": sum(row.input_tokens for row in rows),
@@ -184,38 +212,37 @@ _FLOWS = ("granted", "deducted", "reversed", "expired", "voided", "deductions", 
 
 @router.get(
     "/v1/statistics",
-    response_model=StatisticsAnswer,
     responses=PROBLEMS_OF_ALL,
     summary="Totals over all accounts per local day",
 )
-async def statistics(request: Request, query: Annotated[Days, Query()]) -> Response:
+async def statistics(request: Request, query: Annotated[Days, Query()]) -> JsonAnswer[StatisticsAnswer]:
     """Outstanding credits at the end of each day, what was granted, spent and lapsed, and refusals by code.
 
     For operators. Scope `ledger:read`.
     """
     await reader_of(request)
-    return json_response(await statistics_of(reads_of(request), query.period, query.min_position))
+    return JsonAnswer(await statistics_of(reads_of(request), query.period, query.min_position))
 
 
-async def statistics_of(reads: Reads, period: Period, min_position: int = 0) -> dict[str, Any]:
+async def statistics_of(reads: Reads, period: Period, min_position: int = 0) -> StatisticsAnswer:
     """What is answered. Raises Problem, NotYetVisible and NotBuilt."""
     starts = period.starts()
     async with reads.views.snapshot(STATISTICS, at_least=min_position) as moment:
         found = await per_span(moment, starts)
         owed = await outstanding(moment, starts[0])
     refused = await refusals_per_span(reads.ledger.log, starts)
-    days = []
+    days: list[OperatorDay] = []
     for place, (day, (start, end)) in enumerate(zip(period.dates(), pairwise(starts), strict=True)):
         sums = found.get(place, {})
         owed = {kind: owed[kind] + sums.get(kind, 0) for kind in owed}
-        days.append({"date": day, "start": start, "end": end, **_day(sums, owed, refused.get(place, {}))})
+        days.append({"date": day, "start": start, "end": end, **_operator_totals(sums, owed, refused.get(place, {}))})
     flows = {name: sum(sums[name] for sums in found.values()) for name in _FLOWS if found}
     codes = {code for counts in refused.values() for code in counts}
     refusals = {code: sum(counts.get(code, 0) for counts in refused.values()) for code in sorted(codes)}
-    return as_of(moment, tz=period.tz.key, days=days, totals=_day(flows, owed, refusals))
+    return {**as_of(moment), "tz": period.tz.key, "days": days, "totals": _operator_totals(flows, owed, refusals)}
 
 
-def _day(sums: dict[str, int], owed: dict[str, int], refusals: dict[str, int]) -> dict[str, Any]:
+def _operator_totals(sums: dict[str, int], owed: dict[str, int], refusals: dict[str, int]) -> OperatorTotals:
     flows = {name: sums.get(name, 0) for name in _FLOWS}
     return {
         "granted": flows["granted"],

@@ -5,14 +5,26 @@ An event is put into words once, however many listen. Nothing that callers wrote
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import orjson
 
-from ledger.explain.as_json import balance_fields
+from ledger.explain.balance_answer import BalanceFields, balance_fields
 from ledger.store import Logged
+
+
+class EventNotice(TypedDict):
+    """The data of a server-sent event: what changed, and the balance after it."""
+
+    position: int
+    account_id: str
+    version: int
+    type: str
+    recorded_at: datetime
+    balance: BalanceFields
 
 
 class Told(NamedTuple):
@@ -28,7 +40,7 @@ def tell(logged: Logged) -> Told:
     """What changed, and where the account stands after it."""
     position, account_id, version, event = logged
     name = type(event).__name__
-    data = {
+    data: EventNotice = {
         "position": position,
         "account_id": account_id,
         "version": version,
@@ -39,7 +51,7 @@ def tell(logged: Logged) -> Told:
     return Told(position, account_id, version, server_sent(position, name, data))
 
 
-def server_sent(position: int, name: str, data: dict[str, object]) -> bytes:
+def server_sent(position: int, name: str, data: Mapping[str, object]) -> bytes:
     """One server-sent event. JSON has no line breaks of its own, so the data is one line."""
     return b"id: %d\nevent: %b\ndata: %b\n\n" % (position, name.encode(), orjson.dumps(data, option=orjson.OPT_UTC_Z))
 

@@ -50,7 +50,7 @@ class ParquetEntries:
 
     def write(self, events: Sequence[Logged]) -> None:
         """Keep the rows of a page until a row group is full."""
-        rows = [shown | _used(shown["usage"] or {}) for shown in entries_in(events, self._period)]
+        rows = [{**shown, **_used(shown["usage"] or {})} for shown in entries_in(events, self._period)]
         self.lines += len(rows)
         self._waiting += len(rows)
         self._batches.append(pa.RecordBatch.from_pylist(rows, SCHEMA))

@@ -4,11 +4,12 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from ledger.store import Logged
 from projections.engine.runner import facts_of
-from projections.models.history.entry_lines import COLUMNS, USAGE, as_text, entry, line
+from projections.models.history.entry_answer import Entry, entry
+from projections.models.history.entry_lines import COLUMNS, USAGE, as_text, line
 from projections.models.history.projection import entries_of
 
 NAMED = ("position", "account_id")
@@ -42,8 +43,15 @@ class Period(NamedTuple):
         return (self.begin is None or at >= self.begin) and (self.end is None or at < self.end)
 
 
-def entries_in(events: Sequence[Logged], period: Period) -> Iterator[dict[str, Any]]:
-    """The entries of some events, with the names in NAMED and those of `entry`. `usage` is that of the event."""
+class NamedEntry(Entry):
+    """An entry of an account among many; NAMED are the fields that it has more."""
+
+    position: int
+    account_id: str
+
+
+def entries_in(events: Sequence[Logged], period: Period) -> Iterator[NamedEntry]:
+    """The entries of some events; `usage` is as the event has it."""
     for fact in facts_of(events):
         if fact.changes and period.has(fact.event.recorded_at):
             usage = getattr(fact.event, "usage", None)

@@ -3,17 +3,19 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Literal, Protocol
 
 import orjson
 import typer
 from rich.console import Console
 from rich.text import Text
+from typing_extensions import TypedDict
 
 from audit.replay.history import Line, account_lines, event_lines
-from ledger.domain.account import Account
-from ledger.explain.as_json import balance_fields, explanation_fields
+from ledger.domain.account import Account, Standing
+from ledger.explain.balance_answer import BalanceFields, OpenLot, balance_fields, open_lots
 from ledger.explain.explanation import Explanation
+from ledger.explain.explanation_answer import ExplanationFields, explanation_fields
 from ledger.explain.sentences import instant
 
 NAMED = 20
@@ -97,6 +99,43 @@ class Terminal:
             self._console.print(Text(text, style), soft_wrap=True)
 
 
+class ReplayedEvent(ExplanationFields):
+    """One event as the HTTP API explains it, and whether it is recorded."""
+
+    account_id: str
+    position: int | None
+    recorded: bool
+
+
+class OpenHold(TypedDict):
+    """A hold that is open in the end."""
+
+    hold_id: str
+    amount: int
+    expires_at: datetime
+
+
+class FinalAccount(BalanceFields):
+    """An account in the end."""
+
+    standing: Standing
+    grants: list[OpenLot]
+    holds: list[OpenHold]
+
+
+class End(TypedDict):
+    """The last line: the balance, and what was found."""
+
+    type: Literal["End"]
+    account_id: str
+    version: int
+    as_of: datetime | None
+    unsound: int
+    unsound_versions: list[int]
+    problem: str | None
+    account: FinalAccount | None
+
+
 class JsonLines:
     """For a program: one object for each event, and one of type `End`."""
 
@@ -131,20 +170,20 @@ class JsonLines:
                 "unsound": summary.unsound,
                 "unsound_versions": summary.named,
                 "problem": summary.problem,
-                "account": account and _account_as_json(account),
+                "account": _final(account) if account else None,
             }
         )
         self.flush()
 
-    def _add(self, value: dict[str, Any]) -> None:
+    def _add(self, value: ReplayedEvent | End) -> None:
         self._lines.append(orjson.dumps(value, option=orjson.OPT_UTC_Z))
 
 
-def _account_as_json(account: Account) -> dict[str, Any]:
+def _final(account: Account) -> FinalAccount:
     return {
         "standing": account.standing,
         **balance_fields(account.balance),
-        "grants": [lot._asdict() for lot in account.lots],
+        "grants": open_lots(account.lots),
         "holds": [
             {"hold_id": hold.hold_id, "amount": hold.amount, "expires_at": hold.expires_at}
             for hold in account.holds.values()

@@ -1,11 +1,14 @@
 """The parts of an explanation: what an event did to each lot and hold, why, and whether it agrees with the rules.
 
 All of it is read from the event and the account before it. Sentences are for people; programs read the other fields.
+The parts that are frozen dataclasses are answered and written as they are.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import Field
 
 from ledger.domain.account import Account
 from ledger.domain.amounts import Balance, Kind
@@ -20,46 +23,50 @@ Reason = Literal["not_needed", "held", "expired", "skipped"]
 """Why a lot was not drawn. `skipped`: against the burn order, because a lot after it was drawn."""
 
 
-class ExplainedDraw(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ExplainedDraw:
     """One draw of an event, in credits: from a lot or, when `hold_id` is set, from what a hold had drawn of the lot."""
 
     grant_id: str
     kind: Kind
     expires_at: datetime | None
-    hold_id: str | None
+    hold_id: Annotated[str | None, Field(description="the hold that had drawn it before; null: drawn from the lot")]
     before: int
     amount: int
-    after: int
-    rule: Rule | None
+    after: Annotated[int, Field(description="before - amount")]
+    rule: Annotated[Rule | None, Field(description="what gave it its place; null: there is no such open lot")]
     why: str
 
 
-class PassedOver(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class PassedOver:
     """A lot, or the held part of a lot, that an event did not draw from: `amount` credits, and why."""
 
     grant_id: str
     kind: Kind
     expires_at: datetime | None
     amount: int
-    reason: Reason
+    reason: Annotated[Reason, Field(description="`skipped`: against the burn order; such an event is not sound")]
     hold_id: str | None
     why: str
 
 
-class ExplainedReturn(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ExplainedReturn:
     """Credits that came back to one lot: their fate, and the credits of the lot before and after."""
 
     grant_id: str
     kind: Kind
     expires_at: datetime | None
     amount: int
-    fate: Fate
+    fate: Annotated[Fate, Field(description="only `returned` credits are in the lot after")]
     before: int
     after: int
     why: str
 
 
-class ExplainedLot(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ExplainedLot:
     """The one lot that a grant, a void or an expiry changes: its credits before and after."""
 
     grant_id: str
@@ -69,7 +76,8 @@ class ExplainedLot(NamedTuple):
     after: int
 
 
-class ExplainedHold(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ExplainedHold:
     """The one hold that an event changes: its credits before and after. The hold has ended when `after` is 0."""
 
     hold_id: str

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.evidence import CheckpointMismatch, compare
@@ -33,16 +33,6 @@ class CheckpointStatus(NamedTuple):
     """The size of the newest checkpoint that any service on this database has signed."""
     signed_at: datetime | None
     """When it was signed."""
-
-    def as_json(self) -> dict[str, Any]:
-        """The fields of `/readyz`."""
-        return {
-            "holds": self.holds,
-            "size": self.size,
-            "position": self.position,
-            "signed_at": self.signed_at,
-            "problem": self.problem,
-        }
 
 
 class CheckpointWatch:

@@ -1,11 +1,11 @@
-"""An entry as it is shown: in JSON, and as a line of a CSV file."""
+"""An entry as a line of a CSV file."""
 
 import csv
 import io
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-from projections.models.history.projection import PARTS
+from projections.models.history.entry_answer import Entry
 
 COLUMNS = (
     *("sequence", "version", "recorded_at", "type", "credits", "subscription_credits", "permanent_credits"),
@@ -18,36 +18,10 @@ USAGE = ("provider", "model", "project", "member", "metric", "input_tokens", "ou
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def entry(row: Mapping[str, Any]) -> dict[str, Any]:
-    """One entry as it is answered, from a row of the history."""
-    credits = row["subscription"] + row["permanent"]
-    about: str = row["about"]
-    return {
-        "sequence": row["sequence"],
-        "version": row["sequence"] // PARTS,
-        "recorded_at": row["recorded_at"],
-        "type": row["type"],
-        "credits": credits,
-        "subscription_credits": row["subscription"],
-        "permanent_credits": row["permanent"],
-        "balance_before": row["balance"] - credits,
-        "balance_after": row["balance"],
-        "description": row["description"],
-        "task_id": row["task_id"],
-        "transaction_id": row["transaction_id"],
-        "payment_id": row["payment_id"],
-        "source": row["source"],
-        "grant_id": about if about.startswith("grt_") else None,
-        "deduction_id": about if about.startswith("ded_") else None,
-        "hold_id": row["hold_id"],
-        "usage": row["usage"],
-    }
-
-
 async def csv_of(
-    pages: AsyncIterator[list[dict[str, Any]]],
+    pages: AsyncIterator[list[Entry]],
     columns: Sequence[str] = (*COLUMNS, *USAGE),
-    line_of: Callable[[dict[str, Any]], list[Any]] | None = None,
+    line_of: Callable[[Entry], list[Any]] | None = None,
 ) -> AsyncIterator[str]:
     """A file of entries, a page of them at a time; without other columns, as they are answered."""
     text = io.StringIO(newline="")
@@ -60,7 +34,7 @@ async def csv_of(
         text.truncate()
 
 
-def line(shown: Mapping[str, Any]) -> list[Any]:
+def line(shown: Entry) -> list[Any]:
     """An entry in the order of COLUMNS and USAGE."""
     usage = shown["usage"] or {}
     recorded_at = shown["recorded_at"].isoformat().replace("+00:00", "Z")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Literal, get_args
 
 import orjson
 
@@ -19,7 +19,8 @@ from ledger.domain.events import CreditsDeducted, HoldCaptured
 from ledger.postgres.arrays import bigints, moments, numerics, texts
 from projections.models.projection import Projection, Table, Write
 
-DIMENSIONS = ("provider", "model", "project", "member", "metric")
+Dimension = Literal["provider", "model", "project", "member", "metric"]
+DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 MEASURES = ("credits", "input_tokens", "output_tokens")
 
 Group = tuple[str | None, ...]

@@ -1,0 +1,28 @@
+"""The answers about events: as stored, and one of them explained."""
+
+from api.contract.answers import Answer
+from ledger.explain.explanation_answer import ExplanationFields
+from ledger.readable_texts import ReadableState
+
+
+class StoredEvent(Answer, ReadableState):
+    """One event as stored."""
+
+    position: int
+    account_id: str
+    version: int
+    type: str
+
+
+class Feed(Answer):
+    """One page of events; ask again with `after=next_after` (or `after_version`)."""
+
+    events: list[StoredEvent]
+    next_after: int
+
+
+class Explained(Answer, ExplanationFields):
+    """One event, explained. `sound` says whether it is what the rules make of the account before it."""
+
+    account_id: str
+    position: int

@@ -1,0 +1,51 @@
+"""The answer of a balance: the fields that every answer, stream and file has for one, and the open lots behind it."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from ledger.domain.amounts import Balance, Kind
+from ledger.domain.lots import Lots
+
+
+class BalanceFields(TypedDict):
+    """Credits at one moment. total = the two kinds together; available = total - held."""
+
+    total: int
+    held: int
+    available: int
+    subscription_credits: int
+    permanent_credits: int
+    subscription_expire_at: Annotated[datetime | None, Field(description="the earliest expiry, or null")]
+
+
+class OpenLot(TypedDict):
+    """What remains of one grant."""
+
+    grant_id: str
+    kind: Kind
+    remaining: int
+    expires_at: datetime | None
+
+
+def balance_fields(balance: Balance) -> BalanceFields:
+    """A balance as it is answered."""
+    subscription, permanent, held, expire_at = balance
+    return {
+        "total": subscription + permanent,
+        "held": held,
+        "available": subscription + permanent - held,
+        "subscription_credits": subscription,
+        "permanent_credits": permanent,
+        "subscription_expire_at": expire_at,
+    }
+
+
+def open_lots(lots: Lots) -> list[OpenLot]:
+    """The open lots as they are answered, in burn order."""
+    return [
+        {"grant_id": grant_id, "kind": kind, "remaining": remaining, "expires_at": expires_at}
+        for grant_id, kind, remaining, expires_at in lots
+    ]

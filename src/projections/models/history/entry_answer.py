@@ -1,0 +1,61 @@
+"""The answer of an entry: one line of the history as pages and files have it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from ledger.domain.changes import EntryType
+from ledger.domain.events import Source, Usage
+from projections.models.history.projection import PARTS
+
+
+class Entry(TypedDict):
+    """One signed line of the history, with the balance before and after it."""
+
+    sequence: Annotated[int, Field(description="ascending and unique within the account; gaps mean nothing")]
+    version: Annotated[int, Field(description="the event that made it")]
+    recorded_at: datetime
+    type: EntryType
+    credits: Annotated[int, Field(description="signed; the two kinds together")]
+    subscription_credits: int
+    permanent_credits: int
+    balance_before: int
+    balance_after: int
+    description: str | None
+    task_id: str | None
+    transaction_id: str | None
+    payment_id: str | None
+    source: Source | None
+    grant_id: str | None
+    deduction_id: str | None
+    hold_id: str | None
+    usage: Usage | None
+
+
+def entry(row: Mapping[str, Any]) -> Entry:
+    """One entry as it is answered, from a row of the history."""
+    credits = row["subscription"] + row["permanent"]
+    about: str = row["about"]
+    return {
+        "sequence": row["sequence"],
+        "version": row["sequence"] // PARTS,
+        "recorded_at": row["recorded_at"],
+        "type": row["type"],
+        "credits": credits,
+        "subscription_credits": row["subscription"],
+        "permanent_credits": row["permanent"],
+        "balance_before": row["balance"] - credits,
+        "balance_after": row["balance"],
+        "description": row["description"],
+        "task_id": row["task_id"],
+        "transaction_id": row["transaction_id"],
+        "payment_id": row["payment_id"],
+        "source": row["source"],
+        "grant_id": about if about.startswith("grt_") else None,
+        "deduction_id": about if about.startswith("ded_") else None,
+        "hold_id": row["hold_id"],
+        "usage": row["usage"],
+    }
