@@ -28,7 +28,7 @@ DescribedT = TypeVar("DescribedT", bound=_Described)
 
 
 async def with_descriptions(log: EventLog, account_id: str, rows: Sequence[DescribedT]) -> list[DescribedT]:
-    """Answers of one account with their descriptions as they were written."""
+    """Answers of one account with unsealed descriptions; None where the key was destroyed."""
     sealed = any((row["description"] or "").startswith(SEALED) for row in rows)
     key = (await _keys(log, [account_id])).get(account_id) if sealed else None
     return [_described(row, unseal(key, account_id, row["description"])) for row in rows]
@@ -51,7 +51,7 @@ class ReadableState(TypedDict):
 
 
 async def readable_data(log: EventLog, rows: Sequence[StoredRow]) -> list[ReadableState]:
-    """The states of some events, read, with their texts as they were written; `erased` names those that are gone."""
+    """The states of some events as parsed JSON, with unsealed texts; `erased` names the texts whose key is gone."""
     keys = await _keys(log, {row.account_id for row in rows if _TOKEN in row.state})
     return [_readable(row, keys.get(row.account_id)) for row in rows]
 
