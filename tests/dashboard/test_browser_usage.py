@@ -205,7 +205,7 @@ def as_shown(line: list[str]) -> list[str]:
     assert moment, date
     months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
     day = f"{int(moment[3])} {months[int(moment[2]) - 1]} {moment[1]}, {moment[4]}"
-    said = description if what.startswith("Used") else f"{what} {description}".strip()
+    said = description if what.startswith("Credits used") else f"{what} {description}".strip()
     *tokens, credits, balance = (f"{int(number):,}" if number else "" for number in numbers)
     signed = credits.replace("-", "−") if credits.startswith("-") else f"+{credits}"
     return [day, task, said, project, model, *tokens, signed, balance]

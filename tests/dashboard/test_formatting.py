@@ -147,7 +147,13 @@ def test_a_price_has_all_of_its_places(language: str, value: str, currency: str,
 
 @pytest.mark.parametrize(
     ("amount", "currency", "said"),
-    [(4_999, "USD", "US$49.99"), (3_000, "JPY", "JP¥3,000"), (1_500, "BHD", "BHD1.500"), (1, "EUR", "€0.01")],
+    [
+        (4_999, "USD", "US$49.99"),
+        (3_000, "JPY", "JP¥3,000"),
+        (1_500, "BHD", "BHD1.500"),
+        (500_000, "HUF", "HUF5,000"),
+        (1, "EUR", "€0.01"),
+    ],
 )
 def test_minor_units_are_those_of_the_currency(amount: int, currency: str, said: str) -> None:
     assert ENGLISH.minor(amount, currency).replace("\u00a0", " ") == said

@@ -328,7 +328,7 @@ async def test_the_page_is_whole_by_itself(stage: Stage) -> None:
     assert f"credit-ledger verify ada.json --key {made.verified.statement.verifying_key}" in text
     assert "+1,234,567" in text
     assert text.count("<tr>") + text.count('<tr class="quiet">') == len(made.verified.statement.events) + 1
-    for word in ("spent", "granted", "given back", "expired", "voided", "on hold", "Opening balance", "EUR 19.99"):
+    for word in ("used", "granted", "given back", "expired", "cancelled", "on hold", "Opening balance", "EUR 19.99"):
         assert word in text
 
 

@@ -11,6 +11,7 @@ from api.dashboard.current_user import account_path
 from ledger.domain.account import Standing
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.texts import MAX_TEXT
+from ledger.explain.event_titles import GRANT_TITLES
 from projections.models.days import UnknownZone, zone
 
 _WHOLE = re.compile(r"[0-9]{1,17}", re.ASCII)
@@ -52,7 +53,7 @@ class Action:
 
 _AMOUNT = Field("amount", "Credits", "amount", required=True)
 _KINDS = (("permanent", "Permanent: they never expire"), ("subscription", "Subscription: spent first, and they expire"))
-_SOURCES = (("adjustment", "Adjustment"), ("promotion", "Promotion"), ("topup", "Top-up"), ("subscription", "Plan"))
+_SOURCES = tuple((name, GRANT_TITLES[name]) for name in ("adjustment", "promotion", "topup", "subscription"))
 
 ACTIONS = {
     action.name: action

@@ -3,12 +3,12 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.dashboard import entry_words
 from api.dashboard.current_user import account_seen
 from api.dashboard.rendering import at_least, page
 from api.http.lists import grants_of, payments_of
 from api.http.queries import Page
 from api.http.reads import reads_of
+from ledger.explain.event_titles import GRANT_TITLES
 
 LIMIT = 25
 
@@ -27,5 +27,5 @@ async def billing(request: Request) -> Response:
         payments=payments,
         grants=grants,
         given=given,
-        sources=entry_words.SOURCES,
+        sources=GRANT_TITLES,
     )

@@ -3,27 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-_TITLES = {
-    "deduction": "Used",
-    "capture": "Used from a hold",
-    "reversal": "Given back",
-    "expiry": "Expired",
-    "void": "Cancelled",
-}
-SOURCES = {
-    "signup": "Welcome credits",
-    "subscription": "Subscription credits",
-    "topup": "Top-up",
-    "promotion": "Promotional credits",
-    "adjustment": "Adjustment",
-}
+from ledger.explain.event_titles import entry_title
 
 
 def title_of(entry: Mapping[str, Any]) -> str:
     """What happened, in a word or two."""
-    if entry["type"] == "grant":
-        return SOURCES[entry["source"]]
-    return _TITLES[entry["type"]]
+    return entry_title(entry["type"], entry["source"])
 
 
 def about(entry: Mapping[str, Any]) -> str:

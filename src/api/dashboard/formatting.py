@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 from babel import Locale, UnknownLocaleError
 from babel.numbers import format_currency, format_decimal, format_percent, get_currency_precision
 
+from ledger.explain.money import in_units
+
 MINUS = "\N{MINUS SIGN}"
 _ENGLISH = Locale("en")
 _MOST_LANGUAGES = 10
@@ -59,8 +61,7 @@ class Reader(NamedTuple):
 
     def minor(self, amount: int, currency: str) -> str:
         """An amount of money in minor units."""
-        digits = get_currency_precision(currency)
-        return self.money(Decimal(amount).scaleb(-digits), currency)
+        return self.money(in_units(amount, currency), currency)
 
     def local(self, at: datetime) -> datetime:
         """A moment in the reader's zone."""

@@ -8,8 +8,9 @@ from datetime import date, timedelta
 from typing import assert_never
 
 from audit.export.account_journal import AccountOpening, BalanceAssertion, Line, Transaction
-from audit.export.notation import facts_of, postings_text, title_of
+from audit.export.notation import facts_of, postings_text
 from audit.export.postings import Posting
+from ledger.explain.event_titles import event_title
 
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _NEXT_DAY = timedelta(days=1)
@@ -53,7 +54,7 @@ def _opening(line: AccountOpening) -> str:
 
 
 def _transaction(line: Transaction) -> str:
-    title = _quoted(title_of(line.logged.event))
+    title = _quoted(event_title(line.logged.event))
     facts = "".join(f"  {name}: {_value(value)}\n" for name, value in facts_of(line.logged))
     return f"{line.day} * {title}\n{facts}{postings_text(line.postings, _amount)}"
 

@@ -10,8 +10,9 @@ from itertools import groupby
 from typing import assert_never
 
 from audit.export.account_journal import AccountOpening, BalanceAssertion, Line, Transaction
-from audit.export.notation import facts_of, postings_text, title_of
+from audit.export.notation import facts_of, postings_text
 from audit.export.postings import CREDIT, Posting
+from ledger.explain.event_titles import event_title
 
 _PLAIN = re.compile(r'[^\s",][^,]*(?<!\s)')
 """A value that a tag can have as it is. A comma would end the value, and a quote at its beginning means JSON."""
@@ -65,7 +66,7 @@ def _opening(line: AccountOpening) -> str:
 
 def _transaction(line: Transaction) -> str:
     facts = "".join(f"  ; {name}:{_value(value)}\n" for name, value in facts_of(line.logged))
-    return f"{line.day} * {title_of(line.logged.event)}\n{facts}{postings_text(line.postings, _amount)}\n"
+    return f"{line.day} * {event_title(line.logged.event)}\n{facts}{postings_text(line.postings, _amount)}\n"
 
 
 def _assertions(lines: Sequence[BalanceAssertion]) -> str:

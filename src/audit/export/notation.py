@@ -1,4 +1,4 @@
-"""What the notations of journals share: titles and facts of events, and the lines of postings."""
+"""What the notations of journals share: the facts of events and the lines of postings."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -6,38 +6,11 @@ from typing import Protocol
 
 from audit.export.account_journal import Line
 from audit.export.postings import Posting
-from ledger.domain.events import (
-    CreditsDeducted,
-    CreditsExpired,
-    CreditsGranted,
-    CreditsHeld,
-    DeductionReversed,
-    Event,
-    GrantVoided,
-    HoldCaptured,
-    HoldExpired,
-    HoldReleased,
-    PaymentRecorded,
-    PaymentRefunded,
-)
 from ledger.store import Logged
 
 Facts = list[tuple[str, str | int]]
 """Metadata of a transaction by name. No name has a meaning for Beancount or hledger."""
 
-_TITLES: dict[type[Event], str] = {
-    CreditsGranted: "grant",
-    CreditsDeducted: "deduction",
-    CreditsHeld: "hold",
-    HoldCaptured: "capture",
-    HoldReleased: "release",
-    HoldExpired: "hold expiry",
-    DeductionReversed: "reversal",
-    GrantVoided: "void",
-    CreditsExpired: "expiry",
-    PaymentRecorded: "payment",
-    PaymentRefunded: "refund",
-}
 _TEXT_FIELDS = (
     *("grant_id", "deduction_id", "hold_id", "payment_id", "refund_id", "transaction_id", "task_id"),
     *("provider", "plan", "expires_at", "effective_at", "description", "reason"),
@@ -53,11 +26,6 @@ class Notation(Protocol):
 
     def text(self, lines: Sequence[Line]) -> str:
         """The text for some lines of one journal."""
-
-
-def title_of(event: Event) -> str:
-    """The title of an event that has postings, in words of the glossary."""
-    return _TITLES[type(event)]
 
 
 def facts_of(logged: Logged) -> Facts:

@@ -1,0 +1,106 @@
+"""What happened, in a word or two: the one place for the titles of events, for pages, statements and exports.
+
+sentences.py says it in a sentence.
+"""
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from ledger.domain.changes import EntryType
+from ledger.domain.events import (
+    AccountClosed,
+    AccountFrozen,
+    AccountOpened,
+    AccountUnfrozen,
+    CreditsDeducted,
+    CreditsExpired,
+    CreditsGranted,
+    CreditsHeld,
+    DeductionReversed,
+    Event,
+    GrantVoided,
+    HoldCaptured,
+    HoldExpired,
+    HoldExtended,
+    HoldReleased,
+    PaymentRecorded,
+    PaymentRefunded,
+    PaymentStatus,
+    Source,
+    TextsErased,
+)
+
+GRANT_TITLES: Mapping[Source, str] = {
+    "signup": "Welcome credits",
+    "subscription": "Subscription credits",
+    "topup": "Top-up",
+    "promotion": "Promotional credits",
+    "adjustment": "Adjustment",
+}
+PAYMENT_TITLES: Mapping[PaymentStatus, str] = {
+    "paid": "Payment received",
+    "failed": "Payment failed",
+    "refunded": "Payment refunded",
+}
+ENTRY_WORDS: Mapping[EntryType, str] = {
+    "grant": "granted",
+    "deduction": "used",
+    "capture": "used",
+    "reversal": "given back",
+    "expiry": "expired",
+    "void": "cancelled",
+}
+"""What became of credits, in a word: signs and colours are never the only ones to say so."""
+_ENTRY_TITLES: Mapping[EntryType, str] = {
+    "grant": "Credits granted",
+    "deduction": "Credits used",
+    "capture": "Credits used from a hold",
+    "reversal": "Credits given back",
+    "expiry": "Credits expired",
+    "void": "Credits cancelled",
+}
+
+
+def entry_title(entry: EntryType, source: Source | None) -> str:
+    """The title of an entry; `source` is that of a grant."""
+    return GRANT_TITLES[source] if source is not None else _ENTRY_TITLES[entry]
+
+
+def event_title(event: Event) -> str:
+    """The title of an event: of one that makes an entry, that of the entry."""
+    match event:
+        case CreditsGranted():
+            return GRANT_TITLES[event.source]
+        case CreditsDeducted():
+            return _ENTRY_TITLES["deduction"]
+        case HoldCaptured():
+            return _ENTRY_TITLES["capture"]
+        case DeductionReversed():
+            return _ENTRY_TITLES["reversal"]
+        case CreditsExpired():
+            return _ENTRY_TITLES["expiry"]
+        case GrantVoided():
+            return _ENTRY_TITLES["void"]
+        case CreditsHeld():
+            return "Credits put on hold"
+        case HoldExtended():
+            return "Hold extended"
+        case HoldReleased():
+            return "Hold released"
+        case HoldExpired():
+            return "Hold expired"
+        case PaymentRecorded():
+            return PAYMENT_TITLES[event.status]
+        case PaymentRefunded():
+            return PAYMENT_TITLES["refunded"]
+        case AccountOpened():
+            return "Account opened"
+        case AccountFrozen():
+            return "Account frozen"
+        case AccountUnfrozen():
+            return "Account unfrozen"
+        case AccountClosed():
+            return "Account closed"
+        case TextsErased():
+            return "Descriptions erased"
+    assert_never(event)
