@@ -65,6 +65,12 @@ class Contract:
         schema = {**self._schema(template, method, status, media_type), "components": self._components}
         return Draft202012Validator(schema, validate_formats=True)
 
+    def errors(self, name: str, value: Any) -> list[str]:
+        """How a value differs from a schema of the document."""
+        schema = {"$ref": f"#/components/schemas/{name}", "components": self._components}
+        validator = Draft202012Validator(schema, validate_formats=True)
+        return [error.message for error in validator.iter_errors(value)] + _unsaid(value, schema, self)
+
     def resolved(self, schema: dict[str, Any]) -> dict[str, Any]:
         """The schema that a reference means."""
         while "$ref" in schema:

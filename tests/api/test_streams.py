@@ -17,6 +17,7 @@ import pytest
 
 from ledger.service import Ledger
 from people.api_keys import create_key, revoke_key
+from tests.api.contract import Contract
 from tests.api.ear import EVERYTHING, ask, listening, log_after, stream_of
 from tests.api.stage import OPERATIONS, Ask, asks, eventually, field_errors, fresh, refused, staged
 from tests.postgres import TestServer, owner
@@ -50,7 +51,7 @@ def listeners(service: Service) -> int:
 # What is said -----------------------------------------------------------------------------------------------------
 
 
-def test_what_is_sent_for_a_deduction(service: Service) -> None:
+def test_what_is_sent_for_a_deduction(service: Service, contract: Contract) -> None:
     account = service.open_account(subscription=30, permanent=100)
     with listening(service) as ear:
         assert ear.start.id == ear.start.data["position"] == end_of(service)
@@ -66,6 +67,7 @@ def test_what_is_sent_for_a_deduction(service: Service) -> None:
         "recorded_at": done["recorded_at"],
         "balance": done["balance"],
     }
+    assert contract.errors("EventNotice", heard.data) == []
     said = {name: headers[name] for name in ("content-type", "cache-control", "x-accel-buffering")}
     assert said == {"content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no"}
     assert "content-length" not in headers

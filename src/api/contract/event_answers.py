@@ -1,6 +1,9 @@
-"""The answers about events: as stored, and one of them explained."""
+"""The answers about events: as stored, as listeners are told of them, and one of them explained."""
+
+from datetime import datetime
 
 from api.contract.answers import Answer
+from ledger.explain.balance_answer import BalanceFields
 from ledger.explain.explanation_answer import ExplanationFields
 from ledger.readable_texts import ReadableState
 
@@ -19,6 +22,17 @@ class Feed(Answer):
 
     events: list[StoredEvent]
     next_after: int
+
+
+class EventNotice(Answer):
+    """The data of a server-sent event: what changed, and the balance after it."""
+
+    position: int
+    account_id: str
+    version: int
+    type: str
+    recorded_at: datetime
+    balance: BalanceFields
 
 
 class Explained(Answer, ExplanationFields):

@@ -8,6 +8,7 @@ from pydantic.json_schema import JsonSchemaMode
 
 from api.contract.bodies import MAX_BATCH, MAX_KEY, ONE_LINE, SEGMENT, PortalSessionBody
 from api.contract.command_answers import ANSWERS, BatchAnswer
+from api.contract.event_answers import EventNotice
 from api.contract.operations import OPERATIONS, Operation
 from api.contract.problems import ProblemDocument
 from ledger.domain.commands import MAX_ID
@@ -211,7 +212,7 @@ def _complete(document: dict[str, Any]) -> None:
 def _schemas() -> dict[str, Any]:
     """What routes name by reference."""
     bodies: list[type] = [*(operation.body for operation in OPERATIONS.values()), PortalSessionBody]
-    answers: list[type] = [*ANSWERS.values(), BatchAnswer, ProblemDocument]
+    answers: list[type] = [*ANSWERS.values(), BatchAnswer, EventNotice, ProblemDocument]
     named: list[tuple[type, JsonSchemaMode, TypeAdapter[Any]]] = [
         *((body, "validation", TypeAdapter(body)) for body in bodies),
         *((answer, "serialization", TypeAdapter(answer)) for answer in answers),

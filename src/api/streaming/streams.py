@@ -9,6 +9,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import Field
 from starlette.types import Receive, Scope, Send
 
+from api.contract.event_answers import EventNotice
 from api.http.queries import AccountId, Parameters, authorized, keys_of, problems
 from api.streaming.follower import Follower, follower_of
 from api.streaming.listeners import Listener
@@ -88,7 +89,8 @@ async def _left(receive: Receive) -> None:
 
 
 def _documentation(summary: str, *statuses: int) -> dict[str, Any]:
-    events = {"description": "Server-sent events", "content": {_EVENT_STREAM: {"schema": {"type": "string"}}}}
+    said = f"Server-sent events: `id` is the position, `event` the type, `data` a JSON object {EventNotice.__name__}"
+    events = {"description": said, "content": {_EVENT_STREAM: {"schema": {"type": "string"}}}}
     return {
         "status_code": 200,
         "response_class": EventStream,

@@ -6,25 +6,14 @@ An event is put into words once, however many listen. Nothing that callers wrote
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from operator import attrgetter
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple
 
 import orjson
 
-from ledger.explain.balance_answer import BalanceFields, balance_fields
+from api.contract.event_answers import EventNotice
+from ledger.explain.balance_answer import balance_fields
 from ledger.store import Logged
-
-
-class EventNotice(TypedDict):
-    """The data of a server-sent event: what changed, and the balance after it."""
-
-    position: int
-    account_id: str
-    version: int
-    type: str
-    recorded_at: datetime
-    balance: BalanceFields
 
 
 class Told(NamedTuple):
