@@ -65,10 +65,10 @@ class Feed:
         async with self._log.reader() as reader:
             return await reader.accounts(after, limit)
 
-    async def about(self, account_id: str, subjects: Sequence[str], upto: int) -> list[StoredRow]:
+    async def related_rows(self, account_id: str, subjects: Sequence[str], upto: int) -> list[StoredRow]:
         """The stored events of one account, up to version `upto`, that made one of `subjects` or are about one."""
         async with self._log.reader() as reader:
-            return await reader.about(account_id, subjects, upto)
+            return await reader.related_rows(account_id, subjects, upto)
 
     async def version_at(self, account_id: str, position: int) -> int | None:
         """The version of an account at a position: 0 before its first event, None when there is no such account."""

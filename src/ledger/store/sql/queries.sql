@@ -96,7 +96,7 @@ WITH RECURSIVE halves (low, high) AS (
 )
 SELECT low AS version FROM halves WHERE low = high;
 
--- name: about
+-- name: related_events
 -- The events that made one of some subjects (their versions) or are about one of them, in stream order.
 SELECT a.account, e.originator_version AS version, e.topic, e.state
 FROM unnest(%(accounts)s::text[], %(subjects)s::text[], %(versions)s::bigint[]) AS a (account, subject, version)
@@ -107,7 +107,7 @@ CROSS JOIN LATERAL (
 ) AS e
 ORDER BY a.account, e.originator_version;
 
--- name: about_as_stored
+-- name: related_rows
 -- The same events of one account, as stored, up to a version, each once.
 SELECT DISTINCT ON (e.originator_version)
        e.notification_id AS position, e.originator_id AS account_id, e.originator_version AS version, e.topic, e.state
