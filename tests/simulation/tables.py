@@ -126,7 +126,7 @@ class Tables:
             SQL["load"]: self._load,
             SQL["load_at"]: self._load_at,
             SQL["newest_event"]: self._newest_event,
-            SQL["about"]: self._about,
+            SQL["related_events"]: self._related_events,
             SQL["receipts"]: self._receipts,
             SQL["save_snapshots"]: self._save_snapshots,
             SQL["confirm"]: _nothing,  # there is no standby
@@ -220,7 +220,7 @@ class Tables:
         stream = self.streams.get(given["account"])
         return [Newest(stream[-1].version, stream[-1].position, stream[-1].hash)] if stream else []
 
-    def _about(self, given: Parameters) -> Rows:
+    def _related_events(self, given: Parameters) -> Rows:
         found: Rows = []
         for account, subject, version in zip(given["accounts"], given["subjects"], given["versions"], strict=True):
             for row in self.streams.get(account, ()):

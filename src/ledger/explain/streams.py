@@ -135,7 +135,7 @@ async def _related(feed: Feed, account_id: str, events: Sequence[Logged]) -> dic
     found: dict[str, list[Logged]] = {}
     while missing := frozenset().union(*needed.values()) - found.keys():
         found |= {subject: [] for subject in missing}
-        for logged in read(await feed.about(account_id, sorted(missing), events[-1].version)):
+        for logged in read(await feed.related_rows(account_id, sorted(missing), events[-1].version)):
             for subject in missing & {subject_of(logged.event), made_by(logged.event)}:
                 found[subject].append(logged)
         related_events = {version: _before(version, subjects, found) for version, subjects in needed.items()}

@@ -1,4 +1,4 @@
-"""One append: the rows that ledger.append takes, and what it answers."""
+"""One append: the rows that the SQL function ledger.append takes, and what it returns."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -8,19 +8,19 @@ from ledger.store.chain import GENESIS, link
 
 
 class Appended(NamedTuple):
-    """What became of a batch: everything but the excluded accounts was appended from `first_position` on."""
+    """The result of an append. All rows but those of excluded accounts are in the log, from `first_position` on."""
 
     first_position: int
     stale: frozenset[str]
-    """Accounts that do not end where the batch goes on: somebody else has written. Nothing of theirs was appended."""
+    """Accounts whose stream does not end where the batch continues: another process wrote. They are excluded."""
     used: frozenset[int]
-    """Rows (from 0) whose receipt exists already."""
+    """The indices (from 0) of rows whose receipt already exists."""
 
 
 class Row(NamedTuple):
-    """One row for ledger.append: an event, or (without a topic) a check.
+    """One row for ledger.append: an event or, when `topic` is None, a check.
 
-    `previous` is the hash that the account has to end with before the batch; only its first row there says it.
+    `previous` is the hash with which the account must end before the batch; only the account's first row has it.
     """
 
     account_id: str
@@ -36,26 +36,26 @@ class Row(NamedTuple):
 
 
 def check(account_id: str, version: int, receipt: str | None, previous: bytes | None = None) -> Row:
-    """No event: check that the account would be at `version` next and that `receipt` is unused."""
+    """A row that appends nothing: it checks that the next version is `version`, and that `receipt` is unused."""
     return Row(account_id, version, None, None, None, receipt, None, None, previous, None)
 
 
 def chained(rows: Iterable[Row], ends: dict[str, bytes]) -> list[Row]:
-    """Rows with their hashes. `ends` is the hash of each account's last event in the log, and what it is after them."""
-    begun: set[str] = set()
+    """The rows with their hashes. `ends` has the hash of each account's last event, and is updated by the rows."""
+    seen: set[str] = set()
     result = []
     for row in rows:
         end = ends.get(row.account_id, GENESIS)
         hash_ = None
         if row.topic is not None and row.state is not None:
             hash_ = ends[row.account_id] = link(end, row.account_id, row.version, row.topic, row.state, *row[4:8])
-        result.append(row._replace(previous=None if row.account_id in begun else end, hash=hash_))
-        begun.add(row.account_id)
+        result.append(row._replace(previous=None if row.account_id in seen else end, hash=hash_))
+        seen.add(row.account_id)
     return result
 
 
 def parameters(rows: Sequence[Row], new_keys: Mapping[str, bytes]) -> dict[str, Any]:
-    """The parameters of the statement `append`: its rows, and the text keys of accounts that had none."""
+    """The parameters of the statement `append`. `new_keys` are text keys for accounts that had none."""
     columns: Any = zip(*rows, strict=True) if rows else [()] * len(Row._fields)
     accounts, versions, topics, states, subjects, receipts, fingerprints, counts, previouses, hashes = columns
     return {

@@ -1,8 +1,8 @@
-"""The hash chain: every event of an account is bound to the one before it.
+"""The hash chain: the hash of every event of an account covers the hash of the event before it.
 
-A hash covers the hash before it, the account, the version and every column of the row but the position, byte for byte,
-so nothing that an auditor relies on is left outside of it. Positions are bound by the checkpoints over the whole log
-(merkle.py). The same rule in SQL is the function ledger.link; a test compares the two.
+A hash covers the previous hash, the account, the version and every other column of the row except the position, byte
+for byte. So it covers everything that an auditor relies on. The checkpoints over the whole log cover the positions
+(proof/merkle.py). The SQL function ledger.link computes the same hash; a test compares the two.
 """
 
 from hashlib import sha256
@@ -12,14 +12,14 @@ from typing import NamedTuple
 from ledger.postgres.arrays import LENGTHS
 
 GENESIS = bytes(32)
-"""What stands in the place of the hash before the first event of an account."""
+"""The previous hash of an account's first event."""
 
 _NULL = b"\xff\xff\xff\xff"
 _SHORT = len(LENGTHS)
 
 
 class Record(NamedTuple):
-    """One row of the log, whole: what an auditor gets to see, and what is exported."""
+    """One row of the log with all columns: what auditors read, and what is exported."""
 
     position: int
     account_id: str
@@ -33,7 +33,7 @@ class Record(NamedTuple):
     hash: bytes
 
     def link(self, previous: bytes) -> bytes:
-        """What its hash has to be after the hash of the event before it."""
+        """The hash that this row must have when `previous` is the hash of the event before it."""
         return link(
             previous,
             self.account_id,
@@ -58,9 +58,9 @@ def link(
     fingerprint: bytes | None,
     command_events: int | None,
 ) -> bytes:
-    """The hash of an event: SHA-256 over its fields in this order, each after its length in bytes.
+    """The hash of an event: SHA-256 over its fields in this order, each preceded by its length in bytes.
 
-    Lengths and `command_events` are 4 bytes, the version 8, all big-endian and signed; the length of what is null is
+    Lengths and `command_events` are 4 bytes, the version is 8, all big-endian and signed; the length of a null field is
     -1. Texts are UTF-8. `previous` is GENESIS for the first event of an account.
     """
     parts = (

@@ -1,8 +1,8 @@
-"""Events and snapshots as bytes: canonical JSON (UTF-8, sorted keys, no spaces, times in UTC), and back.
+"""The codec: events and snapshots to bytes and back. Bytes are canonical JSON: UTF-8, sorted keys, no spaces, UTC.
 
 The stored state of an event is {"data": {...}, "metadata": {...}, "recorded_at": "...", "schema": 1}; fields without a
-value are left out. Topics are the short names of the event classes, never paths. What is stored is never
-re-serialised: bytes that were read are passed on as they are.
+value are left out. Topics are the short names of the event classes, never import paths. Stored bytes are never
+serialised again: they are passed on as they were read.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,11 +24,11 @@ from ledger.store.upcasts import schema_of, upcast
 _OPTIONS = orjson.OPT_UTC_Z
 _SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z
 SNAPSHOT_TOPIC = "Account/1"
-"""The format of snapshots. A change makes a new name; snapshots under other names are not read."""
+"""The format of snapshots. A change of the format needs a new name; snapshots with other names are ignored."""
 
 
 class Metadata(NamedTuple):
-    """Who asked for a command, as what, under which key. The same on every event that the command led to."""
+    """Who sent a command, its operation, and its keys. All events of the command have the same metadata."""
 
     actor: str
     operation: str
@@ -37,7 +37,7 @@ class Metadata(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """One event on its way into the log or out of it."""
+    """One event with its metadata, as it is written to the log or read from it."""
 
     account_id: str
     version: int
@@ -46,11 +46,11 @@ class Stored(NamedTuple):
 
 
 def to_json(value: Any) -> bytes:
-    """Canonical JSON. An object that is not JSON's own is its pairs of names and values, without those of None."""
-    return orjson.dumps(value, default=_said, option=_SORTED)
+    """Canonical JSON. Other objects are encoded as their (name, value) pairs, without those whose value is None."""
+    return orjson.dumps(value, default=_fields_of, option=_SORTED)
 
 
-def _said(value: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def _fields_of(value: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return {name: part for name, part in value if part is not None}
 
 
@@ -58,7 +58,7 @@ def _said(value: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def balance_to_json(balance: Balance) -> dict[str, Any]:
-    """A balance with the words of the HTTP contract, without what can be added up from it."""
+    """A balance, named as in the HTTP contract, without the sums that can be computed from it."""
     result: dict[str, Any] = {
         "held": balance.held,
         "permanent_credits": balance.permanent,
@@ -94,7 +94,7 @@ def _time(text: str) -> datetime:
 
 
 _KINDS: dict[str, Kind] = {"subscription": "subscription", "permanent": "permanent"}
-"""Every lot in memory shares these two strings."""
+"""All lots in memory share these two strings."""
 
 
 def _draw(data: dict[str, Any]) -> Draw:
@@ -146,7 +146,7 @@ _FIELDS = {
     kind: tuple((name, _TO_JSON.get(name)) for name in sorted(f.name for f in fields(kind)) if name != "recorded_at")
     for kind in TOPICS.values()
 }
-"""Every type's fields in the order of their names: so only what callers wrote themselves is left to be sorted."""
+"""The fields of each type, sorted by name, so that only JSON written by callers must be sorted when it is encoded."""
 
 
 def encode(event: Event, metadata: Metadata) -> tuple[str, bytes]:
@@ -174,18 +174,18 @@ def encode(event: Event, metadata: Metadata) -> tuple[str, bytes]:
 
 
 def decode(topic: str, state: bytes) -> tuple[Event, Metadata]:
-    """The event and its metadata. Raises ValueError for a topic or version that this program does not know."""
+    """Decode an event and its metadata. Raises ValueError for a topic or version that this program does not know."""
     stored = orjson.loads(state)
     return _event(topic, stored), Metadata(**stored["metadata"])
 
 
 def decode_event(topic: str, state: bytes) -> Event:
-    """The event alone. Raises as `decode` does."""
+    """Decode an event without its metadata. Raises ValueError as `decode` does."""
     return _event(topic, orjson.loads(state))
 
 
 def decode_exactly(topic: str, state: bytes) -> tuple[Event, Metadata]:
-    """The same as `decode`, for auditors: ValueError also for bytes that are not canonical JSON."""
+    """Decode for auditors: raises ValueError also for bytes that are not canonical JSON."""
     stored = orjson.loads(state)
     if orjson.dumps(stored, option=orjson.OPT_SORT_KEYS) != state:
         raise ValueError("its bytes are not canonical JSON")
@@ -202,18 +202,18 @@ def _event(topic: str, stored: dict[str, Any]) -> Event:
 
 
 class LedgerMapper(Mapper[str]):
-    """The library's mapper contract over this codec."""
+    """The event library's mapper, implemented with this codec."""
 
     def __init__(self) -> None:
         super().__init__(transcoder=JSONTranscoder())
 
     def to_stored_event(self, domain_event: Any) -> StoredEvent:
-        """A Stored as the library's StoredEvent."""
+        """Convert a Stored to the library's StoredEvent."""
         topic, state = encode(domain_event.event, domain_event.metadata)
         return StoredEvent(domain_event.account_id, domain_event.version, topic, state)
 
     def to_domain_event(self, stored_event: StoredEvent) -> Any:
-        """The library's StoredEvent as a Stored."""
+        """Convert the library's StoredEvent to a Stored."""
         event, metadata = decode(stored_event.topic, stored_event.state)
         return Stored(str(stored_event.originator_id), stored_event.originator_version, event, metadata)
 
@@ -222,7 +222,7 @@ class LedgerMapper(Mapper[str]):
 
 
 def encode_snapshot(account: Account) -> bytes:
-    """The state of an account as bytes."""
+    """Encode the state of an account."""
     holds = [
         {
             "closed_grants": sorted(hold.closed_grants),
@@ -248,7 +248,7 @@ def encode_snapshot(account: Account) -> bytes:
 
 
 def decode_snapshot(state: bytes) -> Account:
-    """The account that encode_snapshot was given."""
+    """Decode the state of an account."""
     data = orjson.loads(state)
     holds = {hold["hold_id"]: _hold(hold) for hold in data["holds"]}
     return Account(
@@ -274,6 +274,6 @@ def _hold(data: dict[str, Any]) -> Hold:
 
 
 def evolve_stored(account: Account | None, topic: str, state: bytes) -> Account:
-    """The account after one more row of the log, or as a snapshot row says."""
+    """The account after one more event row, or the account in a snapshot row."""
 
     return decode_snapshot(state) if topic == SNAPSHOT_TOPIC else evolve(account, decode(topic, state)[0])

@@ -1,4 +1,4 @@
-"""The feed: the log as those read it who follow it. Commit order is position order, so nothing can be missed."""
+"""The feed: a way to read the log page by page. Commit order is position order, so a reader misses no event."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -13,7 +13,7 @@ from ledger.store.log import EventLog, Reader, StoredRow
 
 
 class Logged(NamedTuple):
-    """One event of the log, read."""
+    """One event of the log, decoded."""
 
     position: int
     account_id: str
@@ -22,7 +22,7 @@ class Logged(NamedTuple):
 
 
 class UnreadableEvent(Exception):
-    """A row of the log that this program does not understand; the message says which, and why."""
+    """A row of the log that this program cannot decode; the message says which one, and why."""
 
     def __init__(self, position: int, problem: Exception) -> None:
         super().__init__(f"the event at position {position} cannot be read: {type(problem).__name__}: {problem}")
@@ -30,48 +30,48 @@ class UnreadableEvent(Exception):
 
 
 class Feed:
-    """Reads an open log. What it hands out stays: no failover takes it back."""
+    """Reads an open log. It returns only events that no failover can remove."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
 
     async def last_position(self) -> int:
-        """The end of the log; 0 when it is empty."""
+        """The position of the last event; 0 when the log is empty."""
         async with self._log.reader() as reader:
             return await reader.last_position()
 
     async def rows(self, after: int, upto: int, limit: int) -> list[StoredRow]:
-        """A page of what is stored at positions above `after` and up to `upto`."""
+        """A page of stored events: at most `limit`, at positions above `after` and up to `upto`."""
         async with self._log.reader() as reader:
             return await self._log.confirmed(reader, await reader.log(after, limit, None, upto))
 
     async def records(self, after: int, upto: int, limit: int) -> list[Record]:
-        """The same, every column: what proofs and exports are made of."""
+        """The same page with every column: the input of proofs and exports."""
         async with self._log.reader() as reader:
             return await self._log.confirmed(reader, await reader.records(after, upto, limit))
 
     async def records_of(self, account_id: str, after: int, limit: int) -> list[Record]:
-        """A page of one account's events at versions above `after`, every column."""
+        """A page of one account's events at versions above `after`, with every column."""
         async with self._log.reader() as reader:
             return await self._log.confirmed(reader, await reader.records_of(account_id, after, limit))
 
     async def stream(self, account_id: str, after: int, limit: int) -> list[StoredRow]:
-        """A page of what is stored of one account at versions above `after`."""
+        """A page of one account's stored events at versions above `after`."""
         async with self._log.reader() as reader:
             return await self._log.confirmed(reader, await reader.stream(account_id, after, limit))
 
     async def accounts(self, after: str, limit: int) -> list[str]:
-        """The accounts above one, in the order of their ids; the first ones are above an empty id."""
+        """A page of account ids above `after`, sorted; an empty `after` gives the first page."""
         async with self._log.reader() as reader:
             return await reader.accounts(after, limit)
 
-    async def about(self, account_id: str, subjects: Sequence[str], upto: int) -> list[StoredRow]:
-        """What is stored of one account, up to a version, that made some things or is about them."""
+    async def related_rows(self, account_id: str, subjects: Sequence[str], upto: int) -> list[StoredRow]:
+        """The stored events of one account, up to version `upto`, that made one of `subjects` or are about one."""
         async with self._log.reader() as reader:
-            return await reader.about(account_id, subjects, upto)
+            return await reader.related_rows(account_id, subjects, upto)
 
     async def version_at(self, account_id: str, position: int) -> int | None:
-        """The version that an account had at a position, 0 before its first event; None when there is no account."""
+        """The version of an account at a position: 0 before its first event, None when there is no such account."""
         async with self._log.reader() as reader:
             return await reader.version_at(account_id, position)
 
@@ -79,9 +79,9 @@ class Feed:
 async def streams(
     connection: AsyncConnection[Any], accounts: Sequence[str], upto: int, page: int
 ) -> AsyncIterator[list[StoredRow]]:
-    """All that is stored of some accounts up to a position, each account's in version order, about `page` at a time.
+    """All stored events of some accounts up to a position, about `page` at a time, each account's in version order.
 
-    Read on a connection of the caller's own, so that it can be of the same moment as what it is compared with.
+    It reads on the caller's connection, so that the events can be of the same snapshot as other data.
     """
     reader = Reader(connection)
     known = dict.fromkeys(accounts, 0)
@@ -96,11 +96,11 @@ async def streams(
 
 
 def read(rows: Sequence[StoredRow]) -> list[Logged]:
-    """Stored rows as events. Raises UnreadableEvent."""
+    """Decode stored rows. Raises UnreadableEvent."""
     events = []
     for position, account_id, version, topic, state in rows:
         try:
             events.append(Logged(position, account_id, version, decode_event(topic, state)))
-        except Exception as problem:  # damaged bytes may fail in any way, and whoever reads must learn where
+        except Exception as problem:  # damaged bytes may fail in any way, and the error must name the position
             raise UnreadableEvent(position, problem) from problem
     return events

@@ -1,4 +1,4 @@
-"""The identity of a ledger: a random id that is made with its tables and never changes."""
+"""The identity of a ledger: a random id that a migration makes and that never changes."""
 
 from typing import Any
 
@@ -12,16 +12,16 @@ _SQL = queries("ledger.store", "sql/identity.sql")
 
 
 async def ledger_id(connection: AsyncConnection[Any]) -> str:
-    """Which ledger the database of a connection holds. Raises psycopg.Error."""
+    """The id of the ledger in a database. Raises psycopg.Error."""
     row = await (await connection.execute(_SQL["ledger_id"])).fetchone()
-    assert row is not None, "the migration that makes the table makes the row"
+    assert row is not None, "the migration that makes the table also inserts the row"
     return str(row[0])
 
 
 def ledger_id_of(conninfo: str) -> str | None:
-    """Which ledger a database holds; None when it holds none.
+    """The id of the ledger in a database; None when the database contains no ledger.
 
-    Raises MigrationError when this login may not see it, and psycopg.OperationalError.
+    Raises MigrationError when the login may not read it, and psycopg.OperationalError.
     """
     with psycopg.connect(conninfo) as connection:
         try:

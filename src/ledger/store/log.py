@@ -164,7 +164,7 @@ class Reader:
         """For each account, the events that made some things or are about them."""
         pairs = [(account, subject) for account, subjects in wanted.items() for subject in subjects]
         rows = await self._rows(
-            "about",
+            "related_events",
             accounts=[account for account, _ in pairs],
             subjects=[subject for _, subject in pairs],
             versions=[_version_named(subject) for _, subject in pairs],
@@ -177,10 +177,10 @@ class Reader:
             for account, events in found.items()
         }
 
-    async def about(self, account_id: str, subjects: Sequence[str], upto: int) -> list[StoredRow]:
+    async def related_rows(self, account_id: str, subjects: Sequence[str], upto: int) -> list[StoredRow]:
         """The events of one account, up to a version, that made some things or are about them, as stored."""
         versions = [_version_named(subject) for subject in subjects]
-        rows = await self._rows("about_as_stored", account=account_id, subjects=subjects, versions=versions, upto=upto)
+        rows = await self._rows("related_rows", account=account_id, subjects=subjects, versions=versions, upto=upto)
         return [StoredRow(*row) for row in rows]
 
     async def executed(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Executed]:

@@ -1,8 +1,8 @@
-"""Receipts: what remembers that an idempotency key was used, and with what.
+"""Receipts: records that an idempotency key was used, and with which body.
 
-A key is unique per account and operation, for ever. The receipt stands on the last event of its command, so it is
-written with it or not at all. It keeps a fingerprint of what was asked for: sixteen bytes of BLAKE2b that tell whether
-a body is the same, and four bytes of CRC-32 for each field that tell which fields differ.
+A key is unique for an account and operation, for ever. The receipt is stored on the last event of its command, so it
+is written together with the command or not at all. It contains a fingerprint of the body: sixteen bytes of BLAKE2b that
+show whether another body is the same, and four bytes of CRC-32 for each field that show which fields differ.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,43 +28,43 @@ BODY_FIELDS: Mapping[str, tuple[str, ...]] = {
     "unfreeze": ("reason",),
     "close": ("reason",),
 }
-"""What a caller can say with each operation, in the order in which fingerprints keep it. New fields go at the end."""
+"""The fields of each operation's body, in the order of the fingerprint. New fields are added at the end."""
 
 _WHOLE = 16
 _FIELD = 4
 
 
 def receipt_name(operation: str, key: str) -> str:
-    """The name of a receipt within its account."""
+    """The name of a receipt, unique within its account."""
     return f"{operation}:{key}"
 
 
 def fingerprint(values: Sequence[object]) -> bytes:
-    """What was asked for, in short: `values` are those of BODY_FIELDS in their order, None where nothing was said."""
+    """The fingerprint of a body: `values` are those of BODY_FIELDS in order, None for a field that is absent."""
     parts = [_part(value) for value in values]
-    # Trailing silence is left out, so that a field that is added later does not change the print of an old body.
+    # Absent fields at the end are left out, so that a field that is added later leaves old fingerprints unchanged.
     whole = blake2b(b"\0".join(parts).rstrip(b"\0"), digest_size=_WHOLE).digest()
     return whole + pack(f">{len(parts)}I", *map(crc32, parts))
 
 
 def _part(value: object) -> bytes:
-    """One value in bytes; the quotation mark keeps an empty text apart from none, and "5" from 5."""
+    """A value as bytes. The quotation mark distinguishes an empty text from an absent field, and "5" from 5."""
     if value is None:
         return b""
     return b'"' + value.encode() if type(value) is str else to_json(value)
 
 
 def differing_fields(operation: str, before: bytes, now: bytes) -> list[str]:
-    """The names of the fields in which two fingerprints of one operation differ."""
+    """The names of the fields in which two fingerprints of an operation differ."""
     names = BODY_FIELDS[operation]
     return [name for index, name in enumerate(names) if _field(before, index) != _field(now, index)]
 
 
 def _field(print_: bytes, index: int) -> bytes:
     start = _WHOLE + index * _FIELD
-    return print_[start : start + _FIELD] or bytes(_FIELD)  # a field that is newer than the print was not said
+    return print_[start : start + _FIELD] or bytes(_FIELD)  # a field that is newer than the fingerprint was absent
 
 
 def same_body(before: bytes, now: bytes) -> bool:
-    """Whether two fingerprints of one operation are of the same body."""
+    """Whether two fingerprints of an operation are of the same body."""
     return before[:_WHOLE] == now[:_WHOLE]

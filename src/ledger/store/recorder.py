@@ -1,7 +1,7 @@
-"""The library's view of the log: an application recorder over our append function.
+"""An application recorder of the event library over our append function.
 
-Synchronous, for tools that speak the event library's contracts (replaying, projecting, migrating data). The service
-itself writes through log.py; both end in ledger.append, so the rules of writing are in one place.
+It is synchronous, for tools that use the event library's contracts to read, project or migrate data. The service itself
+writes through log.py. Both call ledger.append, so the rules of writing are in one place.
 """
 
 from collections.abc import Sequence
@@ -27,22 +27,22 @@ _APPEND = SQL(queries("ledger.store")["append"])
 
 
 class LedgerRecorder(PostgresApplicationRecorder):
-    """Inserts under the append lock, with the version of every stream checked; reads are the library's own.
+    """Inserts events under the append lock and checks the version of every stream; reads are the library's own.
 
-    The tables come from our migrations: create_table makes nothing. Unlike the library's recorder it never repeats an
-    insert whose outcome it does not know.
+    Our migrations make the tables, so create_table does nothing. Unlike the library's recorder, it never repeats an
+    insert whose outcome is unknown.
     """
 
     def __init__(self, datastore: PostgresDatastore) -> None:
         super().__init__(datastore, events_table_name="events")
 
     def create_table(self) -> None:
-        """Nothing: see migrations.py."""
+        """Do nothing: the migrations make the table (see migrations.py)."""
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int]:
         """Append events of any streams, all or none, and return their positions.
 
-        Raises IntegrityError when a stream is not where the events expect it to be.
+        Raises IntegrityError when a stream does not end one version below its first event here.
         """
         if not stored_events:
             return []
@@ -59,7 +59,7 @@ class LedgerRecorder(PostgresApplicationRecorder):
             assert row is not None
             if row["stale"]:
                 raise IntegrityError(f"streams have moved on: {row['stale']}")
-        # A hint for the library's subscriptions, after COMMIT: inside, it would make all commits wait for each other.
+        # This wakes the library's subscriptions. It comes after COMMIT, because NOTIFY inside would serialise commits.
         with self.datastore.cursor() as cursor:
             self._notify_channel(cursor)
         first = row["first_position"]
@@ -67,13 +67,13 @@ class LedgerRecorder(PostgresApplicationRecorder):
 
 
 class SnapshotRecorder(PostgresAggregateRecorder):
-    """The library's view of the snapshots."""
+    """An aggregate recorder of the event library over our snapshots."""
 
     def __init__(self, datastore: PostgresDatastore) -> None:
         super().__init__(datastore, events_table_name="snapshots")
 
     def create_table(self) -> None:
-        """Nothing: see migrations.py."""
+        """Do nothing: the migrations make the table (see migrations.py)."""
 
 
 def datastore(conninfo: dict[str, str], **options: Any) -> PostgresDatastore:

@@ -1,7 +1,7 @@
 """Sealing: texts become tokens that only the key of their account opens. Destroying the key erases them everywhere.
 
-AES-256-GCM with a random nonce; the account is authenticated, so no token can be moved to another account. A token is
-"sealed:" and the base64 of nonce and ciphertext. Keys are in ledger.text_keys, one for each account that has texts.
+AES-256-GCM with a random nonce. The account id is authenticated, so a token cannot be moved to another account. A token
+is "sealed:" and the base64 of nonce and ciphertext. Keys are in ledger.text_keys, one for each account that has texts.
 """
 
 import secrets
@@ -45,45 +45,47 @@ _TEXTS: Mapping[type, tuple[str, ...]] = {
     UnfreezeAccount: ("reason",),
     CloseAccount: ("reason",),
 }
-"""The texts of each command; a payment has those of its grant."""
+"""The text fields of each command; a payment has those of its grant."""
 
 
 def new_key() -> Key:
-    """A key for an account that has none."""
+    """Make a key for an account that has none."""
     return secrets.token_bytes(32)
 
 
 def seal(key: Key, account_id: str, text: str | JsonObject) -> Sealed:
-    """The token of a text."""
+    """Seal a text: return its token."""
     nonce = secrets.token_bytes(_NONCE)
     sealed = AESGCM(key).encrypt(nonce, orjson.dumps(text, option=orjson.OPT_SORT_KEYS), account_id.encode())
     return Sealed(SEALED + b64encode(nonce + sealed).decode())
 
 
-def unseal(key: Key | None, account_id: str, said: Any) -> Any:
-    """The text behind a token; None when its key is gone. What was stored before there were tokens is itself."""
-    if not isinstance(said, str) or not said.startswith(SEALED):
-        return said
+def unseal(key: Key | None, account_id: str, value: Any) -> Any:
+    """The text in a token; None when its key is gone. A value that is not a token is returned as it is."""
+    if not isinstance(value, str) or not value.startswith(SEALED):
+        return value
     if key is None:
         return None
     try:
-        token = b64decode(said[len(SEALED) :], validate=True)
+        token = b64decode(value[len(SEALED) :], validate=True)
         return orjson.loads(AESGCM(key).decrypt(token[:_NONCE], token[_NONCE:], account_id.encode()))
-    except (InvalidTag, Base64Error, ValueError):  # of a key that was destroyed; a changed token breaks the chain
+    except (InvalidTag, Base64Error, ValueError):  # its key was destroyed; a changed token is found by the hash chain
         return None
 
 
 def sealed_command(command: C, key: Key | None) -> tuple[C, Key | None]:
-    """A command with tokens in the place of its texts, and the key that they are sealed with: that of its account, or a
-    new one if it has none, or None when there are no texts."""
+    """The command with its texts sealed, and the key that seals them; None when the command has no texts.
+
+    The key is `key`, that of its account, or a new one when the account has none.
+    """
     if isinstance(command, RecordPayment) and command.grant is not None:
         grant, key = sealed_command(command.grant, key)
         return replace(command, grant=grant), key
-    texts = {name: said for name in _TEXTS.get(type(command), ()) if (said := getattr(command, name)) is not None}
+    texts = {name: text for name in _TEXTS.get(type(command), ()) if (text := getattr(command, name)) is not None}
     if not texts:
         return command, None
     key = key or new_key()
-    tokens = {name: seal(key, command.account_id, said) for name, said in texts.items()}
+    tokens = {name: seal(key, command.account_id, text) for name, text in texts.items()}
     change: Callable[..., C] = replace
     return change(command, **tokens), key
 
@@ -91,16 +93,16 @@ def sealed_command(command: C, key: Key | None) -> tuple[C, Key | None]:
 # Fingerprints --------------------------------------------------------------------------------------------------
 
 _MARK = 5
-"""Bytes at the end of a masked fingerprint that tell its key; plain ones are as long as a multiple of four."""
+"""Bytes at the end of a masked fingerprint that identify its key. The length of a plain one is a multiple of four."""
 
 
 def masked(fingerprint: bytes, key: Key | None, receipt: str) -> bytes:
-    """A fingerprint as it is stored: what was said can be guessed from it, so it goes with the key as the texts do."""
+    """A fingerprint as stored. It is masked with the key of the texts, because texts could be guessed from it."""
     return fingerprint if key is None else _masked(fingerprint, key, receipt) + _mark(key)
 
 
 def unmasked(stored: bytes, key: Key | None, receipt: str) -> bytes | None:
-    """The fingerprint that was stored; None when its key is gone."""
+    """The fingerprint behind a stored one; None when its key is gone."""
     if len(stored) % 4 == 0:
         return stored
     if key is None or stored[-_MARK:] != _mark(key):
@@ -113,6 +115,6 @@ def _mark(key: Key) -> bytes:
 
 
 def _masked(fingerprint: bytes, key: Key, receipt: str) -> bytes:
-    """Every receipt is used once, so each has a mask of its own."""
+    """Apply or remove the mask. A receipt is used only once, so every fingerprint has a mask of its own."""
     mask = blake2b(receipt.encode(), key=key, person=b"fingerprint").digest()[: len(fingerprint)]
     return (int.from_bytes(fingerprint, "big") ^ int.from_bytes(mask, "big")).to_bytes(len(fingerprint), "big")

@@ -1,8 +1,8 @@
-"""Standbys: when a commit counts, where the database has synchronous ones.
+"""Synchronous standbys: when a commit counts as durable.
 
-PostgreSQL commits on its own disk first and then waits for the standbys. When the wait is cut short, the commit stays:
-everyone sees it, and it is gone when the database fails over to a standby. A wait that is cancelled is even reported as
-a success, with a warning. So nothing that was seen is told to anyone before a later commit was waited for to its end.
+PostgreSQL commits on its own disk first and then waits for the standbys. When that wait is cut short, the commit stays:
+everyone sees it, but a failover to a standby removes it. A cancelled wait is even reported as a success, with only a
+warning. So the ledger gives out no data that it read until a later commit has waited to the end.
 """
 
 from collections.abc import Iterator
@@ -13,20 +13,20 @@ from psycopg import AsyncConnection
 from psycopg.errors import Diagnostic
 
 _WAIT = "SyncRepWaitForLSN"
-"""The function of the server that warns. Its words are in any language, and the warning's code is everybody's."""
+"""The server's function that warns. The warning's text may be in any language, and its code is a general one."""
 
 
 @contextmanager
 def waits_cut_short(connection: AsyncConnection[Any]) -> Iterator[list[str]]:
-    """Collects the warnings that a commit in this block was not waited for."""
-    heard: list[str] = []
+    """Collect the warnings that a commit in this block did not wait for the standbys."""
+    warnings: list[str] = []
 
-    def hear(notice: Diagnostic) -> None:
+    def collect(notice: Diagnostic) -> None:
         if notice.source_function == _WAIT:
-            heard.append(notice.message_primary or _WAIT)
+            warnings.append(notice.message_primary or _WAIT)
 
-    connection.add_notice_handler(hear)
+    connection.add_notice_handler(collect)
     try:
-        yield heard
+        yield warnings
     finally:
-        connection.remove_notice_handler(hear)
+        connection.remove_notice_handler(collect)

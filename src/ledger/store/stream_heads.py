@@ -1,4 +1,4 @@
-"""Heads: where the streams of accounts end, as whoever appends must know it."""
+"""Stream heads: the ends of the streams of accounts, with what is needed to append to them."""
 
 from typing import NamedTuple
 
@@ -16,12 +16,12 @@ class StreamHead(NamedTuple):
 
 
 def hash_of(head: StreamHead | None) -> bytes:
-    """What the next event of an account is chained to."""
+    """The hash to which the next event of an account is chained."""
     return GENESIS if head is None else head.hash
 
 
 def key_of(head: StreamHead | None) -> bytes | None:
-    """The key of an account's texts, if it has one."""
+    """The key of an account's texts; None when it has none."""
     return None if head is None else head.key
 
 
@@ -31,5 +31,5 @@ def account_of(head: StreamHead | None) -> Account | None:
 
 
 def key_after(events: Events, key: bytes | None) -> bytes | None:
-    """The key of an account's texts after some events: an erasure destroys it."""
+    """The key of an account's texts after some events; None when an erasure destroyed it."""
     return None if any(type(event) is TextsErased for event in events) else key

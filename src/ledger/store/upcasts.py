@@ -1,8 +1,8 @@
-"""Old versions of events, made readable.
+"""Upcasts: they convert stored data of old event versions to the newest version.
 
-Every stored event says which version of its type it is (`schema`). What is stored is never rewritten: when the meaning
-of a type changes, its number in SCHEMAS goes up and UPCASTS gets a function from the old data to the new. The bytes of
-every version that ever was are kept under tests/golden, and must stay readable for ever.
+Every stored event contains the version of its type (`schema`). Stored events are never rewritten: when the meaning of a
+type changes, its number in SCHEMAS goes up, and UPCASTS gets a function from the old data to the new. tests/golden
+keeps the bytes of every version, and they must stay readable for ever.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,19 +11,19 @@ from typing import Any
 Data = dict[str, Any]
 
 SCHEMAS: Mapping[str, int] = {}
-"""The newest version of each type; types that are not named are at 1."""
+"""The newest version of each type; types without an entry are at version 1."""
 
 UPCASTS: Mapping[tuple[str, int], Callable[[Data], Data]] = {}
-"""(type, version) -> a function that takes data of that version to the next one."""
+"""(type, version): the function that converts data of that version to the next one."""
 
 
 def schema_of(topic: str) -> int:
-    """The version in which a type is written today."""
+    """The version in which a type is written now."""
     return SCHEMAS.get(topic, 1)
 
 
 def upcast(topic: str, schema: int, data: Data) -> Data:
-    """Data of any version of a type as data of the newest. Raises ValueError for a version from the future."""
+    """Convert data of any version to the newest. Raises ValueError for a version that this program does not know."""
     newest = schema_of(topic)
     if schema > newest:
         raise ValueError(f"{topic} is stored in version {schema} and this program knows {newest}: update the program")

@@ -1,7 +1,7 @@
--- Every statement that the store sends, by name.
+-- All statements of the store, by name.
 
 -- name: append
--- One batch; see ledger.append. And which server process it was: a writer is always served by the same one.
+-- Append one batch (see ledger.append), and return the server process: a writer is always served by the same one.
 SELECT first_position, stale, used, pg_backend_pid() AS pid
 FROM ledger.append(
     %(accounts)b, %(versions)b, %(topics)b, %(states)b, %(subjects)b, %(receipts)b, %(fingerprints)b, %(counts)b,
@@ -9,11 +9,11 @@ FROM ledger.append(
 );
 
 -- name: load
--- What must be folded to bring accounts up to date: for an account at version `known` the events after it; for one
--- that is not known (0) the newest snapshot of this format and the events after that. At most `limit` events each.
--- With each row the hash that its account has there, and the account's text key of this moment.
--- What is known counts only while the log has that version with that hash: after a failover it may not. Where it does not
--- stand, the account is not known. An account without anything to fold has one row without a version.
+-- The rows that bring accounts up to date. For an account at version `known`: the events after it. For an unknown account
+-- (known = 0): its newest snapshot of this format, and the events after that. At most `limit` events for each account.
+-- Each row has the account's hash at that version and its current text key. A known version counts only if the log has it
+-- with the same hash (`stands`), because a failover may have removed it; if not, the account is treated as unknown. An
+-- account with nothing to fold has one row without a version.
 SELECT a.account, a.stands, r.version, r.topic, r.state, r.hash, k.key
 FROM (
     SELECT account, stands, CASE WHEN stands THEN known ELSE 0 END AS known
@@ -42,7 +42,7 @@ LEFT JOIN LATERAL (
 ORDER BY a.account, r.version;
 
 -- name: load_at
--- The newest snapshot at or below a version, and the events after it up to that version, a page at a time.
+-- The newest snapshot at or below version `upto`, and the events after it up to that version, a page at a time.
 SELECT r.version, r.topic, r.state
 FROM (VALUES (%(account)s::text, %(after)s::bigint, %(upto)s::bigint)) AS a (account, after, upto)
 LEFT JOIN LATERAL (
@@ -77,8 +77,8 @@ FROM ledger.events
 WHERE originator_id = %(account)s AND originator_version = %(version)s;
 
 -- name: version_at
--- The newest version of an account at or below a position. Both grow together, so it is found by halving: as many looks
--- into the index as the head has binary digits, however long the stream.
+-- The newest version of an account at or below a position. Version and position grow together, so this bisects: the number
+-- of index look-ups is the number of binary digits of the newest version, however long the stream is.
 WITH RECURSIVE halves (low, high) AS (
     (SELECT 0::bigint, originator_version::bigint FROM ledger.events
      WHERE originator_id = %(account)s
@@ -96,8 +96,8 @@ WITH RECURSIVE halves (low, high) AS (
 )
 SELECT low AS version FROM halves WHERE low = high;
 
--- name: about
--- The events that made one of some things (their versions) or are about one of them, in stream order.
+-- name: related_events
+-- The events that made one of some subjects (their versions) or are about one of them, in stream order.
 SELECT a.account, e.originator_version AS version, e.topic, e.state
 FROM unnest(%(accounts)s::text[], %(subjects)s::text[], %(versions)s::bigint[]) AS a (account, subject, version)
 CROSS JOIN LATERAL (
@@ -107,8 +107,8 @@ CROSS JOIN LATERAL (
 ) AS e
 ORDER BY a.account, e.originator_version;
 
--- name: about_as_stored
--- The same of one account, as stored, up to a version, each once.
+-- name: related_rows
+-- The same events of one account, as stored, up to a version, each once.
 SELECT DISTINCT ON (e.originator_version)
        e.notification_id AS position, e.originator_id AS account_id, e.originator_version AS version, e.topic, e.state
 FROM unnest(%(subjects)s::text[], %(versions)s::bigint[]) AS a (subject, version)
@@ -121,7 +121,7 @@ WHERE e.originator_version <= %(upto)s
 ORDER BY e.originator_version;
 
 -- name: receipts
--- What became of some keys: all events of the commands that used them.
+-- All events of the commands that used some keys.
 SELECT a.account, a.receipt, last.fingerprint, e.originator_version AS version, e.topic, e.state,
        e.notification_id AS position, k.key
 FROM unnest(%(accounts)s::text[], %(receipts)s::text[]) AS a (account, receipt)
@@ -136,7 +136,7 @@ JOIN LATERAL (
 ORDER BY a.account, a.receipt, e.originator_version;
 
 -- name: stream
--- One page of one account's events as stored.
+-- A page of one account's events as stored.
 SELECT notification_id AS position, originator_id AS account_id, originator_version AS version, topic, state
 FROM ledger.events
 WHERE originator_id = %(account)s AND originator_version > %(after)s
@@ -144,7 +144,7 @@ ORDER BY originator_version
 LIMIT %(limit)s;
 
 -- name: streams
--- The next events of some accounts, each above a version of its own, up to a position.
+-- The next events of some accounts, each above its own version, up to a position.
 SELECT e.notification_id AS position, e.originator_id AS account_id, e.originator_version AS version, e.topic, e.state
 FROM unnest(%(accounts)s::text[], %(versions)s::bigint[]) AS a (account, version)
 CROSS JOIN LATERAL (
@@ -156,7 +156,7 @@ CROSS JOIN LATERAL (
 ORDER BY e.originator_id, e.originator_version;
 
 -- name: log
--- One page of the whole log, of some types or (null) of all.
+-- A page of the whole log, of some types or (null) of all.
 SELECT notification_id AS position, originator_id AS account_id, originator_version AS version, topic, state
 FROM ledger.events
 WHERE notification_id > %(after)s AND notification_id <= %(upto)s
@@ -165,7 +165,7 @@ ORDER BY notification_id
 LIMIT %(limit)s;
 
 -- name: records
--- One page of the whole log, every column.
+-- A page of the whole log, all columns.
 SELECT notification_id, originator_id, originator_version, topic, state, subject, receipt, fingerprint, command_events,
        hash
 FROM ledger.events
@@ -174,7 +174,7 @@ ORDER BY notification_id
 LIMIT %(limit)s;
 
 -- name: records_of
--- One page of one account's events, every column.
+-- A page of one account's events, all columns.
 SELECT notification_id, originator_id, originator_version, topic, state, subject, receipt, fingerprint, command_events,
        hash
 FROM ledger.events
@@ -183,18 +183,18 @@ ORDER BY originator_version
 LIMIT %(limit)s;
 
 -- name: text_keys
--- The keys of the texts of some accounts; an account that has none, or no more, is absent.
+-- The text keys of some accounts. An account without a key, or whose key was destroyed, is absent.
 SELECT account_id AS account, key FROM ledger.text_keys WHERE account_id = ANY (%(accounts)s::text[]);
 
 -- name: all_text_keys
--- A page of all keys, by their accounts.
+-- A page of all text keys, sorted by account.
 SELECT account_id AS account, key FROM ledger.text_keys
 WHERE account_id > %(after)s
 ORDER BY account_id
 LIMIT %(limit)s;
 
 -- name: ends
--- Where the streams of some accounts end; an account that has no event is absent.
+-- The last version and hash of some accounts. An account without events is absent.
 SELECT a.account, e.originator_version AS version, e.hash
 FROM unnest(%(accounts)s::text[]) AS a (account)
 CROSS JOIN LATERAL (
@@ -203,16 +203,16 @@ CROSS JOIN LATERAL (
 ) AS e;
 
 -- name: last_position
--- The end of the log; 0 when it is empty.
+-- The position of the last event; 0 when the log is empty.
 SELECT coalesce(max(notification_id), 0) AS position FROM ledger.events;
 
 -- name: confirm
--- Nothing, except with synchronous standbys: a commit that has something to be waited for, and so is waited for.
+-- With synchronous standbys: write a record whose commit waits for them. Without standbys: do nothing.
 SELECT pg_logical_emit_message(true, 'credit-ledger', ''::text) IS NOT NULL AS waits
 WHERE current_setting('synchronous_standby_names') <> '' AND NOT pg_is_in_recovery();
 
 -- name: accounts
--- Accounts above one, in the order of their ids, from one to the next by index: a plain DISTINCT would read every row.
+-- A page of account ids above `after`, sorted. It goes from one id to the next by index; DISTINCT would read every row.
 WITH RECURSIVE ids AS (
     (SELECT originator_id AS id FROM ledger.events WHERE originator_id > %(after)s ORDER BY originator_id LIMIT 1)
     UNION ALL
@@ -223,7 +223,7 @@ WITH RECURSIVE ids AS (
 SELECT id FROM ids WHERE id IS NOT NULL LIMIT %(limit)s;
 
 -- name: save_snapshots
--- Snapshots are the same whoever writes them.
+-- A snapshot is the same whoever writes it, so an existing one is kept.
 INSERT INTO ledger.snapshots (originator_id, originator_version, topic, state, hash)
 SELECT * FROM unnest(
     %(accounts)s::text[], %(versions)s::bigint[], %(topics)s::text[], %(states)s::bytea[], %(hashes)s::bytea[]
@@ -231,24 +231,24 @@ SELECT * FROM unnest(
 ON CONFLICT DO NOTHING;
 
 -- name: as_who_logged_in
--- For a moment without the role that the connection began with; see roles.py.
+-- Return to the role of the login for a moment; see roles.py.
 SET ROLE NONE;
 
 -- name: as_before
 RESET ROLE;
 
 -- name: identify
--- Which server process serves this connection: what `fence` needs to know later.
+-- The server process of this connection, which `fence` needs later.
 SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid();
 
 -- name: fence
--- End the server process of a lost connection and wait until it is gone, so that nothing it was told can still happen.
+-- End the server process of a lost connection and wait until it has ended, so that it cannot commit any more.
 SELECT pg_terminate_backend(pid, 5000) AS gone
 FROM pg_stat_activity
 WHERE pid = %(pid)s AND backend_start = %(backend_start)s;
 
 -- name: database_time
--- The time as the database sees it, and whether it is on another machine: over a socket, or from an address to itself,
--- it has the same clock as whoever asks.
+-- The database's time, and whether its clock is another machine's: a connection over a socket, or from an address to
+-- itself, stays on one machine.
 SELECT extract(epoch FROM clock_timestamp())::float8 AS at,
        inet_server_addr() IS DISTINCT FROM inet_client_addr() AS elsewhere;
