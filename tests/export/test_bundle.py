@@ -12,7 +12,7 @@ from audit.export.sources import Source
 from audit.verify.offline import verify_path
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.checkpointer import Checkpointer
-from ledger.proof.signing_key import Custody
+from ledger.proof.signing_key import CheckpointKeys
 from ledger.service import Ledger
 from ledger.store.identity import ledger_id
 from ledger.store.log import EventLog
@@ -25,13 +25,13 @@ async def bundled(log: EventLog, folder: Path, to: Path) -> int:
     return (await export_bundle(Source(log, 0, Lines()), folder, to)).upto
 
 
-async def custody(log: EventLog, folder: Path) -> Custody:
+async def checkpoint_keys(log: EventLog, folder: Path) -> CheckpointKeys:
     async with log.connection() as connection:
-        return Custody(folder / "signing", CheckpointFolder(folder / "checkpoints", await ledger_id(connection)))
+        return CheckpointKeys(folder / "signing", CheckpointFolder(folder / "checkpoints", await ledger_id(connection)))
 
 
 async def test_a_bundle_can_be_verified_and_grows(ledger: Ledger, clock: Clock, tmp_path: Path) -> None:
-    keys, to = await custody(ledger.log, tmp_path), tmp_path / "bundle"
+    keys, to = await checkpoint_keys(ledger.log, tmp_path), tmp_path / "bundle"
     busy = Busy(ledger, clock)
     for account in ("ada", "bob"):
         await busy.live(account)

@@ -12,7 +12,7 @@ from audit.statements.making import NewStatement, StatementRequest, make
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.checkpointer import Checkpointer
 from ledger.proof.notes import VerifyingKey
-from ledger.proof.signing_key import Custody
+from ledger.proof.signing_key import CheckpointKeys
 from ledger.service import Ledger
 from ledger.store.chain import Record
 from ledger.store.feed import Feed
@@ -42,7 +42,7 @@ class Evidence:
     """What there is to be judged, and the key that an auditor trusts."""
 
     records: Sequence[Record]
-    custody: Custody
+    checkpoint_keys: CheckpointKeys
     key: VerifyingKey
     bundle: Path
     statements: Sequence[Path]
@@ -50,56 +50,56 @@ class Evidence:
     @property
     def sizes(self) -> list[int]:
         """Those of the checkpoints."""
-        return [filed.size for filed in self.custody.folder.all()]
+        return [filed.size for filed in self.checkpoint_keys.folder.all()]
 
     @property
     def exported(self) -> Path:
         """The folder of checkpoints in the bundle."""
-        return self.bundle / CHECKPOINTS / self.custody.folder.path.name
+        return self.bundle / CHECKPOINTS / self.checkpoint_keys.folder.path.name
 
 
 async def gather(database: str, where: Path, *, accounts: int = 2) -> Evidence:
     """Let accounts live, sign now and then, hand over to another key in the middle, and export what came of it.
 
-    Behind the newest checkpoint there are a few events that nothing vouches for.
+    After the newest checkpoint there are a few events that no signature covers.
     """
     clock = Clock()
     async with Ledger(database, clock=clock).running() as ledger:
-        custody = await custody_of(ledger, where)
+        checkpoint_keys = await checkpoint_keys_of(ledger, where)
         for number in range(accounts):
             await Busy(ledger, clock).live(f"ada-{number}")
             await open_account(ledger, f"quiet-{number}", permanent=5)
-            await sign(ledger, custody)
+            await sign(ledger, checkpoint_keys)
             if number == 0:
-                custody.rotate(datetime(2026, 6, 1, tzinfo=UTC))
+                checkpoint_keys.rotate(datetime(2026, 6, 1, tzinfo=UTC))
         statements = []
         for number, period in enumerate((EVERYTHING, SECOND_DAY)):
             statements.append(where / f"statement-{number}.json")
-            statements[-1].write_bytes((await statement(ledger, custody, "ada-0", period)).file)
+            statements[-1].write_bytes((await statement(ledger, checkpoint_keys, "ada-0", period)).file)
         await open_account(ledger, "late", permanent=3)
         async with ledger.log.reader() as reader:
             records = await reader.records(0, 2**62, 1_000_000)
         source = Source(ledger.log, await Feed(ledger.log).last_position(), Silence())
-        await export_bundle(source, custody.folder.path.parent, where / "bundle")
-    key = custody.folder.first_key()
+        await export_bundle(source, checkpoint_keys.folder.path.parent, where / "bundle")
+    key = checkpoint_keys.folder.first_key()
     assert key is not None
-    return Evidence(records, custody, key, where / "bundle", statements)
+    return Evidence(records, checkpoint_keys, key, where / "bundle", statements)
 
 
-async def custody_of(ledger: Ledger, where: Path) -> Custody:
+async def checkpoint_keys_of(ledger: Ledger, where: Path) -> CheckpointKeys:
     """Keys and checkpoints of a ledger, in a folder of the test's."""
     async with ledger.log.connection() as connection:
         identity = await ledger_id(connection)
-    return Custody(where / "signing", CheckpointFolder(where / "checkpoints", identity))
+    return CheckpointKeys(where / "signing", CheckpointFolder(where / "checkpoints", identity))
 
 
-async def sign(ledger: Ledger, custody: Custody) -> None:
+async def sign(ledger: Ledger, checkpoint_keys: CheckpointKeys) -> None:
     """A checkpoint of the log as it is."""
-    await Checkpointer(ledger.log, custody, lambda: True, seconds=1, events=1).sign()
+    await Checkpointer(ledger.log, checkpoint_keys, lambda: True, seconds=1, events=1).sign()
 
 
 async def statement(
-    ledger: Ledger, custody: Custody, account: str, period: Period, *, texts: bool = True
+    ledger: Ledger, checkpoint_keys: CheckpointKeys, account: str, period: Period, *, texts: bool = True
 ) -> NewStatement:
     """A statement of an account."""
-    return await make(ledger.log, custody, StatementRequest(account, period, texts), MADE_AT)
+    return await make(ledger.log, checkpoint_keys, StatementRequest(account, period, texts), MADE_AT)

@@ -7,7 +7,7 @@ import psycopg
 
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.checkpointer import Checkpointer
-from ledger.proof.signing_key import Custody
+from ledger.proof.signing_key import CheckpointKeys
 from ledger.store.log import EventLog
 from tests.postgres import owner, tampering
 from tests.proof import naive
@@ -61,11 +61,11 @@ def folder_of(conninfo: str, where: Path) -> CheckpointFolder:
     return CheckpointFolder(where / "checkpoints", row[0])
 
 
-def custody_of(conninfo: str, where: Path) -> Custody:
-    """The custody of a database's ledger."""
-    return Custody(where / "signing", folder_of(conninfo, where))
+def checkpoint_keys_of(conninfo: str, where: Path) -> CheckpointKeys:
+    """The checkpoint keys of the ledger in a database."""
+    return CheckpointKeys(where / "signing", folder_of(conninfo, where))
 
 
-def checkpointer(log: EventLog, custody: Custody) -> Checkpointer:
+def checkpointer(log: EventLog, checkpoint_keys: CheckpointKeys) -> Checkpointer:
     """One that signs whenever it looks."""
-    return Checkpointer(log, custody, lambda: True, seconds=0, events=1)
+    return Checkpointer(log, checkpoint_keys, lambda: True, seconds=0, events=1)

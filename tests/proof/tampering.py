@@ -68,7 +68,7 @@ class Tampering:
         self._database = database
         self._records = list(evidence.records)
         self._sizes = evidence.sizes
-        notes = (text_of(filed.path.read_bytes()) for filed in evidence.custody.folder.all())
+        notes = (text_of(filed.path.read_bytes()) for filed in evidence.checkpoint_keys.folder.all())
         self._checkpoints = [read_checkpoint(text) for text in notes]
         self._roots = {one.size: one.root for one in self._checkpoints}
         self._bundle = where / "harmed"
@@ -197,7 +197,7 @@ class Tampering:
 
     def judge_database(self) -> Breach | None:
         """What `credit-ledger verify` finds in the database as it is."""
-        folders = self._evidence.custody.folder.path.parent
+        folders = self._evidence.checkpoint_keys.folder.path.parent
         return asyncio.run(verify_ledger(self._database, folders, [self._evidence.key], Silence())).breach
 
     def _store(self, before: set[Any], after: set[Any]) -> None:

@@ -15,7 +15,7 @@ from ledger.proof.checkpoint_folder import CheckpointFile, CheckpointFolder, sur
 from ledger.proof.files import FolderBusy, write_file
 from ledger.proof.notes import BadNote, SigningKey, cosign, open_note, sign, text_of
 from ledger.proof.notices import Rotation, open_checkpoint, read_notice, trusted_keys
-from ledger.proof.signing_key import Custody, KeyMissing
+from ledger.proof.signing_key import CheckpointKeys, KeyMissing
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ID = "0b0e3c5c-7a3c-4b42-8d0c-0d6b2f4a7a11"
@@ -27,8 +27,8 @@ def folder(tmp_path: Path) -> CheckpointFolder:
 
 
 @pytest.fixture
-def custody(tmp_path: Path, folder: CheckpointFolder) -> Custody:
-    return Custody(tmp_path / "signing", folder)
+def checkpoint_keys(tmp_path: Path, folder: CheckpointFolder) -> CheckpointKeys:
+    return CheckpointKeys(tmp_path / "signing", folder)
 
 
 def checkpoint(size: int, *keys: SigningKey) -> bytes:
@@ -129,47 +129,49 @@ def test_the_newest_is_kept_however_old(folder: CheckpointFolder) -> None:
     assert [filed.size for filed in folder.all()] == [1, 5]
 
 
-def test_the_key_is_made_once_and_is_private(custody: Custody, folder: CheckpointFolder) -> None:
+def test_the_key_is_made_once_and_is_private(checkpoint_keys: CheckpointKeys, folder: CheckpointFolder) -> None:
     with folder.locked():
-        key = custody.signing_key()
-        assert custody.signing_key() == key
-    assert stat.S_IMODE(custody.path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(custody.path.parent.stat().st_mode) == 0o700
+        key = checkpoint_keys.signing_key()
+        assert checkpoint_keys.signing_key() == key
+    assert stat.S_IMODE(checkpoint_keys.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(checkpoint_keys.path.parent.stat().st_mode) == 0o700
     assert folder.first_key() == key.verifying_key
     assert key.name == f"credit-ledger/{ID}"
-    assert [each.key for each in custody.trusted()] == [key.verifying_key]
+    assert [each.key for each in checkpoint_keys.trusted()] == [key.verifying_key]
 
 
-def test_a_key_that_is_missing_or_another_is_not_replaced_silently(custody: Custody, folder: CheckpointFolder) -> None:
+def test_a_key_that_is_missing_or_another_is_not_replaced_silently(
+    checkpoint_keys: CheckpointKeys, folder: CheckpointFolder
+) -> None:
     with folder.locked():
-        key = custody.signing_key()
-        custody.path.unlink()
+        key = checkpoint_keys.signing_key()
+        checkpoint_keys.path.unlink()
         with pytest.raises(KeyMissing, match=r"signs this ledger's checkpoints, but it is not in .*\.key"):
-            custody.signing_key()
-        write_file(custody.path, SigningKey.generate(key.name).secret_text.encode())
+            checkpoint_keys.signing_key()
+        write_file(checkpoint_keys.path, SigningKey.generate(key.name).secret_text.encode())
         with pytest.raises(KeyMissing):
-            custody.signing_key()
-        write_file(custody.path, b"scrap")
+            checkpoint_keys.signing_key()
+        write_file(checkpoint_keys.path, b"scrap")
         with pytest.raises(BadNote, match="this is not a signing key"):
-            custody.signing_key()
+            checkpoint_keys.signing_key()
         (folder.path / "first-key").unlink()
         folder.write(1, checkpoint(1, key))
         with pytest.raises(BadNote, match="no first-key"):
-            custody.signing_key()
+            checkpoint_keys.signing_key()
 
 
-def test_an_auditor_follows_from_the_first_key(custody: Custody, folder: CheckpointFolder) -> None:
+def test_an_auditor_follows_from_the_first_key(checkpoint_keys: CheckpointKeys, folder: CheckpointFolder) -> None:
     with folder.locked():
-        first = custody.signing_key()
+        first = checkpoint_keys.signing_key()
         folder.write(10, checkpoint(10, first))
         for size in (10, 20):
-            folder.write(size, checkpoint(size, custody.signing_key()))
-            old = custody.signing_key()
-            rotation = custody.rotate(NOW)
+            folder.write(size, checkpoint(size, checkpoint_keys.signing_key()))
+            old = checkpoint_keys.signing_key()
+            rotation = checkpoint_keys.rotate(NOW)
             assert (rotation.old, rotation.size) == (old.verifying_key, size)
-            assert custody.signing_key().verifying_key == rotation.new != old.verifying_key
-            assert old.secret_text not in "".join(path.read_text() for path in custody.path.parent.iterdir())
-        folder.write(30, checkpoint(30, custody.signing_key()))
+            assert checkpoint_keys.signing_key().verifying_key == rotation.new != old.verifying_key
+            assert old.secret_text not in "".join(path.read_text() for path in checkpoint_keys.path.parent.iterdir())
+        folder.write(30, checkpoint(30, checkpoint_keys.signing_key()))
     keys = trusted_keys(first.verifying_key, folder.notices())
     assert [(each.first, each.last) for each in keys] == [(0, 10), (10, 20), (20, None)]
     assert [open_checkpoint(filed.path.read_bytes(), keys).size for filed in folder.all()] == [10, 20, 30]
@@ -182,21 +184,21 @@ def test_an_auditor_follows_from_the_first_key(custody: Custody, folder: Checkpo
 
 @pytest.mark.parametrize("killed_at", ["write_notice", "_hand_over"])
 def test_a_rotation_that_was_cut_short(
-    custody: Custody, folder: CheckpointFolder, monkeypatch: pytest.MonkeyPatch, killed_at: str
+    checkpoint_keys: CheckpointKeys, folder: CheckpointFolder, monkeypatch: pytest.MonkeyPatch, killed_at: str
 ) -> None:
     """Before the notice is there the old key signs, after it the new one."""
     with folder.locked():
-        old = custody.signing_key()
+        old = checkpoint_keys.signing_key()
         folder.write(10, checkpoint(10, old))
         with monkeypatch.context() as patch:
-            patch.setattr(folder if killed_at == "write_notice" else custody, killed_at, _killed)
+            patch.setattr(folder if killed_at == "write_notice" else checkpoint_keys, killed_at, _killed)
             with pytest.raises(KeyboardInterrupt):
-                custody.rotate(NOW)
-    again = Custody(custody.path.parent, folder)
+                checkpoint_keys.rotate(NOW)
+    again = CheckpointKeys(checkpoint_keys.path.parent, folder)
     with folder.locked():
         key = again.signing_key()
     assert (key == old) == (killed_at == "write_notice")
-    assert list(custody.path.parent.iterdir()) == [custody.path]
+    assert list(checkpoint_keys.path.parent.iterdir()) == [checkpoint_keys.path]
     assert [each.key for each in again.trusted()][-1] == key.verifying_key
     newest = (folder.path / "latest").read_bytes()
     assert key.verifying_key in open_note(newest, [key.verifying_key]).keys
@@ -206,33 +208,33 @@ def _killed(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_a_lost_key_is_replaced_and_said_to_be(custody: Custody, folder: CheckpointFolder) -> None:
+def test_a_lost_key_is_replaced_and_said_to_be(checkpoint_keys: CheckpointKeys, folder: CheckpointFolder) -> None:
     with folder.locked():
-        lost = custody.signing_key()
+        lost = checkpoint_keys.signing_key()
         folder.write(10, checkpoint(10, lost))
-        custody.path.unlink()
-        replaced = custody.replace(NOW)
+        checkpoint_keys.path.unlink()
+        replaced = checkpoint_keys.replace(NOW)
         assert replaced.old_lost
-        new = custody.signing_key()
-    assert [each.key for each in custody.trusted()] == [new.verifying_key]
+        new = checkpoint_keys.signing_key()
+    assert [each.key for each in checkpoint_keys.trusted()] == [new.verifying_key]
     assert [each.key for each in trusted_keys(lost.verifying_key, folder.notices())] == [lost.verifying_key]
     [note] = folder.notices()
     assert isinstance(read_notice(text_of(note)), Rotation)
 
 
-def test_a_missing_notice_is_noticed(custody: Custody, folder: CheckpointFolder) -> None:
+def test_a_missing_notice_is_noticed(checkpoint_keys: CheckpointKeys, folder: CheckpointFolder) -> None:
     with folder.locked():
-        custody.signing_key()
-        custody.rotate(NOW)
-        custody.rotate(NOW)
+        checkpoint_keys.signing_key()
+        checkpoint_keys.rotate(NOW)
+        checkpoint_keys.rotate(NOW)
         (folder.path / "notices" / "000001.notice").unlink()
         with pytest.raises(BadNote, match="notice 1 is missing"):
-            custody.signing_key()
+            checkpoint_keys.signing_key()
 
 
-def test_what_a_note_has_on_disk_is_what_was_signed(folder: CheckpointFolder, custody: Custody) -> None:
+def test_what_a_note_has_on_disk_is_what_was_signed(folder: CheckpointFolder, checkpoint_keys: CheckpointKeys) -> None:
     with folder.locked():
-        key = custody.signing_key()
+        key = checkpoint_keys.signing_key()
         filed = folder.write(5, checkpoint(5, key))
     other = SigningKey.generate("witness.example/one")
-    assert open_checkpoint(cosign(filed.path.read_bytes(), other), custody.trusted()).size == 5
+    assert open_checkpoint(cosign(filed.path.read_bytes(), other), checkpoint_keys.trusted()).size == 5

@@ -27,7 +27,7 @@ from ledger.domain.events import PaymentRefunded
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.merkle import EMPTY_ROOT, inclusion_proof, leaf, root
 from ledger.proof.notes import SigningKey, sign
-from ledger.proof.signing_key import Custody
+from ledger.proof.signing_key import CheckpointKeys
 from ledger.proof.walk import Breach
 from ledger.service import Ledger
 from ledger.store.chain import Record
@@ -35,7 +35,7 @@ from ledger.store.codec import decode_event
 from tests.conftest import Clock
 from tests.postgres import TestServers, tampering
 from tests.projections.busy import Busy
-from tests.proof.evidence import EVERYTHING, SECOND_DAY, custody_of, statement
+from tests.proof.evidence import EVERYTHING, SECOND_DAY, checkpoint_keys_of, statement
 from tests.proof.evidence import sign as sign_log
 from tests.store.asking import open_account
 
@@ -46,19 +46,19 @@ class Stage:
 
     ledger: Ledger
     clock: Clock
-    custody: Custody
+    checkpoint_keys: CheckpointKeys
 
     async def statement(self, period: Period = EVERYTHING, *, texts: bool = True, account: str = "ada") -> NewStatement:
-        return await statement(self.ledger, self.custody, account, period, texts=texts)
+        return await statement(self.ledger, self.checkpoint_keys, account, period, texts=texts)
 
 
 @pytest_asyncio.fixture
 async def stage(ledger: Ledger, clock: Clock, tmp_path: Path) -> Stage:
-    custody = await custody_of(ledger, tmp_path)
+    checkpoint_keys = await checkpoint_keys_of(ledger, tmp_path)
     await Busy(ledger, clock).live("ada")
     await open_account(ledger, "bob")
-    await sign_log(ledger, custody)
-    return Stage(ledger, clock, custody)
+    await sign_log(ledger, checkpoint_keys)
+    return Stage(ledger, clock, checkpoint_keys)
 
 
 async def test_a_statement_of_everything(stage: Stage) -> None:
@@ -103,12 +103,12 @@ async def test_what_is_newer_than_the_newest_checkpoint_gets_one(stage: Stage) -
 
 async def test_a_statement_after_the_key_was_handed_over(stage: Stage) -> None:
     """Whoever trusts the first key follows the notices in the statement to the one that signed."""
-    first = stage.custody.folder.first_key()
+    first = stage.checkpoint_keys.folder.first_key()
     assert first is not None
-    stage.custody.rotate(stage.clock.now)
+    stage.checkpoint_keys.rotate(stage.clock.now)
     made = await stage.statement()
     held = check_statement(made.file, [first])
-    assert held.signed_by == stage.custody.signing_key().verifying_key != first
+    assert held.signed_by == stage.checkpoint_keys.signing_key().verifying_key != first
     assert len(held.statement.notices) == 1
 
 
@@ -302,13 +302,13 @@ def lied_about(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -
 async def _made(database: str, where: Path) -> tuple[NewStatement, SigningKey]:
     clock = Clock()
     async with Ledger(database, clock=clock).running() as ledger:
-        custody = await custody_of(ledger, where)
+        checkpoint_keys = await checkpoint_keys_of(ledger, where)
         await Busy(ledger, clock).live("ada")
         await Busy(ledger, clock).live("bob")
         await open_account(ledger, "carl")
-        await sign_log(ledger, custody)
-        made = await statement(ledger, custody, "ada", SECOND_DAY)
-        return made, custody.signing_key()
+        await sign_log(ledger, checkpoint_keys)
+        made = await statement(ledger, checkpoint_keys, "ada", SECOND_DAY)
+        return made, checkpoint_keys.signing_key()
 
 
 # The page and the command ------------------------------------------------------------------------------------------
@@ -371,7 +371,7 @@ async def test_the_command(stage: Stage, database: str, tmp_path: Path) -> None:
     period = ("--from", "2026-01-02", "--to", "2026-01-02")
     done = await asyncio.to_thread(ask, environment, "ada", *period, "--out", str(out), "--html", str(html))
     assert done.exit_code == 0, done.output
-    first = stage.custody.folder.first_key()
+    first = stage.checkpoint_keys.folder.first_key()
     assert first is not None
     said = check_statement(out.read_bytes(), [first]).statement
     assert said.period == Period(datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC))

@@ -51,7 +51,7 @@ def test_what_is_chained_behind_the_newest_checkpoint_is_nobodys_to_find(
 ) -> None:
     """docs/proof.md says so; the report says how many events that are."""
     evidence, _ = scene
-    notes = [text_of(filed.path.read_bytes()) for filed in evidence.custody.folder.all()]
+    notes = [text_of(filed.path.read_bytes()) for filed in evidence.checkpoint_keys.folder.all()]
     records = harm(random.Random(1), list(evidence.records), evidence.sizes).records
     walk = Walk(map(read_checkpoint, notes))
     walk.take(records)
@@ -62,14 +62,14 @@ def test_what_is_chained_behind_the_newest_checkpoint_is_nobodys_to_find(
 
 def test_the_oracle_finds_nothing_in_what_was_not_touched(scene: tuple[Evidence, Tampering]) -> None:
     evidence, _ = scene
-    checkpoints = [read_checkpoint(text_of(filed.path.read_bytes())) for filed in evidence.custody.folder.all()]
+    checkpoints = [read_checkpoint(text_of(filed.path.read_bytes())) for filed in evidence.checkpoint_keys.folder.all()]
     assert first_place(list(evidence.records), {one.size: one.root for one in checkpoints}) is None
 
 
 def test_it_does_not_matter_how_many_records_come_at_once(scene: tuple[Evidence, Tampering]) -> None:
     """A checkpoint may fall anywhere among them."""
     evidence, _ = scene
-    notes = [text_of(filed.path.read_bytes()) for filed in evidence.custody.folder.all()]
+    notes = [text_of(filed.path.read_bytes()) for filed in evidence.checkpoint_keys.folder.all()]
     for length in (1, 7, 1_000):
         walk = Walk(map(read_checkpoint, notes), every=2)
         for start in range(0, len(evidence.records), length):

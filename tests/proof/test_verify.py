@@ -22,12 +22,12 @@ from audit.verify.offline import verify_path
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.lines import to_line
 from ledger.proof.notes import SigningKey, VerifyingKey, sign, text_of
-from ledger.proof.vouching import judge
+from ledger.proof.trusted_checkpoints import read_trusted_checkpoints
 from ledger.proof.walk import Breach, Walk
 from ledger.service import Ledger
 from ledger.store.chain import GENESIS, Record
 from tests.postgres import TestServer, TestServers, tampering
-from tests.proof.evidence import Evidence, Silence, custody_of, gather
+from tests.proof.evidence import Evidence, Silence, checkpoint_keys_of, gather
 from tests.proof.evidence import sign as sign_log
 from tests.store.asking import open_account
 
@@ -54,7 +54,7 @@ def run(scene: Scene, *options: str) -> tuple[int, str]:
     evidence, database = scene
     environment = {
         "CREDIT_LEDGER_DATABASE_URL": as_url(database),
-        "CREDIT_LEDGER_CHECKPOINT_DIR": str(evidence.custody.folder.path.parent),
+        "CREDIT_LEDGER_CHECKPOINT_DIR": str(evidence.checkpoint_keys.folder.path.parent),
     }
     done = CliRunner().invoke(app, ["verify", *options], env=environment)
     return done.exit_code, done.output
@@ -179,7 +179,7 @@ def test_a_key_is_a_word_or_a_file(scene: Scene, tmp_path: Path) -> None:
 def test_a_key_may_be_given_as_it_was_shown(scene: Scene, tmp_path: Path) -> None:
     """`checkpoints key` says behind each key what it is for, and shows the first one first."""
     evidence, _ = scene
-    newer, file = evidence.custody.signing_key().verifying_key, tmp_path / "keys"
+    newer, file = evidence.checkpoint_keys.signing_key().verifying_key, tmp_path / "keys"
     lines = [f"{key.text}  checkpoints of 0 events and more" for key in (evidence.key, newer)]
     file.write_text("\n".join(lines))
     for given in (lines[0], str(file)):
@@ -188,13 +188,13 @@ def test_a_key_may_be_given_as_it_was_shown(scene: Scene, tmp_path: Path) -> Non
 
 def test_whoever_trusts_the_newer_key_alone_judges_by_what_it_signed(scene: Scene) -> None:
     evidence, _ = scene
-    newer = evidence.custody.signing_key().verifying_key
+    newer = evidence.checkpoint_keys.signing_key().verifying_key
     report = told(scene, str(evidence.bundle), "--key", newer.text)
     assert (report["status"], report["keys"]) == ("holds", [newer.text])
     assert report["checkpoints"] == 2, "the new key signed the newest checkpoint of its time too"
 
 
-def test_another_ledgers_key_vouches_for_nothing(scene: Scene) -> None:
+def test_another_ledgers_key_proves_nothing(scene: Scene) -> None:
     evidence, _ = scene
     stranger = SigningKey.generate(evidence.key.name).verifying_key
     for what in (evidence.bundle, evidence.statements[0]):
@@ -215,7 +215,7 @@ def test_the_key_in_a_bundle_is_one_of_the_ledgers(scene: Scene, bundle: Path) -
 def test_what_was_signed_again_by_a_forger_fools_only_those_who_trust_the_machine(scene: Scene, bundle: Path) -> None:
     """Log, hashes and checkpoints are all made anew with another key: nothing but the auditor's own key can tell."""
     evidence, _ = scene
-    folder = bundle / "checkpoints" / evidence.custody.folder.path.name
+    folder = bundle / "checkpoints" / evidence.checkpoint_keys.folder.path.name
     forger = SigningKey.generate(evidence.key.name)
     shutil.rmtree(folder / "notices")
     for path in folder.iterdir():
@@ -289,14 +289,14 @@ def test_a_page_is_not_what_is_verified(scene: Scene, tmp_path: Path) -> None:
 
 def _breach_of(folder: Path, key: VerifyingKey) -> Breach:
     with pytest.raises(Breach) as caught:
-        judge(CheckpointFolder(folder.parent, folder.name), [key])
+        read_trusted_checkpoints(CheckpointFolder(folder.parent, folder.name), [key])
     return caught.value
 
 
 def test_a_signature_that_nobody_can_check_is_found(scene: Scene, bundle: Path) -> None:
     """The checkpoint of the hand-over has two: one that is right must not hide one that is not."""
     evidence, _ = scene
-    folder = bundle / "checkpoints" / evidence.custody.folder.path.name
+    folder = bundle / "checkpoints" / evidence.checkpoint_keys.folder.path.name
     [both] = [path for path in sorted(folder.glob("*.checkpoint")) if path.read_bytes().count(b"\n") == 6]
     text = both.read_bytes()
     name = evidence.key.name.encode()
@@ -310,16 +310,16 @@ def test_a_signature_that_nobody_can_check_is_found(scene: Scene, bundle: Path) 
 
 def test_the_first_key_is_judged_too(scene: Scene, bundle: Path) -> None:
     evidence, _ = scene
-    folder = bundle / "checkpoints" / evidence.custody.folder.path.name
+    folder = bundle / "checkpoints" / evidence.checkpoint_keys.folder.path.name
     (folder / "first-key").write_text(f"{SigningKey.generate(evidence.key.name).verifying_key.text}\n")
     assert _breach_of(folder, evidence.key).place.file == "first-key"
 
 
 def test_a_notice_from_before_the_trusted_key_is_judged_too(scene: Scene, bundle: Path) -> None:
     evidence, _ = scene
-    folder = bundle / "checkpoints" / evidence.custody.folder.path.name
+    folder = bundle / "checkpoints" / evidence.checkpoint_keys.folder.path.name
     notice = folder / "notices" / "000001.notice"
-    text, newer = notice.read_bytes(), evidence.custody.signing_key().verifying_key
+    text, newer = notice.read_bytes(), evidence.checkpoint_keys.signing_key().verifying_key
     for at in (text.index(b"at 2026") + 8, len(text) - 10):
         notice.write_bytes(text[:at] + (b"9" if text[at : at + 1] != b"9" else b"8") + text[at + 1 :])
         assert _breach_of(folder, newer).place.file == "notice 1"
@@ -330,7 +330,7 @@ def test_a_notice_from_before_the_trusted_key_is_judged_too(scene: Scene, bundle
 
 def test_a_checkpoint_has_the_name_of_its_size(scene: Scene, bundle: Path) -> None:
     evidence, _ = scene
-    folder = bundle / "checkpoints" / evidence.custody.folder.path.name
+    folder = bundle / "checkpoints" / evidence.checkpoint_keys.folder.path.name
     older, newer = sorted(folder.glob("*.checkpoint"))
     (folder / "latest").unlink()
     shutil.copy(older, newer)
@@ -342,25 +342,25 @@ def test_a_checkpoint_has_the_name_of_its_size(scene: Scene, bundle: Path) -> No
 
 async def test_checkpoints_that_were_forsaken_do_not_count(ledger: Ledger, tmp_path: Path) -> None:
     """An older backup was restored on purpose: an auditor finds the notice, and verify finds no fault."""
-    custody = await custody_of(ledger, tmp_path)
+    checkpoint_keys = await checkpoint_keys_of(ledger, tmp_path)
     await open_account(ledger, "ada", permanent=5)
-    await sign_log(ledger, custody)
+    await sign_log(ledger, checkpoint_keys)
     await open_account(ledger, "bob", permanent=5)
     async with ledger.log.reader() as reader:
         records = await reader.records(0, 100, 100)
-    await sign_log(ledger, custody)
+    await sign_log(ledger, checkpoint_keys)
     log = tmp_path / "events.jsonl"
     log.write_bytes(b"".join(map(to_line, records[:2])))
-    first = custody.folder.first_key()
+    first = checkpoint_keys.folder.first_key()
     assert first is not None
-    assert verify_path(log, custody.folder.path, [first], Silence()).breach is not None
-    with custody.folder.locked():
-        custody.abandon(custody.folder.all()[1:], 2, "restored", datetime(2026, 1, 1, tzinfo=UTC))
-    assert verify_path(log, custody.folder.path, [first], Silence()).breach is None
-    [forsaken] = custody.folder.path.glob("forsaken/*/*.checkpoint")
+    assert verify_path(log, checkpoint_keys.folder.path, [first], Silence()).breach is not None
+    with checkpoint_keys.folder.locked():
+        checkpoint_keys.abandon(checkpoint_keys.folder.all()[1:], 2, "restored", datetime(2026, 1, 1, tzinfo=UTC))
+    assert verify_path(log, checkpoint_keys.folder.path, [first], Silence()).breach is None
+    [forsaken] = checkpoint_keys.folder.path.glob("forsaken/*/*.checkpoint")
     shutil.copy(forsaken, forsaken.with_name("0000000000000000009.checkpoint"))
     forsaken.write_bytes(forsaken.read_bytes().replace(b"\n4\n", b"\n5\n"))
-    breach = verify_path(log, custody.folder.path, [first], Silence()).breach
+    breach = verify_path(log, checkpoint_keys.folder.path, [first], Silence()).breach
     assert breach is not None
     assert breach.place.file == f"forsaken/000001/{forsaken.name}"
 

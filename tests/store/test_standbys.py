@@ -13,7 +13,7 @@ from ledger.commit.submission import Recorded
 from ledger.service import Ledger
 from ledger.store.feed import Feed
 from tests.postgres import machine_programs
-from tests.proof.logs import checkpointer, custody_of
+from tests.proof.logs import checkpoint_keys_of, checkpointer
 from tests.store.asking import balance, deduct, open_account, sound
 from tests.survival.standby import Pair, replicated
 
@@ -87,13 +87,13 @@ async def test_what_a_restarted_primary_has_alone_is_told_to_nobody(pair: Pair, 
         await asyncio.to_thread(pair.primary.start)
         await waiting(pair, "COMMIT")
         asked.append(asyncio.create_task(deduct(other, "a", 10, "task")))
-        custody = await asyncio.to_thread(custody_of, pair.conninfo, tmp_path)
+        checkpoint_keys = await asyncio.to_thread(checkpoint_keys_of, pair.conninfo, tmp_path)
         looks: list[Coroutine[Any, Any, Any]] = [
             ledger.executed("a", "deduct", "task"),
             ledger.events(0, 10, None),
             ledger.stream("a", 0, 10),
             Feed(other.log).rows(0, 10, 10),
-            checkpointer(other.log, custody).sign(),
+            checkpointer(other.log, checkpoint_keys).sign(),
         ]
         looked = [asyncio.create_task(look) for look in looks]
         await waiting(pair, "pg_logical_emit_message")

@@ -10,7 +10,7 @@ import orjson
 import typer
 
 from api.cli.errors import FAILED, NOT_DONE, Failure, Failures, reported
-from api.runtime.checkpoints import custody
+from api.runtime.checkpoints import checkpoint_keys
 from api.runtime.database import database
 from api.runtime.settings import Settings
 from ledger.explain.sentences import counted
@@ -19,7 +19,7 @@ from ledger.proof.evidence import CheckpointMismatch, check, largest_matching_si
 from ledger.proof.files import FolderBusy
 from ledger.proof.notes import BadNote
 from ledger.proof.notices import LONGEST_REASON, Rotation
-from ledger.proof.signing_key import Custody, KeyMissing
+from ledger.proof.signing_key import CheckpointKeys, KeyMissing
 from ledger.proof.tree import HoleInLog, Tree
 from ledger.store import EventLog
 
@@ -89,7 +89,7 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
 class OpenLedger:
     """A ledger's log with its checkpoints and keys."""
 
-    def __init__(self, log: EventLog, keys: Custody) -> None:
+    def __init__(self, log: EventLog, keys: CheckpointKeys) -> None:
         self.log = log
         self.keys = keys
 
@@ -108,7 +108,7 @@ async def _run(settings: Settings, conninfo: str, work: Work) -> Answer:
     await log.open()
     try:
         async with log.connection() as connection:
-            keys = await custody(connection, settings)
+            keys = await checkpoint_keys(connection, settings)
         return await work(OpenLedger(log, keys))
     finally:
         await log.close()

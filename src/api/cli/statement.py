@@ -21,7 +21,7 @@ from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.evidence import CheckpointMismatch
 from ledger.proof.files import FolderBusy
 from ledger.proof.notes import BadNote
-from ledger.proof.signing_key import Custody, KeyMissing
+from ledger.proof.signing_key import CheckpointKeys, KeyMissing
 from ledger.proof.tree import HoleInLog
 from ledger.proof.walk import Breach, shown
 from ledger.store import EventLog, ledger_id
@@ -107,7 +107,9 @@ async def _made(conninfo: str, settings: Settings, wanted: StatementRequest) -> 
     try:
         async with log.connection() as connection:
             folder = CheckpointFolder(settings.checkpoints, await ledger_id(connection))
-        return await make(log, Custody(settings.signing, folder), wanted, datetime.now(UTC).replace(microsecond=0))
+        return await make(
+            log, CheckpointKeys(settings.signing, folder), wanted, datetime.now(UTC).replace(microsecond=0)
+        )
     finally:
         await log.close()
 

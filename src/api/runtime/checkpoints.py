@@ -17,8 +17,8 @@ from ledger.proof.evidence import (
     reliable_tree,
 )
 from ledger.proof.notes import BadNote
-from ledger.proof.signing_key import Custody
-from ledger.proof.status import custody_in
+from ledger.proof.signing_key import CheckpointKeys
+from ledger.proof.status import checkpoint_keys_in
 from ledger.proof.tree import Tree
 from ledger.store import Connection
 
@@ -29,9 +29,9 @@ class CannotServe(OperatorError):
     """The log is not the one of which checkpoints were signed; the message says what was found and what to do."""
 
 
-async def custody(connection: Connection, settings: Settings) -> Custody:
+async def checkpoint_keys(connection: Connection, settings: Settings) -> CheckpointKeys:
     """The checkpoints and keys of the ledger in a database."""
-    return await custody_in(connection, settings.signing, settings.checkpoints)
+    return await checkpoint_keys_in(connection, settings.signing, settings.checkpoints)
 
 
 def hold_against_checkpoints(settings: Settings, conninfo: str) -> None:
@@ -41,7 +41,7 @@ def hold_against_checkpoints(settings: Settings, conninfo: str) -> None:
 
 async def _hold(settings: Settings, conninfo: str) -> None:
     async with await AsyncConnection.connect(conninfo, autocommit=True) as connection:
-        keys = await custody(connection, settings)
+        keys = await checkpoint_keys(connection, settings)
         try:
             trusted = keys.trusted()
             if keys.folder.newest() is None:

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from api.runtime.checkpoints import custody
+from api.runtime.checkpoints import checkpoint_keys
 from api.runtime.garbage import tune_garbage_collection
 from api.runtime.parent import end_with
 from api.runtime.settings import LOG_FORMAT, Settings, load_settings
@@ -40,7 +40,7 @@ async def project(settings: Settings) -> None:
     await log.open()
     try:
         async with log.connection() as connection:
-            keys = await custody(connection, settings)
+            keys = await checkpoint_keys(connection, settings)
         async with CommitListener(conninfo).listening() as listener, asyncio.TaskGroup() as tasks:
             runner = Runner(conninfo, Feed(log), listener)
             tasks.create_task(runner.run())

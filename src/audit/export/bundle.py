@@ -13,7 +13,7 @@ from audit.export.sources import Source
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.files import make_folder, write_file
 from ledger.proof.notes import BadNote
-from ledger.proof.signing_key import Custody
+from ledger.proof.signing_key import CheckpointKeys
 from ledger.store import ledger_id
 
 EVENTS, CHECKPOINTS, KEY = "events.jsonl", "checkpoints", "verifying-key.txt"
@@ -38,7 +38,7 @@ async def export_bundle(source: Source, checkpoints: Path, to: Path) -> Exported
 def _key_of(folder: CheckpointFolder) -> str:
     """The first trusted key. Raises CannotContinue."""
     try:
-        trusted = Custody(folder.path, folder).trusted()
+        trusted = CheckpointKeys(folder.path, folder).trusted()
     except BadNote as problem:
         raise CannotContinue(f"the checkpoints cannot be copied: {problem}") from problem
     if not trusted:

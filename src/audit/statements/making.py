@@ -17,7 +17,7 @@ from ledger.proof.checkpoint import Checkpoint, read_checkpoint
 from ledger.proof.checkpointer import Checkpointer
 from ledger.proof.files import FolderBusy
 from ledger.proof.notes import SigningKey, VerifyingKey, sign, text_of
-from ledger.proof.signing_key import Custody
+from ledger.proof.signing_key import CheckpointKeys
 from ledger.proof.tree import Tree
 from ledger.store import GENESIS, EventLog, Reader, Record, decode_event, unseal
 
@@ -70,7 +70,7 @@ class _Records(NamedTuple):
         return _Records(self.earlier, before, [each for each in self.events if each.position <= position], after)
 
 
-async def make(log: EventLog, custody: Custody, wanted: StatementRequest, now: datetime) -> NewStatement:
+async def make(log: EventLog, checkpoint_keys: CheckpointKeys, wanted: StatementRequest, now: datetime) -> NewStatement:
     """Make a statement. If the newest checkpoint does not cover all its events, sign a new checkpoint first.
 
     Raises CannotMake, Breach when the log is not intact, and what the checkpointer raises when it must not sign.
@@ -80,7 +80,7 @@ async def make(log: EventLog, custody: Custody, wanted: StatementRequest, now: d
         texts = await _texts(reader, wanted.account_id, found.events) if wanted.texts else {}
     if not found.chain:
         raise CannotMake(f"the ledger has no account {wanted.account_id}")
-    checkpoint, note = await _checkpoint(log, custody, found.chain[-1].position)
+    checkpoint, note = await _checkpoint(log, checkpoint_keys, found.chain[-1].position)
     covered = found.up_to(checkpoint.size)
     if not covered.chain:
         raise CannotMake(f"no checkpoint covers an event of {wanted.account_id} yet")
@@ -88,7 +88,7 @@ async def make(log: EventLog, custody: Custody, wanted: StatementRequest, now: d
         indices = [record.position - 1 for record in covered.chain]
         proofs = await Tree(connection).inclusion_proofs(indices, checkpoint.size)
     proven = [Proven(record, tuple(proof)) for record, proof in zip(covered.chain, proofs, strict=True)]
-    keys = await _unless_busy(lambda: asyncio.to_thread(_keys, custody))
+    keys = await _unless_busy(lambda: asyncio.to_thread(_keys, checkpoint_keys))
     body = body_of(_statement(wanted, covered, proven, texts, now, note, keys))
     file = to_file(body, sign(note_text(checkpoint.origin, body), [keys.signing]).decode())
     return NewStatement(file, check_statement(file, [keys.first]), len(found.events) - len(covered.events))
@@ -118,11 +118,11 @@ def _recorded_at(record: Record) -> datetime:
     return decode_event(record.topic, record.state).recorded_at
 
 
-async def _checkpoint(log: EventLog, custody: Custody, position: int) -> tuple[Checkpoint, str]:
+async def _checkpoint(log: EventLog, checkpoint_keys: CheckpointKeys, position: int) -> tuple[Checkpoint, str]:
     """The newest checkpoint. If it does not cover a position, a new one is signed."""
-    newest = custody.folder.newest()
+    newest = checkpoint_keys.folder.newest()
     if newest is None or newest.size < position:
-        checkpointer = Checkpointer(log, custody, lambda: True, seconds=1.0, events=1)
+        checkpointer = Checkpointer(log, checkpoint_keys, lambda: True, seconds=1.0, events=1)
         newest = await _unless_busy(checkpointer.sign)
     if newest is None:
         raise CannotMake("the log is empty")
@@ -137,10 +137,10 @@ class _Keys(NamedTuple):
     notices: tuple[str, ...]
 
 
-def _keys(custody: Custody) -> _Keys:
-    with custody.folder.locked():
-        notices = tuple(note.decode() for note in custody.folder.notices())
-        return _Keys(custody.signing_key(), custody.trusted()[0].key, notices)
+def _keys(checkpoint_keys: CheckpointKeys) -> _Keys:
+    with checkpoint_keys.folder.locked():
+        notices = tuple(note.decode() for note in checkpoint_keys.folder.notices())
+        return _Keys(checkpoint_keys.signing_key(), checkpoint_keys.trusted()[0].key, notices)
 
 
 async def _unless_busy(work: Callable[[], Awaitable[T]]) -> T:

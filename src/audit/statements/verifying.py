@@ -12,7 +12,7 @@ from ledger.domain.events import Event
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.merkle import leaf, verify_inclusion
 from ledger.proof.notes import BadNote, VerifyingKey, open_note
-from ledger.proof.vouching import trust
+from ledger.proof.trusted_checkpoints import trust
 from ledger.proof.walk import Breach, Head, Place, follow
 from ledger.store import GENESIS, Record, decode_event
 

@@ -13,7 +13,7 @@ from audit.verify.report import CannotVerify, Report
 from ledger.progress import Progress
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.notes import BadNote, VerifyingKey
-from ledger.proof.vouching import Vouched, judge, own_keys
+from ledger.proof.trusted_checkpoints import TrustedCheckpoints, own_keys, read_trusted_checkpoints
 from ledger.proof.walk import Breach, Place, Walk, check_receipts, shown
 from ledger.store import Record, balance_to_json
 
@@ -42,10 +42,10 @@ def _verify_bundle(path: Path, checkpoints: Path | None, keys: Sequence[Verifyin
         enclosed = _enclosed_key(path / KEY)
         trusted = keys or enclosed
         report.keys_from = "given" if keys else "file"
-        vouched = _vouched(folder_in(checkpoints or path / CHECKPOINTS), trusted, report)
-        if enclosed and enclosed[0] not in vouched.trust.known:
+        trusted_checkpoints = _read_checkpoints(folder_in(checkpoints or path / CHECKPOINTS), trusted, report)
+        if enclosed and enclosed[0] not in trusted_checkpoints.trust.known:
             raise Breach("checkpoint", Place(file=KEY), "it is not a key of this ledger")
-        _walk(events, vouched, progress, report)
+        _walk(events, trusted_checkpoints, progress, report)
     except Breach as breach:
         report.breach = breach
     return report
@@ -54,7 +54,7 @@ def _verify_bundle(path: Path, checkpoints: Path | None, keys: Sequence[Verifyin
 def _verify_log(path: Path, checkpoints: Path | None, keys: Sequence[VerifyingKey], progress: Progress) -> Report:
     report = Report(f"the log {path.name}", "given" if keys else "file")
     try:
-        _walk(path, _vouched(folder_in(checkpoints), keys, report) if checkpoints else None, progress, report)
+        _walk(path, _read_checkpoints(folder_in(checkpoints), keys, report) if checkpoints else None, progress, report)
     except Breach as breach:
         report.breach = breach
     return report
@@ -120,18 +120,18 @@ def _enclosed_key(path: Path) -> list[VerifyingKey]:
     return [key]
 
 
-def _vouched(folder: CheckpointFolder, keys: Sequence[VerifyingKey], report: Report) -> Vouched:
+def _read_checkpoints(folder: CheckpointFolder, keys: Sequence[VerifyingKey], report: Report) -> TrustedCheckpoints:
     trusted = keys or own_keys(folder)
     if not trusted:
         raise CannotVerify(f"{folder.path} has no key, and --key names none")
-    vouched = judge(folder, trusted)
-    report.add_checkpoints(vouched)
-    return vouched
+    trusted_checkpoints = read_trusted_checkpoints(folder, trusted)
+    report.add_checkpoints(trusted_checkpoints)
+    return trusted_checkpoints
 
 
-def _walk(path: Path, vouched: Vouched | None, progress: Progress, report: Report) -> None:
+def _walk(path: Path, trusted_checkpoints: TrustedCheckpoints | None, progress: Progress, report: Report) -> None:
     """Verify the log in a file, event by event. Raises Breach."""
-    walk = Walk(vouched.checkpoints if vouched else ())
+    walk = Walk(trusted_checkpoints.checkpoints if trusted_checkpoints else ())
     with path.open("rb") as file:
         progress.begin("verifying", path.stat().st_size, "bytes")
         try:
@@ -145,7 +145,7 @@ def _walk(path: Path, vouched: Vouched | None, progress: Progress, report: Repor
         records = _at(file, {position for pair in pairs for position in pair}) if pairs else {}
         for first, second in pairs:
             check_receipts(records[first], records[second])
-    if vouched is not None and not vouched.checkpoints and walk.position:
+    if trusted_checkpoints is not None and not trusted_checkpoints.checkpoints and walk.position:
         report.unchecked = "there is no checkpoint for the log: its events are chained and not signed"
 
 

@@ -19,7 +19,7 @@ from ledger.proof.kept_subtrees import check_kept, check_no_strays
 from ledger.proof.merkle import leaf, verify_inclusion
 from ledger.proof.notes import VerifyingKey
 from ledger.proof.tree import STEP, HoleInLog, Tree
-from ledger.proof.vouching import Vouched, judge, own_keys
+from ledger.proof.trusted_checkpoints import TrustedCheckpoints, own_keys, read_trusted_checkpoints
 from ledger.proof.walk import START, Breach, Place, Walk, check_receipts, follow
 from ledger.store import Connection, Reader, Record, ledger_id
 
@@ -34,8 +34,8 @@ async def verify_ledger(conninfo: str, folders: Path, keys: Sequence[VerifyingKe
     async with _reading(conninfo) as connection:
         report = Report("the ledger", "given" if keys else "installation")
         try:
-            vouched = _vouched(folders, await ledger_id(connection), keys, report)
-            await _walk(connection, vouched.checkpoints, progress, report)
+            trusted_checkpoints = _read_checkpoints(folders, await ledger_id(connection), keys, report)
+            await _walk(connection, trusted_checkpoints.checkpoints, progress, report)
         except Breach as breach:
             report.breach = breach
     return report
@@ -46,8 +46,8 @@ async def verify_account(conninfo: str, folders: Path, keys: Sequence[VerifyingK
     async with _reading(conninfo) as connection:
         report = Report(f"account {account_id}", "given" if keys else "installation")
         try:
-            vouched = _vouched(folders, await ledger_id(connection), keys, report)
-            await _follow_account(connection, account_id, vouched.checkpoints, report)
+            trusted_checkpoints = _read_checkpoints(folders, await ledger_id(connection), keys, report)
+            await _follow_account(connection, account_id, trusted_checkpoints.checkpoints, report)
         except Breach as breach:
             report.breach = breach
     return report
@@ -65,19 +65,19 @@ async def _reading(conninfo: str) -> AsyncIterator[Connection]:
         await connection.close()
 
 
-def _vouched(folders: Path, ledger: str, keys: Sequence[VerifyingKey], report: Report) -> Vouched:
+def _read_checkpoints(folders: Path, ledger: str, keys: Sequence[VerifyingKey], report: Report) -> TrustedCheckpoints:
     """The trusted checkpoints of a ledger. Raises CannotVerify when there is no key."""
     folder, origin = folder_in(folders, ledger), origin_of(ledger)
     trusted = keys or own_keys(folder)
     if not trusted:
         raise CannotVerify(f"{folder.path} has no key and no checkpoint for the log")
-    vouched = judge(folder, trusted)
-    report.add_checkpoints(vouched)
-    for checkpoint in vouched.checkpoints:
+    trusted_checkpoints = read_trusted_checkpoints(folder, trusted)
+    report.add_checkpoints(trusted_checkpoints)
+    for checkpoint in trusted_checkpoints.checkpoints:
         if checkpoint.origin != origin:
             place = Place(file=f"the checkpoint of {checkpoint.size} events")
             raise Breach("checkpoint", place, "it is of another ledger", origin, checkpoint.origin)
-    return vouched
+    return trusted_checkpoints
 
 
 async def _walk(connection: Connection, checkpoints: Sequence[Checkpoint], progress: Progress, report: Report) -> None:

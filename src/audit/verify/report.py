@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ledger.explain.sentences import counted
-from ledger.proof.vouching import Vouched
+from ledger.proof.trusted_checkpoints import TrustedCheckpoints
 from ledger.proof.walk import Breach, Walk, shown
 
 HOLDS, BROKEN, UNCHECKED = 0, 1, 3
@@ -53,10 +53,10 @@ class Report:
         self.checkpoints, self.signed = walk.checkpoints, walk.signed
         self.unsigned = walk.position - walk.signed
 
-    def add_checkpoints(self, vouched: Vouched) -> None:
+    def add_checkpoints(self, trusted_checkpoints: TrustedCheckpoints) -> None:
         """Add the trusted keys, and the number of checkpoints that they do not cover."""
-        self.keys = [each.key.text for each in vouched.trust.trusted]
-        self.passed_over = vouched.passed_over
+        self.keys = [each.key.text for each in trusted_checkpoints.trust.trusted]
+        self.passed_over = trusted_checkpoints.passed_over
 
     @property
     def status(self) -> int:

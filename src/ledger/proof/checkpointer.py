@@ -21,7 +21,7 @@ from ledger.proof.evidence import CheckpointMismatch, check, open_checkpoint_fil
 from ledger.proof.files import FolderBusy
 from ledger.proof.merkle import Frontier
 from ledger.proof.notes import BadNote, sign
-from ledger.proof.signing_key import Custody, KeyMissing
+from ledger.proof.signing_key import CheckpointKeys, KeyMissing
 from ledger.proof.tree import PAGE, SQL, STEP, HoleInLog, Tree
 from ledger.store.log import Connection, EventLog
 
@@ -44,10 +44,10 @@ class Checkpointer:
     """Signs every `seconds`, or as soon as there are `events` new events, while `leads` returns True."""
 
     def __init__(
-        self, log: EventLog, custody: Custody, leads: Callable[[], bool], *, seconds: float, events: int
+        self, log: EventLog, checkpoint_keys: CheckpointKeys, leads: Callable[[], bool], *, seconds: float, events: int
     ) -> None:
         self._log = log
-        self._custody = custody
+        self._keys = checkpoint_keys
         self._leads = leads
         self._seconds = seconds
         self._events = events
@@ -140,21 +140,21 @@ class Checkpointer:
 
     def _newest_checkpoint(self) -> Checkpoint | None:
         try:
-            newest = self._custody.folder.newest()
-            return open_checkpoint_file(newest, self._custody.trusted()) if newest else None
+            newest = self._keys.folder.newest()
+            return open_checkpoint_file(newest, self._keys.trusted()) if newest else None
         except (BadNote, OSError):
             return None  # `_sign` reports it
 
     async def _sign(self, tree: Tree, patience: float = 0.0) -> CheckpointFile | None:
-        growing, folder = self._tree, self._custody.folder
+        growing, folder = self._tree, self._keys.folder
         frontier = growing.frontier
         assert frontier is not None, "the log is read first"
         await tree.confirm()
         with folder.locked(patience):
-            key = await asyncio.to_thread(self._custody.signing_key)
+            key = await asyncio.to_thread(self._keys.signing_key)
             newest = folder.newest()
             if newest is not None and newest.path.read_bytes() != growing.proven:
-                await check(tree, open_checkpoint_file(newest, self._custody.trusted()), await tree.end())
+                await check(tree, open_checkpoint_file(newest, self._keys.trusted()), await tree.end())
                 growing.proven = newest.path.read_bytes()
             if frontier.size > (newest.size if newest else 0):
                 note = sign(Checkpoint(folder.origin, frontier.size, frontier.root()).text, [key])

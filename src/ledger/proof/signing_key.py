@@ -1,4 +1,4 @@
-"""Custody of the signing key: it is one file on the machine of the service, never in the database.
+"""The signing key of a ledger: it is one file on the machine of the service, never in the database.
 
 The verifying keys, and the notices that lead from one to the next, are in the checkpoint folder, where everybody may
 read them. The caller holds the lock of the folder.
@@ -18,7 +18,7 @@ class KeyMissing(Exception):
     """The key that signs the folder's checkpoints is not on this machine; the message names its file."""
 
 
-class Custody:
+class CheckpointKeys:
     """The signing key of one ledger. Every method raises OSError, and BadNote for a file that cannot be read."""
 
     def __init__(self, signing: Path, folder: CheckpointFolder) -> None:

@@ -8,15 +8,15 @@ from typing import NamedTuple
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.evidence import CheckpointMismatch, compare
 from ledger.proof.notes import BadNote
-from ledger.proof.signing_key import Custody
+from ledger.proof.signing_key import CheckpointKeys
 from ledger.proof.tree import SQL, Tree
 from ledger.store.identity import ledger_id
 from ledger.store.log import Connection
 
 
-async def custody_in(connection: Connection, signing: Path, checkpoints: Path) -> Custody:
-    """The custody of the ledger in a database; the two folders may also hold keys and checkpoints of other ledgers."""
-    return Custody(signing, CheckpointFolder(checkpoints, await ledger_id(connection)))
+async def checkpoint_keys_in(connection: Connection, signing: Path, checkpoints: Path) -> CheckpointKeys:
+    """The checkpoint keys of the ledger in a database. The folders may also hold those of other ledgers."""
+    return CheckpointKeys(signing, CheckpointFolder(checkpoints, await ledger_id(connection)))
 
 
 class CheckpointStatus(NamedTuple):
@@ -41,11 +41,11 @@ class CheckpointWatch:
     def __init__(self, signing: Path, checkpoints: Path) -> None:
         self._signing = signing
         self._checkpoints = checkpoints
-        self._keys: Custody | None = None
+        self._keys: CheckpointKeys | None = None
 
     async def status(self, connection: Connection) -> CheckpointStatus:
         """The status now. Raises psycopg.Error."""
-        self._keys = keys = self._keys or await custody_in(connection, self._signing, self._checkpoints)
+        self._keys = keys = self._keys or await checkpoint_keys_in(connection, self._signing, self._checkpoints)
         row = await (await connection.execute(SQL["checkpointing"])).fetchone()
         noted, signed_at, reported = row or (0, None, None)
         tree = Tree(connection)

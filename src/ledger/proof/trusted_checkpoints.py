@@ -43,7 +43,7 @@ class Trust(NamedTuple):
             raise
 
 
-class Vouched(NamedTuple):
+class TrustedCheckpoints(NamedTuple):
     """What the folder proves: the trusted keys, and the checkpoints that they signed."""
 
     trust: Trust
@@ -90,51 +90,53 @@ def _read_all(notices: Sequence[bytes]) -> list[Notice]:
     return read
 
 
-def judge(folder: CheckpointFolder, keys: Sequence[VerifyingKey]) -> Vouched:
+def read_trusted_checkpoints(folder: CheckpointFolder, keys: Sequence[VerifyingKey]) -> TrustedCheckpoints:
     """Verify a whole folder for a reader who trusts `keys` (at least one). Raises Breach and OSError."""
     with _placed("notices"):
         notices = folder.notices()
-    whom = trust(keys, notices)
-    _check_first_key(folder, whom)
+    trusted = trust(keys, notices)
+    _check_first_key(folder, trusted)
     found: dict[Path, Checkpoint | None] = {}
     latest = folder.path / "latest"  # read before the others, so that a new checkpoint is not missing among them
     for path in (latest, *(filed.path for filed in folder.all())):
-        _add(found, path, whom)
+        _add(found, path, trusted)
     for filed in folder.all():
         checkpoint = found.get(filed.path)
         if checkpoint is not None and checkpoint.size != filed.size:
             raise Breach("checkpoint", Place(file=filed.path.name), "its name gives another size")
-    _check_abandoned(folder, whom)
+    _check_abandoned(folder, trusted)
     counted = sorted({one for one in found.values() if one is not None}, key=lambda one: one.size)
-    return Vouched(whom, tuple(counted), sum(one is None for path, one in found.items() if path != latest))
+    return TrustedCheckpoints(
+        trusted, tuple(counted), sum(one is None for path, one in found.items() if path != latest)
+    )
 
 
-def _add(found: dict[Path, Checkpoint | None], path: Path, whom: Trust) -> None:
+def _add(found: dict[Path, Checkpoint | None], path: Path, trusted: Trust) -> None:
     try:
         note = path.read_bytes()
     except FileNotFoundError:  # it was thinned out meanwhile, or never existed
         return
     with _placed(path.name):
-        found[path] = whom.checkpoint(note)
+        found[path] = trusted.checkpoint(note)
 
 
-def _check_first_key(folder: CheckpointFolder, whom: Trust) -> None:
+def _check_first_key(folder: CheckpointFolder, trusted: Trust) -> None:
     """Check the file `first-key`. Verification does not need it, but readers who trust the machine start from it."""
     with _placed("first-key"):
         found = folder.first_key()
-    rotations = [notice for note in whom.notices if isinstance(notice := read_notice(text_of(note)), Rotation)]
-    expected = rotations[0].old if rotations else whom.known[0]
+    rotations = [notice for note in trusted.notices if isinstance(notice := read_notice(text_of(note)), Rotation)]
+    expected = rotations[0].old if rotations else trusted.known[0]
     if found is not None and found != expected:
         raise Breach("checkpoint", Place(file="first-key"), "it is not the first key", expected.text, found.text)
 
 
-def _check_abandoned(folder: CheckpointFolder, whom: Trust) -> None:
+def _check_abandoned(folder: CheckpointFolder, trusted: Trust) -> None:
     """Check that abandoned checkpoints still have valid signatures, and that a notice abandons each."""
     for path in sorted((folder.path / "forsaken").glob("*/*.checkpoint")):
         with _placed(f"forsaken/{path.parent.name}/{path.name}"):
-            checkpoint = read_checkpoint(whom.open(path.read_bytes()).text)
+            checkpoint = read_checkpoint(trusted.open(path.read_bytes()).text)
             number = int(path.parent.name)
-            notice = read_notice(text_of(whom.notices[number - 1])) if 0 < number <= len(whom.notices) else None
+            notice = read_notice(text_of(trusted.notices[number - 1])) if 0 < number <= len(trusted.notices) else None
             if not isinstance(notice, Abandonment) or not notice.beyond < checkpoint.size <= notice.newest.size:
                 raise BadNote("no notice abandons it")
 
