@@ -55,6 +55,8 @@ from projections.models.views import NotBuilt, NotYetVisible, Views
 
 _SOFTWARE = 70
 """See sysexits(3)."""
+_PATIENCE = 1.0
+"""Seconds that a command waits until its account is loaded. Its answer may take as long again: two seconds in all."""
 _LAST_WORD = 2.0
 """Seconds that what runs beside may take to end: in Python 3.11 a library's `wait_for` can forget a cancellation."""
 
@@ -62,7 +64,13 @@ _LAST_WORD = 2.0
 def create_app(settings: Settings, conninfo: str, *, processes: bool = False, start: str = "") -> ASGIApp:
     """The service on a migrated database. `start` is what its /healthz tells the process that started it."""
     clock = agreed_clock()
-    ledger = Ledger(conninfo, clock=clock, cached_accounts=settings.cached_accounts, queue_limit=settings.queue_limit)
+    ledger = Ledger(
+        conninfo,
+        clock=clock,
+        cached_accounts=settings.cached_accounts,
+        queue_limit=settings.queue_limit,
+        patience=_PATIENCE,
+    )
     admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
     keys = KeyRing(ledger.log, clock, admin_key, settings.rate_limit)
     defaults = Defaults(settings.signup_credits, timedelta(days=settings.subscription_days))

@@ -1,6 +1,7 @@
 """The ledger as other packages use it: it carries out commands and answers queries from the log itself."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -40,7 +41,10 @@ class AccountAt(NamedTuple):
 
 
 class Ledger:
-    """Opens a database, carries out commands, and answers queries from the log."""
+    """Opens a database, carries out commands, and answers queries from the log.
+
+    A command waits at most `patience` seconds for its account to be loaded; then it is refused as Overloaded.
+    """
 
     def __init__(
         self,
@@ -49,6 +53,7 @@ class Ledger:
         clock: Callable[[], datetime] | None = None,
         cached_accounts: int = 100_000,
         queue_limit: int = 20_000,
+        patience: float = math.inf,
     ) -> None:
         self.log = EventLog(conninfo)
         self.clock = clock = clock or GuardedClock()
@@ -56,7 +61,13 @@ class Ledger:
         self.notifier = CommitNotifier(self.log)
         self._snapshots = SnapshotWriter(self.log)
         self.committer = Committer(
-            self.log, self.cache, self._snapshots, clock, self.notifier.notify, queue_limit=queue_limit
+            self.log,
+            self.cache,
+            self._snapshots,
+            clock,
+            self.notifier.notify,
+            queue_limit=queue_limit,
+            patience=patience,
         )
 
     @asynccontextmanager
@@ -113,8 +124,9 @@ class Ledger:
     async def dry_run(self, submissions: Sequence[Submission], *, atomic: bool) -> list[Outcome]:
         """The outcomes that commands would have if they were carried out in this order. Nothing is recorded.
 
-        Each outcome has the version that it would get; its position is 0.
+        Each outcome has the version that it would get; its position is 0. Raises Overloaded or Unavailable.
         """
+        await self.committer.load({submission.account_id for submission in submissions})
         known = {submission.account_id: self.cache.get(submission.account_id) for submission in submissions}
         async with self.log.reader() as reader:
             decision = await FreshDecision.prepare(reader, submissions, known, self.clock)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from ledger.commit.account_loader import AccountLoader, error_for_callers
 from ledger.commit.account_queues import AccountQueues
 from ledger.commit.admission import AdmissionControl
 from ledger.commit.batch import OpenBatch
@@ -54,6 +55,7 @@ class Committer:
         notify: Callable[[], None],
         *,
         queue_limit: int,
+        patience: float,
     ) -> None:
         self.admission = AdmissionControl(queue_limit)
         self._log = log
@@ -63,9 +65,8 @@ class Committer:
         self._queues = AccountQueues(cache)
         self._batches: deque[OpenBatch] = deque()
         self._locked_lane = LockedLane(self._queues, self.admission, snapshots, clock, self._unblock)
-        self._unloaded: list[AccountQueue] = []
+        self._loader = AccountLoader(log, snapshots, self._unblock, self._refuse, patience)
         self._work = asyncio.Event()
-        self._loads = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._connection = WriterConnection(log)
         self.broken = asyncio.Event()
@@ -76,7 +77,8 @@ class Committer:
         await self._connection.connect()
         self.admission.error_type = None
         self._spawn(self._commit_loop())
-        self._spawn(self._load_loop())
+        self._spawn(self._loader.load())
+        self._spawn(self._loader.turn_away())
 
     async def stop(self) -> None:
         """Finish the commands in flight, then stop. Commands that cannot be finished fail with Unavailable."""
@@ -84,6 +86,7 @@ class Committer:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._loader.clear(Unavailable)
         if not drained:
             self._fail_all(self.admission.error_type or Unavailable)
         await self._connection.close()
@@ -104,11 +107,22 @@ class Committer:
         self.admission.admit(len(submissions))
         together = asyncio.get_running_loop().create_future()
         for submission in submissions:
-            queue = self._queues.find(submission.account_id)
-            while queue is not None and queue.waiting:  # they came first; behind a stream of batches they would starve
+            queue = self._queues.find(submission.account_id) or self._open_queue(submission.account_id)
+            while queue.waiting:  # they came first; behind a stream of batches they would starve
                 self._send_to_locked_lane(UnitOfWork([queue.waiting.popleft()], None))
         self._send_to_locked_lane(UnitOfWork(list(submissions), together))
         return together
+
+    async def load(self, account_ids: Iterable[str]) -> None:
+        """Bring accounts into memory that are not there. Raises Overloaded or Unavailable."""
+        self.admission.admit(0)
+        queues = [self._queues.find(name) or self._open_queue(name) for name in account_ids]
+        loads = [queue.loading for queue in queues if queue.loading is not None]
+        for queue in queues:
+            self._queues.close_if_idle(queue)
+        for error in await asyncio.gather(*loads):
+            if error is not None:
+                raise error
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -125,9 +139,7 @@ class Committer:
     def _open_queue(self, account_id: str) -> AccountQueue:
         queue = self._queues.open(account_id)
         if queue.head is None:
-            queue.blocks = 1
-            self._unloaded.append(queue)
-            self._loads.set()
+            self._loader.add(queue)
         return queue
 
     def _unblock(self, queue: AccountQueue) -> None:
@@ -135,6 +147,14 @@ class Committer:
         while queue.waiting and not queue.blocks:
             self._take(queue, queue.waiting.popleft())
         self._queues.close_if_idle(queue)
+        self._work.set()  # a unit of work may have waited for it
+
+    def _refuse(self, queue: AccountQueue, error: Exception) -> None:
+        """Fail all submissions that wait for an account which cannot be loaded, or not in time."""
+        while queue.waiting:
+            self.admission.fail(queue.waiting.popleft(), error)
+        if queue.blocks > 1:
+            self._locked_lane.refuse(queue, error)
 
     def _send_to_locked_lane(self, unit: UnitOfWork) -> None:
         self._locked_lane.add(unit)
@@ -181,11 +201,19 @@ class Committer:
     async def _commit_loop(self) -> None:
         while True:
             await self._work.wait()
-            if self._batches:
-                await self._commit(self._batches.popleft())
-            await self._commit_locked_lane()
-            if not self._batches and not self._locked_lane:
-                self._work.clear()
+            self._work.clear()
+            while await self._commit_next():
+                pass
+
+    async def _commit_next(self) -> bool:
+        """Commit a batch, and then what may go through the locked lane; says whether there was anything."""
+        batch = self._batches.popleft() if self._batches else None
+        if batch is not None:
+            await self._commit(batch)
+        units = self._locked_lane.runnable()
+        if units:
+            await self._commit_units(units)
+        return batch is not None or bool(units)
 
     async def _commit(self, batch: OpenBatch) -> None:
         try:
@@ -204,10 +232,7 @@ class Committer:
             self._answer_appended(batch, appended)
             self._notify()
 
-    async def _commit_locked_lane(self) -> None:
-        units = self._locked_lane.runnable()
-        if not units:
-            return
+    async def _commit_units(self, units: list[UnitOfWork]) -> None:
         try:
             await self._locked_lane.commit(self._connection.writer, units)
             self._connection.mark_healthy()
@@ -276,7 +301,7 @@ class Committer:
                 found = await reader.executed([(e.account_id, e.receipt or "") for e in submissions])
         except (Exception, asyncio.CancelledError) as error:  # every waiting caller must get an answer
             for member in members:
-                self.admission.fail(member, _error_for_callers(error))
+                self.admission.fail(member, error_for_callers(error))
             return
         for member in members:
             executed = found[member.account_id, member.receipt or ""]
@@ -332,32 +357,7 @@ class Committer:
             queue.head = queue.committed
             self._unblock(queue)
 
-    # Loading accounts, and losing the database ---------------------------------------------------------------------
-
-    async def _load_loop(self) -> None:
-        while True:
-            await self._loads.wait()
-            self._loads.clear()
-            queues, self._unloaded = self._unloaded, []
-            try:
-                async with self._log.reader() as reader:
-                    loaded = await reader.load(dict.fromkeys((queue.account_id for queue in queues), None))
-            except Exception as error:  # every waiting caller must get an answer
-                for queue in queues:
-                    self._fail_waiting(queue, _error_for_callers(error))
-                continue
-            for queue in queues:
-                head, folded = loaded[queue.account_id]
-                if queue.head is None:
-                    queue.head = queue.committed = head
-                if head is not None and folded > EVERY:
-                    self._snapshots.schedule(head)
-                self._unblock(queue)
-
-    def _fail_waiting(self, queue: AccountQueue, error: Exception) -> None:
-        while queue.waiting:
-            self.admission.fail(queue.waiting.popleft(), error)
-        self._unblock(queue)
+    # Losing the database ------------------------------------------------------------------------------------
 
     async def _renew(self, error: BaseException) -> None:
         await self._connection.renew(error, self._fail_all)
@@ -375,7 +375,7 @@ class Committer:
             submissions += [member for one in batch.submissions for member in (one, *(one.followers or ()))]
         units = self._locked_lane.take_all()
         self._batches.clear()
-        self._unloaded.clear()
+        self._loader.clear(error_type)
         self._queues.clear()
         for submission in submissions:
             self.admission.fail(submission, error_type())
@@ -386,14 +386,6 @@ def _release_key(queue: AccountQueue, submission: Submission) -> None:
     receipt = submission.receipt
     if receipt is not None and queue.keys.get(receipt) is submission:
         del queue.keys[receipt]
-
-
-def _error_for_callers(error: Exception | asyncio.CancelledError) -> Exception:
-    """The error that waiting callers get when the log could not be read."""
-    if isinstance(error, (*LOST, asyncio.CancelledError)):
-        return Unavailable()
-    _log.error("the log could not be read", exc_info=error)
-    return error
 
 
 def _queues_of(submissions: Iterable[Submission]) -> QueueSet:

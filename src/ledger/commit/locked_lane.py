@@ -70,19 +70,30 @@ class LockedLane:
             submission.queue.blocks += 1
 
     def runnable(self) -> list[UnitOfWork]:
-        """Take out the next units whose accounts have no commands in the fast lane, in order for each account."""
+        """Take out the next units whose accounts are loaded and have no commands in the fast lane, in order for each
+        account."""
         held_back: set[AccountQueue] = set()
         runnable: list[UnitOfWork] = []
         rest: deque[UnitOfWork] = deque()
         for unit in self._units:
             queues = set(_queues_of([unit]))
-            if len(runnable) >= MAX_UNITS or queues & held_back or any(queue.in_batches for queue in queues):
+            if (
+                len(runnable) >= MAX_UNITS
+                or queues & held_back
+                or any(queue.in_batches or queue.loading for queue in queues)
+            ):
                 held_back |= queues
                 rest.append(unit)
             else:
                 runnable.append(unit)
         self._units = rest
         return runnable
+
+    def refuse(self, queue: AccountQueue, error: Exception) -> None:
+        """Fail the units that wait for the account of a queue, because it cannot be loaded."""
+        units = [unit for unit in self._units if queue in _queues_of([unit])]
+        self._units = deque(unit for unit in self._units if unit not in units)
+        self._fail(units, error)
 
     def take_all(self) -> list[UnitOfWork]:
         """Take out all waiting units."""

@@ -155,16 +155,19 @@ class AccountQueue:
     """One account that has commands in flight.
 
     `head` is where its stream ends after all decided commands, `committed` after all events that are in the log. While
-    `blocks` is not 0, new submissions wait: the account is being loaded, or a unit of work is waiting or under way.
+    `blocks` is not 0, new submissions wait: the account is being loaded (`loading`), or a unit of work is waiting or
+    under way.
     """
 
-    __slots__ = ("account_id", "blocks", "committed", "head", "in_batches", "keys", "waiting")
+    __slots__ = ("account_id", "blocks", "committed", "head", "in_batches", "keys", "loading", "waiting")
 
     def __init__(self, account_id: str, head: StreamHead | None) -> None:
         self.account_id = account_id
         self.head = head
         self.committed = head
         self.blocks = 0
+        self.loading: Future[Exception | None] | None = None
+        """While its state is loaded; then why it was not, or None."""
         self.in_batches = 0
         self.keys: dict[str, Submission] = {}
         """The submissions in batches, by their receipts: later submissions with the same key follow them."""

@@ -6,6 +6,7 @@ process behind it is ended before another one is used (`fence`), so nothing it w
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -35,6 +36,10 @@ Connection = AsyncConnection[Any]
 SQL = queries("ledger.store")
 PAGE = 1_000
 """Events that one query loads for one account."""
+_ACCOUNTS = 64
+"""Accounts that one query loads, if many are loaded for one command."""
+_SLICE = 100
+"""Events that are folded without a pause."""
 _log = logging.getLogger("credit_ledger.log")
 
 
@@ -54,10 +59,11 @@ class End(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """The head of an account, up to date (None: it does not exist), and how many rows that took."""
+    """The head of an account (None: it does not exist), how many rows that took, and whether there may be more."""
 
     head: StreamHead | None
     folded: int
+    behind: bool
 
 
 class Executed(NamedTuple):
@@ -101,22 +107,33 @@ class Reader:
 
         What is known and is not in the log, because it was taken back by a failover, is forgotten.
         """
-        heads = dict(known)
-        folded = dict.fromkeys(known, 0)
-        behind = list(known)
+        found = {name: Loaded(head, 0, behind=True) for name, head in known.items()}
+        behind = deque(known)
         while behind:
-            counts = dict.fromkeys(behind, 0)
-            for row in await self._rows("load", **_known_of(heads, behind), snapshot=SNAPSHOT_TOPIC, limit=PAGE):
-                if not row.stands and not counts[row.account]:
-                    heads[row.account] = None
-                if row.version is not None:
-                    account = evolve_stored(account_of(heads[row.account]), row.topic, bytes(row.state))
-                    heads[row.account] = StreamHead(account, row.hash, row.key)
-                    counts[row.account] += 1
-            for name, count in counts.items():
-                folded[name] += count
-            behind = [name for name, count in counts.items() if count >= PAGE]
-        return {name: Loaded(head, folded[name]) for name, head in heads.items()}
+            some = [behind.popleft() for _ in range(min(_ACCOUNTS, len(behind)))]
+            pages = await self.load_page({name: found[name].head for name in some})
+            for name, page in pages.items():
+                found[name] = page._replace(folded=found[name].folded + page.folded)
+            behind += [name for name, page in pages.items() if page.behind]
+        return found
+
+    async def load_page(self, known: Mapping[str, StreamHead | None]) -> dict[str, Loaded]:
+        """The same with at most PAGE events of each account.
+
+        To fold many events takes a while, in which others get their turns.
+        """
+        heads, counts = dict(known), dict.fromkeys(known, 0)
+        rows = await self._rows("load", **_known_of(heads), snapshot=SNAPSHOT_TOPIC, limit=PAGE)
+        for number, row in enumerate(rows, 1):
+            if not row.stands and not counts[row.account]:
+                heads[row.account] = None
+            if row.version is not None:
+                account = evolve_stored(account_of(heads[row.account]), row.topic, bytes(row.state))
+                heads[row.account] = StreamHead(account, row.hash, row.key)
+                counts[row.account] += 1
+            if number % _SLICE == 0:
+                await asyncio.sleep(0)
+        return {name: Loaded(head, counts[name], counts[name] >= PAGE) for name, head in heads.items()}
 
     async def load_at(self, account_id: str, version: int) -> Account | None:
         """The account as it was after `version`."""
@@ -382,13 +399,12 @@ class EventLog:
             await connection.execute(SQL["save_snapshots"], parameters)
 
 
-def _known_of(heads: Mapping[str, StreamHead | None], accounts: list[str]) -> dict[str, Any]:
+def _known_of(heads: Mapping[str, StreamHead | None]) -> dict[str, Any]:
     """What is known of some accounts, as parameters of the statement `load`."""
-    ends = [heads[account] for account in accounts]
     return {
-        "accounts": accounts,
-        "known": [head.account.version if head else 0 for head in ends],
-        "hashes": [hash_of(head) for head in ends],
+        "accounts": list(heads),
+        "known": [head.account.version if head else 0 for head in heads.values()],
+        "hashes": [hash_of(head) for head in heads.values()],
     }
 
 

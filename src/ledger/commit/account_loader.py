@@ -1,0 +1,170 @@
+"""Loading the accounts for which commands wait: some at a time, so that the first are answered while others are read.
+
+After a start nothing is cached, and every account has to be folded from its snapshot and events. Where more is asked
+for than can be loaded in time, those who have waited for `patience` are told so. What is begun is finished all the
+same, so whoever asks again finds it.
+"""
+
+import asyncio
+import logging
+import math
+from collections import deque
+from collections.abc import Callable
+
+from ledger.commit.snapshot_writer import EVERY, SnapshotWriter
+from ledger.commit.submission import AccountQueue, Overloaded, Unavailable
+from ledger.postgres.errors import LOST
+from ledger.store.log import EventLog, Reader
+from ledger.store.stream_heads import StreamHead
+
+AT_ONCE = 16
+"""Accounts that are loaded together: of seventy events each, that takes a thirtieth of a second."""
+_LOOK_EVERY = 0.1
+"""Seconds between two looks for those who have waited for too long."""
+_log = logging.getLogger("credit_ledger.committer")
+
+
+class _Load:
+    """An account on its way: who waits for it, since when, and how far it has been read."""
+
+    __slots__ = ("begun", "folded", "head", "outcome", "queue", "since")
+
+    def __init__(self, queue: AccountQueue) -> None:
+        loop = asyncio.get_running_loop()
+        self.queue = queue
+        self.since = loop.time()
+        self.outcome: asyncio.Future[Exception | None] = loop.create_future()
+        """Why it was not loaded in time; None when it was."""
+        self.begun = False
+        self.head: StreamHead | None = None
+        self.folded = 0
+
+    def end(self, outcome: Exception | None) -> None:
+        """Tell who waits for it alone."""
+        if not self.outcome.done():
+            self.outcome.set_result(outcome)
+
+
+class AccountLoader:
+    """Gives blocked queues the state of their account, in the order in which they came, and unblocks them."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        snapshots: SnapshotWriter,
+        unblock: Callable[[AccountQueue], None],
+        refuse: Callable[[AccountQueue, Exception], None],
+        patience: float,
+    ) -> None:
+        self._log = log
+        self._snapshots = snapshots
+        self._unblock = unblock
+        self._refuse = refuse
+        self._patience = patience
+        self._waiting: deque[_Load] = deque()
+        self._begun: list[_Load] = []
+        self._something = asyncio.Event()
+        self._reading = False
+        """Whether there is a connection: a database that is away is told as such, and waited for a little longer."""
+
+    def add(self, queue: AccountQueue) -> None:
+        """Load the account of a queue, which is blocked until then."""
+        queue.blocks += 1
+        load = _Load(queue)
+        queue.loading = load.outcome
+        self._waiting.append(load)
+        self._something.set()
+
+    def clear(self, trouble: type[Unavailable]) -> None:
+        """Load nothing of what is asked for; whoever waits in the queues is told elsewhere."""
+        for load in (*self._begun, *self._waiting):
+            load.end(trouble())
+        self._waiting.clear()
+
+    async def load(self) -> None:
+        """Load what is asked for, until cancelled."""
+        while True:
+            await self._something.wait()
+            self._something.clear()
+            try:
+                async with self._log.reader() as reader:
+                    self._reading = True
+                    while self._waiting:
+                        await self._load_some(reader)
+            except Exception as error:  # every waiting caller must get an answer
+                self._give_up(error_for_callers(error))
+            finally:
+                self._reading = False
+
+    async def _load_some(self, reader: Reader) -> None:
+        """A page of the events of some accounts. One that has more goes on after all others have had a turn."""
+        self._begun = loads = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
+        for load in loads:
+            load.begun = True
+        pages = await reader.load_page({load.queue.account_id: load.head for load in loads})
+        self._begun = []
+        for load in loads:
+            load.head, folded, behind = pages[load.queue.account_id]
+            load.folded += folded
+            if behind:
+                self._waiting.append(load)
+            else:
+                self._finish(load)
+
+    def _give_up(self, error: Exception) -> None:
+        """Tell those who wait for what could not be read; without a connection, that is everything."""
+        if self._begun:
+            loads, self._begun = self._begun, []
+            self._something.set()
+        else:
+            loads = list(self._waiting)
+            self._waiting.clear()
+        for load in loads:
+            self._turn_away(load, error)
+
+    def _finish(self, load: _Load) -> None:
+        queue = load.queue
+        if queue.head is None:
+            queue.head = queue.committed = load.head
+        if load.head is not None and load.folded > EVERY:
+            self._snapshots.schedule(load.head)
+        load.end(None)
+        self._release(queue)
+
+    def _release(self, queue: AccountQueue) -> None:
+        queue.loading = None
+        self._unblock(queue)
+
+    def _fail(self, load: _Load, error: Exception) -> None:
+        load.end(error)
+        self._refuse(load.queue, error)
+
+    def _turn_away(self, load: _Load, error: Exception) -> None:
+        self._fail(load, error)
+        self._release(load.queue)
+
+    # Those who have waited for too long --------------------------------------------------------------------------
+
+    async def turn_away(self) -> None:
+        """Tell those who have waited for too long, until cancelled."""
+        while self._patience < math.inf:
+            await asyncio.sleep(_LOOK_EVERY)
+            if not self._reading:
+                continue
+            now = asyncio.get_running_loop().time()
+            late = now - self._patience
+            for load in [load for load in (*self._begun, *self._waiting) if load.since <= late]:
+                if load.begun:
+                    load.since = now
+                    self._fail(load, Overloaded())
+                else:
+                    self._waiting.remove(load)
+                    self._turn_away(load, Overloaded())
+
+
+def error_for_callers(error: Exception | asyncio.CancelledError) -> Exception:
+    """The error that waiting callers get when the log could not be read."""
+    if isinstance(error, (*LOST, asyncio.CancelledError)):
+        return Unavailable()
+    _log.error("the log could not be read", exc_info=error)
+    return error
