@@ -29,10 +29,10 @@ class Identity(NamedTuple):
     backend_start: datetime
 
 
-class Gone(NamedTuple):
+class Fenced(NamedTuple):
     """A row of the statement `fence`."""
 
-    gone: bool
+    ended: bool
 
 
 class Backend:
@@ -248,7 +248,7 @@ class Server:
             asyncio.get_running_loop().call_later(delay, self.end, backend)
         await asyncio.sleep(min(delay, FENCE_PATIENCE))
         if delay > FENCE_PATIENCE:
-            return [Gone(gone=False)]
+            return [Fenced(ended=False)]
         self._tell(backend, "is fenced")
         self.end(backend)
-        return [Gone(gone=True)]
+        return [Fenced(ended=True)]

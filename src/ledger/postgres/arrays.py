@@ -1,8 +1,8 @@
-"""PostgreSQL arrays in binary, packed in one go.
+"""Packs whole columns as binary PostgreSQL arrays.
 
-The driver packs arrays value by value and asks of each what it is; here a whole column is known to be of one type. The
-append function takes eight of them, and the projections write nothing but columns. The format is that of array_send in
-PostgreSQL.
+The driver packs arrays value by value and determines the type of each; here a whole column has one known type, which is
+much faster. The append function takes its rows as arrays, and projections write only arrays. The format is that of
+PostgreSQL's array_send.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from psycopg import adapters
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
-_HEADER = Struct(">iiiii")  # dimensions, whether there are nulls, type of the elements, length, lower bound
+_HEADER = Struct(">iiiii")  # dimensions, null flag, element type, length, lower bound
 _NULL = b"\xff\xff\xff\xff"
 _BIGINT, _INTEGER = Struct(">q"), Struct(">i")
 _SHORT = 4_096
 LENGTHS = [pack(">i", size) for size in range(_SHORT)]
-"""Lengths of short values, packed."""
+"""The packed lengths of short values, by length."""
 
 _TEXT, _BYTEA, _INT8, _INT4, _TIMESTAMPTZ = 25, 17, 20, 23, 1184
 _MICROSECOND = timedelta(microseconds=1)
@@ -62,12 +62,12 @@ def byteas(values: Sequence[bytes | None]) -> ByteaArray:
 
 
 def bigints(values: Sequence[int | None]) -> BigintArray:
-    """Integers, or None, as bigint[]. Raises struct.error for one that is no bigint."""
+    """Integers, or None, as bigint[]. Raises struct.error for an integer that is out of range."""
     return BigintArray(_array_of_8(_INT8, values))
 
 
 def numerics(values: Sequence[int]) -> BigintArray | TextArray:
-    """Integers of any size, for a parameter that the statement casts to numeric[]: sums may outgrow a bigint."""
+    """Integers of any size, for a parameter that the statement casts to numeric[]: sums may exceed a bigint."""
     if values and (max(values) > _MAX_BIGINT or min(values) < -_MAX_BIGINT):
         return texts([str(value) for value in values])
     return bigints(values)
@@ -88,7 +88,7 @@ def integers(values: Sequence[int | None]) -> IntegerArray:
 
 
 def _array_of_8(element: int, values: Sequence[int | None]) -> bytes:
-    """Values of eight bytes: where none is missing, lengths and values are packed in one call."""
+    """An array of eight-byte values. Without nulls, all lengths and values are packed in one call."""
     if not values or None in values:
         return _array(element, [None if value is None else _BIGINT.pack(value) for value in values])
     parts = [8] * (2 * len(values))

@@ -1,14 +1,14 @@
-"""Errors of PostgreSQL that mean more than a failed statement."""
+"""Groups of database errors that mean more than a failed statement."""
 
 import psycopg
 from psycopg.errors import DuplicatePreparedStatement, InvalidSqlStatementName, ReadOnlySqlTransaction
 
 NOT_OUR_SESSION = (InvalidSqlStatementName, DuplicatePreparedStatement)
-"""A prepared statement that is not there, or was there before: a pooler has put the connection on another session."""
+"""A prepared statement is missing, or already exists: a pooler has moved the connection to another session."""
 
 LOST = (psycopg.OperationalError, psycopg.InterfaceError, ReadOnlySqlTransaction, *NOT_OUR_SESSION)
-"""What a lost connection, or a database that cannot go on, looks like. The outcome of what was sent is not known.
+"""The errors of a lost connection, or of a database that cannot continue. The outcome of the statement is unknown.
 
-psycopg and its pool make one of these of every error of a socket, so an OSError is never a lost connection: it is a
-file that cannot be read, or something else that is wrong here.
+psycopg and its pool turn every socket error into one of these. So an OSError is never a lost connection: it is an
+unreadable file, or another problem of this machine.
 """

@@ -1,4 +1,4 @@
-"""Keepalives: a server whose machine is gone says nothing, not even goodbye."""
+"""Keepalives: without them, a client never notices that the server's machine has disappeared."""
 
 from typing import Any
 
@@ -10,10 +10,12 @@ _ALIVE: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
-"""For libpq, in seconds and, the last, milliseconds."""
+"""Parameters of libpq: seconds, except the timeout, which is in milliseconds."""
 
 
 def with_keepalives(conninfo: str) -> str:
-    """A conninfo whose connections are lost half a minute after a server has vanished from the network; what it says
-    about that itself goes first."""
+    """The conninfo with keepalives, so that a connection fails half a minute after its server has disappeared.
+
+    Keepalive parameters in `conninfo` take precedence.
+    """
     return make_conninfo(**(_ALIVE | conninfo_to_dict(conninfo)))

@@ -1,4 +1,4 @@
-"""SQL is written as SQL: this reads `-- name: x` sections out of a .sql file."""
+"""Reads named statements, sections that begin with `-- name: x`, from a .sql file."""
 
 import re
 from functools import cache
@@ -10,7 +10,7 @@ _SECTION = re.compile(r"^-- name: (\w+)\n(.*?)(?=^-- name: |\Z)", re.DOTALL | re
 
 @cache
 def queries(package: str, path: str = "sql/queries.sql") -> dict[str, LiteralString]:
-    """The statements of a file in the folder of a package, by their names, without their comments."""
+    """The statements of a file in a package's folder, by name, without their comments."""
     text = files(package).joinpath(path).read_text()
     return {title: _statement(body) for title, body in _SECTION.findall(text)}
 

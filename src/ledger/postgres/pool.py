@@ -1,5 +1,8 @@
-"""The pool: connections to read on. Those that were lost are made again soon after the database is back, and none is
-handed out that does not keep its session (sessions.py)."""
+"""The connection pool for reading.
+
+It replaces lost connections soon after the database is back, and hands out only connections that keep their session
+(sessions.py).
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,25 +20,26 @@ Connection = AsyncConnection[Any]
 Configure = Callable[[Connection], Awaitable[None]]
 
 PATIENCE = 5.0
-"""Seconds that whoever asks for a connection waits for one."""
+"""Seconds for which a caller waits for a connection."""
 STARTS_OVER = 2.0
-"""Seconds after which an attempt to connect gives way to a new one. Within an attempt the library doubles its pause
-each time, for minutes: a database that was away for one would be missed for up to another."""
+"""Seconds after which an attempt to connect is replaced by a new one. Within one attempt the library doubles its pause
+each time, up to minutes: after an outage of one minute it could take another minute to notice that the database is
+back."""
 
 
 class Pool(AsyncConnectionPool[Connection]):
-    """Hands out connections, and drops those that are on another session than they were made on."""
+    """Hands out connections, and drops those whose session has changed since they were made."""
 
     def __init__(self, conninfo: str, *, configure: Configure | None, **options: Any) -> None:
         super().__init__(conninfo, configure=self._identify, check=self._check, **options)
         self._then_configure = configure
         self._sessions = conninfo
         self._pooled: WeakKeyDictionary[Connection, int] = WeakKeyDictionary()
-        """The server process of each connection that a pooler has given us."""
+        """The pid of the server process of each connection that goes through a pooler."""
 
     @asynccontextmanager
     async def connection(self, timeout: float | None = None) -> AsyncIterator[Connection]:  # noqa: ASYNC109
-        """A connection until the block ends. Raises PoolTimeout."""
+        """Lend a connection until the block ends. Raises PoolTimeout."""
         async with super().connection(timeout) as connection:
             try:
                 yield connection
@@ -44,11 +48,11 @@ class Pool(AsyncConnectionPool[Connection]):
                 raise
 
     def is_pooled(self, connection: Connection) -> bool:
-        """Whether a connection pooler is between the server and one of these connections."""
+        """Whether a connection of this pool goes through a connection pooler."""
         return connection in self._pooled
 
     async def _identify(self, connection: Connection) -> None:
-        """A new one. Raises SharedSessions."""
+        """Configure a new connection. Raises SharedSessions."""
         process = await _server_process(connection)
         if is_pooled(connection, process):
             await asyncio.to_thread(require_own_sessions, self._sessions)
@@ -57,16 +61,16 @@ class Pool(AsyncConnectionPool[Connection]):
             await self._then_configure(connection)
 
     async def _check(self, connection: Connection) -> None:
-        """One that was idle. Raises SharedSessions, and psycopg.OperationalError when it is lost."""
+        """Check an idle connection. Raises SharedSessions, and psycopg.OperationalError when it is lost."""
         if connection not in self._pooled:
             await self.check_connection(connection)
         elif await _server_process(connection) != self._pooled[connection]:
-            await connection.close()  # or the library keeps it
+            await connection.close()  # otherwise the library would keep it
             raise SharedSessions
 
 
 async def _server_process(connection: Connection) -> int:
-    async with connection.transaction():  # and none is left open
+    async with connection.transaction():  # so that no transaction is left open
         return await server_process(connection)
 
 
@@ -77,7 +81,7 @@ def pool_of(
     parameters: dict[str, Any] | None = None,
     configure: Configure | None = None,
 ) -> Pool:
-    """A pool, to be opened, of at most `size` connections. Whoever gets none in time gets a PoolTimeout."""
+    """A pool of at most `size` connections, not yet open. It raises PoolTimeout after PATIENCE without a free one."""
     return Pool(
         conninfo,
         configure=configure,
@@ -92,5 +96,5 @@ def pool_of(
 
 
 async def _start_over(pool: AsyncConnectionPool[Connection]) -> None:
-    """Connect once more, whether or not somebody asks; and let go of what is idle and was lost too."""
+    """Try to connect again, also when no caller waits, and drop idle connections that were lost."""
     await pool.check()

@@ -1,7 +1,7 @@
-"""What the service could do that it has no need of: whoever asks /readyz sees it, and the log says it at the start.
+"""Privileges that the service has but does not need. /readyz shows them, and the log names them at the start.
 
-A warning and no more. The service runs as a role that only appends and reads (roles.py); whether the login behind it is
-that harmless too, an operator decides.
+They are only a warning. The service runs as a role that can only append and read (roles.py); an operator decides
+whether the login behind it may do more.
 """
 
 import time
@@ -14,14 +14,14 @@ from psycopg import AsyncConnection
 from ledger.postgres.named_sql import queries
 
 ASK_EVERY = 60.0
-"""Seconds for which an answer is good: rights change by hand, and /readyz is asked all the time."""
+"""Seconds for which an answer is reused: privileges change rarely, and /readyz is called often."""
 
 _SQL = queries("ledger.postgres", "sql/roles.sql")
 
 
 @dataclass(frozen=True, slots=True)
 class Privileges:
-    """Who logged in, as whom he acts, and what either of them could do more than append and read."""
+    """The login, the role in which it acts, and what either could do beyond appending and reading."""
 
     session_user: str
     current_user: str
@@ -29,12 +29,12 @@ class Privileges:
 
     @property
     def append_only(self) -> bool:
-        """Whether there is nothing of that kind."""
+        """Whether they can only append and read."""
         return not self.could
 
 
 def privileges(conninfo: str) -> Privileges:
-    """Of a connection like this. Raises psycopg.OperationalError."""
+    """The privileges of a connection with this conninfo. Raises psycopg.OperationalError."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
         users = connection.execute(_SQL["users"]).fetchone()
         could = connection.execute(_SQL["could"]).fetchall()
@@ -42,14 +42,14 @@ def privileges(conninfo: str) -> Privileges:
 
 
 class PrivilegeWatch:
-    """Of a connection of the service, asked now and then."""
+    """Reads the privileges of the service's connection, and reuses them for a while."""
 
     def __init__(self) -> None:
         self._found: Privileges | None = None
         self._asked = 0.0
 
     async def of(self, connection: AsyncConnection[Any]) -> Privileges:
-        """As it was at most ASK_EVERY ago. Raises psycopg.Error."""
+        """The privileges, read at most ASK_EVERY seconds ago. Raises psycopg.Error."""
         if self._found is None or time.monotonic() - self._asked > ASK_EVERY:
             users = await (await connection.execute(_SQL["users"])).fetchone()
             could = await (await connection.execute(_SQL["could"])).fetchall()

@@ -1,8 +1,8 @@
 """Sessions: whether each connection has a server process to itself for as long as it lasts.
 
-The ledger needs that: for the fence that ends the server process of a lost connection, for LISTEN, for locks that a
-process holds, for prepared statements and for the role. A connection pooler that hands out server processes by the
-transaction (PgBouncer's `pool_mode = transaction`, or `statement`) answers every question and keeps none of it.
+The ledger needs that: for the fence, which ends the server process of a lost connection, for LISTEN, for session locks,
+for prepared statements and for the role. A connection pooler that assigns a server process for each transaction or
+statement (PgBouncer's `pool_mode = transaction` or `statement`) does not provide it.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ _WHO = "SELECT pg_backend_pid()"
 
 
 class SharedSessions(psycopg.OperationalError):
-    """Several connections take turns on one server process."""
+    """A connection pooler lets several connections share a server process."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -24,16 +24,17 @@ class SharedSessions(psycopg.OperationalError):
 
 
 def require_own_sessions(conninfo: str) -> None:
-    """Raises SharedSessions where connections do not keep their server process, and psycopg.OperationalError."""
+    """Raise SharedSessions unless connections keep their server process. Raises psycopg.OperationalError."""
     with _connect(conninfo) as one, _connect(conninfo) as other:
-        turns = one, one, other, one, other, other  # no pooler that takes servers in turn comes out even
+        # In this order, a pooler that alternates between its servers cannot look like two separate sessions.
+        turns = one, one, other, one, other, other
         seen = [(connection, _server_process(connection)) for connection in turns]
     if len({process for _, process in seen}) != 2 or len(set(seen)) != 2:
         raise SharedSessions
 
 
 async def server_process(connection: AsyncConnection[Any]) -> int:
-    """Which process of the server serves a connection at this moment. Raises psycopg.Error."""
+    """The pid of the server process that serves a connection at this moment. Raises psycopg.Error."""
     cursor = await connection.execute(_WHO, prepare=False)
     row = await cursor.fetchone()
     assert row is not None
@@ -41,12 +42,12 @@ async def server_process(connection: AsyncConnection[Any]) -> int:
 
 
 def is_pooled(connection: AsyncConnection[Any], process: int) -> bool:
-    """Whether somebody is in between: a server tells a new connection its process, and a pooler a number of its own."""
+    """Whether a pooler is in between: a server gives a new connection its own pid, a pooler another number."""
     return process != connection.info.backend_pid
 
 
 def has_own_sessions(conninfo: str) -> bool:
-    """Whether connections keep their server process. Raises psycopg.OperationalError when there is no database."""
+    """Whether connections keep their server process. Raises psycopg.OperationalError without a database."""
     try:
         require_own_sessions(conninfo)
     except SharedSessions:

@@ -1,6 +1,6 @@
-"""The fence: which server process serves a writer, and its end before another writer is used.
+"""The fence: it ends the server process of a lost writer before another writer is used.
 
-What a lost connection was told may still happen for as long as the server process behind it lives.
+A statement that was sent on a lost connection may still commit as long as the server process behind it lives.
 """
 
 from datetime import datetime
@@ -16,28 +16,28 @@ _SQL = queries("ledger.store")
 
 
 class ServerProcess(NamedTuple):
-    """Which server process serves a connection."""
+    """The server process of a connection; its start distinguishes it from a later one with the same pid."""
 
     pid: int
     backend_start: datetime
 
 
 async def fenced_process(connection: AsyncConnection[Any], before: ServerProcess | None) -> ServerProcess:
-    """The server process of a new connection; `before` is that of a lost one, and is gone when this returns.
+    """The server process of a new connection. `before` is that of the lost one; it has ended when this returns.
 
     Raises psycopg.OperationalError when it does not end.
     """
     async with connection.cursor(row_factory=dict_row) as cursor:
-        # The role of the service may not see, nor end, the server processes of its own login.
+        # The role of the service may neither see nor end the server processes of its own login.
         await cursor.execute(_SQL["as_who_logged_in"])
         if before is not None:
             await cursor.execute(_SQL["fence"], before._asdict())
-            gone = await cursor.fetchone()
-            if gone is not None and not gone["gone"]:
+            ended = await cursor.fetchone()
+            if ended is not None and not ended["ended"]:
                 raise psycopg.OperationalError(f"server process {before.pid} of a lost connection does not end")
         await cursor.execute(_SQL["identify"])
         row = await cursor.fetchone()
         await cursor.execute(_SQL["as_before"])
     assert row is not None
-    assert row["backend_start"] is not None, "a login sees its own server processes; without that, no fence"
+    assert row["backend_start"] is not None, "a login sees its own server processes; the fence needs that"
     return ServerProcess(row["pid"], row["backend_start"])

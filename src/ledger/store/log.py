@@ -1,7 +1,7 @@
-"""The log in PostgreSQL, asynchronously: append, load, look up. One statement per question, all in sql/queries.sql.
+"""The log in PostgreSQL: it appends events, loads accounts and looks events up. Each query is one named statement.
 
-`EventLog` reads through a pool. `Writer` is the one connection on which a process appends; when it is lost, the server
-process behind it is ended before another one is used (`fence`), so nothing it was told can happen later.
+`EventLog` reads through a pool. `Writer` is the one connection on which a process appends. When it is lost, the server
+process behind it is ended (fence.py) before another writer is used, so that no earlier statement can commit later.
 """
 
 import asyncio
@@ -35,16 +35,16 @@ from ledger.store.stream_heads import StreamHead, account_of, hash_of
 Connection = AsyncConnection[Any]
 SQL = queries("ledger.store")
 PAGE = 1_000
-"""Events that one query loads for one account."""
+"""The largest number of events that one query loads for one account."""
 _ACCOUNTS = 64
-"""Accounts that one query loads, if many are loaded for one command."""
+"""The largest number of accounts that one query loads."""
 _SLICE = 100
-"""Events that are folded without a pause."""
+"""The number of events that are folded before other tasks get a turn."""
 _log = logging.getLogger("credit_ledger.log")
 
 
 class NewestEvent(NamedTuple):
-    """The newest version of an account, its position in the log, and its hash, which no other history has."""
+    """The newest event of an account: its version, its position, and its hash, which identifies the whole stream."""
 
     version: int
     position: int
@@ -52,14 +52,15 @@ class NewestEvent(NamedTuple):
 
 
 class End(NamedTuple):
-    """The version and the hash of an account's last event: what the next one is chained to."""
+    """The version and the hash of an account's last event, to which the next one is chained."""
 
     version: int
     hash: bytes
 
 
 class Loaded(NamedTuple):
-    """The head of an account (None: it does not exist), how many rows that took, and whether there may be more."""
+    """The current head of an account (None: it does not exist), the number of rows that were folded to load it, and
+    whether there may be more rows."""
 
     head: StreamHead | None
     folded: int
@@ -67,7 +68,7 @@ class Loaded(NamedTuple):
 
 
 class Executed(NamedTuple):
-    """A command as the log has it: its events, the version and position of the last one, and who asked."""
+    """A command in the log: its events, the version and position of the last one, and its metadata."""
 
     account_id: str
     version: int
@@ -75,11 +76,11 @@ class Executed(NamedTuple):
     events: Events
     metadata: Metadata
     fingerprint: bytes | None
-    """None when it went with the texts of its account."""
+    """None when it was erased together with the texts of its account."""
 
 
 class StoredRow(NamedTuple):
-    """One event as stored."""
+    """One event row as stored."""
 
     position: int
     account_id: str
@@ -92,7 +93,7 @@ Positioned = TypeVar("Positioned", StoredRow, Record)
 
 
 class Reader:
-    """What can be asked over one connection."""
+    """Queries over one connection."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -103,9 +104,9 @@ class Reader:
             return await cursor.fetchall()
 
     async def load(self, known: Mapping[str, StreamHead | None]) -> dict[str, Loaded]:
-        """Heads brought up to date: from what is known of each (None: nothing), or from snapshot and events.
+        """The current heads of accounts, loaded from the `known` head of each (None: from a snapshot and the events).
 
-        What is known and is not in the log, because it was taken back by a failover, is forgotten.
+        A known head that the log no longer has, because a failover removed it, is ignored.
         """
         found = {name: Loaded(head, 0, behind=True) for name, head in known.items()}
         behind = deque(known)
@@ -118,9 +119,9 @@ class Reader:
         return found
 
     async def load_page(self, known: Mapping[str, StreamHead | None]) -> dict[str, Loaded]:
-        """The same with at most PAGE events of each account.
+        """The same as `load`, with at most PAGE events of each account.
 
-        To fold many events takes a while, in which others get their turns.
+        Folding many events takes time; other tasks get turns meanwhile.
         """
         heads, counts = dict(known), dict.fromkeys(known, 0)
         rows = await self._rows("load", **_known_of(heads), snapshot=SNAPSHOT_TOPIC, limit=PAGE)
@@ -136,7 +137,7 @@ class Reader:
         return {name: Loaded(head, counts[name], counts[name] >= PAGE) for name, head in heads.items()}
 
     async def load_at(self, account_id: str, version: int) -> Account | None:
-        """The account as it was after `version`."""
+        """The account as it was after event `version`; None when there is no such account."""
         account: Account | None = None
         while account is None or account.version < version:
             rows = await self._rows(
@@ -154,12 +155,12 @@ class Reader:
         return account
 
     async def newest_event(self, account_id: str) -> NewestEvent | None:
-        """The newest version of an account; None when there is none."""
+        """The newest event of an account; None when there is no such account."""
         rows = await self._rows("newest_event", account=account_id)
         return NewestEvent(rows[0].version, rows[0].position, bytes(rows[0].hash)) if rows else None
 
     async def newest_event_at(self, account_id: str, at: datetime) -> NewestEvent | None:
-        """The newest version recorded at or before a moment: time never runs backwards, so the stream is sorted."""
+        """The newest event recorded at or before a moment, found by bisection: a stream is sorted by time."""
         newest = await self.newest_event(account_id)
         low, high = 0, newest.version if newest else 0
         found = None
@@ -173,12 +174,12 @@ class Reader:
         return found
 
     async def version_at(self, account_id: str, position: int) -> int | None:
-        """The newest version at or below a position, 0 when there is none yet; None when there is no such account."""
+        """The newest version at or below a position; 0 before the first, and None when there is no such account."""
         rows = await self._rows("version_at", account=account_id, position=position)
         return int(rows[0].version) if rows else None
 
     async def related_events(self, wanted: Mapping[str, Iterable[str]]) -> dict[str, RelatedEvents]:
-        """For each account, the events that made some things or are about them."""
+        """For each account, the events that made one of the wanted subjects or are about one of them."""
         pairs = [(account, subject) for account, subjects in wanted.items() for subject in subjects]
         rows = await self._rows(
             "related_events",
@@ -195,15 +196,15 @@ class Reader:
         }
 
     async def related_rows(self, account_id: str, subjects: Sequence[str], upto: int) -> list[StoredRow]:
-        """The events of one account, up to a version, that made some things or are about them, as stored."""
+        """The rows of one account, up to version `upto`, that made one of `subjects` or are about one of them."""
         versions = [_version_named(subject) for subject in subjects]
         rows = await self._rows("related_rows", account=account_id, subjects=subjects, versions=versions, upto=upto)
         return [StoredRow(*row) for row in rows]
 
     async def executed(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Executed]:
-        """The commands that used some (account, receipt) keys; those that were never used are absent.
+        """The commands that used some (account, receipt) keys; a key that was never used is absent.
 
-        What is found is there for good: no failover can take it away any more.
+        It waits until no failover can remove the commands that it found.
         """
         once = dict.fromkeys(keys)
         rows = await self._rows("receipts", accounts=[a for a, _ in once], receipts=[r for _, r in once])
@@ -220,7 +221,7 @@ class Reader:
         return {key: executed._replace(events=tuple(events[key])) for key, executed in found.items()}
 
     async def confirm(self) -> None:
-        """Wait until the synchronous standbys, if there are any, have what is seen here (standbys.py)."""
+        """Wait until the synchronous standbys, if there are any, have all that was read here (standbys.py)."""
         while True:
             with waits_cut_short(self._connection) as cut_short:
                 await self._connection.execute(SQL["confirm"], prepare=True)
@@ -229,48 +230,48 @@ class Reader:
             _log.warning("%s: waiting again", cut_short[0])
 
     async def stream(self, account_id: str, after: int, limit: int) -> list[StoredRow]:
-        """One page of an account's events as stored."""
+        """A page of an account's events as stored."""
         return [StoredRow(*row) for row in await self._rows("stream", account=account_id, after=after, limit=limit)]
 
     async def streams(self, known: Mapping[str, int], upto: int, limit: int) -> list[StoredRow]:
-        """The next events of some accounts, each above the version that is known of it: at most `limit` of each."""
+        """The next events of some accounts, each above its `known` version: at most `limit` of each account."""
         accounts, versions = list(known), list(known.values())
         rows = await self._rows("streams", accounts=accounts, versions=versions, upto=upto, limit=limit)
         return [StoredRow(*row) for row in rows]
 
     async def log(self, after: int, limit: int, types: Sequence[str] | None, upto: int = 2**62) -> list[StoredRow]:
-        """One page of the whole log as stored, of some types or of all."""
+        """A page of the whole log as stored, of some types or (None) of all."""
         names = list(types) if types else None
         rows = await self._rows("log", after=after, upto=upto, limit=limit, types=names)
         return [StoredRow(*row) for row in rows]
 
     async def accounts(self, after: str, limit: int) -> list[str]:
-        """The accounts above one, in the order of their ids; the first ones are above an empty id."""
+        """A page of account ids above `after`, sorted; an empty `after` gives the first page."""
         return [row.id for row in await self._rows("accounts", after=after, limit=limit)]
 
     async def records(self, after: int, upto: int, limit: int) -> list[Record]:
-        """One page of the whole log, every column."""
+        """A page of the whole log with all columns."""
         return [Record(*row) for row in await self._rows("records", after=after, upto=upto, limit=limit)]
 
     async def records_of(self, account_id: str, after: int, limit: int) -> list[Record]:
-        """One page of an account's events, every column."""
+        """A page of an account's events with all columns."""
         return [Record(*row) for row in await self._rows("records_of", account=account_id, after=after, limit=limit)]
 
     async def text_keys(self, accounts: Collection[str]) -> dict[str, bytes]:
-        """The keys of the texts of some accounts; one that has none, or no more, is absent."""
+        """The text keys of some accounts; an account without a key, or whose key was destroyed, is absent."""
         return {row.account: row.key for row in await self._rows("text_keys", accounts=list(accounts))}
 
     async def all_text_keys(self, after: str, limit: int) -> dict[str, bytes]:
-        """A page of all keys of texts: those of accounts above one, in the order of their ids."""
+        """A page of all text keys: those of accounts above `after`, sorted by account id."""
         return {row.account: row.key for row in await self._rows("all_text_keys", after=after, limit=limit)}
 
     async def ends(self, accounts: Collection[str]) -> dict[str, End]:
-        """Where the streams of some accounts end; one that has no event is absent."""
+        """The ends of the streams of some accounts; an account without events is absent."""
         rows = await self._rows("ends", accounts=list(accounts))
         return {row.account: End(row.version, bytes(row.hash)) for row in rows}
 
     async def last_position(self) -> int:
-        """The end of the log; 0 when it is empty."""
+        """The position of the last event; 0 when the log is empty."""
         return int((await self._rows("last_position"))[0].position)
 
 
@@ -280,13 +281,13 @@ class Writer(Reader):
     def __init__(self, connection: Connection, process: int | None = None) -> None:
         super().__init__(connection)
         self._process = process
-        """The server process that serves it, when that was asked."""
-        self._cursor = connection.cursor(binary=True)  # one for all appends: making one costs as much as a command
+        """The server process of this connection; None when it is not known."""
+        self._cursor = connection.cursor(binary=True)  # one for all appends: a new one costs as much as a command
 
     async def append(self, rows: Sequence[Row], new_keys: Mapping[str, bytes]) -> Appended:
-        """Append a batch in one statement; see ledger.append.
+        """Append a batch in one statement (see ledger.append).
 
-        Raises SharedSessions when another server process than this writer's did it: the fence would miss it.
+        Raises SharedSessions when another server process than this writer's carried it out, which no fence could end.
         """
         with waits_cut_short(self._connection) as cut_short:
             await self._cursor.execute(SQL["append"], parameters(rows, new_keys), prepare=True)
@@ -301,7 +302,7 @@ class Writer(Reader):
 
     @asynccontextmanager
     async def exclusively(self) -> AsyncIterator[None]:
-        """A transaction that holds the append lock: what is read in it cannot change before it is written."""
+        """A transaction that holds the append lock: data read in it cannot change before its own writes."""
         with waits_cut_short(self._connection) as cut_short:
             async with self._connection.transaction():
                 await self._connection.execute("SELECT ledger.lock_appends()", prepare=True)
@@ -315,12 +316,12 @@ class Writer(Reader):
 
 
 class EventLog:
-    """The log: a pool to read from, and writers to append with."""
+    """The log: a pool of connections for reading, and writers for appending."""
 
     def __init__(self, conninfo: str, *, readers: int = 4) -> None:
         self._conninfo = conninfo = with_keepalives(conninfo)
         self._confirmed = 0
-        """Up to this position no failover takes anything back."""
+        """No failover can remove events up to this position."""
         self._pool = pool_of(conninfo, readers, parameters={"autocommit": True})
 
     async def open(self) -> None:
@@ -333,7 +334,7 @@ class EventLog:
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[Reader]:
-        """A connection to read from."""
+        """A connection of the pool for queries."""
         async with self._pool.connection() as connection:
             yield Reader(connection)
 
@@ -344,7 +345,7 @@ class EventLog:
             yield connection
 
     async def database_time(self) -> DatabaseTime | None:
-        """What the database's clock says; None when it does not answer."""
+        """The time of the database's clock; None when the database does not answer."""
         try:
             async with self._pool.connection() as connection:
                 row = await (await connection.execute(SQL["database_time"])).fetchone()
@@ -354,19 +355,19 @@ class EventLog:
         return DatabaseTime(*row)
 
     async def has_own_sessions(self) -> bool:
-        """Whether connections keep their server process; see sessions.py. Raises psycopg.OperationalError."""
+        """Whether connections keep their server process (see sessions.py). Raises psycopg.OperationalError."""
         try:
             async with self._pool.connection() as connection:
                 if not self._pool.is_pooled(connection):
                     return True
         except psycopg.OperationalError:
-            pass  # the reason is found below
+            pass  # the next line finds the reason
         return await asyncio.to_thread(has_own_sessions, self._conninfo)
 
     async def connect_writer(self, before: ServerProcess | None) -> tuple[Writer, ServerProcess]:
-        """A new writer; `before` is the server process of the one that was lost, and is gone when this returns.
+        """A new writer. `before` is the server process of the lost writer; it has ended when this returns.
 
-        Raises SharedSessions when the connection has no server process to itself.
+        Raises SharedSessions when the connection has no server process to itself, and psycopg.OperationalError.
         """
         connection = await AsyncConnection.connect(self._conninfo, autocommit=True, connect_timeout=5)
         try:
@@ -379,7 +380,7 @@ class EventLog:
             raise
 
     async def confirmed(self, reader: Reader, rows: list[Positioned]) -> list[Positioned]:
-        """Rows that `reader` has read, when no failover can take them back any more: whoever follows keeps them."""
+        """Return rows that `reader` has read, after no failover can remove them any more: readers may keep them."""
         last = max((row.position for row in rows), default=0)
         if last > self._confirmed:
             await reader.confirm()
@@ -387,7 +388,7 @@ class EventLog:
         return rows
 
     async def save_snapshots(self, heads: Sequence[StreamHead]) -> None:
-        """Keep the states of some accounts, to load them from."""
+        """Store snapshots of some accounts, from which they can be loaded later."""
         parameters = {
             "accounts": [head.account.account_id for head in heads],
             "versions": [head.account.version for head in heads],
@@ -400,7 +401,7 @@ class EventLog:
 
 
 def _known_of(heads: Mapping[str, StreamHead | None]) -> dict[str, Any]:
-    """What is known of some accounts, as parameters of the statement `load`."""
+    """The known heads of accounts, as parameters of the statement `load`."""
     return {
         "accounts": list(heads),
         "known": [head.account.version if head else 0 for head in heads.values()],
@@ -409,7 +410,7 @@ def _known_of(heads: Mapping[str, StreamHead | None]) -> dict[str, Any]:
 
 
 def _version_named(subject: str) -> int:
-    """The version in an id of ours, such as grt_7; 0, which no event has, for anything else."""
+    """The version in an id of the ledger, such as grt_7; 0 for any other text, because no event has version 0."""
     prefix, _, digits = subject.partition("_")
     if prefix in {"grt", "ded", "hld"} and digits.isascii() and digits.isdecimal() and len(digits) < 19:
         return int(digits)

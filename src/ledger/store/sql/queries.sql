@@ -243,7 +243,7 @@ SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid();
 
 -- name: fence
 -- End the server process of a lost connection and wait until it has ended, so that it cannot commit any more.
-SELECT pg_terminate_backend(pid, 5000) AS gone
+SELECT pg_terminate_backend(pid, 5000) AS ended
 FROM pg_stat_activity
 WHERE pid = %(pid)s AND backend_start = %(backend_start)s;
 
