@@ -1,1 +1,1 @@
-"""Counts of what is no event: refused commands by code."""
+"""Counts of what no event records: refused commands by code."""

@@ -1,6 +1,6 @@
-"""Refusals counted by code, for the operators' statistics. A refusal records no event, so this is no projection.
+"""Counts refusals by code, for the operators' statistics. A refusal records no event, so this is no projection.
 
-Each worker adds up in memory and writes every second; one that is killed loses that second's counts, and nothing else.
+Each worker counts in memory and writes the counts every second. A killed worker loses the counts of that second.
 """
 
 import asyncio
@@ -21,23 +21,23 @@ _SQL = queries("measures", "sql/refusals.sql")
 
 
 _counts: Counter[tuple[datetime, str]] = Counter()
-"""What this process refused since it last wrote."""
+"""The refusals of this process since it last wrote."""
 
 
 def count_refusal(code: str) -> None:
-    """One more refused command."""
+    """Count a refused command."""
     _counts[bucket_of(datetime.now(UTC)), code] += 1
 
 
 async def keep_refusals(log: EventLog) -> None:
-    """Write what was counted, every second, until cancelled."""
+    """Write the counts every second, until cancelled."""
     while True:
         await asyncio.sleep(EVERY)
         await write_refusals(log)
 
 
 async def write_refusals(log: EventLog) -> None:
-    """Write what was counted; what cannot be written is kept for the next time."""
+    """Write the counts. Counts that cannot be written are kept for the next time."""
     counts = Counter(_counts)
     _counts.clear()
     if not counts:
@@ -50,7 +50,7 @@ async def write_refusals(log: EventLog) -> None:
 
 
 async def write_counts(connection: AsyncConnection[Any], counts: Mapping[tuple[datetime, str], int]) -> None:
-    """Add to what is written: so many refusals by their quarter of an hour and code."""
+    """Add to the stored counts: refusals by quarter of an hour and code."""
     parameters = {
         "buckets": [bucket for bucket, _ in counts],
         "codes": [code for _, code in counts],
@@ -60,7 +60,7 @@ async def write_counts(connection: AsyncConnection[Any], counts: Mapping[tuple[d
 
 
 async def refusals_per_span(log: EventLog, starts: Sequence[datetime]) -> dict[int, dict[str, int]]:
-    """Refusals by code in each span of time, from 0; `starts` has the end of the last one too."""
+    """Refusals by code in each span of time, numbered from 0. `starts` also has the end of the last span."""
     parameters = {"starts": list(starts), "first": starts[0], "last": starts[-1]}
     found: dict[int, dict[str, int]] = {}
     async with log.connection() as connection:

@@ -1,1 +1,1 @@
-"""Who may come in: API keys and sessions."""
+"""Access: API keys and sessions."""

@@ -1,7 +1,8 @@
-"""API keys: bearer tokens with scopes. Stored as SHA-256, shown once, found again by hash.
+"""API keys: bearer tokens with scopes. The database has the SHA-256 of a key; the key itself is shown once.
 
 A process keeps all keys in memory and reads them again every REFRESH seconds, so a revoked key works that much longer
-at most; a key that is not known is looked for in the database at once, though not more often than a guesser would like.
+at most. A key that is not in memory is looked up in the database at once. A rate limits these look-ups, to slow down
+a guesser.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ _log = logging.getLogger("credit_ledger.keys")
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as it is kept."""
+    """An API key, without its secret."""
 
     prefix: str
     name: str
@@ -44,15 +45,15 @@ class ApiKey:
 
     @property
     def actor(self) -> str:
-        """How events name who asked."""
+        """The name of the key in the metadata of events."""
         return f"key:{self.prefix}"
 
     def usable(self, now: datetime) -> bool:
-        """Neither revoked nor expired."""
+        """Whether the key is neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
     def allows(self, scope: str) -> bool:
-        """`admin` allows everything."""
+        """Whether the key has a scope. `admin` has every scope."""
         return scope in self.scopes or "admin" in self.scopes
 
 
@@ -63,12 +64,12 @@ def new_secret() -> tuple[str, str]:
 
 
 def key_hash(secret: str) -> bytes:
-    """What is stored of a key."""
+    """The SHA-256 of a key, which is stored."""
     return sha256(secret.encode()).digest()
 
 
 def _digest(authorization: bytes | None) -> bytes | None:
-    """What is stored of the key in an Authorization header; None when there is none in it."""
+    """The SHA-256 of the key in an Authorization header; None if the header has no key."""
     scheme, _, secret = (authorization or b"").partition(b" ")
     return sha256(secret.strip()).digest() if scheme.lower() == b"bearer" and secret else None
 
@@ -89,7 +90,7 @@ def _as_key(row: dict[str, Any]) -> ApiKey:
 
 
 def create_key(conninfo: str, name: str, scopes: Iterable[str], expires_at: datetime | None = None) -> str:
-    """Make a key and return it; it cannot be read again."""
+    """Make a key and return it. It cannot be read again."""
     secret, prefix = new_secret()
     with psycopg.connect(conninfo) as connection:
         connection.execute(
@@ -106,7 +107,7 @@ def create_key(conninfo: str, name: str, scopes: Iterable[str], expires_at: date
 
 
 def create_first_key(conninfo: str) -> str | None:
-    """Make a key with every scope if there is no key yet, and return it."""
+    """Make a key with every scope if there is no key, and return it; else None."""
     secret, prefix = new_secret()
     parameters = {"prefix": prefix, "sha256": key_hash(secret), "name": "first key", "scopes": list(SCOPES)}
     with psycopg.connect(conninfo) as connection:
@@ -121,7 +122,7 @@ def list_keys(conninfo: str) -> list[ApiKey]:
 
 
 def revoke_key(conninfo: str, prefix: str) -> bool:
-    """End a key; False when there is none of that prefix."""
+    """Revoke a key. Returns whether there is a key with that prefix."""
     with psycopg.connect(conninfo) as connection:
         return connection.execute(_SQL["revoke_key"], {"prefix": prefix}).fetchone() is not None
 
@@ -130,9 +131,10 @@ def revoke_key(conninfo: str, prefix: str) -> bool:
 
 
 class _Rate:
-    """A token bucket: how many times a second something may happen, with a burst of one second.
+    """A token bucket: it allows a number of requests a second, with a burst of one second.
 
-    Time is handed in, in seconds of any steady clock."""
+    The caller passes the time, in seconds of any steady clock.
+    """
 
     __slots__ = ("_at", "_per_second", "_tokens")
 
@@ -142,7 +144,7 @@ class _Rate:
         self._at: float | None = None
 
     def take(self, now: float) -> float:
-        """Take a turn and return 0.0, or return the seconds to wait for one."""
+        """Take a token and return 0.0, or return the seconds to wait for one."""
         if self._at is not None:
             refilled = self._tokens + (now - self._at) * self._per_second
             self._tokens = min(refilled, max(self._per_second, 1.0))
@@ -154,7 +156,7 @@ class _Rate:
 
 
 class KeyRing:
-    """The keys that a process knows, by hash."""
+    """The keys that a process has in memory, by hash."""
 
     def __init__(self, log: EventLog, clock: Callable[[], datetime], admin_key: str | None, rate_limit: int) -> None:
         self._log = log
@@ -182,12 +184,12 @@ class KeyRing:
         return key
 
     async def by_digest(self, digest: bytes) -> ApiKey | None:
-        """The key of a SHA-256, if it can be used now. Raises AccessRefused: rate_limited or unavailable."""
+        """The key with a SHA-256, if it is usable now. Raises AccessRefused: rate_limited or unavailable."""
         key = self._keys.get(digest) or await self._find(digest)
         return key if key is not None and key.usable(self._clock()) else None
 
     def still_allows(self, authorization: bytes | None, scope: str) -> bool:
-        """Whether a header that was good once is good now, as far as this process knows; no request is counted."""
+        """Whether the key in a header is still usable, as far as this process knows. It counts no request."""
         digest = _digest(authorization)
         key = self._keys.get(digest) if digest else None
         return key is not None and key.usable(self._clock()) and key.allows(scope)
@@ -220,7 +222,9 @@ class KeyRing:
         try:
             rows = await self._rows("find_key", {"sha256": digest})
         except psycopg.Error as error:
-            raise AccessRefused("unavailable", "The API key cannot be checked: no database.", retry_after=1) from error
+            raise AccessRefused(
+                "unavailable", "The database cannot be reached to check the API key.", retry_after=1
+            ) from error
         for row in rows:
             self._keys[bytes(row["sha256"])] = _as_key(row)
         return self._keys.get(digest)
@@ -236,7 +240,7 @@ class KeyRing:
         self._keys = self._admin | {bytes(row["sha256"]): _as_key(row) for row in rows}
 
     async def keep_fresh(self) -> None:
-        """Read the keys again and again, and write down now and then which were used."""
+        """Refresh the keys until cancelled, and record from time to time which keys were used."""
         for turn in range(2**62):
             await asyncio.sleep(REFRESH)
             try:
@@ -247,7 +251,7 @@ class KeyRing:
                 _log.warning("API keys could not be read: %s", error)
 
     async def touch(self) -> None:
-        """Write down which keys were used since the last time."""
+        """Record which keys were used since the last call."""
         used, self._used = self._used, set()
         if used:
             async with self._log.connection() as connection:

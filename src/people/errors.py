@@ -1,12 +1,12 @@
-"""Why somebody may not come in."""
+"""Why access is refused."""
 
 from typing import Any
 
 
 class AccessRefused(Exception):
-    """Nobody is let in. `code` says why: `unauthenticated`, `rate_limited` or `unavailable`.
+    """The caller gets no access. `code` says why: `unauthenticated`, `rate_limited` or `unavailable`.
 
-    `retry_after` are the seconds after which it may be tried again, if that helps; `facts` are the numbers behind it.
+    `retry_after` is the number of seconds after which a repetition may succeed. `facts` has the numbers of the reason.
     """
 
     def __init__(self, code: str, detail: str, *, retry_after: int | None = None, **facts: Any) -> None:

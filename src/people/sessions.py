@@ -1,7 +1,7 @@
-"""Sessions: one-time links and cookies, and what each of them opens. Only their SHA-256 is stored.
+"""Sessions: one-time links and cookies, and what each of them gives access to. The database has only their SHA-256.
 
-A person's session is of one account and begins when the link is opened that the person's product asked for. An
-operator's session stands on an API key, and is worth no more than that key is at the moment.
+A person's session gives access to one account. It begins when the person opens a link that the product has requested.
+An operator's session belongs to an API key, and has the scopes that this key has at the moment.
 """
 
 import secrets
@@ -21,30 +21,30 @@ LINK_LASTS = timedelta(minutes=5)
 """How long a link can be opened, unless its session ends sooner."""
 OPERATOR_LASTS = timedelta(hours=12)
 _FORGOTTEN_AFTER = timedelta(days=7)
-"""Until then whoever comes back with an old cookie is told that the session is over, and where to go."""
+"""The time after which a session is deleted. Until then an old cookie is answered: the session is over."""
 
 _SQL = queries("people", "sql/sessions.sql")
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a cookie opens: one account, or what an API key opens."""
+    """The access that a cookie gives: to one account, or that of an API key."""
 
     account_id: str | None
     key_sha256: bytes | None
     return_url: str | None
-    """Where its person came from."""
+    """The address in the product from which the person came."""
     expires_at: datetime
     ended_at: datetime | None
 
     def open(self, now: datetime) -> bool:
-        """Neither over nor ended by a sign-out."""
+        """Whether the session is neither expired nor ended by a sign-out."""
         return self.ended_at is None and now < self.expires_at
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """A link that opens nothing: it was opened before, it is too old, or it never was one."""
+class InvalidLink:
+    """A link that begins no session: it was opened before, it is expired, or it does not exist."""
 
     return_url: str | None
     opened: bool
@@ -52,11 +52,11 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link that was just made. `token` is in its address, and stored nowhere."""
+    """A new link. `token` is a part of its address, and stored nowhere."""
 
     token: str
     expires_at: datetime
-    """From then on it opens nothing."""
+    """The time at which the link stops working."""
     session_expires_at: datetime
 
 
@@ -89,7 +89,7 @@ def make_link(
     key_sha256: bytes | None = None,
     link_lasts: timedelta = LINK_LASTS,
 ) -> Link:
-    """For the command line: a one-time link for the holder of an account, or for an operator's key."""
+    """Make a one-time link for the holder of an account, or for an operator's key. For the command line."""
     link, parameters = _new_link(now, lasts, account_id, key_sha256, link_lasts=link_lasts)
     with psycopg.connect(conninfo) as connection:
         connection.execute(_SQL["make_link"], parameters)
@@ -97,31 +97,33 @@ def make_link(
 
 
 class Sessions:
-    """The sessions in the database. Raises what a database raises."""
+    """The sessions in the database. Every method raises psycopg.Error."""
 
     def __init__(self, log: EventLog, clock: Callable[[], datetime]) -> None:
         self._log = log
         self._clock = clock
 
     async def make_link(self, account_id: str, lasts: timedelta, return_url: str | None) -> Link:
-        """A one-time link for the holder of an account."""
+        """Make a one-time link for the holder of an account."""
         now = self._clock()
         link, parameters = _new_link(now, lasts, account_id, None, return_url)
         await self._rows("make_link", **parameters)
         await self._rows("forget", before=now - _FORGOTTEN_AFTER)
         return link
 
-    async def begin(self, token: str) -> "tuple[str, Session] | Spent":
-        """Open a link: a new cookie and its session; or what became of the link."""
+    async def begin(self, token: str) -> tuple[str, Session] | InvalidLink:
+        """Begin the session of a link: returns a new cookie and the session, or the reason why the link is invalid."""
         cookie = secrets.token_urlsafe(32)
         rows = await self._rows("begin", link=_digest(token), cookie=_digest(cookie), now=self._clock())
         if rows:
             return cookie, Session(**rows[0])
         found = await self._rows("link", link=_digest(token))
-        return Spent(found[0]["return_url"], found[0]["begun_at"] is not None) if found else Spent(None, opened=False)
+        if not found:
+            return InvalidLink(None, opened=False)
+        return InvalidLink(found[0]["return_url"], found[0]["begun_at"] is not None)
 
     async def sign_in(self, key_sha256: bytes) -> tuple[str, Session]:
-        """A session of an operator whose key was good: its cookie, and what it opens."""
+        """Begin the session of an operator with a valid key: returns a new cookie and the session."""
         now, cookie = self._clock(), secrets.token_urlsafe(32)
         expires_at = now + OPERATOR_LASTS
         await self._rows("sign_in", cookie=_digest(cookie), key=key_sha256, now=now, expires_at=expires_at)
@@ -129,12 +131,12 @@ class Sessions:
         return cookie, Session(None, key_sha256, None, expires_at, None)
 
     async def find(self, cookie: str) -> Session | None:
-        """The session of a cookie, whether it is open or over."""
+        """The session of a cookie, open or over."""
         rows = await self._rows("find", cookie=_digest(cookie))
         return Session(**rows[0]) if rows else None
 
     async def end(self, cookie: str) -> None:
-        """Sign out."""
+        """End the session of a cookie."""
         await self._rows("end", cookie=_digest(cookie), now=self._clock())
 
     async def _rows(self, name: str, **parameters: Any) -> list[dict[str, Any]]:

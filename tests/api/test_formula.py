@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from api.imports.formula import MAX_DEPTH, MAX_LENGTH, Formula, FormulaError, Template, literally
+from api.imports.formula import MAX_DEPTH, MAX_LENGTH, Formula, FormulaError, Template, literal_template
 from api.imports.usage_file import Row, RowProblem
 
 COLUMNS = ["Input", "Output", "Unit price", "größe", "row", "class", "a`b", "max"]
@@ -163,28 +163,28 @@ def test_examples(text: str, right: int) -> None:
         ("(Input", "'(' was never closed", 1),
         ("Input)", "unmatched ')'", 6),
         ("größe + Tokens", "there is no column 'Tokens'; there are 'Input', 'Output', 'Unit price'", 9),
-        ("2 * Unit price", "invalid syntax (the column 'Unit price' is written `Unit price`)", 10),
+        ("2 * Unit price", "invalid syntax (write the column 'Unit price' as `Unit price`)", 10),
         ("2 * `Unit price", "this backtick has no partner", 5),
         ("2 * `Input`x", "there is no column", 5),
         ("Input ** 2", "this is not understood; a formula has columns, row, integers", 1),
-        ("0.25 * Input", "numbers are integers here; a price of 0.25 is written 1 / 4", 1),
-        ("Input * '2'", "text has no place in a formula", 9),
-        ("Input # tokens", "'#' has no place in a formula", 7),
+        ("0.25 * Input", "numbers must be integers; write a price of 0.25 as 1 / 4", 1),
+        ("Input * '2'", "text is not allowed in a formula", 9),
+        ("Input # tokens", "'#' is not allowed in a formula", 7),
         ("Input if row else 0", "this is not understood", 1),
         ("Input == 1", "this is not understood", 1),
         ("Input.real", "this is not understood", 1),
         ("+Input", "this is not understood", 1),
         ("True", "this is not understood", 1),
         ("round(Input)", "there is no function 'round'; there are abs, ceil, floor, max, min", 1),
-        ("ceil(Input, 2)", "ceil() takes exactly one value, and here it gets 2", 1),
-        ("1 + min()", "min() takes at least one value, and here it gets 0", 5),
+        ("ceil(Input, 2)", "ceil() takes exactly one value, not 2", 1),
+        ("1 + min()", "min() takes at least one value, not 0", 5),
         ("min(*Input)", "this is not understood", 5),
         ("min(Input, key=row)", "this is not understood", 1),
         ("9" * 50, "this number is too large", 1),
         ("-" * 200 + "1", f"it is nested more than {MAX_DEPTH} levels deep", 101),
         ("-" * 900 + "1", "", 1),
         ("(" * 300 + "1" + ")" * 300, "too many nested parentheses", 201),
-        ("1" + "+1" * 500, "it has 1,001 characters, at most 1,000 are read", 1_001),
+        ("1" + "+1" * 500, "it has 1,001 characters; at most 1,000 are allowed", 1_001),
     ],
 )
 def test_a_bad_formula_is_refused_and_its_place_is_named(text: str, problem: str, position: int) -> None:
@@ -213,10 +213,10 @@ def test_an_error_marks_the_place() -> None:
         ("Input + 1", ["1,000"], "column 'Input' is '1,000', not an integer"),
         ("Input + 1", ["٣"], "column 'Input' is '٣', not an integer"),
         ("Input + 1", ["9" * 41], "not an integer"),
-        ("Input / 100", ["374"], "--amount comes out as 187/50, not an integer: use ceil() or floor()"),
+        ("Input / 100", ["374"], "--amount is 187/50, not an integer: use ceil() or floor()"),
         ("Input / (Output - 44)", ["1", "44"], "--amount divides by zero: Output - 44 is 0 here"),
         ("Input % `Unit price`", ["1", "1", "0"], "--amount divides by zero: `Unit price` is 0 here"),
-        ("*".join(["Input"] * 60), ["9" * 40], "--amount comes out as a number of more than 40 digits"),
+        ("*".join(["Input"] * 60), ["9" * 40], "--amount is a number of more than 40 digits"),
     ],
 )
 def test_a_row_that_cannot_be_worked_out_says_why(text: str, cells: list[str], problem: str) -> None:
@@ -242,7 +242,7 @@ def test_templates(text: str, right: str) -> None:
 
 @given(st.text(max_size=400))
 def test_text_is_kept_literally(text: str) -> None:
-    assert Template("--task", literally(text), COLUMNS).text(row()) == text
+    assert Template("--task", literal_template(text), COLUMNS).text(row()) == text
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_text_is_kept_literally(text: str) -> None:
         ("user-row}", "this brace has no partner", 9),
         ("user-{}", "a formula is missing", 7),
         ("user-{customer}", "there is no column 'customer'", 7),
-        ("a{row}b{1.5}", "numbers are integers here", 9),
+        ("a{row}b{1.5}", "numbers must be integers", 9),
         ("{" + "`" * 900, "this brace has no partner", 1),
         ("x" * 1_001, "it has 1,001 characters", 1_001),
     ],

@@ -262,9 +262,9 @@ def test_stopped_cleanly_and_run_again(importer: Importer, tmp_path: Path, numbe
     run.signal(number)
     stopped = run.finish()
     assert stopped.status == 130, stopped
-    assert "stopping: what is in flight is finished" in stopped.err
-    assert "of 10,000 rows to go: it was interrupted." in stopped.out
-    assert "Run the same command again to go on" in stopped.out
+    assert "stopping: rows that are sent are finished" in stopped.err
+    assert "of 10,000 rows left: it was interrupted." in stopped.out
+    assert "Run the same command again to continue" in stopped.out
     done = importer.types()["CreditsDeducted"]
     again = importer.run(trace, *OPTIONS, *OPENING, "--json")
     assert (again.status, again.report["replayed"]) == (0, done)
@@ -345,7 +345,7 @@ def deducting(service: Service, accounts: list[str], note: Callable[[int], None]
 def test_refused_rows_are_counted_and_named_and_can_be_run_again(importer: Importer, small: Path) -> None:
     missing = importer.run(small, *SIMPLE)
     assert missing.status == 1
-    assert "3 rows refused, account_not_found: open such accounts first, or with the --open options." in missing.out
+    assert "3 rows refused, account_not_found: open these accounts first, or use the --open options." in missing.out
     assert importer.log() == []
 
     poor = importer.run(small, *SIMPLE, "--open-permanent", "20")
@@ -385,7 +385,7 @@ def test_the_same_job_with_other_options_is_refused_clearly(importer: Importer, 
     log = importer.log()
     dearer = importer.run(small, "--account", "{customer}", "--amount", "2 * n", "--time", "when")
     assert dearer.status == 1
-    assert "3 rows refused, idempotency_key_reused: this job has imported these rows before" in dearer.out
+    assert "3 rows refused, idempotency_key_reused: an earlier run of this job has imported these rows" in dearer.out
     assert "Another file is another job: name it with --job." in dearer.out
     assert "It differs in amount, metadata." in dearer.out
     assert importer.log() == log

@@ -99,8 +99,8 @@ def test_what_programs_write_is_understood(tmp_path: Path, program: str) -> None
         (b"\nann,1\n", "the first line must name the columns, and it is empty"),
         (b"who,n,who\nann,1,2\n", "the first line names a column more than once: 'who'"),
         (b",".join([b"c%d" % n for n in range(1_001)]), "the first line names 1,001 columns; at most 1,000 are read"),
-        (b"who,n\nann,1\nbob\n", "row 1 (line 3): 1 value where the first line names 2 columns"),
-        (b"who,n\n\nann,1,5\n", "row 0 (line 3): 3 values where the first line names 2 columns"),
+        (b"who,n\nann,1\nbob\n", "row 1 (line 3): 1 value, and the first line names 2 columns"),
+        (b"who,n\n\nann,1,5\n", "row 0 (line 3): 3 values, and the first line names 2 columns"),
         (
             b"who,n\nann,1\nb\xfcrger,2\n",
             "line 3 is not UTF-8 (byte 2 of the line is 0xfc): save it again as 'CSV UTF-8'",
@@ -108,7 +108,7 @@ def test_what_programs_write_is_understood(tmp_path: Path, program: str) -> None
         ("who,n\nann,1\n".encode("utf-16"), "it is UTF-16, and must be UTF-8"),
         (
             b'who,n\nann,1\n"bob"x,2\n',
-            "line 3 is not CSV: a value goes on after its closing quote; a quote within it is written twice",
+            "line 3 is not CSV: a value continues after its closing quote; write a quote within a value twice",
         ),
         (b'who,n\nann,1\n"bob,2\n', "line 3 is not CSV: a quoted value has no end"),
         (b"who,n\rann,1\r  \rann,1.5\r", "row 1 (line 4): column 'n' is '1.5', not an integer"),
@@ -142,7 +142,7 @@ def test_bad_rows_are_listed_together(tmp_path: Path) -> None:
     with pytest.raises(FileProblem) as caught:
         checked(tmp_path, b"who,n\n" + b"ann,x\n" * 100)
     assert str(caught.value).count("not an integer") == 20
-    assert str(caught.value).endswith("and perhaps more")
+    assert str(caught.value).endswith("and maybe more")
 
 
 def test_a_header_that_looks_like_data_is_noticed(tmp_path: Path) -> None:
@@ -185,8 +185,8 @@ def test_times(tmp_path: Path, time: str, good: bool) -> None:  # noqa: FBT001
         (replace(PLAIN, time="when"), "--time: there is no column 'when'; there are 'who', 'n'"),
         (replace(PLAIN, usage={"colour": "red"}), "--usage: there is no field 'colour'; there are provider, model,"),
         (replace(PLAIN, job=""), "'' cannot be the name of a job"),
-        (replace(PLAIN, job="x" * 101), "cannot be the name of a job: it has 1 to 100 printable characters"),
-        (replace(PLAIN, job="ü" * 20), "of which each outside of ASCII counts as several; say one with --job"),
+        (replace(PLAIN, job="x" * 101), "cannot be the name of a job: a name has 1 to 100 printable characters"),
+        (replace(PLAIN, job="ü" * 20), "and each outside of ASCII counts as several; give a name with --job"),
         (replace(PLAIN, job="a\nb"), "cannot be the name of a job"),
         (replace(PLAIN, job="\udcff"), "cannot be the name of a job"),
     ],
@@ -198,7 +198,7 @@ def test_options_that_are_bad(tmp_path: Path, options: Options, problem: str) ->
 
 
 def test_an_account_cannot_be_opened_with_more_than_a_balance_may_be() -> None:
-    with pytest.raises(OptionProblem, match="may be 9007199254740991 together"):
+    with pytest.raises(OptionProblem, match="may have a sum of at most 9007199254740991"):
         Opening(signup=1, permanent=MAX_AMOUNT)
 
 
@@ -208,7 +208,7 @@ def test_an_account_cannot_be_opened_with_more_than_a_balance_may_be() -> None:
         ({"model": "{who}" * 100}, "usage.model string should have at most 128 characters"),
         ({"input_tokens": "0 - n"}, "usage.input_tokens input should be greater than or equal to 0; it is -1"),
         ({"output_tokens": "who"}, "column 'who' is 'ann', not an integer"),
-        ({"output_tokens": "n / 2"}, "--usage output_tokens comes out as 1/2, not an integer"),
+        ({"output_tokens": "n / 2"}, "--usage output_tokens is 1/2, not an integer"),
     ],
 )
 def test_usage_that_is_bad(tmp_path: Path, usage: dict[str, str], problem: str) -> None:

@@ -15,7 +15,7 @@ from api.http.methods import is_head
 from api.http.queries import keys_of, now_of
 from people.api_keys import ApiKey, key_hash
 from people.errors import AccessRefused
-from people.sessions import Session, Spent
+from people.sessions import InvalidLink, Session
 
 WRONG_KEY_PAUSE = 1.0
 """Seconds that an answer to a wrong key takes."""
@@ -30,7 +30,7 @@ async def open_portal_link(request: Request) -> Response:
     if is_head(request.scope) or "prefetch" in request.headers.get("sec-purpose", ""):
         return Response(status_code=204)
     found = await sessions_of(request).begin(request.path_params["token"])
-    if isinstance(found, Spent):
+    if isinstance(found, InvalidLink):
         metrics.count_sign_in("link", "refused")
         return await page(request, "link_spent.html", status=410, return_url=found.return_url, opened=found.opened)
     metrics.count_sign_in("link", "done")

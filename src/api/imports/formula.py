@@ -1,13 +1,13 @@
-"""Formulas over the columns of a file, and templates for text: what an import is told about prices and names.
+"""Formulas over the columns of a file, and templates for text: they give an import its amounts, accounts and ids.
 
 A formula has column names, `row` (the number of the row, from 0), integers, + - * / // %, a minus sign, parentheses,
-and ceil() floor() abs() min() max(). It is exact: `/` makes a fraction, and floats exist nowhere. A column whose name
-is not a plain word is written in `backticks`; so is one that is called `row`, or like a word of Python.
+and ceil() floor() abs() min() max(). It is exact: `/` makes a fraction, and there are no floats. A column whose name
+is not a plain word is written in `backticks`; so is a column named `row`, or like a keyword of Python.
 
-A template is text with formulas in {braces}; a formula that is nothing but a column stands for that column's text.
+A template is text with formulas in {braces}. A formula that is only a column stands for the text of that column.
 
-Python's own parser reads the formula, and nothing of Python but the above gets further: formulas are looked at here
-and never handed to eval. Their length and depth are bounded, and there are no powers, so no formula is expensive.
+Python's parser reads the formula. This file accepts only the parts named above, and never calls eval. The length and
+depth of a formula are limited, and there are no powers, so no formula is expensive.
 """
 
 import ast
@@ -21,10 +21,10 @@ from fractions import Fraction
 from api.imports.usage_file import Row, RowProblem, shown
 
 MAX_LENGTH = 1_000
-"""Characters of a formula or template."""
+"""The most characters of a formula or template."""
 MAX_DEPTH = 100
 MAX_VALUE = 10**40
-"""What a number that is written in a cell or a formula, and what a formula comes out at, must be below."""
+"""Every number in a cell or a formula, and every result, must be below."""
 
 Number = int | Fraction
 Compute = Callable[[Row], Number]
@@ -36,7 +36,7 @@ _SPACE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
 
 
 class FormulaError(Exception):
-    """A formula or template that cannot be used: why, and a mark under the place."""
+    """A formula or template cannot be used. The message says why, with a mark under the place."""
 
     def __init__(self, name: str, problem: str, text: str, position: int) -> None:
         self.problem = problem
@@ -48,7 +48,7 @@ class FormulaError(Exception):
 def _divide(left: Number, right: Number) -> Number:
     if isinstance(left, int) and isinstance(right, int):
         whole, rest = divmod(left, right)
-        return Fraction(left, right) if rest else whole  # most prices are whole here: integers are quicker
+        return Fraction(left, right) if rest else whole  # most prices are whole, and integers are faster
     return Fraction(left) / right
 
 
@@ -77,35 +77,35 @@ _LANGUAGE = (
 
 
 class Formula:
-    """A formula, ready for the rows of a file with the given columns. `name` is what messages call it.
+    """A formula for the rows of a file with the given columns. Messages call it `name`.
 
-    Raises FormulaError. With `start` and `end` it is the part of a longer text.
+    `start` and `end` are the place of the formula in a longer text. Raises FormulaError.
     """
 
     def __init__(self, name: str, text: str, columns: Sequence[str], start: int = 0, end: int | None = None) -> None:
-        reading = _Reading(name, text, columns, start, len(text) if end is None else end)
-        node = reading.parse()
+        parser = _FormulaParser(name, text, columns, start, len(text) if end is None else end)
+        node = parser.parse()
         self.name = name
-        self.column = reading.column_alone(node)
-        """The index of the column that is the whole formula; None when there is more to it."""
-        self._compute = reading.compile(node, 1)
+        self.column = parser.column_alone(node)
+        """The index of the column that is the whole formula; None if the formula has more."""
+        self._compute = parser.compile(node, 1)
 
     def value(self, row: Row) -> Number:
-        """What it comes out at. Raises RowProblem: a cell is not an integer, a division by zero."""
+        """The result for a row. Raises RowProblem: a cell is not an integer, or a division by zero."""
         return self._compute(row)
 
     def integer(self, row: Row) -> int:
-        """What it comes out at, which must be an integer. Raises RowProblem."""
+        """The result for a row, which must be an integer. Raises RowProblem."""
         value = self._compute(row)
         if value.denominator != 1:
-            raise RowProblem(f"{self.name} comes out as {_shown(value)}, not an integer: use ceil() or floor()")
+            raise RowProblem(f"{self.name} is {_shown(value)}, not an integer: use ceil() or floor()")
         if not -MAX_VALUE < value < MAX_VALUE:
-            raise RowProblem(f"{self.name} comes out as {_shown(value)}, which is too large")
+            raise RowProblem(f"{self.name} is {_shown(value)}, which is too large")
         return int(value)
 
 
 class Template:
-    """Text with formulas in braces, ready for the rows of a file with the given columns. Raises FormulaError."""
+    """A text with formulas in braces, for the rows of a file with the given columns. Raises FormulaError."""
 
     def __init__(self, name: str, text: str, columns: Sequence[str]) -> None:
         _check_length(name, text)
@@ -116,14 +116,14 @@ class Template:
         return "".join([part if isinstance(part, str) else part(row) for part in self._parts])
 
 
-def literally(text: str) -> str:
-    """A template for just this text."""
+def literal_template(text: str) -> str:
+    """A template whose text is the same for every row."""
     return text.replace("{", "{{").replace("}", "}}")
 
 
 def _part(name: str, text: str, columns: Sequence[str], piece: re.Match[str]) -> str | Callable[[Row], str]:
     if piece["stray"]:
-        problem = "this brace has no partner; a brace that is meant as text is written twice"
+        problem = "this brace has no partner; write a brace twice to have it in the text"
         raise FormulaError(name, problem, text, piece.start())
     if piece["formula"] is None:
         return piece["text"] or piece["brace"][0]
@@ -134,8 +134,8 @@ def _part(name: str, text: str, columns: Sequence[str], piece: re.Match[str]) ->
     return lambda row: row.cells[column]
 
 
-class _Reading:
-    """One formula while it is read. It stays in its text, so that every message can point at its place."""
+class _FormulaParser:
+    """Parses one formula inside its text, so that every message can point at a place in the text."""
 
     def __init__(self, name: str, text: str, columns: Sequence[str], start: int, end: int) -> None:
         _check_length(name, text)
@@ -149,9 +149,9 @@ class _Reading:
         return FormulaError(self._name, problem, self._text, self._start + position)
 
     def parse(self) -> ast.expr:
-        """The formula as Python's parser sees it. Python would read past a comment, and this must not."""
+        """The formula as a Python expression. Python would ignore a comment, so a comment is refused first."""
         for stray in re.finditer(r"[`#\x00\ud800-\udfff]", self._source):
-            problem = "this backtick has no partner" if stray[0] == "`" else f"{stray[0]!r} has no place in a formula"
+            problem = "this backtick has no partner" if stray[0] == "`" else f"{stray[0]!r} is not allowed in a formula"
             raise self.error(problem, stray.start())
         if not self._source:
             raise self.error("a formula is missing", 0)
@@ -166,13 +166,13 @@ class _Reading:
             raise self.error(f"it is nested more than {MAX_DEPTH} levels deep", 0) from None
 
     def column_alone(self, node: ast.expr) -> int | None:
-        """The index of the column that the formula consists of."""
+        """The index of the column, if the formula is only a column."""
         if isinstance(node, ast.Name) and not self._is_row(node):
             return self._index(node)
         return None
 
     def compile(self, node: ast.expr, depth: int) -> Compute:
-        """A function of the row for a part of the formula."""
+        """A function that computes a part of the formula for a row. Raises FormulaError."""
         if depth > MAX_DEPTH:
             raise self.error(f"it is nested more than {MAX_DEPTH} levels deep", self._span(node)[0])
         match node:
@@ -188,7 +188,7 @@ class _Reading:
             case ast.Call(func=ast.Name() as function, args=arguments, keywords=[]):
                 return self._call(function, arguments, [self.compile(part, depth + 1) for part in arguments])
             case _:
-                raise self.error(self._strange(node), self._span(node)[0])
+                raise self.error(self._problem(node), self._span(node)[0])
 
     def _operation(self, op: ast.operator, left: Compute, right: Compute, divisor: ast.expr) -> Compute:
         apply = _OPERATORS[type(op)]
@@ -216,7 +216,7 @@ class _Reading:
             return lambda row: apply(inner(row))
         if name in _FUNCTIONS:
             needed = "exactly one value" if name in _OF_ONE else "at least one value"
-            raise self.error(f"{name}() takes {needed}, and here it gets {len(nodes)}", start)
+            raise self.error(f"{name}() takes {needed}, not {len(nodes)}", start)
         raise self.error(f"there is no function {name!r}; there are {', '.join(_FUNCTIONS)}", start)
 
     # Names -----------------------------------------------------------------------------------------------------
@@ -234,7 +234,7 @@ class _Reading:
     # Places ----------------------------------------------------------------------------------------------------
 
     def _span(self, node: ast.expr) -> tuple[int, int]:
-        """From where to where; the parser counts bytes."""
+        """The start and end of a part, in characters: the parser counts bytes."""
         source = self._source.encode()
         start = len(source[: node.col_offset].decode())
         return start, start + len(source[node.col_offset : node.end_col_offset].decode())
@@ -242,20 +242,20 @@ class _Reading:
     def _slice(self, start: int, end: int) -> str:
         return self._text[self._start + start : self._start + end]
 
-    def _strange(self, node: ast.expr) -> str:
+    def _problem(self, node: ast.expr) -> str:
         if isinstance(node, ast.Constant) and isinstance(node.value, float):
-            return "numbers are integers here; a price of 0.25 is written 1 / 4"
+            return "numbers must be integers; write a price of 0.25 as 1 / 4"
         if isinstance(node, ast.Constant) and type(node.value) is int:
             return "this number is too large"
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            return "text has no place in a formula; a column name is written plainly or in `backticks`"
+            return "text is not allowed in a formula; write the name of a column plainly or in `backticks`"
         return f"this is not understood; {_LANGUAGE}"
 
     def _hint(self) -> str:
-        """The likeliest cause of an error: a column whose name must be quoted stands there without quotes."""
+        """A hint at the most likely cause: the name of a column that needs backticks and has none."""
         for name in self._columns:
             if name and not name.isidentifier() and name in self._source:
-                return f" (the column {name!r} is written `{name}`)"
+                return f" (write the column {name!r} as `{name}`)"
         return ""
 
 
@@ -270,7 +270,7 @@ def _cell(index: int, columns: Sequence[str]) -> Compute:
 
 
 def _without_quotes(text: str) -> tuple[str, dict[tuple[int, int], str]]:
-    """The formula with a word of the same length in place of each quoted name, and the names by where they stood."""
+    """The formula with a word of equal length for each quoted name, and the names by their places."""
     names = {match.span(): match[1].replace("``", "`") for match in _QUOTED.finditer(text)}
     masked = _QUOTED.sub(lambda match: "x" * len(match[0]), text)
     return re.sub(r"\s", " ", masked), names
@@ -278,7 +278,9 @@ def _without_quotes(text: str) -> tuple[str, dict[tuple[int, int], str]]:
 
 def _check_length(name: str, text: str) -> None:
     if len(text) > MAX_LENGTH:
-        raise FormulaError(name, f"it has {len(text):,} characters, at most {MAX_LENGTH:,} are read", text, MAX_LENGTH)
+        raise FormulaError(
+            name, f"it has {len(text):,} characters; at most {MAX_LENGTH:,} are allowed", text, MAX_LENGTH
+        )
 
 
 def _short(cell: str) -> str:

@@ -1,8 +1,8 @@
-"""Carrying out an import: a file of usage becomes deductions, many in flight at once, in bounded memory.
+"""Carries out an import: it turns a file of usage into deductions, many at a time, in bounded memory.
 
-Two readings of the file. The first rates every row and records nothing, so a file that is wrong in its last line
-leaves no trace; the second sends the commands. Every command has a key that is made of the job and the row, so an
-import can be stopped anywhere, by anything, and run again; nothing is remembered outside of the ledger.
+It reads the file twice. The first time it rates every row and records nothing, so a file with a fault in its last line
+changes nothing. The second time it sends the commands. The key of every command is made of the job and the row, so an
+import can be stopped at any moment and run again. It keeps no state outside of the ledger.
 """
 
 import asyncio
@@ -25,29 +25,29 @@ from ledger.progress import Progress
 from ledger.service import Ledger
 
 WINDOW = 2_000
-"""Rows in flight."""
+"""The most rows that wait for an answer at a time."""
 PATIENCE = 60.0
-"""Seconds that an import waits for a database that has gone away."""
+"""Seconds that an import waits for a lost database."""
 LISTED_PROBLEMS = 20
 
 _PAUSE = 0.5
 """Seconds between two attempts."""
 _KNOWN_OPENINGS = 100_000
-"""Openings that are remembered. To forget one costs one look at its receipt."""
-_TURN = 100
-"""Rows after which the commands in flight get a turn of the processor."""
+"""The most openings that it keeps in memory. An opening that is dropped costs one look at its receipt."""
+_YIELD_EVERY = 100
+"""The number of rows after which it yields to the event loop."""
 
 
 class RowsWrong(FileProblem):
-    """Rows that cannot be rated, the first of them by name. Nothing was recorded."""
+    """Some rows cannot be rated. The message names the first ones. Nothing was recorded."""
 
     def __init__(self, problems: list[str], *, more: bool) -> None:
-        several = "\n  ".join([*problems, "and perhaps more"] if more else problems)
+        several = "\n  ".join([*problems, "and maybe more"] if more else problems)
         super().__init__(f"it has rows that cannot be used; nothing is recorded:\n  {several}")
 
 
 def check(path: Path, options: Options, defaults: Defaults, progress: Progress) -> Tally:
-    """Rate all rows and record nothing: what an import of the file would deduct.
+    """Rate all rows and record nothing. Returns what an import of the file would deduct.
 
     Raises FileProblem, FormulaError or OptionProblem.
     """
@@ -79,7 +79,7 @@ def _count(tally: Tally, rated: Rated | None) -> None:
 
 
 class OpeningRefused(Exception):
-    """An account could not be opened, and not because it exists."""
+    """An account cannot be opened, for another reason than that it exists."""
 
 
 class Import:
@@ -97,7 +97,7 @@ class Import:
         self._error: BaseException | None = None
 
     async def run(self, path: Path, rows: int, progress: Progress) -> Tally:
-        """Record what the file says, or as much as there is time for until a stop. Raises FileProblem."""
+        """Record the deductions of the file until its end or a stop. Raises FileProblem."""
         with open_file(path) as opened:
             file = UsageFile(opened)
             rating = Rating(self._options, file.columns, self._defaults)
@@ -110,11 +110,11 @@ class Import:
         if self._error is not None:
             raise self._error
         if self.tally.rows == rows:
-            self.tally.stopped = None  # it came too late to leave anything out
+            self.tally.stopped = None  # the stop came after the last row
         return self.tally
 
     def stop(self, why: Stop) -> None:
-        """Send nothing more; what is in flight is finished."""
+        """Send no more rows. Rows that are sent are finished."""
         self.tally.stopped = self.tally.stopped or why
 
     # Rows ------------------------------------------------------------------------------------------------------
@@ -129,17 +129,17 @@ class Import:
             else:
                 await self._window.acquire()
                 self._send(rated, rating)
-            if row.number % _TURN == 0:
+            if row.number % _YIELD_EVERY == 0:
                 progress.reach(self.tally.rows)
                 await asyncio.sleep(0)
 
     def _send(self, rated: Rated, rating: Rating) -> None:
-        """Rows of one account stay in order: tasks begin in the order in which they are made, and then submit."""
+        """Send a row. Rows of one account keep their order: tasks start, and submit, in the order of their creation."""
         task = asyncio.create_task(self._record(rated, rating))
         self._in_flight.add(task)
-        task.add_done_callback(self._landed)
+        task.add_done_callback(self._finished)
 
-    def _landed(self, task: asyncio.Task[None]) -> None:
+    def _finished(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)
         self._window.release()
         error = None if task.cancelled() else task.exception()
@@ -149,7 +149,7 @@ class Import:
             self._error = self._error or error
 
     async def _record(self, rated: Rated, rating: Rating) -> None:
-        outcome = await self._insist(rated, rating)
+        outcome = await self._send_until_answered(rated, rating)
         if isinstance(outcome, Recorded):
             self.tally.deduct(rated, replayed=outcome.replayed)
             return
@@ -157,8 +157,8 @@ class Import:
         if self._stop_on_refusal:
             self.stop("refused")
 
-    async def _insist(self, rated: Rated, rating: Rating) -> Outcome:
-        """Send a row until there is an outcome. Raises Overloaded or Unavailable when there is none in the end."""
+    async def _send_until_answered(self, rated: Rated, rating: Rating) -> Outcome:
+        """Send a row until it has an outcome. Raises Overloaded or Unavailable after PATIENCE, or after a stop."""
         deduction = rating.deduction(rated)
         clock = asyncio.get_running_loop().time
         give_up_at = clock() + PATIENCE
@@ -171,21 +171,21 @@ class Import:
                 await asyncio.sleep(_PAUSE)
 
     async def _attempt(self, rated: Rated, rating: Rating, deduction: Submission) -> Outcome:
-        """Both commands are submitted at once: the ledger keeps the order of those for one account."""
+        """Submit the opening and the deduction together: the ledger keeps the order of commands for one account."""
         opening = None if self._options.opening is None else self._opening(rated.account_id, rating)
         outcome = self._ledger.committer.submit(deduction)
         if opening is None:
             return await outcome
         await asyncio.wait((opening, outcome))
         for error in (opening.exception(), outcome.exception()):
-            if error is not None:  # while the opening is not known, "there is no such account" is no answer
+            if error is not None:  # without the outcome of the opening, "there is no such account" does not count
                 raise error
         return outcome.result()
 
     # Openings --------------------------------------------------------------------------------------------------
 
     def _opening(self, account_id: str, rating: Rating) -> asyncio.Future[list[Outcome]] | None:
-        """The opening of an account, sent when its first row is; None when it is behind us."""
+        """The opening of an account, sent with its first row; None once it is done."""
         if account_id not in self._openings:
             opening = self._ledger.committer.submit_together(rating.opening(account_id)())
             self._openings[account_id] = opening
@@ -199,7 +199,7 @@ class Import:
             self._openings.pop(account_id, None)  # the rows that wait for it send it again
             return
         if account_id in self._openings:
-            self._openings[account_id] = None  # its events need not be kept
+            self._openings[account_id] = None  # its events are not needed any more
         outcome = opening.result()[0]
         if isinstance(outcome, Recorded):
             self.tally.opened += not outcome.replayed
@@ -216,12 +216,12 @@ def _rated_again(rating: Rating, row: Row) -> Rated | None:
 
 @contextmanager
 def stopped_by_signals(running: Import) -> Iterator[None]:
-    """The first Ctrl-C, or SIGTERM, stops an import cleanly; the second finds Python's own manners again."""
+    """The first Ctrl-C or SIGTERM stops an import cleanly. The second has Python's default effect."""
     loop = asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM)
 
     def stop() -> None:
-        typer.echo("stopping: what is in flight is finished", err=True)
+        typer.echo("stopping: rows that are sent are finished", err=True)
         running.stop("interrupted")
         restore()
 

@@ -1,8 +1,8 @@
-"""Rating: what one row of a usage file costs whom, as commands for the ledger.
+"""Rating: turns a row of a usage file into commands for the ledger.
 
-What a row becomes depends on the row and the options alone, never on what was imported before. That is what makes an
-import safe to repeat: the same row always asks for the same under the same idempotency key, and the ledger knows the
-rest. Commands are checked by the bodies of the HTTP contract, so a row may ask for what a request may, no more.
+The commands of a row depend on the row and the options only, never on earlier imports. That makes an import safe to
+repeat: the same row always gives the same commands with the same idempotency keys. The bodies of the HTTP contract
+check the commands, so a row has the same limits as a request.
 """
 
 import itertools
@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from api.contract.bodies import Body, GrantBody, OpenBody
 from api.contract.operations import OPERATIONS, Defaults
 from api.contract.problems import from_pydantic
-from api.imports.formula import Formula, Template, literally
+from api.imports.formula import Formula, Template, literal_template
 from api.imports.usage_file import Row, RowProblem, shown
 from ledger.commit.submission import Submission
 from ledger.domain.amounts import MAX_AMOUNT, Kind
@@ -30,19 +30,19 @@ ACTOR = "import"
 USAGE_NAMES = ("provider", "model", "project", "member", "metric")
 USAGE_COUNTS = ("input_tokens", "output_tokens")
 LONGEST_JOB = 100
-"""Characters, once those outside of ASCII are written with %: a key may have 255."""
+"""The most characters, counted after percent-encoding. A key may have 255."""
 
 _KEPT = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
 _DEDUCT = OPERATIONS["deduct"]
 
 
 class OptionProblem(Exception):
-    """An option that cannot be used."""
+    """An option cannot be used. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What an account that does not exist yet is opened with, in credits. Raises OptionProblem."""
+    """The credits with which an import opens an account that does not exist. Raises OptionProblem."""
 
     signup: int = 0
     subscription: int = 0
@@ -50,12 +50,12 @@ class Opening:
 
     def __post_init__(self) -> None:
         if self.signup + self.subscription + self.permanent > MAX_AMOUNT:
-            raise OptionProblem(f"the credits of the --open options may be {MAX_AMOUNT} together")
+            raise OptionProblem(f"the credits of the --open options may have a sum of at most {MAX_AMOUNT}")
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What an import is told: formulas, templates and a column, as written by whoever runs it."""
+    """The options of an import: formulas, templates and a column, as the operator wrote them."""
 
     job: str
     account: str
@@ -67,7 +67,7 @@ class Options:
 
 
 class Rated(NamedTuple):
-    """A row that costs something: a deduction that is valid, and not yet a command."""
+    """A row that costs credits, with its valid deduction."""
 
     row: Row
     account_id: str
@@ -76,7 +76,7 @@ class Rated(NamedTuple):
 
 
 class Rating:
-    """The options, understood for the columns of one file. Raises FormulaError or OptionProblem."""
+    """Applies the options to the rows of a file with the given columns. Raises FormulaError or OptionProblem."""
 
     def __init__(self, options: Options, columns: Sequence[str], defaults: Defaults) -> None:
         self._defaults = defaults
@@ -84,7 +84,7 @@ class Rating:
         self._key = _key_of(options.job)
         self._account = Template("--account", options.account, columns)
         self._amount = Formula("--amount", options.amount, columns)
-        task = literally(options.job) + "-{row}" if options.task is None else options.task
+        task = literal_template(options.job) + "-{row}" if options.task is None else options.task
         self._task = Template("--task", task, columns)
         self._time = None if options.time is None else _Time(options.time, columns)
         self._usage = {name: _usage(name, text, columns) for name, text in options.usage.items()}
@@ -93,29 +93,29 @@ class Rating:
         self._numbers = itertools.count(1)
 
     def rate(self, row: Row) -> Rated | None:
-        """The deduction that a row asks for; None when it costs nothing. Raises RowProblem."""
+        """The deduction of a row; None if the row costs nothing. Raises RowProblem."""
         if len(row.cells) != self._width:
             count = len(row.cells)
             values = "1 value" if count == 1 else f"{count} values"
-            raise RowProblem(f"{values} where the first line names {self._width} columns")
+            raise RowProblem(f"{values}, and the first line names {self._width} columns")
         amount = self._amount.integer(row)
         account_id = self._account.text(row)
         fields = {"task_id": self._task.text(row), "usage": self._usage_of(row)}
         if self._time is not None:
             fields["metadata"] = {"occurred_at": self._time.text(row)}
-        # A row that costs nothing becomes no command, but may not hide that the rest of it is wrong.
+        # A row that costs nothing gives no command, but its other fields are checked too.
         body = _valid(account_id, {"amount": amount or 1, **fields})
         return Rated(row, account_id, amount, body) if amount else None
 
     def deduction(self, rated: Rated) -> Callable[[], Submission]:
-        """What makes the command for a row, as often as it has to be sent."""
+        """A function that makes the command of a row, for each time that it is sent."""
         return self._command("deduct", rated.account_id, rated.body, f"{self._key}{rated.row.number}")
 
     def opening(self, account_id: str) -> Callable[[], list[Submission]]:
-        """What makes the commands that open an account, all of them or none.
+        """A function that makes the commands that open an account. The ledger carries out all of them or none.
 
-        The opening says what all of them give. So an account that was opened by somebody else, or with other options,
-        is known by its receipt: the whole is refused then, and no account that existed before is granted anything.
+        The metadata of the opening names all credits. So the receipt of an account that another caller opened, or that
+        was opened with other options, differs: all commands are refused, and an existing account gets no grant.
         """
         kinds: list[tuple[Kind, int]] = [
             ("subscription", self._opening.subscription),
@@ -131,12 +131,12 @@ class Rating:
         return lambda: [make() for make in makers]
 
     def _usage_of(self, row: Row) -> dict[str, str | int] | None:
-        """What was used; an empty text says nothing."""
-        said = {name: value(row) for name, value in self._usage.items()}
-        return {name: value for name, value in said.items() if value != ""} or None
+        """The usage of a row, without empty texts."""
+        usage = {name: value(row) for name, value in self._usage.items()}
+        return {name: value for name, value in usage.items() if value != ""} or None
 
     def _command(self, name: str, account_id: str, body: Body, key: str) -> Callable[[], Submission]:
-        """A submission is used up by sending it, its request id is not: by that the ledger knows an answer for ours."""
+        """A function that makes a new submission for each sending, with the same request id."""
         operation = OPERATIONS[name]
         command = operation.build(account_id, {}, body, self._defaults)
         metadata = Metadata(ACTOR, name, key, f"{self._origin}-{next(self._numbers):x}")
@@ -145,7 +145,7 @@ class Rating:
 
 
 class _Time:
-    """The column that says when the usage was. Its text is kept as it is: no time zone is added, no digit is lost."""
+    """The column with the time of the usage. Its text is stored unchanged: no time zone is added, no digit is lost."""
 
     def __init__(self, column: str, columns: Sequence[str]) -> None:
         if column not in columns:
@@ -153,7 +153,7 @@ class _Time:
         self._column, self._index = column, columns.index(column)
 
     def text(self, row: Row) -> str:
-        """The time as the file has it. Raises RowProblem."""
+        """The time in a row, as the file has it. Raises RowProblem."""
         cell = row.cells[self._index]
         try:
             datetime.fromisoformat(cell)
@@ -173,12 +173,12 @@ def _usage(name: str, text: str, columns: Sequence[str]) -> Callable[[Row], str 
 
 
 def _key_of(job: str) -> str:
-    """What the idempotency keys of a job begin with. Keys are ASCII."""
+    """The beginning of the idempotency keys of a job, in ASCII. Raises OptionProblem."""
     if job.isprintable() and 0 < len(quoted := quote(job, safe=_KEPT)) <= LONGEST_JOB:
         return f"{ACTOR}:{quoted}:"
     raise OptionProblem(
-        f"{job[:60]!r} cannot be the name of a job: it has 1 to {LONGEST_JOB} printable characters, "
-        "of which each outside of ASCII counts as several; say one with --job"
+        f"{job[:60]!r} cannot be the name of a job: a name has 1 to {LONGEST_JOB} printable characters, "
+        "and each outside of ASCII counts as several; give a name with --job"
     )
 
 

@@ -1,4 +1,4 @@
-"""What an import has to tell: the counts while it runs, and the summary at the end, for people and for programs."""
+"""The counts of an import while it runs, and its report at the end, for people and for programs."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -9,22 +9,22 @@ from ledger.domain.errors import KeyReused, Refusal
 from ledger.explain.sentences import counted
 
 LISTED = 20
-"""Refused rows that a report names; all are counted."""
+"""The most refused rows that a report names. It counts all."""
 
 Stop = Literal["interrupted", "refused", "unavailable"]
 
 _WHY: dict[Stop, str] = {
     "interrupted": "it was interrupted",
     "refused": "a row was refused",
-    "unavailable": "the database cannot be reached, so what became of the last rows is not known",
+    "unavailable": "the database cannot be reached, so the outcome of the last rows is not known",
 }
 _ADVICE = {
     KeyReused.code: (
-        "this job has imported these rows before, with other options or from another file, and what was\n"
-        "recorded then stands. Another file is another job: name it with --job."
+        "an earlier run of this job has imported these rows, with other options or from another file.\n"
+        "The ledger keeps those deductions. Another file is another job: name it with --job."
     ),
-    "account_not_found": "open such accounts first, or with the --open options.",
-    "insufficient_credits": "after a top-up, run the same command again; only what was refused is deducted then.",
+    "account_not_found": "open these accounts first, or use the --open options.",
+    "insufficient_credits": "after a top-up, run the same command again: it deducts only the refused rows.",
 }
 
 
@@ -44,11 +44,11 @@ class Tally:
 
     @property
     def rows(self) -> int:
-        """Rows of which it is known what became of them."""
+        """The number of rows with a known outcome."""
         return self.deducted + self.replayed + self.skipped + self.refused.total()
 
     def deduct(self, rated: Rated, *, replayed: bool) -> None:
-        """Count a row that is in the log, since now or since an earlier run."""
+        """Count a row that this run, or an earlier one (`replayed`), has recorded."""
         if replayed:
             self.replayed += 1
             self.credits_replayed += rated.amount
@@ -75,7 +75,7 @@ class Report:
 
     @property
     def status(self) -> int:
-        """The exit status: 130 after an interruption, as everywhere; 1 when a row is missing in the ledger."""
+        """The exit status: 130 after an interruption, 1 when the ledger lacks a row, else 0."""
         if self.tally.stopped == "interrupted":
             return 130
         return 1 if self.tally.stopped or self.tally.refused else 0
@@ -129,7 +129,7 @@ class Report:
         ]
 
     def _first_refused(self) -> list[tuple[Rated, Refusal]]:
-        """In the order of the file; answers come in their own."""
+        """The named refused rows in the order of the file. Answers come in another order."""
         return sorted(self.tally.refused_rows, key=lambda refused: refused[0].row.number)
 
     def _refusals(self) -> list[str]:
@@ -148,8 +148,8 @@ class Report:
             return []
         left = self.rows_in_file - self.tally.rows
         return [
-            f"Stopped with {left:,} of {counted(self.rows_in_file, 'row')} to go: {_WHY[self.tally.stopped]}.",
-            "Run the same command again to go on: what is recorded is not deducted twice.",
+            f"Stopped with {left:,} of {counted(self.rows_in_file, 'row')} left: {_WHY[self.tally.stopped]}.",
+            "Run the same command again to continue: it deducts no row twice.",
         ]
 
 

@@ -1,6 +1,6 @@
-"""Reading a CSV file of usage, row by row, in bounded memory.
+"""Reads a CSV file of usage, row by row, in bounded memory.
 
-It knows what a file may look like and where in it something is wrong; it does not know what the columns mean.
+It checks the form of the file and names the place of a fault. It does not know what the columns mean.
 """
 
 import csv
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 MAX_LINE = 1024 * 1024
-"""Bytes of one line, so that a file without line ends cannot fill the memory."""
+"""The most bytes of one line, so that a file without line ends cannot fill the memory."""
 MAX_COLUMNS = 1_000
 
 _BLOCK = 64 * 1024
@@ -23,11 +23,11 @@ _NUMBER = re.compile(r"[-+]?[0-9]+([.,][0-9]+)?")
 
 
 class FileProblem(Exception):
-    """The file as a whole cannot be read; the message says where and why."""
+    """The file cannot be used. The message says where and why."""
 
 
 class RowProblem(Exception):
-    """One row does not say what is needed from it. The message does not name the row: whoever holds it does."""
+    """One row cannot be used. The message says why; the caller adds the place of the row."""
 
 
 class Row(NamedTuple):
@@ -36,12 +36,12 @@ class Row(NamedTuple):
     number: int
     """From 0. Lines that are empty, or have nothing but spaces, do not count."""
     line: int
-    """The line of the file, from 1, where the record ends: what an editor shows."""
+    """The line of the file, from 1, on which the record ends, as an editor counts."""
     cells: list[str]
 
     @property
     def place(self) -> str:
-        """Where it is, for messages."""
+        """The place of the row, for messages."""
         return f"row {self.number} (line {self.line})"
 
 
@@ -55,7 +55,7 @@ class UsageFile:
         self.columns = _header(_stripped(next(self._records(), [])))
 
     def rows(self) -> Iterator[Row]:
-        """The rows that follow. A row may have more or fewer values than there are columns. Raises FileProblem."""
+        """The rows after the header. A row may have more or fewer values than columns. Raises FileProblem."""
         for number, record in enumerate(filter(_counts, self._records())):
             yield Row(number, self._reader.line_num, _stripped(record))
 
@@ -66,7 +66,7 @@ class UsageFile:
             raise FileProblem(f"line {self._reader.line_num} is not CSV: {_in_plain_words(error)}") from error
 
     def _lines(self, file: BinaryIO) -> Iterator[str]:
-        """Decoded one by one: a decoder that reads ahead could not say which line is wrong."""
+        """The decoded lines. They are decoded one by one, so that a message can name the faulty line."""
         for number, line in enumerate(_split(file), 1):
             self.bytes_read += len(line)
             if len(line) >= MAX_LINE:
@@ -87,7 +87,7 @@ def open_file(path: Path) -> BinaryIO:
 
 
 def shown(names: Sequence[str]) -> str:
-    """The names of columns for a message: a few of them when there are many, and a guess when they are none."""
+    """The names of columns for a message: a few if there are many, and a hint if they look like values."""
     some = ", ".join(
         repr(name if len(name) <= _SHOWN_LENGTH else name[:_SHOWN_LENGTH] + "...") for name in names[:_SHOWN_NAMES]
     )
@@ -97,7 +97,7 @@ def shown(names: Sequence[str]) -> str:
 
 
 def _counts(record: list[str]) -> bool:
-    """Whether its line has more than spaces. A pair of quotes alone is an empty value."""
+    """Whether a record counts as a row: its line has more than spaces. A pair of quotes is an empty value."""
     return bool(record) and not (len(record) == 1 and record[0].isspace())
 
 
@@ -106,11 +106,11 @@ def _stripped(record: list[str]) -> list[str]:
 
 
 def _split(file: BinaryIO) -> Iterator[bytes]:
-    """The lines of a file with their ends: LF, CR LF, or CR alone. One that is too long is the last, and cut off."""
+    """The lines of a file with their ends: LF, CR LF, or CR alone. A line that is too long is cut off and the last."""
     rest = b""
     while block := file.read(_BLOCK):
         lines = (rest + block).splitlines(keepends=True)
-        rest = lines.pop()  # there may be more of it, if only the LF of its CR
+        rest = lines.pop()  # the line may go on, or the LF after its CR may follow
         yield from lines
         if len(rest) >= MAX_LINE:
             break
@@ -119,15 +119,15 @@ def _split(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _in_plain_words(error: csv.Error) -> str:
-    """What the reader says, for somebody who does not know it."""
-    said = str(error)
-    if said.startswith("unexpected end"):
+    """The message of Python's CSV reader in plain words."""
+    text = str(error)
+    if text.startswith("unexpected end"):
         return "a quoted value has no end"
-    if "expected after" in said:
-        return "a value goes on after its closing quote; a quote within it is written twice"
-    if said.startswith("field larger"):
+    if "expected after" in text:
+        return "a value continues after its closing quote; write a quote within a value twice"
+    if text.startswith("field larger"):
         return f"a value has more than {csv.field_size_limit():,} characters"
-    return said
+    return text
 
 
 def _decode(line: bytes, number: int) -> str:

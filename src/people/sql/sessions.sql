@@ -6,13 +6,13 @@ INSERT INTO people.sessions (link_sha256, account_id, key_sha256, return_url, cr
 VALUES (%(link)s, %(account_id)s, %(key)s, %(return_url)s, %(now)s, %(link_expires_at)s, %(expires_at)s);
 
 -- name: begin
--- Whoever opens the link first has the session; it is this one statement that decides who was first.
+-- The first to open the link gets the session; this one statement decides who is the first.
 UPDATE people.sessions SET cookie_sha256 = %(cookie)s, begun_at = %(now)s
 WHERE link_sha256 = %(link)s AND begun_at IS NULL AND link_expires_at > %(now)s
 RETURNING account_id, key_sha256, return_url, expires_at, ended_at;
 
 -- name: link
--- What became of a link that did not open.
+-- The state of a link that begins no session.
 SELECT return_url, begun_at FROM people.sessions WHERE link_sha256 = %(link)s;
 
 -- name: sign_in
@@ -26,7 +26,7 @@ SELECT account_id, key_sha256, return_url, expires_at, ended_at FROM people.sess
 UPDATE people.sessions SET ended_at = coalesce(ended_at, %(now)s) WHERE cookie_sha256 = %(cookie)s;
 
 -- name: forget
--- Sessions that ended long ago; some at a time.
+-- Delete sessions that ended long ago, at most 100 at a time.
 DELETE FROM people.sessions WHERE session_id IN (
     SELECT session_id FROM people.sessions WHERE expires_at < %(before)s ORDER BY expires_at LIMIT 100
 );
