@@ -33,6 +33,8 @@ from api.runtime.projector import project
 from api.runtime.settings import LOG_FORMAT, Settings, load_settings
 
 ADMIN_KEY = "a-key-for-tests"
+PATIENCE = 240
+"""Seconds that a loaded machine gets for what takes a moment."""
 _numbers = itertools.count(1)
 
 
@@ -66,7 +68,15 @@ class Service:
         return self.client.post(path, json={} if body is None else body, headers=headers)
 
     def get(self, path: str, **parameters: Any) -> httpx.Response:
-        """A query."""
+        """A query; one for a position that is not visible yet is asked again, as the answer says."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            answer = self.get_once(path, **parameters)
+            if not _not_yet_visible(answer) or time.monotonic() > deadline:
+                return answer
+
+    def get_once(self, path: str, **parameters: Any) -> httpx.Response:
+        """A query, with whatever comes of it."""
         return self.client.get(path, params=parameters)
 
     def open_account(self, *, subscription: int = 0, permanent: int = 0) -> str:
@@ -78,7 +88,7 @@ class Service:
             assert self.post(f"/v1/accounts/{account}/grants", body).status_code == 201
         return account
 
-    def wait_until_ready(self, patience: float = 120) -> None:
+    def wait_until_ready(self, patience: float = PATIENCE) -> None:
         """Wait for /readyz."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
@@ -91,6 +101,10 @@ class Service:
                 pass
             time.sleep(0.02)
         raise AssertionError(f"the service is not ready:\n{self.log.read_text()}")
+
+
+def _not_yet_visible(answer: httpx.Response) -> bool:
+    return answer.status_code == 409 and bool(answer.json()["code"] == "not_yet_visible")
 
 
 class ServiceProcess(Service):

@@ -109,7 +109,7 @@ async def test_commands_in_flight_are_settled(place: Path) -> None:
             await asyncio.sleep(0)
             kill(place)
             await asyncio.wait(asked)
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(240):
                 while not ledger.available:  # noqa: ASYNC110  # a flag for programs, not an event
                     await asyncio.sleep(0.01)
             outcomes = [await deduct(ledger, "a", 1, f"{number}") for number in range(100)]

@@ -95,7 +95,7 @@ async def test_one_sweeps_and_another_takes_over(database: str, ledger: Ledger, 
     """Two are told to; only one connection holds the lead, and when it is cut the work goes on."""
     sweepers = [asyncio.create_task(Sweeper(ledger, database, 0.01, 100_000).run()) for _ in range(2)]
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             for turn in range(3):
                 await open_account(ledger, f"b{turn}")
                 await grant(ledger, f"b{turn}", 5)

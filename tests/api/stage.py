@@ -162,7 +162,7 @@ def lasting(value: Any, account: str) -> Any:
     return value.replace(account, "the account") if isinstance(value, str) else value
 
 
-def eventually(condition: Callable[[], bool], patience: float = 60) -> None:
+def eventually(condition: Callable[[], bool], patience: float = 240) -> None:
     """Wait until a condition holds."""
     deadline = time.monotonic() + patience
     while not condition():

@@ -223,7 +223,9 @@ REQUESTS: dict[str, Produce] = {
         kind="permanent",
         amount=10_000,
     ),
-    "not_yet_visible": lambda service, account: service.get(f"/v1/accounts/{account}/history", min_position=LARGEST),
+    "not_yet_visible": lambda service, account: service.get_once(
+        f"/v1/accounts/{account}/history", min_position=LARGEST
+    ),
 }
 
 

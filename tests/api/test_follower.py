@@ -43,7 +43,7 @@ async def follower(ledger: Ledger, database: str) -> AsyncIterator[Follower]:
 async def heard(listener: Listener, upto: int) -> list[Told]:
     """What it is told until a position; signs of life are passed over."""
     found: list[Told] = []
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         while not found or found[-1].position < upto:
             found += await listener.next()
     return found
@@ -205,11 +205,11 @@ async def test_it_rests_when_nobody_listens_and_begins_anew(ledger: Ledger, foll
         listener = await follower.listen(None, None)
         await deduct(ledger, "a", 1, f"{n}")
         assert [told.position for told in await heard(listener, 3 + n)] == [3 + n]
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             while await ears_at(database) != 1:  # noqa: ASYNC110  # what is waited for happens in another process
                 await asyncio.sleep(0.05)
         follower.leave(listener)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             while await ears_at(database):  # noqa: ASYNC110  # what is waited for happens in another process
                 await asyncio.sleep(0.05)
 

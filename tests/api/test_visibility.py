@@ -64,10 +64,14 @@ def query(service: Service, name: str, account: str, **more: Any) -> httpx.Respo
     return service.get(PATHS[name].format(account), **asked(name, account, **more))
 
 
+def query_once(service: Service, name: str, account: str, **more: Any) -> httpx.Response:
+    return service.get_once(PATHS[name].format(account), **asked(name, account, **more))
+
+
 def everything(service: Service, account: str, **more: Any) -> dict[str, httpx.Response]:
     """The answers to all queries, which are asked at once."""
     with ThreadPoolExecutor(len(PATHS)) as threads:
-        asked_for = {name: threads.submit(query, service, name, account, **more) for name in PATHS}
+        asked_for = {name: threads.submit(query_once, service, name, account, **more) for name in PATHS}
         return {name: answer.result() for name, answer in asked_for.items()}
 
 

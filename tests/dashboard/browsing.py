@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
 from tests.dashboard.guests import ROOT, portal_link
@@ -19,6 +19,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 _ARGUMENTS = [
     *("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
+    *("--renderer-process-limit=1", "--in-process-gpu"),  # fewer processes to start
 ]
 
 
@@ -93,7 +94,23 @@ class Visit:
 
 def barriers(page: Page) -> str:
     """What keeps people out, as axe finds it; an empty text for nothing."""
-    found = Axe().run(page)
+    return _found(page, {})
+
+
+def barriers_in_light_and_dark(page: Page) -> str:
+    """The same under both colour schemes. The page is the same under both; what depends on colours is asked twice."""
+    light = barriers(page)
+    page.emulate_media(color_scheme="dark")
+    dark = _found(page, {"runOnly": ["color-contrast", "link-in-text-block"]})
+    page.emulate_media(color_scheme="light")
+    return light + dark
+
+
+def _found(page: Page, options: dict[str, Any]) -> str:
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    options = {"resultTypes": ["violations"], "preload": False, **options}
+    found = AxeResults(page.evaluate("options => axe.run(options)", options))
     return str(found.generate_report()) if found.violations_count else ""
 
 

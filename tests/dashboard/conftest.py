@@ -8,7 +8,8 @@ from playwright.sync_api import Browser, expect
 
 from tests.dashboard.browsing import DESK, Visit, launched
 from tests.dashboard.guests import all_leave
-from tests.service import Service
+from tests.postgres import TestServers
+from tests.service import Service, service_here
 
 NewVisit = Callable[..., Visit]
 expect.set_options(timeout=30_000)  # a loaded machine takes its time
@@ -18,6 +19,15 @@ expect.set_options(timeout=30_000)  # a loaded machine takes its time
 def _guests_leave() -> Iterator[None]:
     yield
     all_leave()
+
+
+@pytest.fixture(scope="session")
+def service(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with the accounts of this folder's tests alone: what operators see are lists of all there is."""
+    server = servers.get("embedded")
+    assert server is not None
+    with server.database() as conninfo, service_here(conninfo, tmp_path_factory.mktemp("dashboard")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

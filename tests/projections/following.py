@@ -91,7 +91,7 @@ class Watch:
             await self._connection.close()
 
 
-async def until(holds: Callable[[], Awaitable[object]], patience: float = 120) -> None:
+async def until(holds: Callable[[], Awaitable[object]], patience: float = 240) -> None:
     """Wait until something holds; a database that is away meanwhile is no answer."""
     async with asyncio.timeout(patience):
         while True:

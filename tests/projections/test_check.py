@@ -146,7 +146,7 @@ async def _everything_moving(database: str, ledger: Ledger, clock: Clock) -> Asy
     tasks = [asyncio.create_task(_write(Busy(ledger, clock), account)) for account in ("ada", "bob")]
     tasks.append(asyncio.create_task(Runner(database, Feed(ledger.log), listener, page=7).run()))
     try:
-        async with listener.listening(), asyncio.timeout(120):
+        async with listener.listening(), asyncio.timeout(240):
             yield tasks
     finally:
         for task in tasks:
@@ -258,7 +258,7 @@ async def create_filled(database: str) -> None:
 
 async def until_it_waits(database: str) -> None:
     """Until some connection waits for a lock."""
-    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection, asyncio.timeout(60):
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection, asyncio.timeout(240):
         while True:
             waiting = await connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
             if await waiting.fetchone() != (0,):

@@ -138,7 +138,7 @@ def _figure(text: str, name: str) -> float:
     return found[0]
 
 
-def eventually(condition: Callable[[], bool], patience: float = 60) -> None:
+def eventually(condition: Callable[[], bool], patience: float = 240) -> None:
     deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline

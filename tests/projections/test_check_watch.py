@@ -101,7 +101,7 @@ async def test_one_watches_and_another_takes_over(
     await projected(ledger, database)
     watching = [asyncio.create_task(Watch(database, piece=1, least_rest=0.01).run()) for _ in range(2)]
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             await checked_more_than(database, 0)
             for _ in range(2):
                 before = await checked_more_than(database, 0)

@@ -144,7 +144,7 @@ _TRYING = """
 
 
 async def _tried_to_switch(connection: AsyncConnection[Any]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         while not (await one(connection, _TRYING))[0]:
             pass
 
@@ -206,6 +206,6 @@ async def test_who_reads_for_ever_is_named(ledger: Ledger, database: str, monkey
 
 async def _visible(ledger: Ledger, database: str) -> None:
     end = await Feed(ledger.log).last_position()
-    async with snapshots(database) as connection, asyncio.timeout(60):
+    async with snapshots(database) as connection, asyncio.timeout(240):
         while (await one(connection, _STANDS))[0] < end:  # noqa: ASYNC110  # a row, not an event
             await asyncio.sleep(0.01)

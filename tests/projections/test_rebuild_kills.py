@@ -43,7 +43,7 @@ class Mortal(AsyncConnection[Any]):
 async def mortal(conninfo: str, life: int) -> AsyncIterator[Mortal]:
     """A connection that leads the rebuild. Whoever did so before is dead, which the server may not know yet."""
     connection = await Mortal.connect(conninfo, autocommit=True)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         while not await _leads(connection):
             pass
     connection.left = life

@@ -101,7 +101,7 @@ async def running(work: Any) -> AsyncIterator["asyncio.Task[None]"]:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until something holds. It is asked in a thread: what it reads may be locked by a task of this very loop."""
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(240):
         while not await asyncio.to_thread(condition):  # noqa: ASYNC110  # a state of the database, not an event
             await asyncio.sleep(0.01)
 

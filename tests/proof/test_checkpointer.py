@@ -246,7 +246,7 @@ async def test_what_was_recorded_last_is_signed_when_the_service_stops(
     signer = Checkpointer(log, checkpoint_keys, lambda: True, seconds=3_600, events=1_000_000)
     add_events(database, 3)
     task = asyncio.create_task(signer.run())
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         while not checkpoint_keys.folder.all():  # noqa: ASYNC110  # a file tells nobody that it is there
             await asyncio.sleep(0.01)
     add_events(database, 4)
@@ -263,7 +263,7 @@ async def test_what_must_not_be_signed_ends_no_service_in_an_error(
     signer = Checkpointer(log, checkpoint_keys, lambda: True, seconds=3_600, events=1_000_000)
     add_events(database, 3)
     task = asyncio.create_task(signer.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(240):
         while noted(database)[0] != 3:  # noqa: ASYNC110  # a table tells nobody either
             await asyncio.sleep(0.01)
     cut_off(database, 2)

@@ -34,7 +34,7 @@ def told(conninfo: str, where: Path, *words: str) -> Any:
     return done.report
 
 
-def eventually(condition: Callable[[], bool], patience: float = 60) -> None:
+def eventually(condition: Callable[[], bool], patience: float = 240) -> None:
     deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline

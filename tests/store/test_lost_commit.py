@@ -74,7 +74,7 @@ async def test_the_server_process_of_a_lost_writer_is_ended(each_database: str) 
     log = EventLog(each_database)
     lost, before = await log.connect_writer(None)
     busy = asyncio.create_task(lost._connection.execute("SELECT pg_sleep(600)"))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         writer, now = await log.connect_writer(before)
         with pytest.raises(psycopg.OperationalError, match="terminating connection"):
             await busy

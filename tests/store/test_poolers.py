@@ -110,7 +110,7 @@ async def test_one_that_comes_between_while_the_service_runs_is_told_and_then_fo
             )
             assert sum("nothing: a connection pooler hands out" in line for line in caplog.messages) == 1
         with running_pgbouncer(database, "session", port=port):
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(240):
                 while not ledger.available:  # noqa: ASYNC110  # a flag for programs, not an event
                     await asyncio.sleep(0.01)
             assert isinstance(await deduct(ledger, "a", 1, "first"), Recorded)

@@ -43,7 +43,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def waiting(pair: Pair, word: str) -> int:
     """Wait until a commit waits for the standby, of a statement that has a word in it; returns its server process."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         while True:
             for pid, query in await asyncio.to_thread(pair.primary.ask, _WAITING):
                 if word in query:
