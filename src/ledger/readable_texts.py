@@ -13,7 +13,8 @@ from typing_extensions import TypedDict
 
 from ledger.domain.texts import SEALED
 from ledger.store.feed import Logged
-from ledger.store.log import EventLog, StoredRow
+from ledger.store.log import EventLog
+from ledger.store.reader import StoredRow
 from ledger.store.sealing import unseal
 
 _TEXTS = ("description", "metadata", "reason")

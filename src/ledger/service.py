@@ -20,7 +20,8 @@ from ledger.explain.explaining import FOLD_ERRORS
 from ledger.explain.explanation import Explanation
 from ledger.explain.streams import ExplainedEvent, ExplainedEvents, explain_events, explain_row, explain_rows
 from ledger.store.feed import Feed, Logged
-from ledger.store.log import EventLog, Executed, NewestEvent, StoredRow
+from ledger.store.log import EventLog
+from ledger.store.reader import Executed, NewestEvent, StoredRow
 from ledger.store.receipts import receipt_name
 from ledger.store.stream_heads import account_of, hash_of
 

@@ -26,7 +26,8 @@ from ledger.domain.errors import AccountNotFound
 from ledger.postgres.migrations import migrate
 from ledger.service import Ledger
 from ledger.store.feed import Feed
-from ledger.store.log import EventLog, StoredRow
+from ledger.store.log import EventLog
+from ledger.store.reader import StoredRow
 from tests.postgres import owner
 from tests.store.asking import all_events, deduct, deduction, open_account, together
 from tests.store.test_lost_database import Control

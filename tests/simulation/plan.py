@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 from ledger.commit import admission, batch, committer, locked_lane, notifications, snapshot_writer, writer_connection
-from ledger.store import log
+from ledger.store import reader
 
 
 class Plan:
@@ -37,7 +37,7 @@ class Plan:
             (snapshot_writer, "_PAUSE", rng.choice([0.1, 1.0])),
             (batch, "MAX_ROWS", rng.choice([1, 3, 2_000])),
             (locked_lane, "MAX_UNITS", rng.choice([1, 3, 500])),
-            (log, "PAGE", rng.choice([1, 3, 1_000])),
+            (reader, "PAGE", rng.choice([1, 3, 1_000])),
             (writer_connection, "GRACE", rng.choice([0.1, 1.0, 5.0])),
             (admission, "PATIENCE", rng.choice([0.5, 10.0])),
         ]

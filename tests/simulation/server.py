@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from ledger.store.log import SQL
+from ledger.store.reader import SQL
 from tests.simulation.tables import NO_CHANGE, Change, Parameters, Rows, Tables
 from tests.simulation.weather import Weather
 

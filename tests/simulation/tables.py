@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from ledger.store.chain import GENESIS
-from ledger.store.log import SQL
+from ledger.store.reader import SQL
 
 Parameters = Mapping[str, Any]
 Rows = list[Any]

@@ -13,7 +13,8 @@ import pytest
 from ledger.store.batch import Row, check
 from ledger.store.chain import GENESIS
 from ledger.store.codec import SNAPSHOT_TOPIC
-from ledger.store.log import SQL, EventLog, Writer
+from ledger.store.log import EventLog, Writer
+from ledger.store.reader import SQL
 from tests.postgres import TestServer
 from tests.simulation.driver import driving
 from tests.simulation.loop import VirtualLoop

@@ -10,7 +10,7 @@ import pytest
 from ledger.commit import account_loader
 from ledger.commit.submission import Overloaded, Recorded
 from ledger.service import Ledger
-from ledger.store import log
+from ledger.store import reader
 from tests.postgres import owner
 from tests.store.asking import all_events, balance, deduct, deduction, open_account, sound
 
@@ -64,7 +64,7 @@ async def test_the_first_are_answered_before_the_last_are_read(database: str) ->
 async def test_an_account_with_a_long_past_lets_others_go_first(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     await history(database, "old", events=10 * EVENTS)
     await history(database, "young", events=5)
-    monkeypatch.setattr(log, "PAGE", 10)
+    monkeypatch.setattr(reader, "PAGE", 10)
     monkeypatch.setattr(account_loader, "AT_ONCE", 1)
     async with Ledger(database).running() as ledger:
         assert await finishing_order(ledger, "old", "young") == ["young", "old"]

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from ledger.commit.snapshot_writer import EVERY, SnapshotWriter
 from ledger.commit.submission import AccountQueue, Overloaded, Unavailable
 from ledger.postgres.errors import LOST
-from ledger.store.log import EventLog, Reader
+from ledger.store.log import EventLog
+from ledger.store.reader import Reader
 from ledger.store.stream_heads import StreamHead
 
 AT_ONCE = 16

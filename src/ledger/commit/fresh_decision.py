@@ -14,7 +14,7 @@ from ledger.domain.decider import decide
 from ledger.domain.errors import BatchRefused, Refusal, VersionMismatch
 from ledger.domain.events import Events
 from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, needed_subjects
-from ledger.store.log import Executed, Reader
+from ledger.store.reader import Executed, Reader
 from ledger.store.sealing import sealed_command
 from ledger.store.stream_heads import StreamHead, account_of, key_after, key_of
 

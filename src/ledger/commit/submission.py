@@ -11,7 +11,7 @@ from ledger.domain.commands import Command
 from ledger.domain.errors import AccountExists, KeyReused, Refusal
 from ledger.domain.events import Events
 from ledger.store.codec import Metadata
-from ledger.store.log import Executed
+from ledger.store.reader import Executed
 from ledger.store.receipts import differing_fields, receipt_name, same_body
 from ledger.store.stream_heads import StreamHead
 

@@ -11,7 +11,7 @@ from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, made_
 from ledger.explain.explaining import explain, subjects_of
 from ledger.explain.explanation import Explanation
 from ledger.store.feed import Feed, Logged, UnreadableEvent, read
-from ledger.store.log import StoredRow
+from ledger.store.reader import StoredRow
 
 PAGE = 500
 """Events that are read and explained together; older ones are not kept in memory."""

@@ -23,7 +23,8 @@ from ledger.proof.merkle import Frontier
 from ledger.proof.notes import BadNote, sign
 from ledger.proof.signing_key import CheckpointKeys, KeyMissing
 from ledger.proof.tree import PAGE, SQL, STEP, HoleInLog, Tree
-from ledger.store.log import Connection, EventLog
+from ledger.store.log import EventLog
+from ledger.store.reader import Connection
 
 READ_EVERY = 1.0
 """Seconds between two reads of the log, which is also the shortest time between two checkpoints."""

@@ -6,7 +6,7 @@ from ledger.postgres.named_sql import queries
 from ledger.proof.merkle import Node
 from ledger.proof.tree import STEP
 from ledger.proof.walk import Breach, Place
-from ledger.store.log import Connection
+from ledger.store.reader import Connection
 
 SQL = queries("ledger.proof", "sql/kept_subtrees.sql")
 

@@ -11,7 +11,7 @@ from ledger.proof.notes import BadNote
 from ledger.proof.signing_key import CheckpointKeys
 from ledger.proof.tree import SQL, Tree
 from ledger.store.identity import ledger_id
-from ledger.store.log import Connection
+from ledger.store.reader import Connection
 
 
 async def checkpoint_keys_in(connection: Connection, signing: Path, checkpoints: Path) -> CheckpointKeys:

@@ -20,7 +20,7 @@ from ledger.proof.merkle import (
     root,
     subtrees,
 )
-from ledger.store.log import Connection, Reader
+from ledger.store.reader import Connection, Reader
 
 SQL = queries("ledger.proof", "sql/tree.sql")
 STEP = 8

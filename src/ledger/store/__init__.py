@@ -8,7 +8,8 @@ from ledger.store.chain import GENESIS, Record
 from ledger.store.codec import TOPICS, Metadata, balance_from_json, balance_to_json, decode_event, to_json
 from ledger.store.feed import Feed, Logged, UnreadableEvent, read, streams
 from ledger.store.identity import ledger_id, ledger_id_of
-from ledger.store.log import Connection, End, EventLog, NewestEvent, Reader, StoredRow, Writer
+from ledger.store.log import EventLog, Writer
+from ledger.store.reader import Connection, End, NewestEvent, Reader, StoredRow
 from ledger.store.receipts import BODY_FIELDS, fingerprint
 from ledger.store.sealing import unseal
 

@@ -9,7 +9,8 @@ from psycopg import AsyncConnection
 from ledger.domain.events import Event
 from ledger.store.chain import Record
 from ledger.store.codec import decode_event
-from ledger.store.log import EventLog, Reader, StoredRow
+from ledger.store.log import EventLog
+from ledger.store.reader import Reader, StoredRow
 
 
 class Logged(NamedTuple):

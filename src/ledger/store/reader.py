@@ -1,0 +1,280 @@
+"""What can be asked of the log over one connection. One statement for each question, all in sql/queries.sql."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
+
+from psycopg import AsyncConnection
+from psycopg.rows import namedtuple_row
+
+from ledger.domain.account import Account
+from ledger.domain.events import Event, Events
+from ledger.domain.related_events import RelatedEvents
+from ledger.postgres.named_sql import queries
+from ledger.store.chain import Record
+from ledger.store.codec import SNAPSHOT_TOPIC, Metadata, decode, evolve_stored
+from ledger.store.sealing import unmasked
+from ledger.store.standbys import waits_cut_short
+from ledger.store.stream_heads import StreamHead, account_of, hash_of
+
+Connection = AsyncConnection[Any]
+SQL = queries("ledger.store")
+PAGE = 1_000
+"""The largest number of events that one query loads for one account."""
+_ACCOUNTS = 64
+"""The largest number of accounts that one query loads."""
+_SLICE = 100
+"""The number of events that are folded before other tasks get a turn."""
+_log = logging.getLogger("credit_ledger.log")
+
+
+class NewestEvent(NamedTuple):
+    """The newest event of an account: its version, its position, and its hash, which identifies the whole stream."""
+
+    version: int
+    position: int
+    hash: bytes
+
+
+class End(NamedTuple):
+    """The version and the hash of an account's last event, to which the next one is chained."""
+
+    version: int
+    hash: bytes
+
+
+class Loaded(NamedTuple):
+    """The current head of an account (None: it does not exist), the number of rows that were folded to load it, and
+    whether there may be more rows."""
+
+    head: StreamHead | None
+    folded: int
+    behind: bool
+
+
+class Executed(NamedTuple):
+    """A command in the log: its events, the version and position of the last one, and its metadata."""
+
+    account_id: str
+    version: int
+    position: int
+    events: Events
+    metadata: Metadata
+    fingerprint: bytes | None
+    """None when it was erased together with the texts of its account."""
+
+
+class StoredRow(NamedTuple):
+    """One event row as stored."""
+
+    position: int
+    account_id: str
+    version: int
+    topic: str
+    state: bytes
+
+
+Positioned = TypeVar("Positioned", StoredRow, Record)
+
+
+class Reader:
+    """Queries over one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def _rows(self, name: str, **parameters: Any) -> list[Any]:
+        async with self._connection.cursor(binary=True, row_factory=namedtuple_row) as cursor:
+            await cursor.execute(SQL[name], parameters, prepare=True)
+            return await cursor.fetchall()
+
+    async def load(self, known: Mapping[str, StreamHead | None]) -> dict[str, Loaded]:
+        """The current heads of accounts, loaded from the `known` head of each (None: from a snapshot and the events).
+
+        A known head that the log no longer has, because a failover removed it, is ignored.
+        """
+        found = {name: Loaded(head, 0, behind=True) for name, head in known.items()}
+        behind = deque(known)
+        while behind:
+            some = [behind.popleft() for _ in range(min(_ACCOUNTS, len(behind)))]
+            pages = await self.load_page({name: found[name].head for name in some})
+            for name, page in pages.items():
+                found[name] = page._replace(folded=found[name].folded + page.folded)
+            behind += [name for name, page in pages.items() if page.behind]
+        return found
+
+    async def load_page(self, known: Mapping[str, StreamHead | None]) -> dict[str, Loaded]:
+        """The same as `load`, with at most PAGE events of each account.
+
+        Folding many events takes time; other tasks get turns meanwhile.
+        """
+        heads, counts = dict(known), dict.fromkeys(known, 0)
+        rows = await self._rows("load", **_known_of(heads), snapshot=SNAPSHOT_TOPIC, limit=PAGE)
+        for number, row in enumerate(rows, 1):
+            if not row.stands and not counts[row.account]:
+                heads[row.account] = None
+            if row.version is not None:
+                account = evolve_stored(account_of(heads[row.account]), row.topic, bytes(row.state))
+                heads[row.account] = StreamHead(account, row.hash, row.key)
+                counts[row.account] += 1
+            if number % _SLICE == 0:
+                await asyncio.sleep(0)
+        return {name: Loaded(head, counts[name], counts[name] >= PAGE) for name, head in heads.items()}
+
+    async def load_at(self, account_id: str, version: int) -> Account | None:
+        """The account as it was after event `version`; None when there is no such account."""
+        account: Account | None = None
+        while account is None or account.version < version:
+            rows = await self._rows(
+                "load_at",
+                account=account_id,
+                after=account.version if account else 0,
+                upto=version,
+                snapshot=SNAPSHOT_TOPIC,
+                limit=PAGE,
+            )
+            if not rows:
+                break
+            for row in rows:
+                account = evolve_stored(account, row.topic, bytes(row.state))
+        return account
+
+    async def newest_event(self, account_id: str) -> NewestEvent | None:
+        """The newest event of an account; None when there is no such account."""
+        rows = await self._rows("newest_event", account=account_id)
+        return NewestEvent(rows[0].version, rows[0].position, bytes(rows[0].hash)) if rows else None
+
+    async def newest_event_at(self, account_id: str, at: datetime) -> NewestEvent | None:
+        """The newest event recorded at or before a moment, found by bisection: a stream is sorted by time."""
+        newest = await self.newest_event(account_id)
+        low, high = 0, newest.version if newest else 0
+        found = None
+        while low < high:
+            middle = (low + high + 1) // 2
+            row = (await self._rows("event", account=account_id, version=middle))[0]
+            if decode(row.topic, bytes(row.state))[0].recorded_at <= at:
+                low, found = middle, NewestEvent(middle, row.position, bytes(row.hash))
+            else:
+                high = middle - 1
+        return found
+
+    async def version_at(self, account_id: str, position: int) -> int | None:
+        """The newest version at or below a position; 0 before the first, and None when there is no such account."""
+        rows = await self._rows("version_at", account=account_id, position=position)
+        return int(rows[0].version) if rows else None
+
+    async def related_events(self, wanted: Mapping[str, Iterable[str]]) -> dict[str, RelatedEvents]:
+        """For each account, the events that made one of the wanted subjects or are about one of them."""
+        pairs = [(account, subject) for account, subjects in wanted.items() for subject in subjects]
+        rows = await self._rows(
+            "related_events",
+            accounts=[account for account, _ in pairs],
+            subjects=[subject for _, subject in pairs],
+            versions=[_version_named(subject) for _, subject in pairs],
+        )
+        found: dict[str, dict[int, Event]] = {account: {} for account in wanted}
+        for row in rows:
+            found[row.account][row.version] = decode(row.topic, bytes(row.state))[0]
+        return {
+            account: RelatedEvents(tuple(event for _, event in sorted(events.items())))
+            for account, events in found.items()
+        }
+
+    async def related_rows(self, account_id: str, subjects: Sequence[str], upto: int) -> list[StoredRow]:
+        """The rows of one account, up to version `upto`, that made one of `subjects` or are about one of them."""
+        versions = [_version_named(subject) for subject in subjects]
+        rows = await self._rows("related_rows", account=account_id, subjects=subjects, versions=versions, upto=upto)
+        return [StoredRow(*row) for row in rows]
+
+    async def executed(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Executed]:
+        """The commands that used some (account, receipt) keys; a key that was never used is absent.
+
+        It waits until no failover can remove the commands that it found.
+        """
+        once = dict.fromkeys(keys)
+        rows = await self._rows("receipts", accounts=[a for a, _ in once], receipts=[r for _, r in once])
+        if rows:
+            await self.confirm()
+        found: dict[tuple[str, str], Executed] = {}
+        events: dict[tuple[str, str], list[Event]] = {}
+        for row in rows:
+            key = (row.account, row.receipt)
+            event, metadata = decode(row.topic, bytes(row.state))
+            events.setdefault(key, []).append(event)
+            fingerprint = unmasked(row.fingerprint, row.key, row.receipt)
+            found[key] = Executed(row.account, row.version, row.position, (), metadata, fingerprint)
+        return {key: executed._replace(events=tuple(events[key])) for key, executed in found.items()}
+
+    async def confirm(self) -> None:
+        """Wait until the synchronous standbys, if there are any, have all that was read here (standbys.py)."""
+        while True:
+            with waits_cut_short(self._connection) as cut_short:
+                await self._connection.execute(SQL["confirm"], prepare=True)
+            if not cut_short:
+                return
+            _log.warning("%s: waiting again", cut_short[0])
+
+    async def stream(self, account_id: str, after: int, limit: int) -> list[StoredRow]:
+        """A page of an account's events as stored."""
+        return [StoredRow(*row) for row in await self._rows("stream", account=account_id, after=after, limit=limit)]
+
+    async def streams(self, known: Mapping[str, int], upto: int, limit: int) -> list[StoredRow]:
+        """The next events of some accounts, each above its `known` version: at most `limit` of each account."""
+        accounts, versions = list(known), list(known.values())
+        rows = await self._rows("streams", accounts=accounts, versions=versions, upto=upto, limit=limit)
+        return [StoredRow(*row) for row in rows]
+
+    async def log(self, after: int, limit: int, types: Sequence[str] | None, upto: int = 2**62) -> list[StoredRow]:
+        """A page of the whole log as stored, of some types or (None) of all."""
+        names = list(types) if types else None
+        rows = await self._rows("log", after=after, upto=upto, limit=limit, types=names)
+        return [StoredRow(*row) for row in rows]
+
+    async def accounts(self, after: str, limit: int) -> list[str]:
+        """A page of account ids above `after`, sorted; an empty `after` gives the first page."""
+        return [row.id for row in await self._rows("accounts", after=after, limit=limit)]
+
+    async def records(self, after: int, upto: int, limit: int) -> list[Record]:
+        """A page of the whole log with all columns."""
+        return [Record(*row) for row in await self._rows("records", after=after, upto=upto, limit=limit)]
+
+    async def records_of(self, account_id: str, after: int, limit: int) -> list[Record]:
+        """A page of an account's events with all columns."""
+        return [Record(*row) for row in await self._rows("records_of", account=account_id, after=after, limit=limit)]
+
+    async def text_keys(self, accounts: Collection[str]) -> dict[str, bytes]:
+        """The text keys of some accounts; an account without a key, or whose key was destroyed, is absent."""
+        return {row.account: row.key for row in await self._rows("text_keys", accounts=list(accounts))}
+
+    async def all_text_keys(self, after: str, limit: int) -> dict[str, bytes]:
+        """A page of all text keys: those of accounts above `after`, sorted by account id."""
+        return {row.account: row.key for row in await self._rows("all_text_keys", after=after, limit=limit)}
+
+    async def ends(self, accounts: Collection[str]) -> dict[str, End]:
+        """The ends of the streams of some accounts; an account without events is absent."""
+        rows = await self._rows("ends", accounts=list(accounts))
+        return {row.account: End(row.version, bytes(row.hash)) for row in rows}
+
+    async def last_position(self) -> int:
+        """The position of the last event; 0 when the log is empty."""
+        return int((await self._rows("last_position"))[0].position)
+
+
+def _known_of(heads: Mapping[str, StreamHead | None]) -> dict[str, Any]:
+    """The known heads of accounts, as parameters of the statement `load`."""
+    return {
+        "accounts": list(heads),
+        "known": [head.account.version if head else 0 for head in heads.values()],
+        "hashes": [hash_of(head) for head in heads.values()],
+    }
+
+
+def _version_named(subject: str) -> int:
+    """The version in an id of the ledger, such as grt_7; 0 for any other text, because no event has version 0."""
+    prefix, _, digits = subject.partition("_")
+    if prefix in {"grt", "ded", "hld"} and digits.isascii() and digits.isdecimal() and len(digits) < 19:
+        return int(digits)
+    return 0
