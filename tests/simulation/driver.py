@@ -18,13 +18,14 @@ from psycopg_pool import PoolTimeout
 
 from ledger.postgres.pool import PATIENCE
 from ledger.store import log
+from ledger.store.reader import SQL
 from tests.simulation.server import Backend, Server
 from tests.simulation.tables import Rows
 
 _servers: dict[str, Server] = {}
 """The server that each simulated process reaches; in its conninfo the database has the name of the process."""
 
-_WRITES = {log.SQL["append"], "COMMIT"}
+_WRITES = {SQL["append"], "COMMIT"}
 
 
 class Info(NamedTuple):
