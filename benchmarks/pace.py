@@ -25,6 +25,8 @@ class Pace:
     """Young accounts in `age`, one after the other; see there."""
     touches: int
     """First touches of each of the two accounts in `touch`."""
+    cold_accounts: int
+    """Accounts that are loaded in `cold-start`."""
     projected_events: int
     """Events of the log in `catching-up`, at least."""
     library_events: int
@@ -46,6 +48,7 @@ FULL = Pace(
     old_events=1_000_000,
     age_blocks=40,
     touches=400,
+    cold_accounts=10_000,
     projected_events=240_000,
     library_events=20_000,
     lag_seconds=30,
@@ -62,6 +65,7 @@ QUICK = Pace(
     old_events=100_000,
     age_blocks=10,
     touches=150,
+    cold_accounts=1_000,
     projected_events=30_000,
     library_events=2_000,
     lag_seconds=5,

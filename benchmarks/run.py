@@ -18,6 +18,7 @@ from benchmarks.measures.age import age
 from benchmarks.measures.batch import batch
 from benchmarks.measures.catching_up import catching_up
 from benchmarks.measures.chain import chain
+from benchmarks.measures.cold_start import cold_start
 from benchmarks.measures.lag import lag
 from benchmarks.measures.latency import latency
 from benchmarks.measures.looking_back import days, depth, summary
@@ -40,6 +41,7 @@ MEASURES: dict[str, Callable[[Bench], None]] = {
     "age": age,
     "chain": chain,
     "touch": touch,
+    "cold-start": cold_start,
     "memory": memory,
     "catching-up": catching_up,
     "depth": depth,

@@ -56,7 +56,7 @@ from projections.models.views import NotBuilt, NotYetVisible, Views
 _SOFTWARE = 70
 """See sysexits(3)."""
 _PATIENCE = 1.0
-"""Seconds that a command waits until its account is loaded. Its answer may take as long again: two seconds in all."""
+"""Seconds that a command waits for its account to be loaded, so that every caller has an answer within two seconds."""
 _LAST_WORD = 2.0
 """Seconds that what runs beside may take to end: in Python 3.11 a library's `wait_for` can forget a cancellation."""
 

@@ -1,7 +1,7 @@
-"""Numbers in callers' JSON that cannot be kept exactly: they are found in the text, because a JSON reader rounds them.
+"""Finds numbers in callers' JSON that cannot be stored exactly. It reads the text again, because orjson rounds them.
 
-An integer must fit into 64 bits, signed or unsigned. Any other number must be the one that a double stands for: what is
-stored of it, and so what its fingerprint is made of, is the shortest text of that double.
+An integer must fit into 64 bits, signed or unsigned. Any other number must be equal to the shortest text of its double:
+that text is what is stored, and what the fingerprint is made of.
 """
 
 import json
@@ -14,20 +14,20 @@ _DIGITS = len(str(LARGEST))
 
 
 class Inexact(NamedTuple):
-    """A number as it was written."""
+    """A number that cannot be stored, as it was written."""
 
     text: str
 
 
 class Place(NamedTuple):
-    """Where in a document a number stands that cannot be kept: the names and indexes that lead to it, and its text."""
+    """A number that cannot be stored: its path of names and indexes in the document, and its text."""
 
     path: tuple[str | int, ...]
     text: str
 
 
 def holds_float(value: Any) -> bool:
-    """Whether a parsed value has a float in it: only then can a number have been rounded."""
+    """Whether a parsed value contains a float. Without one no number was rounded."""
     waiting = [value]
     for part in waiting:
         kind = type(part)
@@ -41,9 +41,9 @@ def holds_float(value: Any) -> bool:
 
 
 def inexact_numbers(document: bytes) -> list[Place]:
-    """The numbers of a document that cannot be kept, also where a strict reader refuses it for one, such as NaN.
+    """The numbers of a document that cannot be stored, among them those that strict JSON does not have, such as NaN.
 
-    What is not JSON even so has none, nor has what is nested deeper than anything that is taken.
+    The list is empty when the document is not JSON apart from that, or is nested deeper than any body may be.
     """
     try:
         value = json.loads(document.decode(), parse_int=_integer, parse_float=_float, parse_constant=Inexact)

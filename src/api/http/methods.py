@@ -1,4 +1,4 @@
-"""HEAD and OPTIONS, the same for every address (RFC 9110, 9.3.2 and 9.3.7): no route has to know of them."""
+"""Answers HEAD and OPTIONS for every route (RFC 9110, 9.3.2 and 9.3.7), so that no route has to handle them."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ _EVERYWHERE = ("GET", "HEAD", "OPTIONS", "POST")
 
 
 class HeadAndOptions:
-    """An application that answers HEAD as it answers GET, without the body, and OPTIONS with the methods there are."""
+    """Sends HEAD requests on as GET and drops the body of the answer; answers OPTIONS with the methods of the route."""
 
     def __init__(self, app: ASGIApp, routes: list[BaseRoute]) -> None:
         self._app = app
@@ -32,12 +32,12 @@ class HeadAndOptions:
 
 
 def is_head(scope: Scope) -> bool:
-    """Whether a request is a HEAD: what opens something must not, for whoever asks does not see it."""
+    """Whether a request is a HEAD request. A route with side effects must not have them then."""
     return _BODY_IS_DROPPED in scope
 
 
 def methods_at(routes: Iterable[BaseRoute], scope: Scope) -> list[str]:
-    """The methods that an address takes; none where there is nothing."""
+    """The methods that an address takes, sorted; none when there is no route."""
     found = set(_matching(routes, scope))
     if "GET" in found:
         found.add("HEAD")
@@ -49,7 +49,7 @@ def _methods_of(routes: Iterable[BaseRoute], scope: Scope) -> Iterable[str]:
 
 
 def _matching(routes: Iterable[BaseRoute], scope: Scope) -> Iterator[str]:
-    """Routes of one address may be in several routers, and below another application."""
+    """The methods of all matching routes. They may be in several routers, and in a mounted application."""
     for route in routes:
         router = getattr(route, "original_router", None)
         match, below = (Match.FULL, {}) if router is not None else route.matches(scope)
@@ -63,7 +63,7 @@ def _matching(routes: Iterable[BaseRoute], scope: Scope) -> Iterator[str]:
 
 
 class _WithoutBody:
-    """The two ends of a request of which only the head is answered. Then the client has gone, for the application."""
+    """The channels of a HEAD request. After the head of the answer the client has gone, as far as the app can tell."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
@@ -71,7 +71,7 @@ class _WithoutBody:
         self._over = asyncio.Event()
 
     async def send(self, message: Message) -> None:
-        """Pass the head on, and an empty body; what comes later is dropped."""
+        """Send the head, and an empty body in place of the first part of the body. Drop the rest."""
         if message["type"] == "http.response.start":
             await self._send(message)
         elif not self._over.is_set():
@@ -79,7 +79,7 @@ class _WithoutBody:
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def receive(self) -> Message:
-        """What the client says, until it has its answer: a stream would go on for ever."""
+        """The next message of the client, or http.disconnect once the head was sent. It ends streams."""
         said = asyncio.ensure_future(self._receive())
         over = asyncio.ensure_future(self._over.wait())
         try:

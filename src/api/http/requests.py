@@ -165,9 +165,10 @@ def read_batch(body: bytes) -> tuple[dict[str, Any], dict[int, Problem]]:
     if not any(map(_may_be_rounded, _commands_of(fields))):
         return fields, {}
     wrong: dict[int, list[Place]] = {}
-    for place in inexact_numbers(body):
-        if place.path[0] == "commands" and isinstance(index := place.path[1], int):
-            wrong.setdefault(index, []).append(place._replace(path=place.path[2:]))
+    for path, text in inexact_numbers(body):
+        match path:
+            case ("commands", int() as index, _, *_):
+                wrong.setdefault(index, []).append(Place(path[2:], text))
     return fields, {index: _not_exact(places) for index, places in wrong.items()}
 
 
@@ -177,7 +178,7 @@ def _commands_of(fields: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _may_be_rounded(fields: dict[str, Any]) -> bool:
-    """Only where callers write what they like is a float taken at all."""
+    """Whether a free field contains a float. Floats in other fields are refused by the body model."""
     for name in FREE_FIELDS:  # noqa: SIM110  # every command comes through here: a generator costs as much again
         if name in fields and holds_float(fields[name]):
             return True

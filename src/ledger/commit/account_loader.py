@@ -1,8 +1,8 @@
-"""Loading the accounts for which commands wait: some at a time, so that the first are answered while others are read.
+"""Loads the accounts that waiting commands need, a few at a time, so that the first callers get answers early.
 
-After a start nothing is cached, and every account has to be folded from its snapshot and events. Where more is asked
-for than can be loaded in time, those who have waited for `patience` are told so. What is begun is finished all the
-same, so whoever asks again finds it.
+After a start the cache is empty, and every account is folded from its snapshot and events. When more accounts are
+needed than can be loaded in time, commands that have waited for `patience` seconds fail with Overloaded. A load that
+has begun is finished nevertheless, so a later attempt finds the account in the cache.
 """
 
 import asyncio
@@ -19,14 +19,14 @@ from ledger.store.reader import Reader
 from ledger.store.stream_heads import StreamHead
 
 AT_ONCE = 16
-"""Accounts that are loaded together: of seventy events each, that takes a thirtieth of a second."""
+"""Accounts that one query loads. With seventy events each it takes about 30 ms to fold them."""
 _LOOK_EVERY = 0.1
-"""Seconds between two looks for those who have waited for too long."""
+"""Seconds between two searches for commands that have waited too long."""
 _log = logging.getLogger("credit_ledger.committer")
 
 
 class _Load:
-    """An account on its way: who waits for it, since when, and how far it has been read."""
+    """The load of one account: its queue, when it was asked for, and how far it has come."""
 
     __slots__ = ("begun", "folded", "head", "outcome", "queue", "since")
 
@@ -35,19 +35,19 @@ class _Load:
         self.queue = queue
         self.since = loop.time()
         self.outcome: asyncio.Future[Exception | None] = loop.create_future()
-        """Why it was not loaded in time; None when it was."""
+        """The error, or None when the account was loaded in time."""
         self.begun = False
         self.head: StreamHead | None = None
         self.folded = 0
 
     def end(self, outcome: Exception | None) -> None:
-        """Tell who waits for it alone."""
+        """Set the outcome, unless it is set."""
         if not self.outcome.done():
             self.outcome.set_result(outcome)
 
 
 class AccountLoader:
-    """Gives blocked queues the state of their account, in the order in which they came, and unblocks them."""
+    """Loads the accounts of blocked queues in the order in which they were added, and unblocks the queues."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class AccountLoader:
         self._begun: list[_Load] = []
         self._something = asyncio.Event()
         self._reading = False
-        """Whether there is a connection: a database that is away is told as such, and waited for a little longer."""
+        """Whether there is a connection. Without one the wait ends with Unavailable, when the pool gives up."""
 
     def add(self, queue: AccountQueue) -> None:
         """Load the account of a queue, which is blocked until then."""
@@ -77,13 +77,13 @@ class AccountLoader:
         self._something.set()
 
     def clear(self, trouble: type[Unavailable]) -> None:
-        """Load nothing of what is asked for; whoever waits in the queues is told elsewhere."""
+        """Drop all loads. The caller fails the submissions that wait in the queues."""
         for load in (*self._begun, *self._waiting):
             load.end(trouble())
         self._waiting.clear()
 
     async def load(self) -> None:
-        """Load what is asked for, until cancelled."""
+        """Load what was added, until cancelled."""
         while True:
             await self._something.wait()
             self._something.clear()
@@ -98,7 +98,7 @@ class AccountLoader:
                 self._reading = False
 
     async def _load_some(self, reader: Reader) -> None:
-        """A page of the events of some accounts. One that has more goes on after all others have had a turn."""
+        """Load a page of events for each of the next accounts. Accounts with more pages go to the end of the line."""
         self._begun = loads = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
         for load in loads:
             load.begun = True
@@ -113,7 +113,7 @@ class AccountLoader:
                 self._finish(load)
 
     def _give_up(self, error: Exception) -> None:
-        """Tell those who wait for what could not be read; without a connection, that is everything."""
+        """Fail the loads of the query that failed, or all loads when there is no connection."""
         if self._begun:
             loads, self._begun = self._begun, []
             self._something.set()
@@ -144,10 +144,10 @@ class AccountLoader:
         self._fail(load, error)
         self._release(load.queue)
 
-    # Those who have waited for too long --------------------------------------------------------------------------
+    # Commands that have waited too long ------------------------------------------------------------------------------
 
     async def turn_away(self) -> None:
-        """Tell those who have waited for too long, until cancelled."""
+        """Fail the commands that have waited too long, until cancelled."""
         while self._patience < math.inf:
             await asyncio.sleep(_LOOK_EVERY)
             if not self._reading:

@@ -114,7 +114,7 @@ class Committer:
         return together
 
     async def load(self, account_ids: Iterable[str]) -> None:
-        """Bring accounts into memory that are not there. Raises Overloaded or Unavailable."""
+        """Load accounts into the cache. Raises Overloaded or Unavailable."""
         self.admission.admit(0)
         queues = [self._queues.find(name) or self._open_queue(name) for name in account_ids]
         loads = [queue.loading for queue in queues if queue.loading is not None]

@@ -1,6 +1,5 @@
-"""What can be asked of the log over one connection. One statement for each question, all in sql/queries.sql."""
+"""What can be asked of the log over one connection. One statement for each query, all in sql/queries.sql."""
 
-import asyncio
 import logging
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -16,9 +15,10 @@ from ledger.domain.related_events import RelatedEvents
 from ledger.postgres.named_sql import queries
 from ledger.store.chain import Record
 from ledger.store.codec import SNAPSHOT_TOPIC, Metadata, decode, evolve_stored
+from ledger.store.loading import Loaded, fold_rows, known_accounts
 from ledger.store.sealing import unmasked
 from ledger.store.standbys import waits_cut_short
-from ledger.store.stream_heads import StreamHead, account_of, hash_of
+from ledger.store.stream_heads import StreamHead
 
 Connection = AsyncConnection[Any]
 SQL = queries("ledger.store")
@@ -26,8 +26,6 @@ PAGE = 1_000
 """The largest number of events that one query loads for one account."""
 _ACCOUNTS = 64
 """The largest number of accounts that one query loads."""
-_SLICE = 100
-"""The number of events that are folded before other tasks get a turn."""
 _log = logging.getLogger("credit_ledger.log")
 
 
@@ -44,15 +42,6 @@ class End(NamedTuple):
 
     version: int
     hash: bytes
-
-
-class Loaded(NamedTuple):
-    """The current head of an account (None: it does not exist), the number of rows that were folded to load it, and
-    whether there may be more rows."""
-
-    head: StreamHead | None
-    folded: int
-    behind: bool
 
 
 class Executed(NamedTuple):
@@ -107,22 +96,9 @@ class Reader:
         return found
 
     async def load_page(self, known: Mapping[str, StreamHead | None]) -> dict[str, Loaded]:
-        """The same as `load`, with at most PAGE events of each account.
-
-        Folding many events takes time; other tasks get turns meanwhile.
-        """
-        heads, counts = dict(known), dict.fromkeys(known, 0)
-        rows = await self._rows("load", **_known_of(heads), snapshot=SNAPSHOT_TOPIC, limit=PAGE)
-        for number, row in enumerate(rows, 1):
-            if not row.stands and not counts[row.account]:
-                heads[row.account] = None
-            if row.version is not None:
-                account = evolve_stored(account_of(heads[row.account]), row.topic, bytes(row.state))
-                heads[row.account] = StreamHead(account, row.hash, row.key)
-                counts[row.account] += 1
-            if number % _SLICE == 0:
-                await asyncio.sleep(0)
-        return {name: Loaded(head, counts[name], counts[name] >= PAGE) for name, head in heads.items()}
+        """The same as `load`, with at most PAGE events of each account. Other tasks get turns while they are folded."""
+        rows = await self._rows("load", **known_accounts(known), snapshot=SNAPSHOT_TOPIC, limit=PAGE)
+        return await fold_rows(rows, known, PAGE)
 
     async def load_at(self, account_id: str, version: int) -> Account | None:
         """The account as it was after event `version`; None when there is no such account."""
@@ -261,15 +237,6 @@ class Reader:
     async def last_position(self) -> int:
         """The position of the last event; 0 when the log is empty."""
         return int((await self._rows("last_position"))[0].position)
-
-
-def _known_of(heads: Mapping[str, StreamHead | None]) -> dict[str, Any]:
-    """The known heads of accounts, as parameters of the statement `load`."""
-    return {
-        "accounts": list(heads),
-        "known": [head.account.version if head else 0 for head in heads.values()],
-        "hashes": [hash_of(head) for head in heads.values()],
-    }
 
 
 def _version_named(subject: str) -> int:

@@ -1,0 +1,44 @@
+"""Folds the rows of the statement `load` into the heads of accounts."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ledger.store.codec import evolve_stored
+from ledger.store.stream_heads import StreamHead, account_of, hash_of
+
+_SLICE = 100
+"""The number of events that are folded before other tasks get a turn."""
+
+
+class Loaded(NamedTuple):
+    """The current head of an account (None: it does not exist), the number of rows that were folded to load it, and
+    whether there may be more rows."""
+
+    head: StreamHead | None
+    folded: int
+    behind: bool
+
+
+def known_accounts(heads: Mapping[str, StreamHead | None]) -> dict[str, Any]:
+    """The known heads of accounts, as parameters of the statement `load`."""
+    return {
+        "accounts": list(heads),
+        "known": [head.account.version if head else 0 for head in heads.values()],
+        "hashes": [hash_of(head) for head in heads.values()],
+    }
+
+
+async def fold_rows(rows: Sequence[Any], known: Mapping[str, StreamHead | None], page: int) -> dict[str, Loaded]:
+    """The heads that rows lead to. An account that has `page` rows may have more."""
+    heads, counts = dict(known), dict.fromkeys(known, 0)
+    for number, row in enumerate(rows, 1):
+        if not row.stands and not counts[row.account]:
+            heads[row.account] = None
+        if row.version is not None:
+            account = evolve_stored(account_of(heads[row.account]), row.topic, bytes(row.state))
+            heads[row.account] = StreamHead(account, row.hash, row.key)
+            counts[row.account] += 1
+        if number % _SLICE == 0:
+            await asyncio.sleep(0)
+    return {name: Loaded(head, counts[name], counts[name] >= page) for name, head in heads.items()}
