@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.conftest import under_contract
-from tests.api.stage import Json
+from tests.api.stage import Json, eventually
 from tests.api.test_import import OPENING, OPTIONS, PERMANENT, REAL_TOTAL, SUBSCRIPTION, Importer
 from tests.postgres import TestServers
 from tests.service import Service, service_here
@@ -38,6 +38,8 @@ def imported(servers: TestServers, trace: Path, tmp_path_factory: pytest.TempPat
         assert done.status == 0, done.err
         with service_here(conninfo, folder) as service:
             under_contract(service)
+            days, asked = "/v1/accounts/user-0/rollups/daily", {**period(), "min_position": last_position(service)}
+            eventually(lambda: service.get(days, **asked).is_success)
             yield service
 
 
