@@ -88,10 +88,10 @@ def test_who_was_turned_away_asks_for_events_again(visit: Visit, service: Servic
     """A service that is full, or stops, refuses new listeners for a while."""
     visit.expected.add("503")
     visit.page.clock.install()
-    visit.page.route("**/moves", lambda route: route.fulfill(status=503))
+    visit.page.route("**/updates", lambda route: route.fulfill(status=503))
     page = visit.open_portal_link(used)
-    page.unroute("**/moves")
-    with page.expect_response(lambda answer: answer.url.endswith("/moves") and answer.status == 200):
+    page.unroute("**/updates")
+    with page.expect_response(lambda answer: answer.url.endswith("/updates") and answer.status == 200):
         page.clock.run_for(16_000)
     before = service.get(f"/v1/accounts/{used}/balance").json()["total"]
     service.post(f"/v1/accounts/{used}/deductions", {"amount": 2, "task_id": "heard again"})

@@ -7,7 +7,7 @@ from html import unescape
 
 import psycopg
 
-from api.dashboard.events import PAGE
+from api.dashboard.pages.events import PAGE
 from tests.dashboard.acting import path_of
 from tests.dashboard.guests import operator, person
 from tests.dashboard.histories import projected

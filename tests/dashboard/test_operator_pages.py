@@ -10,9 +10,9 @@ import httpx
 import psycopg
 import pytest
 
-from api.dashboard import service as service_page
 from api.dashboard.charts import Series, columns
 from api.dashboard.charts.chart import Point
+from api.dashboard.pages import service as service_page
 from people.api_keys import create_key
 from tests.api.stage import eventually
 from tests.dashboard.acting import path_of
@@ -198,7 +198,7 @@ FINE = {"within_bounds": True, "position": 7, "behind": 0, "as_of": None, "stopp
     ],
 )
 def test_how_a_projection_stands_has_a_name(state: dict[str, object], called: tuple[str, str]) -> None:
-    assert service_page.called(state) == called
+    assert service_page.status_of(state) == called
 
 
 # Who may ------------------------------------------------------------------------------------------------------------
