@@ -270,7 +270,7 @@ async def test_after_the_end_nobody_listens(ledger: Ledger, follower: Follower) 
         listener.set_sender(telling)
         with pytest.raises(asyncio.CancelledError):
             await asyncio.wait_for(telling, 60)
-    with pytest.raises(Problem, match="connect again"):
+    with pytest.raises(Problem, match="Connect again"):
         await follower.listen(None, None)
 
 

@@ -84,7 +84,7 @@ class Follower:
         Raises Problem (`overloaded`, `unavailable`, or `validation_failed` naming `field`), AccountNotFound and LOST.
         """
         if self._ended or self._places_taken >= self._max_listeners:
-            raise Problem("overloaded", "Too many streams are open. Connect again later.", retry_after=5)
+            raise Problem("overloaded", "No more streams can be opened here. Connect again later.", retry_after=5)
         self._places_taken += 1
         try:
             listener = await self._create_in_time(account_id, after, field)
