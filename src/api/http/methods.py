@@ -1,4 +1,4 @@
-"""HEAD and OPTIONS, the same for every address (RFC 9110, 9.3.2 and 9.3.7): no route has to know of them."""
+"""HEAD and OPTIONS for every address (RFC 9110, 9.3.2 and 9.3.7), so that no route handles them itself."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -11,14 +11,14 @@ _EVERYWHERE = ("GET", "HEAD", "OPTIONS", "POST")
 
 
 class HeadAndOptions:
-    """An application that answers HEAD as it answers GET, without the body, and OPTIONS with the methods there are."""
+    """Middleware that answers HEAD like GET without the body, and OPTIONS with the methods of the address."""
 
     def __init__(self, app: ASGIApp, routes: list[BaseRoute]) -> None:
         self._app = app
         self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, or the lifespan."""
+        """Serve one request, or the lifespan."""
         method = scope.get("method")
         if method == "HEAD":
             answer = _WithoutBody(receive, send)
@@ -32,12 +32,12 @@ class HeadAndOptions:
 
 
 def is_head(scope: Scope) -> bool:
-    """Whether a request is a HEAD: what opens something must not, for whoever asks does not see it."""
+    """Whether a request is a HEAD. A route that uses something up must not do so, because its answer is not shown."""
     return _BODY_IS_DROPPED in scope
 
 
 def methods_at(routes: Iterable[BaseRoute], scope: Scope) -> list[str]:
-    """The methods that an address takes; none where there is nothing."""
+    """The methods that an address accepts; none if the address does not exist."""
     found = set(_matching(routes, scope))
     if "GET" in found:
         found.add("HEAD")
@@ -49,7 +49,7 @@ def _methods_of(routes: Iterable[BaseRoute], scope: Scope) -> Iterable[str]:
 
 
 def _matching(routes: Iterable[BaseRoute], scope: Scope) -> Iterator[str]:
-    """Routes of one address may be in several routers, and below another application."""
+    """The methods of all matching routes, which may be in several routers and in mounted applications."""
     for route in routes:
         router = getattr(route, "original_router", None)
         match, below = (Match.FULL, {}) if router is not None else route.matches(scope)
@@ -63,7 +63,7 @@ def _matching(routes: Iterable[BaseRoute], scope: Scope) -> Iterator[str]:
 
 
 class _WithoutBody:
-    """The two ends of a request of which only the head is answered. Then the client has gone, for the application."""
+    """Sends only the head of an answer, and then tells the application that the client has disconnected."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
@@ -71,7 +71,7 @@ class _WithoutBody:
         self._over = asyncio.Event()
 
     async def send(self, message: Message) -> None:
-        """Pass the head on, and an empty body; what comes later is dropped."""
+        """Send the head and an empty body, and drop the rest."""
         if message["type"] == "http.response.start":
             await self._send(message)
         elif not self._over.is_set():
@@ -79,12 +79,12 @@ class _WithoutBody:
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def receive(self) -> Message:
-        """What the client says, until it has its answer: a stream would go on for ever."""
-        said = asyncio.ensure_future(self._receive())
+        """Receive from the client until the answer is sent; then report a disconnect, because a stream never ends."""
+        message = asyncio.ensure_future(self._receive())
         over = asyncio.ensure_future(self._over.wait())
         try:
-            await asyncio.wait((said, over), return_when=asyncio.FIRST_COMPLETED)
-            return {"type": "http.disconnect"} if over.done() else said.result()
+            await asyncio.wait((message, over), return_when=asyncio.FIRST_COMPLETED)
+            return {"type": "http.disconnect"} if over.done() else message.result()
         finally:
-            said.cancel()
+            message.cancel()
             over.cancel()
