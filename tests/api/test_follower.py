@@ -17,7 +17,7 @@ from api.components import COMPONENTS
 from api.contract.problems import Problem
 from api.runtime.embedded import embedded_postgres
 from api.runtime.server import MAX_REQUESTS
-from api.runtime.shutdown import when_told_to_stop
+from api.runtime.shutdown import call_at_shutdown
 from api.streaming.follower import MAX_LISTENERS, Follower
 from api.streaming.listeners import PAGE, AccountListener, EventReader, Listener
 from api.streaming.recent_events import EventMessage, RecentEvents
@@ -329,7 +329,7 @@ async def test_being_told_to_stop_is_passed_on() -> None:
     was = signal.signal(signal.SIGTERM, before)
     told = asyncio.Event()
     try:
-        with when_told_to_stop(told.set):
+        with call_at_shutdown(told.set):
             os.kill(os.getpid(), signal.SIGTERM)
             await asyncio.wait_for(told.wait(), 60)
             assert order == ["as before"]

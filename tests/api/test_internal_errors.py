@@ -101,7 +101,7 @@ async def test_a_missing_template_is_told_on_a_page(
     without_templates(monkeypatch, "sign_in.html")
     answer = await client.get("/dashboard/sign-in")
     assert answer.status_code == 500
-    assert "Something went wrong" in answer.text
+    assert "An error occurred" in answer.text
     assert "database" not in answer.text
     assert answer.headers["x-request-id"] in answer.text
     assert answer.headers["x-request-id"] in logged(caplog).getMessage()

@@ -31,7 +31,7 @@ def test_a_link_opens_one_account_and_only_once(service: Service) -> None:
     assert ">1,234<" in page.text
     again = second.get(link)
     assert again.status_code == 410
-    assert "This link was opened before" in again.text
+    assert "This link was used already" in again.text
     assert second.get(account_page(account)).url.path == f"{ROOT}/sign-in"
 
 
@@ -82,7 +82,7 @@ def test_an_old_link_opens_nothing_and_says_where_to_go(service: Service) -> Non
     _in_the_past(service, account, "link_expires_at")
     answer = guest(service).get(link)
     assert answer.status_code == 410
-    assert "This link does not open anything" in answer.text
+    assert "This link is not valid" in answer.text
     assert 'href="https://product.example/credits"' in answer.text
     assert guest(service).get(f"{ROOT}/portal/never-made").status_code == 410
 
@@ -270,7 +270,7 @@ def test_what_goes_wrong_is_a_page(service: Service) -> None:
     user = person(service, service.open_account())
     nothing = user.get(f"{ROOT}/nothing")
     assert nothing.status_code == 404
-    assert "There is nothing here" in nothing.text
+    assert "This page does not exist" in nothing.text
     assert user.put(f"{ROOT}/sign-out").status_code == 405
     assert user.get(f"{ROOT}").status_code == 200  # home
 

@@ -26,7 +26,7 @@ def levels(rows: Sequence[tuple[str, Sequence[int]]], number: Number, unit: str)
         return f"There are no {whole(unit)} to show."
     most = max(together, key=lambda row: row[0])
     least = min(together, key=lambda row: row[0])
-    text = f"In the end there are {number(together[-1][0])} {whole(unit)}."
+    text = f"At the end there are {number(together[-1][0])} {whole(unit)}."
     return f"{text} The most is {number(most[0])} ({whole(most[1])}), the least {number(least[0])} ({whole(least[1])})."
 
 
