@@ -251,7 +251,7 @@ def _claim_once(settings: Settings) -> str:
 def test_a_second_ledger_on_a_served_port_touches_nothing(service: Service, tmp_path: Path, words: str) -> None:
     settings = {"CREDIT_LEDGER_DATA_DIR": str(tmp_path / "data"), "CREDIT_LEDGER_PORT": str(service.port)}
     done = command(None, words, settings=settings)
-    said = rf"port {service.port} of 127\.0\.0\.1 is served by another ledger, \S+ \(process \d+\): stop that one"
+    said = rf"port {service.port} of 127\.0\.0\.1 is served by another ledger, \S+ \(process \d+\): stop that program"
     assert re.match(f"credit-ledger: {said}", one_line(done))
     assert not (tmp_path / "data").exists()
 

@@ -336,15 +336,13 @@ def as_problem(error: Exception, request_id: str) -> Problem:
         case Unavailable():
             return Problem(
                 "unavailable",
-                "The database cannot be reached, so the outcome is not known. "
-                "Send the request again with the same key.",
+                "The database cannot be reached, so the outcome is not known. Repeat the request with the same key.",
                 retry_after=2,
             )
         case NotYetVisible():
             return Problem(
                 "not_yet_visible",
-                f"Position {error.wanted} is not visible yet: the projections are at {error.position}. "
-                "Send the query again.",
+                f"Position {error.wanted} is not visible yet: the projections are at {error.position}. Ask again.",
                 retry_after=1,
                 min_position=error.wanted,
                 as_of_position=error.position,
