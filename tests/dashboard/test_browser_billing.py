@@ -69,7 +69,7 @@ def test_long_lists_have_pages(visit: Visit, service: Service) -> None:
     assert len(lines(page, "grants")) == 25
     page.get_by_role("link", name="Older grants").click()
     expect(page.locator("[data-part=grants] tbody tr")).to_have_count(16)
-    page.get_by_role("link", name="The newest").click()
+    page.get_by_role("link", name="Newest grants").click()
     expect(page.locator("[data-part=grants] tbody tr")).to_have_count(25)
 
 

@@ -164,7 +164,7 @@ def test_the_state_of_the_service_is_that_of_readyz(service: Service) -> None:
         assert f"{state['position']:,}" in text
     assert f"{ready['checkpoints']['position']:,}" in text
     assert ready["role"]["current_user"] in text
-    assert "the machine's clock agrees with the database's" in text
+    assert "the clocks of machine and database agree" in text
     assert "Waiting for commit 0" in text
     assert 'data-poll="10"' in page.text
 
