@@ -18,7 +18,7 @@ from benchmarks.progress import Spoiled
 ROOT = Path(__file__).parents[1]
 """Where `-m benchmarks...` can be run from."""
 
-STOP_PATIENCE = 30
+STOP_TIMEOUT = 30
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -67,7 +67,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     """As an operator would; what has not ended after that, or was left behind, is killed with its session."""
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
-        process.wait(STOP_PATIENCE)
+        process.wait(STOP_TIMEOUT)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

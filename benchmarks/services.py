@@ -16,7 +16,7 @@ from benchmarks.processes import child
 from benchmarks.progress import Spoiled
 from benchmarks.stand import Stand
 
-START_PATIENCE = 60.0
+START_TIMEOUT = 60.0
 READY_PATHS = {"ledger": "/readyz", "uvicorn": "/openapi.json", "granian": "/openapi.json"}
 
 
@@ -76,7 +76,7 @@ def _yardstick(stand: Stand, rival: Rival, port: int) -> list[str]:
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], rival: Rival, port: int, log: Path) -> None:
-    deadline = time.monotonic() + START_PATIENCE
+    deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline and process.poll() is None:
         try:
             with Line(port, "") as line:

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.runtime import timekeeping
-from api.runtime.timekeeping import ClocksDisagree, agree_on_time
+from api.runtime import clock_agreement
+from api.runtime.clock_agreement import ClocksDisagree, agree_on_time
 from ledger import clock as clocks
 from ledger.clock import FOLLOW_AFTER, STEP, ClockGuard, DatabaseTime, GuardedClock
 from ledger.service import Ledger
@@ -179,7 +179,7 @@ def test_a_service_starts_when_machine_and_database_agree(each_database: str) ->
 def test_a_service_does_not_start_when_they_do_not(
     database: str, monkeypatch: pytest.MonkeyPatch, wrong: float, words: str
 ) -> None:
-    monkeypatch.setattr(timekeeping, "origin_now", lambda: clocks.origin_now() + wrong)
+    monkeypatch.setattr(clock_agreement, "origin_now", lambda: clocks.origin_now() + wrong)
     with pytest.raises(ClocksDisagree, match=f"the machine's clock is {words} the database's"):
         agree_on_time(database)
 
@@ -196,10 +196,10 @@ def test_a_worker_that_is_started_while_the_clock_is_wrong_goes_by_the_time_of_i
     try:
         wrong = FakeClock(tmp_path / "clock")
         wrong.set(3 * HOUR)
-        environment = {**os.environ, **wrong.environment, timekeeping.ORIGIN: repr(clocks.origin_now())}
+        environment = {**os.environ, **wrong.environment, clock_agreement.ORIGIN: repr(clocks.origin_now())}
     except Missing as missing:
         pytest.skip(str(missing))
-    program = "import time, api.runtime.timekeeping as t; print(time.time(), t.agreed_clock()().timestamp())"
+    program = "import time, api.runtime.clock_agreement as t; print(time.time(), t.agreed_clock()().timestamp())"
     said = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     machine, guarded = map(float, said.stdout.split())
     assert machine == pytest.approx(time.time() + 3 * HOUR, abs=10)

@@ -57,7 +57,7 @@ def test_a_killed_server_is_started_again_by_who_holds_it(place: Path, caplog: p
         assert postmaster(server_of(place)) not in (None, killed)
     assert postmaster(server_of(place)) is None
     said = [message for message in caplog.messages if "embedded database" in message]
-    assert said[0] == "the embedded database has ended; starting it again"
+    assert said[0] == "the embedded database has ended: starting it again"
     assert said[1].startswith("the embedded database runs again after")
 
 

@@ -16,7 +16,7 @@ from granian._granian import ListenerSpec
 from api.runtime.announcement import announced
 from api.runtime.listen_address import CannotListen, ListenAddress, resolve
 from api.runtime.port_claim import _refuse_other_programs, claimed_address, served_ledger
-from api.runtime.server import _plain_refusal
+from api.runtime.server import _listen_errors
 from api.runtime.settings import Settings, load_settings
 from tests.commands import PROGRAM, Finished, command, environment_for
 from tests.postgres import TestServer
@@ -77,13 +77,13 @@ def test_the_machine_reaches_what_listens_on_all_addresses(host: str, reached: s
 @pytest.mark.parametrize(
     ("host", "complaint"),
     [
-        (UNKNOWN, "for which no address is found: "),
-        ("http://localhost", "for which no address is found: "),
-        ("localhost:8000", "for which no address is found: "),
-        ("x" * 70, "for which no address is found: it is no name of a host"),
-        ("[::1", "for which no address is found: "),
-        ("203.0.113.7", "and that is no address of this machine"),
-        ("fe80::1%lo", "an address of one network link; such an address is not supported"),
+        (UNKNOWN, "which cannot be resolved: "),
+        ("http://localhost", "which cannot be resolved: "),
+        ("localhost:8000", "which cannot be resolved: "),
+        ("x" * 70, "which cannot be resolved: it is not a host name"),
+        ("[::1", "which cannot be resolved: "),
+        ("203.0.113.7", "which is not an address of this machine"),
+        ("fe80::1%lo", "a link-local address of one network interface, which is not supported"),
     ],
 )
 def test_a_host_that_will_not_do_is_one_line(host: str, complaint: str) -> None:
@@ -109,7 +109,7 @@ def test_a_port_of_another_program_is_one_line(tmp_path: Path, port: int, words:
         done = command(None, words, "--port", str(port), settings={"CREDIT_LEDGER_DATA_DIR": str(tmp_path / "data")})
     assert one_line(done) == (
         f"credit-ledger: port {port} of 127.0.0.1 is taken by another program: "
-        "stop that one, or set CREDIT_LEDGER_PORT to another port"
+        "stop that program, or set CREDIT_LEDGER_PORT to another port"
     )
     assert not (tmp_path / "data").exists()
 
@@ -151,7 +151,7 @@ def test_another_ledger_is_refused_by_name(port: int) -> None:
         said = _claim_once(of("/b", port))
         assert said == (
             f"port {port} of 127.0.0.1 is served by another ledger, /a (process {os.getpid()}): "
-            "stop that one, or set CREDIT_LEDGER_PORT to another port"
+            "stop that program, or set CREDIT_LEDGER_PORT to another port"
         )
     assert _claim_once(of("/b", port)) == "claimed"
 
@@ -251,7 +251,7 @@ def _claim_once(settings: Settings) -> str:
 def test_a_second_ledger_on_a_served_port_touches_nothing(service: Service, tmp_path: Path, words: str) -> None:
     settings = {"CREDIT_LEDGER_DATA_DIR": str(tmp_path / "data"), "CREDIT_LEDGER_PORT": str(service.port)}
     done = command(None, words, settings=settings)
-    said = rf"port {service.port} of 127\.0\.0\.1 is served by another ledger, \S+ \(process \d+\): stop that one"
+    said = rf"port {service.port} of 127\.0\.0\.1 is served by another ledger, \S+ \(process \d+\): stop that program"
     assert re.match(f"credit-ledger: {said}", one_line(done))
     assert not (tmp_path / "data").exists()
 
@@ -306,6 +306,6 @@ def test_another_services_answers_are_not_taken_for_ones_own(
 def test_a_port_that_is_lost_at_the_last_moment_is_one_line(port: int) -> None:
     """As the server's library tells it, when it is told."""
     said = f"nothing can listen on port {port} of 127.0.0.1: Address already in use"
-    with listening(port), pytest.raises(CannotListen) as refused, _plain_refusal(resolve("127.0.0.1", port)):
+    with listening(port), pytest.raises(CannotListen) as refused, _listen_errors(resolve("127.0.0.1", port)):
         ListenerSpec("127.0.0.1", port, 128).build()
     assert str(refused.value) == said

@@ -122,7 +122,9 @@ def test_a_wrong_value_is_one_line_with_variable_value_and_what_is_allowed(
 )
 def test_a_public_address_that_cannot_be_served_below_is_refused(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("CREDIT_LEDGER_PUBLIC_URL", url)
-    with pytest.raises(WrongSetting, match=r"^CREDIT_LEDGER_PUBLIC_URL is .*; it must be where people reach"):
+    with pytest.raises(
+        WrongSetting, match=r"^CREDIT_LEDGER_PUBLIC_URL is .*; it must be the address at which browsers"
+    ):
         load_settings()
 
 

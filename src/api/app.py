@@ -1,4 +1,4 @@
-"""The service as an ASGI application: the routes, the wiring and what runs beside them."""
+"""The service as an ASGI application: its routes, its parts and its background tasks."""
 
 import asyncio
 import logging
@@ -34,12 +34,12 @@ from api.http.path_prefix import AddPathPrefix, StripPathPrefix
 from api.http.reads import Reads
 from api.http.requests import Reply
 from api.runtime.announcement import START
-from api.runtime.garbage import tune_garbage_collection
-from api.runtime.parent import end_with
+from api.runtime.clock_agreement import agreed_clock
+from api.runtime.garbage_collection import tune_garbage_collection
+from api.runtime.parent_process import signal_at_end_of
 from api.runtime.settings import LOG_FORMAT, Settings, load_settings
-from api.runtime.shutdown import when_told_to_stop
+from api.runtime.shutdown import call_at_shutdown
 from api.runtime.sweeper import Sweeper
-from api.runtime.timekeeping import agreed_clock
 from api.streaming.follower import Follower
 from api.streaming.streams import router as streams_router
 from api.wiring import Wiring, dashboard_options
@@ -53,23 +53,23 @@ from people.api_keys import KeyRing
 from people.errors import AccessRefused
 from projections.models.views import NotBuilt, NotYetVisible, Views
 
-_SOFTWARE = 70
+_EX_SOFTWARE = 70
 """See sysexits(3)."""
-_PATIENCE = 1.0
-"""Seconds that a command waits for its account to be loaded, so that every caller has an answer within two seconds."""
-_LAST_WORD = 2.0
-"""Seconds that what runs beside may take to end: in Python 3.11 a library's `wait_for` can forget a cancellation."""
+_LOAD_TIMEOUT = 1.0
+"""Seconds that a command waits until its account is loaded. Its answer may take as long again: two seconds in all."""
+_STOP_TIMEOUT = 2.0
+"""Seconds that background tasks may take to end, because `wait_for` can lose a cancellation (Python 3.11)."""
 
 
 def create_app(settings: Settings, conninfo: str, *, processes: bool = False, start: str = "") -> ASGIApp:
-    """The service on a migrated database. `start` is what its /healthz tells the process that started it."""
+    """The service on a migrated database. Its /healthz sends `start` to the process that started it."""
     clock = agreed_clock()
     ledger = Ledger(
         conninfo,
         clock=clock,
         cached_accounts=settings.cached_accounts,
         queue_limit=settings.queue_limit,
-        patience=_PATIENCE,
+        patience=_LOAD_TIMEOUT,
     )
     admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
     keys = KeyRing(ledger.log, clock, admin_key, settings.rate_limit)
@@ -91,20 +91,20 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with ledger.running(), views.running():
             await keys.refresh()
-            work = keys.keep_fresh(), sweeper.run(), keep_refusals(ledger.log), _end_if_broken(ledger)
-            beside = [asyncio.create_task(one) for one in work]
+            work = keys.keep_fresh(), sweeper.run(), keep_refusals(ledger.log), _exit_when_broken(ledger)
+            background = [asyncio.create_task(one) for one in work]
             tune_garbage_collection()
-            with when_told_to_stop(follower.end):
+            with call_at_shutdown(follower.end):
                 yield
             await follower.stop()
-            for task in beside:
+            for task in background:
                 task.cancel()
-            await asyncio.wait(beside, timeout=_LAST_WORD)
+            await asyncio.wait(background, timeout=_STOP_TIMEOUT)
             await keys.touch()
             await write_refusals(ledger.log)
 
     app = FastAPIOffline(None, None, title="Credit ledger", version="1", lifespan=lifespan, redirect_slashes=False)
-    wiring.give_to(app)
+    wiring.attach_to(app)
     for part in (ledger_queries, explanations, health, history, totals, lists, summary, portal_sessions):
         app.include_router(part.router)
     app.include_router(streams_router)
@@ -112,17 +112,17 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
         _add_command_route(app, wiring.endpoint, operation)
     _add_batch_route(app, wiring.endpoint)
     pages = dashboard()
-    wiring.give_to(pages)
+    wiring.attach_to(pages)
     app.mount(ROOT, SecurityHeaders(pages), name="dashboard")
-    app.add_route(ROOT, _to_the_dashboard, include_in_schema=False)
+    app.add_route(ROOT, _redirect_to_dashboard, include_in_schema=False)
     _add_problem_handlers(app)
     describe(app)
     add_docs_page(app)
-    return _below(settings.path_prefix, app, wiring.endpoint)
+    return _with_path_prefix(settings.path_prefix, app, wiring.endpoint)
 
 
-def _below(prefix: str, app: FastAPI, endpoint: CommandEndpoint) -> ASGIApp:
-    """The whole, below a path of its host if it has one."""
+def _with_path_prefix(prefix: str, app: FastAPI, endpoint: CommandEndpoint) -> ASGIApp:
+    """The application below the path prefix, if there is one."""
     hot_path = HotPath(app, endpoint)
     if not prefix:
         return hot_path
@@ -130,15 +130,15 @@ def _below(prefix: str, app: FastAPI, endpoint: CommandEndpoint) -> ASGIApp:
     return StripPathPrefix(hot_path, prefix)
 
 
-async def _to_the_dashboard(request: Request) -> Response:
+async def _redirect_to_dashboard(request: Request) -> Response:
     return RedirectResponse(f"{request.scope['root_path']}{ROOT}/", 303)
 
 
-async def _end_if_broken(ledger: Ledger) -> None:
-    """A worker whose committer is broken ends at once, and another is started in its place: whoever waits for an answer
-    sees the connection end, and asks again."""
+async def _exit_when_broken(ledger: Ledger) -> None:
+    """End the process at once if its committer is broken. The parent starts another worker; clients that wait
+    for an answer lose their connection, and send the request again."""
     await ledger.broken()
-    os._exit(_SOFTWARE)
+    os._exit(_EX_SOFTWARE)
 
 
 def _add_command_route(app: FastAPI, commands: CommandEndpoint, operation: Operation) -> None:
@@ -178,7 +178,7 @@ def _response(reply: Reply) -> Response:
 
 
 def _add_problem_handlers(app: FastAPI) -> None:
-    """Whatever goes wrong in a route of the framework is answered like everything else."""
+    """Answer errors of the framework's routes as problem documents, like all others."""
 
     async def on_validation(_: Request, error: RequestValidationError) -> Response:
         details: Any = [{**detail, "loc": detail["loc"][1:]} for detail in error.errors()]
@@ -186,17 +186,17 @@ def _add_problem_handlers(app: FastAPI) -> None:
 
     async def on_http(request: Request, error: HTTPException) -> Response:
         if error.status_code == 405:
-            detail = f"{request.method} is not a method of {request.url.path}."
+            detail = f"{request.url.path} does not accept the method {request.method}."
             problem = Problem("method_not_allowed", detail)
         else:
-            problem = Problem("not_found", f"There is nothing at {request.url.path}.")
+            problem = Problem("not_found", f"The address {request.url.path} does not exist.")
         response = _response(problem_reply(problem))
         response.headers.update(error.headers or {})
         if error.status_code == 405:
             response.headers["allow"] = ", ".join(methods_at(app.routes, request.scope))
         return response
 
-    async def on_anything(request: Request, error: Exception) -> Response:
+    async def on_error(request: Request, error: Exception) -> Response:
         problem = as_problem(error, endpoint_of(request).next_request_id())
         response = _response(problem_reply(problem))
         if "request_id" in problem.facts:
@@ -206,16 +206,16 @@ def _add_problem_handlers(app: FastAPI) -> None:
     app.exception_handler(RequestValidationError)(on_validation)
     app.exception_handler(HTTPException)(on_http)
     for kind in (Problem, Refusal, AccessRefused, NotYetVisible, NotBuilt, *LOST, Exception):
-        app.exception_handler(kind)(on_anything)
+        app.exception_handler(kind)(on_error)
 
 
 def from_environment() -> ASGIApp:
-    """The service of a worker process, which finds everything in its environment."""
-    _can_be_stopped()
+    """The service of a worker process. All of its settings are in the environment."""
+    _restore_signal_handlers()
     settings = load_settings()
     logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
     url = settings.database_url
-    assert url is not None, "the parent process names the database"
+    assert url is not None, "the parent process sets the database URL"
     return create_app(
         settings,
         url.get_secret_value(),
@@ -224,12 +224,14 @@ def from_environment() -> ASGIApp:
     )
 
 
-def _can_be_stopped() -> None:
-    """Until it serves, a worker is stopped as any process is: it was forked with its parent's handlers, which only
-    take notes. A parent that is killed takes its workers with it, on the spot: the server can hang for ever in a worker
-    that is told to stop while it starts, and nobody would be left to end that one."""
+def _restore_signal_handlers() -> None:
+    """Let signals end a worker while it starts: it was forked with the handlers of its parent, which only set a flag.
+
+    If the parent is killed, the kernel kills its workers: the server can hang for ever in a worker that is told to stop
+    while it starts, and no other process would end that worker.
+    """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     parent = multiprocessing.parent_process()
     if parent is not None and parent.pid is not None:
-        end_with(parent.pid, signal.SIGKILL)
+        signal_at_end_of(parent.pid, signal.SIGKILL)

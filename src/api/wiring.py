@@ -1,4 +1,4 @@
-"""What a process of the service is made of, and which part of it each room is given."""
+"""The parts of a process of the service, and how the routes find them."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from people.api_keys import KeyRing
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """The parts of one process, put together in app.py."""
+    """The parts of one process. app.py creates them."""
 
     endpoint: CommandEndpoint
     reads: Reads
@@ -24,14 +24,14 @@ class Wiring:
     follower: Follower
     options: Options
 
-    def give_to(self, app: Starlette) -> None:
-        """Let the routes of an application find the parts, each under its own name."""
+    def attach_to(self, app: Starlette) -> None:
+        """Set the parts as the state of an application, each under its own name, where its routes find them."""
         for part in self.__slots__:
             setattr(app.state, part, getattr(self, part))
 
 
 def dashboard_options(settings: Settings) -> Options:
-    """The settings that the dashboard shows or goes by."""
+    """The settings of the dashboard."""
     return Options(
         settings.public_url and settings.public_url.rstrip("/"),
         settings.billing_url,

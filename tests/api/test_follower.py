@@ -1,4 +1,4 @@
-"""The follower in this process: what listeners are told whatever their pace, and what it does when nobody listens."""
+"""The follower in this process: every listener gets every event once, and the follower stops when no stream is open."""
 
 import asyncio
 import os
@@ -17,10 +17,10 @@ from api.components import COMPONENTS
 from api.contract.problems import Problem
 from api.runtime.embedded import embedded_postgres
 from api.runtime.server import MAX_REQUESTS
-from api.runtime.shutdown import when_told_to_stop
+from api.runtime.shutdown import call_at_shutdown
 from api.streaming.follower import MAX_LISTENERS, Follower
-from api.streaming.listeners import PAGE, AccountListener, Listener, Shelf
-from api.streaming.tail import Tail, Told
+from api.streaming.listeners import PAGE, AccountListener, EventReader, Listener
+from api.streaming.recent_events import EventMessage, RecentEvents
 from ledger.commit.submission import Recorded
 from ledger.domain.errors import AccountNotFound
 from ledger.postgres.migrations import migrate
@@ -35,23 +35,23 @@ from tests.store.test_lost_database import Control
 
 @pytest.fixture
 async def follower(ledger: Ledger, database: str) -> AsyncIterator[Follower]:
-    """One with a tail that is soon too short."""
-    follower = Follower(ledger.log, database, heartbeat=0.1, places=50, tail=20, linger=0.1)
+    """A follower that keeps few recent events, so that listeners also read from the log."""
+    follower = Follower(ledger.log, database, heartbeat=0.1, max_listeners=50, recent_events=20, linger=0.1)
     yield follower
     await follower.stop()
 
 
-async def heard(listener: Listener, upto: int) -> list[Told]:
-    """What it is told until a position; signs of life are passed over."""
-    found: list[Told] = []
+async def heard(listener: Listener, upto: int) -> list[EventMessage]:
+    """The messages of a listener up to a position, without heartbeats."""
+    found: list[EventMessage] = []
     async with asyncio.timeout(240):
         while not found or found[-1].position < upto:
-            found += await listener.next()
+            found += await listener.next_messages()
     return found
 
 
 async def deduct_some(ledger: Ledger, account: str, keys: list[str]) -> None:
-    """Many deductions of 1, at once."""
+    """Make many deductions of 1 at the same time."""
     await together(*[ledger.committer.submit(deduction(account, 1, key)) for key in keys])
 
 
@@ -67,18 +67,18 @@ async def deduct_some(ledger: Ledger, account: str, keys: list[str]) -> None:
 def test_the_tail_has_the_end_of_the_log_or_says_that_it_has_not(
     batches: list[list[str]], size: int, begin: int, limit: int
 ) -> None:
-    tail = Tail(begin, size)
-    log: list[Told] = []
+    tail = RecentEvents(begin, size)
+    log: list[EventMessage] = []
     versions = dict.fromkeys("abc", 5)
     for batch in batches:
-        told: list[Told] = []
+        told: list[EventMessage] = []
         for account in batch:
             versions[account] += 1
-            told.append(Told(begin + len(log) + len(told) + 1, account, versions[account], b""))
+            told.append(EventMessage(begin + len(log) + len(told) + 1, account, versions[account], b""))
         log += told
         tail.append(told)
         assert tail.end == log[-1].position
-        assert sum(map(len, tail._of.values())) == len(tail._told)
+        assert sum(map(len, tail._by_account.values())) == len(tail._messages)
         assert len(log) - 2 * size <= sum(one.position <= tail.floor for one in log) <= max(0, len(log) - size)
         for position in range(begin, tail.end + 2):
             later = [one for one in log if one.position > position]
@@ -121,7 +121,7 @@ async def test_whoever_listens_from_wherever_at_whatever_pace_hears_all_of_it_on
 
 
 async def write(ledger: Ledger, chance: random.Random) -> dict[str | None, int]:
-    """Write, and say at which position each account's last event is, and (None) the last of all."""
+    """Write events. Returns the position of the last event of each account, and (None) of the last of all."""
     for turn in range(40):
         account = chance.choice("abc")
         await deduct_some(ledger, account, [f"{turn}-{n}" for n in range(chance.choice([1, 1, 5, 30]))])
@@ -134,14 +134,16 @@ async def write(ledger: Ledger, chance: random.Random) -> dict[str | None, int]:
     return last
 
 
-async def hear_slowly(listener: Listener, writing: "asyncio.Task[dict[str | None, int]]", pause: float) -> list[Told]:
-    """All that it is told until the last event, and whatever may come after that."""
-    found: list[Told] = []
+async def hear_slowly(
+    listener: Listener, writing: "asyncio.Task[dict[str | None, int]]", pause: float
+) -> list[EventMessage]:
+    """The messages of a listener up to the last event, and any after it."""
+    found: list[EventMessage] = []
     while not (writing.done() and found and found[-1].position >= writing.result()[listener.account_id]):
-        told = await listener.next()
+        told = await listener.next_messages()
         found += told
         await asyncio.sleep(pause * 0.2 if told else 0)
-    return found + await listener.next()
+    return found + await listener.next_messages()
 
 
 async def test_an_event_is_put_into_words_once(ledger: Ledger, follower: Follower) -> None:
@@ -156,11 +158,11 @@ async def test_whoever_listens_to_one_account_is_not_stirred_by_others(ledger: L
     await open_account(ledger, "a", permanent=10)
     await open_account(ledger, "b", permanent=10)
     everything, one = await follower.listen(None, None), await follower.listen("a", None)
-    assert await one.next() == []
+    assert await one.next_messages() == []
     for n in range(3):
         await deduct(ledger, "b", 1, f"{n}")
         await heard(everything, 5 + n)
-    assert not one._stirred
+    assert not one._notified
     await deduct(ledger, "a", 1, "k")
     assert [told.position for told in await heard(one, 8)] == [8]
 
@@ -196,7 +198,7 @@ async def test_there_are_so_many_places_and_no_more(ledger: Ledger, follower: Fo
     refused = [one for one in coming if isinstance(one, Problem)]
     assert (len(listeners), len(refused)) == (50, 10)
     assert {(one.code, one.status, one.retry_after) for one in refused} == {("overloaded", 503, 5)}
-    follower.leave(listeners[0])
+    follower.remove(listeners[0])
     await follower.listen(None, 0)
 
 
@@ -209,14 +211,14 @@ async def test_it_rests_when_nobody_listens_and_begins_anew(ledger: Ledger, foll
         async with asyncio.timeout(240):
             while await ears_at(database) != 1:  # noqa: ASYNC110  # what is waited for happens in another process
                 await asyncio.sleep(0.05)
-        follower.leave(listener)
+        follower.remove(listener)
         async with asyncio.timeout(240):
             while await ears_at(database):  # noqa: ASYNC110  # what is waited for happens in another process
                 await asyncio.sleep(0.05)
 
 
 async def ears_at(database: str) -> int:
-    """Connections that wait for news."""
+    """The number of connections that wait for notifications."""
     async with await psycopg.AsyncConnection.connect(owner(database)) as connection:
         cursor = await connection.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
@@ -230,14 +232,14 @@ async def test_whoever_is_told_by_work_that_fails_is_sent_away_to_come_back(ledg
     await open_account(ledger, "a", permanent=10)
     listener = await follower.listen(None, None)
     telling = asyncio.create_task(heard(listener, 3))
-    listener.told_by(telling)
+    listener.set_sender(telling)
     work, feed = follower._work, follower._feed
     assert work is not None
     follower._feed = None  # type: ignore[assignment]  # a bug, as it were
     await asyncio.wait([work, telling])
     assert isinstance(work.exception(), AttributeError)
     assert telling.cancelled()
-    follower.leave(listener)
+    follower.remove(listener)
     follower._feed = feed
     again = await follower.listen(None, listener.begin)
     await deduct(ledger, "a", 1, "k")
@@ -258,23 +260,23 @@ async def test_it_stops_whatever_it_is_doing(ledger: Ledger, database: str) -> N
 async def test_after_the_end_nobody_listens(ledger: Ledger, follower: Follower) -> None:
     there = await follower.listen(None, None)
     for _ in range(2):
-        await follower._turns.acquire()
+        await follower._reads.acquire()
     coming = asyncio.create_task(follower.listen(None, None))
     await asyncio.sleep(0)
     await follower.stop()
     for _ in range(2):
-        follower._turns.release()
+        follower._reads.release()
     for listener in (there, await coming):
-        telling = asyncio.create_task(listener.next())
-        listener.told_by(telling)
+        telling = asyncio.create_task(listener.next_messages())
+        listener.set_sender(telling)
         with pytest.raises(asyncio.CancelledError):
             await asyncio.wait_for(telling, 60)
-    with pytest.raises(Problem, match="connect again"):
+    with pytest.raises(Problem, match="Connect again"):
         await follower.listen(None, None)
 
 
 class Interrupted(Feed):
-    """A feed that tells somebody when it has read, and then waits for him."""
+    """A feed that signals each read, and then waits until the test goes on."""
 
     def __init__(self, log: EventLog) -> None:
         super().__init__(log)
@@ -290,11 +292,11 @@ class Interrupted(Feed):
 async def test_what_happens_while_a_listener_looks_is_not_missed(ledger: Ledger) -> None:
     await open_account(ledger, "a", permanent=10)
     feed = Interrupted(ledger.log)
-    listener = AccountListener(Shelf(Tail(2, 10), feed, asyncio.Semaphore(1)), "a", 2, 2)
-    hearing = asyncio.create_task(listener.next())
+    listener = AccountListener(EventReader(RecentEvents(2, 10), feed, asyncio.Semaphore(1)), "a", 2, 2)
+    hearing = asyncio.create_task(listener.next_messages())
     await feed.has_read.wait()
     await deduct(ledger, "a", 1, "k")
-    listener.stir()
+    listener.notify()
     feed.go_on.set()
     assert [told.position for told in await asyncio.wait_for(hearing, 60)] == [3]
 
@@ -304,13 +306,13 @@ async def test_signs_of_life_go_on_while_there_is_no_database(server_folder: Pat
         migrate(conninfo, COMPONENTS)
         control = Control(server_folder)
         async with Ledger(conninfo).running() as ledger:
-            follower = Follower(ledger.log, conninfo, heartbeat=0.1, tail=20)
+            follower = Follower(ledger.log, conninfo, heartbeat=0.1, recent_events=20)
             await open_account(ledger, "a", permanent=1_000)
             listeners = [await follower.listen(None, None), await follower.listen("a", None)]
             for turn in range(2):
                 await asyncio.to_thread(control.crash)
                 for listener in listeners * 5:
-                    assert await asyncio.wait_for(listener.next(), 60) == []
+                    assert await asyncio.wait_for(listener.next_messages(), 60) == []
                 await asyncio.to_thread(control.start)
                 await deduct_some(ledger, "a", [f"{turn}-{n}" for n in range(50)])
                 expected = list(range(50 * turn + 3, 50 * turn + 53))
@@ -328,7 +330,7 @@ async def test_being_told_to_stop_is_passed_on() -> None:
     was = signal.signal(signal.SIGTERM, before)
     told = asyncio.Event()
     try:
-        with when_told_to_stop(told.set):
+        with call_at_shutdown(told.set):
             os.kill(os.getpid(), signal.SIGTERM)
             await asyncio.wait_for(told.wait(), 60)
             assert order == ["as before"]

@@ -24,7 +24,7 @@ NO_DATABASE = "host=/nowhere dbname=none"
 
 
 class Without(BaseLoader):
-    """The templates but for some, as after a bad installation."""
+    """All templates except some, as after a damaged installation."""
 
     def __init__(self, loader: BaseLoader, *missing: str) -> None:
         self._loader = loader
@@ -101,7 +101,7 @@ async def test_a_missing_template_is_told_on_a_page(
     without_templates(monkeypatch, "sign_in.html")
     answer = await client.get("/dashboard/sign-in")
     assert answer.status_code == 500
-    assert "Something went wrong" in answer.text
+    assert "An error occurred" in answer.text
     assert "database" not in answer.text
     assert answer.headers["x-request-id"] in answer.text
     assert answer.headers["x-request-id"] in logged(caplog).getMessage()
@@ -110,7 +110,7 @@ async def test_a_missing_template_is_told_on_a_page(
 async def test_so_is_one_that_every_page_needs(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    without_templates(monkeypatch, "sign_in.html", "wrong.html")
+    without_templates(monkeypatch, "sign_in.html", "failed.html")
     answer = await client.get("/dashboard/sign-in")
     request_id = refused(answer, 500, "internal_error")["request_id"]
     records = [record for record in caplog.records if record.name == "credit_ledger.api"]

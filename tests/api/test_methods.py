@@ -78,7 +78,7 @@ def test_head_of_a_stream_ends(service: Service) -> None:
     for client, path in (
         (service.client, "/v1/events/stream"),
         (service.client, f"/v1/accounts/{account}/events/stream"),
-        (pages, f"/dashboard/accounts/{account}/moves"),
+        (pages, f"/dashboard/accounts/{account}/updates"),
     ):
         answer = client.head(path)
         assert (answer.status_code, answer.content) == (200, b"")

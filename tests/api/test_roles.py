@@ -134,7 +134,9 @@ def test_a_server_that_allows_no_role(bare: Bare, tmp_path: Path) -> None:
         found = role(service)
         assert (found["session_user"], found["current_user"], found["append_only"]) == ("plain", "plain", False)
         assert found["could"][0] == owns
-        warnings = [line for line in service.log.read_text().splitlines() if "could change what is recorded" in line]
+        warnings = [
+            line for line in service.log.read_text().splitlines() if "has rights to change recorded events" in line
+        ]
         assert len(warnings) == 1
         assert "WARNING" in warnings[0]
         assert f"plain may not make the role {SERVICE}; {owns}" in warnings[0]
@@ -148,7 +150,7 @@ def test_a_role_that_an_administrator_made(bare: Bare) -> None:
     bare.execute("CREATE ROLE plain LOGIN", f"CREATE ROLE {SERVICE}", f"CREATE ROLE app LOGIN IN ROLE {SERVICE}")
     database = bare.database("plain")
     said = done(database, "migrate").splitlines()[-1]
-    assert said == f"the service runs with the rights of its login: it may not take the role {SERVICE}"
+    assert said == f"the service runs with the rights of its login: its login may not take the role {SERVICE}"
     app = make_conninfo(database, user="app")
     with psycopg.connect(app) as connection:
         assert connection.execute("SELECT count(*) FROM ledger.events").fetchone() == (0,)
@@ -181,7 +183,7 @@ def test_a_whole_life(bare: Bare, tmp_path: Path) -> None:
     with two_logins(bare) as (owner, url):
         with running_service(url, tmp_path) as service:
             assert role(service) == {"session_user": "app", "current_user": SERVICE, "append_only": True, "could": []}
-            assert "could change" not in service.log.read_text()
+            assert "rights to change" not in service.log.read_text()
             account = service.open_account(permanent=100, subscription=50)
             path = f"/v1/accounts/{account}"
             body = {"amount": 60, "task_id": "t", "description": "a text"}

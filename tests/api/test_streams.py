@@ -1,4 +1,4 @@
-"""Streams of a running service: all that happens, once, in order, at once; whoever comes back misses nothing."""
+"""Streams of a running service: every event once, in order and at once, also for clients that connect again."""
 
 import asyncio
 import random
@@ -26,7 +26,7 @@ from tests.store.asking import deduct, open_account
 
 
 def deduct_some(service: Service, account: str, count: int) -> None:
-    """Many deductions of 1."""
+    """Make many deductions of 1."""
     for start in range(0, count, 10_000):
         numbers = range(start, min(count, start + 10_000))
         command = {"op": "deduct", "account_id": account, "amount": 1}
@@ -35,7 +35,7 @@ def deduct_some(service: Service, account: str, count: int) -> None:
 
 
 def end_of(service: Service) -> int:
-    """The end of the log."""
+    """The last position of the log."""
     with psycopg.connect(service.conninfo) as connection:
         row = connection.execute("SELECT coalesce(max(notification_id), 0) FROM ledger.events").fetchone()
     assert row is not None
@@ -43,7 +43,7 @@ def end_of(service: Service) -> int:
 
 
 def listeners(service: Service) -> int:
-    """The gauge."""
+    """The value of the gauge of listeners."""
     [line] = [line for line in service.get("/metrics").text.splitlines() if line.startswith("credit_ledger_listeners ")]
     return int(float(line.split()[1]))
 
@@ -235,7 +235,7 @@ def test_a_position_beyond_the_end_is_refused_and_the_end_is_named(service: Serv
     end = end_of(service)
     for path in (EVERYTHING, stream_of(account)):
         errors = field_errors(ask(service, path, last=end + 1_000))
-        assert errors["Last-Event-ID"]["message"] == f"is beyond the end of the log, which is position {end}"
+        assert errors["Last-Event-ID"]["message"] == f"must be at most {end}, the last position of the log"
 
 
 def test_who_may_listen(service: Service) -> None:
@@ -296,7 +296,7 @@ def connections(conninfo: str) -> int:
 
 
 def test_a_slow_reader_gets_everything_in_the_end(server: TestServer, tmp_path: Path) -> None:
-    """More than the tail has and the network keeps: in between it must come from the database."""
+    """Send more events than memory and the network buffer, so that some are read from the database."""
     with server.database() as conninfo, running_service(conninfo, tmp_path) as service:
         account = service.open_account(permanent=100_000)
         begin = end_of(service)

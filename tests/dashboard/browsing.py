@@ -49,7 +49,7 @@ def opened(program: str) -> Iterator[Browser]:
 
 
 class Visit:
-    """One visitor with a browser window of their own, and all that its pages complained of."""
+    """One user with a browser window of their own, and all that its pages complained of."""
 
     def __init__(self, service: Service, context: BrowserContext) -> None:
         self.service = service

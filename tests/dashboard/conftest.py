@@ -57,5 +57,5 @@ def new_visit(browser: Browser, service: Service) -> Iterator[NewVisit]:
 
 @pytest.fixture
 def visit(new_visit: NewVisit) -> Visit:
-    """One visitor."""
+    """One user."""
     return new_visit()

@@ -93,14 +93,14 @@ def test_a_portal_link_begins_with_the_public_address(proxied: dict[str, Service
 def test_a_link_opens_once_with_a_cookie_of_the_dashboard_alone(service: Service) -> None:
     account = service.open_account(permanent=1_234)
     link = link_through(service, account)
-    visitor = guest(service)
-    opened = visitor.get(link, follow_redirects=False)
+    user = guest(service)
+    opened = user.get(link, follow_redirects=False)
     assert (opened.status_code, opened.headers["location"]) == (303, f"{BELOW}/accounts/{account}")
     cookie = opened.headers["set-cookie"]
     assert f"Path={BELOW};" in cookie
     assert "Secure" in cookie
     assert "HttpOnly" in cookie
-    assert ">1,234<" in visitor.get(f"{ROOT}/").text
+    assert ">1,234<" in user.get(f"{ROOT}/").text
     assert guest(service).get(link).status_code == 410
 
 
@@ -115,29 +115,29 @@ def test_a_link_of_before_the_renaming_is_sent_on_and_not_spent(service: Service
 def test_every_address_on_every_page_is_below_the_path_and_there(service: Service) -> None:
     account = used_account(service)
     assert service.post("/v1/accounts", {"account_id": ODD}).status_code in {200, 201}
-    for visitor, pages in ((operator(service), 30), (come_in(service, account), 8), (come_in(service, ODD), 8)):
-        found = crawled(visitor)
+    for user, pages in ((operator(service), 30), (come_in(service, account), 8), (come_in(service, ODD), 8)):
+        found = crawled(user)
         assert {address: status for address, status in found.items() if status != 200} == {}
         assert len(found) >= pages
         assert len([address for address in found if "/static/" in address]) == 3
 
 
-_ADDRESS = re.compile(r'\b(?:href|action|src|data-moves|data-root)="([^"#][^"]*)"')
+_ADDRESS = re.compile(r'\b(?:href|action|src|data-updates|data-root)="([^"#][^"]*)"')
 
 
-def crawled(visitor: httpx.Client) -> dict[str, int]:
+def crawled(user: httpx.Client) -> dict[str, int]:
     """Every page that can be reached from the beginning, by its path, and what it answers to a GET."""
     statuses: dict[str, int] = {}
     waiting = {f"{BELOW}/"}
     while waiting:
         path = waiting.pop()
-        answer = visitor.get(path.removeprefix(PREFIX))
+        answer = user.get(path.removeprefix(PREFIX))
         statuses[path] = answer.status_code
         if answer.headers["content-type"].startswith("text/html"):
             named = {urljoin(str(answer.url), unescape(one)) for one in _ADDRESS.findall(answer.text)}
             ours = {urlsplit(one).path for one in named if one.startswith(f"https://{answer.url.netloc.decode()}/")}
             assert {one for one in ours if not f"{one}/".startswith(f"{BELOW}/")} == set(), path
-            waiting |= {one for one in ours - set(statuses) if not one.endswith(("/moves", "/sign-out"))}
+            waiting |= {one for one in ours - set(statuses) if not one.endswith(("/updates", "/sign-out"))}
     return statuses
 
 

@@ -44,7 +44,7 @@ def test_grants_say_what_is_left_and_until_when(visit: Visit, service: Service, 
         assert cells[2:4] == [grant["kind"], grant["status"]]
         numbers = [grant[name] for name in ("remaining", "amount", "held", "spent", "lapsed", "voided")]
         assert cells[4:10] == [f"{number:,}" for number in numbers]
-        assert (cells[10] == "never lapses") == (grant["expires_at"] is None)
+        assert (cells[10] == "never expires") == (grant["expires_at"] is None)
 
 
 def test_on_a_phone_all_that_matters_is_seen_at_once(new_visit: NewVisit, paid: str) -> None:
@@ -56,7 +56,7 @@ def test_on_a_phone_all_that_matters_is_seen_at_once(new_visit: NewVisit, paid: 
     last = page.locator("[data-part=grants] tbody tr", has_text="300")
     expect(last.get_by_text("of 300").filter(visible=True)).to_be_visible()
     expect(last.get_by_text("300 cancelled").filter(visible=True)).to_be_visible()
-    expect(last.get_by_text("never lapses").filter(visible=True)).to_be_visible()
+    expect(last.get_by_text("never expires").filter(visible=True)).to_be_visible()
 
 
 def test_long_lists_have_pages(visit: Visit, service: Service) -> None:
@@ -69,7 +69,7 @@ def test_long_lists_have_pages(visit: Visit, service: Service) -> None:
     assert len(lines(page, "grants")) == 25
     page.get_by_role("link", name="Older grants").click()
     expect(page.locator("[data-part=grants] tbody tr")).to_have_count(16)
-    page.get_by_role("link", name="The newest").click()
+    page.get_by_role("link", name="Newest grants").click()
     expect(page.locator("[data-part=grants] tbody tr")).to_have_count(25)
 
 

@@ -65,7 +65,7 @@ def test_the_range_is_in_the_address_and_back_goes_back(visit: Visit, used: str)
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_text("From 1 Jan 2026 to 31 Jan 2026, days in Asia/Tokyo.")).to_be_visible()
     expect(page).to_have_url(re.compile(r"from=2026-01-01&to=2026-01-31&tz=Asia%2FTokyo"))
-    expect(page.get_by_text("Nothing was used here in this time")).to_be_visible()
+    expect(page.get_by_text("No entry matches in this time")).to_be_visible()
     page.go_back()
     expect(page).to_have_url(re.compile(r"range=7d"))
     wait_for_rows(page, 50)
@@ -245,7 +245,7 @@ def test_nothing_keeps_anybody_out(new_visit: NewVisit, used: str, size: tuple[i
 
 def test_an_account_that_used_nothing(visit: Visit, service: Service) -> None:
     page = usage_page(visit, service.open_account(permanent=10))
-    expect(page.get_by_text("Nothing was used here in this time")).to_be_visible()
+    expect(page.get_by_text("No entry matches in this time")).to_be_visible()
     expect(page.get_by_role("heading", name="Credits per day")).to_be_visible()
     assert barriers(page) == ""
 

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.dashboard.charts import Bar, Chart, Number, Point, Series, bars, columns, numbered, shares
-from api.dashboard.charts.across import LEAST as NARROWEST
 from api.dashboard.charts.drawing import cells, shortened
+from api.dashboard.charts.horizontal import LEAST as NARROWEST
 from api.dashboard.charts.scale import LINES, axis, percents, split, ticks
-from api.dashboard.charts.upright import AIR, BASE, DEEP, HEIGHT, LETTER, NARROW, TOP, WIDE
-from api.dashboard.charts.upright import LEAST as LOWEST
+from api.dashboard.charts.vertical import AIR, BASE, DEEP, HEIGHT, LETTER, NARROW, TOP, WIDE
+from api.dashboard.charts.vertical import LEAST as LOWEST
 
 LARGEST = 2**53 - 1
 PALETTE = re.compile(r"s[0-7]|rest")

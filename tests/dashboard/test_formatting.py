@@ -12,18 +12,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from api.dashboard import formatting
-from api.dashboard.entry_words import about, beside, origin, tokens
-from api.dashboard.formatting import Reader, plural, reader, relative
-from api.dashboard.overview import SOON, expiring_soon, runs_out, stale_since
-from api.dashboard.usage_charts import MOST_BARS, MOST_COLUMNS, OTHERS, UNSAID, charts_of
+from api.dashboard.entry_labels import description_of, origin_of, task_and_origin, token_counts
+from api.dashboard.formatting import Formatter, formatter, plural, relative
+from api.dashboard.pages.overview import EXPIRES_SOON, expiring_soon, runs_out, stale_since
+from api.dashboard.pages.usage_charts import MOST_BARS, MOST_COLUMNS, NOT_NAMED, OTHERS, charts_of
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-ENGLISH = reader("en-GB", ZoneInfo("Europe/Berlin"), NOW)
+ENGLISH = formatter("en-GB", ZoneInfo("Europe/Berlin"), NOW)
 MOST = 2**53 - 1
 
 
-def in_language(languages: str | None) -> Reader:
-    return reader(languages, ZoneInfo("UTC"), NOW)
+def in_language(languages: str | None) -> Formatter:
+    return formatter(languages, ZoneInfo("UTC"), NOW)
 
 
 # Moments --------------------------------------------------------------------------------------------------------------
@@ -71,7 +71,7 @@ def test_a_date_from_afar_and_moments_are_those_of_the_reader() -> None:
     assert ENGLISH.relative(NOW - timedelta(hours=3)) == "3 hours ago"
     assert formatting.iso(at.astimezone(ZoneInfo("Asia/Tokyo"))) == "2026-01-31T23:30:05Z"
     assert formatting.short_day(date(2026, 5, 3)) == "3 May"
-    late = reader("en", ZoneInfo("Pacific/Kiritimati"), NOW)
+    late = formatter("en", ZoneInfo("Pacific/Kiritimati"), NOW)
     assert (late.today(), ENGLISH.today()) == (date(2026, 11, 21), date(2026, 11, 20))
 
 
@@ -218,16 +218,16 @@ def test_any_header_leads_to_a_language(header: str) -> None:
     ],
 )
 def test_tokens_are_those_that_were_said(usage: Any, counted: tuple[int | None, ...]) -> None:
-    assert tokens({"usage": usage}) == counted
+    assert token_counts({"usage": usage}) == counted
 
 
 def test_an_entry_says_what_it_was_for() -> None:
     usage = {"model": "gpt", "project": "web", "member": "ann"}
     entry: dict[str, Any] = {"description": None, "task_id": "t1", "transaction_id": None, "usage": usage}
-    assert (about(entry), origin(entry), beside(entry)) == ("gpt", "web · ann", "t1 · web · gpt")
-    assert beside({**entry, "description": "a text"}) == "web · gpt"
+    assert (description_of(entry), origin_of(entry), task_and_origin(entry)) == ("gpt", "web · ann", "t1 · web · gpt")
+    assert task_and_origin({**entry, "description": "a text"}) == "web · gpt"
     silent = {**entry, "task_id": None, "usage": None}
-    assert (about(silent), origin(silent), beside(silent)) == ("", "", "")
+    assert (description_of(silent), origin_of(silent), task_and_origin(silent)) == ("", "", "")
 
 
 # What the overview concludes ------------------------------------------------------------------------------------------
@@ -260,8 +260,8 @@ def test_what_expires_within_a_week_is_added_up() -> None:
     assert found == (15, NOW + timedelta(days=2))
     assert expiring_soon(lots[3:], NOW) is None
     assert expiring_soon([], NOW) is None
-    assert expiring_soon([{"expires_at": NOW + SOON, "credits": 1}], NOW) == (1, NOW + SOON)
-    assert expiring_soon([{"expires_at": NOW + SOON + timedelta(microseconds=1), "credits": 1}], NOW) is None
+    assert expiring_soon([{"expires_at": NOW + EXPIRES_SOON, "credits": 1}], NOW) == (1, NOW + EXPIRES_SOON)
+    assert expiring_soon([{"expires_at": NOW + EXPIRES_SOON + timedelta(microseconds=1), "credits": 1}], NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -380,7 +380,7 @@ def test_a_provider_has_its_colour_in_every_picture_and_the_rest_its_own() -> No
     assert colours[OTHERS] == "rest"
     assert {key.name: key.css for key in charts["providers"].legend} == colours
     assert {key.name: key.css for key in charts["projects"].legend} == colours
-    assert [row[0] for row in charts["projects"].table.rows] == [UNSAID, "web"]
+    assert [row[0] for row in charts["projects"].table.rows] == [NOT_NAMED, "web"]
     assert "models" not in charts, "nobody said any"
     assert charts["members"].table.rows == (("ann", f"{credits_of(found['days']):,}"),)
 

@@ -33,7 +33,7 @@ def test_a_grant_is_previewed_and_then_done(service: Service) -> None:
     path = path_of(account, "grant")
     ahead = filled_in(client, path, amount="2500", kind="subscription", reason="Sorry for the outage")
     assert ahead.status_code == 200
-    assert "This would be recorded as version 3" in ahead.text
+    assert "this is recorded as version 3" in ahead.text
     for words in (">1,000<", "+2,500", ">3,500<", "Sorry for the outage", "key:admin"):
         assert words in ahead.text
     assert versions(service, account) == 2, "a preview records nothing"
@@ -129,7 +129,7 @@ def test_a_form_that_was_done_cannot_be_sent_with_other_values(service: Service)
     sent(client, path, ahead, "confirm")
     other = sent(client, path, ahead, "confirm", amount="31")
     assert other.status_code == 422
-    assert "This form is used up" in other.text
+    assert "This form was used already" in other.text
     assert total(service, account) == 70
     assert fields_of(client.get(path))["key"] != fields_of(other)["key"]
 
@@ -157,7 +157,7 @@ def test_what_was_typed_stays_when_a_form_is_refused(service: Service) -> None:
     path = path_of(account, "deduct")
     refused = filled_in(client, path, amount="101", reason=HOSTILE)
     assert refused.status_code == 402
-    assert "101 were asked for and 100 are available." in refused.text
+    assert "You asked for 101 credits, but only 100 are available." in refused.text
     fields = fields_of(refused)
     assert (fields["amount"], fields["reason"]) == ("101", HOSTILE)
     assert "<script>alert" not in refused.text
@@ -170,18 +170,18 @@ def test_what_was_typed_stays_when_a_form_is_refused(service: Service) -> None:
 
 
 WRONG: list[tuple[dict[str, str], str]] = [
-    ({"amount": "5"}, "Give a reason"),
-    ({"amount": "5", "reason": "  "}, "Give a reason"),
+    ({"amount": "5"}, "Enter a reason"),
+    ({"amount": "5", "reason": "  "}, "Enter a reason"),
     ({"amount": "5", "reason": "x" * 501}, "A reason has at most 500 characters; this one has 501."),
     ({"amount": "5", "reason": "a\x07bell"}, "This "),
-    ({"reason": "r"}, "Say how many credits."),
+    ({"reason": "r"}, "Enter the number of credits."),
     ({"amount": "1,000", "reason": "r"}, "without separators"),
     ({"amount": "1.5", "reason": "r"}, "without separators"),
     ({"amount": "-5", "reason": "r"}, "without separators"),
     ({"amount": "0", "reason": "r"}, "from 1 to 9,007,199,254,740,991"),
     ({"amount": "٣", "reason": "r"}, "without separators"),
     ({"amount": "5", "reason": "r", "kind": "magic"}, "This "),
-    ({"amount": "5", "reason": "r", "kind": "subscription", "expires_at": "soon"}, "A date and a time are needed"),
+    ({"amount": "5", "reason": "r", "kind": "subscription", "expires_at": "soon"}, "Enter a date and a time"),
     ({"amount": "5", "reason": "r", "kind": "subscription", "expires_at": "2020-01-01T00:00"}, "in the future"),
     ({"amount": "5", "reason": "r", "kind": "permanent", "expires_at": "2099-01-01T00:00"}, "This "),
 ]  # fmt: skip
@@ -216,7 +216,7 @@ def test_what_is_not_there_is_said(service: Service) -> None:
     for key in ("", "ünicode", "k" * 256):
         page = filled_in(client, path_of(account, "grant"), amount="1", reason="r", key=key)
         assert page.status_code == 422
-        assert "This form cannot be taken" in page.text
+        assert "The form has an error" in page.text
 
 
 # Who may ------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from html import unescape
 
 import psycopg
 
-from api.dashboard.events import PAGE
+from api.dashboard.pages.events import PAGE
 from tests.dashboard.acting import path_of
 from tests.dashboard.guests import operator, person
 from tests.dashboard.histories import projected
@@ -57,7 +57,7 @@ def test_a_page_says_of_each_event_what_the_api_explains(service: Service) -> No
     for version, text in shown.items():
         told = service.get(f"/v1/accounts/{account}/explain", version=version).json()
         stored = service.get(f"/v1/accounts/{account}/events", after_version=version - 1, limit=1).json()["events"][0]
-        said = [told["type"], told["sentence"], *told["why"], "sound"]
+        said = [told["type"], told["sentence"], *told["why"], "valid"]
         said += [part["grant_id"] for part in told["draws"] + told["passed_over"] + told["returns"]]
         said += [part["why"] for part in told["draws"] + told["passed_over"]]
         said += [f"{told[f'balance_{when}']['total']:,}" for when in ("before", "after")]
@@ -93,8 +93,8 @@ def test_what_is_not_sound_is_open_and_says_why(service: Service) -> None:
     with changed(service, account, '"amount":10', '"amount":9'):
         page = operator(service).get(path_of(account, "events"))
     assert page.status_code == 200
-    assert "It breaks a rule: the draws add up to 9, but the event records 10 credits." in parts(page.text)[4]
-    assert "not sound" in parts(page.text)[4]
+    assert "This event breaks a rule: the draws add up to 9, but the event records 10 credits." in parts(page.text)[4]
+    assert "breaks a rule" in parts(page.text)[4]
     assert page.text.count("<details open") == 1
 
 
@@ -103,7 +103,7 @@ def test_what_cannot_be_gone_on_from_is_shown_all_the_same(service: Service) -> 
     with changed(service, account, '"draws"', '"drawn"'):
         page = operator(service).get(path_of(account, "events"))
     assert page.status_code == 200
-    assert "Not all of these can be explained" in page.text
+    assert "Not all of these events can be explained" in page.text
     shown = parts(page.text)
     assert "not explained" not in shown[3]
     assert "not explained" in shown[4]

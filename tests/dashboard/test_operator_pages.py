@@ -10,9 +10,9 @@ import httpx
 import psycopg
 import pytest
 
-from api.dashboard import service as service_page
 from api.dashboard.charts import Series, columns
 from api.dashboard.charts.chart import Point
+from api.dashboard.pages import service as service_page
 from people.api_keys import create_key
 from tests.api.stage import eventually
 from tests.dashboard.acting import path_of
@@ -73,7 +73,7 @@ def test_accounts_are_found_sorted_and_paged_as_the_api_has_them(service: Servic
 def test_a_search_that_finds_nothing_says_so(service: Service) -> None:
     client = operator(service)
     page = client.get(PAGES[0], params={"prefix": "<b>nobody\u202e"})
-    assert "No account has an id that begins with" in page.text
+    assert "No account id begins with" in page.text
     assert "<b>nobody" not in page.text
     for wrong in ({"prefix": "x" * 129}, {"prefix": "a\x00b"}, {"sort": "size"}, {"cursor": "AAAA"}):
         page = client.get(PAGES[0], params=wrong)
@@ -145,7 +145,7 @@ def test_what_is_outstanding_is_not_added_up_over_days() -> None:
     points = [Point("1", "1 May", (10, 5)), Point("2", "2 May", (20, 7))]
     chart = columns("owed", "Owed", series, points, str, counts="levels")
     assert [key.value for key in chart.legend] == ["20", "7"]
-    assert "In the end there are 27 credits." in chart.description
+    assert "At the end there are 27 credits." in chart.description
     assert "sum" not in chart.description
     assert chart.table.rows == (("1 May", "10", "5", "15"), ("2 May", "20", "7", "27"))
 
@@ -158,14 +158,14 @@ def test_the_state_of_the_service_is_that_of_readyz(service: Service) -> None:
     page = client.get(PAGES[2])
     ready = service.get("/readyz").json()
     text = told(page.text)
-    assert "The service is well." in text
+    assert "The service is ready." in text
     for name, state in ready["projections"].items():
         assert f"{name} " in text
         assert f"{state['position']:,}" in text
     assert f"{ready['checkpoints']['position']:,}" in text
     assert ready["role"]["current_user"] in text
-    assert "the machine's clock is followed" in text
-    assert "Waiting for their commit 0" in text
+    assert "the clocks of machine and database agree" in text
+    assert "Waiting for commit 0" in text
     assert 'data-poll="10"' in page.text
 
 
@@ -198,7 +198,7 @@ FINE = {"within_bounds": True, "position": 7, "behind": 0, "as_of": None, "stopp
     ],
 )
 def test_how_a_projection_stands_has_a_name(state: dict[str, object], called: tuple[str, str]) -> None:
-    assert service_page.called(state) == called
+    assert service_page.status_of(state) == called
 
 
 # Who may ------------------------------------------------------------------------------------------------------------

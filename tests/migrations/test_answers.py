@@ -14,8 +14,8 @@ import pytest_asyncio
 
 from api.app import create_app
 from api.http.hot_path import HotPath
+from api.runtime.clock_agreement import ORIGIN
 from api.runtime.settings import load_settings
-from api.runtime.timekeeping import ORIGIN
 from ledger.clock import seconds_since_start
 from tests.service import ADMIN_KEY
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from api.runtime.checkpoints import CannotServe, hold_against_checkpoints
+from api.runtime.checkpoints import CannotServe, check_against_checkpoints
 from api.runtime.settings import load_settings
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.checkpointer import Checkpointer
@@ -310,12 +310,12 @@ async def test_a_start_with_damaged_subtrees_looks_at_the_events(
     await checkpointer(log, checkpoint_keys).run_once()
     with psycopg.connect(database) as connection:
         connection.execute("UPDATE ledger.subtrees SET hash = sha256('x') WHERE place = 3")
-    await asyncio.to_thread(hold_against_checkpoints, settings, database)
-    assert "all of its events are read once more" in caplog.text
+    await asyncio.to_thread(check_against_checkpoints, settings, database)
+    assert "reading all of its events again" in caplog.text
     add_events(database, 1)
     await checkpointer(log, checkpoint_keys).run_once()
     assert [one.size for one in filed(checkpoint_keys)] == [20_000, 20_001]
     assert filed(checkpoint_keys)[-1].root == root_of(20_001)
     behind_its_back(database, "UPDATE ledger.events SET hash = sha256('x') WHERE notification_id = 19999")
     with pytest.raises(CannotServe, match="the first 20,001 events of the log are not those of the checkpoint"):
-        await asyncio.to_thread(hold_against_checkpoints, settings, database)
+        await asyncio.to_thread(check_against_checkpoints, settings, database)

@@ -108,7 +108,7 @@ def test_a_restored_older_backup(database: str, server: TestServer, tmp_path: Pa
         other = run(database, tmp_path, "serve", "--port", "1")  # the server that was given up comes back
         assert other.status == 1
         assert "events of the log are not those of the checkpoint" in other.err
-        assert f"the log still begins with the checkpoint of {backed_up} events" in other.err
+        assert f"the log still matches the checkpoint of {backed_up} events" in other.err
 
 
 def _assert_nothing_was_lost_of_the_evidence(

@@ -42,7 +42,7 @@ class OwnServer:
 
     def start(self) -> None:
         """Start it, unless it runs, and wait until it answers."""
-        embedded._started(self._server)
+        embedded._ensure_started(self._server)
 
     def _backends(self) -> list[int]:
         """Processes that serve somebody: one of them killed makes the server end all others and recover."""

@@ -35,7 +35,7 @@ class SmallDisk:
         embedded._make(self._server)
         with (self._server.data / "postgresql.conf").open("a", encoding="utf-8") as settings:
             settings.write(_SETTINGS)
-        self.conninfo = embedded._started(self._server)
+        self.conninfo = embedded._ensure_started(self._server)
         migrate(self.conninfo, COMPONENTS)
         prepare(self.conninfo)
 
@@ -55,7 +55,7 @@ class SmallDisk:
     def free(self) -> None:
         """Make room again. A server that could not go on without is started, as whoever watches over it would do."""
         self._ballast.unlink()
-        embedded._started(self._server)
+        embedded._ensure_started(self._server)
 
     @property
     def runs(self) -> bool:

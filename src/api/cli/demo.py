@@ -21,7 +21,7 @@ from api.demo.filling import fill
 from api.demo.folder import KEYS, Found, NotADemo, look, remove
 from api.demo.traffic import TrafficPoster
 from api.runtime.database import Database, migrated
-from api.runtime.garbage import tune_garbage_collection
+from api.runtime.garbage_collection import tune_garbage_collection
 from api.runtime.listen_address import ListenAddress
 from api.runtime.port_claim import claimed_address
 from api.runtime.server import serve

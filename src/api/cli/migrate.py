@@ -28,7 +28,7 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
         with migrated(load_settings()) as found:
             prepare(found.service)
             done = [f"applied {name}" for name in found.applied]
-            done += [f"enabled the trigger {name} again" for name in found.woken]
+            done += [f"enabled the trigger {name} again" for name in found.enabled]
             typer.echo("\n".join(done) or "nothing to do")
             if found.shortfall:
                 typer.echo(f"the service runs with the rights of its login: {found.shortfall}")

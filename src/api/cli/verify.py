@@ -11,7 +11,7 @@ import typer
 
 from api.cli.errors import Failure, Failures, reported
 from api.cli.progress import showing_progress
-from api.runtime.database import as_it_is
+from api.runtime.database import unchanged_database
 from api.runtime.settings import Settings
 from audit.verify.offline import verify_path
 from audit.verify.online import verify_account, verify_ledger
@@ -85,7 +85,7 @@ def _verified(wanted: _Wanted, progress: Progress, load_settings: Callable[[], S
         return verify_path(wanted.path, wanted.checkpoints, wanted.keys, progress)
     settings = load_settings()
     folders = wanted.checkpoints or settings.checkpoints
-    with as_it_is(settings) as conninfo:
+    with unchanged_database(settings) as conninfo:
         if wanted.account is not None:
             return asyncio.run(verify_account(conninfo, folders, wanted.keys, wanted.account))
         return asyncio.run(verify_ledger(conninfo, folders, wanted.keys, progress))

@@ -1,1 +1,1 @@
-"""The dashboard: pages for people and operators, rendered here, over the same questions and commands as the API."""
+"""The dashboard: pages for account holders and operators, rendered here from the queries and commands of the API."""

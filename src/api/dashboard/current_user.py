@@ -1,7 +1,7 @@
-"""Visitors: who is looking, by the cookie that a browser sends, and what they may see and do.
+"""The current user: who sent a request, found by the session cookie, and what they may read and do.
 
-A person sees one account and is told nothing of any other, not even that it is there. An operator sees all of them, and
-may act on them with a key that has `admin`.
+The holder of an account sees this one account; every other account answers 404, whether it exists or not. An operator
+sees all accounts, and may act on them with an API key that has the scope `admin`.
 """
 
 from dataclasses import dataclass
@@ -21,20 +21,20 @@ from people.sessions import Session, Sessions
 
 COOKIE = "credit_ledger_session"
 ROOT = "/dashboard"
-"""Where the service has the dashboard. A proxy may have a prefix before it: pages link below `root_of` a request."""
+"""The path of the dashboard in the service. A proxy may add a prefix: pages link below `root_of` a request."""
 
 
 class NotSignedIn(Exception):
-    """Nobody is known here: there is no session, or it is over. `return_url` is where its person came from."""
+    """The request has no session, or its session is over. `return_url` is the page of the product to go back to."""
 
-    def __init__(self, *, over: bool = False, return_url: str | None = None) -> None:
-        super().__init__("the session is over" if over else "there is no session")
-        self.over = over
+    def __init__(self, *, session_over: bool = False, return_url: str | None = None) -> None:
+        super().__init__("the session is over" if session_over else "there is no session")
+        self.session_over = session_over
         self.return_url = return_url
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class AccountHolder:
     """The holder of an account."""
 
     account_id: str
@@ -48,7 +48,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Who signed in with an API key."""
+    """Somebody who signed in with an API key."""
 
     key: ApiKey
     expires_at: datetime
@@ -60,20 +60,20 @@ class Operator:
 
     @property
     def may_act(self) -> bool:
-        """Whether the key may do more than look."""
+        """Whether the key may change accounts."""
         return self.key.allows("admin")
 
 
-Visitor = Person | Operator
+CurrentUser = AccountHolder | Operator
 
 
-def may_look(key: ApiKey) -> bool:
-    """Whether an operator with this key may come in."""
+def may_sign_in(key: ApiKey) -> bool:
+    """Whether an operator may sign in with this key."""
     return key.allows("ledger:read")
 
 
 def root_of(request: Request) -> str:
-    """Where the dashboard is for whoever asks for a page of it: `/dashboard`, behind the prefix of a proxy."""
+    """The path of the dashboard as the browser knows it: `/dashboard`, after the prefix of a proxy."""
     root: str = request.scope["root_path"]
     return root
 
@@ -84,7 +84,7 @@ def account_path(root: str, account_id: str, *below: str) -> str:
 
 
 def home_path(root: str, account_id: str | None) -> str:
-    """Where a person begins, at their account; without one, where an operator does."""
+    """The first page: the account of a holder, or the list of accounts for an operator."""
     return f"{root}/accounts" if account_id is None else account_path(root, account_id)
 
 
@@ -94,68 +94,72 @@ def sessions_of(request: Request) -> Sessions:
     return Sessions(reads.ledger.log, reads.clock)
 
 
-async def visitor_of(request: Request) -> Visitor:
-    """Who is looking. Raises NotSignedIn, and Problem when the key cannot be looked up."""
+async def current_user_of(request: Request) -> CurrentUser:
+    """Find who sent the request. Raises NotSignedIn, and Problem when the key cannot be read."""
     secret = request.cookies.get(COOKIE)
     session = await sessions_of(request).find(secret) if secret else None
     if secret is None or session is None:
         raise NotSignedIn
     if not session.open(reads_of(request).clock()):
-        raise NotSignedIn(over=True, return_url=session.return_url)
-    visitor = await _visitor(request, session, secret)
-    request.state.visitor = visitor
-    return visitor
+        raise NotSignedIn(session_over=True, return_url=session.return_url)
+    user = await _user_of(request, session, secret)
+    request.state.current_user = user
+    return user
 
 
-async def _visitor(request: Request, session: Session, secret: str) -> Visitor:
+async def _user_of(request: Request, session: Session, secret: str) -> CurrentUser:
     if session.account_id is not None:
-        return Person(session.account_id, session.return_url, session.expires_at, secret)
+        return AccountHolder(session.account_id, session.return_url, session.expires_at, secret)
     assert session.key_sha256 is not None
     key = await keys_of(request).by_digest(session.key_sha256)
-    if key is None or not may_look(key):
-        raise NotSignedIn(over=True)
+    if key is None or not may_sign_in(key):
+        raise NotSignedIn(session_over=True)
     return Operator(key, session.expires_at, secret)
 
 
-async def account_seen(request: Request) -> tuple[Visitor, str]:
-    """Who is looking at the account in the address, and its id. Raises HTTPException 404 for what is not theirs."""
-    visitor = await visitor_of(request)
+async def user_and_account(request: Request) -> tuple[CurrentUser, str]:
+    """The current user and the account id of the address. Raises HTTPException 404 if it is not theirs."""
+    user = await current_user_of(request)
     account_id: str = request.path_params["account_id"]
-    if isinstance(visitor, Person) and visitor.account_id != account_id:
-        not_here()
-    return visitor, account_id
+    if isinstance(user, AccountHolder) and user.account_id != account_id:
+        page_not_found()
+    return user, account_id
 
 
 async def operator_of(request: Request) -> Operator:
-    """The operator who is looking. To a person these pages do not exist: raises HTTPException 404."""
-    visitor = await visitor_of(request)
-    if not isinstance(visitor, Operator):
-        not_here()
-    return visitor
+    """The operator who sent the request. Raises HTTPException 404 for an account holder."""
+    user = await current_user_of(request)
+    if not isinstance(user, Operator):
+        page_not_found()
+    return user
 
 
 async def acting_operator(request: Request) -> Operator:
-    """An operator who may do more than look. Raises HTTPException 403 for one who may not."""
+    """An operator who may change accounts. Raises HTTPException 403 if their key lacks the scope `admin`."""
     operator = await operator_of(request)
     if not operator.may_act:
-        raise HTTPException(403, "Your API key may look and not act: that takes the scope admin.")
+        raise HTTPException(
+            403, "Your API key may read but not change accounts. Sign in with a key that has the scope admin."
+        )
     return operator
 
 
-def not_here() -> NoReturn:
-    """Answer that there is no such page."""
+def page_not_found() -> NoReturn:
+    """Answer 404. Raises HTTPException."""
     raise HTTPException(404)
 
 
-def keep_cookie(request: Request, response: Response, name: str, value: str, **given: Any) -> None:
-    """Give the browser a cookie that no script can read, no other site can send along, no plain http carries where the
-    dashboard is served over https, and that goes to the dashboard alone. A name with `__Host-` would send it to
-    whatever else the host serves."""
+def set_cookie(request: Request, response: Response, name: str, value: str, **given: Any) -> None:
+    """Set a cookie of the dashboard. Scripts cannot read it, and forms of other sites are posted without it.
+
+    It is Secure where the dashboard is served over https. Its path is the dashboard's own: a name with `__Host-` would
+    need the path `/`, and the browser would send the cookie to everything else on the host.
+    """
     public = options_of(request).public_url
     secure = request.url.scheme == "https" or (public or "").startswith("https:")
     response.set_cookie(name, value, path=root_of(request), httponly=True, samesite="lax", secure=secure, **given)
 
 
-def drop_cookie(request: Request, response: Response, name: str) -> None:
-    """Take it back."""
-    keep_cookie(request, response, name, "", max_age=0)
+def delete_cookie(request: Request, response: Response, name: str) -> None:
+    """Make the browser delete a cookie."""
+    set_cookie(request, response, name, "", max_age=0)

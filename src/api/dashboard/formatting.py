@@ -1,7 +1,7 @@
-"""Words: numbers, money and moments as a reader wants to read them. Pure: reader, zone and time are handed in.
+"""Formatting of numbers, money, dates and times. Pure: language, time zone and time are arguments.
 
-The dashboard speaks English, so dates are English and say their month in letters: nobody takes 3/4 for another day.
-Numbers are written as the reader's own language writes them.
+The texts of the dashboard are English. Dates are English too and name the month in letters, because 3/4 is two
+different days in two countries. Numbers follow the language of the browser.
 """
 
 import re
@@ -22,8 +22,8 @@ _MOST_LANGUAGES = 10
 _WEIGHT = re.compile(r"[01](\.\d{0,3})?")
 
 
-class Reader(NamedTuple):
-    """Who reads a page: how they write numbers, where their days begin, and what time it is."""
+class Formatter(NamedTuple):
+    """Formats values for one page, with its language, its time zone and the time of the request."""
 
     locale: Locale
     zone: ZoneInfo
@@ -34,12 +34,12 @@ class Reader(NamedTuple):
         return _number(value, self.locale)
 
     def signed(self, value: int) -> str:
-        """An integer with its sign; 0 has none."""
+        """An integer with its sign; 0 has no sign."""
         sign = "+" if value > 0 else MINUS if value < 0 else ""
         return sign + self.number(abs(value))
 
     def decimal(self, value: Decimal | None, places: int = 2) -> str:
-        """A number with some places at most; a dash for none."""
+        """A number with at most `places` decimal places; a dash for None."""
         if value is None:
             return "\N{EM DASH}"
         return format_decimal(value, format=f"#,##0.{'#' * places}", locale=self.locale)
@@ -49,35 +49,35 @@ class Reader(NamedTuple):
         return format_percent(share, locale=self.locale)
 
     def money(self, value: Decimal, currency: str) -> str:
-        """An amount of money, rounded to the smallest coin; one that is less than that keeps all of its places."""
+        """An amount of money, rounded to the minor unit of its currency. A smaller amount keeps all of its places."""
         coin = Decimal(1).scaleb(-get_currency_precision(currency))
         if 0 < abs(value) < coin:
             return self.price(value, currency)
         return format_currency(value, currency, locale=self.locale)
 
     def price(self, value: Decimal, currency: str) -> str:
-        """An amount of money with all of its places: prices of credits are small."""
+        """An amount of money with all of its decimal places, because the price of a credit is small."""
         return format_currency(value, currency, locale=self.locale, decimal_quantization=False)
 
     def minor(self, amount: int, currency: str) -> str:
-        """An amount of money in minor units."""
+        """An amount of money that is given in minor units."""
         return self.money(in_units(amount, currency), currency)
 
     def local(self, at: datetime) -> datetime:
-        """A moment in the reader's zone."""
+        """A time in the zone of the page."""
         return at.astimezone(self.zone)
 
     def today(self) -> date:
-        """The reader's date."""
+        """The date of today in the zone of the page."""
         return self.local(self.now).date()
 
     def exact(self, at: datetime) -> str:
-        """A moment to the second, with its zone."""
+        """A time to the second, with its zone."""
         local = self.local(at)
         return f"{day(local)}, {local:%H:%M:%S} {local.tzname()}"
 
     def minute(self, at: datetime) -> str:
-        """A moment to the minute, without its zone: the page says that."""
+        """A time to the minute, without its zone, which the page names once."""
         local = self.local(at)
         return f"{day(local)}, {local:%H:%M}"
 
@@ -87,27 +87,27 @@ class Reader(NamedTuple):
         return day(value)
 
     def day_of(self, at: datetime) -> str:
-        """The local date of a moment."""
+        """The date of a time, in the zone of the page."""
         return day(self.local(at))
 
     def relative(self, at: datetime) -> str:
-        """A moment as seen from now: `3 minutes ago`, `in 5 days`; from afar, the date."""
+        """A time relative to now, such as `3 minutes ago` or `in 5 days`; beyond 45 days, the date."""
         return relative(at, self.now) or self.day_of(at)
 
 
 @lru_cache(10_000)
 def _number(value: int, locale: Locale) -> str:
-    """A page says the same numbers again and again, and each costs as much as the rest of its row."""
+    """Cached, because a page repeats the same numbers and formatting one takes as long as the rest of its row."""
     return format_decimal(value, locale=locale).replace("-", MINUS)
 
 
-def reader(languages: str | None, zone: ZoneInfo, now: datetime) -> Reader:
-    """A reader by the Accept-Language header of their browser."""
-    return Reader(_locale(languages or ""), zone, now)
+def formatter(languages: str | None, zone: ZoneInfo, now: datetime) -> Formatter:
+    """A formatter for an Accept-Language header, a time zone and the time of the request."""
+    return Formatter(_locale(languages or ""), zone, now)
 
 
 def _locale(header: str) -> Locale:
-    """The first language of the header that we can write numbers in."""
+    """The first language of the header that babel knows."""
     for tag in _by_preference(header)[:_MOST_LANGUAGES]:
         try:
             return Locale.parse(tag, sep="-")
@@ -117,12 +117,12 @@ def _locale(header: str) -> Locale:
 
 
 def _by_preference(header: str) -> list[str]:
-    wanted = []
+    weighted = []
     for place, part in enumerate(header[:500].split(",")):
         tag, _, weight = part.strip().partition(";q=")
         if _WEIGHT.fullmatch(weight or "1"):
-            wanted.append((-float(weight or 1), place, tag))
-    return [tag for _, _, tag in sorted(wanted)]
+            weighted.append((-float(weight or 1), place, tag))
+    return [tag for _, _, tag in sorted(weighted)]
 
 
 def day(value: date) -> str:
@@ -151,7 +151,7 @@ _STEPS = (
 
 
 def relative(at: datetime, now: datetime) -> str | None:
-    """How far a moment is from now, in the largest unit of which it has one; None beyond 45 days."""
+    """The distance of a time from now, in the largest unit that fits at least once; None beyond 45 days."""
     distance = abs(at - now)
     if distance < timedelta(seconds=10):
         return "just now" if at <= now else "in a moment"
@@ -163,5 +163,5 @@ def relative(at: datetime, now: datetime) -> str | None:
 
 
 def iso(at: datetime) -> str:
-    """A moment for machines."""
+    """A time as ISO 8601 in UTC, for programs."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""Forms: what a browser posts, read with limits, and taken only with the token that the page with the form gave out."""
+"""Forms: read what a browser posts, with limits, and refuse a form without the token of the page that showed it."""
 
 import hmac
 import secrets
@@ -11,7 +11,7 @@ from starlette.requests import Request
 from api.dashboard.current_user import COOKIE
 
 FORM_COOKIE = "credit_ledger_form"
-"""The secret behind the token of those who have no session yet: they are about to sign in."""
+"""The cookie with the secret of the form token before the sign-in, when there is no session yet."""
 TOKEN = "csrf"  # noqa: S105  # the name of a field
 MAX_FORM = 16 * 1024
 """Bytes."""
@@ -19,7 +19,7 @@ MAX_FIELDS = 32
 
 
 def form_secret(request: Request) -> str:
-    """What the token of a browser's forms is made of: the secret of its session, or one made for the purpose."""
+    """The secret that the form token of a browser is derived from: that of its session, or else a new one."""
     secret = request.cookies.get(COOKIE) or request.cookies.get(FORM_COOKIE) or getattr(request.state, "secret", None)
     if secret is None:
         secret = request.state.secret = secrets.token_urlsafe(24)
@@ -27,19 +27,19 @@ def form_secret(request: Request) -> str:
 
 
 def csrf_token(secret: str) -> str:
-    """The token that belongs to a secret; the secret cannot be found from it."""
+    """Derive the form token from a secret. The token does not reveal the secret."""
     return hmac.new(secret.encode(), b"credit-ledger form", sha256).hexdigest()
 
 
-async def posted(request: Request) -> dict[str, str]:
-    """The fields of a posted form, stripped, without its token. Raises HTTPException 400, 403, 413 or 415."""
+async def read_form(request: Request) -> dict[str, str]:
+    """Read the fields of a posted form, stripped and without the token. Raises HTTPException 400, 403, 413 or 415."""
     if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        raise HTTPException(415, "Forms are sent as application/x-www-form-urlencoded.")
+        raise HTTPException(415, "The content type of a form must be application/x-www-form-urlencoded.")
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_FORM:
-            raise HTTPException(413, f"A form may have {MAX_FORM} bytes.")
+            raise HTTPException(413, f"A form may have at most {MAX_FORM} bytes.")
     try:
         fields = dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS))
     except ValueError as error:
@@ -47,6 +47,6 @@ async def posted(request: Request) -> dict[str, str]:
     token = fields.pop(TOKEN, "")
     if not hmac.compare_digest(token.encode(), csrf_token(form_secret(request)).encode()):
         raise HTTPException(
-            403, "This form is from an earlier session. Go back, load the page again, and send it anew."
+            403, "This form belongs to an earlier session. Go back, reload the page, and send the form again."
         )
     return {name: value.strip() for name, value in fields.items()}

@@ -1,23 +1,23 @@
-"""What moves an open page: the same stream of events as the API's, for whoever may see the account."""
+"""Live updates of open pages: the event stream of the API, for the users who may read the account."""
 
 from datetime import timedelta
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.dashboard.current_user import account_seen
+from api.dashboard.current_user import user_and_account
 from api.http.reads import reads_of
 from api.streaming.follower import follower_of
 from api.streaming.streams import EventStream
 
-LONGEST = timedelta(minutes=5)
-"""After which a browser connects again: a session that was ended elsewhere hears nothing for longer than that."""
+MAX_DURATION = timedelta(minutes=5)
+"""The stream ends after this time and the browser connects again, so that an ended session receives no more events."""
 
 
-async def moves(request: Request) -> Response:
-    """Server-sent events of one account. The page takes them as a hint, and fetches itself again."""
-    visitor, account_id = await account_seen(request)
+async def updates(request: Request) -> Response:
+    """Send the events of one account as server-sent events. The script of the page fetches the page again on each."""
+    user, account_id = await user_and_account(request)
     clock, follower = reads_of(request).clock, follower_of(request)
-    until = min(visitor.expires_at, clock() + LONGEST)
+    until = min(user.expires_at, clock() + MAX_DURATION)
     listener = await follower.listen(account_id, None)
     return EventStream(follower, listener, lambda: clock() < until)

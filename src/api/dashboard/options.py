@@ -1,4 +1,4 @@
-"""What an operator of the service may say about the dashboard: the settings that it shows or goes by."""
+"""The settings of the dashboard."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """See settings.py for what each of them means."""
+    """Each field is a setting: api.runtime.settings describes them."""
 
     public_url: str | None = None
     billing_url: str | None = None
@@ -17,7 +17,7 @@ class Options:
     currency: str = "USD"
 
     def value_of(self, credits: int) -> Decimal | None:
-        """What credits are worth, exactly; None without a price."""
+        """The value of credits, exactly; None if no price is set."""
         return None if self.credit_price is None else credits * self.credit_price
 
 

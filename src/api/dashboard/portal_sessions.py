@@ -1,4 +1,4 @@
-"""The way in for people: a product's back end asks for a one-time link, and sends its user there."""
+"""Portal sessions: the back end of a product asks for a one-time link and redirects its user to it."""
 
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -23,10 +23,13 @@ router = APIRouter(tags=["dashboard"])
 class PortalSessionAnswer(Answer):
     """A one-time link. Send the person there at once."""
 
-    url: Annotated[str, Field(description="opens once; whoever opens it has the session, so show it to nobody else")]
+    url: Annotated[
+        str,
+        Field(description="opens once, and whoever opens it gets the session: redirect to it, never log or store it"),
+    ]
     account_id: str
     return_url: str | None
-    link_expires_at: Annotated[datetime, Field(description="from then on the link opens nothing")]
+    link_expires_at: Annotated[datetime, Field(description="the link does not open from this time on")]
     expires_at: Annotated[datetime, Field(description="when the session ends")]
 
 
@@ -44,7 +47,7 @@ class PortalSessionAnswer(Answer):
     },
 )
 async def portal_session(request: Request) -> Response:
-    """Nothing is recorded in the ledger, and no idempotency key is needed: each request makes another link.
+    """Make a one-time link. Each request makes another one, so this records no event and takes no idempotency key.
 
     Scope `portal:write`.
     """
@@ -80,10 +83,10 @@ async def _answered(request: Request) -> JsonAnswer[PortalSessionAnswer]:
 
 
 def portal_path(token: str) -> str:
-    """The address of a one-time link, below that of the service."""
+    """The path of a one-time link in the service."""
     return f"{ROOT}/portal/{token}"
 
 
 def base_of(request: Request) -> str:
-    """Where people reach the service: a setting, or else where the request came to."""
+    """The address at which browsers reach the service: CREDIT_LEDGER_PUBLIC_URL, or else that of the request."""
     return options_of(request).public_url or str(request.base_url).rstrip("/")

@@ -1,4 +1,4 @@
-"""Ranges of days in an address: one of some choices by name, or any two dates, in the reader's zone."""
+"""Ranges of days in an address: a named choice such as `30d`, or two dates, in the time zone of the page."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -8,33 +8,33 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 
 from api.contract.problems import from_pydantic
-from api.dashboard.rendering import reader_of
+from api.dashboard.rendering import formatter_of
 from api.http.periods import Period
 from api.http.queries import Day
 
 Choices = Mapping[str, tuple[str, int | None]]
-"""By name: what it is called, and how many days until today it has (None: those of this month)."""
+"""Each choice by name: its label, and how many days it has until today (None: the days of this month)."""
 _DAY: TypeAdapter[date] = TypeAdapter(Day)
 
 
 class Range(NamedTuple):
-    """A period, and the choice that it is (None: two dates)."""
+    """A period, and the name of the choice that it comes from (None for two dates)."""
 
     period: Period
     chosen: str | None
 
 
-def range_of(request: Request, choices: Choices, usual: str) -> Range:
-    """What the address asks for: `range`, or `from` and `to`. Raises Problem for what is no range."""
-    reader, given = reader_of(request), request.query_params
+def range_of(request: Request, choices: Choices, default: str) -> Range:
+    """Read `range`, or `from` and `to`, from the address. Raises Problem for dates that are not a range."""
+    formatter, given = formatter_of(request), request.query_params
     if given.get("from") or given.get("to"):
-        today = reader.today()
+        today = formatter.today()
         last = _date("to", given.get("to")) or today
         first = _date("from", given.get("from")) or last
-        return Range(Period(first, last, reader.zone), None)
-    chosen = given.get("range", usual)
-    chosen = chosen if chosen in choices else usual
-    return Range(Period(_first(choices[chosen][1], reader.today()), reader.today(), reader.zone), chosen)
+        return Range(Period(first, last, formatter.zone), None)
+    chosen = given.get("range", default)
+    chosen = chosen if chosen in choices else default
+    return Range(Period(_first(choices[chosen][1], formatter.today()), formatter.today(), formatter.zone), chosen)
 
 
 def _first(days: int | None, today: date) -> date:

@@ -1,4 +1,4 @@
-"""What every answer of the dashboard tells the browser not to do: run, load, frame or remember what is not ours."""
+"""The security headers of every answer of the dashboard: what the browser must not run, load, frame or cache."""
 
 import secrets
 
@@ -21,7 +21,7 @@ _POLICY = "; ".join(
 )
 _HEADERS = {
     "x-content-type-options": "nosniff",
-    "referrer-policy": "same-origin",  # not less: forms are to say where they come from
+    "referrer-policy": "same-origin",  # not stricter: forms must send their Referer
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
@@ -29,7 +29,7 @@ _HEADERS = {
 
 
 class SecurityHeaders:
-    """An application whose answers carry these headers. Its pages find their nonce in `request.state.nonce`."""
+    """Middleware that adds the headers to every answer. Pages read the nonce from `request.state.nonce`."""
 
     def __init__(self, app: Starlette) -> None:
         self._app = app
@@ -40,12 +40,12 @@ class SecurityHeaders:
         return self._app.routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Serve one request."""
         nonce = secrets.token_urlsafe(16)
         scope["state"] = {**scope.get("state", {}), "nonce": nonce}
         answered = False
 
-        async def protecting(message: Message) -> None:
+        async def send_protected(message: Message) -> None:
             nonlocal answered
             if message["type"] == "http.response.start":
                 _protect(MutableHeaders(scope=message), nonce)
@@ -53,9 +53,9 @@ class SecurityHeaders:
             answered = message["type"] == "http.response.body" and not message.get("more_body")
 
         try:
-            await self._app(scope, receive, protecting)
+            await self._app(scope, receive, send_protected)
         except Exception:
-            if not answered:  # the framework raises once more what it has answered; that is in the log already
+            if not answered:  # Starlette raises an exception again after it answered and logged it
                 raise
 
 

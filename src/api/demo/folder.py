@@ -7,7 +7,7 @@ from typing import Literal
 import psycopg
 
 from api.demo.activities import ACTORS
-from api.runtime.database import as_it_is, database
+from api.runtime.database import database, unchanged_database
 from api.runtime.embedded_server import packaged_programs, postmaster, server_in
 from api.runtime.settings import Settings
 from ledger.postgres.named_sql import queries
@@ -30,7 +30,7 @@ def look(settings: Settings) -> Found:
     """
     folder = settings.data_dir
     if (folder / "postgres").exists():
-        with as_it_is(settings) as conninfo:
+        with unchanged_database(settings) as conninfo:
             if not _has_events(conninfo, folder):
                 return "nothing"
             with database(settings) as service:

@@ -1,6 +1,7 @@
-"""Where the credits went: what the usage page shows of some local days, from one question.
+"""The breakdown of usage: the credits of some local days by provider, model, project and member, in one query.
 
-Lists are by credits, and end with what is beyond the last name, as `other`: they add up to `totals` all the same.
+Lists are sorted by credits. Their last group, `other`, has the sum of all further names, so each list adds up to
+`totals`.
 """
 
 from collections import defaultdict
@@ -17,13 +18,13 @@ from projections.models.usage.projection import USAGE, Dimension
 from projections.models.usage.queries import Breakdown, Name, Sums, breakdown
 
 MOST_NAMES = 100
-"""Names in a list."""
+"""The largest number of names in a list."""
 MOST_SERIES = 8
-"""Providers that are told apart within a day or a project: a chart has no more colours."""
+"""The largest number of providers within a day or a project: a chart has no more colours."""
 
 
 class DayByProvider(UsageSums):
-    """One local day: from `start` on, before `end`."""
+    """One local day, from `start` (included) to `end` (not included)."""
 
     date: date
     start: datetime
@@ -38,7 +39,7 @@ class Project(UsageGroup):
 
 
 class BreakdownAnswer(AsOf):
-    """Where the credits went; what is beyond the last project has no `providers` of its own."""
+    """Usage by day, provider, model, project and member. The last group of projects, `other`, has no `providers`."""
 
     account_id: str
     tz: str
@@ -51,7 +52,7 @@ class BreakdownAnswer(AsOf):
 
 
 async def breakdown_of(reads: Reads, account_id: str, period: Period, min_position: int = 0) -> BreakdownAnswer:
-    """What is shown. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
+    """Query the breakdown. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
     starts = period.starts()
     async with reads.views.snapshot(USAGE, at_least=min_position) as moment:
         found = await breakdown(moment, account_id, starts, limit=MOST_NAMES, series=MOST_SERIES)
@@ -80,7 +81,7 @@ def _fields(sums: Sums) -> UsageSums:
 
 
 def _listed(kind: Dimension, named: Sequence[tuple[Name, Sums]], total: Sums) -> list[UsageGroup]:
-    """Names with their sums, and what the total has beyond them."""
+    """A group for each name, and the group `other` for the rest of the total."""
     rest = total - sum((sums for _, sums in named), Sums())
     listed = [_group(_named(kind, name), sums) for name, sums in named]
     return [*listed, _group({"other": True}, rest)] if rest.deductions else listed
@@ -97,7 +98,7 @@ def _group(name: GroupName, sums: Sums) -> UsageGroup:
 
 
 def _segments(found: Breakdown, parts: Sequence[tuple[int, Sums]], total: Sums) -> list[UsageGroup]:
-    """The providers of a day or a project, in the order of the whole period."""
+    """The providers of a day or a project, in the order of the providers of the whole period."""
     names = [name for name, _ in found.providers[:MOST_SERIES]]
     known = sorted((series, sums) for series, sums in parts if series < len(names))
     return _listed("provider", [(names[series], sums) for series, sums in known], total)

@@ -1,7 +1,7 @@
 """The endpoint of commands: everything between a request and its answer, the same for every operation.
 
-Who asks, under which key, what exactly, and then the ledger. Single commands and items of a batch go through the same
-`submission_for`; what differs is where the key and the account come from.
+It authenticates the caller, finds the idempotency key, validates the body and executes the command. Single commands
+and the commands of a batch share `submission_for`; they differ in where the key and the account come from.
 """
 
 import asyncio
@@ -112,7 +112,7 @@ class CommandEndpoint:
         return key
 
     def next_request_id(self) -> str:
-        """A name for one request, unique among all processes."""
+        """Make a request id that is unique among all processes."""
         return f"{self._origin}-{next(self._numbers):x}"
 
     def submission_for(
@@ -126,7 +126,7 @@ class CommandEndpoint:
         key: ApiKey,
         request_id: str,
     ) -> Submission:
-        """A submission for the committer. Raises Problem or Refusal for what is not valid."""
+        """Make a submission for the committer. Raises Problem or Refusal for a field that is not valid."""
         try:
             body = operation.body.model_validate(fields)
         except ValidationError as error:
@@ -169,7 +169,7 @@ class CommandEndpoint:
         return Reply(200, [_JSON], orjson.dumps(document, option=_OPTIONS))
 
     def _item(self, fields: object, key: ApiKey, request_id: str) -> Submission | Problem:
-        """One command of a batch, or why it is none."""
+        """The submission of one command of a batch, or the problem why there is none."""
         try:
             return self._item_submission(fields, key, request_id)
         except (Problem, Refusal) as error:
@@ -194,10 +194,10 @@ class CommandEndpoint:
     async def _each(self, items: list[Submission | Problem], *, dry_run: bool) -> list[BatchResult]:
         if dry_run:
             submissions = [item for item in items if isinstance(item, Submission)]
-            rehearsed = dict(zip(submissions, await self._ledger.dry_run(submissions, atomic=False), strict=True))
-            return [_result(item if isinstance(item, Problem) else rehearsed[item], dry_run=True) for item in items]
+            outcomes = dict(zip(submissions, await self._ledger.dry_run(submissions, atomic=False), strict=True))
+            return [_result(item if isinstance(item, Problem) else outcomes[item], dry_run=True) for item in items]
         submitted = [item if isinstance(item, Problem) else self._submit(item) for item in items]
-        return [_result(one if isinstance(one, Problem) else await _settled(one)) for one in submitted]
+        return [_result(one if isinstance(one, Problem) else await _outcome_of(one)) for one in submitted]
 
     def _submit(self, submission: Submission) -> "_Submitted | Problem":
         request_id = submission.metadata.request_id
@@ -231,7 +231,7 @@ def endpoint_of(request: Request) -> CommandEndpoint:
 def _batch_refused(index: int, problem: Problem) -> Problem:
     return Problem(
         "batch_refused",
-        f"Command {index} of the atomic batch is not valid, so none was carried out: {problem.detail}",
+        f"Command {index} of the atomic batch is not valid, so no command was executed: {problem.detail}",
         index=index,
         cause={"code": problem.code, "detail": problem.detail, **problem.facts},
     )
@@ -244,13 +244,13 @@ def _finished(reply: Reply, operation: str, request_id: str) -> Reply:
 
 
 class _Submitted(NamedTuple):
-    """A command of a batch that is on its way."""
+    """A command of a batch that waits for its commit."""
 
     outcome: "asyncio.Future[Outcome]"
     request_id: str
 
 
-async def _settled(submitted: _Submitted) -> Outcome | Problem:
+async def _outcome_of(submitted: _Submitted) -> Outcome | Problem:
     outcome = submitted.outcome
     try:
         return outcome.result() if outcome.done() else await outcome
@@ -260,7 +260,7 @@ async def _settled(submitted: _Submitted) -> Outcome | Problem:
 
 def _take_account_id(fields: dict[str, Any]) -> str:
     account_id = fields.get("account_id")
-    return account_id if isinstance(account_id, str) else ""  # the body's own validation says what is wrong
+    return account_id if isinstance(account_id, str) else ""  # the validation of the body reports the error
 
 
 def _batch_fields(fields: dict[str, Any]) -> tuple[bool, list[Any]]:
@@ -272,7 +272,7 @@ def _batch_fields(fields: dict[str, Any]) -> tuple[bool, list[Any]]:
     if not isinstance(commands, list):
         raise invalid("commands", "must be a list")
     if len(commands) > MAX_BATCH:
-        raise Problem("batch_too_large", f"A batch may have {MAX_BATCH} commands.", limit=MAX_BATCH)
+        raise Problem("batch_too_large", f"A batch may have at most {MAX_BATCH} commands.", limit=MAX_BATCH)
     return atomic, commands
 
 
@@ -291,11 +291,11 @@ def _path_id(name: str, fields: dict[str, Any]) -> str:
 
 def _how_to_key(operation: Operation) -> str:
     own = f", or {operation.own_key} in the body" if operation.own_key else ""
-    return f"Send an Idempotency-Key header{own}, so that the command can be repeated without harm."
+    return f"Send an Idempotency-Key header{own}, so that the command can be repeated safely."
 
 
 def missing_scope(scope: str) -> Problem:
-    """The key is good and may not do this."""
+    """The API key is valid but lacks a scope."""
     return Problem("missing_scope", f"The API key lacks the scope {scope}.", scope=scope)
 
 
@@ -305,7 +305,7 @@ def problem_reply(problem: Problem) -> Reply:
 
 
 def as_problem(error: Exception, request_id: str) -> Problem:
-    """Anything that can go wrong with a request as a problem. What nobody expects is logged under the request's id."""
+    """Convert an error of a request to a problem. An unexpected error is logged with the request id."""
     match error:
         case Problem():
             return error
@@ -314,31 +314,35 @@ def as_problem(error: Exception, request_id: str) -> Problem:
         case AccessRefused():
             return Problem(error.code, error.detail, retry_after=error.retry_after, **error.facts)
         case Overloaded():
-            return Problem("overloaded", "Too many commands are waiting; repeat this one later.", retry_after=1)
+            return Problem(
+                "overloaded",
+                "Too many commands are waiting for their commit. Send the request again later.",
+                retry_after=1,
+            )
         case StorageFull():
             return Problem(
                 "storage_full",
-                "The database has no room left, so nothing can be recorded until somebody makes room; "
-                "repeat the request later with the same key.",
+                "The storage of the database is full, so nothing can be recorded until an operator frees space. "
+                "Send the request again later with the same key.",
                 retry_after=5,
             )
         case NoSession():
             return Problem(
                 "unavailable",
-                "The database is reached through a connection pooler that keeps no sessions, so nothing can be "
-                "recorded until somebody connects the ledger directly; repeat the request later with the same key.",
+                "The connection pooler before the database does not keep sessions, so nothing can be recorded until an "
+                "operator connects the ledger directly. Send the request again later with the same key.",
                 retry_after=5,
             )
         case Unavailable():
             return Problem(
                 "unavailable",
-                "The database cannot be reached, so the outcome is not known; repeat the request with the same key.",
+                "The database cannot be reached, so the outcome is not known. Repeat the request with the same key.",
                 retry_after=2,
             )
         case NotYetVisible():
             return Problem(
                 "not_yet_visible",
-                f"Position {error.wanted} is not visible yet: the projections stand at {error.position}. Ask again.",
+                f"Position {error.wanted} is not visible yet: the projections are at {error.position}. Ask again.",
                 retry_after=1,
                 min_position=error.wanted,
                 as_of_position=error.position,
@@ -346,16 +350,18 @@ def as_problem(error: Exception, request_id: str) -> Problem:
         case NotBuilt():
             return Problem(
                 "projection_unavailable",
-                "A projection that this answer needs is being built; balances at /balance are not affected.",
+                "A projection that this answer needs is being built. Queries of /balance are not affected.",
                 retry_after=5,
             )
-        case _ if isinstance(error, LOST):  # met by a question or a dry run; the committer has its own way
+        case _ if isinstance(
+            error, LOST
+        ):  # raised by a query or a dry run; the committer handles its own lost connections
             return as_problem(StorageFull() if isinstance(error, DiskFull) else Unavailable(), request_id)
         case _:
             _log.error("request %s failed", request_id, exc_info=error)
             return Problem(
                 "internal_error",
-                "The service failed at this request, and its log tells why under the request id.",
+                "The service failed to answer this request. Its log has the cause with the request id.",
                 request_id=request_id,
             )
 
@@ -372,7 +378,7 @@ def _reply(outcome: Outcome, *, dry_run: bool) -> Reply:
 
 
 def _result(outcome: Outcome | Problem, *, dry_run: bool = False) -> BatchResult:
-    """One command of a batch: its status and what it would answer alone."""
+    """The result of one command of a batch: its status, and the fields of its answer."""
     if isinstance(outcome, Recorded):
         return batch_result(outcome, 200 if dry_run or outcome.replayed else 201, dry_run=dry_run)
     if isinstance(outcome, Refusal):
@@ -382,6 +388,6 @@ def _result(outcome: Outcome | Problem, *, dry_run: bool = False) -> BatchResult
 
 
 def _count(refusal: Refusal, *, dry_run: bool) -> None:
-    """A dry run was never meant to happen, so nothing was refused."""
+    """Count a refusal, but not that of a dry run."""
     if not dry_run:
         metrics.count_refusal(refusal.code)

@@ -1,4 +1,4 @@
-"""The page that shows the OpenAPI document to people, without anything from a third party's server."""
+"""The page /docs, which shows the OpenAPI document and loads nothing from third parties."""
 
 from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
@@ -6,8 +6,10 @@ from fastapi.responses import HTMLResponse
 
 
 def add_docs_page(app: FastAPI) -> None:
-    """Serve it at /docs, below the prefix of the request. fastapi_offline serves its files; the page that it would add
-    itself names an address for OAuth 2 without the prefix, which the service has no use for."""
+    """Serve the page below the path prefix of the request.
+
+    fastapi_offline serves the files. Its own page is not used: its address for OAuth 2 lacks the prefix.
+    """
 
     async def docs(request: Request) -> HTMLResponse:
         root: str = request.scope["root_path"]

@@ -1,7 +1,7 @@
-"""The table of entries: what an account used in some local days, under filters, by date or by size, and as CSV.
+"""The table of entries: the entries of an account in some local days, filtered, sorted by date or by size, and as CSV.
 
-By date a page looks through so many entries and no more, and says how far it came. By size all entries of the period
-are sorted, so there must not be too many: then the question is refused, and never answered with a part.
+A page by date searches a limited number of entries, and its answer has the time where the search stopped. A page by
+size sorts all entries of the period; if there are too many, the query is refused.
 """
 
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from api.contract.cursors import List, cursor, key_of
 from api.contract.history_answers import EntryTableAnswer
 from api.contract.problems import Problem, validation_failed
-from api.http.history import as_it_is, behind, in_order
+from api.http.history import after_cursor, limited_to_now, pages_in_order
 from api.http.periods import Period
 from api.http.queries import FIRST_PAGE, MAX_PAGE, Page, as_of, known_account
 from api.http.reads import Reads
@@ -38,7 +38,7 @@ Pages = AsyncIterator[list[Entry]]
 
 
 class Table(NamedTuple):
-    """Which entries of an account, and in which order. Without `types` it is all; `usage` has dimensions and values."""
+    """A query for entries of an account. `types` None means all types; `usage` has pairs of dimension and value."""
 
     account_id: str
     period: Period
@@ -49,11 +49,11 @@ class Table(NamedTuple):
 
     @property
     def name(self) -> List:
-        """What its cursors belong to."""
+        """The name of the list that the cursors of the table belong to."""
         return ("entry table", self)
 
     def wanted(self) -> Wanted:
-        """The entries. Raises Problem for a period that cannot be."""
+        """The filter of the entries. Raises Problem for a period that is not valid."""
         start, end = self.period.span()
         return Wanted(self.account_id, Place(start, -1), Place(end, -1), self.types, self.task_id, self.usage)
 
@@ -61,7 +61,7 @@ class Table(NamedTuple):
 async def entry_table_of(
     reads: Reads, table: Table, asked: Page = FIRST_PAGE, *, look_through: int = LOOKED_THROUGH
 ) -> EntryTableAnswer:
-    """One page. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
+    """Query one page. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
     sort = table.sort
     if sort == "newest first" or sort == "oldest first":
         moment, rows, last = await _page_in_order(reads, table, sort, asked, look_through)
@@ -83,7 +83,7 @@ _Part = tuple[Snapshot, list[dict[str, Any]], Place | Rank | None]
 
 async def _page_in_order(reads: Reads, table: Table, order: Order, asked: Page, look_through: int) -> _Part:
     start = key_of(asked.cursor, table.name, (datetime, int))
-    wanted = behind(table.wanted(), order, start)
+    wanted = after_cursor(table.wanted(), order, start)
     async with reads.views.snapshot(HISTORY, at_least=asked.min_position) as moment:
         return moment, *await page(moment, wanted, order, asked.limit, look_through=look_through)
 
@@ -99,11 +99,11 @@ async def _page_by_size(reads: Reads, table: Table, order: SizeOrder, asked: Pag
 async def entry_table_pages(
     reads: Reads, table: Table, min_position: int = 0, *, look_through: int = LOOKED_THROUGH
 ) -> tuple[int, Pages]:
-    """All of it as it is at a moment: the position, and the pages. Raises as one page does, before the first."""
-    position, wanted = await as_it_is(reads, table.wanted(), min_position)
+    """The position of now, and all pages of entries until then. Raises the errors of one page, before the first."""
+    position, wanted = await limited_to_now(reads, table.wanted(), min_position)
     sort = table.sort
     if sort == "newest first" or sort == "oldest first":
-        return position, in_order(reads, wanted, sort, look_through=look_through)
+        return position, pages_in_order(reads, wanted, sort, look_through=look_through)
     async with reads.views.snapshot(ROLLUPS, at_least=min_position) as moment:
         await _check_count(moment, table, look_through)
     return position, _by_size(reads, wanted, sort)
@@ -120,7 +120,7 @@ async def _by_size(reads: Reads, wanted: Wanted, order: SizeOrder) -> Pages:
 
 
 async def _check_count(moment: Snapshot, table: Table, most: int) -> None:
-    """Refuse to sort too much; the entries of one task are few."""
+    """Refuse to sort more entries than `most`. The entries of one task are few, so they are not counted."""
     if table.task_id is not None:
         return
     [total] = await totals(moment, table.account_id, [table.period.span()])
@@ -130,5 +130,5 @@ async def _check_count(moment: Snapshot, table: Table, most: int) -> None:
 
 
 def _too_many(count: int, most: int) -> Problem:
-    message = f"takes at most {most:,} entries by credits, and the period has {count:,} entries: ask for fewer days"
+    message = f"can order at most {most:,} entries by credits, and the period has {count:,} entries: ask for fewer days"
     return validation_failed([{"field": "sort", "message": message, "limits": {"entries": most}}])

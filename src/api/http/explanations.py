@@ -1,4 +1,4 @@
-"""One event explained over HTTP."""
+"""The route that explains one event."""
 
 from typing import Annotated
 
@@ -17,18 +17,18 @@ router = APIRouter(route_class=AnswerRoute, tags=["audit"])
 
 
 class _Version(Parameters):
-    version: int | None = Field(None, ge=1, le=MAX_AMOUNT, description="which event; default: the newest")
+    version: int | None = Field(None, ge=1, le=MAX_AMOUNT, description="the version of the event; default: the newest")
 
 
 @router.get(
     "/v1/accounts/{account_id}/explain",
     responses=problems(401, 403, 404, 422, 429, 500, 503),
-    summary="One event explained: what it drew and why in that order, and whether the rules agree",
+    summary="Explain one event: which lots it drew, why in that order, and whether it follows the rules",
 )
 async def explain(
     request: Request, account_id: AccountId, query: Annotated[_Version, Query()]
 ) -> JsonAnswer[Explained]:
-    """From the event and the account before it; nothing is decided anew. Scope `audit:read`."""
+    """The explanation compares the event with the account before it. Scope `audit:read`."""
     ledger = await authorized(request, "audit:read")
     found = await ledger.explain_event(account_id, query.version)
     if found is None:

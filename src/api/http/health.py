@@ -1,4 +1,4 @@
-"""Alive, ready, and in figures: what a load balancer, an operator and Prometheus ask."""
+"""Health: the routes /healthz for load balancers, /readyz for operators and /metrics for Prometheus."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,54 +35,54 @@ router = APIRouter(route_class=AnswerRoute, tags=["health"])
 STARTED_BY = "Credit-Ledger-Start"
 """The header by which a service that starts knows its own answers: an older one of its ledger may listen there too."""
 LONGEST_LAG = timedelta(seconds=30)
-"""How old the oldest event may be that a projection has not seen; beyond it, /readyz says so."""
+"""/readyz reports a projection whose oldest event that it has not applied is older than this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What is looked at to say how the service is."""
+    """The parts of the service that the health checks read."""
 
     ledger: Ledger
     clock: GuardedClock
-    """The ledger's."""
+    """The clock of the ledger."""
     checkpoints: CheckpointWatch
     privileges: PrivilegeWatch
     processes: bool
-    """Whether several worker processes serve together."""
+    """Whether the service has several worker processes."""
     start: str
     """Which start of the service this process belongs to."""
 
 
 def health_of(request: Request) -> Health:
-    """The health of this process."""
+    """The health checks of this process."""
     health: Health = request.app.state.health
     return health
 
 
-@router.get("/healthz", summary="Alive")
+@router.get("/healthz", summary="Whether the process answers")
 async def healthz(request: Request) -> JsonAnswer[HealthAnswer]:
-    """The process answers; nothing is said about the database."""
+    """The process answers. This does not check the database."""
     return JsonAnswer({"status": "ok"}, headers={STARTED_BY: health_of(request).start})
 
 
-@router.get("/readyz", responses={503: {"model": ReadinessAnswer}}, summary="Ready")
+@router.get("/readyz", responses={503: {"model": ReadinessAnswer}}, summary="Whether the service is ready")
 async def readyz(request: Request) -> JsonAnswer[ReadinessAnswer]:
-    """The database answers and its connections keep their sessions, commands can be committed, the log begins with what
-    its newest checkpoint says, and the projections are within bounds: none has stopped, none lags by more than 30
-    seconds. One that is being rebuilt for a new version is within bounds. `role` is a warning and no reason to be
-    unready: what the running login could do more than append and read, looked at once a minute."""
+    """The service is ready when the database answers, its connections keep their sessions, commands can be committed,
+    the log matches its newest checkpoint, and no projection has stopped or is more than 30 seconds behind. A
+    projection that is being rebuilt for a new version counts as ready. `role` is only a warning: it lists what the
+    database login can do beyond appending and reading, checked once a minute."""
     found = await readiness(health_of(request))
     return JsonAnswer(found, 200 if found["status"] == "ok" else 503)
 
 
 async def readiness(health: Health) -> ReadinessAnswer:
-    """What is answered."""
+    """Run all checks of /readyz."""
     sessions = await _sessions(health)
-    states = None if sessions is None else await _states(health)  # who waits for a database waits once
-    standing = None if states is None else await _standing(health)
+    states = None if sessions is None else await _states(health)  # a lost database costs one timeout only
+    checkpoint_status = None if states is None else await _checkpoint_status(health)
     role = None if states is None else await _role(health)
     checks: Checks = {
-        "checkpoints": standing is not None and standing.holds is not False,
+        "checkpoints": checkpoint_status is not None and checkpoint_status.holds is not False,
         "committer": health.ledger.available,
         "database": states is not None,
         "sessions": sessions is True,
@@ -94,13 +94,13 @@ async def readiness(health: Health) -> ReadinessAnswer:
         "role": role,
         "clock": _clock(health),
         "projections": states or {},
-        "checkpoints": _checkpoints(standing) if standing else None,
+        "checkpoints": _checkpoints(checkpoint_status) if checkpoint_status else None,
     }
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
 async def prometheus(request: Request) -> Response:
-    """Text for Prometheus; with several workers, the sum over them."""
+    """The metrics in the text format of Prometheus. With several workers, the sum of all of them."""
     health = health_of(request)
     metrics.WAITING.set(health.ledger.waiting)
     metrics.CACHED.set(health.ledger.cached_accounts)
@@ -109,15 +109,15 @@ async def prometheus(request: Request) -> Response:
     for name, state in (states or {}).items():
         metrics.BEHIND.labels(name).set(state["behind"])
         metrics.STOPPED.labels(name).set(state["stopped_at"] is not None)
-    if states is not None and (standing := await _standing(health)):
-        metrics.show_checkpoints(standing.noted, standing.signed_at, standing.problem, health.clock())
+    if states is not None and (status := await _checkpoint_status(health)):
+        metrics.show_checkpoints(status.noted, status.signed_at, status.problem, health.clock())
     found = await drift_of(health)
     body = metrics.exposition(processes=health.processes) + (metrics.exposition_of(found) if found else b"")
     return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _clock(health: Health) -> ClockState:
-    """What is done about the machine's clock. One that was set makes nobody unready: the service goes by its own."""
+    """The state of the machine's clock. A wrong clock does not make the service unready, which keeps its own time."""
     refused = health.clock.refused
     return {"machine_followed": not refused, "machine_ahead_seconds": round(refused)}
 
@@ -131,7 +131,7 @@ async def _sessions(health: Health) -> bool | None:
 
 
 async def _role(health: Health) -> Role | None:
-    """What the login could do; None when the database does not answer."""
+    """The rights of the database login; None when the database does not answer."""
     try:
         async with health.ledger.log.connection() as connection:
             found = await health.privileges.of(connection)
@@ -146,24 +146,24 @@ async def _role(health: Health) -> Role | None:
 
 
 async def _states(health: Health) -> dict[str, ProjectionState] | None:
-    """Where each projection stands; None when the database does not answer."""
+    """The state of each projection; None when the database does not answer."""
     builds = [build for projection in PROJECTIONS for build in (live(projection), next_of(projection))]
     try:
         async with health.ledger.log.connection() as connection:
             reader = Reader(connection)
             found = await checkpoints(connection, builds)
             end = await reader.last_position()
-            waiting = await _waiting(reader, found)
+            times = await _times_of_next_events(reader, found)
     except psycopg.Error:
         return None
     metrics.POSITION.set(end)
     late = health.clock() - LONGEST_LAG
-    old = {position for position, recorded_at in waiting.items() if recorded_at < late}
+    old = {position for position, recorded_at in times.items() if recorded_at < late}
     return {projection.name: _state(projection, found, end, old) for projection in PROJECTIONS}
 
 
-async def _standing(health: Health) -> CheckpointStatus | None:
-    """The log beside its checkpoints; None when the database does not answer."""
+async def _checkpoint_status(health: Health) -> CheckpointStatus | None:
+    """The state of the checkpoints; None when the database does not answer."""
     try:
         async with health.ledger.log.connection() as connection:
             return await health.checkpoints.status(connection)
@@ -171,18 +171,18 @@ async def _standing(health: Health) -> CheckpointStatus | None:
         return None
 
 
-def _checkpoints(standing: CheckpointStatus) -> CheckpointsState:
+def _checkpoints(status: CheckpointStatus) -> CheckpointsState:
     return {
-        "holds": standing.holds,
-        "size": standing.size,
-        "position": standing.position,
-        "signed_at": standing.signed_at,
-        "problem": standing.problem,
+        "holds": status.holds,
+        "size": status.size,
+        "position": status.position,
+        "signed_at": status.signed_at,
+        "problem": status.problem,
     }
 
 
-async def _waiting(reader: Reader, found: Mapping[str, Checkpoint]) -> dict[int, Any]:
-    """When the first event was recorded that waits behind each position at which a projection stands."""
+async def _times_of_next_events(reader: Reader, found: Mapping[str, Checkpoint]) -> dict[int, Any]:
+    """For each position of a projection, the time of the first event after it."""
     times = {}
     for position in {at.position for at in found.values()}:
         for row in await reader.log(position, 1, None):
@@ -202,7 +202,7 @@ def _state(projection: Projection, found: Mapping[str, Checkpoint], end: int, ol
         "behind": max(end - at.position, 0),
         "as_of": at.as_of,
         "stopped_at": at.stopped_at,
-        "problem": at.problem and at.problem.splitlines()[0],  # the lines below it may show what a row holds
+        "problem": at.problem and at.problem.splitlines()[0],  # further lines may contain data of a row
         "rebuilding": rebuilding,
         "rebuilt_to": coming.position if coming else None,
     }
@@ -222,7 +222,7 @@ def _not_built(end: int, coming: Checkpoint | None) -> ProjectionState:
 
 
 async def drift_of(health: Health) -> Drift | None:
-    """What the check has found; None when the database does not answer, for nothing would be a claim."""
+    """The drift that the check has found; None when the database does not answer, because it is unknown then."""
     try:
         async with health.ledger.log.connection() as connection:
             return await drift(connection)

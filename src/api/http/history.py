@@ -1,6 +1,6 @@
-"""The running-balance history over HTTP: pages by cursor, and all of it as CSV.
+"""The routes of the running-balance history: pages by cursor, and the whole history as CSV.
 
-The balances on an entry were decided with its event, so they are the same under every filter and page size.
+The balances of an entry are recorded in its event, so they are the same for every filter and page size.
 """
 
 from collections.abc import AsyncIterator
@@ -24,9 +24,9 @@ from api.http.queries import (
     Page,
     Visible,
     as_of,
+    authorize_read,
     check_order,
     known_account,
-    reader_of,
 )
 from api.http.reads import Reads, reads_of
 from ledger.domain.changes import ENTRY_TYPES
@@ -50,29 +50,29 @@ class _Filters(Visible):
     type: str | None = Field(
         None, pattern=f"^{_TYPE}(,{_TYPE})*$", description="entry types, separated by commas; default: all"
     )
-    from_: Time | None = Field(None, alias="from", description="entries recorded at or after this instant")
-    to: Time | None = Field(None, description="entries recorded before this instant")
+    from_: Time | None = Field(None, alias="from", description="entries recorded at or after this time")
+    to: Time | None = Field(None, description="entries recorded before this time")
     task_id: str | None = Field(None, min_length=1, max_length=MAX_ID, pattern=ONE_LINE)
-    provider: Id | None = Field(None, description="deductions whose `usage` says this")
+    provider: Id | None = Field(None, description="deductions with this value in their `usage`")
     model: Id | None = None
     project: Id | None = None
     member: Id | None = None
     metric: Id | None = None
 
     def wanted(self, account_id: str) -> Wanted:
-        """The entries that these filters leave. Raises Problem for a period that ends before it begins."""
+        """The filter of the entries. Raises Problem for a period that ends before it begins."""
         check_order(self.from_, self.to)
         low = FIRST_PLACE if self.from_ is None else Place(self.from_, -1)
         high = LAST_PLACE if self.to is None else Place(self.to, -1)
         types: Any = tuple(dict.fromkeys(self.type.split(","))) if self.type else None
-        said = ((name, getattr(self, name)) for name in DIMENSIONS)
-        usage = tuple((name, value) for name, value in said if value is not None)
+        given = ((name, getattr(self, name)) for name in DIMENSIONS)
+        usage = tuple((name, value) for name, value in given if value is not None)
         return Wanted(account_id, low, high, types, self.task_id, usage)
 
 
 class _Page(_Filters):
     limit: int = Field(50, ge=1, le=MAX_PAGE)
-    cursor: str | None = Field(None, max_length=MAX_CURSOR, description="the `next_cursor` of the page before")
+    cursor: str | None = Field(None, max_length=MAX_CURSOR, description="the `next_cursor` of the previous page")
 
     @property
     def page(self) -> Page:
@@ -93,16 +93,16 @@ async def history(
     Under filters of `usage` a page looks through 20,000 entries at most: it may have fewer than `limit`, or none, and
     yet a `next_cursor`.
     """
-    await reader_of(request)
+    await authorize_read(request)
     wanted = query.wanted(account_id)
     return JsonAnswer(await history_of(reads_of(request), wanted, _ORDERS[query.order], query.page))
 
 
 async def history_of(reads: Reads, wanted: Wanted, order: Order, asked: Page = FIRST_PAGE) -> HistoryAnswer:
-    """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
+    """Query one page. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
     start = key_of(asked.cursor, (wanted, order), (datetime, int))
     async with reads.views.snapshot(HISTORY, at_least=asked.min_position) as moment:
-        rows, last = await page(moment, behind(wanted, order, start), order, asked.limit)
+        rows, last = await page(moment, after_cursor(wanted, order, start), order, asked.limit)
     if not rows:
         await known_account(reads.ledger, wanted.account_id)
     entries = await with_descriptions(reads.ledger.log, wanted.account_id, [entry(row) for row in rows])
@@ -117,25 +117,25 @@ async def history_of(reads: Reads, wanted: Wanted, order: Order, asked: Page = F
     summary="The running-balance history as CSV",
 )
 async def history_csv(request: Request, account_id: AccountId, query: Annotated[_Filters, Query()]) -> Response:
-    """All entries that the filters leave, streamed, as of the moment at which it begins. Scope `ledger:read`.
+    """All entries that match the filters, up to the newest one when the request begins. Scope `ledger:read`.
 
-    Texts of callers that a spreadsheet would take for a formula begin with an apostrophe.
+    An apostrophe is put before texts that a spreadsheet would evaluate as a formula.
     """
-    await reader_of(request)
+    await authorize_read(request)
     reads, wanted = reads_of(request), query.wanted(account_id)
-    position, wanted = await as_it_is(reads, wanted, query.min_position)
-    pages = in_order(reads, wanted, _ORDERS[query.order])
+    position, wanted = await limited_to_now(reads, wanted, query.min_position)
+    pages = pages_in_order(reads, wanted, _ORDERS[query.order])
     return csv_response("history.csv", position, csv_of(pages))
 
 
 def csv_response(name: str, position: int, lines: AsyncIterator[str]) -> Response:
-    """A file of entries, as of a position."""
+    """A CSV file of the entries up to a position."""
     headers = {"as-of-position": str(position), "content-disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-async def as_it_is(reads: Reads, wanted: Wanted, min_position: int) -> tuple[int, Wanted]:
-    """The position of this moment, and what is wanted without what comes after it. Raises AccountNotFound."""
+async def limited_to_now(reads: Reads, wanted: Wanted, min_position: int) -> tuple[int, Wanted]:
+    """The position of now, and the filter without later entries. Raises AccountNotFound."""
     async with reads.views.snapshot(HISTORY, at_least=min_position) as moment:
         newest, _ = await page(moment, Wanted(wanted.account_id), "newest first", 1)
     if not newest:
@@ -145,10 +145,10 @@ async def as_it_is(reads: Reads, wanted: Wanted, min_position: int) -> tuple[int
     return moment.position, wanted._replace(high=min(wanted.high, last))
 
 
-async def in_order(
+async def pages_in_order(
     reads: Reads, wanted: Wanted, order: Order, *, look_through: int = LOOKED_THROUGH
 ) -> AsyncIterator[list[Entry]]:
-    """All entries, a page of them at a time, each from a snapshot of its own: entries never change."""
+    """All entries in pages. Each page has a snapshot of its own, which is safe because entries never change."""
     last: Place | None = None
     while True:
         async with reads.views.snapshot(HISTORY) as moment:
@@ -159,23 +159,23 @@ async def in_order(
             return
 
 
-def behind(wanted: Wanted, order: Order, start: list[Any] | None) -> Wanted:
-    """What is wanted, from behind the place in a cursor on. Raises Problem."""
+def after_cursor(wanted: Wanted, order: Order, start: list[Any] | None) -> Wanted:
+    """The filter for the entries after a cursor. Raises Problem for a cursor of another list."""
     if start is None:
         return wanted
     place = Place(*start)
     if not wanted.low <= place <= wanted.high:
-        raise invalid("cursor", "must be a `next_cursor` of this very list")
+        raise invalid("cursor", "must be a `next_cursor` of the same list")
     return wanted.behind(place, order)
 
 
 async def last_entries(moment: Snapshot, account_id: str, count: int) -> list[Entry]:
-    """The newest entries of an account as they are answered."""
+    """The newest entries of an account."""
     rows, _ = await page(moment, Wanted(account_id), "newest first", count)
     return [entry(row) for row in rows]
 
 
 async def last_deduction(moment: Snapshot, account_id: str) -> Entry | None:
-    """The newest deduction or capture of an account as it is answered."""
+    """The newest deduction or capture of an account."""
     rows, _ = await page(moment, Wanted(account_id, types=USED), "newest first", 1)
     return entry(rows[0]) if rows else None

@@ -1,4 +1,4 @@
-"""The way past the framework for the two routes that are asked most."""
+"""The hot path: deductions and batches are answered without the framework, because they are the most frequent."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ from api.http.requests import send_reply
 
 
 class HotPath:
-    """The ways for a deduction and a batch; everything else goes on to the framework.
+    """Answers deductions and batches itself, and passes every other request on to the framework.
 
-    It changes cost, never meaning: a test compares the two.
+    Both ways give the same answers: a test compares them.
     """
 
     def __init__(self, app: FastAPI, endpoint: CommandEndpoint) -> None:
@@ -24,7 +24,7 @@ class HotPath:
         self._deduct = OPERATIONS["deduct"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, or the lifespan."""
+        """Serve one request, or the lifespan."""
         if scope["type"] == "http" and scope["method"] == "POST":
             path = scope["path"]
             if path.startswith("/v1/accounts/") and path.endswith("/deductions"):
@@ -39,9 +39,9 @@ class HotPath:
                 return
         await self._framework(scope, receive, send)
 
-    async def _reply(self, coming: Any, send: Send) -> None:
+    async def _reply(self, pending: Any, send: Send) -> None:
         try:
-            reply = await coming
+            reply = await pending
         except ConnectionResetError:
-            return  # the client has gone; what it asked for is carried out all the same
+            return  # the client has disconnected; its command is executed all the same
         await send_reply(send, reply)

@@ -1,4 +1,4 @@
-"""Answers as JSON: the type that the function of a route returns is what it serves and what is documented."""
+"""JSON answers: the return type of a route's function is the type that is served and documented."""
 
 import json
 from collections.abc import Callable
@@ -15,16 +15,16 @@ AnswerT = TypeVar("AnswerT")
 
 
 class JsonAnswer(Response, Generic[AnswerT]):
-    """A JSON answer. Sums may be larger than the integers of the faster writer; they are exact all the same."""
+    """A JSON answer. Integers beyond 64 bits, such as sums, are exact too, though written by a slower encoder."""
 
     media_type = "application/json"
 
     def __init__(self, answer: AnswerT, status: int = 200, headers: dict[str, str] | None = None) -> None:
-        super().__init__(_written(answer), status, headers)
+        super().__init__(_encode(answer), status, headers)
 
 
 class AnswerRoute(APIRoute):
-    """A route whose function returns JsonAnswer[T]: the OpenAPI document has T. Nothing is serialised through it."""
+    """A route whose function returns JsonAnswer[T]. The OpenAPI document describes T; the answer is not converted."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         returned = get_type_hints(endpoint).get("return")
@@ -33,19 +33,19 @@ class AnswerRoute(APIRoute):
         super().__init__(path, endpoint, **options)
 
 
-def _written(answer: object) -> bytes:
+def _encode(answer: object) -> bytes:
     try:
-        return orjson.dumps(answer, default=_plain, option=orjson.OPT_UTC_Z)
+        return orjson.dumps(answer, default=_convert, option=orjson.OPT_UTC_Z)
     except orjson.JSONEncodeError:
-        return json.dumps(answer, default=_plain, ensure_ascii=False, separators=(",", ":")).encode()
+        return json.dumps(answer, default=_convert, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _plain(value: object) -> object:
-    """What is no JSON of itself: sums come from the database as Decimal."""
+def _convert(value: object) -> object:
+    """Convert values that JSON does not have: for example, sums come from the database as Decimal."""
     if isinstance(value, Decimal):
         return int(value)
     if isinstance(value, date):
         return value.isoformat().replace("+00:00", "Z")
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
-    raise TypeError(f"{type(value).__name__} has no place in an answer")
+    raise TypeError(f"{type(value).__name__} cannot be encoded as JSON")

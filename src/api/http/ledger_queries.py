@@ -1,4 +1,4 @@
-"""The questions that the truth itself answers: balance, streams, receipts, health."""
+"""The queries that read the events themselves: balance, event feeds and receipts."""
 
 import re
 from typing import Annotated
@@ -35,10 +35,10 @@ Types = Annotated[str, Field(json_schema_extra={"pattern": f"^{_TYPE}(,{_TYPE})*
 
 class _At(Parameters):
     at: Time | None = Field(
-        None, description="an instant with its offset, in the past unless `known_at` is given; default: now"
+        None, description="a time with its offset, in the past unless `known_at` is given; default: now"
     )
     known_at: Time | None = Field(
-        None, description="count only what was recorded by this past instant; alone, it is `at` too; default: now"
+        None, description="count only events recorded by this past time; without `at`, it is `at` too; default: now"
     )
 
 
@@ -57,17 +57,17 @@ class _LogPage(Parameters):
     "/v1/accounts/{account_id}/balance",
     responses=problems(401, 403, 404, 422, 429, 500, 503),
     tags=["queries"],
-    summary="The balance now, never stale, or at an instant, as it was known at another",
+    summary="The balance now, never stale, or at a past time, as it was known at another time",
 )
 async def balance(request: Request, account_id: AccountId, query: Annotated[_At, Query()]) -> JsonAnswer[BalanceAnswer]:
-    """From the truth: what has expired is gone, whether it was recorded or not. Scope `ledger:read`.
+    """Computed from the events. Expired credits never count, recorded or not. Scope `ledger:read`.
 
-    With `known_at` before `at`, what one expected then: the balance at `at` if nothing but time had happened since.
+    With `known_at` before `at`, the balance that was expected: at `at`, if nothing but expiry happens after `known_at`.
     """
     ledger = await authorized(request, "ledger:read")
     now = ledger.clock()
-    for name, moment in (("at", None if query.known_at else query.at), ("known_at", query.known_at)):
-        if moment is not None and moment > now:
+    for name, time in (("at", None if query.known_at else query.at), ("known_at", query.known_at)):
+        if time is not None and time > now:
             raise invalid(name, "must not be in the future")
     found = await ledger.account_at(account_id, query.at, query.known_at)
     if found is None:
@@ -79,7 +79,7 @@ async def balance(request: Request, account_id: AccountId, query: Annotated[_At,
     "/v1/accounts/{account_id}/events",
     responses=problems(401, 403, 404, 422, 429, 500, 503),
     tags=["audit"],
-    summary="One account's events as stored",
+    summary="The events of one account as stored",
 )
 async def stream(request: Request, account_id: AccountId, query: Annotated[_StreamPage, Query()]) -> JsonAnswer[Feed]:
     """In version order. Scope `audit:read`."""
@@ -98,7 +98,7 @@ async def stream(request: Request, account_id: AccountId, query: Annotated[_Stre
     summary="All events by position",
 )
 async def log(request: Request, query: Annotated[_LogPage, Query()]) -> JsonAnswer[Feed]:
-    """Commit order is position order: whoever follows positions misses nothing. Scope `audit:read`."""
+    """Events are committed in the order of positions: a client that follows them misses none. Scope `audit:read`."""
     ledger = await authorized(request, "audit:read")
     types = _types(query.types)
     rows = await ledger.events(query.after, query.limit, types)
@@ -128,7 +128,7 @@ async def _events(ledger: Ledger, rows: list[StoredRow]) -> list[StoredEvent]:
     "/v1/accounts/{account_id}/receipts/{operation}/{key:path}",
     responses=problems(401, 403, 404, 422, 429, 500, 503),
     tags=["queries"],
-    summary="What became of an idempotency key",
+    summary="The receipt of an idempotency key",
 )
 async def receipt(
     request: Request, account_id: AccountId, operation: OperationName, key: Key
@@ -141,7 +141,7 @@ async def receipt(
     if found is None:
         raise Problem(
             "receipt_not_found",
-            f"No {operation} on account {account_id!r} has used the key {key!r}: nothing was done under it.",
+            f"No {operation} on account {account_id!r} has used the key {key!r}, so nothing was recorded with it.",
         )
     used = found.metadata.idempotency_key
     assert used is not None, "a receipt is found by its key"

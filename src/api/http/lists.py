@@ -1,4 +1,4 @@
-"""Lists over HTTP: an account's grants, holds and payments, and, for operators, all accounts."""
+"""The routes of lists: the grants, holds and payments of an account, and, for operators, all accounts."""
 
 from datetime import datetime
 from typing import Annotated
@@ -31,8 +31,8 @@ from api.http.queries import (
     Page,
     Visible,
     as_of,
+    authorize_read,
     known_account,
-    reader_of,
 )
 from api.http.reads import Reads, reads_of
 from ledger.domain.commands import MAX_ID
@@ -51,11 +51,11 @@ _NEWEST = 2**63 - 1
 
 class _Page(Visible):
     limit: int = Field(50, ge=1, le=MAX_PAGE)
-    cursor: str | None = Field(None, max_length=MAX_CURSOR, description="the `next_cursor` of the page before")
+    cursor: str | None = Field(None, max_length=MAX_CURSOR, description="the `next_cursor` of the previous page")
 
     @property
     def page(self) -> Page:
-        """Which page it is."""
+        """The page that the parameters ask for."""
         return Page(self.limit, self.cursor, self.min_position)
 
 
@@ -72,27 +72,27 @@ class _Payments(_Page):
 
 
 class _Accounts(_Page):
-    prefix: str = Field("", max_length=MAX_ID, pattern=ONE_LINE, description="what their ids begin with")
-    sort: Sort = Field("account_id", description="by id, or those with the most credits or the last activity first")
+    prefix: str = Field("", max_length=MAX_ID, pattern=ONE_LINE, description="the prefix of the ids")
+    sort: Sort = Field("account_id", description="by id, by credits (most first) or by activity (latest first)")
 
 
 @router.get(
     "/v1/accounts/{account_id}/grants",
     responses=PROBLEMS,
-    summary="Grants, and what became of them",
+    summary="Grants, with where their credits are",
 )
 async def grants(
     request: Request, account_id: AccountId, query: Annotated[_Grants, Query()]
 ) -> JsonAnswer[GrantsAnswer]:
     """Newest first. amount = remaining + held + spent + lapsed + voided. Scope `ledger:read`."""
-    await reader_of(request)
+    await authorize_read(request)
     return JsonAnswer(await grants_of(reads_of(request), account_id, query.status, query.page))
 
 
 async def grants_of(
     reads: Reads, account_id: str, status: GrantStatus | None = None, page: Page = FIRST_PAGE
 ) -> GrantsAnswer:
-    """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
+    """Query one page. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
     of = ("grants", account_id, status)
     async with reads.views.snapshot(BALANCES, at_least=page.min_position) as moment:
         rows = await grants_page(
@@ -112,18 +112,18 @@ async def grants_of(
 @router.get(
     "/v1/accounts/{account_id}/holds",
     responses=PROBLEMS,
-    summary="Holds, open and ended",
+    summary="Holds, open and resolved",
 )
 async def holds(request: Request, account_id: AccountId, query: Annotated[_Holds, Query()]) -> JsonAnswer[HoldsAnswer]:
     """Newest first. Scope `ledger:read`."""
-    await reader_of(request)
+    await authorize_read(request)
     return JsonAnswer(await holds_of(reads_of(request), account_id, query.status, query.page))
 
 
 async def holds_of(
     reads: Reads, account_id: str, status: HoldStatus | None = None, page: Page = FIRST_PAGE
 ) -> HoldsAnswer:
-    """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
+    """Query one page. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
     of = ("holds", account_id, status)
     async with reads.views.snapshot(BALANCES, at_least=page.min_position) as moment:
         rows = await holds_page(
@@ -149,14 +149,14 @@ async def payments(
     request: Request, account_id: AccountId, query: Annotated[_Payments, Query()]
 ) -> JsonAnswer[PaymentsAnswer]:
     """Newest first. Scope `ledger:read`."""
-    await reader_of(request)
+    await authorize_read(request)
     return JsonAnswer(await payments_of(reads_of(request), account_id, query.status, query.page))
 
 
 async def payments_of(
     reads: Reads, account_id: str, status: PaymentStatus | None = None, page: Page = FIRST_PAGE
 ) -> PaymentsAnswer:
-    """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
+    """Query one page. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
     of = ("payments", account_id, status)
     async with reads.views.snapshot(PAYMENTS, BALANCES, at_least=page.min_position) as moment:
         rows = await payments_page(
@@ -179,15 +179,15 @@ async def payments_of(
     summary="Accounts with their balances",
 )
 async def accounts(request: Request, query: Annotated[_Accounts, Query()]) -> JsonAnswer[AccountsAnswer]:
-    """For operators; balances as of the last event of each account. Scope `ledger:read`."""
-    await reader_of(request)
+    """For operators. Each balance is that after the last event of the account. Scope `ledger:read`."""
+    await authorize_read(request)
     return JsonAnswer(await accounts_of(reads_of(request), query.prefix, query.sort, query.page))
 
 
 async def accounts_of(
     reads: Reads, prefix: str = "", sort: Sort = "account_id", page: Page = FIRST_PAGE
 ) -> AccountsAnswer:
-    """What is answered. Raises Problem, NotYetVisible and NotBuilt."""
+    """Query one page. Raises Problem, NotYetVisible and NotBuilt."""
     of = ("accounts", prefix, sort)
     kinds: dict[Sort, tuple[type, ...]] = {
         "account_id": (str, str),
@@ -203,11 +203,11 @@ async def accounts_of(
 
 
 def _before(page: Page, of: List) -> int:
-    """The number below which a page begins."""
+    """The number that all rows of the page are below."""
     key = key_of(page.cursor, of, (int,))
     return key[0] if key else _NEWEST
 
 
 def _head(page: Page, moment: Snapshot, cursors: list[str]) -> ListPage:
-    """What stands before the rows of a page; one row more than asked for says that there is another page."""
+    """The fields before the rows. One row more than the limit is fetched, to find out if there is another page."""
     return {**as_of(moment), "next_cursor": cursors[page.limit - 1] if len(cursors) > page.limit else None}

@@ -1,4 +1,4 @@
-"""Answers HEAD and OPTIONS for every route (RFC 9110, 9.3.2 and 9.3.7), so that no route has to handle them."""
+"""HEAD and OPTIONS for every address (RFC 9110, 9.3.2 and 9.3.7), so that no route handles them itself."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -11,14 +11,14 @@ _EVERYWHERE = ("GET", "HEAD", "OPTIONS", "POST")
 
 
 class HeadAndOptions:
-    """Sends HEAD requests on as GET and drops the body of the answer; answers OPTIONS with the methods of the route."""
+    """Middleware that answers HEAD like GET without the body, and OPTIONS with the methods of the address."""
 
     def __init__(self, app: ASGIApp, routes: list[BaseRoute]) -> None:
         self._app = app
         self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, or the lifespan."""
+        """Serve one request, or the lifespan."""
         method = scope.get("method")
         if method == "HEAD":
             answer = _WithoutBody(receive, send)
@@ -32,12 +32,12 @@ class HeadAndOptions:
 
 
 def is_head(scope: Scope) -> bool:
-    """Whether a request is a HEAD request. A route with side effects must not have them then."""
+    """Whether a request is a HEAD. A route that uses something up must not do so, because its answer is not shown."""
     return _BODY_IS_DROPPED in scope
 
 
 def methods_at(routes: Iterable[BaseRoute], scope: Scope) -> list[str]:
-    """The methods that an address takes, sorted; none when there is no route."""
+    """The methods that an address accepts; none if the address does not exist."""
     found = set(_matching(routes, scope))
     if "GET" in found:
         found.add("HEAD")
@@ -49,7 +49,7 @@ def _methods_of(routes: Iterable[BaseRoute], scope: Scope) -> Iterable[str]:
 
 
 def _matching(routes: Iterable[BaseRoute], scope: Scope) -> Iterator[str]:
-    """The methods of all matching routes. They may be in several routers, and in a mounted application."""
+    """The methods of all matching routes, which may be in several routers and in mounted applications."""
     for route in routes:
         router = getattr(route, "original_router", None)
         match, below = (Match.FULL, {}) if router is not None else route.matches(scope)
@@ -63,7 +63,7 @@ def _matching(routes: Iterable[BaseRoute], scope: Scope) -> Iterator[str]:
 
 
 class _WithoutBody:
-    """The channels of a HEAD request. After the head of the answer the client has gone, as far as the app can tell."""
+    """Sends only the head of an answer, and then tells the application that the client has disconnected."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
@@ -71,7 +71,7 @@ class _WithoutBody:
         self._over = asyncio.Event()
 
     async def send(self, message: Message) -> None:
-        """Send the head, and an empty body in place of the first part of the body. Drop the rest."""
+        """Send the head and an empty body, and drop the rest."""
         if message["type"] == "http.response.start":
             await self._send(message)
         elif not self._over.is_set():
@@ -79,12 +79,12 @@ class _WithoutBody:
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def receive(self) -> Message:
-        """The next message of the client, or http.disconnect once the head was sent. It ends streams."""
-        said = asyncio.ensure_future(self._receive())
+        """Receive from the client until the answer is sent; then report a disconnect, because a stream never ends."""
+        message = asyncio.ensure_future(self._receive())
         over = asyncio.ensure_future(self._over.wait())
         try:
-            await asyncio.wait((said, over), return_when=asyncio.FIRST_COMPLETED)
-            return {"type": "http.disconnect"} if over.done() else said.result()
+            await asyncio.wait((message, over), return_when=asyncio.FIRST_COMPLETED)
+            return {"type": "http.disconnect"} if over.done() else message.result()
         finally:
-            said.cancel()
+            message.cancel()
             over.cancel()

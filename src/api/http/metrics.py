@@ -1,4 +1,4 @@
-"""What Prometheus can ask: counts of commands and refusals, and the state of the committer."""
+"""The metrics for Prometheus: counts of commands and refusals, and the state of the service."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -16,26 +16,26 @@ COMMANDS = Counter(
     "credit_ledger_commands", "Requests for commands, by operation and HTTP status", ["operation", "status"]
 )
 REFUSALS = Counter("credit_ledger_refusals", "Refused commands, by code", ["code"])
-SIGN_INS = Counter("credit_ledger_sign_ins", "Ways into the dashboard that were tried", ["by", "outcome"])
+SIGN_INS = Counter("credit_ledger_sign_ins", "Attempts to sign in to the dashboard", ["by", "outcome"])
 SWEPT = Counter("credit_ledger_swept", "Expiries and hold expiries that the sweeper recorded")
 WAITING = Gauge("credit_ledger_commands_waiting", "Commands that wait for their commit", multiprocess_mode="livesum")
 CACHED = Gauge("credit_ledger_cached_accounts", "Account states in memory", multiprocess_mode="livesum")
 LISTENERS = Gauge("credit_ledger_listeners", "Open streams of events", multiprocess_mode="livesum")
 CLOCK = Gauge(
     "credit_ledger_clock_refused_seconds",
-    "Seconds by which the machine's clock is ahead and is not followed; 0 while it is",
+    "Seconds by which the machine's clock is ahead and therefore not used; 0 while it is used",
     multiprocess_mode="mostrecent",
 )
 POSITION = Gauge("credit_ledger_position", "The newest position of the log", multiprocess_mode="max")
 BEHIND = Gauge(
     "credit_ledger_projection_behind",
-    "Events that a projection has not seen",
+    "Events that a projection has not applied",
     ["projection"],
     multiprocess_mode="mostrecent",
 )
 STOPPED = Gauge(
     "credit_ledger_projection_stopped",
-    "1 when a projection met an event that it cannot apply",
+    "1 when a projection stopped at an event that it cannot apply",
     ["projection"],
     multiprocess_mode="mostrecent",
 )
@@ -45,7 +45,7 @@ CHECKPOINT_AGE = Gauge(
 )
 CHECKPOINT_PROBLEM = Gauge(
     "credit_ledger_checkpoint_problem",
-    "1 when no checkpoint is signed, or when the log is not what the newest one says",
+    "1 when no checkpoint can be signed, or when the log does not match the newest one",
     multiprocess_mode="mostrecent",
 )
 
@@ -56,23 +56,23 @@ def _commands(operation: str, status: int) -> Callable[[], None]:
 
 
 def count_command(operation: str, status: int) -> None:
-    """One more answered request for a command."""
+    """Count an answered request for a command."""
     _commands(operation, status)()
 
 
 def count_refusal(code: str) -> None:
-    """One more refused command: here, and beside the log."""
+    """Count a refused command, in the metrics and in the table of refusals."""
     refusals.count_refusal(code)
     REFUSALS.labels(code).inc()
 
 
 def count_sign_in(by: str, outcome: str) -> None:
-    """One more who came to the dashboard `by` a link or a key: `done` or `refused`."""
+    """Count a sign-in to the dashboard `by` a `link` or a `key`; the outcome is `done` or `refused`."""
     SIGN_INS.labels(by, outcome).inc()
 
 
 def show_checkpoints(size: int, signed_at: datetime | None, problem: str | None, now: datetime) -> None:
-    """How the checkpoints stand."""
+    """Set the metrics of the checkpoints."""
     CHECKPOINT.set(size)
     if signed_at is not None:
         CHECKPOINT_AGE.set(max(0.0, (now - signed_at).total_seconds()))
@@ -80,7 +80,7 @@ def show_checkpoints(size: int, signed_at: datetime | None, problem: str | None,
 
 
 def exposition(*, processes: bool) -> bytes:
-    """All metrics as text: those of all workers when there are several processes."""
+    """All metrics as text. With several processes, the metrics of all workers."""
     if not processes:
         return generate_latest()
     registry = CollectorRegistry()
@@ -88,15 +88,15 @@ def exposition(*, processes: bool) -> bytes:
     return generate_latest(registry)
 
 
-class _Watched(Collector):
-    """What the check has found. It is in the database: whoever is asked says it for all processes, and nobody adds."""
+class _DriftCollector(Collector):
+    """The drift that the check has found. It is in the database, so each process reports it for all."""
 
     def __init__(self, drift: Drift) -> None:
         self._drift = drift
 
     def collect(self) -> Iterator[Metric]:
-        """One alarm for each account and projection that is wrong, or 0 without any name."""
-        alarm = "1 for each account and projection that is not what the events add up to; 0 when there is none"
+        """A sample of 1 for each account and projection that is wrong, or one sample of 0 without labels."""
+        alarm = "1 for each account and projection that differs from the events; 0 when there is none"
         gauge = GaugeMetricFamily("credit_ledger_drift", alarm, labels=["account_id", "projection"])
         for names in self._drift.wrong:
             gauge.add_metric(names, 1)
@@ -109,7 +109,7 @@ class _Watched(Collector):
 
 
 def exposition_of(drift: Drift) -> bytes:
-    """What the check has found, as text."""
+    """The metrics of the drift, as text."""
     registry = CollectorRegistry()
-    registry.register(_Watched(drift))
+    registry.register(_DriftCollector(drift))
     return generate_latest(registry)

@@ -1,15 +1,15 @@
-"""A service below a path of its host: behind a proxy that passes that path on, or one that takes it away.
+"""A path prefix: the service behind a proxy that serves it below a path, whether the proxy keeps the path or strips it.
 
-A request with the path comes to the hot routes as if the proxy had taken it away. The framework gets the address that
-the caller sees, with `root_path` as ASGI means it: the beginning of `path` that leads to the application. It finds an
-application that is mounted in another one in no other way. A service without such a path has neither of these two.
+The hot path gets every request without the prefix. The framework gets the path with the prefix, and the prefix as
+`root_path`, as ASGI defines it; it finds mounted applications only in this way. A service without a prefix uses
+neither class.
 """
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class StripPathPrefix:
-    """An application to which every request comes without the prefix."""
+    """Middleware that removes the prefix from the path of a request."""
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
         self.app = app
@@ -17,7 +17,7 @@ class StripPathPrefix:
         self._below = f"{prefix}/"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, or the lifespan."""
+        """Serve one request, or the lifespan."""
         if scope["type"] == "http":
             path: str = scope["path"]
             if path == self._prefix or path.startswith(self._below):
@@ -26,14 +26,14 @@ class StripPathPrefix:
 
 
 class AddPathPrefix:
-    """An application to which every request comes with the prefix."""
+    """Middleware that adds the prefix to the path of a request."""
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
         self._app = app
         self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, or the lifespan."""
+        """Serve one request, or the lifespan."""
         if scope["type"] == "http":
             scope = {**scope, "root_path": self._prefix, "path": self._prefix + scope["path"]}
         await self._app(scope, receive, send)

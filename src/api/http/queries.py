@@ -1,4 +1,4 @@
-"""What all questions have in common: who may ask, which account, from which position on."""
+"""What all queries have in common: authorization, the account, pages and the position that must be visible."""
 
 import re
 from datetime import UTC, date, datetime
@@ -28,13 +28,13 @@ AccountId = Annotated[str, Path(min_length=1, max_length=MAX_ID, pattern=SEGMENT
 
 
 class Parameters(BaseModel):
-    """The parameters of a question: those that are not known are refused by name."""
+    """The parameters of a query. Unknown parameters are refused by name."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class Page(NamedTuple):
-    """Which page of a list: its length, the cursor that the page before ended with, and what must be visible in it."""
+    """A page of a list: its length, the cursor of the previous page, and the position that must be visible."""
 
     limit: int = 50
     cursor: str | None = None
@@ -45,7 +45,7 @@ FIRST_PAGE = Page()
 
 
 class Visible(Parameters):
-    """The parameters of all questions to the projections."""
+    """The parameters of all queries of projections."""
 
     min_position: int = Field(
         0, ge=0, le=MAX_AMOUNT, description="wait until this position is visible: the `position` of your own command"
@@ -61,7 +61,7 @@ def _zone_name(name: str) -> str:
 
 
 def _day(value: object) -> object:
-    if not isinstance(value, str) or not _DAY.fullmatch(value):  # and no number of seconds, and no time of day
+    if not isinstance(value, str) or not _DAY.fullmatch(value):  # pydantic alone would accept seconds and times of day
         raise ValueError("must be a date, such as 2026-01-31")
     return value
 
@@ -82,24 +82,24 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 PROBLEMS_OF_ALL = problems(401, 403, 422, 429, 500, 503) | {409: not_yet_visible_response()}
-"""Those of a question to the projections about all accounts."""
+"""The error answers of a query of projections over all accounts."""
 PROBLEMS = PROBLEMS_OF_ALL | problems(404)
-"""Those of one about an account."""
+"""The error answers of a query of projections for one account."""
 
 
 def keys_of(request: Request) -> KeyRing:
-    """The API keys that this process knows."""
+    """The API keys of this process."""
     keys: KeyRing = request.app.state.keys
     return keys
 
 
-async def reader_of(request: Request) -> Ledger:
-    """The ledger, for a key that may read it: what every question to the projections begins with."""
+async def authorize_read(request: Request) -> Ledger:
+    """The ledger, if the API key has the scope `ledger:read`. Every query of projections begins with this."""
     return await authorized(request, "ledger:read")
 
 
 async def authorized(request: Request, *scopes: str) -> Ledger:
-    """The ledger, for a key that has one of some scopes."""
+    """The ledger, if the API key has one of the scopes. Raises Problem and AccessRefused."""
     header = request.headers.get("authorization")
     key = await keys_of(request).authenticate(header.encode("latin-1") if header else None)
     if not any(map(key.allows, scopes)):
@@ -108,19 +108,19 @@ async def authorized(request: Request, *scopes: str) -> Ledger:
 
 
 def as_of(moment: Snapshot) -> AsOf:
-    """The position that an answer stands at."""
+    """The fields that name the position of an answer."""
     return {"as_of_position": moment.position, "as_of": moment.as_of}
 
 
 async def known_account(ledger: Ledger, account_id: str) -> None:
-    """Refuse an account that the ledger does not have; whether the projections have it already does not matter."""
+    """Raise AccountNotFound unless the ledger has the account, even if the projections do not have it yet."""
     async with ledger.log.reader() as reader:
         if await reader.newest_event(account_id) is None:
             raise AccountNotFound(account_id)
 
 
 def now_of(request: Request) -> datetime:
-    """The ledger's time."""
+    """The time of the ledger."""
     return reads_of(request).clock().astimezone(UTC)
 
 

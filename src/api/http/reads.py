@@ -1,4 +1,4 @@
-"""What a query reads from."""
+"""The dependencies of queries."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from projections.models.views import Views
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """The ledger, for what the log answers; the views, for what the read models answer; the ledger's clock."""
+    """The ledger for queries of events, the views for queries of read models, and the ledger's clock."""
 
     ledger: Ledger
     views: Views
@@ -20,6 +20,6 @@ class Reads:
 
 
 def reads_of(request: Request) -> Reads:
-    """What the queries of this process read from."""
+    """The dependencies of the queries of this process."""
     reads: Reads = request.app.state.reads
     return reads

@@ -1,4 +1,4 @@
-"""Requests as this service reads them, below any framework: a few headers, a bounded body, strict JSON."""
+"""Reading of requests without the framework: headers, bodies with a size limit, and strict JSON."""
 
 import re
 from typing import Any, NamedTuple
@@ -13,23 +13,23 @@ from api.contract.problems import Problem, invalid, validation_failed
 from ledger.commit.submission import ExpectedVersions
 
 MAX_BODY = 64 * 1024
-"""Bytes of the body of one command."""
+"""The largest body of one command, in bytes."""
 MAX_BATCH_BODY = 8 * 1024 * 1024
-"""Bytes of the body of a batch."""
+"""The largest body of a batch, in bytes."""
 
 _MOST_NUMBERS = 20
-"""Numbers of one command that are named."""
+"""How many inexact numbers of one command an error names."""
 _SHOWN_NUMBER = 64
-"""Characters of a number that is shown."""
+"""The longest number that an error shows, in characters."""
 _NOT_EXACT = (
-    "is a number that cannot be kept exactly: integers have 64 bits, other numbers at most 17 digits; "
+    "is a number that cannot be stored exactly: integers have 64 bits, other numbers at most 17 digits; "
     "send it as a string"
 )
 
 _KEY = re.compile(rb"[\x20-\x7e]{1,%d}" % MAX_KEY)
 _VERSION = re.compile(rb'"(0|[1-9]\d{0,17})"')
 _ELEMENT = re.compile(rb'[ \t]*(?:((?:W/)?"[!#-~\x80-\xff]*")[ \t]*)?(?:,|\Z)')
-"""An element of a list of entity tags, to the comma behind it."""
+"""An element of a list of entity tags, with the comma after it."""
 
 
 class Reply(NamedTuple):
@@ -41,7 +41,7 @@ class Reply(NamedTuple):
 
 
 Headers = dict[bytes, bytes]
-"""Headers by their lower-case names; of one that comes several times, the last."""
+"""Headers by their lower-case names. If a header comes several times, the last one counts."""
 
 
 def headers_of(scope: Scope) -> Headers:
@@ -60,16 +60,16 @@ def idempotency_key(headers: Headers) -> str | None:
 
 
 def check_key(value: object, field: str) -> str:
-    """An idempotency key that came in a body."""
+    """Check an idempotency key of a body. Raises Problem."""
     if not isinstance(value, str) or not value.isascii() or not _KEY.fullmatch(value.encode()):
         raise invalid(field, "must be 1 to 255 printable ASCII characters")
     return value
 
 
 def expected_versions(headers: Headers, scope: Scope) -> ExpectedVersions | None:
-    """The versions in the If-Match headers. Raises Problem for what is no list of entity tags (RFC 9110, 13.1.1).
+    """The versions in the If-Match headers. Raises Problem if it is not a list of entity tags (RFC 9110, 13.1.1).
 
-    Our tags are versions in double quotes. Another tag, and a weak one, is the tag of nothing here.
+    Our tags are versions in double quotes. Other tags and weak tags match no version.
     """
     if b"if-match" not in headers:
         return None
@@ -83,7 +83,7 @@ def expected_versions(headers: Headers, scope: Scope) -> ExpectedVersions | None
 
 
 def _entity_tags(value: bytes) -> list[bytes]:
-    """The tags of a list; none when it is not one. Elements may be empty."""
+    """The tags of a list; none if it is not a valid list. Elements may be empty."""
     tags, at = [], 0
     while at < len(value):
         element = _ELEMENT.match(value, at)
@@ -95,21 +95,21 @@ def _entity_tags(value: bytes) -> list[bytes]:
 
 
 def is_dry_run(scope: Scope) -> bool:
-    """Whether the query says dry_run=true. Raises Problem for parameters that are not known."""
+    """Whether the query string has dry_run=true. Raises Problem for unknown parameters."""
     query: bytes = scope["query_string"]
     if not query:
         return False
     parameters = parse_qs(query.decode("latin-1"), keep_blank_values=True)
     for name in parameters.keys() - {"dry_run"}:
         raise invalid(name, "is not a parameter of this request")
-    value = parameters.get("dry_run", ["false"])[-1]  # a query can be there and say nothing, such as "&"
+    value = parameters.get("dry_run", ["false"])[-1]  # a query string may have no parameters, such as "&"
     if value not in {"true", "false"}:
         raise invalid("dry_run", "must be true or false")
     return value == "true"
 
 
 async def read_body(headers: Headers, receive: Receive, limit: int) -> bytes:
-    """The whole body. Raises Problem: body_too_large, unsupported_media_type."""
+    """Read the whole body. Raises Problem: body_too_large, unsupported_media_type."""
     length = headers.get(b"content-length")
     if length is not None and length.isdigit() and int(length) > limit:
         raise _too_large(limit)
@@ -133,7 +133,7 @@ async def read_body(headers: Headers, receive: Receive, limit: int) -> bytes:
 
 
 def _too_large(limit: int) -> Problem:
-    return Problem("body_too_large", f"The body may have {limit} bytes.", limit=limit)
+    return Problem("body_too_large", f"The body may have at most {limit} bytes.", limit=limit)
 
 
 def _check_media_type(headers: Headers) -> None:
@@ -152,7 +152,7 @@ def _check_media_type(headers: Headers) -> None:
 
 
 def read_json(body: bytes) -> dict[str, Any]:
-    """A JSON object; an empty body is an empty object. Raises Problem: malformed_json, validation_failed."""
+    """Parse a JSON object; an empty body is an empty object. Raises Problem: malformed_json, validation_failed."""
     fields = _read_object(body)
     if _may_be_rounded(fields) and (places := inexact_numbers(body)):
         raise _not_exact(places)
@@ -160,7 +160,7 @@ def read_json(body: bytes) -> dict[str, Any]:
 
 
 def read_batch(body: bytes) -> tuple[dict[str, Any], dict[int, Problem]]:
-    """The same for a batch, with the problem of each command that has a number which cannot be kept exactly."""
+    """Parse a batch, with the problem of each command that has a number which cannot be stored exactly."""
     fields = _read_object(body)
     if not any(map(_may_be_rounded, _commands_of(fields))):
         return fields, {}
@@ -178,8 +178,8 @@ def _commands_of(fields: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _may_be_rounded(fields: dict[str, Any]) -> bool:
-    """Whether a free field contains a float. Floats in other fields are refused by the body model."""
-    for name in FREE_FIELDS:  # noqa: SIM110  # every command comes through here: a generator costs as much again
+    """Only the free fields of callers may contain a float."""
+    for name in FREE_FIELDS:  # noqa: SIM110  # every command calls this, and a generator takes twice the time
         if name in fields and holds_float(fields[name]):
             return True
     return False
@@ -198,7 +198,7 @@ def _read_object(body: bytes) -> dict[str, Any]:
 
 
 def _unreadable(body: bytes, error: orjson.JSONDecodeError) -> Problem:
-    """A number such as NaN or 1e400, which no reader can keep, is named; anything else is not JSON."""
+    """The problem names a number such as NaN or 1e400, which cannot be stored; any other error is malformed_json."""
     places = inexact_numbers(body)
     return _not_exact(places) if places else Problem("malformed_json", f"The body is not JSON: {error}.")
 

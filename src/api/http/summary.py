@@ -1,4 +1,4 @@
-"""The summary over HTTP: what one screen about one account needs, in one call."""
+"""The route of the summary: everything that a screen about one account needs, in one request."""
 
 from collections import defaultdict
 from datetime import date, datetime, timedelta
@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from api.contract.summary_answer import Average, Expiring, SummaryAnswer, SummaryBalance, Use
 from api.http.history import last_deduction, last_entries
 from api.http.json_answer import AnswerRoute, JsonAnswer
-from api.http.queries import PROBLEMS, AccountId, Visible, Zone, as_of, reader_of
+from api.http.queries import PROBLEMS, AccountId, Visible, Zone, as_of, authorize_read
 from api.http.reads import Reads, reads_of
 from ledger.domain.errors import AccountNotFound
 from ledger.domain.lots import Lots
@@ -36,18 +36,18 @@ class _Summary(Visible):
 @router.get(
     "/v1/accounts/{account_id}/summary",
     responses=PROBLEMS,
-    summary="What one screen needs, in one call",
+    summary="Balance, usage and latest entries of an account in one request",
 )
 async def summary(
     request: Request, account_id: AccountId, query: Annotated[_Summary, Query()]
 ) -> JsonAnswer[SummaryAnswer]:
-    """The balance is from the truth and never stale; the rest is as of `as_of_position`. Scope `ledger:read`."""
-    await reader_of(request)
+    """The balance is computed from the events, never stale; the rest is as of `as_of_position`. Scope `ledger:read`."""
+    await authorize_read(request)
     return JsonAnswer(await summary_of(reads_of(request), account_id, ZoneInfo(query.tz), query.min_position))
 
 
 async def summary_of(reads: Reads, account_id: str, tz: ZoneInfo, min_position: int = 0) -> SummaryAnswer:
-    """What is answered. Raises AccountNotFound, NotYetVisible and NotBuilt."""
+    """Query the summary. Raises AccountNotFound, NotYetVisible and NotBuilt."""
     ledger = reads.ledger
     day = ledger.clock().astimezone(tz).date()
     async with reads.views.snapshot(HISTORY, ROLLUPS, at_least=min_position) as moment:
@@ -79,7 +79,7 @@ def _series(day: date) -> list[date]:
 
 
 def _spans(day: date, tz: ZoneInfo) -> list[tuple[datetime, datetime]]:
-    """Today, this week from its Monday, this month, and each of the last seven days."""
+    """The spans of today, this week from Monday, this month, and each of the last seven days."""
     end = day_start(day + DAY, tz)
     begins = (day, day - timedelta(days=day.weekday()), day.replace(day=1))
     periods = [(day_start(first, tz), end) for first in begins]
@@ -97,7 +97,7 @@ def _balance(found: AccountAt) -> SummaryBalance:
 
 
 def _expiries(lots: Lots) -> list[Expiring]:
-    """What lapses when, if it is not spent before: the first moments, lots that lapse together as one."""
+    """The next expiries of credits, if they are not spent before. Lots that expire at the same time are one."""
     sums: defaultdict[datetime, int] = defaultdict(int)
     for lot in lots:
         if lot.expires_at is not None:
@@ -110,7 +110,7 @@ def _use(total: Total) -> Use:
 
 
 def _average(total: Total) -> Average:
-    """Credits of a deduction on average, this month: exact in parts, and rounded to two places as text."""
+    """The average cost of a task this month: the exact parts, and the average as a text with two decimal places."""
     hundredths = (200 * total.deducted + total.deductions) // (2 * total.deductions) if total.deductions else None
     average = None if hundredths is None else f"{hundredths // 100}.{hundredths % 100:02}"
     return {"credits": total.deducted, "tasks": total.deductions, "average": average}

@@ -1,4 +1,4 @@
-"""Totals over HTTP: an account's local days, its usage by group, and the operators' statistics."""
+"""The routes of totals: the local days of an account, its usage by group, and the statistics for operators."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -30,8 +30,8 @@ from api.http.queries import (
     PROBLEMS_OF_ALL,
     AccountId,
     as_of,
+    authorize_read,
     known_account,
-    reader_of,
 )
 from api.http.reads import Reads, reads_of
 from measures.refusals import refusals_per_span
@@ -46,7 +46,7 @@ from projections.models.usage.queries import Used, used
 router = APIRouter(route_class=AnswerRoute, tags=["queries"])
 
 MAX_BUCKETS = 3_000
-"""Spans of time in one answer about usage: a month of quarters of an hour."""
+"""The largest number of buckets in one answer: a month in quarters of an hour."""
 
 Granularity = Literal["15m", "1h", "1d", "total"]
 _LONGEST: dict[Granularity, timedelta] = {"15m": MAX_BUCKETS * QUARTER, "1h": MAX_BUCKETS * HOUR}
@@ -56,19 +56,21 @@ _DIMENSION = rf"({'|'.join(DIMENSIONS)})"
 class _Usage(Days):
     granularity: Granularity = Field("1d", description="the length of a bucket, in local time")
     group_by: str | None = Field(
-        None, pattern=f"^{_DIMENSION}(,{_DIMENSION})*$", description=f"any of {', '.join(DIMENSIONS)}, by commas"
+        None,
+        pattern=f"^{_DIMENSION}(,{_DIMENSION})*$",
+        description=f"any of {', '.join(DIMENSIONS)}, separated by commas",
     )
-    limit: int = Field(20, ge=1, le=1_000, description="groups; what is beyond is one group `other`")
+    limit: int = Field(20, ge=1, le=1_000, description="the number of groups; all further ones are one group, `other`")
 
     @property
     def by(self) -> list[Dimension]:
-        """The dimensions, each once, in the order in which they were named."""
+        """The dimensions, without duplicates, in the given order."""
         names = self.group_by.split(",") if self.group_by else []
         return sorted((one for one in DIMENSIONS if one in names), key=names.index)
 
 
 def _buckets(period: Period, granularity: Granularity) -> list[datetime]:
-    """Where each bucket begins, and where the last one ends. Raises Problem."""
+    """The start of each bucket, and the end of the last one. Raises Problem."""
     days = period.starts()
     if days[-1] - days[0] > _LONGEST.get(granularity, timedelta.max):
         raise invalid("to", f"the period must have at most {MAX_BUCKETS} buckets of {granularity}")
@@ -91,16 +93,16 @@ def _cut(days: list[datetime], granularity: Granularity, tz: ZoneInfo) -> list[d
 @router.get(
     "/v1/accounts/{account_id}/rollups/daily",
     responses=PROBLEMS,
-    summary="Totals per local day",
+    summary="Totals of an account by local day",
 )
 async def daily(request: Request, account_id: AccountId, query: Annotated[Days, Query()]) -> JsonAnswer[DailyAnswer]:
-    """One row per day, days without events included; the days add up to `totals`. Scope `ledger:read`."""
-    await reader_of(request)
+    """One row for each day, with days without events. The days add up to `totals`. Scope `ledger:read`."""
+    await authorize_read(request)
     return JsonAnswer(await daily_of(reads_of(request), account_id, query.period, query.min_position))
 
 
 async def daily_of(reads: Reads, account_id: str, period: Period, min_position: int = 0) -> DailyAnswer:
-    """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
+    """Query the totals. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
     starts = period.starts()
     spans = list(pairwise(starts))
     async with reads.views.snapshot(ROLLUPS, at_least=min_position) as moment:
@@ -140,14 +142,14 @@ def _totals(total: Total, opening: Closing, closing: Closing) -> Totals:
 @router.get(
     "/v1/accounts/{account_id}/usage",
     responses=PROBLEMS,
-    summary="What deductions were for",
+    summary="Usage of an account by time and group",
 )
 async def usage(request: Request, account_id: AccountId, query: Annotated[_Usage, Query()]) -> JsonAnswer[UsageAnswer]:
-    """Credits, tokens and counts per bucket and group, the largest groups first. Scope `ledger:read`.
+    """Credits, tokens and counts by bucket and group, the largest groups first. Scope `ledger:read`.
 
-    Captures are deductions here too, and what was reversed later is not taken off.
+    Captures count as deductions. Later reversals are not subtracted.
     """
-    await reader_of(request)
+    await authorize_read(request)
     reads, by = reads_of(request), query.by
     return JsonAnswer(
         await usage_of(reads, account_id, query.period, query.granularity, by, query.limit, query.min_position)
@@ -163,7 +165,7 @@ async def usage_of(
     limit: int = 20,
     min_position: int = 0,
 ) -> UsageAnswer:
-    """What is answered. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
+    """Query the totals. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
     starts = _buckets(period, granularity)
     async with reads.views.snapshot(USAGE, at_least=min_position) as moment:
         found = await used(moment, account_id, starts, by, limit)
@@ -213,36 +215,48 @@ _FLOWS = ("granted", "deducted", "reversed", "expired", "voided", "deductions", 
 @router.get(
     "/v1/statistics",
     responses=PROBLEMS_OF_ALL,
-    summary="Totals over all accounts per local day",
+    summary="Totals over all accounts by local day",
 )
 async def statistics(request: Request, query: Annotated[Days, Query()]) -> JsonAnswer[StatisticsAnswer]:
-    """Outstanding credits at the end of each day, what was granted, spent and lapsed, and refusals by code.
+    """Outstanding credits at the end of each day, credits granted, spent and lapsed, and refusals by code.
 
     For operators. Scope `ledger:read`.
     """
-    await reader_of(request)
+    await authorize_read(request)
     return JsonAnswer(await statistics_of(reads_of(request), query.period, query.min_position))
 
 
 async def statistics_of(reads: Reads, period: Period, min_position: int = 0) -> StatisticsAnswer:
-    """What is answered. Raises Problem, NotYetVisible and NotBuilt."""
+    """Query the totals. Raises Problem, NotYetVisible and NotBuilt."""
     starts = period.starts()
     async with reads.views.snapshot(STATISTICS, at_least=min_position) as moment:
         found = await per_span(moment, starts)
-        owed = await outstanding(moment, starts[0])
+        balances = await outstanding(moment, starts[0])
     refused = await refusals_per_span(reads.ledger.log, starts)
     days: list[OperatorDay] = []
     for place, (day, (start, end)) in enumerate(zip(period.dates(), pairwise(starts), strict=True)):
         sums = found.get(place, {})
-        owed = {kind: owed[kind] + sums.get(kind, 0) for kind in owed}
-        days.append({"date": day, "start": start, "end": end, **_operator_totals(sums, owed, refused.get(place, {}))})
+        balances = {kind: balances[kind] + sums.get(kind, 0) for kind in balances}
+        days.append(
+            {
+                "date": day,
+                "start": start,
+                "end": end,
+                **_operator_totals(sums, balances, refused.get(place, {})),
+            }
+        )
     flows = {name: sum(sums[name] for sums in found.values()) for name in _FLOWS if found}
     codes = {code for counts in refused.values() for code in counts}
     refusals = {code: sum(counts.get(code, 0) for counts in refused.values()) for code in sorted(codes)}
-    return {**as_of(moment), "tz": period.tz.key, "days": days, "totals": _operator_totals(flows, owed, refusals)}
+    return {
+        **as_of(moment),
+        "tz": period.tz.key,
+        "days": days,
+        "totals": _operator_totals(flows, balances, refusals),
+    }
 
 
-def _operator_totals(sums: dict[str, int], owed: dict[str, int], refusals: dict[str, int]) -> OperatorTotals:
+def _operator_totals(sums: dict[str, int], balances: dict[str, int], refusals: dict[str, int]) -> OperatorTotals:
     flows = {name: sums.get(name, 0) for name in _FLOWS}
     return {
         "granted": flows["granted"],
@@ -254,9 +268,9 @@ def _operator_totals(sums: dict[str, int], owed: dict[str, int], refusals: dict[
         "deductions": flows["deductions"],
         "accounts_opened": flows["opened"],
         "outstanding": {
-            "total": sum(owed.values()),
-            "subscription_credits": owed["subscription"],
-            "permanent_credits": owed["permanent"],
+            "total": sum(balances.values()),
+            "subscription_credits": balances["subscription"],
+            "permanent_credits": balances["permanent"],
         },
         "refusals": refusals,
     }

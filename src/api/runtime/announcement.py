@@ -1,4 +1,4 @@
-"""What is printed once the service listens, and not before: whoever waits for that line may come at once."""
+"""The announcement: lines that are printed when the service listens, and not before, because scripts wait for them."""
 
 import http.client
 import threading
@@ -9,20 +9,20 @@ from api.http.health import STARTED_BY
 from api.runtime.listen_address import ListenAddress
 
 START = "CREDIT_LEDGER_START"
-"""The variable in which workers find which start they belong to. It is no setting."""
-_LOOK_EVERY = 0.05
-_PATIENCE = 5.0
+"""The variable that tells workers which start of the service they belong to. It is not a setting."""
+_CHECK_EVERY = 0.05
+_TIMEOUT = 5.0
 
 
 @contextmanager
-def announced(address: ListenAddress, start: str, lines: Sequence[str], kept: Sequence[str]) -> Iterator[None]:
-    """A thread that prints `lines` when a worker of this start answers; `kept` are printed in any case, at the end."""
+def announced(address: ListenAddress, start: str, lines: Sequence[str], always: Sequence[str]) -> Iterator[None]:
+    """Print `always` and `lines` when a worker of this start answers; without one, print `always` at the end."""
     stopping, printed = threading.Event(), threading.Event()
 
     def wait() -> None:
-        while not stopping.wait(_LOOK_EVERY):
+        while not stopping.wait(_CHECK_EVERY):
             if _answers(address, start):
-                print(*kept, *lines, sep="\n", flush=True)
+                print(*always, *lines, sep="\n", flush=True)
                 printed.set()
                 return
 
@@ -33,13 +33,13 @@ def announced(address: ListenAddress, start: str, lines: Sequence[str], kept: Se
     finally:
         stopping.set()
         thread.join()
-        if kept and not printed.is_set():
-            print(*kept, sep="\n", flush=True)
+        if always and not printed.is_set():
+            print(*always, sep="\n", flush=True)
 
 
 def _answers(address: ListenAddress, start: str) -> bool:
-    """Whether it is us: an older service of the same ledger may listen there too."""
-    connection = http.client.HTTPConnection(address.reachable_ip, address.port, timeout=_PATIENCE)
+    """Whether a worker of this start answers: an older service of the same ledger may listen there too."""
+    connection = http.client.HTTPConnection(address.reachable_ip, address.port, timeout=_TIMEOUT)
     try:
         connection.request("GET", "/healthz")
         return connection.getresponse().headers[STARTED_BY] == start

@@ -1,4 +1,4 @@
-"""The log beside its signed checkpoints, as the service looks at it: before it serves, and whenever it is asked."""
+"""The check of the log against its signed checkpoints, before the service starts to serve."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ _log = logging.getLogger("credit_ledger.checkpoints")
 
 
 class CannotServe(OperatorError):
-    """The log is not the one of which checkpoints were signed; the message says what was found and what to do."""
+    """The log does not match its signed checkpoints. The message describes the mismatch and what to do."""
 
 
 async def checkpoint_keys(connection: Connection, settings: Settings) -> CheckpointKeys:
@@ -34,12 +34,12 @@ async def checkpoint_keys(connection: Connection, settings: Settings) -> Checkpo
     return await checkpoint_keys_in(connection, settings.signing, settings.checkpoints)
 
 
-def hold_against_checkpoints(settings: Settings, conninfo: str) -> None:
-    """Raise CannotServe unless the log begins with what its newest checkpoint says; without any, nothing is said."""
-    asyncio.run(_hold(settings, conninfo))
+def check_against_checkpoints(settings: Settings, conninfo: str) -> None:
+    """Raise CannotServe unless the log matches its newest checkpoint. Without a checkpoint, nothing is checked."""
+    asyncio.run(_check(settings, conninfo))
 
 
-async def _hold(settings: Settings, conninfo: str) -> None:
+async def _check(settings: Settings, conninfo: str) -> None:
     async with await AsyncConnection.connect(conninfo, autocommit=True) as connection:
         keys = await checkpoint_keys(connection, settings)
         try:
@@ -50,35 +50,35 @@ async def _hold(settings: Settings, conninfo: str) -> None:
             tree = await reliable_tree(Tree(connection), plain)
             compared = await compare(tree, keys.folder, trusted)
             if isinstance(compared.problem, LogChanged) and tree is not plain:
-                _log.warning("the log does not have the root that was signed: all of its events are read once more")
+                _log.warning("the log does not have the signed root: reading all of its events again")
                 tree = plain
                 compared = await compare(tree, keys.folder, trusted)
             if compared.problem is not None:
                 assert compared.newest is not None, "only a checkpoint can be contradicted"
                 beyond = await largest_matching_size(tree, keys.folder, trusted, compared.end)
-                raise CannotServe(_what_to_do(compared.newest, compared.problem, beyond))
+                raise CannotServe(_explanation(compared.newest, compared.problem, beyond))
         except BadNote as problem:
-            raise CannotServe(f"what is in {keys.folder.path} cannot be relied on: {problem}") from problem
+            raise CannotServe(f"the files in {keys.folder.path} cannot be trusted: {problem}") from problem
         except OSError as error:
-            _log.error("the checkpoints cannot be read: %s", error)  # expected, and said again by whoever signs
+            _log.error("the checkpoints cannot be read: %s", error)  # the checkpointer reports this too
 
 
-def _what_to_do(newest: CheckpointFile, problem: CheckpointMismatch | BadNote, beyond: int) -> str:
-    """What was found, what it means, and what to do, in one line."""
+def _explanation(newest: CheckpointFile, problem: CheckpointMismatch | BadNote, beyond: int) -> str:
+    """One line: the mismatch, what it means, and what to do."""
     if isinstance(problem, BadNote):
         return (
-            f"the newest checkpoint of this ledger cannot be relied on: {problem} (in {newest.path.parent}). "
-            "Somebody changed the file, or it is damaged: put back a copy of it, or move it away if you know why."
+            f"the newest checkpoint of this ledger cannot be trusted: {problem} (in {newest.path.parent}). "
+            "The file was changed or is damaged: restore a copy of it, or move it away if you know why."
         )
     found = f"{problem} in {newest.path}, signed at {newest.at:%Y-%m-%d %H:%M:%S} UTC"
     if isinstance(problem, LogBehind):
-        means = "An older backup was restored, or the end of the log was cut off: events that were recorded are gone"
+        means = "An older backup was restored, or the end of the log was deleted: recorded events are missing"
     else:
         means = (
-            "Events were changed behind the ledger's back, or a backup was restored and another history written: "
-            f"the log still begins with the checkpoint of {beyond:,} events"
+            "Events were changed outside of the ledger, or others were recorded after a backup was restored: "
+            f"the log still matches the checkpoint of {beyond:,} events"
         )
     return (
-        f"{found}. {means}. Restore a newer backup; or, if this log shall count from now on, say so with "
+        f"{found}. {means}. Restore a newer backup; or, to accept this log as it is, run "
         f"`credit-ledger checkpoints abandon --beyond {beyond} --reason TEXT` and start again."
     )

@@ -1,4 +1,4 @@
-"""The database that a command works on: the one of the settings or our own, migrated or as it is."""
+"""The database of a process: that of the settings or the embedded one, migrated or unchanged."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,48 +18,48 @@ from ledger.postgres.sessions import SharedSessions, require_own_sessions
 from ledger.store import ledger_id_of
 
 EMBEDDED_LOGIN = "credit_ledger"
-"""Who the service is to its own database, once that is migrated: nobody with rights of his own."""
+"""The login of the service to the embedded database after the migration. It has no rights of its own."""
 
 
 class Database(NamedTuple):
     """A migrated database."""
 
     owner: str
-    """The conninfo that migrates."""
+    """The conninfo for migrations."""
     service: str
-    """The conninfo of everything else: in the role of the service, if there is one."""
+    """The conninfo for everything else: in the role of the service, if there is one."""
     applied: list[str]
-    """The migrations that were missing."""
-    woken: list[str]
-    """The triggers that refuse changes and were off: `never_changed on ledger.events`."""
+    """The migrations that were applied."""
+    enabled: list[str]
+    """The triggers against changes that were disabled, and are enabled again: `never_changed on ledger.events`."""
     shortfall: str | None
-    """Why the service runs with the rights of its login, or lacks some in its role: one line."""
+    """One line: why the service runs with the rights of its login, or lacks some in its role."""
 
 
 @contextmanager
 def migrated(settings: Settings) -> Iterator[Database]:
-    """The database that the settings name, or our own, in the form that this program needs.
+    """The database of the settings, or the embedded one, with all migrations and rights that this program needs.
 
     Raises EmbeddedPostgresError, MigrationError, WrongSetting and psycopg.OperationalError.
     """
     if settings.database_url is not None:
         service = _with_own_sessions("database_url", settings.database_url)
         owner = _with_own_sessions("owner_url", settings.owner_url) if settings.owner_url else service
-        applied, woken, shortfall = migrate(owner, COMPONENTS), wake_triggers(owner), set_up(owner, COMPONENTS)
+        applied, enabled, shortfall = migrate(owner, COMPONENTS), wake_triggers(owner), set_up(owner, COMPONENTS)
         if settings.owner_url and ledger_id_of(owner) != ledger_id_of(service):
             raise WrongSetting(f"{variable('owner_url')} and {variable('database_url')} name two databases")
         taken = as_service(service, COMPONENTS)
         if taken != taking_the_role(service):
-            shortfall = shortfall or f"it may not take the role {SERVICE}"
-        yield Database(owner, taken, applied, woken, shortfall)
+            shortfall = shortfall or f"its login may not take the role {SERVICE}"
+        yield Database(owner, taken, applied, enabled, shortfall)
         return
     if settings.owner_url is not None:
         raise WrongSetting(f"{variable('owner_url')} is set, and {variable('database_url')} is not")
     with embedded_postgres(settings.data_dir) as owner, kept_running(settings.data_dir):
-        applied, woken, shortfall = migrate(owner, COMPONENTS), wake_triggers(owner), set_up(owner, COMPONENTS)
+        applied, enabled, shortfall = migrate(owner, COMPONENTS), wake_triggers(owner), set_up(owner, COMPONENTS)
         make_login(owner, EMBEDDED_LOGIN)
         yield Database(
-            owner, as_service(make_conninfo(owner, user=EMBEDDED_LOGIN), COMPONENTS), applied, woken, shortfall
+            owner, as_service(make_conninfo(owner, user=EMBEDDED_LOGIN), COMPONENTS), applied, enabled, shortfall
         )
 
 
@@ -71,8 +71,8 @@ def database(settings: Settings) -> Iterator[str]:
 
 
 @contextmanager
-def as_it_is(settings: Settings) -> Iterator[str]:
-    """The conninfo of a database in which nothing is migrated and no right is changed, for who only looks.
+def unchanged_database(settings: Settings) -> Iterator[str]:
+    """The conninfo of a database in which no migration is applied and no right is changed, for commands that only read.
 
     Raises EmbeddedPostgresError, WrongSetting and psycopg.OperationalError.
     """
@@ -84,7 +84,7 @@ def as_it_is(settings: Settings) -> Iterator[str]:
 
 
 def _with_own_sessions(setting: str, url: SecretStr) -> str:
-    """The conninfo of a setting. Raises WrongSetting where a connection pooler is in the way."""
+    """The conninfo of a setting. Raises WrongSetting if it leads to a connection pooler that shares sessions."""
     conninfo = url.get_secret_value()
     try:
         require_own_sessions(conninfo)

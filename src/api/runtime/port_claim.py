@@ -1,9 +1,9 @@
-"""One port, one ledger: who serves a port says so on this machine, and nobody else's ledger is served there.
+"""Port claims: a service claims its port on this machine, so that a port serves one ledger only.
 
-Workers share their port by SO_REUSEPORT, and Linux lets every process of the same user join them: requests would be
-spread over two ledgers. So a service claims its port before it does anything else. A claim is the name of an abstract
-Unix socket: such names belong to the network namespace, as ports do; the kernel drops them with the last process that
-holds them; and /proc/net/unix lists them. See docs/adr/0034-one-port-one-ledger.md.
+Workers share their port with SO_REUSEPORT, and Linux lets every process of the same user join them: without a claim,
+requests could be spread over two ledgers. So a service claims its port before it does anything else. A claim is the
+name of an abstract Unix socket: such names belong to the network namespace, as ports do; the kernel removes them when
+the last process that holds them ends; and /proc/net/unix lists them. See docs/adr/0034-one-port-one-ledger.md.
 """
 
 import errno
@@ -27,30 +27,32 @@ from api.runtime.settings import Settings, variable
 
 _PREFIX = "credit-ledger"
 _LONGEST = 107
-"""Bytes of a name that the kernel takes, the first of which is 0."""
-_PATIENCE = 10.0
-"""Seconds for which another service may hold up a start: what it does meanwhile takes milliseconds."""
+"""The longest name that the kernel accepts, in bytes. The first byte is 0."""
+_TIMEOUT = 10.0
+"""Seconds to wait while another service makes its claim, which takes milliseconds."""
 _numbers = count(1)
 
 
 class Claim(NamedTuple):
-    """What a service says of itself: where it listens, its process, and which ledger it serves."""
+    """The claim of a service: its address, its process, and its ledger."""
 
     ip: Ip
     process: int
     ledger: str
-    """A digest, to compare."""
+    """A digest, for comparison."""
     shown: str
-    """The end of its name, to show."""
+    """The end of the ledger's name, for messages."""
 
 
 @contextmanager
 def claimed_address(settings: Settings) -> Iterator[ListenAddress]:
-    """Where the settings let the service listen, claimed for their ledger until the block ends, and by the workers that
-    are forked meanwhile. Services of the same ledger may claim it together. Raises CannotListen."""
+    """Claim the address of the settings for their ledger, until the block and workers forked in it end.
+
+    Several services of the same ledger may claim the same address. Raises CannotListen.
+    """
     address = resolve(settings.host, settings.port)
     with ExitStack() as held:
-        with _alone(address.port):
+        with _claim_lock(address.port):
             ledger = served_ledger(settings)
             others = _claims_beside(address)
             _refuse_other_ledgers(address, others, ledger)
@@ -62,8 +64,10 @@ def claimed_address(settings: Settings) -> Iterator[ListenAddress]:
 
 
 def served_ledger(settings: Settings) -> str:
-    """Which ledger the settings name. No database is asked: a copy of a ledger has its id and is another one here. So
-    is the same database under another name; a start that is refused for that does no harm."""
+    """The name of the ledger of the settings. The id in the database is not used: copies of a ledger have it too.
+
+    The same database under another name counts as another ledger; refusing that start does no harm.
+    """
     if settings.database_url is None:
         return str(settings.data_dir.resolve())
     defaults = {default.keyword: default.val for default in pq.Conninfo.get_defaults()}
@@ -89,7 +93,7 @@ def _refuse_other_programs(address: ListenAddress, *, beside_others: bool) -> No
         except PermissionError as error:
             raise CannotListen(
                 f"this user may not listen on port {address.port}: set {variable('port')} to 1024 or more, "
-                "and let a proxy listen on that one"
+                "and let a proxy listen on the lower port"
             ) from error
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
@@ -100,7 +104,7 @@ def _refuse_other_programs(address: ListenAddress, *, beside_others: bool) -> No
 def _refuse(address: ListenAddress, ip: Ip, taken: str) -> None:
     where = address.host if str(ip) == address.host else f"{address.host} ({ip})"
     raise CannotListen(
-        f"port {address.port} of {where} is {taken}: stop that one, or set {variable('port')} to another port"
+        f"port {address.port} of {where} is {taken}: stop that program, or set {variable('port')} to another port"
     )
 
 
@@ -115,11 +119,11 @@ def _claims_beside(address: ListenAddress) -> list[Claim]:
 
 
 def _names() -> list[str]:
-    """Of all sockets of the machine; the kernel shows the 0 at the beginning of a name as `@`."""
+    """The names of all Unix sockets. The kernel shows the 0 at the beginning of a name as `@`."""
     try:
         lines = Path("/proc/net/unix").read_bytes().decode(errors="replace").splitlines()
     except OSError:
-        return []  # then whoever listens is another program
+        return []  # without the list, every listener counts as another program
     return [fields[7] for line in lines if len(fields := line.split(None, 7)) == 8]
 
 
@@ -131,7 +135,7 @@ def _name(port: int, ip: Ip, ledger: str) -> str:
 
 
 def _claim(name: str) -> Claim | None:
-    """None when it is no name of ours: anybody may give his socket any name."""
+    """The claim with this name; None if the socket belongs to another program."""
     try:
         ip, process, ledger, shown = name.split("/", 3)
         return Claim(ip_address(ip), int(process.partition(".")[0]), ledger, shown)
@@ -144,14 +148,14 @@ def _digest(ledger: str) -> str:
 
 
 def _overlap(one: Ip, other: Ip) -> bool:
-    """Whether some connection may reach both. A socket on `::` takes those to IPv4 addresses too."""
+    """Whether a connection may reach both. A socket on `::` also accepts connections to IPv4 addresses."""
     pairs = (one, other), (other, one)
     return one == other or any(a.is_unspecified and (a.version == 6 or b.version == 4) for a, b in pairs)
 
 
 @contextmanager
-def _alone(port: int) -> Iterator[None]:
-    """Nobody else looks at the claims to a port meanwhile, to make one."""
+def _claim_lock(port: int) -> Iterator[None]:
+    """Hold the lock for claims to a port."""
     if sys.platform != "linux":
         yield
         return
@@ -160,13 +164,15 @@ def _alone(port: int) -> Iterator[None]:
 
 
 def _lock(port: int) -> socket.socket:
-    until = time.monotonic() + _PATIENCE
+    until = time.monotonic() + _TIMEOUT
     while True:
         try:
             return _named_socket(f"\0{_PREFIX}/{port}")
         except OSError as error:
             if error.errno != errno.EADDRINUSE or time.monotonic() > until:
-                raise CannotListen(f"another process claims port {port} and does not come to an end") from error
+                raise CannotListen(
+                    f"another process has held the claim lock of port {port} for {_TIMEOUT:.0f} seconds"
+                ) from error
             time.sleep(0.01)
 
 

@@ -1,7 +1,6 @@
-"""The projector: the process beside the workers that moves the projections and signs checkpoints, so that commands
-never wait for either.
+"""The projector: the process that updates the projections and signs checkpoints, so that commands wait for neither.
 
-`serve` starts one. Any number may run on one database, on any machine: one works, the others wait.
+`serve` starts one. Any number of projectors may run on one database, on any machine: one works, the others wait.
 """
 
 import asyncio
@@ -15,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from api.runtime.checkpoints import checkpoint_keys
-from api.runtime.garbage import tune_garbage_collection
-from api.runtime.parent import end_with
+from api.runtime.garbage_collection import tune_garbage_collection
+from api.runtime.parent_process import signal_at_end_of
 from api.runtime.settings import LOG_FORMAT, Settings, load_settings
 from ledger.commit.notifications import CommitListener
 from ledger.proof.checkpointer import Checkpointer
@@ -25,16 +24,16 @@ from projections.checks.watch import Watch
 from projections.engine.runner import Runner
 from projections.engine.upgrade import Upgrades
 
-_BEHIND_COMMANDS = 5
-"""Where the machine is busy, whoever waits for an answer comes first."""
+_NICENESS = 5
+"""On a busy machine the workers, whose clients wait for an answer, run first."""
 _RESTART = 0.5
 _STOP = 10.0
 _log = logging.getLogger("credit_ledger.projector")
 
 
 async def project(settings: Settings) -> None:
-    """Move the projections, and sign checkpoints, until cancelled."""
-    assert settings.database_url is not None, "whoever starts this names the database"
+    """Update the projections and sign checkpoints, until cancelled."""
+    assert settings.database_url is not None, "the parent process sets the database URL"
     conninfo = settings.database_url.get_secret_value()
     log = EventLog(conninfo, readers=4)
     await log.open()
@@ -60,7 +59,7 @@ async def project(settings: Settings) -> None:
 
 @contextmanager
 def projecting() -> Iterator[None]:
-    """A projector beside this process until the block ends, on the same settings; one that dies is started again."""
+    """Run a projector with the same settings until the block ends. If it ends earlier, start another."""
     stopping = threading.Event()
     guard = threading.Thread(target=_guard, args=[stopping], name="projector", daemon=True)
     guard.start()
@@ -73,13 +72,13 @@ def projecting() -> Iterator[None]:
 
 def _guard(stopping: threading.Event) -> None:
     while not stopping.is_set():
-        # A session of its own: Ctrl-C in a terminal is for the parent, which then stops this one.
+        # A session of its own, so that Ctrl-C reaches the parent only, which then stops the projector.
         command = [sys.executable, "-m", "api.runtime.projector", str(os.getpid())]
         process = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - our own module
         while process.poll() is None and not stopping.wait(_RESTART):
             pass
         if not stopping.is_set():
-            _log.error("the projector ended with status %s; starting another", process.returncode)
+            _log.error("the projector ended with status %s: starting another", process.returncode)
             continue
         process.terminate()
         try:
@@ -89,21 +88,21 @@ def _guard(stopping: threading.Event) -> None:
 
 
 def main() -> None:
-    """The projector process; SIGTERM or SIGINT ends it, and so does the end of the parent that its argument names."""
+    """The main function of the projector. SIGTERM, SIGINT and the end of the parent (the argument) end it."""
     if len(sys.argv) > 1:
-        end_with(int(sys.argv[1]), signal.SIGTERM)
-    os.nice(_BEHIND_COMMANDS)
+        signal_at_end_of(int(sys.argv[1]), signal.SIGTERM)
+    os.nice(_NICENESS)
     settings = load_settings()
     logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
     tune_garbage_collection()
-    asyncio.run(_until_told(settings))
+    asyncio.run(_project_until_signal(settings))
 
 
-async def _until_told(settings: Settings) -> None:
+async def _project_until_signal(settings: Settings) -> None:
     work = asyncio.create_task(project(settings))
 
     def end() -> None:
-        signal.alarm(int(_STOP))  # its default ends the process: in Python 3.11 a library can forget a cancellation
+        signal.alarm(int(_STOP))  # ends the process if a library loses the cancellation (Python 3.11)
         work.cancel()
 
     for number in (signal.SIGTERM, signal.SIGINT):

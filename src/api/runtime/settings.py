@@ -1,8 +1,8 @@
-"""What an operator may set: the variables CREDIT_LEDGER_*, their defaults and their limits.
+"""The settings: the variables CREDIT_LEDGER_*, their defaults and their limits.
 
-This is the one place that reads the environment. A value that is not allowed stops the start with
-one line that names the variable; a secret never appears in that line, nor in the settings' `repr`.
-`docs/operations.md` describes every variable, and a test compares it with this file.
+Only this module reads settings from the environment. A value that is not allowed stops the start with one line that
+names the variable; a secret never appears in that line, nor in the `repr` of the settings. `docs/operations.md`
+describes every variable, and a test compares it with this file.
 """
 
 import json
@@ -24,7 +24,7 @@ from ledger.domain.amounts import MAX_AMOUNT
 
 PREFIX = "CREDIT_LEDGER_"
 TEST_PREFIX = "CREDIT_LEDGER_TEST_"
-"""What starts like this is read by the tests alone, and is never a setting of the service."""
+"""Variables with this prefix are for the tests, and are never settings of the service."""
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -34,11 +34,11 @@ _PERCENT_ENCODE = (
 )
 _WEB = r"^https?://[^\s/]+(/[^\s]*)?$"
 _BASE = r"^https?://[^\s/?#]+(/\.{0,2}[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?$"
-"""Its path is written as it is into cookies, headers and pages, so it has nothing that would have to be encoded."""
+"""The path has no characters to encode, because it is written unchanged into cookies, headers and pages."""
 OWN_PATHS = frozenset(
     {"dashboard", "docs", "healthz", "metrics", "openapi.json", "readyz", "static-offline-docs", "v1"}
 )
-"""What the addresses of the service begin with: a prefix that begins like this could not be told from them."""
+"""The first parts of the addresses of the service. A prefix must not begin with one, to be distinguishable."""
 
 
 class WrongSetting(OperatorError):
@@ -46,9 +46,9 @@ class WrongSetting(OperatorError):
 
 
 def default_data_dir() -> Path:
-    """`.data` in the clone that this file is run from; without a clone, the user's own data folder.
+    """`.data` in the clone of the repository that runs; without a clone, the data folder of the user.
 
-    Never the current directory: `credit-ledger keys list` must find the same ledger from anywhere.
+    It does not depend on the current directory: `credit-ledger keys list` must find the same ledger from anywhere.
     """
     clone = Path(__file__).parents[3]
     if (clone / "pyproject.toml").is_file() and (clone / "scripts" / "serve").is_file():
@@ -57,7 +57,7 @@ def default_data_dir() -> Path:
 
 
 class Settings(BaseSettings):
-    """One frozen value, made once at the start. An empty variable counts as not set."""
+    """All settings, read once at the start. An empty variable counts as not set."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, hide_input_in_errors=True)
 
@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     admin_key: SecretStr | None = Field(
         None,
         description="an API key with every scope, 1 to 255 printable ASCII characters, no spaces; "
-        "without it the first start prints one",
+        "without it the first start creates one and prints it",
     )
     signup_credits: int = Field(
         100, ge=0, le=MAX_AMOUNT, description="permanent credits that a new account starts with"
@@ -94,35 +94,35 @@ class Settings(BaseSettings):
     queue_limit: int = Field(20_000, ge=1, le=10_000_000, description="commands that may wait before 503 `overloaded`")
     rate_limit: int = Field(0, ge=0, le=1_000_000, description="requests a second for one API key; 0 sets no limit")
     sweep_interval_seconds: float = Field(
-        1.0, ge=0.01, le=86_400, description="seconds between two looks for what has expired"
+        1.0, ge=0.01, le=86_400, description="seconds between two searches for expired credits and holds"
     )
-    sweep_rate: int = Field(200, ge=1, le=1_000_000, description="accounts a second that the sweeper may write to")
+    sweep_rate: int = Field(200, ge=1, le=1_000_000, description="accounts to which the sweeper may write in a second")
     checkpoint_dir: Path | None = Field(
         None, description="the folder of signed checkpoints; without it, `checkpoints` in the data directory"
     )
     checkpoint_seconds: float = Field(
-        10.0, ge=0.1, le=86_400, description="seconds between two checkpoints, while there is something new"
+        10.0, ge=0.1, le=86_400, description="seconds between two checkpoints, if there are new events"
     )
     checkpoint_events: int = Field(
-        10_000, ge=1, le=1_000_000_000, description="new events after which a checkpoint comes sooner"
+        10_000, ge=1, le=1_000_000_000, description="new events after which a checkpoint is signed sooner"
     )
     log_level: LogLevel = Field("info", description="the least severe message that is logged")
     public_url: str | None = Field(
         None,
         pattern=_BASE,
         max_length=2_000,
-        description="where people reach the service, such as https://credits.example; its path, if it has one, is the "
-        "prefix that a proxy serves it below, and none of the service's own; without it, portal links begin with the "
-        "address that they were asked for at",
+        description="the address at which browsers reach the service, such as https://credits.example; its path, if it "
+        "has one, is the prefix below which a proxy serves the service, and must not begin like a path of the service; "
+        "without it, portal links begin with the address of the request for them",
     )
     billing_url: str | None = Field(
         None,
         pattern=_WEB,
         max_length=2_000,
-        description="the product's own page of plans and top-ups, which the dashboard links to",
+        description="the page of the product for plans and top-ups, to which the dashboard links",
     )
     low_credits: int = Field(
-        50, ge=0, le=MAX_AMOUNT, description="available credits at which a person is told that little is left"
+        50, ge=0, le=MAX_AMOUNT, description="the dashboard warns when this many or fewer credits are available"
     )
     credit_price: Decimal | None = Field(
         None,
@@ -130,9 +130,9 @@ class Settings(BaseSettings):
         le=1_000_000,
         max_digits=18,
         decimal_places=12,
-        description="what one credit is worth, such as 0.002, for the estimated value on the dashboard",
+        description="the price of one credit, such as 0.002, for the estimated value on the dashboard",
     )
-    currency: str = Field("USD", pattern="^[A-Z]{3}$", description="the currency of that price, as ISO 4217 has it")
+    currency: str = Field("USD", pattern="^[A-Z]{3}$", description="the currency of that price, an ISO 4217 code")
 
     @property
     def checkpoints(self) -> Path:
@@ -146,12 +146,12 @@ class Settings(BaseSettings):
 
     @property
     def path_prefix(self) -> str:
-        """The path below which people reach the service: `/ledger`, or nothing."""
+        """The path prefix of the service, such as `/ledger`, or an empty text."""
         return urlsplit(self.public_url or "").path.rstrip("/")
 
     @field_validator("public_url")
     @classmethod
-    def _is_told_from_our_own(cls, url: str | None) -> str | None:
+    def _does_not_hide_our_paths(cls, url: str | None) -> str | None:
         if url is not None and urlsplit(url).path.strip("/").split("/")[0] in OWN_PATHS:
             raise ValueError
         return url
@@ -159,10 +159,10 @@ class Settings(BaseSettings):
     @field_validator("data_dir", "checkpoint_dir")
     @classmethod
     def _absolute(cls, folder: Path | None) -> Path | None:
-        """The same folder whatever happens to the current directory later."""
+        """An absolute path, which does not depend on the current directory."""
         try:
             return folder and folder.expanduser().absolute()
-        except RuntimeError as error:  # `~` of a user who has no home
+        except RuntimeError as error:  # `~` of a user without a home directory
             raise ValueError from error
 
     @field_validator("database_url", "owner_url")
@@ -186,9 +186,9 @@ class Settings(BaseSettings):
 
 
 def load_settings(**given: Any) -> Settings:
-    """The settings: a given value (a command-line option), else the environment, else the default.
+    """Load the settings: a given value (a command-line option), else the environment, else the default.
 
-    A given None counts as not given. Raises WrongSetting.
+    None counts as not given. Raises WrongSetting.
     """
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
@@ -197,7 +197,7 @@ def load_settings(**given: Any) -> Settings:
 
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
-    """The CREDIT_LEDGER_* variables that mean nothing to us: most often a typing error."""
+    """The CREDIT_LEDGER_* variables that are not settings, most often because of a typing error."""
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     return sorted(
         name
@@ -207,8 +207,8 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
 
 
 def one_line(error: ValidationError) -> str:
-    """What is wrong with the settings, on one line, without secrets."""
-    return "; ".join(_complaint(detail) for detail in error.errors())
+    """All errors of the settings in one line, without secrets."""
+    return "; ".join(_error_text(detail) for detail in error.errors())
 
 
 def variable(name: str) -> str:
@@ -217,7 +217,7 @@ def variable(name: str) -> str:
 
 
 def allowed(name: str) -> str:
-    """What a setting may be, in words: `an integer from 0 to 65535`."""
+    """The allowed values of a setting as a text: `an integer from 0 to 65535`."""
     field = Settings.model_fields[name]
     schema: dict[str, Any] = Settings.model_json_schema()["properties"][name]
     if "enum" in schema:
@@ -228,7 +228,7 @@ def allowed(name: str) -> str:
     return field.description or name
 
 
-def _complaint(detail: ErrorDetails) -> str:
+def _error_text(detail: ErrorDetails) -> str:
     name = str(detail["loc"][0]) if detail["loc"] else ""
     if name not in Settings.model_fields:
         return f"{name}: there is no such setting"
@@ -238,7 +238,7 @@ def _complaint(detail: ErrorDetails) -> str:
 
 
 def _shown(name: str, value: object) -> str:
-    """The value as typed, short enough for a line, and never one that may hold a secret."""
+    """The given value, shortened for a line, without the value of a secret."""
     if SecretStr in _parts(Settings.model_fields[name].annotation):
         return "not usable (its value is a secret and not shown)"
     text = json.dumps(str(value), ensure_ascii=False)
@@ -250,30 +250,33 @@ def _parts(annotation: Any) -> Iterable[object]:
 
 
 def _is_postgres_url(url: str) -> bool:
-    """Whether libpq itself understands it as it was meant; nobody else's parser knows all that it allows."""
+    """Whether libpq parses the URL as intended. Only libpq's own parser knows everything that it allows."""
     try:
         parts = conninfo_to_dict(url)
     except ProgrammingError:
         return False
     return (
         url.startswith(("postgresql://", "postgres://"))
-        and _password_ends_where_meant(url)
+        and _password_is_encoded(url)
         and all(_is_port(port) for port in str(parts.get("port", "")).split(","))
     )
 
 
-def _password_ends_where_meant(url: str) -> bool:
-    """libpq ends user and password at the first `@`, and sees none behind a `/`: with either of them in a password, the
-    rest of it would become the name of a host, a port or a database, which error messages show."""
+def _password_is_encoded(url: str) -> bool:
+    """Whether no part of a password is read as something else.
+
+    libpq ends the password at the first `@`, and finds no `@` after a `/`. With one of them in a password, the rest of
+    it would become the name of a host, a port or a database, which error messages show.
+    """
     before, _, after = url.partition("://")[2].partition("@")
     return "@" not in after and not (after and "/" in before)
 
 
 def _is_port(text: str) -> bool:
-    """Or none, which is the default one. libpq takes any text, and shows it when it is used."""
+    """Whether it is a port, or empty for the default. libpq accepts any text, and shows it when it connects."""
     return not text or (text.isascii() and text.isdecimal() and 0 < int(text) < 2**16)
 
 
 def _is_bearer_token(key: str) -> bool:
-    """Whether it can be sent as `Authorization: Bearer <key>` by every client."""
+    """Whether every client can send it as `Authorization: Bearer <key>`."""
     return 1 <= len(key) <= 255 and all("!" <= character <= "~" for character in key)

@@ -1,6 +1,6 @@
-"""Being told to stop: what must know of it before the server waits for the requests that it has in hand.
+"""Shutdown: a function that is called when the process is told to stop, before the server waits for open requests.
 
-The server ends the lifespan after the last request has ended, and a stream of events would never end by itself.
+The server ends the lifespan after the last request has ended, but an event stream never ends by itself.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
-def when_told_to_stop(call: Callable[[], None]) -> Iterator[None]:
-    """Until the block ends, call something in the event loop when the process is told to stop; then stop as before.
+def call_at_shutdown(call: Callable[[], None]) -> Iterator[None]:
+    """Until the block ends, SIGTERM and SIGINT call a function in the event loop, and then the former handler.
 
-    The server's own handler is called by the event loop, which is woken whatever stands here; so one can stand here
-    before it. Only a main thread is told of signals; a server in another thread has no such moment.
+    The event loop calls the handler of the server, and wakes up for any handler, so this one can precede it. Only the
+    main thread receives signals: in another thread this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -26,14 +26,14 @@ def when_told_to_stop(call: Callable[[], None]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in _SIGNALS}
 
-    def told(number: int, frame: FrameType | None) -> None:
+    def on_signal(number: int, frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(call)
         then = before[signal.Signals(number)]
         if callable(then):
             then(number, frame)
 
     for number in _SIGNALS:
-        _install(number, told)
+        _install(number, on_signal)
     try:
         yield
     finally:
@@ -45,4 +45,4 @@ def _install(
     number: signal.Signals, handler: "Callable[[int, FrameType | None], object] | int | signal.Handlers"
 ) -> None:
     signal.signal(number, handler)
-    signal.siginterrupt(number, False)  # as the event loop has it: a call of the system is not cut short
+    signal.siginterrupt(number, False)  # as the event loop sets it: system calls are not interrupted

@@ -1,6 +1,7 @@
-"""The sweeper: records expiries and hold expiries that no command has met, at a bounded rate.
+"""The sweeper: records expiries and hold expiries that no command has recorded yet, at a limited rate.
 
-Answers never depend on it: an expired lot is never spendable, swept or not. One process of all sweeps at a time.
+Answers never depend on it: expired credits cannot be spent, whether their expiry is recorded or not. Only one process
+sweeps at a time.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ _log = logging.getLogger("credit_ledger.sweeper")
 
 
 class Sweeper:
-    """Looks every `interval` seconds, and writes to at most `rate` accounts a second."""
+    """Searches every `interval` seconds, and writes to at most `rate` accounts a second."""
 
     def __init__(self, ledger: Ledger, conninfo: str, interval: float, rate: int) -> None:
         self._ledger = ledger
@@ -34,7 +35,7 @@ class Sweeper:
         self._leading = False
 
     async def run(self) -> None:
-        """Sweep until cancelled; a lost database is waited for."""
+        """Sweep until cancelled. After a lost connection, wait for the database."""
         while True:
             self._leading = False
             try:
@@ -58,16 +59,16 @@ class Sweeper:
         return self._leading
 
     async def sweep(self, connection: AsyncConnection[Any]) -> int:
-        """Record what is due at one batch of accounts; returns how many events that made.
+        """Record the due expiries of one batch of accounts. Returns the number of recorded events.
 
-        Which accounts are due is asked of the balances. Where these lag, an account is looked at twice, and the second
-        look finds nothing to record.
+        The balances projection names the accounts. If it is behind, it may name an account twice, and the second time
+        there is nothing to record.
         """
         accounts = await due(connection, self._ledger.clock(), self._batch)
         try:
             outcomes = await asyncio.gather(*[self._ledger.execute(_submission(account)) for account in accounts])
         except Overloaded:
-            return 0  # commands come first; the next turn looks again
+            return 0  # commands come first; the next sweep tries again
         events = sum(len(outcome.events) for outcome in outcomes if isinstance(outcome, Recorded))
         metrics.SWEPT.inc(events)
         return events

@@ -1,1 +1,1 @@
-"""Server-sent events: one follower of the log for all who listen."""
+"""Server-sent events: one follower of the log in each process serves all open streams."""

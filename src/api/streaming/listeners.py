@@ -1,7 +1,7 @@
-"""Listeners: one per open stream. Each knows how far it was told, and asks for what comes next when it is stirred.
+"""Listeners: one for each open stream. A listener keeps its place and fetches the next events when it is notified.
 
-Nothing is queued for a listener. One that is slow, or comes back after a while, reads pages of the log until the tail
-has what it wants.
+No events are queued for a listener. A listener that is behind the recent events reads pages of the log until it has
+caught up with them.
 """
 
 import asyncio
@@ -10,135 +10,135 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-from api.streaming.tail import Tail, Told, tell
+from api.streaming.recent_events import EventMessage, RecentEvents, message_of
 from ledger.postgres.errors import LOST
 from ledger.store import Feed, StoredRow, UnreadableEvent, read
 
 PAGE = 200
-"""Events that a listener is told of at once."""
+"""Events that a listener gets at once."""
 _RETRY = 0.5
 _log = logging.getLogger("credit_ledger.streams")
 
 
-class Shelf:
-    """Where listeners find what there is to tell: the tail, and behind it the log, a few at a time."""
+class EventReader:
+    """Reads events for listeners: the recent ones from memory, older ones from the log, a few listeners at a time."""
 
-    def __init__(self, tail: Tail, feed: Feed, turns: asyncio.Semaphore) -> None:
-        self.tail = tail
+    def __init__(self, recent: RecentEvents, feed: Feed, reads: asyncio.Semaphore) -> None:
+        self.recent = recent
         self._feed = feed
-        self._turns = turns
+        self._reads = reads
 
-    async def log(self, after: int, upto: int) -> list[Told]:
-        """A page of the log."""
-        async with self._turns:
-            return _put_into_words(await self._feed.rows(after, upto, PAGE))
+    async def log(self, after: int, upto: int) -> list[EventMessage]:
+        """Read a page of the log."""
+        async with self._reads:
+            return _messages(await self._feed.rows(after, upto, PAGE))
 
-    async def stream(self, account_id: str, after: int) -> list[Told]:
-        """A page of one account's events, after a version."""
-        async with self._turns:
-            return _put_into_words(await self._feed.stream(account_id, after, PAGE))
+    async def stream(self, account_id: str, after: int) -> list[EventMessage]:
+        """Read a page of the events of one account after a version."""
+        async with self._reads:
+            return _messages(await self._feed.stream(account_id, after, PAGE))
 
 
-def _put_into_words(rows: Sequence[StoredRow]) -> list[Told]:
-    return [tell(logged) for logged in read(rows)]
+def _messages(rows: Sequence[StoredRow]) -> list[EventMessage]:
+    return [message_of(logged) for logged in read(rows)]
 
 
 class Listener(ABC):
-    """One who listens."""
+    """One open stream."""
 
-    def __init__(self, shelf: Shelf, account_id: str | None, begin: int) -> None:
+    def __init__(self, reader: EventReader, account_id: str | None, begin: int) -> None:
         self.account_id = account_id
-        """None: all accounts."""
+        """The account of the stream; None for all accounts."""
         self.begin = begin
-        """The position from which on it is told everything."""
-        self.shelf = shelf
+        """The position after which the stream has every event."""
+        self.reader = reader
         self._woken = asyncio.Event()
-        self._stirred = True  # nobody knows what happened before it came
-        self._due = False
+        self._notified = True  # events may have been recorded before it was added
+        self._heartbeat_due = False
         self._ended = False
-        self._telling: asyncio.Task[Any] | None = None
+        self._sender: asyncio.Task[Any] | None = None
 
-    def stir(self) -> None:
-        """There may be something new for it."""
-        self._stirred = True
+    def notify(self) -> None:
+        """Note that there may be new events."""
+        self._notified = True
         self._woken.set()
 
-    def beat(self) -> None:
-        """It is time for a sign of life."""
-        self._due = True
+    def request_heartbeat(self) -> None:
+        """Note that it is time for a heartbeat."""
+        self._heartbeat_due = True
         self._woken.set()
 
     def end(self) -> None:
-        """No more: whoever tells it stops, in the middle of whatever it does."""
+        """End the stream: cancel the task that sends it."""
         self._ended = True
-        if self._telling is not None:
-            self._telling.cancel()
+        if self._sender is not None:
+            self._sender.cancel()
 
-    def told_by(self, telling: "asyncio.Task[Any]") -> None:
-        """Who is to stop when it ends."""
-        self._telling = telling
+    def set_sender(self, sender: "asyncio.Task[Any]") -> None:
+        """Set the task that sends the stream. It is cancelled when the stream ends."""
+        self._sender = sender
         if self._ended:
-            telling.cancel()
+            sender.cancel()
 
-    async def next(self) -> list[Told]:
-        """What is new, a page of it; nothing when it is time for a sign of life."""
+    async def next_messages(self) -> list[EventMessage]:
+        """Wait for a page of new events. An empty list means that it is time for a heartbeat."""
         while True:
-            if self._stirred and (told := await self._look()):
-                return told
-            if self._due:
-                self._due = False
+            if self._notified and (messages := await self._fetch_or_wait()):
+                return messages
+            if self._heartbeat_due:
+                self._heartbeat_due = False
                 return []
-            while not (self._stirred or self._due):
+            while not (self._notified or self._heartbeat_due):
                 self._woken.clear()
                 await self._woken.wait()
 
-    async def _look(self) -> list[Told]:
-        self._stirred = False
+    async def _fetch_or_wait(self) -> list[EventMessage]:
+        self._notified = False
         try:
-            told = await self._pull()
+            messages = await self._fetch()
         except (*LOST, UnreadableEvent) as error:
-            _log.debug("a listener waits for the log: %s", str(error).strip() or type(error).__name__)
+            _log.debug("an event stream waits for the log: %s", str(error).strip() or type(error).__name__)
             await asyncio.sleep(_RETRY)
-            self._stirred = True
+            self._notified = True
             return []
-        self._stirred = self._stirred or bool(told)
-        return told
+        self._notified = self._notified or bool(messages)
+        return messages
 
     @abstractmethod
-    async def _pull(self) -> list[Told]:
-        """The next page; nothing when it was told all that there is. Raises LOST and UnreadableEvent."""
+    async def _fetch(self) -> list[EventMessage]:
+        """The next page; an empty list if there are no more events. Raises LOST and UnreadableEvent."""
 
 
 class LogListener(Listener):
-    """Listens to everything. What it was told up to is a position."""
+    """A stream of all accounts. Its place is a position of the log."""
 
-    def __init__(self, shelf: Shelf, begin: int) -> None:
-        super().__init__(shelf, None, begin)
+    def __init__(self, reader: EventReader, begin: int) -> None:
+        super().__init__(reader, None, begin)
         self._position = begin
 
-    async def _pull(self) -> list[Told]:
-        told = self.shelf.tail.after(self._position, PAGE)
-        if told is None:
-            upto = self.shelf.tail.end
-            told = await self.shelf.log(self._position, upto)
-            self._position = upto if len(told) < PAGE else told[-1].position
-        elif told:
-            self._position = told[-1].position
-        return told
+    async def _fetch(self) -> list[EventMessage]:
+        messages = self.reader.recent.after(self._position, PAGE)
+        if messages is None:
+            upto = self.reader.recent.end
+            messages = await self.reader.log(self._position, upto)
+            self._position = upto if len(messages) < PAGE else messages[-1].position
+        elif messages:
+            self._position = messages[-1].position
+        return messages
 
 
 class AccountListener(Listener):
-    """Listens to one account. What it was told up to is a version, so what is not its own costs it nothing."""
+    """A stream of one account. Its place is a version of the account, so events of other accounts cost nothing."""
 
-    def __init__(self, shelf: Shelf, account_id: str, begin: int, version: int) -> None:
-        super().__init__(shelf, account_id, begin)
+    def __init__(self, reader: EventReader, account_id: str, begin: int, version: int) -> None:
+        super().__init__(reader, account_id, begin)
         self._account = account_id
         self._version = version
 
-    async def _pull(self) -> list[Told]:
-        told = self.shelf.tail.of(self._account, self._version, PAGE)
-        if told is None:
-            told = await self.shelf.stream(self._account, self._version)
-        if told:
-            self._version = told[-1].version
-        return told
+    async def _fetch(self) -> list[EventMessage]:
+        messages = self.reader.recent.of(self._account, self._version, PAGE)
+        if messages is None:
+            messages = await self.reader.stream(self._account, self._version)
+        if messages:
+            self._version = messages[-1].version
+        return messages

@@ -1,4 +1,4 @@
-"""Streams: server-sent events, for those who want to know at once. Resumable from any position of the log."""
+"""The routes of event streams: server-sent events that a client can resume from any position of the log."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,11 +13,11 @@ from api.contract.event_answers import EventNotice
 from api.http.queries import AccountId, Parameters, authorized, keys_of, problems
 from api.streaming.follower import Follower, follower_of
 from api.streaming.listeners import Listener
-from api.streaming.tail import server_sent
+from api.streaming.recent_events import server_sent
 from ledger.domain.amounts import MAX_AMOUNT
 
 RETRY = 1_000
-"""Milliseconds after which a client that lost its connection comes back."""
+"""Milliseconds after which a client that lost its connection connects again."""
 HEARTBEAT = b": heartbeat\n\n"
 _SCOPE = "ledger:read"
 _EVENT_STREAM = "text/event-stream"
@@ -28,18 +28,26 @@ router = APIRouter()
 
 LastEventId = Annotated[
     int | None,
-    Header(alias=_HEADER, ge=0, le=MAX_AMOUNT, description="everything after this position; default: from now on"),
+    Header(
+        alias=_HEADER,
+        ge=0,
+        le=MAX_AMOUNT,
+        description="send every event after this position of the log; default: events from now on",
+    ),
 ]
 
 
 class _After(Parameters):
     after: int | None = Field(
-        None, ge=0, le=MAX_AMOUNT, description=f"the same, for those who cannot send headers; {_HEADER} comes first"
+        None,
+        ge=0,
+        le=MAX_AMOUNT,
+        description=f"the same, for clients that cannot send headers; {_HEADER} takes precedence",
     )
 
 
 class EventStream(Response):
-    """What a listener is told, until its client leaves, the service stops or the API key ends."""
+    """Sends the events of a listener until the client disconnects, the service stops or the API key is invalid."""
 
     media_type = _EVENT_STREAM
 
@@ -55,42 +63,44 @@ class EventStream(Response):
         """Answer the request."""
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            await self._while_the_client_stays(receive, asyncio.create_task(self._tell(send)))
+            await self._until_disconnect(receive, asyncio.create_task(self._send_events(send)))
         finally:
-            self._follower.leave(self._listener)
+            self._follower.remove(self._listener)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _while_the_client_stays(self, receive: Receive, telling: "asyncio.Task[None]") -> None:
-        leaving = asyncio.create_task(_left(receive))
-        leaving.add_done_callback(lambda _: telling.cancel())
-        self._listener.told_by(telling)
+    async def _until_disconnect(self, receive: Receive, sender: "asyncio.Task[None]") -> None:
+        disconnected = asyncio.create_task(_disconnected(receive))
+        disconnected.add_done_callback(lambda _: sender.cancel())
+        self._listener.set_sender(sender)
         try:
             with suppress(asyncio.CancelledError):
-                await telling
+                await sender
         finally:
-            leaving.cancel()
+            disconnected.cancel()
 
-    async def _tell(self, send: Send) -> None:
+    async def _send_events(self, send: Send) -> None:
         text = _opening(self._listener.begin)
         while self._allowed():
             await send({"type": "http.response.body", "body": text, "more_body": True})
-            text = b"".join([one.text for one in await self._listener.next()]) or HEARTBEAT
+            text = b"".join([one.text for one in await self._listener.next_messages()]) or HEARTBEAT
 
 
 def _opening(position: int) -> bytes:
-    """Something at once, so that every proxy passes on that there is an answer, and the position that it begins at."""
+    """The first bytes, sent at once so that proxies pass on the answer, with the position where the stream begins."""
     return b": credit ledger\nretry: %d\n\n%b" % (RETRY, server_sent(position, "start", {"position": position}))
 
 
-async def _left(receive: Receive) -> None:
-    """Return when the client has gone."""
+async def _disconnected(receive: Receive) -> None:
+    """Return when the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 def _documentation(summary: str, *statuses: int) -> dict[str, Any]:
-    said = f"Server-sent events: `id` is the position, `event` the type, `data` a JSON object {EventNotice.__name__}"
-    events = {"description": said, "content": {_EVENT_STREAM: {"schema": {"type": "string"}}}}
+    description = (
+        f"Server-sent events: `id` is the position, `event` the type, `data` a JSON object {EventNotice.__name__}"
+    )
+    events = {"description": description, "content": {_EVENT_STREAM: {"schema": {"type": "string"}}}}
     return {
         "status_code": 200,
         "response_class": EventStream,
@@ -100,22 +110,22 @@ def _documentation(summary: str, *statuses: int) -> dict[str, Any]:
     }
 
 
-@router.get("/v1/events/stream", **_documentation("What changes, as it happens", 401, 403, 422, 429, 500, 503))
+@router.get("/v1/events/stream", **_documentation("Stream the events of all accounts", 401, 403, 422, 429, 500, 503))
 async def log_stream(
     request: Request, query: Annotated[_After, Query()], last_event_id: LastEventId = None
 ) -> EventStream:
-    """Every event of the log: position, account, what it was, and the balance after it. Scope `ledger:read`."""
+    """Each event has its position, account, version and type, and the balance after it. Scope `ledger:read`."""
     return await _stream(request, None, query, last_event_id)
 
 
 @router.get(
     "/v1/accounts/{account_id}/events/stream",
-    **_documentation("What changes in one account, as it happens", 401, 403, 404, 422, 429, 500, 503),
+    **_documentation("Stream the events of one account", 401, 403, 404, 422, 429, 500, 503),
 )
 async def account_stream(
     request: Request, account_id: AccountId, query: Annotated[_After, Query()], last_event_id: LastEventId = None
 ) -> EventStream:
-    """The same for one account; positions are those of the whole log. Scope `ledger:read`."""
+    """As the stream of all accounts, for one of them. Positions are those of the whole log. Scope `ledger:read`."""
     return await _stream(request, account_id, query, last_event_id)
 
 

@@ -1,8 +1,8 @@
-"""Charts as pure functions of numbers: SVG without scripts, styles or clocks, and the same numbers as a table."""
+"""Charts as pure functions of numbers: an SVG without scripts and styles, and a table of the same numbers."""
 
-from api.dashboard.charts.across import bars, shares
 from api.dashboard.charts.chart import Bar, Chart, Key, Number, Point, Series, Table, numbered
-from api.dashboard.charts.upright import Counts, columns
+from api.dashboard.charts.horizontal import bars, shares
+from api.dashboard.charts.vertical import Counts, columns
 
 __all__ = [
     "Bar",

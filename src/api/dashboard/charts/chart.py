@@ -1,4 +1,4 @@
-"""What goes into a chart and what comes out of it: frozen values, all of them."""
+"""The input and the output of the chart functions, as frozen values."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
@@ -6,21 +6,21 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 Number = Callable[[int], str]
-"""Writes an integer as the reader of the page does."""
+"""Formats an integer for the page."""
 
 COLOURS = tuple(f"s{place}" for place in range(8))
 REST = "rest"
 
 
 class Series(NamedTuple):
-    """One kind of thing that is told from others by its colour: `css` is the class of that colour."""
+    """A series of values with a colour of its own; `css` is the class of that colour."""
 
     name: str
     css: str
 
 
 class Point(NamedTuple):
-    """One column: a label for the axis, one that says all, and a value per series."""
+    """One column: a short label for the axis, a full label, and a value per series."""
 
     label: str
     full: str
@@ -43,7 +43,7 @@ class Key(NamedTuple):
 
 
 class Table(NamedTuple):
-    """The numbers of a picture; `numbers` are the places of the columns that hold some. The first column is a label."""
+    """The numbers of a chart as a table. The first column is the label; `numbers` are the indexes of the others."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -51,7 +51,7 @@ class Table(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """A picture, what it shows in words, what its colours mean, and its numbers."""
+    """A chart: the SVG, a description of it in sentences, its legend, and its numbers as a table."""
 
     title: str
     description: str
@@ -61,12 +61,12 @@ class Chart(NamedTuple):
 
 
 def numbered(names: Iterable[str]) -> tuple[Series, ...]:
-    """Series in the order of the palette. It has eight colours: whatever comes after them is grey, so put it last."""
+    """Series with the colours of the palette, in order. The palette has eight colours; further series are grey."""
     return tuple(Series(name, COLOURS[place] if place < len(COLOURS) else REST) for place, name in enumerate(names))
 
 
 def table(head: str, series: Sequence[Series], rows: Iterable[tuple[str, Sequence[int]]], number: Number) -> Table:
-    """A row per label with a value per series, and their sum where there are several."""
+    """A table with a row per label: a value per series, and their sum if there are several series."""
     several = len(series) > 1
     names = (*(one.name for one in series), *(("Total",) if several else ()))
     written = (
@@ -77,7 +77,7 @@ def table(head: str, series: Sequence[Series], rows: Iterable[tuple[str, Sequenc
 
 
 def legend(series: Sequence[Series], rows: Iterable[Sequence[int]], number: Number) -> tuple[Key, ...]:
-    """What each colour means and adds up to; nothing where there is only one, or nothing to see."""
+    """The name, colour and sum of each series; empty for a single series or if all sums are 0."""
     sums = totals(series, rows)
     if len(series) < 2 or not any(sums):
         return ()

@@ -1,4 +1,4 @@
-"""How long things are: integers all the way, so that parts add up to their whole, however large the numbers."""
+"""The lengths in a chart. They are integers, so that the parts add up to the whole, however large the numbers are."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 from api.dashboard.charts.chart import Number
 
 LINES = 5
-"""Gridlines at most, not counting the one at zero."""
+"""The largest number of gridlines, without the one at zero."""
 _UNITS = ("", "k", "M", "B", "T", "Q")
 
 
@@ -32,19 +32,19 @@ def axis(largest: int) -> Axis:
 
 
 def ticks(scale: Axis, number: Number) -> list[str]:
-    """The axis in words, from zero up. All in the unit of the step: so there is no decimal point to be local about."""
+    """The labels of the axis, from zero up. All have the unit of the step, so no label needs a decimal point."""
     place = min((len(str(scale.step)) - 1) // 3, len(_UNITS) - 1)
     step = scale.step // 1_000**place
     return [number(0), *(number(step * line) + _UNITS[place] for line in range(1, scale.lines + 1))]
 
 
 def positive(values: Sequence[int]) -> list[int]:
-    """What can be drawn: less than nothing is drawn as nothing."""
+    """The values, with 0 in place of those below zero."""
     return [max(value, 0) for value in values]
 
 
 def extent(values: Sequence[int], largest: int, whole: int, least: int) -> int:
-    """How long values are together, where the largest sum is as long as the whole; each has its least length."""
+    """The length of a row of values, if the largest row has the length `whole` and each value at least `least`."""
     if not largest:
         return 0
     shown = sum(value > 0 for value in values)
@@ -52,7 +52,7 @@ def extent(values: Sequence[int], largest: int, whole: int, least: int) -> int:
 
 
 def split(whole: int, values: Sequence[int], least: int) -> list[int]:
-    """The lengths of values in proportion, which add up to the whole; one above zero is no shorter than the least."""
+    """Proportional lengths that add up to `whole`. A value above zero has at least the length `least`."""
     shown = sum(value > 0 for value in values)
     least = min(least, whole // max(shown, 1))
     short = _short(whole, values, least)
@@ -70,7 +70,7 @@ def _share(length: int, value: int, total: int) -> int:
 
 
 def _short(whole: int, values: Sequence[int], least: int) -> set[int]:
-    """The places of values that need their least length. What they take, others lack: hence again and again."""
+    """The indexes of values that get the least length. They shorten the others, so this repeats until none is added."""
     short: set[int] = set()
     while True:
         length = whole - least * len(short)
@@ -82,7 +82,7 @@ def _short(whole: int, values: Sequence[int], least: int) -> set[int]:
 
 
 def percents(values: Sequence[int], number: Number) -> list[str]:
-    """Shares that add up to 100, by the largest remainder. What is something is never 0, what is not all never 100."""
+    """Percentages that add up to 100, by the largest remainder. Shares that round to 0 or 100 read <1% or >99%."""
     total = sum(values)
     whole = [100 * value // total if total else 0 for value in values]
     by_remainder = sorted(range(len(values)), key=lambda place: (-(100 * values[place] % (total or 1)), place))

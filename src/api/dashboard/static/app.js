@@ -1,106 +1,107 @@
-// What makes open pages move and go without a flash. Every page works without it: links, forms, whole pages.
+// Live updates of open pages, and links and filters that do not reload the page. Every page works without this script.
 //
-// The page is its own fragment: to be up to date it is fetched again, and those of its parts ([data-part]) are put
-// in place that are not the same any more. What has the focus or is open stays so.
+// To update a page, the script fetches it again and replaces the parts ([data-part]) that differ. The focus and open
+// details are kept.
 
 const main = document.getElementById("main");
 const announcer = document.getElementById("announcer");
-const POLL = 1_000 * (main.dataset.poll || 15), POLL_LONGEST = 120_000, CLOCK = 60_000, TOGETHER = 250;
+const POLL = 1_000 * (main.dataset.poll || 15), MAX_POLL = 120_000, RELATIVE_TIMES = 60_000, DEBOUNCE = 250;
 
-// The reader's time zone, which a browser tells to nobody but a script.
-function tellZone() {
+// Stores the time zone of the browser in a cookie, because only a script can read it. Returns whether it changed.
+function storeZone() {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (!zone || document.cookie.split("; ").includes(`credit_ledger_zone=${zone}`)) return false;
   document.cookie = `credit_ledger_zone=${zone}; path=${document.documentElement.dataset.root}; max-age=31536000; samesite=lax`;
   return !new URLSearchParams(location.search).has("tz");
 }
 
-let position = 0, turn = Promise.resolve(), waiting = false;
+let position = 0, queue = Promise.resolve(), waiting = false;
 
-// One after the other: what was asked for last is what stays.
-const inTurn = (work) => (turn = turn.catch(() => {}).then(work));
+// Runs fetches one after the other, so that the page shows the one that was requested last.
+const enqueue = (work) => (queue = queue.catch(() => {}).then(work));
 
-// Whatever comes before its turn is one turn.
+// Several refreshes that wait in the queue are one.
 function refresh() {
-  if (waiting) return turn;
+  if (waiting) return queue;
   waiting = true;
-  return inTurn(() => { waiting = false; return show(location.href, { "x-position": String(position) }); });
+  return enqueue(() => { waiting = false; return show(location.href, { "x-position": String(position) }); });
 }
 
-async function show(address, headers, asked) {
+async function show(address, headers, requested) {
   const answer = await fetch(address, { headers, credentials: "same-origin" });
   if (answer.status === 401 || answer.redirected && new URL(answer.url).pathname.endsWith("/sign-in")) {
-    location.reload(); // the page of the session that is over says what to do
+    location.reload(); // the session is over: its page explains what to do
     return false;
   }
   if (!answer.ok) throw new Error(String(answer.status));
-  take(new DOMParser().parseFromString(await answer.text(), "text/html"), asked);
+  update(new DOMParser().parseFromString(await answer.text(), "text/html"), requested);
   return true;
 }
 
-// What each part showed when it came: what a reader has opened since is not a change.
+// The markup of each part as it was fetched: details that somebody has opened since are not a change.
 const shown = new Map([...document.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part.innerHTML]));
 
-function take(fresh, asked) {
+function update(fresh, requested) {
   document.title = fresh.title;
   for (const part of document.querySelectorAll("[data-part]")) {
     const name = part.dataset.part;
     const other = fresh.querySelector(`[data-part="${name}"]`);
-    if (!other || other.innerHTML === shown.get(name) || !asked && isWritten(part)) continue;
+    if (!other || other.innerHTML === shown.get(name) || !requested && isEdited(part)) continue;
     shown.set(name, other.innerHTML);
     replace(part, other);
-    say(part, other);
+    announce(part, other);
   }
 }
 
-// Nobody's writing is taken from under their hands, whether they are still at it or not.
-const isWritten = (part) => [...part.querySelectorAll("input, textarea, select")].some((field) => (
+// A part is not replaced while one of its fields has the focus or a changed value.
+const isEdited = (part) => [...part.querySelectorAll("input, textarea, select")].some((field) => (
   field === document.activeElement || "defaultValue" in field && field.type !== "hidden" && field.value !== field.defaultValue));
 
 function replace(part, other) {
-  const open = [...part.querySelectorAll("details[open]")].map((one) => place(part, one));
-  const focused = part.contains(document.activeElement) ? place(part, document.activeElement) : null;
+  const open = [...part.querySelectorAll("details[open]")].map((one) => locate(part, one));
+  const focused = part.contains(document.activeElement) ? locate(part, document.activeElement) : null;
   part.replaceChildren(...other.childNodes);
-  for (const where of open) at(part, where)?.setAttribute("open", "");
-  if (focused) at(part, focused)?.focus({ preventScroll: true });
+  for (const where of open) find(part, where)?.setAttribute("open", "");
+  if (focused) find(part, focused)?.focus({ preventScroll: true });
 }
 
-// Where something is: by the nearest id, since what is above it may come and go.
-function place(part, one) {
+// Describes where an element is, relative to the nearest id, because elements before it may be added or removed.
+function locate(part, one) {
   const near = one.closest("[id]");
   const within = near && near !== part && part.contains(near) ? near : part;
   return [within.id, one.tagName, [...within.getElementsByTagName(one.tagName)].indexOf(one)];
 }
 
-function at(part, [id, tag, index]) {
+function find(part, [id, tag, index]) {
   const within = part.id === id ? part : document.getElementById(id);
   return index < 0 ? within : within?.getElementsByTagName(tag)[index];
 }
 
-function say(part, other) {
-  const said = other.dataset.say;
-  if (said && said !== part.dataset.say) announcer.textContent = said;
-  if (said) part.dataset.say = said;
+// Gives a changed text to screen readers.
+function announce(part, other) {
+  const text = other.dataset.announce;
+  if (text && text !== part.dataset.announce) announcer.textContent = text;
+  if (text) part.dataset.announce = text;
 }
 
-// Moves: told of events while somebody looks; asking now and then where that cannot be had.
-let source = null, timer = 0, pause = POLL, soon = 0;
+// Live updates: server-sent events while the page is visible; polling where the stream of events is not available.
+let source = null, timer = 0, pause = POLL, debounce = 0;
 
-function hear(event) {
+function onEvent(event) {
   position = Math.max(position, JSON.parse(event.data).position);
-  clearTimeout(soon);
-  soon = setTimeout(() => refresh().catch(() => {}), TOGETHER);
+  clearTimeout(debounce);
+  debounce = setTimeout(() => refresh().catch(() => {}), DEBOUNCE);
 }
 
-function listen() {
+function connect() {
   stop();
   if (document.hidden) return;
-  if (main.dataset.moves && "EventSource" in window) {
-    source = new EventSource(main.dataset.moves);
-    for (const name of main.dataset.events.split(" ")) source.addEventListener(name, hear);
+  if (main.dataset.updates && "EventSource" in window) {
+    source = new EventSource(main.dataset.updates);
+    for (const name of main.dataset.eventTypes.split(" ")) source.addEventListener(name, onEvent);
     source.onerror = () => { if (source.readyState === EventSource.CLOSED) poll(); };
-    source.onopen = () => { pause = POLL; clearTimeout(timer); timer = setTimeout(tick, CLOCK); };
-  } else if (main.dataset.moves || main.dataset.poll) {
+    source.onopen = () => { pause = POLL; clearTimeout(timer); timer = setTimeout(tick, RELATIVE_TIMES); };
+  } else if (main.dataset.updates || main.dataset.poll) {
     poll();
   }
 }
@@ -110,16 +111,16 @@ function poll() {
   timer = setTimeout(tick, pause);
 }
 
-// "3 minutes ago" grows old as well.
+// Refreshes relative times such as "3 minutes ago".
 async function tick() {
   try {
     await refresh();
     pause = POLL;
   } catch {
-    pause = Math.min(2 * pause, POLL_LONGEST);
+    pause = Math.min(2 * pause, MAX_POLL);
   }
-  if (source?.readyState === 1) timer = setTimeout(tick, CLOCK);
-  else if (source) listen(); // whoever was turned away may be let in by now
+  if (source?.readyState === 1) timer = setTimeout(tick, RELATIVE_TIMES);
+  else if (source) connect(); // the stream was refused before: try it again
   else poll();
 }
 
@@ -127,22 +128,22 @@ function stop() {
   source?.close();
   source = null;
   clearTimeout(timer);
-  clearTimeout(soon);
+  clearTimeout(debounce);
 }
 
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return stop();
   refresh().catch(() => {});
-  listen();
+  connect();
 });
 addEventListener("pagehide", stop);
-addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
+addEventListener("pageshow", (event) => { if (event.persisted) connect(); });
 
-// Links and filters of the same page change it in place, and the address with it.
-async function go(address) {
+// Links and filters of the same page replace its parts and change the address.
+async function navigate(address) {
   main.setAttribute("aria-busy", "true");
   try {
-    await inTurn(async () => { if (await show(address, {}, true)) history.pushState(null, "", address); });
+    await enqueue(async () => { if (await show(address, {}, true)) history.pushState(null, "", address); });
   } catch {
     location.assign(address);
   } finally {
@@ -154,7 +155,7 @@ document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-swap]");
   if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
-  go(link.href);
+  navigate(link.href);
 });
 
 document.addEventListener("submit", (event) => {
@@ -163,7 +164,7 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   const address = new URL(form.action);
   address.search = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== ""));
-  go(address.href);
+  navigate(address.href);
 });
 
 document.addEventListener("change", (event) => {
@@ -174,7 +175,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") for (const one of document.querySelectorAll("details.total[open]")) one.removeAttribute("open");
 });
 
-addEventListener("popstate", () => inTurn(() => show(location.href, {}, true)).catch(() => location.reload()));
+addEventListener("popstate", () => enqueue(() => show(location.href, {}, true)).catch(() => location.reload()));
 
-if (tellZone()) refresh().catch(() => {});
-listen();
+if (storeZone()) refresh().catch(() => {});
+connect();

@@ -1,10 +1,10 @@
-"""The open grants of an account, for the operator who is about to void one."""
+"""The open grants of an account, from which an operator chooses one to void."""
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dashboard.current_user import acting_operator
-from api.dashboard.rendering import at_least, page
+from api.dashboard.rendering import page, required_position
 from api.http.lists import grants_of
 from api.http.queries import Page
 from api.http.reads import reads_of
@@ -13,9 +13,9 @@ LIMIT = 50
 
 
 async def grants(request: Request) -> Response:
-    """What can be voided, the newest first."""
+    """Show the grants that can be voided, the newest first."""
     await acting_operator(request)
     account_id = request.path_params["account_id"]
     cursor = request.query_params.get("cursor") or None
-    found = await grants_of(reads_of(request), account_id, "open", Page(LIMIT, cursor, at_least(request)))
+    found = await grants_of(reads_of(request), account_id, "open", Page(LIMIT, cursor, required_position(request)))
     return await page(request, "grants.html", account_id=account_id, **found)

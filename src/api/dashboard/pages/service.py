@@ -1,4 +1,4 @@
-"""The state of the service for operators: the same looks that /readyz and /metrics take, in words."""
+"""The state of the service, for operators: the checks of /readyz and figures of /metrics as a page."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -12,26 +12,26 @@ from api.http.health import drift_of, health_of, readiness
 
 _FAILED = {
     "database": "The database does not answer.",
-    "sessions": "The database is reached through a connection pooler that keeps no sessions.",
+    "sessions": "The connection pooler before the database does not keep sessions.",
     "committer": "Commands cannot be recorded at the moment.",
-    "projections": "A projection has stopped, or is more than 30 seconds behind.",
-    "checkpoints": "The log is not what its newest checkpoint says, or that cannot be told.",
+    "projections": "A projection stopped, or is more than 30 seconds behind.",
+    "checkpoints": "The log does not match its newest checkpoint, or the two cannot be compared.",
 }
 
 
-class Stand(NamedTuple):
-    """One projection: where it stands, and how that is to be called."""
+class ProjectionRow(NamedTuple):
+    """The state of one projection, and the label of that state."""
 
     name: str
     state: Mapping[str, Any]
     end: int
-    """The end of the log."""
-    word: str
+    """The newest position of the log."""
+    status: str
     tone: str
 
 
 async def service(request: Request) -> Response:
-    """How the service is."""
+    """Show the state of the service."""
     await operator_of(request)
     health = health_of(request)
     ready = await readiness(health)
@@ -40,20 +40,20 @@ async def service(request: Request) -> Response:
         "service.html",
         ready=ready,
         failed=[_FAILED[name] for name, good in ready["checks"].items() if not good],
-        stands=[_stand(name, state) for name, state in ready["projections"].items()],
+        projections=[_projection_row(name, state) for name, state in ready["projections"].items()],
         drift=await drift_of(health),
         waiting=health.ledger.waiting,
         cached=health.ledger.cached_accounts,
-        several=health.processes,
+        several_processes=health.processes,
     )
 
 
-def _stand(name: str, state: Mapping[str, Any]) -> Stand:
-    return Stand(name, state, (state["position"] or 0) + state["behind"], *called(state))
+def _projection_row(name: str, state: Mapping[str, Any]) -> ProjectionRow:
+    return ProjectionRow(name, state, (state["position"] or 0) + state["behind"], *status_of(state))
 
 
-def called(state: Mapping[str, Any]) -> tuple[str, str]:
-    """How it stands, in words, and with what tone."""
+def status_of(state: Mapping[str, Any]) -> tuple[str, str]:
+    """The label of the state of a projection, and its colour."""
     if state["stopped_at"] is not None:
         return "stopped", "bad"
     if state["position"] is None:

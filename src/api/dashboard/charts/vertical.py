@@ -1,49 +1,61 @@
-"""Columns: one for each day, or any other span, stacked by series."""
+"""Vertical columns: one for each day or other span of time, stacked by series."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from api.dashboard.charts.chart import Chart, Number, Point, Series, legend, table
-from api.dashboard.charts.drawing import FULL, PIXEL, Stroke, box, cells, line, picture, shortened, titled, whole, words
+from api.dashboard.charts.drawing import (
+    FULL,
+    PIXEL,
+    Element,
+    box,
+    cells,
+    line,
+    picture,
+    shortened,
+    titled,
+    whole,
+    words,
+)
 from api.dashboard.charts.scale import Axis, axis, extent, positive, split, ticks
 from api.dashboard.charts.sentences import extremes, levels, sums
 
 HEIGHT = 220
 TOP = 12 * PIXEL
 DEEP = 180 * PIXEL
-"""From the last gridline to the baseline: a multiple of what 1 to 5 gridlines divide it by."""
+"""From the last gridline to the baseline: a multiple of 1 to 5, so that gridlines have whole distances."""
 BASE = TOP + DEEP
 LEAST = 2 * PIXEL
 """The height of the smallest value."""
 HAIRLINE = PIXEL
-"""Between the segments of a column."""
+"""The gap between the segments of a column."""
 WIDEST = 9_000
 LONGEST_LABEL = 12
 LETTER = 6.2
-"""Pixels of a letter at 11 pixels of font, on average."""
+"""The average width of a letter in pixels, at a font size of 11 pixels."""
 AIR = 8
-"""Pixels between labels, at least."""
+"""The least distance between labels, in pixels."""
 OVER_LEFT, OVER_RIGHT = 36, 8
-"""Pixels by which a label may reach over the edge: on the left is the room of the axis."""
+"""How far a label may extend over the edges, in pixels. The labels of the axis leave room on the left."""
 NARROW, WIDE = 240, 520
-"""Pixels that columns have on a phone, and where the minor labels begin to show: see `@container` in the stylesheet."""
+"""In pixels: the width of a chart on a phone, and the width from which minor labels show (`@container` in app.css)."""
 _FILLED = ((14, 62), (45, 72), (120, 84))
-"""Up to so many columns, so many percent of the width are theirs: more have no gaps, and are `dense`."""
+"""Pairs: up to this many columns, columns fill this percentage of the width. More columns have no gaps (`dense`)."""
 
 
 Counts = Literal["amounts", "levels"]
 
 
 class Label(NamedTuple):
-    """A text below the axis, at the middle, the start or the end of what it names."""
+    """A label below the axis, anchored at the middle, the start or the end of its column."""
 
     x: int
     anchor: str
     text: str
 
     def reach(self, width: int) -> tuple[float, float]:
-        """From which pixel to which, if all is so many pixels wide."""
+        """The first and the last pixel of the label in a chart of this width."""
         at, long = self.x * width / FULL, cells(self.text) * LETTER
         begin = at - {"start": 0, "middle": long / 2, "end": long}[self.anchor]
         return begin, begin + long
@@ -58,20 +70,20 @@ def columns(
     *,
     unit: str = "credits",
     head: str = "Day",
-    empty: str = "Nothing in this time",
+    empty: str = "No data in this time",
     counts: Counts = "amounts",
 ) -> Chart:
-    """A column for each point in the order given, stacked by series; values below zero are written but not drawn.
+    """A column for each point in the order given, stacked by series; values below zero have a number but no bar.
 
-    `name` is unique on the page, `unit` what the values are, `head` what the points are, `empty` what to say of none.
-    Amounts add up over the points; of levels, which do not, the last ones are told.
+    `name` is unique on the page, `unit` names the values, `head` names the points, `empty` is the text without values.
+    Amounts add up over the points. Levels do not, so the legend has their last values.
     """
     rows = [(point.full, point.values) for point in points]
     values = [point.values for point in points][-1 if counts == "levels" else 0 :]
-    told = levels(rows, number, unit) if counts == "levels" else extremes(rows, number, unit)
-    described = " ".join((*_from_to(points), told, *sums(series, values, number)))
+    sentence = levels(rows, number, unit) if counts == "levels" else extremes(rows, number, unit)
+    described = " ".join((*_from_to(points), sentence, *sums(series, values, number)))
     drawn = _drawn(series, points, number, empty)
-    kind = "upright" if _filled(len(points)) < 100 else "upright dense"
+    kind = "vertical" if _filled(len(points)) < 100 else "vertical dense"
     return Chart(
         title=title,
         description=described,
@@ -86,7 +98,7 @@ def _from_to(points: Sequence[Point]) -> Iterator[str]:
         yield f"From {whole(points[0].full)} to {whole(points[-1].full)}."
 
 
-def _drawn(series: Sequence[Series], points: Sequence[Point], number: Number, empty: str) -> Iterator[Stroke]:
+def _drawn(series: Sequence[Series], points: Sequence[Point], number: Number, empty: str) -> Iterator[Element]:
     largest = max((sum(positive(point.values)) for point in points), default=0)
     scale = axis(largest) if largest else Axis(0, 4)
     yield from _grid(scale, number)
@@ -98,7 +110,7 @@ def _drawn(series: Sequence[Series], points: Sequence[Point], number: Number, em
         yield words("none", FULL // 2, TOP + DEEP * 3 // 8 + 4 * PIXEL, "middle", empty)
 
 
-def _grid(scale: Axis, number: Number) -> Iterator[Stroke]:
+def _grid(scale: Axis, number: Number) -> Iterator[Element]:
     texts = ticks(scale, number) if scale.step else [number(0)]
     for place in range(scale.lines + 1):
         y = BASE - DEEP * place // scale.lines
@@ -109,7 +121,7 @@ def _grid(scale: Axis, number: Number) -> Iterator[Stroke]:
 
 
 class Slot(NamedTuple):
-    """The place of a point, across, and of the column in it."""
+    """The horizontal span of a point, and of the column in it."""
 
     begin: int
     end: int
@@ -118,7 +130,7 @@ class Slot(NamedTuple):
 
 
 def _slot(place: int, count: int) -> Slot:
-    """A column never touches the next one, if only by a thousandth of a percent."""
+    """The span of a point. Columns keep a gap of at least a thousandth of a percent."""
     begin, end = FULL * place // count, FULL * (place + 1) // count
     width = max(min((end - begin) * _filled(count) // 100, end - begin - 1, WIDEST), 1)
     return Slot(begin, end, begin + (end - begin - width) // 2, width)
@@ -128,18 +140,18 @@ def _filled(count: int) -> int:
     return next((percent for most, percent in _FILLED if count <= most), 100)
 
 
-def _of_point(series: Sequence[Series], point: Point, slot: Slot, scale: Axis, number: Number) -> Stroke:
-    """All that belongs to one point, with the ground on which a pointer finds it."""
-    ground = box("hit", slot.begin, 0, slot.end - slot.begin, BASE)
+def _of_point(series: Sequence[Series], point: Point, slot: Slot, scale: Axis, number: Number) -> Element:
+    """The column of a point, with a transparent background that receives the pointer."""
+    background = box("hit", slot.begin, 0, slot.end - slot.begin, BASE)
     return titled(
         "slot",
         f"{whole(point.full)}: {number(sum(point.values))}",
-        (ground, *_column(series, point, slot, scale, number)),
+        (background, *_column(series, point, slot, scale, number)),
     )
 
 
-def _column(series: Sequence[Series], point: Point, slot: Slot, scale: Axis, number: Number) -> Iterator[Stroke]:
-    """Its segments from the baseline up. All but the last leave a hairline above them."""
+def _column(series: Sequence[Series], point: Point, slot: Slot, scale: Axis, number: Number) -> Iterator[Element]:
+    """The segments of a column from the baseline up, with a hairline between them."""
     values = positive(point.values)
     left = extent(values, scale.top, DEEP, LEAST)
     y = BASE
@@ -148,12 +160,12 @@ def _column(series: Sequence[Series], point: Point, slot: Slot, scale: Axis, num
             continue
         y, left = y - height, left - height
         trim = min(HAIRLINE, height // 2) if left else 0
-        said = f"{whole(point.full)}, {whole(one.name)}: {number(value)}"
-        yield box(one.css, slot.x, y + trim, slot.width, height - trim, said)
+        title = f"{whole(point.full)}, {whole(one.name)}: {number(value)}"
+        yield box(one.css, slot.x, y + trim, slot.width, height - trim, title)
 
 
-def _labels(points: Sequence[Point]) -> Iterator[Stroke]:
-    """As many as have room, the last one always; those that a phone has no room for are minor."""
+def _labels(points: Sequence[Point]) -> Iterator[Element]:
+    """As many labels as have room, always with the last one. Labels without room on a phone are minor."""
     labels = [_label(place, point, len(points)) for place, point in enumerate(points)]
     shown = _stride(labels, 1, WIDE)
     major = _stride(labels, shown, NARROW)
@@ -164,7 +176,7 @@ def _labels(points: Sequence[Point]) -> Iterator[Stroke]:
 
 
 def _label(place: int, point: Point, count: int) -> Label:
-    """Below the middle of its column, unless it would reach too far over the edge of a phone."""
+    """The label below the middle of its column, or at a side of it where it would extend over the edge of a phone."""
     slot = _slot(place, count)
     text = shortened(point.label, LONGEST_LABEL)
     middle = Label((slot.begin + slot.end) // 2, "middle", text)
@@ -175,13 +187,13 @@ def _label(place: int, point: Point, count: int) -> Label:
 
 
 def _stride(labels: Sequence[Label], least: int, width: int) -> int:
-    """Of which multiple of the least, counted from the last, labels have air between them at this width."""
+    """The smallest multiple of `least` at which every so many labels, counted from the last, fit into this width."""
     stride = least
-    while stride < len(labels) and not _airy(labels[::-1][::stride], width):
+    while stride < len(labels) and not _fit(labels[::-1][::stride], width):
         stride += least
     return stride
 
 
-def _airy(backwards: Sequence[Label], width: int) -> bool:
+def _fit(backwards: Sequence[Label], width: int) -> bool:
     reaches = [label.reach(width) for label in backwards]
     return all(before[1] + AIR <= after[0] for after, before in pairwise(reaches))

@@ -1,4 +1,4 @@
-"""Bars that lie: one bar of shares, or a bar for each label; both are segmented by series."""
+"""Horizontal bars: one bar of shares, or a bar for each label; both are divided by series."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,7 +6,7 @@ from api.dashboard.charts.chart import Bar, Chart, Key, Number, Series, Table, l
 from api.dashboard.charts.drawing import (
     FULL,
     PIXEL,
-    Stroke,
+    Element,
     box,
     cells,
     picture,
@@ -20,13 +20,13 @@ from api.dashboard.charts.scale import extent, percents, positive, split
 from api.dashboard.charts.sentences import extremes, sums
 
 LEAST = 800
-"""The width of the smallest value: more than two pixels on a phone, of which the hairlines on both sides take one."""
+"""The width of the smallest value: more than two pixels on a phone, and the hairlines on both sides cover one."""
 THICK = 14
-"""Of the bar of shares, in pixels."""
+"""The height of the bar of shares, in pixels."""
 PITCH, TEXT, BEGIN, THIN = 46, 13, 21, 10
-"""Pixels from bar to bar; in each, down to the line of text and to the bar, and how thick that is."""
+"""In pixels: the distance from bar to bar; the text and the bar below its upper edge; the height of the bar."""
 ROOM, LETTER = 280, 8
-"""Pixels of a line of text on a phone, and of a letter in it."""
+"""In pixels: the width of a line of text on a phone, and of a letter."""
 FEWEST_LETTERS, MOST_LETTERS = 8, 32
 
 
@@ -39,32 +39,34 @@ def shares(
     *,
     unit: str = "credits",
     head: str = "Part",
-    empty: str = "Nothing in this time",
+    empty: str = "No data in this time",
 ) -> Chart:
-    """One full bar, divided by series: a value for each. Its legend says each value and its share."""
+    """One full bar, divided by series: a value for each. The legend has each value and its share."""
     parts = percents(positive(values), number)
-    described = _told(series, values, parts, number, unit)
+    described = _share_sentences(series, values, parts, number, unit)
     rows = zip(series, values, parts, strict=True)
     keys = tuple(Key(*one, f"{number(value)} ({part})") for one, value, part in rows)
     height = THICK if any(positive(values)) else THICK + 28
     return Chart(
         title=title,
         description=described,
-        svg=picture("across", name, title, described, height, _shared(name, keys, values, empty)),
+        svg=picture("horizontal", name, title, described, height, _shared(name, keys, values, empty)),
         legend=keys if any(values) else (),
         table=_shares_table(head, series, values, parts, unit, number),
     )
 
 
-def _told(series: Sequence[Series], values: Sequence[int], parts: Sequence[str], number: Number, unit: str) -> str:
+def _share_sentences(
+    series: Sequence[Series], values: Sequence[int], parts: Sequence[str], number: Number, unit: str
+) -> str:
     if not any(values):
         return f"There are no {whole(unit)} to show."
-    told = zip(series, values, parts, strict=True)
-    each = "; ".join(f"{whole(one.name)} {number(value)} ({part})" for one, value, part in told)
+    items = zip(series, values, parts, strict=True)
+    each = "; ".join(f"{whole(one.name)} {number(value)} ({part})" for one, value, part in items)
     return f"The sum of {whole(unit)} is {number(sum(values))}. {each}."
 
 
-def _shared(name: str, keys: Sequence[Key], values: Sequence[int], empty: str) -> Iterator[Stroke]:
+def _shared(name: str, keys: Sequence[Key], values: Sequence[int], empty: str) -> Iterator[Element]:
     height = THICK * PIXEL
     drawn = positive(values)
     titles = [f"{whole(key.name)}: {key.value}" for key in keys]
@@ -77,7 +79,7 @@ def _shared(name: str, keys: Sequence[Key], values: Sequence[int], empty: str) -
 
 def _segments(
     colours: Sequence[str], titles: Sequence[str], lengths: Sequence[int], y: int, height: int
-) -> Iterator[Stroke]:
+) -> Iterator[Element]:
     x = 0
     for css, title, length in zip(colours, titles, lengths, strict=True):
         if length:
@@ -102,11 +104,11 @@ def bars(
     *,
     unit: str = "credits",
     head: str = "Name",
-    empty: str = "Nothing in this time",
+    empty: str = "No data in this time",
 ) -> Chart:
     """A bar for each label in the order given, segmented by series, below its label and its total.
 
-    Values below zero are written but not drawn. The picture grows with the bars: show the first twenty or so.
+    Values below zero have a number but no bar. The chart grows with the number of bars: pass about twenty at most.
     """
     values = [row.values for row in rows]
     described = " ".join((extremes(rows, number, unit), *sums(series, values, number)))
@@ -114,13 +116,13 @@ def bars(
     return Chart(
         title=title,
         description=described,
-        svg=picture("across", name, title, described, height, _barred(name, series, rows, number, empty)),
+        svg=picture("horizontal", name, title, described, height, _barred(name, series, rows, number, empty)),
         legend=legend(series, values, number),
         table=table(head, series, rows, number),
     )
 
 
-def _barred(name: str, series: Sequence[Series], rows: Sequence[Bar], number: Number, empty: str) -> Iterator[Stroke]:
+def _barred(name: str, series: Sequence[Series], rows: Sequence[Bar], number: Number, empty: str) -> Iterator[Element]:
     if not rows:
         yield words("none", FULL // 2, PITCH * PIXEL // 2, "middle", empty)
         return
@@ -132,19 +134,19 @@ def _barred(name: str, series: Sequence[Series], rows: Sequence[Bar], number: Nu
     yield rounded(name, tops, THIN * PIXEL, drawn)
 
 
-def _lettered(row: Bar, y: int, number: Number) -> Iterator[Stroke]:
-    """The label as far as its total leaves room."""
+def _lettered(row: Bar, y: int, number: Number) -> Iterator[Element]:
+    """The label, shortened to the room beside the total, and the total."""
     total = number(sum(row.values))
     room = ROOM // LETTER - int(cells(total)) - 2
     yield words("name", 0, y * PIXEL, "start", shortened(row.label, min(max(room, FEWEST_LETTERS), MOST_LETTERS)))
     yield words("value", FULL, y * PIXEL, "end", total)
 
 
-def _bar(series: Sequence[Series], row: Bar, top: int, largest: int, number: Number) -> Stroke:
+def _bar(series: Sequence[Series], row: Bar, top: int, largest: int, number: Number) -> Element:
     drawn = positive(row.values)
     lengths = split(extent(drawn, largest, FULL, LEAST), drawn, LEAST)
-    said = zip(series, row.values, strict=True)
-    titles = [f"{whole(row.label)}, {whole(one.name)}: {number(value)}" for one, value in said]
+    items = zip(series, row.values, strict=True)
+    titles = [f"{whole(row.label)}, {whole(one.name)}: {number(value)}" for one, value in items]
     segments = _segments([one.css for one in series], titles, lengths, top, THIN * PIXEL)
     track = box("track", 0, top, FULL, THIN * PIXEL)
     return titled("slot", f"{whole(row.label)}: {number(sum(row.values))}", (track, *segments))

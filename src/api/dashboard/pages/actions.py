@@ -1,7 +1,7 @@
-"""What an operator does: a form with a reason, a look ahead at what it would do, and then the doing, once.
+"""The actions of operators: a form with a reason, a preview of the effect, and the execution, once.
 
-The key that makes it happen once is made with the form and travels with it. Commands go through the endpoint of the
-API, so their receipts, fingerprints and actors are what they would be there.
+The idempotency key is generated with the form and posted with it, so a form that is sent twice acts once. Commands go
+through the endpoint of the API and get the same receipts, fingerprints and actors.
 """
 
 import secrets
@@ -13,11 +13,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.contract.problems import STATUSES, Problem
-from api.dashboard.action_forms import ACTIONS, Action, read
 from api.dashboard.current_user import Operator, account_path, acting_operator, root_of
-from api.dashboard.event_rows import told_of
-from api.dashboard.forms import posted
-from api.dashboard.rendering import page, reader_of
+from api.dashboard.event_details import details_of
+from api.dashboard.forms import read_form
+from api.dashboard.pages.action_forms import ACTIONS, Action, parse_form
+from api.dashboard.rendering import formatter_of, page
 from api.http import metrics
 from api.http.command_endpoint import as_problem, endpoint_of
 from api.http.reads import Reads, reads_of
@@ -31,30 +31,30 @@ from projections.models.rollups.projection import ROLLUPS
 from projections.models.views import NotBuilt, NotYetVisible
 
 _EXPECTED = (Problem, Refusal, Overloaded, Unavailable, *LOST)
-_ALREADY = {("freeze", "frozen"): "unfreeze", ("unfreeze", "active"): "freeze"}
-"""What is offered in place of what is so already."""
+_OPPOSITES = {("freeze", "frozen"): "unfreeze", ("unfreeze", "active"): "freeze"}
+"""The form to show instead, if the account is in the wanted standing already."""
 _ADVICE = {
-    "account_frozen": "It takes no deductions until it is unfrozen. Nothing was taken.",
-    "overloaded": "Too many commands are waiting. Nothing was done; send the form again in a moment.",
-    "unavailable": "It is not known whether this was done. Send the form again: it is done only once.",
-    "storage_full": "Nothing can be recorded until somebody makes room. Send the form again then.",
+    "account_frozen": "A frozen account accepts no deductions. Nothing was taken. Unfreeze the account first.",
+    "overloaded": "Too many commands are waiting. Nothing was recorded. Send the form again in a moment.",
+    "unavailable": "It is not known whether the action was recorded. Send the form again: it is recorded at most once.",
+    "storage_full": "The storage of the database is full. Nothing was recorded. Free space, then send the form again.",
 }
-"""What to do, where the answer for programs does not say it to people."""
+"""Advice for people, for problems whose detail is written for programs."""
 
 
-class Wrong(NamedTuple):
-    """Why a form comes back: in general, and field by field."""
+class FormProblem(NamedTuple):
+    """Why a form is shown again: a title, general sentences, and a sentence for each wrong field."""
 
     status: int
     title: str | None
     details: list[str]
     errors: dict[str, str]
-    used_up: bool = False
-    """Whether its key is, so that nothing can come of it any more."""
+    key_used: bool = False
+    """Whether the idempotency key of the form belongs to another command, so that the form cannot be sent again."""
 
 
 class Form(NamedTuple):
-    """One form on its way: who acts, on what, and what was typed."""
+    """A form of one request: the action, the account, the operator and the typed values."""
 
     action: Action
     root: str
@@ -65,39 +65,39 @@ class Form(NamedTuple):
 
     @property
     def path(self) -> str:
-        """Where it is."""
+        """The address of the form."""
         if "grant_id" in self.ids:
             return account_path(self.root, self.account_id, "grants", self.ids["grant_id"], self.action.name)
         return account_path(self.root, self.account_id, self.action.name)
 
 
-async def ask(request: Request) -> Response:
-    """An empty form."""
-    given = {"key": f"dashboard-{secrets.token_urlsafe(18)}", "tz": reader_of(request).zone.key}
+async def show_form(request: Request) -> Response:
+    """Show an empty form."""
+    given = {"key": f"dashboard-{secrets.token_urlsafe(18)}", "tz": formatter_of(request).zone.key}
     form = _form(request, await acting_operator(request), given)
     account = await _account(request, form.account_id)
-    if (form.action.name, account.standing) in _ALREADY:
+    if (form.action.name, account.standing) in _OPPOSITES:
         return RedirectResponse(
-            account_path(form.root, form.account_id, _ALREADY[form.action.name, account.standing]), 303
+            account_path(form.root, form.account_id, _OPPOSITES[form.action.name, account.standing]), 303
         )
-    return await _asked(request, form, account, None)
+    return await _form_page(request, form, account, None)
 
 
-async def answer(request: Request) -> Response:
-    """A form that was sent: to look ahead, to go back and change something, or to do it."""
+async def submit_form(request: Request) -> Response:
+    """Handle a posted form: show the preview, show the form again to change it, or execute the command."""
     operator = await acting_operator(request)
-    form = _form(request, operator, await posted(request))
+    form = _form(request, operator, await read_form(request))
     if form.given.get("step") == "change":
-        return await _asked(request, form, await _account(request, form.account_id), None)
+        return await _form_page(request, form, await _account(request, form.account_id), None)
     try:
         submission = _submission(request, form)
         if form.given.get("step") == "confirm":
-            return await _done(request, form, submission)
-        return await _ahead(request, form, submission)
+            return await _execute_form(request, form, submission)
+        return await _preview(request, form, submission)
     except _EXPECTED as error:
         problem = as_problem(error, endpoint_of(request).next_request_id())
-        return await _asked(
-            request, form, await _account_if_any(request, form.account_id), _wrong(form.action, problem)
+        return await _form_page(
+            request, form, await _account_if_any(request, form.account_id), _form_problem(form.action, problem)
         )
 
 
@@ -115,31 +115,31 @@ async def _account(request: Request, account_id: str) -> Account:
 
 
 async def _account_if_any(request: Request, account_id: str) -> Account | None:
-    """What was typed is shown again whether the account can be read or not."""
+    """The account, or None if it cannot be read: the form with the typed values is shown in any case."""
     try:
         return await _account(request, account_id)
     except (AccountNotFound, *LOST):
         return None
 
 
-async def _asked(request: Request, form: Form, account: Account | None, wrong: Wrong | None) -> Response:
+async def _form_page(request: Request, form: Form, account: Account | None, problem: FormProblem | None) -> Response:
     grant_id = form.ids.get("grant_id")
     return await page(
         request,
         "action.html",
-        status=wrong.status if wrong else 200,
+        status=problem.status if problem else 200,
         account_id=form.account_id,
         form=form,
         balance=account.balance if account else None,
         lot=next((lot for lot in account.lots if lot.grant_id == grant_id), None) if account else None,
-        wrong=wrong,
+        problem=problem,
     )
 
 
 def _submission(request: Request, form: Form) -> Submission:
-    """Raises Problem and Refusal."""
+    """The command of a form. Raises Problem and Refusal."""
     key = check_key(form.given.get("key"), "key")
-    fields, errors = read(form.action, form.given)
+    fields, errors = parse_form(form.action, form.given)
     if errors:
         raise Problem("validation_failed", "", sentences=errors)
     endpoint = endpoint_of(request)
@@ -155,26 +155,26 @@ def _submission(request: Request, form: Form) -> Submission:
     )
 
 
-async def _ahead(request: Request, form: Form, submission: Submission) -> Response:
-    """What it would do. A form that was carried out already has no such page: what it did is told."""
+async def _preview(request: Request, form: Form, submission: Submission) -> Response:
+    """Show the effect of the command without recording it. A form that was executed already redirects to its result."""
     ledger = reads_of(request).ledger
     outcome = (await ledger.dry_run([submission], atomic=False))[0]
     if isinstance(outcome, Refusal):
         raise outcome
     if outcome.replayed:
-        return await _told(request, form, outcome)
-    told = [told_of(one) for one in await ledger.explain_dry_run(outcome)]
-    values: dict[str, Any] = {"form": form, "told": told[-1], "before": told[:-1]}
-    return await page(request, "action_ahead.html", account_id=form.account_id, **values)
+        return await _show_account(request, form, outcome)
+    *before, event = [details_of(one) for one in await ledger.explain_dry_run(outcome)]
+    values: dict[str, Any] = {"form": form, "event": event, "before": before}
+    return await page(request, "action_preview.html", account_id=form.account_id, **values)
 
 
-async def _done(request: Request, form: Form, submission: Submission) -> Response:
+async def _execute_form(request: Request, form: Form, submission: Submission) -> Response:
     outcome = await _executed(reads_of(request), form.action.name, submission)
-    return await _told(request, form, outcome)
+    return await _show_account(request, form, outcome)
 
 
 async def _executed(reads: Reads, name: str, submission: Submission) -> Recorded:
-    """Counted as the API counts. Raises Refusal, Overloaded and Unavailable."""
+    """Execute and count the command as the API does. Raises Refusal, Overloaded and Unavailable."""
     outcome = await reads.ledger.execute(submission)
     if isinstance(outcome, Refusal):
         metrics.count_refusal(outcome.code)
@@ -184,39 +184,41 @@ async def _executed(reads: Reads, name: str, submission: Submission) -> Recorded
     return outcome
 
 
-async def _told(request: Request, form: Form, recorded: Recorded) -> Response:
-    """To the account, which tells what was done from the event itself. Its page is to show it, if it soon can."""
+async def _show_account(request: Request, form: Form, recorded: Recorded) -> Response:
+    """Redirect to the account, whose page shows a notice of the event. Wait first until its page includes the event."""
     with suppress(NotYetVisible, NotBuilt, *LOST):
         async with reads_of(request).views.snapshot(HISTORY, ROLLUPS, at_least=recorded.position):
             pass
     return RedirectResponse(f"{account_path(form.root, form.account_id)}?done={recorded.version}", 303)
 
 
-def _wrong(action: Action, problem: Problem) -> Wrong:
+def _form_problem(action: Action, problem: Problem) -> FormProblem:
     title = STATUSES[problem.code][1]
     match problem.code:
         case "validation_failed":
             errors, rest = _field_errors(action, problem)
-            return Wrong(problem.status, None if errors else "This form cannot be taken", rest, errors)
+            return FormProblem(problem.status, None if errors else "The form has an error", rest, errors)
         case "idempotency_key_reused":
-            said = "This form was sent before with other values, and that was done. Nothing was done now."
-            return Wrong(problem.status, "This form is used up", [said], {}, used_up=True)
+            detail = (
+                "This form was sent before with other values, and that action was recorded. Nothing was recorded now."
+            )
+            return FormProblem(problem.status, "This form was used already", [detail], {}, key_used=True)
         case "insufficient_credits":
-            asked, there = problem.facts["required"], problem.facts["available"]
-            said = f"{asked:,} were asked for and {there:,} are available. Nothing was taken: take no more than that."
-            return Wrong(problem.status, title, [said], {})
+            required, available = problem.facts["required"], problem.facts["available"]
+            detail = f"You asked for {required:,} credits, but only {available:,} are available. Nothing was taken."
+            return FormProblem(problem.status, title, [detail], {})
         case code:
-            return Wrong(problem.status, title, [_ADVICE.get(code, problem.detail)], {})
+            return FormProblem(problem.status, title, [_ADVICE.get(code, problem.detail)], {})
 
 
 def _field_errors(action: Action, problem: Problem) -> tuple[dict[str, str], list[str]]:
-    """What is wrong in sentences: of fields that the form has, and of others."""
-    asked = {field.name for field in action.fields} | {"reason"}
+    """The errors as sentences: by field for the fields of the form, and as a list for the others."""
+    names = {field.name for field in action.fields} | {"reason"}
     errors: dict[str, str] = dict(problem.facts.get("sentences", {}))
     rest = []
     for one in problem.facts.get("errors", ()):
         name = "reason" if one["field"] == action.reason else one["field"]
-        if name in asked:
+        if name in names:
             errors[name] = f"This {one['message']}."
         else:
             rest.append(f"{name} {one['message']}.")

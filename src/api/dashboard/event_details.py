@@ -1,4 +1,4 @@
-"""Events told on a page: what happened to each lot and hold as rows of one table, and the balances around it."""
+"""The details of one event on a page: a row for each lot and hold, and the balances before and after the event."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -9,34 +9,34 @@ from ledger.explain.explanation import ExplainedDraw, ExplainedLot, ExplainedRet
 
 
 class Row(NamedTuple):
-    """What an event did to one lot or hold, in credits, and why; of one that it left alone, nothing changed."""
+    """How an event changed one lot or hold, in credits, and why. The change of a lot that it did not draw from is 0."""
 
-    word: str
+    effect: str
     name: str
     kind: Kind | None
-    until: datetime | None
+    expires_at: datetime | None
     before: int
     change: int
     after: int
     why: str
 
 
-class Told(NamedTuple):
-    """One event, explained, as a page shows it."""
+class EventDetails(NamedTuple):
+    """An explained event, prepared for a page."""
 
     explanation: Explanation
     rows: list[Row]
-    more: int
-    """Lots that were left alone and are not named."""
+    more_not_drawn: int
+    """The number of lots that were not drawn from and have no row."""
 
     @property
     def change(self) -> int:
-        """Credits that it added or took."""
+        """The credits that the event added (above zero) or took (below zero)."""
         return self.explanation.balance.total - self.explanation.before.total
 
     @property
     def balances(self) -> list[tuple[str, int, int]]:
-        """What each part of the balance was, and is."""
+        """Each part of the balance by name, before and after the event."""
         before, after = self.explanation.before, self.explanation.balance
         return [(name, part(before), part(after)) for name, part in _PARTS]
 
@@ -50,15 +50,15 @@ _PARTS: tuple[tuple[str, Callable[[Balance], int]], ...] = (
 )
 
 
-def told_of(explanation: Explanation) -> Told:
-    """An explanation for a page."""
+def details_of(explanation: Explanation) -> EventDetails:
+    """Prepare an explanation for a page."""
     details = explanation.details
     more = details.passed_over_count - len(details.passed_over)
-    return Told(explanation, list(_rows(explanation)), max(more, 0))
+    return EventDetails(explanation, list(_rows(explanation)), max(more, 0))
 
 
-def _rows(told: Explanation) -> Iterator[Row]:
-    details = told.details
+def _rows(explanation: Explanation) -> Iterator[Row]:
+    details = explanation.details
     if details.lot is not None:
         yield _row("lot", details.lot, "")
     for draw in details.draws:
@@ -68,9 +68,9 @@ def _rows(told: Explanation) -> Iterator[Row]:
     if (hold := details.hold) is not None:
         yield Row("hold", hold.hold_id, None, hold.expires_at, hold.before, hold.after - hold.before, hold.after, "")
     for left in details.passed_over:
-        yield Row("left alone", left.grant_id, left.kind, left.expires_at, left.amount, 0, left.amount, left.why)
+        yield Row("not drawn", left.grant_id, left.kind, left.expires_at, left.amount, 0, left.amount, left.why)
 
 
-def _row(word: str, part: ExplainedLot | ExplainedDraw | ExplainedReturn, why: str) -> Row:
+def _row(effect: str, part: ExplainedLot | ExplainedDraw | ExplainedReturn, why: str) -> Row:
     change = part.after - part.before
-    return Row(word, part.grant_id, part.kind, part.expires_at, part.before, change, part.after, why)
+    return Row(effect, part.grant_id, part.kind, part.expires_at, part.before, change, part.after, why)

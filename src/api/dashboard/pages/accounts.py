@@ -1,4 +1,4 @@
-"""All accounts, for operators: searched by how their ids begin, sorted, a page at a time."""
+"""The list of all accounts, for operators: filtered by a prefix of the id, sorted, and in pages."""
 
 import re
 from typing import Any, Literal, get_args
@@ -10,7 +10,7 @@ from api.contract.bodies import ONE_LINE
 from api.contract.list_answers import AccountsAnswer
 from api.contract.problems import invalid
 from api.dashboard.current_user import operator_of
-from api.dashboard.rendering import at_least, page
+from api.dashboard.rendering import page, required_position
 from api.http.lists import accounts_of
 from api.http.queries import Page
 from api.http.reads import reads_of
@@ -27,10 +27,10 @@ _HEADS: tuple[tuple[str, Sort, Literal["ascending", "descending"]], ...] = (
 
 
 async def accounts(request: Request) -> Response:
-    """A page of accounts."""
+    """Show one page of the list."""
     await operator_of(request)
     prefix, sort, cursor = prefix_of(request), sort_of(request), request.query_params.get("cursor") or None
-    found = await accounts_of(reads_of(request), prefix, sort, Page(LIMIT, cursor, at_least(request)))
+    found = await accounts_of(reads_of(request), prefix, sort, Page(LIMIT, cursor, required_position(request)))
     return await page(request, "accounts.html", **_values(found), prefix=prefix, sort=sort, first=cursor is None)
 
 
@@ -40,15 +40,15 @@ def _values(found: AccountsAnswer) -> dict[str, Any]:
 
 
 def prefix_of(request: Request) -> str:
-    """How the ids begin that are looked for. Raises Problem for what no id can begin with."""
+    """The prefix that ids must have. Raises Problem for a text that no id can begin with."""
     prefix = request.query_params.get("prefix", "").strip()
     if len(prefix) > MAX_ID or not re.fullmatch(ONE_LINE, prefix):
-        raise invalid("prefix", f"must be at most {MAX_ID} characters of one line, as ids are")
+        raise invalid("prefix", f"must be one line of at most {MAX_ID} characters, as account ids are")
     return prefix
 
 
 def sort_of(request: Request) -> Sort:
-    """In which order. Raises Problem for one that there is not."""
+    """The order of the list. Raises Problem for an unknown order."""
     text = request.query_params.get("sort") or "account_id"
     for sort in get_args(Sort):
         if text == sort:

@@ -1,10 +1,10 @@
-"""Billing: payments and what each of them bought, and all grants with what is left of them and when they lapse."""
+"""The billing page: the payments with the grants that each one paid for, and all grants with what remains of them."""
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.dashboard.current_user import account_seen
-from api.dashboard.rendering import at_least, page
+from api.dashboard.current_user import user_and_account
+from api.dashboard.rendering import page, required_position
 from api.http.lists import grants_of, payments_of
 from api.http.queries import Page
 from api.http.reads import reads_of
@@ -14,9 +14,9 @@ LIMIT = 25
 
 
 async def billing(request: Request) -> Response:
-    """Two lists, each with pages of its own."""
-    _, account_id = await account_seen(request)
-    reads, position, query = reads_of(request), at_least(request), request.query_params
+    """Show both lists. Each has pages of its own."""
+    _, account_id = await user_and_account(request)
+    reads, position, query = reads_of(request), required_position(request), request.query_params
     payments = await payments_of(reads, account_id, None, Page(LIMIT, query.get("payments") or None, position))
     grants = await grants_of(reads, account_id, None, Page(LIMIT, query.get("grants") or None, position))
     given = {name: query.get(name, "") for name in ("payments", "grants", "tz")}

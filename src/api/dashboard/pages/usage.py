@@ -1,4 +1,4 @@
-"""The usage page: where the credits of some days went, in pictures and entry by entry, with what paid and why."""
+"""The usage page: the credits that were used on some days, as charts and as a table of entries."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -9,14 +9,14 @@ from starlette.responses import Response
 from api.contract.history_answers import EntryTable
 from api.contract.problems import Problem
 from api.contract.total_answers import UsageGroup
-from api.dashboard import entry_words
-from api.dashboard.current_user import account_seen
-from api.dashboard.event_rows import Told, told_of
-from api.dashboard.formatting import Reader
+from api.dashboard import entry_labels
+from api.dashboard.current_user import user_and_account
+from api.dashboard.event_details import EventDetails, details_of
+from api.dashboard.formatting import Formatter
 from api.dashboard.options import options_of
+from api.dashboard.pages.usage_charts import charts_of
 from api.dashboard.ranges import Choices, Range, range_of
-from api.dashboard.rendering import at_least, page, reader_of
-from api.dashboard.usage_charts import charts_of
+from api.dashboard.rendering import formatter_of, page, required_position
 from api.http.breakdown import BreakdownAnswer, breakdown_of
 from api.http.entry_table import Table, entry_table_of, entry_table_pages
 from api.http.history import csv_response
@@ -44,17 +44,17 @@ _COLUMNS = (
 )
 
 
-class Wanted(NamedTuple):
-    """What the address asks for."""
+class UsageQuery(NamedTuple):
+    """The range, the filters and the order that the address asks for."""
 
     range: Range
     table: Table
     given: dict[str, str]
-    """The parameters that lead here again, but for the page and the opened entry."""
+    """The parameters of the address, without the page of the table and the expanded entry."""
 
 
-def _wanted(request: Request, account_id: str) -> Wanted:
-    """Raises Problem for a range that is none; what else makes no sense is left out."""
+def _usage_query(request: Request, account_id: str) -> UsageQuery:
+    """Read the address. Raises Problem for a range that is not valid; other values that are not valid are ignored."""
     query, chosen = request.query_params, range_of(request, CHOICES, "30d")
     filters = tuple((name, query[name][:MAX_ID]) for name in FILTERS if query.get(name))
     sort = query["sort"] if query.get("sort") in _SORTS else "newest"
@@ -67,17 +67,17 @@ def _wanted(request: Request, account_id: str) -> Wanted:
         | dict(filters)
         | {name: query.get(name, "") for name in ("range", "from", "to", "tz")}
     )
-    return Wanted(chosen, table, given)
+    return UsageQuery(chosen, table, given)
 
 
 async def usage(request: Request) -> Response:
-    """One account, over a range of days."""
-    _, account_id = await account_seen(request)
-    reads, reader, wanted = reads_of(request), reader_of(request), _wanted(request, account_id)
-    position = at_least(request)
+    """Show the usage of one account in a range of days."""
+    _, account_id = await user_and_account(request)
+    reads, formatter, wanted = reads_of(request), formatter_of(request), _usage_query(request, account_id)
+    position = required_position(request)
     found = await breakdown_of(reads, account_id, wanted.range.period, position)
-    asked = Page(LIMIT, request.query_params.get("cursor") or None, position)
-    table, refused = await _table(reads, wanted.table, asked)
+    table_page = Page(LIMIT, request.query_params.get("cursor") or None, position)
+    table, refused = await _table(reads, wanted.table, table_page)
     entries = table["entries"]
     return await page(
         request,
@@ -88,22 +88,22 @@ async def usage(request: Request) -> Response:
         given=wanted.given,
         totals=found["totals"],
         value=options_of(request).value_of(found["totals"]["credits"]),
-        charts=charts_of(found, reader),
+        charts=charts_of(found, formatter),
         menus=_menus(found, wanted.given),
         table=table,
         refused=refused,
         sort=wanted.given["sort"] or "newest",
-        cursor=asked.cursor,
-        first_page=asked.cursor is None,
-        opened=await _opened(reads.ledger, account_id, entries, request.query_params.get("open")),
-        words=entry_words,
+        cursor=table_page.cursor,
+        first_page=table_page.cursor is None,
+        expanded=await _expanded(reads.ledger, account_id, entries, request.query_params.get("open")),
+        labels=entry_labels,
     )
 
 
-async def _table(reads: Reads, table: Table, asked: Page) -> tuple[EntryTable, str | None]:
-    """One page of entries; or none, and why the question was refused: the rest of the page is shown all the same."""
+async def _table(reads: Reads, table: Table, table_page: Page) -> tuple[EntryTable, str | None]:
+    """One page of entries, or no entries and the reason why the query was refused: the charts are shown in any case."""
     try:
-        return await entry_table_of(reads, table, asked), None
+        return await entry_table_of(reads, table, table_page), None
     except Problem as problem:
         if problem.code != "validation_failed":
             raise
@@ -112,7 +112,7 @@ async def _table(reads: Reads, table: Table, asked: Page) -> tuple[EntryTable, s
 
 
 def _menus(found: BreakdownAnswer, given: Mapping[str, str]) -> dict[str, list[str]]:
-    """The names that each filter offers."""
+    """The names that the menus of the filters offer."""
     lists: dict[Dimension, Sequence[UsageGroup]] = {
         "provider": found["providers"],
         "model": found["models"],
@@ -123,38 +123,40 @@ def _menus(found: BreakdownAnswer, given: Mapping[str, str]) -> dict[str, list[s
 
 
 def _names(listed: Sequence[UsageGroup], kind: Dimension, chosen: str | None) -> list[str]:
-    """By credits, and the one that is chosen in any case."""
+    """The names that a filter offers, by credits, and always the chosen one."""
     names = [name for one in listed if (name := one.get(kind))]
     return [*names, chosen] if chosen and chosen not in names else names
 
 
-async def _opened(ledger: Ledger, account_id: str, entries: list[Entry], wanted: str | None) -> tuple[int, Told] | None:
-    """The entry that is to be explained, by its number, if it is on the page."""
+async def _expanded(
+    ledger: Ledger, account_id: str, entries: list[Entry], wanted: str | None
+) -> tuple[int, EventDetails] | None:
+    """The details of the entry that the address expands, if it is on the page, with the number of the entry."""
     for entry in entries:
         if str(entry["sequence"]) == wanted:
             found = await ledger.explain_event(account_id, entry["version"])
-            return (entry["sequence"], told_of(found.explanation)) if found else None
+            return (entry["sequence"], details_of(found.explanation)) if found else None
     return None
 
 
 async def usage_csv(request: Request) -> Response:
-    """All pages of the table in one file, with its columns."""
-    _, account_id = await account_seen(request)
-    reader, wanted = reader_of(request), _wanted(request, account_id)
+    """Send all pages of the table as one CSV file with the same columns."""
+    _, account_id = await user_and_account(request)
+    formatter, wanted = formatter_of(request), _usage_query(request, account_id)
     position, pages = await entry_table_pages(reads_of(request), wanted.table)
     period = wanted.range.period
     name = f"usage-{period.first}-{period.last}.csv"
-    return csv_response(name, position, csv_of(pages, _COLUMNS, lambda entry: _line(entry, reader)))
+    return csv_response(name, position, csv_of(pages, _COLUMNS, lambda entry: _csv_row(entry, formatter)))
 
 
-def _line(entry: Entry, reader: Reader) -> list[Any]:
-    """An entry as the table has it; numbers and times are for machines, times with the offset of the reader's zone."""
+def _csv_row(entry: Entry, formatter: Formatter) -> list[Any]:
+    """A row of the file. Numbers have no separators; times are ISO 8601 with the offset of the page's time zone."""
     usage = entry["usage"] or {}
-    texts = (entry["task_id"], entry_words.title_of(entry), entry["description"], usage.get("project"))
+    texts = (entry["task_id"], entry_labels.title_of(entry), entry["description"], usage.get("project"))
     return [
-        reader.local(entry["recorded_at"]).isoformat(),
+        formatter.local(entry["recorded_at"]).isoformat(),
         *map(as_text, (*texts, usage.get("model"))),
-        *entry_words.tokens(entry),
+        *entry_labels.token_counts(entry),
         entry["credits"],
         entry["balance_after"],
     ]

@@ -1,0 +1,41 @@
+"""Labels of history entries on a page: a title, the description, the origin and the token counts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ledger.explain.event_titles import entry_title
+
+
+def title_of(entry: Mapping[str, Any]) -> str:
+    """What happened, in a few words."""
+    return entry_title(entry["type"], entry["source"])
+
+
+def description_of(entry: Mapping[str, Any]) -> str:
+    """The caller's description, else the model, the task or the transaction; an empty text if the caller gave none."""
+    usage = entry["usage"] or {}
+    text = entry["description"] or usage.get("model") or entry["task_id"] or entry["transaction_id"]
+    return str(text or "")
+
+
+def origin_of(entry: Mapping[str, Any]) -> str:
+    """Project, model and member, without the one that is the description already."""
+    usage = entry["usage"] or {}
+    description = description_of(entry)
+    parts = [usage.get(name) for name in ("project", "model", "member")]
+    return " \N{MIDDLE DOT} ".join(str(part) for part in parts if part and part != description)
+
+
+def task_and_origin(entry: Mapping[str, Any]) -> str:
+    """Project and model, and the task if there is no description: one text for a screen too narrow for columns."""
+    usage = entry["usage"] or {}
+    parts = (None if entry["description"] else entry["task_id"], usage.get("project"), usage.get("model"))
+    return " \N{MIDDLE DOT} ".join(str(part) for part in parts if part)
+
+
+def token_counts(entry: Mapping[str, Any]) -> tuple[int | None, int | None, int | None]:
+    """Input tokens, output tokens and their sum; None for what the caller did not give."""
+    usage = entry["usage"] or {}
+    inputs, outputs = usage.get("input_tokens"), usage.get("output_tokens")
+    known = [count for count in (inputs, outputs) if count is not None]
+    return inputs, outputs, sum(known) if known else None

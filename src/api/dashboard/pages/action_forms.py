@@ -1,0 +1,175 @@
+"""The action forms of operators: the fields of each form, and how typed values become the fields of a command."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple
+
+from api.contract.operations import OPERATIONS, Operation
+from ledger.domain.amounts import MAX_AMOUNT
+from ledger.domain.texts import MAX_TEXT
+from ledger.explain.event_titles import GRANT_TITLES
+from projections.models.days import UnknownZone, zone
+
+_WHOLE = re.compile(r"[0-9]{1,17}", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?", re.ASCII)
+
+
+class Field(NamedTuple):
+    """One field of a form. `name` is the name of the command's field."""
+
+    name: str
+    label: str
+    input: Literal["amount", "choice", "time"]
+    hint: str = ""
+    options: tuple[tuple[str, str], ...] = ()
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action of an operator. Every action needs a reason; `reason` names the command's field for it."""
+
+    name: str
+    """The name of the operation, and the last part of the address of the form."""
+    title: str
+    button: str
+    explanation: str
+    fields: tuple[Field, ...] = ()
+    reason: str = "reason"
+    holder_sees_reason: bool = True
+    """Whether the holder of the account can read the reason."""
+    reduces: bool = False
+    """Whether the holder has fewer credits or fewer rights afterwards."""
+
+    @property
+    def operation(self) -> Operation:
+        """The operation of the API."""
+        return OPERATIONS[self.name]
+
+
+_AMOUNT = Field("amount", "Credits", "amount", required=True)
+_KINDS = (("permanent", "Permanent: they never expire"), ("subscription", "Subscription: spent first, and they expire"))
+_SOURCES = tuple((name, GRANT_TITLES[name]) for name in ("adjustment", "promotion", "topup", "subscription"))
+
+ACTIONS = {
+    action.name: action
+    for action in (
+        Action(
+            "grant",
+            "Grant credits",
+            "Grant",
+            "This adds a new grant to the account.",
+            (
+                _AMOUNT,
+                Field("kind", "Kind", "choice", options=_KINDS),
+                Field(
+                    "expires_at",
+                    "Expire at",
+                    "time",
+                    "For subscription credits only. If empty, they expire after the usual time.",
+                ),
+                Field("source", "Source", "choice", options=_SOURCES),
+            ),
+            "description",
+        ),
+        Action(
+            "deduct",
+            "Deduct credits",
+            "Deduct",
+            "This takes the whole amount or nothing. Subscription credits are spent first, in the order in which they"
+            " expire.",
+            (_AMOUNT,),
+            "description",
+            reduces=True,
+        ),
+        Action(
+            "void",
+            "Void a grant",
+            "Void",
+            "This cancels the credits that remain of this grant. Spent and held credits do not change.",
+            (
+                Field(
+                    "amount",
+                    "Credits",
+                    "amount",
+                    "If empty, all that remains is cancelled and the grant is closed for good.",
+                ),
+            ),
+            reduces=True,
+        ),
+        Action(
+            "freeze",
+            "Freeze the account",
+            "Freeze",
+            "A frozen account refuses deductions, captures and holds. It accepts grants, reversals and releases.",
+            holder_sees_reason=False,
+            reduces=True,
+        ),
+        Action(
+            "unfreeze",
+            "Unfreeze the account",
+            "Unfreeze",
+            "The account accepts every command again.",
+            holder_sees_reason=False,
+        ),
+    )
+}
+
+
+class ParsedForm(NamedTuple):
+    """The fields of the command, and for each field with a wrong value a sentence that explains the error."""
+
+    fields: dict[str, Any]
+    errors: dict[str, str]
+
+
+def parse_form(action: Action, given: Mapping[str, str]) -> ParsedForm:
+    """Parse typed values. This checks only what a JSON body cannot get wrong; the API checks the rest."""
+    parsed = ParsedForm({}, {})
+    for field in action.fields:
+        text = given.get(field.name, "")
+        if not text and field.required:
+            parsed.errors[field.name] = "Enter the number of credits."
+        elif text:
+            try:
+                parsed.fields[field.name] = _value(field, text, given)
+            except ValueError as error:
+                parsed.errors[field.name] = str(error)
+    reason = given.get("reason", "").replace("\r\n", "\n")
+    parsed.fields[action.reason] = reason
+    if not reason:
+        parsed.errors["reason"] = "Enter a reason. It is recorded with the event."
+    elif len(reason) > MAX_TEXT:
+        parsed.errors["reason"] = f"A reason has at most {MAX_TEXT} characters; this one has {len(reason)}."
+    return parsed
+
+
+def _value(field: Field, text: str, given: Mapping[str, str]) -> str | int:
+    match field.input:
+        case "amount":
+            return _amount(text)
+        case "time":
+            return _time(text, given.get("tz", "UTC"))
+        case "choice":
+            return text
+
+
+def _amount(text: str) -> int:
+    if not _WHOLE.fullmatch(text):
+        raise ValueError("Enter a whole number without separators, such as 2500.")
+    if not 1 <= int(text) <= MAX_AMOUNT:
+        raise ValueError(f"Enter a number from 1 to {MAX_AMOUNT:,}.")
+    return int(text)
+
+
+def _time(text: str, zone_name: str) -> str:
+    """Convert a local time of the form's time zone to the notation of the API."""
+    if not _TIME.fullmatch(text):
+        raise ValueError("Enter a date and a time, such as 2027-01-31T12:00.")
+    try:
+        local = datetime.fromisoformat(text).replace(tzinfo=zone(zone_name))
+        return local.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except (ValueError, OverflowError, UnknownZone) as error:
+        raise ValueError("This time does not exist.") from error

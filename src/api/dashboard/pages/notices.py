@@ -1,0 +1,27 @@
+"""The notice of an action after its redirect: a sentence that explains the event which `done` in the address names."""
+
+from datetime import timedelta
+
+import orjson
+from starlette.requests import Request
+
+from api.dashboard.current_user import CurrentUser, Operator
+from api.http.queries import now_of
+from api.http.reads import reads_of
+from ledger.domain.amounts import MAX_AMOUNT
+
+MAX_AGE = timedelta(minutes=10)
+"""An address with `done` shows no notice of an event that is older than this."""
+
+
+async def recent_action_of(request: Request, user: CurrentUser, account_id: str) -> str | None:
+    """The sentence of the event that this operator has just recorded, or None. `done` in the address is its version."""
+    text = request.query_params.get("done", "")
+    if not isinstance(user, Operator) or not (text.isascii() and text.isdecimal() and len(text) < 16):
+        return None
+    found = await reads_of(request).ledger.explain_last_events(account_id, min(int(text), MAX_AMOUNT), 1)
+    for row, explained in zip(found.rows, found.explained, strict=True):
+        actor = orjson.loads(row.state)["metadata"]["actor"]
+        if actor == user.key.actor and now_of(request) - explained.explanation.recorded_at < MAX_AGE:
+            return explained.explanation.sentence
+    return None
