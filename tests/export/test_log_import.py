@@ -132,9 +132,9 @@ def test_a_damaged_file_is_imported_up_to_the_damage_and_goes_on_when_it_is_mend
         "hash does not follow": lambda line: line.replace(b'\\"held\\":', b'\\"held\\" :'),
         "its position is 99 and must be 31": lambda line: to_line(from_line(line)._replace(position=99)),
         "its version is 99 and must be": lambda line: to_line(from_line(line)._replace(version=99)),
-        "it has a member 'x'": lambda line: line.replace(b'"position"', b'"x":1,"position"'),
+        "it has an unknown member 'x'": lambda line: line.replace(b'"position"', b'"x":1,"position"'),
         "it is not JSON": lambda line: line[:50] + b"\n",
-        "it is not spelled": lambda line: line.replace(b'":', b'": ', 1),
+        "it is not written as": lambda line: line.replace(b'":', b'": ', 1),
     }
     for said, damage in wrong.items():
         path.write_bytes(b"".join([*lines[:30], damage(lines[30]), *lines[31:]]))
