@@ -4,6 +4,7 @@ A command that is killed, that waits for a terminal or whose process is the poin
 starts it so, see tests/test_command_line.py.
 """
 
+import asyncio
 import io
 import json
 import logging
@@ -48,11 +49,13 @@ def command(
 ) -> Finished:
     """`credit-ledger ...` to its end, on a database; `said` is its standard input, which is no terminal.
 
-    It runs in a thread of its own, because a test may have an event loop.
+    Where a test has an event loop, it runs in a thread of its own; else here, where it may listen to signals.
     """
-    environment = environment_for(conninfo, settings)
+    environment, arguments = environment_for(conninfo, settings), [str(word) for word in words]
+    if asyncio._get_running_loop() is None:
+        return _run(arguments, environment, said)
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(_run, [str(word) for word in words], environment, said).result()
+        return thread.submit(_run, arguments, environment, said).result()
 
 
 def in_a_process(

@@ -1,16 +1,14 @@
-"""`credit-ledger import`: a real process, a real database, and the usage of a real service where it is at hand.
+"""`credit-ledger import`: a real database, a real process where it is stopped, and, where it is at hand, the usage of a
+real service.
 
 Whatever happens to an import, running it again leads to the same ledger: that is what most of these tests are about.
 """
 
-import json
 import os
 import pty
 import re
-import shlex
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -19,14 +17,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryFile
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from api.runtime.database import as_url
 from ledger.store.sealing import unseal
+from tests.api.conftest import Imported, documented
+from tests.commands import PROGRAM, Finished, command, environment_for
+from tests.long_form import times
 from tests.postgres import owner
 from tests.service import Service
 from tests.trace import ACCOUNTS, PRICE, expected, make_trace, real_trace
@@ -40,19 +40,6 @@ OPENING = ["--open-subscription", str(SUBSCRIPTION), "--open-permanent", str(PER
 
 SMALL = "customer,n,when\nann,5,2026-01-01\nbob,0,2026-01-02\nann,7,2026-01-03T10:00:00Z\n\nann,200,2026-01-03\n"
 SIMPLE = ["--account", "{customer}", "--amount", "n"]
-
-
-class Finished(NamedTuple):
-    """A run that is over."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def report(self) -> Any:
-        """What it printed with --json."""
-        return json.loads(self.out)
 
 
 class Run:
@@ -82,17 +69,14 @@ class Importer:
 
     def __init__(self, conninfo: str) -> None:
         self.conninfo = conninfo
-        self._environment = {name: text for name, text in os.environ.items() if not name.startswith("CREDIT_LEDGER_")}
-        self._environment["CREDIT_LEDGER_DATABASE_URL"] = as_url(conninfo)
 
     def start(self, file: Path, *options: str, stderr: int | None = None) -> Run:
-        """Begin a run."""
-        command = [sys.executable, "-m", "api.cli", "import", str(file), *options]
-        return Run(command, self._environment, stderr)
+        """Begin a run in a process of its own."""
+        return Run([*PROGRAM, "import", str(file), *options], environment_for(self.conninfo), stderr)
 
     def run(self, file: Path, *options: str) -> Finished:
         """A run to its end."""
-        return self.start(file, *options).finish()
+        return command(self.conninfo, "import", file, *options)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The answer of the database."""
@@ -131,12 +115,6 @@ def importer(database: str) -> Importer:
     return Importer(database)
 
 
-@pytest.fixture(scope="session")
-def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The real trace, else one like it."""
-    return real_trace() or make_trace(tmp_path_factory.mktemp("trace") / "trace.csv")
-
-
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
     path = tmp_path / "small.csv"
@@ -168,13 +146,6 @@ def test_the_real_trace_is_at_hand(trace: Path) -> None:
     assert all(right.spent(account) > SUBSCRIPTION for account in range(ACCOUNTS))
 
 
-def documented(number: int) -> tuple[list[str], str]:
-    """A command of docs/importing.md, without the program and the file, and what it prints there."""
-    page = (Path(__file__).parents[2] / "docs" / "importing.md").read_text()
-    command, printed = re.findall(r"^```sh\n(.*?)^```\n\n```\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[number]
-    return shlex.split(command.replace("\\\n", " "))[3:], printed
-
-
 def without_time(printed: str) -> str:
     return re.sub(r"in \d+\.\d s", "in no time", printed)
 
@@ -186,14 +157,12 @@ def test_the_first_documented_command(importer: Importer, tmp_path: Path) -> Non
     assert without_time(importer.run(tmp_path / "november.csv", *options).out) == without_time(printed)
 
 
-def test_a_trace_is_imported_and_again_changes_nothing(importer: Importer, trace: Path) -> None:
+def test_a_trace_is_imported_and_again_changes_nothing(imported: Imported, trace: Path) -> None:
     """By the command in the docs, which print what it prints."""
-    right = expected(trace)
+    right, importer = expected(trace), Importer(imported.conninfo)
     options, printed = documented(1)
-    first = importer.run(trace, *options)
-    assert first.status == 0, first.err
     if trace == real_trace():
-        assert without_time(first.out) == without_time(printed)
+        assert without_time(imported.printed) == without_time(printed)
     assert_complete(importer, trace)
 
     log = importer.log()
@@ -241,9 +210,10 @@ def test_rows_of_one_account_are_recorded_in_their_order(importer: Importer, tmp
 # Whatever happens to it.
 
 
-def test_killed_at_random_points_and_run_again(importer: Importer, trace: Path) -> None:
-    random = Random(4)
-    for events in sorted(random.randrange(1, 20_000) for _ in range(4)):
+def test_killed_at_random_points_and_run_again(importer: Importer, tmp_path: Path) -> None:
+    random, rows = Random(4), times(6_000, 20_000)
+    trace = make_trace(tmp_path / "trace.csv", rows)
+    for events in sorted(random.randrange(1, rows) for _ in range(4)):
         run = importer.start(trace, *OPTIONS, *OPENING)
         importer.wait_for_events(events, run)
         run.signal(signal.SIGKILL)
@@ -256,14 +226,14 @@ def test_killed_at_random_points_and_run_again(importer: Importer, trace: Path) 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_cleanly_and_run_again(importer: Importer, tmp_path: Path, number: signal.Signals) -> None:
-    trace = make_trace(tmp_path / "trace.csv", rows=10_000)
+    trace = make_trace(tmp_path / "trace.csv", rows=6_000)
     run = importer.start(trace, *OPTIONS, *OPENING)
     importer.wait_for_events(1, run)
     run.signal(number)
     stopped = run.finish()
     assert stopped.status == 130, stopped
     assert "stopping: rows that are sent are finished" in stopped.err
-    assert "of 10,000 rows left: it was interrupted." in stopped.out
+    assert "of 6,000 rows left: it was interrupted." in stopped.out
     assert "Run the same command again to continue" in stopped.out
     done = importer.types()["CreditsDeducted"]
     again = importer.run(trace, *OPTIONS, *OPENING, "--json")

@@ -7,18 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.conftest import under_contract
+from tests.api.conftest import Imported, under_contract
 from tests.api.stage import Json, eventually
-from tests.api.test_import import OPENING, OPTIONS, PERMANENT, REAL_TOTAL, SUBSCRIPTION, Importer
-from tests.postgres import TestServers
+from tests.api.test_import import PERMANENT, REAL_TOTAL, SUBSCRIPTION, Importer
 from tests.service import Service, service_here
-from tests.trace import ACCOUNTS, Expected, expected, make_trace, real_trace
-
-
-@pytest.fixture(scope="module")
-def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The real trace, else one like it."""
-    return real_trace() or make_trace(tmp_path_factory.mktemp("trace") / "trace.csv")
+from tests.trace import ACCOUNTS, Expected, expected, real_trace
 
 
 @pytest.fixture(scope="module")
@@ -28,19 +21,13 @@ def right(trace: Path) -> Expected:
 
 
 @pytest.fixture(scope="module")
-def imported(servers: TestServers, trace: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def served(imported: Imported, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service on a database into which the trace was imported."""
-    folder = tmp_path_factory.mktemp("imported")
-    server = servers.get("embedded")
-    assert server is not None
-    with server.database() as conninfo:
-        done = Importer(conninfo).run(trace, *OPTIONS, *OPENING)
-        assert done.status == 0, done.err
-        with service_here(conninfo, folder) as service:
-            under_contract(service)
-            days, asked = "/v1/accounts/user-0/rollups/daily", {**period(), "min_position": last_position(service)}
-            eventually(lambda: service.get(days, **asked).is_success)
-            yield service
+    with service_here(imported.conninfo, tmp_path_factory.mktemp("imported")) as service:
+        under_contract(service)
+        days, asked = "/v1/accounts/user-0/rollups/daily", {**period(), "min_position": last_position(service)}
+        eventually(lambda: service.get(days, **asked).is_success)
+        yield service
 
 
 def period() -> dict[str, str]:
@@ -55,15 +42,13 @@ def last_position(service: Service) -> int:
 
 
 @pytest.mark.parametrize("tz", ["UTC", "Asia/Kathmandu"])
-def test_days_and_usage_are_together_what_was_deducted(
-    imported: Service, right: Expected, trace: Path, tz: str
-) -> None:
-    asked = {**period(), "tz": tz, "min_position": last_position(imported)}
+def test_days_and_usage_are_together_what_was_deducted(served: Service, right: Expected, trace: Path, tz: str) -> None:
+    asked = {**period(), "tz": tz, "min_position": last_position(served)}
     by_day, by_usage, tokens = [], [], Counter[str]()
     for account in range(ACCOUNTS):
         path = f"/v1/accounts/user-{account}"
-        days: Json = imported.get(f"{path}/rollups/daily", **asked).json()
-        usage: Json = imported.get(f"{path}/usage", **asked, group_by="model").json()
+        days: Json = served.get(f"{path}/rollups/daily", **asked).json()
+        usage: Json = served.get(f"{path}/usage", **asked, group_by="model").json()
         by_day.append(sum(day["deducted"] for day in days["days"]))
         by_usage.append(sum(group["credits"] for bucket in usage["buckets"] for group in bucket["groups"]))
         tokens.update({name: usage["totals"][name] for name in ("input_tokens", "output_tokens")})
@@ -78,8 +63,8 @@ def test_days_and_usage_are_together_what_was_deducted(
     }
 
 
-def test_the_operators_see_the_same_total(imported: Service, right: Expected) -> None:
-    answer = imported.get("/v1/statistics", **period(), min_position=last_position(imported)).json()["totals"]
+def test_the_operators_see_the_same_total(served: Service, right: Expected) -> None:
+    answer = served.get("/v1/statistics", **period(), min_position=last_position(served)).json()["totals"]
     granted = ACCOUNTS * (SUBSCRIPTION + PERMANENT)
     assert (answer["granted"], answer["spent"], answer["accounts_opened"]) == (granted, right.total, ACCOUNTS)
     assert answer["outstanding"]["total"] == granted - right.total
