@@ -1,6 +1,5 @@
 """What tests of every floor share: real servers, fresh databases, a ledger with a clock of its own, a real service."""
 
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -37,10 +36,9 @@ class Clock:
 
 @pytest.fixture
 def server_folder() -> Iterator[Path]:
-    """A folder for a server. Not pytest's own: as root the server is another user's process, and the next pytest that
-    starts on the machine would shut that user out of it."""
-    with tempfile.TemporaryDirectory(prefix="credit-ledger-test-") as folder:
-        yield Path(folder)
+    """A folder for a server that a test kills: what it leaves in memory is what it leaves on a disk."""
+    with quick_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -17,7 +16,7 @@ import pytest
 from api.runtime import embedded, embedded_server
 from api.runtime.embedded import embedded_postgres
 from api.runtime.embedded_server import EmbeddedPostgresError, Server, postmaster, server_in, socket_folder
-from tests.postgres import machine_programs
+from tests.postgres import machine_programs, quick_folder
 
 SOURCES = Path(__file__).parents[1] / "src"
 
@@ -58,9 +57,9 @@ def place() -> Iterator[Path]:
 
 @contextmanager
 def a_folder() -> Iterator[Path]:
-    """Not pytest's: as root, another session closes that one to the database's user meanwhile."""
-    with TemporaryDirectory(prefix="credit-ledger-") as name:
-        yield Path(name)
+    """What a killed server leaves in memory is what it leaves on a disk."""
+    with quick_folder() as folder:
+        yield folder
 
 
 @contextmanager

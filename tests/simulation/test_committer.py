@@ -19,11 +19,12 @@ from ledger.commit.admission import AdmissionControl
 from ledger.commit.committer import Committer
 from ledger.commit.submission import AccountQueue, Submission
 from ledger.commit.writer_connection import WriterConnection
+from tests.long_form import times
 from tests.simulation.run import Run
 from tests.simulation.seeds import first_wrong, live_through
 from tests.survival.plan import fresh_seed
 
-SEEDS = 2_000
+SEEDS = times(1_000, 2_000)
 CHUNK = 125
 BASE = fresh_seed()
 ROOT = Path(__file__).parents[2]
@@ -87,7 +88,7 @@ def test_a_run_meets_what_it_is_for() -> None:
         "erased": 3,
         "snapshots": 70,
     }
-    too_rare = {name: seen[name] for name, times in least.items() if seen[name] < times}
+    too_rare = {name: seen[name] for name, often in least.items() if seen[name] < often}
     assert not too_rare, f"{too_rare} of {seen}"
 
 

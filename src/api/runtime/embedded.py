@@ -216,9 +216,20 @@ def _make(server: Server) -> None:
         raise EmbeddedPostgresError(f"the database cannot be created: {error_line(output)}")
     with (unfinished / "postgresql.conf").open("a", encoding="utf-8") as settings:
         settings.write(SERVER_SETTINGS)
+    for changed in (unfinished / "postgresql.conf", unfinished):  # initdb syncs what it creates
+        _sync(changed)
     unfinished.rename(server.data)
     # Sync before events are recorded: the next start deletes a folder that still has the old name.
-    os.sync()
+    _sync(server.folder)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the list of files in a folder, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _locale(server: Server) -> tuple[str, ...]:
