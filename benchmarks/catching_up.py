@@ -14,7 +14,7 @@ from benchmarks.progress import Spoiled
 from ledger.commit.notifications import CommitListener
 from ledger.store.feed import Feed
 from ledger.store.log import EventLog
-from projections.engine.builds import Connection, checkpoints, live
+from projections.engine.builds import Connection, build_states, live
 from projections.engine.runner import Runner, connect
 from projections.models.catalog import BY_NAME
 from projections.models.projection import Projection
@@ -38,7 +38,7 @@ async def catch_up(conninfo: str, projections: Sequence[Projection]) -> dict[str
 
 
 async def _must_be_at(connection: Connection, projections: Sequence[Projection], end: int) -> None:
-    found = await checkpoints(connection, [live(projection) for projection in projections])
+    found = await build_states(connection, [live(projection) for projection in projections])
     behind = {schema: at for schema, at in found.items() if at.position != end or at.problem is not None}
     if behind or len(found) != len(projections):
         raise Spoiled(f"not all projections are at position {end}: {behind or found}")

@@ -1,1 +1,1 @@
-"""What the events add up to. Everything here can be thrown away and built again from the log."""
+"""Read models that are computed from the events. All of them can be dropped and rebuilt from the log."""

@@ -57,7 +57,7 @@ def run(database: str, *statements: str) -> None:
 
 
 def words(found: Checked) -> list[str]:
-    return [difference.words for difference in found.differences]
+    return [difference.text for difference in found.differences]
 
 
 # What is right -----------------------------------------------------------------------------------------------------

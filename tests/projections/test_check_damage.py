@@ -150,7 +150,7 @@ def test_another_value_in_any_column(victim: Victim) -> None:
         found = victim.suffer(f"UPDATE {{table}} SET {column} = {value} WHERE ctid = {{row}}")
         named = [one for one in found if one.expected is not None and column in {**one.expected, **one.key}]
         if not (found if column in victim.table.key else named):
-            missed.append((column, [one.words for one in found]))
+            missed.append((column, [one.text for one in found]))
     assert not missed
 
 

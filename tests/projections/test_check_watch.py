@@ -8,7 +8,7 @@ import pytest
 
 from ledger.service import Ledger
 from projections.checks.refold import connect
-from projections.checks.watch import Place, Watch, drift, rest_after
+from projections.checks.watch import Place, Watch, drift, pause_after
 from tests.conftest import Clock
 from tests.projections.busy import Busy
 from tests.projections.moving import projected
@@ -27,7 +27,7 @@ async def test_it_walks_through_all_accounts_round_after_round(database: str, le
     async with await connect(database) as connection:
         places = []
         for _ in range(5):
-            await watch.turn(connection)
+            await watch.check_next(connection)
             places.append((await drift(connection)).place)
         assert places == [
             Place("a2", 3, 0),
@@ -49,11 +49,11 @@ async def test_what_is_wrong_is_kept_and_told_once_until_it_is_mended(
     async with await connect(database) as connection:
         await connection.execute(BREAK, ["bob"])
         await connection.execute("UPDATE projection_usage.usage SET credits = credits + 1 WHERE account_id = 'bob'")
-        await watch.turn(connection)
+        await watch.check_next(connection)
         assert (await drift(connection)).wrong == []
         with caplog.at_level(logging.ERROR, "credit_ledger.check"):
             for _ in range(5):
-                await watch.turn(connection)
+                await watch.check_next(connection)
         assert sorted((await drift(connection)).wrong) == [("", "usage"), ("bob", "balances"), ("bob", "usage")]
         of_bob = [record.getMessage() for record in caplog.records if "account bob" in record.getMessage()]
         assert len(of_bob) == 2
@@ -62,11 +62,11 @@ async def test_what_is_wrong_is_kept_and_told_once_until_it_is_mended(
         assert "remaining is" in of_bob[0]
 
         await connection.execute(MEND, ["bob"])
-        await watch.turn(connection)  # it is looked at again before the walk comes by
+        await watch.check_next(connection)  # it is checked again before the next round reaches it
         assert sorted((await drift(connection)).wrong) == [("", "usage"), ("bob", "usage")]
         await connection.execute("UPDATE projection_usage.usage SET credits = credits - 1 WHERE account_id = 'bob'")
         for _ in range(4):
-            await watch.turn(connection)
+            await watch.check_next(connection)
         assert (await drift(connection)).wrong == []
 
 
@@ -78,12 +78,12 @@ async def test_what_cannot_be_compared_is_told_and_no_drift_is_forgotten(
     watch = Watch(database)
     async with await connect(database) as connection:
         await connection.execute(BREAK, ["ada"])
-        await watch.turn(connection)
+        await watch.check_next(connection)
         await connection.execute("UPDATE projection_balances.checkpoint SET stopped_at = 3, problem = 'no reason'")
         caplog.clear()
         with caplog.at_level(logging.WARNING, "credit_ledger.check"):
             for _ in range(6):
-                await watch.turn(connection)
+                await watch.check_next(connection)
         assert ("ada", "balances") in (await drift(connection)).wrong
     assert [record.getMessage() for record in caplog.records] == [
         "balances cannot be checked: it stopped at position 3: no reason"
@@ -94,12 +94,12 @@ async def test_one_watches_and_another_takes_over(
     database: str, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two are told to; whoever leads is cut off, and the walk goes on, from where it was."""
-    for pause in ("_RETRY", "_STANDBY", "RESTS"):
+    for pause in ("_RETRY", "_STANDBY", "PAUSE_FACTOR"):
         monkeypatch.setattr(f"projections.checks.watch.{pause}", 0.01)
     for number in range(5):
         await open_account(ledger, f"a{number}", permanent=5)
     await projected(ledger, database)
-    watching = [asyncio.create_task(Watch(database, piece=1, least_rest=0.01).run()) for _ in range(2)]
+    watching = [asyncio.create_task(Watch(database, piece=1, shortest_pause=0.01).run()) for _ in range(2)]
     try:
         async with asyncio.timeout(240):
             await checked_more_than(database, 0)
@@ -122,6 +122,6 @@ async def checked_more_than(database: str, count: int) -> int:
 
 
 def test_it_rests_much_longer_than_it_works() -> None:
-    assert rest_after(0.001) == 1
-    assert rest_after(0.5) == 10
-    assert rest_after(60) == 1_200
+    assert pause_after(0.001) == 1
+    assert pause_after(0.5) == 10
+    assert pause_after(60) == 1_200

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ledger.domain.commands import DeductCredits, OpenAccount
 from ledger.postgres.errors import LOST
-from projections.engine.builds import Batch, Moved, apply, live
+from projections.engine.builds import Batch, BuildMoved, apply, live
 from projections.engine.runner import prepare
 from projections.models.catalog import PROJECTIONS
 from tests.domain.journal import ACCOUNT_ID, Journal
@@ -62,7 +62,7 @@ def test_a_batch_is_applied_once(bench: Bench) -> None:
     batch, work = bench.run(prepare(bench.feed, builds, 0, 3))
     bench.run(apply(bench.connection, batch, work))
     for again in batch, Batch(2, 3, batch.facts[2:]), Batch(4, 5, ()):
-        with pytest.raises(Moved):
+        with pytest.raises(BuildMoved):
             bench.run(apply(bench.connection, again, work))
     assert_same(rows_to_compare(bench.plain), folded(log[:3]))
     assert set(positions(bench.plain).values()) == {3}
@@ -78,7 +78,7 @@ async def _disturbed(bench: Bench, chance: random.Random) -> int:
                 runner = bench.runner(page=chance.randint(1, 4))
                 while await runner.step(connection):
                     pass
-            except (Moved, *LOST):
+            except (BuildMoved, *LOST):
                 kills += connection.breaks
             else:
                 return kills

@@ -14,7 +14,7 @@ from ledger.service import Ledger
 from ledger.store.feed import Feed
 from projections.engine.builds import next_of, old_of
 from projections.engine.compare import LISTED, Difference
-from projections.engine.rebuild import BlockedByReaders, Busy, CannotBuild, Rebuilt, rebuild, rebuilding
+from projections.engine.rebuild import BlockedByReaders, CannotBuild, RebuildRunning, Rebuilt, rebuild, rebuilding
 from projections.models.catalog import BY_NAME, PROJECTIONS
 from projections.models.projection import Projection, Write
 from tests.postgres import tampering
@@ -151,12 +151,12 @@ async def test_only_what_both_have_is_compared(ledger: Ledger, database: str) ->
     assert rebuilt.comparison is not None
     assert [(one.table, set(one.live)) for one in found(rebuilt)] == [("grants", {"voided"})]
     assert sorted(rebuilt.comparison.left_out) == [
-        "column grants.amount, which both do not have alike",
-        "column grants.mood, which both do not have alike",
-        "column grants.source, which both do not have alike",
-        "table accounts, whose key is another",
+        "column grants.amount, which differs between the builds",
+        "column grants.mood, which differs between the builds",
+        "column grants.source, which differs between the builds",
+        "table accounts, whose key has changed",
         "table holds, which is new",
-        "table reservations, which is no more",
+        "table reservations, which no longer exists",
     ]
     await assert_projected(ledger, database)
 
@@ -256,7 +256,7 @@ async def test_an_event_that_cannot_be_read_changes_nothing(ledger: Ledger, data
 
 async def test_one_at_a_time(ledger: Ledger, database: str) -> None:
     async with rebuilding(database):
-        with pytest.raises(Busy, match="somebody else"):
+        with pytest.raises(RebuildRunning, match="another process"):
             await rebuild_all(ledger, database)
     await rebuild_all(ledger, database)
 
@@ -282,7 +282,7 @@ async def test_what_is_still_read_is_not_dropped(
         await cursor.execute("SELECT * FROM projection_history.entries")
         await rebuild_all(ledger, database, [HISTORY])
         assert old_of(HISTORY) in schemas(database)
-        with pytest.raises(BlockedByReaders, match=f"{old_of(HISTORY)}, which an earlier rebuild left over"):
+        with pytest.raises(BlockedByReaders, match=f"{old_of(HISTORY)}, which an earlier rebuild left behind"):
             await rebuild_all(ledger, database, [HISTORY])
         assert len(await cursor.fetchall()) == len(await entries(database))
     await rebuild_all(ledger, database, [HISTORY])

@@ -100,7 +100,7 @@ async def test_somebody_else_rebuilds(database: str) -> None:
     async with rebuilding(database):
         finished = await done(database, "history")
     assert finished.status == 1
-    assert finished.err == "credit-ledger: somebody else is rebuilding at this moment\n"
+    assert finished.err == "credit-ledger: another process is rebuilding at this moment\n"
 
 
 async def test_two_at_once(ledger: Ledger, database: str) -> None:
@@ -124,7 +124,7 @@ async def test_each_says_what_stops_it(ledger: Ledger, database: str) -> None:
     assert (finished.status, finished.out) == (1, "")
     said = finished.err.splitlines()
     assert [line.split(": ")[1] for line in said] == ["balances", "history"]
-    assert all("cannot be built beyond position 9" in line and line.endswith("; the old one serves") for line in said)
+    assert all("cannot be built beyond position 9" in line and line.endswith("; the old one stays in use") for line in said)
     report = json.loads((await done(database, "history", "--json")).out)
     assert [(one["switched"], one["stopped_at"]) for one in report] == [(False, 9)]
 

@@ -50,7 +50,7 @@ async def test_a_new_version_is_built_and_moved_on(
     caplog.set_level(logging.INFO)
     await live_a_life(ledger, "ada")
     end = await projected(ledger, database)
-    await upgrades(ledger, database).look()
+    await upgrades(ledger, database).run_once()
     assert version(database) == 2
     assert schemas(database) == LIVE
     said = [record.getMessage() for record in caplog.records if record.name == "credit_ledger.projections"]
@@ -69,7 +69,7 @@ async def test_the_old_version_serves_until_the_switch(ledger: Ledger, database:
     runner = Runner(database, Feed(ledger.log), CommitListener(database), projections=[SECOND])
     async with await psycopg.AsyncConnection.connect(database) as reader:
         await reader.execute("SELECT position FROM projection_history.checkpoint")
-        async with running(runner.run()), running(upgrades(ledger, database).look()) as upgrading:
+        async with running(runner.run()), running(upgrades(ledger, database).run_once()) as upgrading:
             await live_a_life(ledger, "bob")
             await until(lambda: _reached(database, "projection_history_next", end))
             assert version(database) == 1
@@ -112,12 +112,10 @@ async def test_a_newer_version_than_this_programs_is_left_alone(
     set_version(database, 3)
     looking = upgrades(ledger, database)
     for _ in range(3):
-        await looking.look()
+        await looking.run_once()
     assert version(database) == 3
     (record,) = [record for record in caplog.records if record.name == "credit_ledger.projections"]
-    assert record.getMessage() == (
-        "projection history is left as it is: its version 3 is of a newer program than this one"
-    )
+    assert record.getMessage() == ("projection history is left as it is: version 3 was built by a newer program")
 
 
 async def test_only_who_runs_the_projections_upgrades_them(ledger: Ledger, database: str) -> None:
@@ -128,18 +126,18 @@ async def test_only_who_runs_the_projections_upgrades_them(ledger: Ledger, datab
         await until(lambda: runner.leads)
         async with running(waiting.run()):
             looking = Upgrades(database, ledger.log, lambda: waiting.leads, projections=[SECOND])
-            await looking.look()
+            await looking.run_once()
             assert version(database) == 1
     assert not runner.leads
     looking = Upgrades(database, ledger.log, lambda: True, projections=[SECOND])
-    await looking.look()
+    await looking.run_once()
     assert version(database) == 2
 
 
 async def test_somebody_else_who_rebuilds_is_waited_for(
     ledger: Ledger, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("projections.engine.upgrade.LOOK_EVERY", 0.01)
+    monkeypatch.setattr("projections.engine.upgrade.CHECK_EVERY", 0.01)
     looks = 0
 
     def leads() -> bool:
@@ -166,7 +164,7 @@ async def test_one_that_cannot_be_built_is_named_once_and_the_old_one_serves(
     await projected(ledger, database)
     looking = upgrades(ledger, database, replace(SECOND, gather=gather))
     for _ in range(2):
-        await looking.look()
+        await looking.run_once()
     assert version(database) == 1
     errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert errors == [

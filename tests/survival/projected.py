@@ -21,8 +21,8 @@ async def projections_differ(conninfo: str) -> list[str]:
         while piece := await next_accounts(connection, after, PIECE):
             after = piece[-1]
             checked = await check_accounts(connection, piece)
-            found += [difference.words for difference in checked.differences]
+            found += [difference.text for difference in checked.differences]
             found += [f"{name} cannot be checked: {why}" for name, why in checked.unchecked.items()]
         totals = await check_totals(connection)
-        found += [difference.words for difference in totals.differences]
+        found += [difference.text for difference in totals.differences]
     return found

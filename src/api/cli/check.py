@@ -73,7 +73,7 @@ class Report:
         lines.append(f"  the log ended at position {self.log_position:,}")
         lines += [f"not checked: {name}: {why}" for name, why in self.unchecked.items()]
         lines.append(f"{self.count:,} differences" + (":" if self.count else ""))
-        lines += [f"  {difference.words}" for difference in self.differences[:PRINTED]]
+        lines += [f"  {difference.text}" for difference in self.differences[:PRINTED]]
         if self.count > PRINTED:
             lines.append(f"  and {self.count - PRINTED:,} more")
         return "\n".join(lines)
@@ -168,7 +168,7 @@ def _as_json(difference: Difference) -> dict[str, Any]:
         "key": difference.key,
         "expected": difference.expected,
         "found": difference.found,
-        "words": difference.words,
+        "words": difference.text,
     }
 
 

@@ -12,10 +12,10 @@ from api.cli.progress import showing_progress
 from api.runtime.database import database
 from api.runtime.settings import Settings
 from ledger.store import EventLog, Feed
-from projections.engine.builds import Connection, Moved, prepare
+from projections.engine.builds import BuildMoved, Connection, prepare
 from projections.engine.compare import KINDS, Comparison, Difference
-from projections.engine.rebuild import BlockedByReaders, Busy, CannotBuild, Rebuilt, rebuild, rebuilding
-from projections.engine.upgrade import said
+from projections.engine.rebuild import BlockedByReaders, CannotBuild, RebuildRunning, Rebuilt, rebuild, rebuilding
+from projections.engine.upgrade import summary
 from projections.models.catalog import BY_NAME, PROJECTIONS
 from projections.models.projection import Projection
 
@@ -26,9 +26,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Outcome = Rebuilt | CannotBuild
 
 FAILURES: Failures = {
-    Busy: Failure(),
+    RebuildRunning: Failure(),
     BlockedByReaders: Failure(),
-    Moved: Failure(line=lambda _: "another process has changed the new tables; run the same command again"),
+    BuildMoved: Failure(line=lambda _: "another process has changed the new tables; run the same command again"),
     KeyboardInterrupt: interrupted("projections that were not switched are as before; run the same command again"),
 }
 
@@ -86,7 +86,7 @@ def _silent(_: Outcome) -> None:
 def _print(outcome: Outcome) -> None:
     match outcome:
         case Rebuilt():
-            typer.echo(f"{outcome.projection.name}: {said(outcome)}")
+            typer.echo(f"{outcome.projection.name}: {summary(outcome)}")
             if outcome.comparison is not None:
                 _print_differences(outcome.comparison)
         case CannotBuild():

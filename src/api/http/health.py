@@ -26,7 +26,7 @@ from ledger.proof.status import CheckpointStatus, CheckpointWatch
 from ledger.service import Ledger
 from ledger.store import Reader, decode_event
 from projections.checks.watch import Drift, drift
-from projections.engine.builds import Checkpoint, checkpoints, live, next_of
+from projections.engine.builds import BuildState, build_states, live, next_of
 from projections.models.catalog import PROJECTIONS
 from projections.models.projection import Projection
 
@@ -151,7 +151,7 @@ async def _states(health: Health) -> dict[str, ProjectionState] | None:
     try:
         async with health.ledger.log.connection() as connection:
             reader = Reader(connection)
-            found = await checkpoints(connection, builds)
+            found = await build_states(connection, builds)
             end = await reader.last_position()
             times = await _times_of_next_events(reader, found)
     except psycopg.Error:
@@ -181,7 +181,7 @@ def _checkpoints(status: CheckpointStatus) -> CheckpointsState:
     }
 
 
-async def _times_of_next_events(reader: Reader, found: Mapping[str, Checkpoint]) -> dict[int, Any]:
+async def _times_of_next_events(reader: Reader, found: Mapping[str, BuildState]) -> dict[int, Any]:
     """For each position of a projection, the time of the first event after it."""
     times = {}
     for position in {at.position for at in found.values()}:
@@ -190,7 +190,7 @@ async def _times_of_next_events(reader: Reader, found: Mapping[str, Checkpoint])
     return times
 
 
-def _state(projection: Projection, found: Mapping[str, Checkpoint], end: int, old: set[int]) -> ProjectionState:
+def _state(projection: Projection, found: Mapping[str, BuildState], end: int, old: set[int]) -> ProjectionState:
     at, coming = found.get(live(projection).schema), found.get(next_of(projection).schema)
     rebuilding = coming is not None
     if at is None:
@@ -208,7 +208,7 @@ def _state(projection: Projection, found: Mapping[str, Checkpoint], end: int, ol
     }
 
 
-def _not_built(end: int, coming: Checkpoint | None) -> ProjectionState:
+def _not_built(end: int, coming: BuildState | None) -> ProjectionState:
     return {
         "within_bounds": False,
         "position": None,

@@ -1,1 +1,1 @@
-"""Whether the read models are what the events add up to."""
+"""Checks whether the read models agree with the events."""

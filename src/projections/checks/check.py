@@ -1,8 +1,8 @@
-"""The check: are the projections what the events add up to? It reads, compares and says; it never mends.
+"""The check: it compares the projections with the events and reports differences. It never repairs anything.
 
-Some accounts are compared row by row with what their events make of them now, and with what the domain makes of the
-same events; all accounts together are compared by their sums. Everything in one comparison is of one moment, and each
-projection is compared at the position that it stands at, so nobody has to stop for it.
+It compares the rows of some accounts with rows that are made again from their events, and with the state that the
+domain folds from the same events. It compares all accounts together by their sums. One comparison uses one snapshot,
+and compares each projection at its own position, so nothing has to stop for it.
 """
 
 from collections import defaultdict
@@ -20,20 +20,20 @@ from psycopg.rows import dict_row
 from ledger.domain.account import Account
 from ledger.store import UnreadableEvent
 from projections.checks.refold import REFOLDED, SQL, CannotFold, Connection, refold
-from projections.engine.builds import Checkpoint, checkpoints, live
+from projections.engine.builds import BuildState, build_states, live
 from projections.models.catalog import PROJECTIONS
 from projections.models.projection import Projection, Table
 
 MOST = 10
-"""Rows of one table that are listed for one account; for all accounts together, ten times as many."""
+"""The largest number of rows that are listed for an account and table; for all accounts together, ten times that."""
 EVENTS = "events"
-"""What stands in place of a table where an account's events cannot be folded at all."""
+"""The name in place of a table when an account's events cannot be folded."""
 _TRIES = 3
 _GONE = (
     psycopg.errors.UndefinedTable,
     psycopg.errors.UndefinedColumn,
     psycopg.errors.InvalidSchemaName,
-    psycopg.errors.InFailedSqlTransaction,  # what `checkpoints` comes to when it looks again
+    psycopg.errors.InFailedSqlTransaction,  # what `build_states` raises when it reads again
 )
 
 Row = Mapping[str, Any]
@@ -41,7 +41,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What is expected of a row and what was found; None where there is no row. No account: it is about all of them."""
+    """The expected and the found values of a row; None where there is no row. Without an account, it is about all."""
 
     account_id: str
     projection: str
@@ -51,14 +51,14 @@ class Difference:
     found: Row | None
 
     @property
-    def words(self) -> str:
-        """One line for people."""
+    def text(self) -> str:
+        """The difference in one line."""
         place = ", ".join(f"{name} {value}" for name, value in self.key.items())
         where = f"{self.projection}.{self.table}" + (f" ({place})" if place else "")
-        return f"{f'account {self.account_id}' if self.account_id else 'all accounts'}: {where} {self._said}"
+        return f"{f'account {self.account_id}' if self.account_id else 'all accounts'}: {where} {self._what}"
 
     @property
-    def _said(self) -> str:
+    def _what(self) -> str:
         if self.expected is None:
             return f"has a row that no event explains: {_listed(self.found or {})}"
         if self.found is None:
@@ -71,7 +71,7 @@ class Difference:
 
 @dataclass(slots=True)
 class Checked:
-    """What was compared, at which positions, what differed, and what could not be compared and why."""
+    """The result of a check: what was compared at which positions, the differences, and what could not be compared."""
 
     accounts: int = 0
     events: int = 0
@@ -80,7 +80,7 @@ class Checked:
     unchecked: dict[str, str] = field(default_factory=dict)
 
     def add(self, other: "Checked") -> None:
-        """Take in another piece of the same check."""
+        """Add the result of another part of the same check."""
         self.accounts += other.accounts
         self.events += other.events
         self.positions |= other.positions
@@ -89,7 +89,7 @@ class Checked:
 
 
 async def check_accounts(connection: Connection, accounts: Sequence[str]) -> Checked:
-    """Compare some accounts, on a connection of refold.connect. Raises psycopg.Error when the database is lost."""
+    """Compare some accounts. `connection` comes from refold.connect. Raises psycopg.Error when the database is lost."""
     try:
         return await _at_one_moment(connection, lambda: _accounts(connection, list(accounts)))
     except (CannotFold, UnreadableEvent) as problem:
@@ -99,12 +99,12 @@ async def check_accounts(connection: Connection, accounts: Sequence[str]) -> Che
 
 
 async def check_totals(connection: Connection) -> Checked:
-    """Compare the sums over all accounts. It reads every row of every projection."""
+    """Compare the sums over all accounts. This reads every row of every projection."""
     return await _at_one_moment(connection, lambda: _totals(connection))
 
 
 async def _at_one_moment(connection: Connection, compare: Callable[[], Awaitable[Checked]]) -> Checked:
-    """Compare in one transaction, and again if a projection was replaced meanwhile: a name then had two meanings."""
+    """Compare in one transaction, and again when a build was replaced meanwhile, so that a name changed its meaning."""
     for _ in range(_TRIES):
         before = await _schemas(connection)
         try:
@@ -123,20 +123,20 @@ async def _schemas(connection: Connection) -> list[Any]:
 
 
 async def _standing(connection: Connection) -> tuple[dict[Projection, int], dict[str, str]]:
-    """The positions of the projections that can be compared, and what is wrong with the others."""
-    found = await checkpoints(connection, [live(projection) for projection in PROJECTIONS])
+    """The positions of the projections that can be compared, and why the others cannot."""
+    found = await build_states(connection, [live(projection) for projection in PROJECTIONS])
     problems = {projection: _problem(projection, found.get(projection.schema)) for projection in PROJECTIONS}
     positions = {one: found[one.schema].position for one, problem in problems.items() if problem is None}
     return positions, {one.name: problem for one, problem in problems.items() if problem is not None}
 
 
-def _problem(projection: Projection, at: Checkpoint | None) -> str | None:
+def _problem(projection: Projection, at: BuildState | None) -> str | None:
     if at is None:
         return "it is not built; `credit-ledger serve` and `credit-ledger migrate` build it"
     if at.version != projection.version:
         return f"it was built as version {at.version}; this program has version {projection.version}"
     if at.stopped_at is not None:
-        return f"it stopped at position {at.stopped_at}: {(at.problem or 'nobody knows why').splitlines()[0]}"
+        return f"it stopped at position {at.stopped_at}: {(at.problem or 'the reason is unknown').splitlines()[0]}"
     return None
 
 
@@ -152,8 +152,8 @@ async def _accounts(connection: Connection, accounts: list[str]) -> Checked:
         checked.positions[projection.name] = position
         for table in projection.tables:
             wrong = await _differing(connection, projection, table, accounts)
-            said = {difference.account_id for difference in wrong}
-            rest = {name: account for name, account in folded.accounts[position].items() if name not in said}
+            reported = {difference.account_id for difference in wrong}
+            rest = {name: account for name, account in folded.accounts[position].items() if name not in reported}
             checked.differences += wrong + await _against_the_domain(connection, projection, table, rest)
     return checked
 
@@ -175,7 +175,7 @@ def _not_folded(account_id: str, problem: CannotFold | UnreadableEvent) -> Check
 async def _differing(
     connection: Connection, projection: Projection, table: Table, accounts: Sequence[str]
 ) -> list[Difference]:
-    """Rows of one table that are not what the events make of them."""
+    """The rows of one table that differ from those that the events make."""
     scope = "of_accounts" if table.of_accounts else "of_what_is_expected"
     names = {
         "live": sql.Identifier(projection.schema, table.name),
@@ -191,7 +191,7 @@ async def _differing(
 
 
 def _pairs(table: Table, rows: Iterable[tuple[str, Row]]) -> Iterator[tuple[Row | None, Row | None]]:
-    """What is expected with what was found, by keys; a row that is there twice has no partner the second time."""
+    """Pairs of expected and found rows with the same key. The second of two equal rows has no partner."""
     sides: defaultdict[str, dict[str, list[Row]]] = defaultdict(lambda: {"expected": [], "found": []})
     for side, row in rows:
         sides[str([row[name] for name in table.key])][side].append(row)
@@ -206,7 +206,7 @@ def _difference(projection: Projection, table: Table, expected: Row | None, foun
 
 
 def _narrowed(expected: Row | None, found: Row | None) -> tuple[Row | None, Row | None]:
-    """Of a row that is on both sides, what differs alone."""
+    """Reduce a row that is on both sides to the columns that differ."""
     if expected is None or found is None:
         return expected, found
     differ = [name for name in expected if expected[name] != found.get(name)]
@@ -214,7 +214,7 @@ def _narrowed(expected: Row | None, found: Row | None) -> tuple[Row | None, Row 
 
 
 async def _with_owners(connection: Connection, differences: Sequence[Difference]) -> list[Difference]:
-    """A group belongs to no account; what is wrong with it is wrong for each account that uses it."""
+    """Report a wrong group for each account that uses it, because a group belongs to no account."""
     if not differences:
         return []
     groups = [difference.key["group_id"] for difference in differences]
@@ -224,21 +224,21 @@ async def _with_owners(connection: Connection, differences: Sequence[Difference]
     return [replace(one, account_id=owner) for one in differences for owner in owners[one.key["group_id"]]]
 
 
-# The domain's own account of an account ------------------------------------------------------------------------
+# Comparison with the domain ------------------------------------------------------------------------
 
-Said = dict[tuple[str, int | None], Row]
-"""What is said of accounts in one table: by account, and by a number where there are several rows."""
+Rows = dict[tuple[str, int | None], Row]
+"""The rows of accounts in one table, by account and, where an account has several rows, by a number."""
 
 
 async def _against_the_domain(
     connection: Connection, projection: Projection, table: Table, accounts: Mapping[str, Account]
 ) -> list[Difference]:
-    """What a table says otherwise than the domain, as far as the domain has something to say of it."""
+    """The rows of a table that differ from the state that the domain folds, for the tables that the domain knows."""
     statement = SQL.get(f"known_{table.name}")
     if statement is None or not accounts:
         return []
-    expected: Said = {(name, number): row for name in accounts for number, row in _known(table, accounts[name])}
-    found: Said = {}
+    expected: Rows = {(name, number): row for name in accounts for number, row in _known(table, accounts[name])}
+    found: Rows = {}
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(statement, {"accounts": list(accounts)})
         for row in await cursor.fetchall():
@@ -252,7 +252,7 @@ async def _against_the_domain(
 
 
 def _known(table: Table, account: Account) -> Iterator[tuple[int | None, Row]]:
-    """What the domain says of an account, in the words of a table."""
+    """The rows that a table must have for an account, according to the domain."""
     balance = account.balance
     both = {"subscription": balance.subscription, "permanent": balance.permanent}
     match table.name:
@@ -287,7 +287,7 @@ def _plainly(row: Row) -> Row:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it. Sums come as decimals; all of them are whole."""
+    """A value as in JSON. Sums are decimals without a fraction."""
     if isinstance(value, datetime):
         return value.isoformat()
     return int(value) if isinstance(value, Decimal) else value
@@ -303,7 +303,7 @@ async def _totals(connection: Connection) -> Checked:
         return Checked(unchecked=unchecked)
     if len(set(named.values())) > 1:
         places = ", ".join(f"{name} at {position}" for name, position in named.items())
-        return Checked(unchecked={"totals": f"the projections do not stand at one position: {places}"})
+        return Checked(unchecked={"totals": f"the projections are at different positions: {places}"})
     cursor = await connection.execute(SQL["totals"], {"limit": 10 * MOST})
     rows = await cursor.fetchall()
     return Checked(positions=named, differences=[_of_all(*row) for row in rows])

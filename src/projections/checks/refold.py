@@ -1,7 +1,7 @@
-"""Refolding: what the projections of some accounts should be, made anew from their events, in temporary tables.
+"""Refolding: it makes the projections of some accounts again from their events, in temporary tables.
 
-The tables are those of each projection's own `create`, and what is put into them goes by its own `gather` and its own
-statements. Beside that the domain folds the same events, and knows nothing of projections.
+Each projection's own `create`, `gather` and statements make the tables and their rows. In addition, the domain folds
+the same events, independently of the projections.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ from projections.models.projection import Projection, Write
 Connection = AsyncConnection[Any]
 SQL = queries("projections.checks", "sql/check.sql")
 PAGE = 500
-"""Events in memory at a time. Small, because in a running service somebody else waits for this process."""
+"""The number of events in memory at a time. It is small, because other tasks of a service wait for this process."""
 
 REFOLDED = tuple(projection for projection in PROJECTIONS if any(table.of_accounts for table in projection.tables))
-"""Projections that can be made anew from the events of some accounts; the others are of all accounts together."""
+"""The projections that can be made from the events of some accounts; the others are about all accounts together."""
 
 
 class CannotFold(Exception):
-    """Events that do not follow from each other: somebody has changed the log."""
+    """The events of an account do not follow from each other, so the log was changed."""
 
     def __init__(self, projection: str, problem: Exception) -> None:
         super().__init__(f"{type(problem).__name__}: {str(problem).strip()}")
@@ -40,14 +40,14 @@ class CannotFold(Exception):
 
 @dataclass(slots=True)
 class Folded:
-    """How many events there were, and at each position at which a projection stands the accounts as they were then."""
+    """The number of events, and for each position of a projection the accounts as they were there."""
 
     events: int = 0
     accounts: dict[int, dict[str, Account]] = field(default_factory=dict)
 
 
 async def connect(conninfo: str) -> Connection:
-    """A connection to check on: each of its transactions sees one moment, and has the temporary tables."""
+    """A connection for checks: each of its transactions uses one snapshot and has the temporary tables."""
     connection: Connection = await AsyncConnection.connect(conninfo, autocommit=True)
     try:
         await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
@@ -66,9 +66,9 @@ async def connect(conninfo: str) -> Connection:
 
 
 async def refold(connection: Connection, accounts: Sequence[str], positions: Mapping[Projection, int]) -> Folded:
-    """Fold the events of some accounts into the temporary tables, each projection up to the position that it stands at.
+    """Fold the events of some accounts into the temporary tables, each projection up to its own position.
 
-    To be called once in a transaction. Raises CannotFold, UnreadableEvent and LOST.
+    Call it once in a transaction. Raises CannotFold, UnreadableEvent and LOST.
     """
     folded = Folded(accounts={position: {} for position in positions.values()})
     await connection.execute(use("pg_temp"))
@@ -89,7 +89,7 @@ def _evolve(states: Mapping[int, dict[str, Account]], facts: Iterable[Fact]) -> 
             for position, accounts in states.items():
                 if one.position <= position:
                     accounts[one.account_id] = evolve(accounts.get(one.account_id), one.event)
-    except Exception as problem:  # a fold has no guards of its own: what damaged events do to it is anybody's guess
+    except Exception as problem:  # folding checks nothing, so damaged events may raise anything
         raise CannotFold("log", problem) from problem
 
 
@@ -103,7 +103,7 @@ async def _apply(connection: Connection, projection: Projection, facts: Sequence
                 raise CannotApply(f"{write.statement} found {cursor.rowcount} of {write.rows} rows")
     except (*LOST, UnreadableEvent):
         raise
-    except Exception as problem:  # whatever it is, it is to be said with the name of its account
+    except Exception as problem:  # whatever the error is, it is reported with its account
         raise CannotFold(projection.name, problem) from problem
 
 

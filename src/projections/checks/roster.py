@@ -1,4 +1,4 @@
-"""The roster: which accounts there are, in the log or in any projection. What only one of them knows is found too."""
+"""The roster: all accounts that are in the log or in any projection, also those that are in only one of them."""
 
 import random
 from collections.abc import Sequence
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from psycopg import sql
 
 from projections.checks.refold import REFOLDED, SQL, Connection
-from projections.engine.builds import checkpoints, live
+from projections.engine.builds import build_states, live
 
 _LOG = sql.Identifier("ledger", "event_log")
 
 
 async def next_accounts(connection: Connection, after: str, limit: int) -> list[str]:
-    """The accounts above one, in the order of their ids."""
-    there = await checkpoints(connection, [live(projection) for projection in REFOLDED])
+    """A page of account ids above `after`, sorted."""
+    there = await build_states(connection, [live(projection) for projection in REFOLDED])
     tables = [
         sql.Identifier(projection.schema, table.name)
         for projection in REFOLDED
@@ -30,10 +30,10 @@ async def next_accounts(connection: Connection, after: str, limit: int) -> list[
 
 
 async def sample(connection: Connection, size: int) -> list[str]:
-    """Some accounts at random, all of them when there are no more than `size`.
+    """A random sample of `size` accounts, or all accounts when there are fewer.
 
-    One half is those of random events, so that busy accounts are looked at more often; the other half are neighbours in
-    the order of ids, so that an account with one event, or with none, has its turn too.
+    Half of them are the accounts of random events, so that busy accounts are checked more often. The other half are
+    consecutive ids, so that accounts with one event or none are checked too.
     """
     end = await log_end(connection)
     positions = random.choices(range(1, end + 1), k=size) if end else []  # noqa: S311  # a sample, not a secret
@@ -51,17 +51,17 @@ async def sample(connection: Connection, size: int) -> list[str]:
 
 
 async def log_end(connection: Connection) -> int:
-    """The newest position of the log."""
+    """The position of the last event; 0 when the log is empty."""
     return await _number(connection, "log_end")
 
 
 async def how_many(connection: Connection) -> int:
-    """How many accounts the log has."""
+    """The number of accounts in the log."""
     return await _number(connection, "how_many")
 
 
 async def without_events(connection: Connection, accounts: Sequence[str]) -> list[str]:
-    """Those of some accounts that the log does not know."""
+    """Those of some accounts that have no events in the log."""
     cursor = await connection.execute(SQL["without_events"], {"accounts": list(accounts)})
     return [account_id for (account_id,) in await cursor.fetchall()]
 

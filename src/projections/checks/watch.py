@@ -1,7 +1,8 @@
-"""The watch: the check that a running service does by itself, for ever, at a low rate.
+"""The standing check: a running service checks its projections continuously, at a low rate.
 
-It walks through the accounts in the order of their ids, keeps its place in the database, and rests twenty times as long
-as it works. What it finds stays in projections.drift until a later look finds it mended. One process of all watches.
+It goes through the accounts in the order of their ids, stores in the database how far it is, and pauses twenty times as
+long as it works. A difference stays in projections.drift until a later check finds that it is gone. Only one process
+does the check.
 """
 
 import asyncio
@@ -19,14 +20,14 @@ from projections.checks.refold import SQL, Connection, connect
 from projections.checks.roster import next_accounts
 
 PIECE = 20
-"""Accounts that are compared together."""
-SEEN_AGAIN = 5
-"""Accounts known to be wrong that are looked at beside each piece."""
-RESTS = 20
-"""Times as long as it works that it rests."""
-LEAST_REST = 1.0
-SAID = 3
-"""Differences that are told of one account and projection."""
+"""The number of accounts that are compared together."""
+RECHECKED = 5
+"""The number of accounts with known differences that are checked again with each piece."""
+PAUSE_FACTOR = 20
+"""The check pauses this many times as long as it works."""
+SHORTEST_PAUSE = 1.0
+DESCRIBED = 3
+"""The largest number of differences that are described for an account and projection."""
 LISTED = 100
 _RETRY = 5.0
 _STANDBY = 1.0
@@ -34,7 +35,7 @@ _log = logging.getLogger("credit_ledger.check")
 
 
 class Place(NamedTuple):
-    """How far the walk has come: after which account, how many were looked at, and how often it came to the end."""
+    """How far the check is: the last account, the number of accounts checked, and the number of complete rounds."""
 
     account_id: str = ""
     checked: int = 0
@@ -42,58 +43,58 @@ class Place(NamedTuple):
 
 
 class Drift(NamedTuple):
-    """What the watch has to say: accounts (none: all of them together) with the projection that is wrong; its work."""
+    """The drift that was found, as (account, projection), without an account for all; and how far the check is."""
 
     wrong: list[tuple[str, str]]
     place: Place
 
 
 class Watch:
-    """Checks until cancelled, on a connection of its own."""
+    """Runs the standing check on its own connection."""
 
-    def __init__(self, conninfo: str, *, piece: int = PIECE, least_rest: float = LEAST_REST) -> None:
+    def __init__(self, conninfo: str, *, piece: int = PIECE, shortest_pause: float = SHORTEST_PAUSE) -> None:
         self._conninfo = conninfo
         self._piece = piece
-        self._least_rest = least_rest
+        self._shortest_pause = shortest_pause
         self._unchecked: dict[str, str] = {}
 
     async def run(self) -> None:
-        """Watch until cancelled; a lost database is waited for, and so is one that does not let us check."""
+        """Check until cancelled. It waits for a lost database, and for one that does not allow the check."""
         while True:
             try:
                 async with await connect(self._conninfo) as connection:
-                    await self._walk(connection)
+                    await self._check_continuously(connection)
             except psycopg.Error as error:
                 _log.warning("the check waits for the database: %s", str(error).strip() or type(error).__name__)
             await asyncio.sleep(_RETRY)
 
-    async def _walk(self, connection: Connection) -> None:
-        while not await _leads(connection):  # noqa: ASYNC110  # a lock waited for holds up vacuum
+    async def _check_continuously(self, connection: Connection) -> None:
+        while not await _leads(connection):  # noqa: ASYNC110  # waiting for the lock would hold up vacuum
             await asyncio.sleep(_STANDBY)
         while True:
             began = time.monotonic()
-            await self.turn(connection)
-            await asyncio.sleep(rest_after(time.monotonic() - began, self._least_rest))
+            await self.check_next(connection)
+            await asyncio.sleep(pause_after(time.monotonic() - began, self._shortest_pause))
 
-    async def turn(self, connection: Connection) -> None:
-        """Check the next accounts, or all accounts together at the end of a round. Raises psycopg.Error."""
+    async def check_next(self, connection: Connection) -> None:
+        """Check the next accounts; at the end of a round, check all accounts together. Raises psycopg.Error."""
         place = (await drift(connection)).place
         accounts = await next_accounts(connection, place.account_id, self._piece)
-        await self._look(connection, accounts)
+        await self._check(connection, accounts)
         if not accounts:
-            await self._note(connection, [""], await check_totals(connection))
+            await self._store(connection, [""], await check_totals(connection))
         moved = Place(accounts[-1], len(accounts), 0) if accounts else Place("", 0, 1)
         await connection.execute(SQL["move"], moved._asdict())
 
-    async def _look(self, connection: Connection, accounts: Sequence[str]) -> None:
-        cursor = await connection.execute(SQL["to_see_again"], {"limit": SEEN_AGAIN})
+    async def _check(self, connection: Connection, accounts: Sequence[str]) -> None:
+        cursor = await connection.execute(SQL["to_recheck"], {"limit": RECHECKED})
         wrong = [account_id for (account_id,) in await cursor.fetchall()]
-        looked_at = list(dict.fromkeys([*accounts, *wrong]))
-        if looked_at:
-            await self._note(connection, looked_at, await check_accounts(connection, looked_at))
+        chosen = list(dict.fromkeys([*accounts, *wrong]))
+        if chosen:
+            await self._store(connection, chosen, await check_accounts(connection, chosen))
 
-    async def _note(self, connection: Connection, accounts: Sequence[str], checked: Checked) -> None:
-        """Keep what was found, and say what is new of it."""
+    async def _store(self, connection: Connection, accounts: Sequence[str], checked: Checked) -> None:
+        """Store the differences, and log the new ones."""
         found = _by_account_and_projection(checked)
         not_compared = {one.account_id for one in checked.differences if one.table == EVENTS}
         compared = [account_id for account_id in accounts if account_id not in not_compared]
@@ -111,22 +112,22 @@ class Watch:
         for new, projection, position, detail in noted:
             if new:
                 _log.error("projection %s has drifted at position %d: %s", projection, position, detail)
-        self._say_unchecked(checked.unchecked)
+        self._log_unchecked(checked.unchecked)
 
-    def _say_unchecked(self, unchecked: dict[str, str]) -> None:
+    def _log_unchecked(self, unchecked: dict[str, str]) -> None:
         for name, why in unchecked.items():
             if self._unchecked.get(name) != why:
                 _log.warning("%s cannot be checked: %s", name, why)
         self._unchecked = unchecked
 
 
-def rest_after(worked: float, least: float = LEAST_REST) -> float:
-    """Seconds to rest after so many seconds of work."""
-    return max(least, RESTS * worked)
+def pause_after(worked: float, shortest: float = SHORTEST_PAUSE) -> float:
+    """The pause after `worked` seconds of work, in seconds."""
+    return max(shortest, PAUSE_FACTOR * worked)
 
 
 async def drift(connection: Connection) -> Drift:
-    """What the watch has found until now, at most LISTED of it."""
+    """The drift that the standing check has found, at most LISTED of it, and how far the check is."""
     wrong = await (await connection.execute(SQL["drift"], {"limit": LISTED})).fetchall()
     place = await (await connection.execute(SQL["place"])).fetchone()
     return Drift([(account_id, projection) for account_id, projection in wrong], Place(*place) if place else Place())
@@ -138,11 +139,12 @@ async def _leads(connection: Connection) -> bool:
 
 
 def _by_account_and_projection(checked: Checked) -> dict[tuple[str, str], str]:
-    """What is told of each: the first differences in words."""
+    """A description of the differences for each account and projection: the first ones, and how many more."""
     found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for one in checked.differences:
-        found[one.account_id, one.projection].append(one.words)
+        found[one.account_id, one.projection].append(one.text)
     return {
-        key: "; ".join(words[:SAID])[:2_000] + (f"; and {len(words) - SAID} more" if len(words) > SAID else "")
-        for key, words in found.items()
+        key: "; ".join(texts_[:DESCRIBED])[:2_000]
+        + (f"; and {len(texts_) - DESCRIBED} more" if len(texts_) > DESCRIBED else "")
+        for key, texts_ in found.items()
     }

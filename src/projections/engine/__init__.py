@@ -1,1 +1,1 @@
-"""How read models are moved along the log, built anew and switched."""
+"""Moves the read models along the log, and rebuilds and switches them."""

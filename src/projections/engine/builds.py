@@ -1,8 +1,8 @@
-"""Builds: where a projection's rows are, how far they have come, and how they get further.
+"""Builds: the database schemas that hold a projection's rows, their positions, and how batches are applied to them.
 
-The live build of a projection is the schema `projection_<name>`; the one that will replace it is the same with `_next`.
-Both are read and written by the same statements, under another search path. A build holds its own checkpoint, so rows
-and position always change in one transaction, and to rename the schema is to switch.
+The live build of a projection is the schema `projection_<name>`; the build that will replace it has the suffix `_next`.
+The same statements read and write both, with another search path. A build contains its own position, in the table
+`checkpoint`: so rows and position change in one transaction, and renaming the schema switches builds.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import AsyncConnection, sql
-from psycopg.rows import class_row
 
 from ledger.domain.changes import Fact
 from ledger.postgres.named_sql import queries
@@ -21,25 +20,26 @@ from projections.models.projection import Projection, Write
 
 SQL = queries("projections.engine", "sql/builds.sql")
 _PREPARING = "SELECT pg_advisory_xact_lock(hashtextextended('projections.prepare', 0))"
-_REPLAYED = psycopg.errors.NotNullViolation
+_WRONG_POSITION = psycopg.errors.NotNullViolation
+"""How the statement `at_advance` fails when the build is not at the expected position."""
 _TOO_LARGE = psycopg.errors.ProgramLimitExceeded
-"""An OperationalError by its class, as a lost database is, and yet it comes again however often one tries."""
+"""An OperationalError by class, like that of a lost database, but it recurs however often the statement is tried."""
 _GONE = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName)
 
 Connection = AsyncConnection[Any]
 
 
-class Moved(Exception):
-    """The build is not where we thought it was: somebody else has moved or replaced it. Look again."""
+class BuildMoved(Exception):
+    """The build is not at the expected position: another process has moved or replaced it. Read its state again."""
 
 
 class CannotApply(Exception):
-    """A statement did not do what the events say: rows of this build are not what they were built as."""
+    """A statement touched other rows than the events require: rows of this build were changed or lost."""
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """How far a build has come; `as_of` is the time of the last event in it."""
+class BuildState:
+    """The state of a build: its version, its position, the time of its last event, and the event that stopped it."""
 
     version: int
     position: int
@@ -49,14 +49,14 @@ class Checkpoint:
 
 
 class Build(NamedTuple):
-    """A projection in a schema."""
+    """A projection, built in a schema."""
 
     projection: Projection
     schema: str
 
 
 class Batch(NamedTuple):
-    """Events up to a position, above another one."""
+    """The events above position `after`, up to position `upto`."""
 
     after: int
     upto: int
@@ -64,27 +64,27 @@ class Batch(NamedTuple):
 
     @property
     def as_of(self) -> datetime | None:
-        """The time of its last event."""
+        """The time of the last event; None when the batch has none."""
         return self.facts[-1].event.recorded_at if self.facts else None
 
 
 def live(projection: Projection) -> Build:
-    """What is asked."""
+    """The live build, which answers queries."""
     return Build(projection, projection.schema)
 
 
 def next_of(projection: Projection) -> Build:
-    """What is being built to replace it."""
+    """The build that is being made to replace the live one."""
     return Build(projection, f"{projection.schema}_next")
 
 
 def old_of(projection: Projection) -> str:
-    """The schema of what was replaced and is not dropped yet."""
+    """The schema of the build that was replaced and is not dropped yet."""
     return f"{projection.schema}_old"
 
 
 def prepare(conninfo: str) -> None:
-    """Make every projection that has no live build, empty. Several processes may do so at once."""
+    """Make an empty live build of every projection that has none. Several processes may call it at once."""
     with psycopg.connect(conninfo) as connection:
         connection.execute(_PREPARING)
         found = {name for (name,) in connection.execute(SQL["schemas"], {})}
@@ -99,14 +99,14 @@ def creation(build: Build) -> list[tuple[sql.Composed | bytes, dict[str, Any]]]:
     statements: list[tuple[sql.Composed | bytes, dict[str, Any]]] = [
         (sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(build.schema)), {}),
         (use(build.schema), {}),
-        *((part.encode(), {}) for part in (SQL["create_checkpoint"], build.projection.statements["create"])),
-        (SQL["begin"].encode(), {"version": build.projection.version}),
+        *((part.encode(), {}) for part in (SQL["create_position"], build.projection.statements["create"])),
+        (SQL["insert_position"].encode(), {"version": build.projection.version}),
     ]
     return [*statements, (b"RESET search_path", {})]
 
 
 def use(schema: str) -> sql.Composed:
-    """Let the statements that follow in this transaction mean the tables of a schema."""
+    """Let the following statements of this transaction use the tables of a schema."""
     return sql.SQL("SET LOCAL search_path TO {}").format(sql.Identifier(schema))
 
 
@@ -118,25 +118,25 @@ async def create(connection: Connection, build: Build) -> None:
 
 
 async def drop(connection: Connection, schema: str) -> None:
-    """Drop a schema with all that is in it, if it is there. Raises LockNotAvailable while somebody reads in it."""
+    """Drop a schema with its tables, if it exists. Raises LockNotAvailable while a transaction reads them."""
     async with connection.transaction():
-        await connection.execute(SQL["wait_little"])
+        await connection.execute(SQL["wait_briefly"])
         await connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
 
 
 async def switch(connection: Connection, projection: Projection) -> None:
-    """Let the next build be the live one; what was live is then the old one. The caller must hold the live builds.
+    """Make the next build the live one; the live one becomes the old one. The caller holds the lock of live builds.
 
-    Whoever asks several statements in one snapshot reads the checkpoint first: new tables are empty in a snapshot from
-    before they were filled, so the switch waits for him, and he who comes meanwhile waits for the switch. Others are
-    not blocked. Raises LockNotAvailable when somebody reads for long.
+    A transaction that reads several tables of one snapshot reads the table `checkpoint` first, because the new tables
+    are empty in a snapshot from before they were filled. So the switch locks that table: it waits for such a reader,
+    and new readers wait for the switch. Raises LockNotAvailable when a reader takes too long.
     """
     async with connection.transaction():
-        for statement in _PREPARING, SQL["for_good"], SQL["wait_little"]:
+        for statement in _PREPARING, SQL["commit_durably"], SQL["wait_briefly"]:
             await connection.execute(statement)
-        if await checkpoints(connection, [live(projection)]):
-            checkpoint = sql.Identifier(projection.schema, "checkpoint")
-            await connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(checkpoint))
+        if await build_states(connection, [live(projection)]):
+            position = sql.Identifier(projection.schema, "checkpoint")
+            await connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(position))
             await _rename(connection, projection.schema, old_of(projection))
         await _rename(connection, next_of(projection).schema, projection.schema)
 
@@ -146,8 +146,8 @@ async def _rename(connection: Connection, schema: str, name: str) -> None:
     await connection.execute(rename.format(sql.Identifier(schema), sql.Identifier(name)))
 
 
-async def checkpoints(connection: Connection, builds: Sequence[Build]) -> dict[str, Checkpoint]:
-    """The checkpoint of each build by its schema; those that are not there are left out."""
+async def build_states(connection: Connection, builds: Sequence[Build]) -> dict[str, BuildState]:
+    """The state of each build, by schema; builds that do not exist are left out."""
     cursor = await connection.execute(SQL["schemas"], {})
     there = {name for (name,) in await cursor.fetchall()}
     wanted = [build.schema for build in builds if build.schema in there]
@@ -157,30 +157,20 @@ async def checkpoints(connection: Connection, builds: Sequence[Build]) -> dict[s
     parts = [sql.SQL(one).format(sql.Literal(name), sql.Identifier(name, "checkpoint")) for name in wanted]
     try:
         cursor = await connection.execute(sql.SQL(" UNION ALL ").join(parts))
-    except _GONE:  # a build was dropped, or became the live one, between the two statements
-        return await checkpoints(connection, builds)
-    return {schema: Checkpoint(*rest) for schema, *rest in await cursor.fetchall()}
-
-
-async def checkpoint(connection: Connection, schema: str) -> Checkpoint:
-    """The checkpoint of a build that is there."""
-    async with connection.transaction(), connection.cursor(row_factory=class_row(Checkpoint)) as cursor:
-        await cursor.execute(use(schema))
-        await cursor.execute(SQL["at_checkpoint"])
-        found = await cursor.fetchone()
-    assert found is not None
-    return found
+    except _GONE:  # between the two statements, a build was dropped or became the live one
+        return await build_states(connection, builds)
+    return {schema: BuildState(*rest) for schema, *rest in await cursor.fetchall()}
 
 
 Work = Sequence[tuple[Build, Sequence[Write]]]
-"""What to write to some builds that are at the same position."""
+"""What to write to each of some builds that are at the same position."""
 
 
 async def apply(connection: Connection, batch: Batch, work: Work, *, first: Sequence[str] = ()) -> None:
-    """Write rows and checkpoints, all in one transaction, and sent in one go. `first` names statements to begin with.
+    """Write the rows and the new position of all builds in one transaction and one round trip.
 
-    Raises Moved when a build is not at the batch's beginning, CannotApply when a row is not there that should be, and
-    psycopg.Error.
+    `first` names statements with which the transaction begins. Raises BuildMoved when a build is not at the beginning
+    of the batch, CannotApply when a row that must be changed does not exist, and psycopg.Error.
     """
     try:
         async with connection.transaction():
@@ -189,9 +179,9 @@ async def apply(connection: Connection, batch: Batch, work: Work, *, first: Sequ
             for build, write, cursor in written:
                 if write.exact and cursor.rowcount != write.rows:
                     raise CannotApply(f"{build.schema}: {write.statement} found {cursor.rowcount} of {write.rows} rows")
-    except _REPLAYED as error:
+    except _WRONG_POSITION as error:
         if error.diag.table_name == "checkpoint":
-            raise Moved from error
+            raise BuildMoved from error
         raise
     except _TOO_LARGE as error:
         raise CannotApply(str(error).strip()) from error

@@ -1,7 +1,7 @@
-"""Comparing two builds of a projection, row by row: what the live one has wrong, by what was built anew.
+"""Compares the live build of a projection with the next one, row by row, and lists where the live one is wrong.
 
-The database joins the two by their keys and says only where they differ, so a comparison takes little memory, here and
-there. It is made within one snapshot in which both builds are at the same position.
+The database joins the two by their keys and returns only the differences, so a comparison takes little memory on both
+sides. It is made in one snapshot in which both builds are at the same position.
 """
 
 from collections import Counter
@@ -19,22 +19,22 @@ from projections.models.projection import Projection, Table
 SQL = queries("projections.engine", "sql/compare.sql")
 
 LISTED = 20
-"""Differences that are told in words; the others are counted."""
+"""The largest number of differences that are described; the rest are counted."""
 _STEP = 1_000
-"""Rows between two signs of life."""
+"""Rows between two reports of progress."""
 _FETCH = 20
 
 Kind = Literal["missing", "extra", "different"]
-"""Of a row of the live build: it should be there, it should not be there, or it should be another."""
+"""What is wrong with a row of the live build: it is missing, it should not exist, or it has other values."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Values = Mapping[str, str | None]
-"""Columns of a row, as PostgreSQL writes them."""
+"""Columns of a row as text, in PostgreSQL's notation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A row of the live build that is not what it should be, and the columns in which it is not."""
+    """A row in which the two builds differ: its key, and the differing columns of both."""
 
     table: str
     kind: Kind
@@ -59,7 +59,7 @@ def _words(values: Values) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What came out, at a position. `left_out` says in words what only one of the two builds has."""
+    """The result of a comparison at a position. `left_out` lists tables and columns that only one build has."""
 
     position: int
     rows: int
@@ -69,12 +69,12 @@ class Comparison:
 
     @property
     def differences(self) -> int:
-        """Rows that are not what they should be."""
+        """The number of rows that differ."""
         return sum(self.counts.values())
 
 
 class _Columns(NamedTuple):
-    """The columns of a table that both builds have, and those of its key."""
+    """The columns of a table that both builds have, and its key columns."""
 
     common: tuple[str, ...]
     key: tuple[str, ...]
@@ -83,7 +83,7 @@ class _Columns(NamedTuple):
 async def compare(connection: Connection, projection: Projection, position: int, progress: Progress) -> Comparison:
     """Compare the live build with the next one. The caller's transaction sees both at `position`."""
     before, now = [await _columns(connection, build(projection).schema) for build in (live, next_of)]
-    left_out = [f"table {name}, which is no more" for name in before if name not in now]
+    left_out = [f"table {name}, which no longer exists" for name in before if name not in now]
     counts: Counter[Kind] = Counter(dict.fromkeys(KINDS, 0))
     first: list[Difference] = []
     rows = 0
@@ -110,8 +110,8 @@ async def compare(connection: Connection, projection: Projection, position: int,
 def _difference(
     table: Table, columns: _Columns, kind: Kind, key: list[str], was: list[str | None], should: list[str | None]
 ) -> Difference:
-    """What differs of a row; all of it, but for the key, when there is no other row."""
-    told = [
+    """The difference of a row: its differing columns, or all of them when only one build has the row."""
+    columns_that_differ = [
         (name, old, new)
         for name, old, new in zip(columns.common, was, should, strict=True)
         if name not in columns.key and (kind != "different" or old != new)
@@ -120,13 +120,13 @@ def _difference(
         table.name,
         kind,
         dict(zip(columns.key, key, strict=True)),
-        {name: value for name, value, _ in told} if kind != "missing" else {},
-        {name: value for name, _, value in told} if kind != "extra" else {},
+        {name: value for name, value, _ in columns_that_differ} if kind != "missing" else {},
+        {name: value for name, _, value in columns_that_differ} if kind != "extra" else {},
     )
 
 
 async def _columns(connection: Connection, schema: str) -> dict[str, dict[str, str]]:
-    """The types of all columns, by table and name."""
+    """The types of all columns of a schema, by table and column."""
     found: dict[str, dict[str, str]] = {}
     cursor = await connection.execute(SQL["columns"], {"schema": schema})
     for table, column, kind in await cursor.fetchall():
@@ -135,18 +135,20 @@ async def _columns(connection: Connection, schema: str) -> dict[str, dict[str, s
 
 
 def _common(table: Table, before: Mapping[str, str], now: Mapping[str, str]) -> tuple[_Columns | None, list[str]]:
-    """What can be compared of a table, and in words what cannot."""
+    """The columns of a table that can be compared, and a description of what cannot."""
     common = tuple(name for name, kind in now.items() if before.get(name) == kind)
     if not before:
         return None, [f"table {table.name}, which is new"]
     if not set(table.key) <= set(common):
-        return None, [f"table {table.name}, whose key is another"]
+        return None, [f"table {table.name}, whose key has changed"]
     names = [name for name in {**before, **now} if name not in common]
-    return _Columns(common, table.key), [f"column {table.name}.{name}, which both do not have alike" for name in names]
+    return _Columns(common, table.key), [
+        f"column {table.name}.{name}, which differs between the builds" for name in names
+    ]
 
 
 async def _size(connection: Connection, projection: Projection) -> int:
-    """All rows of the next build."""
+    """The number of rows of the next build."""
     tables = [sql.Identifier(next_of(projection).schema, table.name) for table in projection.tables]
     counts = sql.SQL(" + ").join(sql.SQL("(SELECT count(*) FROM {})").format(table) for table in tables)
     cursor = await connection.execute(sql.SQL("SELECT {}").format(counts))

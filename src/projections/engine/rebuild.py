@@ -1,8 +1,8 @@
-"""Rebuilding: a new build of a projection is made beside the live one, compared with it, and put in its place.
+"""Rebuilds a projection: makes a new build beside the live one, compares the two, and replaces the live one.
 
-Killed at any point, it leaves a build that serves: the old one until the one transaction that switches, the new one
-after it. What else is left over, the next rebuild drops. All that changes anything is done on one connection, which
-holds the lock of those who rebuild: if that is lost, nothing further can happen.
+When it is killed at any point, a build still serves: the old one before the one transaction that switches, the new one
+after it. The next rebuild drops what is left over. All changes are made on the one connection that holds the rebuild
+lock: when that connection is lost, nothing further can happen.
 """
 
 import asyncio
@@ -20,12 +20,12 @@ from ledger.store import Feed, UnreadableEvent
 from projections.engine.builds import (
     SQL,
     Batch,
-    Checkpoint,
+    BuildMoved,
+    BuildState,
     Connection,
-    Moved,
     Work,
     apply,
-    checkpoints,
+    build_states,
     create,
     drop,
     live,
@@ -38,22 +38,22 @@ from projections.engine.runner import PAGE, GatherFailed, Stop, apply_as_far, ba
 from projections.models.projection import Projection
 
 PATIENCE = 600.0
-"""Seconds that a switch waits for those who read the old build in one long snapshot."""
+"""Seconds for which a switch waits for readers of the old build that use one long snapshot."""
 _SHORT_PATIENCE = 5.0
-"""Seconds that dropping waits for readers; what is left over is dropped the next time."""
+"""Seconds for which a drop waits for readers. The next rebuild drops what is left over."""
 _PAUSE = 0.5
 
 
-class Busy(Exception):
-    """Somebody else is rebuilding."""
+class RebuildRunning(Exception):
+    """Another process is rebuilding."""
 
 
 class BlockedByReaders(Exception):
-    """Somebody reads for so long what has to be replaced or dropped that it was left as it is."""
+    """A build could not be replaced or dropped, because readers used it for too long. Nothing was changed."""
 
 
 class CannotBuild(Exception):
-    """An event cannot be applied. What is live stays so."""
+    """An event cannot be applied. The live build stays as it is."""
 
     def __init__(self, projection: Projection, stop: Stop) -> None:
         super().__init__(f"cannot be built beyond position {stop.position}: {stop.problem}")
@@ -63,10 +63,13 @@ class CannotBuild(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What was done. `before` is the checkpoint that was replaced; without a comparison there was nothing like it."""
+    """The result of a rebuild.
+
+    `before` is the state of the build that was replaced; `comparison` is None when there was none to compare with.
+    """
 
     projection: Projection
-    before: Checkpoint | None
+    before: BuildState | None
     position: int
     events: int
     seconds: float
@@ -75,22 +78,22 @@ class Rebuilt:
 
 @asynccontextmanager
 async def rebuilding(conninfo: str) -> AsyncIterator[Connection]:
-    """The connection on which alone there may be rebuilt, until the block ends. Raises Busy."""
+    """Hold the rebuild lock until the block ends; yields its connection. Raises RebuildRunning."""
     async with await connect(conninfo) as connection:
-        await connection.execute(SQL["notice_the_end"])
+        await connection.execute(SQL["end_with_client"])
         cursor = await connection.execute(SQL["lead_rebuild"])
         row = await cursor.fetchone()
         if not row or not row[0]:
-            raise Busy("somebody else is rebuilding at this moment")
+            raise RebuildRunning("another process is rebuilding at this moment")
         yield connection
 
 
 async def rebuild(
     connection: Connection, feed: Feed, projection: Projection, progress: Progress, *, page: int = PAGE
 ) -> Rebuilt:
-    """Build a projection anew and let it serve, on a connection of `rebuilding`.
+    """Rebuild a projection and let the new build serve. `connection` comes from `rebuilding`.
 
-    Raises CannotBuild, BlockedByReaders, and LOST.
+    Raises CannotBuild, BlockedByReaders and LOST.
     """
     return await _Rebuild(connection, feed, projection, progress, page).run()
 
@@ -108,26 +111,26 @@ class _Rebuild:
         self._page = page
         self._next = next_of(projection)
         self._position = 0
-        """How far the next build has come."""
+        """The position of the next build."""
         self._events = 0
 
     async def run(self) -> Rebuilt:
         began = monotonic()
         for left_over in self._next.schema, old_of(self._projection):
-            if not await _dropped(self._connection, left_over):
-                raise BlockedByReaders(f"{left_over}, which an earlier rebuild left over, is being read")
+            if not await _drop_when_unread(self._connection, left_over):
+                raise BlockedByReaders(f"{left_over}, which an earlier rebuild left behind, is being read")
         await create(self._connection, self._next)
         try:
             comparison = await self._build()
             before = await self._switch()
         except CannotBuild:
-            await _dropped(self._connection, self._next.schema)
+            await _drop_when_unread(self._connection, self._next.schema)
             raise
-        await _dropped(self._connection, old_of(self._projection))
+        await _drop_when_unread(self._connection, old_of(self._projection))
         return Rebuilt(self._projection, before, self._position, self._events, monotonic() - began, comparison)
 
     async def _build(self) -> Comparison | None:
-        """All rows, compared with those of the live build on the way."""
+        """Fill the next build, and compare it with the live build on the way."""
         while (at := await self._live()) is not None and at.position - self._position > self._page:
             await self._fill(at.position)
         comparison = await self._compare()
@@ -137,18 +140,18 @@ class _Rebuild:
         await self._fill(await self._goal())
         return comparison
 
-    async def _live(self) -> Checkpoint | None:
+    async def _live(self) -> BuildState | None:
         schema = self._projection.schema
-        return (await checkpoints(self._connection, [live(self._projection)])).get(schema)
+        return (await build_states(self._connection, [live(self._projection)])).get(schema)
 
     async def _goal(self) -> int:
-        """Where the live build is, if it follows the log closely, so that a switch is no step in time; else the end."""
+        """The position to reach before a switch: that of the live build if it follows the log closely, else the end."""
         end, at = await self._feed.last_position(), await self._live()
         follows = at is not None and at.stopped_at is None and end - at.position <= self._page
         return at.position if at is not None and follows else end
 
     async def _compare(self) -> Comparison | None:
-        """At the very position of the live build, in one snapshot of it; None when the next one is beyond it."""
+        """Compare the two builds at the same position in one snapshot; None when the next build is beyond it."""
         async with self._connection.transaction():
             await self._connection.execute(SQL["one_moment"])
             at = await self._live()
@@ -158,13 +161,13 @@ class _Rebuild:
             return await compare(self._connection, self._projection, at.position, self._progress)
 
     async def _analyze(self) -> None:
-        """Questions to the new tables are planned well from the first one on."""
+        """Analyze the new tables, so that even the first queries to them get good plans."""
         for table in self._projection.tables:
             name = sql.Identifier(self._next.schema, table.name)
             await self._connection.execute(sql.SQL("ANALYZE {}").format(name))
 
     async def _fill(self, upto: int) -> None:
-        """Bring the next build to a position, if it is not there yet. Nobody else moves it. Raises CannotBuild."""
+        """Bring the next build to position `upto`. No other process moves it. Raises CannotBuild."""
         if self._position < upto:
             self._progress.begin(f"{self._projection.name}: building", upto, "events")
         while self._position < upto:
@@ -180,26 +183,26 @@ class _Rebuild:
     async def _apply(self, batch: Batch, work: Work) -> None:
         try:
             await apply(self._connection, batch, work)
-        except (Moved, *LOST):
+        except (BuildMoved, *LOST):
             raise
-        except Exception:  # which event it is is found out one by one
+        except Exception:  # `_apply_as_far` finds the event that fails
             await self._apply_as_far(batch)
         else:
-            self._reach(batch)
+            self._advance(batch)
 
     async def _apply_as_far(self, batch: Batch) -> None:
-        """Apply, piece by piece, what cannot be applied as a whole. Raises CannotBuild."""
+        """Apply a batch in smaller parts, up to the event that fails. Raises CannotBuild."""
         if stop := await apply_as_far(self._connection, self._next, batch):
             raise CannotBuild(self._projection, stop)
-        self._reach(batch)
+        self._advance(batch)
 
-    def _reach(self, batch: Batch) -> None:
+    def _advance(self, batch: Batch) -> None:
         self._position = batch.upto
         self._events += len(batch.facts)
         self._progress.reach(self._position)
 
-    async def _switch(self) -> Checkpoint | None:
-        """Let the next build serve; returns where the old one was. Raises BlockedByReaders."""
+    async def _switch(self) -> BuildState | None:
+        """Let the next build serve; returns the state of the old one. Raises BlockedByReaders."""
         deadline = monotonic() + PATIENCE
         while True:
             try:
@@ -211,20 +214,20 @@ class _Rebuild:
                     ) from None
             await asyncio.sleep(_PAUSE)
 
-    async def _try_to_switch(self) -> Checkpoint | None:
-        """Nobody moves the live build meanwhile. A snapshot that begins now sees both builds at one position."""
-        await self._connection.execute(SQL["hold"])
+    async def _try_to_switch(self) -> BuildState | None:
+        """Switch while no runner can move the live build: so a reader sees both builds at the same position."""
+        await self._connection.execute(SQL["lock_live"])
         try:
             at = await self._live()
             await self._fill(at.position if at else 0)
             await switch(self._connection, self._projection)
         finally:
-            await self._connection.execute(SQL["let_go"])
+            await self._connection.execute(SQL["unlock_live"])
         return at
 
 
-async def _dropped(connection: Connection, schema: str) -> bool:
-    """Drop a schema as soon as nobody reads in it; says whether that was soon enough."""
+async def _drop_when_unread(connection: Connection, schema: str) -> bool:
+    """Drop a schema as soon as no transaction reads it; False when that takes longer than _SHORT_PATIENCE."""
     deadline = monotonic() + _SHORT_PATIENCE
     while True:
         try:

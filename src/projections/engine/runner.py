@@ -1,8 +1,9 @@
-"""The runner: follows the log and moves the live projections, in batches, each event once.
+"""The runner: it follows the log and moves the live projections in batches, each event once.
 
-One runner of all processes works at a time; the others wait for its connection to end. Projections that are at the same
-position move together, in one transaction, so a page that reads several of them sees one moment. One that lags goes its
-own way until it has caught up; one that cannot apply an event stops there, says so, and the others go on.
+Of all processes one runner works at a time; the others wait until its connection ends. Projections at the same position
+move together in one transaction, so that a reader of several projections sees them at one position. A projection that
+lags moves alone until it has caught up. A projection that cannot apply an event stops there and records why; the others
+continue.
 """
 
 import asyncio
@@ -20,24 +21,24 @@ from ledger.commit.notifications import CommitListener
 from ledger.domain.changes import Fact, fact
 from ledger.postgres.errors import LOST
 from ledger.store import Feed, Logged, UnreadableEvent, read
-from projections.engine.builds import SQL, Batch, Build, Moved, Work, apply, checkpoints, live, use
+from projections.engine.builds import SQL, Batch, Build, BuildMoved, Work, apply, build_states, live, use
 from projections.models.catalog import PROJECTIONS
 from projections.models.projection import Projection, Write
 
 PAGE = 2_000
-"""Events in one transaction, at most."""
+"""The largest number of events in one transaction."""
 SLICE = 250
-"""Events that are read without a pause: meanwhile the database is told what to do next."""
+"""Events that are decoded without a pause. In the pauses, other tasks of the process run."""
 LONGEST_SLEEP = 1.0
-"""Seconds between two looks, if a hint got lost."""
+"""Seconds between two reads of the log when no notification comes."""
 REST = 0.01
-"""Seconds between two steps of a runner that keeps up: under load, one transaction stands for many commits."""
+"""Seconds between two steps of a runner that keeps up, so that under load one transaction covers many commits."""
 _RETRY = 0.5
 _log = logging.getLogger("credit_ledger.projections")
 
 
 class GatherFailed(Exception):
-    """A projection failed to say what to write for a batch."""
+    """The `gather` function of a projection failed for a batch."""
 
     def __init__(self, batch: Batch) -> None:
         super().__init__(f"no rows for the events from position {batch.after + 1} to {batch.upto}")
@@ -45,7 +46,7 @@ class GatherFailed(Exception):
 
 
 async def prepare(feed: Feed, builds: Sequence[Build], after: int, upto: int, page: int = PAGE) -> tuple[Batch, Work]:
-    """The next batch above `after`, and what each build has to write for it. Raises UnreadableEvent, GatherFailed."""
+    """The next batch above `after`, and what each build must write for it. Raises UnreadableEvent, GatherFailed."""
     rows = await feed.rows(after, upto, page)
     facts: list[Fact] = []
     for start in range(0, len(rows), SLICE):
@@ -59,7 +60,7 @@ async def prepare(feed: Feed, builds: Sequence[Build], after: int, upto: int, pa
 
 
 def facts_of(events: Sequence[Logged]) -> list[Fact]:
-    """Events as facts. Raises UnreadableEvent for one that could be read and makes no sense."""
+    """The facts of events. Raises UnreadableEvent for an event that can be decoded but not interpreted."""
     facts = []
     for logged in events:
         try:
@@ -70,7 +71,7 @@ def facts_of(events: Sequence[Logged]) -> list[Fact]:
 
 
 async def gather(builds: Sequence[Build], facts: Sequence[Fact]) -> Work:
-    """What each build has to write for some events."""
+    """What each build must write for some events."""
     work: list[tuple[Build, list[Write]]] = []
     for build in builds:
         work.append((build, build.projection.gather(facts)))
@@ -81,7 +82,7 @@ async def gather(builds: Sequence[Build], facts: Sequence[Fact]) -> Work:
 async def batches(
     feed: Feed, builds: Sequence[Build], after: int, upto: int, page: int = PAGE
 ) -> AsyncGenerator[tuple[Batch, Work], None]:
-    """All batches between two positions; the next is prepared while one is written. Raises what `prepare` does."""
+    """All batches between two positions. It prepares the next one while the caller writes one. Raises as `prepare`."""
     coming = asyncio.create_task(prepare(feed, builds, after, upto, page))
     try:
         while after < upto:
@@ -96,7 +97,7 @@ async def batches(
 
 
 class Stop(NamedTuple):
-    """The event that cannot be applied, and why."""
+    """The position of the event that cannot be applied, and why."""
 
     position: int
     problem: str
@@ -105,12 +106,12 @@ class Stop(NamedTuple):
 async def apply_as_far(
     connection: AsyncConnection[Any], build: Build, batch: Batch, *, first: Sequence[str] = ()
 ) -> Stop | None:
-    """Apply what can be applied of a batch, and say where it ends. Raises Moved and LOST."""
+    """Apply a batch up to the first event that cannot be applied, and return that one. Raises BuildMoved and LOST."""
     try:
         await apply(connection, batch, await gather([build], batch.facts), first=first)
-    except (Moved, *LOST):
+    except (BuildMoved, *LOST):
         raise
-    except Exception as error:  # whatever it is, an operator must see it, with its position
+    except Exception as error:  # whatever the error is, an operator must see it with its position
         if len(batch.facts) <= 1:
             return Stop(batch.upto, f"{type(error).__name__}: {str(error).strip()}")
         half = len(batch.facts) // 2
@@ -122,7 +123,7 @@ async def apply_as_far(
 
 
 class Runner:
-    """Moves the live builds of some projections; those that another version of the program made are left alone."""
+    """Moves the live builds of some projections; it skips those of another version of the program."""
 
     def __init__(
         self,
@@ -139,19 +140,19 @@ class Runner:
         self._builds = [live(projection) for projection in projections]
         self._page = page
         self._stopped: set[str] = set()
-        """Schemas of builds that cannot go on; the next runner tries again."""
+        """The schemas of builds that have stopped. The next runner tries them again."""
         self.leads = False
-        """Whether this is the runner that works, of all that there are."""
+        """Whether this runner is the one that works."""
         self._superseded = False
-        """Whether a newer program has built one of these projections."""
+        """Whether a newer version of the program has built one of these projections."""
 
     async def run(self) -> None:
-        """Follow until cancelled; a lost database is waited for."""
+        """Follow the log until cancelled. It waits for a lost database."""
         while True:
             try:
                 async with await AsyncConnection.connect(self._conninfo, autocommit=True) as connection:
                     await self._follow(connection)
-            except Moved:
+            except BuildMoved:
                 continue
             except LOST as error:
                 _log.warning("the projections wait for the database: %s", str(error).strip() or type(error).__name__)
@@ -160,13 +161,15 @@ class Runner:
             await asyncio.sleep(_RETRY)
 
     async def _follow(self, connection: AsyncConnection[Any]) -> None:
-        # What is lost with a crash of the server is done again: rows and checkpoint are lost together.
+        # A crash of the server loses rows and position together, and then they are written again.
         await connection.execute("SET synchronous_commit = off")
         self._superseded = False
         while not await self._lead(connection):  # noqa: ASYNC110  # a lock waited for holds up vacuum
             await asyncio.sleep(LONGEST_SLEEP)
         self.leads = True
-        while not self._superseded:  # then, after a turn, the newer program's runner may lead: it can move all of them
+        while (
+            not self._superseded
+        ):  # then it ends, and the runner of the newer version may take over: that one can move all projections
             self._listener.clear()
             if await self.step(connection):
                 await asyncio.sleep(REST)
@@ -179,9 +182,9 @@ class Runner:
         return bool(row and row[0])
 
     async def step(self, connection: AsyncConnection[Any]) -> bool:
-        """Move what is behind towards the end of the log; says whether anything was behind. Raises Moved and LOST."""
+        """Move the builds that are behind; False when none was behind. Raises BuildMoved and LOST."""
         end = await self._feed.last_position()
-        found = await checkpoints(connection, self._builds)
+        found = await build_states(connection, self._builds)
         self._superseded = any(at.version > b.projection.version for b in self._builds if (at := found.get(b.schema)))
         self._stopped -= {schema for schema, at in found.items() if at.stopped_at is None}
         behind = [
@@ -201,7 +204,7 @@ class Runner:
         return bool(groups)
 
     async def _move(self, connection: AsyncConnection[Any], builds: list[Build], after: int, upto: int) -> None:
-        """Move some builds from one position to another."""
+        """Move some builds, all at position `after`, to position `upto`."""
         try:
             async with aclosing(batches(self._feed, builds, after, upto, self._page)) as coming:
                 began = monotonic()
@@ -209,7 +212,7 @@ class Runner:
                     after = batch.upto
                     if not await self._apply(connection, batch, work):
                         return
-                    await self._give_way(batch, monotonic() - began)
+                    await self._pause_for_others(batch, monotonic() - began)
                     began = monotonic()
         except UnreadableEvent as error:
             for build in builds:
@@ -217,23 +220,23 @@ class Runner:
                 if build.schema not in self._stopped:
                     await self._stop(connection, build, error.position, str(error))
         except GatherFailed as error:
-            _log.exception("%s", error)  # its sentence is the message, its cause the trace
+            _log.exception("%s", error)  # the message is the sentence, the cause is in the stack trace
             for build in builds:
                 await self._apply_or_stop(connection, build, error.batch)
 
-    async def _give_way(self, batch: Batch, took: float) -> None:
-        """A page behind while others commit, rest as long as the work took: whoever waits for an answer comes first."""
+    async def _pause_for_others(self, batch: Batch, took: float) -> None:
+        """When far behind while commands are committed, pause as long as the work took, so that commands come first."""
         if self._listener.notified and len(batch.facts) >= self._page:
-            self._listener.clear()  # a look follows in any case
+            self._listener.clear()  # the log is read again in any case
             await asyncio.sleep(took)
 
     async def _apply(self, connection: AsyncConnection[Any], batch: Batch, work: Work) -> bool:
-        """Apply a batch to all builds, or, if that fails, to each as far as it goes. Says whether all went well."""
+        """Apply a batch to all builds; if that fails, to each one alone, as far as possible, and return False."""
         try:
             await apply(connection, batch, work, first=["lock"])
-        except (Moved, *LOST):
+        except (BuildMoved, *LOST):
             raise
-        except Exception:  # which event of which projection it is is found out one by one
+        except Exception:  # `_apply_or_stop` finds the projection and the event
             _log.exception("a batch from position %d to %d could not be applied", batch.after + 1, batch.upto)
         else:
             return True
@@ -242,12 +245,12 @@ class Runner:
         return False
 
     async def _apply_or_stop(self, connection: AsyncConnection[Any], build: Build, batch: Batch) -> None:
-        """Apply what can be applied of a batch, and stop the build at the first event that cannot."""
+        """Apply a batch to one build, and stop the build at the first event that cannot be applied."""
         if stop := await apply_as_far(connection, build, batch, first=["lock"]):
             await self._stop(connection, build, *stop)
 
     async def _apply_up_to(self, connection: AsyncConnection[Any], build: Build, after: int, upto: int) -> None:
-        """Apply what can be read."""
+        """Apply the readable events up to a position."""
         if after < upto:
             batch, _ = await prepare(self._feed, [], after, upto, self._page)
             await self._apply_or_stop(connection, build, batch)
@@ -261,7 +264,7 @@ class Runner:
 
 
 async def connect(conninfo: str) -> AsyncConnection[Any]:
-    """A connection to move projections on, for those who do not run the runner for ever."""
+    """A connection on which to move projections without a Runner."""
     connection: AsyncConnection[Any] = await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
     await connection.execute("SET synchronous_commit = off")
     return connection

@@ -1,1 +1,1 @@
-"""The read models: a folder for each, with what it gathers, its SQL and its queries."""
+"""The read models: one folder each, with its projection, its SQL and its queries."""

@@ -1,4 +1,4 @@
-"""All projections, in the order in which a page names them."""
+"""All projections, in the order in which pages list them."""
 
 from projections.models.balances.projection import BALANCES
 from projections.models.history.projection import HISTORY

@@ -1,7 +1,7 @@
-"""Local days as instants: where days begin in a time zone, and which buckets (UTC) they are made of.
+"""Local days as instants: when days begin in a time zone, and which buckets (UTC) they consist of.
 
-Pure. A day begins at its midnight, or where a change of the clocks skips that, at the first moment after; so days are
-of 23, 24 or 25 hours, or of what else a zone decides, and together they are the period, without a gap or an overlap.
+The functions are pure. A day begins at its midnight or, when a clock change skips midnight, at the first moment after
+it. So a day has 23, 24 or 25 hours, or another length that the zone defines, and days have no gaps and no overlaps.
 """
 
 from collections.abc import Sequence
@@ -11,17 +11,17 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
 FIRST_DATE, LAST_DATE = date(1980, 1, 1), date(2199, 12, 31)
-"""Before and after these, zones have offsets that are no whole quarters of an hour, or none that are known."""
+"""Outside of these dates, offsets of zones are not whole quarters of an hour, or are unknown."""
 
 DAY, HOUR, QUARTER = timedelta(days=1), timedelta(hours=1), timedelta(minutes=15)
 
 
 class UnknownZone(ValueError):
-    """There is no time zone of that name."""
+    """There is no time zone with this name."""
 
 
 class Piece(NamedTuple):
-    """A part of the day or period number `place` that is whole buckets of `width` minutes: start <= bucket < end."""
+    """A part of span number `place` that consists of whole buckets of `width` minutes: start <= bucket < end."""
 
     place: int
     start: datetime
@@ -31,11 +31,11 @@ class Piece(NamedTuple):
 
 @cache
 def _zones() -> frozenset[str]:
-    return frozenset(available_timezones() - {"localtime"})  # which is another one on every machine
+    return frozenset(available_timezones() - {"localtime"})  # "localtime" differs between machines
 
 
 def zone(name: str) -> ZoneInfo:
-    """A time zone of the IANA database by its name. Raises UnknownZone."""
+    """The time zone of the IANA database with this name. Raises UnknownZone."""
     if name not in _zones():
         raise UnknownZone(name)
     return ZoneInfo(name)
@@ -47,25 +47,25 @@ def day_start(day: date, tz: ZoneInfo) -> datetime:
 
 
 def dates(first: date, last: date) -> list[date]:
-    """All days of a period, its last one included."""
+    """All days of a period, including the last one."""
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
 def day_starts(first: date, last: date, tz: ZoneInfo) -> list[datetime]:
-    """Where each day of a period begins, and where the last one ends: one more than there are days."""
+    """The start of each day of a period, and the end of the last one: one instant more than there are days."""
     return [day_start(day, tz) for day in dates(first, last + DAY)]
 
 
 def quarter_starts(starts: Sequence[datetime]) -> list[datetime]:
-    """Where each quarter of an hour of some days begins, and where the last one ends."""
+    """The start of each quarter of an hour of some days, and the end of the last one."""
     quarters = int((starts[-1] - starts[0]) / QUARTER)
     return [*(starts[0] + QUARTER * n for n in range(quarters)), starts[-1]]
 
 
 def hour_starts(starts: Sequence[datetime], tz: ZoneInfo) -> list[datetime]:
-    """Where each hour that a clock on the wall strikes begins in some days, and where the last one ends.
+    """The start of each local hour of some days, and the end of the last one.
 
-    Where the clocks are put back by half an hour, the hour that they repeat a part of is that much longer.
+    When the clocks are put back by half an hour, the hour that is partly repeated is half an hour longer.
     """
     midnights = frozenset(starts)
     quarters = quarter_starts(starts)[:-1]
@@ -73,7 +73,7 @@ def hour_starts(starts: Sequence[datetime], tz: ZoneInfo) -> list[datetime]:
 
 
 def pieces(spans: Sequence[tuple[datetime, datetime]]) -> list[Piece]:
-    """Spans of time as whole hours with quarters at their ends, where a zone's days begin in the middle of an hour."""
+    """The pieces of spans: whole hours and, where a span begins or ends within an hour, quarters of an hour."""
     found = []
     for place, (start, end) in enumerate(spans):
         first, last = _hour_from(start), _hour_until(end)

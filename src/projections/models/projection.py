@@ -1,7 +1,7 @@
-"""What a projection is: tables, and a pure function from events to the rows to write.
+"""The definition of a projection: its tables, and a pure function from events to the rows to write.
 
-A projection lives in a schema of its own, `projection_<name>`, together with its checkpoint: so it is built, replaced
-and dropped as one thing. Its SQL names tables without a schema; whoever runs it says in which one (see builds.py).
+A projection has its own schema, `projection_<name>`, which also contains its position: so it can be built, replaced and
+dropped as a whole. Its SQL names tables without a schema; the caller sets the search path (see engine/builds.py).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,35 +13,35 @@ from ledger.postgres.named_sql import queries
 
 
 class Write(NamedTuple):
-    """One statement of a projection's file, and its parameters: columns, as long as each other."""
+    """A statement of a projection's SQL file with its parameters: columns of equal length, or single values."""
 
     statement: str
     rows: int
     columns: Mapping[str, Any]
     exact: bool = True
-    """Whether the statement must touch each of these rows once; otherwise it may find some written already."""
+    """Whether the statement must change exactly `rows` rows; otherwise some of them may already exist."""
 
 
 Gather = Callable[[Sequence[Fact]], list[Write]]
-"""What to write for a batch of events in position order. Pure: the SQL is what adds it to what is there."""
+"""Returns what to write for a batch of events in position order. It is pure; the SQL adds it to the existing rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of a projection, and the columns of its key."""
+    """A table of a projection, and its key columns."""
 
     name: str
     key: tuple[str, ...]
 
     @property
     def of_accounts(self) -> bool:
-        """Whether each row belongs to one account, by its first column."""
+        """Whether each row belongs to one account, which is its first key column."""
         return self.key[0] == "account_id"
 
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """One read model. A new `version` makes every service build it anew, beside the old one (see rebuild.py)."""
+    """One read model. A higher `version` makes services rebuild it beside the old build (see engine/upgrade.py)."""
 
     name: str
     version: int
@@ -50,10 +50,10 @@ class Projection:
 
     @property
     def schema(self) -> str:
-        """Where it lives."""
+        """The schema of the live build."""
         return f"projection_{self.name}"
 
     @property
     def statements(self) -> dict[str, LiteralString]:
-        """What its SQL file says, by name; `create` makes the tables."""
+        """The statements of its SQL file, by name; `create` makes the tables."""
         return queries(f"projections.models.{self.name}", f"{self.name}.sql")

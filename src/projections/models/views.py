@@ -1,7 +1,7 @@
-"""Views: how the projections are asked. Each question is answered from one snapshot, with the position it stands at.
+"""Views: queries to the projections. Each query is answered from one snapshot, with the position of the projections.
 
-A caller who has just written asks with the position of the answer: it waits for the projections to get there, a bounded
-time, and all who wait cost one look at the checkpoints every few milliseconds.
+A caller who has just sent a command queries with the position of its answer. The query then waits until the projections
+have reached that position, for a limited time. All waiting queries together read the positions every few milliseconds.
 """
 
 import asyncio
@@ -20,60 +20,60 @@ from ledger.postgres.pool import pool_of
 from projections.models.projection import Projection
 
 LONGEST_WAIT = 2.0
-"""Seconds that a question waits for a position."""
-LOOK_EVERY = 0.01
-"""Seconds between two looks at the checkpoints, while somebody waits."""
+"""The longest time, in seconds, for which a query waits for a position."""
+POLL_EVERY = 0.01
+"""Seconds between two reads of the positions while queries wait."""
 
 _GONE = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.InvalidSchemaName)
-"""What a statement meets where a projection is not built, or was by a version that had other columns."""
+"""How a statement fails when a projection is not built, or was built by a version with other columns."""
 
 
 class NotYetVisible(Exception):
-    """The projections have not come to the position that was asked for."""
+    """The projections have not reached the position that the query requires."""
 
     def __init__(self, wanted: int, position: int) -> None:
-        super().__init__(f"position {wanted} is not visible yet; the projections stand at {position}")
+        super().__init__(f"position {wanted} is not visible yet; the projections are at {position}")
         self.wanted = wanted
         self.position = position
 
 
 class NotBuilt(Exception):
-    """A projection is not there, or was built by another version and has not what is asked."""
+    """A projection is missing, or was built by another version and lacks what the query needs."""
 
 
 class Snapshot(NamedTuple):
-    """Some projections at one moment. `as_of` is when the event at `position` was recorded; None in an empty log."""
+    """Some projections at one position. `as_of` is when the event there was recorded; None when the log is empty."""
 
     connection: AsyncConnection[Any]
     position: int
     as_of: datetime | None
 
     async def rows(self, statement: LiteralString, **parameters: Any) -> list[dict[str, Any]]:
-        """What a statement answers."""
+        """All rows of a query."""
         async with self.connection.cursor(row_factory=dict_row, binary=True) as cursor:
             await cursor.execute(statement, parameters, prepare=True)
             return await cursor.fetchall()
 
     async def row(self, statement: LiteralString, **parameters: Any) -> dict[str, Any] | None:
-        """The first row of what a statement answers."""
+        """The first row of a query; None when there is none."""
         rows = await self.rows(statement, **parameters)
         return rows[0] if rows else None
 
 
 @cache
-def _standing(projections: tuple[Projection, ...]) -> LiteralString:
-    """The statement that asks where the least far of some projections stands. Their names are our own."""
+def _position_of(projections: tuple[Projection, ...]) -> LiteralString:
+    """The statement that reads the lowest position of some projections. Their names are ours, so formatting is safe."""
     union = " UNION ALL ".join(f"SELECT position, as_of FROM {p.schema}.checkpoint" for p in projections)  # noqa: S608
     return f"SELECT position, as_of FROM ({union}) AS c ORDER BY position LIMIT 1"  # noqa: S608
 
 
 class Views:
-    """Asks the projections over a pool of its own, so that screens and commands do not wait for each other."""
+    """Queries the projections over its own pool, so that pages and commands do not wait for each other."""
 
     def __init__(self, conninfo: str, *, size: int = 4) -> None:
         self._pool = pool_of(conninfo, size, configure=_read_only)
         self._waiting: dict[asyncio.Future[None], tuple[tuple[Projection, ...], int]] = {}
-        self._look: asyncio.Task[None] | None = None
+        self._poll: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Views"]:
@@ -82,18 +82,18 @@ class Views:
         try:
             yield self
         finally:
-            if self._look is not None:
-                self._look.cancel()
+            if self._poll is not None:
+                self._poll.cancel()
             await self._pool.close()
 
     @asynccontextmanager
     async def snapshot(self, *projections: Projection, at_least: int = 0) -> AsyncIterator[Snapshot]:
-        """One moment of some projections, not before a position. Raises NotYetVisible and NotBuilt."""
+        """A snapshot of some projections, at position `at_least` or later. Raises NotYetVisible and NotBuilt."""
         if at_least:
             await self._wait(projections, at_least)
         try:
             async with self._pool.connection() as connection, connection.transaction():
-                position, as_of = await _where(connection, projections)
+                position, as_of = await _read_position(connection, projections)
                 if position < at_least:
                     raise NotYetVisible(at_least, position)
                 yield Snapshot(connection, position, as_of)
@@ -101,45 +101,47 @@ class Views:
             raise NotBuilt(str(error)) from error
 
     async def _wait(self, projections: tuple[Projection, ...], position: int) -> None:
-        """Until a position is visible, or as long as one may wait."""
+        """Wait until a position is visible, at most LONGEST_WAIT."""
         there: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[there] = projections, position
-        if self._look is None or self._look.done():
-            self._look = asyncio.create_task(self._look_out())
+        if self._poll is None or self._poll.done():
+            self._poll = asyncio.create_task(self._poll_positions())
         try:
             async with asyncio.timeout(LONGEST_WAIT):
                 await there
         except TimeoutError:
-            pass  # whoever asked looks once more, and says how far it is
+            pass  # `snapshot` reads the position once more and reports it
         finally:
             del self._waiting[there]
 
-    async def _look_out(self) -> None:
-        """Look at the checkpoints for as long as somebody waits."""
+    async def _poll_positions(self) -> None:
+        """Read the positions for as long as queries wait."""
         while self._waiting:
             found = await self._positions({projections for projections, _ in self._waiting.values()})
             for there, (projections, position) in self._waiting.items():
                 if found.get(projections, -1) >= position and not there.done():
                     there.set_result(None)
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(POLL_EVERY)
 
     async def _positions(self, asked: Iterable[tuple[Projection, ...]]) -> dict[tuple[Projection, ...], int]:
-        """Where some projections stand; those that are not there, or cannot be reached, are left out."""
+        """The positions of some projections; those that are missing or cannot be read are left out."""
         found: dict[tuple[Projection, ...], int] = {}
         with suppress(*LOST):
             async with self._pool.connection() as connection:
                 for projections in asked:
                     with suppress(NotBuilt, *_GONE):
                         async with connection.transaction():
-                            found[projections], _ = await _where(connection, projections)
+                            found[projections], _ = await _read_position(connection, projections)
         return found
 
 
-async def _where(connection: AsyncConnection[Any], projections: tuple[Projection, ...]) -> tuple[int, datetime | None]:
-    cursor = await connection.execute(_standing(projections), prepare=True)
+async def _read_position(
+    connection: AsyncConnection[Any], projections: tuple[Projection, ...]
+) -> tuple[int, datetime | None]:
+    cursor = await connection.execute(_position_of(projections), prepare=True)
     row = await cursor.fetchone()
     if row is None:
-        raise NotBuilt("a projection has no checkpoint")
+        raise NotBuilt("a projection has no position")
     position, as_of = row
     return position, as_of
 
@@ -147,5 +149,6 @@ async def _where(connection: AsyncConnection[Any], projections: tuple[Projection
 async def _read_only(connection: AsyncConnection[Any]) -> None:
     await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
     await connection.set_read_only(True)
-    await connection.execute("SET TimeZone TO 'UTC'")  # in which times come back, whatever the server's own is
+    # Times are returned in UTC, whatever the server's default zone is.
+    await connection.execute("SET TimeZone TO 'UTC'")
     await connection.commit()

@@ -1,22 +1,22 @@
--- The standing check. {table} and what else is in braces is set by whoever runs a statement; see check.py.
+-- The check and the standing check. The caller fills in {table} and the other names in braces; see check.py.
 
 -- name: lead_check
--- Whether this connection is the one that checks; it stays so until the connection ends.
+-- Whether this connection is the one that does the standing check, until it ends.
 SELECT pg_try_advisory_lock(hashtextextended('projections.check', 0)) AS leads;
 
 -- name: schemas
--- Which schema a name means now. A switch to another build changes it.
+-- The oid of each schema name. A switch to another build changes it.
 SELECT nspname::text AS name, oid::bigint AS id FROM pg_namespace WHERE nspname LIKE 'projection\_%%' ORDER BY 1;
 
 -- name: empty_at_commit
--- A temporary table like the one that a projection's `create` made a moment ago, and in its place; each transaction
--- begins with it empty. Nothing of that touches the catalog again, which TRUNCATE would.
+-- Replace a table that a projection's `create` has just made by a temporary one that is empty in each transaction. Unlike
+-- TRUNCATE, that writes nothing to the catalog later.
 ALTER TABLE {table} RENAME TO form;
 CREATE TEMPORARY TABLE {table} (LIKE form INCLUDING ALL) ON COMMIT DELETE ROWS;
 DROP TABLE form;
 
 -- name: differing
--- Rows that are expected and not there, and rows that are there and not expected: at most {limit} of each account.
+-- Rows that are expected but not found, and rows that are found but not expected: at most {limit} of each account.
 WITH found AS (
     SELECT * FROM {live} WHERE {scope}
 ), wrong AS (
@@ -35,11 +35,11 @@ account_id = ANY (%(accounts)s)
 ({key}) IN (SELECT {key} FROM {refolded})
 
 -- name: using_groups
--- Accounts whose usage names one of some groups.
+-- The accounts whose usage uses one of some groups.
 SELECT DISTINCT u.group_id::text AS group_id, u.account_id
 FROM pg_temp.usage AS u WHERE u.group_id = ANY (%(groups)s::uuid[]) ORDER BY 1, 2;
 
--- The statements `known_*` say of each account what the domain itself can say too, by tables.
+-- The statements `known_*` read, for each table, those values of accounts that the domain knows too.
 
 -- name: known_accounts
 SELECT account_id, NULL AS number, version, standing, last_activity_at, subscription, permanent, held, total,
@@ -55,7 +55,7 @@ SELECT account_id, number, held, expires_at
 FROM projection_balances.holds WHERE account_id = ANY (%(accounts)s) AND status = 'open';
 
 -- name: known_entries
--- What all entries add up to, and the balance on the last one.
+-- The sums of all entries, and the balance on the last one.
 SELECT a.account_id, NULL AS number, coalesce(sums.subscription, 0) AS "sum of subscription",
        coalesce(sums.permanent, 0) AS "sum of permanent", coalesce(last.balance, 0) AS "last balance"
 FROM unnest(%(accounts)s::text[]) AS a (account_id)
@@ -69,7 +69,7 @@ LEFT JOIN LATERAL (
 ) AS last ON true;
 
 -- name: known_rollups
--- What all buckets of each width add up to, and what the last one closes with. `number` is the width.
+-- The sums of all buckets of each width, and the closing balance of the last one. `number` is the width.
 SELECT a.account_id, w.width AS number, coalesce(last.subscription, 0) AS "last subscription",
        coalesce(last.permanent, 0) AS "last permanent", coalesce(sums.total, 0) AS sum
 FROM unnest(%(accounts)s::text[]) AS a (account_id)
@@ -85,8 +85,8 @@ LEFT JOIN LATERAL (
 ) AS last ON true;
 
 -- name: totals
--- What must be equal over all accounts when all projections stand at one position. The history is the measure, because
--- each of its lines is about one event; its own lines are compared account by account.
+-- The sums over all accounts that must be equal when all projections are at the same position. The others are compared
+-- with the history, because each of its lines is about one event; the history itself is checked account by account.
 WITH lines AS MATERIALIZED (
     SELECT date_bin('15 minutes', recorded_at, 'epoch'::timestamptz) AS bucket,
            coalesce(sum(credits) FILTER (WHERE type = 'grant'), 0) AS granted,
@@ -121,7 +121,7 @@ WITH lines AS MATERIALIZED (
            sum(expiries) AS expiries, sum(voids) AS voids
     FROM lines GROUP BY 1
 ), of_usage AS (
-    -- By way of the groups: a sum over any of their dimensions is a sum of these.
+    -- Joined with the groups, because a sum over any of their dimensions is a sum of these rows.
     SELECT width, bucket, sum(credits) AS deducted, sum(count) AS deductions
     FROM projection_usage.usage JOIN projection_usage.groups USING (group_id) GROUP BY width, bucket
 ), compared AS (
@@ -171,8 +171,8 @@ ORDER BY projection, name, key
 LIMIT %(limit)s;
 
 -- name: next_accounts
--- Accounts of one table above one, in the order of their ids. From one to the next by index: a plain DISTINCT would read
--- every row of each.
+-- A page of the account ids of one table above `after`, sorted. It goes from one id to the next by index; DISTINCT would
+-- read every row.
 WITH RECURSIVE ids AS (
     (SELECT account_id AS id FROM {table} WHERE account_id > %(after)s ORDER BY account_id LIMIT 1)
     UNION ALL
@@ -193,18 +193,18 @@ SELECT coalesce(max(position), 0) AS position FROM ledger.event_log;
 SELECT count(*) AS accounts FROM ledger.event_log WHERE version = 1;
 
 -- name: without_events
--- Those of some accounts that the log does not know.
+-- Those of some accounts that have no events.
 SELECT a.account_id FROM unnest(%(accounts)s::text[]) WITH ORDINALITY AS a (account_id, n)
 WHERE NOT EXISTS (SELECT FROM ledger.event_log AS e WHERE e.account_id = a.account_id)
 ORDER BY a.n;
 
--- The standing check's notes.
+-- The stored state of the standing check.
 
 -- name: place
 SELECT account_id, checked, rounds FROM projections.checks;
 
 -- name: move
--- Where the walk goes on, and how much it has done.
+-- Store where the check continues, and how much it has done.
 INSERT INTO projections.checks AS c (account_id, checked, rounds)
 VALUES (%(account_id)s, %(checked)s, %(rounds)s)
 ON CONFLICT (one) DO UPDATE SET
@@ -212,19 +212,19 @@ ON CONFLICT (one) DO UPDATE SET
     checked = c.checked + excluded.checked,
     rounds = c.rounds + excluded.rounds;
 
--- name: to_see_again
--- Accounts that were wrong: whether they are mended is looked at before the walk comes by again.
+-- name: to_recheck
+-- Some accounts with known differences, which are checked again before the next round reaches them.
 SELECT account_id FROM (SELECT DISTINCT account_id FROM projections.drift WHERE account_id <> '') AS d
 ORDER BY random() LIMIT %(limit)s;
 
 -- name: forget
--- What was compared and does not differ any more.
+-- Delete differences that were compared again and no longer exist.
 DELETE FROM projections.drift
 WHERE account_id = ANY (%(accounts)s) AND projection = ANY (%(projections)s)
   AND (account_id, projection) NOT IN (SELECT * FROM unnest(%(wrong)s::text[], %(of)s::text[]));
 
 -- name: remember
--- Answers for each whether it is new, so that it is said once: a row that was there has been locked by an xmax.
+-- Store differences, and return for each whether it is new, so that it is logged once: an existing row has an xmax.
 INSERT INTO projections.drift AS d (account_id, projection, position, detail)
 SELECT * FROM unnest(%(accounts)s::text[], %(projections)s::text[], %(positions)s::bigint[], %(details)s::text[])
 ON CONFLICT (account_id, projection) DO UPDATE SET position = excluded.position, detail = excluded.detail

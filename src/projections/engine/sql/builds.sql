@@ -1,11 +1,11 @@
--- Where projections live. {schema} is set as the search path by whoever runs `at_*` and a projection's own statements.
+-- Builds of projections. The caller sets the search path to a build's schema for `at_*` and a projection's own statements.
 
 -- name: schemas
--- All schemas that hold a projection, a build of one, or what is left of one.
+-- All schemas of builds: live, next and old ones.
 SELECT nspname::text AS name FROM pg_namespace WHERE nspname LIKE 'projection\_%%' ORDER BY 1;
 
--- name: create_checkpoint
--- How far this build has read the log, what it was built by, and what stopped it. One row.
+-- name: create_position
+-- One row: the position up to which this build has read the log, its version, and the event that stopped it.
 CREATE TABLE checkpoint (
     one        boolean PRIMARY KEY DEFAULT true CHECK (one),
     version    integer NOT NULL,
@@ -15,14 +15,12 @@ CREATE TABLE checkpoint (
     problem    text
 );
 
--- name: begin
+-- name: insert_position
 INSERT INTO checkpoint (version, position) VALUES (%(version)s, 0);
 
--- name: at_checkpoint
-SELECT version, position, as_of, stopped_at, problem FROM checkpoint;
-
 -- name: at_advance
--- Fails by NOT NULL unless the build is where we think it is: another runner has moved it, or another build is here now.
+-- Fails with a NOT NULL violation unless the build has the expected position and version: another runner has moved it, or
+-- another build has replaced it.
 UPDATE checkpoint SET
     position = CASE WHEN position = %(after)s AND version = %(version)s THEN %(upto)s::bigint END,
     as_of = coalesce(%(as_of)s, as_of),
@@ -33,36 +31,36 @@ UPDATE checkpoint SET
 UPDATE checkpoint SET stopped_at = %(position)s, problem = %(problem)s;
 
 -- name: lock
--- Whoever moves live projections, or puts another build in their place, holds this until COMMIT.
+-- A transaction that moves live builds, or replaces them, holds this lock until COMMIT.
 SELECT pg_advisory_xact_lock(hashtextextended('projections.live', 0));
 
 -- name: lead
--- Whether this connection is the one that runs the projections; it stays so until the connection ends.
+-- Whether this connection is the one that runs the projections, until it ends.
 SELECT pg_try_advisory_lock(hashtextextended('projections.runner', 0)) AS leads;
 
 -- name: lead_rebuild
--- The same for whoever rebuilds.
+-- Whether this connection is the one that rebuilds, until it ends.
 SELECT pg_try_advisory_lock(hashtextextended('projections.rebuild', 0)) AS leads;
 
--- name: hold
--- The same as `lock`, from here on and not until COMMIT: what is written meanwhile is seen before the switch.
+-- name: lock_live
+-- The same lock as `lock`, but held beyond COMMIT: so that rows written meanwhile are visible to the switch.
 SELECT pg_advisory_lock(hashtextextended('projections.live', 0));
 
--- name: let_go
+-- name: unlock_live
 SELECT pg_advisory_unlock(hashtextextended('projections.live', 0));
 
 -- name: one_moment
--- All statements of this transaction see the database as it is at the first of them, and what they write themselves.
+-- All statements of this transaction see the database as it was at the first one, and their own writes.
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
 
--- name: for_good
--- What is said to be done must not be lost with a crash of the server.
+-- name: commit_durably
+-- A switch that was reported as done must survive a crash of the server.
 SET LOCAL synchronous_commit = on;
 
--- name: wait_little
--- Whoever waits for a table makes those wait who come after him.
+-- name: wait_briefly
+-- A statement that waits for a table lock blocks all later readers of the table.
 SET LOCAL lock_timeout = '100ms';
 
--- name: notice_the_end
--- A server process whose client was killed ends within a second, whatever it is doing: its locks are free again.
+-- name: end_with_client
+-- The server process ends within a second after its client was killed, and releases its locks.
 SET client_connection_check_interval = '1s';

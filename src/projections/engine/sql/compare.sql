@@ -1,8 +1,8 @@
 -- Names in braces are filled in by compare.py.
 
 -- name: differing
--- The rows of a table in which two builds differ, each with its number and its values as text; and for a sign of life
--- every so many rows, and the last one. Images of rows are compared, so no type needs an equality of its own.
+-- The rows of a table in which two builds differ, each with its number and its values as text. To report progress, also
+-- every so many rows, and the last one. Rows are compared by their binary image, so no type needs an equality operator.
 SELECT number, kind,
        CASE WHEN kind IS NOT NULL THEN {key} END,
        CASE WHEN kind IS NOT NULL THEN {was_values} END,
@@ -19,7 +19,7 @@ FROM (
 WHERE kind IS NOT NULL OR last OR number % {step} = 0;
 
 -- name: columns
--- The columns of all tables in a schema, in order, each with all that makes up its type.
+-- The columns of all tables in a schema, in order, each with its type and collation.
 SELECT c.relname::text AS table, a.attname::text AS column,
        format_type(a.atttypid, a.atttypmod) || ' ' || a.attcollation::regcollation::text AS type
 FROM pg_attribute AS a

@@ -1,1 +1,1 @@
-"""The read model balances."""
+"""The read model `balances`."""

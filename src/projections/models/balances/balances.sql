@@ -15,7 +15,7 @@ CREATE INDEX accounts_by_total ON accounts (total, account_id);
 CREATE INDEX accounts_by_activity ON accounts (last_activity_at, account_id);
 CREATE INDEX accounts_by_expiry ON accounts (subscription_expire_at) WHERE subscription_expire_at IS NOT NULL;
 
--- A grant is open while credits of it remain or are held. Its number is the version that its id names.
+-- A grant is open while some of its credits remain or are held. Its number is the version in its id.
 CREATE TABLE grants (
     account_id     text COLLATE "C" NOT NULL,
     number         bigint NOT NULL,
@@ -98,8 +98,8 @@ FROM unnest(
 ) AS r (account_id, number, amount, at, expires_at, task_id, description);
 
 -- name: change_grants
--- Of a grant with nothing left, the status says what became of it: voided if it was closed or all of it was voided,
--- expired if some of it lapsed, else spent.
+-- The status of a grant with nothing left: voided if it was closed or wholly voided, expired if some of it lapsed, else
+-- spent.
 UPDATE grants AS g SET
     remaining = g.remaining + r.remaining,
     held = g.held + r.held,
@@ -133,7 +133,7 @@ FROM unnest(
 WHERE h.account_id = r.account_id AND h.number = r.number;
 
 -- name: due
--- Accounts from which time takes something by now, the longest overdue first: a subscription lot lapses or a hold ends.
+-- Accounts with an expiry that is due, of a subscription lot or a hold, the longest overdue first.
 SELECT account_id FROM (
     (SELECT account_id, subscription_expire_at AS due_at FROM projection_balances.accounts
      WHERE subscription_expire_at <= %(now)s ORDER BY subscription_expire_at LIMIT %(limit)s)
@@ -146,7 +146,7 @@ ORDER BY min(due_at)
 LIMIT %(limit)s;
 
 -- name: grants_page
--- Grants, newest first. A lot whose time has passed is expired, whether that is recorded already or not.
+-- Grants, newest first. A lot after its expiry is shown as expired, even if no event records it yet.
 SELECT g.number, g.kind, g.source, g.amount, g.held, g.spent, g.voided, g.granted_at, g.expires_at, g.transaction_id,
        g.payment_id, g.description, now.remaining_now, now.lapsed_now, now.status_now
 FROM projection_balances.grants AS g
@@ -165,7 +165,7 @@ ORDER BY g.number DESC
 LIMIT %(limit)s;
 
 -- name: holds_page
--- Holds, newest first. A hold whose time has passed is expired, whether that is recorded already or not.
+-- Holds, newest first. A hold after its expiry is shown as expired, even if no event records it yet.
 SELECT h.number, h.amount, h.held, h.captured, h.placed_at, h.expires_at, h.ended_at, h.status, h.task_id,
        h.description, now.status_now
 FROM projection_balances.holds AS h

@@ -1,7 +1,7 @@
-"""Balances: each account as it stands, what became of each of its grants, and of each of its holds.
+"""Balances: the current state of each account, of each of its grants and of each of its holds.
 
-An account's figures are those that its last event carries. Of a grant, every credit is at every moment in one of five
-places, which add up to its amount: remaining, held, spent, lapsed, voided.
+An account's figures are those of its last event. At every moment, each credit of a grant is in one of five places:
+remaining, held, spent, lapsed or voided. They add up to the amount of the grant.
 """
 
 from collections import defaultdict
@@ -47,7 +47,7 @@ _STANDINGS: dict[type[Event], Standing] = {
 
 
 class _Hold:
-    """What a batch changes of one hold."""
+    """The changes that a batch makes to one hold."""
 
     __slots__ = ("captured", "ended_at", "expires_at", "held", "status")
 
@@ -59,7 +59,7 @@ class _Hold:
 
 
 class _Accounts(NamedTuple):
-    """What a batch changes: the last event of each account, standings, grants and holds, new ones and changed ones."""
+    """The changes of a batch: the last event of each account, standings, and new and changed grants and holds."""
 
     last: dict[str, tuple[int, Event]]
     opened: dict[str, datetime]
@@ -71,7 +71,7 @@ class _Accounts(NamedTuple):
 
 
 def gather(facts: Sequence[Fact]) -> list[Write]:
-    """Accounts, then new grants and holds, then what changed of grants and holds."""
+    """Accounts, then new grants and holds, then changes of grants and holds."""
     batch = _Accounts({}, {}, {}, [], defaultdict(lambda: [0] * 6), [], defaultdict(_Hold))
     last, grants = batch.last, batch.grants
     for _, account_id, version, event, _, _ in facts:
@@ -125,7 +125,7 @@ def _add(batch: _Accounts, account_id: str, event: Event) -> None:
             if isinstance(event, AccountOpened):
                 batch.opened[account_id] = event.recorded_at
         case _:
-            pass  # payments change no grant: the grants and voids that come with them are events of their own
+            pass  # payments change no grant; the grants and voids that come with them are separate events
 
 
 def _move(batch: _Accounts, account_id: str, draws: Draws, source: int, target: int) -> None:
@@ -244,7 +244,7 @@ def _changed_holds(holds: dict[tuple[str, str], _Hold]) -> Write:
 
 
 def _numbers(ids: Iterable[str]) -> bytes:
-    """The versions that ids such as grt_7 name."""
+    """The versions in ids such as grt_7."""
     return bigints([int(name[4:]) for name in ids])
 
 

@@ -1,4 +1,4 @@
-"""What can be asked of the balances: grants, holds, accounts, and who is due."""
+"""Queries to the balances: grants, holds, accounts, and the accounts with due expiries."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from projections.models.views import Snapshot
 
 
 async def due(connection: AsyncConnection[Any], now: datetime, limit: int) -> list[str]:
-    """Accounts from which time takes something by `now`, the longest overdue first. Lags as the projection does."""
+    """Accounts with an expiry that is due by `now`, the longest overdue first. The answer lags like the projection."""
     cursor = await connection.execute(BALANCES.statements["due"], {"now": now, "limit": limit})
     return [account_id for (account_id,) in await cursor.fetchall()]
 
@@ -20,7 +20,7 @@ async def due(connection: AsyncConnection[Any], now: datetime, limit: int) -> li
 async def grants_page(
     moment: Snapshot, account_id: str, *, now: datetime, before: int, status: str | None, limit: int
 ) -> list[dict[str, Any]]:
-    """Grants with numbers below `before`, newest first."""
+    """A page of grants with numbers below `before`, newest first."""
     statement = BALANCES.statements["grants_page"]
     return await moment.rows(statement, account=account_id, now=now, before=before, status=status, limit=limit)
 
@@ -28,22 +28,22 @@ async def grants_page(
 async def holds_page(
     moment: Snapshot, account_id: str, *, now: datetime, before: int, status: str | None, limit: int
 ) -> list[dict[str, Any]]:
-    """Holds with numbers below `before`, newest first."""
+    """A page of holds with numbers below `before`, newest first."""
     statement = BALANCES.statements["holds_page"]
     return await moment.rows(statement, account=account_id, now=now, before=before, status=status, limit=limit)
 
 
 Sort = Literal["account_id", "balance", "activity"]
 _AFTER_ALL = "\U0010ffff" * (MAX_ID + 1)
-"""Behind every id, and behind every id that begins with what stands before it."""
+"""A suffix that sorts after every id, and, appended to a prefix, after every id with that prefix."""
 
 
 async def accounts_page(
     moment: Snapshot, sort: Sort, *, prefix: str, after: Sequence[Any] | None, limit: int
 ) -> list[dict[str, Any]]:
-    """Accounts whose ids begin with `prefix`: by id, or those with the most credits or the last activity first.
+    """A page of accounts whose ids begin with `prefix`, sorted by id, or by credits or last activity, largest first.
 
-    `after` is the sort key of the last account of the page before, its id at the end.
+    `after` is the sort key of the last account of the previous page; its last element is the id.
     """
     key = {"total": MAX_TOTAL, "at": _ALWAYS, "after": "" if sort == "account_id" else _AFTER_ALL}
     if after is not None:

@@ -1,1 +1,1 @@
-"""The read model history."""
+"""The read model `history`."""

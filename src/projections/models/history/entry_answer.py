@@ -1,4 +1,4 @@
-"""The answer of an entry: one line of the history as pages and files have it."""
+"""An entry as answered: one line of the history, in the form that pages, the API and files use."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -36,7 +36,7 @@ class Entry(TypedDict):
 
 
 def entry(row: Mapping[str, Any]) -> Entry:
-    """One entry as it is answered, from a row of the history."""
+    """The answer for a row of the history."""
     credits = row["subscription"] + row["permanent"]
     about: str = row["about"]
     return {

@@ -13,7 +13,7 @@ COLUMNS = (
     *("grant_id", "deduction_id", "hold_id"),
 )
 USAGE = ("provider", "model", "project", "member", "metric", "input_tokens", "output_tokens")
-"""The columns behind them: what a deduction was for."""
+"""The columns after them: the usage of a deduction."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -23,7 +23,7 @@ async def csv_of(
     columns: Sequence[str] = (*COLUMNS, *USAGE),
     line_of: Callable[[Entry], list[Any]] | None = None,
 ) -> AsyncIterator[str]:
-    """A file of entries, a page of them at a time; without other columns, as they are answered."""
+    """A CSV file of entries, yielded a page at a time. `columns` and `line_of` replace the usual columns."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(columns)
@@ -35,7 +35,7 @@ async def csv_of(
 
 
 def line(shown: Entry) -> list[Any]:
-    """An entry in the order of COLUMNS and USAGE."""
+    """The values of an entry in the order of COLUMNS and USAGE."""
     usage = shown["usage"] or {}
     recorded_at = shown["recorded_at"].isoformat().replace("+00:00", "Z")
     values = [recorded_at if name == "recorded_at" else shown.get(name) for name in COLUMNS]
@@ -43,5 +43,5 @@ def line(shown: Entry) -> list[Any]:
 
 
 def as_text(value: Any) -> Any:
-    """A value as a spreadsheet shows it: a text that it would take for a formula begins with an apostrophe."""
+    """A value for a spreadsheet: a text that it would read as a formula gets an apostrophe in front."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

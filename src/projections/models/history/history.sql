@@ -1,6 +1,6 @@
 -- name: create
--- One signed line per change of balance. Within an account the order of time and the order of sequence are the same, so
--- the one index serves pages, periods and the running balance.
+-- One row for each change of balance. Within an account the order by time and by sequence is the same, so one index serves
+-- pages, periods and the running balance.
 CREATE TABLE entries (
     account_id     text COLLATE "C" NOT NULL,
     recorded_at    timestamptz NOT NULL,
@@ -20,7 +20,7 @@ CREATE TABLE entries (
     PRIMARY KEY (account_id, recorded_at, sequence)
 );
 CREATE INDEX entries_of_tasks ON entries (account_id, task_id) WHERE task_id IS NOT NULL;
--- What is not a deduction is rare, and is looked for among millions of deductions.
+-- Entries that are not deductions are rare, and are looked up among millions of deductions.
 CREATE INDEX entries_not_deductions ON entries (account_id, type, recorded_at, sequence) WHERE type <> 'deduction';
 
 -- name: add
@@ -40,7 +40,7 @@ FROM unnest(
     transaction_id, payment_id, source, description, usage
 );
 
--- The pages below are newest first; oldest first is the same statement without its DESC.
+-- These pages are newest first; for oldest first, the caller removes the DESC.
 
 -- name: page
 SELECT account_id, recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id,
@@ -52,7 +52,7 @@ ORDER BY recorded_at DESC, sequence DESC
 LIMIT %(limit)s;
 
 -- name: page_of_types
--- Deductions are many: they are met on the way. The others are few: each type is looked up by itself.
+-- Deductions are many, so they are filtered while scanning. Other types are few, so each one is looked up by index.
 SELECT * FROM (
     SELECT e.* FROM unnest(%(types)s::text[]) AS t (type)
     CROSS JOIN LATERAL (
@@ -77,7 +77,7 @@ ORDER BY recorded_at DESC, sequence DESC
 LIMIT %(limit)s;
 
 -- name: page_of_task
--- A task has few entries: they are looked up first.
+-- A task has few entries, so they are looked up by index first.
 WITH of_task AS MATERIALIZED (
     SELECT account_id, recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id,
            transaction_id, payment_id, source, description, usage
@@ -92,7 +92,7 @@ ORDER BY recorded_at DESC, sequence DESC
 LIMIT %(limit)s;
 
 -- name: page_of_usage
--- Nothing leads to the entries of a usage but to look at one after the other: so many, and no more.
+-- No index leads to entries by usage, so this reads one after the other, up to a limit.
 SELECT * FROM (
     SELECT account_id, recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id,
            transaction_id, payment_id, source, description, usage
@@ -107,7 +107,7 @@ ORDER BY recorded_at DESC, sequence DESC
 LIMIT %(limit)s;
 
 -- name: reach
--- The last of the entries that such a page looked at, and one more, if there is one.
+-- The last entry that such a page has read, and the next one, if there is one.
 SELECT recorded_at, sequence
 FROM projection_history.entries
 WHERE account_id = %(account)s
@@ -116,8 +116,8 @@ ORDER BY recorded_at DESC, sequence DESC
 OFFSET %(before)s LIMIT 2;
 
 -- name: page_by_size
--- By how many credits an entry moves. Nothing is kept in this order: all that are wanted are sorted, by what they are sorted
--- by alone, and only the page is read. A task has few entries, which are looked up.
+-- Sorted by how many credits an entry moves. There is no index for that: this sorts the keys of all wanted entries, and
+-- reads only the rows of the page. The entries of a task are looked up by index.
 WITH asked AS MATERIALIZED (
     SELECT size, recorded_at, sequence FROM (
         SELECT abs(subscription + permanent) AS size, recorded_at, sequence, type, usage

@@ -1,7 +1,7 @@
-"""The running-balance history: one entry per change of balance, with the balance before and after it.
+"""The history: one entry for each change of an account's balance, with the balance before and after it.
 
-Nothing on an entry depends on a filter or a page: the balances come from the event that made it. Entries of an account
-are in the order of their times and sequence numbers alike, because time never runs backwards within a stream.
+The balances of an entry come from its event, so they do not depend on filters or pages. The order of an account's
+entries by time and by sequence number is the same, because time never runs backwards within a stream.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,12 +26,12 @@ from ledger.postgres.arrays import bigints, moments, texts
 from projections.models.projection import Projection, Table, Write
 
 PARTS = 4
-"""Sequence numbers that each event has for its entries; it makes three at most."""
+"""The number of sequence numbers of each event. An event makes at most three entries."""
 MAX_SEQUENCE = 2**63 - 1
 
 
-class Said(NamedTuple):
-    """What an event says of its entries, beside amounts and times."""
+class Described(NamedTuple):
+    """The fields of an entry that come from its event, apart from amounts and times."""
 
     about: str
     hold_id: str | None = None
@@ -44,7 +44,7 @@ class Said(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One entry as stored; `balance` is the total after it."""
+    """An entry as stored; `balance` is the total after it."""
 
     account_id: str
     sequence: int
@@ -64,7 +64,7 @@ class Row(NamedTuple):
 
 
 def gather(facts: Sequence[Fact]) -> list[Write]:
-    """All entries of a batch."""
+    """The entries of a batch."""
     rows = [row for fact in facts if fact.changes for row in entries_of(fact)]
     if not rows:
         return []
@@ -80,25 +80,25 @@ _OTHERS = {"sequence", "subscription", "permanent", "balance", "recorded_at"}
 def entries_of(fact: Fact) -> Iterator[Row]:
     """The entries of an event that changes its account's balance."""
     _, account_id, version, event, _, changes = fact
-    said: tuple[Any, ...] = _said(event)
+    described: tuple[Any, ...] = _described(event)
     balance, recorded_at, number = event.balance.total, event.recorded_at, version * PARTS
     if len(changes) == 1:
         change = changes[0]
-        yield Row(account_id, number, recorded_at, *change, balance, *said)
+        yield Row(account_id, number, recorded_at, *change, balance, *described)
         return
     balance -= sum(change.subscription + change.permanent for change in changes)
     for part, change in enumerate(changes):
         balance += change.subscription + change.permanent
-        yield Row(account_id, number + part, recorded_at, *change, balance, *said)
+        yield Row(account_id, number + part, recorded_at, *change, balance, *described)
 
 
-def _said(event: Event) -> Said:
+def _described(event: Event) -> Described:
     match event:
         case CreditsDeducted():
             usage = _json(event.usage)
-            return Said(event.deduction_id, None, event.task_id, None, None, None, event.description, usage)
+            return Described(event.deduction_id, None, event.task_id, None, None, None, event.description, usage)
         case HoldCaptured():
-            return Said(
+            return Described(
                 event.deduction_id,
                 event.hold_id,
                 event.task_id,
@@ -106,7 +106,7 @@ def _said(event: Event) -> Said:
                 usage=_json(event.usage),
             )
         case CreditsGranted():
-            return Said(
+            return Described(
                 event.grant_id,
                 transaction_id=event.transaction_id,
                 payment_id=event.payment_id,
@@ -114,13 +114,13 @@ def _said(event: Event) -> Said:
                 description=event.description,
             )
         case DeductionReversed():
-            return Said(event.deduction_id, description=event.reason)
+            return Described(event.deduction_id, description=event.reason)
         case GrantVoided():
-            return Said(event.grant_id, description=event.reason)
+            return Described(event.grant_id, description=event.reason)
         case CreditsExpired():
-            return Said(event.grant_id)
+            return Described(event.grant_id)
         case HoldReleased() | HoldExpired():
-            return Said(event.hold_id, event.hold_id)
+            return Described(event.hold_id, event.hold_id)
         case _:
             raise ValueError(f"{type(event).__name__} changes no balance")
 

@@ -1,4 +1,4 @@
-"""What can be asked of the history: pages of entries by date and by size, under filters."""
+"""Queries to the history: pages of entries, sorted by date or by size, with filters."""
 
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
@@ -13,7 +13,7 @@ _DESCENDING = {"newest first", "largest first"}
 
 
 class Place(NamedTuple):
-    """Where an entry stands among those of its account."""
+    """The place of an entry among those of its account, sorted by date."""
 
     recorded_at: datetime
     sequence: int
@@ -24,15 +24,17 @@ LAST_PLACE = Place(datetime.max.replace(tzinfo=UTC), MAX_SEQUENCE)
 
 
 USED: tuple[EntryType, ...] = ("deduction", "capture")
-"""The types of entries that say what credits were used for."""
+"""The types of entries that have usage."""
 
 LOOKED_THROUGH = 20_000
-"""Entries that one page goes through at most, where no index leads to those that are wanted."""
+"""The largest number of entries that one page reads when no index leads to the wanted ones."""
 
 
 class Wanted(NamedTuple):
-    """Which entries of an account: those between two places, which are not among them; of some types, of one task, and
-    of deductions whose usage says some things."""
+    """A filter of an account's entries: between two places (exclusive), of some types, of one task, with some usage.
+
+    None, or an empty `usage`, does not filter.
+    """
 
     account_id: str
     low: Place = FIRST_PLACE
@@ -42,12 +44,12 @@ class Wanted(NamedTuple):
     usage: tuple[tuple[str, str], ...] = ()
 
     def behind(self, place: Place, order: Order) -> "Wanted":
-        """Those of them that come after a place."""
+        """The same filter, for the entries that come after a place in this order."""
         return self._replace(high=place) if order == "newest first" else self._replace(low=place)
 
 
 class Found(NamedTuple):
-    """One page of entries as stored, and behind which place the next one goes on; None at the end."""
+    """A page of entries as stored, and the place after which the next page begins; None on the last page."""
 
     rows: list[dict[str, Any]]
     last: Place | None
@@ -56,7 +58,7 @@ class Found(NamedTuple):
 async def page(
     moment: Snapshot, wanted: Wanted, order: Order, limit: int, *, look_through: int = LOOKED_THROUGH
 ) -> Found:
-    """Entries in order, at most `limit`. Those of a usage may be fewer, or none, and yet not the last."""
+    """A page of at most `limit` entries in order. Filtered by usage, it may have fewer although more pages follow."""
     rows = await _rows(moment, _statement(wanted), wanted, order, limit=limit + 1, look_through=look_through)
     if len(rows) > limit:
         return Found(rows[:limit], _place(rows[limit - 1]))
@@ -66,7 +68,7 @@ async def page(
 
 
 async def _reach(moment: Snapshot, wanted: Wanted, order: Order, look_through: int) -> Place | None:
-    """The last entry that a page looked at, if there are more behind it."""
+    """The place of the last entry that a page has read; None when there are no more entries."""
     rows = await _rows(moment, "reach", wanted, order, before=look_through - 1)
     return _place(rows[0]) if len(rows) > 1 else None
 
@@ -102,7 +104,7 @@ def _statement(wanted: Wanted) -> str:
 
 
 class Rank(NamedTuple):
-    """Where an entry stands among those of its account by its size: how many credits it moves, whatever their sign."""
+    """The place of an entry among those of its account, sorted by size: how many credits it moves, without sign."""
 
     size: int
     recorded_at: datetime
@@ -113,7 +115,7 @@ LOWEST, HIGHEST = Rank(-1, *FIRST_PLACE), Rank(MAX_SEQUENCE, *LAST_PLACE)
 
 
 class Ranked(NamedTuple):
-    """One page of entries by size, and behind which rank the next one goes on; None at the end."""
+    """A page of entries by size, and the rank after which the next page begins; None on the last page."""
 
     rows: list[dict[str, Any]]
     last: Rank | None
@@ -122,9 +124,9 @@ class Ranked(NamedTuple):
 async def page_by_size(
     moment: Snapshot, wanted: Wanted, order: SizeOrder, limit: int, *, after: Rank | None = None
 ) -> Ranked:
-    """Entries by size, at most `limit`: of two of the same size, the newest is the larger.
+    """A page of at most `limit` entries by size; of two with the same size, the newer one counts as larger.
 
-    All that are wanted are sorted: whoever asks sees to it that they are not too many. Those of one task never are.
+    It sorts all wanted entries, so the caller must make sure that they are not too many. Those of one task never are.
     """
     low, high = LOWEST, HIGHEST
     if after is not None:

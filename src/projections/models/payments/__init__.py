@@ -1,1 +1,1 @@
-"""The read model payments."""
+"""The read model `payments`."""

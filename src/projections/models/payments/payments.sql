@@ -1,5 +1,5 @@
 -- name: create
--- A payment is refunded when all of its money went back; until then it is what its provider said.
+-- A payment is `refunded` when all of its money was refunded; until then it has the status that its provider reported.
 CREATE TABLE payments (
     account_id     text COLLATE "C" NOT NULL,
     payment_id     text COLLATE "C" NOT NULL,
@@ -51,7 +51,7 @@ FROM unnest(%(accounts)s::text[], %(payments)s::text[], %(refunded)s::numeric[],
 WHERE p.account_id = r.account_id AND p.payment_id = r.payment_id;
 
 -- name: page
--- Payments, newest first, each with what it bought and how much of that remains: nothing of a lot whose time has passed.
+-- Payments, newest first, each with the grants that it bought and what remains of them: 0 for a lot that has expired.
 SELECT p.payment_id, p.provider, p.status, p.amount_minor, p.refunded_minor, p.currency, p.plan, p.recorded_at,
        p.refunded_at, p.version, coalesce(bought.grants, '[]') AS grants
 FROM projection_payments.payments AS p

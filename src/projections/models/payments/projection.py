@@ -1,4 +1,4 @@
-"""Payments: the money that was seen, what of it went back, and the grants that it paid for."""
+"""Payments: the money that providers reported, what of it was refunded, and the grants that it paid for."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from projections.models.projection import Projection, Table, Write
 
 
 def gather(facts: Sequence[Fact]) -> list[Write]:
-    """New payments first, then what they bought and what was refunded."""
+    """New payments first, then the grants that they bought, then refunds."""
     recorded: list[tuple[str, int, PaymentRecorded]] = []
     bought: list[tuple[str, CreditsGranted]] = []
     refunded: dict[tuple[str, str], PaymentRefunded] = {}

@@ -1,4 +1,4 @@
-"""What can be asked of the payments: pages of them."""
+"""Queries to the payments: pages of an account's payments."""
 
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,6 @@ from projections.models.views import Snapshot
 async def page(
     moment: Snapshot, account_id: str, *, now: datetime, before: int, status: str | None, limit: int
 ) -> list[dict[str, Any]]:
-    """Payments with versions below `before`, newest first, each with the grants that it bought."""
+    """A page of payments with versions below `before`, newest first, each with the grants that it bought."""
     statement = PAYMENTS.statements["page"]
     return await moment.rows(statement, account=account_id, now=now, before=before, status=status, limit=limit)

@@ -1,1 +1,1 @@
-"""The read model rollups."""
+"""The read model `rollups`."""

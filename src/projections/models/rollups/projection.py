@@ -1,6 +1,6 @@
-"""Rollups: what happened in an account in each quarter of an hour (UTC), so that days can be cut in any time zone.
+"""Rollups: the sums of an account for each quarter of an hour (UTC), from which local days of any zone are made.
 
-The same sums are kept per hour: most of any day, in any zone, is whole hours of UTC, and there are a quarter as many.
+The same sums are stored by hour: most of a local day consists of whole hours of UTC, and those are a quarter as many.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ _Found = dict[tuple[str, datetime], _Sums]
 
 
 def gather(facts: Sequence[Fact]) -> list[Write]:
-    """The sums of each account and bucket, and the balance after the last change in it."""
+    """The sums of each account and bucket, and the balance after its last change."""
     found: _Found = {}
     for _, account_id, _, event, bucket, changes in facts:
         if not changes:

@@ -1,4 +1,4 @@
-"""What can be asked of the rollups: totals and closing balances of spans."""
+"""Queries to the rollups: totals and closing balances of spans of time."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from projections.models.views import Snapshot
 
 
 class Total(NamedTuple):
-    """What happened in a span of time."""
+    """The sums of a span of time, in credits, and the counts of entries."""
 
     granted: int = 0
     deducted: int = 0
@@ -29,14 +29,14 @@ class Total(NamedTuple):
 
 
 class Closing(NamedTuple):
-    """Credits by kind at a moment."""
+    """The credits of an account by kind at a moment."""
 
     subscription: int
     permanent: int
 
 
 async def totals(moment: Snapshot, account_id: str, spans: Sequence[tuple[datetime, datetime]]) -> list[Total]:
-    """What happened in each of some spans of time, which begin and end with a bucket."""
+    """The total of each of some spans. Spans must begin and end at the start of a bucket."""
     parts = pieces(spans)
     rows = await moment.rows(
         ROLLUPS.statements["sums"],
@@ -53,6 +53,6 @@ async def totals(moment: Snapshot, account_id: str, spans: Sequence[tuple[dateti
 
 
 async def closings(moment: Snapshot, account_id: str, starts: Sequence[datetime]) -> list[Closing]:
-    """The balance by kind when some moments begin."""
+    """The balance by kind at each of some moments, before anything that happened at that moment."""
     rows = await moment.rows(ROLLUPS.statements["closings"], account=account_id, moments=moments(starts))
     return [Closing(row["subscription"], row["permanent"]) for row in rows]

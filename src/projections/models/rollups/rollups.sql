@@ -1,6 +1,6 @@
 -- name: create
--- One row per account and quarter of an hour (width 15), and one per account and hour (width 60).
--- Sums are numeric: there is no limit to how often the same credits are granted and taken away.
+-- One row for each account and quarter of an hour (width 15), and one for each account and hour (width 60).
+-- Sums are numeric, because the same credits may be granted and taken away any number of times.
 CREATE TABLE rollups (
     account_id           text COLLATE "C" NOT NULL,
     width                smallint NOT NULL CHECK (width IN (15, 60)),
@@ -46,7 +46,7 @@ ON CONFLICT (account_id, width, bucket) DO UPDATE SET
     closing_permanent = excluded.closing_permanent;
 
 -- name: sums
--- What some pieces of time add up to, one by one.
+-- The sums of some pieces of time.
 SELECT piece.place, sums.*
 FROM unnest(%(places)s::integer[], %(starts)s::timestamptz[], %(ends)s::timestamptz[], %(widths)s::integer[])
      AS piece (place, starts, ends, width)
@@ -60,7 +60,7 @@ CROSS JOIN LATERAL (
 WHERE sums.granted IS NOT NULL;
 
 -- name: closings
--- The balance at some moments, each the start of a bucket: after the last change before it, wherever that was.
+-- The balance at some moments, each the start of a bucket: that after the last change before it.
 SELECT moment.place, coalesce(last.closing_subscription, 0) AS subscription,
        coalesce(last.closing_permanent, 0) AS permanent
 FROM unnest(%(moments)s::timestamptz[]) WITH ORDINALITY AS moment (at, place)

@@ -1,1 +1,1 @@
-"""The read model statistics."""
+"""The read model `statistics`."""

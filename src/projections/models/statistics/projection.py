@@ -1,6 +1,6 @@
-"""Statistics for operators: totals over all accounts per quarter of an hour (UTC).
+"""Statistics for operators: totals over all accounts for each quarter of an hour (UTC).
 
-Outstanding credits are kept as what each bucket changed of them; added up from the beginning they are what is owed.
+A bucket stores by how much it changed the outstanding credits; their sum from the beginning is what is owed.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _SUBSCRIPTION, _PERMANENT, _DEDUCTIONS, _OPENED = 5, 6, 7, 8
 
 
 def gather(facts: Sequence[Fact]) -> list[Write]:
-    """The sums of each bucket; `subscription` and `permanent` are signed."""
+    """The sums of each bucket. `subscription` and `permanent` are signed."""
     found: dict[datetime, list[int]] = {}
     for _, _, _, event, bucket, changes in facts:
         opened = isinstance(event, AccountOpened)

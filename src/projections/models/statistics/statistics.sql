@@ -6,7 +6,7 @@ CREATE TABLE statistics (
     reversed     numeric NOT NULL,
     expired      numeric NOT NULL,
     voided       numeric NOT NULL,
-    -- What the bucket changed of the outstanding credits of each kind, signed.
+    -- By how much the bucket changed the outstanding credits of each kind, signed.
     subscription numeric NOT NULL,
     permanent    numeric NOT NULL,
     deductions   bigint NOT NULL,
@@ -34,7 +34,7 @@ ON CONFLICT (bucket) DO UPDATE SET
     opened = s.opened + excluded.opened;
 
 -- name: days
--- What happened in each span of time; refusals are counted by the services and are in no event.
+-- The sums of each span of time. Refusals are not among them: services count them, and no event records them.
 SELECT width_bucket(bucket, %(starts)s::timestamptz[]) AS place,
        sum(granted) AS granted, sum(deducted) AS deducted, sum(reversed) AS reversed, sum(expired) AS expired,
        sum(voided) AS voided, sum(subscription) AS subscription, sum(permanent) AS permanent,
@@ -44,7 +44,7 @@ WHERE bucket >= %(first)s AND bucket < %(last)s
 GROUP BY 1;
 
 -- name: outstanding
--- What was owed when a moment began.
+-- The outstanding credits at a moment.
 SELECT coalesce(sum(subscription), 0) AS subscription, coalesce(sum(permanent), 0) AS permanent
 FROM projection_statistics.statistics
 WHERE bucket < %(first)s;

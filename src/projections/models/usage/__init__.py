@@ -1,1 +1,1 @@
-"""The read model usage."""
+"""The read model `usage`."""

@@ -1,9 +1,9 @@
-"""Usage: what deductions were for, in credits, tokens and counts, per account, quarter of an hour (UTC) and group.
+"""Usage: what deductions paid for, in credits, tokens and counts, by account, quarter of an hour (UTC) and group.
 
-A group is one combination of provider, model, project, member and metric. Many buckets share it, so it is kept once and
-named by a hash of itself: whoever builds the projection comes to the same name without asking anybody.
+A group is one combination of provider, model, project, member and metric. Many buckets use it, so it is stored once.
+Its id is a hash of its values, so that every build gives it the same id.
 
-The same sums are kept per hour, as those of rollups are; the SQL adds them up, where nobody waits for it.
+The same sums are stored by hour, as for rollups. The SQL computes them, because that costs the runner less.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,18 +24,18 @@ DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 MEASURES = ("credits", "input_tokens", "output_tokens")
 
 Group = tuple[str | None, ...]
-"""The values of DIMENSIONS; None where nothing was said."""
+"""The values of DIMENSIONS; None for a dimension that the deduction does not name."""
 _NOTHING: dict[str, Any] = {}
 
 
 @lru_cache(10_000)
 def group_id(group: Group) -> str:
-    """The name of a group: 16 bytes of BLAKE2b over its JSON, as a UUID's hexadecimal digits."""
+    """The id of a group: 16 bytes of BLAKE2b over its JSON, as the hexadecimal digits of a UUID."""
     return blake2b(orjson.dumps(group), digest_size=16).hexdigest()
 
 
 def gather(facts: Sequence[Fact]) -> list[Write]:
-    """The groups that are used, and the sums of each account, bucket and group."""
+    """The groups in use, and the sums of each account, bucket and group."""
     groups: dict[Group, str] = {}
     found: dict[tuple[str, datetime, Group], list[int]] = {}
     for _, account_id, _, event, bucket, _ in facts:

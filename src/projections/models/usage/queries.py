@@ -1,4 +1,4 @@
-"""What can be asked of usage: by group, and as a breakdown by every name and day."""
+"""Queries to the usage: by group, and as a breakdown by names and days."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from projections.models.views import Snapshot
 
 
 class Used(NamedTuple):
-    """What one group used in one span of time; `key` has a value per dimension, or is None for all other groups."""
+    """The usage of one group in span `place`. `key` has one value per dimension; None stands for all other groups."""
 
     place: int
     key: Group | None
@@ -27,7 +27,7 @@ class Used(NamedTuple):
 async def used(
     moment: Snapshot, account_id: str, starts: Sequence[datetime], by: Sequence[str], limit: int
 ) -> list[Used]:
-    """Usage by span and group, the largest groups first. `starts` has the end of the last too; they count from 0."""
+    """Usage by span and group, the largest groups first. `starts` also has the end of the last span."""
     rows = await moment.rows(USAGE.statements["read"], account=account_id, **_pieces(starts), by=list(by), limit=limit)
     return [
         Used(
@@ -51,7 +51,7 @@ def _pieces(starts: Sequence[datetime]) -> dict[str, Any]:
 
 
 class Sums(NamedTuple):
-    """What some deductions came to."""
+    """The sums of some deductions."""
 
     credits: int = 0
     input_tokens: int = 0
@@ -66,12 +66,14 @@ class Sums(NamedTuple):
 
 
 Name = str | None
-"""A provider, model, project or member; None where nothing was said."""
+"""A provider, model, project or member; None for deductions that name none."""
 
 
 class Breakdown(NamedTuple):
-    """Where the credits of some days went, each list by credits. Providers are numbered from 0 by their credits; the
-    last number is that of all that are not told apart."""
+    """The usage of some days, each list sorted by credits.
+
+    Providers are numbered from 0 by their credits; the last number stands for all remaining providers.
+    """
 
     total: Sums
     providers: list[tuple[Name, Sums]]
@@ -85,7 +87,7 @@ class Breakdown(NamedTuple):
 async def breakdown(
     moment: Snapshot, account_id: str, starts: Sequence[datetime], *, limit: int, series: int
 ) -> Breakdown:
-    """In one question: at most `limit` names of each kind, `series` providers told apart. `starts` as for `used`."""
+    """The breakdown of some days in one query: at most `limit` names of each kind, and `series` single providers."""
     rows = await moment.rows(
         USAGE.statements["breakdown"], account=account_id, **_pieces(starts), limit=limit, series=series
     )

@@ -7,7 +7,7 @@ CREATE TABLE groups (
     member   text,
     metric   text
 );
--- One row per account, group and quarter of an hour (width 15), and one per hour (width 60).
+-- One row for each account, group and quarter of an hour (width 15), and one for each hour (width 60).
 CREATE TABLE usage (
     account_id    text COLLATE "C" NOT NULL,
     width         smallint NOT NULL CHECK (width IN (15, 60)),
@@ -29,7 +29,7 @@ SELECT * FROM unnest(
 ON CONFLICT (group_id) DO NOTHING;
 
 -- name: add
--- The sums of quarters of an hour, and what they come to by hour.
+-- Add the sums of quarters of an hour, and their sums by hour.
 WITH given AS MATERIALIZED (
     SELECT * FROM unnest(
         %(accounts)s::text[], %(buckets)s::timestamptz[], %(group_ids)s::text[]::uuid[], %(credits)s::numeric[],
@@ -49,8 +49,8 @@ ON CONFLICT (account_id, width, bucket, group_id) DO UPDATE SET
     count = u.count + excluded.count;
 
 -- name: read
--- Sums per span of time and group, of the dimensions that are asked for. Groups are ranked over all spans by their
--- credits; those beyond the limit are one, which has no key.
+-- Sums by span and group, for the requested dimensions. Groups are ranked by their credits over all spans; those beyond the
+-- limit are added up in one row without a key.
 WITH found AS MATERIALIZED (
     SELECT piece.place,
            ARRAY[
@@ -82,9 +82,9 @@ GROUP BY found.place, CASE WHEN rank <= %(limit)s THEN found.key END
 ORDER BY found.place, min(rank);
 
 -- name: breakdown
--- Where the credits of some days went: all of them, by provider, model, project and member, and by project and by day with
--- the largest providers told apart. Providers are told apart by their rank (`series`); those beyond the last share one.
--- The pieces of a day are added up first, piece by piece, so that the many sums below are made of few rows.
+-- The usage of some days: in total, by provider, model, project and member, and by project and by day for the largest
+-- providers. `series` is the rank of a provider; those beyond the last rank share one. The pieces of a day are added up
+-- first, so that the many sums below are made from few rows.
 WITH daily AS MATERIALIZED (
     SELECT piece.day, sums.*
     FROM unnest(%(places)s::integer[], %(starts)s::timestamptz[], %(ends)s::timestamptz[], %(widths)s::integer[])
