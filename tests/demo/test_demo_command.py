@@ -113,7 +113,7 @@ def test_another_database_is_refused_in_one_line() -> None:
     done = CliRunner().invoke(app, ["demo"], env={"CREDIT_LEDGER_DATABASE_URL": "postgresql:///somewhere"})
     assert done.exit_code == 1
     assert done.stderr == (
-        "credit-ledger: CREDIT_LEDGER_DATABASE_URL is set, and the demo has a database of its own: unset it\n"
+        "credit-ledger: CREDIT_LEDGER_DATABASE_URL is set, and the demo uses its own database: unset it\n"
     )
 
 

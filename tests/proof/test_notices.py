@@ -1,16 +1,21 @@
-"""Keys that come one after another, and forsaken checkpoints: whom may an auditor believe, and for which sizes."""
+"""Rotated keys and abandoned checkpoints: which keys an auditor may trust, and for which sizes."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from ledger.proof.checkpoint import Checkpoint
-from ledger.proof.notes import BadNote, SigningKey, sign
+from ledger.proof.checkpoint_folder import CheckpointFolder
+from ledger.proof.notes import BadNote, SigningKey, sign, text_of
 from ledger.proof.notices import Abandonment, Notice, Rotation, Trusted, open_checkpoint, read_notice, trusted_keys
+from ledger.proof.trusted_checkpoints import own_keys, read_trusted_checkpoints
 
 ORIGIN = "credit-ledger/0b0e3c5c-7a3c-4b42-8d0c-0d6b2f4a7a11"
 AT = datetime(2026, 3, 1, 12, 30, 15, tzinfo=UTC)
 ROOT = bytes(range(32))
+OLD = Path(__file__).parents[1] / "migrations/database-0.1/data/checkpoints"
+"""The checkpoints of a ledger of version 0.1, with a notice that calls them forsaken."""
 A, B, C, STRANGER = (SigningKey.generate(ORIGIN) for _ in range(4))
 
 
@@ -22,7 +27,7 @@ def replacement(number: int, size: int, old: SigningKey, new: SigningKey) -> byt
     return sign(Rotation(number, AT, size, old.verifying_key, new.verifying_key, old_lost=True).text, [new])
 
 
-def forsaking(number: int, beyond: int, newest: int, key: SigningKey) -> bytes:
+def abandonment(number: int, beyond: int, newest: int, key: SigningKey) -> bytes:
     return sign(Abandonment(number, AT, beyond, Checkpoint(ORIGIN, newest, ROOT), "restored").text, [key])
 
 
@@ -63,14 +68,14 @@ def test_from_the_first_key_to_the_newest() -> None:
     assert trusted(C, *notices) == [(C, 100, None)]
 
 
-def test_forsaken_sizes_are_signed_again_by_the_key_in_use() -> None:
-    notices = [rotation(1, 100, A, B), rotation(2, 200, B, C), forsaking(3, 150, 250, C)]
+def test_abandoned_sizes_are_signed_again_by_the_key_in_use() -> None:
+    notices = [rotation(1, 100, A, B), rotation(2, 200, B, C), abandonment(3, 150, 250, C)]
     assert trusted(A, *notices) == [(A, 0, 100), (B, 100, 150), (C, 150, None)]
-    notices.append(forsaking(4, 50, 160, C))
+    notices.append(abandonment(4, 50, 160, C))
     assert trusted(A, *notices) == [(A, 0, 50), (C, 50, None)]
     assert trusted(C, *notices) == [(C, 50, None)]
-    assert trusted(A, forsaking(1, 50, 160, A), rotation(2, 60, A, B)) == [(A, 0, 60), (B, 60, None)]
-    assert trusted(B, forsaking(1, 50, 160, A), rotation(2, 60, A, B)) == [(B, 60, None)]
+    assert trusted(A, abandonment(1, 50, 160, A), rotation(2, 60, A, B)) == [(A, 0, 60), (B, 60, None)]
+    assert trusted(B, abandonment(1, 50, 160, A), rotation(2, 60, A, B)) == [(B, 60, None)]
 
 
 def test_nobody_has_to_believe_a_key_that_replaced_a_lost_one() -> None:
@@ -88,8 +93,8 @@ def test_nobody_has_to_believe_a_key_that_replaced_a_lost_one() -> None:
         ([sign(read_notice(rotation(1, 1, A, B).decode().split("\n\n")[0] + "\n").text, [A])], "not signed by both"),
         ([sign(read_notice(rotation(1, 1, A, B).decode().split("\n\n")[0] + "\n").text, [B])], "not signed by both"),
         ([sign(read_notice(rotation(1, 1, A, B).decode().split("\n\n")[0] + "\n").text, [STRANGER])], "no trusted key"),
-        ([forsaking(1, 5, 10, STRANGER)], "no trusted key"),
-        ([forsaking(1, 5, 10, A).replace(b"beyond 5", b"beyond 4")], "does not match the text"),
+        ([abandonment(1, 5, 10, STRANGER)], "no trusted key"),
+        ([abandonment(1, 5, 10, A).replace(b"beyond 5", b"beyond 4")], "does not match the text"),
         ([sign(Checkpoint(ORIGIN, 1, ROOT).text, [A])], "not a notice"),
     ],
 )
@@ -110,3 +115,20 @@ def test_a_key_signs_for_its_time_alone() -> None:
         open_checkpoint(sign(Checkpoint("credit-ledger/another", 5, ROOT).text, [A]), keys)
     with pytest.raises(BadNote, match="no trusted key"):
         open_checkpoint(sign(Checkpoint(ORIGIN, 5, ROOT).text, [STRANGER]), keys)
+
+
+def test_the_notice_of_an_older_program_is_read_and_verified() -> None:
+    [ledger] = OLD.iterdir()
+    folder = CheckpointFolder(OLD, ledger.name)
+    text = text_of(folder.notices()[0])
+    assert "\ncheckpoints forsaken\n" in text
+    notice = read_notice(text)
+    assert isinstance(notice, Abandonment)
+    assert (notice.beyond, notice.newest.size, notice.text) == (988, 990, text)
+    found = read_trusted_checkpoints(folder, own_keys(folder))
+    assert 990 not in [one.size for one in found.checkpoints]
+    assert found.passed_over == 0
+
+
+def test_a_new_notice_has_the_words_that_an_older_program_reads() -> None:
+    assert "\ncheckpoints forsaken\n" in text_of(abandonment(1, 5, 10, A))

@@ -112,9 +112,9 @@ def test_a_restored_older_backup(database: str, server: TestServer, tmp_path: Pa
 
 
 def _assert_nothing_was_lost_of_the_evidence(
-    folder: CheckpointFolder, forsaken: Path, kept: dict[int, bytes], backed_up: int
+    folder: CheckpointFolder, abandoned: Path, kept: dict[int, bytes], backed_up: int
 ) -> None:
-    moved = {int(path.stem): path.read_bytes() for path in forsaken.iterdir()}
+    moved = {int(path.stem): path.read_bytes() for path in abandoned.iterdir()}
     assert moved == {size: note for size, note in kept.items() if size > backed_up}
     [note] = folder.notices()
     notice = read_notice(text_of(note))

@@ -340,7 +340,7 @@ def test_a_checkpoint_has_the_name_of_its_size(scene: Scene, bundle: Path) -> No
 # Forsaken checkpoints ----------------------------------------------------------------------------------------------
 
 
-async def test_checkpoints_that_were_forsaken_do_not_count(ledger: Ledger, tmp_path: Path) -> None:
+async def test_checkpoints_that_were_abandoned_do_not_count(ledger: Ledger, tmp_path: Path) -> None:
     """An older backup was restored on purpose: an auditor finds the notice, and verify finds no fault."""
     checkpoint_keys = await checkpoint_keys_of(ledger, tmp_path)
     await open_account(ledger, "ada", permanent=5)
@@ -357,12 +357,12 @@ async def test_checkpoints_that_were_forsaken_do_not_count(ledger: Ledger, tmp_p
     with checkpoint_keys.folder.locked():
         checkpoint_keys.abandon(checkpoint_keys.folder.all()[1:], 2, "restored", datetime(2026, 1, 1, tzinfo=UTC))
     assert verify_path(log, checkpoint_keys.folder.path, [first], Silence()).breach is None
-    [forsaken] = checkpoint_keys.folder.path.glob("forsaken/*/*.checkpoint")
-    shutil.copy(forsaken, forsaken.with_name("0000000000000000009.checkpoint"))
-    forsaken.write_bytes(forsaken.read_bytes().replace(b"\n4\n", b"\n5\n"))
+    [abandoned] = checkpoint_keys.folder.path.glob("forsaken/*/*.checkpoint")
+    shutil.copy(abandoned, abandoned.with_name("0000000000000000009.checkpoint"))
+    abandoned.write_bytes(abandoned.read_bytes().replace(b"\n4\n", b"\n5\n"))
     breach = verify_path(log, checkpoint_keys.folder.path, [first], Silence()).breach
     assert breach is not None
-    assert breach.place.file == f"forsaken/000001/{forsaken.name}"
+    assert breach.place.file == f"forsaken/000001/{abandoned.name}"
 
 
 # What the chain does not say ---------------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
 
 
 def _wanted(settings: Settings, *, fresh: bool) -> Found:
-    """Return what is in the folder, after removing half a demo, or one that is not wanted any more."""
+    """Find the demo in the folder. An incomplete demo, or with `fresh` any demo, is removed first."""
     with reported({NotADemo: Failure()}):
         found = look(settings)
         if found == "half" or (found == "demo" and fresh):
@@ -80,9 +80,9 @@ def _wanted(settings: Settings, *, fresh: bool) -> Found:
 
 
 def _with_own_folder(settings: Settings) -> Settings:
-    """The demo's settings, here and in the processes of the service: a data directory of its own."""
+    """The settings with the demo's data directory, for this process and those of the service."""
     if settings.database_url is not None:
-        fail(f"{variable('database_url')} is set, and the demo has a database of its own: unset it")
+        fail(f"{variable('database_url')} is set, and the demo uses its own database: unset it")
     folder = settings.data_dir / FOLDER
     os.environ[variable("data_dir")] = str(folder)
     os.environ.pop(variable("checkpoint_dir"), None)

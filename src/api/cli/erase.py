@@ -1,4 +1,4 @@
-"""`credit-ledger erase`: makes the texts of accounts unreadable for ever, and records an event that says so."""
+"""`credit-ledger erase`: makes the texts of accounts unreadable for ever, and records that as an event."""
 
 import asyncio
 import getpass
@@ -25,7 +25,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 _WARNING = (
     "Every description, reason and metadata of {accounts} becomes unreadable, for ever and for everybody.\n"
-    "Credits, history and proofs stay as they are. Go on?"
+    "Credits, history and proofs do not change. Continue?"
 )
 
 

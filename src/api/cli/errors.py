@@ -66,13 +66,13 @@ def _common(status: int) -> dict[type[BaseException], Failure]:
     return {
         OperatorError: Failure(status),
         MigrationError: Failure(status),
-        psycopg.OperationalError: Failure(status, lambda error: f"the database cannot be reached: {_said(error)}"),
+        psycopg.OperationalError: Failure(status, lambda error: f"the database cannot be reached: {_message(error)}"),
         psycopg.errors.InsufficientPrivilege: Failure(
-            status, lambda error: f"the database login lacks a right: {_said(error)}"
+            status, lambda error: f"the database login lacks a right: {_message(error)}"
         ),
         KeyboardInterrupt: Failure(INTERRUPTED, lambda _: "interrupted"),
     }
 
 
-def _said(error: psycopg.Error) -> str:
+def _message(error: psycopg.Error) -> str:
     return str(error).strip()

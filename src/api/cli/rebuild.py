@@ -40,10 +40,10 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
     def rebuild_(names: Names = None, *, json: Json = False) -> None:
         """Build projections anew while they are in use. It can be stopped at any moment and run again."""
         projections = _named(names or [])
-        say = _silent if json else _print
+        show = _silent if json else _print
         with reported(FAILURES), database(load_settings()) as conninfo:
             prepare(conninfo)
-            outcomes = asyncio.run(_rebuild_all(conninfo, projections, say))
+            outcomes = asyncio.run(_rebuild_all(conninfo, projections, show))
         if json:
             typer.echo(orjson.dumps([_as_json(outcome) for outcome in outcomes]).decode())
         raise typer.Exit(1 if any(isinstance(outcome, CannotBuild) for outcome in outcomes) else 0)
@@ -56,7 +56,7 @@ def _named(names: list[str]) -> list[Projection]:
     return [projection for projection in PROJECTIONS if not names or projection.name in names]
 
 
-async def _rebuild_all(conninfo: str, projections: list[Projection], say: Callable[[Outcome], None]) -> list[Outcome]:
+async def _rebuild_all(conninfo: str, projections: list[Projection], show: Callable[[Outcome], None]) -> list[Outcome]:
     """Rebuild one projection after the other. One that cannot be built does not stop the others."""
     outcomes: list[Outcome] = []
     log = EventLog(conninfo, readers=1)
@@ -65,7 +65,7 @@ async def _rebuild_all(conninfo: str, projections: list[Projection], say: Callab
         async with rebuilding(conninfo) as connection:
             for projection in projections:
                 outcomes.append(await _rebuild(connection, Feed(log), projection))
-                say(outcomes[-1])
+                show(outcomes[-1])
     finally:
         await log.close()
     return outcomes

@@ -110,7 +110,7 @@ def _split(file: BinaryIO) -> Iterator[bytes]:
     rest = b""
     while block := file.read(_BLOCK):
         lines = (rest + block).splitlines(keepends=True)
-        rest = lines.pop()  # the line may go on, or the LF after its CR may follow
+        rest = lines.pop()  # the line may continue, or the LF after its CR may follow
         yield from lines
         if len(rest) >= MAX_LINE:
             break

@@ -4,10 +4,10 @@ Postings are a pure function of the event, which carries every decision. Each lo
 it for its held credits. Grants, deductions, expiries, voids and payments have journal accounts of their own. Signs are
 those of the holder: credits that remain are positive.
 
-    Assets:Account-ada:Subscription:Grant-3         what remains of a grant
-    Assets:Account-ada:Subscription:Grant-3:Held    what is held of it
-    Income:Granted:Topup:Account-ada                granted, by source
-    Expenses:Spent:Account-ada                      deducted, less what was reversed
+    Assets:Account-ada:Subscription:Grant-3         the remaining credits of a grant
+    Assets:Account-ada:Subscription:Grant-3:Held    its held credits
+    Income:Granted:Topup:Account-ada                grants, by source
+    Expenses:Spent:Account-ada                      deductions less reversals
     Expenses:Lapsed:Account-ada, Expenses:Voided:Account-ada
     Expenses:Paid:Account-ada, Equity:Paid:Account-ada    money, in minor units of its currency
 
