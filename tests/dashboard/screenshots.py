@@ -48,12 +48,9 @@ def demo() -> Iterator[tuple[str, dict[str, str]]]:
 def _links(process: "subprocess.Popen[bytes]", log: Path) -> dict[str, str]:
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
-        text = log.read_text()
-        if "Started worker" in text:
-            return {
-                whose.lower(): url
-                for whose, url in re.findall(r"^(Portal|Operator) link .*?: (\S+)$", text, re.MULTILINE)
-            }
+        found = re.findall(r"^(Portal|Operator) link .*?: (\S+)$", log.read_text(), re.MULTILINE)
+        if len(found) == 2:  # both are printed once the demo listens
+            return {kind.lower(): url for kind, url in found}
         time.sleep(0.2)
     raise SystemExit(f"the demo does not serve:\n{log.read_text()}")
 
