@@ -51,12 +51,12 @@ class Finished(NamedTuple):
 
     @property
     def report(self) -> Any:
-        """What it printed with --json."""
+        """The report printed with --json."""
         return json.loads(self.out)
 
 
 class Run:
-    """A run in a process of its own. It writes to files: nobody reads it while it runs, and a pipe would fill up."""
+    """A run in a process of its own. It writes to files, because a pipe that is not read would fill up."""
 
     def __init__(self, command: list[str], environment: dict[str, str], stderr: int | None) -> None:
         self._out, self._err = TemporaryFile("w+"), TemporaryFile("w+")  # noqa: SIM115 - `finish` closes them
@@ -78,7 +78,7 @@ class Run:
 
 
 class Importer:
-    """Runs `credit-ledger import` on one database, and looks at what is in it."""
+    """Runs `credit-ledger import` on one database, and reads its content."""
 
     def __init__(self, conninfo: str) -> None:
         self.conninfo = conninfo
@@ -117,7 +117,7 @@ class Importer:
         return dict(self.rows("SELECT type, count(*) FROM ledger.event_log GROUP BY 1"))
 
     def wait_for_events(self, count: int, run: Run) -> None:
-        """Wait until so many events are there, or nobody is left to write them."""
+        """Wait until the log has so many events, or the process has ended."""
         with psycopg.connect(self.conninfo, autocommit=True) as connection:
             while not run.over():
                 found = connection.execute("SELECT count(*) >= %s FROM ledger.events", [count]).fetchone()
@@ -159,7 +159,7 @@ def assert_complete(importer: Importer, trace: Path) -> None:
 
 
 def test_the_real_trace_is_at_hand(trace: Path) -> None:
-    """The total that issue 2 names, and what every other test of this file is measured by."""
+    """The total of the usage file, with which every other test of this file compares."""
     if real_trace() is None:
         pytest.skip("no real trace (CREDIT_LEDGER_TEST_SHARED): imports are tested on a trace that is made up")
     right = expected(trace)
@@ -169,7 +169,7 @@ def test_the_real_trace_is_at_hand(trace: Path) -> None:
 
 
 def documented(number: int) -> tuple[list[str], str]:
-    """A command of docs/importing.md, without the program and the file, and what it prints there."""
+    """A command of docs/importing.md, without the program and the file, and its output there."""
     page = (Path(__file__).parents[2] / "docs" / "importing.md").read_text()
     command, printed = re.findall(r"^```sh\n(.*?)^```\n\n```\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[number]
     return shlex.split(command.replace("\\\n", " "))[3:], printed
@@ -187,7 +187,7 @@ def test_the_first_documented_command(importer: Importer, tmp_path: Path) -> Non
 
 
 def test_a_trace_is_imported_and_again_changes_nothing(importer: Importer, trace: Path) -> None:
-    """By the command in the docs, which print what it prints."""
+    """Run the command of the docs, and compare its output with theirs."""
     right = expected(trace)
     options, printed = documented(1)
     first = importer.run(trace, *options)
