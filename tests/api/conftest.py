@@ -77,7 +77,7 @@ def unharmed(service: Service, account: str) -> Iterator[None]:
 
 
 def last_position(service: Service) -> int:
-    """Of what callers have done: the sweeper may record at any time, and has no receipts."""
+    """The last position of a command: the sweeper may record at any time, and has no receipts."""
     with psycopg.connect(service.conninfo) as connection:
         row = connection.execute("SELECT max(notification_id) FROM ledger.events WHERE receipt IS NOT NULL").fetchone()
     return row[0] if row and row[0] else 0

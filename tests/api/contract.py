@@ -1,4 +1,4 @@
-"""The OpenAPI document as a judge: every answer that a test sees is held against what the document says of it."""
+"""The OpenAPI document as a contract: every answer in a test is checked against it."""
 
 import re
 from functools import cache

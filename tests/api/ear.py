@@ -23,7 +23,7 @@ class Heard(NamedTuple):
 
 
 def understood(block: bytes) -> Heard:
-    """What stands between two empty lines."""
+    """The text between two empty lines."""
     fields: dict[str, str] = {}
     for line in block.decode().split("\n"):
         name, _, value = line.partition(":")
@@ -93,7 +93,7 @@ def listening(
     patience: float = 60,
     **parameters: Any,
 ) -> Iterator[Ear]:
-    """Listen until the block ends; what does not come within `patience` seconds does not come."""
+    """Listen until the block ends. An event must arrive within `patience` seconds."""
     headers = {"Authorization": f"Bearer {key}"} | ({} if last is None else {"Last-Event-ID": str(last)})
     with (
         httpx.Client(base_url=service.url, trust_env=False, timeout=patience) as client,
@@ -109,7 +109,7 @@ def stream_of(account: str) -> str:
 
 
 def log_after(service: Service, position: int) -> list[Json]:
-    """What GET /v1/events has above a position."""
+    """The events of GET /v1/events after a position."""
     found: list[Json] = []
     while page := service.get("/v1/events", after=position, limit=1000).json()["events"]:
         found += page

@@ -43,7 +43,7 @@ STAGED_VERSION = 7
 
 @dataclass(frozen=True)
 class Ask:
-    """One request for a command: what is in its path, and its body."""
+    """One request for a command: the parts of its path, and its body."""
 
     operation: str
     account: str
@@ -145,16 +145,16 @@ def refused(response: httpx.Response, status: int, code: str, **facts: Any) -> J
 
 
 def field_errors(response: httpx.Response) -> dict[str, Json]:
-    """What an answer says is wrong, by field; it must be validation_failed."""
+    """The errors of an answer by field. Its code must be validation_failed."""
     return {error["field"]: error for error in refused(response, 422, "validation_failed")["errors"]}
 
 
 PASSING = {"position", "recorded_at", "expires_at", "subscription_expire_at"}
-"""What depends on when and where in the log something happens."""
+"""The fields that depend on the time and the position of an event."""
 
 
 def lasting(value: Any, account: str) -> Any:
-    """An answer without what differs between two accounts and two moments."""
+    """An answer without the fields that differ between two accounts and two times."""
     if isinstance(value, dict):
         return {name: lasting(part, account) for name, part in value.items() if name not in PASSING}
     if isinstance(value, list):

@@ -60,7 +60,7 @@ MORE: dict[int, set[str]] = {
     500: {"internal_error"},
     503: {"unavailable", "storage_full", "projection_unavailable"},
 }
-"""What the table is silent about."""
+"""The codes that the table leaves out."""
 
 
 def status_of(code: str) -> int:
@@ -337,7 +337,7 @@ def lost_database(_: str, folder: Path) -> httpx.Response:
 
 
 def full_disk(database: str, folder: Path) -> httpx.Response:
-    """Nothing can be written for want of room; questions are answered, and with room again everything is."""
+    """With a full disk nothing can be written, but queries are answered; with free space everything works again."""
     with service_here(database, folder) as service, psycopg.connect(owner(database), autocommit=True) as other:
         under_contract(service)
         account = service.open_account(permanent=10)
@@ -375,7 +375,7 @@ def everything_asked(service: Service, account: str) -> list[Callable[[], httpx.
 
 
 def no_projection(database: str, folder: Path) -> httpx.Response:
-    """A projection is not there; what does not need it is answered, and as soon as one may rebuild it is made again."""
+    """A projection is missing: answers that do not need it are served, and it is rebuilt as soon as that is allowed."""
     with service_here(database, folder) as service, psycopg.connect(database, autocommit=True) as other:
         under_contract(service)
         account = service.open_account(permanent=10)

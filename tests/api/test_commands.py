@@ -1,4 +1,4 @@
-"""Each command through HTTP: what it answers, what it leaves behind, and what a dry run of it would say."""
+"""Each command over HTTP: its answer, its effect, and its dry run."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

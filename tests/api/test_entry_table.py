@@ -77,7 +77,7 @@ def in_order(entries: list[Json], sort: str) -> list[Json]:
 
 
 def pages_of(entries: list[Json], table: Table, limit: int, look_through: int) -> list[tuple[list[Json], Any]]:
-    """Each page, and where it stopped. Only for a usage, and by date, does it matter how many it looks through."""
+    """Each page, and where it stopped. The search limit matters only by date and with a filter by usage."""
     rest = in_order(in_period(entries, table.period), table.sort)
     bounded = bool(table.usage) and table.task_id is None and table.sort in ("newest first", "oldest first")
     pages = []

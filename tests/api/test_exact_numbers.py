@@ -56,7 +56,7 @@ NUMBERS = st.from_regex(r"-?(0|[1-9][0-9]{0,24})(\.[0-9]{1,25})?([eE][+-]?[0-9]{
 
 @given(NUMBERS)
 def test_what_is_not_found_is_stored_as_the_same_number(number: str) -> None:
-    """What is stored is what orjson writes; whatever it can only write as another number is found in the text."""
+    """The ledger stores what orjson writes; a number that orjson would change is found in the text."""
     try:
         read = orjson.loads(number)
     except orjson.JSONDecodeError:
@@ -80,7 +80,7 @@ def test_what_is_no_json_even_so_has_no_such_numbers(text: bytes) -> None:
 
 
 def test_all_fields_in_which_callers_write_what_they_like_are_known() -> None:
-    """A float is refused everywhere else, so only these are looked through for one."""
+    """Floats are refused in all other fields, so only these are searched for one."""
 
     def free(model: type[BaseModel]) -> set[str]:
         found = set()

@@ -1,4 +1,4 @@
-"""Formulas and templates: exact, bounded, and clear about what is wrong."""
+"""Formulas and templates: exact, bounded, and with clear errors."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -128,7 +128,7 @@ def test_a_formula_is_worked_out_exactly(tree: Tree, cells: list[int], number: i
 @example("\ud800")
 @example("1if 1 else 2")
 def test_any_text_is_a_formula_or_a_clear_error(text: str) -> None:
-    """Nothing else may come out of a text that somebody typed."""
+    """No other exception may come from a typed text."""
     try:
         Formula("--amount", text, ["a", "b", "In"])
     except FormulaError as error:

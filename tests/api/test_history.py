@@ -46,7 +46,7 @@ def pages(service: Service, account: str, **filters: Any) -> Iterator[list[Json]
 
 
 def wanted(entries: list[Json], filters: dict[str, Any]) -> list[Json]:
-    """What a list without filters, oldest first, leaves under filters."""
+    """The entries of an unfiltered list, oldest first, that match filters."""
     types = filters["type"].split(",") if "type" in filters else TYPES
     found = [
         entry
@@ -100,7 +100,7 @@ def test_entries_run_from_nothing_to_the_balance(year: Year) -> None:
 
 
 def test_the_year_has_entries_of_every_kind(year: Year) -> None:
-    """What the tests below go through: without these they would prove less."""
+    """The cases that the tests below must cover: without these they would prove less."""
     for account in (SMALL, BUSY):
         assert {entry["type"] for entry in year.entries[account]} == set(TYPES)
     entries = year.entries[BUSY]
@@ -111,7 +111,7 @@ def test_the_year_has_entries_of_every_kind(year: Year) -> None:
 
 
 def test_entries_are_what_the_events_say(year: Year) -> None:
-    """The balance on the last entry of an event is the event's; what is on it comes from there."""
+    """The balance of the last entry of an event is that of the event, as are its other fields."""
     for account in ACCOUNTS:
         events = {event["version"]: event for event in year.events[account]}
         last = {entry["version"]: entry for entry in year.entries[account]}
@@ -226,7 +226,7 @@ def test_pages_oldest_first_have_no_entry_twice_and_miss_none(service: Service) 
 
 
 def test_an_expiry_and_a_late_reversal_are_entries(service: Service) -> None:
-    """With the service's own clock: a lot lapses, and what is given back to it afterwards lapses too, and is shown."""
+    """With the service's own clock: a lot lapses, and credits given back to it later lapse too, and are shown."""
     account = service.open_account(permanent=5)
     end = datetime.now(UTC) + timedelta(seconds=2)
     Ask("grant", account, {"kind": "subscription", "amount": 10, "expires_at": end.isoformat()}).post(service, "g")
@@ -355,7 +355,7 @@ def test_the_file_has_no_limit(crowded: Service, long_account: str, order: str) 
 
 
 def test_the_first_lines_come_while_the_database_still_has_the_last(crowded: Service, long_account: str) -> None:
-    """In the middle of the file nobody can read the entries: the answer has begun, and goes on when they can."""
+    """In the middle of the file the entries cannot be read for a while: the answer continues when they can."""
     with (
         streamed(crowded, long_account) as answer,
         psycopg.connect(crowded.conninfo) as other,

@@ -1,4 +1,4 @@
-"""The same command twice: the answer again, never a second event; and what counts as the same."""
+"""The same command twice: the same answer and no second event; and which commands count as the same."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -43,7 +43,7 @@ SIMPLE = ["--account", "{customer}", "--amount", "n"]
 
 
 class Run:
-    """A run in a process of its own. It writes to files: nobody reads it while it runs, and a pipe would fill up."""
+    """A run in a process of its own. It writes to files, because a pipe that is not read would fill up."""
 
     def __init__(self, command: list[str], environment: dict[str, str], stderr: int | None) -> None:
         self._out, self._err = TemporaryFile("w+"), TemporaryFile("w+")  # noqa: SIM115 - `finish` closes them
@@ -65,7 +65,7 @@ class Run:
 
 
 class Importer:
-    """Runs `credit-ledger import` on one database, and looks at what is in it."""
+    """Runs `credit-ledger import` on one database, and reads its content."""
 
     def __init__(self, conninfo: str) -> None:
         self.conninfo = conninfo
@@ -101,7 +101,7 @@ class Importer:
         return dict(self.rows("SELECT type, count(*) FROM ledger.event_log GROUP BY 1"))
 
     def wait_for_events(self, count: int, run: Run) -> None:
-        """Wait until so many events are there, or nobody is left to write them."""
+        """Wait until the log has so many events, or the process has ended."""
         with psycopg.connect(self.conninfo, autocommit=True) as connection:
             while not run.over():
                 found = connection.execute("SELECT count(*) >= %s FROM ledger.events", [count]).fetchone()
@@ -137,7 +137,7 @@ def assert_complete(importer: Importer, trace: Path) -> None:
 
 
 def test_the_real_trace_is_at_hand(trace: Path) -> None:
-    """The total that issue 2 names, and what every other test of this file is measured by."""
+    """The total of the usage file, with which every other test of this file compares."""
     if real_trace() is None:
         pytest.skip("no real trace (CREDIT_LEDGER_TEST_SHARED): imports are tested on a trace that is made up")
     right = expected(trace)

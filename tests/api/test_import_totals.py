@@ -1,4 +1,4 @@
-"""After an import of real usage, the days and the usage of all accounts are together what was deducted, exactly."""
+"""After an import of real usage, the days and the usage of all accounts add up exactly to the deducted credits."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from tests.trace import ACCOUNTS, Expected, expected, real_trace
 
 @pytest.fixture(scope="module")
 def right(trace: Path) -> Expected:
-    """What it comes to."""
+    """The expected totals."""
     return expected(trace)
 
 

@@ -1,4 +1,4 @@
-"""What fails here is not told as a lost database: 500 with a request id, under which the log has the cause."""
+"""Internal errors: 500 with a request id and the cause in the log, and never reported as a lost database."""
 
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -59,7 +59,7 @@ def without_templates(monkeypatch: pytest.MonkeyPatch, *missing: str) -> None:
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> logging.LogRecord:
-    """The one line that tells of a failed request."""
+    """The log line of a failed request."""
     (record,) = [record for record in caplog.records if record.name == "credit_ledger.api"]
     assert record.levelname == "ERROR"
     return record

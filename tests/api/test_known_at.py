@@ -1,4 +1,4 @@
-"""`known_at=` on the balance query: what counts, what is answered, what is refused."""
+"""`known_at=` on the balance query: which events count, its answers and its refusals."""
 
 from datetime import UTC, datetime, timedelta
 

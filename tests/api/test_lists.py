@@ -222,7 +222,7 @@ def test_a_payment_after_partial_refunds(service: Service) -> None:
 
 @pytest.fixture(scope="module")
 def unswept(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service whose sweeper has looked once, and will not again today; its database lives in another time zone."""
+    """A service whose sweeper has run once and will not run again today. Its database has another time zone."""
     server = servers.get("embedded")
     assert server is not None
     settings = {"CREDIT_LEDGER_SWEEP_INTERVAL_SECONDS": "86400"}

@@ -1,4 +1,4 @@
-"""HEAD and OPTIONS are answered at every address, and what an address does not take is told with what it does."""
+"""HEAD and OPTIONS are answered at every address, and a 405 lists the accepted methods."""
 
 from functools import partial
 
@@ -105,7 +105,7 @@ ALLOWED = {
 
 @pytest.mark.parametrize("path", ALLOWED)
 def test_what_an_address_takes_is_told(service: Service, path: str) -> None:
-    """Without an API key, and the same by whoever sends what it does not take."""
+    """OPTIONS needs no API key, and a 405 has the same header."""
     client = guest(service)
     told = client.options(path)
     assert (told.status_code, told.content, told.headers["allow"]) == (204, b"", ALLOWED[path])

@@ -31,7 +31,7 @@ from tests.service import ADMIN_KEY, Service
 
 
 def the_app() -> FastAPI:
-    """The application, on a database that nobody asks."""
+    """The application, on a database that is not used."""
     front = create_app(load_settings(), "postgresql:///nowhere")
     assert isinstance(front, HotPath)
     return front.app
@@ -171,7 +171,7 @@ BEYOND_A_SCHEMA = (
     "the period ",  # is too long, or begins after its end
     "valid datetime",  # 23:59:60, the year 0000
 )
-"""Rules of which a document cannot tell."""
+"""Rules that an OpenAPI document cannot express."""
 
 
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)

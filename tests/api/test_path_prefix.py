@@ -23,7 +23,7 @@ FORMS = {"passed on": PREFIX, "taken away": ""}
 
 
 def prefixed(database: str) -> StripPathPrefix:
-    """The service for those who reach it below the prefix."""
+    """A client of the service below the prefix."""
     app = create_app(load_settings(admin_key=ADMIN_KEY, public_url=f"https://product.example{PREFIX}"), database)
     assert isinstance(app, StripPathPrefix)
     return app
@@ -61,7 +61,7 @@ async def test_every_form_of_the_path_gives_the_same_answers(below: StripPathPre
 
 
 class _Seen:
-    """An application that notes what it is asked."""
+    """An application that records its requests."""
 
     def __init__(self) -> None:
         self.paths: list[tuple[str, str]] = []

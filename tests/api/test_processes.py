@@ -1,4 +1,4 @@
-"""Processes of a running service that are killed: nothing acknowledged is lost, and nobody has to help."""
+"""Processes of a running service are killed: no acknowledged command is lost, and no operator is needed."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ def workers_of(service: ServiceProcess) -> list[int]:
 
 
 class Client(threading.Thread):
-    """Deducts 1 again and again, repeating what got no answer, and counts."""
+    """Deducts 1 repeatedly, sends requests without an answer again, and counts."""
 
     def __init__(self, service: Service, account: str, name: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What the truth answers: the balance now and at past instants, what became of a key, and the two feeds."""
+"""The queries of the events: the balance now and at past times, receipts, and the two feeds."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -167,7 +167,7 @@ async def test_pages_do_not_show(lived: str, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def damaged(lived: str) -> Iterator[str]:
-    """The same database, of which a test may change what is stored; it is put back afterwards."""
+    """The same database for tests that change stored events; they are restored afterwards."""
     _behind_everybodys_back(lived, "CREATE TABLE kept AS SELECT * FROM ledger.events")
     yield lived
     _behind_everybodys_back(lived, "DELETE FROM ledger.events")

@@ -1,4 +1,4 @@
-"""The role of the service on servers as operators have them: made, given what it needs, and enough for a whole life."""
+"""The role of the service on servers like those of operators: created, granted its rights, and sufficient."""
 
 import json
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ _numbers = count(1)
 
 
 class Bare:
-    """A server on which there was never a ledger. What a test makes there is gone afterwards."""
+    """A server without a ledger. The roles and databases of a test are removed afterwards."""
 
     def __init__(self, conninfo: str) -> None:
         self._whole = make_conninfo(conninfo, dbname="postgres")
@@ -82,7 +82,7 @@ def bare(its_server: str) -> Iterator[Bare]:
 
 
 on_one_server = pytest.mark.parametrize("its_server", ["embedded"], indirect=True, scope="module")
-"""For what does not depend on the version of the server."""
+"""For tests that do not depend on the version of the server."""
 
 
 def run(database: str, *arguments: str, **settings: str) -> Finished:
@@ -92,7 +92,7 @@ def run(database: str, *arguments: str, **settings: str) -> Finished:
 
 
 def done(database: str, *arguments: str, **settings: str) -> str:
-    """What a command prints that does what it is told."""
+    """The output of a successful command."""
     finished = run(database, *arguments, **settings)
     assert finished.status == 0, (arguments, finished)
     return finished.out
@@ -122,7 +122,7 @@ def test_many_at_once(bare: Bare) -> None:
 
 @on_one_server
 def test_a_server_that_allows_no_role(bare: Bare, tmp_path: Path) -> None:
-    """It works all the same, with the rights of the owner, and says so."""
+    """The service works with the rights of the owner, and logs a warning."""
     bare.execute("CREATE ROLE plain LOGIN")
     database = bare.database("plain")
     said = f"the service runs with the rights of its login: plain may not make the role {SERVICE}"
@@ -146,7 +146,7 @@ def test_a_server_that_allows_no_role(bare: Bare, tmp_path: Path) -> None:
 
 
 def test_a_role_that_an_administrator_made(bare: Bare) -> None:
-    """The owner may make none. He grants what is his; the projections are handed over once he may take the role."""
+    """The owner may create no roles. They grant rights on tables; projections follow once they may take the role."""
     bare.execute("CREATE ROLE plain LOGIN", f"CREATE ROLE {SERVICE}", f"CREATE ROLE app LOGIN IN ROLE {SERVICE}")
     database = bare.database("plain")
     said = done(database, "migrate").splitlines()[-1]
@@ -166,7 +166,7 @@ def test_a_role_that_an_administrator_made(bare: Bare) -> None:
 
 @contextmanager
 def two_logins(bare: Bare) -> Iterator[tuple[str, str]]:
-    """An owner who may make roles, and the URL that he got for the service."""
+    """An owner who may create roles, and the URL for the service."""
     bare.execute("CREATE ROLE maker LOGIN CREATEROLE", "ALTER ROLE maker SET log_statement = 'ddl'")
     owner = bare.database("maker")
     url, shown_once = done(owner, "migrate", "--service-login", "app").splitlines()[-2:]
@@ -228,7 +228,7 @@ def test_the_owner_migrates_and_the_service_does_not(bare: Bare) -> None:
 
 
 def server_log(conninfo: str) -> str:
-    """What the server has written down of the statements that it got."""
+    """The statements that the server logged."""
     return (Path(str(conninfo_to_dict(conninfo)["host"])).parent / "postgres.log").read_text()
 
 

@@ -182,7 +182,7 @@ async def test_what_another_process_commits_arrives_within_a_second(service: Ser
 
 
 def test_a_silent_stream_shows_signs_of_life_and_ends_with_its_key(service: Service) -> None:
-    """Both in one test, because it takes as long as a heartbeat."""
+    """Two checks in one test, because each waits for a heartbeat."""
     revoked = create_key(service.conninfo, "to be revoked", ["ledger:read"])
     expired = create_key(service.conninfo, "to expire", ["ledger:read"], datetime.now(UTC) + timedelta(seconds=10))
     account = service.open_account()

@@ -1,4 +1,4 @@
-"""The summary says in one call what the other queries say in many."""
+"""The summary has in one answer what the other queries have in many."""
 
 import asyncio
 from collections import Counter

@@ -49,7 +49,7 @@ def zones() -> list[str]:
 
 
 def lines(event: Json) -> Iterator[tuple[str, int]]:
-    """What one event adds to the sums: entry types with credits, captures being deductions."""
+    """What one event adds to the sums: entry types with credits. Captures count as deductions."""
     data = event["data"]
     fates = {
         fate: sum(p["amount"] for p in data.get("returns", []) if p["fate"] == fate) for fate in ("lapsed", "cancelled")
@@ -169,7 +169,7 @@ def chained(answer: Json) -> None:
 
 @pytest.mark.parametrize("tz", SOME_ZONES)
 def test_days_in_the_middle_of_a_history(year: Year, tz: str) -> None:
-    """The balance of before is carried in, and what happens after does not show."""
+    """The opening balance includes earlier events, and later events are not included."""
     for account in ACCOUNTS:
         for first, last in [
             (date(2024, 3, 30), date(2024, 4, 8)),

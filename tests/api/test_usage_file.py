@@ -1,4 +1,4 @@
-"""Files that an import cannot use: what is wrong and where, and nothing is recorded."""
+"""Files that cannot be imported: the error and its place are reported, and nothing is recorded."""
 
 from dataclasses import replace
 from pathlib import Path

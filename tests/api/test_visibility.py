@@ -1,4 +1,4 @@
-"""One's own writes are seen: `min_position` waits for them, a bounded time, and says so when they do not come."""
+"""Reading one's own writes: `min_position` waits for them for a limited time, and then answers 409."""
 
 import asyncio
 import os
@@ -53,7 +53,7 @@ SOON = LONGEST_WAIT + 20
 
 
 def asked(name: str, account: str, **more: Any) -> dict[str, Any]:
-    """The least that a query must be told, for days that go past midnight."""
+    """The required parameters of a query, for days that go past midnight."""
     today = datetime.now(UTC).date()
     days = {"from": (today - timedelta(days=1)).isoformat(), "to": (today + timedelta(days=1)).isoformat()}
     needed = {"daily": days, "usage": days, "statistics": days, "accounts": {"prefix": account}}
@@ -227,7 +227,7 @@ def test_while_nothing_is_projected_answers_are_those_of_before(server: TestServ
 
 
 def shown(answer: httpx.Response) -> Any:
-    """What an answer says; the summary's balance is from the truth, and goes on."""
+    """An answer without the balance of the summary, which is computed from the events and never stale."""
     if answer.headers["content-type"].startswith("text/csv"):
         return answer.text
     found: Json = answer.json()

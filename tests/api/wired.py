@@ -1,4 +1,4 @@
-"""The parts of a service in the process of the test: what routes and pages ask, without HTTP between."""
+"""The parts of a service in the process of the test: the dependencies of routes and pages, without HTTP."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -80,7 +80,7 @@ def moments(chance: Random) -> list[datetime]:
 
 @dataclass
 class Purse:
-    """What an account has that a command can name."""
+    """The ids of an account that a command can name."""
 
     made: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
@@ -129,7 +129,7 @@ def command(account: str, purse: Purse, number: int, chance: Random) -> tuple[st
 
 
 def said(chance: Random) -> dict[str, str | int] | None:
-    """What a deduction is for: few values, so that groups meet; some of them say little or nothing."""
+    """The usage of a deduction: few values, so that groups overlap; some are partly or wholly empty."""
     if chance.random() < 0.15:
         return None
     words: dict[str, list[str | int | None]] = {

@@ -1,4 +1,4 @@
-"""Operators who act, without a browser: forms are filled in as they came, and sent."""
+"""Actions of operators without a browser: fill in the forms of a page, and post them."""
 
 from html.parser import HTMLParser
 from typing import Any
@@ -10,7 +10,7 @@ from tests.dashboard.guests import ROOT
 
 
 class _Form(HTMLParser):
-    """What the fields of a page hold, as a browser would send them; the last form counts."""
+    """The fields of the last form of a page, as a browser would send them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,36 +42,36 @@ class _Form(HTMLParser):
 
 
 def fields_of(page: httpx.Response) -> dict[str, str]:
-    """What its form would send."""
+    """The fields that its form would send."""
     form = _Form()
     form.feed(page.text)
     return form.fields
 
 
 def path_of(account: str, *below: str) -> str:
-    """Where a page of an account is."""
+    """The address of a page of an account."""
     return "/".join((ROOT, "accounts", quote(account, safe=""), *below))
 
 
 def filled_in(client: httpx.Client, path: str, **typed: str) -> httpx.Response:
-    """The preview of a form, or the form again with what is wrong."""
+    """The preview of a form, or the form again with its errors."""
     return sent(client, path, client.get(path), "preview", **typed)
 
 
 def sent(client: httpx.Client, path: str, page: httpx.Response, step: str, **typed: str) -> httpx.Response:
-    """The form of a page, sent with a button."""
+    """Post the form of a page with a button."""
     return client.post(path, data={**fields_of(page), **typed, "step": step})
 
 
 def done(client: httpx.Client, path: str, **typed: str) -> httpx.Response:
-    """The page after a form was filled in, looked at and confirmed."""
+    """The page after a form was filled in, previewed and confirmed."""
     ahead = filled_in(client, path, **typed)
     assert ahead.status_code == 200, ahead.text
     return sent(client, path, ahead, "confirm")
 
 
 def newest_event(service: Any, account: str) -> dict[str, Any]:
-    """The last event of an account, as the API has it."""
+    """The last event of an account, from the API."""
     events = service.get(f"/v1/accounts/{quote(account, safe='')}/events", limit=1_000).json()["events"]
     last: dict[str, Any] = events[-1]
     return last

@@ -1,4 +1,4 @@
-"""A real browser: Debian's chromium, driven by Playwright. Whatever a page complains of fails the test that saw it."""
+"""A real browser: Debian's chromium, driven by Playwright. An error that a page reports fails its test."""
 
 import os
 import shutil
@@ -24,13 +24,13 @@ _ARGUMENTS = [
 
 
 def chromium() -> str | None:
-    """Where the browser is: CREDIT_LEDGER_TEST_CHROMIUM, or on the PATH."""
+    """The path of the browser: CREDIT_LEDGER_TEST_CHROMIUM, or from the PATH."""
     return os.environ.get("CREDIT_LEDGER_TEST_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @contextmanager
 def launched() -> Iterator[Browser]:
-    """A browser until the block ends; skips where there is none."""
+    """A browser until the block ends. Skips the test if there is none."""
     program = chromium()
     if program is None:
         pytest.skip("no chromium here: pages are not looked at in a real browser (see scripts/test)")
@@ -49,14 +49,14 @@ def opened(program: str) -> Iterator[Browser]:
 
 
 class Visit:
-    """One user with a browser window of their own, and all that its pages complained of."""
+    """One user with a browser window of their own, and the errors that its pages reported."""
 
     def __init__(self, service: Service, context: BrowserContext) -> None:
         self.service = service
         self.context = context
         self.complaints: list[str] = []
         self.expected: set[str] = set()
-        """What a test brings about on purpose, as a part of the complaint."""
+        """The errors that a test causes on purpose, as parts of their messages."""
         context.on("console", lambda message: self._console(message.type, message.text))
         context.on("weberror", lambda error: self.complaints.append(str(error.error)))
         context.on("request", self._asked)
@@ -71,34 +71,34 @@ class Visit:
             self.complaints.append(f"a third party was asked: {request.url}")
 
     def open_portal_link(self, account: str, **fields: Any) -> Page:
-        """By a portal link."""
+        """Open a portal link."""
         self.page.goto(portal_link(self.service, account, **fields))
         return self.page
 
     def sign_in(self, key: str = ADMIN_KEY) -> Page:
-        """As an operator."""
+        """Sign in as an operator."""
         self.page.goto(f"{self.service.url}{ROOT}/sign-in")
         self.page.get_by_label("API key").fill(key)
         self.page.get_by_role("button", name="Sign in").click()
         return self.page
 
     def go(self, path: str) -> Page:
-        """To a page of the dashboard."""
+        """Go to a page of the dashboard."""
         self.page.goto(f"{self.service.url}{ROOT}{path}")
         return self.page
 
     def unexpected(self) -> list[str]:
-        """Complaints that the test did not ask for."""
+        """The errors that the test did not expect."""
         return [said for said in self.complaints if not any(part in said for part in self.expected)]
 
 
 def barriers(page: Page) -> str:
-    """What keeps people out, as axe finds it; an empty text for nothing."""
+    """The accessibility problems that axe finds; an empty text if there are none."""
     return _found(page, {})
 
 
 def barriers_in_light_and_dark(page: Page) -> str:
-    """The same under both colour schemes. The page is the same under both; what depends on colours is asked twice."""
+    """The accessibility problems in both colour schemes. Only the rules about colours are checked twice."""
     light = barriers(page)
     page.emulate_media(color_scheme="dark")
     dark = _found(page, {"runOnly": ["color-contrast", "link-in-text-block"]})
@@ -115,5 +115,5 @@ def _found(page: Page, options: dict[str, Any]) -> str:
 
 
 def fits(page: Page) -> bool:
-    """Whether nothing is wider than the window."""
+    """Whether no element is wider than the window."""
     return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))

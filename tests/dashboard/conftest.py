@@ -1,4 +1,4 @@
-"""What the tests of the dashboard share: guests that leave, a browser for each file, and visits that must be clean."""
+"""The fixtures of the dashboard's tests: a browser for each file, and visits that must report no errors."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -23,7 +23,7 @@ def _guests_leave() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def service(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service with the accounts of this folder's tests alone: what operators see are lists of all there is."""
+    """A service with only the accounts of this folder's tests, because operators see lists of all accounts."""
     server = servers.get("embedded")
     assert server is not None
     with server.database() as conninfo, service_here(conninfo, tmp_path_factory.mktemp("dashboard")) as running:
@@ -32,14 +32,14 @@ def service(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One for a file: its driver has an event loop, which must be gone when tests with one of their own begin."""
+    """One browser for each file: the event loop of its driver must end before tests with an event loop of their own."""
     with launched() as found:
         yield found
 
 
 @pytest.fixture
 def new_visit(browser: Browser, service: Service) -> Iterator[NewVisit]:
-    """Makes visitors. In the end no page may have complained, and nobody else may have been asked for anything."""
+    """Makes visits. At the end no page may have reported an error or requested anything from another host."""
     visits: list[Visit] = []
 
     def make(size: tuple[int, int] = DESK, **options: Any) -> Visit:
@@ -57,5 +57,5 @@ def new_visit(browser: Browser, service: Service) -> Iterator[NewVisit]:
 
 @pytest.fixture
 def visit(new_visit: NewVisit) -> Visit:
-    """One user."""
+    """One visit."""
     return new_visit()

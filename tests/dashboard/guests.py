@@ -1,4 +1,4 @@
-"""Guests of the dashboard without a browser: whoever came in by a link or a key, with the cookies of a browser."""
+"""Users of the dashboard without a browser: clients with cookies, signed in by a link or a key."""
 
 import re
 from typing import Any
@@ -13,13 +13,13 @@ _there: list[httpx.Client] = []
 
 
 def all_leave() -> None:
-    """Close what every guest has open."""
+    """Close all clients."""
     while _there:
         _there.pop().close()
 
 
 def guest(service: Service, **headers: str) -> httpx.Client:
-    """Somebody whom nobody knows yet."""
+    """A client without a session."""
     client = httpx.Client(
         base_url=service.url, headers=headers, follow_redirects=True, trust_env=False, timeout=60, verify=service.verify
     )
@@ -36,7 +36,7 @@ def portal_link(service: Service, account_id: str, **fields: Any) -> str:
 
 
 def person(service: Service, account_id: str, **fields: Any) -> httpx.Client:
-    """The holder of an account, come in by a link."""
+    """The holder of an account, signed in by a link."""
     client = guest(service)
     answer = client.get(portal_link(service, account_id, **fields))
     assert answer.status_code == 200, answer.text
@@ -44,7 +44,7 @@ def person(service: Service, account_id: str, **fields: Any) -> httpx.Client:
 
 
 def operator(service: Service, key: str = ADMIN_KEY) -> httpx.Client:
-    """Somebody signed in with an API key."""
+    """An operator, signed in with an API key."""
     client = guest(service)
     answer = signing_in(client, key)
     assert answer.status_code == 200, answer.text
@@ -52,13 +52,13 @@ def operator(service: Service, key: str = ADMIN_KEY) -> httpx.Client:
 
 
 def signing_in(client: httpx.Client, key: str) -> httpx.Response:
-    """What the form says to a key."""
+    """The answer of the sign-in form to a key."""
     form = client.get(f"{ROOT}/sign-in")
     return client.post(f"{ROOT}/sign-in", data={"key": key, "csrf": token_in(form)})
 
 
 def token_in(page: httpx.Response) -> str:
-    """The token that the forms of a page carry."""
+    """The token of the forms of a page."""
     found = re.search(r'name="csrf" value="([0-9a-f]{64})"', page.text)
     assert found, page.text
     return found[1]

@@ -1,4 +1,4 @@
-"""Accounts with something to show: usage over several names, payments of every status, grants that end in every way."""
+"""Accounts with a history: usage with several names, payments of every status, grants that end in every way."""
 
 import time
 from typing import Any
@@ -23,7 +23,7 @@ def used_account(service: Service, count: int = 12) -> str:
 
 
 def deduction(n: int) -> dict[str, Any]:
-    """The body of the n-th: names go round at different paces, so that every two of them meet."""
+    """The body of the n-th deduction: names repeat with different periods, so that every pair of them occurs."""
     provider, model = PROVIDERS[n % 3]
     usage: dict[str, Any] = {"provider": provider, "model": model, "project": PROJECTS[n // 3 % 3]}
     usage |= {"member": MEMBERS[n % 2], "input_tokens": 100 * n, "output_tokens": n}
@@ -36,7 +36,7 @@ def visible(service: Service, account: str, position: int) -> None:
 
 
 def projected(service: Service, position: int) -> None:
-    """Wait until every projection has a position: who changes an event before that stops them all."""
+    """Wait until every projection has a position: changing an event before that would stop them all."""
     deadline = time.monotonic() + 60
     while any(one["position"] < position for one in service.get("/readyz").json()["projections"].values()):
         assert time.monotonic() < deadline
@@ -44,7 +44,7 @@ def projected(service: Service, position: int) -> None:
 
 
 def paid_account(service: Service) -> str:
-    """A paid plan, a top-up of which half was refunded, one that went back whole, and a failed payment."""
+    """A paid plan, a top-up that was half refunded, one that was refunded in full, and a failed payment."""
     account = service.open_account(permanent=100)
     pay(service, account, "pay-plan", 9_900, "EUR", plan="team", grant={"kind": "subscription", "amount": 12_000})
     pay(service, account, "pay-half", 5_000, "USD", grant={"kind": "permanent", "amount": 500, "source": "topup"})
@@ -63,7 +63,7 @@ def pay(service: Service, account: str, payment_id: str, amount: int, currency: 
 
 
 def refund(service: Service, account: str, payment_id: str, amount: int | None) -> int:
-    """Money back; returns the position."""
+    """Refund a payment; returns the position."""
     body = {"refund_id": f"re-{payment_id}"} | ({} if amount is None else {"amount_minor": amount})
     answer = service.post(f"/v1/accounts/{account}/payments/{payment_id}/refunds", body)
     assert answer.status_code == 201, answer.text

@@ -1,4 +1,4 @@
-"""A real nginx before a service, as docs/operations.md has it, on loopback and from a folder of its own."""
+"""A real nginx before a service, configured as in docs/operations.md, on loopback and in a folder of its own."""
 
 import os
 import re
@@ -37,7 +37,7 @@ http {{
 
 
 def nginx_program() -> str | None:
-    """Where nginx is: CREDIT_LEDGER_TEST_NGINX, or on the PATH, or where scripts/test unpacks it."""
+    """The path of nginx: CREDIT_LEDGER_TEST_NGINX, or from the PATH, or where scripts/test unpacks it."""
     named = os.environ.get("CREDIT_LEDGER_TEST_NGINX") or shutil.which("nginx")
     return named or next((place for place in _PLACES if os.access(place, os.X_OK)), None)
 
@@ -56,7 +56,7 @@ def with_the_path_taken_away(server: str) -> str:
 
 
 class Certificate:
-    """A certificate of loopback's own, and what trusts it."""
+    """A certificate for loopback, and a context that trusts it."""
 
     def __init__(self, folder: Path) -> None:
         self.certificate, self.key = folder / "loopback.pem", folder / "loopback.key"
@@ -76,7 +76,7 @@ class Certificate:
 
 
 def server_at(port: int, server: str, upstream: int, certificate: Certificate) -> str:
-    """The example, or what was made of it, with the ports and files of a test in place of the manual's."""
+    """The example configuration with the ports and files of a test in place of the manual's."""
     changes = {
         "listen 443 ssl;": f"listen 127.0.0.1:{port} ssl;",
         "http://127.0.0.1:8000": f"http://127.0.0.1:{upstream}",
@@ -91,7 +91,7 @@ def server_at(port: int, server: str, upstream: int, certificate: Certificate) -
 
 @contextmanager
 def running_nginx(program: str, folder: Path, servers: Mapping[str, str], trusted: ssl.SSLContext) -> Iterator[None]:
-    """It serves until the block ends: configurations of servers by their addresses."""
+    """Run nginx until the block ends, with a configuration for each address."""
     main = folder / "nginx.conf"
     main.write_text(_MAIN.format(folder=folder, servers="\n".join(servers.values())))
     log = folder / "nginx.log"

@@ -1,4 +1,4 @@
-"""The pictures of the docs: `scripts/screenshots` makes a demo, looks at it in a real browser, keeps what it sees."""
+"""The pictures of the docs: `scripts/screenshots` starts a demo and takes screenshots of it in a real browser."""
 
 import os
 import re
@@ -27,7 +27,7 @@ _PATIENCE = 300
 
 @contextmanager
 def demo() -> Iterator[tuple[str, dict[str, str]]]:
-    """A demo without traffic: its address and its links, by whom they are for."""
+    """A demo without traffic: its address, and its links by the kind of their user."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="credit-ledger-pictures-") as folder:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_LEDGER_")}
@@ -48,18 +48,15 @@ def demo() -> Iterator[tuple[str, dict[str, str]]]:
 def _links(process: "subprocess.Popen[bytes]", log: Path) -> dict[str, str]:
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
-        text = log.read_text()
-        if "Started worker" in text:
-            return {
-                whose.lower(): url
-                for whose, url in re.findall(r"^(Portal|Operator) link .*?: (\S+)$", text, re.MULTILINE)
-            }
+        found = re.findall(r"^(Portal|Operator) link .*?: (\S+)$", log.read_text(), re.MULTILINE)
+        if len(found) == 2:  # both are printed once the demo listens
+            return {kind.lower(): url for kind, url in found}
         time.sleep(0.2)
     raise SystemExit(f"the demo does not serve:\n{log.read_text()}")
 
 
 def take(browser: Browser, base: str, link: str, pictures: dict[str, tuple[str, tuple[int, int], str]]) -> None:
-    """Come in by a link, and keep pictures of some pages: by name, the path, the size of the window, the theme."""
+    """Open a link, and take pictures of pages. Each has a name, a path, a window size and a theme."""
     context = browser.new_context(locale="en-GB", timezone_id="Europe/Berlin", viewport=_size(DESK))
     page = context.new_page()
     page.goto(link)
@@ -78,7 +75,7 @@ def _size(size: tuple[int, int]) -> Any:
 
 
 def main() -> None:
-    """Make all pictures anew."""
+    """Take all pictures again."""
     program = chromium()
     if program is None:
         raise SystemExit("chromium is needed; CREDIT_LEDGER_TEST_CHROMIUM may name one")

@@ -1,4 +1,4 @@
-"""Behind a real nginx, below a path: no page, redirect, cookie, form or stream leaves the path, and links open once."""
+"""The service behind a real nginx, below a path: no page, redirect, cookie, form or stream leaves the path."""
 
 import json
 import re
@@ -30,12 +30,12 @@ PREFIX = "/ledger"
 BELOW = PREFIX + ROOT
 FORMS = {"passed on": example(), "taken away": with_the_path_taken_away(example())}
 ODD = "50%41 & é? #1"
-"""An id of which every address must be encoded."""
+"""An id that must be encoded in every address."""
 
 
 @pytest.fixture(scope="module")
 def proxied(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Service]]:
-    """One service, as it is reached through each form of the proxy."""
+    """One service, reached through each form of the proxy."""
     program = nginx_program()
     if program is None:
         pytest.skip("no nginx here: nothing is looked at through a proxy (see scripts/test)")
@@ -59,19 +59,19 @@ def proxied(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture(params=FORMS)
 def service(request: pytest.FixtureRequest, proxied: dict[str, Service]) -> Service:
-    """The service as this form of the proxy has it."""
+    """The service behind this form of the proxy."""
     found: Service = proxied[request.param]
     return found
 
 
 @pytest.fixture
 def visit(new_visit: NewVisit) -> Visit:
-    """A visitor whose browser takes the proxy's certificate as it is."""
+    """A client that trusts the certificate of the proxy."""
     return new_visit(ignore_https_errors=True)
 
 
 def link_through(service: Service, account: str) -> str:
-    """A portal link, whose address is that of the first form, as it is in the other."""
+    """A portal link for this form of the proxy: links have the address of the first form."""
     path = urlsplit(portal_link(service, account)).path
     assert path.startswith(f"{BELOW}/portal/")
     return urljoin(service.url, path)
@@ -126,7 +126,7 @@ _ADDRESS = re.compile(r'\b(?:href|action|src|data-updates|data-root)="([^"#][^"]
 
 
 def crawled(user: httpx.Client) -> dict[str, int]:
-    """Every page that can be reached from the beginning, by its path, and what it answers to a GET."""
+    """Follow all links from the first page: the status of every page by its path."""
     statuses: dict[str, int] = {}
     waiting = {f"{BELOW}/"}
     while waiting:

@@ -48,7 +48,7 @@ def test_grants_say_what_is_left_and_until_when(visit: Visit, service: Service, 
 
 
 def test_on_a_phone_all_that_matters_is_seen_at_once(new_visit: NewVisit, paid: str) -> None:
-    """Nothing has to be moved sideways; what a column has no room for stands below what it belongs to."""
+    """On a phone nothing is scrolled sideways: values without a column of their own are below the text."""
     page = billing(new_visit(PHONE), paid)
     for region in page.locator(".scroll").all():
         assert region.evaluate("one => one.scrollWidth - one.clientWidth") == 0

@@ -1,4 +1,4 @@
-"""What an operator sees and does, in a real browser."""
+"""The pages and actions of operators in a real browser."""
 
 import re
 
@@ -39,7 +39,7 @@ def test_an_account_is_found_and_seen_as_its_holder_sees_it(visit: Visit, used: 
 
 
 def grant(page: Page, amount: str, reason: str) -> None:
-    """Fill in the form, and look ahead."""
+    """Fill in the form, and preview it."""
     page.get_by_role("link", name="Grant", exact=True).click()
     page.get_by_label("Credits", exact=True).fill(amount)
     page.get_by_label("Reason").fill(reason)

@@ -1,4 +1,4 @@
-"""The overview in a real browser: coming in, numbers, what moves, and who it is for."""
+"""The overview in a real browser: links, numbers, live updates, and access."""
 
 import re
 from urllib.parse import quote
@@ -85,7 +85,7 @@ def test_it_moves_by_asking_where_events_cannot_be_had(visit: Visit, service: Se
 
 
 def test_who_was_turned_away_asks_for_events_again(visit: Visit, service: Service, used: str) -> None:
-    """A service that is full, or stops, refuses new listeners for a while."""
+    """A service that is full or stopping refuses new event streams for a while."""
     visit.expected.add("503")
     visit.page.clock.install()
     visit.page.route("**/updates", lambda route: route.fulfill(status=503))
@@ -190,7 +190,7 @@ def test_a_session_that_is_over_ends_an_open_page(visit: Visit, service: Service
 
 
 def test_what_is_pale_in_the_dark_alone_is_found(visit: Visit) -> None:
-    """What finds nothing above must be able to."""
+    """The checks that find nothing above must be able to find something."""
     pale = "@media (prefers-color-scheme: dark) { p { color: #777; background: #666 } }"
     visit.page.set_content(f"<html lang=en><title>t</title><style>{pale}</style><main><h1>Pale</h1><p>text</p></main>")
     assert barriers(visit.page) == ""

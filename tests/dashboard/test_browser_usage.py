@@ -1,4 +1,4 @@
-"""The usage page in a real browser: days, filters, sorting, paging, opened rows, and a file of what is shown."""
+"""The usage page in a real browser: days, filters, sorting, pages, expanded rows, and the CSV file."""
 
 import csv
 import re
@@ -199,7 +199,7 @@ def test_the_file_is_what_the_table_shows(visit: Visit, used: str, tmp_path: Pat
 
 
 def as_shown(line: list[str]) -> list[str]:
-    """A line of the file as the table writes it."""
+    """A line of the file, formatted like the table."""
     date, task, what, description, project, model, *numbers = line
     moment = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)T(\d\d:\d\d):.*\+0[12]:00", date)
     assert moment, date

@@ -1,4 +1,4 @@
-"""Charts, read back from their own SVG: what is drawn, what is said and what is tabled are the same numbers."""
+"""Charts, read from their SVG: the drawing, the description and the table have the same numbers."""
 
 import re
 from collections import Counter
@@ -42,7 +42,7 @@ def number(value: int) -> str:
 
 @st.composite
 def rows(draw: st.DrawFn, least: int = 0, most: int = 12) -> tuple[tuple[Series, ...], list[list[int]]]:
-    """Up to nine series, and values of each."""
+    """Up to nine series with values."""
     count = draw(st.integers(1, 9))
     values = draw(st.lists(st.lists(amounts, min_size=count, max_size=count), min_size=least, max_size=most))
     return numbered([f"series {place}" for place in range(count)]), values
@@ -57,14 +57,14 @@ def parsed(chart: Chart) -> Element:
 
 
 def of(length: str | None, unit: int, mark: str) -> int:
-    """A length in the units that it was made of."""
+    """A length, converted back to its unit."""
     assert length is not None
     assert length.endswith(mark)
     return round(float(length.removesuffix(mark)) * unit)
 
 
 class Box:
-    """A rectangle of a picture."""
+    """A rectangle of a chart."""
 
     def __init__(self, drawn: Element) -> None:
         self.css = drawn.get("class", "")
@@ -74,14 +74,14 @@ class Box:
 
 
 def boxes(chart: Chart) -> Iterator[list[Box]]:
-    """The boxes of each slot: its ground or track first."""
+    """The boxes of each slot, the background first."""
     for slot in parsed(chart).iter("g"):
         if slot.get("class") == "slot":
             yield [Box(drawn) for drawn in slot.iter("rect")]
 
 
 def labels(chart: Chart, *, minor: bool) -> list[tuple[float, str, str]]:
-    """Place, anchor and text of what is written below the axis."""
+    """Position, anchor and text of the labels below the axis."""
     wanted = ("tick", "tick minor") if minor else ("tick",)
     found = [text for text in parsed(chart).iter("text") if text.get("class") in wanted]
     below = [text for text in found if float(text.get("y", "")) * 100 > BASE]
@@ -395,7 +395,7 @@ def test_any_text_is_a_text(name: str) -> None:
 
 
 def only_what_is_allowed(chart: Chart) -> None:
-    """No other elements than ours, no styles or scripts, nothing that turns the direction of what comes after it."""
+    """Only our own elements: no styles or scripts, and no characters that change the direction of text."""
     drawn = parsed(chart)
     assert {one.tag for one in drawn.iter()} <= {"svg", "title", "desc", "g", "rect", "line", "text", "clipPath"}
     for one in drawn.iter():

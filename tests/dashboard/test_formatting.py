@@ -1,4 +1,4 @@
-"""Words for people: numbers, money, moments and languages; and what the pages conclude from numbers. All of it pure."""
+"""Formatting of numbers, money, times and languages, and the pure functions of the pages."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -284,7 +284,7 @@ def credits_of(parts: Sequence[Any]) -> int:
 
 
 def listed(kind: str, amounts: dict[str | None, int], most: int) -> Parts:
-    """As the breakdown lists names: by credits, and what is beyond the last one as `other`."""
+    """A list of the breakdown: names by credits, and the rest as `other`."""
     names = sorted(amounts.items(), key=lambda item: -item[1])
     shown: Parts = [{kind: name, "credits": credits} for name, credits in names[:most]]
     rest = [credits for _, credits in names[most:]]
@@ -293,7 +293,7 @@ def listed(kind: str, amounts: dict[str | None, int], most: int) -> Parts:
 
 @st.composite
 def breakdowns(draw: st.DrawFn, most_days: int = 30) -> dict[str, Any]:
-    """An answer as GET-like questions have it: uses of some providers, projects, models and members on some days."""
+    """An answer of the breakdown: usage of some providers, projects, models and members on some days."""
     some = [None, *(f"name-{n}" for n in range(12))]
     days = draw(st.integers(1, most_days))
     one = st.tuples(st.integers(0, days - 1), *(st.sampled_from(some) for _ in range(4)), st.integers(1, 10**9))
@@ -336,7 +336,7 @@ def breakdown(uses: list[Any], days: int) -> dict[str, Any]:
 
 
 def numbers(rows: Sequence[Sequence[str]]) -> list[int]:
-    """The last column of a table: the sum of the others where there are several."""
+    """The last column of a table: the sum of the others if there are several."""
     return [int(row[-1].split(" ")[0].replace(",", "")) for row in rows]
 
 

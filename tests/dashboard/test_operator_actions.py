@@ -1,4 +1,4 @@
-"""What operators do: with a reason, after a preview, once, and under their own name."""
+"""The actions of operators: with a reason, after a preview, once, and with the operator as actor."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The events of an account as an operator reads them: the same explanations as the API's, page by page."""
+"""The events page of operators: its explanations are those of the API."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ HOSTILE = "<script>alert(1)</script>\u202etxet " + "W" * 300
 
 
 def eventful(service: Service) -> str:
-    """An account to which everything has happened that needs explaining."""
+    """An account with every kind of event that has an explanation."""
     account = service.open_account(subscription=300, permanent=200)
     at = f"/v1/accounts/{account}"
     bought = {"kind": "permanent", "amount": 50}
@@ -41,7 +41,7 @@ def eventful(service: Service) -> str:
 
 
 def parts(text: str) -> dict[int, str]:
-    """Each event of a page, by version."""
+    """The events of a page, by version."""
     found = re.findall(r'<li id="v(\d+)">(.*?)</li>', text, re.DOTALL)
     return {int(version): unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", part))) for version, part in found}
 
@@ -121,7 +121,7 @@ def spender(service: Service) -> str:
 
 @contextmanager
 def changed(service: Service, account: str, old: str, new: str) -> Iterator[None]:
-    """For a while version 4 is what somebody made of it who owns the database; the last such text counts."""
+    """Until the block ends, version 4 is replaced in the database, as its owner could do; the last match counts."""
     projected(service, service.get(f"/v1/accounts/{account}/balance").json()["position"])
     where = "WHERE originator_id = %s AND originator_version = 4"
     with tampering(service.conninfo) as connection:

@@ -1,4 +1,4 @@
-"""What operators look at: accounts, statistics, the state of the service. The numbers are those of the API."""
+"""The pages of operators: accounts, statistics and the state of the service. Their numbers are those of the API."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ _numbers = count(1)
 
 
 def told(text: str) -> str:
-    """What a page says, without its markup."""
+    """The text of a page, without its markup."""
     return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text)))
 
 

@@ -1,4 +1,4 @@
-"""Coming in and going out: links open once, sessions see what is theirs, forms need their token."""
+"""Sign-in and sign-out: links open once, sessions read only their own account, forms need their token."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""What a question should not ask: refused by the name of the parameter, and never an error of ours."""
+"""Queries that are not valid: refused with the name of the parameter, and never with an internal error."""
 
 import string
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -34,7 +34,7 @@ JANUARY = {"from": "2026-01-01", "to": "2026-01-31"}
 
 
 def ask(service: Service, name: str, account: str, **asked: Any) -> httpx.Response:
-    """A query with what it must be told, unless that is what is asked otherwise."""
+    """A query with its required parameters, unless the test gives them."""
     needed: dict[str, Any] = JANUARY if name in DAYS else {}
     parameters = {key: value for key, value in {**needed, **asked}.items() if value is not None}
     return service.get(ALL[name].format(account), **parameters)
@@ -150,7 +150,7 @@ def test_what_is_none_of_the_choices_is_refused(
 
 @pytest.fixture(scope="module")
 def cursors(service: Service, staged_once: str) -> dict[str, str]:
-    """A good cursor of each list, of an account with two grants, holds and payments."""
+    """A valid cursor of each list, of an account with two grants, holds and payments."""
     staged(service)
     Ask("hold", staged_once, {"amount": 1}).post(service, "another")
     position = Ask("payment", staged_once, payment("another")).post(service).json()["position"]
@@ -163,7 +163,7 @@ def cursors(service: Service, staged_once: str) -> dict[str, str]:
 
 
 def damaged(cursor: str) -> list[str]:
-    """What a cursor may become on its way."""
+    """Damaged forms of a cursor."""
     raw = bytearray(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     flipped = []
     for place in range(len(raw)):
@@ -210,7 +210,7 @@ def test_a_damaged_cursor_is_refused(service: Service, staged_once: str, cursors
 def test_the_last_letter_of_a_cursor_counts(
     service: Service, staged_once: str, cursors: dict[str, str], name: str
 ) -> None:
-    """Of Base64 the last letter may have bits that mean nothing; there is one way to write a cursor all the same."""
+    """The last letter of Base64 may have unused bits; a cursor still has only one valid form."""
     cursor = cursors[name]
     for letter in string.ascii_letters + string.digits + "-_":
         changed = cursor[:-1] + letter
@@ -405,7 +405,7 @@ VALUES = st.one_of(
 def test_whatever_is_asked_is_answered_or_refused(
     service: Service, staged_once: str, name: str, asked: list[tuple[str, str]], needed: list[tuple[str, str]]
 ) -> None:
-    """Never with an error of ours, and never for long; the same parameter may come twice."""
+    """Never an internal error, and never a slow answer; a parameter may come twice."""
     far = [(key, value) for key, value in asked if not (key == "min_position" and value.isdigit() and int(value) > 9)]
     answer = service.client.get(ALL[name].format(staged_once), params=[*far, *needed])
     assert answer.status_code in {200, 422}, answer.text
