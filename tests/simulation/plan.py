@@ -1,9 +1,19 @@
 """What a run is like: how large everything is, and how much of it there is."""
 
+import math
 import random
 from typing import Any
 
-from ledger.commit import admission, batch, committer, locked_lane, notifications, snapshot_writer, writer_connection
+from ledger.commit import (
+    account_loader,
+    admission,
+    batch,
+    committer,
+    locked_lane,
+    notifications,
+    snapshot_writer,
+    writer_connection,
+)
 from ledger.store import reader
 
 
@@ -40,7 +50,11 @@ class Plan:
             (reader, "PAGE", rng.choice([1, 3, 1_000])),
             (writer_connection, "GRACE", rng.choice([0.1, 1.0, 5.0])),
             (admission, "PATIENCE", rng.choice([0.5, 10.0])),
+            (account_loader, "AT_ONCE", rng.choice([1, 2, 16])),
+            (account_loader, "_LOOK_EVERY", 0.005),
         ]
+        self.patience = rng.choice([0.01, 0.1, math.inf]) if self.cached_accounts == 100 else math.inf
+        """Seconds that a command waits for its account. What is loaded must be remembered, or nobody ever gets in."""
 
     def drift(self) -> float:
         """Seconds that a clock is ahead of the others, or behind."""

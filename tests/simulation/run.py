@@ -101,7 +101,11 @@ class Process:
     def _ledger(self) -> Ledger:
         plan = self._run.plan
         return Ledger(
-            f"dbname={self.name}", clock=self._clock, cached_accounts=plan.cached_accounts, queue_limit=plan.queue_limit
+            f"dbname={self.name}",
+            clock=self._clock,
+            cached_accounts=plan.cached_accounts,
+            queue_limit=plan.queue_limit,
+            patience=plan.patience,
         )
 
     def _clock(self) -> datetime:
