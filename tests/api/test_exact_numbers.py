@@ -1,4 +1,4 @@
-"""Numbers that cannot be kept exactly: refused by name before anything is made of them, wherever JSON comes in."""
+"""Numbers that cannot be stored exactly: refused by name before anything is made of them, wherever JSON comes in."""
 
 from decimal import Decimal
 from typing import get_args
@@ -127,7 +127,7 @@ def test_a_command_with_such_a_number_is_refused_by_name(service: Service, accou
             errors = field_errors(service.client.post(path + query, content=body, headers=headers))
             field = f"{WITH_METADATA[operation]}.order"
             assert list(errors) == [field]
-            assert "cannot be kept exactly" in errors[field]["message"]
+            assert "cannot be stored exactly" in errors[field]["message"]
             assert errors[field].get("value") == (number if len(number) <= 64 else None)
 
 

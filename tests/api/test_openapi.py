@@ -159,7 +159,7 @@ BEYOND_A_SCHEMA = (
     "must not be in the future",
     "must be absent",
     "bytes of JSON",
-    "cannot be kept exactly",
+    "cannot be stored exactly",
     "levels deep",
     "U+0000",
     "be a dot segment",
