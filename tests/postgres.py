@@ -21,7 +21,7 @@ from api.components import COMPONENTS
 from api.runtime.database import EMBEDDED_LOGIN
 from api.runtime.embedded import SUPERUSER, embedded_postgres
 from ledger.postgres.migrations import migrate
-from ledger.postgres.roles import SERVICE, make_login, set_up, taking_the_role
+from ledger.postgres.roles import SERVICE, make_login, set_up, with_service_role
 from projections.engine.builds import prepare
 
 _numbers = count(1)
@@ -29,7 +29,7 @@ _numbers = count(1)
 
 def as_the_service(conninfo: str) -> str:
     """The same database as the service has it on its own server."""
-    return taking_the_role(make_conninfo(conninfo, user=EMBEDDED_LOGIN))
+    return with_service_role(make_conninfo(conninfo, user=EMBEDDED_LOGIN))
 
 
 def owner(conninfo: str) -> str:

@@ -19,7 +19,7 @@ from api.runtime.settings import (
     unknown_variables,
     variable,
 )
-from ledger.postgres.roles import taking_the_role
+from ledger.postgres.roles import with_service_role
 from tests.commands import command
 
 NEEDED = {
@@ -194,7 +194,7 @@ def test_a_wrong_database_url_is_refused_without_showing_it(
 @pytest.mark.parametrize("password", ["p@ss/w:ord#?%&=+ [1]", "ü€", "'\"\\ ", "@", "/", "%40"])
 def test_any_password_can_be_written_and_is_handed_on_to_the_workers(password: str) -> None:
     url = f"postgresql://led%40ger:{quote(password, safe='')}@db:5432,other/ledger"
-    for written in (url, as_url(taking_the_role(url))):
+    for written in (url, as_url(with_service_role(url))):
         settings = load_settings(database_url=written)
         assert settings.database_url is not None
         parts = conninfo_to_dict(settings.database_url.get_secret_value())

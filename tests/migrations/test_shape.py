@@ -10,7 +10,7 @@ from psycopg.conninfo import make_conninfo
 
 from api.components import COMPONENTS
 from ledger.postgres.migrations import MigrationError, migrate
-from ledger.postgres.roles import SERVICE, as_service, set_up, taking_the_role
+from ledger.postgres.roles import SERVICE, as_service, set_up, with_service_role
 from tests.migrations.catalogs import catalogs
 from tests.migrations.golden import answered
 from tests.postgres import TestServer, owner
@@ -85,7 +85,7 @@ def test_the_rights_of_each_owner_are_put_right(migrated: str, schema: str) -> N
     whole, login = owner(migrated), make_conninfo(migrated, options="")
     right = catalogs(whole, SCHEMAS)
     execute(whole, f"GRANT CREATE ON SCHEMA {schema} TO {SERVICE}")
-    assert as_service(login, COMPONENTS) == taking_the_role(login)
+    assert as_service(login, COMPONENTS) == with_service_role(login)
     execute(whole, f"REVOKE USAGE ON SCHEMA {schema} FROM {SERVICE}")
     assert as_service(login, COMPONENTS) == login
     assert set_up(whole, COMPONENTS) is None

@@ -16,11 +16,11 @@ from ledger.postgres.roles import (
     SERVICE,
     Right,
     as_service,
+    enable_triggers,
     make_login,
     set_up,
-    taking_the_role,
-    wake_triggers,
     wanted_rights,
+    with_service_role,
 )
 from ledger.service import Ledger
 from tests.postgres import owner, tampering
@@ -206,7 +206,7 @@ def test_rights_are_put_right(each_database: str) -> None:
     assert said is not None
     assert said.startswith(f"{EMBEDDED_LOGIN} may not give the role {SERVICE} what it needs: ")
     assert set_up(whole, COMPONENTS) is None
-    assert as_service(login, COMPONENTS) == taking_the_role(login)
+    assert as_service(login, COMPONENTS) == with_service_role(login)
     assert set_up(login, COMPONENTS) is None, "who may grant nothing has nothing to do"
     assert not_refused(each_database, [*CHANGES, "CREATE TABLE ledger.mine (n integer)"]) == []
     drop = ["DROP SCHEMA projection_history CASCADE", "DROP TABLE projection_usage.usage"]
@@ -219,11 +219,11 @@ def test_triggers_are_put_on_again(each_database: str, off: str) -> None:
     with psycopg.connect(owner(each_database), autocommit=True) as connection:
         connection.execute(f"ALTER TABLE ledger.events {off}".encode())
     login = make_conninfo(each_database, options="")
-    assert wake_triggers(login) == [], "it is not his to put right"
+    assert enable_triggers(login) == [], "it may not alter tables of another owner"
     assert not privileges(each_database).append_only
-    assert "never_changed on ledger.events" in wake_triggers(owner(each_database))
+    assert "never_changed on ledger.events" in enable_triggers(owner(each_database))
     assert privileges(each_database).append_only
-    assert wake_triggers(owner(each_database)) == []
+    assert enable_triggers(owner(each_database)) == []
 
 
 def test_the_grants_are_read_whole() -> None:
@@ -235,8 +235,8 @@ def test_the_grants_are_read_whole() -> None:
 
 
 def test_a_conninfo_keeps_its_options(database: str) -> None:
-    taking = taking_the_role(make_conninfo(database, options="-c work_mem=7MB"))
-    assert taking_the_role(taking) == taking
+    taking = with_service_role(make_conninfo(database, options="-c work_mem=7MB"))
+    assert with_service_role(taking) == taking
     with psycopg.connect(taking) as connection:
         row = connection.execute("SELECT current_user::text, current_setting('work_mem')").fetchone()
     assert row == (SERVICE, "7MB")
@@ -244,7 +244,7 @@ def test_a_conninfo_keeps_its_options(database: str) -> None:
 
 def test_options_of_the_environment_stay_too(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGOPTIONS", "-c work_mem=7MB")
-    with psycopg.connect(taking_the_role(make_conninfo(database, options=""))) as connection:
+    with psycopg.connect(with_service_role(make_conninfo(database, options=""))) as connection:
         row = connection.execute("SELECT current_user::text, current_setting('work_mem')").fetchone()
     assert row == (SERVICE, "7MB")
 
@@ -259,7 +259,7 @@ def login(each_database: str) -> Iterator[str]:
         make_login(owner(each_database), "able")
         connection.execute("CREATE ROLE others")
         try:
-            yield taking_the_role(make_conninfo(each_database, user="able"))
+            yield with_service_role(make_conninfo(each_database, user="able"))
         finally:
             connection.execute("REASSIGN OWNED BY able, others TO CURRENT_USER; DROP OWNED BY able, others")
             connection.execute("DROP ROLE able, others")
@@ -276,13 +276,13 @@ COULD = {
     ),
     "ALTER TABLE ledger.events OWNER TO others; GRANT others TO able": "others owns ledger.events",
     "ALTER SCHEMA ledger OWNER TO able": "able owns the schema ledger",
-    "GRANT CREATE ON SCHEMA ledger TO able": "able may make things in the schema ledger",
+    "GRANT CREATE ON SCHEMA ledger TO able": "able may create objects in the schema ledger",
     "GRANT pg_write_all_data TO others; ALTER ROLE able NOINHERIT; GRANT others TO able": "pg_write_all_data may",
-    "GRANT pg_execute_server_program TO able": "pg_execute_server_program reaches the files of the server",
+    "GRANT pg_execute_server_program TO able": "pg_execute_server_program may access files of the server",
     "ALTER ROLE able SUPERUSER": "able is a superuser",
-    "ALTER TABLE ledger.events DISABLE TRIGGER never_changed": "the trigger never_changed on ledger.events is off",
-    "ALTER TABLE ledger.events ENABLE TRIGGER never_emptied": "the trigger never_emptied on ledger.events is off",
-    "DROP TRIGGER never_changed ON ledger.identity": "the trigger never_changed on ledger.identity is off",
+    "ALTER TABLE ledger.events DISABLE TRIGGER never_changed": "the trigger never_changed on ledger.events is disabled",
+    "ALTER TABLE ledger.events ENABLE TRIGGER never_emptied": "the trigger never_emptied on ledger.events is disabled",
+    "DROP TRIGGER never_changed ON ledger.identity": "the trigger never_changed on ledger.identity is disabled",
 }
 
 
@@ -317,7 +317,7 @@ def _put_back(login: str) -> None:
 
 
 def test_a_superuser_in_the_role_is_a_superuser(database: str) -> None:
-    found = privileges(taking_the_role(owner(database)))
+    found = privileges(with_service_role(owner(database)))
     assert (found.session_user, found.current_user) == ("postgres", SERVICE)
     assert found.could == ("postgres is a superuser",)
 

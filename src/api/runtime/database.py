@@ -13,7 +13,7 @@ from api.runtime.embedded import embedded_postgres
 from api.runtime.embedded_restart import kept_running
 from api.runtime.settings import Settings, WrongSetting, variable
 from ledger.postgres.migrations import migrate
-from ledger.postgres.roles import SERVICE, as_service, make_login, set_up, taking_the_role, wake_triggers
+from ledger.postgres.roles import SERVICE, as_service, enable_triggers, make_login, set_up, with_service_role
 from ledger.postgres.sessions import SharedSessions, require_own_sessions
 from ledger.store import ledger_id_of
 
@@ -45,18 +45,18 @@ def migrated(settings: Settings) -> Iterator[Database]:
     if settings.database_url is not None:
         service = _with_own_sessions("database_url", settings.database_url)
         owner = _with_own_sessions("owner_url", settings.owner_url) if settings.owner_url else service
-        applied, enabled, shortfall = migrate(owner, COMPONENTS), wake_triggers(owner), set_up(owner, COMPONENTS)
+        applied, enabled, shortfall = migrate(owner, COMPONENTS), enable_triggers(owner), set_up(owner, COMPONENTS)
         if settings.owner_url and ledger_id_of(owner) != ledger_id_of(service):
             raise WrongSetting(f"{variable('owner_url')} and {variable('database_url')} name two databases")
         taken = as_service(service, COMPONENTS)
-        if taken != taking_the_role(service):
+        if taken != with_service_role(service):
             shortfall = shortfall or f"its login may not take the role {SERVICE}"
         yield Database(owner, taken, applied, enabled, shortfall)
         return
     if settings.owner_url is not None:
         raise WrongSetting(f"{variable('owner_url')} is set, and {variable('database_url')} is not")
     with embedded_postgres(settings.data_dir) as owner, kept_running(settings.data_dir):
-        applied, enabled, shortfall = migrate(owner, COMPONENTS), wake_triggers(owner), set_up(owner, COMPONENTS)
+        applied, enabled, shortfall = migrate(owner, COMPONENTS), enable_triggers(owner), set_up(owner, COMPONENTS)
         make_login(owner, EMBEDDED_LOGIN)
         yield Database(
             owner, as_service(make_conninfo(owner, user=EMBEDDED_LOGIN), COMPONENTS), applied, enabled, shortfall

@@ -1,4 +1,4 @@
-"""Components: the owners of tables, and where their SQL is. Which of them a program has, its composition root says."""
+"""Components: the owners of tables, and where their SQL is. The composition root lists those of the program."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,21 +8,21 @@ from importlib.resources.abc import Traversable
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """An owner of tables. The folder `sql` of its package has its migrations and its rights (grants.sql)."""
+    """An owner of tables. The folder `sql` of its package has its migrations and its grants (grants.sql)."""
 
     name: str
-    """What its migrations are recorded under."""
+    """The name under which its migrations are recorded."""
     package: str
     schema: str
-    """The database schema that its tables are in."""
+    """The database schema of its tables."""
     schemas_of_service: str | None = None
-    """How the names of further schemas begin, which the service makes, replaces and drops while it runs."""
+    """The prefix of the names of other schemas, which the service makes, replaces and drops while it runs."""
 
     @property
     def sql(self) -> Traversable:
-        """The folder."""
+        """The folder `sql` of the package."""
         return files(self.package).joinpath("sql")
 
 
 Components = Sequence[Component]
-"""In the order in which they are migrated."""
+"""The components in the order of their migration."""

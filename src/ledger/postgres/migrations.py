@@ -1,8 +1,7 @@
-"""Migrations: numbered .sql files beside the code that owns the tables, applied in order, each once.
+"""Migrations: numbered .sql files beside the code that owns the tables. Each is applied once, in order.
 
-Whose tables there are is handed in: components, in the order in which they are migrated.
-
-What was applied is remembered with its checksum; a file that was changed after it was applied is refused.
+The caller passes the components that own tables, in the order of their migration. An applied migration is recorded with
+its checksum; a file that was changed after it was applied is refused.
 """
 
 import re
@@ -28,18 +27,18 @@ CREATE TABLE IF NOT EXISTS ledger.migrations (
 """
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('ledger.migrations', 0))"
 _APPLIED = "SELECT component, name, checksum FROM ledger.migrations"
-_REMEMBER = "INSERT INTO ledger.migrations (component, name, checksum) VALUES (%s, %s, %s)"
+_RECORD = "INSERT INTO ledger.migrations (component, name, checksum) VALUES (%s, %s, %s)"
 
 OLDEST_SERVER = 150_000
 
 
 class MigrationError(Exception):
-    """The database cannot be brought to the form that this program needs; the message says why."""
+    """The database cannot be migrated to the form that this program needs; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One numbered file."""
+    """One numbered file of a component."""
 
     component: str
     name: str
@@ -50,7 +49,7 @@ class Migration:
 
     @property
     def checksum(self) -> str:
-        """SHA-256 of the text."""
+        """SHA-256 of the file's text."""
         return sha256(self.sql.encode()).hexdigest()
 
 
@@ -64,11 +63,10 @@ def known_migrations(components: Components) -> list[Migration]:
 
 
 def migrate(conninfo: str, components: Components) -> list[str]:
-    """Apply what is missing, in one transaction, and return the names of what was applied.
+    """Apply the missing migrations in one transaction, and return their names.
 
-    Safe to run from several processes at once. Raises MigrationError for a server before PostgreSQL 15, for a migration
-    that was changed after it was applied, when one is missing that this login may not apply, and when a schema that one
-    would make is there already.
+    Several processes may run it at once. Raises MigrationError for a server older than PostgreSQL 15, for a migration
+    that was changed after it was applied, for one that this login may not apply, and for one whose schema exists.
     """
     known = known_migrations(components)
     with psycopg.connect(conninfo) as connection:
@@ -77,7 +75,7 @@ def migrate(conninfo: str, components: Components) -> list[str]:
         login = connection.info.user
         try:
             if pending_migrations(connection, known) == []:
-                return []  # nothing to do, and no right to create anything is needed to see it
+                return []  # finding that nothing is missing needs no right to create anything
         except psycopg.errors.InsufficientPrivilege as error:
             raise MigrationError(f"{login} may not read the ledger: {error.diag.message_primary}") from error
     try:
@@ -104,14 +102,14 @@ def _apply(connection: psycopg.Connection, migration: Migration) -> None:
         connection.execute(migration.sql.encode())
     except psycopg.errors.DuplicateSchema as error:
         raise MigrationError(
-            f"{migration} cannot be applied: {error.diag.message_primary}, and the ledger did not make it. "
+            f"{migration} cannot be applied: {error.diag.message_primary}, but the ledger did not make it. "
             "Give the ledger a database of its own, or rename that schema"
         ) from error
-    connection.execute(_REMEMBER, (migration.component, migration.name, migration.checksum))
+    connection.execute(_RECORD, (migration.component, migration.name, migration.checksum))
 
 
 def pending_migrations(connection: psycopg.Connection, known: Sequence[Migration]) -> list[Migration] | None:
-    """Those that are not applied yet; None when not even the table of migrations is there. Raises MigrationError."""
+    """The migrations that are not applied yet; None when the table of migrations is missing. Raises MigrationError."""
     row = connection.execute("SELECT to_regclass('ledger.migrations') IS NULL").fetchone()
     if row and row[0]:
         return None

@@ -1,10 +1,10 @@
-"""The role that the service runs as: it appends and reads, and cannot change what was appended.
+"""The role of the service: it appends and reads, and cannot change what was appended.
 
-One group role for all ledgers of a server, without a login of its own. What it may do in a database is written in the
-files grants.sql, beside the migrations; `set_up` makes it so, and takes away what is not there. Every connection of
-the service takes the role (`as_service`), so whatever it makes belongs to the role, whoever logged in.
+It is one group role for all ledgers of a server, and it has no login. The files grants.sql, beside the migrations, list
+its rights in a database; `set_up` grants these and revokes all others. Every connection of the service takes the role
+(`as_service`), so that objects that the service makes belong to the role, whichever login it uses.
 
-Whose grants.sql count is handed in: the components that own tables.
+The caller passes the components whose grants.sql count.
 """
 
 import re
@@ -25,23 +25,23 @@ _ROLE = sql.Identifier(SERVICE)
 _SQL = queries("ledger.postgres", "sql/roles.sql")
 _GRANT = re.compile(rf"^GRANT ([A-Z, ]+) ON ([A-Z]+) (\S+) TO {SERVICE};$", re.MULTILINE)
 _TRIES = 5
-_THERE_BY_NOW = (psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation)
-_IN_EACH_OTHERS_WAY = (*_THERE_BY_NOW, psycopg.errors.InternalError_, psycopg.errors.DeadlockDetected)
-"""What two get who set up roles on one server at once; `tuple concurrently updated` is an internal error."""
+_ALREADY_EXISTS = (psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation)
+_CONCURRENT_SETUP = (*_ALREADY_EXISTS, psycopg.errors.InternalError_, psycopg.errors.DeadlockDetected)
+"""The errors when two processes set up roles on a server at once; `tuple concurrently updated` is an internal error."""
 
 Connection = psycopg.Connection[Any]
 
 
 class Right(NamedTuple):
-    """One right of the role to one thing: SELECT on TABLE ledger.events."""
+    """One privilege of the role on one object, such as SELECT on TABLE ledger.events."""
 
     kind: str
     name: str
     privilege: str
 
 
-class _Standing(NamedTuple):
-    """Who logged in, whether the role is there, and whether he may take it."""
+class _RoleStatus(NamedTuple):
+    """The login, whether the role exists, and whether the login may take it."""
 
     login: str
     there: bool
@@ -49,7 +49,7 @@ class _Standing(NamedTuple):
 
 
 def wanted_rights(components: Components) -> set[Right]:
-    """All that the role needs; the database, whatever it is called, is {database}."""
+    """All rights that the role needs. `{database}` stands for the name of the database."""
     found = set()
     for component in components:
         for privileges, kind, name in _GRANT.findall(_grants_sql(component)):
@@ -58,53 +58,56 @@ def wanted_rights(components: Components) -> set[Right]:
 
 
 def _grants_sql(component: Component) -> str:
-    """Who has no tables any more has no such file."""
+    """The text of grants.sql; empty for a component that no longer has tables."""
     file = component.sql.joinpath("grants.sql")
     return file.read_text() if file.is_file() else ""
 
 
 def set_up(conninfo: str, components: Components) -> str | None:
-    """Make the role if it is missing, and let it do what this program needs in this database, and no more.
+    """Make the role if it is missing, and give it exactly the rights that this program needs in this database.
 
-    For the owner of the tables, after migrating; for anybody when there is nothing to do. Safe to run from several
-    processes at once. Returns None when all is done, else one line about what this login may not do.
+    The owner of the tables calls it after migrating; any login may call it when nothing is to do. Several processes may
+    run it at once. Returns None when all is done, else one line that says what this login may not do.
     """
     with psycopg.connect(conninfo, autocommit=True) as connection:
         for _ in range(_TRIES - 1):
             try:
                 return _set_up(connection, components)
-            except _IN_EACH_OTHERS_WAY:
-                continue  # what somebody else has done meanwhile need not be done again
+            except _CONCURRENT_SETUP:
+                continue  # another process has done part of it meanwhile
         return _set_up(connection, components)
 
 
-def wake_triggers(conninfo: str) -> list[str]:
-    """Put on again the triggers that refuse changes and are off, and return their names with their tables.
+def enable_triggers(conninfo: str) -> list[str]:
+    """Enable the triggers that refuse changes and are disabled, and return their names with their tables.
 
-    Whose tables they are not finds none.
+    It enables only triggers on tables that the login owns.
     """
     with psycopg.connect(conninfo) as connection:
         connection.execute(_SQL["lock"])
-        silenced = connection.execute(_SQL["silenced"]).fetchall()
-        for on_table, name in silenced:
+        disabled = connection.execute(_SQL["disabled_triggers"]).fetchall()
+        for on_table, name in disabled:
             connection.execute(sql.SQL(f"ALTER TABLE {on_table} ENABLE ALWAYS TRIGGER {name}").format())
-    return [f"{name} on {on_table}" for on_table, name in silenced]
+    return [f"{name} on {on_table}" for on_table, name in disabled]
 
 
 def _set_up(connection: Connection, components: Components) -> str | None:
-    login = _standing(connection).login
+    login = _role_status(connection).login
     try:
-        if not _standing(connection).there:
+        if not _role_status(connection).there:
             connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(_ROLE))
     except psycopg.errors.InsufficientPrivilege:
         return f"{login} may not make the role {SERVICE}"
-    _join(connection)
-    for missing in _grants, _transfers:  # one by one: who may not hand over what he owns may still grant
+    _grant_membership(connection)
+    for missing in (
+        _grants,
+        _ownership_changes,
+    ):  # one by one, because a login that may not transfer ownership may still grant
         try:
             _carry_out(connection, partial(missing, components=components))
         except psycopg.errors.InsufficientPrivilege as error:
             return f"{login} may not give the role {SERVICE} what it needs: {error.diag.message_primary}"
-    # Whoever may not grant gets a warning, and no error.
+    # A login that may not grant gets a warning from the server, not an error.
     left = [statement.as_string(connection) for statement in _grants(connection, components)]
     return f"{login} may not {'; '.join(left)}" if left else None
 
@@ -117,23 +120,23 @@ def _carry_out(connection: Connection, missing: Callable[[Connection], list[sql.
                 connection.execute(statement)
 
 
-def _join(connection: Connection) -> None:
-    """Who made the role is not yet one who may take it, unless he is a superuser."""
-    if not _standing(connection).takes:
+def _grant_membership(connection: Connection) -> None:
+    """Let the login take the role: the creator of a role is not a member of it, unless it is a superuser."""
+    if not _role_status(connection).takes:
         try:
             connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(_ROLE))
         except psycopg.errors.InsufficientPrivilege:
-            return  # an owner need not: perhaps the service has a login of its own
+            return  # the owner need not take it: the service may have its own login
 
 
-def _standing(connection: Connection) -> _Standing:
-    row = connection.execute(_SQL["standing"], {"service": SERVICE}).fetchone()
+def _role_status(connection: Connection) -> _RoleStatus:
+    row = connection.execute(_SQL["role_status"], {"service": SERVICE}).fetchone()
     assert row is not None
-    return _Standing(*row)
+    return _RoleStatus(*row)
 
 
 def _grants(connection: Connection, components: Components) -> list[sql.Composed]:
-    """The statements that are missing until the role has the rights that it needs, and no more."""
+    """The statements that give the role exactly the rights that it needs; none when it has them."""
     lacking, excess = _differences(connection, components)
     names = {"database": sql.Identifier(connection.info.dbname), "role": _ROLE}
     give = [sql.SQL(f"GRANT {privilege} ON {kind} {name} TO {{role}}") for kind, name, privilege in lacking]
@@ -142,35 +145,37 @@ def _grants(connection: Connection, components: Components) -> list[sql.Composed
 
 
 def _differences(connection: Connection, components: Components) -> tuple[list[Right], list[Right]]:
-    """The rights that the role lacks, and those that it has no need of."""
+    """The rights that the role lacks, and those that it has but does not need."""
     schemas = [component.schema for component in components]
     found = connection.execute(_SQL["rights"], {"service": SERVICE, "schemas": schemas}).fetchall()
-    there = {(kind, name) for kind, name, _ in found}  # a right to what is not there cannot be given
+    there = {(kind, name) for kind, name, _ in found}  # rights on missing objects cannot be granted
     wanted = {right for right in wanted_rights(components) if (right.kind, right.name) in there}
     granted = {Right(kind, name, privilege) for kind, name, privilege in found if privilege is not None}
     return sorted(wanted - granted), sorted(granted - wanted)
 
 
-def _transfers(connection: Connection, components: Components) -> list[sql.Composed]:
-    """The statements that hand over what others own of that which the service makes itself."""
-    beginnings = [component.schemas_of_service for component in components if component.schemas_of_service]
-    rows = connection.execute(_SQL["owned_by_others"], {"service": SERVICE, "beginnings": beginnings})
+def _ownership_changes(connection: Connection, components: Components) -> list[sql.Composed]:
+    """The statements that make the role the owner of the schemas and tables that the service makes."""
+    prefixes = [component.schemas_of_service for component in components if component.schemas_of_service]
+    rows = connection.execute(_SQL["owned_by_others"], {"service": SERVICE, "prefixes": prefixes})
     return [sql.SQL("ALTER {} {} OWNER TO {}").format(sql.SQL(kind), sql.SQL(name), _ROLE) for kind, name in rows]
 
 
 def as_service(conninfo: str, components: Components) -> str:
-    """The same database in the role of the service. Without the role, where it lacks a right, or when the login may not
-    take it: the conninfo as it was."""
+    """The conninfo with the role of the service.
+
+    It returns the conninfo unchanged when the role is missing or lacks a right, or when the login may not take it.
+    """
     with psycopg.connect(conninfo, autocommit=True) as connection:
-        takes = _standing(connection).takes
+        takes = _role_status(connection).takes
         lacking, _ = _differences(connection, components)
-        if not takes or lacking or _transfers(connection, components):
+        if not takes or lacking or _ownership_changes(connection, components):
             return conninfo
-    return taking_the_role(conninfo)
+    return with_service_role(conninfo)
 
 
-def taking_the_role(conninfo: str) -> str:
-    """A conninfo whose connections take the role; what else it has stays."""
+def with_service_role(conninfo: str) -> str:
+    """The conninfo with the option that makes its connections take the role; its other options stay."""
     options = conninfo_to_dict(conninfo).get("options") or _default("options")
     role = f"-c role={SERVICE}"
     if str(options).endswith(role):
@@ -179,32 +184,34 @@ def taking_the_role(conninfo: str) -> str:
 
 
 def _default(parameter: str) -> str:
-    """What libpq takes where a conninfo says nothing; its own variables are in it."""
+    """libpq's default of a parameter, which includes the environment variables of libpq."""
     found = (default.val for default in pq.Conninfo.get_defaults() if default.keyword == parameter.encode())
     return (next(found) or b"").decode()
 
 
 def make_login(conninfo: str, name: str, password: str | None = None) -> bool:
-    """Make a login that may take the role; one that is there already only gets the right to, and False comes back.
+    """Make a login that may take the role. An existing login only gets that right, and the result is False.
 
-    The password does not reach the server, nor its log: what the server will compare it with does. Raises
+    The password itself does not reach the server or its log, only its SCRAM verifier does. Raises
     psycopg.errors.InsufficientPrivilege.
     """
     login = sql.Identifier(name)
     member = sql.SQL("GRANT {} TO {}").format(_ROLE, login)
     with psycopg.connect(conninfo, autocommit=True) as connection:
         try:
-            with connection.transaction():  # a login that may not take the role is of no use
-                connection.execute(sql.SQL("CREATE ROLE {} LOGIN {}").format(login, _with(connection, name, password)))
+            with connection.transaction():  # no login is made that may not take the role
+                connection.execute(
+                    sql.SQL("CREATE ROLE {} LOGIN {}").format(login, _password_clause(connection, name, password))
+                )
                 connection.execute(member)
-        except _THERE_BY_NOW:
+        except _ALREADY_EXISTS:
             if not _is_member(connection, name):
                 connection.execute(member)
             return False
     return True
 
 
-def _with(connection: Connection, name: str, password: str | None) -> sql.Composable:
+def _password_clause(connection: Connection, name: str, password: str | None) -> sql.Composable:
     if password is None:
         return sql.SQL("")
     verifier = connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256")

@@ -1,7 +1,7 @@
--- The role that the service runs as: what it is, what it has, and what whoever runs the service could do besides.
+-- The role of the service: its status, its rights, and what the login of the service could do beyond them.
 
--- name: standing
--- Whether the role is there, and whether whoever logged in may take it. To be a member was enough before PostgreSQL 16.
+-- name: role_status
+-- Whether the role exists, and whether the login may take it. Before PostgreSQL 16, membership was enough for that.
 SELECT session_user::text AS login,
        role.oid IS NOT NULL AS there,
        coalesce(pg_has_role(session_user, role.oid,
@@ -10,8 +10,7 @@ SELECT session_user::text AS login,
 FROM (SELECT to_regrole(%(service)s)::oid AS oid) AS role;
 
 -- name: rights
--- All there is in some schemas that a right could be to, in the words of grants.sql, and what rights the role has to it
--- (null: none).
+-- All objects in some schemas that can have grants, named as in grants.sql, with the role's privileges on each (null: none).
 WITH acl (kind, name, items) AS (
     SELECT 'DATABASE', '{database}', datacl FROM pg_database WHERE datname = current_database()
     UNION ALL
@@ -27,11 +26,11 @@ SELECT acl.kind, acl.name, item.privilege_type AS privilege
 FROM acl LEFT JOIN LATERAL aclexplode(acl.items) AS item ON item.grantee = to_regrole(%(service)s);
 
 -- name: owned_by_others
--- Schemas whose names begin so, and their tables, that somebody made before the role was there. A schema comes before what
--- is in it.
+-- Schemas whose names have one of some prefixes, and their tables, that the role does not own, because they were made
+-- before it existed. A schema comes before its tables.
 WITH made AS (
     SELECT oid, nspname, nspowner FROM pg_namespace
-    WHERE EXISTS (SELECT FROM unnest(%(beginnings)s::text[]) AS b (beginning) WHERE starts_with(nspname, beginning))
+    WHERE EXISTS (SELECT FROM unnest(%(prefixes)s::text[]) AS b (prefix) WHERE starts_with(nspname, prefix))
 )
 SELECT 'SCHEMA' AS kind, quote_ident(nspname) AS name FROM made WHERE nspowner <> to_regrole(%(service)s)
 UNION ALL
@@ -40,34 +39,34 @@ FROM made JOIN pg_class AS c ON c.relnamespace = made.oid
 WHERE c.relkind IN ('r', 'p', 'v', 'm') AND c.relowner <> to_regrole(%(service)s)
 ORDER BY 1, 2;
 
--- name: silenced
--- Triggers that refuse changes and are off, on tables that whoever asks may alter. One that was dropped is not found.
+-- name: disabled_triggers
+-- Triggers that refuse changes and are disabled, on tables that the login may alter. It does not find dropped triggers.
 SELECT g.tgrelid::regclass::text AS on_table, quote_ident(g.tgname) AS name
 FROM pg_trigger AS g JOIN pg_class AS c ON c.oid = g.tgrelid
 WHERE g.tgfoid = to_regproc('ledger.refuse_change') AND g.tgenabled <> 'A' AND pg_has_role(c.relowner, 'USAGE');
 
 -- name: lock
--- One at a time: two that grant on the same table get in each other's way.
+-- Only one process at a time may grant, because concurrent grants on one table fail.
 SELECT pg_advisory_xact_lock(hashtextextended('ledger.roles', 0));
 
 -- name: users
--- Who logged in, and as whom he acts.
+-- The login, and the role in which it acts.
 SELECT session_user::text AS login, current_user::text AS acting;
 
 -- name: could
--- What whoever is connected could do that the service has no need of. A superuser can do anything; else all counts that
--- some role can do which he is, or may become.
+-- What the connected login could do that the service does not need. A superuser can do anything. For other logins, all
+-- rights of the roles count that the login has, or could take.
 WITH watched (name, oid) AS (
     SELECT name, to_regclass(name)::oid FROM unnest(ARRAY['ledger.events', 'ledger.identity', 'ledger.text_keys']) AS name
-), selves AS (
+), own_roles AS (
     SELECT * FROM pg_roles WHERE rolname IN (session_user, current_user)
-), within AS (
+), reachable AS (
     SELECT r.* FROM pg_roles AS r
-    WHERE r.oid IN (SELECT oid FROM selves)
-       OR NOT (SELECT bool_or(rolsuper) FROM selves)
+    WHERE r.oid IN (SELECT oid FROM own_roles)
+       OR NOT (SELECT bool_or(rolsuper) FROM own_roles)
           AND (pg_has_role(session_user, r.oid, 'MEMBER') OR pg_has_role(current_user, r.oid, 'MEMBER'))
-), mortals AS (
-    SELECT * FROM within WHERE NOT rolsuper
+), ordinary AS (
+    SELECT * FROM reachable WHERE NOT rolsuper
 ), owned (name, owner) AS (
     SELECT 'the database', datdba FROM pg_database WHERE datname = current_database()
     UNION ALL
@@ -76,33 +75,33 @@ WITH watched (name, oid) AS (
     SELECT w.name, c.relowner FROM watched AS w JOIN pg_class AS c USING (oid)
 )
 SELECT could FROM (
-    SELECT format('%I is a superuser', rolname) AS could, 1 AS n FROM within WHERE rolsuper
+    SELECT format('%I is a superuser', rolname) AS could, 1 AS n FROM reachable WHERE rolsuper
     UNION ALL
     SELECT format('%I owns %s', rolname, string_agg(name, ', ' ORDER BY name)), 2
-    FROM mortals JOIN owned ON owner = mortals.oid
+    FROM ordinary JOIN owned ON owner = ordinary.oid
     GROUP BY rolname
     UNION ALL
     SELECT format('%I may %s on %s', m.rolname, string_agg(p.name, ', ' ORDER BY p.name), w.name), 3
-    FROM mortals AS m
+    FROM ordinary AS m
     CROSS JOIN watched AS w
     JOIN pg_class AS c ON c.oid = w.oid
     CROSS JOIN unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER']) AS p (name)
-    WHERE NOT pg_has_role(m.oid, c.relowner, 'USAGE')  -- said already
+    WHERE NOT pg_has_role(m.oid, c.relowner, 'USAGE')  -- an owner is listed already
       AND (has_table_privilege(m.oid, w.oid, p.name)
            OR p.name IN ('INSERT', 'UPDATE') AND has_any_column_privilege(m.oid, w.oid, p.name))
     GROUP BY m.rolname, w.name
     UNION ALL
-    SELECT format('%I may make things in the schema ledger', m.rolname), 4
-    FROM mortals AS m JOIN pg_namespace AS n ON n.nspname = 'ledger'
+    SELECT format('%I may create objects in the schema ledger', m.rolname), 4
+    FROM ordinary AS m JOIN pg_namespace AS n ON n.nspname = 'ledger'
     WHERE NOT pg_has_role(m.oid, n.nspowner, 'USAGE') AND has_schema_privilege(m.oid, n.oid, 'CREATE')
     UNION ALL
-    SELECT format('%I may make itself a member of others (CREATEROLE)', rolname), 5
-    FROM mortals WHERE rolcreaterole AND current_setting('server_version_num')::integer < 160000
+    SELECT format('%I may make itself a member of other roles (CREATEROLE)', rolname), 5
+    FROM ordinary WHERE rolcreaterole AND current_setting('server_version_num')::integer < 160000
     UNION ALL
-    SELECT format('%s reaches the files of the server', rolname), 6
-    FROM mortals WHERE rolname IN ('pg_write_server_files', 'pg_execute_server_program')
+    SELECT format('%s may access files of the server', rolname), 6
+    FROM ordinary WHERE rolname IN ('pg_write_server_files', 'pg_execute_server_program')
     UNION ALL
-    SELECT format('the trigger %s on %s is off', t.trigger, t.table), 7
+    SELECT format('the trigger %s on %s is disabled', t.trigger, t.table), 7
     FROM (SELECT name AS table, trigger FROM watched CROSS JOIN unnest(ARRAY['never_changed', 'never_emptied']) AS trigger) AS t
     WHERE NOT EXISTS (
         SELECT FROM pg_trigger AS g

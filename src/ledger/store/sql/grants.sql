@@ -1,5 +1,5 @@
--- What the role of the service may do with the store's tables, and with the database that they are in. What is not
--- here it may not do: roles.py takes it away again. One right a line, for that is how it is read.
+-- The rights of the service's role on the store's tables and on their database. roles.py revokes all rights that are not
+-- listed here. It reads one statement per line.
 
 GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {database} TO credit_ledger_service;
 GRANT USAGE ON SCHEMA ledger TO credit_ledger_service;
@@ -10,7 +10,7 @@ GRANT SELECT ON TABLE ledger.text_keys TO credit_ledger_service;
 GRANT SELECT ON TABLE ledger.event_log TO credit_ledger_service;
 GRANT SELECT ON TABLE ledger.receipts TO credit_ledger_service;
 GRANT EXECUTE ON FUNCTION ledger.append TO credit_ledger_service;
--- These change cost, never meaning.
+-- Losing rows of these tables costs time, and changes no answer.
 GRANT SELECT, INSERT, DELETE ON TABLE ledger.snapshots TO credit_ledger_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE ledger.subtrees TO credit_ledger_service;
 GRANT SELECT, UPDATE ON TABLE ledger.checkpointing TO credit_ledger_service;
