@@ -36,19 +36,19 @@ async def with_descriptions(log: EventLog, account_id: str, rows: Sequence[Descr
 
 
 def _described(row: DescribedT, description: str | None) -> DescribedT:
-    opened = row.copy()
-    opened["description"] = description
-    return opened
+    described = row.copy()
+    described["description"] = description
+    return described
 
 
 class ReadableState(TypedDict):
-    """What is stored of an event, beside its place and type."""
+    """The stored state of an event, with unsealed texts."""
 
     data: dict[str, Any]
     metadata: dict[str, Any]
     recorded_at: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
     schema: Annotated[int, Field(description="the version of the event's shape")]
-    erased: NotRequired[Annotated[list[str], Field(description="texts of `data` that nobody can read any more")]]
+    erased: NotRequired[Annotated[list[str], Field(description="texts of `data` that were erased")]]
 
 
 async def readable_data(log: EventLog, rows: Sequence[StoredRow]) -> list[ReadableState]:

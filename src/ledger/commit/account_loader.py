@@ -19,14 +19,14 @@ from ledger.store.reader import Reader
 from ledger.store.stream_heads import StreamHead
 
 AT_ONCE = 16
-"""Accounts that one query loads. With seventy events each it takes about 30 ms to fold them."""
-_LOOK_EVERY = 0.1
-"""Seconds between two searches for commands that have waited too long."""
+"""The number of accounts that one query loads. With seventy events each, folding them takes about 30 ms."""
+_CHECK_EVERY = 0.1
+"""Seconds between two checks for commands that have waited too long."""
 _log = logging.getLogger("credit_ledger.committer")
 
 
 class _Load:
-    """The load of one account: its queue, when it was asked for, and how far it has come."""
+    """The load of one account: its queue, when it was requested, and how far it is."""
 
     __slots__ = ("begun", "folded", "head", "outcome", "queue", "since")
 
@@ -41,7 +41,7 @@ class _Load:
         self.folded = 0
 
     def end(self, outcome: Exception | None) -> None:
-        """Set the outcome, unless it is set."""
+        """Set the outcome, unless it is already set."""
         if not self.outcome.done():
             self.outcome.set_result(outcome)
 
@@ -64,29 +64,29 @@ class AccountLoader:
         self._patience = patience
         self._waiting: deque[_Load] = deque()
         self._begun: list[_Load] = []
-        self._something = asyncio.Event()
+        self._added = asyncio.Event()
         self._reading = False
-        """Whether there is a connection. Without one the wait ends with Unavailable, when the pool gives up."""
+        """Whether there is a connection. Without one, the pool gives up and the commands fail with Unavailable."""
 
     def add(self, queue: AccountQueue) -> None:
-        """Load the account of a queue, which is blocked until then."""
+        """Load the account of a queue. The queue is blocked until then."""
         queue.blocks += 1
         load = _Load(queue)
         queue.loading = load.outcome
         self._waiting.append(load)
-        self._something.set()
+        self._added.set()
 
-    def clear(self, trouble: type[Unavailable]) -> None:
+    def clear(self, error_type: type[Unavailable]) -> None:
         """Drop all loads. The caller fails the submissions that wait in the queues."""
         for load in (*self._begun, *self._waiting):
-            load.end(trouble())
+            load.end(error_type())
         self._waiting.clear()
 
     async def load(self) -> None:
-        """Load what was added, until cancelled."""
+        """Load the added accounts until cancelled."""
         while True:
-            await self._something.wait()
-            self._something.clear()
+            await self._added.wait()
+            self._added.clear()
             try:
                 async with self._log.reader() as reader:
                     self._reading = True
@@ -98,7 +98,7 @@ class AccountLoader:
                 self._reading = False
 
     async def _load_some(self, reader: Reader) -> None:
-        """Load a page of events for each of the next accounts. Accounts with more pages go to the end of the line."""
+        """Load a page of events for each of the next accounts. Accounts with more pages go to the end of the queue."""
         self._begun = loads = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
         for load in loads:
             load.begun = True
@@ -116,12 +116,12 @@ class AccountLoader:
         """Fail the loads of the query that failed, or all loads when there is no connection."""
         if self._begun:
             loads, self._begun = self._begun, []
-            self._something.set()
+            self._added.set()
         else:
             loads = list(self._waiting)
             self._waiting.clear()
         for load in loads:
-            self._turn_away(load, error)
+            self._fail_and_release(load, error)
 
     def _finish(self, load: _Load) -> None:
         queue = load.queue
@@ -140,16 +140,16 @@ class AccountLoader:
         load.end(error)
         self._refuse(load.queue, error)
 
-    def _turn_away(self, load: _Load, error: Exception) -> None:
+    def _fail_and_release(self, load: _Load, error: Exception) -> None:
         self._fail(load, error)
         self._release(load.queue)
 
     # Commands that have waited too long ------------------------------------------------------------------------------
 
-    async def turn_away(self) -> None:
+    async def fail_late(self) -> None:
         """Fail the commands that have waited too long, until cancelled."""
         while self._patience < math.inf:
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(_CHECK_EVERY)
             if not self._reading:
                 continue
             now = asyncio.get_running_loop().time()
@@ -160,7 +160,7 @@ class AccountLoader:
                     self._fail(load, Overloaded())
                 else:
                     self._waiting.remove(load)
-                    self._turn_away(load, Overloaded())
+                    self._fail_and_release(load, Overloaded())
 
 
 def error_for_callers(error: Exception | asyncio.CancelledError) -> Exception:

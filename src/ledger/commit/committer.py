@@ -78,7 +78,7 @@ class Committer:
         self.admission.error_type = None
         self._spawn(self._commit_loop())
         self._spawn(self._loader.load())
-        self._spawn(self._loader.turn_away())
+        self._spawn(self._loader.fail_late())
 
     async def stop(self) -> None:
         """Finish the commands in flight, then stop. Commands that cannot be finished fail with Unavailable."""

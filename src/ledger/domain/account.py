@@ -1,7 +1,7 @@
 """The state of one account, and how each event changes it.
 
-`evolve` never refuses, never asks the time and computes no policy: events carry every decision. The state keeps what
-is open (lots, holds) and not what is over: an account with a million events behind it is as small as a new one.
+`evolve` never refuses, never reads the time and computes no policy: events carry every decision. The state has what is
+open (lots and holds) and not what is over, so an account with a million events is as small as a new one.
 """
 
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""The answer of a balance: the fields that every answer, stream and file has for one, and the open lots behind it."""
+"""A balance as answered: the fields in which every answer, stream and file gives a balance, and its open lots."""
 
 from datetime import datetime
 from typing import Annotated
@@ -31,7 +31,7 @@ class OpenLot(TypedDict):
 
 
 def balance_fields(balance: Balance) -> BalanceFields:
-    """A balance as it is answered."""
+    """The answer for a balance."""
     subscription, permanent, held, expire_at = balance
     return {
         "total": subscription + permanent,
@@ -44,7 +44,7 @@ def balance_fields(balance: Balance) -> BalanceFields:
 
 
 def open_lots(lots: Lots) -> list[OpenLot]:
-    """The open lots as they are answered, in burn order."""
+    """The answers for the open lots, in burn order."""
     return [
         {"grant_id": grant_id, "kind": kind, "remaining": remaining, "expires_at": expires_at}
         for grant_id, kind, remaining, expires_at in lots

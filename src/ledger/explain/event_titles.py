@@ -1,6 +1,6 @@
-"""What happened, in a word or two: the one place for the titles of events, for pages, statements and exports.
+"""The titles of events and entries, in a word or two. Pages, statements and exports take them from here.
 
-sentences.py says it in a sentence.
+sentences.py has a whole sentence for each event.
 """
 
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ ENTRY_WORDS: Mapping[EntryType, str] = {
     "expiry": "expired",
     "void": "cancelled",
 }
-"""What became of credits, in a word: signs and colours are never the only ones to say so."""
+"""A verb for each type of entry, so that signs and colours are never the only distinction."""
 _ENTRY_TITLES: Mapping[EntryType, str] = {
     "grant": "Credits granted",
     "deduction": "Credits used",
@@ -67,7 +67,7 @@ def entry_title(entry: EntryType, source: Source | None) -> str:
 
 
 def event_title(event: Event) -> str:
-    """The title of an event: of one that makes an entry, that of the entry."""
+    """The title of an event. An event that makes an entry has the title of the entry."""
     match event:
         case CreditsGranted():
             return GRANT_TITLES[event.source]

@@ -1,4 +1,4 @@
-"""The answer of an explanation, wherever it is answered or written."""
+"""An explanation as answered: the one form in which every route and file gives it."""
 
 from datetime import datetime
 from typing import Annotated
@@ -18,7 +18,7 @@ from ledger.explain.explanation import (
 
 
 class ExplanationFields(TypedDict):
-    """One event, explained, without where it stands."""
+    """The explanation of one event, without the account and the position."""
 
     version: int
     type: str

@@ -1,4 +1,4 @@
-"""Amounts of money in minor units, as payments have them."""
+"""Amounts of money in minor units, as in payments."""
 
 from decimal import Decimal
 
@@ -9,16 +9,16 @@ _MINOR_UNITS = {
     **dict.fromkeys(("MMK", "SOS", "SYP", "YER"), 2),
     "IQD": 3,
 }
-"""Currencies of which nobody uses the coins: the CLDR, from which babel has its digits, counts none, but ISO 4217 has a
-minor unit, and payments are counted in it."""
+"""Currencies whose coins are out of use. The CLDR, and so babel, gives them no digits; ISO 4217 defines a minor unit, in
+which payments are counted."""
 
 
 def minor_digits(currency: str) -> int:
-    """How many digits of an amount in minor units stand behind the point."""
+    """The number of decimal places of a currency: an amount in minor units has so many digits after the point."""
     code = currency.upper()
     return _MINOR_UNITS.get(code, get_currency_precision(code))
 
 
 def in_units(minor: int, currency: str) -> Decimal:
-    """An amount in minor units as an amount of the currency, with all of its digits."""
+    """Convert an amount in minor units to units of the currency, with all decimal places."""
     return Decimal(minor).scaleb(-minor_digits(currency))

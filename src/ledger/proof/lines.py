@@ -46,11 +46,11 @@ def members_of(record: Record) -> dict[str, Any]:
     return members
 
 
-def record_of(said: Any) -> Record:
+def record_of(value: Any) -> Record:
     """The record with these members. Raises ValueError, whose message says in a sentence what is wrong."""
-    if not isinstance(said, dict):
+    if not isinstance(value, dict):
         raise ValueError("it is not an object")  # noqa: TRY004, what is wrong is the value of a text
-    members: dict[str, Any] = said
+    members: dict[str, Any] = value
     for name, value in members.items():
         if type(value) is not _MEMBERS.get(name):
             raise ValueError(_what_is_wrong(name))

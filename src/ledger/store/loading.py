@@ -1,4 +1,4 @@
-"""Folds the rows of the statement `load` into the heads of accounts."""
+"""Folds the rows of the statement `load` into stream heads."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -8,12 +8,11 @@ from ledger.store.codec import evolve_stored
 from ledger.store.stream_heads import StreamHead, account_of, hash_of
 
 _SLICE = 100
-"""The number of events that are folded before other tasks get a turn."""
+"""The number of events that are folded before other tasks run."""
 
 
 class Loaded(NamedTuple):
-    """The current head of an account (None: it does not exist), the number of rows that were folded to load it, and
-    whether there may be more rows."""
+    """The head of an account (None: it does not exist), the number of rows folded, and whether there may be more."""
 
     head: StreamHead | None
     folded: int
@@ -30,7 +29,7 @@ def known_accounts(heads: Mapping[str, StreamHead | None]) -> dict[str, Any]:
 
 
 async def fold_rows(rows: Sequence[Any], known: Mapping[str, StreamHead | None], page: int) -> dict[str, Loaded]:
-    """The heads that rows lead to. An account that has `page` rows may have more."""
+    """Fold rows into heads, starting from the known ones. An account with `page` rows may have more."""
     heads, counts = dict(known), dict.fromkeys(known, 0)
     for number, row in enumerate(rows, 1):
         if not row.stands and not counts[row.account]:

@@ -1,4 +1,4 @@
-"""What can be asked of the log over one connection. One statement for each query, all in sql/queries.sql."""
+"""Queries to the log over one connection. Each query is one statement of sql/queries.sql."""
 
 import logging
 from collections import deque
@@ -96,7 +96,7 @@ class Reader:
         return found
 
     async def load_page(self, known: Mapping[str, StreamHead | None]) -> dict[str, Loaded]:
-        """The same as `load`, with at most PAGE events of each account. Other tasks get turns while they are folded."""
+        """Like `load`, but with at most PAGE events of each account. Other tasks run while it folds them."""
         rows = await self._rows("load", **known_accounts(known), snapshot=SNAPSHOT_TOPIC, limit=PAGE)
         return await fold_rows(rows, known, PAGE)
 

@@ -103,13 +103,14 @@ class Watch:
             "projections": texts([projection for _, projection in found]),
         }
         async with connection.transaction():
-            forget = {"accounts": compared, "projections": list(checked.positions)}
-            await connection.execute(SQL["forget"], {**forget, "wrong": named["accounts"], "of": named["projections"]})
+            compared_with = {"accounts": compared, "projections": list(checked.positions)}
+            still_wrong = {"wrong": named["accounts"], "of": named["projections"]}
+            await connection.execute(SQL["delete_gone"], compared_with | still_wrong)
             details = texts(list(found.values()))
             positions = bigints([checked.positions.get(projection, 0) for _, projection in found])
-            cursor = await connection.execute(SQL["remember"], {**named, "positions": positions, "details": details})
-            noted = await cursor.fetchall()
-        for new, projection, position, detail in noted:
+            cursor = await connection.execute(SQL["store"], {**named, "positions": positions, "details": details})
+            stored = await cursor.fetchall()
+        for new, projection, position, detail in stored:
             if new:
                 _log.error("projection %s has drifted at position %d: %s", projection, position, detail)
         self._log_unchecked(checked.unchecked)

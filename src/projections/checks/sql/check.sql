@@ -217,13 +217,13 @@ ON CONFLICT (one) DO UPDATE SET
 SELECT account_id FROM (SELECT DISTINCT account_id FROM projections.drift WHERE account_id <> '') AS d
 ORDER BY random() LIMIT %(limit)s;
 
--- name: forget
+-- name: delete_gone
 -- Delete differences that were compared again and no longer exist.
 DELETE FROM projections.drift
 WHERE account_id = ANY (%(accounts)s) AND projection = ANY (%(projections)s)
   AND (account_id, projection) NOT IN (SELECT * FROM unnest(%(wrong)s::text[], %(of)s::text[]));
 
--- name: remember
+-- name: store
 -- Store differences, and return for each whether it is new, so that it is logged once: an existing row has an xmax.
 INSERT INTO projections.drift AS d (account_id, projection, position, detail)
 SELECT * FROM unnest(%(accounts)s::text[], %(projections)s::text[], %(positions)s::bigint[], %(details)s::text[])
