@@ -93,25 +93,25 @@ class Ledger:
 
     @property
     def available(self) -> bool:
-        """Whether the database was there when a commit last needed it."""
+        """Whether the database could be reached when a commit last needed it."""
         return self.committer.admission.available
 
     @property
     def waiting(self) -> int:
-        """How many commands wait for their commit."""
+        """The number of commands that wait for their commit."""
         return self.committer.admission.waiting
 
     @property
     def cached_accounts(self) -> int:
-        """How many account states are in memory."""
+        """The number of account states in memory."""
         return len(self.cache)
 
     async def broken(self) -> None:
-        """Return when a mistake of this program has ended the work of the committer."""
+        """Return when a programming error has ended the committer."""
         await self.committer.broken.wait()
 
     def submit(self, submission: Submission) -> asyncio.Future[Outcome]:
-        """Take a command in, to be carried out with others. Raises Overloaded or Unavailable."""
+        """Accept a command, and return the future of its outcome. Raises Overloaded or Unavailable."""
         return self.committer.submit(submission)
 
     async def execute(self, submission: Submission) -> Outcome:

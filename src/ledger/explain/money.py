@@ -9,8 +9,8 @@ _MINOR_UNITS = {
     **dict.fromkeys(("MMK", "SOS", "SYP", "YER"), 2),
     "IQD": 3,
 }
-"""Currencies whose coins are out of use. The CLDR, and so babel, gives them no digits; ISO 4217 defines a minor unit, in
-which payments are counted."""
+"""Currencies whose coins are out of use. The CLDR, and so babel, gives them no digits, but ISO 4217 defines minor units
+for them, in which payments are counted."""
 
 
 def minor_digits(currency: str) -> int:

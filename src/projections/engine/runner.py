@@ -164,12 +164,10 @@ class Runner:
         # A crash of the server loses rows and position together, and then they are written again.
         await connection.execute("SET synchronous_commit = off")
         self._superseded = False
-        while not await self._lead(connection):  # noqa: ASYNC110  # a lock waited for holds up vacuum
+        while not await self._lead(connection):  # noqa: ASYNC110  # waiting for the lock would hold up vacuum
             await asyncio.sleep(LONGEST_SLEEP)
         self.leads = True
-        while (
-            not self._superseded
-        ):  # then it ends, and the runner of the newer version may take over: that one can move all projections
+        while not self._superseded:  # then this runner ends, so that the newer version's runner can take over
             self._listener.clear()
             if await self.step(connection):
                 await asyncio.sleep(REST)
