@@ -145,6 +145,12 @@ def test_no_string_and_no_sql_names_a_higher_floor() -> None:
     assert not offenders, listed(offenders)
 
 
+def test_no_import_hides_behind_a_type_checker() -> None:
+    """What only a type checker imports is an arrow all the same, and often the other half of a circle."""
+    offenders = [where(path, 1) for path in SOURCES if "TYPE_CHECKING" in path.read_text()]
+    assert not offenders, listed(offenders)
+
+
 # Size, names, docstrings.
 
 
