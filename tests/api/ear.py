@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from socket import SO_RCVBUF, SOL_SOCKET
 from typing import Any, NamedTuple
 
 import httpx
@@ -90,17 +91,25 @@ def listening(
     *,
     last: int | None = None,
     key: str = ADMIN_KEY,
-    patience: float = 60,
+    patience: float = 240,
+    keeps: int | None = None,
     **parameters: Any,
 ) -> Iterator[Ear]:
-    """Listen until the block ends. An event must arrive within `patience` seconds."""
+    """Listen until the block ends. An event must arrive within `patience` seconds.
+
+    `keeps` is how many bytes the client's socket buffers; without it, the kernel decides, up to megabytes.
+    """
     headers = {"Authorization": f"Bearer {key}"} | ({} if last is None else {"Last-Event-ID": str(last)})
     with (
-        httpx.Client(base_url=service.url, trust_env=False, timeout=patience) as client,
+        httpx.Client(base_url=service.url, transport=_keeping(keeps), timeout=patience) as client,
         client.stream("GET", path, headers=headers, params=parameters) as response,
     ):
         assert response.status_code == 200, response.read()
         yield Ear(response)
+
+
+def _keeping(size: int | None) -> httpx.HTTPTransport:
+    return httpx.HTTPTransport(socket_options=[] if size is None else [(SOL_SOCKET, SO_RCVBUF, size)])
 
 
 def stream_of(account: str) -> str:
