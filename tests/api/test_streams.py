@@ -15,7 +15,7 @@ import httpx
 import psycopg
 import pytest
 
-from api.streaming.follower import TAIL
+from api.streaming.follower import RECENT_EVENTS
 from ledger.service import Ledger
 from people.api_keys import create_key, revoke_key
 from tests.api.contract import Contract
@@ -108,7 +108,7 @@ def long_log(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> 
     server = servers.get("embedded")
     assert server is not None
     with server.database() as conninfo, running_service(conninfo, tmp_path_factory.mktemp("long")) as service:
-        deduct_some(service, service.open_account(permanent=TAIL), TAIL)
+        deduct_some(service, service.open_account(permanent=RECENT_EVENTS), RECENT_EVENTS)
         yield service
 
 
@@ -311,7 +311,7 @@ def connections(conninfo: str) -> int:
 
 def test_a_slow_reader_gets_everything_in_the_end(server: TestServer, tmp_path: Path) -> None:
     """Send more events than memory and the network buffer, so that some are read from the database."""
-    count = 3 * TAIL
+    count = 3 * RECENT_EVENTS
     with server.database() as conninfo, running_service(conninfo, tmp_path) as service:
         account = service.open_account(permanent=count)
         begin = end_of(service)

@@ -51,7 +51,7 @@ class Plan:
             (writer_connection, "GRACE", rng.choice([0.1, 1.0, 5.0])),
             (admission, "PATIENCE", rng.choice([0.5, 10.0])),
             (account_loader, "AT_ONCE", rng.choice([1, 2, 16])),
-            (account_loader, "_LOOK_EVERY", 0.005),
+            (account_loader, "_CHECK_EVERY", 0.005),
         ]
         self.patience = rng.choice([0.01, 0.1, math.inf]) if self.cached_accounts == 100 else math.inf
         """Seconds that a command waits for its account. What is loaded must be remembered, or nobody ever gets in."""
