@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import logging
 import os
+import secrets
 import signal
 import socket
 import ssl
@@ -16,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -116,9 +117,14 @@ class ServiceProcess(Service):
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on. It is not one of those from which the kernel takes the ports of connections: such
+    a connection could take it before the caller listens."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
+    while True:
+        port = secrets.choice(range(10_000, max(first, 20_000)))
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager
@@ -171,7 +177,8 @@ def service_here(conninfo: str, folder: Path, *, settings: Mapping[str, str] | N
     log = folder / "service.log"
     with socket.create_server(("127.0.0.1", 0)) as listening, _logging_to(log):
         server = uvicorn.Server(_serving(told, conninfo))
-        thread = threading.Thread(target=lambda: uvloop.run(_serve_and_project(server, listening, told)))
+        serving = _serve_and_project(server, listening, told)
+        thread = threading.Thread(target=uvloop.run, args=[serving], daemon=True)  # an interrupted run ends
         thread.start()
         service = Service(thread.is_alive, listening.getsockname()[1], log, conninfo)
         try:

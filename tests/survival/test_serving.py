@@ -7,10 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.long_form import times
 from tests.postgres import TestServer
 from tests.survival.serving import Serving, kill
 
-STARTS = 4
+STARTS = times(2, 4)
 PATIENCE = 60.0
 """Seconds. An orphan that does not end by itself never does."""
 

@@ -98,4 +98,4 @@ class Lasting(Repertoire):
         return {"amount": chance.randint(1, 120), "expires_in_seconds": seconds}, {}
 
 
-FAULT = Fault("stepped-clock", "clock of the machine stepped back and forth by minutes and hours", "steps", 100, 4, run)
+FAULT = Fault("stepped-clock", "clock of the machine stepped back and forth by minutes and hours", "steps", 100, 2, run)
