@@ -1,4 +1,4 @@
-"""Histories explained event by event, with the past that an explanation asks for looked up in a plain list."""
+"""Histories explained event by event; the related events that an explanation needs come from a plain list."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,22 +7,22 @@ from ledger.domain.events import Event
 from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents
 from ledger.explain.explaining import explain, subjects_of
 from ledger.explain.explanation import Explanation
-from tests.domain.journal import past_about
+from tests.domain.journal import related_events_about
 
 
-def past_for(event: Event, earlier: Sequence[Event]) -> RelatedEvents:
-    """The earlier events that the explanation of one asks for."""
-    known, found = NO_RELATED_EVENTS, past_about(list(earlier), subjects_of(event, NO_RELATED_EVENTS))
+def related_events_for(event: Event, earlier: Sequence[Event]) -> RelatedEvents:
+    """The earlier events that the explanation of `event` needs."""
+    known, found = NO_RELATED_EVENTS, related_events_about(list(earlier), subjects_of(event, NO_RELATED_EVENTS))
     while found != known:
-        known, found = found, past_about(list(earlier), subjects_of(event, found))
+        known, found = found, related_events_about(list(earlier), subjects_of(event, found))
     return known
 
 
 def explained(events: Sequence[Event]) -> Iterator[tuple[Account | None, Event, Explanation]]:
-    """Each event with the account before it and its explanation, as far as anybody can go on."""
+    """Each event with the account before it and its explanation, up to the first that cannot be applied."""
     account: Account | None = None
     for index, event in enumerate(events):
-        told = explain(account, event, past_for(event, events[:index]))
+        told = explain(account, event, related_events_for(event, events[:index]))
         yield account, event, told
         account = told.after
         if account is None:

@@ -1,6 +1,6 @@
 """A journal: one account's stream and a clock, as plain as a store can be.
 
-It keeps every event in a list, hands `decide` the past that `subjects` asks for, and appends what was decided.
+It keeps every event in a list, passes `decide` the events that `needed_subjects` asks for, and appends the result.
 Nothing is cached, so whatever a test finds here is a matter of the rules alone.
 """
 
@@ -82,13 +82,13 @@ class Journal:
 
 def past_of(events: list[Event], command: Command, account: Account | None) -> RelatedEvents:
     """The events that `decide` asks for, looked up until nothing more is asked for."""
-    known, found = NO_RELATED_EVENTS, past_about(events, needed_subjects(command, account, NO_RELATED_EVENTS))
+    known, found = NO_RELATED_EVENTS, related_events_about(events, needed_subjects(command, account, NO_RELATED_EVENTS))
     while found != known:
-        known, found = found, past_about(events, needed_subjects(command, account, found))
+        known, found = found, related_events_about(events, needed_subjects(command, account, found))
     return known
 
 
-def past_about(events: list[Event], names: frozenset[str]) -> RelatedEvents:
+def related_events_about(events: list[Event], names: frozenset[str]) -> RelatedEvents:
     """The events about the named things, in stream order."""
     if not names:
         return NO_RELATED_EVENTS

@@ -31,7 +31,7 @@ from ledger.domain.events import CreditsDeducted, CreditsGranted, CreditsHeld, E
 from ledger.domain.lots import Draw
 from ledger.explain.explaining import explain
 from ledger.explain.explanation import MOST_PASSED_OVER, Explanation
-from tests.domain.explained import explained, past_for
+from tests.domain.explained import explained, related_events_for
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal
 from tests.domain.purse import Purse
 from tests.domain.strategies import DAY, MINUTE, SWEEP, TICK, journals
@@ -173,9 +173,9 @@ def _changed(event: Event) -> Iterator[Event]:
 @given(journals())
 def test_whatever_is_a_little_wrong_is_noticed(journal: Journal) -> None:
     for index, (before, event, _) in enumerate(explained(journal.events)):
-        past = past_for(event, journal.events[:index])
+        related = related_events_for(event, journal.events[:index])
         for wrong in _changed(event):
-            assert not explain(before, wrong, past).sound, wrong
+            assert not explain(before, wrong, related).sound, wrong
 
 
 @many
@@ -186,7 +186,7 @@ def test_draws_and_returns_in_another_order_are_noticed(journal: Journal) -> Non
             parts = getattr(event, field.name)
             if field.name in {"draws", "from_hold", "from_lots", "returns"} and len({p.grant_id for p in parts}) > 1:
                 wrong: Any = replace(event, **{field.name: parts[::-1]})
-                told = explain(before, wrong, past_for(event, journal.events[:index]))
+                told = explain(before, wrong, related_events_for(event, journal.events[:index]))
                 assert any("puts" in violation for violation in told.violations), told.violations
 
 
@@ -220,7 +220,7 @@ def opened(*commands: Any) -> Journal:
 
 def told_of(journal: Journal, event: Event) -> Explanation:
     """The explanation of an event after a journal."""
-    return explain(journal.account, event, past_for(event, journal.events))
+    return explain(journal.account, event, related_events_for(event, journal.events))
 
 
 def next_event(journal: Journal, command: Any) -> Any:

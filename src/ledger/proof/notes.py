@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 LARGEST_NOTE = 1_000_000
-"""Bytes."""
+"""The size of the largest note, in bytes."""
 MOST_SIGNATURES = 100
 
 _ED25519 = b"\x01"

@@ -16,7 +16,7 @@ from ledger.proof.checkpoint import Checkpoint, read_checkpoint
 from ledger.proof.notes import BadNote, VerifyingKey, open_note, text_of
 
 LONGEST_REASON = 500
-"""Characters."""
+"""The length of the longest reason, in characters."""
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _HEAD = r"([^\n]+)\nnotice ([1-9]\d{0,8})\n"
