@@ -26,7 +26,9 @@ from pathlib import Path
 import psycopg
 from api.runtime.embedded import embedded_postgres
 
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever started the tests may have ignored it: nohup does
+# Whoever started the tests may have ignored these: nohup does the one, a shell that puts them beside the other.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with embedded_postgres(Path(sys.argv[1])) as conninfo:
     def asks():
         with psycopg.connect(conninfo) as connection:
