@@ -48,7 +48,7 @@ from ledger.postgres.errors import LOST
 from ledger.postgres.privileges import PrivilegeWatch
 from ledger.proof.status import CheckpointWatch
 from ledger.service import Ledger
-from measures.refusals import keep_refusals, write_refusals
+from measures.refusals import RefusalCounter
 from people.api_keys import KeyRing
 from people.errors import AccessRefused
 from projections.models.views import NotBuilt, NotYetVisible, Views
@@ -77,8 +77,9 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
     views = Views(conninfo)
     follower = Follower(ledger.log, conninfo)
     checkpoints = CheckpointWatch(settings.signing, settings.checkpoints)
+    refusals = RefusalCounter(ledger.log)
     wiring = Wiring(
-        CommandEndpoint(ledger, keys, defaults),
+        CommandEndpoint(ledger, keys, defaults, refusals),
         Reads(ledger, views, clock),
         Health(ledger, clock, checkpoints, PrivilegeWatch(), processes, start),
         keys,
@@ -91,7 +92,7 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with ledger.running(), views.running():
             await keys.refresh()
-            work = keys.keep_fresh(), sweeper.run(), keep_refusals(ledger.log), _exit_when_broken(ledger)
+            work = keys.keep_fresh(), sweeper.run(), refusals.run(), _exit_when_broken(ledger)
             background = [asyncio.create_task(one) for one in work]
             tune_garbage_collection()
             with call_at_shutdown(follower.end):
@@ -101,7 +102,7 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
                 task.cancel()
             await asyncio.wait(background, timeout=_STOP_TIMEOUT)
             await keys.touch()
-            await write_refusals(ledger.log)
+            await refusals.write()
 
     app = FastAPIOffline(None, None, title="Credit ledger", version="1", lifespan=lifespan, redirect_slashes=False)
     wiring.attach_to(app)

@@ -20,33 +20,33 @@ EVERY = 1.0
 _SQL = queries("measures", "sql/refusals.sql")
 
 
-_counts: Counter[tuple[datetime, str]] = Counter()
-"""The refusals of this process since it last wrote."""
+class RefusalCounter:
+    """The refusals of one service process since it last wrote them."""
 
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._counts: Counter[tuple[datetime, str]] = Counter()
 
-def count_refusal(code: str) -> None:
-    """Count a refused command."""
-    _counts[bucket_of(datetime.now(UTC)), code] += 1
+    def count(self, code: str) -> None:
+        """Count a refused command."""
+        self._counts[bucket_of(datetime.now(UTC)), code] += 1
 
+    async def run(self) -> None:
+        """Write the counts every second, until cancelled."""
+        while True:
+            await asyncio.sleep(EVERY)
+            await self.write()
 
-async def keep_refusals(log: EventLog) -> None:
-    """Write the counts every second, until cancelled."""
-    while True:
-        await asyncio.sleep(EVERY)
-        await write_refusals(log)
-
-
-async def write_refusals(log: EventLog) -> None:
-    """Write the counts. Counts that cannot be written are kept for the next time."""
-    counts = Counter(_counts)
-    _counts.clear()
-    if not counts:
-        return
-    try:
-        async with log.connection() as connection:
-            await write_counts(connection, counts)
-    except psycopg.Error:
-        _counts.update(counts)
+    async def write(self) -> None:
+        """Write the counts. Counts that cannot be written are kept for the next time."""
+        counts, self._counts = self._counts, Counter()
+        if not counts:
+            return
+        try:
+            async with self._log.connection() as connection:
+                await write_counts(connection, counts)
+        except psycopg.Error:
+            self._counts.update(counts)
 
 
 async def write_counts(connection: AsyncConnection[Any], counts: Mapping[tuple[datetime, str], int]) -> None:

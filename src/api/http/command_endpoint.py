@@ -52,6 +52,7 @@ from ledger.domain.errors import Refusal
 from ledger.postgres.errors import LOST
 from ledger.service import Ledger
 from ledger.store import Metadata, fingerprint
+from measures.refusals import RefusalCounter
 from people.api_keys import ApiKey, KeyRing
 from people.errors import AccessRefused
 from projections.models.views import NotBuilt, NotYetVisible
@@ -66,8 +67,9 @@ _log = logging.getLogger("credit_ledger.api")
 class CommandEndpoint:
     """Turns requests into submissions and outcomes into replies."""
 
-    def __init__(self, ledger: Ledger, keys: KeyRing, defaults: Defaults) -> None:
+    def __init__(self, ledger: Ledger, keys: KeyRing, defaults: Defaults, refusals: RefusalCounter) -> None:
         self._ledger = ledger
+        self._refusals = refusals
         self._keys = keys
         self._defaults = defaults
         self._origin = secrets.token_hex(4)
@@ -103,6 +105,7 @@ class CommandEndpoint:
             outcome = (await self._ledger.dry_run([submission], atomic=False))[0]
         else:
             outcome = await self._ledger.execute(submission)
+            self.count_refusal(outcome)
         return _reply(outcome, dry_run=dry_run)
 
     async def _authorized(self, headers: Headers) -> ApiKey:
@@ -197,7 +200,16 @@ class CommandEndpoint:
             outcomes = dict(zip(submissions, await self._ledger.dry_run(submissions, atomic=False), strict=True))
             return [_result(item if isinstance(item, Problem) else outcomes[item], dry_run=True) for item in items]
         submitted = [item if isinstance(item, Problem) else self._submit(item) for item in items]
-        return [_result(one if isinstance(one, Problem) else await _outcome_of(one)) for one in submitted]
+        results = [one if isinstance(one, Problem) else await _outcome_of(one) for one in submitted]
+        for one in results:
+            self.count_refusal(one)
+        return [_result(one) for one in results]
+
+    def count_refusal(self, outcome: Outcome | Problem) -> None:
+        """Count an outcome that is a refusal, for Prometheus and for the statistics. A dry run is not counted."""
+        if isinstance(outcome, Refusal):
+            metrics.count_refusal(outcome.code)
+            self._refusals.count(outcome.code)
 
     def _submit(self, submission: Submission) -> "_Submitted | Problem":
         request_id = submission.metadata.request_id
@@ -368,7 +380,6 @@ def as_problem(error: Exception, request_id: str) -> Problem:
 
 def _reply(outcome: Outcome, *, dry_run: bool) -> Reply:
     if isinstance(outcome, Refusal):
-        _count(outcome, dry_run=dry_run)
         return problem_reply(from_refusal(outcome))
     headers = [_JSON]
     if outcome.replayed:
@@ -382,12 +393,5 @@ def _result(outcome: Outcome | Problem, *, dry_run: bool = False) -> BatchResult
     if isinstance(outcome, Recorded):
         return batch_result(outcome, 200 if dry_run or outcome.replayed else 201, dry_run=dry_run)
     if isinstance(outcome, Refusal):
-        _count(outcome, dry_run=dry_run)
         outcome = from_refusal(outcome)
     return outcome.document()
-
-
-def _count(refusal: Refusal, *, dry_run: bool) -> None:
-    """Count a refusal, but not that of a dry run."""
-    if not dry_run:
-        metrics.count_refusal(refusal.code)

@@ -9,7 +9,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from prometheus_client.values import MultiProcessValue  # noqa: F401  # chosen by PROMETHEUS_MULTIPROC_DIR
 
-from measures import refusals
 from projections.checks.watch import Drift
 
 COMMANDS = Counter(
@@ -61,8 +60,7 @@ def count_command(operation: str, status: int) -> None:
 
 
 def count_refusal(code: str) -> None:
-    """Count a refused command, in the metrics and in the table of refusals."""
-    refusals.count_refusal(code)
+    """Count a refused command."""
     REFUSALS.labels(code).inc()
 
 

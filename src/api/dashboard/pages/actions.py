@@ -19,7 +19,7 @@ from api.dashboard.forms import read_form
 from api.dashboard.pages.action_forms import ACTIONS, Action, parse_form
 from api.dashboard.rendering import formatter_of, page
 from api.http import metrics
-from api.http.command_endpoint import as_problem, endpoint_of
+from api.http.command_endpoint import CommandEndpoint, as_problem, endpoint_of
 from api.http.reads import Reads, reads_of
 from api.http.requests import check_key
 from ledger.commit.submission import Overloaded, Recorded, Submission, Unavailable
@@ -169,15 +169,15 @@ async def _preview(request: Request, form: Form, submission: Submission) -> Resp
 
 
 async def _execute_form(request: Request, form: Form, submission: Submission) -> Response:
-    outcome = await _executed(reads_of(request), form.action.name, submission)
+    outcome = await _executed(endpoint_of(request), reads_of(request), form.action.name, submission)
     return await _show_account(request, form, outcome)
 
 
-async def _executed(reads: Reads, name: str, submission: Submission) -> Recorded:
+async def _executed(endpoint: CommandEndpoint, reads: Reads, name: str, submission: Submission) -> Recorded:
     """Execute and count the command as the API does. Raises Refusal, Overloaded and Unavailable."""
     outcome = await reads.ledger.execute(submission)
     if isinstance(outcome, Refusal):
-        metrics.count_refusal(outcome.code)
+        endpoint.count_refusal(outcome)
         metrics.count_command(name, STATUSES[outcome.code][0])
         raise outcome
     metrics.count_command(name, 200 if outcome.replayed else 201)
