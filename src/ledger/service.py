@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ledger.clock import ClockGuard, GuardedClock
+from ledger.commit.cancellation import end_tasks
 from ledger.commit.committer import Committer
 from ledger.commit.fresh_decision import FreshDecision
 from ledger.commit.notifications import CommitNotifier
@@ -86,8 +87,7 @@ class Ledger:
             await self.committer.stop()
             self.notifier.stop()
             await asyncio.wait([notifying], timeout=_NOTIFY_WITHIN)
-            for task in background:
-                task.cancel()
+            await end_tasks(background)
             await self._snapshots.write_due()
             await self.log.close()
 

@@ -1,12 +1,14 @@
 """Group commit on a real PostgreSQL: many at once, the same key at once, refusals, atomic batches, back-pressure."""
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime
 
 import psycopg
 import pytest
 
 from ledger.commit import admission
+from ledger.commit.cancellation import end_tasks
 from ledger.commit.snapshot_writer import EVERY
 from ledger.commit.submission import ExpectedVersions, Overloaded, Recorded, Submission, Unavailable
 from ledger.domain.commands import OpenAccount, ReverseDeduction, VoidGrant
@@ -290,3 +292,18 @@ async def test_snapshots_may_be_deleted_at_any_moment(database: str) -> None:
     async with Ledger(database).running() as ledger:
         assert isinstance(await deduct(ledger, "a", 1, "and on"), Recorded)
         assert await balance(ledger, "a") == before.account.balance.total - 1
+
+
+async def test_a_cancellation_that_is_lost_is_repeated() -> None:
+    """In Python 3.11 the connection pool can lose one, and a stop would wait for ever."""
+
+    async def loses_one() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(3_600)
+        await asyncio.sleep(3_600)
+
+    task = asyncio.create_task(loses_one())
+    await asyncio.sleep(0)
+    async with asyncio.timeout(60):
+        await end_tasks([task])
+    assert task.cancelled()

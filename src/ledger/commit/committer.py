@@ -21,6 +21,7 @@ from ledger.commit.account_loader import AccountLoader, error_for_callers
 from ledger.commit.account_queues import AccountQueues
 from ledger.commit.admission import AdmissionControl
 from ledger.commit.batch import OpenBatch
+from ledger.commit.cancellation import end_tasks
 from ledger.commit.fresh_decision import check_version
 from ledger.commit.locked_lane import LockedLane
 from ledger.commit.snapshot_writer import EVERY, SnapshotWriter
@@ -83,9 +84,7 @@ class Committer:
     async def stop(self) -> None:
         """Finish the commands in flight, then stop. Commands that cannot be finished fail with Unavailable."""
         drained = await self.admission.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(self._tasks)
         self._loader.clear(Unavailable)
         if not drained:
             self._fail_all(self.admission.error_type or Unavailable)
