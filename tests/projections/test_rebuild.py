@@ -1,5 +1,6 @@
 """Rebuilding on a real PostgreSQL: the same rows again, and every row that was not what it should be, by name."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -258,7 +259,17 @@ async def test_one_at_a_time(ledger: Ledger, database: str) -> None:
     async with rebuilding(database):
         with pytest.raises(RebuildRunning, match="another process"):
             await rebuild_all(ledger, database)
+    async with asyncio.timeout(60), await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
+        while await (await connection.execute(_REBUILD_LOCKS)).fetchone():  # noqa: ASYNC110  # a state of the database
+            await asyncio.sleep(0.01)
     await rebuild_all(ledger, database)
+
+
+_REBUILD_LOCKS = """
+SELECT FROM pg_locks JOIN pg_database AS d ON d.oid = database AND d.datname = current_database()
+WHERE locktype = 'advisory' AND (classid::bigint << 32 | objid::bigint) = hashtextextended('projections.rebuild', 0)
+"""
+"""The lock of a rebuild, which a server process holds until it ends, a moment after its client."""
 
 
 async def test_what_an_earlier_rebuild_left_is_dropped(ledger: Ledger, database: str) -> None:
