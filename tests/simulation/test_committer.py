@@ -142,8 +142,8 @@ decide, decide_again_from_log = Committer._decide, Committer._decide_again_from_
 @pytest.mark.parametrize(
     ("owner", "name", "bug", "first"),
     [
-        (WriterConnection, "connect", connect_without_fence, 500),
-        (Committer, "_decide_again_from_log", keep_the_state, 240),
+        (WriterConnection, "connect", connect_without_fence, 1_230),
+        (Committer, "_decide_again_from_log", keep_the_state, 550),
         (Committer, "_decide", answer_at_once, 0),
         (committer, "_release_key", keep_the_key, 0),
         (AdmissionControl, "fail", forget_to_count, 0),
