@@ -119,12 +119,12 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
     _add_problem_handlers(app)
     describe(app)
     add_docs_page(app)
-    return _with_path_prefix(settings.path_prefix, app, wiring.endpoint)
+    return _with_path_prefix(settings.path_prefix, app, wiring)
 
 
-def _with_path_prefix(prefix: str, app: FastAPI, endpoint: CommandEndpoint) -> ASGIApp:
+def _with_path_prefix(prefix: str, app: FastAPI, wiring: Wiring) -> ASGIApp:
     """The application below the path prefix, if there is one."""
-    hot_path = HotPath(app, endpoint)
+    hot_path = HotPath(app, wiring.endpoint, wiring.keys)
     if not prefix:
         return hot_path
     app.add_middleware(AddPathPrefix, prefix=prefix)
@@ -198,10 +198,9 @@ def _add_problem_handlers(app: FastAPI) -> None:
         return response
 
     async def on_error(request: Request, error: Exception) -> Response:
-        problem = as_problem(error, endpoint_of(request).next_request_id())
-        response = _response(problem_reply(problem))
-        if "request_id" in problem.facts:
-            response.headers["x-request-id"] = problem.facts["request_id"]
+        request_id = endpoint_of(request).next_request_id()
+        response = _response(problem_reply(as_problem(error, request_id)))
+        response.headers["x-request-id"] = request_id
         return response
 
     app.exception_handler(RequestValidationError)(on_validation)

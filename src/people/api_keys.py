@@ -22,7 +22,7 @@ from ledger.postgres.named_sql import queries
 from ledger.store import EventLog
 from people.errors import AccessRefused
 
-SCOPES = ("ledger:write", "ledger:read", "audit:read", "portal:write", "admin")
+SCOPES = ("ledger:write", "ledger:manage", "ledger:read", "audit:read", "portal:write", "admin")
 REFRESH = 1.0
 _TOUCH_EVERY = 30
 _UNKNOWN_PER_SECOND = 20

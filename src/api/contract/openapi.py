@@ -11,6 +11,7 @@ from api.contract.command_answers import ANSWERS, BatchAnswer
 from api.contract.event_answers import EventNotice
 from api.contract.operations import OPERATIONS, Operation
 from api.contract.problems import ProblemDocument
+from api.contract.scopes import MEANINGS, ROUTES, Scopes, route_name
 from ledger.domain.commands import MAX_ID
 
 _SCHEMAS = "#/components/schemas/"
@@ -75,7 +76,7 @@ def command_documentation(operation: Operation) -> dict[str, Any]:
     path = [_path_parameter(name) for name in ("account_id", *operation.path_ids) if f"{{{name}}}" in operation.path]
     return {
         "summary": operation.summary,
-        "description": f"{operation.body.__doc__} {_key_sentence(operation)} Scope `ledger:write`.",
+        "description": f"{operation.body.__doc__} {_key_sentence(operation)}",
         "tags": ["commands"],
         "status_code": 201,
         "responses": {
@@ -142,7 +143,7 @@ def _in_batch(operation: Operation) -> str:
 BATCH_DOCUMENTATION: dict[str, Any] = {
     "summary": "Many commands at once",
     "description": "Up to 10,000 commands, independent or (`atomic`) all or nothing across accounts. "
-    "Each has its own idempotency key. Scope `ledger:write`.",
+    "Each has its own idempotency key, and needs the scope of its operation.",
     "tags": ["commands"],
     "status_code": 200,
     "responses": {
@@ -202,11 +203,22 @@ def _complete(document: dict[str, Any]) -> None:
     schemas |= _schemas()
     schemas["Batch"] = _batch_schema()
     schemas |= {_in_batch(operation): _batch_command(operation) for operation in OPERATIONS.values()}
-    document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    document["components"]["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": _KEYS + _SCOPES}
+    }
     for path, item in document["paths"].items():
-        if path.startswith("/v1/"):
-            for operation in item.values():
-                operation["security"] = [{"key": []}]
+        for method, operation in item.items():
+            if scopes := ROUTES[route_name(method.upper(), path)]:
+                operation["security"] = [{"key": [scope]} for scope in scopes]
+                operation["description"] = f"{operation['description'].rstrip()}\n\n{_scope_sentence(scopes)}"
+
+
+_KEYS = "An API key. Each route asks for one of the scopes that it lists; the scope `admin` is enough for all of them. "
+_SCOPES = "; ".join(f"`{scope}`: {meaning}" for scope, meaning in MEANINGS.items())
+
+
+def _scope_sentence(scopes: Scopes) -> str:
+    return f"Scope {' or '.join(f'`{scope}`' for scope in scopes)}."
 
 
 def _schemas() -> dict[str, Any]:

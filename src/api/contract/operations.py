@@ -27,6 +27,7 @@ from api.contract.bodies import (
     ReverseBody,
     VoidBody,
 )
+from api.contract.scopes import ROUTES, Scopes
 from ledger.domain.commands import (
     CaptureHold,
     CloseAccount,
@@ -70,6 +71,11 @@ class Operation:
     summary: str
     own_key: str | None = None
     """The field that is the idempotency key when there is no header."""
+
+    @cached_property
+    def scopes(self) -> Scopes:
+        """The scopes of which a caller needs one, alone and in a batch."""
+        return ROUTES[f"POST {self.path}"]
 
     @cached_property
     def path_ids(self) -> tuple[str, ...]:

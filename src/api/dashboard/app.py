@@ -1,6 +1,6 @@
 """The dashboard as an application of its own: its routes, and the pages that it answers when something fails."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -9,8 +9,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from api.contract.problems import Problem
+from api.contract.scopes import PAGES, route_name
 from api.dashboard import sign_in
-from api.dashboard.current_user import NotSignedIn, current_user_of, home_path, root_of
+from api.dashboard.current_user import NotSignedIn, admit, home_path, root_of, user_of
 from api.dashboard.forms import form_secret
 from api.dashboard.live_updates import updates
 from api.dashboard.pages import accounts, actions, billing, events, grants, overview, service, statistics, usage
@@ -25,28 +26,30 @@ from projections.models.views import NotBuilt, NotYetVisible
 
 _ACCOUNT = "/accounts/{account_id}"
 
+Show = Callable[[Request], Awaitable[Response]]
+
 
 def dashboard() -> Starlette:
     """Make the application. The composition root sets its state: see api.wiring."""
     routes = [
-        Route("/", home),
-        Route("/static/{digest}/{name}", static),
-        Route("/portal/{token}", sign_in.open_portal_link),
-        Route("/come-in/{token}", sign_in.renamed_portal_link),
-        Route("/sign-in", sign_in.sign_in_page),
-        Route("/sign-in", sign_in.sign_in, methods=["POST"]),
-        Route("/sign-out", sign_in.sign_out, methods=["POST"]),
-        Route(_ACCOUNT, overview.overview),
-        Route(f"{_ACCOUNT}/usage", usage.usage),
-        Route(f"{_ACCOUNT}/usage.csv", usage.usage_csv),
-        Route(f"{_ACCOUNT}/billing", billing.billing),
-        Route(f"{_ACCOUNT}/updates", updates),
-        Route(f"{_ACCOUNT}/events", events.events),
+        _page("/", home),
+        _page("/static/{digest}/{name}", static),
+        _page("/portal/{token}", sign_in.open_portal_link),
+        _page("/come-in/{token}", sign_in.renamed_portal_link),
+        _page("/sign-in", sign_in.sign_in_page),
+        _page("/sign-in", sign_in.sign_in, "POST"),
+        _page("/sign-out", sign_in.sign_out, "POST"),
+        _page(_ACCOUNT, overview.overview),
+        _page(f"{_ACCOUNT}/usage", usage.usage),
+        _page(f"{_ACCOUNT}/usage.csv", usage.usage_csv),
+        _page(f"{_ACCOUNT}/billing", billing.billing),
+        _page(f"{_ACCOUNT}/updates", updates),
+        _page(f"{_ACCOUNT}/events", events.events),
         *_actions(),
-        Route(f"{_ACCOUNT}/grants", grants.grants),
-        Route("/accounts", accounts.accounts),
-        Route("/statistics", statistics.statistics),
-        Route("/service", service.service),
+        _page(f"{_ACCOUNT}/grants", grants.grants),
+        _page("/accounts", accounts.accounts),
+        _page("/statistics", statistics.statistics),
+        _page("/service", service.service),
     ]
     expected = dict.fromkeys((Problem, Refusal, AccessRefused, NotYetVisible, NotBuilt, *LOST, Exception), _on_error)
     app = Starlette(
@@ -57,18 +60,28 @@ def dashboard() -> Starlette:
     return app
 
 
+def _page(path: str, show: Show, method: str = "GET") -> Route:
+    """The route of a page, which lets in those whom the table of scopes names. Raises KeyError if it lacks the page."""
+    access = PAGES[route_name(method, path)]
+
+    async def admitted(request: Request) -> Response:
+        await admit(request, access)
+        return await show(request)
+
+    return Route(path, admitted, methods=[method], name=show.__name__)
+
+
 def _actions() -> Iterator[Route]:
     """The routes of the action forms: GET shows a form, POST submits it."""
     for name in ACTIONS:
         path = f"{_ACCOUNT}/grants/{{grant_id}}/{name}" if name == "void" else f"{_ACCOUNT}/{name}"
-        yield Route(path, actions.show_form)
-        yield Route(path, actions.submit_form, methods=["POST"])
+        yield _page(path, actions.show_form)
+        yield _page(path, actions.submit_form, "POST")
 
 
 async def home(request: Request) -> Response:
     """Redirect to the first page of the current user."""
-    user = await current_user_of(request)
-    return RedirectResponse(home_path(root_of(request), user.account_id), 303)
+    return RedirectResponse(home_path(root_of(request), user_of(request).account_id), 303)
 
 
 async def static(request: Request) -> Response:

@@ -1,7 +1,7 @@
 """The current user: who sent a request, found by the session cookie, and what they may read and do.
 
 The holder of an account sees this one account; every other account answers 404, whether it exists or not. An operator
-sees all accounts, and may act on them with an API key that has the scope `admin`.
+sees all accounts, and may do what the scopes of their API key allow: api.contract.scopes has a row for each page.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.contract.scopes import READ, Access
 from api.dashboard.options import options_of
+from api.http.ambiguity import check_unambiguous, parameters_of
 from api.http.queries import keys_of
 from api.http.reads import reads_of
 from people.api_keys import ApiKey
@@ -42,8 +44,11 @@ class AccountHolder:
     expires_at: datetime
     secret: str
 
-    may_act = False
     is_operator = False
+
+    def may(self, access: Access) -> bool:
+        """Whether a page, or a part of one, is for them."""
+        return access.holder
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +63,9 @@ class Operator:
     return_url = None
     is_operator = True
 
-    @property
-    def may_act(self) -> bool:
-        """Whether the key may change accounts."""
-        return self.key.allows("admin")
+    def may(self, access: Access) -> bool:
+        """Whether their key has a scope that a page, or a part of one, asks for."""
+        return not access.scopes or any(map(self.key.allows, access.scopes))
 
 
 CurrentUser = AccountHolder | Operator
@@ -69,7 +73,7 @@ CurrentUser = AccountHolder | Operator
 
 def may_sign_in(key: ApiKey) -> bool:
     """Whether an operator may sign in with this key."""
-    return key.allows("ledger:read")
+    return key.allows(READ)
 
 
 def root_of(request: Request) -> str:
@@ -117,31 +121,35 @@ async def _user_of(request: Request, session: Session, secret: str) -> CurrentUs
     return Operator(key, session.expires_at, secret)
 
 
-async def user_and_account(request: Request) -> tuple[CurrentUser, str]:
-    """The current user and the account id of the address. Raises HTTPException 404 if it is not theirs."""
-    user = await current_user_of(request)
-    account_id: str = request.path_params["account_id"]
-    if isinstance(user, AccountHolder) and user.account_id != account_id:
-        page_not_found()
-    return user, account_id
+async def admit(request: Request, access: Access) -> None:
+    """Let a request through to a page, before anything else of it is read.
+
+    Raises NotSignedIn, HTTPException 404 for an account or a page that is not the user's, HTTPException 403 for an
+    operator whose key lacks the scope, and Problem for an ambiguous request.
+    """
+    if access.scopes:
+        user = await current_user_of(request)
+        own = not isinstance(user, AccountHolder) or request.path_params.get("account_id") in {None, user.account_id}
+        if not own or not (user.is_operator or user.may(access)):
+            page_not_found()
+        if not user.may(access):
+            scopes = " or ".join(access.scopes)
+            raise HTTPException(403, f"Your API key lacks the scope {scopes}. Sign in with a key that has it.")
+    check_unambiguous(request.scope)
+    parameters_of(request.scope)
 
 
-async def operator_of(request: Request) -> Operator:
-    """The operator who sent the request. Raises HTTPException 404 for an account holder."""
-    user = await current_user_of(request)
-    if not isinstance(user, Operator):
-        page_not_found()
+def user_of(request: Request) -> CurrentUser:
+    """The current user of a page that is not open to everybody."""
+    user: CurrentUser = request.state.current_user
     return user
 
 
-async def acting_operator(request: Request) -> Operator:
-    """An operator who may change accounts. Raises HTTPException 403 if their key lacks the scope `admin`."""
-    operator = await operator_of(request)
-    if not operator.may_act:
-        raise HTTPException(
-            403, "Your API key may read but not change accounts. Sign in with a key that has the scope admin."
-        )
-    return operator
+def operator_of(request: Request) -> Operator:
+    """The operator who opened a page that is for operators."""
+    user = user_of(request)
+    assert isinstance(user, Operator), "the table of scopes lets no holder of an account in here"
+    return user
 
 
 def page_not_found() -> NoReturn:

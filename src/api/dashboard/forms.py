@@ -41,9 +41,12 @@ async def read_form(request: Request) -> dict[str, str]:
         if len(body) > MAX_FORM:
             raise HTTPException(413, f"A form may have at most {MAX_FORM} bytes.")
     try:
-        fields = dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS))
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError as error:
         raise HTTPException(400, "The form cannot be read.") from error
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise HTTPException(400, "The form has a field twice.")
     token = fields.pop(TOKEN, "")
     if not hmac.compare_digest(token.encode(), csrf_token(form_secret(request)).encode()):
         raise HTTPException(

@@ -5,7 +5,7 @@ from datetime import timedelta
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.dashboard.current_user import user_and_account
+from api.dashboard.current_user import user_of
 from api.http.reads import reads_of
 from api.streaming.follower import follower_of
 from api.streaming.streams import EventStream
@@ -16,7 +16,7 @@ MAX_DURATION = timedelta(minutes=5)
 
 async def updates(request: Request) -> Response:
     """Send the events of one account as server-sent events. The script of the page fetches the page again on each."""
-    user, account_id = await user_and_account(request)
+    user, account_id = user_of(request), request.path_params["account_id"]
     clock, follower = reads_of(request).clock, follower_of(request)
     until = min(user.expires_at, clock() + MAX_DURATION)
     listener = await follower.listen(account_id, None)

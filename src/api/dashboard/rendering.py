@@ -11,8 +11,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from api.contract.problems import Problem, invalid
+from api.contract.scopes import PAGES
 from api.dashboard import formatting
-from api.dashboard.action_links import ActionLink, action_links
+from api.dashboard.action_links import ActionLink, action_links, acts
 from api.dashboard.current_user import CurrentUser, account_path, home_path, root_of, set_cookie
 from api.dashboard.formatting import Formatter
 from api.dashboard.forms import FORM_COOKIE, csrf_token, form_secret
@@ -24,6 +25,7 @@ from ledger.postgres.errors import LOST
 from ledger.store import TOPICS
 from projections.models.days import UnknownZone, zone
 
+_EVENTS = PAGES["GET /accounts/{account_id}/events"]
 ZONE_COOKIE = "credit_ledger_zone"
 """The script of a page sets this cookie: only a script can read the time zone of the browser."""
 POSITION_HEADER = "x-position"
@@ -84,8 +86,8 @@ def required_position(request: Request) -> int:
 
 
 async def page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
-    """Render a page. Every template has `current_user` (None before the sign-in), `formatter`, `options`, `nonce` and
-    `csrf`, and `actions`: the links to what the current user may do to the account of the page."""
+    """Render a page. Every template has `current_user` (None before the sign-in), `formatter`, `options`, `nonce`,
+    `csrf` and `sees_events`, and `actions`: the links to what the current user may do to the account of the page."""
     user: CurrentUser | None = getattr(request.state, "current_user", None)
     root = root_of(request)
     known = {
@@ -95,6 +97,7 @@ async def page(request: Request, template: str, *, status: int = 200, **values: 
         "static": partial(static_path, root),
         "current_user": user,
         "account_id": None,
+        "sees_events": user is not None and user.may(_EVENTS),
         "formatter": _formatter(request),
         "options": options_of(request),
         "nonce": request.state.nonce,
@@ -114,13 +117,13 @@ async def page(request: Request, template: str, *, status: int = 200, **values: 
 
 async def _actions(request: Request, user: CurrentUser | None, account_id: str | None) -> list[ActionLink]:
     """The links to the actions that the current user may take on the account."""
-    if user is None or not user.may_act or account_id is None:
+    if user is None or account_id is None or not acts(user):
         return []
     try:
         found = await reads_of(request).ledger.account_at(account_id)
     except LOST:
         return []
-    return action_links(root_of(request), account_id, found.account.standing) if found else []
+    return action_links(user, root_of(request), account_id, found.account.standing) if found else []
 
 
 def _formatter(request: Request) -> Formatter:

@@ -22,11 +22,13 @@ from api.contract.bodies import MAX_BATCH
 from api.contract.command_answers import BatchAnswer, BatchResult
 from api.contract.operations import OPERATIONS, Defaults, Operation
 from api.contract.problems import Problem, from_pydantic, from_refusal, invalid
+from api.contract.scopes import COMMANDS, Scopes
 from api.http import metrics
+from api.http.ambiguity import check_unambiguous
+from api.http.callers import CALLER, authorization_of, require
 from api.http.requests import (
     MAX_BATCH_BODY,
     MAX_BODY,
-    Headers,
     Reply,
     check_key,
     expected_versions,
@@ -92,7 +94,7 @@ class CommandEndpoint:
         self, operation: Operation, ids: Mapping[str, str], scope: Scope, receive: Receive, request_id: str
     ) -> Reply:
         headers = headers_of(scope)
-        key = await self._authorized(headers)
+        key = await self._authorized(scope, operation.scopes)
         dry_run = is_dry_run(scope)
         expected = expected_versions(headers, scope)
         named = idempotency_key(headers)
@@ -108,10 +110,12 @@ class CommandEndpoint:
             self.count_refusal(outcome)
         return _reply(outcome, dry_run=dry_run)
 
-    async def _authorized(self, headers: Headers) -> ApiKey:
-        key = await self._keys.authenticate(headers.get(b"authorization"))
-        if not key.allows("ledger:write"):
-            raise missing_scope("ledger:write")
+    async def _authorized(self, scope: Scope, scopes: Scopes) -> ApiKey:
+        """The caller's key. Nothing else of the request is looked at before. Raises AccessRefused and Problem."""
+        key: ApiKey | None = scope.get(CALLER)
+        key = key or await self._keys.authenticate(authorization_of(scope))
+        require(key, scopes)
+        check_unambiguous(scope)
         return key
 
     def next_request_id(self) -> str:
@@ -159,7 +163,7 @@ class CommandEndpoint:
 
     async def _batch(self, scope: Scope, receive: Receive, request_id: str) -> Reply:
         headers = headers_of(scope)
-        key = await self._authorized(headers)
+        key = await self._authorized(scope, COMMANDS)
         dry_run = is_dry_run(scope)
         fields, inexact = read_batch(await read_body(headers, receive, MAX_BATCH_BODY))
         atomic, commands = _batch_fields(fields)
@@ -184,6 +188,7 @@ class CommandEndpoint:
         operation = OPERATIONS.get(name) if isinstance(name := fields.pop("op", None), str) else None
         if operation is None:
             raise invalid("op", f"must be one of {', '.join(OPERATIONS)}")
+        require(key, operation.scopes)
         account_id = _take_account_id(fields) if operation.opens else fields.pop("account_id", None)
         if not isinstance(account_id, str):
             raise invalid("account_id", "must be a string")
@@ -304,11 +309,6 @@ def _path_id(name: str, fields: dict[str, Any]) -> str:
 def _how_to_key(operation: Operation) -> str:
     own = f", or {operation.own_key} in the body" if operation.own_key else ""
     return f"Send an Idempotency-Key header{own}, so that the command can be repeated safely."
-
-
-def missing_scope(scope: str) -> Problem:
-    """The API key is valid but lacks a scope."""
-    return Problem("missing_scope", f"The API key lacks the scope {scope}.", scope=scope)
 
 
 def problem_reply(problem: Problem) -> Reply:

@@ -24,7 +24,6 @@ from api.http.queries import (
     Page,
     Visible,
     as_of,
-    authorize_read,
     check_order,
     known_account,
 )
@@ -88,12 +87,11 @@ class _Page(_Filters):
 async def history(
     request: Request, account_id: AccountId, query: Annotated[_Page, Query()]
 ) -> JsonAnswer[HistoryAnswer]:
-    """One entry per change of balance, with the balance before and after it. Scope `ledger:read`.
+    """One entry per change of balance, with the balance before and after it.
 
     Under filters of `usage` a page looks through 20,000 entries at most: it may have fewer than `limit`, or none, and
     yet a `next_cursor`.
     """
-    await authorize_read(request)
     wanted = query.wanted(account_id)
     return JsonAnswer(await history_of(reads_of(request), wanted, _ORDERS[query.order], query.page))
 
@@ -117,11 +115,10 @@ async def history_of(reads: Reads, wanted: Wanted, order: Order, asked: Page = F
     summary="The running-balance history as CSV",
 )
 async def history_csv(request: Request, account_id: AccountId, query: Annotated[_Filters, Query()]) -> Response:
-    """All entries that match the filters, up to the newest one when the request begins. Scope `ledger:read`.
+    """All entries that match the filters, up to the newest one when the request begins.
 
     An apostrophe is put before texts that a spreadsheet would evaluate as a formula.
     """
-    await authorize_read(request)
     reads, wanted = reads_of(request), query.wanted(account_id)
     position, wanted = await limited_to_now(reads, wanted, query.min_position)
     pages = pages_in_order(reads, wanted, _ORDERS[query.order])

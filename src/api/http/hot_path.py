@@ -6,9 +6,11 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from api.contract.operations import OPERATIONS
+from api.http.authentication import Authentication
 from api.http.command_endpoint import CommandEndpoint
 from api.http.methods import HeadAndOptions
 from api.http.requests import send_reply
+from people.api_keys import KeyRing
 
 
 class HotPath:
@@ -17,9 +19,9 @@ class HotPath:
     Both ways give the same answers: a test compares them.
     """
 
-    def __init__(self, app: FastAPI, endpoint: CommandEndpoint) -> None:
+    def __init__(self, app: FastAPI, endpoint: CommandEndpoint, keys: KeyRing) -> None:
         self.app = app
-        self._framework = HeadAndOptions(app, app.routes)
+        self.framework = HeadAndOptions(Authentication(app, keys, endpoint), app.routes)
         self._endpoint = endpoint
         self._deduct = OPERATIONS["deduct"]
 
@@ -37,7 +39,7 @@ class HotPath:
             elif path == "/v1/batch":
                 await self._reply(self._endpoint.batch(scope, receive), send)
                 return
-        await self._framework(scope, receive, send)
+        await self.framework(scope, receive, send)
 
     async def _reply(self, pending: Any, send: Send) -> None:
         try:

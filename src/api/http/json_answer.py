@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import orjson
 from fastapi import Response
-from fastapi.routing import APIRoute
+
+from api.http.authentication import ScopedRoute
 
 AnswerT = TypeVar("AnswerT")
 
@@ -23,7 +24,7 @@ class JsonAnswer(Response, Generic[AnswerT]):
         super().__init__(_encode(answer), status, headers)
 
 
-class AnswerRoute(APIRoute):
+class AnswerRoute(ScopedRoute):
     """A route whose function returns JsonAnswer[T]. The OpenAPI document describes T; the answer is not converted."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""What all queries have in common: authorization, the account, pages and the position that must be visible."""
+"""What all queries have in common: the account, pages and the position that must be visible."""
 
 import re
 from datetime import UTC, date, datetime
@@ -11,7 +11,6 @@ from api.contract.answers import AsOf
 from api.contract.bodies import SEGMENT
 from api.contract.openapi import not_yet_visible_response, problem_response
 from api.contract.problems import Problem
-from api.http.command_endpoint import missing_scope
 from api.http.reads import reads_of
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.commands import MAX_ID
@@ -91,20 +90,6 @@ def keys_of(request: Request) -> KeyRing:
     """The API keys of this process."""
     keys: KeyRing = request.app.state.keys
     return keys
-
-
-async def authorize_read(request: Request) -> Ledger:
-    """The ledger, if the API key has the scope `ledger:read`. Every query of projections begins with this."""
-    return await authorized(request, "ledger:read")
-
-
-async def authorized(request: Request, *scopes: str) -> Ledger:
-    """The ledger, if the API key has one of the scopes. Raises Problem and AccessRefused."""
-    header = request.headers.get("authorization")
-    key = await keys_of(request).authenticate(header.encode("latin-1") if header else None)
-    if not any(map(key.allows, scopes)):
-        raise missing_scope(scopes[0])
-    return reads_of(request).ledger
 
 
 def as_of(moment: Snapshot) -> AsOf:

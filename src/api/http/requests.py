@@ -2,7 +2,6 @@
 
 import re
 from typing import Any, NamedTuple
-from urllib.parse import parse_qs
 
 import orjson
 from starlette.types import Receive, Scope, Send
@@ -10,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 from api.contract.bodies import FREE_FIELDS, MAX_KEY
 from api.contract.exact_numbers import Place, holds_float, inexact_numbers
 from api.contract.problems import Problem, invalid, validation_failed
+from api.http.ambiguity import name_twice, parameters_of, repeated_names, repeats_names
 from ledger.commit.submission import ExpectedVersions
 
 MAX_BODY = 64 * 1024
@@ -41,7 +41,7 @@ class Reply(NamedTuple):
 
 
 Headers = dict[bytes, bytes]
-"""Headers by their lower-case names. If a header comes several times, the last one counts."""
+"""Headers by their lower-case names. Those that may come once do so: see api.http.ambiguity."""
 
 
 def headers_of(scope: Scope) -> Headers:
@@ -96,13 +96,12 @@ def _entity_tags(value: bytes) -> list[bytes]:
 
 def is_dry_run(scope: Scope) -> bool:
     """Whether the query string has dry_run=true. Raises Problem for unknown parameters."""
-    query: bytes = scope["query_string"]
-    if not query:
+    if not scope["query_string"]:
         return False
-    parameters = parse_qs(query.decode("latin-1"), keep_blank_values=True)
+    parameters = parameters_of(scope)
     for name in parameters.keys() - {"dry_run"}:
         raise invalid(name, "is not a parameter of this request")
-    value = parameters.get("dry_run", ["false"])[-1]  # a query string may have no parameters, such as "&"
+    value = parameters.get("dry_run", "false")  # a query string may have no parameters, such as "&"
     if value not in {"true", "false"}:
         raise invalid("dry_run", "must be true or false")
     return value == "true"
@@ -154,22 +153,43 @@ def _check_media_type(headers: Headers) -> None:
 def read_json(body: bytes) -> dict[str, Any]:
     """Parse a JSON object; an empty body is an empty object. Raises Problem: malformed_json, validation_failed."""
     fields = _read_object(body)
+    if repeats_names(body, fields):
+        raise name_twice(*next(repeated_names(body)))
     if _may_be_rounded(fields) and (places := inexact_numbers(body)):
         raise _not_exact(places)
     return fields
 
 
 def read_batch(body: bytes) -> tuple[dict[str, Any], dict[int, Problem]]:
-    """Parse a batch, with the problem of each command that has a number which cannot be stored exactly."""
+    """Parse a batch, with the problem of each command that has a name twice, or a number that cannot be stored exactly.
+
+    Raises Problem for a name that the batch itself has twice.
+    """
     fields = _read_object(body)
+    repeated = _repeated_in_batch(body) if repeats_names(body, fields) else {}
+    return fields, _inexact_in_batch(body, fields) | repeated
+
+
+def _repeated_in_batch(body: bytes) -> dict[int, Problem]:
+    problems: dict[int, Problem] = {}
+    for path, name in repeated_names(body):
+        match path:
+            case ("commands", int() as index, *_):
+                problems.setdefault(index, name_twice(path[2:], name))
+            case _:
+                raise name_twice(path, name)
+    return problems
+
+
+def _inexact_in_batch(body: bytes, fields: dict[str, Any]) -> dict[int, Problem]:
     if not any(map(_may_be_rounded, _commands_of(fields))):
-        return fields, {}
+        return {}
     wrong: dict[int, list[Place]] = {}
     for path, text in inexact_numbers(body):
         match path:
             case ("commands", int() as index, _, *_):
                 wrong.setdefault(index, []).append(Place(path[2:], text))
-    return fields, {index: _not_exact(places) for index, places in wrong.items()}
+    return {index: _not_exact(places) for index, places in wrong.items()}
 
 
 def _commands_of(fields: dict[str, Any]) -> list[dict[str, Any]]:

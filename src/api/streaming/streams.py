@@ -10,7 +10,10 @@ from pydantic import Field
 from starlette.types import Receive, Scope, Send
 
 from api.contract.event_answers import EventNotice
-from api.http.queries import AccountId, Parameters, authorized, keys_of, problems
+from api.contract.scopes import READ
+from api.http.authentication import ScopedRoute
+from api.http.callers import authorization_of
+from api.http.queries import AccountId, Parameters, keys_of, problems
 from api.streaming.follower import Follower, follower_of
 from api.streaming.listeners import Listener
 from api.streaming.recent_events import server_sent
@@ -19,12 +22,11 @@ from ledger.domain.amounts import MAX_AMOUNT
 RETRY = 1_000
 """Milliseconds after which a client that lost its connection connects again."""
 HEARTBEAT = b": heartbeat\n\n"
-_SCOPE = "ledger:read"
 _EVENT_STREAM = "text/event-stream"
 _HEADER = "Last-Event-ID"
 _HEADERS = {"content-type": _EVENT_STREAM, "cache-control": "no-store", "x-accel-buffering": "no"}
 
-router = APIRouter()
+router = APIRouter(route_class=ScopedRoute)
 
 LastEventId = Annotated[
     int | None,
@@ -114,7 +116,7 @@ def _documentation(summary: str, *statuses: int) -> dict[str, Any]:
 async def log_stream(
     request: Request, query: Annotated[_After, Query()], last_event_id: LastEventId = None
 ) -> EventStream:
-    """Each event has its position, account, version and type, and the balance after it. Scope `ledger:read`."""
+    """Each event has its position, account, version and type, and the balance after it."""
     return await _stream(request, None, query, last_event_id)
 
 
@@ -125,14 +127,13 @@ async def log_stream(
 async def account_stream(
     request: Request, account_id: AccountId, query: Annotated[_After, Query()], last_event_id: LastEventId = None
 ) -> EventStream:
-    """As the stream of all accounts, for one of them. Positions are those of the whole log. Scope `ledger:read`."""
+    """As the stream of all accounts, for one of them. Positions are those of the whole log."""
     return await _stream(request, account_id, query, last_event_id)
 
 
 async def _stream(request: Request, account_id: str | None, query: _After, last_event_id: int | None) -> EventStream:
-    await authorized(request, _SCOPE)
     follower, keys = follower_of(request), keys_of(request)
     after, field = (query.after, "after") if last_event_id is None else (last_event_id, _HEADER)
     listener = await follower.listen(account_id, after, field)
-    header = request.headers["authorization"].encode("latin-1")
-    return EventStream(follower, listener, lambda: keys.still_allows(header, _SCOPE))
+    header = authorization_of(request.scope)
+    return EventStream(follower, listener, lambda: keys.still_allows(header, READ))

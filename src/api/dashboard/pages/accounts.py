@@ -9,7 +9,6 @@ from starlette.responses import Response
 from api.contract.bodies import ONE_LINE
 from api.contract.list_answers import AccountsAnswer
 from api.contract.problems import invalid
-from api.dashboard.current_user import operator_of
 from api.dashboard.rendering import page, required_position
 from api.http.lists import accounts_of
 from api.http.queries import Page
@@ -28,7 +27,6 @@ _HEADS: tuple[tuple[str, Sort, Literal["ascending", "descending"]], ...] = (
 
 async def accounts(request: Request) -> Response:
     """Show one page of the list."""
-    await operator_of(request)
     prefix, sort, cursor = prefix_of(request), sort_of(request), request.query_params.get("cursor") or None
     found = await accounts_of(reads_of(request), prefix, sort, Page(LIMIT, cursor, required_position(request)))
     return await page(request, "accounts.html", **_values(found), prefix=prefix, sort=sort, first=cursor is None)

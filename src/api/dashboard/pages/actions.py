@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.contract.problems import STATUSES, Problem
-from api.dashboard.current_user import Operator, account_path, acting_operator, root_of
+from api.contract.scopes import EXPLANATIONS
+from api.dashboard.current_user import Operator, account_path, operator_of, root_of
 from api.dashboard.event_details import details_of
 from api.dashboard.forms import read_form
 from api.dashboard.pages.action_forms import ACTIONS, Action, parse_form
@@ -74,7 +75,7 @@ class Form(NamedTuple):
 async def show_form(request: Request) -> Response:
     """Show an empty form."""
     given = {"key": f"dashboard-{secrets.token_urlsafe(18)}", "tz": formatter_of(request).zone.key}
-    form = _form(request, await acting_operator(request), given)
+    form = _form(request, given)
     account = await _account(request, form.account_id)
     if (form.action.name, account.standing) in _OPPOSITES:
         return RedirectResponse(
@@ -85,8 +86,7 @@ async def show_form(request: Request) -> Response:
 
 async def submit_form(request: Request) -> Response:
     """Handle a posted form: show the preview, show the form again to change it, or execute the command."""
-    operator = await acting_operator(request)
-    form = _form(request, operator, await read_form(request))
+    form = _form(request, await read_form(request))
     if form.given.get("step") == "change":
         return await _form_page(request, form, await _account(request, form.account_id), None)
     try:
@@ -101,10 +101,10 @@ async def submit_form(request: Request) -> Response:
         )
 
 
-def _form(request: Request, operator: Operator, given: Mapping[str, str]) -> Form:
+def _form(request: Request, given: Mapping[str, str]) -> Form:
     action = ACTIONS[request.url.path.rpartition("/")[2]]
     account_id: str = request.path_params["account_id"]
-    return Form(action, root_of(request), account_id, dict(request.path_params), operator, given)
+    return Form(action, root_of(request), account_id, dict(request.path_params), operator_of(request), given)
 
 
 async def _account(request: Request, account_id: str) -> Account:
@@ -164,7 +164,12 @@ async def _preview(request: Request, form: Form, submission: Submission) -> Resp
     if outcome.replayed:
         return await _show_account(request, form, outcome)
     *before, event = [details_of(one) for one in await ledger.explain_dry_run(outcome)]
-    values: dict[str, Any] = {"form": form, "event": event, "before": before}
+    values: dict[str, Any] = {
+        "form": form,
+        "event": event,
+        "before": before,
+        "explains": form.operator.may(EXPLANATIONS),
+    }
     return await page(request, "action_preview.html", account_id=form.account_id, **values)
 
 

@@ -3,7 +3,6 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.dashboard.current_user import user_and_account
 from api.dashboard.rendering import page, required_position
 from api.http.lists import grants_of, payments_of
 from api.http.queries import Page
@@ -15,7 +14,7 @@ LIMIT = 25
 
 async def billing(request: Request) -> Response:
     """Show both lists. Each has pages of its own."""
-    _, account_id = await user_and_account(request)
+    account_id = request.path_params["account_id"]
     reads, position, query = reads_of(request), required_position(request), request.query_params
     payments = await payments_of(reads, account_id, None, Page(LIMIT, query.get("payments") or None, position))
     grants = await grants_of(reads, account_id, None, Page(LIMIT, query.get("grants") or None, position))

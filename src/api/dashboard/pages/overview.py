@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from api.dashboard import entry_labels
 from api.dashboard.charts import Chart, Point, Series, columns
-from api.dashboard.current_user import user_and_account
+from api.dashboard.current_user import user_of
 from api.dashboard.formatting import Formatter
 from api.dashboard.formatting import day as day_name
 from api.dashboard.options import options_of
@@ -36,7 +36,7 @@ class Expiring(NamedTuple):
 
 async def overview(request: Request) -> Response:
     """Show the overview."""
-    user, account_id = await user_and_account(request)
+    user, account_id = user_of(request), request.path_params["account_id"]
     reads, formatter = reads_of(request), formatter_of(request)
     summary = await summary_of(reads, account_id, formatter.zone, required_position(request))
     balance = summary["balance"]

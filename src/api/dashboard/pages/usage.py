@@ -8,9 +8,10 @@ from starlette.responses import Response
 
 from api.contract.history_answers import EntryTable
 from api.contract.problems import Problem
+from api.contract.scopes import EXPLANATIONS
 from api.contract.total_answers import UsageGroup
 from api.dashboard import entry_labels
-from api.dashboard.current_user import user_and_account
+from api.dashboard.current_user import user_of
 from api.dashboard.event_details import EventDetails, details_of
 from api.dashboard.formatting import Formatter
 from api.dashboard.options import options_of
@@ -72,13 +73,14 @@ def _usage_query(request: Request, account_id: str) -> UsageQuery:
 
 async def usage(request: Request) -> Response:
     """Show the usage of one account in a range of days."""
-    _, account_id = await user_and_account(request)
+    account_id = request.path_params["account_id"]
     reads, formatter, wanted = reads_of(request), formatter_of(request), _usage_query(request, account_id)
     position = required_position(request)
     found = await breakdown_of(reads, account_id, wanted.range.period, position)
     table_page = Page(LIMIT, request.query_params.get("cursor") or None, position)
     table, refused = await _table(reads, wanted.table, table_page)
-    entries = table["entries"]
+    entries, explains = table["entries"], user_of(request).may(EXPLANATIONS)
+    wanted_entry = request.query_params.get("open") if explains else None
     return await page(
         request,
         "usage.html",
@@ -95,7 +97,8 @@ async def usage(request: Request) -> Response:
         sort=wanted.given["sort"] or "newest",
         cursor=table_page.cursor,
         first_page=table_page.cursor is None,
-        expanded=await _expanded(reads.ledger, account_id, entries, request.query_params.get("open")),
+        expanded=await _expanded(reads.ledger, account_id, entries, wanted_entry),
+        explains=explains,
         labels=entry_labels,
     )
 
@@ -141,7 +144,7 @@ async def _expanded(
 
 async def usage_csv(request: Request) -> Response:
     """Send all pages of the table as one CSV file with the same columns."""
-    _, account_id = await user_and_account(request)
+    account_id = request.path_params["account_id"]
     formatter, wanted = formatter_of(request), _usage_query(request, account_id)
     position, pages = await entry_table_pages(reads_of(request), wanted.table)
     period = wanted.range.period

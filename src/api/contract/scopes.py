@@ -1,0 +1,147 @@
+"""Who may do what: the one table of scopes, for the routes of the API and for the pages of the dashboard.
+
+Routes, batch items, pages, the OpenAPI document and the matrix in docs/reliability.md take their scopes from here. A
+route or page that is not in the table cannot be made. The key with the scope `admin` has every scope.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+SPEND, MANAGE, READ, AUDIT, PORTAL = "ledger:write", "ledger:manage", "ledger:read", "audit:read", "portal:write"
+
+MEANINGS = {
+    READ: "balances, history, usage, lists, totals, and the pages of operators",
+    SPEND: "deduct, hold, capture, extend, release and reverse",
+    MANAGE: "open, freeze, unfreeze and close accounts; grant and void credits; record and refund payments",
+    AUDIT: "events with their metadata and reasons, and explanations",
+    PORTAL: "links to the dashboard for account holders",
+}
+"""Each scope and what it allows, apart from `admin`, which allows everything."""
+
+Scopes = tuple[str, ...]
+"""Scopes of which a caller needs one. Without any, the address is open to everybody."""
+
+OPEN: Scopes = ()
+RECEIPTS: Scopes = (READ, SPEND, MANAGE)
+COMMANDS: Scopes = (SPEND, MANAGE)
+
+_ACCOUNT = "/v1/accounts/{account_id}"
+
+ROUTES: dict[str, Scopes] = {
+    "POST /v1/accounts": (MANAGE,),
+    f"POST {_ACCOUNT}/grants": (MANAGE,),
+    f"POST {_ACCOUNT}/deductions": (SPEND,),
+    f"POST {_ACCOUNT}/deductions/{{deduction_id}}/reversals": (SPEND,),
+    f"POST {_ACCOUNT}/holds": (SPEND,),
+    f"POST {_ACCOUNT}/holds/{{hold_id}}/captures": (SPEND,),
+    f"POST {_ACCOUNT}/holds/{{hold_id}}/extensions": (SPEND,),
+    f"POST {_ACCOUNT}/holds/{{hold_id}}/release": (SPEND,),
+    f"POST {_ACCOUNT}/grants/{{grant_id}}/void": (MANAGE,),
+    f"POST {_ACCOUNT}/payments": (MANAGE,),
+    f"POST {_ACCOUNT}/payments/{{payment_id}}/refunds": (MANAGE,),
+    f"POST {_ACCOUNT}/freeze": (MANAGE,),
+    f"POST {_ACCOUNT}/unfreeze": (MANAGE,),
+    f"POST {_ACCOUNT}/close": (MANAGE,),
+    "POST /v1/batch": COMMANDS,  # and each item needs the scope of its operation
+    "POST /v1/portal_sessions": (PORTAL,),
+    "GET /v1/accounts": (READ,),
+    f"GET {_ACCOUNT}/balance": (READ,),
+    f"GET {_ACCOUNT}/summary": (READ,),
+    f"GET {_ACCOUNT}/history": (READ,),
+    f"GET {_ACCOUNT}/history.csv": (READ,),
+    f"GET {_ACCOUNT}/grants": (READ,),
+    f"GET {_ACCOUNT}/holds": (READ,),
+    f"GET {_ACCOUNT}/payments": (READ,),
+    f"GET {_ACCOUNT}/rollups/daily": (READ,),
+    f"GET {_ACCOUNT}/usage": (READ,),
+    f"GET {_ACCOUNT}/receipts/{{operation}}/{{key}}": RECEIPTS,
+    f"GET {_ACCOUNT}/events": (AUDIT,),
+    f"GET {_ACCOUNT}/explain": (AUDIT,),
+    f"GET {_ACCOUNT}/events/stream": (READ,),  # notices: the type of each event, and the balance after it
+    "GET /v1/events": (AUDIT,),
+    "GET /v1/events/stream": (READ,),
+    "GET /v1/statistics": (READ,),
+    "GET /healthz": OPEN,
+    "GET /readyz": OPEN,
+    "GET /metrics": OPEN,
+}
+"""Every route of the OpenAPI document."""
+
+
+class Access(NamedTuple):
+    """Who may open a page: an operator whose key has one of `scopes`, and with `holder` the holder of the account.
+
+    Without scopes, the page is open to everybody. An operator's session needs the scope `ledger:read` at all times.
+    """
+
+    scopes: Scopes
+    holder: bool = False
+
+
+ANYONE = Access(OPEN, holder=True)
+_OWN = Access((READ,), holder=True)
+_OPERATOR = Access((READ,))
+_PAGE = "/accounts/{account_id}"
+
+PAGES: dict[str, Access] = {
+    "GET /": _OWN,
+    "GET /static/{digest}/{name}": ANYONE,
+    "GET /portal/{token}": ANYONE,
+    "GET /come-in/{token}": ANYONE,
+    "GET /sign-in": ANYONE,
+    "POST /sign-in": ANYONE,
+    "POST /sign-out": ANYONE,
+    f"GET {_PAGE}": _OWN,
+    f"GET {_PAGE}/usage": _OWN,
+    f"GET {_PAGE}/usage.csv": _OWN,
+    f"GET {_PAGE}/billing": _OWN,
+    f"GET {_PAGE}/updates": _OWN,
+    f"GET {_PAGE}/events": Access((AUDIT,)),
+    f"GET {_PAGE}/grant": Access((MANAGE,)),
+    f"POST {_PAGE}/grant": Access((MANAGE,)),
+    f"GET {_PAGE}/deduct": Access((SPEND,)),
+    f"POST {_PAGE}/deduct": Access((SPEND,)),
+    f"GET {_PAGE}/grants": Access((MANAGE,)),
+    f"GET {_PAGE}/grants/{{grant_id}}/void": Access((MANAGE,)),
+    f"POST {_PAGE}/grants/{{grant_id}}/void": Access((MANAGE,)),
+    f"GET {_PAGE}/freeze": Access((MANAGE,)),
+    f"POST {_PAGE}/freeze": Access((MANAGE,)),
+    f"GET {_PAGE}/unfreeze": Access((MANAGE,)),
+    f"POST {_PAGE}/unfreeze": Access((MANAGE,)),
+    "GET /accounts": _OPERATOR,
+    "GET /statistics": _OPERATOR,
+    "GET /service": _OPERATOR,
+}
+"""Every page, by its address below /dashboard."""
+
+EXPLANATIONS = Access((AUDIT,), holder=True)
+"""The explanation of an event as a part of a page: on the page of usage, and before an action is confirmed."""
+
+
+def route_name(method: str, path: str) -> str:
+    """The name of a route in the table, from its path in the framework."""
+    return f"{method} {path.replace(':path}', '}')}"
+
+
+def matrix() -> str:
+    """The table as Markdown, for people: a row for each route and page, a column for each kind of key and session."""
+    lines = [*_head("route", "no key", MEANINGS)]
+    lines += [_row(name, [not scopes, *_marks(scopes)]) for name, scopes in ROUTES.items()]
+    lines += ["", *_head("page below `/dashboard`", "no session", ("account holder", *MEANINGS))]
+    for name, access in (*PAGES.items(), ("explanations within pages", EXPLANATIONS)):
+        lines.append(_row(name, [not access.scopes, access.holder, *_marks(access.scopes)]))
+    return "\n".join(lines) + "\n"
+
+
+def _marks(scopes: Scopes) -> list[bool]:
+    return [not scopes or scope in scopes for scope in MEANINGS]
+
+
+def _head(what: str, nobody: str, columns: Iterable[str]) -> list[str]:
+    names = [what, nobody, *(name if " " in name else f"`{name}`" for name in columns)]
+    return [f"| {' | '.join(names)} |", f"|---|{':-:|' * (len(names) - 1)}"]
+
+
+def _row(name: str, marks: Iterable[bool]) -> str:
+    shown = name if name.startswith("explanations") else f"`{name}`"
+    return f"| {shown} | {' | '.join('yes' if mark else '' for mark in marks)} |"

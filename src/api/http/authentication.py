@@ -1,0 +1,61 @@
+"""Authentication comes first: nothing of a request below /v1 is read before its API key is known to be good.
+
+An address that does not exist, and a method that an address does not take, are told to those with a key only. OPTIONS
+needs none: it tells what the public OpenAPI document says.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.contract.scopes import ROUTES, route_name
+from api.http.ambiguity import check_unambiguous, parameters_of
+from api.http.callers import CALLER, authorization_of, below_v1, caller_of, require
+from api.http.command_endpoint import CommandEndpoint, as_problem, problem_reply
+from api.http.requests import send_reply
+from people.api_keys import KeyRing
+
+
+class Authentication:
+    """Middleware that refuses every request below /v1 without a good API key, and tells the routes whose it is."""
+
+    def __init__(self, app: ASGIApp, keys: KeyRing, endpoint: CommandEndpoint) -> None:
+        self._app = app
+        self._keys = keys
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or the lifespan."""
+        if scope["type"] == "http" and below_v1(scope["path"]):
+            try:
+                key = await self._keys.authenticate(authorization_of(scope))
+            except Exception as error:
+                request_id = self._endpoint.next_request_id()
+                reply = problem_reply(as_problem(error, request_id))
+                reply.headers.append((b"x-request-id", request_id.encode()))
+                await send_reply(send, reply)
+                return
+            scope = {**scope, CALLER: key}
+        await self._app(scope, receive, send)
+
+
+class ScopedRoute(APIRoute):
+    """A route that checks the scope of the caller before it validates anything. The table of scopes must have it."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The framework's handler behind the check."""
+        assert self.methods is not None
+        [method] = self.methods
+        scopes, answer = ROUTES[route_name(method, self.path)], super().get_route_handler()
+
+        async def admitted(request: Request) -> Response:
+            if scopes:
+                require(caller_of(request.scope), scopes)
+                check_unambiguous(request.scope)
+                parameters_of(request.scope)
+            return await answer(request)
+
+        return admitted
