@@ -119,7 +119,8 @@ def _beside(settings: Settings, address: ListenAddress, conninfo: str, *, still:
         f"Portal link (opens once, within 15 minutes): {url}{_link(conninfo, account_id=SHOWCASE_ACCOUNT)}",
         f"Operator link (opens once): {url}{_link(conninfo, key_sha256=operator)}",
     ]
-    traffic_key = create_key(conninfo, f"{KEYS}traffic of the showcase account", ["ledger:write"])
+    may = ["ledger:write", "ledger:manage"]  # it deducts, and buys more
+    traffic_key = create_key(conninfo, f"{KEYS}traffic of the showcase account", may)
     poster = TrafficPoster((address.reachable_ip, address.port), traffic_key, make_customers(rng, 1)[0], rng)
     with nullcontext() if still else poster.running():
         yield links

@@ -1,4 +1,4 @@
-"""`credit-ledger keys`: makes API keys, lists them and revokes them."""
+"""`credit-ledger keys`: makes API keys, lists them, revokes them, and says what their scopes allow."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -8,6 +8,7 @@ import orjson
 import typer
 
 from api.cli.errors import fail
+from api.contract.scopes import matrix
 from api.runtime.database import database
 from api.runtime.settings import Settings
 from people.api_keys import SCOPES, ApiKey, create_key, list_keys, revoke_key
@@ -17,7 +18,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
     """Add `keys` to the command line."""
-    keys = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
+    keys = typer.Typer(help="API keys: create, list, revoke, scopes.", no_args_is_help=True)
     app.add_typer(keys, name="keys")
 
     @keys.command("create")
@@ -59,6 +60,11 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
             if not revoke_key(conninfo, prefix):
                 fail(f"there is no key {prefix}")
         typer.echo(f"revoked {prefix}")
+
+    @keys.command("scopes")
+    def scopes() -> None:
+        """Print which route and which page needs which scope, as Markdown."""
+        typer.echo(matrix(), nl=False)
 
 
 def _as_json(key: ApiKey) -> dict[str, object]:
