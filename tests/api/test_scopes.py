@@ -55,7 +55,7 @@ EXPLANATIONS = BY_PAGE.pop("explanations within pages")
 
 
 @pytest.fixture(scope="module")
-def service(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def serving(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service of its own, whose answers are many and quick."""
     server = servers.get("embedded")
     assert server is not None
@@ -65,27 +65,27 @@ def service(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.fixture(scope="module")
-def account(service: Service) -> str:
-    return staged(service)
+def account(serving: Service) -> str:
+    return staged(serving)
 
 
 @pytest.fixture(scope="module")
-def keys(service: Service) -> dict[str, str]:
+def keys(serving: Service) -> dict[str, str]:
     """A key for each scope alone."""
-    return {scope: create_key(service.conninfo, f"only {scope}", [scope]) for scope in SCOPES}
+    return {scope: create_key(serving.conninfo, f"only {scope}", [scope]) for scope in SCOPES}
 
 
 # The table ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_page_has_the_table_that_the_command_prints(service: Service) -> None:
+def test_the_page_has_the_table_that_the_command_prints(serving: Service) -> None:
     text = PAGE.partition("<!-- scopes: begin -->\n\n")[2].partition("\n<!-- scopes: end -->")[0]
-    assert text == matrix() == command(service.conninfo, "keys", "scopes").out
+    assert text == matrix() == command(serving.conninfo, "keys", "scopes").out
 
 
-def test_the_table_is_complete(service: Service) -> None:
+def test_the_table_is_complete(serving: Service) -> None:
     """Against the OpenAPI document, which says the same, and against the routes of the pages."""
-    document = service.get("/openapi.json").json()["paths"]
+    document = serving.get("/openapi.json").json()["paths"]
     served = {f"{method.upper()} {path}": found for path, item in document.items() for method, found in item.items()}
     assert BY_ROUTE.keys() == served.keys() == ROUTES.keys()
     for name, found in served.items():
@@ -100,49 +100,49 @@ def test_the_table_is_complete(service: Service) -> None:
 # Routes -------------------------------------------------------------------------------------------------------------
 
 
-def asked(service: Service, name: str, account: str, **headers: str) -> httpx.Response:
+def asked(serving: Service, name: str, account: str, **headers: str) -> httpx.Response:
     """A request that is wrong: to a route that reads a body by its body, and else by its parameters."""
     method, path = name.split()
-    url = service.url + path.format(account_id=account, **VALUES) + TWICE
+    url = serving.url + path.format(account_id=account, **VALUES) + TWICE
     return httpx.request(method, url, content=b"{" if method == "POST" else None, headers=headers, trust_env=False)
 
 
 @pytest.mark.parametrize("name", ROUTES)
 def test_a_route_asks_for_a_key_and_its_scope_first(
-    service: Service, account: str, keys: dict[str, str], name: str
+    serving: Service, account: str, keys: dict[str, str], name: str
 ) -> None:
     allowed = BY_ROUTE[name]
-    nobody = asked(service, name, account)
+    nobody = asked(serving, name, account)
     if allowed["no key"]:
         assert nobody.status_code == 200
         return
     refused(nobody, 401, "unauthenticated")
     assert nobody.headers["www-authenticate"] == "Bearer"
-    refused(asked(service, name, account, Authorization="Basic YTpi"), 401, "unauthenticated")
+    refused(asked(serving, name, account, Authorization="Basic YTpi"), 401, "unauthenticated")
     for scope, key in keys.items():
-        answer = asked(service, name, account, Authorization=f"Bearer {key}")
+        answer = asked(serving, name, account, Authorization=f"Bearer {key}")
         if scope == "admin" or allowed[scope]:
             assert answer.status_code in {400, 422}, (scope, answer.text)
         else:
             assert allowed[refused(answer, 403, "missing_scope")["scope"]], scope
 
 
-def test_what_is_not_there_is_told_to_those_with_a_key(service: Service) -> None:
+def test_what_is_not_there_is_told_to_those_with_a_key(serving: Service) -> None:
     for method in ("GET", "HEAD", "POST", "PUT", "DELETE"):
         for path in ("/v1", "/v1/", "/v1/nothing", "/v1/accounts/a/b/c", "/v1/accounts//balance"):
-            answer = httpx.request(method, service.url + path, trust_env=False)
+            answer = httpx.request(method, serving.url + path, trust_env=False)
             assert answer.status_code == 401, (method, path)
-            assert service.client.request(method, path).status_code == 404, (method, path)
-    assert httpx.put(f"{service.url}/v1/batch", trust_env=False).status_code == 401
-    assert service.client.put("/v1/batch").status_code == 405
-    assert httpx.options(f"{service.url}/v1/batch", trust_env=False).status_code == 204
-    assert httpx.options(f"{service.url}/v1/nothing", trust_env=False).status_code == 401
+            assert serving.client.request(method, path).status_code == 404, (method, path)
+    assert httpx.put(f"{serving.url}/v1/batch", trust_env=False).status_code == 401
+    assert serving.client.put("/v1/batch").status_code == 405
+    assert httpx.options(f"{serving.url}/v1/batch", trust_env=False).status_code == 204
+    assert httpx.options(f"{serving.url}/v1/nothing", trust_env=False).status_code == 401
 
 
-def test_a_stranger_makes_the_service_read_nothing(service: Service) -> None:
+def test_a_stranger_makes_the_service_read_nothing(serving: Service) -> None:
     """Neither a query that takes long to validate, nor a body."""
     long = "&".join(map(str, range(10_000)))
-    answer = httpx.get(f"{service.url}/v1/accounts/x/balance?{long}", trust_env=False)
+    answer = httpx.get(f"{serving.url}/v1/accounts/x/balance?{long}", trust_env=False)
     refused(answer, 401, "unauthenticated")
     assert len(answer.content) < 1_000
 
@@ -150,28 +150,28 @@ def test_a_stranger_makes_the_service_read_nothing(service: Service) -> None:
 # Batches ------------------------------------------------------------------------------------------------------------
 
 
-def test_each_item_of_a_batch_needs_its_scope(service: Service, keys: dict[str, str]) -> None:
+def test_each_item_of_a_batch_needs_its_scope(serving: Service, keys: dict[str, str]) -> None:
     """And a refused one does not stop its neighbours; in an atomic batch it is the refused command."""
     spends = {"deduct", "hold", "capture", "extend", "release", "reverse"}
     for scope in ("ledger:write", "ledger:manage", "admin"):
-        wanted = asks(staged(service))
+        wanted = asks(staged(serving))
         headers = {"Authorization": f"Bearer {keys[scope]}"}
         items = [ask.item("k", colour="red") for ask in wanted.values()]
-        answer = service.client.post("/v1/batch", json={"commands": items}, headers=headers).json()["results"]
+        answer = serving.client.post("/v1/batch", json={"commands": items}, headers=headers).json()["results"]
         for op, result in zip(wanted, answer, strict=True):
             mine = scope == "admin" or (op in spends) == (scope == "ledger:write")
             assert result["status"] == (422 if mine else 403), (scope, op)
             assert mine or result["code"] == "missing_scope"
 
 
-def test_a_refused_item_stops_no_neighbour_but_an_atomic_batch(service: Service, keys: dict[str, str]) -> None:
-    account = staged(service)
+def test_a_refused_item_stops_no_neighbour_but_an_atomic_batch(serving: Service, keys: dict[str, str]) -> None:
+    account = staged(serving)
     headers = {"Authorization": f"Bearer {keys['ledger:write']}"}
     deduct, grant = asks(account)["deduct"], asks(account)["grant"]
     items = [deduct.but(amount=1).item("a"), grant.item("b"), deduct.but(amount=2).item("c")]
-    answer = service.client.post("/v1/batch", json={"atomic": True, "commands": items}, headers=headers)
+    answer = serving.client.post("/v1/batch", json={"atomic": True, "commands": items}, headers=headers)
     assert refused(answer, 409, "batch_refused", index=1)["cause"]["scope"] == "ledger:manage"
-    results = service.client.post("/v1/batch", json={"commands": items}, headers=headers).json()["results"]
+    results = serving.client.post("/v1/batch", json={"commands": items}, headers=headers).json()["results"]
     assert [result["status"] for result in results] == [201, 403, 201]
 
 
@@ -198,21 +198,21 @@ OLD = {
 
 
 @pytest.fixture(scope="module")
-def visitors(service: Service, account: str) -> Iterator[dict[str, httpx.Client]]:
+def visitors(serving: Service, account: str) -> dict[str, httpx.Client]:
     """Somebody for each column, and an operator who has every scope."""
-    found = {"no session": guest(service), "account holder": person(service, account)}
+    found = {"no session": guest(serving), "account holder": person(serving, account)}
     for scope in MEANINGS:
-        found[scope] = operator(service, create_key(service.conninfo, "looks", sorted({"ledger:read", scope})))
-    found["admin"] = operator(service, ADMIN_KEY)
-    found["another holder"] = person(service, staged(service))
+        found[scope] = operator(serving, create_key(serving.conninfo, "looks", sorted({"ledger:read", scope})))
+    found["admin"] = operator(serving, ADMIN_KEY)
+    found["another holder"] = person(serving, staged(serving))
     for client in found.values():
         client.follow_redirects = False
-    yield found
+    return found
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_asks_who_opens_it_first(
-    service: Service, account: str, visitors: dict[str, httpx.Client], name: str
+    serving: Service, account: str, visitors: dict[str, httpx.Client], name: str
 ) -> None:
     method, path = name.split()
     url = ROOT + path.format(account_id=account, **VALUES) + TWICE
@@ -229,9 +229,9 @@ def test_a_page_asks_who_opens_it_first(
     assert statuses == expected
 
 
-def test_explanations_within_pages(service: Service, account: str, visitors: dict[str, httpx.Client]) -> None:
+def test_explanations_within_pages(serving: Service, account: str, visitors: dict[str, httpx.Client]) -> None:
     """On the page of usage, for the holder of the account and those who may audit."""
-    entry = service.get(f"/v1/accounts/{account}/history", type="deduction", min_position=1).json()["entries"][0]
+    entry = serving.get(f"/v1/accounts/{account}/history", type="deduction", min_position=1).json()["entries"][0]
     for who, client in visitors.items():
         if who in {"no session", "another holder"}:
             continue
@@ -245,7 +245,7 @@ def test_explanations_within_pages(service: Service, account: str, visitors: dic
 
 
 def test_operators_act_with_the_scopes_of_their_keys(
-    service: Service, account: str, visitors: dict[str, httpx.Client]
+    serving: Service, account: str, visitors: dict[str, httpx.Client]
 ) -> None:
     links = {
         who: set(re.findall(r'/(grant|deduct|grants|freeze)"', client.get(path_of(account)).text))
@@ -265,18 +265,18 @@ def test_operators_act_with_the_scopes_of_their_keys(
     assert ("grt_3" in plain.text, "grt_3" in explained.text) == (False, True)
 
 
-def test_a_page_reads_nothing_before_it_knows_who_asks(service: Service, account: str) -> None:
+def test_a_page_reads_nothing_before_it_knows_who_asks(serving: Service, account: str) -> None:
     """An unknown time zone is told to nobody who may not see the page."""
-    looks = operator(service, create_key(service.conninfo, "looks", ["ledger:read"]))
+    looks = operator(serving, create_key(serving.conninfo, "looks", ["ledger:read"]))
     path = path_of(account, "grant")
     assert looks.get(path, params={"tz": "Nowhere/At_All"}).status_code == 403
-    assert operator(service).get(path, params={"tz": "Nowhere/At_All"}).status_code == 422
+    assert operator(serving).get(path, params={"tz": "Nowhere/At_All"}).status_code == 422
 
 
-def test_an_event_names_the_key_that_managed(service: Service, keys: dict[str, str], account: str) -> None:
+def test_an_event_names_the_key_that_managed(serving: Service, keys: dict[str, str], account: str) -> None:
     ask: Ask = asks(account)["grant"]
     headers = {"Authorization": f"Bearer {keys['ledger:manage']}", "Idempotency-Key": "managed"}
-    answer = service.client.post(ask.path, json=ask.body, headers=headers)
+    answer = serving.client.post(ask.path, json=ask.body, headers=headers)
     assert answer.status_code == 201
-    newest = service.get(f"/v1/accounts/{account}/events", after_version=answer.json()["version"] - 1).json()
+    newest = serving.get(f"/v1/accounts/{account}/events", after_version=answer.json()["version"] - 1).json()
     assert newest["events"][0]["metadata"]["actor"] == f"key:{keys['ledger:manage'].split('_')[1]}"
