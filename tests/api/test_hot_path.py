@@ -26,7 +26,7 @@ async def ways(database: str) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.As
     thresholds = gc.get_threshold()
     front = create_app(load_settings(admin_key=ADMIN_KEY, rate_limit=100), database)
     assert isinstance(front, HotPath)
-    async with front.app.router.lifespan_context(front.app), client(front) as hot, client(front.app) as plain:
+    async with front.app.router.lifespan_context(front.app), client(front) as hot, client(front.framework) as plain:
         yield hot, plain
     gc.set_threshold(*thresholds)
     gc.unfreeze()

@@ -8,7 +8,7 @@ import pytest
 from tests.api.contract import Contract
 from tests.api.stage import eventually, staged
 from tests.dashboard.guests import guest, operator
-from tests.service import Service
+from tests.service import ADMIN_KEY, Service
 
 MOMENTARY = {"date", "set-cookie", "content-security-policy", "transfer-encoding"}
 """Headers that differ from one answer to the next, and the one that only a body has."""
@@ -105,9 +105,9 @@ ALLOWED = {
 
 @pytest.mark.parametrize("path", ALLOWED)
 def test_what_an_address_takes_is_told(service: Service, path: str) -> None:
-    """OPTIONS needs no API key, and a 405 has the same header."""
-    client = guest(service)
-    told = client.options(path)
+    """OPTIONS needs no API key, and a 405 has the same header: below /v1 for those who have one."""
+    client = guest(service, Authorization=f"Bearer {ADMIN_KEY}")
+    told = guest(service).options(path)
     assert (told.status_code, told.content, told.headers["allow"]) == (204, b"", ALLOWED[path])
     assert "content-length" not in told.headers
     refused = client.put(path)
@@ -119,7 +119,8 @@ def test_what_an_address_takes_is_told(service: Service, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/nothing", "/v1/nothing", "/dashboard/nothing", "/v1/accounts/a/b/c"])
 def test_where_there_is_nothing_no_method_is_told(service: Service, path: str) -> None:
-    answer = guest(service).options(path)
+    assert guest(service).options(path).status_code == (401 if path.startswith("/v1") else 404)
+    answer = guest(service, Authorization=f"Bearer {ADMIN_KEY}").options(path)
     assert answer.status_code == 404
     assert "allow" not in answer.headers
 

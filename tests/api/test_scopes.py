@@ -51,6 +51,7 @@ def rows(table: str) -> dict[str, dict[str, bool]]:
 
 
 BY_ROUTE, BY_PAGE = tables()
+NOBODY = httpx.Client(trust_env=False, timeout=60)
 EXPLANATIONS = BY_PAGE.pop("explanations within pages")
 
 
@@ -104,7 +105,7 @@ def asked(serving: Service, name: str, account: str, **headers: str) -> httpx.Re
     """A request that is wrong: to a route that reads a body by its body, and else by its parameters."""
     method, path = name.split()
     url = serving.url + path.format(account_id=account, **VALUES) + TWICE
-    return httpx.request(method, url, content=b"{" if method == "POST" else None, headers=headers, trust_env=False)
+    return NOBODY.request(method, url, content=b"{" if method == "POST" else None, headers=headers)
 
 
 @pytest.mark.parametrize("name", ROUTES)
@@ -130,19 +131,19 @@ def test_a_route_asks_for_a_key_and_its_scope_first(
 def test_what_is_not_there_is_told_to_those_with_a_key(serving: Service) -> None:
     for method in ("GET", "HEAD", "POST", "PUT", "DELETE"):
         for path in ("/v1", "/v1/", "/v1/nothing", "/v1/accounts/a/b/c", "/v1/accounts//balance"):
-            answer = httpx.request(method, serving.url + path, trust_env=False)
+            answer = NOBODY.request(method, serving.url + path)
             assert answer.status_code == 401, (method, path)
             assert serving.client.request(method, path).status_code == 404, (method, path)
-    assert httpx.put(f"{serving.url}/v1/batch", trust_env=False).status_code == 401
+    assert NOBODY.put(f"{serving.url}/v1/batch").status_code == 401
     assert serving.client.put("/v1/batch").status_code == 405
-    assert httpx.options(f"{serving.url}/v1/batch", trust_env=False).status_code == 204
-    assert httpx.options(f"{serving.url}/v1/nothing", trust_env=False).status_code == 401
+    assert NOBODY.options(f"{serving.url}/v1/batch").status_code == 204
+    assert NOBODY.options(f"{serving.url}/v1/nothing").status_code == 401
 
 
 def test_a_stranger_makes_the_service_read_nothing(serving: Service) -> None:
     """Neither a query that takes long to validate, nor a body."""
     long = "&".join(map(str, range(10_000)))
-    answer = httpx.get(f"{serving.url}/v1/accounts/x/balance?{long}", trust_env=False)
+    answer = NOBODY.get(f"{serving.url}/v1/accounts/x/balance?{long}")
     refused(answer, 401, "unauthenticated")
     assert len(answer.content) < 1_000
 

@@ -77,7 +77,7 @@ def test_who_may_only_look_has_nothing_to_press(visit: Visit, service: Service, 
     expect(page.locator(".total .figure")).to_be_visible()
     expect(page.get_by_role("navigation", name="Actions")).to_have_count(0)
     page = visit.go(f"/accounts/{used}/grant")
-    expect(page.get_by_text("has the scope admin")).to_be_visible()
+    expect(page.get_by_text("lacks the scope ledger:manage")).to_be_visible()
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
