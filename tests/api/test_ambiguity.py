@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from api.http.ambiguity import repeated_names, repeats_names
 from api.http.requests import read_batch
-from tests.api.stage import PATHS, Json, asks, field_errors, refused, staged
+from tests.api.stage import Json, asks, field_errors, refused, staged
 from tests.api.test_bad_transport import connected, head_of
 from tests.dashboard.guests import ROOT, guest, person
 from tests.service import ADMIN_KEY, Service
@@ -186,9 +186,9 @@ VALUES = st.recursive(
 def written(value: Any, escaped: Iterator[bool]) -> str:
     """As JSON, with some colons of texts as escapes."""
     if isinstance(value, tuple):
-        return "{%s}" % ", ".join(f"{written(name, escaped)} : {written(part, escaped)}" for name, part in value)
+        return f"{{{', '.join(f'{written(name, escaped)} : {written(part, escaped)}' for name, part in value)}}}"
     if isinstance(value, list):
-        return "[%s]" % ",".join(written(part, escaped) for part in value)
+        return f"[{','.join(written(part, escaped) for part in value)}]"
     text = json.dumps(value)
     if isinstance(value, str):
         return "".join(next(escaped) if one == ":" else one for one in text)  # type: ignore[misc]
@@ -217,8 +217,7 @@ def test_a_name_twice_is_found_however_it_is_written(pairs: Any, colons: list[st
     assert bool(list(repeated_names(document))) == has_twice(pairs)
 
 
-def test_a_full_batch_is_looked_through_in_order(service: Service) -> None:
-    """The first of two problems of an item is told, and each item its own."""
+def test_an_item_is_told_of_its_own_names() -> None:
     item = '{"op": "deduct", "account_id": "a", "amount": 1, "amount": 2}'
     _, problems = read_batch(
         f'{{"commands": [{item}, {{"metadata": {{"n": 1e400}}}}, {item}]}}'.encode().replace(b"1e400", b"0.10")
@@ -227,4 +226,15 @@ def test_a_full_batch_is_looked_through_in_order(service: Service) -> None:
         0: ["amount"],
         2: ["amount"],
     }
-    assert PATHS
+
+
+@unharmed
+@pytest.mark.parametrize("depth", [240, 251, 260, 700, 1_000])
+def test_a_name_twice_is_found_however_deep_it_is(service: Service, account: str, depth: int) -> None:
+    """The encoder goes 254 levels deep, and a batch has three of them. What nobody can write is never recorded."""
+    deep = '{"a":' * depth + '{"b": 1, "b": 2}' + "}" * depth
+    body = f'{{"amount": 1, "metadata": {deep}}}'
+    assert service.client.post(places(account)[0], content=body, headers=HEADERS).status_code in {400, 422}
+    item = f'{{"op": "deduct", "account_id": "{account}", "idempotency_key": "deep", {body[1:]}'
+    answer = service.client.post("/v1/batch", content=f'{{"commands": [{item}]}}', headers=HEADERS)
+    assert answer.status_code == 400 or answer.json()["results"][0]["status"] == 422

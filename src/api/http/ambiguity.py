@@ -26,8 +26,7 @@ _TWICE = "must come once"
 def check_unambiguous(scope: Scope) -> None:
     """Check the headers and the path of a request. Raises Problem."""
     headers = scope["headers"]
-    names = {name for name, _ in headers}
-    if len(names) != len(headers):
+    if len(dict(headers)) != len(headers):
         _check_headers([name for name, _ in headers])
     if _REPLACED in scope["path"] and not _is_utf8(unquote_to_bytes(scope.get("raw_path") or b"%ff")):
         raise invalid("path", _NOT_UTF8)
@@ -76,17 +75,25 @@ def _is_utf8(raw: bytes) -> bool:
 # Names in JSON ---------------------------------------------------------------------------------------------------
 
 
-def repeats_names(document: bytes, value: Any) -> bool:
+def repeats_names(document: bytes, value: Any, names: int = 0) -> bool:
     """Whether an object of a JSON document has a name twice; `value` is what orjson made of it, with the last one.
 
+    `names` is a number of names that the caller knows to be in the value: if there is no other colon, this is quick.
+
     A document has one colon for each name, and those within its texts. The value, written again, has the same colons,
-    less those of what was dropped. A colon within a text may also be written as an escape.
+    less those of what was dropped. A colon within a text may also be written as an escape. What is nested deeper than
+    orjson writes is read again.
     """
     colons = document.count(b":")
+    if colons == names:
+        return False
     if b"\\u003" in document:
         plain = document.replace(b"\\\\", b"__")  # a backslash that is left begins an escape
         colons += plain.count(b"\\u003a") + plain.count(b"\\u003A")
-    return colons != orjson.dumps(value).count(b":")
+    try:
+        return colons != orjson.dumps(value).count(b":")
+    except orjson.JSONEncodeError:
+        return next(repeated_names(document), None) is not None
 
 
 class Repeated:
@@ -97,8 +104,15 @@ class Repeated:
 
 
 def repeated_names(document: bytes) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """The objects of a document that have a name twice: the path of each, and the name."""
-    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), json.loads(document, object_pairs_hook=_as_object))]
+    """The objects of a document that have a name twice: the path of each, and the name.
+
+    It finds nothing in a document that is nested deeper than any command may be.
+    """
+    try:
+        whole = json.loads(document, object_pairs_hook=_as_object)
+    except RecursionError:
+        return
+    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), whole)]
     for path, part in waiting:
         if isinstance(part, Repeated):
             yield path, part.name

@@ -153,7 +153,7 @@ def _check_media_type(headers: Headers) -> None:
 def read_json(body: bytes) -> dict[str, Any]:
     """Parse a JSON object; an empty body is an empty object. Raises Problem: malformed_json, validation_failed."""
     fields = _read_object(body)
-    if repeats_names(body, fields):
+    if repeats_names(body, fields, len(fields)):
         raise name_twice(*next(repeated_names(body)))
     if _may_be_rounded(fields) and (places := inexact_numbers(body)):
         raise _not_exact(places)
@@ -166,7 +166,8 @@ def read_batch(body: bytes) -> tuple[dict[str, Any], dict[int, Problem]]:
     Raises Problem for a name that the batch itself has twice.
     """
     fields = _read_object(body)
-    repeated = _repeated_in_batch(body) if repeats_names(body, fields) else {}
+    names = len(fields) + sum(map(len, _commands_of(fields)))
+    repeated = _repeated_in_batch(body) if repeats_names(body, fields, names) else {}
     return fields, _inexact_in_batch(body, fields) | repeated
 
 
