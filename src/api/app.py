@@ -51,6 +51,7 @@ from ledger.service import Ledger
 from measures.refusals import RefusalCounter
 from people.api_keys import KeyRing
 from people.errors import AccessRefused
+from people.secrets import cursor_key
 from projections.models.views import NotBuilt, NotYetVisible, Views
 
 _EX_SOFTWARE = 70
@@ -92,6 +93,7 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with ledger.running(), views.running():
             await keys.refresh()
+            wiring.reads.cursors.use(await cursor_key(ledger.log))
             work = keys.keep_fresh(), sweeper.run(), refusals.run(), _exit_when_broken(ledger)
             background = [asyncio.create_task(one) for one in work]
             tune_garbage_collection()

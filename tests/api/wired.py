@@ -7,6 +7,7 @@ from api.app import create_app
 from api.http.hot_path import HotPath
 from api.http.reads import Reads
 from api.runtime.settings import load_settings
+from people.secrets import cursor_key
 
 
 @asynccontextmanager
@@ -16,4 +17,5 @@ async def wired(conninfo: str) -> AsyncIterator[Reads]:
     assert isinstance(front, HotPath)
     reads: Reads = front.app.state.reads
     async with reads.ledger.running(), reads.views.running():
+        reads.cursors.use(await cursor_key(reads.ledger.log))
         yield reads

@@ -1,9 +1,10 @@
 """Cursors: where the next page of a list begins, as text that means nothing to a caller.
 
-A cursor belongs to one list: account, filters and order. It carries a digest of that, so one that is damaged, or was
-made for another list, is refused and never answered with the wrong page.
+A cursor belongs to one list: account, filters and order. It carries a code that only this ledger can make, over its key
+and that list. One that is damaged, invented, or made for another list is refused and never answered with a wrong page.
 """
 
+import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,7 +15,8 @@ import orjson
 
 from api.contract.problems import Problem, invalid
 
-_DIGEST = 9
+_CODE = 16
+"""Bytes of the authentication code."""
 MAX_CURSOR = 1_024
 """Characters."""
 
@@ -22,24 +24,40 @@ List = tuple[Any, ...]
 """What a list is a list of: its name, the account, the filters, the order."""
 
 
-def cursor(of: List, *key: str | int | datetime) -> str:
-    """The cursor of the page after the row with this key."""
-    values = orjson.dumps(key, option=orjson.OPT_UTC_Z)
-    return _text(_digest(of, values) + values)
+class Cursors:
+    """The cursors of a ledger. Each process of its service knows the secret that authenticates them."""
 
+    def __init__(self) -> None:
+        self._secret = b""
 
-def key_of(text: str | None, of: List, kinds: Sequence[type]) -> list[Any] | None:
-    """The key in a cursor, its values of some kinds. Raises Problem for a cursor that this list did not give."""
-    if text is None:
-        return None
-    try:
-        raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-        values = orjson.loads(raw[_DIGEST:])
-        if _text(raw) != text or raw[:_DIGEST] != _digest(of, raw[_DIGEST:]) or len(values) != len(kinds):
-            raise _not_ours()
-        return [_value(value, kind) for value, kind in zip(values, kinds, strict=True)]
-    except (ValueError, TypeError) as error:
-        raise _not_ours() from error
+    def use(self, secret: bytes) -> None:
+        """Authenticate with a secret of the ledger."""
+        self._secret = secret
+
+    def make(self, of: List, *key: str | int | datetime) -> str:
+        """The cursor of the page after the row with this key."""
+        values = orjson.dumps(key, option=orjson.OPT_UTC_Z)
+        return _text(self._code(of, values) + values)
+
+    def read(self, text: str | None, of: List, kinds: Sequence[type]) -> list[Any] | None:
+        """The key in a cursor, its values of some kinds. Raises Problem for a cursor that this list did not give."""
+        if text is None:
+            return None
+        try:
+            raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+            authentic = hmac.compare_digest(raw[:_CODE], self._code(of, raw[_CODE:]))
+            if not authentic or _text(raw) != text or len(values := orjson.loads(raw[_CODE:])) != len(kinds):
+                raise _not_ours()
+            return [_value(value, kind) for value, kind in zip(values, kinds, strict=True)]
+        except (ValueError, TypeError) as error:
+            raise _not_ours() from error
+
+    def _code(self, of: List, values: bytes) -> bytes:
+        """A keyed hash. Both parts stand after the length of the first."""
+        assert self._secret, "the secret is read when the service starts"
+        name = orjson.dumps(of, default=str)
+        message = len(name).to_bytes(4, "big") + name + values
+        return blake2b(message, key=self._secret, digest_size=_CODE).digest()
 
 
 def _text(raw: bytes) -> str:
@@ -52,10 +70,6 @@ def _value(value: Any, kind: type) -> Any:
     if type(value) is not kind:
         raise ValueError(value)
     return value
-
-
-def _digest(of: List, values: bytes) -> bytes:
-    return blake2b(orjson.dumps(of, default=str) + values, digest_size=_DIGEST).digest()
 
 
 def _not_ours() -> Problem:

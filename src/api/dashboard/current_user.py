@@ -18,6 +18,7 @@ from api.dashboard.options import options_of
 from api.http.ambiguity import check_unambiguous, parameters_of
 from api.http.queries import keys_of
 from api.http.reads import reads_of
+from api.http.requests import headers_of
 from people.api_keys import ApiKey
 from people.sessions import Session, Sessions
 
@@ -135,7 +136,7 @@ async def admit(request: Request, access: Access) -> None:
         if not user.may(access):
             scopes = " or ".join(access.scopes)
             raise HTTPException(403, f"Your API key lacks the scope {scopes}. Sign in with a key that has it.")
-    check_unambiguous(request.scope)
+    check_unambiguous(request.scope, headers_of(request.scope))
     parameters_of(request.scope)
 
 

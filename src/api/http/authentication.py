@@ -15,7 +15,7 @@ from api.contract.scopes import ROUTES, route_name
 from api.http.ambiguity import check_unambiguous, parameters_of
 from api.http.callers import CALLER, authorization_of, below_v1, caller_of, require
 from api.http.command_endpoint import CommandEndpoint, as_problem, problem_reply
-from api.http.requests import send_reply
+from api.http.requests import headers_of, send_reply
 from people.api_keys import KeyRing
 
 
@@ -31,7 +31,7 @@ class Authentication:
         """Serve one request, or the lifespan."""
         if scope["type"] == "http" and below_v1(scope["path"]):
             try:
-                key = await self._keys.authenticate(authorization_of(scope))
+                key = await self._keys.authenticate(authorization_of(scope, headers_of(scope)))
             except Exception as error:
                 request_id = self._endpoint.next_request_id()
                 reply = problem_reply(as_problem(error, request_id))
@@ -54,7 +54,7 @@ class ScopedRoute(APIRoute):
         async def admitted(request: Request) -> Response:
             if scopes:
                 require(caller_of(request.scope), scopes)
-                check_unambiguous(request.scope)
+                check_unambiguous(request.scope, headers_of(request.scope))
                 parameters_of(request.scope)
             return await answer(request)
 

@@ -4,6 +4,7 @@ from starlette.types import Scope
 
 from api.contract.problems import Problem
 from api.contract.scopes import Scopes
+from api.http.requests import Headers
 from people.api_keys import ApiKey
 from people.errors import AccessRefused
 
@@ -17,12 +18,11 @@ def below_v1(path: str) -> bool:
     return path.startswith("/v1") and path[3:4] in {"", "/"}
 
 
-def authorization_of(scope: Scope) -> bytes | None:
+def authorization_of(scope: Scope, headers: Headers) -> bytes | None:
     """The Authorization header. Raises AccessRefused if it comes several times."""
-    found = [value for name, value in scope["headers"] if name == _HEADER]
-    if len(found) > 1:
+    if len(headers) != len(scope["headers"]) and [name for name, _ in scope["headers"]].count(_HEADER) > 1:
         raise AccessRefused("unauthenticated", "Send one Authorization header.")
-    return found[0] if found else None
+    return headers.get(_HEADER)
 
 
 def caller_of(scope: Scope) -> ApiKey:

@@ -29,6 +29,7 @@ from api.http.callers import CALLER, authorization_of, require
 from api.http.requests import (
     MAX_BATCH_BODY,
     MAX_BODY,
+    Headers,
     Reply,
     check_key,
     expected_versions,
@@ -94,7 +95,7 @@ class CommandEndpoint:
         self, operation: Operation, ids: Mapping[str, str], scope: Scope, receive: Receive, request_id: str
     ) -> Reply:
         headers = headers_of(scope)
-        key = await self._authorized(scope, operation.scopes)
+        key = await self._authorized(scope, headers, operation.scopes)
         dry_run = is_dry_run(scope)
         expected = expected_versions(headers, scope)
         named = idempotency_key(headers)
@@ -110,12 +111,12 @@ class CommandEndpoint:
             self.count_refusal(outcome)
         return _reply(outcome, dry_run=dry_run)
 
-    async def _authorized(self, scope: Scope, scopes: Scopes) -> ApiKey:
+    async def _authorized(self, scope: Scope, headers: Headers, scopes: Scopes) -> ApiKey:
         """The caller's key. Nothing else of the request is looked at before. Raises AccessRefused and Problem."""
         key: ApiKey | None = scope.get(CALLER)
-        key = key or await self._keys.authenticate(authorization_of(scope))
+        key = key or await self._keys.authenticate(authorization_of(scope, headers))
         require(key, scopes)
-        check_unambiguous(scope)
+        check_unambiguous(scope, headers)
         return key
 
     def next_request_id(self) -> str:
@@ -163,7 +164,7 @@ class CommandEndpoint:
 
     async def _batch(self, scope: Scope, receive: Receive, request_id: str) -> Reply:
         headers = headers_of(scope)
-        key = await self._authorized(scope, COMMANDS)
+        key = await self._authorized(scope, headers, COMMANDS)
         dry_run = is_dry_run(scope)
         fields, inexact = read_batch(await read_body(headers, receive, MAX_BATCH_BODY))
         atomic, commands = _batch_fields(fields)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from api.contract.cursors import List, cursor, key_of
+from api.contract.cursors import List
 from api.contract.history_answers import EntryTableAnswer
 from api.contract.problems import Problem, validation_failed
 from api.http.history import after_cursor, limited_to_now, pages_in_order
@@ -72,7 +72,7 @@ async def entry_table_of(
     entries = await with_descriptions(reads.ledger.log, table.account_id, [entry(row) for row in rows])
     return {
         **as_of(moment),
-        "next_cursor": cursor(table.name, *last) if last else None,
+        "next_cursor": reads.cursors.make(table.name, *last) if last else None,
         "entries": entries,
         "stopped_at": last.recorded_at if last and len(rows) < asked.limit else None,
     }
@@ -82,14 +82,14 @@ _Part = tuple[Snapshot, list[dict[str, Any]], Place | Rank | None]
 
 
 async def _page_in_order(reads: Reads, table: Table, order: Order, asked: Page, look_through: int) -> _Part:
-    start = key_of(asked.cursor, table.name, (datetime, int))
+    start = reads.cursors.read(asked.cursor, table.name, (datetime, int))
     wanted = after_cursor(table.wanted(), order, start)
     async with reads.views.snapshot(HISTORY, at_least=asked.min_position) as moment:
         return moment, *await page(moment, wanted, order, asked.limit, look_through=look_through)
 
 
 async def _page_by_size(reads: Reads, table: Table, order: SizeOrder, asked: Page, most: int) -> _Part:
-    key = key_of(asked.cursor, table.name, (int, datetime, int))
+    key = reads.cursors.read(asked.cursor, table.name, (int, datetime, int))
     after = Rank(*key) if key else None
     async with reads.views.snapshot(HISTORY, ROLLUPS, at_least=asked.min_position) as moment:
         await _check_count(moment, table, most)

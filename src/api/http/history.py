@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from api.contract.bodies import ONE_LINE, Id, Time
-from api.contract.cursors import MAX_CURSOR, cursor, key_of
+from api.contract.cursors import MAX_CURSOR
 from api.contract.history_answers import HistoryAnswer
 from api.contract.problems import invalid
 from api.http.json_answer import AnswerRoute, JsonAnswer
@@ -98,13 +98,13 @@ async def history(
 
 async def history_of(reads: Reads, wanted: Wanted, order: Order, asked: Page = FIRST_PAGE) -> HistoryAnswer:
     """Query one page. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
-    start = key_of(asked.cursor, (wanted, order), (datetime, int))
+    start = reads.cursors.read(asked.cursor, (wanted, order), (datetime, int))
     async with reads.views.snapshot(HISTORY, at_least=asked.min_position) as moment:
         rows, last = await page(moment, after_cursor(wanted, order, start), order, asked.limit)
     if not rows:
         await known_account(reads.ledger, wanted.account_id)
     entries = await with_descriptions(reads.ledger.log, wanted.account_id, [entry(row) for row in rows])
-    next_cursor = cursor((wanted, order), *last) if last else None
+    next_cursor = reads.cursors.make((wanted, order), *last) if last else None
     return {**as_of(moment), "next_cursor": next_cursor, "entries": entries}
 
 

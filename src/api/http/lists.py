@@ -8,7 +8,7 @@ from pydantic import Field
 
 from api.contract.answers import ListPage
 from api.contract.bodies import ONE_LINE
-from api.contract.cursors import MAX_CURSOR, List, cursor, key_of
+from api.contract.cursors import MAX_CURSOR, List
 from api.contract.list_answers import (
     AccountsAnswer,
     GrantsAnswer,
@@ -97,14 +97,14 @@ async def grants_of(
             moment,
             account_id,
             now=reads.clock(),
-            before=_before(page, of),
+            before=_before(reads, page, of),
             status=status,
             limit=page.limit + 1,
         )
     if not rows:
         await known_account(reads.ledger, account_id)
     grants = await with_descriptions(reads.ledger.log, account_id, [grant(row) for row in rows[: page.limit]])
-    return {**_head(page, moment, [cursor(of, row["number"]) for row in rows]), "grants": grants}
+    return {**_head(page, moment, [reads.cursors.make(of, row["number"]) for row in rows]), "grants": grants}
 
 
 @router.get(
@@ -127,14 +127,14 @@ async def holds_of(
             moment,
             account_id,
             now=reads.clock(),
-            before=_before(page, of),
+            before=_before(reads, page, of),
             status=status,
             limit=page.limit + 1,
         )
     if not rows:
         await known_account(reads.ledger, account_id)
     holds = await with_descriptions(reads.ledger.log, account_id, [hold(row) for row in rows[: page.limit]])
-    return {**_head(page, moment, [cursor(of, row["number"]) for row in rows]), "holds": holds}
+    return {**_head(page, moment, [reads.cursors.make(of, row["number"]) for row in rows]), "holds": holds}
 
 
 @router.get(
@@ -159,13 +159,13 @@ async def payments_of(
             moment,
             account_id,
             now=reads.clock(),
-            before=_before(page, of),
+            before=_before(reads, page, of),
             status=status,
             limit=page.limit + 1,
         )
     if not rows:
         await known_account(reads.ledger, account_id)
-    head = _head(page, moment, [cursor(of, row["version"]) for row in rows])
+    head = _head(page, moment, [reads.cursors.make(of, row["version"]) for row in rows])
     return {**head, "payments": [payment(row) for row in rows[: page.limit]]}
 
 
@@ -190,16 +190,16 @@ async def accounts_of(
         "activity": (datetime, str),
     }
     column = {"account_id": "account_id", "balance": "total", "activity": "last_activity_at"}[sort]
-    after = key_of(page.cursor, of, kinds[sort])
+    after = reads.cursors.read(page.cursor, of, kinds[sort])
     async with reads.views.snapshot(BALANCES, at_least=page.min_position) as moment:
         rows = await accounts_page(moment, sort, prefix=prefix, after=after, limit=page.limit + 1)
-    head = _head(page, moment, [cursor(of, row[column], row["account_id"]) for row in rows])
+    head = _head(page, moment, [reads.cursors.make(of, row[column], row["account_id"]) for row in rows])
     return {**head, "accounts": [listed_account(row) for row in rows[: page.limit]]}
 
 
-def _before(page: Page, of: List) -> int:
+def _before(reads: Reads, page: Page, of: List) -> int:
     """The number that all rows of the page are below."""
-    key = key_of(page.cursor, of, (int,))
+    key = reads.cursors.read(page.cursor, of, (int,))
     return key[0] if key else _NEWEST
 
 

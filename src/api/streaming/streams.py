@@ -14,6 +14,7 @@ from api.contract.scopes import READ
 from api.http.authentication import ScopedRoute
 from api.http.callers import authorization_of
 from api.http.queries import AccountId, Parameters, keys_of, problems
+from api.http.requests import headers_of
 from api.streaming.follower import Follower, follower_of
 from api.streaming.listeners import Listener
 from api.streaming.recent_events import server_sent
@@ -135,5 +136,5 @@ async def _stream(request: Request, account_id: str | None, query: _After, last_
     follower, keys = follower_of(request), keys_of(request)
     after, field = (query.after, "after") if last_event_id is None else (last_event_id, _HEADER)
     listener = await follower.listen(account_id, after, field)
-    header = authorization_of(request.scope)
+    header = authorization_of(request.scope, headers_of(request.scope))
     return EventStream(follower, listener, lambda: keys.still_allows(header, READ))

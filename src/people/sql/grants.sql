@@ -3,3 +3,4 @@
 GRANT USAGE ON SCHEMA people TO credit_ledger_service;
 GRANT SELECT, INSERT, UPDATE ON TABLE people.api_keys TO credit_ledger_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE people.sessions TO credit_ledger_service;
+GRANT SELECT ON TABLE people.secrets TO credit_ledger_service;

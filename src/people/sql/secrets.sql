@@ -1,0 +1,2 @@
+-- name: secret
+SELECT value FROM people.secrets WHERE name = %(name)s;
