@@ -2,16 +2,22 @@
 
 import string
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from hashlib import blake2b
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from api.contract.cursors import Cursors
+from api.contract.problems import Problem
 from people.api_keys import SCOPES, create_key
 from tests.api.stage import Ask, Json, eventually, field_errors, payment, refused, staged
+from tests.dashboard.guests import ROOT, operator
 from tests.service import Service
 
 ALL = {
@@ -216,6 +222,55 @@ def test_the_last_letter_of_a_cursor_counts(
         changed = cursor[:-1] + letter
         status = ask(service, name, staged_once, limit=1, cursor=changed).status_code
         assert status == (200 if changed == cursor else 422), letter
+
+
+def forged(cursor: str) -> Iterator[str]:
+    """Cursors of the same list, made by a caller who knows how, and not the ledger's secret."""
+    raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    values = raw[16:]
+    codes = [
+        blake2b(values, digest_size=16),
+        blake2b(values, key=b"cursors", digest_size=16),
+        blake2b(raw, digest_size=16),
+    ]
+    for code in (*(one.digest() for one in codes), b"", b"\0" * 16, raw[:9]):
+        yield urlsafe_b64encode(code + values).rstrip(b"=").decode()
+
+
+def test_only_the_ledger_makes_a_cursor(service: Service, staged_once: str, cursors: dict[str, str]) -> None:
+    for name in PAGED:
+        for cursor in forged(cursors[name]):
+            assert list(wrong(service, name, staged_once, limit=1, cursor=cursor)) == ["cursor"], name
+    of = ("grants", staged_once, None)
+    unkeyed = orjson.dumps([2**52])
+    before = blake2b(orjson.dumps(of, default=str) + unkeyed, digest_size=9).digest() + unkeyed
+    old = urlsafe_b64encode(before).rstrip(b"=").decode()
+    assert list(wrong(service, "grants", staged_once, cursor=old)) == ["cursor"]
+
+
+def test_another_ledger_makes_other_cursors() -> None:
+    ours, theirs = Cursors(), Cursors()
+    ours.use(b"a" * 32)
+    theirs.use(b"b" * 32)
+    cursor = ours.make(("grants",), 7)
+    assert ours.read(cursor, ("grants",), (int,)) == [7]
+    for other, of in ((theirs, ("grants",)), (ours, ("holds",))):
+        with pytest.raises(Problem, match="cursor"):
+            other.read(cursor, of, (int,))
+
+
+def test_a_damaged_cursor_of_a_page_is_refused(service: Service, staged_once: str, cursors: dict[str, str]) -> None:
+    start = f"{ROOT}/accounts/{staged_once}"
+    pages = [
+        f"{start}/usage?cursor=",
+        f"{start}/billing?payments=",
+        f"{start}/billing?grants=",
+        f"{start}/grants?cursor=",
+    ]
+    with operator(service) as client:
+        for page in (*pages, f"{ROOT}/accounts?cursor="):
+            for cursor in ("A" * 40, cursors["history"], next(forged(cursors["grants"]))):
+                assert client.get(page + cursor).status_code == 422, page
 
 
 def test_a_cursor_of_another_list_is_refused(service: Service, staged_once: str, cursors: dict[str, str]) -> None:

@@ -23,7 +23,9 @@ from tests.dashboard.guests import ROOT, all_leave, guest, operator, person
 from tests.postgres import TestServers, owner
 from tests.service import ADMIN_KEY, Service, service_here
 
-PAGE = (Path(__file__).parents[2] / "docs" / "reliability.md").read_text()
+_ROOT = Path(__file__).parents[2]
+PAGE = (_ROOT / "docs/reliability.md").read_text()
+MIGRATION = _ROOT / "src/people/sql/0002_manage_scope_and_cursor_key.sql"
 TWICE = "?colour=red&colour=green"
 """No route and no page takes this."""
 VALUES = {
@@ -194,7 +196,7 @@ def test_old_keys_that_wrote_keep_both(database: str) -> None:
     assert len(created) == 4
     with psycopg.connect(owner(database)) as connection:
         connection.execute(sql.encode())
-        found = dict(connection.execute("SELECT name, scopes FROM people.api_keys").fetchall())
+        found: dict[str, list[str]] = dict(connection.execute("SELECT name, scopes FROM people.api_keys").fetchall())
     assert found == OLD | {"writes": ["ledger:read", "ledger:write", "ledger:manage"]}
 
 

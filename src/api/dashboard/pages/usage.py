@@ -104,11 +104,11 @@ async def usage(request: Request) -> Response:
 
 
 async def _table(reads: Reads, table: Table, table_page: Page) -> tuple[EntryTable, str | None]:
-    """One page of entries, or no entries and the reason why the query was refused: the charts are shown in any case."""
+    """One page of entries, or no entries and the reason why they cannot be sorted: the charts are shown in any case."""
     try:
         return await entry_table_of(reads, table, table_page), None
     except Problem as problem:
-        if problem.code != "validation_failed":
+        if problem.code != "validation_failed" or {error["field"] for error in problem.facts["errors"]} != {"sort"}:
             raise
         why = "; ".join(f"{error['field']} {error['message']}" for error in problem.facts["errors"])
         return {"entries": [], "next_cursor": None, "stopped_at": None}, why
