@@ -32,6 +32,7 @@ from api.http.hot_path import HotPath
 from api.http.methods import methods_at
 from api.http.path_prefix import AddPathPrefix, StripPathPrefix
 from api.http.reads import Reads
+from api.http.request_body import ClientLeft
 from api.http.requests import Reply
 from api.runtime.announcement import START
 from api.runtime.clock_agreement import agreed_clock
@@ -43,7 +44,7 @@ from api.runtime.sweeper import Sweeper
 from api.streaming.follower import Follower
 from api.streaming.streams import router as streams_router
 from api.wiring import Wiring, dashboard_options
-from ledger.domain.errors import Refusal
+from ledger.domain.errors import Refusal, shown
 from ledger.postgres.errors import LOST
 from ledger.postgres.privileges import PrivilegeWatch
 from ledger.proof.status import CheckpointWatch
@@ -124,7 +125,7 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
 
 def _with_path_prefix(prefix: str, app: FastAPI, endpoint: CommandEndpoint) -> ASGIApp:
     """The application below the path prefix, if there is one."""
-    hot_path = HotPath(app, endpoint)
+    hot_path = HotPath(app, endpoint, pages=ROOT)
     if not prefix:
         return hot_path
     app.add_middleware(AddPathPrefix, prefix=prefix)
@@ -186,11 +187,12 @@ def _add_problem_handlers(app: FastAPI) -> None:
         return _response(problem_reply(from_pydantic(details)))
 
     async def on_http(request: Request, error: HTTPException) -> Response:
+        path = shown(request.url.path)
         if error.status_code == 405:
-            detail = f"{request.url.path} does not accept the method {request.method}."
+            detail = f"{path} does not accept the method {request.method}."
             problem = Problem("method_not_allowed", detail)
         else:
-            problem = Problem("not_found", f"The address {request.url.path} does not exist.")
+            problem = Problem("not_found", f"The address {path} does not exist.")
         response = _response(problem_reply(problem))
         response.headers.update(error.headers or {})
         if error.status_code == 405:
@@ -204,7 +206,11 @@ def _add_problem_handlers(app: FastAPI) -> None:
             response.headers["x-request-id"] = problem.facts["request_id"]
         return response
 
+    async def on_client_left(_: Request, __: Exception) -> Response:
+        return Response(status_code=400)  # nobody receives it
+
     app.exception_handler(RequestValidationError)(on_validation)
+    app.exception_handler(ClientLeft)(on_client_left)
     app.exception_handler(HTTPException)(on_http)
     for kind in (Problem, Refusal, AccessRefused, NotYetVisible, NotBuilt, *LOST, Exception):
         app.exception_handler(kind)(on_error)

@@ -6,27 +6,37 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from api.contract.operations import OPERATIONS
-from api.http.command_endpoint import CommandEndpoint
+from api.contract.problems import Problem
+from api.http.command_endpoint import CommandEndpoint, problem_reply
 from api.http.methods import HeadAndOptions
-from api.http.requests import send_reply
+from api.http.request_body import ClientLeft
+from api.http.requests import check_query, send_reply
 
 
 class HotPath:
     """Answers deductions and batches itself, and passes every other request on to the framework.
 
-    Both ways give the same answers: a test compares them.
+    Both ways give the same answers: a test compares them. Query strings that are too large are refused here, before
+    anything parses them, except those of `pages`, which answer with a page.
     """
 
-    def __init__(self, app: FastAPI, endpoint: CommandEndpoint) -> None:
+    def __init__(self, app: FastAPI, endpoint: CommandEndpoint, pages: str) -> None:
         self.app = app
         self._framework = HeadAndOptions(app, app.routes)
         self._endpoint = endpoint
         self._deduct = OPERATIONS["deduct"]
+        self._pages = f"{pages}/"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan."""
+        path = scope.get("path", "")
+        if scope["type"] == "http" and scope["query_string"] and not path.startswith(self._pages):
+            try:
+                check_query(scope["query_string"])
+            except Problem as problem:
+                await send_reply(send, problem_reply(problem))
+                return
         if scope["type"] == "http" and scope["method"] == "POST":
-            path = scope["path"]
             if path.startswith("/v1/accounts/") and path.endswith("/deductions"):
                 account_id = path[13:-11]
                 if account_id and "/" not in account_id:
@@ -42,6 +52,6 @@ class HotPath:
     async def _reply(self, pending: Any, send: Send) -> None:
         try:
             reply = await pending
-        except ConnectionResetError:
-            return  # the client has disconnected; its command is executed all the same
+        except ClientLeft:
+            return  # before the end of its body: nothing is executed
         await send_reply(send, reply)
