@@ -34,7 +34,9 @@ class HotPath:
             try:
                 check_query(scope["query_string"])
             except Problem as problem:
-                await send_reply(send, problem_reply(problem))
+                reply = problem_reply(problem)
+                reply.headers.append((b"x-request-id", self._endpoint.next_request_id().encode()))
+                await send_reply(send, reply)
                 return
         if scope["type"] == "http" and scope["method"] == "POST":
             if path.startswith("/v1/accounts/") and path.endswith("/deductions"):

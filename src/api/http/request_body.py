@@ -1,7 +1,7 @@
 """The body of a request: read with a limit on its size, on its time, and on the memory of all bodies that arrive.
 
-A body that arrives in one piece, as nearly all do, is never counted: only bodies that are read in several pieces stay in
-memory while their clients send the rest.
+A body that arrives in one piece, as nearly all do, is never counted: only bodies that are read in several pieces stay
+in memory while their clients send the rest.
 """
 
 import asyncio

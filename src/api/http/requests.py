@@ -92,7 +92,8 @@ def expected_versions(headers: Headers, scope: Scope) -> ExpectedVersions | None
 
 def _entity_tags(value: bytes) -> list[bytes]:
     """The tags of a list; none if it is not a valid list. Elements may be empty."""
-    tags, at = [], 0
+    tags: list[bytes] = []
+    at = 0
     while at < len(value) and len(tags) <= _MOST_TAGS:
         element = _ELEMENT.match(value, at)
         if element is None:

@@ -43,7 +43,7 @@ class Refusal(Exception):
     def __init__(self, message: str, **facts: Any) -> None:
         super().__init__(message)
         self.message = message
-        self.facts = {name: shown(fact) if isinstance(fact, str) else fact for name, fact in facts.items()}
+        self.facts: dict[str, Any] = {name: shown(fact) if isinstance(fact, str) else fact for name, fact in facts.items()}
 
 
 class InvalidField(Refusal):
@@ -182,7 +182,8 @@ class RefundAlreadyRecorded(AlreadyDone):
 
     def __init__(self, payment_id: str, refund_id: str) -> None:
         super().__init__(
-            f"Refund {shown(refund_id)!r} of payment {shown(payment_id)!r} was recorded before under another idempotency key.",
+            f"Refund {shown(refund_id)!r} of payment {shown(payment_id)!r} was recorded before "
+            "under another idempotency key.",
             payment_id=payment_id,
             refund_id=refund_id,
         )
