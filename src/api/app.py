@@ -36,6 +36,7 @@ from api.http.request_body import ClientLeft
 from api.http.requests import Reply
 from api.runtime.announcement import START
 from api.runtime.clock_agreement import agreed_clock
+from api.runtime.connections import ConnectionWatch
 from api.runtime.garbage_collection import tune_garbage_collection
 from api.runtime.parent_process import signal_at_end_of
 from api.runtime.settings import LOG_FORMAT, Settings, load_settings
@@ -93,7 +94,8 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with ledger.running(), views.running():
             await keys.refresh()
-            work = keys.keep_fresh(), sweeper.run(), refusals.run(), _exit_when_broken(ledger)
+            watch = ConnectionWatch(settings.port, settings.connections_per_address)
+            work = keys.keep_fresh(), sweeper.run(), refusals.run(), watch.run(), _exit_when_broken(ledger)
             background = [asyncio.create_task(one) for one in work]
             tune_garbage_collection()
             with call_at_shutdown(follower.end):

@@ -12,6 +12,10 @@ from api.http.methods import HeadAndOptions
 from api.http.request_body import ClientLeft
 from api.http.requests import check_query, send_reply
 
+MAX_REQUESTS = 8_192
+"""The number of concurrent requests of a process, open streams included. Further ones are refused."""
+_ALWAYS_ANSWERED = frozenset({"/healthz", "/readyz", "/metrics"})
+
 
 class HotPath:
     """Answers deductions and batches itself, and passes every other request on to the framework.
@@ -26,19 +30,36 @@ class HotPath:
         self._endpoint = endpoint
         self._deduct = OPERATIONS["deduct"]
         self._pages = f"{pages}/"
+        self._requests = 0
+        """The requests that are being served."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan."""
-        path = scope.get("path", "")
-        if scope["type"] == "http" and scope["query_string"] and not path.startswith(self._pages):
-            try:
-                check_query(scope["query_string"])
-            except Problem as problem:
-                reply = problem_reply(problem)
-                reply.headers.append((b"x-request-id", self._endpoint.next_request_id().encode()))
-                await send_reply(send, reply)
-                return
-        if scope["type"] == "http" and scope["method"] == "POST":
+        if scope["type"] != "http":
+            await self._framework(scope, receive, send)
+            return
+        try:
+            self._check(scope)
+        except Problem as problem:
+            await self._send(send, problem)
+            return
+        self._requests += 1
+        try:
+            await self._serve(scope, receive, send)
+        finally:
+            self._requests -= 1
+
+    def _check(self, scope: Scope) -> None:
+        """Refuse what must not be served at all. Raises Problem."""
+        if self._requests >= MAX_REQUESTS and scope["path"] not in _ALWAYS_ANSWERED:
+            detail = "Too many requests are waiting for their answer. Send the request again later."
+            raise Problem("overloaded", detail, retry_after=1)
+        if scope["query_string"] and not scope["path"].startswith(self._pages):
+            check_query(scope["query_string"])
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        if scope["method"] == "POST":
             if path.startswith("/v1/accounts/") and path.endswith("/deductions"):
                 account_id = path[13:-11]
                 if account_id and "/" not in account_id:
@@ -50,6 +71,11 @@ class HotPath:
                 await self._reply(self._endpoint.batch(scope, receive), send)
                 return
         await self._framework(scope, receive, send)
+
+    async def _send(self, send: Send, problem: Problem) -> None:
+        reply = problem_reply(problem)
+        reply.headers.append((b"x-request-id", self._endpoint.next_request_id().encode()))
+        await send_reply(send, reply)
 
     async def _reply(self, pending: Any, send: Send) -> None:
         try:

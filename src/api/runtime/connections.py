@@ -34,6 +34,8 @@ _SHARE = 50
 """A look at all connections is followed by a pause at least this many times as long."""
 _SLICE = 100
 """Connections that are looked at before other tasks of the loop get a turn."""
+_LOG_EVERY = 60.0
+"""Seconds between two lines in the log."""
 _FILES = "/proc/self/fd"
 _INFO = 136
 """Bytes of the kernel's tcp_info that are read: `last_data_sent` at 44, `last_data_recv` at 52, in milliseconds;
@@ -94,16 +96,18 @@ def _longest_silent(found: list[Connection], count: int) -> list[Connection]:
 class ConnectionWatch:
     """Keeps the connections of a port within their limits."""
 
-    def __init__(self, port: int, per_address: int, total: int | None = None) -> None:
+    def __init__(self, port: int, per_address: int) -> None:
         self._port = port
         self._per_address = per_address
-        self._total = places() if total is None else total
+        self._closed: list[Connection] = []
+        """Those that were closed since the last line in the log."""
+        self._logged_at = -_LOG_EVERY
 
     async def run(self) -> None:
         """Look at the connections until cancelled."""
-        if not (hasattr(socket, "TCP_INFO") and Path(_FILES).is_dir()):
+        if not _can_look():
             return
-        loop = asyncio.get_running_loop()
+        loop, total = asyncio.get_running_loop(), places()
         while True:
             spent = 0.0
             found: list[Connection] = []
@@ -113,7 +117,7 @@ class ConnectionWatch:
                 found += _connections(files[start : start + _SLICE], self._port)
                 spent += loop.time() - began
                 await asyncio.sleep(0)
-            await self._close(to_close(found, self._per_address, self._total))
+            await self._close(to_close(found, self._per_address, total))
             await asyncio.sleep(max(_PAUSE, spent * _SHARE))
 
     async def _close(self, connections: set[Connection]) -> None:
@@ -121,9 +125,17 @@ class ConnectionWatch:
             _close(one)
             if number % _SLICE == _SLICE - 1:
                 await asyncio.sleep(0)
-        if connections:
-            addresses = len({one.address for one in connections})
-            _log.warning("closed %d connections of %d addresses: see docs/operations.md", len(connections), addresses)
+        self._closed += connections
+        now = asyncio.get_running_loop().time()
+        if self._closed and now - self._logged_at >= _LOG_EVERY:
+            addresses = len({one.address for one in self._closed})
+            _log.warning("closed %d connections of %d addresses: too many, or silent", len(self._closed), addresses)
+            self._closed.clear()
+            self._logged_at = now
+
+
+def _can_look() -> bool:
+    return hasattr(socket, "TCP_INFO") and Path(_FILES).is_dir()
 
 
 def _connections(files: Iterable[int], port: int) -> Iterator[Connection]:

@@ -43,7 +43,9 @@ class Refusal(Exception):
     def __init__(self, message: str, **facts: Any) -> None:
         super().__init__(message)
         self.message = message
-        self.facts: dict[str, Any] = {name: shown(fact) if isinstance(fact, str) else fact for name, fact in facts.items()}
+        self.facts: dict[str, Any] = {
+            name: shown(fact) if isinstance(fact, str) else fact for name, fact in facts.items()
+        }
 
 
 class InvalidField(Refusal):
