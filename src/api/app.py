@@ -43,6 +43,7 @@ from api.runtime.settings import LOG_FORMAT, Settings, load_settings
 from api.runtime.shutdown import call_at_shutdown
 from api.runtime.sweeper import Sweeper
 from api.streaming.follower import Follower
+from api.streaming.places import StreamPlaces
 from api.streaming.streams import router as streams_router
 from api.wiring import Wiring, dashboard_options
 from ledger.domain.errors import Refusal, shown
@@ -53,6 +54,7 @@ from ledger.service import Ledger
 from measures.refusals import RefusalCounter
 from people.api_keys import KeyRing
 from people.errors import AccessRefused
+from people.sessions import SessionWatch
 from projections.models.views import NotBuilt, NotYetVisible, Views
 
 _EX_SOFTWARE = 70
@@ -86,6 +88,8 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
         Health(ledger, clock, checkpoints, PrivilegeWatch(), processes, start),
         keys,
         follower,
+        places := StreamPlaces(),
+        session_watch := SessionWatch(ledger.log),
         dashboard_options(settings),
     )
     sweeper = Sweeper(ledger, conninfo, settings.sweep_interval_seconds, settings.sweep_rate)
@@ -95,7 +99,8 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
         async with ledger.running(), views.running():
             await keys.refresh()
             watch = ConnectionWatch(settings.port, settings.connections_per_address)
-            work = keys.keep_fresh(), sweeper.run(), refusals.run(), watch.run(), _exit_when_broken(ledger)
+            streams = places.end_those_not_allowed(), session_watch.keep_fresh()
+            work = keys.keep_fresh(), sweeper.run(), refusals.run(), watch.run(), _exit_when_broken(ledger), *streams
             background = [asyncio.create_task(one) for one in work]
             tune_garbage_collection()
             with call_at_shutdown(follower.end):

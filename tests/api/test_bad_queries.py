@@ -65,7 +65,7 @@ def test_a_parameter_that_is_not_known_is_named(service: Service, staged_once: s
 
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize(
-    "value", ["-1", "1.5", "ten", "", "9007199254740992", "9" * 30, "9" * 5_000, "1e3", "0x10", "²"]
+    "value", ["-1", "1.5", "ten", "", "9007199254740992", "9" * 30, "9" * 4_000, "1e3", "0x10", "²"]
 )
 def test_a_position_that_cannot_be_is_refused(service: Service, staged_once: str, name: str, value: str) -> None:
     assert list(wrong(service, name, staged_once, min_position=value)) == ["min_position"]
