@@ -265,14 +265,16 @@ def test_who_may_listen(service: Service) -> None:
 # Many, slow, lost, stopped ----------------------------------------------------------------------------------------
 
 
-async def heard_by(port: int, path: str, door: asyncio.Semaphore, ready: asyncio.Semaphore, count: int) -> int:
+async def heard_by(
+    port: int, path: str, key: str, door: asyncio.Semaphore, ready: asyncio.Semaphore, count: int
+) -> int:
     """Listen on a bare socket, which costs less than a client, and count events until there are so many.
 
     They come through a door, some at a time: how many can come at once is another question, and the machine's affair.
     """
     async with door:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN_KEY}\r\n\r\n".encode())
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
         await reader.readuntil(b"event: start")
     ready.release()
     found = 0
@@ -286,9 +288,10 @@ async def heard_by(port: int, path: str, door: asyncio.Semaphore, ready: asyncio
 async def test_a_thousand_listeners_cost_one_follower(server: TestServer, tmp_path: Path) -> None:
     with server.database() as conninfo, running_service(conninfo, tmp_path) as service:
         account = service.open_account(permanent=100)
-        paths = [EVERYTHING, stream_of(account)] * 500
+        keys = [create_key(conninfo, f"listener {n}", ["ledger:read"]) for n in range(50)]
+        paths = [(path, key) for key in keys for path in (EVERYTHING, stream_of(account)) for _ in range(10)]
         door, ready = asyncio.Semaphore(20), asyncio.Semaphore(0)
-        listening = [asyncio.create_task(heard_by(service.port, path, door, ready, 3)) for path in paths]
+        listening = [asyncio.create_task(heard_by(service.port, *path, door, ready, 3)) for path in paths]
         async with asyncio.timeout(240):
             for _ in paths:
                 await ready.acquire()
@@ -350,7 +353,7 @@ def test_open_streams_do_not_hold_up_a_stop(server: TestServer, tmp_path: Path, 
         ExitStack() as s,
     ):
         account = service.open_account(permanent=10)
-        ears = [s.enter_context(listening(service, path)) for path in (EVERYTHING, stream_of(account)) * 25]
+        ears = [s.enter_context(listening(service, path)) for path in (EVERYTHING, stream_of(account)) * 10]
         service.process.terminate()
         assert all(ear.ends() for ear in ears)  # and not with a broken connection
         service.process.wait(60)
