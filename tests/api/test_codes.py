@@ -189,8 +189,8 @@ def batch(commands: int, *, atomic: bool) -> Produce:
 def too_many_streams(service: Service, account: str) -> httpx.Response:
     key = create_key(service.conninfo, "listens too often", ["ledger:read"])
     with ExitStack() as streams:
-        for _ in range(MAX_FOR_EACH):
-            streams.enter_context(listening(service, key=key))
+        ears = [streams.enter_context(listening(service, key=key)) for _ in range(MAX_FOR_EACH)]
+        assert ears[-1].start.event == "start"
         return ask(service, key=key)
 
 
@@ -227,7 +227,7 @@ REQUESTS: dict[str, Produce] = {
     "version_mismatch": lambda service, account: asks(account)["deduct"].post(service, "k", **{"If-Match": '"6"'}),
     "body_too_large": raw("{}" + " " * 70_000),
     "batch_too_large": batch(10_001, atomic=False),
-    "query_too_large": get("/v1/accounts/{}/balance?" + "&" * 50),
+    "query_too_large": lambda service, account: service.client.get(f"/v1/accounts/{account}/balance?{'&' * 50}"),
     "too_many_streams": too_many_streams,
     "unsupported_media_type": raw("amount=1", "application/x-www-form-urlencoded"),
     "validation_failed": body("deduct", amount=0),

@@ -1,4 +1,4 @@
-"""What a stranger, or a client that leaves, can cost: queries, errors and echoes are limited, and nothing is left over."""
+"""What a stranger, or a client that leaves, can cost: limits of queries, errors, echoes and bodies."""
 
 import asyncio
 import socket
