@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 from unittest.mock import patch
@@ -65,17 +64,12 @@ def test_an_ipv6_client_is_its_network() -> None:
 
 
 async def test_the_watch_sees_silence_and_speech_and_closes_no_other_sockets() -> None:
-    async def serve(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-        await reader.read(9)
-
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = listening.sockets[0].getsockname()[1]
-    with (
-        closing(socket.create_connection(("127.0.0.1", port))) as silent,
-        closing(socket.create_connection(("127.0.0.1", port))) as busy,
-        closing(socket.create_server(("127.0.0.1", 0))) as other,
-        patch.object(connections, "_PAUSE", 0.02),
-    ):
+    with ExitStack() as opened, patch.object(connections, "_PAUSE", 0.02):
+        listening, other = (opened.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2))
+        port = listening.getsockname()[1]
+        silent, busy = (opened.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(2))
+        for _ in range(2):
+            opened.enter_context(listening.accept()[0])
         busy.sendall(b"x")
         watch = asyncio.create_task(ConnectionWatch(port, per_address=1).run())
         silent.setblocking(False)
@@ -84,9 +78,8 @@ async def test_the_watch_sees_silence_and_speech_and_closes_no_other_sockets() -
         busy.setblocking(False)
         with pytest.raises(BlockingIOError):
             busy.recv(1)
-        assert other.fileno() > 0
+        assert other.getsockname()[1] != port
         watch.cancel()
-        listening.close()
 
 
 # The server -------------------------------------------------------------------------------------------------------
@@ -149,10 +142,6 @@ def test_heads_have_a_deadline_and_a_size(service: Service) -> None:
         caller.sendall(b"GET /healthz HTTP/1.1\r\nA: " + b"a" * server.MAX_HEAD * 3 + b"\r\n\r\n")
         assert b" 431 " in caller.recv(100)
     with closing(socket.create_connection(("127.0.0.1", service.port), timeout=60)) as caller:
-        caller.sendall(GET)
-        assert b" 200 " in caller.recv(100)
-        began = time.monotonic()
-        caller.settimeout(0.2)
-        with pytest.raises(TimeoutError):
-            caller.recv(100)  # it is kept
-        assert time.monotonic() - began < server.IDLE
+        for _ in range(2):  # the second one on the same connection
+            caller.sendall(GET)
+            assert b" 200 " in caller.recv(65_536)
