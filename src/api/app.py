@@ -12,7 +12,6 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp
@@ -112,7 +111,7 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
             await keys.touch()
             await refusals.write()
 
-    app = FastAPIOffline(None, None, title="Credit ledger", version="1", lifespan=lifespan, redirect_slashes=False)
+    app = FastAPI(title="Credit ledger", version="1", lifespan=lifespan, redirect_slashes=False, openapi_url=None)
     wiring.attach_to(app)
     for part in (ledger_queries, explanations, health, history, totals, lists, summary, portal_sessions):
         app.include_router(part.router)

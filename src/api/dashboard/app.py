@@ -17,7 +17,7 @@ from api.dashboard.forms import form_secret
 from api.dashboard.live_updates import updates
 from api.dashboard.pages import accounts, actions, billing, events, grants, overview, service, statistics, usage
 from api.dashboard.pages.action_forms import ACTIONS
-from api.dashboard.rendering import STATIC, page, static_file
+from api.dashboard.rendering import STATIC, page, static_document
 from api.http.command_endpoint import as_problem, endpoint_of
 from api.http.methods import methods_at
 from api.http.request_body import ClientLeft
@@ -90,12 +90,11 @@ async def home(request: Request) -> Response:
 
 
 async def static(request: Request) -> Response:
-    """Serve a static file. Its address contains its digest, so browsers may cache it for ever."""
-    media_type = STATIC.get(request.path_params["name"])
-    if media_type is None:
+    """Serve a static file."""
+    name = request.path_params["name"]
+    if name not in STATIC:
         raise HTTPException(404)
-    headers = {"cache-control": "public, max-age=31536000, immutable"}
-    return Response(static_file(request.path_params["name"]), headers=headers, media_type=media_type)
+    return static_document(name).response(request)
 
 
 async def _not_signed_in(request: Request, error: Exception) -> Response:
