@@ -41,6 +41,7 @@ from api.runtime.parent_process import signal_at_end_of
 from api.runtime.settings import LOG_FORMAT, Settings, load_settings
 from api.runtime.shutdown import call_at_shutdown
 from api.runtime.sweeper import Sweeper
+from api.runtime.traceback_limit import limit_tracebacks
 from api.streaming.follower import Follower
 from api.streaming.places import StreamPlaces
 from api.streaming.streams import router as streams_router
@@ -227,6 +228,7 @@ def from_environment() -> ASGIApp:
     _restore_signal_handlers()
     settings = load_settings()
     logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
+    limit_tracebacks()
     url = settings.database_url
     assert url is not None, "the parent process sets the database URL"
     return create_app(
