@@ -5,7 +5,7 @@ import logging
 import multiprocessing
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -31,7 +31,7 @@ from api.http.hot_path import HotPath
 from api.http.methods import methods_at
 from api.http.path_prefix import AddPathPrefix, StripPathPrefix
 from api.http.reads import Reads
-from api.http.request_body import ClientLeft
+from api.http.request_body import ClientLeft, refuse_late_bodies
 from api.http.requests import Reply
 from api.runtime.announcement import START
 from api.runtime.clock_agreement import agreed_clock
@@ -99,16 +99,13 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
         async with ledger.running(), views.running():
             await keys.refresh()
             watch = ConnectionWatch(settings.port, settings.connections_per_address)
-            streams = places.end_those_not_allowed(), session_watch.keep_fresh()
-            work = keys.keep_fresh(), sweeper.run(), refusals.run(), watch.run(), _exit_when_broken(ledger), *streams
-            background = [asyncio.create_task(one) for one in work]
-            tune_garbage_collection()
-            with call_at_shutdown(follower.end):
-                yield
-            await follower.stop()
-            for task in background:
-                task.cancel()
-            await asyncio.wait(background, timeout=_STOP_TIMEOUT)
+            clients = watch.run(), refuse_late_bodies(), places.end_those_not_allowed(), session_watch.keep_fresh()
+            work = keys.keep_fresh(), sweeper.run(), refusals.run(), _exit_when_broken(ledger), *clients
+            async with _in_background(*work):
+                tune_garbage_collection()
+                with call_at_shutdown(follower.end):
+                    yield
+                await follower.stop()
             await keys.touch()
             await refusals.write()
 
@@ -128,6 +125,16 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
     describe(app)
     add_docs_page(app)
     return _with_path_prefix(settings.path_prefix, app, wiring.endpoint)
+
+
+@asynccontextmanager
+async def _in_background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Do work in tasks until the block ends."""
+    tasks = [asyncio.create_task(one) for one in work]
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks, timeout=_STOP_TIMEOUT)
 
 
 def _with_path_prefix(prefix: str, app: FastAPI, endpoint: CommandEndpoint) -> ASGIApp:

@@ -17,7 +17,7 @@ from api.contract.operations import OPERATIONS as SERVED
 from api.contract.problems import Problem
 from api.dashboard.app import dashboard
 from api.http import request_body
-from api.http.request_body import ClientLeft, receive_body
+from api.http.request_body import ClientLeft, receive_body, refuse_late_bodies
 from tests.api.stage import Ask, asks, field_errors, refused
 from tests.api.test_openapi import APP, all_routes
 from tests.dashboard.guests import ROOT, all_leave, operator, token_in
@@ -182,11 +182,13 @@ def sending(*pieces: bytes | None) -> Any:
 
 
 async def test_a_body_has_a_deadline_whatever_has_arrived() -> None:
+    watching = asyncio.create_task(refuse_late_bodies())
     with patch.object(request_body, "BODY_SECONDS", 0.05):
         for pieces in ([], [b"{"], [b"{", b"}"]):
             with pytest.raises(Problem, match="did not arrive") as found:
                 await receive_body(sending(*pieces), 100)
             assert found.value.code == "body_timeout"
+    watching.cancel()
     with pytest.raises(ClientLeft):
         await receive_body(sending(b"{", None), 100)
     with pytest.raises(ClientLeft):

@@ -20,7 +20,11 @@ class Log:
         self.written = io.StringIO()
         self.logger = logging.Logger("a test")
         handler = logging.StreamHandler(self.written)
-        handler.addFilter(TracebackLimit(lambda: (clock() - START).total_seconds()))
+
+        def seconds() -> float:
+            return (clock() - START).total_seconds()
+
+        handler.addFilter(TracebackLimit(seconds))
         self.logger.addHandler(handler)
 
     def after(self, fails: "type[BaseException]", text: str = "why") -> str:

@@ -314,10 +314,7 @@ def problem_reply(problem: Problem) -> Reply:
 
 
 def as_problem(error: Exception, request_id: str) -> Problem:
-    """Convert an error of a request to a problem. An unexpected error is logged with the request id.
-
-    Raises ClientLeft: the answer would reach nobody.
-    """
+    """Convert an error of a request to a problem. An unexpected one is logged with the id. Raises ClientLeft."""
     match error:
         case ClientLeft():
             raise error
@@ -367,9 +364,7 @@ def as_problem(error: Exception, request_id: str) -> Problem:
                 "A projection that this answer needs is being built. Queries of /balance are not affected.",
                 retry_after=5,
             )
-        case _ if isinstance(
-            error, LOST
-        ):  # raised by a query or a dry run; the committer handles its own lost connections
+        case _ if isinstance(error, LOST):  # of a query or a dry run; the committer handles its own
             return as_problem(StorageFull() if isinstance(error, DiskFull) else Unavailable(), request_id)
         case _:
             _log.error("request %s failed", request_id, exc_info=error)

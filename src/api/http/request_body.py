@@ -5,6 +5,8 @@ in memory while their clients send the rest.
 """
 
 import asyncio
+from time import monotonic
+from typing import Any
 
 from starlette.types import Receive
 
@@ -12,6 +14,8 @@ from api.contract.problems import Problem
 
 BODY_SECONDS = 30.0
 """Seconds in which the whole body must arrive."""
+_CHECK = 0.2
+"""Seconds between two looks for bodies that are late."""
 MAX_UNFINISHED = 64 * 1024 * 1024
 """The bytes of unfinished bodies that a process keeps in memory."""
 
@@ -30,12 +34,18 @@ class _Unfinished:
 _unfinished = _Unfinished()
 
 
+_arriving: "dict[asyncio.Task[Any], float]" = {}
+"""The tasks that receive a body, with the times at which they began to. A timer for each would take ten times as long,
+and every command receives a body."""
+_late: "set[asyncio.Task[Any]]" = set()
+"""Those of them that were cancelled because their body is late."""
+
+
 async def receive_body(receive: Receive, limit: int) -> bytes:
     """Receive the whole body. Raises ClientLeft, and Problem: body_too_large, body_timeout, overloaded."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    task = asyncio.current_task()
     assert task is not None, "a request is served by a task"
-    deadline = loop.time() + BODY_SECONDS  # asyncio.timeout takes four times as long, and every command reads a body
-    late = loop.call_at(deadline, task.cancel)
+    _arriving[task] = monotonic()
     try:
         message = await receive()
         if message["type"] == "http.request" and not message.get("more_body"):
@@ -45,13 +55,25 @@ async def receive_body(receive: Receive, limit: int) -> bytes:
             return body
         return await _in_pieces(message.get("body"), receive, limit)
     except asyncio.CancelledError:
-        if loop.time() < deadline or task.uncancel():
+        if task not in _late or task.uncancel():
             raise
         raise Problem(
             "body_timeout", f"The body did not arrive within {BODY_SECONDS:.0f} seconds.", seconds=int(BODY_SECONDS)
         ) from None
     finally:
-        late.cancel()
+        del _arriving[task]
+        _late.discard(task)
+
+
+async def refuse_late_bodies() -> None:
+    """Until cancelled, cancel the tasks whose bodies are late: they answer body_timeout."""
+    while True:
+        await asyncio.sleep(_CHECK)
+        began_before = monotonic() - BODY_SECONDS
+        late = [task for task, began in _arriving.items() if began < began_before and task not in _late]
+        for task in late:
+            _late.add(task)
+            task.cancel()
 
 
 async def _in_pieces(first: bytes | None, receive: Receive, limit: int) -> bytes:
