@@ -38,14 +38,26 @@ class HotPath:
         if scope["type"] != "http":
             await self._framework(scope, receive, send)
             return
-        try:
-            self._check(scope)
-        except Problem as problem:
-            await self._send(send, problem)
-            return
+        if scope["query_string"] or self._requests >= MAX_REQUESTS:
+            try:
+                self._check(scope)
+            except Problem as problem:
+                await self._send(send, problem)
+                return
         self._requests += 1
         try:
-            await self._serve(scope, receive, send)
+            path: str = scope["path"]
+            if scope["method"] == "POST":
+                if path.startswith("/v1/accounts/") and path.endswith("/deductions"):
+                    account_id = path[13:-11]
+                    if account_id and "/" not in account_id:
+                        ids = {"account_id": account_id}
+                        await self._reply(self._endpoint.command(self._deduct, ids, scope, receive), send)
+                        return
+                elif path == "/v1/batch":
+                    await self._reply(self._endpoint.batch(scope, receive), send)
+                    return
+            await self._framework(scope, receive, send)
         finally:
             self._requests -= 1
 
@@ -54,23 +66,8 @@ class HotPath:
         if self._requests >= MAX_REQUESTS and scope["path"] not in _ALWAYS_ANSWERED:
             detail = "Too many requests are waiting for their answer. Send the request again later."
             raise Problem("overloaded", detail, retry_after=1)
-        if scope["query_string"] and not scope["path"].startswith(self._pages):
+        if not scope["path"].startswith(self._pages):
             check_query(scope["query_string"])
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path: str = scope["path"]
-        if scope["method"] == "POST":
-            if path.startswith("/v1/accounts/") and path.endswith("/deductions"):
-                account_id = path[13:-11]
-                if account_id and "/" not in account_id:
-                    await self._reply(
-                        self._endpoint.command(self._deduct, {"account_id": account_id}, scope, receive), send
-                    )
-                    return
-            elif path == "/v1/batch":
-                await self._reply(self._endpoint.batch(scope, receive), send)
-                return
-        await self._framework(scope, receive, send)
 
     async def _send(self, send: Send, problem: Problem) -> None:
         reply = problem_reply(problem)

@@ -62,7 +62,8 @@ async def receive_body(receive: Receive, limit: int) -> bytes:
         ) from None
     finally:
         del _arriving[task]
-        _late.discard(task)
+        if _late:
+            _late.discard(task)
 
 
 async def refuse_late_bodies() -> None:
