@@ -1,5 +1,6 @@
 """The OpenAPI document at /openapi.json, and the page /docs, which shows it and loads nothing from third parties."""
 
+import asyncio
 from functools import cache
 from pathlib import Path
 
@@ -25,7 +26,8 @@ _MEDIA_TYPES = {
 def add_docs_page(app: FastAPI) -> None:
     """Serve the document, the page and its files below the path prefix of the request."""
 
-    @cache
+    made: dict[str, asyncio.Task[CachedDocument]] = {}
+
     def document(root: str) -> CachedDocument:
         found = app.openapi()
         if root:
@@ -44,7 +46,10 @@ def add_docs_page(app: FastAPI) -> None:
         return CachedDocument(bytes(html.body), "text/html; charset=utf-8")
 
     async def openapi(request: Request) -> Response:
-        return document(request.scope["root_path"]).response(request)
+        root = request.scope["root_path"]
+        if root not in made:  # in a thread, because it takes a fifth of a second
+            made[root] = asyncio.create_task(asyncio.to_thread(document, root))
+        return (await asyncio.shield(made[root])).response(request)
 
     async def docs(request: Request) -> Response:
         return page(request.scope["root_path"]).response(request)
