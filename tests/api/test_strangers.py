@@ -15,11 +15,10 @@ from starlette.types import Message
 
 from api.contract.operations import OPERATIONS as SERVED
 from api.contract.problems import Problem
-from api.dashboard.app import dashboard
 from api.http import request_body
 from api.http.request_body import ClientLeft, receive_body, refuse_late_bodies
 from tests.api.stage import Ask, asks, field_errors, refused
-from tests.api.test_openapi import APP, all_routes
+from tests.attack.addresses import addresses as all_addresses
 from tests.dashboard.guests import ROOT, all_leave, operator, token_in
 from tests.postgres import TestServers
 from tests.service import ADMIN_KEY, Service, running_service
@@ -44,16 +43,8 @@ def logged(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 def addresses(account: str) -> list[tuple[str, str]]:
-    """Every method and path of the API and the pages, documented or not, without those of static files."""
-    ids = {"account_id": account, "operation": "deduct", "key": "k", "grant_id": "grt_2", "token": "t"}
-    ids |= {"deduction_id": "ded_4", "hold_id": "hld_5", "payment_id": "pay-1", "digest": "d", "name": "app.css"}
-    api = [(route, "") for route in all_routes(APP) if hasattr(route, "methods")]
-    pages = [(route, ROOT) for route in dashboard().routes]
-    return [
-        (method, below + route.path.replace(":path}", "}").format(**ids))
-        for route, below in api + pages
-        for method in sorted(set(route.methods or ()) & {"GET", "POST"})
-    ]
+    """Every method and path of the API and the pages."""
+    return [(one.method, one.path) for one in all_addresses(account)]
 
 
 # Queries ----------------------------------------------------------------------------------------------------------

@@ -7,15 +7,12 @@ import argparse
 import asyncio
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 from benchmarks.machine import hardware
+from tests.attack.report import put
 from tests.attack.standing import FULL, HEALTH, MEMORY, P99, RATE, Figures, Scale, attacked, beyond_the_bars
 from tests.service import running_service
 from tests.survival.ground import fresh_ground
-
-PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
-BEGIN, END = "<!-- attack: begin -->", "<!-- attack: end -->"
 
 
 def main() -> None:
@@ -30,7 +27,7 @@ def main() -> None:
     report = text(figures)
     print(report)
     if options.write:
-        _write(report)
+        put("attack", report)
     wrong = figures.complaints + beyond_the_bars(figures)
     for complaint in wrong:
         print(complaint, file=sys.stderr)
@@ -74,14 +71,6 @@ def text(figures: Figures) -> str:
         *figures.complaints,
     ]
     return table + "\n\n" + "\n".join(f"- {note}" for note in notes)
-
-
-def _write(report: str) -> None:
-    before, begin, rest = PAGE.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"{PAGE.name} lacks the markers {BEGIN} and {END}")
-    PAGE.write_text(f"{before}{begin}\n\n{report}\n\n{end}{after}")
 
 
 if __name__ == "__main__":

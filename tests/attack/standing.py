@@ -166,19 +166,19 @@ async def _status(port: int, path: str) -> bytes:
 
 async def _watch_memory(service: ServiceProcess, figures: Figures) -> None:
     while True:
-        figures.memory = max(figures.memory, sum(map(_memory_of, _family(service.process.pid))) // 1_024)
+        figures.memory = max(figures.memory, sum(map(memory_of, family(service.process.pid))) // 1_024)
         await asyncio.sleep(_PAUSE)
 
 
-def _family(parent: int) -> Iterator[int]:
+def family(parent: int) -> Iterator[int]:
     """A process and those that it started."""
     yield parent
     for thread in Path(f"/proc/{parent}/task").iterdir():
         for child in thread.joinpath("children").read_text().split():
-            yield from _family(int(child))
+            yield from family(int(child))
 
 
-def _memory_of(pid: int) -> int:
+def memory_of(pid: int) -> int:
     """Kilobytes that a process has, each shared page divided among those that share it."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
