@@ -36,7 +36,7 @@ router = APIRouter(route_class=AnswerRoute, tags=["health"])
 STARTED_BY = "Credit-Ledger-Start"
 """The header by which a service that starts knows its own answers: an older one of its ledger may listen there too."""
 SHARED = 0.1
-"""Seconds for which an answer of /readyz or /metrics is given to everybody who asks."""
+"""Seconds between two answers of /readyz or of /metrics that are made; each is for all who asked meanwhile."""
 LONGEST_LAG = timedelta(seconds=30)
 """/readyz reports a projection whose oldest event that it has not applied is older than this."""
 

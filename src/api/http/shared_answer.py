@@ -1,6 +1,7 @@
 """An answer that is the same for everybody: made once for all who ask at about the same time.
 
-Whoever asks for it without a key could otherwise keep the service and its database busy.
+Whoever asks for it without a key could otherwise keep the service and its database busy. The answer is made after it was
+asked for, so it is never old: those who ask more often than it is made wait for the next one.
 """
 
 import asyncio
@@ -11,21 +12,25 @@ AnswerT = TypeVar("AnswerT")
 
 
 class SharedAnswer(Generic[AnswerT]):
-    """Makes an answer at most once in so many seconds. An answer is never older than that when it is asked for."""
+    """Begins to make an answer at most once in `pause` seconds."""
 
-    def __init__(self, lasts: float) -> None:
-        self._lasts = lasts
-        self._made: asyncio.Task[AnswerT] | None = None
-        self._begun_at = 0.0
+    def __init__(self, pause: float) -> None:
+        self._pause = pause
+        self._next: asyncio.Task[AnswerT] | None = None
+        """The answer that has not been begun."""
+        self._begun_at = float("-inf")
 
     async def get(self, make: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
         """The answer. Raises what `make` raises."""
-        now = asyncio.get_running_loop().time()
-        if self._made is None or now - self._begun_at > self._lasts:
-            self._made = asyncio.ensure_future(_awaited(make))
-            self._begun_at = now
-        return await asyncio.shield(self._made)
+        if self._next is None:
+            self._next = asyncio.create_task(self._make(make))
+        return await asyncio.shield(self._next)
 
-
-async def _awaited(make: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
-    return await make()
+    async def _make(self, make: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
+        loop = asyncio.get_running_loop()
+        wait = self._begun_at + self._pause - loop.time()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        self._begun_at = loop.time()
+        self._next = None
+        return await make()
