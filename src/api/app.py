@@ -37,6 +37,7 @@ from api.runtime.announcement import START
 from api.runtime.clock_agreement import agreed_clock
 from api.runtime.connections import ConnectionWatch
 from api.runtime.garbage_collection import tune_garbage_collection
+from api.runtime.ops_server import OpsServer
 from api.runtime.parent_process import signal_at_end_of
 from api.runtime.settings import LOG_FORMAT, Settings, load_settings
 from api.runtime.shutdown import call_at_shutdown
@@ -85,7 +86,7 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
     wiring = Wiring(
         CommandEndpoint(ledger, keys, defaults, refusals),
         Reads(ledger, views, clock),
-        Health(ledger, clock, checkpoints, PrivilegeWatch(), processes, start),
+        Health(ledger, clock, checkpoints, PrivilegeWatch(), processes, start, ops=settings.ops_port is not None),
         keys,
         follower,
         places := StreamPlaces(),
@@ -101,7 +102,7 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
             watch = ConnectionWatch(settings.port, settings.connections_per_address)
             clients = watch.run(), refuse_late_bodies(), places.end_those_not_allowed(), session_watch.keep_fresh()
             work = keys.keep_fresh(), sweeper.run(), refusals.run(), _exit_when_broken(ledger), *clients
-            async with _in_background(*work):
+            async with _in_background(*work), _for_operators(settings, wiring.health):
                 tune_garbage_collection()
                 with call_at_shutdown(follower.end):
                     yield
@@ -125,6 +126,16 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
     describe(app)
     add_docs_page(app)
     return _with_path_prefix(settings.path_prefix, app, wiring.endpoint)
+
+
+@asynccontextmanager
+async def _for_operators(settings: Settings, health: Health) -> AsyncIterator[None]:
+    """Serve operators on their own port until the block ends, if they have one."""
+    if settings.ops_port is None:
+        yield
+        return
+    async with OpsServer(health).listening(settings.ops_host, settings.ops_port):
+        yield
 
 
 @asynccontextmanager

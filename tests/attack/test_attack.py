@@ -1,10 +1,12 @@
-"""The standing attack, for a few seconds: what the long form (`python -m tests.attack`) does for five minutes.
+"""The standing attack and the prices, in seconds: what the long forms (`python -m tests.attack`) do for minutes.
 
 Times are for the long form, on a machine that does nothing else.
 """
 
 from pathlib import Path
 
+from tests.attack.addresses import addresses
+from tests.attack.prices import prices, table
 from tests.attack.standing import MEMORY, SHORT, attacked
 from tests.postgres import TestServer
 from tests.service import running_service
@@ -20,3 +22,18 @@ async def test_an_attack_loses_nothing_and_health_is_answered(server: TestServer
     assert figures.attack["streams: opened"] >= SHORT.hoarders * 20
     assert figures.attack["streams: refused"] > 0
     assert figures.attack["floods: answered"] > 0
+
+
+def test_every_address_has_a_price_and_none_fails(server: TestServer, tmp_path: Path) -> None:
+    with server.database() as conninfo, running_service(conninfo, tmp_path) as service:
+        found = {one.name: one for one in prices(service, 0)}
+    templates = {f"{one.method} {one.template}" for one in addresses("x")}
+    assert templates <= found.keys()
+    assert all(one.status < "500" for one in found.values())
+    public = {name for name, one in found.items() if one.status == "200"}
+    assert public == {
+        *("GET /healthz", "GET /readyz", "GET /metrics", "GET /openapi.json", "GET /openapi.json, compressed"),
+        *("GET /docs", "GET /static-offline-docs/{name}", "GET /dashboard/static/{digest}/{name}"),
+        "GET /dashboard/sign-in",
+    }
+    assert table(list(found.values())).count("\n") == len(found) + 3

@@ -18,7 +18,7 @@ from api.runtime.checkpoints import check_against_checkpoints
 from api.runtime.clock_agreement import ORIGIN, agree_on_time
 from api.runtime.connections import places
 from api.runtime.database import Database, as_url, migrated
-from api.runtime.listen_address import CannotListen, ListenAddress
+from api.runtime.listen_address import CannotListen, ListenAddress, bind, resolve
 from api.runtime.projector import projecting
 from api.runtime.settings import Settings, variable
 from ledger.postgres.privileges import privileges
@@ -52,6 +52,7 @@ def _nothing(_: str) -> AbstractContextManager[Sequence[str]]:
 def serve(settings: Settings, address: ListenAddress, companion: Companion = _nothing) -> None:
     """Serve on a claimed address until a signal ends the service. Open requests are answered before it stops, and the
     embedded database stops last."""
+    check_ops_address(settings)
     with migrated(settings) as found, _shared_metrics(settings):
         for name in found.applied:
             _log.info("migrated: %s", name)
@@ -66,6 +67,18 @@ def serve(settings: Settings, address: ListenAddress, companion: Companion = _no
         start = os.environ[START] = secrets.token_hex(8)
         with projecting(), companion(found.service) as links, announced(address, start, [here, *links], key):
             _serve_http(settings, address)
+
+
+def check_ops_address(settings: Settings) -> None:
+    """Raise CannotListen if nothing can listen on the operators' port: every worker would end."""
+    if settings.ops_port is None:
+        return
+    address = resolve(settings.ops_host, settings.ops_port, "ops_host")
+    try:
+        bind(address.ips[0], address.port, beside_others=True)
+    except OSError as error:
+        reason = f"nothing can listen on port {address.port} of {address.host}: {error.strerror}"
+        raise CannotListen(f"{variable('ops_port')}: {reason}") from None
 
 
 def _warn(found: Database) -> None:

@@ -63,6 +63,14 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", min_length=1, description="the address to listen on")
     port: int = Field(8000, ge=1, le=65_535, description="the port to listen on")
+    ops_port: int | None = Field(
+        None,
+        ge=1,
+        le=65_535,
+        description="a port of its own for `/metrics` and the details of `/readyz`; without it, both are on the public "
+        "port",
+    )
+    ops_host: str = Field("127.0.0.1", min_length=1, description="the address of that port")
     data_dir: Path = Field(
         default_factory=default_data_dir,
         validate_default=True,
