@@ -1,7 +1,7 @@
 """An answer that is the same for everybody: made once for all who ask at about the same time.
 
-Whoever asks for it without a key could otherwise keep the service and its database busy. The answer is made after it was
-asked for, so it is never old: those who ask more often than it is made wait for the next one.
+Whoever asks for it without a key could otherwise keep the service and its database busy. The answer is made after it
+was asked for, so it is never old: those who ask more often than it is made wait for the next one.
 """
 
 import asyncio
