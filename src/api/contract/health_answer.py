@@ -8,6 +8,9 @@ from typing_extensions import TypedDict
 
 from api.contract.answers import Answer
 
+STARTED_BY = "Credit-Ledger-Start"
+"""The header by which a service that starts knows its own answers: an older one of its ledger may listen there too."""
+
 
 class ProjectionState(TypedDict):
     """Where a projection stands."""
@@ -69,6 +72,12 @@ class ReadinessAnswer(Answer):
     clock: ClockState
     projections: dict[str, ProjectionState]
     checkpoints: CheckpointsState | None
+
+
+class ReadinessStatus(Answer):
+    """Whether the service can do its work, without details: operators have an address of their own for these."""
+
+    status: Literal["ok", "unavailable"]
 
 
 class HealthAnswer(Answer):

@@ -25,9 +25,11 @@ _TITLES = {
     402: "`insufficient_credits`",
     403: "`missing_scope`",
     404: "not found: the account or what the command names",
+    408: "`body_timeout`",
     409: "in conflict with the state of the account or hold",
     412: "`version_mismatch`",
     413: "`body_too_large` or `batch_too_large`",
+    414: "`query_too_large`",
     415: "`unsupported_media_type`",
     422: "`validation_failed`, `idempotency_key_reused` or a limit",
     429: "`rate_limited`",
@@ -208,6 +210,7 @@ def _complete(document: dict[str, Any]) -> None:
     }
     for path, item in document["paths"].items():
         for method, operation in item.items():
+            _add_problems_of_all(method, operation["responses"])
             if scopes := ROUTES[route_name(method.upper(), path)]:
                 operation["security"] = [{"key": [scope]} for scope in scopes]
                 operation["description"] = f"{operation['description'].rstrip()}\n\n{_scope_sentence(scopes)}"
@@ -219,6 +222,12 @@ _SCOPES = "; ".join(f"`{scope}`: {meaning}" for scope, meaning in MEANINGS.items
 
 def _scope_sentence(scopes: Scopes) -> str:
     return f"Scope {' or '.join(f'`{scope}`' for scope in scopes)}."
+
+
+def _add_problems_of_all(method: str, responses: dict[str, Any]) -> None:
+    """Add the problems that do not depend on the route: of the query string, and of the time that a body takes."""
+    for status in (408, 414) if method == "post" else (414,):
+        responses[str(status)] = problem_response(status)
 
 
 def _schemas() -> dict[str, Any]:

@@ -20,7 +20,7 @@ from api.http.queries import keys_of
 from api.http.reads import reads_of
 from api.http.requests import headers_of
 from people.api_keys import ApiKey
-from people.sessions import Session, Sessions
+from people.sessions import Session, Sessions, SessionWatch
 
 COOKIE = "credit_ledger_session"
 ROOT = "/dashboard"
@@ -57,6 +57,7 @@ class Operator:
     """Somebody who signed in with an API key."""
 
     key: ApiKey
+    key_sha256: bytes
     expires_at: datetime
     secret: str
 
@@ -99,6 +100,12 @@ def sessions_of(request: Request) -> Sessions:
     return Sessions(reads.ledger.log, reads.clock)
 
 
+def session_watch_of(request: Request) -> SessionWatch:
+    """The watch over the sessions of this process's streams."""
+    watch: SessionWatch = request.app.state.session_watch
+    return watch
+
+
 async def current_user_of(request: Request) -> CurrentUser:
     """Find who sent the request. Raises NotSignedIn, and Problem when the key cannot be read."""
     secret = request.cookies.get(COOKIE)
@@ -119,7 +126,7 @@ async def _user_of(request: Request, session: Session, secret: str) -> CurrentUs
     key = await keys_of(request).by_digest(session.key_sha256)
     if key is None or not may_sign_in(key):
         raise NotSignedIn(session_over=True)
-    return Operator(key, session.expires_at, secret)
+    return Operator(key, session.key_sha256, session.expires_at, secret)
 
 
 async def admit(request: Request, access: Access) -> None:

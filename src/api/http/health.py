@@ -1,25 +1,30 @@
 """Health: the routes /healthz for load balancers, /readyz for operators and /metrics for Prometheus."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
+from starlette.exceptions import HTTPException
 
 from api.contract.health_answer import (
+    STARTED_BY,
     CheckpointsState,
     Checks,
     ClockState,
     HealthAnswer,
     ProjectionState,
     ReadinessAnswer,
+    ReadinessStatus,
     Role,
 )
+from api.contract.openapi import problem_response
 from api.http import metrics
 from api.http.json_answer import AnswerRoute, JsonAnswer
+from api.http.shared_answer import SharedAnswer
 from ledger.clock import GuardedClock
 from ledger.postgres.privileges import PrivilegeWatch
 from ledger.proof.status import CheckpointStatus, CheckpointWatch
@@ -32,8 +37,8 @@ from projections.models.projection import Projection
 
 router = APIRouter(route_class=AnswerRoute, tags=["health"])
 
-STARTED_BY = "Credit-Ledger-Start"
-"""The header by which a service that starts knows its own answers: an older one of its ledger may listen there too."""
+SHARED = 0.1
+"""Seconds between two answers of /readyz or of /metrics that are made; each is for all who asked meanwhile."""
 LONGEST_LAG = timedelta(seconds=30)
 """/readyz reports a projection whose oldest event that it has not applied is older than this."""
 
@@ -51,6 +56,10 @@ class Health:
     """Whether the service has several worker processes."""
     start: str
     """Which start of the service this process belongs to."""
+    ops: bool = False
+    """Whether operators have an address of their own: then the public one has no details."""
+    readiness: SharedAnswer[ReadinessAnswer] = field(default_factory=lambda: SharedAnswer(SHARED))
+    exposition: SharedAnswer[bytes] = field(default_factory=lambda: SharedAnswer(SHARED))
 
 
 def health_of(request: Request) -> Health:
@@ -66,13 +75,21 @@ async def healthz(request: Request) -> JsonAnswer[HealthAnswer]:
 
 
 @router.get("/readyz", responses={503: {"model": ReadinessAnswer}}, summary="Whether the service is ready")
-async def readyz(request: Request) -> JsonAnswer[ReadinessAnswer]:
+async def readyz(request: Request) -> JsonAnswer[ReadinessAnswer | ReadinessStatus]:
     """The service is ready when the database answers, its connections keep their sessions, commands can be committed,
     the log matches its newest checkpoint, and no projection has stopped or is more than 30 seconds behind. A
     projection that is being rebuilt for a new version counts as ready. `role` is only a warning: it lists what the
-    database login can do beyond appending and reading, checked once a minute."""
-    found = await readiness(health_of(request))
-    return JsonAnswer(found, 200 if found["status"] == "ok" else 503)
+    database login can do beyond appending and reading, checked once a minute. With CREDIT_LEDGER_OPS_PORT, only
+    `status` is answered here."""
+    health = health_of(request)
+    return await readiness_reply(health, details=not health.ops)
+
+
+async def readiness_reply(health: Health, *, details: bool = True) -> JsonAnswer[ReadinessAnswer | ReadinessStatus]:
+    """The answer of /readyz, with or without its details."""
+    found = await health.readiness.get(lambda: readiness(health))
+    shown: ReadinessAnswer | ReadinessStatus = found if details else {"status": found["status"]}
+    return JsonAnswer(shown, 200 if found["status"] == "ok" else 503)
 
 
 async def readiness(health: Health) -> ReadinessAnswer:
@@ -98,10 +115,24 @@ async def readiness(health: Health) -> ReadinessAnswer:
     }
 
 
-@router.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
+@router.get(
+    "/metrics", responses={404: problem_response(404)}, summary="Prometheus metrics", response_class=PlainTextResponse
+)
 async def prometheus(request: Request) -> Response:
-    """The metrics in the text format of Prometheus. With several workers, the sum of all of them."""
+    """The metrics in the text format of Prometheus. With several workers, the sum of all of them. With
+    CREDIT_LEDGER_OPS_PORT, they are only there."""
     health = health_of(request)
+    if health.ops:
+        raise HTTPException(404)
+    return Response(await metrics_text(health), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def metrics_text(health: Health) -> bytes:
+    """All metrics in the text format of Prometheus."""
+    return await health.exposition.get(lambda: _exposition(health))
+
+
+async def _exposition(health: Health) -> bytes:
     metrics.WAITING.set(health.ledger.waiting)
     metrics.CACHED.set(health.ledger.cached_accounts)
     metrics.CLOCK.set(health.clock.refused)
@@ -112,8 +143,7 @@ async def prometheus(request: Request) -> Response:
     if states is not None and (status := await _checkpoint_status(health)):
         metrics.show_checkpoints(status.noted, status.signed_at, status.problem, health.clock())
     found = await drift_of(health)
-    body = metrics.exposition(processes=health.processes) + (metrics.exposition_of(found) if found else b"")
-    return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
+    return metrics.exposition(processes=health.processes) + (metrics.exposition_of(found) if found else b"")
 
 
 def _clock(health: Health) -> ClockState:

@@ -48,27 +48,29 @@ def _url(host: str, port: int) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def resolve(host: str, port: int) -> ListenAddress:
-    """Resolve a host. Raises CannotListen if it is unknown or not an address of this machine."""
+def resolve(host: str, port: int, setting: str = "host") -> ListenAddress:
+    """Resolve the host of a setting. Raises CannotListen if it is unknown or not an address of this machine."""
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    found = _look_up(bare)
+    found = _look_up(bare, setting)
     ours = [ip for ip in found if _is_ours(ip)]
     if not ours:
         listed = ", ".join(map(str, found))
         means = "" if listed == bare else f" ({listed})"
-        raise CannotListen(f"{_named(host)}{means}, which is not an address of this machine")
+        raise CannotListen(f"{_named(host, setting)}{means}, which is not an address of this machine")
     return ListenAddress(bare, tuple(ours), port)
 
 
-def _look_up(host: str) -> list[Ip]:
+def _look_up(host: str, setting: str) -> list[Ip]:
     """All addresses, IPv4 first: clients of a name try both kinds, but clients of 127.0.0.1 only that one."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not a host name"
-        raise CannotListen(f"{_named(host)}, which cannot be resolved: {reason}") from error
+        raise CannotListen(f"{_named(host, setting)}, which cannot be resolved: {reason}") from error
     if any(len(where) == 4 and where[3] for *_, where in found):
-        raise CannotListen(f"{_named(host)}, a link-local address of one network interface, which is not supported")
+        raise CannotListen(
+            f"{_named(host, setting)}, a link-local address of one network interface, which is not supported"
+        )
     ips = dict.fromkeys(ip_address(where[0]) for *_, where in found)
     return sorted(ips, key=lambda ip: ip.version)
 
@@ -92,5 +94,5 @@ def bind(ip: Ip, port: int, *, beside_others: bool = False) -> None:
         probe.bind((str(ip), port))
 
 
-def _named(host: str) -> str:
-    return f"{variable('host')} is {json.dumps(host, ensure_ascii=False)}"
+def _named(host: str, setting: str) -> str:
+    return f"{variable(setting)} is {json.dumps(host, ensure_ascii=False)}"

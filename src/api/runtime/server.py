@@ -10,21 +10,27 @@ from importlib import import_module
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from api.runtime.announcement import START, announced
 from api.runtime.checkpoints import check_against_checkpoints
 from api.runtime.clock_agreement import ORIGIN, agree_on_time
+from api.runtime.connections import places
 from api.runtime.database import Database, as_url, migrated
-from api.runtime.listen_address import CannotListen, ListenAddress
+from api.runtime.listen_address import CannotListen, ListenAddress, bind, resolve
 from api.runtime.projector import projecting
 from api.runtime.settings import Settings, variable
 from ledger.postgres.privileges import privileges
 from people.api_keys import create_first_key
 from projections.engine.builds import prepare
 
-MAX_REQUESTS = 8_192
-"""The number of concurrent requests of a worker. Further ones wait at the socket."""
+IDLE = 65
+"""Seconds in which the whole head of a request must arrive, after the connection began or the last answer was sent. It
+is longer than load balancers keep a connection that is idle, which is a minute, so that they close it first."""
+
+MAX_HEAD = 32 * 1024
+"""The largest head of a request, in bytes. A connection keeps no more in memory until the application takes it."""
 
 STOP = 8
 """Seconds that open requests may take when the service stops. A client that does not read would block it for ever.
@@ -46,6 +52,7 @@ def _nothing(_: str) -> AbstractContextManager[Sequence[str]]:
 def serve(settings: Settings, address: ListenAddress, companion: Companion = _nothing) -> None:
     """Serve on a claimed address until a signal ends the service. Open requests are answered before it stops, and the
     embedded database stops last."""
+    check_ops_address(settings)
     with migrated(settings) as found, _shared_metrics(settings):
         for name in found.applied:
             _log.info("migrated: %s", name)
@@ -60,6 +67,18 @@ def serve(settings: Settings, address: ListenAddress, companion: Companion = _no
         start = os.environ[START] = secrets.token_hex(8)
         with projecting(), companion(found.service) as links, announced(address, start, [here, *links], key):
             _serve_http(settings, address)
+
+
+def check_ops_address(settings: Settings) -> None:
+    """Raise CannotListen if nothing can listen on the operators' port: every worker would end."""
+    if settings.ops_port is None:
+        return
+    address = resolve(settings.ops_host, settings.ops_port, "ops_host")
+    try:
+        bind(address.ips[0], address.port, beside_others=True)
+    except OSError as error:
+        reason = f"nothing can listen on port {address.port} of {address.host}: {error.strerror}"
+        raise CannotListen(f"{variable('ops_port')}: {reason}") from None
 
 
 def _warn(found: Database) -> None:
@@ -110,7 +129,8 @@ def _serve_http(settings: Settings, address: ListenAddress) -> None:
         http=HTTPModes.http1,
         websockets=False,
         backlog=4_096,
-        backpressure=MAX_REQUESTS,
+        backpressure=places(),
+        http1_settings=HTTP1Settings(header_read_timeout=IDLE * 1_000, max_buffer_size=MAX_HEAD),
         log_level=LogLevels(settings.log_level),
         log_access=False,
         respawn_failed_workers=True,
