@@ -17,7 +17,7 @@ from api.contract.cursors import Cursors
 from api.contract.problems import Problem
 from people.api_keys import SCOPES, create_key
 from tests.api.stage import Ask, Json, eventually, field_errors, payment, refused, staged
-from tests.dashboard.guests import ROOT, operator
+from tests.dashboard.guests import ROOT, all_leave, operator
 from tests.service import Service
 
 ALL = {
@@ -267,10 +267,11 @@ def test_a_damaged_cursor_of_a_page_is_refused(service: Service, staged_once: st
         f"{start}/billing?grants=",
         f"{start}/grants?cursor=",
     ]
-    with operator(service) as client:
-        for page in (*pages, f"{ROOT}/accounts?cursor="):
-            for cursor in ("A" * 40, cursors["history"], next(forged(cursors["grants"]))):
-                assert client.get(page + cursor).status_code == 422, page
+    client = operator(service)
+    for page in (*pages, f"{ROOT}/accounts?cursor="):
+        for cursor in ("A" * 40, cursors["history"], next(forged(cursors["grants"]))):
+            assert client.get(page + cursor).status_code == 422, page
+    all_leave()
 
 
 def test_a_cursor_of_another_list_is_refused(service: Service, staged_once: str, cursors: dict[str, str]) -> None:

@@ -155,6 +155,8 @@ def test_a_stranger_makes_the_service_read_nothing(serving: Service) -> None:
     answer = NOBODY.get(f"{serving.url}/v1/accounts/x/balance?{long}")
     refused(answer, 401, "unauthenticated")
     assert len(answer.content) < 1_000
+    refused(serving.client.get(f"/v1/accounts/x/balance?{long}"), 414, "query_too_large")
+    refused(serving.client.post(f"/v1/batch?{long}", json={}), 414, "query_too_large")
 
 
 # Batches ------------------------------------------------------------------------------------------------------------
@@ -187,11 +189,7 @@ def test_a_refused_item_stops_no_neighbour_but_an_atomic_batch(serving: Service,
 
 def test_old_keys_that_wrote_keep_both(database: str) -> None:
     """What the migration does to keys of before the division."""
-    sql = (
-        (Path(__file__).parents[2] / "src/people/sql/0002_manage_scope_and_cursor_key.sql")
-        .read_text()
-        .partition("\n\n")[0]
-    )
+    sql = MIGRATION.read_text().partition("\n\n")[0]
     created = [create_key(database, name, scopes) for name, scopes in OLD.items()]
     assert len(created) == 4
     with psycopg.connect(owner(database)) as connection:

@@ -15,7 +15,7 @@ from api.contract.scopes import ROUTES, route_name
 from api.http.ambiguity import check_unambiguous, parameters_of
 from api.http.callers import CALLER, authorization_of, below_v1, caller_of, require
 from api.http.command_endpoint import CommandEndpoint, as_problem, problem_reply
-from api.http.requests import headers_of, send_reply
+from api.http.requests import check_query, headers_of, send_reply
 from people.api_keys import KeyRing
 
 
@@ -54,6 +54,7 @@ class ScopedRoute(APIRoute):
         async def admitted(request: Request) -> Response:
             if scopes:
                 require(caller_of(request.scope), scopes)
+                check_query(request.scope["query_string"])
                 check_unambiguous(request.scope, headers_of(request.scope))
                 parameters_of(request.scope)
             return await answer(request)

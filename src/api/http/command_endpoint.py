@@ -33,6 +33,7 @@ from api.http.requests import (
     Headers,
     Reply,
     check_key,
+    check_query,
     expected_versions,
     headers_of,
     idempotency_key,
@@ -115,6 +116,7 @@ class CommandEndpoint:
         key: ApiKey | None = scope.get(CALLER)
         key = key or await self._keys.authenticate(authorization_of(scope, headers))
         require(key, scopes)
+        check_query(scope["query_string"])
         check_unambiguous(scope, headers)
         return key
 

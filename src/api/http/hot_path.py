@@ -8,6 +8,7 @@ from starlette.types import Receive, Scope, Send
 from api.contract.operations import OPERATIONS
 from api.contract.problems import Problem
 from api.http.authentication import Authentication
+from api.http.callers import below_v1
 from api.http.command_endpoint import CommandEndpoint, problem_reply
 from api.http.methods import HeadAndOptions
 from api.http.request_body import ClientLeft
@@ -23,7 +24,8 @@ class HotPath:
     """Answers deductions and batches itself, and passes every other request on to the framework.
 
     Both ways give the same answers: a test compares them. Query strings that are too large are refused here, before
-    anything parses them, except those of `pages`, which answer with a page.
+    anything parses them, except those of `pages`, which answer with a page, and those below /v1, which ask for the key
+    of the caller first.
     """
 
     def __init__(self, app: FastAPI, endpoint: CommandEndpoint, keys: KeyRing, pages: str) -> None:
@@ -68,7 +70,7 @@ class HotPath:
         if self._requests >= MAX_REQUESTS and scope["path"] not in _ALWAYS_ANSWERED:
             detail = "Too many requests are waiting for their answer. Send the request again later."
             raise Problem("overloaded", detail, retry_after=1)
-        if not scope["path"].startswith(self._pages):
+        if not scope["path"].startswith(self._pages) and not below_v1(scope["path"]):
             check_query(scope["query_string"])
 
     async def _send(self, send: Send, problem: Problem) -> None:
