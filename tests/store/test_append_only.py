@@ -142,7 +142,8 @@ def test_the_owner_is_refused_by_the_triggers(written: str, replica: str) -> Non
 def test_the_append_function_takes_no_name_from_its_caller(written: str) -> None:
     """It has the rights of the owner. A function or an operator of the caller's own must not come to run with them."""
     with psycopg.connect(written, autocommit=True) as connection:
-        connection.execute("CREATE SCHEMA evil")
+        with psycopg.connect(owner(written), autocommit=True) as giving:
+            giving.execute(f"CREATE SCHEMA evil AUTHORIZATION {SERVICE}".encode())
         body = "BEGIN RAISE 'hijacked as %', current_user; END"
         for name, types, returns in (("cardinality", "bytea[]", "integer"), ("unequal", "bytea, bytea", "boolean")):
             function = f"CREATE FUNCTION evil.{name}({types}) RETURNS {returns} LANGUAGE plpgsql AS $${body}$$"
@@ -191,15 +192,16 @@ def test_each_table_is_named_in_the_grants(database: str) -> None:
 
 
 def test_rights_are_put_right(each_database: str) -> None:
-    """What is missing is given, what is too much is taken, what others own is handed over; then nothing is to do."""
+    """What is missing is given, what is too much is taken, on builds too; then nothing is to do."""
     whole = owner(each_database)
     with psycopg.connect(whole, autocommit=True) as connection:
         connection.execute(f"GRANT UPDATE, TRUNCATE ON ledger.events TO {SERVICE}".encode())
         connection.execute(f"GRANT CREATE ON SCHEMA ledger TO {SERVICE}".encode())
         connection.execute(f"REVOKE SELECT ON ledger.snapshots FROM {SERVICE}".encode())
         connection.execute(f"REVOKE TEMPORARY ON DATABASE {connection.info.dbname} FROM {SERVICE}".encode())
-        connection.execute("ALTER SCHEMA projection_history OWNER TO CURRENT_USER")
-        connection.execute("ALTER TABLE projection_usage.usage OWNER TO CURRENT_USER")
+        connection.execute(f"GRANT CREATE ON DATABASE {connection.info.dbname} TO {SERVICE}".encode())
+        connection.execute(f"REVOKE UPDATE ON projection_history.entries FROM {SERVICE}".encode())
+        connection.execute(f"GRANT CREATE ON SCHEMA projection_usage TO {SERVICE}".encode())
     login = make_conninfo(each_database, options="")
     assert as_service(login, COMPONENTS) == login
     said = set_up(login, COMPONENTS)
@@ -208,9 +210,14 @@ def test_rights_are_put_right(each_database: str) -> None:
     assert set_up(whole, COMPONENTS) is None
     assert as_service(login, COMPONENTS) == with_service_role(login)
     assert set_up(login, COMPONENTS) is None, "who may grant nothing has nothing to do"
-    assert not_refused(each_database, [*CHANGES, "CREATE TABLE ledger.mine (n integer)"]) == []
-    drop = ["DROP SCHEMA projection_history CASCADE", "DROP TABLE projection_usage.usage"]
-    assert not_refused(each_database, drop) == drop
+    make = [
+        "CREATE TABLE ledger.mine (n integer)",
+        "CREATE TABLE projection_usage.mine (n integer)",
+        "CREATE SCHEMA mine",
+    ]
+    assert not_refused(each_database, [*CHANGES, *make, "DROP TABLE projection_usage.usage"]) == []
+    write = ["UPDATE projection_history.entries SET balance = 0", "DELETE FROM projection_usage.usage"]
+    assert not_refused(each_database, write) == write
 
 
 @pytest.mark.parametrize("off", ["DISABLE TRIGGER ALL", "ENABLE TRIGGER never_changed"])

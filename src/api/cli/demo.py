@@ -8,7 +8,6 @@ from random import Random
 from time import monotonic
 from typing import Annotated, Any
 
-import psycopg
 import typer
 import uvloop
 
@@ -26,9 +25,9 @@ from api.runtime.listen_address import ListenAddress
 from api.runtime.port_claim import claimed_address
 from api.runtime.server import serve
 from api.runtime.settings import Settings, variable
+from ledger.postgres.connecting import connect
 from people.api_keys import create_key, key_hash, list_keys, revoke_key
 from people.sessions import OPERATOR_LASTS, make_link
-from projections.engine.builds import prepare
 
 FOLDER = "demo"
 """The folder of the demo in the data directory. It is the demo's own data directory."""
@@ -93,14 +92,13 @@ def _with_own_folder(settings: Settings) -> Settings:
 
 def _make(database: Database, weeks: int, accounts: int) -> None:
     """Fill the database. The demo counts as whole when it is served for the first time."""
-    prepare(database.service)
     tune_garbage_collection()
     began, now = monotonic(), datetime.now(UTC)
     plan = plan_company(Random(_SEED), now, weeks=weeks, accounts=accounts)  # noqa: S311 - no secret
     again = interrupted("the next start makes the demo anew")
     with reported({KeyboardInterrupt: again}), showing_progress() as progress:
         filled = uvloop.run(fill(database.service, plan, now - timedelta(weeks=weeks), now, progress))
-    with psycopg.connect(database.owner, autocommit=True) as connection:
+    with connect(database.owner, autocommit=True) as connection:
         connection.execute("ANALYZE")  # or the first pages are planned for empty tables
     events = f"{filled.events.total():,} events of {weeks} weeks, {accounts} accounts"
     typer.echo(f"Made a company: {events}, {filled.refusals} refusals, in {monotonic() - began:.1f} s.")

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psycopg
-from psycopg import AsyncConnection
 
 from audit.verify.folders import folder_in
 from audit.verify.report import CannotVerify, Report
+from ledger.postgres.connecting import connect_async
 from ledger.progress import Progress
 from ledger.proof.checkpoint import Checkpoint, origin_of
 from ledger.proof.kept_subtrees import check_kept, check_no_strays
@@ -55,7 +55,7 @@ async def verify_account(conninfo: str, folders: Path, keys: Sequence[VerifyingK
 
 @asynccontextmanager
 async def _reading(conninfo: str) -> AsyncIterator[Connection]:
-    connection = await AsyncConnection.connect(conninfo, autocommit=True)
+    connection = await connect_async(conninfo)
     try:
         await connection.set_read_only(True)
         yield connection

@@ -8,9 +8,9 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
 from psycopg import AsyncConnection
 
+from ledger.postgres.connecting import connect
 from ledger.postgres.named_sql import queries
 
 ASK_EVERY = 60.0
@@ -35,7 +35,7 @@ class Privileges:
 
 def privileges(conninfo: str) -> Privileges:
     """The privileges of a connection with this conninfo. Raises psycopg.OperationalError."""
-    with psycopg.connect(conninfo, autocommit=True) as connection:
+    with connect(conninfo, autocommit=True) as connection:
         users = connection.execute(_SQL["users"]).fetchone()
         could = connection.execute(_SQL["could"]).fetchall()
     return _found(users, could)
