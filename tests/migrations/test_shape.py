@@ -33,10 +33,14 @@ def execute(conninfo: str, statement: str) -> None:
         connection.execute(statement.encode())
 
 
+MISSING = ["people/0001_schema.sql", "measures/0001_schema.sql", "projections/0003_made_by_the_owner.sql"]
+"""The migrations that came after the dump."""
+
+
 def test_it_has_the_form_of_a_new_database(old_database: str, data: Path, each_server: TestServer) -> None:
     """Tables, columns, indexes, constraints, triggers, functions, owners and rights."""
     whole = owner(old_database)
-    assert migrate(whole, COMPONENTS) == ["people/0001_schema.sql", "measures/0001_schema.sql"]
+    assert migrate(whole, COMPONENTS) == MISSING
     answered(whole, data, ["rebuild"])
     with each_server.database() as fresh:
         migrated, new = catalogs(whole, SCHEMAS), catalogs(owner(fresh), SCHEMAS)

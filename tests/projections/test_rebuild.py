@@ -275,7 +275,7 @@ WHERE locktype = 'advisory' AND (classid::bigint << 32 | objid::bigint) = hashte
 async def test_what_an_earlier_rebuild_left_is_dropped(ledger: Ledger, database: str) -> None:
     await live_a_life(ledger, "ada")
     await projected(ledger, database)
-    for schema in next_of(HISTORY).schema, old_of(HISTORY):
+    for schema in next_of(HISTORY).schema, old_of(HISTORY).schema:
         executed(database, f"CREATE SCHEMA {schema}", f"CREATE TABLE {schema}.entries (nonsense text)")
     await rebuild_all(ledger, database, [HISTORY])
     assert schemas(database) == LIVE
@@ -293,7 +293,7 @@ async def test_what_is_still_read_is_not_dropped(
         await cursor.execute("SELECT * FROM projection_history.entries")
         await rebuild_all(ledger, database, [HISTORY])
         assert old_of(HISTORY).schema in schemas(database)
-        with pytest.raises(BlockedByReaders, match=f"{old_of(HISTORY)}, which an earlier rebuild left behind"):
+        with pytest.raises(BlockedByReaders, match=f"{old_of(HISTORY).schema}, which an earlier rebuild left behind"):
             await rebuild_all(ledger, database, [HISTORY])
         assert len(await cursor.fetchall()) == len(await entries(database))
     await rebuild_all(ledger, database, [HISTORY])

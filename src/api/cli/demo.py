@@ -28,6 +28,7 @@ from api.runtime.settings import Settings, variable
 from ledger.postgres.connecting import connect
 from people.api_keys import create_key, key_hash, list_keys, revoke_key
 from people.sessions import OPERATOR_LASTS, make_link
+from projections.engine.builds import prepare
 
 FOLDER = "demo"
 """The folder of the demo in the data directory. It is the demo's own data directory."""
@@ -92,6 +93,7 @@ def _with_own_folder(settings: Settings) -> Settings:
 
 def _make(database: Database, weeks: int, accounts: int) -> None:
     """Fill the database. The demo counts as whole when it is served for the first time."""
+    prepare(database.service)
     tune_garbage_collection()
     began, now = monotonic(), datetime.now(UTC)
     plan = plan_company(Random(_SEED), now, weeks=weeks, accounts=accounts)  # noqa: S311 - no secret

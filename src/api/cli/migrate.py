@@ -12,6 +12,7 @@ from api.cli.errors import Failure, reported
 from api.runtime.database import as_url, migrated
 from api.runtime.settings import Settings
 from ledger.postgres.roles import make_login
+from projections.engine.builds import prepare
 
 ServiceLogin = Annotated[
     str | None, typer.Option(metavar="NAME", help="Make a login that can only append and read, and print its URL.")
@@ -25,6 +26,7 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
     def migrate_(service_login: ServiceLogin = None) -> None:
         """Bring the database to the version of this program, and set up the role of the service."""
         with migrated(load_settings()) as found:
+            prepare(found.service)
             done = [f"applied {name}" for name in found.applied]
             done += [f"enabled the trigger {name} again" for name in found.enabled]
             typer.echo("\n".join(done) or "nothing to do")

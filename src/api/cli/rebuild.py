@@ -12,7 +12,7 @@ from api.cli.progress import showing_progress
 from api.runtime.database import database
 from api.runtime.settings import Settings
 from ledger.store import EventLog, Feed
-from projections.engine.builds import BuildMoved, Connection
+from projections.engine.builds import BuildMoved, Connection, prepare
 from projections.engine.compare import KINDS, Comparison, Difference
 from projections.engine.rebuild import BlockedByReaders, CannotBuild, RebuildRunning, Rebuilt, rebuild, rebuilding
 from projections.engine.upgrade import summary
@@ -42,6 +42,7 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
         projections = _named(names or [])
         show = _silent if json else _print
         with reported(FAILURES), database(load_settings()) as conninfo:
+            prepare(conninfo)
             outcomes = asyncio.run(_rebuild_all(conninfo, projections, show))
         if json:
             typer.echo(orjson.dumps([_as_json(outcome) for outcome in outcomes]).decode())

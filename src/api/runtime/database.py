@@ -16,7 +16,7 @@ from ledger.postgres.migrations import migrate
 from ledger.postgres.roles import SERVICE, as_service, enable_triggers, make_login, set_up, with_service_role
 from ledger.postgres.sessions import SharedSessions, require_own_sessions
 from ledger.store import ledger_id_of
-from projections.engine.builds import prepare
+from projections.engine.builds import define
 
 EMBEDDED_LOGIN = "credit_ledger"
 """The login of the service to the embedded database after the migration. It has no rights of its own."""
@@ -67,7 +67,7 @@ def migrated(settings: Settings) -> Iterator[Database]:
 def _set_up(owner: str) -> tuple[list[str], list[str], str | None]:
     """Migrate, enable triggers, set up the role of the service, and define the builds of projections."""
     applied, enabled, shortfall = migrate(owner, COMPONENTS), enable_triggers(owner), set_up(owner, COMPONENTS)
-    prepare(owner)
+    define(owner)
     return applied, enabled, shortfall
 
 

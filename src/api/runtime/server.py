@@ -21,6 +21,7 @@ from api.runtime.projector import projecting
 from api.runtime.settings import Settings, variable
 from ledger.postgres.privileges import privileges
 from people.api_keys import create_first_key
+from projections.engine.builds import prepare
 
 MAX_REQUESTS = 8_192
 """The number of concurrent requests of a worker. Further ones wait at the socket."""
@@ -48,6 +49,7 @@ def serve(settings: Settings, address: ListenAddress, companion: Companion = _no
     with migrated(settings) as found, _shared_metrics(settings):
         for name in found.applied:
             _log.info("migrated: %s", name)
+        prepare(found.service)
         check_against_checkpoints(settings, found.service)
         _warn(found)
         key = _key_lines(create_first_key(found.service)) if settings.admin_key is None else []

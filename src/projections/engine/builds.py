@@ -4,7 +4,7 @@ The live build of a projection is the schema `projection_<name>`; the build that
 The same statements read and write both, with another search path. A build contains its own position, in the table
 `checkpoint`: so rows and position change in one transaction, and renaming the schema switches builds.
 
-The owner of the database defines what a build consists of (`prepare`), and functions of the owner make, switch and drop
+The owner of the database defines what a build consists of (`define`), and functions of the owner make, switch and drop
 builds for the service, which may make nothing itself (sql/0003_made_by_the_owner.sql).
 """
 
@@ -89,11 +89,11 @@ def old_of(projection: Projection) -> Build:
     return Build(projection, f"{projection.schema}_old", "old")
 
 
-def prepare(conninfo: str, projections: Sequence[Projection] = PROJECTIONS) -> None:
-    """Define the builds of this program, and make an empty live build of every projection that has none.
+def define(conninfo: str, projections: Sequence[Projection] = PROJECTIONS) -> None:
+    """Store what the builds of this program consist of.
 
-    The owner of the database calls it after migrating; any login of the service may call it when nothing is to be
-    defined. Several processes may call it at once. Raises MigrationError when this login may not define builds.
+    The owner of the database calls it after migrating; any login may call it when nothing is to do. Several processes
+    may call it at once. Raises MigrationError when this login may not store definitions.
     """
     with connect(conninfo) as connection:
         connection.execute(_PREPARING)
@@ -104,6 +104,13 @@ def prepare(conninfo: str, projections: Sequence[Projection] = PROJECTIONS) -> N
                 f"the projections of this program are not defined, and {connection.info.user} may not define them "
                 f"({error.diag.message_primary}): run `credit-ledger migrate` as the owner of its tables"
             ) from error
+
+
+def prepare(conninfo: str, projections: Sequence[Projection] = PROJECTIONS) -> None:
+    """Define the builds, and make an empty live build of every projection that has none. Raises as `define` does."""
+    define(conninfo, projections)
+    with connect(conninfo) as connection:
+        connection.execute(_PREPARING)
         found = {name for (name,) in connection.execute(SQL["schemas"], {})}
         for projection in projections:
             if projection.schema not in found:

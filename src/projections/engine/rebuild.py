@@ -120,7 +120,10 @@ class _Rebuild:
         for left_over in self._next, old_of(self._projection):
             if not await _drop_when_unread(self._connection, left_over):
                 raise BlockedByReaders(f"{left_over.schema}, which an earlier rebuild left behind, is being read")
-        await create(self._connection, self._next)
+        try:
+            await create(self._connection, self._next)
+        except psycopg.errors.UndefinedObject as error:
+            raise CannotBuild(self._projection, Stop(1, error.diag.message_primary or str(error))) from error
         try:
             comparison = await self._build()
             before = await self._switch()
