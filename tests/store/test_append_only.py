@@ -155,9 +155,9 @@ def test_the_append_function_takes_no_name_from_its_caller(written: str) -> None
             connection.execute("SELECT cardinality(ARRAY[''::bytea])")
         before = rows(written)
         row = connection.execute(
-            "SELECT stale FROM ledger.append(ARRAY['a'], ARRAY[9]::bigint[], ARRAY['T'], ARRAY['']::bytea[],"
-            " ARRAY[NULL], ARRAY[NULL], ARRAY[NULL]::bytea[], ARRAY[NULL]::integer[], ARRAY[sha256('')],"
-            " ARRAY[sha256('')], '{}', '{}')"
+            "SELECT stale FROM ledger.append(ARRAY['a'], ARRAY[9]::bigint[], ARRAY['CreditsDeducted'],"
+            " ARRAY['{}']::bytea[], ARRAY[NULL], ARRAY[NULL], ARRAY[NULL]::bytea[], ARRAY[NULL]::integer[],"
+            " ARRAY[sha256('')], ARRAY[sha256('')], '{}', '{}')"
         ).fetchone()
         assert row == (["a"],)
         assert rows(written) == before

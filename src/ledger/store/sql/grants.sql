@@ -5,6 +5,7 @@ GRANT CONNECT, TEMPORARY ON DATABASE {database} TO credit_ledger_service;
 GRANT USAGE ON SCHEMA ledger TO credit_ledger_service;
 GRANT SELECT ON TABLE ledger.migrations TO credit_ledger_service;
 GRANT SELECT ON TABLE ledger.events TO credit_ledger_service;
+GRANT SELECT ON TABLE ledger.topics TO credit_ledger_service;
 GRANT SELECT ON TABLE ledger.identity TO credit_ledger_service;
 GRANT SELECT ON TABLE ledger.text_keys TO credit_ledger_service;
 GRANT SELECT ON TABLE ledger.event_log TO credit_ledger_service;
