@@ -120,8 +120,8 @@ async def test_a_text_key_goes_only_with_an_erasure(writer: Writer) -> None:
     assert not await writer.text_keys(["a"])
 
 
-async def test_a_key_of_another_account_is_refused(writer: Writer) -> None:
-    with pytest.raises(psycopg.errors.CheckViolation, match="the key of another account"):
+async def test_a_key_of_no_account_is_refused(writer: Writer) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation, match="the key of an account that does not exist"):
         await append(writer, batch(("a", 1, None)), {"b": bytes(32)})
 
 

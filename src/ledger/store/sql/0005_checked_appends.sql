@@ -47,9 +47,11 @@ BEGIN
     IF problem IS NULL AND NOT array_remove(topics, NULL) <@ ARRAY(SELECT t.topic FROM ledger.topics AS t) THEN
         problem := 'it has an event of an unknown type';
     END IF;
-    IF problem IS NULL AND cardinality(key_accounts) > 0
-       AND EXISTS (SELECT unnest(key_accounts) EXCEPT SELECT unnest(accounts)) THEN
-        problem := 'it has the key of another account';
+    IF problem IS NULL AND cardinality(key_accounts) > 0 AND EXISTS (
+        SELECT FROM (SELECT unnest(key_accounts) EXCEPT SELECT unnest(accounts)) AS k (account)
+        WHERE NOT EXISTS (SELECT FROM ledger.events AS e WHERE e.originator_id = k.account)
+    ) THEN
+        problem := 'it has the key of an account that does not exist';
     END IF;
     IF problem IS NOT NULL THEN
         RAISE EXCEPTION 'the batch is malformed: %', problem USING ERRCODE = 'check_violation';
