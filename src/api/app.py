@@ -5,14 +5,13 @@ import logging
 import multiprocessing
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp
@@ -32,18 +31,22 @@ from api.http.hot_path import HotPath
 from api.http.methods import methods_at
 from api.http.path_prefix import AddPathPrefix, StripPathPrefix
 from api.http.reads import Reads
+from api.http.request_body import ClientLeft, refuse_late_bodies
 from api.http.requests import Reply
 from api.runtime.announcement import START
 from api.runtime.clock_agreement import agreed_clock
+from api.runtime.connections import ConnectionWatch
 from api.runtime.garbage_collection import tune_garbage_collection
 from api.runtime.parent_process import signal_at_end_of
 from api.runtime.settings import LOG_FORMAT, Settings, load_settings
 from api.runtime.shutdown import call_at_shutdown
 from api.runtime.sweeper import Sweeper
+from api.runtime.traceback_limit import limit_tracebacks
 from api.streaming.follower import Follower
+from api.streaming.places import StreamPlaces
 from api.streaming.streams import router as streams_router
 from api.wiring import Wiring, dashboard_options
-from ledger.domain.errors import Refusal
+from ledger.domain.errors import Refusal, shown
 from ledger.postgres.errors import LOST
 from ledger.postgres.privileges import PrivilegeWatch
 from ledger.proof.status import CheckpointWatch
@@ -51,6 +54,7 @@ from ledger.service import Ledger
 from measures.refusals import RefusalCounter
 from people.api_keys import KeyRing
 from people.errors import AccessRefused
+from people.sessions import SessionWatch
 from projections.models.views import NotBuilt, NotYetVisible, Views
 
 _EX_SOFTWARE = 70
@@ -84,6 +88,8 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
         Health(ledger, clock, checkpoints, PrivilegeWatch(), processes, start),
         keys,
         follower,
+        places := StreamPlaces(),
+        session_watch := SessionWatch(ledger.log),
         dashboard_options(settings),
     )
     sweeper = Sweeper(ledger, conninfo, settings.sweep_interval_seconds, settings.sweep_rate)
@@ -92,19 +98,18 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with ledger.running(), views.running():
             await keys.refresh()
-            work = keys.keep_fresh(), sweeper.run(), refusals.run(), _exit_when_broken(ledger)
-            background = [asyncio.create_task(one) for one in work]
-            tune_garbage_collection()
-            with call_at_shutdown(follower.end):
-                yield
-            await follower.stop()
-            for task in background:
-                task.cancel()
-            await asyncio.wait(background, timeout=_STOP_TIMEOUT)
+            watch = ConnectionWatch(settings.port, settings.connections_per_address)
+            clients = watch.run(), refuse_late_bodies(), places.end_those_not_allowed(), session_watch.keep_fresh()
+            work = keys.keep_fresh(), sweeper.run(), refusals.run(), _exit_when_broken(ledger), *clients
+            async with _in_background(*work):
+                tune_garbage_collection()
+                with call_at_shutdown(follower.end):
+                    yield
+                await follower.stop()
             await keys.touch()
             await refusals.write()
 
-    app = FastAPIOffline(None, None, title="Credit ledger", version="1", lifespan=lifespan, redirect_slashes=False)
+    app = FastAPI(title="Credit ledger", version="1", lifespan=lifespan, redirect_slashes=False, openapi_url=None)
     wiring.attach_to(app)
     for part in (ledger_queries, explanations, health, history, totals, lists, summary, portal_sessions):
         app.include_router(part.router)
@@ -122,9 +127,19 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
     return _with_path_prefix(settings.path_prefix, app, wiring.endpoint)
 
 
+@asynccontextmanager
+async def _in_background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Do work in tasks until the block ends."""
+    tasks = [asyncio.create_task(one) for one in work]
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks, timeout=_STOP_TIMEOUT)
+
+
 def _with_path_prefix(prefix: str, app: FastAPI, endpoint: CommandEndpoint) -> ASGIApp:
     """The application below the path prefix, if there is one."""
-    hot_path = HotPath(app, endpoint)
+    hot_path = HotPath(app, endpoint, pages=ROOT)
     if not prefix:
         return hot_path
     app.add_middleware(AddPathPrefix, prefix=prefix)
@@ -186,11 +201,12 @@ def _add_problem_handlers(app: FastAPI) -> None:
         return _response(problem_reply(from_pydantic(details)))
 
     async def on_http(request: Request, error: HTTPException) -> Response:
+        path = shown(request.url.path)
         if error.status_code == 405:
-            detail = f"{request.url.path} does not accept the method {request.method}."
+            detail = f"{path} does not accept the method {request.method}."
             problem = Problem("method_not_allowed", detail)
         else:
-            problem = Problem("not_found", f"The address {request.url.path} does not exist.")
+            problem = Problem("not_found", f"The address {path} does not exist.")
         response = _response(problem_reply(problem))
         response.headers.update(error.headers or {})
         if error.status_code == 405:
@@ -204,7 +220,11 @@ def _add_problem_handlers(app: FastAPI) -> None:
             response.headers["x-request-id"] = problem.facts["request_id"]
         return response
 
+    async def on_client_left(_: Request, __: Exception) -> Response:
+        return Response(status_code=400)  # nobody receives it
+
     app.exception_handler(RequestValidationError)(on_validation)
+    app.exception_handler(ClientLeft)(on_client_left)
     app.exception_handler(HTTPException)(on_http)
     for kind in (Problem, Refusal, AccessRefused, NotYetVisible, NotBuilt, *LOST, Exception):
         app.exception_handler(kind)(on_error)
@@ -215,6 +235,7 @@ def from_environment() -> ASGIApp:
     _restore_signal_handlers()
     settings = load_settings()
     logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
+    limit_tracebacks()
     url = settings.database_url
     assert url is not None, "the parent process sets the database URL"
     return create_app(

@@ -10,7 +10,9 @@ from api.http.health import Health
 from api.http.reads import Reads
 from api.runtime.settings import Settings
 from api.streaming.follower import Follower
+from api.streaming.places import StreamPlaces
 from people.api_keys import KeyRing
+from people.sessions import SessionWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,8 @@ class Wiring:
     health: Health
     keys: KeyRing
     follower: Follower
+    places: StreamPlaces
+    session_watch: SessionWatch
     options: Options
 
     def attach_to(self, app: Starlette) -> None:

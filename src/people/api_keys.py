@@ -69,7 +69,7 @@ def key_hash(secret: str) -> bytes:
     return sha256(secret.encode()).digest()
 
 
-def _digest(authorization: bytes | None) -> bytes | None:
+def key_digest(authorization: bytes | None) -> bytes | None:
     """The SHA-256 of the key in an Authorization header; None if the header has no key."""
     scheme, _, secret = (authorization or b"").partition(b" ")
     return sha256(secret.strip()).digest() if scheme.lower() == b"bearer" and secret else None
@@ -173,7 +173,7 @@ class KeyRing:
 
     async def authenticate(self, authorization: bytes | None) -> ApiKey:
         """The key in an Authorization header. Raises AccessRefused: unauthenticated, rate_limited or unavailable."""
-        digest = _digest(authorization)
+        digest = key_digest(authorization)
         if digest is None:
             raise AccessRefused("unauthenticated", "Send an API key as 'Authorization: Bearer <key>'.")
         key = await self.by_digest(digest)
@@ -189,10 +189,9 @@ class KeyRing:
         key = self._keys.get(digest) or await self._find(digest)
         return key if key is not None and key.usable(self._clock()) else None
 
-    def still_allows(self, authorization: bytes | None, scope: str) -> bool:
-        """Whether the key in a header is still usable, as far as this process knows. It counts no request."""
-        digest = _digest(authorization)
-        key = self._keys.get(digest) if digest else None
+    def still_allows(self, digest: bytes, scope: str) -> bool:
+        """Whether the key with a SHA-256 is still usable, as far as this process knows. It counts no request."""
+        key = self._keys.get(digest)
         return key is not None and key.usable(self._clock()) and key.allows(scope)
 
     def _count(self, key: ApiKey) -> None:

@@ -4,12 +4,15 @@ A person's session gives access to one account. It begins when the person opens 
 An operator's session belongs to an API key, and has the scopes that this key has at the moment.
 """
 
+import asyncio
+import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
+from weakref import WeakSet
 
 from psycopg.rows import dict_row
 
@@ -23,7 +26,11 @@ OPERATOR_LASTS = timedelta(hours=12)
 _FORGOTTEN_AFTER = timedelta(days=7)
 """The time after which a session is deleted. Until then an old cookie is answered: the session is over."""
 
+CHECK = 0.5
+"""Seconds between two looks for sessions that have ended."""
+
 _SQL = queries("people", "sql/sessions.sql")
+_log = logging.getLogger("credit_ledger.sessions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +150,51 @@ class Sessions:
         async with self._log.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(_SQL[name], parameters)
             return await cursor.fetchall() if cursor.description else []
+
+
+class SessionWatch:
+    """Tells whether sessions that are in use for long, such as those of event streams, have ended.
+
+    A process asks the database for all of them at once, every CHECK seconds, and only while there are any.
+    """
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._watched: WeakSet[WatchedSession] = WeakSet()
+
+    def watch(self, cookie: str) -> "WatchedSession":
+        """Watch a session that is open, as long as the result is in use."""
+        watched = WatchedSession(_digest(cookie))
+        self._watched.add(watched)
+        return watched
+
+    async def keep_fresh(self) -> None:
+        """Look for ended sessions until cancelled."""
+        while True:
+            await asyncio.sleep(CHECK)
+            try:
+                await self._refresh()
+            except psycopg.Error as error:
+                _log.warning("sessions could not be read: %s", error)
+
+    async def _refresh(self) -> None:
+        watched = list(self._watched)
+        cookies = list({one.digest for one in watched})
+        if not cookies:
+            return
+        async with self._log.connection() as connection:
+            found = await connection.execute(_SQL["which_are_open"], {"cookies": cookies})
+            still_open = {bytes(row[0]) for row in await found.fetchall()}
+        for one in watched:
+            one.open = one.digest in still_open
+
+
+class WatchedSession:
+    """A session that is watched. `open` is false when it was ended."""
+
+    def __init__(self, digest: bytes) -> None:
+        self.digest = digest
+        self.open = True
 
 
 def _digest(secret: str) -> bytes:

@@ -65,7 +65,7 @@ def test_a_parameter_that_is_not_known_is_named(service: Service, staged_once: s
 
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize(
-    "value", ["-1", "1.5", "ten", "", "9007199254740992", "9" * 30, "9" * 5_000, "1e3", "0x10", "²"]
+    "value", ["-1", "1.5", "ten", "", "9007199254740992", "9" * 30, "9" * 4_000, "1e3", "0x10", "²"]
 )
 def test_a_position_that_cannot_be_is_refused(service: Service, staged_once: str, name: str, value: str) -> None:
     assert list(wrong(service, name, staged_once, min_position=value)) == ["min_position"]
@@ -121,7 +121,7 @@ CHOICES = [
     (
         "history",
         "type",
-        ["", "grants", "Grant", "grant,", ",grant", "grant,,void", "grant void", "grant;void", "a" * 9_999],
+        ["", "grants", "Grant", "grant,", ",grant", "grant,,void", "grant void", "grant;void", "a" * 3_900],
     ),
     ("history.csv", "type", ["", "hold"]),
     ("history", "task_id", ["", "x" * 129, "a\0b", "a\nb", "\x7f"]),
@@ -261,7 +261,7 @@ def test_a_cursor_under_other_filters_or_another_order_is_refused(
     [
         *("", "Berlin", "europe/berlin", "utc", "UTC ", " UTC", "UTC+1", "+01:00", "CEST", "localtime", "posixrules"),
         *("../../etc/passwd", "/etc/localtime", "./UTC", "Europe/../UTC", "Europe/", "Europe", "tzdata.zi"),
-        *("UTC\0", "Europe/Berlin\n", "x" * 5_000, "Ü", "\u202eUTC", "'; SELECT 1; --"),
+        *("UTC\0", "Europe/Berlin\n", "x" * 3_900, "Ü", "\u202eUTC", "'; SELECT 1; --"),
     ],
 )
 def test_a_zone_that_is_none_is_refused(service: Service, staged_once: str, name: str, tz: str) -> None:
@@ -348,7 +348,7 @@ def test_the_first_and_the_last_day_that_can_be_asked_for(service: Service, stag
             "2026-13-01T00:00:00Z",
             "2026-01-01T25:00Z",
         ),
-        *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01T00:00:00+99:00", "x" * 5_000, "\0"),
+        *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01T00:00:00+99:00", "x" * 3_900, "\0"),
     ],
 )
 def test_a_time_that_is_none_is_refused(service: Service, staged_once: str, name: str, end: str, at: str) -> None:

@@ -3,8 +3,11 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import psycopg
@@ -12,16 +15,19 @@ import pytest
 
 from api.components import COMPONENTS
 from api.contract.problems import STATUSES
+from api.http import request_body
 from api.runtime import embedded
 from api.runtime.embedded import embedded_postgres
 from api.runtime.embedded_server import packaged_programs, run, server_in
+from api.streaming.places import MAX_FOR_EACH
 from ledger.postgres.migrations import migrate
 from ledger.postgres.named_sql import queries
 from people.api_keys import create_key
 from tests.api.conftest import under_contract
+from tests.api.ear import ask, listening
 from tests.api.stage import Ask, asks, balance, eventually, fresh, payment, refused, staged, version
 from tests.postgres import owner
-from tests.service import Service, running_service, service_here
+from tests.service import ADMIN_KEY, Service, running_service, service_here
 
 LARGEST = 2**53 - 1
 A_BATCH = 1_000
@@ -51,12 +57,15 @@ TABLE: dict[int, set[str]] = {
 MORE: dict[int, set[str]] = {
     404: {"not_found", "event_not_found", "receipt_not_found"},
     405: {"method_not_allowed"},
+    408: {"body_timeout"},
     409: {"payment_already_recorded", "refund_already_recorded", "not_yet_visible"},
+    414: {"query_too_large"},
     415: {"unsupported_media_type"},
     422: {
         "amount_exceeds_payment",
         *("open_lots_limit_exceeded", "open_holds_limit_exceeded", "draws_limit_exceeded", "reversals_limit_exceeded"),
     },
+    429: {"too_many_streams"},
     500: {"internal_error"},
     503: {"unavailable", "storage_full", "projection_unavailable"},
 }
@@ -177,6 +186,14 @@ def batch(commands: int, *, atomic: bool) -> Produce:
     return produce
 
 
+def too_many_streams(service: Service, account: str) -> httpx.Response:
+    key = create_key(service.conninfo, "listens too often", ["ledger:read"])
+    with ExitStack() as streams:
+        ears = [streams.enter_context(listening(service, key=key)) for _ in range(MAX_FOR_EACH)]
+        assert ears[-1].start.event == "start"
+        return ask(service, key=key)
+
+
 def get(path: str) -> Produce:
     return lambda service, account: service.get(path.format(account))
 
@@ -210,6 +227,8 @@ REQUESTS: dict[str, Produce] = {
     "version_mismatch": lambda service, account: asks(account)["deduct"].post(service, "k", **{"If-Match": '"6"'}),
     "body_too_large": raw("{}" + " " * 70_000),
     "batch_too_large": batch(10_001, atomic=False),
+    "query_too_large": lambda service, account: service.client.get(f"/v1/accounts/{account}/balance?{'&' * 50}"),
+    "too_many_streams": too_many_streams,
     "unsupported_media_type": raw("amount=1", "application/x-www-form-urlencoded"),
     "validation_failed": body("deduct", amount=0),
     "idempotency_key_reused": reused,
@@ -259,6 +278,21 @@ def too_many_requests(conninfo: str, folder: Path) -> httpx.Response:
         assert all(int(answer.headers["retry-after"]) >= 1 for answer in slowed)
         eventually(lambda: ask.post(service).status_code == 200)
     return slowed[0]
+
+
+def body_that_stops(conninfo: str, folder: Path) -> httpx.Response:
+    """A client that sends the first byte of a body and no more."""
+    with service_here(conninfo, folder) as service, patch.object(request_body, "BODY_SECONDS", 0.2):
+        caller = HTTPConnection("127.0.0.1", service.port, timeout=60)
+        caller.putrequest("POST", "/v1/batch")
+        for name, value in {"Authorization": f"Bearer {ADMIN_KEY}", "Content-Length": "9"}.items():
+            caller.putheader(name, value)
+        caller.endheaders(b"{")
+        answer = caller.getresponse()
+        assert answer.headers["connection"] == "close"
+        found = httpx.Response(answer.status, content=answer.read())
+        caller.close()
+        return found
 
 
 def too_many_commands(conninfo: str, folder: Path) -> httpx.Response:
@@ -401,6 +435,7 @@ def no_projection(database: str, folder: Path) -> httpx.Response:
 
 FAULTS: dict[str, Callable[[str, Path], httpx.Response]] = {
     "rate_limited": too_many_requests,
+    "body_timeout": body_that_stops,
     "overloaded": too_many_commands,
     "internal_error": broken_database,
     "unavailable": lost_database,

@@ -202,6 +202,6 @@ def test_a_portal_session_with_such_a_number_is_refused_by_name(service: Service
 
 
 def test_a_parameter_with_such_a_number_is_refused_by_name(service: Service, account: str) -> None:
-    for number in INEXACT:
+    for number in (number for number in INEXACT if len(number) < 4_000):
         for path, name in (("/v1/events", "after"), (f"/v1/accounts/{account}/events", "limit")):
             assert list(field_errors(service.client.get(f"{path}?{name}={number}"))) == [name]

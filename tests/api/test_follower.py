@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from api.components import COMPONENTS
 from api.contract.problems import Problem
+from api.http.hot_path import MAX_REQUESTS
 from api.runtime.embedded import embedded_postgres
-from api.runtime.server import MAX_REQUESTS
 from api.runtime.shutdown import call_at_shutdown
 from api.streaming.follower import MAX_LISTENERS, Follower
 from api.streaming.listeners import PAGE, AccountListener, EventReader, Listener

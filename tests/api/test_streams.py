@@ -15,12 +15,16 @@ import httpx
 import psycopg
 import pytest
 
+from api.contract.problems import Problem
+from api.streaming.follower import HEARTBEAT as HEARTBEAT_OF_STREAMS
 from api.streaming.follower import RECENT_EVENTS
+from api.streaming.places import MAX_FOR_EACH, StreamPlaces
 from ledger.service import Ledger
 from people.api_keys import create_key, revoke_key
 from tests.api.contract import Contract
 from tests.api.ear import EVERYTHING, ask, listening, log_after, stream_of
 from tests.api.stage import OPERATIONS, Ask, asks, eventually, field_errors, fresh, refused, staged
+from tests.dashboard.guests import all_leave, person, token_in
 from tests.postgres import TestServer, TestServers, owner
 from tests.service import ADMIN_KEY, Service, running_service, service_here
 from tests.store.asking import deduct, open_account
@@ -265,14 +269,16 @@ def test_who_may_listen(service: Service) -> None:
 # Many, slow, lost, stopped ----------------------------------------------------------------------------------------
 
 
-async def heard_by(port: int, path: str, door: asyncio.Semaphore, ready: asyncio.Semaphore, count: int) -> int:
+async def heard_by(
+    port: int, path: str, key: str, door: asyncio.Semaphore, ready: asyncio.Semaphore, count: int
+) -> int:
     """Listen on a bare socket, which costs less than a client, and count events until there are so many.
 
     They come through a door, some at a time: how many can come at once is another question, and the machine's affair.
     """
     async with door:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN_KEY}\r\n\r\n".encode())
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
         await reader.readuntil(b"event: start")
     ready.release()
     found = 0
@@ -286,9 +292,11 @@ async def heard_by(port: int, path: str, door: asyncio.Semaphore, ready: asyncio
 async def test_a_thousand_listeners_cost_one_follower(server: TestServer, tmp_path: Path) -> None:
     with server.database() as conninfo, running_service(conninfo, tmp_path) as service:
         account = service.open_account(permanent=100)
-        paths = [EVERYTHING, stream_of(account)] * 500
+        keys = [create_key(conninfo, f"listener {n}", ["ledger:read"]) for n in range(50)]
+        paths = [(path, key) for key in keys for path in (EVERYTHING, stream_of(account)) for _ in range(10)]
+        eventually(lambda: all(ask(service, "/v1/events", key=key).status_code != 429 for key in keys))  # all are known
         door, ready = asyncio.Semaphore(20), asyncio.Semaphore(0)
-        listening = [asyncio.create_task(heard_by(service.port, path, door, ready, 3)) for path in paths]
+        listening = [asyncio.create_task(heard_by(service.port, *path, door, ready, 3)) for path in paths]
         async with asyncio.timeout(240):
             for _ in paths:
                 await ready.acquire()
@@ -350,7 +358,7 @@ def test_open_streams_do_not_hold_up_a_stop(server: TestServer, tmp_path: Path, 
         ExitStack() as s,
     ):
         account = service.open_account(permanent=10)
-        ears = [s.enter_context(listening(service, path)) for path in (EVERYTHING, stream_of(account)) * 25]
+        ears = [s.enter_context(listening(service, path)) for path in (EVERYTHING, stream_of(account)) * 10]
         service.process.terminate()
         assert all(ear.ends() for ear in ears)  # and not with a broken connection
         service.process.wait(60)
@@ -386,3 +394,60 @@ def test_a_service_of_several_workers_resumes_on_any_of_them(server: TestServer,
                 heard += ear.positions(1)
                 last = heard[-1]
         assert heard == list(range(begin + 1, begin + 11))
+
+
+# Keys, sessions and places ----------------------------------------------------------------------------------------
+
+
+def test_one_key_cannot_take_the_places_of_another(service: Service) -> None:
+    greedy, other = (create_key(service.conninfo, name, ["ledger:read"]) for name in ("greedy", "other"))
+    with ExitStack() as streams:
+        ears = [streams.enter_context(listening(service, key=greedy)) for _ in range(MAX_FOR_EACH)]
+        refused(ask(service, key=greedy), 429, "too_many_streams", limit=MAX_FOR_EACH)
+        with listening(service, key=other) as ear:
+            assert ear.start.event == "start"
+        ears.pop().response.close()
+        eventually(lambda: listeners(service) == MAX_FOR_EACH - 1)
+        ears.append(streams.enter_context(listening(service, key=greedy)))
+    eventually(lambda: listeners(service) == 0)
+
+
+def test_a_silent_stream_ends_within_a_second_or_two_of_its_key(service: Service) -> None:
+    key = create_key(service.conninfo, "revoked", ["ledger:read"])
+    with listening(service, key=key) as ear:
+        assert revoke_key(service.conninfo, key.split("_")[1])
+        began = time.monotonic()
+        assert ear.ends()
+        assert time.monotonic() - began < HEARTBEAT_OF_STREAMS / 2  # no heartbeat was waited for
+
+
+def test_pages_have_places_of_their_own_and_a_stream_ends_with_its_session(service: Service) -> None:
+    account = service.open_account()
+    signed_in = person(service, account)
+    updates = f"/dashboard/accounts/{account}/updates"
+    with ExitStack() as streams:
+        open_ones = [streams.enter_context(signed_in.stream("GET", updates)) for _ in range(MAX_FOR_EACH)]
+        assert {answer.status_code for answer in open_ones} == {200}
+        assert signed_in.get(updates).status_code == 429
+        other = streams.enter_context(person(service, account).stream("GET", updates))
+        assert other.status_code == 200
+        form = token_in(signed_in.get(f"/dashboard/accounts/{account}"))
+        began = time.monotonic()
+        assert signed_in.post("/dashboard/sign-out", data={"csrf": form}).status_code == 200
+        for answer in open_ones:
+            answer.read()  # to its end
+        assert time.monotonic() - began < HEARTBEAT_OF_STREAMS / 2
+        assert listeners(service) == 1
+    all_leave()
+    eventually(lambda: listeners(service) == 0)
+
+
+def test_the_rooms_are_apart() -> None:
+    places = StreamPlaces(for_api=1, for_pages=1)
+    taken = places.take("api", "a", lambda: True)
+    with pytest.raises(Problem) as found:
+        places.take("api", "b", lambda: True)
+    assert (found.value.code, found.value.retry_after) == ("overloaded", 5)
+    places.take("pages", "b", lambda: True)
+    places.give_back(taken)
+    places.take("api", "b", lambda: True)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ledger.domain.commands import DeductCredits, OpenAccount
 from ledger.postgres.errors import LOST
-from projections.engine.builds import Batch, BuildMoved, apply, live
+from projections.engine.builds import Batch, BuildMoved, Work, apply, live
 from projections.engine.runner import prepare
 from projections.models.catalog import PROJECTIONS
 from tests.domain.journal import ACCOUNT_ID, Journal
@@ -66,6 +66,20 @@ def test_a_batch_is_applied_once(bench: Bench) -> None:
             bench.run(apply(bench.connection, again, work))
     assert_same(rows_to_compare(bench.plain), folded(log[:3]))
     assert set(positions(bench.plain).values()) == {3}
+
+
+def test_a_build_that_is_gone_has_moved_and_has_not_stopped(bench: Bench) -> None:
+    """Somebody may drop or rename a build between a look at its position and the write."""
+    bench.empty()
+    batch = Batch(0, 1, ())
+    work: Work = [(live(projection), []) for projection in PROJECTIONS]
+    bench.plain.execute("ALTER SCHEMA projection_history RENAME TO projection_history_aside")
+    try:
+        with pytest.raises(BuildMoved):
+            bench.run(apply(bench.connection, batch, work))
+    finally:
+        bench.plain.execute("ALTER SCHEMA projection_history_aside RENAME TO projection_history")
+    assert set(positions(bench.plain).values()) == {0}
 
 
 async def _disturbed(bench: Bench, chance: random.Random) -> int:

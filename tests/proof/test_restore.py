@@ -15,7 +15,7 @@ from ledger.proof.notices import Abandonment, open_checkpoint, read_notice, trus
 from tests.commands import Finished, command, in_a_process
 from tests.postgres import TestServer, owner
 from tests.proof.logs import cut_off, folder_of
-from tests.service import Service, running_service, service_here
+from tests.service import Service, free_port, running_service, service_here
 
 SETTINGS = {"CREDIT_LEDGER_CHECKPOINT_SECONDS": "0.2"}
 
@@ -81,7 +81,7 @@ def test_a_restored_older_backup(database: str, server: TestServer, tmp_path: Pa
         kept = {filed.size: filed.path.read_bytes() for filed in folder.all()}
         assert max(kept) == end > backed_up
 
-        refused = run(restored, tmp_path, "serve", "--port", "1")
+        refused = run(restored, tmp_path, "serve", "--port", str(free_port()))
         assert refused.status == 1
         [line] = refused.err.splitlines()
         assert line.startswith(
@@ -105,7 +105,7 @@ def test_a_restored_older_backup(database: str, server: TestServer, tmp_path: Pa
         _assert_nothing_was_lost_of_the_evidence(folder, Path(done["folder"]), kept, backed_up)
         _assert_all_verify_from_the_first_key(folder, first_key)
 
-        other = run(database, tmp_path, "serve", "--port", "1")  # the server that was given up comes back
+        other = run(database, tmp_path, "serve", "--port", str(free_port()))  # the server that was given up comes back
         assert other.status == 1
         assert "events of the log are not those of the checkpoint" in other.err
         assert f"the log still matches the checkpoint of {backed_up} events" in other.err

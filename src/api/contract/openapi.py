@@ -24,9 +24,11 @@ _TITLES = {
     402: "`insufficient_credits`",
     403: "`missing_scope`",
     404: "not found: the account or what the command names",
+    408: "`body_timeout`",
     409: "in conflict with the state of the account or hold",
     412: "`version_mismatch`",
     413: "`body_too_large` or `batch_too_large`",
+    414: "`query_too_large`",
     415: "`unsupported_media_type`",
     422: "`validation_failed`, `idempotency_key_reused` or a limit",
     429: "`rate_limited`",
@@ -204,9 +206,16 @@ def _complete(document: dict[str, Any]) -> None:
     schemas |= {_in_batch(operation): _batch_command(operation) for operation in OPERATIONS.values()}
     document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     for path, item in document["paths"].items():
-        if path.startswith("/v1/"):
-            for operation in item.values():
+        for method, operation in item.items():
+            _add_problems_of_all(method, operation["responses"])
+            if path.startswith("/v1/"):
                 operation["security"] = [{"key": []}]
+
+
+def _add_problems_of_all(method: str, responses: dict[str, Any]) -> None:
+    """Add the problems that do not depend on the route: of the query string, and of the time that a body takes."""
+    for status in (408, 414) if method == "post" else (414,):
+        responses[str(status)] = problem_response(status)
 
 
 def _schemas() -> dict[str, Any]:

@@ -11,9 +11,11 @@ from pydantic_core import ErrorDetails
 
 from api.contract.answers import Answer
 from ledger.domain.amounts import MAX_AMOUNT
-from ledger.domain.errors import Refusal
+from ledger.domain.errors import MAX_SHOWN, Refusal, shown
 
 PROBLEM_JSON = "application/problem+json"
+MAX_ERRORS = 20
+"""The largest number of errors that a problem lists."""
 
 STATUSES: dict[str, tuple[int, str]] = {
     "idempotency_key_required": (400, "An idempotency key is required"),
@@ -30,6 +32,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "event_not_found": (404, "The account has no such event"),
     "receipt_not_found": (404, "The key has not been used"),
     "method_not_allowed": (405, "This address does not take this method"),
+    "body_timeout": (408, "The body did not arrive in time"),
     "account_exists_with_different_body": (409, "The account exists"),
     "account_closed": (409, "The account is closed"),
     "account_frozen": (409, "The account is frozen"),
@@ -43,6 +46,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "version_mismatch": (412, "The account has moved on"),
     "body_too_large": (413, "The body is too large"),
     "batch_too_large": (413, "The batch is too large"),
+    "query_too_large": (414, "The query is too large"),
     "unsupported_media_type": (415, "The body must be JSON"),
     "validation_failed": (422, "The request is not valid"),
     "idempotency_key_reused": (422, "The idempotency key was used with another body"),
@@ -55,6 +59,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "draws_limit_exceeded": (422, "Too many draws for one event"),
     "reversals_limit_exceeded": (422, "Too many reversals of one deduction"),
     "rate_limited": (429, "Too many requests"),
+    "too_many_streams": (429, "Too many open streams"),
     "internal_error": (500, "Something is wrong in the ledger"),
     "overloaded": (503, "The ledger is busy"),
     "unavailable": (503, "The database cannot be reached"),
@@ -110,7 +115,7 @@ class Problem(Exception):
         result = [(b"content-type", PROBLEM_JSON.encode())]
         if self.code == "unauthenticated":
             result.append((b"www-authenticate", b"Bearer"))
-        if self.code == "body_too_large":
+        if self.code in {"body_too_large", "body_timeout"}:
             result.append((b"connection", b"close"))  # the rest of the body is not read
         if self.retry_after is not None:
             result.append((b"retry-after", str(self.retry_after).encode()))
@@ -122,10 +127,14 @@ def from_refusal(refusal: Refusal) -> Problem:
     return Problem(refusal.code, refusal.message, **refusal.facts)
 
 
-def validation_failed(errors: Sequence[dict[str, Any]]) -> Problem:
-    """One problem for all fields that are wrong."""
-    names = ", ".join(sorted({error["field"] for error in errors}))
-    return Problem("validation_failed", f"Not valid: {names}.", errors=list(errors))
+def validation_failed(errors: Sequence[dict[str, Any]], more: int = 0) -> Problem:
+    """One problem for all fields that are wrong. It lists MAX_ERRORS of them, and says how many more there are."""
+    more += max(len(errors) - MAX_ERRORS, 0)
+    listed = [{**error, "field": shown(error["field"])} for error in errors[:MAX_ERRORS]]
+    names = ", ".join(sorted({error["field"] for error in listed}))
+    if not more:
+        return Problem("validation_failed", f"Not valid: {names}.", errors=listed)
+    return Problem("validation_failed", f"Not valid: {names}, and {more} more.", errors=listed, more_errors=more)
 
 
 def invalid(field: str, message: str) -> Problem:
@@ -135,11 +144,13 @@ def invalid(field: str, message: str) -> Problem:
 
 def from_pydantic(details: Sequence[ErrorDetails], prefix: str = "") -> Problem:
     """What pydantic found wrong, field by field, in the words of this API."""
-    return validation_failed([_field_error(detail, prefix) for detail in details])
+    return validation_failed(
+        [_field_error(detail, prefix) for detail in details[:MAX_ERRORS]], len(details[MAX_ERRORS:])
+    )
 
 
 def _field_error(detail: ErrorDetails, prefix: str) -> dict[str, Any]:
-    path = ".".join(str(part) for part in detail["loc"])
+    path = ".".join(shown(str(part)) for part in detail["loc"])
     error: dict[str, Any] = {"field": prefix + path or "body", "message": _message(detail)}
     value = detail.get("input")
     if _can_be_shown(value):
@@ -154,7 +165,7 @@ def _can_be_shown(value: object) -> bool:
     """Whether it is short, and no float that stands for an integer which was rounded when it was read."""
     if isinstance(value, float):
         return abs(value) <= MAX_AMOUNT
-    return isinstance(value, bool | int | str) and len(repr(value)) <= 64
+    return isinstance(value, bool | int | str) and len(repr(value)) <= MAX_SHOWN
 
 
 def _message(detail: ErrorDetails) -> str:

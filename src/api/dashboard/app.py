@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.contract.problems import Problem
 from api.dashboard import sign_in
@@ -15,9 +17,11 @@ from api.dashboard.forms import form_secret
 from api.dashboard.live_updates import updates
 from api.dashboard.pages import accounts, actions, billing, events, grants, overview, service, statistics, usage
 from api.dashboard.pages.action_forms import ACTIONS
-from api.dashboard.rendering import STATIC, page, static_file
+from api.dashboard.rendering import STATIC, page, static_document
 from api.http.command_endpoint import as_problem, endpoint_of
 from api.http.methods import methods_at
+from api.http.request_body import ClientLeft
+from api.http.requests import check_query
 from ledger.domain.errors import Refusal
 from ledger.postgres.errors import LOST
 from people.errors import AccessRefused
@@ -49,12 +53,26 @@ def dashboard() -> Starlette:
         Route("/service", service.service),
     ]
     expected = dict.fromkeys((Problem, Refusal, AccessRefused, NotYetVisible, NotBuilt, *LOST, Exception), _on_error)
-    app = Starlette(
-        routes=routes,
-        exception_handlers={NotSignedIn: _not_signed_in, HTTPException: _on_http_error, **expected},
-    )
-    app.router.redirect_slashes = False
+    others = {NotSignedIn: _not_signed_in, HTTPException: _on_http_error, ClientLeft: _on_client_left}
+    app = Starlette(exception_handlers={**others, **expected})
+    app.router = Router(routes, redirect_slashes=False, middleware=[Middleware(_QueryLimit)])
     return app
+
+
+class _QueryLimit:
+    """Middleware that refuses a query string that is too large, before a page parses it. Raises Problem."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        try:
+            check_query(scope["query_string"])
+        except Problem:
+            scope["query_string"] = b""  # the page of the problem must not parse it either
+            raise
+        await self._app(scope, receive, send)
 
 
 def _actions() -> Iterator[Route]:
@@ -72,12 +90,11 @@ async def home(request: Request) -> Response:
 
 
 async def static(request: Request) -> Response:
-    """Serve a static file. Its address contains its digest, so browsers may cache it for ever."""
-    media_type = STATIC.get(request.path_params["name"])
-    if media_type is None:
+    """Serve a static file."""
+    name = request.path_params["name"]
+    if name not in STATIC:
         raise HTTPException(404)
-    headers = {"cache-control": "public, max-age=31536000, immutable"}
-    return Response(static_file(request.path_params["name"]), headers=headers, media_type=media_type)
+    return static_document(name).response(request)
 
 
 async def _not_signed_in(request: Request, error: Exception) -> Response:
@@ -93,7 +110,9 @@ _TITLES = {
     403: "You are not allowed to do this",
     404: "This page does not exist",
     405: "This page does not accept that request",
+    408: "The request did not arrive in time",
     413: "The request is too large",
+    414: "The address is too long",
     415: "The request cannot be read",
     429: "Too many requests",
     503: "The service is not available at the moment",
@@ -120,6 +139,10 @@ async def _on_error(request: Request, error: Exception) -> Response:
     if problem.retry_after is not None:
         response.headers["retry-after"] = str(problem.retry_after)
     return response
+
+
+async def _on_client_left(_: Request, __: Exception) -> Response:
+    return Response(status_code=400)  # nobody receives it
 
 
 async def _failed(request: Request, status: int, detail: str) -> Response:

@@ -17,8 +17,9 @@ from api.dashboard.options import options_of
 from api.http.queries import keys_of
 from api.http.reads import reads_of
 from people.api_keys import ApiKey
-from people.sessions import Session, Sessions
+from people.sessions import Session, Sessions, SessionWatch
 
+SIGN_IN_SCOPE = "ledger:read"
 COOKIE = "credit_ledger_session"
 ROOT = "/dashboard"
 """The path of the dashboard in the service. A proxy may add a prefix: pages link below `root_of` a request."""
@@ -51,6 +52,7 @@ class Operator:
     """Somebody who signed in with an API key."""
 
     key: ApiKey
+    key_sha256: bytes
     expires_at: datetime
     secret: str
 
@@ -69,7 +71,7 @@ CurrentUser = AccountHolder | Operator
 
 def may_sign_in(key: ApiKey) -> bool:
     """Whether an operator may sign in with this key."""
-    return key.allows("ledger:read")
+    return key.allows(SIGN_IN_SCOPE)
 
 
 def root_of(request: Request) -> str:
@@ -94,6 +96,12 @@ def sessions_of(request: Request) -> Sessions:
     return Sessions(reads.ledger.log, reads.clock)
 
 
+def session_watch_of(request: Request) -> SessionWatch:
+    """The watch over the sessions of this process's streams."""
+    watch: SessionWatch = request.app.state.session_watch
+    return watch
+
+
 async def current_user_of(request: Request) -> CurrentUser:
     """Find who sent the request. Raises NotSignedIn, and Problem when the key cannot be read."""
     secret = request.cookies.get(COOKIE)
@@ -114,7 +122,7 @@ async def _user_of(request: Request, session: Session, secret: str) -> CurrentUs
     key = await keys_of(request).by_digest(session.key_sha256)
     if key is None or not may_sign_in(key):
         raise NotSignedIn(session_over=True)
-    return Operator(key, session.expires_at, secret)
+    return Operator(key, session.key_sha256, session.expires_at, secret)
 
 
 async def user_and_account(request: Request) -> tuple[CurrentUser, str]:

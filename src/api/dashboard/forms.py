@@ -8,7 +8,9 @@ from urllib.parse import parse_qsl
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from api.contract.problems import Problem
 from api.dashboard.current_user import COOKIE
+from api.http.request_body import receive_body
 
 FORM_COOKIE = "credit_ledger_form"
 """The cookie with the secret of the form token before the sign-in, when there is no session yet."""
@@ -32,14 +34,13 @@ def csrf_token(secret: str) -> str:
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """Read the fields of a posted form, stripped and without the token. Raises HTTPException 400, 403, 413 or 415."""
+    """Read the fields of a posted form, stripped and without the token.
+
+    Raises HTTPException 400, 403, 413 or 415, ClientLeft, and Problem: body_timeout, overloaded.
+    """
     if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         raise HTTPException(415, "The content type of a form must be application/x-www-form-urlencoded.")
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_FORM:
-            raise HTTPException(413, f"A form may have at most {MAX_FORM} bytes.")
+    body = await _body_of(request)
     try:
         fields = dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS))
     except ValueError as error:
@@ -50,3 +51,12 @@ async def read_form(request: Request) -> dict[str, str]:
             403, "This form belongs to an earlier session. Go back, reload the page, and send the form again."
         )
     return {name: value.strip() for name, value in fields.items()}
+
+
+async def _body_of(request: Request) -> bytes:
+    try:
+        return await receive_body(request.receive, MAX_FORM)
+    except Problem as problem:
+        if problem.code != "body_too_large":
+            raise
+        raise HTTPException(413, f"A form may have at most {MAX_FORM} bytes.") from None

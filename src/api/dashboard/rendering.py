@@ -17,6 +17,7 @@ from api.dashboard.current_user import CurrentUser, account_path, home_path, roo
 from api.dashboard.formatting import Formatter
 from api.dashboard.forms import FORM_COOKIE, csrf_token, form_secret
 from api.dashboard.options import options_of
+from api.http.cached_document import CachedDocument
 from api.http.queries import now_of
 from api.http.reads import reads_of
 from ledger.domain.amounts import MAX_AMOUNT
@@ -36,6 +37,12 @@ STATIC = {"app.css": "text/css; charset=utf-8", "app.js": "text/javascript; char
 def static_file(name: str) -> bytes:
     """Read a static file."""
     return files("api.dashboard").joinpath("static", name).read_bytes()
+
+
+@cache
+def static_document(name: str) -> CachedDocument:
+    """A static file as an answer. Its address contains its digest, so browsers may cache it for ever."""
+    return CachedDocument(static_file(name), STATIC[name], "public, max-age=31536000, immutable")
 
 
 @cache

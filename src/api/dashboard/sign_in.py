@@ -13,6 +13,7 @@ from api.dashboard.rendering import page
 from api.http import metrics
 from api.http.methods import is_head
 from api.http.queries import keys_of, now_of
+from ledger.domain.errors import MAX_SHOWN
 from people.api_keys import ApiKey, key_hash
 from people.errors import AccessRefused
 from people.sessions import InvalidLink, Session
@@ -39,7 +40,10 @@ async def open_portal_link(request: Request) -> Response:
 
 async def renamed_portal_link(request: Request) -> Response:
     """Redirect from the former path of portal links to their path today. This does not use up the link."""
-    return RedirectResponse(f"{root_of(request)}/portal/{quote(request.path_params['token'], safe='')}", 308)
+    token: str = request.path_params["token"]
+    if len(token) > MAX_SHOWN:
+        raise HTTPException(404)
+    return RedirectResponse(f"{root_of(request)}/portal/{quote(token, safe='')}", 308)
 
 
 def _start_session(request: Request, cookie: str, session: Session) -> Response:

@@ -23,6 +23,7 @@ from api.contract.command_answers import BatchAnswer, BatchResult
 from api.contract.operations import OPERATIONS, Defaults, Operation
 from api.contract.problems import Problem, from_pydantic, from_refusal, invalid
 from api.http import metrics
+from api.http.request_body import ClientLeft
 from api.http.requests import (
     MAX_BATCH_BODY,
     MAX_BODY,
@@ -78,12 +79,10 @@ class CommandEndpoint:
     # One command -----------------------------------------------------------------------------------------------
 
     async def command(self, operation: Operation, ids: Mapping[str, str], scope: Scope, receive: Receive) -> Reply:
-        """Answer a request for one command; `ids` are those in its path. Raises ConnectionResetError."""
+        """Answer a request for one command; `ids` are those in its path. Raises ClientLeft."""
         request_id = self.next_request_id()
         try:
             reply = await self._command(operation, ids, scope, receive, request_id)
-        except ConnectionResetError:
-            raise
         except Exception as error:
             reply = problem_reply(as_problem(error, request_id))
         return _finished(reply, operation.name, request_id)
@@ -147,12 +146,10 @@ class CommandEndpoint:
     # Batches ---------------------------------------------------------------------------------------------------
 
     async def batch(self, scope: Scope, receive: Receive) -> Reply:
-        """Answer a request for a batch. Raises ConnectionResetError."""
+        """Answer a request for a batch. Raises ClientLeft."""
         request_id = self.next_request_id()
         try:
             reply = await self._batch(scope, receive, request_id)
-        except ConnectionResetError:
-            raise
         except Exception as error:
             reply = problem_reply(as_problem(error, request_id))
         return _finished(reply, "batch", request_id)
@@ -317,8 +314,10 @@ def problem_reply(problem: Problem) -> Reply:
 
 
 def as_problem(error: Exception, request_id: str) -> Problem:
-    """Convert an error of a request to a problem. An unexpected error is logged with the request id."""
+    """Convert an error of a request to a problem. An unexpected one is logged with the id. Raises ClientLeft."""
     match error:
+        case ClientLeft():
+            raise error
         case Problem():
             return error
         case Refusal():
@@ -365,9 +364,7 @@ def as_problem(error: Exception, request_id: str) -> Problem:
                 "A projection that this answer needs is being built. Queries of /balance are not affected.",
                 retry_after=5,
             )
-        case _ if isinstance(
-            error, LOST
-        ):  # raised by a query or a dry run; the committer handles its own lost connections
+        case _ if isinstance(error, LOST):  # of a query or a dry run; the committer handles its own
             return as_problem(StorageFull() if isinstance(error, DiskFull) else Unavailable(), request_id)
         case _:
             _log.error("request %s failed", request_id, exc_info=error)

@@ -1,25 +1,72 @@
-"""The page /docs, which shows the OpenAPI document and loads nothing from third parties."""
+"""The OpenAPI document at /openapi.json, and the page /docs, which shows it and loads nothing from third parties."""
 
-from fastapi import FastAPI, Request
+import asyncio
+from functools import cache
+from pathlib import Path
+
+import fastapi_offline
+import orjson
+from fastapi import FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse
+from starlette.exceptions import HTTPException
+
+from api.http.cached_document import CachedDocument
+
+OPENAPI = "/openapi.json"
+DOCS = "/docs"
+FILES = "/static-offline-docs"
+_MEDIA_TYPES = {
+    "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+    "swagger-ui.css": "text/css; charset=utf-8",
+    "favicon.png": "image/png",
+}
+"""The files of fastapi_offline that the page needs."""
 
 
 def add_docs_page(app: FastAPI) -> None:
-    """Serve the page below the path prefix of the request.
+    """Serve the document, the page and its files below the path prefix of the request."""
 
-    fastapi_offline serves the files. Its own page is not used: its address for OAuth 2 lacks the prefix.
-    """
+    made: dict[str, asyncio.Task[CachedDocument]] = {}
 
-    async def docs(request: Request) -> HTMLResponse:
-        root: str = request.scope["root_path"]
-        files = f"{root}{app.url_path_for('static-offline-docs', path='')}"
-        return get_swagger_ui_html(
-            openapi_url=f"{root}{app.openapi_url}",
+    def document(root: str) -> CachedDocument:
+        found = app.openapi()
+        if root:
+            found = {**found, "servers": [{"url": root}]}
+        return CachedDocument(orjson.dumps(found), "application/json")
+
+    @cache
+    def page(root: str) -> CachedDocument:
+        html = get_swagger_ui_html(
+            openapi_url=f"{root}{OPENAPI}",
             title=f"{app.title} - Swagger UI",
-            swagger_js_url=f"{files}swagger-ui-bundle.js",
-            swagger_css_url=f"{files}swagger-ui.css",
-            swagger_favicon_url=f"{files}favicon.png",
+            swagger_js_url=f"{root}{FILES}/swagger-ui-bundle.js",
+            swagger_css_url=f"{root}{FILES}/swagger-ui.css",
+            swagger_favicon_url=f"{root}{FILES}/favicon.png",
         )
+        return CachedDocument(bytes(html.body), "text/html; charset=utf-8")
 
-    app.add_route("/docs", docs, include_in_schema=False)
+    async def openapi(request: Request) -> Response:
+        root = request.scope["root_path"]
+        if root not in made:  # in a thread, because it takes a fifth of a second
+            made[root] = asyncio.create_task(asyncio.to_thread(document, root))
+        return (await asyncio.shield(made[root])).response(request)
+
+    async def docs(request: Request) -> Response:
+        return page(request.scope["root_path"]).response(request)
+
+    app.add_route(OPENAPI, openapi, include_in_schema=False)
+    app.add_route(DOCS, docs, include_in_schema=False)
+    app.add_route(f"{FILES}/{{name}}", _file, include_in_schema=False)
+
+
+async def _file(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in _MEDIA_TYPES:
+        raise HTTPException(404)
+    return _cached(name).response(request)
+
+
+@cache
+def _cached(name: str) -> CachedDocument:
+    content = Path(fastapi_offline.__file__).with_name("static").joinpath(name).read_bytes()
+    return CachedDocument(content, _MEDIA_TYPES[name], "public, max-age=86400")

@@ -10,7 +10,7 @@ from api.contract.problems import Problem
 from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.queries import AccountId, Parameters, authorized, problems
 from ledger.domain.amounts import MAX_AMOUNT
-from ledger.domain.errors import AccountNotFound
+from ledger.domain.errors import AccountNotFound, shown
 from ledger.explain.explanation_answer import explanation_fields
 
 router = APIRouter(route_class=AnswerRoute, tags=["audit"])
@@ -36,6 +36,7 @@ async def explain(
             newest = await reader.newest_event(account_id)
         if newest is None:
             raise AccountNotFound(account_id)
-        detail = f"Account {account_id!r} has no version {query.version}: its last event is version {newest.version}."
+        last = f"its last event is version {newest.version}"
+        detail = f"Account {shown(account_id)!r} has no version {query.version}: {last}."
         raise Problem("event_not_found", detail, version=query.version, last_version=newest.version)
     return JsonAnswer({"account_id": account_id, "position": found.position, **explanation_fields(found.explanation)})

@@ -1,7 +1,7 @@
 """Health: the routes /healthz for load balancers, /readyz for operators and /metrics for Prometheus."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from api.contract.health_answer import (
 )
 from api.http import metrics
 from api.http.json_answer import AnswerRoute, JsonAnswer
+from api.http.shared_answer import SharedAnswer
 from ledger.clock import GuardedClock
 from ledger.postgres.privileges import PrivilegeWatch
 from ledger.proof.status import CheckpointStatus, CheckpointWatch
@@ -34,6 +35,8 @@ router = APIRouter(route_class=AnswerRoute, tags=["health"])
 
 STARTED_BY = "Credit-Ledger-Start"
 """The header by which a service that starts knows its own answers: an older one of its ledger may listen there too."""
+SHARED = 0.1
+"""Seconds between two answers of /readyz or of /metrics that are made; each is for all who asked meanwhile."""
 LONGEST_LAG = timedelta(seconds=30)
 """/readyz reports a projection whose oldest event that it has not applied is older than this."""
 
@@ -51,6 +54,8 @@ class Health:
     """Whether the service has several worker processes."""
     start: str
     """Which start of the service this process belongs to."""
+    readiness: SharedAnswer[ReadinessAnswer] = field(default_factory=lambda: SharedAnswer(SHARED))
+    exposition: SharedAnswer[bytes] = field(default_factory=lambda: SharedAnswer(SHARED))
 
 
 def health_of(request: Request) -> Health:
@@ -71,7 +76,8 @@ async def readyz(request: Request) -> JsonAnswer[ReadinessAnswer]:
     the log matches its newest checkpoint, and no projection has stopped or is more than 30 seconds behind. A
     projection that is being rebuilt for a new version counts as ready. `role` is only a warning: it lists what the
     database login can do beyond appending and reading, checked once a minute."""
-    found = await readiness(health_of(request))
+    health = health_of(request)
+    found = await health.readiness.get(lambda: readiness(health))
     return JsonAnswer(found, 200 if found["status"] == "ok" else 503)
 
 
@@ -102,6 +108,11 @@ async def readiness(health: Health) -> ReadinessAnswer:
 async def prometheus(request: Request) -> Response:
     """The metrics in the text format of Prometheus. With several workers, the sum of all of them."""
     health = health_of(request)
+    body = await health.exposition.get(lambda: _exposition(health))
+    return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def _exposition(health: Health) -> bytes:
     metrics.WAITING.set(health.ledger.waiting)
     metrics.CACHED.set(health.ledger.cached_accounts)
     metrics.CLOCK.set(health.clock.refused)
@@ -112,8 +123,7 @@ async def prometheus(request: Request) -> Response:
     if states is not None and (status := await _checkpoint_status(health)):
         metrics.show_checkpoints(status.noted, status.signed_at, status.problem, health.clock())
     found = await drift_of(health)
-    body = metrics.exposition(processes=health.processes) + (metrics.exposition_of(found) if found else b"")
-    return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
+    return metrics.exposition(processes=health.processes) + (metrics.exposition_of(found) if found else b"")
 
 
 def _clock(health: Health) -> ClockState:

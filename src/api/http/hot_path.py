@@ -6,42 +6,77 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from api.contract.operations import OPERATIONS
-from api.http.command_endpoint import CommandEndpoint
+from api.contract.problems import Problem
+from api.http.command_endpoint import CommandEndpoint, problem_reply
 from api.http.methods import HeadAndOptions
-from api.http.requests import send_reply
+from api.http.request_body import ClientLeft
+from api.http.requests import check_query, send_reply
+
+MAX_REQUESTS = 8_192
+"""The number of concurrent requests of a process, open streams included. Further ones are refused."""
+_ALWAYS_ANSWERED = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 class HotPath:
     """Answers deductions and batches itself, and passes every other request on to the framework.
 
-    Both ways give the same answers: a test compares them.
+    Both ways give the same answers: a test compares them. Query strings that are too large are refused here, before
+    anything parses them, except those of `pages`, which answer with a page.
     """
 
-    def __init__(self, app: FastAPI, endpoint: CommandEndpoint) -> None:
+    def __init__(self, app: FastAPI, endpoint: CommandEndpoint, pages: str) -> None:
         self.app = app
         self._framework = HeadAndOptions(app, app.routes)
         self._endpoint = endpoint
         self._deduct = OPERATIONS["deduct"]
+        self._pages = f"{pages}/"
+        self._requests = 0
+        """The requests that are being served."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan."""
-        if scope["type"] == "http" and scope["method"] == "POST":
-            path = scope["path"]
-            if path.startswith("/v1/accounts/") and path.endswith("/deductions"):
-                account_id = path[13:-11]
-                if account_id and "/" not in account_id:
-                    await self._reply(
-                        self._endpoint.command(self._deduct, {"account_id": account_id}, scope, receive), send
-                    )
-                    return
-            elif path == "/v1/batch":
-                await self._reply(self._endpoint.batch(scope, receive), send)
+        if scope["type"] != "http":
+            await self._framework(scope, receive, send)
+            return
+        if scope["query_string"] or self._requests >= MAX_REQUESTS:
+            try:
+                self._check(scope)
+            except Problem as problem:
+                await self._send(send, problem)
                 return
-        await self._framework(scope, receive, send)
+        self._requests += 1
+        try:
+            path: str = scope["path"]
+            if scope["method"] == "POST":
+                if path.startswith("/v1/accounts/") and path.endswith("/deductions"):
+                    account_id = path[13:-11]
+                    if account_id and "/" not in account_id:
+                        ids = {"account_id": account_id}
+                        await self._reply(self._endpoint.command(self._deduct, ids, scope, receive), send)
+                        return
+                elif path == "/v1/batch":
+                    await self._reply(self._endpoint.batch(scope, receive), send)
+                    return
+            await self._framework(scope, receive, send)
+        finally:
+            self._requests -= 1
+
+    def _check(self, scope: Scope) -> None:
+        """Refuse what must not be served at all. Raises Problem."""
+        if self._requests >= MAX_REQUESTS and scope["path"] not in _ALWAYS_ANSWERED:
+            detail = "Too many requests are waiting for their answer. Send the request again later."
+            raise Problem("overloaded", detail, retry_after=1)
+        if not scope["path"].startswith(self._pages):
+            check_query(scope["query_string"])
+
+    async def _send(self, send: Send, problem: Problem) -> None:
+        reply = problem_reply(problem)
+        reply.headers.append((b"x-request-id", self._endpoint.next_request_id().encode()))
+        await send_reply(send, reply)
 
     async def _reply(self, pending: Any, send: Send) -> None:
         try:
             reply = await pending
-        except ConnectionResetError:
-            return  # the client has disconnected; its command is executed all the same
+        except ClientLeft:
+            return  # before the end of its body: nothing is executed
         await send_reply(send, reply)

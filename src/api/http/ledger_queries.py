@@ -17,7 +17,7 @@ from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.queries import MAX_PAGE, AccountId, Parameters, authorized, problems
 from ledger.commit.submission import Recorded
 from ledger.domain.amounts import MAX_AMOUNT
-from ledger.domain.errors import AccountNotFound
+from ledger.domain.errors import AccountNotFound, shown
 from ledger.readable_texts import readable_data
 from ledger.service import Ledger
 from ledger.store import TOPICS, StoredRow
@@ -141,7 +141,8 @@ async def receipt(
     if found is None:
         raise Problem(
             "receipt_not_found",
-            f"No {operation} on account {account_id!r} has used the key {key!r}, so nothing was recorded with it.",
+            f"No {operation} on account {shown(account_id)!r} has used the key {shown(key)!r}, "
+            "so nothing was recorded with it.",
         )
     used = found.metadata.idempotency_key
     assert used is not None, "a receipt is found by its key"

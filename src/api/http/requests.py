@@ -9,18 +9,24 @@ from starlette.types import Receive, Scope, Send
 
 from api.contract.bodies import FREE_FIELDS, MAX_KEY
 from api.contract.exact_numbers import Place, holds_float, inexact_numbers
-from api.contract.problems import Problem, invalid, validation_failed
+from api.contract.problems import MAX_ERRORS, Problem, invalid, validation_failed
+from api.http.request_body import body_too_large, receive_body
 from ledger.commit.submission import ExpectedVersions
+from ledger.domain.errors import MAX_SHOWN
 
 MAX_BODY = 64 * 1024
 """The largest body of one command, in bytes."""
 MAX_BATCH_BODY = 8 * 1024 * 1024
 """The largest body of a batch, in bytes."""
+MAX_QUERY = 4 * 1024
+"""The largest query string, in bytes."""
+MAX_PARAMETERS = 50
+"""The largest number of parameters of a query string."""
+_MOST_DIGITS = 18
+"""The largest number of digits of a size: Python refuses to read very long numbers."""
+_MOST_TAGS = 50
+"""The largest number of entity tags in If-Match."""
 
-_MOST_NUMBERS = 20
-"""How many inexact numbers of one command an error names."""
-_SHOWN_NUMBER = 64
-"""The longest number that an error shows, in characters."""
 _NOT_EXACT = (
     "is a number that cannot be stored exactly: integers have 64 bits, other numbers at most 17 digits; "
     "send it as a string"
@@ -77,6 +83,8 @@ def expected_versions(headers: Headers, scope: Scope) -> ExpectedVersions | None
     if value == b"*":
         return ExpectedVersions(None)
     tags = _entity_tags(value)
+    if len(tags) > _MOST_TAGS:
+        raise invalid("If-Match", f"must have at most {_MOST_TAGS} entity tags")
     if not tags:
         raise invalid("If-Match", 'must be * or account versions in double quotes, such as "7"')
     return ExpectedVersions(tuple([int(match[1]) for tag in tags if (match := _VERSION.fullmatch(tag))]))
@@ -84,14 +92,26 @@ def expected_versions(headers: Headers, scope: Scope) -> ExpectedVersions | None
 
 def _entity_tags(value: bytes) -> list[bytes]:
     """The tags of a list; none if it is not a valid list. Elements may be empty."""
-    tags, at = [], 0
-    while at < len(value):
+    tags: list[bytes] = []
+    at = 0
+    while at < len(value) and len(tags) <= _MOST_TAGS:
         element = _ELEMENT.match(value, at)
         if element is None:
             return []
         tags += [element[1]] if element[1] else []
         at = element.end()
     return tags
+
+
+def check_query(query: bytes) -> None:
+    """Refuse a query string with too many bytes or parameters, before anything parses it. Raises Problem."""
+    if len(query) > MAX_QUERY or query.count(b"&") >= MAX_PARAMETERS:
+        raise Problem(
+            "query_too_large",
+            f"The query string may have at most {MAX_QUERY} bytes and {MAX_PARAMETERS} parameters.",
+            limit=MAX_QUERY,
+            parameters_limit=MAX_PARAMETERS,
+        )
 
 
 def is_dry_run(scope: Scope) -> bool:
@@ -109,31 +129,15 @@ def is_dry_run(scope: Scope) -> bool:
 
 
 async def read_body(headers: Headers, receive: Receive, limit: int) -> bytes:
-    """Read the whole body. Raises Problem: body_too_large, unsupported_media_type."""
+    """Read the whole body of a command. Raises ClientLeft, and Problem: body_too_large, body_timeout, overloaded and
+    unsupported_media_type."""
     length = headers.get(b"content-length")
-    if length is not None and length.isdigit() and int(length) > limit:
-        raise _too_large(limit)
-    chunks = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ConnectionResetError
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > limit:
-            raise _too_large(limit)
-        chunks.append(chunk)
-        if not message.get("more_body"):
-            break
-    body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    if length is not None and length.isdigit() and (len(length) > _MOST_DIGITS or int(length) > limit):
+        raise body_too_large(limit)
+    body = await receive_body(receive, limit)
     if body:
         _check_media_type(headers)
     return body
-
-
-def _too_large(limit: int) -> Problem:
-    return Problem("body_too_large", f"The body may have at most {limit} bytes.", limit=limit)
 
 
 def _check_media_type(headers: Headers) -> None:
@@ -204,13 +208,13 @@ def _unreadable(body: bytes, error: orjson.JSONDecodeError) -> Problem:
 
 
 def _not_exact(places: list[Place]) -> Problem:
-    return validation_failed([_number_error(place) for place in places[:_MOST_NUMBERS]])
+    return validation_failed([_number_error(place) for place in places[:MAX_ERRORS]], len(places[MAX_ERRORS:]))
 
 
 def _number_error(place: Place) -> dict[str, Any]:
     field = ".".join(map(str, place.path)) or "body"
     error = {"field": field, "message": _NOT_EXACT}
-    return error | ({"value": place.text} if len(place.text) <= _SHOWN_NUMBER else {})
+    return error | ({"value": place.text} if len(place.text) <= MAX_SHOWN else {})
 
 
 async def send_reply(send: Send, reply: Reply) -> None:

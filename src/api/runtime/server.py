@@ -10,11 +10,13 @@ from importlib import import_module
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from api.runtime.announcement import START, announced
 from api.runtime.checkpoints import check_against_checkpoints
 from api.runtime.clock_agreement import ORIGIN, agree_on_time
+from api.runtime.connections import places
 from api.runtime.database import Database, as_url, migrated
 from api.runtime.listen_address import CannotListen, ListenAddress
 from api.runtime.projector import projecting
@@ -23,8 +25,12 @@ from ledger.postgres.privileges import privileges
 from people.api_keys import create_first_key
 from projections.engine.builds import prepare
 
-MAX_REQUESTS = 8_192
-"""The number of concurrent requests of a worker. Further ones wait at the socket."""
+IDLE = 65
+"""Seconds in which the whole head of a request must arrive, after the connection began or the last answer was sent. It
+is longer than load balancers keep a connection that is idle, which is a minute, so that they close it first."""
+
+MAX_HEAD = 32 * 1024
+"""The largest head of a request, in bytes. A connection keeps no more in memory until the application takes it."""
 
 STOP = 8
 """Seconds that open requests may take when the service stops. A client that does not read would block it for ever.
@@ -110,7 +116,8 @@ def _serve_http(settings: Settings, address: ListenAddress) -> None:
         http=HTTPModes.http1,
         websockets=False,
         backlog=4_096,
-        backpressure=MAX_REQUESTS,
+        backpressure=places(),
+        http1_settings=HTTP1Settings(header_read_timeout=IDLE * 1_000, max_buffer_size=MAX_HEAD),
         log_level=LogLevels(settings.log_level),
         log_access=False,
         respawn_failed_workers=True,

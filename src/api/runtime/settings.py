@@ -93,6 +93,13 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=1, le=64, description="processes that serve requests")
     queue_limit: int = Field(20_000, ge=1, le=10_000_000, description="commands that may wait before 503 `overloaded`")
     rate_limit: int = Field(0, ge=0, le=1_000_000, description="requests a second for one API key; 0 sets no limit")
+    connections_per_address: int = Field(
+        4_096,
+        ge=0,
+        le=1_000_000,
+        description="connections of one address that each worker keeps; beyond, the longest silent ones are closed; "
+        "0 sets no limit",
+    )
     sweep_interval_seconds: float = Field(
         1.0, ge=0.01, le=86_400, description="seconds between two searches for expired credits and holds"
     )

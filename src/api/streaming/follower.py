@@ -21,7 +21,8 @@ from ledger.postgres.errors import LOST
 from ledger.store import EventLog, Feed, StoredRow, UnreadableEvent, read
 
 MAX_LISTENERS = 4_096
-"""Open streams of one process: half of its concurrent requests (server.MAX_REQUESTS). The rest is for commands."""
+"""Open streams of one process: half of its concurrent requests (hot_path.MAX_REQUESTS). The rest is for commands.
+The places of streams are in places.py."""
 HEARTBEAT = 15.0
 """Seconds between two heartbeats. Proxies close a connection without data after thirty or sixty seconds."""
 RECENT_EVENTS = 10_000

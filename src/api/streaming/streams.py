@@ -1,7 +1,6 @@
 """The routes of event streams: server-sent events that a client can resume from any position of the log."""
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -13,8 +12,10 @@ from api.contract.event_answers import EventNotice
 from api.http.queries import AccountId, Parameters, authorized, keys_of, problems
 from api.streaming.follower import Follower, follower_of
 from api.streaming.listeners import Listener
+from api.streaming.places import StreamPlace, StreamPlaces, places_of
 from api.streaming.recent_events import server_sent
 from ledger.domain.amounts import MAX_AMOUNT
+from people.api_keys import key_digest
 
 RETRY = 1_000
 """Milliseconds after which a client that lost its connection connects again."""
@@ -47,17 +48,18 @@ class _After(Parameters):
 
 
 class EventStream(Response):
-    """Sends the events of a listener until the client disconnects, the service stops or the API key is invalid."""
+    """Sends the events of a listener until the client disconnects, the service stops, or the key or session ends."""
 
     media_type = _EVENT_STREAM
 
-    def __init__(self, follower: Follower, listener: Listener, allowed: Callable[[], bool]) -> None:
+    def __init__(self, follower: Follower, listener: Listener, places: StreamPlaces, place: StreamPlace) -> None:
         self.status_code = 200
         self.background = None
         self.init_headers(_HEADERS)
         self._follower = follower
         self._listener = listener
-        self._allowed = allowed
+        self._places = places
+        self._place = place
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request."""
@@ -66,6 +68,7 @@ class EventStream(Response):
             await self._until_disconnect(receive, asyncio.create_task(self._send_events(send)))
         finally:
             self._follower.remove(self._listener)
+            self._places.give_back(self._place)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _until_disconnect(self, receive: Receive, sender: "asyncio.Task[None]") -> None:
@@ -80,9 +83,22 @@ class EventStream(Response):
 
     async def _send_events(self, send: Send) -> None:
         text = _opening(self._listener.begin)
-        while self._allowed():
+        while self._place.allowed():
             await send({"type": "http.response.body", "body": text, "more_body": True})
             text = b"".join([one.text for one in await self._listener.next_messages()]) or HEARTBEAT
+
+
+async def open_stream(
+    request: Request, place: StreamPlace, account_id: str | None, after: int | None = None, field: str = "after"
+) -> EventStream:
+    """The stream that takes a place. Raises Problem, AccountNotFound and LOST, and then gives the place back."""
+    follower, places = follower_of(request), places_of(request)
+    try:
+        place.listener = await follower.listen(account_id, after, field)
+    except BaseException:
+        places.give_back(place)
+        raise
+    return EventStream(follower, place.listener, places, place)
 
 
 def _opening(position: int) -> bytes:
@@ -131,8 +147,9 @@ async def account_stream(
 
 async def _stream(request: Request, account_id: str | None, query: _After, last_event_id: int | None) -> EventStream:
     await authorized(request, _SCOPE)
-    follower, keys = follower_of(request), keys_of(request)
+    keys = keys_of(request)
+    digest = key_digest(request.headers["authorization"].encode("latin-1"))
+    assert digest is not None, "the request is authorized"
     after, field = (query.after, "after") if last_event_id is None else (last_event_id, _HEADER)
-    listener = await follower.listen(account_id, after, field)
-    header = request.headers["authorization"].encode("latin-1")
-    return EventStream(follower, listener, lambda: keys.still_allows(header, _SCOPE))
+    place = places_of(request).take("api", digest.hex(), lambda: keys.still_allows(digest, _SCOPE))
+    return await open_stream(request, place, account_id, after, field)

@@ -26,6 +26,14 @@ explain it, ready for JSON; the message says what happened and what to do.
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+MAX_SHOWN = 64
+"""The longest text of a caller that a message or a fact repeats, in characters."""
+
+
+def shown(text: str) -> str:
+    """A text of a caller for a message, cut after MAX_SHOWN characters."""
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
+
 
 class Refusal(Exception):
     """A command that the ledger does not carry out. The account does not change."""
@@ -35,7 +43,9 @@ class Refusal(Exception):
     def __init__(self, message: str, **facts: Any) -> None:
         super().__init__(message)
         self.message = message
-        self.facts = facts
+        self.facts: dict[str, Any] = {
+            name: shown(fact) if isinstance(fact, str) else fact for name, fact in facts.items()
+        }
 
 
 class InvalidField(Refusal):
@@ -45,7 +55,7 @@ class InvalidField(Refusal):
 
     def __init__(self, field: str, rule: str, value: object = None) -> None:
         error: dict[str, Any] = {"field": field, "message": rule}
-        if isinstance(value, bool | int | str) and len(str(value)) <= 64:
+        if isinstance(value, bool | int | str) and len(str(value)) <= MAX_SHOWN:
             error["value"] = value
         super().__init__(f"{field} {rule}.", errors=[error])
 
@@ -56,7 +66,7 @@ class NotFound(Refusal):
     noun: ClassVar[str]
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"There is no {self.noun} {name!r}.", **{f"{self.noun}_id": name})
+        super().__init__(f"There is no {self.noun} {shown(name)!r}.", **{f"{self.noun}_id": name})
 
 
 class AccountNotFound(NotFound):
@@ -107,7 +117,7 @@ class AccountFrozen(StandingRefusal):
 
     def __init__(self, account_id: str) -> None:
         super().__init__(
-            f"Account {account_id!r} is frozen: it refuses deductions, captures and holds until it is unfrozen.",
+            f"Account {shown(account_id)!r} is frozen: it refuses deductions, captures and holds until it is unfrozen.",
             account_id=account_id,
         )
 
@@ -117,7 +127,7 @@ class AccountClosed(StandingRefusal):
 
     def __init__(self, account_id: str) -> None:
         super().__init__(
-            f"Account {account_id!r} is closed: it accepts only reversals and releases.",
+            f"Account {shown(account_id)!r} is closed: it accepts only reversals and releases.",
             account_id=account_id,
         )
 
@@ -131,7 +141,7 @@ class AccountExists(AlreadyDone):
 
     def __init__(self, account_id: str, fields: Sequence[str]) -> None:
         super().__init__(
-            f"Account {account_id!r} was opened before with a different body.",
+            f"Account {shown(account_id)!r} was opened before with a different body.",
             account_id=account_id,
             version=1,
             fields=list(fields),
@@ -142,21 +152,21 @@ class HoldAlreadyCaptured(AlreadyDone):
     code = "hold_already_captured"
 
     def __init__(self, hold_id: str) -> None:
-        super().__init__(f"Hold {hold_id!r} has been captured; nothing is left of it.", hold_id=hold_id)
+        super().__init__(f"Hold {shown(hold_id)!r} has been captured; nothing is left of it.", hold_id=hold_id)
 
 
 class HoldAlreadyReleased(AlreadyDone):
     code = "hold_already_released"
 
     def __init__(self, hold_id: str) -> None:
-        super().__init__(f"Hold {hold_id!r} has been released; its credits went back.", hold_id=hold_id)
+        super().__init__(f"Hold {shown(hold_id)!r} has been released; its credits went back.", hold_id=hold_id)
 
 
 class HoldHasExpired(AlreadyDone):
     code = "hold_expired"
 
     def __init__(self, hold_id: str) -> None:
-        super().__init__(f"Hold {hold_id!r} has expired; its credits went back.", hold_id=hold_id)
+        super().__init__(f"Hold {shown(hold_id)!r} has expired; its credits went back.", hold_id=hold_id)
 
 
 class PaymentAlreadyRecorded(AlreadyDone):
@@ -164,7 +174,7 @@ class PaymentAlreadyRecorded(AlreadyDone):
 
     def __init__(self, payment_id: str) -> None:
         super().__init__(
-            f"Payment {payment_id!r} was recorded before under another idempotency key.",
+            f"Payment {shown(payment_id)!r} was recorded before under another idempotency key.",
             payment_id=payment_id,
         )
 
@@ -174,7 +184,8 @@ class RefundAlreadyRecorded(AlreadyDone):
 
     def __init__(self, payment_id: str, refund_id: str) -> None:
         super().__init__(
-            f"Refund {refund_id!r} of payment {payment_id!r} was recorded before under another idempotency key.",
+            f"Refund {shown(refund_id)!r} of payment {shown(payment_id)!r} was recorded before "
+            "under another idempotency key.",
             payment_id=payment_id,
             refund_id=refund_id,
         )
@@ -280,7 +291,7 @@ class KeyReused(Refusal):
 
     def __init__(self, key: str, version: int, fields: Sequence[str]) -> None:
         super().__init__(
-            f"The idempotency key {key!r} was used before, by version {version}, with a different body; "
+            f"The idempotency key {shown(key)!r} was used before, by version {version}, with a different body; "
             "send the original body or use another key.",
             idempotency_key=key,
             version=version,
@@ -300,15 +311,22 @@ class VersionMismatch(Refusal):
         where = f"the account is at version {actual}" if actual else "there is no such account"
         super().__init__(
             f"The command is for {_versions(expected)}, and {where}; read it again.",
-            expected=expected[0] if expected and len(expected) == 1 else list(expected or ()),
+            expected=expected[0] if expected and len(expected) == 1 else list(expected or ())[:_MOST_VERSIONS],
             actual=actual,
         )
+
+
+_MOST_VERSIONS = 3
+"""The number of expected versions that a refusal repeats."""
 
 
 def _versions(expected: Sequence[int] | None) -> str:
     if expected is None:
         return "an account that exists"
-    return f"version {' or '.join(map(str, expected))}" if expected else "no version of an account"
+    more = f" or one of {len(expected) - _MOST_VERSIONS} others" if len(expected) > _MOST_VERSIONS else ""
+    return (
+        f"version {' or '.join(map(str, expected[:_MOST_VERSIONS]))}{more}" if expected else "no version of an account"
+    )
 
 
 class BatchRefused(Refusal):

@@ -22,6 +22,10 @@ VALUES (%(cookie)s, %(key)s, %(now)s, %(now)s, %(expires_at)s, %(now)s);
 -- name: find
 SELECT account_id, key_sha256, return_url, expires_at, ended_at FROM people.sessions WHERE cookie_sha256 = %(cookie)s;
 
+-- name: which_are_open
+-- Those of some cookies whose sessions have been neither ended nor forgotten.
+SELECT cookie_sha256 FROM people.sessions WHERE cookie_sha256 = ANY (%(cookies)s) AND ended_at IS NULL;
+
 -- name: end
 UPDATE people.sessions SET ended_at = coalesce(ended_at, %(now)s) WHERE cookie_sha256 = %(cookie)s;
 

@@ -35,7 +35,7 @@ Connection = AsyncConnection[Any]
 
 
 class BuildMoved(Exception):
-    """The build is not at the expected position: another process has moved or replaced it. Read its state again."""
+    """The build is not at the expected position: somebody has moved, replaced or dropped it. Read its state again."""
 
 
 class CannotApply(Exception):
@@ -196,7 +196,7 @@ async def apply(connection: Connection, batch: Batch, work: Work, *, first: Sequ
     """Write the rows and the new position of all builds in one transaction and one round trip.
 
     `first` names statements with which the transaction begins. Raises BuildMoved when a build is not at the beginning
-    of the batch, CannotApply when a row that must be changed does not exist, and psycopg.Error.
+    of the batch or was dropped, CannotApply when a row that must be changed does not exist, and psycopg.Error.
     """
     try:
         async with connection.transaction():
@@ -211,6 +211,11 @@ async def apply(connection: Connection, batch: Batch, work: Work, *, first: Sequ
         raise
     except _TOO_LARGE as error:
         raise CannotApply(str(error).strip()) from error
+    except _GONE as error:
+        builds = [build for build, _ in work]
+        if len(await build_states(connection, builds)) < len(builds):
+            raise BuildMoved from error
+        raise  # the build is there, but lacks a table of its own
 
 
 async def _send(

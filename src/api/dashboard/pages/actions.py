@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.contract.problems import STATUSES, Problem
-from api.dashboard.current_user import Operator, account_path, acting_operator, root_of
+from api.dashboard.current_user import Operator, account_path, acting_operator, page_not_found, root_of
 from api.dashboard.event_details import details_of
 from api.dashboard.forms import read_form
 from api.dashboard.pages.action_forms import ACTIONS, Action, parse_form
@@ -24,6 +24,7 @@ from api.http.reads import Reads, reads_of
 from api.http.requests import check_key
 from ledger.commit.submission import Overloaded, Recorded, Submission, Unavailable
 from ledger.domain.account import Account
+from ledger.domain.commands import MAX_ID
 from ledger.domain.errors import AccountNotFound, Refusal
 from ledger.postgres.errors import LOST
 from projections.models.history.projection import HISTORY
@@ -104,6 +105,8 @@ async def submit_form(request: Request) -> Response:
 def _form(request: Request, operator: Operator, given: Mapping[str, str]) -> Form:
     action = ACTIONS[request.url.path.rpartition("/")[2]]
     account_id: str = request.path_params["account_id"]
+    if max(map(len, request.path_params.values())) > MAX_ID:
+        page_not_found()
     return Form(action, root_of(request), account_id, dict(request.path_params), operator, given)
 
 

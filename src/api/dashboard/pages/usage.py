@@ -23,6 +23,7 @@ from api.http.history import csv_response
 from api.http.queries import Page
 from api.http.reads import Reads, reads_of
 from ledger.domain.commands import MAX_ID
+from ledger.domain.errors import MAX_SHOWN
 from ledger.service import Ledger
 from projections.models.history.entry_answer import Entry
 from projections.models.history.entry_lines import as_text, csv_of
@@ -65,7 +66,7 @@ def _usage_query(request: Request, account_id: str) -> UsageQuery:
     given |= (
         dict.fromkeys(FILTERS, "")
         | dict(filters)
-        | {name: query.get(name, "") for name in ("range", "from", "to", "tz")}
+        | {name: query.get(name, "")[:MAX_SHOWN] for name in ("range", "from", "to", "tz")}
     )
     return UsageQuery(chosen, table, given)
 

@@ -1,0 +1,107 @@
+"""The body of a request: read with a limit on its size, on its time, and on the memory of all bodies that arrive.
+
+A body that arrives in one piece, as nearly all do, is never counted: only bodies that are read in several pieces stay
+in memory while their clients send the rest.
+"""
+
+import asyncio
+from time import monotonic
+from typing import Any
+
+from starlette.types import Receive
+
+from api.contract.problems import Problem
+
+BODY_SECONDS = 30.0
+"""Seconds in which the whole body must arrive."""
+_CHECK = 0.2
+"""Seconds between two looks for bodies that are late."""
+MAX_UNFINISHED = 64 * 1024 * 1024
+"""The bytes of unfinished bodies that a process keeps in memory."""
+
+
+class ClientLeft(Exception):
+    """The client disconnected before the end of its body. There is nobody to answer."""
+
+
+class _Unfinished:
+    """The bytes of all bodies that are still being read."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+
+_unfinished = _Unfinished()
+
+
+_arriving: "dict[asyncio.Task[Any], float]" = {}
+"""The tasks that receive a body, with the times at which they began to. A timer for each would take ten times as long,
+and every command receives a body."""
+_late: "set[asyncio.Task[Any]]" = set()
+"""Those of them that were cancelled because their body is late."""
+
+
+async def receive_body(receive: Receive, limit: int) -> bytes:
+    """Receive the whole body. Raises ClientLeft, and Problem: body_too_large, body_timeout, overloaded."""
+    task = asyncio.current_task()
+    assert task is not None, "a request is served by a task"
+    _arriving[task] = monotonic()
+    try:
+        message = await receive()
+        if message["type"] == "http.request" and not message.get("more_body"):
+            body: bytes = message.get("body", b"")
+            if len(body) > limit:
+                raise body_too_large(limit)
+            return body
+        return await _in_pieces(message.get("body"), receive, limit)
+    except asyncio.CancelledError:
+        if task not in _late or task.uncancel():
+            raise
+        raise Problem(
+            "body_timeout", f"The body did not arrive within {BODY_SECONDS:.0f} seconds.", seconds=int(BODY_SECONDS)
+        ) from None
+    finally:
+        del _arriving[task]
+        if _late:
+            _late.discard(task)
+
+
+async def refuse_late_bodies() -> None:
+    """Until cancelled, cancel the tasks whose bodies are late: they answer body_timeout."""
+    while True:
+        await asyncio.sleep(_CHECK)
+        began_before = monotonic() - BODY_SECONDS
+        late = [task for task, began in _arriving.items() if began < began_before and task not in _late]
+        for task in late:
+            _late.add(task)
+            task.cancel()
+
+
+async def _in_pieces(first: bytes | None, receive: Receive, limit: int) -> bytes:
+    """The rest of a body after its first piece; None: the client has disconnected already."""
+    pieces: list[bytes] = []
+    size, piece, more = 0, first, True
+    try:
+        while True:
+            if piece is None:
+                raise ClientLeft
+            size += len(piece)
+            _unfinished.size += len(piece)
+            if size > limit:
+                raise body_too_large(limit)
+            pieces.append(piece)
+            if not more:
+                return b"".join(pieces)
+            if _unfinished.size > MAX_UNFINISHED:
+                detail = "Too many large bodies are arriving at the same time. Send the request again later."
+                raise Problem("overloaded", detail, retry_after=1)
+            message = await receive()
+            piece = message.get("body", b"") if message["type"] == "http.request" else None
+            more = message.get("more_body", False)
+    finally:
+        _unfinished.size -= size
+
+
+def body_too_large(limit: int) -> Problem:
+    """The problem of a body that is larger than its limit."""
+    return Problem("body_too_large", f"The body may have at most {limit} bytes.", limit=limit)
