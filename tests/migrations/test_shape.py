@@ -33,7 +33,12 @@ def execute(conninfo: str, statement: str) -> None:
         connection.execute(statement.encode())
 
 
-MISSING = ["people/0001_schema.sql", "measures/0001_schema.sql", "projections/0003_made_by_the_owner.sql"]
+MISSING = [
+    "ledger/0005_checked_appends.sql",
+    "people/0001_schema.sql",
+    "measures/0001_schema.sql",
+    "projections/0003_made_by_the_owner.sql",
+]
 """The migrations that came after the dump."""
 
 
