@@ -11,6 +11,7 @@ from psycopg.conninfo import make_conninfo
 from api.components import COMPONENTS
 from api.runtime.database import EMBEDDED_LOGIN
 from ledger.postgres import privileges as asked
+from ledger.postgres.bodies import made
 from ledger.postgres.privileges import PrivilegeWatch, privileges
 from ledger.postgres.roles import (
     SERVICE,
@@ -289,6 +290,16 @@ COULD = {
     "ALTER ROLE able SUPERUSER": "able is a superuser",
     "ALTER TABLE ledger.events DISABLE TRIGGER never_changed": "the trigger never_changed on ledger.events is disabled",
     "ALTER TABLE ledger.events ENABLE TRIGGER never_emptied": "the trigger never_emptied on ledger.events is disabled",
+    "CREATE OR REPLACE FUNCTION ledger.refuse_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'": (
+        "the function ledger.refuse_change is not as the migrations made it"
+    ),
+    "CREATE OR REPLACE TRIGGER never_changed BEFORE DELETE ON ledger.identity"
+    " FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change()": (
+        "the trigger never_changed on ledger.identity is not as the migrations made it"
+    ),
+    "CREATE RULE quiet AS ON INSERT TO ledger.events DO INSTEAD NOTHING": (
+        "no migration made the rule quiet on ledger.events"
+    ),
     "DROP TRIGGER never_changed ON ledger.identity": "the trigger never_changed on ledger.identity is disabled",
 }
 
@@ -312,6 +323,12 @@ def test_what_it_could_is_said(login: str) -> None:
 
 def _put_back(login: str) -> None:
     with psycopg.connect(owner(login), autocommit=True) as connection:
+        body = made()["function", "ledger.refuse_change"]
+        connection.execute(
+            "CREATE OR REPLACE FUNCTION ledger.refuse_change() RETURNS trigger LANGUAGE plpgsql"
+            f" SET search_path = pg_catalog, pg_temp AS $${body}$$".encode()
+        )
+        connection.execute("DROP RULE IF EXISTS quiet ON ledger.events")
         connection.execute(
             "REVOKE others, pg_execute_server_program FROM able; REVOKE pg_write_all_data FROM others;"
             "ALTER ROLE able NOSUPERUSER INHERIT; REASSIGN OWNED BY able, others TO postgres;"
