@@ -110,14 +110,14 @@ class TestServer:
         migrate(template, COMPONENTS)
         assert set_up(template, COMPONENTS) is None
         make_login(template, EMBEDDED_LOGIN)
-        prepare(as_the_service(template))
+        prepare(template)
 
     @contextmanager
     def database(self, template: str | None = None) -> Iterator[str]:
         """A fresh database for the service, dropped afterwards."""
         name = f"test_{os.getpid()}_{next(_numbers)}"
         self._execute(f"CREATE DATABASE {name} TEMPLATE {template or self.template} STRATEGY file_copy")
-        self._execute(f"GRANT CREATE, CONNECT, TEMPORARY ON DATABASE {name} TO {SERVICE}")  # no copy has them
+        self._execute(f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {SERVICE}")  # no copy has them
         conninfo = make_conninfo(self._maintenance, dbname=name)
         try:
             if template is None:  # a ledger of its own; a copy of another one's database is the same ledger

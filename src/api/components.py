@@ -8,5 +8,5 @@ COMPONENTS = (
     Component("api", "api", "ledger"),
     Component("people", "people", "people"),
     Component("measures", "measures", "measures"),
-    Component("projections", "projections", "projections", schemas_of_service="projection_"),
+    Component("projections", "projections", "projections", builds="projection_"),
 )

@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from ledger.postgres.connecting import connect
 from ledger.postgres.named_sql import queries
 from ledger.store import EventLog
 from people.errors import AccessRefused
@@ -92,7 +93,7 @@ def _as_key(row: dict[str, Any]) -> ApiKey:
 def create_key(conninfo: str, name: str, scopes: Iterable[str], expires_at: datetime | None = None) -> str:
     """Make a key and return it. It cannot be read again."""
     secret, prefix = new_secret()
-    with psycopg.connect(conninfo) as connection:
+    with connect(conninfo) as connection:
         connection.execute(
             _SQL["create_key"],
             {
@@ -110,20 +111,20 @@ def create_first_key(conninfo: str) -> str | None:
     """Make a key with every scope if there is no key, and return it; else None."""
     secret, prefix = new_secret()
     parameters = {"prefix": prefix, "sha256": key_hash(secret), "name": "first key", "scopes": list(SCOPES)}
-    with psycopg.connect(conninfo) as connection:
+    with connect(conninfo) as connection:
         made = connection.execute(_SQL["create_first_key"], parameters).fetchone()
     return secret if made else None
 
 
 def list_keys(conninfo: str) -> list[ApiKey]:
     """All keys, the oldest first."""
-    with psycopg.connect(conninfo, row_factory=dict_row) as connection:
+    with connect(conninfo, row_factory=dict_row) as connection:
         return [_as_key(row) for row in connection.execute(_SQL["all_keys"])]
 
 
 def revoke_key(conninfo: str, prefix: str) -> bool:
     """Revoke a key. Returns whether there is a key with that prefix."""
-    with psycopg.connect(conninfo) as connection:
+    with connect(conninfo) as connection:
         return connection.execute(_SQL["revoke_key"], {"prefix": prefix}).fetchone() is not None
 
 

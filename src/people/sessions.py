@@ -14,9 +14,9 @@ from hashlib import sha256
 from typing import Any
 from weakref import WeakSet
 
-import psycopg
 from psycopg.rows import dict_row
 
+from ledger.postgres.connecting import connect
 from ledger.postgres.named_sql import queries
 from ledger.store import EventLog
 
@@ -98,7 +98,7 @@ def make_link(
 ) -> Link:
     """Make a one-time link for the holder of an account, or for an operator's key. For the command line."""
     link, parameters = _new_link(now, lasts, account_id, key_sha256, link_lasts=link_lasts)
-    with psycopg.connect(conninfo) as connection:
+    with connect(conninfo) as connection:
         connection.execute(_SQL["make_link"], parameters)
     return link
 

@@ -33,6 +33,16 @@ def execute(conninfo: str, statement: str) -> None:
         connection.execute(statement.encode())
 
 
+MISSING = [
+    "ledger/0005_checked_appends.sql",
+    "people/0001_schema.sql",
+    "people/0002_manage_scope_and_cursor_key.sql",
+    "measures/0001_schema.sql",
+    "projections/0003_made_by_the_owner.sql",
+]
+"""The migrations that came after the dump."""
+
+
 def divided(scopes: list[str]) -> list[str]:
     """The scopes of a key after ledger:write was divided: whoever had it keeps what it allowed."""
     return [*scopes, "ledger:manage"] if "ledger:write" in scopes else scopes
@@ -41,11 +51,7 @@ def divided(scopes: list[str]) -> list[str]:
 def test_it_has_the_form_of_a_new_database(old_database: str, data: Path, each_server: TestServer) -> None:
     """Tables, columns, indexes, constraints, triggers, functions, owners and rights."""
     whole = owner(old_database)
-    assert migrate(whole, COMPONENTS) == [
-        "people/0001_schema.sql",
-        "people/0002_manage_scope_and_cursor_key.sql",
-        "measures/0001_schema.sql",
-    ]
+    assert migrate(whole, COMPONENTS) == MISSING
     answered(whole, data, ["rebuild"])
     with each_server.database() as fresh:
         migrated, new = catalogs(whole, SCHEMAS), catalogs(owner(fresh), SCHEMAS)

@@ -51,7 +51,7 @@ async def checked(database: str, *accounts: str) -> Checked:
 
 
 def run(database: str, *statements: str) -> None:
-    with psycopg.connect(database) as connection:
+    with psycopg.connect(owner(database)) as connection:
         for statement in statements:
             connection.execute(statement.encode())
 

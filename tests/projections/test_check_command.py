@@ -9,7 +9,7 @@ import pytest
 
 from tests.commands import Finished, command
 from tests.long_form import LONG
-from tests.postgres import TestServer
+from tests.postgres import TestServer, owner
 from tests.service import running_service
 
 
@@ -19,7 +19,7 @@ def check(database: str, *options: str) -> Finished:
 
 
 def run(database: str, statement: str) -> None:
-    with psycopg.connect(database) as connection:
+    with psycopg.connect(owner(database)) as connection:
         connection.execute(statement.encode())
 
 

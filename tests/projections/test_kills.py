@@ -2,6 +2,7 @@
 
 import random
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from projections.engine.runner import prepare
 from projections.models.catalog import PROJECTIONS
 from tests.domain.journal import ACCOUNT_ID, Journal
 from tests.long_form import times
+from tests.postgres import owner
 from tests.projections.bench import Bench
 from tests.projections.folding import Told, folded
 from tests.projections.fragile import FragileConnection
@@ -73,13 +75,18 @@ def test_a_build_that_is_gone_has_moved_and_has_not_stopped(bench: Bench) -> Non
     bench.empty()
     batch = Batch(0, 1, ())
     work: Work = [(live(projection), []) for projection in PROJECTIONS]
-    bench.plain.execute("ALTER SCHEMA projection_history RENAME TO projection_history_aside")
+    _rename(bench, "projection_history", "projection_history_aside")
     try:
         with pytest.raises(BuildMoved):
             bench.run(apply(bench.connection, batch, work))
     finally:
-        bench.plain.execute("ALTER SCHEMA projection_history_aside RENAME TO projection_history")
+        _rename(bench, "projection_history_aside", "projection_history")
     assert set(positions(bench.plain).values()) == {0}
+
+
+def _rename(bench: Bench, name: str, other: str) -> None:
+    with psycopg.connect(owner(bench.conninfo)) as connection:
+        connection.execute(f"ALTER SCHEMA {name} RENAME TO {other}".encode())
 
 
 async def _disturbed(bench: Bench, chance: random.Random) -> int:

@@ -99,7 +99,7 @@ def damaged(database: str) -> Any:
     return rows(database)
 
 
-@pytest.mark.parametrize("life", [5, 40, 75])
+@pytest.mark.parametrize("life", [5, 40, 65])
 async def test_started_again_it_does_it_all(ledger: Ledger, database: str, life: int) -> None:
     await live_a_life(ledger, "ada")
     await projected(ledger, database)

@@ -12,13 +12,16 @@ import psycopg
 import pytest
 
 from ledger.commit.notifications import CommitListener
+from ledger.postgres.roles import SERVICE
 from ledger.service import Ledger
 from ledger.store.feed import Feed
+from projections.engine.builds import define, made_by_others
 from projections.engine.rebuild import rebuilding
 from projections.engine.runner import Runner
 from projections.engine.upgrade import Upgrades
 from projections.models.catalog import BY_NAME
 from projections.models.projection import Projection
+from tests.postgres import owner
 from tests.projections.moving import projected
 from tests.projections.rebuilt import LIVE, live_a_life, schemas
 from tests.projections.stored import assert_projected
@@ -26,6 +29,12 @@ from tests.service import service_here
 
 HISTORY = BY_NAME["history"]
 SECOND = replace(HISTORY, version=2)
+
+
+@pytest.fixture(autouse=True)
+def _defined(database: str) -> None:
+    """The owner has migrated with the program that has the second version."""
+    define(owner(database), [SECOND])
 
 
 def upgrades(ledger: Ledger, database: str, projection: Projection = SECOND) -> Upgrades:
@@ -116,6 +125,26 @@ async def test_a_newer_version_than_this_programs_is_left_alone(
     assert version(database) == 3
     (record,) = [record for record in caplog.records if record.name == "credit_ledger.projections"]
     assert record.getMessage() == ("projection history is left as it is: version 3 was built by a newer program")
+
+
+async def test_what_the_service_made_itself_is_built_anew(ledger: Ledger, database: str) -> None:
+    """As earlier versions did: whoever was the service then may have left a trigger or a function in it."""
+    await live_a_life(ledger, "ada")
+    await projected(ledger, database)
+    with psycopg.connect(owner(database)) as connection:
+        connection.execute(f"ALTER SCHEMA projection_history OWNER TO {SERVICE}".encode())
+        connection.execute(f"ALTER TABLE projection_history.entries OWNER TO {SERVICE}".encode())
+    await upgrades(ledger, database, HISTORY).run_once()
+    with psycopg.connect(database) as connection:
+        owned = "SELECT relname FROM pg_class WHERE pg_get_userbyid(relowner) = current_user"
+        assert connection.execute(owned).fetchall() == []
+    await assert_projected(ledger, database)
+    assert (await _made_by_others(database)) == set()
+
+
+async def _made_by_others(database: str) -> set[str]:
+    async with await psycopg.AsyncConnection.connect(database) as connection:
+        return await made_by_others(connection)
 
 
 async def test_only_who_runs_the_projections_upgrades_them(ledger: Ledger, database: str) -> None:

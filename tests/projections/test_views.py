@@ -12,6 +12,7 @@ from projections.models.history.projection import HISTORY
 from projections.models.projection import Projection
 from projections.models.usage.projection import USAGE
 from projections.models.views import NotBuilt, NotYetVisible, Views
+from tests.postgres import owner
 from tests.projections.moving import projected
 from tests.store.asking import open_account
 
@@ -50,7 +51,7 @@ async def test_what_does_not_come_is_said_with_how_far_it_is(ledger: Ledger, dat
 async def test_who_waits_for_a_missing_projection_does_not_hold_up_others(
     ledger: Ledger, database: str, views: Views
 ) -> None:
-    with psycopg.connect(database, autocommit=True) as connection:
+    with psycopg.connect(owner(database), autocommit=True) as connection:
         connection.execute("DROP SCHEMA projection_history CASCADE")
     missing = asyncio.create_task(where(views, HISTORY, at_least=1))
     other = asyncio.create_task(where(views, USAGE, at_least=1))

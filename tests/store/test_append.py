@@ -1,13 +1,16 @@
 """The append function on each server: what it takes, what it leaves out, and that neighbours do not suffer."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
+import psycopg
 import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledger.store.batch import Appended, Row, check
+from ledger.store.batch import Appended, Row, chained, check
+from ledger.store.chain import GENESIS
+from ledger.store.codec import TOPICS
 from ledger.store.log import EventLog, Writer
 from tests.store.chaining import append
 
@@ -22,7 +25,7 @@ async def writer(each_database: str) -> AsyncIterator[Writer]:
 def event(account: str, version: int, receipt: str | None) -> Row:
     """A row with an event."""
     signature = (None, None, None) if receipt is None else (receipt, b"print", 1)
-    return Row(account, version, "T", b"{}", None, *signature)
+    return Row(account, version, "CreditsDeducted", b"{}", None, *signature)
 
 
 def batch(*rows: tuple[str, int, str | None], events: bool = True) -> list[Row]:
@@ -76,6 +79,56 @@ async def test_checks_append_nothing_and_are_checked(writer: Writer) -> None:
     assert await append(writer, batch(("a", 2, "deduct:k"), events=False)) == appended(2, set(), {0})
     assert await append(writer, batch(("a", 1, "deduct:new"), events=False)) == appended(2, {"a"}, set())
     assert await versions(writer) == {"a": 1}
+
+
+def erasure(
+    state: bytes = b'{"data":{"balance":{}},"metadata":{},"recorded_at":"2026-01-01T00:00:00Z","schema":1}',
+) -> Row:
+    """A second event of account a that erases its texts."""
+    return Row("a", 2, "TextsErased", state, None, None, None, None)
+
+
+MALFORMED: dict[str, Callable[[list[Row]], list[Row]]] = {
+    "the first row has no previous hash": lambda rows: [rows[0]._replace(previous=None), *rows[1:]],
+    "a later row has a previous hash": lambda rows: [rows[0], rows[1]._replace(previous=GENESIS)],
+    "the versions are not consecutive": lambda rows: [rows[0], rows[1]._replace(version=9)],
+    "an event of an unknown type": lambda rows: [rows[0], rows[1]._replace(topic="Unheard")],
+    "its state is no JSON object": lambda rows: [rows[0], rows[1]._replace(state=b"[]")],
+    "invalid input syntax for type json": lambda rows: [rows[0], rows[1]._replace(state=b"{")],
+    "an erasure is not one": lambda rows: [rows[0], rows[1]._replace(topic="TextsErased")],
+}
+
+
+@pytest.mark.parametrize("problem", MALFORMED)
+async def test_a_malformed_batch_is_refused_as_a_whole(writer: Writer, problem: str) -> None:
+    """The program sends none; whoever may only call the function could."""
+    with pytest.raises(psycopg.Error, match=problem):
+        await writer.append(MALFORMED[problem](chained(batch(("a", 1, None), ("a", 2, None)), {})), {})
+    assert await writer.last_position() == 0
+
+
+async def test_a_text_key_goes_only_with_an_erasure(writer: Writer) -> None:
+    """An event that only has the name of one, or that does not chain, destroys nothing."""
+    await append(writer, batch(("a", 1, None)), {"a": bytes(32)})
+    [good] = chained([erasure()], {"a": (await writer.ends(["a"]))["a"].hash})
+    for wrong in erasure(b"{}"), good._replace(hash=bytes(32)), good._replace(version=1, previous=GENESIS):
+        row = wrong if wrong.hash else chained([wrong], {"a": good.previous or b""})[0]
+        with pytest.raises(psycopg.errors.CheckViolation, match="an erasure is not one"):
+            await writer.append([row], {})
+        assert await writer.text_keys(["a"])
+    await writer.append([good], {})
+    assert not await writer.text_keys(["a"])
+
+
+async def test_a_key_of_no_account_is_refused(writer: Writer) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation, match="the key of an account that does not exist"):
+        await append(writer, batch(("a", 1, None)), {"b": bytes(32)})
+
+
+async def test_the_database_knows_the_types_of_events(each_database: str) -> None:
+    async with await psycopg.AsyncConnection.connect(each_database) as connection:
+        rows = await (await connection.execute("SELECT topic FROM ledger.topics")).fetchall()
+    assert {topic for (topic,) in rows} == TOPICS.keys()
 
 
 async def test_an_empty_batch(writer: Writer) -> None:

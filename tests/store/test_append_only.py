@@ -11,6 +11,7 @@ from psycopg.conninfo import make_conninfo
 from api.components import COMPONENTS
 from api.runtime.database import EMBEDDED_LOGIN
 from ledger.postgres import privileges as asked
+from ledger.postgres.bodies import made
 from ledger.postgres.privileges import PrivilegeWatch, privileges
 from ledger.postgres.roles import (
     SERVICE,
@@ -142,7 +143,8 @@ def test_the_owner_is_refused_by_the_triggers(written: str, replica: str) -> Non
 def test_the_append_function_takes_no_name_from_its_caller(written: str) -> None:
     """It has the rights of the owner. A function or an operator of the caller's own must not come to run with them."""
     with psycopg.connect(written, autocommit=True) as connection:
-        connection.execute("CREATE SCHEMA evil")
+        with psycopg.connect(owner(written), autocommit=True) as giving:
+            giving.execute(f"CREATE SCHEMA evil AUTHORIZATION {SERVICE}".encode())
         body = "BEGIN RAISE 'hijacked as %', current_user; END"
         for name, types, returns in (("cardinality", "bytea[]", "integer"), ("unequal", "bytea, bytea", "boolean")):
             function = f"CREATE FUNCTION evil.{name}({types}) RETURNS {returns} LANGUAGE plpgsql AS $${body}$$"
@@ -154,9 +156,9 @@ def test_the_append_function_takes_no_name_from_its_caller(written: str) -> None
             connection.execute("SELECT cardinality(ARRAY[''::bytea])")
         before = rows(written)
         row = connection.execute(
-            "SELECT stale FROM ledger.append(ARRAY['a'], ARRAY[9]::bigint[], ARRAY['T'], ARRAY['']::bytea[],"
-            " ARRAY[NULL], ARRAY[NULL], ARRAY[NULL]::bytea[], ARRAY[NULL]::integer[], ARRAY[sha256('')],"
-            " ARRAY[sha256('')], '{}', '{}')"
+            "SELECT stale FROM ledger.append(ARRAY['a'], ARRAY[9]::bigint[], ARRAY['CreditsDeducted'],"
+            " ARRAY['{}']::bytea[], ARRAY[NULL], ARRAY[NULL], ARRAY[NULL]::bytea[], ARRAY[NULL]::integer[],"
+            " ARRAY[sha256('')], ARRAY[sha256('')], '{}', '{}')"
         ).fetchone()
         assert row == (["a"],)
         assert rows(written) == before
@@ -191,26 +193,32 @@ def test_each_table_is_named_in_the_grants(database: str) -> None:
 
 
 def test_rights_are_put_right(each_database: str) -> None:
-    """What is missing is given, what is too much is taken, what others own is handed over; then nothing is to do."""
+    """What is missing is given, what is too much is taken, on builds too; then nothing is to do."""
     whole = owner(each_database)
     with psycopg.connect(whole, autocommit=True) as connection:
         connection.execute(f"GRANT UPDATE, TRUNCATE ON ledger.events TO {SERVICE}".encode())
         connection.execute(f"GRANT CREATE ON SCHEMA ledger TO {SERVICE}".encode())
         connection.execute(f"REVOKE SELECT ON ledger.snapshots FROM {SERVICE}".encode())
         connection.execute(f"REVOKE TEMPORARY ON DATABASE {connection.info.dbname} FROM {SERVICE}".encode())
-        connection.execute("ALTER SCHEMA projection_history OWNER TO CURRENT_USER")
-        connection.execute("ALTER TABLE projection_usage.usage OWNER TO CURRENT_USER")
+        connection.execute(f"GRANT CREATE ON DATABASE {connection.info.dbname} TO {SERVICE}".encode())
+        connection.execute(f"REVOKE UPDATE ON projection_history.entries FROM {SERVICE}".encode())
+        connection.execute(f"GRANT CREATE ON SCHEMA projection_usage TO {SERVICE}".encode())
     login = make_conninfo(each_database, options="")
     assert as_service(login, COMPONENTS) == login
     said = set_up(login, COMPONENTS)
     assert said is not None
-    assert said.startswith(f"{EMBEDDED_LOGIN} may not give the role {SERVICE} what it needs: ")
+    assert said.startswith(f"{EMBEDDED_LOGIN} may not GRANT ")
     assert set_up(whole, COMPONENTS) is None
     assert as_service(login, COMPONENTS) == with_service_role(login)
     assert set_up(login, COMPONENTS) is None, "who may grant nothing has nothing to do"
-    assert not_refused(each_database, [*CHANGES, "CREATE TABLE ledger.mine (n integer)"]) == []
-    drop = ["DROP SCHEMA projection_history CASCADE", "DROP TABLE projection_usage.usage"]
-    assert not_refused(each_database, drop) == drop
+    make = [
+        "CREATE TABLE ledger.mine (n integer)",
+        "CREATE TABLE projection_usage.mine (n integer)",
+        "CREATE SCHEMA mine",
+    ]
+    assert not_refused(each_database, [*CHANGES, *make, "DROP TABLE projection_usage.usage"]) == []
+    write = ["UPDATE projection_history.entries SET balance = 0", "DELETE FROM projection_usage.usage"]
+    assert not_refused(each_database, write) == write
 
 
 @pytest.mark.parametrize("off", ["DISABLE TRIGGER ALL", "ENABLE TRIGGER never_changed"])
@@ -282,6 +290,16 @@ COULD = {
     "ALTER ROLE able SUPERUSER": "able is a superuser",
     "ALTER TABLE ledger.events DISABLE TRIGGER never_changed": "the trigger never_changed on ledger.events is disabled",
     "ALTER TABLE ledger.events ENABLE TRIGGER never_emptied": "the trigger never_emptied on ledger.events is disabled",
+    "CREATE OR REPLACE FUNCTION ledger.refuse_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'": (
+        "the function ledger.refuse_change is not as the migrations made it"
+    ),
+    "CREATE OR REPLACE TRIGGER never_changed BEFORE DELETE ON ledger.identity"
+    " FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change()": (
+        "the trigger never_changed on ledger.identity is not as the migrations made it"
+    ),
+    "CREATE RULE quiet AS ON INSERT TO ledger.events DO INSTEAD NOTHING": (
+        "no migration made the rule quiet on ledger.events"
+    ),
     "DROP TRIGGER never_changed ON ledger.identity": "the trigger never_changed on ledger.identity is disabled",
 }
 
@@ -305,6 +323,12 @@ def test_what_it_could_is_said(login: str) -> None:
 
 def _put_back(login: str) -> None:
     with psycopg.connect(owner(login), autocommit=True) as connection:
+        body = made()["function", "ledger.refuse_change"]
+        connection.execute(
+            "CREATE OR REPLACE FUNCTION ledger.refuse_change() RETURNS trigger LANGUAGE plpgsql"
+            f" SET search_path = pg_catalog, pg_temp AS $${body}$$".encode()
+        )
+        connection.execute("DROP RULE IF EXISTS quiet ON ledger.events")
         connection.execute(
             "REVOKE others, pg_execute_server_program FROM able; REVOKE pg_write_all_data FROM others;"
             "ALTER ROLE able NOSUPERUSER INHERIT; REASSIGN OWNED BY able, others TO postgres;"

@@ -17,7 +17,7 @@ from ledger.service import Ledger
 from ledger.store.batch import Row, chained
 from ledger.store.chain import GENESIS, Record, link
 from tests.conftest import Clock
-from tests.postgres import TestServer, tampering
+from tests.postgres import TestServer, owner, tampering
 from tests.store.asking import balance, deduct, deduction, open_account, submission
 from tests.store.chaining import append
 
@@ -152,7 +152,7 @@ async def test_a_made_up_end_is_stale(each_database: str) -> None:
     async with Ledger(each_database).running() as ledger:
         await open_account(ledger, "a", permanent=5)
         writer, _ = await ledger.log.connect_writer(None)
-        row = Row("a", 3, "T", b"{}", None, None, None, None)
+        row = Row("a", 3, "CreditsDeducted", b"{}", None, None, None, None)
         assert (await writer.append(chained([row], {"a": b"?" * 32}), {})).stale == {"a"}
         assert (await append(writer, [row])).stale == frozenset()
         await writer.close()
@@ -160,7 +160,8 @@ async def test_a_made_up_end_is_stale(each_database: str) -> None:
 
 def test_a_log_from_before_is_chained_as_it_is_found(each_server: TestServer) -> None:
     """Only the first migration has been here, and events of two accounts and a receipt came through its function."""
-    with each_server.database("template0") as conninfo:
+    with each_server.database("template0") as empty:
+        conninfo = owner(empty)
         first = files("ledger.store").joinpath("sql", "0001_events.sql").read_text()
         with psycopg.connect(conninfo) as connection:
             connection.execute(migrations_with(first))

@@ -8,7 +8,6 @@ from random import Random
 from time import monotonic
 from typing import Annotated, Any
 
-import psycopg
 import typer
 import uvloop
 
@@ -26,6 +25,7 @@ from api.runtime.listen_address import ListenAddress
 from api.runtime.port_claim import claimed_address
 from api.runtime.server import serve
 from api.runtime.settings import Settings, variable
+from ledger.postgres.connecting import connect
 from people.api_keys import create_key, key_hash, list_keys, revoke_key
 from people.sessions import OPERATOR_LASTS, make_link
 from projections.engine.builds import prepare
@@ -100,7 +100,7 @@ def _make(database: Database, weeks: int, accounts: int) -> None:
     again = interrupted("the next start makes the demo anew")
     with reported({KeyboardInterrupt: again}), showing_progress() as progress:
         filled = uvloop.run(fill(database.service, plan, now - timedelta(weeks=weeks), now, progress))
-    with psycopg.connect(database.owner, autocommit=True) as connection:
+    with connect(database.owner, autocommit=True) as connection:
         connection.execute("ANALYZE")  # or the first pages are planned for empty tables
     events = f"{filled.events.total():,} events of {weeks} weeks, {accounts} accounts"
     typer.echo(f"Made a company: {events}, {filled.refusals} refusals, in {monotonic() - began:.1f} s.")

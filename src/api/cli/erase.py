@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import orjson
-import psycopg
 import typer
 
 from api.cli.errors import warn
@@ -16,6 +15,7 @@ from api.runtime.settings import Settings
 from ledger.commit.submission import Outcome, Recorded, Submission
 from ledger.domain.commands import EraseTexts
 from ledger.domain.errors import Refusal
+from ledger.postgres.connecting import connect
 from ledger.service import Ledger
 from ledger.store import Metadata
 
@@ -55,7 +55,7 @@ async def _erase(database: Database, accounts: Sequence[str]) -> list[Outcome]:
 def _vacuum(owner: str) -> None:
     """Remove the deleted keys from the pages of the table too. PostgreSQL skips it for a login that does not own the
     table; autovacuum then does it within about a minute."""
-    with psycopg.connect(owner, autocommit=True) as connection:
+    with connect(owner, autocommit=True) as connection:
         connection.execute("VACUUM ledger.text_keys")
 
 

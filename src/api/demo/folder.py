@@ -10,6 +10,7 @@ from api.demo.activities import ACTORS
 from api.runtime.database import database, unchanged_database
 from api.runtime.embedded_server import packaged_programs, postmaster, server_in
 from api.runtime.settings import Settings
+from ledger.postgres.connecting import connect
 from ledger.postgres.named_sql import queries
 from people.api_keys import list_keys
 
@@ -44,7 +45,7 @@ def look(settings: Settings) -> Found:
 def _has_events(conninfo: str, folder: Path) -> bool:
     """Whether a demo was begun. Raises NotADemo."""
     try:
-        with psycopg.connect(conninfo) as connection:
+        with connect(conninfo) as connection:
             first = connection.execute(queries("api.demo")["first_actor"]).fetchone()
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
         return False

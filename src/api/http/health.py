@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -212,11 +212,17 @@ def _checkpoints(status: CheckpointStatus) -> CheckpointsState:
 
 
 async def _times_of_next_events(reader: Reader, found: Mapping[str, BuildState]) -> dict[int, Any]:
-    """For each position of a projection, the time of the first event after it."""
+    """For each position of a projection, the time of the first event after it.
+
+    An event that cannot be read is as old as can be, because it never becomes readable.
+    """
     times = {}
     for position in {at.position for at in found.values()}:
         for row in await reader.log(position, 1, None):
-            times[position] = decode_event(row.topic, row.state).recorded_at
+            try:
+                times[position] = decode_event(row.topic, row.state).recorded_at
+            except Exception:  # noqa: BLE001  # damaged bytes may fail in any way
+                times[position] = datetime.min.replace(tzinfo=UTC)
     return times
 
 

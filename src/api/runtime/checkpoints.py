@@ -3,10 +3,9 @@
 import asyncio
 import logging
 
-from psycopg import AsyncConnection
-
 from api.runtime.operator_error import OperatorError
 from api.runtime.settings import Settings
+from ledger.postgres.connecting import connect_async
 from ledger.proof.checkpoint_folder import CheckpointFile
 from ledger.proof.evidence import (
     CheckpointMismatch,
@@ -40,7 +39,7 @@ def check_against_checkpoints(settings: Settings, conninfo: str) -> None:
 
 
 async def _check(settings: Settings, conninfo: str) -> None:
-    async with await AsyncConnection.connect(conninfo, autocommit=True) as connection:
+    async with await connect_async(conninfo) as connection:
         keys = await checkpoint_keys(connection, settings)
         try:
             trusted = keys.trusted()

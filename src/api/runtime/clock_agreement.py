@@ -7,10 +7,9 @@ of the service, even if the clock of the machine has been changed.
 import logging
 import os
 
-import psycopg
-
 from api.runtime.operator_error import OperatorError
 from ledger.clock import GuardedClock, origin_now, seconds_since_start
+from ledger.postgres.connecting import connect
 from ledger.postgres.named_sql import queries
 
 ORIGIN = "CREDIT_LEDGER_CLOCK_ORIGIN"
@@ -27,7 +26,7 @@ class ClocksDisagree(OperatorError):
 
 def agree_on_time(conninfo: str) -> float:
     """The time at which the machine started, in seconds since 1970. Raises ClocksDisagree."""
-    with psycopg.connect(conninfo, autocommit=True) as connection:
+    with connect(conninfo, autocommit=True) as connection:
         before = seconds_since_start()
         row = connection.execute(queries("ledger.store")["database_time"]).fetchone()
         after = seconds_since_start()

@@ -16,6 +16,7 @@ from ledger.postgres.migrations import migrate
 from ledger.postgres.roles import SERVICE, as_service, enable_triggers, make_login, set_up, with_service_role
 from ledger.postgres.sessions import SharedSessions, require_own_sessions
 from ledger.store import ledger_id_of
+from projections.engine.builds import define
 
 EMBEDDED_LOGIN = "credit_ledger"
 """The login of the service to the embedded database after the migration. It has no rights of its own."""
@@ -45,7 +46,7 @@ def migrated(settings: Settings) -> Iterator[Database]:
     if settings.database_url is not None:
         service = _with_own_sessions("database_url", settings.database_url)
         owner = _with_own_sessions("owner_url", settings.owner_url) if settings.owner_url else service
-        applied, enabled, shortfall = migrate(owner, COMPONENTS), enable_triggers(owner), set_up(owner, COMPONENTS)
+        applied, enabled, shortfall = _set_up(owner)
         if settings.owner_url and ledger_id_of(owner) != ledger_id_of(service):
             raise WrongSetting(f"{variable('owner_url')} and {variable('database_url')} name two databases")
         taken = as_service(service, COMPONENTS)
@@ -56,11 +57,18 @@ def migrated(settings: Settings) -> Iterator[Database]:
     if settings.owner_url is not None:
         raise WrongSetting(f"{variable('owner_url')} is set, and {variable('database_url')} is not")
     with embedded_postgres(settings.data_dir) as owner, kept_running(settings.data_dir):
-        applied, enabled, shortfall = migrate(owner, COMPONENTS), enable_triggers(owner), set_up(owner, COMPONENTS)
+        applied, enabled, shortfall = _set_up(owner)
         make_login(owner, EMBEDDED_LOGIN)
         yield Database(
             owner, as_service(make_conninfo(owner, user=EMBEDDED_LOGIN), COMPONENTS), applied, enabled, shortfall
         )
+
+
+def _set_up(owner: str) -> tuple[list[str], list[str], str | None]:
+    """Migrate, enable triggers, set up the role of the service, and define the builds of projections."""
+    applied, enabled, shortfall = migrate(owner, COMPONENTS), enable_triggers(owner), set_up(owner, COMPONENTS)
+    define(owner)
+    return applied, enabled, shortfall
 
 
 @contextmanager

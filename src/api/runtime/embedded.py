@@ -49,6 +49,7 @@ from api.runtime.embedded_server import (
     socket_folder,
     version,
 )
+from ledger.postgres.connecting import connect
 
 log = logging.getLogger(__name__)
 
@@ -290,7 +291,7 @@ def _with_database(server: Server) -> str:
     """The conninfo of the database, which is created if it is missing."""
     conninfo = make_conninfo(host=str(socket_folder(server)), port=PORT, user=SUPERUSER, dbname=DATABASE)
     maintenance = make_conninfo(conninfo, dbname="postgres", connect_timeout=10)
-    with psycopg.connect(maintenance, autocommit=True) as connection:
+    with connect(maintenance, autocommit=True) as connection:
         exists = "SELECT FROM pg_database WHERE datname = %s"
         if connection.execute(exists, [DATABASE]).fetchone() is None:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))

@@ -14,6 +14,7 @@ from psycopg import AsyncConnection
 from api.http import metrics
 from ledger.commit.submission import Overloaded, Recorded, Submission, Unavailable
 from ledger.domain.commands import RecordExpiries
+from ledger.postgres.connecting import connect_async
 from ledger.postgres.named_sql import queries
 from ledger.service import Ledger
 from ledger.store import Metadata
@@ -39,7 +40,7 @@ class Sweeper:
         while True:
             self._leading = False
             try:
-                async with await AsyncConnection.connect(self._conninfo, autocommit=True) as connection:
+                async with await connect_async(self._conninfo) as connection:
                     await self._sweep_on(connection)
             except (psycopg.Error, Unavailable) as error:
                 _log.warning("the sweeper waits for the database: %s", str(error).strip() or type(error).__name__)

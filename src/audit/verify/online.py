@@ -9,10 +9,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psycopg
-from psycopg import AsyncConnection
 
 from audit.verify.folders import folder_in
 from audit.verify.report import CannotVerify, Report
+from ledger.postgres.bodies import BODIES, differences
+from ledger.postgres.connecting import connect_async
 from ledger.progress import Progress
 from ledger.proof.checkpoint import Checkpoint, origin_of
 from ledger.proof.kept_subtrees import check_kept, check_no_strays
@@ -36,6 +37,7 @@ async def verify_ledger(conninfo: str, folders: Path, keys: Sequence[VerifyingKe
         try:
             trusted_checkpoints = _read_checkpoints(folders, await ledger_id(connection), keys, report)
             await _walk(connection, trusted_checkpoints.checkpoints, progress, report)
+            await _check_bodies(connection)
         except Breach as breach:
             report.breach = breach
     return report
@@ -55,7 +57,7 @@ async def verify_account(conninfo: str, folders: Path, keys: Sequence[VerifyingK
 
 @asynccontextmanager
 async def _reading(conninfo: str) -> AsyncIterator[Connection]:
-    connection = await AsyncConnection.connect(conninfo, autocommit=True)
+    connection = await connect_async(conninfo)
     try:
         await connection.set_read_only(True)
         yield connection
@@ -100,6 +102,13 @@ async def _walk(connection: Connection, checkpoints: Sequence[Checkpoint], progr
         check_receipts(*[(await reader.records(at - 1, at, 1))[0] for at in (first, second)])
     if not checkpoints and end:
         report.unchecked = _UNSIGNED
+
+
+async def _check_bodies(connection: Connection) -> None:
+    """Raise Breach when a function, trigger or rule of the log is not as the migrations made it."""
+    wrong = differences(await (await connection.execute(BODIES)).fetchall())
+    if wrong:
+        raise Breach("function", Place(), "; ".join(wrong))
 
 
 async def _check_kept(connection: Connection, walk: Walk) -> None:

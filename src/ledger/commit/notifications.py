@@ -14,6 +14,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import AsyncConnection
 
+from ledger.postgres.connecting import connect_async
 from ledger.store.log import EventLog
 
 PAUSE = 0.02
@@ -92,7 +93,7 @@ class CommitListener:
     async def _listen(self) -> None:
         while True:
             try:
-                async with await AsyncConnection.connect(self._conninfo, autocommit=True) as connection:
+                async with await connect_async(self._conninfo) as connection:
                     await self._listen_on(connection)
             except psycopg.Error as error:
                 _log.info("commit notifications are interrupted: %s", str(error).strip() or type(error).__name__)

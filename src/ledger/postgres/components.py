@@ -15,8 +15,9 @@ class Component:
     package: str
     schema: str
     """The database schema of its tables."""
-    schemas_of_service: str | None = None
-    """The prefix of the names of other schemas, which the service makes, replaces and drops while it runs."""
+    builds: str | None = None
+    """The prefix of the names of other schemas, which functions of the owner make, replace and drop for the service.
+    The service may read and change all rows in them, and make nothing there."""
 
     @property
     def sql(self) -> Traversable:

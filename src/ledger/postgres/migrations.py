@@ -12,6 +12,7 @@ from hashlib import sha256
 import psycopg
 
 from ledger.postgres.components import Components
+from ledger.postgres.connecting import connect
 
 _NUMBERED = re.compile(r"(\d{4})_\w+\.sql")
 
@@ -69,7 +70,7 @@ def migrate(conninfo: str, components: Components) -> list[str]:
     that was changed after it was applied, for one that this login may not apply, and for one whose schema exists.
     """
     known = known_migrations(components)
-    with psycopg.connect(conninfo) as connection:
+    with connect(conninfo) as connection:
         if connection.info.server_version < OLDEST_SERVER:
             raise MigrationError(f"PostgreSQL 15 or later is needed; this is {connection.info.server_version}")
         login = connection.info.user
@@ -88,7 +89,7 @@ def migrate(conninfo: str, components: Components) -> list[str]:
 
 
 def _apply_pending(conninfo: str, known: Sequence[Migration]) -> list[str]:
-    with psycopg.connect(conninfo) as connection:
+    with connect(conninfo) as connection:
         connection.execute(_LOCK)
         connection.execute(_PREPARE)
         pending = pending_migrations(connection, known) or []

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from ledger.postgres.connecting import SEARCH_PATH
 from ledger.postgres.errors import NOT_OUR_SESSION
 from ledger.postgres.sessions import SharedSessions, is_pooled, require_own_sessions, server_process
 
@@ -53,7 +54,9 @@ class Pool(AsyncConnectionPool[Connection]):
 
     async def _identify(self, connection: Connection) -> None:
         """Configure a new connection. Raises SharedSessions."""
-        process = await _server_process(connection)
+        async with connection.transaction():
+            await connection.execute(SEARCH_PATH)
+            process = await server_process(connection)
         if is_pooled(connection, process):
             await asyncio.to_thread(require_own_sessions, self._sessions)
             self._pooled[connection] = process

@@ -8,9 +8,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
 from psycopg import AsyncConnection
 
+from ledger.postgres.bodies import BODIES, differences
+from ledger.postgres.connecting import connect
 from ledger.postgres.named_sql import queries
 
 ASK_EVERY = 60.0
@@ -21,7 +22,10 @@ _SQL = queries("ledger.postgres", "sql/roles.sql")
 
 @dataclass(frozen=True, slots=True)
 class Privileges:
-    """The login, the role in which it acts, and what either could do beyond appending and reading."""
+    """The login, the role in which it acts, and what either could do beyond appending and reading.
+
+    `could` also names the functions, triggers and rules of the log that are not as the migrations made them.
+    """
 
     session_user: str
     current_user: str
@@ -35,10 +39,11 @@ class Privileges:
 
 def privileges(conninfo: str) -> Privileges:
     """The privileges of a connection with this conninfo. Raises psycopg.OperationalError."""
-    with psycopg.connect(conninfo, autocommit=True) as connection:
+    with connect(conninfo, autocommit=True) as connection:
         users = connection.execute(_SQL["users"]).fetchone()
         could = connection.execute(_SQL["could"]).fetchall()
-    return _found(users, could)
+        bodies = connection.execute(BODIES).fetchall()
+    return _found(users, could, bodies)
 
 
 class PrivilegeWatch:
@@ -53,10 +58,11 @@ class PrivilegeWatch:
         if self._found is None or time.monotonic() - self._asked > ASK_EVERY:
             users = await (await connection.execute(_SQL["users"])).fetchone()
             could = await (await connection.execute(_SQL["could"])).fetchall()
-            self._found, self._asked = _found(users, could), time.monotonic()
+            bodies = await (await connection.execute(BODIES)).fetchall()
+            self._found, self._asked = _found(users, could, bodies), time.monotonic()
         return self._found
 
 
-def _found(users: tuple[str, str] | None, could: list[tuple[str]]) -> Privileges:
+def _found(users: tuple[str, str] | None, could: list[tuple[str]], bodies: list[tuple[str, str, str]]) -> Privileges:
     assert users is not None
-    return Privileges(*users, tuple(line for (line,) in could))
+    return Privileges(*users, (*(line for (line,) in could), *differences(bodies)))

@@ -2,13 +2,14 @@
 
 It is one group role for all ledgers of a server, and it has no login. The files grants.sql, beside the migrations, list
 its rights in a database; `set_up` grants these and revokes all others. Every connection of the service takes the role
-(`as_service`), so that objects that the service makes belong to the role, whichever login it uses.
+(`as_service`), so that it has no other rights, whichever login it uses. The role may make nothing but temporary tables:
+a trigger or a function of its own would run in sessions of others, who may return to the rights of their logins.
 
 The caller passes the components whose grants.sql count.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from psycopg import pq, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ledger.postgres.components import Component, Components
+from ledger.postgres.connecting import connect
 from ledger.postgres.named_sql import queries
 
 SERVICE = "credit_ledger_service"
@@ -24,6 +26,8 @@ SERVICE = "credit_ledger_service"
 _ROLE = sql.Identifier(SERVICE)
 _SQL = queries("ledger.postgres", "sql/roles.sql")
 _GRANT = re.compile(rf"^GRANT ([A-Z, ]+) ON ([A-Z]+) (\S+) TO {SERVICE};$", re.MULTILINE)
+_ON_BUILDS = {"SCHEMA": ("USAGE",), "TABLE": ("SELECT", "INSERT", "UPDATE", "DELETE")}
+"""The rights on each build of a projection, as projections.make_build grants them."""
 _TRIES = 5
 _ALREADY_EXISTS = (psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation)
 _CONCURRENT_SETUP = (*_ALREADY_EXISTS, psycopg.errors.InternalError_, psycopg.errors.DeadlockDetected)
@@ -69,7 +73,7 @@ def set_up(conninfo: str, components: Components) -> str | None:
     The owner of the tables calls it after migrating; any login may call it when nothing is to do. Several processes may
     run it at once. Returns None when all is done, else one line that says what this login may not do.
     """
-    with psycopg.connect(conninfo, autocommit=True) as connection:
+    with connect(conninfo, autocommit=True) as connection:
         for _ in range(_TRIES - 1):
             try:
                 return _set_up(connection, components)
@@ -83,7 +87,7 @@ def enable_triggers(conninfo: str) -> list[str]:
 
     It enables only triggers on tables that the login owns.
     """
-    with psycopg.connect(conninfo) as connection:
+    with connect(conninfo) as connection:
         connection.execute(_SQL["lock"])
         disabled = connection.execute(_SQL["disabled_triggers"]).fetchall()
         for on_table, name in disabled:
@@ -99,14 +103,10 @@ def _set_up(connection: Connection, components: Components) -> str | None:
     except psycopg.errors.InsufficientPrivilege:
         return f"{login} may not make the role {SERVICE}"
     _grant_membership(connection)
-    for missing in (
-        _grants,
-        _ownership_changes,
-    ):  # one by one, because a login that may not transfer ownership may still grant
-        try:
-            _carry_out(connection, partial(missing, components=components))
-        except psycopg.errors.InsufficientPrivilege as error:
-            return f"{login} may not give the role {SERVICE} what it needs: {error.diag.message_primary}"
+    try:
+        _carry_out(connection, partial(_grants, components=components))
+    except psycopg.errors.InsufficientPrivilege as error:
+        return f"{login} may not give the role {SERVICE} what it needs: {error.diag.message_primary}"
     # A login that may not grant gets a warning from the server, not an error.
     left = [statement.as_string(connection) for statement in _grants(connection, components)]
     return f"{login} may not {'; '.join(left)}" if left else None
@@ -147,18 +147,23 @@ def _grants(connection: Connection, components: Components) -> list[sql.Composed
 def _differences(connection: Connection, components: Components) -> tuple[list[Right], list[Right]]:
     """The rights that the role lacks, and those that it has but does not need."""
     schemas = [component.schema for component in components]
-    found = connection.execute(_SQL["rights"], {"service": SERVICE, "schemas": schemas}).fetchall()
+    prefixes = {"service": SERVICE, "prefixes": _prefixes(components)}
+    builds = [name for (name,) in connection.execute(_SQL["builds"], prefixes)]
+    found = connection.execute(_SQL["rights"], {"service": SERVICE, "schemas": schemas + builds}).fetchall()
     there = {(kind, name) for kind, name, _ in found}  # rights on missing objects cannot be granted
     wanted = {right for right in wanted_rights(components) if (right.kind, right.name) in there}
+    wanted |= {Right(*what, privilege) for what in there if _is_of(builds, *what) for privilege in _ON_BUILDS[what[0]]}
     granted = {Right(kind, name, privilege) for kind, name, privilege in found if privilege is not None}
     return sorted(wanted - granted), sorted(granted - wanted)
 
 
-def _ownership_changes(connection: Connection, components: Components) -> list[sql.Composed]:
-    """The statements that make the role the owner of the schemas and tables that the service makes."""
-    prefixes = [component.schemas_of_service for component in components if component.schemas_of_service]
-    rows = connection.execute(_SQL["owned_by_others"], {"service": SERVICE, "prefixes": prefixes})
-    return [sql.SQL("ALTER {} {} OWNER TO {}").format(sql.SQL(kind), sql.SQL(name), _ROLE) for kind, name in rows]
+def _prefixes(components: Components) -> list[str]:
+    return [component.builds for component in components if component.builds]
+
+
+def _is_of(builds: Sequence[str], kind: str, name: str) -> bool:
+    """Whether an object is one of some schemas, or a table in one. Their names need no quotation marks."""
+    return kind in _ON_BUILDS and name.partition(".")[0] in builds
 
 
 def as_service(conninfo: str, components: Components) -> str:
@@ -166,10 +171,10 @@ def as_service(conninfo: str, components: Components) -> str:
 
     It returns the conninfo unchanged when the role is missing or lacks a right, or when the login may not take it.
     """
-    with psycopg.connect(conninfo, autocommit=True) as connection:
+    with connect(conninfo, autocommit=True) as connection:
         takes = _role_status(connection).takes
         lacking, _ = _differences(connection, components)
-        if not takes or lacking or _ownership_changes(connection, components):
+        if not takes or lacking:
             return conninfo
     return with_service_role(conninfo)
 
@@ -197,7 +202,7 @@ def make_login(conninfo: str, name: str, password: str | None = None) -> bool:
     """
     login = sql.Identifier(name)
     member = sql.SQL("GRANT {} TO {}").format(_ROLE, login)
-    with psycopg.connect(conninfo, autocommit=True) as connection:
+    with connect(conninfo, autocommit=True) as connection:
         try:
             with connection.transaction():  # no login is made that may not take the role
                 connection.execute(

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection, Connection
 
-_WHO = "SELECT pg_backend_pid()"
+_WHO = "SELECT pg_catalog.pg_backend_pid()"
 
 
 class SharedSessions(psycopg.OperationalError):
@@ -56,6 +56,7 @@ def has_own_sessions(conninfo: str) -> bool:
 
 
 def _connect(conninfo: str) -> Connection:
+    # Without a search path of its own: behind a pooler, it could stay with a session that others use.
     return psycopg.connect(conninfo, autocommit=True, connect_timeout=5)
 
 

@@ -48,8 +48,8 @@ class Place(NamedTuple):
 class Breach(Exception):
     """The first error that a verification finds; its message is one sentence that names the place.
 
-    `what` names in one word what is wrong: position, version, hash, state, time, receipt, root, checkpoint, tree, line
-    or statement.
+    `what` names in one word what is wrong: position, version, hash, state, time, receipt, root, checkpoint, tree,
+    line, statement or function.
     """
 
     def __init__(

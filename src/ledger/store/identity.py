@@ -5,6 +5,7 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection
 
+from ledger.postgres.connecting import connect
 from ledger.postgres.migrations import MigrationError
 from ledger.postgres.named_sql import queries
 
@@ -23,7 +24,7 @@ def ledger_id_of(conninfo: str) -> str | None:
 
     Raises MigrationError when the login may not read it, and psycopg.OperationalError.
     """
-    with psycopg.connect(conninfo) as connection:
+    with connect(conninfo) as connection:
         try:
             row = connection.execute(_SQL["ledger_id"]).fetchone()
         except psycopg.errors.UndefinedTable:

@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import psycopg
-from psycopg import AsyncConnection
 
 from ledger.clock import DatabaseTime
+from ledger.postgres.connecting import connect_async
 from ledger.postgres.keepalives import with_keepalives
 from ledger.postgres.pool import pool_of
 from ledger.postgres.sessions import SharedSessions, has_own_sessions, is_pooled, require_own_sessions
@@ -120,7 +120,7 @@ class EventLog:
 
         Raises SharedSessions when the connection has no server process to itself, and psycopg.OperationalError.
         """
-        connection = await AsyncConnection.connect(self._conninfo, autocommit=True, connect_timeout=5)
+        connection = await connect_async(self._conninfo, connect_timeout=5)
         try:
             process = await fenced_process(connection, before)
             if is_pooled(connection, process.pid):

@@ -13,6 +13,7 @@ from psycopg import AsyncConnection, IsolationLevel, sql
 
 from ledger.domain.account import Account, evolve
 from ledger.domain.changes import Fact
+from ledger.postgres.connecting import connect_async
 from ledger.postgres.errors import LOST
 from ledger.postgres.named_sql import queries
 from ledger.store import UnreadableEvent, read, streams
@@ -48,12 +49,12 @@ class Folded:
 
 async def connect(conninfo: str) -> Connection:
     """A connection for checks: each of its transactions uses one snapshot and has the temporary tables."""
-    connection: Connection = await AsyncConnection.connect(conninfo, autocommit=True)
+    connection: Connection = await connect_async(conninfo)
     try:
         await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
         await connection.execute("SET TimeZone TO 'UTC'")
         async with connection.transaction():
-            await connection.execute(use("pg_temp"))
+            await connection.execute("SET LOCAL search_path TO pg_temp")  # where `create` makes its tables
             for projection in REFOLDED:
                 await connection.execute(projection.statements["create"])
                 for table in projection.tables:
@@ -79,7 +80,7 @@ async def refold(connection: Connection, accounts: Sequence[str], positions: Map
         for projection, position in positions.items():
             await asyncio.sleep(0)
             await _apply(connection, projection, [one for one in facts if one.position <= position])
-    await connection.execute("SET LOCAL search_path TO DEFAULT")
+    await connection.execute(b"SET LOCAL search_path TO pg_catalog, pg_temp")
     return folded
 
 

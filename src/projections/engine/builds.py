@@ -3,17 +3,22 @@
 The live build of a projection is the schema `projection_<name>`; the build that will replace it has the suffix `_next`.
 The same statements read and write both, with another search path. A build contains its own position, in the table
 `checkpoint`: so rows and position change in one transaction, and renaming the schema switches builds.
+
+The owner of the database defines what a build consists of (`define`), and functions of the owner make, switch and drop
+builds for the service, which may make nothing itself (sql/0003_made_by_the_owner.sql).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import psycopg
 from psycopg import AsyncConnection, sql
 
 from ledger.domain.changes import Fact
+from ledger.postgres.connecting import connect
+from ledger.postgres.migrations import MigrationError
 from ledger.postgres.named_sql import queries
 from projections.models.catalog import PROJECTIONS
 from projections.models.projection import Projection, Write
@@ -53,6 +58,7 @@ class Build(NamedTuple):
 
     projection: Projection
     schema: str
+    state: Literal["live", "next", "old"]
 
 
 class Batch(NamedTuple):
@@ -70,58 +76,81 @@ class Batch(NamedTuple):
 
 def live(projection: Projection) -> Build:
     """The live build, which answers queries."""
-    return Build(projection, projection.schema)
+    return Build(projection, projection.schema, "live")
 
 
 def next_of(projection: Projection) -> Build:
     """The build that is being made to replace the live one."""
-    return Build(projection, f"{projection.schema}_next")
+    return Build(projection, f"{projection.schema}_next", "next")
 
 
-def old_of(projection: Projection) -> str:
-    """The schema of the build that was replaced and is not dropped yet."""
-    return f"{projection.schema}_old"
+def old_of(projection: Projection) -> Build:
+    """The build that was replaced and is not dropped yet."""
+    return Build(projection, f"{projection.schema}_old", "old")
 
 
-def prepare(conninfo: str) -> None:
-    """Make an empty live build of every projection that has none. Several processes may call it at once."""
-    with psycopg.connect(conninfo) as connection:
+def define(conninfo: str, projections: Sequence[Projection] = PROJECTIONS) -> None:
+    """Store what the builds of this program consist of.
+
+    The owner of the database calls it after migrating; any login may call it when nothing is to do. Several processes
+    may call it at once. Raises MigrationError when this login may not store definitions.
+    """
+    with connect(conninfo) as connection:
+        connection.execute(_PREPARING)
+        try:
+            _define(connection, projections)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise MigrationError(
+                f"the projections of this program are not defined, and {connection.info.user} may not define them "
+                f"({error.diag.message_primary}): run `credit-ledger migrate` as the owner of its tables"
+            ) from error
+
+
+def prepare(conninfo: str, projections: Sequence[Projection] = PROJECTIONS) -> None:
+    """Define the builds, and make an empty live build of every projection that has none. Raises as `define` does."""
+    define(conninfo, projections)
+    with connect(conninfo) as connection:
         connection.execute(_PREPARING)
         found = {name for (name,) in connection.execute(SQL["schemas"], {})}
-        for projection in PROJECTIONS:
+        for projection in projections:
             if projection.schema not in found:
-                for statement, parameters in creation(live(projection)):
-                    connection.execute(statement, parameters or None)
+                connection.execute(SQL["make_build"], _named(live(projection)))
 
 
-def creation(build: Build) -> list[tuple[sql.Composed | bytes, dict[str, Any]]]:
-    """The statements that make an empty build."""
-    statements: list[tuple[sql.Composed | bytes, dict[str, Any]]] = [
-        (sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(build.schema)), {}),
-        (use(build.schema), {}),
-        *((part.encode(), {}) for part in (SQL["create_position"], build.projection.statements["create"])),
-        (SQL["insert_position"].encode(), {"version": build.projection.version}),
-    ]
-    return [*statements, (b"RESET search_path", {})]
+def _define(connection: psycopg.Connection, projections: Sequence[Projection]) -> None:
+    stored = {(name, version): text for name, version, text in connection.execute(SQL["definitions"])}
+    for projection in projections:
+        text = f"{SQL['create_position']};\n{projection.statements['create']}"
+        if stored.get((projection.name, projection.version)) != text:
+            definition = {"name": projection.name, "version": projection.version, "statements": text}
+            connection.execute(SQL["define"], definition)
 
 
 def use(schema: str) -> sql.Composed:
-    """Let the following statements of this transaction use the tables of a schema."""
-    return sql.SQL("SET LOCAL search_path TO {}").format(sql.Identifier(schema))
+    """Let the following statements of this transaction use the tables of a schema. Nothing in it can take the place of
+    a function, an operator or a type of PostgreSQL."""
+    return sql.SQL("SET LOCAL search_path TO pg_catalog, {}, pg_temp").format(sql.Identifier(schema))
 
 
 async def create(connection: Connection, build: Build) -> None:
     """Make an empty build."""
-    async with connection.transaction():
-        for statement, parameters in creation(build):
-            await connection.execute(statement, parameters or None)
+    await connection.execute(SQL["make_build"], _named(build))
 
 
-async def drop(connection: Connection, schema: str) -> None:
-    """Drop a schema with its tables, if it exists. Raises LockNotAvailable while a transaction reads them."""
+def _named(build: Build) -> dict[str, Any]:
+    return {"name": build.projection.name, "version": build.projection.version, "state": build.state}
+
+
+async def drop(connection: Connection, build: Build) -> None:
+    """Drop a next or old build, if it exists. Raises LockNotAvailable while a transaction reads it."""
     async with connection.transaction():
         await connection.execute(SQL["wait_briefly"])
-        await connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+        await connection.execute(SQL["drop_build"], {"name": build.projection.name, "state": build.state})
+
+
+async def analyze(connection: Connection, projection: Projection) -> None:
+    """Analyze the tables of the next build, so that even the first queries to them get good plans."""
+    await connection.execute(SQL["analyze_build"], {"name": projection.name})
 
 
 async def switch(connection: Connection, projection: Projection) -> None:
@@ -134,16 +163,13 @@ async def switch(connection: Connection, projection: Projection) -> None:
     async with connection.transaction():
         for statement in _PREPARING, SQL["commit_durably"], SQL["wait_briefly"]:
             await connection.execute(statement)
-        if await build_states(connection, [live(projection)]):
-            position = sql.Identifier(projection.schema, "checkpoint")
-            await connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(position))
-            await _rename(connection, projection.schema, old_of(projection))
-        await _rename(connection, next_of(projection).schema, projection.schema)
+        await connection.execute(SQL["switch_builds"], {"name": projection.name})
 
 
-async def _rename(connection: Connection, schema: str, name: str) -> None:
-    rename = sql.SQL("ALTER SCHEMA {} RENAME TO {}")
-    await connection.execute(rename.format(sql.Identifier(schema), sql.Identifier(name)))
+async def made_by_others(connection: Connection) -> set[str]:
+    """The schemas of builds that the owner of the database did not make: the service made them in earlier versions."""
+    cursor = await connection.execute(SQL["made_by_others"], {})
+    return {name for (name,) in await cursor.fetchall()}
 
 
 async def build_states(connection: Connection, builds: Sequence[Build]) -> dict[str, BuildState]:

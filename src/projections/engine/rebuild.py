@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from time import monotonic
 
 import psycopg
-from psycopg import sql
 
 from ledger.postgres.errors import LOST
 from ledger.progress import Progress
@@ -20,10 +19,12 @@ from ledger.store import Feed, UnreadableEvent
 from projections.engine.builds import (
     SQL,
     Batch,
+    Build,
     BuildMoved,
     BuildState,
     Connection,
     Work,
+    analyze,
     apply,
     build_states,
     create,
@@ -116,15 +117,18 @@ class _Rebuild:
 
     async def run(self) -> Rebuilt:
         began = monotonic()
-        for left_over in self._next.schema, old_of(self._projection):
+        for left_over in self._next, old_of(self._projection):
             if not await _drop_when_unread(self._connection, left_over):
-                raise BlockedByReaders(f"{left_over}, which an earlier rebuild left behind, is being read")
-        await create(self._connection, self._next)
+                raise BlockedByReaders(f"{left_over.schema}, which an earlier rebuild left behind, is being read")
+        try:
+            await create(self._connection, self._next)
+        except psycopg.errors.UndefinedObject as error:
+            raise CannotBuild(self._projection, Stop(1, error.diag.message_primary or str(error))) from error
         try:
             comparison = await self._build()
             before = await self._switch()
         except CannotBuild:
-            await _drop_when_unread(self._connection, self._next.schema)
+            await _drop_when_unread(self._connection, self._next)
             raise
         await _drop_when_unread(self._connection, old_of(self._projection))
         return Rebuilt(self._projection, before, self._position, self._events, monotonic() - began, comparison)
@@ -136,7 +140,7 @@ class _Rebuild:
         comparison = await self._compare()
         while (goal := await self._goal()) - self._position > self._page:
             await self._fill(goal)
-        await self._analyze()
+        await analyze(self._connection, self._projection)
         await self._fill(await self._goal())
         return comparison
 
@@ -159,12 +163,6 @@ class _Rebuild:
                 return None
             await self._fill(at.position)
             return await compare(self._connection, self._projection, at.position, self._progress)
-
-    async def _analyze(self) -> None:
-        """Analyze the new tables, so that even the first queries to them get good plans."""
-        for table in self._projection.tables:
-            name = sql.Identifier(self._next.schema, table.name)
-            await self._connection.execute(sql.SQL("ANALYZE {}").format(name))
 
     async def _fill(self, upto: int) -> None:
         """Bring the next build to position `upto`. No other process moves it. Raises CannotBuild."""
@@ -226,12 +224,12 @@ class _Rebuild:
         return at
 
 
-async def _drop_when_unread(connection: Connection, schema: str) -> bool:
-    """Drop a schema as soon as no transaction reads it; False when that takes longer than _SHORT_PATIENCE."""
+async def _drop_when_unread(connection: Connection, build: Build) -> bool:
+    """Drop a build as soon as no transaction reads it; False when that takes longer than _SHORT_PATIENCE."""
     deadline = monotonic() + _SHORT_PATIENCE
     while True:
         try:
-            await drop(connection, schema)
+            await drop(connection, build)
         except psycopg.errors.LockNotAvailable:
             if monotonic() > deadline:
                 return False

@@ -14,11 +14,11 @@ from itertools import groupby
 from time import monotonic
 from typing import Any, NamedTuple
 
-import psycopg
 from psycopg import AsyncConnection
 
 from ledger.commit.notifications import CommitListener
 from ledger.domain.changes import Fact, fact
+from ledger.postgres.connecting import connect_async
 from ledger.postgres.errors import LOST
 from ledger.store import Feed, Logged, UnreadableEvent, read
 from projections.engine.builds import SQL, Batch, Build, BuildMoved, Work, apply, build_states, live, use
@@ -150,7 +150,7 @@ class Runner:
         """Follow the log until cancelled. It waits for a lost database."""
         while True:
             try:
-                async with await AsyncConnection.connect(self._conninfo, autocommit=True) as connection:
+                async with await connect_async(self._conninfo) as connection:
                     await self._follow(connection)
             except BuildMoved:
                 continue
@@ -263,6 +263,6 @@ class Runner:
 
 async def connect(conninfo: str) -> AsyncConnection[Any]:
     """A connection on which to move projections without a Runner."""
-    connection: AsyncConnection[Any] = await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
+    connection = await connect_async(conninfo)
     await connection.execute("SET synchronous_commit = off")
     return connection

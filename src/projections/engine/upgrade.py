@@ -1,5 +1,8 @@
 """Upgrades: the service rebuilds projections that are missing or were built by an older version of the program.
 
+A build whose schema the service itself made, as it did in earlier versions, counts as older: whoever was the service
+then may have left a trigger in it.
+
 The old build serves meanwhile. The process whose runner works does the upgrade, so that the process that switches to a
 new version also moves it afterwards. Builds of a newer version of the program are left alone: while both versions run,
 the newer one wins.
@@ -12,7 +15,7 @@ from time import monotonic
 
 from ledger.postgres.errors import LOST
 from ledger.store import EventLog, Feed
-from projections.engine.builds import BuildMoved, BuildState, Connection, build_states, live
+from projections.engine.builds import BuildMoved, BuildState, Connection, build_states, live, made_by_others
 from projections.engine.rebuild import BlockedByReaders, CannotBuild, RebuildRunning, Rebuilt, rebuild, rebuilding
 from projections.models.catalog import PROJECTIONS
 from projections.models.projection import Projection
@@ -66,11 +69,16 @@ class Upgrades:
 
     async def _out_of_date(self, connection: Connection) -> list[Projection]:
         found = await build_states(connection, [live(projection) for projection in self._projections])
+        others = await made_by_others(connection)
         versions = {p.name: found[p.schema].version for p in self._projections if p.schema in found}
         for projection in self._projections:
             if versions.get(projection.name, 0) > projection.version and projection.name not in self._skipped:
                 self._skip(projection, f"version {versions[projection.name]} was built by a newer program")
-        return [p for p in self._projections if versions.get(p.name, 0) < p.version and p.name not in self._skipped]
+        return [
+            p
+            for p in self._projections
+            if (versions.get(p.name, 0) < p.version or p.schema in others) and p.name not in self._skipped
+        ]
 
     def _skip(self, projection: Projection, why: str) -> None:
         self._skipped.add(projection.name)

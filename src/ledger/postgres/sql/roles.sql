@@ -17,7 +17,8 @@ WITH acl (kind, name, items) AS (
     SELECT 'SCHEMA', quote_ident(nspname), nspacl FROM pg_namespace WHERE nspname = ANY (%(schemas)s)
     UNION ALL
     SELECT 'TABLE', format('%%I.%%I', n.nspname, c.relname), c.relacl
-    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = ANY (%(schemas)s)
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = ANY (%(schemas)s) AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
     UNION ALL
     SELECT 'FUNCTION', format('%%I.%%I', n.nspname, p.proname), p.proacl
     FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace WHERE n.nspname = ANY (%(schemas)s)
@@ -25,19 +26,11 @@ WITH acl (kind, name, items) AS (
 SELECT acl.kind, acl.name, item.privilege_type AS privilege
 FROM acl LEFT JOIN LATERAL aclexplode(acl.items) AS item ON item.grantee = to_regrole(%(service)s);
 
--- name: owned_by_others
--- Schemas whose names have one of some prefixes, and their tables, that the role does not own, because they were made
--- before it existed. A schema comes before its tables.
-WITH made AS (
-    SELECT oid, nspname, nspowner FROM pg_namespace
-    WHERE EXISTS (SELECT FROM unnest(%(prefixes)s::text[]) AS b (prefix) WHERE starts_with(nspname, prefix))
-)
-SELECT 'SCHEMA' AS kind, quote_ident(nspname) AS name FROM made WHERE nspowner <> to_regrole(%(service)s)
-UNION ALL
-SELECT 'TABLE', format('%%I.%%I', made.nspname, c.relname)
-FROM made JOIN pg_class AS c ON c.relnamespace = made.oid
-WHERE c.relkind IN ('r', 'p', 'v', 'm') AND c.relowner <> to_regrole(%(service)s)
-ORDER BY 1, 2;
+-- name: builds
+-- Schemas whose names have one of some prefixes, and that the role does not own, as it did in earlier versions.
+SELECT nspname::text FROM pg_namespace
+WHERE EXISTS (SELECT FROM unnest(%(prefixes)s::text[]) AS b (prefix) WHERE starts_with(nspname, prefix))
+  AND nspowner IS DISTINCT FROM to_regrole(%(service)s)::oid;
 
 -- name: disabled_triggers
 -- Triggers that refuse changes and are disabled, on tables that the login may alter. It does not find dropped triggers.
@@ -91,9 +84,23 @@ SELECT could FROM (
            OR p.name IN ('INSERT', 'UPDATE') AND has_any_column_privilege(m.oid, w.oid, p.name))
     GROUP BY m.rolname, w.name
     UNION ALL
-    SELECT format('%I may create objects in the schema ledger', m.rolname), 4
-    FROM ordinary AS m JOIN pg_namespace AS n ON n.nspname = 'ledger'
-    WHERE NOT pg_has_role(m.oid, n.nspowner, 'USAGE') AND has_schema_privilege(m.oid, n.oid, 'CREATE')
+    SELECT format('%I may create objects in the schema%s %s', m.rolname, CASE WHEN count(*) > 1 THEN 's' ELSE '' END,
+                  string_agg(quote_ident(n.nspname), ', ' ORDER BY n.nspname)), 4
+    FROM ordinary AS m CROSS JOIN pg_namespace AS n
+    WHERE (NOT pg_has_role(m.oid, n.nspowner, 'USAGE') OR n.nspname <> 'ledger')  -- its owner is listed already
+      AND NOT starts_with(n.nspname, 'pg_')
+      AND NOT EXISTS (SELECT FROM owned WHERE owned.owner = m.oid)  -- who owns the ledger may do that anyway
+      AND has_schema_privilege(m.oid, n.oid, 'CREATE')
+    GROUP BY m.rolname
+    UNION ALL
+    SELECT format('%I may create schemas in the database', m.rolname), 4
+    FROM ordinary AS m
+    WHERE NOT EXISTS (SELECT FROM owned WHERE owned.owner = m.oid)
+      AND has_database_privilege(m.oid, current_database(), 'CREATE')
+    UNION ALL
+    SELECT format('the schema %I has the name of a login or owner, who looks up names in it first', n.nspname), 4
+    FROM pg_namespace AS n JOIN pg_roles AS r ON r.rolname = n.nspname
+    WHERE r.rolcanlogin OR r.oid IN (SELECT owner FROM owned)
     UNION ALL
     SELECT format('%I may make itself a member of other roles (CREATEROLE)', rolname), 5
     FROM ordinary WHERE rolcreaterole AND current_setting('server_version_num')::integer < 160000
@@ -109,3 +116,17 @@ SELECT could FROM (
     )
 ) AS found
 ORDER BY n, could;
+
+-- name: bodies
+-- The functions, triggers and rules of the schema of the log, and their definitions.
+SELECT 'function' AS kind, format('%I.%I', n.nspname, p.proname) AS name, coalesce(p.prosrc, '') AS text
+FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+WHERE n.nspname = 'ledger'
+UNION ALL
+SELECT 'trigger', format('%I on %I.%I', g.tgname, n.nspname, c.relname), pg_get_triggerdef(g.oid)
+FROM pg_trigger AS g JOIN pg_class AS c ON c.oid = g.tgrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = 'ledger' AND NOT g.tgisinternal
+UNION ALL
+SELECT 'rule', format('%I on %I.%I', r.rulename, n.nspname, c.relname), pg_get_ruledef(r.oid)
+FROM pg_rewrite AS r JOIN pg_class AS c ON c.oid = r.ev_class JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = 'ledger' AND r.rulename <> '_RETURN';

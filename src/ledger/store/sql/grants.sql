@@ -1,10 +1,11 @@
 -- The rights of the service's role on the store's tables and on their database. roles.py revokes all rights that are not
 -- listed here. It reads one statement per line.
 
-GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {database} TO credit_ledger_service;
+GRANT CONNECT, TEMPORARY ON DATABASE {database} TO credit_ledger_service;
 GRANT USAGE ON SCHEMA ledger TO credit_ledger_service;
 GRANT SELECT ON TABLE ledger.migrations TO credit_ledger_service;
 GRANT SELECT ON TABLE ledger.events TO credit_ledger_service;
+GRANT SELECT ON TABLE ledger.topics TO credit_ledger_service;
 GRANT SELECT ON TABLE ledger.identity TO credit_ledger_service;
 GRANT SELECT ON TABLE ledger.text_keys TO credit_ledger_service;
 GRANT SELECT ON TABLE ledger.event_log TO credit_ledger_service;

@@ -15,8 +15,30 @@ CREATE TABLE checkpoint (
     problem    text
 );
 
--- name: insert_position
-INSERT INTO checkpoint (version, position) VALUES (%(version)s, 0);
+-- name: definitions
+SELECT name, version, statements FROM projections.definitions;
+
+-- name: define
+INSERT INTO projections.definitions (name, version, statements) VALUES (%(name)s, %(version)s, %(statements)s)
+ON CONFLICT (name, version) DO UPDATE SET statements = excluded.statements;
+
+-- name: make_build
+SELECT projections.make_build(%(name)s, %(version)s::integer, %(state)s);
+
+-- name: drop_build
+SELECT projections.drop_build(%(name)s, %(state)s);
+
+-- name: analyze_build
+SELECT projections.analyze_build(%(name)s);
+
+-- name: switch_builds
+SELECT projections.switch_builds(%(name)s);
+
+-- name: made_by_others
+-- Builds of another owner than that of the functions that make them now.
+SELECT n.nspname::text FROM pg_namespace AS n
+JOIN pg_proc AS ours ON ours.oid = 'projections.make_build'::regproc
+WHERE n.nspname LIKE 'projection\_%%' AND n.nspowner <> ours.proowner;
 
 -- name: at_advance
 -- Fails with a NOT NULL violation unless the build has the expected position and version: another runner has moved it, or
