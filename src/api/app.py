@@ -76,11 +76,12 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
         cached_accounts=settings.cached_accounts,
         queue_limit=settings.queue_limit,
         patience=_LOAD_TIMEOUT,
+        query_timeout=settings.query_timeout_seconds,
     )
     admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
     keys = KeyRing(ledger.log, clock, admin_key, settings.rate_limit)
     defaults = Defaults(settings.signup_credits, timedelta(days=settings.subscription_days))
-    views = Views(conninfo)
+    views = Views(conninfo, query_timeout=settings.query_timeout_seconds)
     follower = Follower(ledger.log, conninfo)
     checkpoints = CheckpointWatch(settings.signing, settings.checkpoints)
     refusals = RefusalCounter(ledger.log)

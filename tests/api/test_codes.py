@@ -67,7 +67,7 @@ MORE: dict[int, set[str]] = {
     },
     429: {"too_many_streams"},
     500: {"internal_error"},
-    503: {"unavailable", "storage_full", "projection_unavailable"},
+    503: {"unavailable", "storage_full", "projection_unavailable", "query_timeout"},
 }
 """The codes that the table leaves out."""
 
@@ -433,6 +433,31 @@ def no_projection(database: str, folder: Path) -> httpx.Response:
     return answer
 
 
+def slow_queries(database: str, folder: Path) -> httpx.Response:
+    """Each query waits for a lock, until the database ends it. A command waits as long as it takes."""
+    settings = {"CREDIT_LEDGER_QUERY_TIMEOUT_SECONDS": "0.2"}
+    with (
+        service_here(database, folder, settings=settings) as service,
+        psycopg.connect(owner(database)) as other,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        under_contract(service)
+        account = service.open_account(permanent=10)
+        other.execute("LOCK TABLE ledger.events, projection_history.entries IN ACCESS EXCLUSIVE MODE")
+        command = thread.submit(lambda: Ask("deduct", account, {"amount": 1}).post(service, "slow"))
+        waits = "SELECT FROM pg_locks WHERE relation = 'ledger.events'::regclass AND NOT granted"
+        eventually(lambda: other.execute(waits).rowcount > 0)
+        answers = [service.get_once(f"/v1/accounts/{account}/{name}") for name in ("history", "events", "balance")]
+        for answer in answers:
+            refused(answer, 503, "query_timeout")
+            assert answer.headers["retry-after"] == "5"
+        assert not command.done()
+        other.rollback()
+        assert command.result().status_code == 201
+        assert balance(service, account)["total"] == 9
+    return answers[0]
+
+
 FAULTS: dict[str, Callable[[str, Path], httpx.Response]] = {
     "rate_limited": too_many_requests,
     "body_timeout": body_that_stops,
@@ -441,6 +466,7 @@ FAULTS: dict[str, Callable[[str, Path], httpx.Response]] = {
     "unavailable": lost_database,
     "storage_full": full_disk,
     "projection_unavailable": no_projection,
+    "query_timeout": slow_queries,
 }
 
 

@@ -108,6 +108,13 @@ class Settings(BaseSettings):
         description="connections of one address that each worker keeps; beyond, the longest silent ones are closed; "
         "0 sets no limit",
     )
+    query_timeout_seconds: float = Field(
+        10.0,
+        ge=0,
+        le=3_600,
+        description="seconds after which the database ends a statement of a query, before 503 `query_timeout`; 0 sets "
+        "no limit; commands and migrations are never ended",
+    )
     sweep_interval_seconds: float = Field(
         1.0, ge=0.01, le=86_400, description="seconds between two searches for expired credits and holds"
     )

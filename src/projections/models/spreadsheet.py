@@ -14,7 +14,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ .:/@+=-]*")
 """A text that no spreadsheet runs or divides. Most texts are plain, and this is the quickest way to see it."""
 _BREAKS = re.compile("([;\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+)")
 """Where a spreadsheet of another locale begins a cell or a line."""
-_AT_THE_START = ("\t", "\n", "\r")
+_AT_THE_START = ("\t", "\r")
 """A text that begins with one of these is marked, whatever follows."""
 _IGNORED = frozenset({"Cc", "Cf", "Cn", "Co", "Zs", "Zl", "Zp", "Mn", "Me"})
 """The categories of characters that may be skipped before a sign: blanks, controls, marks, and what has no glyph."""
@@ -22,11 +22,11 @@ _FILLERS = frozenset('"\u115f\u1160\u2800\u3164\uffa0')
 """More of them: quotes, which a spreadsheet takes away, and letters that look like blanks."""
 _SIGNS = frozenset("=+-@")
 _LOOK_ALIKES = frozenset("\u02d7\u2043\u2212\u2795\u2796\ua78a")
-"""Signs that are neither dashes nor compatible with a sign: minus signs, the heavy plus and minus, and an equals sign."""
+"""Signs that are neither dashes nor compatible with a sign: some minus signs, the heavy plus, and an equals sign."""
 
 
 def csv_line(values: Iterable[object]) -> str:
-    """A line with its end: None is an empty cell, a text is made harmless, and every other value is written as it is."""
+    """A line with its end. None is an empty cell, a text is made harmless, and other values are written as they are."""
     return ",".join([_cell(value) for value in values]) + "\r\n"
 
 
