@@ -22,7 +22,6 @@ from api.contract.problems import Problem, from_pydantic
 from api.dashboard import portal_sessions
 from api.dashboard.app import dashboard
 from api.dashboard.current_user import ROOT
-from api.dashboard.security_headers import SecurityHeaders
 from api.http import explanations, health, history, ledger_queries, lists, summary, totals
 from api.http.command_endpoint import CommandEndpoint, as_problem, endpoint_of, problem_reply
 from api.http.docs_page import add_docs_page
@@ -33,6 +32,7 @@ from api.http.path_prefix import AddPathPrefix, StripPathPrefix
 from api.http.reads import Reads
 from api.http.request_body import ClientLeft, refuse_late_bodies
 from api.http.requests import Reply
+from api.http.security_headers import SecurityHeaders
 from api.runtime.announcement import START
 from api.runtime.clock_agreement import agreed_clock
 from api.runtime.connections import ConnectionWatch
@@ -123,11 +123,12 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
     _add_batch_route(app, wiring.endpoint)
     pages = dashboard()
     wiring.attach_to(pages)
-    app.mount(ROOT, SecurityHeaders(pages), name="dashboard")
+    https = (settings.public_url or "").startswith("https:")
+    app.mount(ROOT, SecurityHeaders(pages, https=https), name="dashboard")
     app.add_route(ROOT, _redirect_to_dashboard, include_in_schema=False)
     _add_problem_handlers(app)
     describe(app)
-    add_docs_page(app)
+    add_docs_page(app, https=https)
     return _with_path_prefix(settings.path_prefix, app, wiring)
 
 

@@ -66,6 +66,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "storage_full": (503, "The database has no room left"),
     "projection_unavailable": (503, "A projection is being built"),
     "query_timeout": (503, "The query took too long"),
+    "public_url_required": (503, "The public address of the service is not set"),
 }
 """code -> status and title."""
 

@@ -18,7 +18,7 @@ from api.runtime.checkpoints import check_against_checkpoints
 from api.runtime.clock_agreement import ORIGIN, agree_on_time
 from api.runtime.connections import places
 from api.runtime.database import Database, as_url, migrated
-from api.runtime.listen_address import CannotListen, ListenAddress, bind, resolve
+from api.runtime.listen_address import CannotListen, ListenAddress, bind, links_need_public_url, resolve
 from api.runtime.projector import projecting
 from api.runtime.settings import Settings, variable
 from ledger.postgres.privileges import privileges
@@ -59,10 +59,14 @@ def serve(settings: Settings, address: ListenAddress, companion: Companion = _no
         prepare(found.service)
         check_against_checkpoints(settings, found.service)
         _warn(found)
+        if links_need_public_url(settings):
+            _log.warning("%s is not set, so the service makes no portal links", variable("public_url"))
         key = _key_lines(create_first_key(found.service)) if settings.admin_key is None else []
         here = f"Credit ledger: {address.url}  (API description: /docs)"
         os.environ[variable("database_url")] = as_url(found.service)  # worker processes find it there
         os.environ[ORIGIN] = repr(agree_on_time(found.service))
+        for name in ("host", "port"):  # they may be options of the command line
+            os.environ[variable(name)] = str(getattr(settings, name))
         os.environ.pop(variable("owner_url"), None)  # worker processes must not use the owner's login
         start = os.environ[START] = secrets.token_hex(8)
         with projecting(), companion(found.service) as links, announced(address, start, [here, *links], key):

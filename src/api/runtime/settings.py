@@ -135,7 +135,8 @@ class Settings(BaseSettings):
         max_length=2_000,
         description="the address at which browsers reach the service, such as https://credits.example; its path, if it "
         "has one, is the prefix below which a proxy serves the service, and must not begin like a path of the service; "
-        "without it, portal links begin with the address of the request for them",
+        "without it, portal links begin with the address of the request for them, and are refused if the service "
+        "listens beyond this machine",
     )
     billing_url: str | None = Field(
         None,
