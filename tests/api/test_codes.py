@@ -67,7 +67,7 @@ MORE: dict[int, set[str]] = {
     },
     429: {"too_many_streams"},
     500: {"internal_error"},
-    503: {"unavailable", "storage_full", "projection_unavailable", "query_timeout"},
+    503: {"unavailable", "storage_full", "projection_unavailable", "query_timeout", "public_url_required"},
 }
 """The codes that the table leaves out."""
 
@@ -458,6 +458,21 @@ def slow_queries(database: str, folder: Path) -> httpx.Response:
     return answers[0]
 
 
+def no_public_url(database: str, folder: Path) -> httpx.Response:
+    """The service may listen on all addresses, and makes links only if it knows which of them to write."""
+    everywhere = {"CREDIT_LEDGER_HOST": "0.0.0.0"}  # the tests' own server listens on loopback
+    with service_here(database, folder, settings=everywhere) as service:
+        under_contract(service)
+        account = service.open_account()
+        answer = service.post("/v1/portal_sessions", {"account_id": account}, Host="evil.example")
+    assert "CREDIT_LEDGER_PUBLIC_URL" in answer.json()["detail"]
+    everywhere["CREDIT_LEDGER_PUBLIC_URL"] = "https://credits.example/"
+    with service_here(database, folder, settings=everywhere) as service:
+        made = service.post("/v1/portal_sessions", {"account_id": account}, Host="evil.example")
+        assert made.json()["url"].startswith("https://credits.example/dashboard/portal/")
+    return answer
+
+
 FAULTS: dict[str, Callable[[str, Path], httpx.Response]] = {
     "rate_limited": too_many_requests,
     "body_timeout": body_that_stops,
@@ -467,6 +482,7 @@ FAULTS: dict[str, Callable[[str, Path], httpx.Response]] = {
     "storage_full": full_disk,
     "projection_unavailable": no_projection,
     "query_timeout": slow_queries,
+    "public_url_required": no_public_url,
 }
 
 

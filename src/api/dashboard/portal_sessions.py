@@ -95,5 +95,6 @@ def base_of(request: Request) -> str:
         raise Problem(
             "public_url_required",
             "The service listens beyond this machine, so links need its public address: set CREDIT_LEDGER_PUBLIC_URL.",
+            retry_after=60,
         )
     return options.public_url or str(request.base_url).rstrip("/")

@@ -20,7 +20,7 @@ _POLICY = "; ".join(
 )
 _HEADERS = {
     "x-content-type-options": "nosniff",
-    "referrer-policy": "same-origin",  # not stricter: forms must send their Referer
+    "referrer-policy": "same-origin",  # not stricter, or forms would send `Origin: null`
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
