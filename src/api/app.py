@@ -121,14 +121,10 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
     for operation in OPERATIONS.values():
         _add_command_route(app, wiring.endpoint, operation)
     _add_batch_route(app, wiring.endpoint)
-    pages = dashboard()
-    wiring.attach_to(pages)
-    https = (settings.public_url or "").startswith("https:")
-    app.mount(ROOT, SecurityHeaders(pages, https=https), name="dashboard")
-    app.add_route(ROOT, _redirect_to_dashboard, include_in_schema=False)
+    _add_dashboard(app, wiring, https=settings.https)
     _add_problem_handlers(app)
     describe(app)
-    add_docs_page(app, https=https)
+    add_docs_page(app, https=settings.https)
     return _with_path_prefix(settings.path_prefix, app, wiring)
 
 
@@ -159,6 +155,13 @@ def _with_path_prefix(prefix: str, app: FastAPI, wiring: Wiring) -> ASGIApp:
         return hot_path
     app.add_middleware(AddPathPrefix, prefix=prefix)
     return StripPathPrefix(hot_path, prefix)
+
+
+def _add_dashboard(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
+    pages = dashboard()
+    wiring.attach_to(pages)
+    app.mount(ROOT, SecurityHeaders(pages, https=https), name="dashboard")
+    app.add_route(ROOT, _redirect_to_dashboard, include_in_schema=False)
 
 
 async def _redirect_to_dashboard(request: Request) -> Response:

@@ -144,6 +144,15 @@ def invalid(field: str, message: str) -> Problem:
     return validation_failed([{"field": field, "message": message}])
 
 
+def projection_unavailable() -> Problem:
+    """The problem of a query that needs a projection which is not there."""
+    return Problem(
+        "projection_unavailable",
+        "A projection that this answer needs is being built. Queries of /balance are not affected.",
+        retry_after=5,
+    )
+
+
 def query_timeout() -> Problem:
     """The problem of a query that the database has ended."""
     return Problem(

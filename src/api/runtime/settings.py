@@ -172,6 +172,11 @@ class Settings(BaseSettings):
         """The path prefix of the service, such as `/ledger`, or an empty text."""
         return urlsplit(self.public_url or "").path.rstrip("/")
 
+    @property
+    def https(self) -> bool:
+        """Whether browsers reach the service over https."""
+        return urlsplit(self.public_url or "").scheme == "https"
+
     @field_validator("public_url")
     @classmethod
     def _does_not_hide_our_paths(cls, url: str | None) -> str | None:
