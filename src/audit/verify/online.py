@@ -12,7 +12,7 @@ import psycopg
 
 from audit.verify.folders import folder_in
 from audit.verify.report import CannotVerify, Report
-from ledger.postgres.bodies import BODIES, differences
+from ledger.postgres.bodies import BODIES, MIGRATED, differences
 from ledger.postgres.connecting import connect_async
 from ledger.progress import Progress
 from ledger.proof.checkpoint import Checkpoint, origin_of
@@ -105,8 +105,9 @@ async def _walk(connection: Connection, checkpoints: Sequence[Checkpoint], progr
 
 
 async def _check_bodies(connection: Connection) -> None:
-    """Raise Breach when a function, trigger or rule of the log is not as the migrations made it."""
-    wrong = differences(await (await connection.execute(BODIES)).fetchall())
+    """Raise Breach when a function, trigger or rule of the log is not as the migrations of this database made it."""
+    migrated = frozenset(name for (name,) in await (await connection.execute(MIGRATED)).fetchall())
+    wrong = differences(await (await connection.execute(BODIES)).fetchall(), migrated)
     if wrong:
         raise Breach("function", Place(), "; ".join(wrong))
 
