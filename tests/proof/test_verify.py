@@ -72,7 +72,8 @@ def test_a_ledger_that_holds(scene: Scene) -> None:
     evidence, _ = scene
     status, text = run(scene)
     assert status == 0
-    assert text.startswith("the ledger: no fault found\n  76 events of 5 accounts verified\n  2 checkpoints, ")
+    assert text.startswith("the ledger: no fault found\n  log of API keys: 0 entries verified, the last hash is 0000")
+    assert "\n  76 events of 5 accounts verified\n  2 checkpoints, " in text
     assert "2 events after position 74: chained, and not signed yet" in text
     assert "the key of this installation" in text
     report = told(scene, "--key", evidence.key.text)

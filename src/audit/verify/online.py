@@ -12,6 +12,7 @@ import psycopg
 
 from audit.verify.folders import folder_in
 from audit.verify.report import CannotVerify, Report
+from ledger.explain.sentences import counted
 from ledger.postgres.bodies import BODIES, MIGRATED, differences
 from ledger.postgres.connecting import connect_async
 from ledger.progress import Progress
@@ -23,6 +24,7 @@ from ledger.proof.tree import STEP, HoleInLog, Tree
 from ledger.proof.trusted_checkpoints import TrustedCheckpoints, own_keys, read_trusted_checkpoints
 from ledger.proof.walk import START, Breach, Place, Walk, check_receipts, follow
 from ledger.store import Connection, Reader, Record, ledger_id
+from people.key_log import read_key_log
 
 PAGE = 2_000
 _BEFORE_ALL = -(2**63)
@@ -38,6 +40,7 @@ async def verify_ledger(conninfo: str, folders: Path, keys: Sequence[VerifyingKe
             trusted_checkpoints = _read_checkpoints(folders, await ledger_id(connection), keys, report)
             await _walk(connection, trusted_checkpoints.checkpoints, progress, report)
             await _check_bodies(connection)
+            await _check_keys(connection, report)
         except Breach as breach:
             report.breach = breach
     return report
@@ -110,6 +113,18 @@ async def _check_bodies(connection: Connection) -> None:
     wrong = differences(await (await connection.execute(BODIES)).fetchall(), migrated)
     if wrong:
         raise Breach("function", Place(), "; ".join(wrong))
+
+
+async def _check_keys(connection: Connection, report: Report) -> None:
+    """Add the log of API keys to the report. Raises Breach when it is not whole, or the keys differ from it."""
+    log = await read_key_log(connection)
+    if log is None:
+        return
+    report.facts["key_log"] = {"entries": log.entries, "hash": log.hash.hex()}
+    entries = counted(log.entries, "entry", "entries")
+    report.lines.append(f"log of API keys: {entries} verified, the last hash is {log.hash.hex()}")
+    if log.faults:
+        raise Breach("key", Place(), "; ".join(log.faults))
 
 
 async def _check_kept(connection: Connection, walk: Walk) -> None:
