@@ -138,14 +138,15 @@ async def _take(connection: Connection, walk: Walk, records: Sequence[Record], a
         walk.take(records)
     except Breach as breach:
         if breach.what == "root":
-            breach = _narrowed(breach, await check_kept(connection, walk.completed, agreed))
+            breach = narrowed(breach, await check_kept(connection, walk.completed, agreed))
         raise breach from None
     agreed = await check_kept(connection, walk.completed, agreed) if walk.completed else agreed
     walk.completed = {}
     return agreed
 
 
-def _narrowed(breach: Breach, agreed: int) -> Breach:
+def narrowed(breach: Breach, agreed: int) -> Breach:
+    """A breach over a range of positions, without those that stored subtrees cover up to `agreed`."""
     first = max(breach.place.position or 0, agreed + 1)
     return Breach(breach.what, breach.place._replace(position=first), breach.problem, breach.expected, breach.found)
 
