@@ -154,9 +154,9 @@ class Checkpointer:
         with folder.locked(patience):
             key = await asyncio.to_thread(self._keys.signing_key)
             newest = folder.newest()
-            if newest is not None and newest.path.read_bytes() != growing.proven:
+            if newest is not None and newest.note() != growing.proven:
                 await check(tree, open_checkpoint_file(newest, self._keys.trusted()), await tree.end())
-                growing.proven = newest.path.read_bytes()
+                growing.proven = newest.note()
             if frontier.size > (newest.size if newest else 0):
                 note = sign(Checkpoint(folder.origin, frontier.size, frontier.root()).text, [key])
                 newest = await asyncio.to_thread(folder.write, frontier.size, note)

@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 
 from ledger.proof.checkpoint_folder import CheckpointFile, CheckpointFolder
-from ledger.proof.files import make_folder, write_file
-from ledger.proof.notes import BadNote, SigningKey, VerifyingKey, cosign, sign, text_of
+from ledger.proof.files import make_folder, read_word, write_file
+from ledger.proof.notes import LARGEST_KEY, BadNote, SigningKey, VerifyingKey, cosign, sign, text_of
 from ledger.proof.notices import Abandonment, Rotation, Trusted, open_checkpoint, read_notice, trusted_keys
 
 
@@ -77,7 +77,7 @@ class CheckpointKeys:
         `some` are the abandoned checkpoints, all larger than `beyond`; returns the notice and their new folder.
         """
         key = self.signing_key()
-        newest = open_checkpoint(some[-1].path.read_bytes(), self.trusted())
+        newest = open_checkpoint(some[-1].note(), self.trusted())
         notice = Abandonment(len(self.folder.notices()) + 1, at, beyond, newest, reason)
         self.folder.write_notice(notice.number, sign(notice.text, [key]))
         return notice, self.folder.abandon(some, notice.number)
@@ -113,7 +113,7 @@ class CheckpointKeys:
         """Let the new key sign the newest checkpoint too, and put it in the place of the old key."""
         newest = self.folder.newest()
         if newest is not None:
-            note = newest.path.read_bytes()
+            note = newest.note()
             if new.signature(text_of(note)) not in note.decode().split("\n"):
                 self.folder.write(newest.size, cosign(note, new))
         self._next.replace(self.path)
@@ -126,7 +126,7 @@ class CheckpointKeys:
 def _read(path: Path) -> SigningKey | None:
     """The key in a file; None when there is no such file. Raises BadNote."""
     try:
-        return SigningKey.parse(path.read_text().rstrip("\n"))
+        return SigningKey.parse(read_word(path, LARGEST_KEY))
     except FileNotFoundError:
         return None
     except BadNote as problem:
