@@ -14,7 +14,8 @@ import psycopg
 from audit.verify.expected import NOTHING, Expected
 from audit.verify.folders import folder_in
 from audit.verify.report import NO_CHECKPOINT, CannotVerify, Report
-from ledger.postgres.bodies import BODIES, differences
+from ledger.explain.sentences import counted
+from ledger.postgres.bodies import BODIES, MIGRATED, differences
 from ledger.postgres.connecting import connect_async
 from ledger.progress import Progress
 from ledger.proof.checkpoint import Checkpoint, origin_of
@@ -25,6 +26,7 @@ from ledger.proof.tree import STEP, HoleInLog, Tree
 from ledger.proof.trusted_checkpoints import TrustedCheckpoints, own_keys, read_trusted_checkpoints
 from ledger.proof.walk import START, Breach, Place, Walk, check_receipts, follow
 from ledger.store import Connection, Reader, Record, ledger_id
+from people.key_log import read_key_log
 
 PAGE = 2_000
 _BEFORE_ALL = -(2**63)
@@ -50,6 +52,7 @@ async def verify_ledger(conninfo: str, trusting: Trusting, progress: Progress) -
             found = _read_checkpoints(trusting, await ledger_id(connection), report)
             await _walk(connection, found.checkpoints, progress, report)
             await _check_bodies(connection)
+            await _check_keys(connection, report)
             trusting.expected.check(report)
         except Breach as breach:
             report.breach = breach
@@ -118,10 +121,23 @@ async def _walk(connection: Connection, checkpoints: Sequence[Checkpoint], progr
 
 
 async def _check_bodies(connection: Connection) -> None:
-    """Raise Breach when a function, trigger or rule of the log is not as the migrations made it."""
-    wrong = differences(await (await connection.execute(BODIES)).fetchall())
+    """Raise Breach when a function, trigger or rule of the log is not as the migrations of this database made it."""
+    migrated = frozenset(name for (name,) in await (await connection.execute(MIGRATED)).fetchall())
+    wrong = differences(await (await connection.execute(BODIES)).fetchall(), migrated)
     if wrong:
         raise Breach("function", Place(), "; ".join(wrong))
+
+
+async def _check_keys(connection: Connection, report: Report) -> None:
+    """Add the log of API keys to the report. Raises Breach when it is not whole, or the keys differ from it."""
+    log = await read_key_log(connection)
+    if log is None:
+        return
+    report.facts["key_log"] = {"entries": log.entries, "hash": log.hash.hex()}
+    entries = counted(log.entries, "entry", "entries")
+    report.lines.append(f"log of API keys: {entries} verified, the last hash is {log.hash.hex()}")
+    if log.faults:
+        raise Breach("key", Place(), "; ".join(log.faults))
 
 
 async def _check_kept(connection: Connection, walk: Walk) -> None:
