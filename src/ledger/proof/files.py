@@ -16,6 +16,8 @@ from ledger.proof.notes import BadNote
 
 TEMPORARY = ".tmp"
 """The end of the name of a file that is not complete yet."""
+LOCK = ".lock"
+"""The name of the lock file of a folder."""
 _PAUSE = 0.02
 
 
@@ -52,11 +54,14 @@ def read_word(path: Path, most: int) -> str:
 def write_file(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Write or replace a file, so that it survives a crash of the machine. Raises OSError, and then changes nothing.
 
+    Its mode does not depend on the umask: by default everybody may read it, because it is meant for auditors.
+
     Only one process at a time may write to a path (see `locked`).
     """
     temporary = path.with_name(f".{path.name}{TEMPORARY}")
     try:
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+            os.fchmod(file.fileno(), mode)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -81,7 +86,8 @@ def make_folder(folder: Path, *, mode: int = 0o755) -> None:
     """Make a folder and its parents, unless it exists. Raises OSError."""
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(mode=mode, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.chmod(mode)
         sync_folder(folder.parent)
 
 
@@ -103,7 +109,7 @@ def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
 
     It deletes incomplete files of earlier holders. Raises FolderBusy after `patience` seconds, and OSError.
     """
-    with open_lock(folder / ".lock") as file:
+    with open_lock(folder / LOCK) as file:
         deadline = monotonic() + patience
         while not _taken(file):
             if monotonic() >= deadline:
