@@ -35,11 +35,16 @@ COMMANDS = {
 
 
 def main() -> None:
-    """Run the command line. Whatever it writes is for its own user, unless it is meant for others."""
-    os.umask(0o077)
-    use_safe_path(sys.path, os.environ)
+    """Run the command line."""
     with reported():
         app()
+
+
+def start() -> None:
+    """Run the command line as this process. What it writes is for its own user, unless it is meant for others."""
+    os.umask(0o077)
+    use_safe_path(sys.path, os.environ)
+    main()
 
 
 def _settings(**given: object) -> Settings:
