@@ -22,7 +22,6 @@ from api.contract.problems import Problem, from_pydantic
 from api.dashboard import portal_sessions
 from api.dashboard.app import dashboard
 from api.dashboard.current_user import ROOT
-from api.dashboard.security_headers import SecurityHeaders
 from api.http import explanations, health, history, ledger_queries, lists, summary, totals
 from api.http.command_endpoint import CommandEndpoint, as_problem, endpoint_of, problem_reply
 from api.http.docs_page import add_docs_page
@@ -33,6 +32,7 @@ from api.http.path_prefix import AddPathPrefix, StripPathPrefix
 from api.http.reads import Reads
 from api.http.request_body import ClientLeft, refuse_late_bodies
 from api.http.requests import Reply
+from api.http.security_headers import SecurityHeaders
 from api.runtime.announcement import START
 from api.runtime.background import in_background
 from api.runtime.clock_agreement import agreed_clock
@@ -79,10 +79,11 @@ def create_app(
         cached_accounts=settings.cached_accounts,
         queue_limit=settings.queue_limit,
         patience=_LOAD_TIMEOUT,
+        query_timeout=settings.query_timeout_seconds,
     )
     keys = KeyRing(ledger.log, clock, _admin_key(settings), settings.rate_limit)
     defaults = Defaults(settings.signup_credits, timedelta(days=settings.subscription_days))
-    views = Views(conninfo)
+    views = Views(conninfo, query_timeout=settings.query_timeout_seconds)
     follower = Follower(ledger.log, conninfo)
     checkpoints = CheckpointWatch(settings.signing, settings.checkpoints)
     refusals = RefusalCounter(ledger.log)
@@ -123,6 +124,11 @@ def create_app(
             await refusals.write()
 
     app = FastAPI(title="Credit ledger", version="1", lifespan=lifespan, redirect_slashes=False, openapi_url=None)
+    _add_routes(app, wiring, https=settings.https)
+    return _with_path_prefix(settings.path_prefix, app, wiring)
+
+
+def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
     wiring.attach_to(app)
     for part in (ledger_queries, explanations, health, history, totals, lists, summary, portal_sessions):
         app.include_router(part.router)
@@ -130,14 +136,10 @@ def create_app(
     for operation in OPERATIONS.values():
         _add_command_route(app, wiring.endpoint, operation)
     _add_batch_route(app, wiring.endpoint)
-    pages = dashboard()
-    wiring.attach_to(pages)
-    app.mount(ROOT, SecurityHeaders(pages), name="dashboard")
-    app.add_route(ROOT, _redirect_to_dashboard, include_in_schema=False)
+    _add_dashboard(app, wiring, https=https)
     _add_problem_handlers(app)
     describe(app)
-    add_docs_page(app)
-    return _with_path_prefix(settings.path_prefix, app, wiring)
+    add_docs_page(app, https=https)
 
 
 def _admin_key(settings: Settings) -> str | None:
@@ -161,6 +163,13 @@ def _with_path_prefix(prefix: str, app: FastAPI, wiring: Wiring) -> ASGIApp:
         return hot_path
     app.add_middleware(AddPathPrefix, prefix=prefix)
     return StripPathPrefix(hot_path, prefix)
+
+
+def _add_dashboard(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
+    pages = dashboard()
+    wiring.attach_to(pages)
+    app.mount(ROOT, SecurityHeaders(pages, https=https), name="dashboard")
+    app.add_route(ROOT, _redirect_to_dashboard, include_in_schema=False)
 
 
 async def _redirect_to_dashboard(request: Request) -> Response:

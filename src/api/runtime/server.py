@@ -20,7 +20,7 @@ from api.runtime.checkpoints import check_against_checkpoints
 from api.runtime.clock_agreement import ORIGIN, agree_on_time
 from api.runtime.connections import places
 from api.runtime.database import Database, as_url, migrated
-from api.runtime.listen_address import CannotListen, ListenAddress, bind, resolve
+from api.runtime.listen_address import CannotListen, ListenAddress, bind, links_need_public_url, resolve
 from api.runtime.projector import projecting
 from api.runtime.restarts import FOLDER, Restarts
 from api.runtime.secret_environment import remove
@@ -63,11 +63,15 @@ def serve(settings: Settings, address: ListenAddress, companion: Companion = _no
         prepare(found.service)
         check_against_checkpoints(settings, found.service)
         _warn(found)
+        if links_need_public_url(settings):
+            _log.warning("%s is not set, so the service makes no portal links", variable("public_url"))
         key = _key_lines(create_first_key(found.service)) if settings.admin_key is None else []
         here = f"Credit ledger: {address.url}  (API description: /docs)"
         remove(*(variable(name) + end for name in ("database_url", "owner_url") for end in ("", FILE)))
         os.environ[variable("database_url")] = as_url(found.service)  # worker processes find it there
         os.environ[ORIGIN] = repr(agree_on_time(found.service))
+        for name in ("host", "port"):  # they may be options of the command line
+            os.environ[variable(name)] = str(getattr(settings, name))
         start = os.environ[START] = secrets.token_hex(8)
         with (
             _restarts() as restarts,

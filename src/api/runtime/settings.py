@@ -116,6 +116,13 @@ class Settings(BaseSettings):
         description="connections of one address that each worker keeps; beyond, the longest silent ones are closed; "
         "0 sets no limit",
     )
+    query_timeout_seconds: float = Field(
+        10.0,
+        ge=0,
+        le=3_600,
+        description="seconds after which the database ends a statement of a query, before 503 `query_timeout`; 0 sets "
+        "no limit; commands and migrations are never ended",
+    )
     sweep_interval_seconds: float = Field(
         1.0, ge=0.01, le=86_400, description="seconds between two searches for expired credits and holds"
     )
@@ -136,7 +143,8 @@ class Settings(BaseSettings):
         max_length=2_000,
         description="the address at which browsers reach the service, such as https://credits.example; its path, if it "
         "has one, is the prefix below which a proxy serves the service, and must not begin like a path of the service; "
-        "without it, portal links begin with the address of the request for them",
+        "without it, portal links begin with the address of the request for them, and are refused if the service "
+        "listens beyond this machine",
     )
     billing_url: str | None = Field(
         None,
@@ -171,6 +179,11 @@ class Settings(BaseSettings):
     def path_prefix(self) -> str:
         """The path prefix of the service, such as `/ledger`, or an empty text."""
         return urlsplit(self.public_url or "").path.rstrip("/")
+
+    @property
+    def https(self) -> bool:
+        """Whether browsers reach the service over https."""
+        return urlsplit(self.public_url or "").scheme == "https"
 
     @field_validator("public_url")
     @classmethod

@@ -14,6 +14,7 @@ import psycopg
 from audit.verify.expected import NOTHING, Expected
 from audit.verify.folders import folder_in
 from audit.verify.report import NO_CHECKPOINT, CannotVerify, Report
+from audit.verify.text_keys import TextKeys
 from ledger.explain.sentences import counted
 from ledger.postgres.bodies import BODIES, MIGRATED, differences
 from ledger.postgres.connecting import connect_async
@@ -103,15 +104,16 @@ async def _walk(connection: Connection, checkpoints: Sequence[Checkpoint], progr
     reader = Reader(connection)
     end = await reader.last_position()
     progress.begin("verifying", end, "events")
-    walk = Walk(checkpoints, every=STEP)
-    after = _BEFORE_ALL
+    walk, texts = Walk(checkpoints, every=STEP), TextKeys()
+    after, agreed = _BEFORE_ALL, 0
     try:
         while records := await reader.records(after, end, PAGE):
-            walk.take(records)
-            await _check_kept(connection, walk)
+            agreed = await _take(connection, walk, records, agreed)
+            await texts.take(reader, records)
             after = records[-1].position
             progress.reach(walk.position)
         walk.finish()
+        texts.finish()
         await check_no_strays(connection)
     finally:
         report.add_walk(walk)
@@ -140,10 +142,26 @@ async def _check_keys(connection: Connection, report: Report) -> None:
         raise Breach("key", Place(), "; ".join(log.faults))
 
 
-async def _check_kept(connection: Connection, walk: Walk) -> None:
-    if walk.completed:
-        await check_kept(connection, walk.completed)
-        walk.completed = {}
+async def _take(connection: Connection, walk: Walk, records: Sequence[Record], agreed: int) -> int:
+    """Verify the next records, and the stored subtrees that they complete. Returns up to where these cover the log.
+
+    The range in which the log differs from a checkpoint begins after the stored subtrees that match its events.
+    """
+    try:
+        walk.take(records)
+    except Breach as breach:
+        if breach.what == "root":
+            breach = narrowed(breach, await check_kept(connection, walk.completed, agreed))
+        raise breach from None
+    agreed = await check_kept(connection, walk.completed, agreed) if walk.completed else agreed
+    walk.completed = {}
+    return agreed
+
+
+def narrowed(breach: Breach, agreed: int) -> Breach:
+    """A breach over a range of positions, without those that stored subtrees cover up to `agreed`."""
+    first = max(breach.place.position or 0, agreed + 1)
+    return Breach(breach.what, breach.place._replace(position=first), breach.problem, breach.expected, breach.found)
 
 
 async def _follow_account(
