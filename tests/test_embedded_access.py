@@ -90,7 +90,7 @@ def test_where_one_user_alone_cannot_be_let_in_the_start_names_a_better_folder(
     def unsupported(*_: object) -> None:
         raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
 
-    monkeypatch.setattr(folder_access.os, "setxattr", unsupported)
+    monkeypatch.setattr(os, "setxattr", unsupported)
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
     modes = [path.stat().st_mode for path in (private, *private.parents)]
