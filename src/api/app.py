@@ -34,7 +34,7 @@ from api.http.request_body import ClientLeft, refuse_late_bodies
 from api.http.requests import Reply
 from api.http.security_headers import SecurityHeaders
 from api.runtime.announcement import START
-from api.runtime.background import in_background
+from api.runtime.background import Work, in_background
 from api.runtime.clock_agreement import agreed_clock
 from api.runtime.connections import ConnectionWatch
 from api.runtime.garbage_collection import tune_garbage_collection
@@ -93,8 +93,8 @@ def create_app(
         Health(ledger, clock, checkpoints, PrivilegeWatch(), restarts, processes, start, settings.ops_port is not None),
         keys,
         follower,
-        places := StreamPlaces(),
-        session_watch := SessionWatch(ledger.log),
+        StreamPlaces(),
+        SessionWatch(ledger.log),
         dashboard_options(settings),
     )
     sweeper = Sweeper(ledger, conninfo, settings.sweep_interval_seconds, settings.sweep_rate)
@@ -104,17 +104,7 @@ def create_app(
         async with ledger.running(), views.running():
             await keys.refresh()
             wiring.reads.cursors.use(await cursor_key(ledger.log))
-            watch = ConnectionWatch(settings.port, settings.connections_per_address)
-            work = {
-                "keys": keys.keep_fresh,
-                "sweeper": sweeper.run,
-                "refusals": refusals.run,
-                "committer": lambda: _exit_when_broken(ledger),
-                "connections": watch.run,
-                "bodies": refuse_late_bodies,
-                "streams": places.end_those_not_allowed,
-                "sessions": session_watch.keep_fresh,
-            }
+            work = {**_background(settings, wiring), "sweeper": sweeper.run, "refusals": refusals.run}
             async with in_background(work, restarts), _for_operators(settings, wiring.health):
                 tune_garbage_collection()
                 with call_at_shutdown(follower.end):
@@ -126,6 +116,18 @@ def create_app(
     app = FastAPI(title="Credit ledger", version="1", lifespan=lifespan, redirect_slashes=False, openapi_url=None)
     _add_routes(app, wiring, https=settings.https)
     return _with_path_prefix(settings.path_prefix, app, wiring)
+
+
+def _background(settings: Settings, wiring: Wiring) -> dict[str, Work]:
+    """What the parts of a process do until it ends, by the names under which restarts are counted."""
+    return {
+        "keys": wiring.keys.keep_fresh,
+        "committer": lambda: _exit_when_broken(wiring.health.ledger),
+        "connections": ConnectionWatch(settings.port, settings.connections_per_address).run,
+        "bodies": refuse_late_bodies,
+        "streams": wiring.places.end_those_not_allowed,
+        "sessions": wiring.session_watch.keep_fresh,
+    }
 
 
 def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:

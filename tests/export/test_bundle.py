@@ -1,6 +1,7 @@
 """A bundle is what `credit-ledger verify` can judge, first and again after the log has grown."""
 
 import asyncio
+import stat
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,7 @@ async def test_a_bundle_can_be_verified_and_grows(ledger: Ledger, clock: Clock, 
     assert (await asyncio.to_thread(verify_path, to, Trusting(keys=[first]), Lines())).breach is None
     assert sorted(path.name for path in to.iterdir()) == ["checkpoints", "events.jsonl", "verifying-key.txt"]
     assert not [path for path in to.rglob("*") if "signing" in path.parts]
+    assert stat.S_IMODE((to / "events.jsonl").stat().st_mode) == 0o600
 
 
 async def test_without_checkpoints_there_is_nothing_to_judge_it_by(ledger: Ledger, tmp_path: Path) -> None:
