@@ -14,6 +14,26 @@ from ledger.postgres.arrays import LENGTHS
 GENESIS = bytes(32)
 """The previous hash of an account's first event."""
 
+class UnreadableEvent(Exception):
+    """A row of the log that this program cannot decode, or that does not continue the chain of its account.
+
+    The message names the position and the account, and says why.
+    """
+
+    def __init__(self, position: int, account_id: str, problem: Exception) -> None:
+        why = f"{type(problem).__name__}: {problem}"
+        super().__init__(f"the event at position {position}, of account {account_id}, cannot be read: {why}")
+        self.position = position
+        self.account_id = account_id
+
+
+class NotChained(ValueError):
+    """An event does not continue the chain of its account: it was not written by the ledger, or changed later."""
+
+    def __init__(self) -> None:
+        super().__init__("its hash does not continue the chain of its account")
+
+
 _NULL = b"\xff\xff\xff\xff"
 _SHORT = len(LENGTHS)
 

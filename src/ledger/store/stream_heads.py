@@ -13,6 +13,17 @@ class StreamHead(NamedTuple):
     account: Account
     hash: bytes
     key: bytes | None
+    proven: int = 0
+    """The version of the newest event that has a digest of the account's state, as far as it is known; else 0."""
+
+
+PROVEN_EVERY = 100
+"""The number of events of an account after which one has a digest of its state, so that a snapshot can be proven."""
+
+
+def needs_digest(head: StreamHead | None, version: int) -> bool:
+    """Whether the event of this version, after `head`, is due to have a digest of the account's state."""
+    return version - (head.proven if head is not None else 0) >= PROVEN_EVERY
 
 
 def hash_of(head: StreamHead | None) -> bytes:
