@@ -7,12 +7,16 @@ for byte. So it covers everything that an auditor relies on. The checkpoints ove
 
 from hashlib import sha256
 from struct import pack
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ledger.postgres.arrays import LENGTHS
 
 GENESIS = bytes(32)
 """The previous hash of an account's first event."""
+
+_NULL = b"\xff\xff\xff\xff"
+_SHORT = len(LENGTHS)
+
 
 class UnreadableEvent(Exception):
     """A row of the log that this program cannot decode, or that does not continue the chain of its account.
@@ -32,10 +36,6 @@ class NotChained(ValueError):
 
     def __init__(self) -> None:
         super().__init__("its hash does not continue the chain of its account")
-
-
-_NULL = b"\xff\xff\xff\xff"
-_SHORT = len(LENGTHS)
 
 
 class Record(NamedTuple):
@@ -100,3 +100,10 @@ def link(
 def _prefixed(field: bytes) -> bytes:
     size = len(field)
     return (LENGTHS[size] if size < _SHORT else pack(">i", size)) + field
+
+
+def check_link(account_id: str, row: Any, previous: bytes, version: int) -> None:
+    """Raise NotChained unless a row is the event of this version after the one with the hash `previous`."""
+    signed = row.topic, row.state, row.subject, row.receipt, row.fingerprint, row.command_events
+    if row.version != version or link(previous, account_id, version, *signed) != row.hash:
+        raise NotChained

@@ -1,15 +1,14 @@
 """The codec: events and snapshots to bytes and back. Bytes are canonical JSON: UTF-8, sorted keys, no spaces, UTC.
 
 The stored state of an event is {"data": {...}, "metadata": {...}, "recorded_at": "...", "schema": 1}; fields without a
-value are left out. Some events
-also have a `state_digest`, which proves a snapshot. Topics are the short names of the event classes, never import paths. Stored bytes are never
-serialised again: they are passed on as they were read.
+value are left out. Some events also have a `state_digest`, which proves a snapshot (snapshots.py). Topics are the short
+names of the event classes, never import paths. Stored bytes are never serialised again: they are passed on as they were
+read.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from datetime import datetime
-from hashlib import sha256
 from typing import Any, NamedTuple, cast, get_args
 
 import orjson
@@ -152,7 +151,7 @@ _FIELDS = {
 
 
 def encode(event: Event, metadata: Metadata, digest: str | None = None) -> tuple[str, bytes]:
-    """The topic and the state bytes of an event. `digest` is that of the account's state after it (`state_digest`)."""
+    """The topic and the state bytes of an event. `digest` is that of the account's state after it, if it has one."""
     data = {}
     kind = type(event)
     for name, convert in _FIELDS[kind]:
@@ -251,22 +250,6 @@ def encode_snapshot(account: Account) -> bytes:
     )
 
 
-def state_digest(snapshot: bytes) -> str:
-    """The digest of an encoded state: its SHA-256 in hexadecimal digits."""
-    return sha256(snapshot).hexdigest()
-
-
-def digest_in(state: bytes) -> str | None:
-    """The digest in the stored bytes of an event; None for nearly all of them. It is the last field of canonical JSON."""
-    if state[-_DIGEST_SIZE:-66] != _DIGEST_FIELD or not state.endswith(b'"}'):
-        return None
-    return state[-66:-2].decode("ascii", "replace")
-
-
-_DIGEST_FIELD = b',"state_digest":"'
-_DIGEST_SIZE = len(_DIGEST_FIELD) + 66
-
-
 def decode_snapshot(state: bytes) -> Account:
     """Decode the state of an account."""
     data = orjson.loads(state)
@@ -291,5 +274,3 @@ def _hold(data: dict[str, Any]) -> Hold:
         data["description"],
         frozenset(data["closed_grants"]),
     )
-
-

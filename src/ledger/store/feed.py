@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from psycopg import AsyncConnection
 
 from ledger.domain.events import Event
-from ledger.store.chain import Record
+from ledger.store.chain import Record, UnreadableEvent
 from ledger.store.codec import decode_event
 from ledger.store.log import EventLog
 from ledger.store.reader import Reader, StoredRow
@@ -20,14 +20,6 @@ class Logged(NamedTuple):
     account_id: str
     version: int
     event: Event
-
-
-class UnreadableEvent(Exception):
-    """A row of the log that this program cannot decode; the message says which one, and why."""
-
-    def __init__(self, position: int, problem: Exception) -> None:
-        super().__init__(f"the event at position {position} cannot be read: {type(problem).__name__}: {problem}")
-        self.position = position
 
 
 class Feed:
@@ -103,5 +95,5 @@ def read(rows: Sequence[StoredRow]) -> list[Logged]:
         try:
             events.append(Logged(position, account_id, version, decode_event(topic, state)))
         except Exception as problem:  # damaged bytes may fail in any way, and the error must name the position
-            raise UnreadableEvent(position, problem) from problem
+            raise UnreadableEvent(position, account_id, problem) from problem
     return events

@@ -5,25 +5,29 @@ from typing import NamedTuple
 from ledger.domain.account import Account
 from ledger.domain.events import Events, TextsErased
 from ledger.store.chain import GENESIS
+from ledger.store.snapshots import PROVEN_EVERY
 
 
 class StreamHead(NamedTuple):
-    """An account's state, the hash of its last event, and the key of its texts (None: it has no texts)."""
+    """An account's state, the hash of its last event, and the key of its texts (None: it has no texts).
+
+    `proven` is the version of the newest event that is known to have a digest of the account's state; 0 when none is.
+    """
 
     account: Account
     hash: bytes
     key: bytes | None
     proven: int = 0
-    """The version of the newest event that has a digest of the account's state, as far as it is known; else 0."""
-
-
-PROVEN_EVERY = 100
-"""The number of events of an account after which one has a digest of its state, so that a snapshot can be proven."""
 
 
 def needs_digest(head: StreamHead | None, version: int) -> bool:
-    """Whether the event of this version, after `head`, is due to have a digest of the account's state."""
-    return version - (head.proven if head is not None else 0) >= PROVEN_EVERY
+    """Whether the event of this version, which follows `head`, must have a digest of the account's state."""
+    return version - (0 if head is None else head.proven) >= PROVEN_EVERY
+
+
+def version_of(head: StreamHead | None) -> int:
+    """The version of an account; 0 when it does not exist."""
+    return 0 if head is None else head.account.version
 
 
 def hash_of(head: StreamHead | None) -> bytes:

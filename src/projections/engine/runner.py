@@ -66,7 +66,7 @@ def facts_of(events: Sequence[Logged]) -> list[Fact]:
         try:
             facts.append(fact(*logged))
         except Exception as problem:
-            raise UnreadableEvent(logged.position, problem) from problem
+            raise UnreadableEvent(logged.position, logged.account_id, problem) from problem
     return facts
 
 

@@ -51,9 +51,9 @@ LEFT JOIN LATERAL (
 ORDER BY a.account, r.version;
 
 -- name: load_at
--- The newest snapshot at or below version `upto` that has its event, with that event and the hash before it; and the
--- events after it up to that version, a page at a time.
-SELECT r.*
+-- The newest snapshot at or below version `upto`, and the events after it up to that version, a page at a time. The rows
+-- are those of `load`, without the text key.
+SELECT a.account, true AS stands, r.*, NULL::bytea AS key
 FROM (VALUES (%(account)s::text, %(after)s::bigint, %(upto)s::bigint)) AS a (account, after, upto)
 LEFT JOIN LATERAL (
     SELECT s.originator_version AS version, s.state FROM ledger.snapshots AS s
@@ -142,9 +142,9 @@ WHERE e.originator_version <= %(upto)s
 ORDER BY e.originator_version;
 
 -- name: receipts
--- All events of the commands that used some keys.
-SELECT a.account, a.receipt, last.fingerprint, e.originator_version AS version, e.topic, e.state,
-       e.notification_id AS position, k.key
+-- All events of the commands that used some keys, each with the hash of the event before it.
+SELECT a.account, a.receipt AS used, e.notification_id AS position, e.originator_version AS version, e.topic, e.state,
+       e.subject, e.receipt, e.fingerprint, e.command_events, e.hash, before.hash AS previous, k.key
 FROM unnest(%(accounts)s::text[], %(receipts)s::text[]) AS a (account, receipt)
 LEFT JOIN ledger.text_keys AS k ON k.account_id = a.account
 JOIN ledger.events AS last ON last.originator_id = a.account AND last.receipt = a.receipt
@@ -154,6 +154,8 @@ JOIN LATERAL (
       AND e.originator_version > last.originator_version - last.command_events
       AND e.originator_version <= last.originator_version
 ) AS e ON true
+LEFT JOIN ledger.events AS before
+  ON before.originator_id = e.originator_id AND before.originator_version = e.originator_version - 1
 ORDER BY a.account, a.receipt, e.originator_version;
 
 -- name: stream
