@@ -25,8 +25,9 @@ class UnreadableEvent(Exception):
     """
 
     def __init__(self, position: int, account_id: str, problem: Exception) -> None:
+        whose = account_id if account_id.isprintable() else ascii(account_id)
         why = f"{type(problem).__name__}: {problem}"
-        super().__init__(f"the event at position {position}, of account {account_id}, cannot be read: {why}")
+        super().__init__(f"the event at position {position} of account {whose} cannot be read: {why}")
         self.position = position
         self.account_id = account_id
 

@@ -9,6 +9,7 @@ from psycopg import AsyncConnection
 from ledger.domain.events import Event
 from ledger.store.chain import Record, UnreadableEvent
 from ledger.store.codec import decode_event
+from ledger.store.links import Links
 from ledger.store.log import EventLog
 from ledger.store.reader import Reader, StoredRow
 
@@ -27,6 +28,7 @@ class Feed:
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
+        self._links = Links()
 
     async def last_position(self) -> int:
         """The position of the last event; 0 when the log is empty."""
@@ -42,6 +44,13 @@ class Feed:
         """The same page with every column: the input of proofs and exports."""
         async with self._log.reader() as reader:
             return await self._log.confirmed(reader, await reader.records(after, upto, limit))
+
+    async def verified(self, after: int, upto: int, limit: int) -> list[Record]:
+        """The same page, if each event in it continues the chain of its account. Raises UnreadableEvent."""
+        async with self._log.reader() as reader:
+            records = await self._log.confirmed(reader, await reader.records(after, upto, limit))
+            await self._links.verify(reader, records)
+            return records
 
     async def records_of(self, account_id: str, after: int, limit: int) -> list[Record]:
         """A page of one account's events at versions above `after`, with every column."""
@@ -88,10 +97,10 @@ async def streams(
             yield rows
 
 
-def read(rows: Sequence[StoredRow]) -> list[Logged]:
+def read(rows: Sequence[StoredRow | Record]) -> list[Logged]:
     """Decode stored rows. Raises UnreadableEvent."""
     events = []
-    for position, account_id, version, topic, state in rows:
+    for position, account_id, version, topic, state, *_ in rows:
         try:
             events.append(Logged(position, account_id, version, decode_event(topic, state)))
         except Exception as problem:  # damaged bytes may fail in any way, and the error must name the position

@@ -244,6 +244,14 @@ class Reader:
         rows = await self._rows("ends", accounts=list(accounts))
         return {row.account: End(row.version, bytes(row.hash)) for row in rows}
 
+    async def hashes_of(self, places: Collection[tuple[str, int]]) -> dict[tuple[str, int], bytes]:
+        """The hashes of some events, by account and version; an event that does not exist is absent."""
+        if not places:
+            return {}
+        accounts, versions = zip(*places, strict=True)
+        rows = await self._rows("hashes_of", accounts=list(accounts), versions=list(versions))
+        return {(row.account, row.version): row.hash for row in rows}
+
     async def last_position(self) -> int:
         """The position of the last event; 0 when the log is empty."""
         return int((await self._rows("last_position"))[0].position)

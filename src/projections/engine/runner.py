@@ -46,8 +46,11 @@ class GatherFailed(Exception):
 
 
 async def prepare(feed: Feed, builds: Sequence[Build], after: int, upto: int, page: int = PAGE) -> tuple[Batch, Work]:
-    """The next batch above `after`, and what each build must write for it. Raises UnreadableEvent, GatherFailed."""
-    rows = await feed.rows(after, upto, page)
+    """The next batch above `after`, and what each build must write for it.
+
+    Only events that continue the chains of their accounts are in it. Raises UnreadableEvent, GatherFailed.
+    """
+    rows = await feed.verified(after, upto, page)
     facts: list[Fact] = []
     for start in range(0, len(rows), SLICE):
         facts += facts_of(read(rows[start : start + SLICE]))
@@ -113,7 +116,8 @@ async def apply_as_far(
         raise
     except Exception as error:  # whatever the error is, an operator must see it with its position
         if len(batch.facts) <= 1:
-            return Stop(batch.upto, f"{type(error).__name__}: {str(error).strip()}")
+            whose = f"account {batch.facts[0].account_id}: " if batch.facts else ""
+            return Stop(batch.upto, f"{whose}{type(error).__name__}: {str(error).strip()}")
         half = len(batch.facts) // 2
         middle = batch.facts[half - 1].position
         for part in Batch(batch.after, middle, batch.facts[:half]), Batch(middle, batch.upto, batch.facts[half:]):

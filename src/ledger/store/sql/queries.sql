@@ -217,8 +217,8 @@ ORDER BY account_id
 LIMIT %(limit)s;
 
 -- name: hashes_of
--- The hashes and positions of some events, by account and version. A missing event is absent.
-SELECT a.account, e.notification_id AS position, e.hash
+-- The hashes of some events, by account and version. A missing event is absent.
+SELECT a.account, a.version, e.hash
 FROM unnest(%(accounts)s::text[], %(versions)s::bigint[]) AS a (account, version)
 JOIN ledger.events AS e ON e.originator_id = a.account AND e.originator_version = a.version;
 
