@@ -45,12 +45,15 @@ class Feed:
         async with self._log.reader() as reader:
             return await self._log.confirmed(reader, await reader.records(after, upto, limit))
 
-    async def verified(self, after: int, upto: int, limit: int) -> list[Record]:
-        """The same page, if each event in it continues the chain of its account. Raises UnreadableEvent."""
+    async def verified(self, after: int, upto: int, limit: int) -> tuple[list[Record], UnreadableEvent | None]:
+        """The same page up to the first event that does not continue the chain of its account, and that one's problem."""
         async with self._log.reader() as reader:
             records = await self._log.confirmed(reader, await reader.records(after, upto, limit))
-            await self._links.verify(reader, records)
-            return records
+            try:
+                await self._links.verify(reader, records)
+            except UnreadableEvent as problem:
+                return [record for record in records if record.position < problem.position], problem
+            return records, None
 
     async def records_of(self, account_id: str, after: int, limit: int) -> list[Record]:
         """A page of one account's events at versions above `after`, with every column."""

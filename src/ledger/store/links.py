@@ -1,7 +1,7 @@
 """Links: the check that events continue the chains of their accounts, for whoever follows the whole log.
 
-Whoever signs or projects events computes their hashes again as it reads them, so that what does not chain is never signed
-or projected. The hash before an account's first event of a page is remembered from an earlier page, or read.
+Whoever signs or projects events computes their hashes again as it reads them, so that what does not chain is never
+signed or projected. The hash before an account's first event of a page is remembered from an earlier page, or read.
 """
 
 import asyncio

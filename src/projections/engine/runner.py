@@ -50,11 +50,13 @@ async def prepare(feed: Feed, builds: Sequence[Build], after: int, upto: int, pa
 
     Only events that continue the chains of their accounts are in it. Raises UnreadableEvent, GatherFailed.
     """
-    rows = await feed.verified(after, upto, page)
+    rows, problem = await feed.verified(after, upto, page)
     facts: list[Fact] = []
     for start in range(0, len(rows), SLICE):
         facts += facts_of(read(rows[start : start + SLICE]))
         await asyncio.sleep(0)
+    if problem is not None:
+        raise problem
     batch = Batch(after, rows[-1].position if rows else upto, facts)
     try:
         return batch, await gather(builds, facts)
