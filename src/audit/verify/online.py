@@ -1,4 +1,4 @@
-"""Verifies a ledger in its database: every event, in order, against the checkpoints of its folder.
+"""Verifies a ledger in its database: every event, in order, against the checkpoints of its folder; and what is kept.
 
 It reads the log page by page, up to its end at the start, and holds no transaction open meanwhile: the log only grows,
 and a long snapshot would keep VACUUM from removing old rows of the projections.
@@ -12,6 +12,7 @@ import psycopg
 
 from audit.verify.folders import folder_in
 from audit.verify.report import CannotVerify, Report
+from audit.verify.snapshots import check_snapshots, check_snapshots_of
 from ledger.postgres.bodies import BODIES, MIGRATED, differences
 from ledger.postgres.connecting import connect_async
 from ledger.progress import Progress
@@ -38,6 +39,7 @@ async def verify_ledger(conninfo: str, folders: Path, keys: Sequence[VerifyingKe
             trusted_checkpoints = _read_checkpoints(folders, await ledger_id(connection), keys, report)
             await _walk(connection, trusted_checkpoints.checkpoints, progress, report)
             await _check_bodies(connection)
+            await check_snapshots(connection)
         except Breach as breach:
             report.breach = breach
     return report
@@ -50,6 +52,7 @@ async def verify_account(conninfo: str, folders: Path, keys: Sequence[VerifyingK
         try:
             trusted_checkpoints = _read_checkpoints(folders, await ledger_id(connection), keys, report)
             await _follow_account(connection, account_id, trusted_checkpoints.checkpoints, report)
+            await check_snapshots_of(connection, [account_id])
         except Breach as breach:
             report.breach = breach
     return report

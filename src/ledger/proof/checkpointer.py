@@ -2,9 +2,9 @@
 
 It reads new events and computes their hashes again, stores the subtrees that they complete, and writes the signed
 checkpoint to a folder outside the database. Before its first checkpoint, and whenever another process has written one,
-it proves that the log begins with the newest checkpoint; if it does not, or if an event does not chain, it signs nothing
-and reports the problem. A problem here never holds up the ledger: it is logged, stored in ledger.checkpointing, and the
-checkpointer tries again.
+it proves that the log begins with the newest checkpoint; if it does not, or if an event does not chain, it signs
+nothing and reports the problem. A problem here never holds up the ledger: it is logged, stored in ledger.checkpointing,
+and the checkpointer tries again.
 """
 
 import asyncio

@@ -46,7 +46,7 @@ class Feed:
             return await self._log.confirmed(reader, await reader.records(after, upto, limit))
 
     async def verified(self, after: int, upto: int, limit: int) -> tuple[list[Record], UnreadableEvent | None]:
-        """The same page up to the first event that does not continue the chain of its account, and that one's problem."""
+        """The same page up to the first event that does not continue the chain of its account, and why it does not."""
         async with self._log.reader() as reader:
             records = await self._log.confirmed(reader, await reader.records(after, upto, limit))
             try:

@@ -251,6 +251,20 @@ WITH RECURSIVE ids AS (
 )
 SELECT id FROM ids WHERE id IS NOT NULL LIMIT %(limit)s;
 
+-- name: kept_snapshots
+-- The snapshots of some accounts, of one format.
+SELECT originator_id AS account, originator_version::bigint AS version, state
+FROM ledger.snapshots
+WHERE originator_id = ANY (%(accounts)s::text[]) AND topic = %(snapshot)s
+ORDER BY originator_id, originator_version;
+
+-- name: accounts_with_snapshots
+-- A page of the accounts that have snapshots of one format, sorted.
+SELECT DISTINCT originator_id AS account FROM ledger.snapshots
+WHERE originator_id > %(after)s AND topic = %(snapshot)s
+ORDER BY originator_id
+LIMIT %(limit)s;
+
 -- name: save_snapshots
 -- Store those snapshots that their events prove (see ledger.save_snapshots).
 SELECT ledger.save_snapshots(
