@@ -147,8 +147,8 @@ def test_an_event_without_the_one_before_it_is_not_projected(empty: Bench, log: 
     empty.run(empty.append(log))
     empty.anything.execute("DELETE FROM ledger.events WHERE notification_id < 5")
     empty.anything.execute(
-        "UPDATE ledger.events SET hash = ledger.link(ledger.genesis(), originator_id, originator_version::bigint, topic,"
-        " state, subject, receipt, fingerprint, command_events) WHERE notification_id = 5"
+        "UPDATE ledger.events SET hash = ledger.link(ledger.genesis(), originator_id, originator_version::bigint,"
+        " topic, state, subject, receipt, fingerprint, command_events) WHERE notification_id = 5"
     )
     empty.run(empty.project(page=3))
     assert set(stopped_at(empty).values()) == {5}

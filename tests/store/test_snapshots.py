@@ -1,7 +1,7 @@
 """What decisions are made from is proven: a snapshot that its event does not prove is never believed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -18,7 +18,6 @@ from ledger.store.codec import SNAPSHOT_TOPIC, decode_event
 from ledger.store.snapshots import Snapshot, digest_in, state_digest
 from tests.postgres import tampering
 from tests.store.asking import balance, deduct, open_account
-from tests.store.chaining import append
 
 EVERY = 5
 DEDUCTIONS = 13
@@ -32,7 +31,7 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def lived(database: str) -> AsyncIterator[str]:
+async def lived(database: str) -> str:
     """A database with two accounts, each with snapshots of the versions that are proven."""
     async with Ledger(database).running() as ledger:
         for account in "ab":
@@ -40,7 +39,7 @@ async def lived(database: str) -> AsyncIterator[str]:
             for n in range(DEDUCTIONS):
                 await deduct(ledger, account, 1, f"{n}")
                 await ledger._snapshots.write_due()
-    yield database
+    return database
 
 
 def rich(state: bytes) -> bytes:
@@ -67,9 +66,8 @@ FORGERIES: dict[str, Callable[[bytes], bytes]] = {
 async def test_every_few_events_one_proves_a_snapshot(lived: str) -> None:
     with psycopg.connect(lived) as connection:
         kept = connection.execute(STORED).fetchall()
-        events = dict(
-            connection.execute("SELECT originator_version, state FROM ledger.events WHERE originator_id = 'a'")
-        )
+        rows = connection.execute("SELECT originator_version, state FROM ledger.events WHERE originator_id = 'a'")
+        events: dict[int, bytes] = dict(rows.fetchall())
     assert [version for version, _, _ in kept] == [5, 10, 15]
     digests = {version: digest for version, state in events.items() if (digest := digest_in(state))}
     assert digests == {version: state_digest(state) for version, state, _ in kept}
@@ -133,7 +131,7 @@ async def all_is_as_it_was(database: str) -> None:
         assert await balance(ledger, "a") == 1_000 - DEDUCTIONS - 1
 
 
-# The role of the service -----------------------------------------------------------------------------------------------
+# The role of the service --------------------------------------------------------------------------------------------
 
 
 async def test_the_service_writes_only_what_its_events_prove(lived: str) -> None:
@@ -177,7 +175,6 @@ async def test_a_row_that_does_not_chain_is_not_decided_upon(lived: str) -> None
         state = b'{"data":{},"metadata":{},"recorded_at":"2026-01-01T00:00:00Z","schema":1}'
         row = Row("a", end.version + 1, "CreditsDeducted", state, None, None, None, None, end.hash, bytes(32))
         assert not (await writer.append([row], {})).stale
-        await append(writer, [])
         await writer.close()
         both = await asyncio.gather(deduct(ledger, "a", 1, "y"), deduct(ledger, "b", 1, "y"), return_exceptions=True)
         assert isinstance(both[0], UnreadableEvent)
