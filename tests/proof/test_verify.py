@@ -118,7 +118,7 @@ def test_a_snapshot_that_differs_from_the_events_is_named(scene: Scene) -> None:
             connection.execute(forged.format(version).encode())
             status, text = run(scene)
             assert status == 1
-            assert f"account ada-1, version {version}: {problem}" in " ".join(text.split())
+            assert f"Account ada-1, version {version}: {problem}" in " ".join(text.split())
             assert told(scene, "--account", "ada-1")["first"]["what"] == "snapshot"
             assert run(scene, "--account", "ada-0")[0] == 0
             connection.execute("DELETE FROM ledger.snapshots")
