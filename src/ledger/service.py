@@ -17,9 +17,9 @@ from ledger.commit.state_cache import StateCache
 from ledger.commit.submission import Outcome, Recorded, Submission, UnitOfWork
 from ledger.domain.account import Account
 from ledger.domain.expiry import apply_due_expiries
-from ledger.explain.explaining import FOLD_ERRORS
 from ledger.explain.explanation import Explanation
 from ledger.explain.streams import ExplainedEvent, ExplainedEvents, explain_events, explain_row, explain_rows
+from ledger.store.chain import UnreadableEvent
 from ledger.store.feed import Feed, Logged
 from ledger.store.log import EventLog
 from ledger.store.reader import Executed, NewestEvent, StoredRow
@@ -200,8 +200,8 @@ class Ledger:
         try:
             async with self.log.reader() as reader:
                 before = await reader.load_at(account_id, first) if first else None
-        except FOLD_ERRORS as problem:
-            return ExplainedEvents(rows, [], f"an event before version {first + 1} cannot be folded: {problem!r}")
+        except UnreadableEvent as problem:
+            return ExplainedEvents(rows, [], str(problem))
         return await explain_rows(Feed(self.log), before, rows) if rows else ExplainedEvents(rows, [], None)
 
     async def explain_dry_run(self, outcome: Recorded) -> list[Explanation]:

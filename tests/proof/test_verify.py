@@ -73,6 +73,28 @@ def test_what_was_changed_is_named_and_is_the_status(scene: Scene) -> None:
     assert run(scene)[0] == 4
 
 
+def test_a_snapshot_that_differs_from_the_events_is_named(scene: Scene) -> None:
+    """The service does not believe it. Whoever can append events could have appended its proof too."""
+    _, database = scene
+    forged = """
+    INSERT INTO ledger.snapshots (originator_id, originator_version, topic, state, hash)
+    SELECT originator_id, {}, 'Account/1', '{{}}', hash FROM ledger.events WHERE notification_id = 40
+    """
+    with tampering(database) as connection:
+        for version, problem in (
+            (3, "the kept snapshot differs from what the events add up to"),
+            (99, "there is no event"),
+        ):
+            connection.execute(forged.format(version).encode())
+            status, text = run(scene)
+            assert status == 1
+            assert f"Account ada-1, version {version}: {problem}" in " ".join(text.split())
+            assert told(scene, "--account", "ada-1")["first"]["what"] == "snapshot"
+            assert run(scene, "--account", "ada-0")[0] == 0
+            connection.execute("DELETE FROM ledger.snapshots")
+    assert run(scene)[0] == 4
+
+
 def test_what_stands_before_the_first_position_is_found(scene: Scene) -> None:
     """An event that no follower would ever see, and that its account is loaded from."""
     _, database = scene

@@ -1,4 +1,4 @@
-"""Verifies a ledger in its database: every event, in order, against the checkpoints of its folder.
+"""Verifies a ledger in its database: every event, in order, against the checkpoints of its folder; and what is kept.
 
 It reads the log page by page, up to its end at the start, and holds no transaction open meanwhile: the log only grows,
 and a long snapshot would keep VACUUM from removing old rows of the projections.
@@ -14,6 +14,7 @@ import psycopg
 from audit.verify.expected import NOTHING, Expected
 from audit.verify.folders import folder_in
 from audit.verify.report import NO_CHECKPOINT, CannotVerify, Report
+from audit.verify.snapshots import check_snapshots, check_snapshots_of
 from audit.verify.text_keys import TextKeys
 from ledger.explain.sentences import counted
 from ledger.postgres.bodies import BODIES, MIGRATED, differences
@@ -54,6 +55,7 @@ async def verify_ledger(conninfo: str, trusting: Trusting, progress: Progress) -
             await _walk(connection, found.checkpoints, progress, report)
             await _check_bodies(connection)
             await _check_keys(connection, report)
+            await check_snapshots(connection)
             trusting.expected.check(report)
         except Breach as breach:
             report.breach = breach
@@ -67,6 +69,7 @@ async def verify_account(conninfo: str, trusting: Trusting, account_id: str) -> 
         try:
             found = _read_checkpoints(trusting, await ledger_id(connection), report)
             await _follow_account(connection, account_id, found.checkpoints, report)
+            await check_snapshots_of(connection, [account_id])
             trusting.expected.check(report)
         except Breach as breach:
             report.breach = breach

@@ -1,9 +1,10 @@
 """The checkpointer: it signs a checkpoint of the log every few seconds, as long as there are new events.
 
-It reads the hashes of new events, stores the subtrees that they complete, and writes the signed checkpoint to a folder
-outside the database. Before its first checkpoint, and whenever another process has written one, it proves that the log
-begins with the newest checkpoint; if it does not, it signs nothing and reports the problem. A problem here never holds
-up the ledger: it is logged, stored in ledger.checkpointing, and the checkpointer tries again.
+It reads new events and computes their hashes again, stores the subtrees that they complete, and writes the signed
+checkpoint to a folder outside the database. Before its first checkpoint, and whenever another process has written one,
+it proves that the log begins with the newest checkpoint; if it does not, or if an event does not chain, it signs
+nothing and reports the problem. A problem here never holds up the ledger: it is logged, stored in ledger.checkpointing,
+and the checkpointer tries again.
 """
 
 import asyncio
@@ -23,7 +24,9 @@ from ledger.proof.merkle import Frontier
 from ledger.proof.notes import BadNote, sign
 from ledger.proof.signing_key import CheckpointKeys, KeyMissing
 from ledger.proof.status import signed_size
-from ledger.proof.tree import PAGE, SQL, STEP, HoleInLog, Tree
+from ledger.proof.tree import SQL, STEP, VERIFIED, HoleInLog, Tree
+from ledger.store.chain import UnreadableEvent
+from ledger.store.links import Links
 from ledger.store.log import EventLog
 from ledger.store.reader import Connection
 
@@ -39,7 +42,7 @@ reports a problem when the lock is held for longer."""
 _RETRY = 5.0
 _FINISH_WITHIN = 3.0
 """Seconds for the last checkpoint when the service stops."""
-_PROBLEMS = (CheckpointMismatch, HoleInLog, BadNote, KeyMissing)
+_PROBLEMS = (CheckpointMismatch, HoleInLog, UnreadableEvent, BadNote, KeyMissing)
 _log = logging.getLogger("credit_ledger.checkpoints")
 
 
@@ -109,8 +112,8 @@ class Checkpointer:
     async def sign(self) -> CheckpointFile | None:
         """Sign the log as it is now, unless that is done. Returns the newest checkpoint; None for an empty log.
 
-        Raises CheckpointMismatch, HoleInLog, BadNote and KeyMissing when it must not sign, FolderBusy, OSError, and
-        psycopg.Error.
+        Raises CheckpointMismatch, HoleInLog, UnreadableEvent, BadNote and KeyMissing when it must not sign, FolderBusy,
+        OSError, and psycopg.Error.
         """
         async with self._log.connection() as connection:
             await self._tree.follow(Tree(connection))
@@ -198,9 +201,13 @@ class GrowingTree:
         """The note of the newest checkpoint, when this tree is proven to begin with it; else empty."""
         self._newest_checkpoint = newest_checkpoint
         self._last = b""
+        self._links = Links()
 
     async def follow(self, tree: Tree) -> int:
-        """Read to the end of the log and store the completed subtrees. Returns the position there. Raises HoleInLog."""
+        """Read to the end of the log, verify its chains, and store the completed subtrees. Returns the position there.
+
+        Raises HoleInLog, and UnreadableEvent for an event that does not continue the chain of its account.
+        """
         end = await tree.end()
         if self.frontier is None or not await self._unchanged(tree, self.frontier, end):
             self.proven = b""
@@ -210,14 +217,14 @@ class GrowingTree:
         logged_at = monotonic()
         while (size := self.frontier.size) < end:
             began = monotonic()
-            more = await tree.leaves(size, min(end, size + PAGE))
+            more = await tree.verified_leaves(size, min(end, size + VERIFIED), self._links)
             grown = self.frontier.grow(more)
             await tree.store_subtrees(size, grown.completed)
             self.frontier, self._last = grown.frontier, more[-1]
             if monotonic() - logged_at >= LOG_EVERY:
                 logged_at = monotonic()
                 _log.info("the tree over the log has %s of %s events", f"{grown.frontier.size:,}", f"{end:,}")
-            if len(more) == PAGE:  # far behind the log: leave as much time to other queries
+            if len(more) == VERIFIED:  # far behind the log: leave as much time to other queries
                 await asyncio.sleep(monotonic() - began)
         return self.frontier.size
 

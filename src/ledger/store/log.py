@@ -17,11 +17,11 @@ from ledger.postgres.keepalives import with_keepalives
 from ledger.postgres.pool import pool_of, statement_timeout
 from ledger.postgres.sessions import SharedSessions, has_own_sessions, is_pooled, require_own_sessions
 from ledger.store.batch import Appended, Row, parameters
-from ledger.store.codec import SNAPSHOT_TOPIC, encode_snapshot
+from ledger.store.codec import SNAPSHOT_TOPIC
 from ledger.store.fence import ServerProcess, fenced_process
 from ledger.store.reader import SQL, Connection, Positioned, Reader
+from ledger.store.snapshots import Snapshot
 from ledger.store.standbys import waits_cut_short
-from ledger.store.stream_heads import StreamHead
 
 _log = logging.getLogger("credit_ledger.log")
 
@@ -153,14 +153,15 @@ class EventLog:
             self._confirmed = max(self._confirmed, last)
         return rows
 
-    async def save_snapshots(self, heads: Sequence[StreamHead]) -> None:
-        """Store snapshots of some accounts, from which they can be loaded later."""
+    async def save_snapshots(self, snapshots: Sequence[Snapshot]) -> None:
+        """Store snapshots, from which accounts are loaded later. Those that their events do not prove are left out."""
+        accounts, versions, states, hashes = zip(*snapshots, strict=True)
         parameters = {
-            "accounts": [head.account.account_id for head in heads],
-            "versions": [head.account.version for head in heads],
-            "topics": [SNAPSHOT_TOPIC] * len(heads),
-            "states": [encode_snapshot(head.account) for head in heads],
-            "hashes": [head.hash for head in heads],
+            "accounts": list(accounts),
+            "versions": list(versions),
+            "topics": [SNAPSHOT_TOPIC] * len(snapshots),
+            "states": list(states),
+            "hashes": list(hashes),
         }
         async with self._pool.connection() as connection:
             await connection.execute(SQL["save_snapshots"], parameters)
