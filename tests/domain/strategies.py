@@ -206,7 +206,7 @@ def _one_of(draw: st.DrawFn, known: Iterable[str], unknown: str) -> str:
 
 def _hold_id(draw: st.DrawFn, journal: Journal) -> str:
     placed = [e.hold_id for e in journal.events if isinstance(e, CreditsHeld)]
-    return draw(st.sampled_from([*[*journal.opened.holds] * 4, *placed, "hld_999999"]))
+    return draw(st.sampled_from([*[hold.hold_id for hold in journal.opened.holds] * 4, *placed, "hld_999999"]))
 
 
 def _amount_to_spend(draw: st.DrawFn, journal: Journal) -> int:
@@ -242,5 +242,5 @@ def _ends(journal: Journal) -> list[datetime]:
 
 def _known_ends(journal: Journal) -> set[datetime]:
     ends = {event.expires_at for event in journal.events if isinstance(event, CreditsGranted)}
-    ends |= {hold.expires_at for hold in journal.opened.holds.values()}
+    ends |= {hold.expires_at for hold in journal.opened.holds}
     return {end for end in ends if end is not None and end > journal.now - DAY}

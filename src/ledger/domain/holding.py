@@ -16,7 +16,7 @@ from ledger.domain.errors import (
 )
 from ledger.domain.events import CreditsHeld, HoldCaptured, HoldExtended, HoldReleased
 from ledger.domain.holds import MAX_OPEN_HOLDS, Hold, Returns, give_back, lost, put_back
-from ledger.domain.lots import MAX_DRAWS, Draws, draw, head, tail, take, total
+from ledger.domain.lots import MAX_DRAWS, Draws, draw, first_expiry_after, head, tail, take, total
 from ledger.domain.related_events import RelatedEvents
 
 
@@ -31,7 +31,10 @@ def place(command: PlaceHold, account: Account, at: datetime) -> CreditsHeld:
         raise OpenHoldsLimitExceeded(MAX_OPEN_HOLDS)
     draws = draw(account.lots, command.amount)
 
-    balance = account.balance_after(take(account.lots, draws), held=command.amount)
+    now = account.balance
+    balance = now._replace(
+        held=now.held + command.amount, subscription_expire_at=first_expiry_after(account.lots, draws)
+    )
     return CreditsHeld(
         at,
         balance,

@@ -17,8 +17,8 @@ from ledger.domain import events as event_types
 from ledger.domain.account import Account, evolve
 from ledger.domain.amounts import Balance, Kind
 from ledger.domain.events import Event
-from ledger.domain.holds import Hold, Return, Returns
-from ledger.domain.lots import Draw, Draws, Lot
+from ledger.domain.holds import Hold, Holds, Return, Returns
+from ledger.domain.lots import Draw, Draws, Lot, Lots
 from ledger.store.upcasts import schema_of, upcast
 
 _OPTIONS = orjson.OPT_UTC_Z
@@ -232,7 +232,7 @@ def encode_snapshot(account: Account) -> bytes:
             "hold_id": hold.hold_id,
             "task_id": hold.task_id,
         }
-        for hold in account.holds.values()
+        for hold in account.holds
     ]
     return to_json(
         {
@@ -250,15 +250,14 @@ def encode_snapshot(account: Account) -> bytes:
 def decode_snapshot(state: bytes) -> Account:
     """Decode the state of an account."""
     data = orjson.loads(state)
-    holds = {hold["hold_id"]: _hold(hold) for hold in data["holds"]}
     return Account(
         data["account_id"],
         data["version"],
         _time(data["recorded_at"]),
         data["standing"],
         balance_from_json(data["balance"]),
-        tuple(map(_lot, data["lots"])),
-        holds,
+        Lots.of(map(_lot, data["lots"])),
+        Holds.of(map(_hold, data["holds"])),
     )
 
 
