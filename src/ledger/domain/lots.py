@@ -120,11 +120,11 @@ def draw(lots: Lots, amount: int, most: int = MAX_DRAWS) -> Draws:
 
 def take(lots: Lots, draws: Draws) -> Lots:
     """The lots after `draws` were taken from them."""
-    run = lots.runs[0]
-    grant_id, kind, remaining, expires_at = run[0]
-    if draws[0].grant_id == grant_id and remaining > draws[0].amount and len(draws) == 1:  # nearly always
-        rest = Lot(grant_id, kind, remaining - draws[0].amount, expires_at)
-        return Lots(((rest, *run[1:]), *lots.runs[1:]))
+    if len(draws) == 1 and lots.runs:
+        run, [part] = lots.runs[0], draws
+        grant_id, kind, remaining, expires_at = run[0]
+        if part.grant_id == grant_id and remaining > part.amount:  # nearly always
+            return Lots(((Lot(grant_id, kind, remaining - part.amount, expires_at), *run[1:]), *lots.runs[1:]))
     used_up = 0
     for lot, part in zip(lots, draws, strict=False):  # decisions draw from the first lots until they are used up
         if lot.grant_id != part.grant_id or lot.remaining != part.amount:
