@@ -24,6 +24,7 @@ from api.dashboard.app import dashboard
 from api.dashboard.current_user import ROOT
 from api.dashboard.security_headers import SecurityHeaders
 from api.http import explanations, health, history, ledger_queries, lists, summary, totals
+from api.http.batch_endpoint import BatchEndpoint
 from api.http.command_endpoint import CommandEndpoint, as_problem, endpoint_of, problem_reply
 from api.http.docs_page import add_docs_page
 from api.http.health import Health
@@ -85,7 +86,8 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
     checkpoints = CheckpointWatch(settings.signing, settings.checkpoints)
     refusals = RefusalCounter(ledger.log)
     wiring = Wiring(
-        CommandEndpoint(ledger, keys, defaults, refusals),
+        endpoint := CommandEndpoint(ledger, keys, defaults, refusals),
+        BatchEndpoint(ledger, endpoint),
         Reads(ledger, views, clock),
         Health(ledger, clock, checkpoints, PrivilegeWatch(), processes, start, ops=settings.ops_port is not None),
         keys,
@@ -119,7 +121,7 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
     app.include_router(streams_router)
     for operation in OPERATIONS.values():
         _add_command_route(app, wiring.endpoint, operation)
-    _add_batch_route(app, wiring.endpoint)
+    _add_batch_route(app, wiring.batches)
     pages = dashboard()
     wiring.attach_to(pages)
     app.mount(ROOT, SecurityHeaders(pages), name="dashboard")
@@ -152,7 +154,7 @@ async def _in_background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None
 
 def _with_path_prefix(prefix: str, app: FastAPI, wiring: Wiring) -> ASGIApp:
     """The application below the path prefix, if there is one."""
-    hot_path = HotPath(app, wiring.endpoint, wiring.keys, pages=ROOT)
+    hot_path = HotPath(app, wiring.endpoint, wiring.batches, wiring.keys, pages=ROOT)
     if not prefix:
         return hot_path
     app.add_middleware(AddPathPrefix, prefix=prefix)
@@ -185,9 +187,9 @@ def _add_command_route(app: FastAPI, commands: CommandEndpoint, operation: Opera
     )
 
 
-def _add_batch_route(app: FastAPI, commands: CommandEndpoint) -> None:
+def _add_batch_route(app: FastAPI, batches: BatchEndpoint) -> None:
     async def endpoint(request: Request) -> Response:
-        return _response(await commands.batch(request.scope, request.receive))
+        return _response(await batches.batch(request.scope, request.receive))
 
     app.add_api_route(
         "/v1/batch",

@@ -8,6 +8,7 @@ from starlette.types import Receive, Scope, Send
 from api.contract.operations import OPERATIONS
 from api.contract.problems import Problem
 from api.http.authentication import Authentication
+from api.http.batch_endpoint import BatchEndpoint
 from api.http.callers import below_v1
 from api.http.command_endpoint import CommandEndpoint, problem_reply
 from api.http.methods import HeadAndOptions
@@ -28,10 +29,13 @@ class HotPath:
     of the caller first.
     """
 
-    def __init__(self, app: FastAPI, endpoint: CommandEndpoint, keys: KeyRing, pages: str) -> None:
+    def __init__(
+        self, app: FastAPI, endpoint: CommandEndpoint, batches: BatchEndpoint, keys: KeyRing, pages: str
+    ) -> None:
         self.app = app
         self.framework = HeadAndOptions(Authentication(app, keys, endpoint), app.routes)
         self._endpoint = endpoint
+        self._batches = batches
         self._deduct = OPERATIONS["deduct"]
         self._pages = f"{pages}/"
         self._requests = 0
@@ -59,7 +63,7 @@ class HotPath:
                         await self._reply(self._endpoint.command(self._deduct, ids, scope, receive), send)
                         return
                 elif path == "/v1/batch":
-                    await self._reply(self._endpoint.batch(scope, receive), send)
+                    await self._reply(self._batches.batch(scope, receive), send)
                     return
             await self.framework(scope, receive, send)
         finally:

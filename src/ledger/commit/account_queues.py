@@ -1,9 +1,12 @@
 """Account queues: one for each account that has commands in flight."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ledger.commit.state_cache import StateCache
-from ledger.commit.submission import AccountQueue
+from ledger.commit.submission import AccountQueue, Submission
+
+QueueSet = dict[AccountQueue, None]
+"""Account queues in order; the values are unused."""
 
 
 class AccountQueues:
@@ -32,6 +35,23 @@ class AccountQueues:
         del self._queues[queue.account_id]
         if queue.committed is not None:
             self._cache.put(queue.committed)
+
+    def put_back(self, queues: QueueSet, submissions: Iterable[Submission]) -> list[Submission]:
+        """Let submissions wait in their queues again, before those that came later. `queues` are blocked.
+
+        It returns those whose queues were dropped, because the database was lost.
+        """
+        waiting: dict[AccountQueue, list[Submission]] = {}
+        dropped = []
+        for submission in submissions:
+            queue = self._queues.get(submission.account_id)
+            if queue is None or queue not in queues:
+                dropped.append(submission)
+            else:
+                waiting.setdefault(queue, []).append(submission)
+        for queue, theirs in waiting.items():
+            queue.waiting.extendleft(reversed(theirs))
+        return dropped
 
     def discard_state(self, queue: AccountQueue) -> None:
         """Discard the state of a queue's account, here and in the cache."""

@@ -76,7 +76,16 @@ def balance_from_json(data: dict[str, Any]) -> Balance:
     )
 
 
-def _parts_to_json(parts: Iterable[Draw | Return | Lot]) -> list[dict[str, Any]]:
+def _lots_to_json(lots: Lots) -> list[dict[str, Any]]:
+    return [
+        {"grant_id": grant_id, "kind": kind, "remaining": remaining}
+        if expires_at is None
+        else {"expires_at": expires_at, "grant_id": grant_id, "kind": kind, "remaining": remaining}
+        for grant_id, kind, remaining, expires_at in lots
+    ]
+
+
+def _parts_to_json(parts: Iterable[Draw | Return]) -> list[dict[str, Any]]:
     return [{name: value for name, value in sorted(part._asdict().items()) if value is not None} for part in parts]
 
 
@@ -239,7 +248,7 @@ def encode_snapshot(account: Account) -> bytes:
             "account_id": account.account_id,
             "balance": balance_to_json(account.balance),
             "holds": holds,
-            "lots": _parts_to_json(account.lots),
+            "lots": _lots_to_json(account.lots),
             "recorded_at": account.recorded_at,
             "standing": account.standing,
             "version": account.version,

@@ -1,14 +1,11 @@
 """Folds the rows of the statement `load` into stream heads."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ledger.slices import Slices
 from ledger.store.codec import evolve_stored
 from ledger.store.stream_heads import StreamHead, account_of, hash_of
-
-_SLICE = 100
-"""The number of events that are folded before other tasks run."""
 
 
 class Loaded(NamedTuple):
@@ -31,13 +28,14 @@ def known_accounts(heads: Mapping[str, StreamHead | None]) -> dict[str, Any]:
 async def fold_rows(rows: Sequence[Any], known: Mapping[str, StreamHead | None], page: int) -> dict[str, Loaded]:
     """Fold rows into heads, starting from the known ones. An account with `page` rows may have more."""
     heads, counts = dict(known), dict.fromkeys(known, 0)
-    for number, row in enumerate(rows, 1):
+    work = Slices()
+    for row in rows:
         if not row.stands and not counts[row.account]:
             heads[row.account] = None
         if row.version is not None:
             account = evolve_stored(account_of(heads[row.account]), row.topic, bytes(row.state))
             heads[row.account] = StreamHead(account, row.hash, row.key)
             counts[row.account] += 1
-        if number % _SLICE == 0:
-            await asyncio.sleep(0)
+        if work.over:
+            await work.pause()
     return {name: Loaded(head, counts[name], counts[name] >= page) for name, head in heads.items()}

@@ -16,6 +16,7 @@ from ledger.postgres.connecting import connect_async
 from ledger.postgres.keepalives import with_keepalives
 from ledger.postgres.pool import pool_of
 from ledger.postgres.sessions import SharedSessions, has_own_sessions, is_pooled, require_own_sessions
+from ledger.slices import Slices
 from ledger.store.batch import Appended, Row, parameters
 from ledger.store.codec import SNAPSHOT_TOPIC, encode_snapshot
 from ledger.store.fence import ServerProcess, fenced_process
@@ -140,11 +141,17 @@ class EventLog:
 
     async def save_snapshots(self, heads: Sequence[StreamHead]) -> None:
         """Store snapshots of some accounts, from which they can be loaded later."""
+        states: list[bytes] = []
+        work = Slices()
+        for head in heads:
+            states.append(encode_snapshot(head.account))
+            if work.over:
+                await work.pause()
         parameters = {
             "accounts": [head.account.account_id for head in heads],
             "versions": [head.account.version for head in heads],
             "topics": [SNAPSHOT_TOPIC] * len(heads),
-            "states": [encode_snapshot(head.account) for head in heads],
+            "states": states,
             "hashes": [head.hash for head in heads],
         }
         async with self._pool.connection() as connection:
