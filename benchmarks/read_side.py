@@ -70,7 +70,7 @@ def least_position() -> sql.Composed:
 
 def must_agree(conninfo: str, projection: Projection, schema: str, upto: int) -> None:
     """Raise Spoiled unless a schema has the very rows that our runner's own functions make of the first events."""
-    asyncio.run(_build(conninfo, Build(projection, _REFERENCE), upto))
+    asyncio.run(_build(conninfo, Build(projection, _REFERENCE, "next"), upto))
     with psycopg.connect(conninfo) as connection:
         for table in projection.tables:
             ours, theirs = (sql.Identifier(place, table.name) for place in (_REFERENCE, schema))

@@ -78,8 +78,7 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
         queue_limit=settings.queue_limit,
         patience=_LOAD_TIMEOUT,
     )
-    admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
-    keys = KeyRing(ledger.log, clock, admin_key, settings.rate_limit)
+    keys = KeyRing(ledger.log, clock, _admin_key(settings), settings.rate_limit)
     defaults = Defaults(settings.signup_credits, timedelta(days=settings.subscription_days))
     views = Views(conninfo)
     follower = Follower(ledger.log, conninfo)
@@ -130,6 +129,10 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
     describe(app)
     add_docs_page(app)
     return _with_path_prefix(settings.path_prefix, app, wiring)
+
+
+def _admin_key(settings: Settings) -> str | None:
+    return settings.admin_key.get_secret_value() if settings.admin_key else None
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import Any
 from weakref import WeakSet
 
+import psycopg
 from psycopg.rows import dict_row
 
 from ledger.postgres.connecting import connect

@@ -414,7 +414,8 @@ def no_projection(database: str, folder: Path) -> httpx.Response:
         under_contract(service)
         account = service.open_account(permanent=10)
         other.execute(queries("projections.engine", "sql/builds.sql")["lead_rebuild"])
-        other.execute("DROP SCHEMA projection_history CASCADE")
+        with psycopg.connect(owner(database)) as dropping:
+            dropping.execute("DROP SCHEMA projection_history CASCADE")
         answer = service.get(f"/v1/accounts/{account}/history")
         assert answer.headers["retry-after"] == "5"
         assert service.get(f"/v1/accounts/{account}/grants").status_code == 200

@@ -10,8 +10,8 @@ from psycopg.conninfo import make_conninfo
 from api.runtime.embedded import embedded_postgres
 from ledger.postgres.privileges import privileges
 from ledger.postgres.roles import with_service_role
-from tests.hostile.playing import LOGIN, MARK, OWNER, a_ledger, play
-from tests.hostile.statements import _GIVES_AWAY
+from tests.hostile.playing import LOGIN, OWNER, a_ledger, play
+from tests.hostile.statements import _GIVES_AWAY, MARK
 from tests.postgres import quick_folder
 
 

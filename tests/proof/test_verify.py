@@ -19,11 +19,12 @@ from api.cli.main import app
 from api.runtime.database import as_url
 from audit.export.bundle import EVENTS
 from audit.verify.offline import verify_path
+from audit.verify.online import narrowed
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.lines import to_line
 from ledger.proof.notes import SigningKey, VerifyingKey, sign, text_of
 from ledger.proof.trusted_checkpoints import read_trusted_checkpoints
-from ledger.proof.walk import Breach, Walk
+from ledger.proof.walk import Breach, Place, Walk
 from ledger.service import Ledger
 from ledger.store.chain import GENESIS, Record
 from tests.postgres import TestServer, TestServers, tampering
@@ -72,7 +73,8 @@ def test_a_ledger_that_holds(scene: Scene) -> None:
     evidence, _ = scene
     status, text = run(scene)
     assert status == 0
-    assert text.startswith("the ledger: no fault found\n  76 events of 5 accounts verified\n  2 checkpoints, ")
+    assert text.startswith("the ledger: no fault found\n  log of API keys: 0 entries verified, the last hash is 0000")
+    assert "\n  76 events of 5 accounts verified\n  2 checkpoints, " in text
     assert "2 events after position 74: chained, and not signed yet" in text
     assert "the key of this installation" in text
     report = told(scene, "--key", evidence.key.text)
@@ -114,6 +116,44 @@ def test_what_stands_before_the_first_position_is_found(scene: Scene) -> None:
         first = told(scene)["first"]
         assert (first["what"], first["position"], first["found"]) == ("position", 1, -5)
         assert told(scene, "--account", "ada-0")["first"]["version"] == 1000
+
+
+def test_an_older_latest_checkpoint_is_found(scene: Scene) -> None:
+    folder = scene[0].checkpoint_keys.folder
+    latest, newest = folder.path / "latest", (folder.path / "latest").read_bytes()
+    latest.write_bytes(folder.all()[0].path.read_bytes())
+    try:
+        status, text = run(scene)
+    finally:
+        latest.write_bytes(newest)
+    assert (status, "latest: it is not the newest checkpoint; expected 74, found 37" in text) == (1, True)
+
+
+TEXT_KEYS = {
+    "DELETE FROM ledger.text_keys WHERE account_id = 'ada-1'": "the key of its text is gone",
+    "UPDATE ledger.text_keys SET key = sha256('mine') WHERE account_id = 'ada-1'": "does not open its text",
+}
+
+
+@pytest.mark.parametrize("harm", TEXT_KEYS)
+def test_a_text_key_that_goes_without_an_erasure_is_found(scene: Scene, harm: str) -> None:
+    _, database = scene
+    with tampering(database) as connection:
+        kept = connection.execute("SELECT account_id, key FROM ledger.text_keys").fetchall()
+        connection.execute(harm.encode())
+        first = told(scene)["first"]
+        connection.execute("DELETE FROM ledger.text_keys")
+        connection.cursor().executemany("INSERT INTO ledger.text_keys (account_id, key) VALUES (%s, %s)", kept)
+    assert (first["what"], first["account_id"]) == ("text", "ada-1")
+    assert TEXT_KEYS[harm] in first["problem"]
+    assert run(scene)[0] == 0
+
+
+def test_a_range_that_differs_begins_after_the_stored_subtrees_that_agree(scene: Scene) -> None:
+    """Only every eighth level is stored, so a log would need more events than a scene has: this asks the rule."""
+    breach = Breach("root", Place(1, upto=10_319), "in this range the log differs")
+    assert narrowed(breach, 10_240).place == Place(10_241, upto=10_319)
+    assert narrowed(breach, 0).place == Place(1, upto=10_319)
 
 
 def test_a_log_without_a_checkpoint_is_not_called_proven(database: str, tmp_path: Path) -> None:

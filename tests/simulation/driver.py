@@ -47,7 +47,7 @@ class Connection:
 
     @classmethod
     async def connect(cls, conninfo: str, **options: Any) -> "Connection":
-        """As AsyncConnection.connect."""
+        """As ledger.postgres.connecting.connect_async."""
         name = _named(conninfo)
         server = _servers[name]
         loop = asyncio.get_running_loop()
@@ -249,7 +249,7 @@ def _named(conninfo: str) -> str:
 def driving(server: Server, names: list[str]) -> Iterator[None]:
     """Until the block ends, the store reaches `server` from each of some processes."""
     _servers.update(dict.fromkeys(names, server))
-    with patch.object(log, "AsyncConnection", Connection), patch.object(log, "pool_of", Pool):
+    with patch.object(log, "connect_async", Connection.connect), patch.object(log, "pool_of", Pool):
         try:
             yield
         finally:

@@ -111,9 +111,13 @@ async def static(request: Request) -> Response:
 
 
 async def _not_signed_in(request: Request, error: Exception) -> Response:
-    """Explain that the session is over, and link back to the product. Without a session, ask operators to sign in."""
+    """Explain that the session is over, and link back to the product. Without a session, ask operators to sign in.
+
+    The script of an open page that asks for its event stream gets the status alone: a page is no stream.
+    """
     assert isinstance(error, NotSignedIn)
-    if request.method == "GET" and not error.session_over:
+    asks_for_page = not request.headers.get("accept", "").startswith("text/event-stream")
+    if request.method == "GET" and not error.session_over and asks_for_page:
         return RedirectResponse(f"{root_of(request)}/sign-in", 303)
     return await page(request, "session_over.html", status=401, return_url=error.return_url)
 

@@ -221,7 +221,7 @@ async def _times_of_next_events(reader: Reader, found: Mapping[str, BuildState])
         for row in await reader.log(position, 1, None):
             try:
                 times[position] = decode_event(row.topic, row.state).recorded_at
-            except Exception:  # noqa: BLE001  # damaged bytes may fail in any way
+            except Exception:  # damaged bytes may fail in any way
                 times[position] = datetime.min.replace(tzinfo=UTC)
     return times
 

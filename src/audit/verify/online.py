@@ -12,7 +12,9 @@ import psycopg
 
 from audit.verify.folders import folder_in
 from audit.verify.report import CannotVerify, Report
-from ledger.postgres.bodies import BODIES, differences
+from audit.verify.text_keys import TextKeys
+from ledger.explain.sentences import counted
+from ledger.postgres.bodies import BODIES, MIGRATED, differences
 from ledger.postgres.connecting import connect_async
 from ledger.progress import Progress
 from ledger.proof.checkpoint import Checkpoint, origin_of
@@ -23,6 +25,7 @@ from ledger.proof.tree import STEP, HoleInLog, Tree
 from ledger.proof.trusted_checkpoints import TrustedCheckpoints, own_keys, read_trusted_checkpoints
 from ledger.proof.walk import START, Breach, Place, Walk, check_receipts, follow
 from ledger.store import Connection, Reader, Record, ledger_id
+from people.key_log import read_key_log
 
 PAGE = 2_000
 _BEFORE_ALL = -(2**63)
@@ -38,6 +41,7 @@ async def verify_ledger(conninfo: str, folders: Path, keys: Sequence[VerifyingKe
             trusted_checkpoints = _read_checkpoints(folders, await ledger_id(connection), keys, report)
             await _walk(connection, trusted_checkpoints.checkpoints, progress, report)
             await _check_bodies(connection)
+            await _check_keys(connection, report)
         except Breach as breach:
             report.breach = breach
     return report
@@ -86,15 +90,16 @@ async def _walk(connection: Connection, checkpoints: Sequence[Checkpoint], progr
     reader = Reader(connection)
     end = await reader.last_position()
     progress.begin("verifying", end, "events")
-    walk = Walk(checkpoints, every=STEP)
-    after = _BEFORE_ALL
+    walk, texts = Walk(checkpoints, every=STEP), TextKeys()
+    after, agreed = _BEFORE_ALL, 0
     try:
         while records := await reader.records(after, end, PAGE):
-            walk.take(records)
-            await _check_kept(connection, walk)
+            agreed = await _take(connection, walk, records, agreed)
+            await texts.take(reader, records)
             after = records[-1].position
             progress.reach(walk.position)
         walk.finish()
+        texts.finish()
         await check_no_strays(connection)
     finally:
         report.add_walk(walk)
@@ -105,16 +110,45 @@ async def _walk(connection: Connection, checkpoints: Sequence[Checkpoint], progr
 
 
 async def _check_bodies(connection: Connection) -> None:
-    """Raise Breach when a function, trigger or rule of the log is not as the migrations made it."""
-    wrong = differences(await (await connection.execute(BODIES)).fetchall())
+    """Raise Breach when a function, trigger or rule of the log is not as the migrations of this database made it."""
+    migrated = frozenset(name for (name,) in await (await connection.execute(MIGRATED)).fetchall())
+    wrong = differences(await (await connection.execute(BODIES)).fetchall(), migrated)
     if wrong:
         raise Breach("function", Place(), "; ".join(wrong))
 
 
-async def _check_kept(connection: Connection, walk: Walk) -> None:
-    if walk.completed:
-        await check_kept(connection, walk.completed)
-        walk.completed = {}
+async def _check_keys(connection: Connection, report: Report) -> None:
+    """Add the log of API keys to the report. Raises Breach when it is not whole, or the keys differ from it."""
+    log = await read_key_log(connection)
+    if log is None:
+        return
+    report.facts["key_log"] = {"entries": log.entries, "hash": log.hash.hex()}
+    entries = counted(log.entries, "entry", "entries")
+    report.lines.append(f"log of API keys: {entries} verified, the last hash is {log.hash.hex()}")
+    if log.faults:
+        raise Breach("key", Place(), "; ".join(log.faults))
+
+
+async def _take(connection: Connection, walk: Walk, records: Sequence[Record], agreed: int) -> int:
+    """Verify the next records, and the stored subtrees that they complete. Returns up to where these cover the log.
+
+    The range in which the log differs from a checkpoint begins after the stored subtrees that match its events.
+    """
+    try:
+        walk.take(records)
+    except Breach as breach:
+        if breach.what == "root":
+            breach = narrowed(breach, await check_kept(connection, walk.completed, agreed))
+        raise breach from None
+    agreed = await check_kept(connection, walk.completed, agreed) if walk.completed else agreed
+    walk.completed = {}
+    return agreed
+
+
+def narrowed(breach: Breach, agreed: int) -> Breach:
+    """A breach over a range of positions, without those that stored subtrees cover up to `agreed`."""
+    first = max(breach.place.position or 0, agreed + 1)
+    return Breach(breach.what, breach.place._replace(position=first), breach.problem, breach.expected, breach.found)
 
 
 async def _follow_account(

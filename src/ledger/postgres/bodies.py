@@ -14,6 +14,8 @@ from ledger.postgres.named_sql import queries
 
 BODIES = queries("ledger.postgres", "sql/roles.sql")["bodies"]
 """The statement that reads what `differences` compares: kind, name and text of each object."""
+MIGRATED = "SELECT name FROM ledger.migrations WHERE component = 'ledger'"
+"""The statement that reads the names of the migrations that a database has."""
 _OWNER = Component("ledger", "ledger.store", "ledger")
 _FUNCTION = re.compile(
     r"^CREATE (?:OR REPLACE )?FUNCTION (ledger\.\w+)\(.*?\bAS \$\$(.*?)\$\$;", re.DOTALL | re.MULTILINE
@@ -22,19 +24,27 @@ _TRIGGER = re.compile(r"CREATE TRIGGER (\w+) BEFORE ([A-Z ]+) ON (\S+)\s+(.*?\(\
 
 
 @cache
-def made() -> dict[tuple[str, str], str]:
-    """The text of each function and trigger that the migrations made, by kind and name. The last definition counts."""
-    found = {}
+def made(names: frozenset[str] | None = None) -> dict[tuple[str, str], str]:
+    """The text of each function and trigger that migrations made, by kind and name. The last definition counts.
+
+    `names` are those of the migrations that a database has; None means all.
+    """
+    found: dict[tuple[str, str], str] = {}
     for migration in known_migrations([_OWNER]):
+        if names is not None and migration.name not in names:
+            continue
         found |= {("function", name): body for name, body in _FUNCTION.findall(migration.sql)}
         for match in _TRIGGER.finditer(migration.sql):
             found["trigger", f"{match[1]} on {match[3]}"] = _trigger(match[0])
     return found
 
 
-def differences(rows: Iterable[tuple[str, str, str]]) -> list[str]:
-    """What of the rows of BODIES differs from the migrations, and which functions are missing: a sentence for each."""
-    expected = made()
+def differences(rows: Iterable[tuple[str, str, str]], names: frozenset[str] | None = None) -> list[str]:
+    """What of the rows of BODIES differs from the migrations, and which functions are missing: a sentence for each.
+
+    `names` are those of the migrations that the database has; None means all.
+    """
+    expected = made(names)
     wrong = []
     there = set()
     for kind, name, text in rows:

@@ -77,8 +77,8 @@ class CheckpointFolder:
     def write(self, size: int, note: bytes) -> CheckpointFile:
         """Write a checkpoint of `size` events, and make it the latest."""
         filed = CheckpointFile(size, self.path / f"{size:019}.checkpoint")
+        write_file(self.path / "latest", note)  # first, so that it is never older than the newest
         write_file(filed.path, note)
-        write_file(self.path / "latest", note)
         return filed
 
     def thin(self, now: datetime) -> int:

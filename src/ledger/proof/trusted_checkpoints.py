@@ -3,13 +3,13 @@
 This is stricter than a reader of signed notes must be: every byte counts, so an unknown signature is an error.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from ledger.proof.checkpoint import Checkpoint, read_checkpoint
-from ledger.proof.checkpoint_folder import CheckpointFolder
+from ledger.proof.checkpoint_folder import CheckpointFile, CheckpointFolder
 from ledger.proof.notes import BadNote, Opened, VerifyingKey, open_note, text_of
 from ledger.proof.notices import Abandonment, Notice, Rotation, Trusted, open_checkpoint, read_notice, trusted_keys
 from ledger.proof.walk import Breach, Place
@@ -97,15 +97,16 @@ def read_trusted_checkpoints(folder: CheckpointFolder, keys: Sequence[VerifyingK
     trusted = trust(keys, notices)
     _check_first_key(folder, trusted)
     found: dict[Path, Checkpoint | None] = {}
-    latest = folder.path / "latest"  # read before the others, so that a new checkpoint is not missing among them
-    for path in (latest, *(filed.path for filed in folder.all())):
+    latest, filed = folder.path / "latest", folder.all()
+    for path in (*(one.path for one in filed), latest):  # the latest is written before the others, so it is read last
         _add(found, path, trusted)
-    for filed in folder.all():
-        checkpoint = found.get(filed.path)
-        if checkpoint is not None and checkpoint.size != filed.size:
-            raise Breach("checkpoint", Place(file=filed.path.name), "its name gives another size")
+    _check_latest(found, latest, filed)
+    for one in filed:
+        checkpoint = found.get(one.path)
+        if checkpoint is not None and checkpoint.size != one.size:
+            raise Breach("checkpoint", Place(file=one.path.name), "its name gives another size")
     _check_abandoned(folder, trusted)
-    counted = sorted({one for one in found.values() if one is not None}, key=lambda one: one.size)
+    counted = sorted({each for each in found.values() if each is not None}, key=lambda each: each.size)
     return TrustedCheckpoints(
         trusted, tuple(counted), sum(one is None for path, one in found.items() if path != latest)
     )
@@ -118,6 +119,13 @@ def _add(found: dict[Path, Checkpoint | None], path: Path, trusted: Trust) -> No
         return
     with _placed(path.name):
         found[path] = trusted.checkpoint(note)
+
+
+def _check_latest(found: Mapping[Path, Checkpoint | None], latest: Path, filed: Sequence[CheckpointFile]) -> None:
+    """Check that the file `latest` is not an older checkpoint, which readers of that file alone would believe."""
+    checkpoint, newest = found.get(latest), filed[-1].size if filed else 0
+    if checkpoint is not None and checkpoint.size < newest:
+        raise Breach("checkpoint", Place(file="latest"), "it is not the newest checkpoint", newest, checkpoint.size)
 
 
 def _check_first_key(folder: CheckpointFolder, trusted: Trust) -> None:
