@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from api.contract.operations import OPERATIONS as COMMANDS
 from tests.api.stage import OPERATIONS, PATHS, Ask, Json, asks, field_errors, fresh, refused
 from tests.service import Service
 
@@ -203,7 +204,7 @@ WORDS = [
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_unknown_fields_are_refused_by_name(service: Service, account: str, operation: str) -> None:
     ask = asks(account)[operation]
-    allowed = len(BODIES[operation].model_fields)
+    allowed = len(COMMANDS[operation].body.model_fields)
     for more in ({"colour": "red"}, {"colour": "red", "Amount": 1}):
         error = field_errors(ask.but(**more).post(service, "k"))
         found = {name: error[name]["message"] for name in error}

@@ -104,7 +104,7 @@ class Body(BaseModel):
         """Each unknown field would become an error of its own, thousands of them in one request."""
         fields = cls.__pydantic_fields__
         if type(value) is dict and len(value) > len(fields):
-            raise ValueError(f"has {len(value)} fields and may have at most {len(fields)}: {', '.join(fields)}")
+            raise ValueError(f"has {len(value)} fields and may have at most {len(fields)} ({', '.join(fields)})")
         return value
 
 

@@ -7,7 +7,8 @@ one by one.
 
 import json
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 import orjson
 
@@ -19,9 +20,10 @@ from ledger.slices import Slices
 
 PIECE = MAX_BODY
 """The size of a piece, in bytes. A command of a batch is not larger than one that comes alone may be."""
-FIELDS = frozenset({"atomic", "commands"})
+FIELDS = ("atomic", "commands")
 """The fields of a batch."""
 
+Item = TypeVar("Item")
 _SPACE = re.compile(rb"[ \t\n\r]*")
 _NAME = re.compile(rb'"(?:[^"\\\x00-\x1f]|\\.){0,256}"')
 _TRUTH = re.compile(rb"true|false")
@@ -29,22 +31,44 @@ _HEAD, _TAIL = b'{"commands":[', b"]}"
 _end_of_value = json.JSONDecoder().raw_decode
 
 
-async def read_large_batch(body: bytes) -> tuple[dict[str, Any], dict[int, Problem]]:
-    """Like `read_batch`, for a body of any size. Raises Problem also for a batch or a command that is too large."""
-    return read_batch(body) if len(body) <= PIECE else await _Pieces(body).read()
+Build = Callable[[object, int], Item]
+"""Builds an item of a command and its index."""
 
 
-class _Pieces:
-    """A body, and the place in it that was read last."""
+async def read_large_batch(body: bytes, build: Build[Item]) -> tuple[bool, list[Item | Problem]]:
+    """Whether a batch is atomic, and its items: built, or a problem where a command cannot be read exactly.
 
-    def __init__(self, body: bytes) -> None:
+    Raises Problem for what is wrong with the batch itself, and for a batch or a command that is too large.
+    """
+    if len(body) > PIECE:
+        return await _Pieces(body, build).read()
+    fields, problems = read_batch(body)
+    if len(fields) > len(FIELDS):
+        raise invalid("body", f"has {len(fields)} fields and may have at most {len(FIELDS)} ({', '.join(FIELDS)})")
+    for name in fields:
+        if name not in FIELDS:
+            raise invalid(name, "is not a field of this request")
+    atomic, commands = fields.get("atomic", False), fields.get("commands")
+    if not isinstance(atomic, bool):
+        raise invalid("atomic", "must be true or false")
+    if not isinstance(commands, list):
+        raise invalid("commands", "must be a list")
+    if len(commands) > MAX_BATCH:
+        raise _too_many()
+    return atomic, [problems.get(index) or build(command, index) for index, command in enumerate(commands)]
+
+
+class _Pieces(Generic[Item]):
+    """A body, and the place in it that was read last. What was parsed is built at once: the memory of it is freed."""
+
+    def __init__(self, body: bytes, build: Build[Item]) -> None:
         self._body = body
+        self._build = build
         self._at = 0
-        self._commands: list[Any] = []
-        self._problems: dict[int, Problem] = {}
+        self._items: list[Item | Problem] = []
         self._work = Slices()
 
-    async def read(self) -> tuple[dict[str, Any], dict[int, Problem]]:
+    async def read(self) -> tuple[bool, list[Item | Problem]]:
         fields: dict[str, Any] = {}
         self._skip()
         if not self._passes(b"{"):
@@ -58,7 +82,9 @@ class _Pieces:
             fields[name] = await self._value(name)
         if self._at < len(self._body):
             raise self._malformed()
-        return fields, self._problems
+        if "commands" not in fields:
+            raise invalid("commands", "must be a list")
+        return fields.get("atomic", False), self._items
 
     def _skip(self) -> None:
         self._at = _SPACE.match(self._body, self._at).end()  # type: ignore[union-attr]  # it matches nothing too
@@ -93,7 +119,7 @@ class _Pieces:
             if not self._passes(b"["):
                 raise invalid(name, "must be a list")
             await self._read_commands()
-            return self._commands
+            return True
         found = _TRUTH.match(self._body, self._at)
         if found is None:
             raise invalid(name, "must be true or false")
@@ -107,8 +133,8 @@ class _Pieces:
             return
         while True:
             self._read_piece()
-            if len(self._commands) > MAX_BATCH:
-                raise Problem("batch_too_large", f"A batch may have at most {MAX_BATCH} commands.", limit=MAX_BATCH)
+            if len(self._items) > MAX_BATCH:
+                raise _too_many()
             if self._passes(b"]"):
                 return
             if not self._passes(b","):
@@ -128,8 +154,8 @@ class _Pieces:
         self._skip()
 
     def _parse(self, end: int) -> bool:
-        """Take the commands up to `end`, and say whether they are JSON. Raises Problem for numbers such as NaN."""
-        first = len(self._commands)
+        """Build the commands up to `end`, and say whether they are JSON. Raises Problem for numbers such as NaN."""
+        first = len(self._items)
         try:
             fields, problems = read_batch(_HEAD + self._body[self._at : end] + _TAIL, first)
         except Problem as problem:
@@ -138,8 +164,8 @@ class _Pieces:
             return False
         if fields.keys() != {"commands"}:  # the list ends before, and another one has begun
             return False
-        self._commands += fields["commands"]
-        self._problems |= {first + index: problem for index, problem in problems.items()}
+        for index, command in enumerate(fields["commands"][: MAX_BATCH + 1 - first]):
+            self._items.append(problems.get(index) or self._build(command, first + index))
         return True
 
     def _cut_exactly(self) -> int:
@@ -168,8 +194,12 @@ class _Pieces:
         return False
 
     def _too_large(self) -> Problem:
-        detail = f"Command {len(self._commands)} of the batch has more than {PIECE} bytes."
+        detail = f"Command {len(self._items)} of the batch has more than {PIECE} bytes."
         return Problem("body_too_large", detail, limit=PIECE)
+
+
+def _too_many() -> Problem:
+    return Problem("batch_too_large", f"A batch may have at most {MAX_BATCH} commands.", limit=MAX_BATCH)
 
 
 def _end_of_space(text: str, at: int) -> int:

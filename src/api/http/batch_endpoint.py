@@ -11,12 +11,11 @@ import orjson
 from starlette.types import Receive, Scope
 
 from api.contract.answering import batch_result
-from api.contract.bodies import MAX_BATCH
 from api.contract.command_answers import BatchResult
 from api.contract.operations import OPERATIONS
 from api.contract.problems import Problem, from_refusal, invalid
 from api.contract.scopes import COMMANDS
-from api.http.batch_body import FIELDS, read_large_batch
+from api.http.batch_body import read_large_batch
 from api.http.callers import require
 from api.http.command_endpoint import (
     JSON,
@@ -62,9 +61,8 @@ class BatchEndpoint:
         headers = headers_of(scope)
         key = await self._commands.authorized(scope, headers, COMMANDS)
         dry_run = is_dry_run(scope)
-        fields, problems = await read_large_batch(await read_body(headers, receive, MAX_BATCH_BODY))
-        atomic, commands = _batch_fields(fields)
-        items = await self._items(commands, problems, key, request_id)
+        body = await read_body(headers, receive, MAX_BATCH_BODY)
+        atomic, items = await read_large_batch(body, lambda fields, n: self._item(fields, key, f"{request_id}/{n}"))
         if atomic:
             answers = await self._together(items, dry_run=dry_run)
         else:
@@ -72,17 +70,6 @@ class BatchEndpoint:
         return Reply(200, [JSON], await _encoded(answers, dry_run=dry_run))
 
     # Commands to submissions -------------------------------------------------------------------------------------
-
-    async def _items(
-        self, commands: Sequence[object], problems: dict[int, Problem], key: ApiKey, request_id: str
-    ) -> list[Item]:
-        items: list[Item] = []
-        work = Slices()
-        for number, fields in enumerate(commands):
-            items.append(problems.get(number) or self._item(fields, key, f"{request_id}/{number}"))
-            if work.over:
-                await work.pause()
-        return items
 
     def _item(self, fields: object, key: ApiKey, request_id: str) -> Item:
         try:
@@ -202,21 +189,6 @@ def _batch_refused(index: int, problem: Problem) -> Problem:
         index=index,
         cause={"code": problem.code, "detail": problem.detail, **problem.facts},
     )
-
-
-def _batch_fields(fields: dict[str, Any]) -> tuple[bool, list[Any]]:
-    if len(fields) > len(FIELDS):
-        raise invalid("body", f"has {len(fields)} fields and may have at most {len(FIELDS)}")
-    for name in fields.keys() - FIELDS:
-        raise invalid(name, "is not a field of this request")
-    atomic, commands = fields.get("atomic", False), fields.get("commands")
-    if not isinstance(atomic, bool):
-        raise invalid("atomic", "must be true or false")
-    if not isinstance(commands, list):
-        raise invalid("commands", "must be a list")
-    if len(commands) > MAX_BATCH:
-        raise Problem("batch_too_large", f"A batch may have at most {MAX_BATCH} commands.", limit=MAX_BATCH)
-    return atomic, commands
 
 
 def _item_version(value: object) -> ExpectedVersions | None:
