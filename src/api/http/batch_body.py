@@ -31,8 +31,8 @@ _HEAD, _TAIL = b'{"commands":[', b"]}"
 _end_of_value = json.JSONDecoder().raw_decode
 
 
-Build = Callable[[object, int], Item]
-"""Builds an item of a command and its index."""
+Build = Callable[[object, int], Item | Problem]
+"""Builds an item of a command and its index, or says why that is not possible."""
 
 
 async def read_large_batch(body: bytes, build: Build[Item]) -> tuple[bool, list[Item | Problem]]:

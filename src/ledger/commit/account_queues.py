@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from ledger.commit.state_cache import StateCache
 from ledger.commit.submission import AccountQueue, Submission
+from ledger.domain.related_events import NO_RELATED_EVENTS, needed_subjects
+from ledger.store.stream_heads import account_of
 
 QueueSet = dict[AccountQueue, None]
 """Account queues in order; the values are unused."""
@@ -61,3 +63,13 @@ class AccountQueues:
     def clear(self) -> None:
         """Drop all queues."""
         self._queues = {}
+
+
+def needs_earlier_events(queue: AccountQueue, submission: Submission) -> bool:
+    """Whether a decision needs earlier events, which only the log has."""
+    return bool(needed_subjects(submission.command, account_of(queue.head), NO_RELATED_EVENTS))
+
+
+def queues_of(submissions: Iterable[Submission]) -> QueueSet:
+    """The queues of submissions."""
+    return {submission.queue: None for submission in submissions if submission.queue is not None}

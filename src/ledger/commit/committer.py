@@ -18,12 +18,12 @@ from datetime import datetime
 from typing import Any
 
 from ledger.commit.account_loader import AccountLoader
-from ledger.commit.account_queues import AccountQueues, QueueSet
+from ledger.commit.account_queues import AccountQueues, QueueSet, needs_earlier_events, queues_of
 from ledger.commit.admission import AdmissionControl
 from ledger.commit.batch import OpenBatch
 from ledger.commit.cancellation import end_tasks
 from ledger.commit.fresh_decision import check_version
-from ledger.commit.locked_lane import LockedLane
+from ledger.commit.locked_lane import MAX_UNITS, LockedLane
 from ledger.commit.receipt_lookup import SEVERAL, ReceiptLookup
 from ledger.commit.snapshot_writer import EVERY, SnapshotWriter
 from ledger.commit.state_cache import StateCache
@@ -32,7 +32,6 @@ from ledger.commit.writer_connection import WriterConnection
 from ledger.domain.account import evolve
 from ledger.domain.decider import decide
 from ledger.domain.errors import Refusal
-from ledger.domain.related_events import NO_RELATED_EVENTS, needed_subjects
 from ledger.postgres.errors import LOST
 from ledger.slices import Slices
 from ledger.store.batch import Appended
@@ -41,7 +40,7 @@ from ledger.store.sealing import sealed_command
 from ledger.store.stream_heads import account_of, key_of
 
 _AT_ONCE = 100
-"""The number of waiting submissions that are decided at once; more are decided in slices."""
+"""Waiting submissions that are decided at once; more are decided in slices."""
 _log = logging.getLogger("credit_ledger.committer")
 
 
@@ -181,8 +180,12 @@ class Committer:
         if leader is not None and leader.refusal is None:  # a refused command does not use up its key
             leader.followers = [*(leader.followers or ()), submission]
             return
-        if needed_subjects(submission.command, account_of(queue.head), NO_RELATED_EVENTS):
+        if needs_earlier_events(queue, submission):
             self._send_to_locked_lane(UnitOfWork([submission], None))
+            for _ in range(min(len(queue.waiting), MAX_UNITS)):  # else each would take a commit of its own
+                if not needs_earlier_events(queue, queue.waiting[0]):
+                    break
+                self._send_to_locked_lane(UnitOfWork([queue.waiting.popleft()], None))
             return
         self._decide(queue, submission)
         if receipt is not None:
@@ -231,7 +234,7 @@ class Committer:
         try:
             appended = await self._connection.writer.append(batch.rows, batch.new_keys)
         except LOST as error:
-            self._decide_again_under_lock(_queues_of(batch.submissions), batch.submissions)
+            self._decide_again_under_lock(queues_of(batch.submissions), batch.submissions)
             await self._renew(error)
         except asyncio.CancelledError:
             self._batches.appendleft(batch)  # `stop` fails these submissions
@@ -259,7 +262,7 @@ class Committer:
             return
         used = {batch.by_row[row] for row in appended.used}
         stale = {queue: None for name in sorted(appended.stale) if (queue := self._queues.find(name)) is not None}
-        replayed = dict.fromkeys(_queues_of([e for e in batch.submissions if e in used and e.events]))
+        replayed = dict.fromkeys(queues_of([e for e in batch.submissions if e in used and e.events]))
         replayed = {queue: None for queue in replayed if queue not in stale}
         done = [e for e in batch.submissions if e not in used and e.queue not in stale and e.queue not in replayed]
         replays = [e for e in batch.submissions if e in used and e.queue not in stale]
@@ -331,10 +334,8 @@ class Committer:
         return with_followers
 
     def _decide_again_from_log(self, queues: QueueSet, submissions: Iterable[Submission], *, look_first: bool) -> None:
-        """Decide submissions again on the state in the log, because an earlier one of their account was a replay.
-
-        They were decided as if its events were new. With `look_first` their receipts are looked up before.
-        """
+        """Decide submissions again on the state in the log: they were decided as if the events of an earlier one, which
+        is a replay, were new. With `look_first` their receipts are looked up before."""
         for queue in queues:
             queue.blocks += 1
         self._queues.put_back(queues, self._withdraw(queues, submissions))
@@ -359,7 +360,7 @@ class Committer:
 
     def _fail_batch(self, submissions: list[Submission], error: Exception) -> None:
         """Fail submissions that cannot be appended, and all later ones that were decided on top of them."""
-        queues = _queues_of(submissions)
+        queues = queues_of(submissions)
         for queue in queues:
             queue.blocks += 1
         for submission in self._withdraw(queues, submissions):
@@ -397,7 +398,3 @@ def _release_key(queue: AccountQueue, submission: Submission) -> None:
     receipt = submission.receipt
     if receipt is not None and queue.keys.get(receipt) is submission:
         del queue.keys[receipt]
-
-
-def _queues_of(submissions: Iterable[Submission]) -> QueueSet:
-    return {submission.queue: None for submission in submissions if submission.queue is not None}
