@@ -133,7 +133,11 @@ class BatchEndpoint:
         if dry_run:
             outcomes = await self._ledger.dry_run(submissions, atomic=True)
         else:
-            outcomes = await self._ledger.execute_together(submissions) if submissions else []
+            replays = await self._ledger.replays_of_repeated(submissions)
+            if len(replays) == len(submissions):
+                outcomes = list(replays.values())
+            else:
+                outcomes = await self._ledger.execute_together(submissions)
         for outcome in outcomes:
             if isinstance(outcome, Refusal):
                 raise from_refusal(outcome)
