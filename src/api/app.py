@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -40,6 +41,7 @@ from api.runtime.connections import ConnectionWatch
 from api.runtime.garbage_collection import tune_garbage_collection
 from api.runtime.ops_server import OpsServer
 from api.runtime.parent_process import signal_at_end_of
+from api.runtime.rate_sharing import SHARED_RATES
 from api.runtime.settings import LOG_FORMAT, Settings, load_settings
 from api.runtime.shutdown import call_at_shutdown
 from api.runtime.sweeper import Sweeper
@@ -56,6 +58,7 @@ from ledger.service import Ledger
 from measures.refusals import RefusalCounter
 from people.api_keys import KeyRing
 from people.errors import AccessRefused
+from people.rate_limits import RateLimits
 from people.secrets import cursor_key
 from people.sessions import SessionWatch
 from projections.models.views import NotBuilt, NotYetVisible, Views
@@ -78,7 +81,7 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
         queue_limit=settings.queue_limit,
         patience=_LOAD_TIMEOUT,
     )
-    keys = KeyRing(ledger.log, clock, _admin_key(settings), settings.rate_limit)
+    keys = KeyRing(ledger.log, clock, _admin_key(settings), _rate_limits(settings))
     defaults = Defaults(settings.signup_credits, timedelta(days=settings.subscription_days))
     views = Views(conninfo)
     follower = Follower(ledger.log, conninfo)
@@ -133,6 +136,12 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
 
 def _admin_key(settings: Settings) -> str | None:
     return settings.admin_key.get_secret_value() if settings.admin_key else None
+
+
+def _rate_limits(settings: Settings) -> RateLimits | None:
+    """The limits of all keys, shared with the other workers; None when there is no limit."""
+    shared = os.environ.get(SHARED_RATES)
+    return RateLimits(settings.rate_limit, Path(shared) if shared else None) if settings.rate_limit else None
 
 
 @asynccontextmanager

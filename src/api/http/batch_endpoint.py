@@ -63,6 +63,7 @@ class BatchEndpoint:
         dry_run = is_dry_run(scope)
         body = await read_body(headers, receive, MAX_BATCH_BODY)
         atomic, items = await read_large_batch(body, lambda fields, n: self._item(fields, key, f"{request_id}/{n}"))
+        self._commands.count_commands(scope, key, len(items) - 1)
         if atomic:
             answers = await self._together(items, dry_run=dry_run)
         else:

@@ -22,7 +22,8 @@ from api.contract.problems import Problem, from_pydantic, from_refusal
 from api.contract.scopes import Scopes
 from api.http import metrics
 from api.http.ambiguity import check_unambiguous
-from api.http.callers import CALLER, authorization_of, require
+from api.http.callers import CALLER, authenticate, require
+from api.http.rate_headers import count
 from api.http.request_body import ClientLeft
 from api.http.requests import (
     MAX_BODY,
@@ -107,7 +108,7 @@ class CommandEndpoint:
     async def authorized(self, scope: Scope, headers: Headers, scopes: Scopes) -> ApiKey:
         """The caller's key. Nothing else of the request is looked at before. Raises AccessRefused and Problem."""
         key: ApiKey | None = scope.get(CALLER)
-        key = key or await self._keys.authenticate(authorization_of(scope, headers))
+        key = key or await authenticate(self._keys, scope, headers)
         require(key, scopes)
         check_query(scope["query_string"])
         check_unambiguous(scope, headers)
@@ -119,6 +120,11 @@ class CommandEndpoint:
             if isinstance(outcome, Refusal):
                 metrics.count_refusal(outcome.code)
                 self._refusals.count(outcome.code)
+
+    def count_commands(self, scope: Scope, key: ApiKey, more: int) -> None:
+        """Count the commands of a batch after its first. Raises AccessRefused: rate_limited."""
+        if more > 0:
+            count(self._keys, scope, key, more, more=True)
 
     def next_request_id(self) -> str:
         """Make a request id that is unique among all processes."""

@@ -12,6 +12,7 @@ from api.http.batch_endpoint import BatchEndpoint
 from api.http.callers import below_v1
 from api.http.command_endpoint import CommandEndpoint, problem_reply
 from api.http.methods import HeadAndOptions
+from api.http.rate_headers import telling
 from api.http.request_body import ClientLeft
 from api.http.requests import check_query, send_reply
 from people.api_keys import KeyRing
@@ -36,6 +37,7 @@ class HotPath:
         self.framework = HeadAndOptions(Authentication(app, keys, endpoint), app.routes)
         self._endpoint = endpoint
         self._batches = batches
+        self._is_limited = keys.rates is not None
         self._deduct = OPERATIONS["deduct"]
         self._pages = f"{pages}/"
         self._requests = 0
@@ -53,6 +55,8 @@ class HotPath:
                 await self._send(send, problem)
                 return
         self._requests += 1
+        if self._is_limited:
+            send = telling(scope, send)
         try:
             path: str = scope["path"]
             if scope["method"] == "POST":

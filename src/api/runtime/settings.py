@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     )
     workers: int = Field(1, ge=1, le=64, description="processes that serve requests")
     queue_limit: int = Field(20_000, ge=1, le=10_000_000, description="commands that may wait before 503 `overloaded`")
-    rate_limit: int = Field(0, ge=0, le=1_000_000, description="requests a second for one API key; 0 sets no limit")
+    rate_limit: int = Field(0, ge=0, le=1_000_000, description="commands a second for one API key; 0 sets no limit")
     connections_per_address: int = Field(
         4_096,
         ge=0,
