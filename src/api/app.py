@@ -82,13 +82,12 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
         patience=_LOAD_TIMEOUT,
     )
     keys = KeyRing(ledger.log, clock, _admin_key(settings), _rate_limits(settings))
-    defaults = Defaults(settings.signup_credits, timedelta(days=settings.subscription_days))
     views = Views(conninfo)
     follower = Follower(ledger.log, conninfo)
     checkpoints = CheckpointWatch(settings.signing, settings.checkpoints)
     refusals = RefusalCounter(ledger.log)
     wiring = Wiring(
-        endpoint := CommandEndpoint(ledger, keys, defaults, refusals),
+        endpoint := CommandEndpoint(ledger, keys, _defaults(settings), refusals),
         BatchEndpoint(ledger, endpoint),
         Reads(ledger, views, clock),
         Health(ledger, clock, checkpoints, PrivilegeWatch(), processes, start, ops=settings.ops_port is not None),
@@ -136,6 +135,11 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
 
 def _admin_key(settings: Settings) -> str | None:
     return settings.admin_key.get_secret_value() if settings.admin_key else None
+
+
+def _defaults(settings: Settings) -> Defaults:
+    subscription, hold = timedelta(days=settings.subscription_days), timedelta(days=settings.hold_days)
+    return Defaults(settings.signup_credits, subscription, hold)
 
 
 def _rate_limits(settings: Settings) -> RateLimits | None:

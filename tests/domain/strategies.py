@@ -39,7 +39,7 @@ from ledger.domain.events import (
     PaymentRecorded,
     PaymentStatus,
 )
-from ledger.domain.holds import LONGEST_HOLD, SHORTEST_HOLD
+from ledger.domain.holds import LONGEST_HOLD, LONGEST_LIFE, SHORTEST_HOLD
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal
 
 Make = Callable[[st.DrawFn, Journal], Command]
@@ -142,7 +142,8 @@ def _hold(draw: st.DrawFn, journal: Journal) -> PlaceHold:
 
 
 def _extend(draw: st.DrawFn, journal: Journal) -> ExtendHold:
-    return ExtendHold(ACCOUNT_ID, _hold_id(draw, journal), draw(st.sampled_from(LENGTHS)))
+    life = draw(st.sampled_from([LONGEST_LIFE, LONGEST_LIFE, SHORTEST_HOLD, timedelta(hours=1)]))
+    return ExtendHold(ACCOUNT_ID, _hold_id(draw, journal), draw(st.sampled_from(LENGTHS)), life)
 
 
 def _capture(draw: st.DrawFn, journal: Journal) -> CaptureHold:

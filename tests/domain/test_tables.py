@@ -31,6 +31,7 @@ from ledger.domain.errors import (
     BalanceLimitExceeded,
     DrawsLimitExceeded,
     HoldHasExpired,
+    HoldLifeExceeded,
     InsufficientCredits,
     OpenHoldsLimitExceeded,
     OpenLotsLimitExceeded,
@@ -59,6 +60,7 @@ from ledger.domain.lots import (
     put_all,
     take,
 )
+from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, needed_subjects
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal
 from tests.domain.strategies import DAY, MINUTE, SECOND, TICK
 
@@ -249,7 +251,20 @@ def extend_until(journal: Journal, end: datetime) -> None:
     """Keep the hold going until just then."""
     while (expires_at := journal.opened.holds["hld_5"].expires_at) < end:
         journal.now = expires_at - SECOND
-        journal.carry_out(ExtendHold(ACCOUNT_ID, "hld_5", min(end - journal.now, LONGEST_HOLD)))
+        journal.carry_out(ExtendHold(ACCOUNT_ID, "hld_5", min(end - journal.now, LONGEST_HOLD), timedelta(days=90)))
+
+
+def test_a_hold_of_an_old_snapshot_is_looked_up_when_it_is_extended() -> None:
+    journal = three_lots()
+    [placed] = journal.carry_out(PlaceHold(ACCOUNT_ID, 1, LONGEST_HOLD))
+    [hold] = journal.opened.holds
+    assert hold.placed_at == placed.recorded_at
+    account = replace(journal.opened, holds=Holds.of([replace(hold, placed_at=None)]))
+    command = ExtendHold(ACCOUNT_ID, hold.hold_id, LONGEST_HOLD, LONGEST_HOLD)
+    assert needed_subjects(command, journal.opened, NO_RELATED_EVENTS) == frozenset()
+    assert needed_subjects(command, account, NO_RELATED_EVENTS) == {hold.hold_id}
+    with pytest.raises(HoldLifeExceeded):
+        decide(command, account, journal.now + SECOND, RelatedEvents((placed,)))
 
 
 # Refunds ------------------------------------------------------------------------------------------------------------

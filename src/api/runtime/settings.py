@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.runtime.operator_error import OperatorError
 from ledger.domain.amounts import MAX_AMOUNT
+from ledger.domain.holds import LONGEST_HOLD
 
 PREFIX = "CREDIT_LEDGER_"
 TEST_PREFIX = "CREDIT_LEDGER_TEST_"
@@ -95,6 +96,12 @@ class Settings(BaseSettings):
         100, ge=0, le=MAX_AMOUNT, description="permanent credits that a new account starts with"
     )
     subscription_days: int = Field(30, ge=1, le=36_500, description="days after which subscription credits expire")
+    hold_days: int = Field(
+        30,
+        ge=LONGEST_HOLD.days,
+        le=3_650,
+        description="days from when a hold is placed to the end that extensions give it",
+    )
     cached_accounts: int = Field(
         100_000, ge=1, le=100_000_000, description="account states that each worker keeps in memory"
     )

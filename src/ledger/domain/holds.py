@@ -19,6 +19,8 @@ MAX_OPEN_HOLDS = 10_000
 DEFAULT_HOLD = timedelta(minutes=15)
 SHORTEST_HOLD = timedelta(seconds=1)
 LONGEST_HOLD = timedelta(days=7)
+LONGEST_LIFE = timedelta(days=30)
+"""From when a hold is placed to the latest end that extensions may give it, where no setting says otherwise."""
 
 Fate = Literal["returned", "lapsed", "cancelled"]
 
@@ -47,6 +49,8 @@ class Hold:
     description: str | None
     closed_grants: frozenset[str] = frozenset()
     """Grants of these draws that were closed since: credits that come back to them are cancelled."""
+    placed_at: datetime | None = None
+    """When it was placed; None when the state comes from a snapshot that did not keep it."""
 
     @property
     def amount(self) -> int:
@@ -193,6 +197,15 @@ def _itself(pair: tuple[int, int]) -> tuple[int, int]:
 def _is_drawn(draws: Runs[tuple[int, int]], grant: int) -> bool:
     pair = value_from(draws, (grant, 0), _itself)
     return pair is not None and pair[0] == grant
+
+
+def lots_expire_at(draws: Draws, end: datetime) -> datetime | None:
+    """When the first lot of some draws lapses, if that is by `end`: credits that come back from then on are lost.
+
+    None when the lots outlive a hold that ends then.
+    """
+    first = min([part.expires_at for part in draws if part.expires_at is not None], default=None)
+    return first if first is not None and first <= end else None
 
 
 def give_back(draws: Draws, at: datetime, closed_grants: frozenset[str]) -> Returns:

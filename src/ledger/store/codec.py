@@ -148,6 +148,7 @@ _FROM_JSON: dict[str, Callable[[Any], Any]] = {
     "returns": _returns,
     "expires_at": _time,
     "effective_at": _time,
+    "lots_expire_at": _time,
 }
 
 TOPICS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(event_types.Event)}
@@ -239,6 +240,7 @@ def encode_snapshot(account: Account) -> bytes:
             "draws": _draws_to_json(hold.draws),
             "expires_at": hold.expires_at,
             "hold_id": hold.hold_id,
+            "placed_at": hold.placed_at,
             "task_id": hold.task_id,
         }
         for hold in account.holds
@@ -278,6 +280,7 @@ def _hold(data: dict[str, Any]) -> Hold:
         data["task_id"],
         data["description"],
         frozenset(data["closed_grants"]),
+        _time(placed_at) if (placed_at := data.get("placed_at")) else None,  # older snapshots do not have it
     )
 
 
