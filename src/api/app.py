@@ -23,6 +23,7 @@ from api.dashboard import portal_sessions
 from api.dashboard.app import dashboard
 from api.dashboard.current_user import ROOT
 from api.http import explanations, health, history, ledger_queries, lists, summary, totals
+from api.http.batch_endpoint import BatchEndpoint
 from api.http.command_endpoint import CommandEndpoint, as_problem, endpoint_of, problem_reply
 from api.http.docs_page import add_docs_page
 from api.http.health import Health
@@ -40,6 +41,7 @@ from api.runtime.connections import ConnectionWatch
 from api.runtime.garbage_collection import tune_garbage_collection
 from api.runtime.ops_server import OpsServer
 from api.runtime.parent_process import signal_at_end_of
+from api.runtime.rate_sharing import SHARED_RATES
 from api.runtime.restarts import FOLDER, Restarts
 from api.runtime.settings import LOG_FORMAT, Settings, load_settings
 from api.runtime.shutdown import call_at_shutdown
@@ -57,6 +59,7 @@ from ledger.service import Ledger
 from measures.refusals import RefusalCounter
 from people.api_keys import KeyRing
 from people.errors import AccessRefused
+from people.rate_limits import RateLimits
 from people.secrets import cursor_key
 from people.sessions import SessionWatch
 from projections.models.views import NotBuilt, NotYetVisible, Views
@@ -81,14 +84,14 @@ def create_app(
         patience=_LOAD_TIMEOUT,
         query_timeout=settings.query_timeout_seconds,
     )
-    keys = KeyRing(ledger.log, clock, _admin_key(settings), settings.rate_limit)
-    defaults = Defaults(settings.signup_credits, timedelta(days=settings.subscription_days))
+    keys = KeyRing(ledger.log, clock, _admin_key(settings), _rate_limits(settings))
     views = Views(conninfo, query_timeout=settings.query_timeout_seconds)
     follower = Follower(ledger.log, conninfo)
     checkpoints = CheckpointWatch(settings.signing, settings.checkpoints)
     refusals = RefusalCounter(ledger.log)
     wiring = Wiring(
-        CommandEndpoint(ledger, keys, defaults, refusals),
+        endpoint := CommandEndpoint(ledger, keys, _defaults(settings), refusals),
+        BatchEndpoint(ledger, endpoint),
         Reads(ledger, views, clock),
         Health(ledger, clock, checkpoints, PrivilegeWatch(), restarts, processes, start, settings.ops_port is not None),
         keys,
@@ -137,7 +140,7 @@ def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
     app.include_router(streams_router)
     for operation in OPERATIONS.values():
         _add_command_route(app, wiring.endpoint, operation)
-    _add_batch_route(app, wiring.endpoint)
+    _add_batch_route(app, wiring.batches)
     _add_dashboard(app, wiring, https=https)
     _add_problem_handlers(app)
     describe(app)
@@ -146,6 +149,17 @@ def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
 
 def _admin_key(settings: Settings) -> str | None:
     return settings.admin_key.get_secret_value() if settings.admin_key else None
+
+
+def _defaults(settings: Settings) -> Defaults:
+    subscription, hold = timedelta(days=settings.subscription_days), timedelta(days=settings.hold_days)
+    return Defaults(settings.signup_credits, subscription, hold)
+
+
+def _rate_limits(settings: Settings) -> RateLimits | None:
+    """The limits of all keys, shared with the other workers; None when there is no limit."""
+    shared = os.environ.get(SHARED_RATES)
+    return RateLimits(settings.rate_limit, Path(shared) if shared else None) if settings.rate_limit else None
 
 
 @asynccontextmanager
@@ -160,7 +174,7 @@ async def _for_operators(settings: Settings, health: Health) -> AsyncIterator[No
 
 def _with_path_prefix(prefix: str, app: FastAPI, wiring: Wiring) -> ASGIApp:
     """The application below the path prefix, if there is one."""
-    hot_path = HotPath(app, wiring.endpoint, wiring.keys, pages=ROOT)
+    hot_path = HotPath(app, wiring.endpoint, wiring.batches, wiring.keys, pages=ROOT)
     if not prefix:
         return hot_path
     app.add_middleware(AddPathPrefix, prefix=prefix)
@@ -200,9 +214,9 @@ def _add_command_route(app: FastAPI, commands: CommandEndpoint, operation: Opera
     )
 
 
-def _add_batch_route(app: FastAPI, commands: CommandEndpoint) -> None:
+def _add_batch_route(app: FastAPI, batches: BatchEndpoint) -> None:
     async def endpoint(request: Request) -> Response:
-        return _response(await commands.batch(request.scope, request.receive))
+        return _response(await batches.batch(request.scope, request.receive))
 
     app.add_api_route(
         "/v1/batch",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from starlette.applications import Starlette
 
 from api.dashboard.options import Options
+from api.http.batch_endpoint import BatchEndpoint
 from api.http.command_endpoint import CommandEndpoint
 from api.http.health import Health
 from api.http.reads import Reads
@@ -21,6 +22,7 @@ class Wiring:
     """The parts of one process. app.py creates them."""
 
     endpoint: CommandEndpoint
+    batches: BatchEndpoint
     reads: Reads
     health: Health
     keys: KeyRing

@@ -116,6 +116,10 @@ class Ledger:
         """Accept a command, and return the future of its outcome. Raises Overloaded or Unavailable."""
         return self.committer.submit(submission)
 
+    async def replays_of_repeated(self, submissions: Sequence[Submission]) -> dict[Submission, Outcome]:
+        """Of a large batch that was sent before: the outcomes of the commands whose keys were used. Else nothing."""
+        return await self.committer.receipts.replays_of_repeated(submissions)
+
     async def execute(self, submission: Submission) -> Outcome:
         """Carry out a command. A refusal is returned, not raised. Raises Overloaded or Unavailable."""
         return await self.committer.submit(submission)
@@ -135,10 +139,9 @@ class Ledger:
             decision = await FreshDecision.prepare(reader, submissions, known, self.clock)
         if atomic:
             together: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-            decision.decide_unit(UnitOfWork(list(submissions), together))
+            await decision.decide_units([UnitOfWork(list(submissions), together)])
         else:
-            for submission in submissions:
-                decision.decide_unit(UnitOfWork([submission], None))
+            await decision.decide_units([UnitOfWork([submission], None) for submission in submissions])
         outcomes = decision.answers
         for submission in decision.decided:
             outcomes[submission] = Recorded(submission.account_id, submission.version, 0, submission.events, False)

@@ -8,7 +8,6 @@ a guesser.
 import asyncio
 import logging
 import secrets
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +21,7 @@ from ledger.postgres.connecting import connect
 from ledger.postgres.named_sql import queries
 from ledger.store import EventLog
 from people.errors import AccessRefused
+from people.rate_limits import RateLimits, seconds
 
 SCOPES = ("ledger:write", "ledger:manage", "ledger:read", "audit:read", "portal:write", "admin")
 REFRESH = 1.0
@@ -132,48 +132,26 @@ def revoke_key(conninfo: str, prefix: str) -> bool:
 # For the service -------------------------------------------------------------------------------------------------
 
 
-class _Rate:
-    """A token bucket: it allows a number of requests a second, with a burst of one second.
-
-    The caller passes the time, in seconds of any steady clock.
-    """
-
-    __slots__ = ("_at", "_per_second", "_tokens")
-
-    def __init__(self, per_second: float) -> None:
-        self._per_second = per_second
-        self._tokens = max(per_second, 1.0)
-        self._at: float | None = None
-
-    def take(self, now: float) -> float:
-        """Take a token and return 0.0, or return the seconds to wait for one."""
-        if self._at is not None:
-            refilled = self._tokens + (now - self._at) * self._per_second
-            self._tokens = min(refilled, max(self._per_second, 1.0))
-        self._at = now
-        if self._tokens >= 1:
-            self._tokens -= 1
-            return 0.0
-        return (1 - self._tokens) / self._per_second
-
-
 class KeyRing:
     """The keys that a process has in memory, by hash."""
 
-    def __init__(self, log: EventLog, clock: Callable[[], datetime], admin_key: str | None, rate_limit: int) -> None:
+    def __init__(
+        self, log: EventLog, clock: Callable[[], datetime], admin_key: str | None, rates: RateLimits | None
+    ) -> None:
         self._log = log
         self._clock = clock
         self._keys: dict[bytes, ApiKey] = {}
         self._admin: dict[bytes, ApiKey] = {}
         if admin_key:
             self._admin[key_hash(admin_key)] = ApiKey("admin", "CREDIT_LEDGER_ADMIN_KEY", frozenset(SCOPES))
-        self._rate_limit = rate_limit
-        self._rates: dict[str, _Rate] = {}
-        self._unknown = _Rate(_UNKNOWN_PER_SECOND)
+        self.rates = rates
+        """How many commands a second each key may send; None when there is no limit."""
+        self._unknown = RateLimits(_UNKNOWN_PER_SECOND)
         self._used: set[str] = set()
 
     async def authenticate(self, authorization: bytes | None) -> ApiKey:
-        """The key in an Authorization header. Raises AccessRefused: unauthenticated, rate_limited or unavailable."""
+        """The key in an Authorization header. Raises AccessRefused: unauthenticated, unavailable, or rate_limited when
+        too many keys are unknown."""
         digest = key_digest(authorization)
         if digest is None:
             raise AccessRefused("unauthenticated", "Send an API key as 'Authorization: Bearer <key>'.")
@@ -181,8 +159,6 @@ class KeyRing:
         if key is None:
             raise AccessRefused("unauthenticated", "The API key is unknown, expired or revoked.")
         self._used.add(key.prefix)
-        if self._rate_limit:
-            self._count(key)
         return key
 
     async def by_digest(self, digest: bytes) -> ApiKey | None:
@@ -195,29 +171,16 @@ class KeyRing:
         key = self._keys.get(digest)
         return key is not None and key.usable(self._clock()) and key.allows(scope)
 
-    def _count(self, key: ApiKey) -> None:
-        rate = self._rates.get(key.prefix)
-        if rate is None:
-            rate = self._rates[key.prefix] = _Rate(self._rate_limit)
-        wait = rate.take(time.monotonic())
-        if wait:
-            raise AccessRefused(
-                "rate_limited",
-                f"The API key may make {self._rate_limit} requests a second.",
-                retry_after=max(1, round(wait)),
-                limit=self._rate_limit,
-            )
-
     async def _find(self, digest: bytes) -> ApiKey | None:
         if digest in self._admin:
             key = self._keys[digest] = self._admin[digest]
             return key
-        wait = self._unknown.take(time.monotonic())
-        if wait:
+        allowance = self._unknown.take("unknown")
+        if not allowance.admitted:
             raise AccessRefused(
                 "rate_limited",
                 "Too many requests with unknown API keys.",
-                retry_after=max(1, round(wait)),
+                retry_after=max(1, seconds(allowance.wait)),
                 limit=_UNKNOWN_PER_SECOND,
             )
         try:

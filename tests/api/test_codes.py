@@ -62,7 +62,7 @@ MORE: dict[int, set[str]] = {
     414: {"query_too_large"},
     415: {"unsupported_media_type"},
     422: {
-        "amount_exceeds_payment",
+        *("amount_exceeds_payment", "hold_life_exceeded"),
         *("open_lots_limit_exceeded", "open_holds_limit_exceeded", "draws_limit_exceeded", "reversals_limit_exceeded"),
     },
     429: {"too_many_streams"},
@@ -295,6 +295,18 @@ def body_that_stops(conninfo: str, folder: Path) -> httpx.Response:
         return found
 
 
+def too_long_a_hold(conninfo: str, folder: Path) -> httpx.Response:
+    with service_here(conninfo, folder, settings={"CREDIT_LEDGER_HOLD_DAYS": "7"}) as service:
+        under_contract(service)
+        account, week = service.open_account(permanent=10), {"expires_in_seconds": 7 * 86_400}
+        placed = Ask("hold", account, {"amount": 1, **week}).post(service, "h").json()
+        answer = Ask("extend", account, week, {"hold_id": placed["hold_id"]}).post(service, "e")
+        refused(answer, 422, "hold_life_exceeded", hold_id=placed["hold_id"], expires_at_most=placed["expires_at"])
+        shorter = Ask("extend", account, {"expires_in_seconds": 1}, {"hold_id": placed["hold_id"]}).post(service, "s")
+        assert (shorter.status_code, shorter.json()["expires_at"]) == (201, placed["expires_at"])
+    return answer
+
+
 def too_many_commands(conninfo: str, folder: Path) -> httpx.Response:
     settings = {"CREDIT_LEDGER_QUEUE_LIMIT": "1"}
     with service_here(conninfo, folder, settings=settings) as service, ThreadPoolExecutor(1) as thread:
@@ -476,6 +488,7 @@ def no_public_url(database: str, folder: Path) -> httpx.Response:
 
 
 FAULTS: dict[str, Callable[[str, Path], httpx.Response]] = {
+    "hold_life_exceeded": too_long_a_hold,
     "rate_limited": too_many_requests,
     "body_timeout": body_that_stops,
     "overloaded": too_many_commands,

@@ -69,7 +69,7 @@ ANSWERS: dict[str, tuple[int, Json, tuple[int, int, int]]] = {
         },
         (55, 70, 0),
     ),
-    "extend": (1, {"hold_id": "hld_5"}, (70, 70, 40)),
+    "extend": (1, {"hold_id": "hld_5", "lots_expire_at": None}, (70, 70, 40)),
     "release": (1, {"hold_id": "hld_5", "released": 40, "lapsed": 0, "cancelled": 0}, (70, 70, 0)),
     "void": (1, {"grant_id": "grt_7", "voided": 8, "uncollected": 0}, (70, 62, 40)),
     "payment": (
@@ -372,6 +372,22 @@ def test_a_hold_comes_back_by_time_alone(service: Service) -> None:
     hold = {"hold_id": placed["hold_id"]}
     for ask in (Ask("capture", account, {}, hold), Ask("extend", account, {"expires_in_seconds": 9}, hold)):
         refused(ask.post(service, "x"), 409, "hold_expired", hold_id=placed["hold_id"])
+
+
+def test_a_hold_that_outlives_its_lots_says_so(service: Service) -> None:
+    account = service.open_account(permanent=10)
+    soon = datetime.now(UTC) + timedelta(days=1)
+    grant = Ask("grant", account, {"kind": "subscription", "amount": 7, "expires_at": soon.isoformat()})
+    lapses = grant.post(service, "g").json()["expires_at"]
+    short = Ask("hold", account, {"amount": 5, "expires_in_seconds": 60}).post(service, "short").json()
+    long = Ask("hold", account, {"amount": 3, "expires_in_seconds": 2 * 86_400}).post(service, "long").json()
+    permanent = Ask("hold", account, {"amount": 3, "expires_in_seconds": 2 * 86_400}).post(service, "perm").json()
+    assert [hold["lots_expire_at"] for hold in (short, long, permanent)] == [None, lapses, None]
+    hold = {"hold_id": short["hold_id"]}
+    longer = [Ask("extend", account, {"expires_in_seconds": n}, hold).post(service, f"{n}") for n in (90, 2 * 86_400)]
+    assert [answer.json()["lots_expire_at"] for answer in longer] == [None, lapses]
+    again = Ask("extend", account, {"expires_in_seconds": 2 * 86_400}, hold).post(service, f"{2 * 86_400}")
+    assert again.content == longer[1].content
 
 
 def test_credits_lapse_by_time_alone(service: Service) -> None:

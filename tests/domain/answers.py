@@ -83,7 +83,7 @@ def what_was_done(event: Event) -> dict[str, Any]:
                 "draws": _draws(event.draws),
             }
         case HoldExtended():
-            return {"hold_id": event.hold_id, "expires_at": event.expires_at}
+            return {"hold_id": event.hold_id, "expires_at": event.expires_at, "lots_expire_at": event.lots_expire_at}
         case HoldCaptured():
             return {
                 "hold_id": event.hold_id,

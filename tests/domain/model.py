@@ -57,6 +57,7 @@ class Hold:
     hold_id: str
     parts: list[Part]
     expires_at: datetime
+    placed_at: datetime
     ended: str | None = None
 
 
@@ -325,7 +326,7 @@ class Model:
         if len([hold for hold in self.holds.values() if not hold.ended]) >= MOST_HOLDS:
             raise Refused("open_holds_limit_exceeded", limit=MOST_HOLDS)
         self._check_draws(parts)
-        hold = Hold(f"hld_{self._next_version()}", parts, at + command.expires_in)
+        hold = Hold(f"hld_{self._next_version()}", parts, at + command.expires_in, at)
         self.holds[hold.hold_id] = hold
         return {
             "hold_id": hold.hold_id,
@@ -349,9 +350,15 @@ class Model:
 
     def _extend(self, command: c.ExtendHold, at: datetime) -> Answer:
         hold = self._open_hold(command.hold_id)
-        hold.expires_at = max(hold.expires_at, at + command.expires_in)
+        latest = hold.placed_at + command.longest_life
+        if at + command.expires_in > hold.expires_at:
+            if at + command.expires_in > latest:
+                raise Refused("hold_life_exceeded", hold_id=hold.hold_id, expires_at_most=latest)
+            hold.expires_at = at + command.expires_in
         self._next_version()
-        return {"hold_id": hold.hold_id, "expires_at": hold.expires_at}
+        lapses = sorted(end for part in hold.parts if (end := self.grants[part.grant_id].expires_at) is not None)
+        outlived = lapses[0] if lapses and lapses[0] <= hold.expires_at else None
+        return {"hold_id": hold.hold_id, "expires_at": hold.expires_at, "lots_expire_at": outlived}
 
     def _capture(self, command: c.CaptureHold, at: datetime) -> Answer:
         hold = self._open_hold(command.hold_id)

@@ -39,7 +39,7 @@ from ledger.domain.events import (
     PaymentRecorded,
     PaymentStatus,
 )
-from ledger.domain.holds import LONGEST_HOLD, SHORTEST_HOLD
+from ledger.domain.holds import LONGEST_HOLD, LONGEST_LIFE, SHORTEST_HOLD
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal
 
 Make = Callable[[st.DrawFn, Journal], Command]
@@ -142,7 +142,8 @@ def _hold(draw: st.DrawFn, journal: Journal) -> PlaceHold:
 
 
 def _extend(draw: st.DrawFn, journal: Journal) -> ExtendHold:
-    return ExtendHold(ACCOUNT_ID, _hold_id(draw, journal), draw(st.sampled_from(LENGTHS)))
+    life = draw(st.sampled_from([LONGEST_LIFE, LONGEST_LIFE, SHORTEST_HOLD, timedelta(hours=1)]))
+    return ExtendHold(ACCOUNT_ID, _hold_id(draw, journal), draw(st.sampled_from(LENGTHS)), life)
 
 
 def _capture(draw: st.DrawFn, journal: Journal) -> CaptureHold:
@@ -206,7 +207,7 @@ def _one_of(draw: st.DrawFn, known: Iterable[str], unknown: str) -> str:
 
 def _hold_id(draw: st.DrawFn, journal: Journal) -> str:
     placed = [e.hold_id for e in journal.events if isinstance(e, CreditsHeld)]
-    return draw(st.sampled_from([*[*journal.opened.holds] * 4, *placed, "hld_999999"]))
+    return draw(st.sampled_from([*[hold.hold_id for hold in journal.opened.holds] * 4, *placed, "hld_999999"]))
 
 
 def _amount_to_spend(draw: st.DrawFn, journal: Journal) -> int:
@@ -242,5 +243,5 @@ def _ends(journal: Journal) -> list[datetime]:
 
 def _known_ends(journal: Journal) -> set[datetime]:
     ends = {event.expires_at for event in journal.events if isinstance(event, CreditsGranted)}
-    ends |= {hold.expires_at for hold in journal.opened.holds.values()}
+    ends |= {hold.expires_at for hold in journal.opened.holds}
     return {end for end in ends if end is not None and end > journal.now - DAY}

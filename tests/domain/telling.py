@@ -64,7 +64,8 @@ def _event(event: Event) -> str:
         case CreditsHeld():
             return f"{event.hold_id} = {_draws(event.draws)} until {_moment(event.expires_at)}"
         case HoldExtended():
-            return f"{event.hold_id} until {_moment(event.expires_at)}"
+            beyond = f", beyond its lots on {_moment(event.lots_expire_at)}" if event.lots_expire_at else ""
+            return f"{event.hold_id} until {_moment(event.expires_at)}{beyond}"
         case HoldCaptured():
             over = _returns(event.returns) if event.final else ", more later"
             return f"{event.deduction_id} = {_draws(event.draws)}{over}"

@@ -96,11 +96,11 @@ class LedgerAndModel(RuleBasedStateMachine):
             return
         account = self.journal.opened
         in_lots = sum(lot.remaining for lot in account.lots)
-        in_holds = sum(part.amount for hold in account.holds.values() for part in hold.draws)
+        in_holds = sum(part.amount for hold in account.holds for part in hold.draws)
         assert (in_lots, in_holds) == (account.balance.available, account.balance.held)
         assert in_lots + in_holds == account.balance.total
         assert [(lot.grant_id, lot.remaining) for lot in account.lots] == self.model.lots()
-        assert account.lots == tuple(sorted(account.lots, key=burn_order))
+        assert [*account.lots] == sorted(account.lots, key=burn_order)
 
     @invariant()
     def balances_at_any_moment_to_come_agree(self) -> None:

@@ -36,7 +36,7 @@ from ledger.domain.events import (
     HoldExpired,
 )
 from ledger.domain.expiry import apply_due_expiries
-from ledger.domain.lots import Draws, Lot, burn_order, put
+from ledger.domain.lots import NO_LOTS, Draws, Lot, Lots, burn_order, put
 from ledger.domain.related_events import RelatedEvents
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal, past_of
 from tests.domain.purse import Purse, purse_of
@@ -237,7 +237,7 @@ def test_nothing_is_open_twice(journal: Journal) -> None:
     lots = {lot.grant_id: lot.remaining for lot in account.lots}
     assert lots == {name: amount for name, amount in purse.open.items() if amount}
     assert len(lots) == len(account.lots)
-    holds = {name: hold.amount for name, hold in account.holds.items()}
+    holds = {hold.hold_id: hold.amount for hold in account.holds}
     assert holds == {name: amount for name, amount in purse.held.items() if amount}
 
 
@@ -350,10 +350,11 @@ def test_the_burn_order_is_total_and_does_not_depend_on_arrival(lots: list[Lot],
     assert len(set(keys)) == len(keys)
     shuffled = list(lots)
     random.shuffle(shuffled)
-    arrived: tuple[Lot, ...] = ()
+    arrived = NO_LOTS
     for lot in shuffled:
         arrived = put(arrived, lot)
-    assert arrived == tuple(sorted(lots, key=burn_order))
+    assert [*arrived] == sorted(lots, key=burn_order)
+    assert arrived == Lots.of(lots)
 
 
 def test_the_burn_order_is_the_one_of_the_glossary() -> None:

@@ -31,6 +31,7 @@ from ledger.domain.errors import (
     BalanceLimitExceeded,
     DrawsLimitExceeded,
     HoldHasExpired,
+    HoldLifeExceeded,
     InsufficientCredits,
     OpenHoldsLimitExceeded,
     OpenLotsLimitExceeded,
@@ -45,8 +46,21 @@ from ledger.domain.events import (
     HoldReleased,
 )
 from ledger.domain.expiry import apply_due_expiries
-from ledger.domain.holds import LONGEST_HOLD, Hold, Returns, with_fate
-from ledger.domain.lots import MAX_DRAWS, MAX_OPEN_LOTS, Draw, Draws, Lot, draw, put_all, take
+from ledger.domain.holds import LONGEST_HOLD, NO_HOLDS, Hold, Holds, Returns, with_fate
+from ledger.domain.lots import (
+    MAX_DRAWS,
+    MAX_OPEN_LOTS,
+    NO_LOTS,
+    Draw,
+    Draws,
+    Lot,
+    Lots,
+    draw,
+    first_expiry,
+    put_all,
+    take,
+)
+from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, needed_subjects
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal
 from tests.domain.strategies import DAY, MINUTE, SECOND, TICK
 
@@ -139,7 +153,7 @@ def test_a_capture_that_uses_the_hold_up_is_final_whatever_it_says() -> None:
     [event] = journal.carry_out(CaptureHold(ACCOUNT_ID, "hld_5", 55, final=False, on_excess="draw"))
     assert isinstance(event, HoldCaptured)
     assert event.final
-    assert journal.opened.holds == {}
+    assert not journal.opened.holds
 
 
 def test_a_capture_keeps_what_the_hold_was_for() -> None:
@@ -237,7 +251,20 @@ def extend_until(journal: Journal, end: datetime) -> None:
     """Keep the hold going until just then."""
     while (expires_at := journal.opened.holds["hld_5"].expires_at) < end:
         journal.now = expires_at - SECOND
-        journal.carry_out(ExtendHold(ACCOUNT_ID, "hld_5", min(end - journal.now, LONGEST_HOLD)))
+        journal.carry_out(ExtendHold(ACCOUNT_ID, "hld_5", min(end - journal.now, LONGEST_HOLD), timedelta(days=90)))
+
+
+def test_a_hold_of_an_old_snapshot_is_looked_up_when_it_is_extended() -> None:
+    journal = three_lots()
+    [placed] = journal.carry_out(PlaceHold(ACCOUNT_ID, 1, LONGEST_HOLD))
+    [hold] = journal.opened.holds
+    assert hold.placed_at == placed.recorded_at
+    account = replace(journal.opened, holds=Holds.of([replace(hold, placed_at=None)]))
+    command = ExtendHold(ACCOUNT_ID, hold.hold_id, LONGEST_HOLD, LONGEST_HOLD)
+    assert needed_subjects(command, journal.opened, NO_RELATED_EVENTS) == frozenset()
+    assert needed_subjects(command, account, NO_RELATED_EVENTS) == {hold.hold_id}
+    with pytest.raises(HoldLifeExceeded):
+        decide(command, account, journal.now + SECOND, RelatedEvents((placed,)))
 
 
 # Refunds ------------------------------------------------------------------------------------------------------------
@@ -302,20 +329,20 @@ def test_a_thousand_draws_and_not_one_more() -> None:
     [event] = journal.carry_out(DeductCredits(ACCOUNT_ID, 2 * MAX_DRAWS))
     assert isinstance(event, CreditsDeducted)
     assert len(event.draws) == MAX_DRAWS
-    assert journal.opened.lots == ()
+    assert not journal.opened.lots
 
 
 def with_lots(count: int, kind: Kind = "permanent") -> Account:
     """An account with that many lots of one credit each, one per second if they end."""
     opened = fold(decide(OpenAccount(ACCOUNT_ID), None, DAY_ZERO))
     assert opened is not None
-    lots = tuple(
+    lots = Lots.of(
         Lot(f"grt_{number}", kind, 1, SHORT + number * SECOND if kind == "subscription" else None)
         for number in range(2, count + 2)
     )
     balance = Balance(0, count, 0, None)
     if kind == "subscription":
-        balance = Balance(count, 0, 0, lots[0].expires_at)
+        balance = Balance(count, 0, 0, first_expiry(lots))
     return replace(opened, version=count + 1, lots=lots, balance=balance)
 
 
@@ -338,7 +365,7 @@ def test_the_balance_is_looked_at_before_the_number_of_lots() -> None:
 def test_what_is_available_is_looked_at_before_the_number_of_holds_and_draws() -> None:
     full = replace(
         with_lots(1_001),
-        holds={f"hld_{n}": Hold(f"hld_{n}", (), LONG, None, None) for n in range(10_000)},
+        holds=Holds.of(Hold(f"hld_{n}", (), LONG, None, None) for n in range(10_000)),
     )
     with pytest.raises(InsufficientCredits):
         decide(PlaceHold(ACCOUNT_ID, 1_002), full, DAY_ZERO)
@@ -358,7 +385,7 @@ def test_thousands_of_lots_that_are_due_lapse_one_by_one() -> None:
         lot.expires_at for lot in account.lots
     ]
     assert [event.balance.total for event in events] == [*range(2_999, -1, -1)]
-    assert (settled.lots, settled.balance) == ((), Balance(0, 0, 0, None))
+    assert (settled.lots, settled.balance) == (NO_LOTS, Balance(0, 0, 0, None))
     assert settled.version == account.version + 3_000
 
 
@@ -370,7 +397,7 @@ def test_thousands_of_holds_that_are_due_expire_by_their_ends() -> None:
     events, settled = apply_due_expiries(journal.opened, SHORT)
     ends = [event.effective_at for event in events if isinstance(event, HoldExpired)]
     assert ends == [DAY_ZERO + (1 + number) * SECOND for number in range(3_000)]
-    assert (settled.holds, settled.balance.held, settled.balance.available) == ({}, 0, 3_000)
+    assert (settled.holds, settled.balance.held, settled.balance.available) == (NO_HOLDS, 0, 3_000)
     assert settled.due_at is None
 
 
@@ -437,22 +464,20 @@ LOTS = tuple(Lot(f"grt_{number}", "permanent", amount, None) for number, amount 
     ],
 )
 def test_what_is_drawn_is_taken(amount: int, draws: str, left: str) -> None:
-    parts = draw(LOTS, amount)
+    parts = draw(Lots.of(LOTS), amount)
     assert drawn(parts) == draws
-    assert " ".join(f"{lot.grant_id[4:]}:{lot.remaining}" for lot in take(LOTS, parts)) == left
+    assert " ".join(f"{lot.grant_id[4:]}:{lot.remaining}" for lot in take(Lots.of(LOTS), parts)) == left
 
 
 def test_one_draw_from_a_lot_in_the_middle_leaves_its_neighbours() -> None:
-    assert take(LOTS, (Draw("grt_3", "permanent", 7, None),)) == (LOTS[0], LOTS[2])
-    assert take(LOTS, (Draw("grt_3", "permanent", 2, None),)) == (
-        LOTS[0],
-        LOTS[1]._replace(remaining=5),
-        LOTS[2],
+    assert take(Lots.of(LOTS), (Draw("grt_3", "permanent", 7, None),)) == Lots.of((LOTS[0], LOTS[2]))
+    assert take(Lots.of(LOTS), (Draw("grt_3", "permanent", 2, None),)) == Lots.of(
+        (LOTS[0], LOTS[1]._replace(remaining=5), LOTS[2])
     )
 
 
 def test_what_comes_back_joins_what_is_left_of_its_grant() -> None:
-    assert put_all(LOTS, [LOTS[1]]) == (LOTS[0], LOTS[1]._replace(remaining=14), LOTS[2])
+    assert put_all(Lots.of(LOTS), [LOTS[1]]) == Lots.of((LOTS[0], LOTS[1]._replace(remaining=14), LOTS[2]))
 
 
 # Values -------------------------------------------------------------------------------------------------------------
@@ -464,7 +489,9 @@ def test_events_states_and_commands_cannot_be_changed() -> None:
     values = [
         *journal.events,
         journal.opened,
-        *journal.opened.holds.values(),
+        *journal.opened.holds,
+        journal.opened.holds,
+        journal.opened.lots,
         PlaceHold(ACCOUNT_ID, 1),
     ]
     for value in values:

@@ -4,12 +4,15 @@ import math
 import random
 from typing import Any
 
+from ledger import slices
 from ledger.commit import (
     account_loader,
     admission,
     batch,
+    committer,
     locked_lane,
     notifications,
+    receipt_lookup,
     snapshot_writer,
     writer_connection,
 )
@@ -39,7 +42,7 @@ class Plan:
         self.atomic = rng.choice([0.0, 0.1, 0.3, 0.6])
         self.twins = rng.choice([0.0, 0.1, 0.3])
         self.impatience = rng.choice([0.0, 0.1])
-        self.constants: list[tuple[Any, str, float]] = [
+        self.constants: list[tuple[Any, str, Any]] = [
             (stream_heads, "PROVEN_EVERY", rng.choice([2, 5, 100])),
             (notifications, "PAUSE", rng.choice([0.02, 0.5])),
             (snapshot_writer, "_PAUSE", rng.choice([0.1, 1.0])),
@@ -53,6 +56,24 @@ class Plan:
         ]
         self.patience = rng.choice([0.01, 0.1, math.inf]) if self.cached_accounts == 100 else math.inf
         """Seconds that a command waits for its account. What is loaded must be remembered, or nobody ever gets in."""
+
+    def cut_into_slices(self, rng: random.Random) -> None:
+        """Decide where work that takes long gives way, and how much is done at once."""
+        now = 0.0
+
+        def clock() -> float:
+            nonlocal now
+            now += often and rng.choice([0.0, 0.0, 0.0, 0.01])
+            return now
+
+        often = rng.choice([False, True, True])
+        self.constants += [
+            (slices, "perf_counter", clock),
+            (committer, "SEVERAL", rng.choice([1, 3])),
+            (committer, "_AT_ONCE", rng.choice([0, 2, 100])),
+            (receipt_lookup, "_ROUNDS", rng.choice([1, 20])),
+            (reader, "_KEYS", rng.choice([1, 500])),
+        ]
 
     def drift(self) -> float:
         """Seconds that a clock is ahead of the others, or behind."""

@@ -160,6 +160,7 @@ class Run:
         self.seed = seed
         self.rng = random.Random(seed)
         self.plan = Plan(self.rng)
+        self.plan.cut_into_slices(random.Random(seed + 1))
         self.trace: list[tuple[Any, ...]] = []
         self.requests: list[Request] = []
         self.processes: list[Process] = []

@@ -223,11 +223,10 @@ class Server:
 
     async def _append(self, backend: Backend, given: Parameters) -> Rows:
         await self._lock.take(backend)
-        verdict, change = self.tables.append(given)
+        verdict, change = self.tables.append(given, backend.written)
         self._tell(backend, "appends unheard" if backend.alone else "appends", change, verdict)
         if backend.in_transaction:
-            assert backend.written is NO_CHANGE, "the store appends once in a transaction"
-            backend.written = change
+            backend.written = change  # of all appends of the transaction
         else:
             await self._commit(backend, change)
         return [(*verdict, backend.pid)]

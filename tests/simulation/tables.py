@@ -6,6 +6,7 @@ way are server.py and driver.py.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from struct import unpack_from
 from typing import Any, NamedTuple
 
@@ -167,8 +168,27 @@ class Tables:
 
     # Appending -----------------------------------------------------------------------------------------------------
 
-    def append(self, given: Parameters) -> tuple[Verdict, Change]:
-        """What ledger.append answers, and what is changed when it is committed. Changes nothing itself."""
+    def append(self, given: Parameters, earlier: Change) -> tuple[Verdict, Change]:
+        """What ledger.append answers, and what is changed when its transaction is committed. Changes nothing itself.
+
+        `earlier` is what earlier appends of the transaction change.
+        """
+        if not (earlier.rows or earlier.keys):
+            return self._append(given)
+        verdict, change = self._with(earlier)._append(given)
+        kept = [(account, key) for account, key in earlier.keys if account not in change.erased]
+        return verdict, Change(earlier.rows + change.rows, earlier.erased + change.erased, kept + change.keys)
+
+    def _with(self, change: Change) -> "Tables":
+        """A copy after a change."""
+        other = copy(self)
+        other.log, other.receipts, other.text_keys = [*self.log], dict(self.receipts), dict(self.text_keys)
+        other.streams = {account: [*rows] for account, rows in self.streams.items()}
+        other.snapshots = dict(self.snapshots)
+        other.commit(change)
+        return other
+
+    def _append(self, given: Parameters) -> tuple[Verdict, Change]:
         batch = [_Given(*row) for row in zip(*(unpacked(given[name]) for name in COLUMNS), strict=True)]
         stale = [row.account for row in batch if row.previous is not None and self._is_stale(row)]
         used = [n for n, row in enumerate(batch, 1) if row.receipt and (row.account, row.receipt) in self.receipts]

@@ -121,9 +121,11 @@ def answer_at_once(self: Committer, queue: AccountQueue, submission: Submission)
         submission.answer(submission.recorded(len(submission.events)))
 
 
-def keep_the_state(self: Committer, queues: dict[AccountQueue, None], submissions: Iterable[Submission]) -> None:
+def keep_the_state(
+    self: Committer, queues: dict[AccountQueue, None], submissions: Iterable[Submission], *, look_first: bool
+) -> None:
     heads = {queue: queue.head for queue in queues}
-    decide_again_from_log(self, queues, submissions)
+    decide_again_from_log(self, queues, submissions, look_first=look_first)
     for queue, head in heads.items():
         queue.head = head
 

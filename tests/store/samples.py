@@ -63,6 +63,7 @@ SAMPLES: dict[str, Event] = {
     "CreditsHeld": CreditsHeld(AT, SOME, "hld_6", 200, DRAWS, LATER, "task-1", "A long job"),
     "CreditsHeld.least": CreditsHeld(AT, SOME, "hld_6", 200, DRAWS, LATER),
     "HoldExtended": HoldExtended(AT, SOME, "hld_6", LATER),
+    "HoldExtended.outliving": HoldExtended(AT, SOME, "hld_6", LATER, AT),
     "HoldCaptured": HoldCaptured(
         AT, SOME, "hld_6", "ded_7", 250, DRAWS, DRAWS[1:], RETURNS, True, "task-1", "A long job", {"model": "m"}
     ),

@@ -1,6 +1,8 @@
 """The event library's own contract, run against our recorders on each server."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -9,6 +11,7 @@ import pytest
 from eventsourcing.postgres import PostgresDatastore
 from eventsourcing.tests import persistence
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.sql import SQL, Identifier
 
 from ledger.store.recorder import LedgerRecorder, SnapshotRecorder, datastore
 from tests.postgres import TestServers, owner
@@ -54,7 +57,26 @@ class TestLogOnEmbedded(OnEmbedded, persistence.ApplicationRecorderTestCase[Ledg
         return LedgerRecorder(self.store)
 
     def test_insert_subscribe(self) -> None:
-        self.optional_test_insert_subscribe()
+        with self._waking_up(LedgerRecorder(self.store).channel_name):
+            self.optional_test_insert_subscribe()
+
+    @contextmanager
+    def _waking_up(self, channel: str) -> Iterator[None]:
+        """Notify a channel until the block ends: the library's subscription misses what is notified before it listens."""
+        done = Event()
+
+        def notify() -> None:
+            while not done.wait(0.2):
+                with self.store.transaction(commit=True) as cursor:
+                    cursor.execute(SQL("NOTIFY {}").format(Identifier(channel)))
+
+        thread = Thread(target=notify)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
 
 class TestLogOnMachine(OnMachine, TestLogOnEmbedded):

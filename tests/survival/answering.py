@@ -1,6 +1,7 @@
 """What a command's answer has to say, worked out from its events as stored, without the ledger's own code."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from tests.survival.log import Row
@@ -59,7 +60,11 @@ def _granted(data: Data) -> Data:
 
 
 def _held(data: Data) -> Data:
-    return {"held": data["amount"], **_same(data, "hold_id", "expires_at")}
+    ends = [part["expires_at"] for part in data["draws"] if "expires_at" in part]
+    first = min(ends, key=datetime.fromisoformat, default=None)
+    outlived = first is not None and datetime.fromisoformat(first) <= datetime.fromisoformat(data["expires_at"])
+    lapse = first if outlived else None
+    return {"held": data["amount"], "lots_expire_at": lapse, **_same(data, "hold_id", "expires_at")}
 
 
 def _captured(data: Data) -> Data:
@@ -91,7 +96,7 @@ _DEEDS: dict[str, Callable[[Data], Data]] = {
     "CreditsGranted": _granted,
     "CreditsDeducted": lambda data: _deduction(data, data["draws"]),
     "CreditsHeld": _held,
-    "HoldExtended": lambda data: _same(data, "hold_id", "expires_at"),
+    "HoldExtended": lambda data: {"lots_expire_at": data.get("lots_expire_at"), **_same(data, "hold_id", "expires_at")},
     "HoldCaptured": _captured,
     "HoldReleased": lambda data: {"hold_id": data["hold_id"], **_came_back("released", data)},
     "DeductionReversed": lambda data: {"deduction_id": data["deduction_id"], **_came_back("reversed", data)},

@@ -44,7 +44,7 @@ from ledger.domain.events import (
     PaymentRefunded,
     TextsErased,
 )
-from ledger.domain.holds import with_fate
+from ledger.domain.holds import lots_expire_at, with_fate
 from ledger.domain.lots import Draws, total
 from ledger.explain.balance_answer import balance_fields
 
@@ -181,6 +181,7 @@ def _held(place: Place, event: CreditsHeld) -> Held:
         "hold_id": event.hold_id,
         "held": event.amount,
         "expires_at": event.expires_at,
+        "lots_expire_at": lots_expire_at(event.draws, event.expires_at),
         "draws": _draws(event.draws),
         "balance": balance_fields(event.balance),
     }
@@ -191,6 +192,7 @@ def _extended(place: Place, event: HoldExtended) -> Extended:
         **place,
         "hold_id": event.hold_id,
         "expires_at": event.expires_at,
+        "lots_expire_at": event.lots_expire_at,
         "balance": balance_fields(event.balance),
     }
 

@@ -94,12 +94,22 @@ class Reversed(CommandAnswer):
     cancelled: int
 
 
+LotsExpireAt = Annotated[
+    datetime | None,
+    Field(
+        description="when the first lot that the hold draws from lapses, if the hold lasts that long: what comes back "
+        "to that lot from then on lapses at once; else null"
+    ),
+]
+
+
 class Held(CommandAnswer):
     """A hold."""
 
     hold_id: str
     held: int
     expires_at: datetime
+    lots_expire_at: LotsExpireAt
     draws: list[DrawFields]
 
 
@@ -119,6 +129,7 @@ class Extended(CommandAnswer):
 
     hold_id: str
     expires_at: datetime
+    lots_expire_at: LotsExpireAt
 
 
 class Released(CommandAnswer):

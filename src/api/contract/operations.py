@@ -45,7 +45,7 @@ from ledger.domain.commands import (
     UnfreezeAccount,
     VoidGrant,
 )
-from ledger.domain.holds import DEFAULT_HOLD
+from ledger.domain.holds import DEFAULT_HOLD, LONGEST_LIFE
 from ledger.store import BODY_FIELDS
 
 
@@ -55,6 +55,8 @@ class Defaults:
 
     signup_credits: int = 100
     subscription_lifetime: timedelta = timedelta(days=30)
+    longest_life: timedelta = LONGEST_LIFE
+    """Of a hold that is extended."""
 
 
 Build = Callable[[str, Mapping[str, str], Any, Defaults], Command]
@@ -207,7 +209,7 @@ OPERATIONS: dict[str, Operation] = {
             "extend",
             _HOLD + "/extensions",
             ExtendBody,
-            lambda a, i, b, d: ExtendHold(a, i["hold_id"], timedelta(seconds=b.expires_in_seconds)),
+            lambda a, i, b, d: ExtendHold(a, i["hold_id"], timedelta(seconds=b.expires_in_seconds), d.longest_life),
             "Let a hold last longer",
         ),
         Operation(

@@ -50,6 +50,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "unsupported_media_type": (415, "The body must be JSON"),
     "validation_failed": (422, "The request is not valid"),
     "idempotency_key_reused": (422, "The idempotency key was used with another body"),
+    "hold_life_exceeded": (422, "The hold would last too long"),
     "amount_exceeds_hold": (422, "The amount is larger than the hold"),
     "amount_exceeds_deduction": (422, "The amount is larger than what can be reversed"),
     "amount_exceeds_payment": (422, "The amount is larger than what can be refunded"),

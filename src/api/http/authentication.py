@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.contract.scopes import ROUTES, route_name
 from api.http.ambiguity import check_unambiguous, parameters_of
-from api.http.callers import CALLER, authorization_of, below_v1, caller_of, require
+from api.http.callers import CALLER, authenticate, below_v1, caller_of, require
 from api.http.command_endpoint import CommandEndpoint, as_problem, problem_reply
 from api.http.requests import check_query, headers_of, send_reply
 from people.api_keys import KeyRing
@@ -31,7 +31,7 @@ class Authentication:
         """Serve one request, or the lifespan."""
         if scope["type"] == "http" and below_v1(scope["path"]):
             try:
-                key = await self._keys.authenticate(authorization_of(scope, headers_of(scope)))
+                key = await authenticate(self._keys, scope, headers_of(scope))
             except Exception as error:
                 request_id = self._endpoint.next_request_id()
                 reply = problem_reply(as_problem(error, request_id))

@@ -4,8 +4,9 @@ from starlette.types import Scope
 
 from api.contract.problems import Problem
 from api.contract.scopes import Scopes
+from api.http.rate_headers import count
 from api.http.requests import Headers
-from people.api_keys import ApiKey
+from people.api_keys import ApiKey, KeyRing
 from people.errors import AccessRefused
 
 CALLER = "credit_ledger.caller"
@@ -23,6 +24,13 @@ def authorization_of(scope: Scope, headers: Headers) -> bytes | None:
     if len(headers) != len(scope["headers"]) and [name for name, _ in scope["headers"]].count(_HEADER) > 1:
         raise AccessRefused("unauthenticated", "Send one Authorization header.")
     return headers.get(_HEADER)
+
+
+async def authenticate(keys: KeyRing, scope: Scope, headers: Headers) -> ApiKey:
+    """The key of the caller, with its request counted as one command. Raises AccessRefused."""
+    key = await keys.authenticate(authorization_of(scope, headers))
+    count(keys, scope, key)
+    return key
 
 
 def caller_of(scope: Scope) -> ApiKey:

@@ -8,9 +8,11 @@ from starlette.types import Receive, Scope, Send
 from api.contract.operations import OPERATIONS
 from api.contract.problems import Problem
 from api.http.authentication import Authentication
+from api.http.batch_endpoint import BatchEndpoint
 from api.http.callers import below_v1
 from api.http.command_endpoint import CommandEndpoint, problem_reply
 from api.http.methods import HeadAndOptions
+from api.http.rate_headers import telling
 from api.http.request_body import ClientLeft
 from api.http.requests import check_query, send_reply
 from people.api_keys import KeyRing
@@ -28,10 +30,14 @@ class HotPath:
     of the caller first.
     """
 
-    def __init__(self, app: FastAPI, endpoint: CommandEndpoint, keys: KeyRing, pages: str) -> None:
+    def __init__(
+        self, app: FastAPI, endpoint: CommandEndpoint, batches: BatchEndpoint, keys: KeyRing, pages: str
+    ) -> None:
         self.app = app
         self.framework = HeadAndOptions(Authentication(app, keys, endpoint), app.routes)
         self._endpoint = endpoint
+        self._batches = batches
+        self._is_limited = keys.rates is not None
         self._deduct = OPERATIONS["deduct"]
         self._pages = f"{pages}/"
         self._requests = 0
@@ -49,6 +55,8 @@ class HotPath:
                 await self._send(send, problem)
                 return
         self._requests += 1
+        if self._is_limited:
+            send = telling(scope, send)
         try:
             path: str = scope["path"]
             if scope["method"] == "POST":
@@ -59,7 +67,7 @@ class HotPath:
                         await self._reply(self._endpoint.command(self._deduct, ids, scope, receive), send)
                         return
                 elif path == "/v1/batch":
-                    await self._reply(self._endpoint.batch(scope, receive), send)
+                    await self._reply(self._batches.batch(scope, receive), send)
                     return
             await self.framework(scope, receive, send)
         finally:

@@ -164,12 +164,12 @@ def read_json(body: bytes) -> dict[str, Any]:
     return fields
 
 
-def read_batch(body: bytes) -> tuple[dict[str, Any], dict[int, Problem]]:
+def read_batch(body: bytes, first: int = 0) -> tuple[dict[str, Any], dict[int, Problem]]:
     """Parse a batch, with the problem of each command that has a name twice, or a number that cannot be stored exactly.
 
-    Raises Problem for a name that the batch itself has twice.
+    Raises Problem for a name that the batch itself has twice. `first` commands came before those of this body.
     """
-    fields = _read_object(body)
+    fields = _read_object(body, first)
     names = len(fields) + sum(map(len, _commands_of(fields)))
     repeated = _repeated_in_batch(body) if repeats_names(body, fields, names) else {}
     return fields, _inexact_in_batch(body, fields) | repeated
@@ -210,22 +210,30 @@ def _may_be_rounded(fields: dict[str, Any]) -> bool:
     return False
 
 
-def _read_object(body: bytes) -> dict[str, Any]:
+def _read_object(body: bytes, first: int = 0) -> dict[str, Any]:
     if not body:
         return {}
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise _unreadable(body, error) from error
+        raise _unreadable(body, error, first) from error
     if not isinstance(value, dict):
         raise invalid("body", "must be a JSON object")
     return value
 
 
-def _unreadable(body: bytes, error: orjson.JSONDecodeError) -> Problem:
+def _unreadable(body: bytes, error: orjson.JSONDecodeError, first: int) -> Problem:
     """The problem names a number such as NaN or 1e400, which cannot be stored; any other error is malformed_json."""
-    places = inexact_numbers(body)
+    places = [Place(_counted_from(path, first), text) for path, text in inexact_numbers(body)]
     return _not_exact(places) if places else Problem("malformed_json", f"The body is not JSON: {error}.")
+
+
+def _counted_from(path: tuple[str | int, ...], first: int) -> tuple[str | int, ...]:
+    match path:
+        case ("commands", int() as index, *rest):
+            return ("commands", first + index, *rest)
+        case _:
+            return path
 
 
 def _not_exact(places: list[Place]) -> Problem:

@@ -22,6 +22,7 @@ from api.runtime.connections import places
 from api.runtime.database import Database, as_url, migrated
 from api.runtime.listen_address import CannotListen, ListenAddress, bind, links_need_public_url, resolve
 from api.runtime.projector import projecting
+from api.runtime.rate_sharing import sharing_rates
 from api.runtime.restarts import FOLDER, Restarts
 from api.runtime.secret_environment import remove
 from api.runtime.settings import FILE, Settings, variable
@@ -57,7 +58,7 @@ def serve(settings: Settings, address: ListenAddress, companion: Companion = _no
     """Serve on a claimed address until a signal ends the service. Open requests are answered before it stops, and the
     embedded database stops last."""
     check_ops_address(settings)
-    with migrated(settings) as found, _shared_metrics(settings):
+    with migrated(settings) as found, _shared_metrics(settings), sharing_rates(settings):
         for name in found.applied:
             _log.info("migrated: %s", name)
         prepare(found.service)

@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.runtime.operator_error import OperatorError
 from ledger.domain.amounts import MAX_AMOUNT
+from ledger.domain.holds import LONGEST_HOLD
 from ledger.proof.files import read_word
 from ledger.proof.notes import BadNote
 
@@ -103,12 +104,18 @@ class Settings(BaseSettings):
         100, ge=0, le=MAX_AMOUNT, description="permanent credits that a new account starts with"
     )
     subscription_days: int = Field(30, ge=1, le=36_500, description="days after which subscription credits expire")
+    hold_days: int = Field(
+        30,
+        ge=LONGEST_HOLD.days,
+        le=3_650,
+        description="days from when a hold is placed to the end that extensions give it",
+    )
     cached_accounts: int = Field(
         100_000, ge=1, le=100_000_000, description="account states that each worker keeps in memory"
     )
     workers: int = Field(1, ge=1, le=64, description="processes that serve requests")
     queue_limit: int = Field(20_000, ge=1, le=10_000_000, description="commands that may wait before 503 `overloaded`")
-    rate_limit: int = Field(0, ge=0, le=1_000_000, description="requests a second for one API key; 0 sets no limit")
+    rate_limit: int = Field(0, ge=0, le=1_000_000, description="commands a second for one API key; 0 sets no limit")
     connections_per_address: int = Field(
         4_096,
         ge=0,

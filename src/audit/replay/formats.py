@@ -185,8 +185,7 @@ def _final(account: Account) -> FinalAccount:
         **balance_fields(account.balance),
         "grants": open_lots(account.lots),
         "holds": [
-            {"hold_id": hold.hold_id, "amount": hold.amount, "expires_at": hold.expires_at}
-            for hold in account.holds.values()
+            {"hold_id": hold.hold_id, "amount": hold.amount, "expires_at": hold.expires_at} for hold in account.holds
         ],
     }
 

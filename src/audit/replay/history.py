@@ -52,10 +52,7 @@ def account_lines(account: Account, title: str) -> Iterator[Line]:
     if account.standing != "active":
         yield Line(f"{_INDENT}the account is {account.standing}")
     rows = [("lot", lot.grant_id, _nature(lot.kind, lot.expires_at), f"{lot.remaining:,}") for lot in account.lots]
-    rows += [
-        ("hold", hold.hold_id, f"until {instant(hold.expires_at)}", f"{hold.amount:,}")
-        for hold in account.holds.values()
-    ]
+    rows += [("hold", hold.hold_id, f"until {instant(hold.expires_at)}", f"{hold.amount:,}") for hold in account.holds]
     yield from (Line(_INDENT + row) for row in _aligned(rows))
 
 

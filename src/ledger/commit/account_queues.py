@@ -1,9 +1,14 @@
 """Account queues: one for each account that has commands in flight."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ledger.commit.state_cache import StateCache
-from ledger.commit.submission import AccountQueue
+from ledger.commit.submission import AccountQueue, Submission
+from ledger.domain.related_events import NO_RELATED_EVENTS, needed_subjects
+from ledger.store.stream_heads import account_of
+
+QueueSet = dict[AccountQueue, None]
+"""Account queues in order; the values are unused."""
 
 
 class AccountQueues:
@@ -33,6 +38,23 @@ class AccountQueues:
         if queue.committed is not None:
             self._cache.put(queue.committed)
 
+    def put_back(self, queues: QueueSet, submissions: Iterable[Submission]) -> list[Submission]:
+        """Let submissions wait in their queues again, before those that came later. `queues` are blocked.
+
+        It returns those whose queues were dropped, because the database was lost.
+        """
+        waiting: dict[AccountQueue, list[Submission]] = {}
+        dropped = []
+        for submission in submissions:
+            queue = self._queues.get(submission.account_id)
+            if queue is None or queue not in queues:
+                dropped.append(submission)
+            else:
+                waiting.setdefault(queue, []).append(submission)
+        for queue, theirs in waiting.items():
+            queue.waiting.extendleft(reversed(theirs))
+        return dropped
+
     def discard_state(self, queue: AccountQueue) -> None:
         """Discard the state of a queue's account, here and in the cache."""
         queue.head = queue.committed = None
@@ -41,3 +63,13 @@ class AccountQueues:
     def clear(self) -> None:
         """Drop all queues."""
         self._queues = {}
+
+
+def needs_earlier_events(queue: AccountQueue, submission: Submission) -> bool:
+    """Whether a decision needs earlier events, which only the log has."""
+    return bool(needed_subjects(submission.command, account_of(queue.head), NO_RELATED_EVENTS))
+
+
+def queues_of(submissions: Iterable[Submission]) -> QueueSet:
+    """The queues of submissions."""
+    return {submission.queue: None for submission in submissions if submission.queue is not None}

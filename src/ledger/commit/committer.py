@@ -17,13 +17,14 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from ledger.commit.account_loader import AccountLoader, error_for_callers
-from ledger.commit.account_queues import AccountQueues
+from ledger.commit.account_loader import AccountLoader
+from ledger.commit.account_queues import AccountQueues, QueueSet, needs_earlier_events, queues_of
 from ledger.commit.admission import AdmissionControl
 from ledger.commit.batch import OpenBatch
 from ledger.commit.cancellation import end_tasks
 from ledger.commit.fresh_decision import check_version
-from ledger.commit.locked_lane import LockedLane
+from ledger.commit.locked_lane import MAX_UNITS, LockedLane
+from ledger.commit.receipt_lookup import SEVERAL, ReceiptLookup
 from ledger.commit.snapshot_writer import SnapshotWriter
 from ledger.commit.state_cache import StateCache
 from ledger.commit.submission import AccountQueue, Outcome, Submission, Unavailable, UnitOfWork
@@ -31,16 +32,15 @@ from ledger.commit.writer_connection import WriterConnection
 from ledger.domain.account import evolve
 from ledger.domain.decider import decide
 from ledger.domain.errors import Refusal
-from ledger.domain.related_events import NO_RELATED_EVENTS, needed_subjects
 from ledger.postgres.errors import LOST
+from ledger.slices import Slices
 from ledger.store.batch import Appended
 from ledger.store.log import EventLog
 from ledger.store.sealing import sealed_command
 from ledger.store.stream_heads import account_of, key_of
 
-QueueSet = dict[AccountQueue, None]
-"""Account queues in order; the values are unused."""
-
+_AT_ONCE = 100
+"""Waiting submissions that are decided at once; more are decided in slices."""
 _log = logging.getLogger("credit_ledger.committer")
 
 
@@ -59,7 +59,7 @@ class Committer:
         patience: float,
     ) -> None:
         self.admission = AdmissionControl(queue_limit)
-        self._log = log
+        self.receipts = ReceiptLookup(log, self.admission)
         self._snapshots = snapshots
         self._clock = clock
         self._notify = notify
@@ -143,10 +143,22 @@ class Committer:
 
     def _unblock(self, queue: AccountQueue) -> None:
         queue.blocks -= 1
+        if len(queue.waiting) > _AT_ONCE and not queue.blocks:
+            queue.blocks += 1
+            self._spawn(self._take_waiting(queue))
         while queue.waiting and not queue.blocks:
             self._take(queue, queue.waiting.popleft())
         self._queues.close_if_idle(queue)
         self._work.set()  # a unit of work may have waited for it
+
+    async def _take_waiting(self, queue: AccountQueue) -> None:
+        """Decide the many that wait in a queue, in slices. It stays blocked: whoever comes meanwhile waits behind."""
+        work = Slices()
+        while queue.waiting and queue.blocks == 1:
+            self._take(queue, queue.waiting.popleft())
+            if work.over:
+                await work.pause()
+        self._unblock(queue)
 
     def _refuse(self, queue: AccountQueue, error: Exception) -> None:
         """Fail all submissions that wait for an account which cannot be loaded, or not in time."""
@@ -168,8 +180,12 @@ class Committer:
         if leader is not None and leader.refusal is None:  # a refused command does not use up its key
             leader.followers = [*(leader.followers or ()), submission]
             return
-        if needed_subjects(submission.command, account_of(queue.head), NO_RELATED_EVENTS):
+        if needs_earlier_events(queue, submission):
             self._send_to_locked_lane(UnitOfWork([submission], None))
+            for _ in range(min(len(queue.waiting), MAX_UNITS)):  # else each would take a commit of its own
+                if not needs_earlier_events(queue, queue.waiting[0]):
+                    break
+                self._send_to_locked_lane(UnitOfWork([queue.waiting.popleft()], None))
             return
         self._decide(queue, submission)
         if receipt is not None:
@@ -218,7 +234,7 @@ class Committer:
         try:
             appended = await self._connection.writer.append(batch.rows, batch.new_keys)
         except LOST as error:
-            self._decide_again_under_lock(_queues_of(batch.submissions), batch.submissions)
+            self._decide_again_under_lock(queues_of(batch.submissions), batch.submissions)
             await self._renew(error)
         except asyncio.CancelledError:
             self._batches.appendleft(batch)  # `stop` fails these submissions
@@ -246,7 +262,7 @@ class Committer:
             return
         used = {batch.by_row[row] for row in appended.used}
         stale = {queue: None for name in sorted(appended.stale) if (queue := self._queues.find(name)) is not None}
-        replayed = dict.fromkeys(_queues_of([e for e in batch.submissions if e in used and e.events]))
+        replayed = dict.fromkeys(queues_of([e for e in batch.submissions if e in used and e.events]))
         replayed = {queue: None for queue in replayed if queue not in stale}
         done = [e for e in batch.submissions if e not in used and e.queue not in stale and e.queue not in replayed]
         replays = [e for e in batch.submissions if e in used and e.queue not in stale]
@@ -256,7 +272,7 @@ class Committer:
             self._spawn(self._replay(replays))
         if replayed:
             again = [e for e in batch.submissions if e.queue in replayed and e not in used]
-            self._decide_again_from_log(replayed, again)
+            self._decide_again_from_log(replayed, again, look_first=len(replays) >= SEVERAL)
         if stale:
             self._decide_again_under_lock(stale, [e for e in batch.submissions if e.queue in stale])
 
@@ -294,17 +310,14 @@ class Committer:
 
     async def _replay(self, submissions: list[Submission]) -> None:
         """Answer submissions whose keys were used before, from the receipts of those keys."""
-        members = [member for submission in submissions for member in (submission, *(submission.followers or ()))]
-        try:
-            async with self._log.command_reader() as reader:
-                found = await reader.executed([(e.account_id, e.receipt or "") for e in submissions])
-        except (Exception, asyncio.CancelledError) as error:  # every waiting caller must get an answer
-            for member in members:
-                self.admission.fail(member, error_for_callers(error))
-            return
-        for member in members:
-            executed = found[member.account_id, member.receipt or ""]
-            self.admission.answer(member, member.replay(executed))
+        rest = await self.receipts.answer_used(submissions)
+        assert not rest, "the append function found their receipts"
+
+    async def _answer_used(self, queues: QueueSet) -> None:
+        """Answer what waits in blocked queues and was executed before, and let the queues go on with the rest."""
+        await self.receipts.answer_waiting(self._queues, queues)
+        for queue in queues:
+            self._unblock(queue)
 
     def _withdraw(self, queues: QueueSet, submissions: Iterable[Submission]) -> list[Submission]:
         """Take all submissions in flight off some queues, and return them in order.
@@ -320,17 +333,17 @@ class Committer:
             submission.followers = None
         return with_followers
 
-    def _decide_again_from_log(self, queues: QueueSet, submissions: Iterable[Submission]) -> None:
-        """Decide submissions again on the state in the log, because an earlier one of their account was a replay.
-
-        They were decided as if the events of that earlier one were new.
-        """
+    def _decide_again_from_log(self, queues: QueueSet, submissions: Iterable[Submission], *, look_first: bool) -> None:
+        """Decide submissions again on the state in the log: they were decided as if the events of an earlier one, which
+        is a replay, were new. With `look_first` their receipts are looked up before."""
         for queue in queues:
             queue.blocks += 1
-        withdrawn = self._withdraw(queues, submissions)
+        self._queues.put_back(queues, self._withdraw(queues, submissions))
         for queue in queues:
             queue.head = queue.committed
-            queue.waiting.extendleft(reversed([one for one in withdrawn if one.account_id == queue.account_id]))
+        if look_first:
+            self._spawn(self._answer_used(queues))
+            return
         for queue in queues:
             self._unblock(queue)
 
@@ -347,7 +360,7 @@ class Committer:
 
     def _fail_batch(self, submissions: list[Submission], error: Exception) -> None:
         """Fail submissions that cannot be appended, and all later ones that were decided on top of them."""
-        queues = _queues_of(submissions)
+        queues = queues_of(submissions)
         for queue in queues:
             queue.blocks += 1
         for submission in self._withdraw(queues, submissions):
@@ -385,7 +398,3 @@ def _release_key(queue: AccountQueue, submission: Submission) -> None:
     receipt = submission.receipt
     if receipt is not None and queue.keys.get(receipt) is submission:
         del queue.keys[receipt]
-
-
-def _queues_of(submissions: Iterable[Submission]) -> QueueSet:
-    return {submission.queue: None for submission in submissions if submission.queue is not None}

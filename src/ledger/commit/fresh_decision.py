@@ -4,16 +4,16 @@ This is the slow lane's way to decide: it reads receipts, states and related eve
 order. Under the append lock the outcomes are final; without the lock they are those of a dry run.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
+from ledger.commit.related_index import RelatedIndex
 from ledger.commit.submission import Outcome, Submission, UnitOfWork
 from ledger.domain.account import Account, fold
 from ledger.domain.commands import OpenAccount
 from ledger.domain.decider import decide
 from ledger.domain.errors import BatchRefused, Refusal, VersionMismatch
-from ledger.domain.events import Events
-from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, needed_subjects
+from ledger.slices import Slices
 from ledger.store.reader import Executed, Reader
 from ledger.store.sealing import sealed_command
 from ledger.store.stream_heads import StreamHead, account_of, key_after, key_of
@@ -28,7 +28,7 @@ class FreshDecision:
         self,
         heads: dict[str, StreamHead | None],
         executed: dict[Key, Executed],
-        related_events: dict[str, RelatedEvents],
+        related: dict[str, RelatedIndex],
         clock: Callable[[], datetime],
     ) -> None:
         self.heads = heads
@@ -38,11 +38,12 @@ class FreshDecision:
         """Each submission that repeats an earlier one of the same decision, with that earlier one."""
         self.decided: list[Submission] = []
         """The submissions that have events to append, in order."""
+        self.positions: dict[Submission, int] = {}
+        """The position of the last event of each submission that was appended."""
         self._accounts = {name: account_of(head) for name, head in heads.items()}
         self._keys = {name: key_of(head) for name, head in heads.items()}
         self._executed = executed
-        self._related = related_events
-        self._recent: dict[str, Events] = {}
+        self._related = related
         self._leaders: dict[Key, Submission] = {}
         self._clock = clock
 
@@ -67,21 +68,40 @@ class FreshDecision:
         heads = {name: item.head for name, item in loaded.items()}
         return cls(heads, executed, await _read_related(reader, submissions, heads), clock)
 
-    def decide_unit(self, unit: UnitOfWork) -> None:
-        """Decide one submission, or all submissions of an atomic batch; one refusal refuses the whole batch."""
-        if unit.atomic is None:
-            self._decide(unit.submissions[0])
-            return
-        before = dict(self._accounts), dict(self._keys), dict(self._recent), dict(self._leaders), dict(self.follows)
+    async def decide_units(self, units: Iterable[UnitOfWork]) -> None:
+        """Decide units in order, in slices between which other tasks run."""
+        work = Slices()
+        for unit in units:
+            if unit.atomic is None:
+                self._decide(unit.submissions[0])
+            else:
+                await self._decide_together(unit.submissions, work)
+            if work.over:
+                await work.pause()
+
+    async def _decide_together(self, submissions: Sequence[Submission], work: Slices) -> None:
+        """Decide all submissions of an atomic batch; one refusal refuses the whole batch."""
+        before = dict(self._accounts), dict(self._keys), dict(self._leaders), dict(self.follows)
         count = len(self.decided)
-        for index, submission in enumerate(unit.submissions):
+        for index, submission in enumerate(submissions):
             self._decide(submission)
             answer = self.answers.get(submission)
             if isinstance(answer, Refusal):
-                self._accounts, self._keys, self._recent, self._leaders, self.follows = before
+                self._accounts, self._keys, self._leaders, self.follows = before
+                for decided in self.decided[count:]:
+                    for version, event in decided.numbered_events():
+                        self._index(decided.account_id).remove(version, event)
                 del self.decided[count:]
-                self.answers |= dict.fromkeys(unit.submissions, BatchRefused(index, answer))
+                self.answers |= dict.fromkeys(submissions, BatchRefused(index, answer))
                 return
+            if work.over:
+                await work.pause()
+
+    def _index(self, account_id: str) -> RelatedIndex:
+        index = self._related.get(account_id)
+        if index is None:
+            index = self._related[account_id] = RelatedIndex({})
+        return index
 
     def _decide(self, submission: Submission) -> None:
         key = (submission.account_id, submission.receipt or "")
@@ -98,10 +118,9 @@ class FreshDecision:
     def _decide_anew(self, submission: Submission) -> None:
         name = submission.account_id
         account = self._accounts[name]
-        recent = self._recent.get(name, ())
-        related = RelatedEvents(self._related.get(name, NO_RELATED_EVENTS).events + recent)
         try:
             check_version(submission, account)
+            _, related = self._index(name).needed_by(submission.command, account)
             command, submission.key = sealed_command(submission.command, self._keys[name])
             submission.events = decide(command, account, self._clock(), related)
         except Refusal as refusal:
@@ -109,7 +128,8 @@ class FreshDecision:
             return
         submission.after = self._accounts[name] = fold(submission.events, account)
         self._keys[name] = key_after(submission.events, submission.key or self._keys[name])
-        self._recent[name] = recent + submission.events
+        for version, event in submission.numbered_events():
+            self._index(name).add(version, event)
         self.decided.append(submission)
         if submission.receipt is not None and submission.events:
             self._leaders[name, submission.receipt] = submission
@@ -130,19 +150,20 @@ def check_version(submission: Submission, account: Account | None) -> None:
 
 async def _read_related(
     reader: Reader, submissions: Sequence[Submission], heads: dict[str, StreamHead | None]
-) -> dict[str, RelatedEvents]:
-    related_events: dict[str, RelatedEvents] = {}
-    wanted: dict[str, frozenset[str]] = {}
+) -> dict[str, RelatedIndex]:
+    related: dict[str, RelatedIndex] = {}
+    wanted: dict[str, set[str]] = {}
+    none, work = RelatedIndex({}), Slices()
     while True:
-        needed: dict[str, frozenset[str]] = {}
+        needed: dict[str, set[str]] = {}
         for submission in submissions:
             name = submission.account_id
-            more = needed_subjects(
-                submission.command, account_of(heads[name]), related_events.get(name, NO_RELATED_EVENTS)
-            )
-            needed[name] = needed.get(name, frozenset()) | more
-        needed = {name: things | wanted.get(name, frozenset()) for name, things in needed.items() if things}
+            subjects, _ = related.get(name, none).needed_by(submission.command, account_of(heads[name]))
+            if subjects:
+                needed.setdefault(name, set()).update(subjects)
+            if work.over:
+                await work.pause()
         if needed == wanted:
-            return related_events
+            return related
         wanted = needed
-        related_events = await reader.related_events(wanted)
+        related = {name: RelatedIndex(events) for name, events in (await reader.related_events(wanted)).items()}

@@ -19,6 +19,7 @@ from ledger.commit.fresh_decision import FreshDecision
 from ledger.commit.snapshot_writer import SnapshotWriter
 from ledger.commit.submission import AccountQueue, Recorded, UnitOfWork
 from ledger.postgres.errors import LOST
+from ledger.slices import Slices
 from ledger.store.chain import UnreadableEvent
 from ledger.store.log import Writer
 from ledger.store.stream_heads import StreamHead
@@ -75,25 +76,25 @@ class LockedLane:
         account."""
         held_back: set[AccountQueue] = set()
         runnable: list[UnitOfWork] = []
-        rest: deque[UnitOfWork] = deque()
-        for unit in self._units:
+        waiting: list[UnitOfWork] = []
+        while self._units and len(runnable) < MAX_UNITS:
+            unit = self._units.popleft()
             queues = set(_queues_of([unit]))
-            if (
-                len(runnable) >= MAX_UNITS
-                or queues & held_back
-                or any(queue.in_batches or queue.loading for queue in queues)
-            ):
+            if queues & held_back or any(queue.in_batches or queue.loading for queue in queues):
                 held_back |= queues
-                rest.append(unit)
+                waiting.append(unit)
             else:
                 runnable.append(unit)
-        self._units = rest
+        self._units.extendleft(reversed(waiting))
         return runnable
 
     def refuse(self, queue: AccountQueue, error: Exception) -> None:
         """Fail the units that wait for the account of a queue, because it cannot be loaded."""
-        units = [unit for unit in self._units if queue in _queues_of([unit])]
-        self._units = deque(unit for unit in self._units if unit not in units)
+        units: list[UnitOfWork] = []
+        others: deque[UnitOfWork] = deque()
+        for unit in self._units:
+            (units if queue in _queues_of([unit]) else others).append(unit)
+        self._units = others
         self._fail(units, error)
 
     def take_all(self) -> list[UnitOfWork]:
@@ -109,9 +110,8 @@ class LockedLane:
         try:
             async with writer.exclusively():
                 decision = await FreshDecision.prepare(writer, submissions, known, self._clock)
-                for unit in units:
-                    decision.decide_unit(unit)
-                first_position = await _append(writer, decision)
+                await decision.decide_units(units)
+                await _append(writer, decision)
         except (*LOST, asyncio.CancelledError):
             self._units.extendleft(reversed(units))
             raise
@@ -123,7 +123,7 @@ class LockedLane:
             _log.exception("%d units could not be committed", len(units))
             self._fail(units, error)
         else:
-            self._answer_appended(units, decision, first_position)
+            self._answer_appended(units, decision)
 
     def _fail_account(self, units: list[UnitOfWork], error: UnreadableEvent) -> None:
         """Fail the units of the account of an event that cannot be read. The others wait again."""
@@ -136,11 +136,10 @@ class LockedLane:
         self._admission.fail_units(units, error)
         self._return_queues(units, {})
 
-    def _answer_appended(self, units: list[UnitOfWork], decision: FreshDecision, position: int) -> None:
+    def _answer_appended(self, units: list[UnitOfWork], decision: FreshDecision) -> None:
         outcomes = decision.answers
         for submission in decision.decided:
-            position += len(submission.events)
-            outcomes[submission] = submission.recorded(position - 1)
+            outcomes[submission] = submission.recorded(decision.positions[submission])
             if submission.snapshot is not None:
                 self._snapshots.schedule(submission.snapshot)
         for follower, leader in decision.follows.items():
@@ -179,12 +178,24 @@ def _queues_of(units: Iterable[UnitOfWork]) -> list[AccountQueue]:
     return [submission.queue for unit in units for submission in unit.submissions if submission.queue is not None]
 
 
-async def _append(writer: Writer, decision: FreshDecision) -> int:
-    """Append the events of a decision, and set its heads to the new ends of the streams."""
-    batch, heads = OpenBatch(), decision.heads
+async def _append(writer: Writer, decision: FreshDecision) -> None:
+    """Append the events of a decision; set its heads to the new ends of the streams, and its positions."""
+    batch, work = OpenBatch(), Slices()
     for submission in decision.decided:
-        heads[submission.account_id] = batch.add(submission, heads[submission.account_id])
+        if batch.full:
+            await _append_batch(writer, batch, decision)
+            batch = OpenBatch()
+        decision.heads[submission.account_id] = batch.add(submission, decision.heads[submission.account_id])
+        if work.over:
+            await work.pause()
+    await _append_batch(writer, batch, decision)
+
+
+async def _append_batch(writer: Writer, batch: OpenBatch, decision: FreshDecision) -> None:
     appended = await writer.append(batch.rows, batch.new_keys)
     if appended.stale or appended.used:  # under the lock no other process can have written
         raise LogWentBack(f"it is behind the state that was read of {sorted(appended.stale)}")
-    return appended.first_position
+    position = appended.first_position
+    for submission in batch.submissions:
+        position += len(submission.events)
+        decision.positions[submission] = position - 1

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from asyncio import Future
 from collections import deque
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from ledger.domain.account import Account
 from ledger.domain.commands import Command
 from ledger.domain.errors import AccountExists, KeyReused, Refusal
-from ledger.domain.events import Events
+from ledger.domain.events import Event, Events
 from ledger.store.codec import Metadata
 from ledger.store.reader import Executed
 from ledger.store.receipts import differing_fields, receipt_name, same_body
@@ -153,6 +154,10 @@ class Submission:
     def version(self) -> int:
         """The account's version after this submission was decided."""
         return self.after.version if self.after is not None else 0
+
+    def numbered_events(self) -> Iterator[tuple[int, Event]]:
+        """Its events with their versions."""
+        return zip(range(self.version - len(self.events) + 1, self.version + 1), self.events, strict=True)
 
 
 class AccountQueue:

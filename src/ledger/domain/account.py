@@ -31,8 +31,8 @@ from ledger.domain.events import (
     PaymentRefunded,
     TextsErased,
 )
-from ledger.domain.holds import Hold, Holds, Returns, put_back, with_hold, without_hold
-from ledger.domain.lots import Lot, Lots, cancel, first_expiry, put, tail, take, total, without
+from ledger.domain.holds import NO_HOLDS, Hold, Holds, Returns, put_back
+from ledger.domain.lots import NO_LOTS, Lot, Lots, cancel, first_expiry, put, tail, take, total, without
 
 Standing = Literal["active", "frozen", "closed"]
 
@@ -52,7 +52,7 @@ class Account:
     @property
     def first_hold(self) -> Hold | None:
         """The open hold that expires first; None when there is none."""
-        return next(iter(self.holds.values()), None)
+        return self.holds.first
 
     @property
     def due_at(self) -> datetime | None:
@@ -67,7 +67,8 @@ class Account:
         lapse = self.balance.subscription_expire_at
         if lapse is not None and lapse <= at:
             return True
-        return bool(self.holds) and next(iter(self.holds.values())).expires_at <= at
+        runs = self.holds.runs
+        return bool(runs) and runs[0][0].expires_at <= at
 
     def next_id(self, prefix: Literal["grt", "ded", "hld"], ahead: int = 1) -> str:
         """The id of the grant, deduction or hold that the event `ahead` versions from here makes."""
@@ -89,7 +90,7 @@ def evolve(account: Account | None, event: Event) -> Account:
     if account is None:
         if not isinstance(event, AccountOpened):
             raise ValueError(f"a stream must begin with AccountOpened, not {type(event).__name__}")
-        return Account(event.account_id, 1, event.recorded_at, "active", NO_CREDITS, (), _NO_HOLDS)
+        return Account(event.account_id, 1, event.recorded_at, "active", NO_CREDITS, NO_LOTS, NO_HOLDS)
     if isinstance(event, CreditsDeducted):  # handled first and without `replace`, because nearly every event is one
         return Account(
             account.account_id,
@@ -114,7 +115,14 @@ def _change(account: Account, event: Event) -> Account:
                 lots=put(account.lots, Lot(event.grant_id, event.kind, event.amount, event.expires_at)),
             )
         case CreditsHeld():
-            hold = Hold(event.hold_id, event.draws, event.expires_at, event.task_id, event.description)
+            hold = Hold(
+                event.hold_id,
+                event.draws,
+                event.expires_at,
+                event.task_id,
+                event.description,
+                placed_at=event.recorded_at,
+            )
             return _with_hold(replace(account, lots=take(account.lots, event.draws)), hold)
         case HoldExtended():
             return _with_hold(account, replace(account.holds[event.hold_id], expires_at=event.expires_at))
@@ -135,9 +143,7 @@ def _change(account: Account, event: Event) -> Account:
         case AccountClosed():
             return replace(account, standing="closed")
         case TextsErased():
-            return replace(
-                account, holds={name: replace(hold, description=None) for name, hold in account.holds.items()}
-            )
+            return replace(account, holds=account.holds.without_texts())
         case AccountOpened() | PaymentRecorded() | PaymentRefunded():
             return account
     assert_never(event)
@@ -155,14 +161,7 @@ def _voided(account: Account, event: GrantVoided) -> Account:
     lots = cancel(account.lots, event.grant_id, event.amount)
     if not event.closed:
         return replace(account, lots=lots)
-    holds = {name: _closing(hold, event.grant_id) for name, hold in account.holds.items()}
-    return replace(account, lots=lots, holds=holds)
-
-
-def _closing(hold: Hold, grant_id: str) -> Hold:
-    if all(part.grant_id != grant_id for part in hold.draws):
-        return hold
-    return replace(hold, closed_grants=hold.closed_grants | {grant_id})
+    return replace(account, lots=lots, holds=account.holds.closing(event.grant_id))
 
 
 def _returned(account: Account, returns: Returns) -> Account:
@@ -170,11 +169,8 @@ def _returned(account: Account, returns: Returns) -> Account:
 
 
 def _with_hold(account: Account, hold: Hold) -> Account:
-    return replace(account, holds=with_hold(account.holds, hold))
+    return replace(account, holds=account.holds.with_hold(hold))
 
 
 def _without_hold(account: Account, hold_id: str) -> Account:
-    return replace(account, holds=without_hold(account.holds, hold_id))
-
-
-_NO_HOLDS: Holds = {}
+    return replace(account, holds=account.holds.without(hold_id))

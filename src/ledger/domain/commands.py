@@ -11,7 +11,7 @@ from typing import Literal
 from ledger.domain.amounts import Kind, check_amount
 from ledger.domain.errors import InvalidField
 from ledger.domain.events import PaymentStatus, Source, Usage
-from ledger.domain.holds import DEFAULT_HOLD, LONGEST_HOLD, SHORTEST_HOLD
+from ledger.domain.holds import DEFAULT_HOLD, LONGEST_HOLD, LONGEST_LIFE, SHORTEST_HOLD
 from ledger.domain.texts import JsonObject, Sealed, check_text
 
 MAX_ID = 128
@@ -142,6 +142,8 @@ class ExtendHold:
     account_id: str
     hold_id: str
     expires_in: timedelta
+    longest_life: timedelta = LONGEST_LIFE
+    """From when the hold was placed to its latest end."""
 
     def __post_init__(self) -> None:
         _check_hold_length(self.expires_in)

@@ -11,6 +11,7 @@
     │   ├── AccountExists
     │   ├── HoldAlreadyCaptured  HoldAlreadyReleased  HoldHasExpired
     │   ├── PaymentAlreadyRecorded  RefundAlreadyRecorded
+    ├── HoldLifeExceeded             an extension would let the hold last too long
     ├── TooMuch
     │   ├── AmountExceedsHold  AmountExceedsDeduction  AmountExceedsPayment  BalanceLimitExceeded
     ├── TooMany
@@ -24,6 +25,7 @@ explain it, ready for JSON; the message says what happened and what to do.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 
 MAX_SHOWN = 64
@@ -167,6 +169,19 @@ class HoldHasExpired(AlreadyDone):
 
     def __init__(self, hold_id: str) -> None:
         super().__init__(f"Hold {shown(hold_id)!r} has expired; its credits went back.", hold_id=hold_id)
+
+
+class HoldLifeExceeded(Refusal):
+    """An extension would let the hold last too long, from when it was placed."""
+
+    code = "hold_life_exceeded"
+
+    def __init__(self, hold_id: str, latest: datetime) -> None:
+        super().__init__(
+            f"Hold {shown(hold_id)!r} may last until {latest.isoformat()} at most, counted from when it was placed.",
+            hold_id=hold_id,
+            expires_at_most=latest,
+        )
 
 
 class PaymentAlreadyRecorded(AlreadyDone):

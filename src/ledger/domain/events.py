@@ -77,10 +77,11 @@ class CreditsHeld(_Recorded):
 
 @dataclass(frozen=True, slots=True)
 class HoldExtended(_Recorded):
-    """A hold was extended to a later `expires_at`."""
+    """A hold was extended to a later `expires_at`. `lots_expire_at`: when the first of its lots lapses, if by then."""
 
     hold_id: str
     expires_at: datetime
+    lots_expire_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 from ledger.domain.account import Account, evolve
 from ledger.domain.events import CreditsExpired, Event, Events, HoldExpired
 from ledger.domain.holds import Hold, give_back, lost, put_back
-from ledger.domain.lots import first_expiry
+from ledger.domain.lots import first_expiry, without_first
 
 
 def apply_due_expiries(account: Account, at: datetime) -> tuple[Events, Account]:
@@ -28,9 +28,10 @@ def _next_expiry(account: Account, at: datetime) -> Event:
     lapse, hold = first_expiry(account.lots), account.first_hold
     if hold is not None and (lapse is None or hold.expires_at <= lapse):
         return _expire_hold(account, hold, at)
-    lot = account.lots[0]
-    assert lapse is not None, "an expiry is due, and it is not that of a hold"
-    balance = account.balance_after(account.lots[1:], subscription=-lot.remaining)
+    lot = account.lots.first
+    assert lot is not None, "an expiry is due, and it is not that of a hold"
+    assert lapse is not None
+    balance = account.balance_after(without_first(account.lots), subscription=-lot.remaining)
     return CreditsExpired(at, balance, lot.grant_id, lot.kind, lot.remaining, lapse)
 
 

@@ -47,10 +47,9 @@ def grant(command: GrantCredits, account: Account, at: datetime, *, payment_id: 
 
 def _has_too_many_lots(account: Account) -> bool:
     """Count the lots that are wholly held too, because they may come back."""
-    if len(account.lots) + sum(len(hold.draws) for hold in account.holds.values()) < MAX_OPEN_LOTS:
+    if len(account.lots) + account.holds.grants < MAX_OPEN_LOTS:
         return False
-    held = {part.grant_id for hold in account.holds.values() for part in hold.draws}
-    return len(held.union(lot.grant_id for lot in account.lots)) >= MAX_OPEN_LOTS
+    return len(account.holds.drawn_grants().union(lot.grant_id for lot in account.lots)) >= MAX_OPEN_LOTS
 
 
 def _expiry(command: GrantCredits, at: datetime) -> datetime | None:
@@ -71,10 +70,11 @@ def _usual_source(command: GrantCredits, payment_id: str | None) -> Source:
 
 def void(command: VoidGrant, account: Account, at: datetime, related: RelatedEvents) -> GrantVoided:
     """Decide a void of `command.amount`, or of all that remains, which closes the grant. Raises GrantNotFound."""
-    if related.grant(command.grant_id) is None:
+    granted = related.grant(command.grant_id)
+    if granted is None:
         raise GrantNotFound(command.grant_id)
     closing = command.amount is None
-    asked = remaining_of(account.lots, command.grant_id) if command.amount is None else command.amount
+    asked = remaining_of(account.lots, granted) if command.amount is None else command.amount
     return claw_back(command.grant_id, asked, command.reason, account, at, related, closing=closing)
 
 
@@ -95,7 +95,7 @@ def claw_back(
     granted = related.grant(grant_id)
     if granted is None:
         raise GrantNotFound(grant_id)
-    remaining = remaining_of(account.lots, grant_id)
+    remaining = remaining_of(account.lots, granted)
     amount = remaining if closing else min(asked, remaining)
     lost = {granted.kind: -amount}
     return GrantVoided(

@@ -10,13 +10,14 @@ from ledger.domain.errors import (
     HoldAlreadyCaptured,
     HoldAlreadyReleased,
     HoldHasExpired,
+    HoldLifeExceeded,
     HoldNotFound,
     InsufficientCredits,
     OpenHoldsLimitExceeded,
 )
 from ledger.domain.events import CreditsHeld, HoldCaptured, HoldExtended, HoldReleased
-from ledger.domain.holds import MAX_OPEN_HOLDS, Hold, Returns, give_back, lost, put_back
-from ledger.domain.lots import MAX_DRAWS, Draws, draw, head, tail, take, total
+from ledger.domain.holds import MAX_OPEN_HOLDS, Hold, Returns, give_back, lost, lots_expire_at, put_back
+from ledger.domain.lots import MAX_DRAWS, Draws, draw, first_expiry_after, head, tail, take, total
 from ledger.domain.related_events import RelatedEvents
 
 
@@ -31,7 +32,10 @@ def place(command: PlaceHold, account: Account, at: datetime) -> CreditsHeld:
         raise OpenHoldsLimitExceeded(MAX_OPEN_HOLDS)
     draws = draw(account.lots, command.amount)
 
-    balance = account.balance_after(take(account.lots, draws), held=command.amount)
+    now = account.balance
+    balance = now._replace(
+        held=now.held + command.amount, subscription_expire_at=first_expiry_after(account.lots, draws)
+    )
     return CreditsHeld(
         at,
         balance,
@@ -45,9 +49,17 @@ def place(command: PlaceHold, account: Account, at: datetime) -> CreditsHeld:
 
 
 def extend(command: ExtendHold, account: Account, at: datetime, related: RelatedEvents) -> HoldExtended:
-    """Decide an extension: the hold ends later, never earlier. Raises HoldNotFound, or how the hold ended."""
+    """Decide an extension: the hold ends later, never earlier.
+
+    Raises HoldNotFound or how the hold ended, and HoldLifeExceeded.
+    """
     hold = _open_hold(account, command.hold_id, related)
-    return HoldExtended(at, account.balance, hold.hold_id, max(hold.expires_at, at + command.expires_in))
+    end = max(hold.expires_at, at + command.expires_in)
+    placed_at = hold.placed_at or related.hold_placed_at(hold.hold_id)
+    assert placed_at is not None, "needed_subjects asks for the event that placed it"
+    if end > hold.expires_at and end > placed_at + command.longest_life:
+        raise HoldLifeExceeded(hold.hold_id, placed_at + command.longest_life)
+    return HoldExtended(at, account.balance, hold.hold_id, end, lots_expire_at(hold.draws, end))
 
 
 def capture(command: CaptureHold, account: Account, at: datetime, related: RelatedEvents) -> HoldCaptured:

@@ -4,17 +4,23 @@ Held credits do not lapse. Credits that come back after the expiry of their lot 
 a closed grant are cancelled at once. Both are decided here, once, and the event carries the decision.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import chain
+from operator import itemgetter
 from typing import Literal, NamedTuple
 
 from ledger.domain.amounts import Kind
 from ledger.domain.lots import Draws, Lot, Lots, put_all, total
+from ledger.domain.sorted_runs import Place, Runs, in_runs, inserted, place_of, removed, replaced, value_from
 
 MAX_OPEN_HOLDS = 10_000
 DEFAULT_HOLD = timedelta(minutes=15)
 SHORTEST_HOLD = timedelta(seconds=1)
 LONGEST_HOLD = timedelta(days=7)
+LONGEST_LIFE = timedelta(days=30)
+"""From when a hold is placed to the latest end that extensions may give it, where no setting says otherwise."""
 
 Fate = Literal["returned", "lapsed", "cancelled"]
 
@@ -30,8 +36,6 @@ class Return(NamedTuple):
 
 
 Returns = tuple[Return, ...]
-Holds = dict[str, "Hold"]
-"""Open holds by id, sorted by expiry. Treated as immutable: a change makes a new dict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ class Hold:
     description: str | None
     closed_grants: frozenset[str] = frozenset()
     """Grants of these draws that were closed since: credits that come back to them are cancelled."""
+    placed_at: datetime | None = None
+    """When it was placed; None when the state comes from a snapshot that did not keep it."""
 
     @property
     def amount(self) -> int:
@@ -52,19 +58,154 @@ class Hold:
         return total(self.draws)
 
 
-def with_hold(holds: Holds, hold: Hold) -> Holds:
-    """The holds with `hold` added or replaced, sorted by expiry."""
-    if hold.hold_id not in holds and (not holds or next(reversed(holds.values())).expires_at <= hold.expires_at):
-        return {**holds, hold.hold_id: hold}
-    changed = {**holds, hold.hold_id: hold}
-    return dict(sorted(changed.items(), key=lambda item: item[1].expires_at))
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Holds:
+    """The open holds of an account, those that expire first before the others. A change makes new holds, like Lots."""
+
+    runs: Runs[Hold] = ()
+    _ends: Runs[tuple[int, datetime]] = ()
+    """The number of each hold with its expiry, by which `runs` are sorted."""
+    _draws: Runs[tuple[int, int]] = ()
+    """The number of each grant from which they draw, with the number of the hold."""
+    grants: int = 0
+    """The number of grants from which they draw."""
+
+    @classmethod
+    def of(cls, holds: Iterable[Hold]) -> "Holds":
+        """Some holds, in any order."""
+        all_holds = tuple(holds)
+        ends = in_runs([(_number(hold.hold_id), hold.expires_at) for hold in all_holds], itemgetter(0))
+        pairs = {(_number(part.grant_id), _number(hold.hold_id)) for hold in all_holds for part in hold.draws}
+        grants = len({grant for grant, _ in pairs})
+        return cls(in_runs(all_holds, _by_end), ends, in_runs(pairs, _itself), grants)
+
+    def __iter__(self) -> Iterator[Hold]:
+        return chain.from_iterable(self.runs)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.runs))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Holds) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return f"Holds.of({list(self)})"
+
+    def __contains__(self, hold_id: object) -> bool:
+        return isinstance(hold_id, str) and self.get(hold_id) is not None
+
+    def __getitem__(self, hold_id: str) -> Hold:
+        """The open hold with this id. Raises KeyError."""
+        hold = self.get(hold_id)
+        if hold is None:
+            raise KeyError(hold_id)
+        return hold
+
+    def get(self, hold_id: str) -> Hold | None:
+        """The open hold with this id; None when there is none. The id may be any text."""
+        place = self._place(hold_id)
+        return None if place is None else self.runs[place.run][place.at]
+
+    @property
+    def first(self) -> Hold | None:
+        """The hold that expires first."""
+        return self.runs[0][0] if self.runs else None
+
+    def _place(self, hold_id: str) -> Place | None:
+        digits = hold_id[4:]
+        number = int(digits) if digits.isascii() and digits.isdecimal() else 0
+        end = value_from(self._ends, number, itemgetter(0))
+        if end is None or end[0] != number:
+            return None
+        place = place_of(self.runs, (end[1], number), _by_end)
+        return place if self.runs[place.run][place.at].hold_id == hold_id else None
+
+    def with_hold(self, hold: Hold) -> "Holds":
+        """The holds with `hold` added, or in place of the one with its id."""
+        if hold.hold_id in self:
+            return self.without(hold.hold_id).with_hold(hold)
+        number, draws, grants = _number(hold.hold_id), self._draws, self.grants
+        for grant in {_number(part.grant_id) for part in hold.draws}:
+            grants += not _is_drawn(draws, grant)
+            draws = inserted(draws, (grant, number), _itself)
+        ends = inserted(self._ends, (number, hold.expires_at), itemgetter(0))
+        return Holds(inserted(self.runs, hold, _by_end), ends, draws, grants)
+
+    def without(self, hold_id: str) -> "Holds":
+        """The holds without the one with this id. Raises KeyError."""
+        place = self._place(hold_id)
+        if place is None:
+            raise KeyError(hold_id)
+        number = _number(hold_id)
+        draws, grants = self._draws, self.grants
+        for grant in {_number(part.grant_id) for part in self.runs[place.run][place.at].draws}:
+            draws = removed(draws, place_of(draws, (grant, number), _itself))
+            grants -= not _is_drawn(draws, grant)
+        ends = removed(self._ends, place_of(self._ends, number, itemgetter(0)))
+        return Holds(removed(self.runs, place), ends, draws, grants)
+
+    def closing(self, grant_id: str) -> "Holds":
+        """The holds after a grant was closed: what comes back to it from them is cancelled."""
+        holds, grant = self, _number(grant_id)
+        for hold in self._drawing_from(grant):
+            if grant_id in hold.closed_grants:  # no hold draws from a closed grant, so all were told before
+                break
+            holds = holds._with(replace(hold, closed_grants=hold.closed_grants | {grant_id}))
+        return holds
+
+    def without_texts(self) -> "Holds":
+        """The holds without their descriptions."""
+        runs = tuple([tuple([replace(hold, description=None) for hold in run]) for run in self.runs])
+        return Holds(runs, self._ends, self._draws, self.grants)
+
+    def drawn_grants(self) -> set[str]:
+        """The ids of the grants from which they draw."""
+        return {part.grant_id for hold in self for part in hold.draws}
+
+    def _drawing_from(self, grant: int) -> Iterator[Hold]:
+        number = 0
+        while (pair := value_from(self._draws, (grant, number), _itself)) is not None and pair[0] == grant:
+            yield self[f"hld_{pair[1]}"]
+            number = pair[1] + 1
+
+    def _with(self, hold: Hold) -> "Holds":
+        """The holds with `hold` in place of the one with its id, which has the same draws and the same expiry."""
+        place = self._place(hold.hold_id)
+        assert place is not None
+        return Holds(replaced(self.runs, place, hold), self._ends, self._draws, self.grants)
 
 
-def without_hold(holds: Holds, hold_id: str) -> Holds:
-    """The holds without the one with this id."""
-    rest = holds.copy()
-    del rest[hold_id]
-    return rest
+NO_HOLDS = Holds()
+
+
+def _number(name: str) -> int:
+    """The version in the id of a grant or hold."""
+    return int(name[4:])
+
+
+def _by_end(hold: Hold) -> tuple[datetime, int]:
+    return hold.expires_at, _number(hold.hold_id)
+
+
+def _itself(pair: tuple[int, int]) -> tuple[int, int]:
+    return pair
+
+
+def _is_drawn(draws: Runs[tuple[int, int]], grant: int) -> bool:
+    pair = value_from(draws, (grant, 0), _itself)
+    return pair is not None and pair[0] == grant
+
+
+def lots_expire_at(draws: Draws, end: datetime) -> datetime | None:
+    """When the first lot of some draws lapses, if that is by `end`: credits that come back from then on are lost.
+
+    None when the lots outlive a hold that ends then.
+    """
+    first = min([part.expires_at for part in draws if part.expires_at is not None], default=None)
+    return first if first is not None and first <= end else None
 
 
 def give_back(draws: Draws, at: datetime, closed_grants: frozenset[str]) -> Returns:

@@ -25,7 +25,7 @@ from ledger.domain.events import (
     PaymentRefunded,
     TextsErased,
 )
-from ledger.domain.holds import Hold
+from ledger.domain.holds import Hold, lots_expire_at
 from ledger.domain.lots import Lot, tail, total
 from ledger.domain.related_events import RelatedEvents
 from ledger.explain.draws import explain_draws, explain_held_draws, out_of_order, wrong_sum
@@ -149,8 +149,11 @@ def _extended(before: Account, event: HoldExtended) -> Details:
     if hold is None:
         return _no_hold(event.hold_id)
     change = ExplainedHold(hold.hold_id, event.expires_at, hold.amount, hold.amount)
-    shorter = ("the event ends the hold earlier than before",) if event.expires_at < hold.expires_at else ()
-    return Details(hold=change, violations=shorter)
+    wrong = ["the event ends the hold earlier than before"] if event.expires_at < hold.expires_at else []
+    lapse = lots_expire_at(hold.draws, event.expires_at)
+    if event.lots_expire_at not in (None, lapse):  # older events do not say it
+        wrong.append("the event records another moment for when the first of its lots lapses")
+    return Details(hold=change, violations=tuple(wrong))
 
 
 def _no_hold(hold_id: str) -> Details:

@@ -18,15 +18,16 @@ Part = Lot | Draw
 
 def explain_draws(lots: Lots, holds: Holds, draws: Draws, at: datetime) -> Details:
     """Explain the `draws` that an event made from `lots` at `at`: each draw, the lots passed over, and violations."""
-    expired = lots[: sum(1 for _ in takewhile(lambda lot: _has_expired(lot, at), lots))]
-    spendable = lots[len(expired) :] if expired else lots
+    in_order = tuple(lots)
+    expired = in_order[: sum(1 for _ in takewhile(lambda lot: _has_expired(lot, at), in_order))]
+    spendable = in_order[len(expired) :]
     places = _places(spendable, draws)
     passed_over = [
         *(_expired(lot) for lot in expired[:MOST_PASSED_OVER]),
         *islice(_not_drawn(spendable, draws, places), MOST_PASSED_OVER),
         *islice(_held(holds), MOST_PASSED_OVER),
     ]
-    others = len(lots) - len(places) + sum(len(hold.draws) for hold in holds.values())
+    others = len(lots) - len(places) + sum(len(hold.draws) for hold in holds)
     return Details(
         draws=tuple(_explain_draw(spendable, part, places.get(part.grant_id)) for part in draws),
         passed_over=tuple(passed_over),
@@ -98,7 +99,7 @@ def _rule(one: Part, other: Part) -> Rule:
     return "earliest_expiry" if one.expires_at != other.expires_at else "oldest_grant"
 
 
-def _places(lots: Lots, draws: Draws) -> dict[str, int]:
+def _places(lots: Sequence[Lot], draws: Draws) -> dict[str, int]:
     """The index in `lots` of each drawn lot, by grant id; a lot that is not open has no index."""
     names = {part.grant_id for part in draws}
     places = {lot.grant_id: place for place, lot in enumerate(lots[: len(draws)]) if lot.grant_id in names}
@@ -107,7 +108,7 @@ def _places(lots: Lots, draws: Draws) -> dict[str, int]:
     return places
 
 
-def _explain_draw(lots: Lots, part: Draw, place: int | None) -> ExplainedDraw:
+def _explain_draw(lots: Sequence[Lot], part: Draw, place: int | None) -> ExplainedDraw:
     before = 0 if place is None else lots[place].remaining
     rule, why = (None, "there is no such open lot") if place is None else _place(lots, place)
     return ExplainedDraw(
@@ -120,7 +121,7 @@ def _from_hold(part: Draw, hold_id: str, before: int, why: str) -> ExplainedDraw
     return ExplainedDraw(part.grant_id, part.kind, part.expires_at, hold_id, before, part.amount, after, "as_held", why)
 
 
-def _place(lots: Lots, place: int) -> tuple[Rule, str]:
+def _place(lots: Sequence[Lot], place: int) -> tuple[Rule, str]:
     """The rule that gives a lot its place, found by comparison with the lot before it, or after it for the first."""
     lot = lots[place]
     if place:
@@ -149,7 +150,7 @@ def _after(previous: Lot, lot: Lot, rule: Rule) -> str:
     return f"after {previous.grant_id}, which {end}"
 
 
-def _not_drawn(lots: Lots, draws: Draws, places: dict[str, int]) -> Iterator[PassedOver]:
+def _not_drawn(lots: Sequence[Lot], draws: Draws, places: dict[str, int]) -> Iterator[PassedOver]:
     last = max(places.values(), default=-1)
     for place, lot in enumerate(lots):
         if lot.grant_id in places:
@@ -169,7 +170,7 @@ def _expired(lot: Lot) -> PassedOver:
 
 
 def _held(holds: Holds) -> Iterator[PassedOver]:
-    for hold in holds.values():
+    for hold in holds:
         why = f"held by {hold.hold_id} until {instant(hold.expires_at)}"
         for grant_id, kind, amount, expires_at in hold.draws:
             yield PassedOver(grant_id, kind, expires_at, amount, "held", hold.hold_id, why)

@@ -115,7 +115,7 @@ def _sums(account: Account) -> Balance:
     for lot in account.lots:
         credits[lot.kind] += lot.remaining
     held = 0
-    for hold in account.holds.values():
+    for hold in account.holds:
         for part in hold.draws:
             credits[part.kind] += part.amount
             held += part.amount

@@ -18,8 +18,8 @@ from ledger.domain import events as event_types
 from ledger.domain.account import Account
 from ledger.domain.amounts import Balance, Kind
 from ledger.domain.events import Event
-from ledger.domain.holds import Hold, Return, Returns
-from ledger.domain.lots import Draw, Draws, Lot
+from ledger.domain.holds import Hold, Holds, Return, Returns
+from ledger.domain.lots import Draw, Draws, Lot, Lots
 from ledger.store.upcasts import schema_of, upcast
 
 _OPTIONS = orjson.OPT_UTC_Z
@@ -77,7 +77,16 @@ def balance_from_json(data: dict[str, Any]) -> Balance:
     )
 
 
-def _parts_to_json(parts: Iterable[Draw | Return | Lot]) -> list[dict[str, Any]]:
+def _lots_to_json(lots: Lots) -> list[dict[str, Any]]:
+    return [
+        {"grant_id": grant_id, "kind": kind, "remaining": remaining}
+        if expires_at is None
+        else {"expires_at": expires_at, "grant_id": grant_id, "kind": kind, "remaining": remaining}
+        for grant_id, kind, remaining, expires_at in lots
+    ]
+
+
+def _parts_to_json(parts: Iterable[Draw | Return]) -> list[dict[str, Any]]:
     return [{name: value for name, value in sorted(part._asdict().items()) if value is not None} for part in parts]
 
 
@@ -140,6 +149,7 @@ _FROM_JSON: dict[str, Callable[[Any], Any]] = {
     "returns": _returns,
     "expires_at": _time,
     "effective_at": _time,
+    "lots_expire_at": _time,
 }
 
 TOPICS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(event_types.Event)}
@@ -233,16 +243,17 @@ def encode_snapshot(account: Account) -> bytes:
             "draws": _draws_to_json(hold.draws),
             "expires_at": hold.expires_at,
             "hold_id": hold.hold_id,
+            "placed_at": hold.placed_at,
             "task_id": hold.task_id,
         }
-        for hold in account.holds.values()
+        for hold in account.holds
     ]
     return to_json(
         {
             "account_id": account.account_id,
             "balance": balance_to_json(account.balance),
             "holds": holds,
-            "lots": _parts_to_json(account.lots),
+            "lots": _lots_to_json(account.lots),
             "recorded_at": account.recorded_at,
             "standing": account.standing,
             "version": account.version,
@@ -253,15 +264,14 @@ def encode_snapshot(account: Account) -> bytes:
 def decode_snapshot(state: bytes) -> Account:
     """Decode the state of an account."""
     data = orjson.loads(state)
-    holds = {hold["hold_id"]: _hold(hold) for hold in data["holds"]}
     return Account(
         data["account_id"],
         data["version"],
         _time(data["recorded_at"]),
         data["standing"],
         balance_from_json(data["balance"]),
-        tuple(map(_lot, data["lots"])),
-        holds,
+        Lots.of(map(_lot, data["lots"])),
+        Holds.of(map(_hold, data["holds"])),
     )
 
 
@@ -273,4 +283,5 @@ def _hold(data: dict[str, Any]) -> Hold:
         data["task_id"],
         data["description"],
         frozenset(data["closed_grants"]),
+        _time(placed_at) if (placed_at := data.get("placed_at")) else None,  # older snapshots do not have it
     )

@@ -4,18 +4,15 @@ Nothing is folded that is not proven: an event counts only if its hash continues
 snapshot only if its event proves it (snapshots.py).
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ledger.domain.account import evolve
+from ledger.slices import Slices
 from ledger.store.chain import UnreadableEvent, check_link
 from ledger.store.codec import decode_event, encode_snapshot
 from ledger.store.snapshots import Snapshot, believed, digest_in, state_digest
 from ledger.store.stream_heads import StreamHead, account_of, hash_of, version_of
-
-_SLICE = 100
-"""The number of events that are folded before other tasks run."""
 
 
 class Loaded(NamedTuple):
@@ -57,7 +54,8 @@ async def fold_rows(rows: Sequence[Any], known: Mapping[str, StreamHead | None],
     """Fold rows into heads, starting from the known ones. An account with `page` rows may have more."""
     found = {name: Loaded(head) for name, head in known.items()}
     doubted: list[str] = []
-    for number, row in enumerate(rows, 1):
+    work = Slices()
+    for row in rows:
         name, before = row.account, found[row.account]
         if not row.stands and not before.folded:
             before = before._replace(head=None)
@@ -70,8 +68,8 @@ async def fold_rows(rows: Sequence[Any], known: Mapping[str, StreamHead | None],
                 doubted.append(name)
             before = before._replace(folded=before.folded + 1)
         found[name] = before
-        if number % _SLICE == 0:
-            await asyncio.sleep(0)
+        if work.over:
+            await work.pause()
     loaded = {name: one._replace(behind=one.folded >= page and not one.problem) for name, one in found.items()}
     return Pages({name: one for name, one in loaded.items() if name not in doubted}, doubted)
 

@@ -11,8 +11,8 @@ from psycopg.rows import namedtuple_row
 
 from ledger.domain.account import Account
 from ledger.domain.events import Event, Events
-from ledger.domain.related_events import RelatedEvents
 from ledger.postgres.named_sql import queries
+from ledger.slices import Slices
 from ledger.store.chain import GENESIS, Record, UnreadableEvent, check_link
 from ledger.store.codec import SNAPSHOT_TOPIC, Metadata, decode
 from ledger.store.loading import Loaded, fold_rows, known_accounts
@@ -27,6 +27,8 @@ PAGE = 1_000
 """The largest number of events that one query loads for one account."""
 _ACCOUNTS = 64
 """The largest number of accounts that one query loads."""
+_KEYS = 500
+"""The largest number of receipts, or of subjects, that one query looks up."""
 _log = logging.getLogger("credit_ledger.log")
 
 
@@ -149,25 +151,27 @@ class Reader:
         rows = await self._rows("version_at", account=account_id, position=position)
         return int(rows[0].version) if rows else None
 
-    async def related_events(self, wanted: Mapping[str, Iterable[str]]) -> dict[str, RelatedEvents]:
-        """For each account, the events that made one of the wanted subjects or are about one of them.
+    async def related_events(self, wanted: Mapping[str, Iterable[str]]) -> dict[str, dict[int, Event]]:
+        """For each account, by version, the events that made one of the wanted subjects or are about one of them.
 
         Raises UnreadableEvent.
         """
         pairs = [(account, subject) for account, subjects in wanted.items() for subject in subjects]
-        rows = await self._rows(
-            "related_events",
-            accounts=[account for account, _ in pairs],
-            subjects=[subject for _, subject in pairs],
-            versions=[_version_named(subject) for _, subject in pairs],
-        )
         found: dict[str, dict[int, Event]] = {account: {} for account in wanted}
-        for row in rows:
-            found[row.account][row.version] = _chained(row)[0]
-        return {
-            account: RelatedEvents(tuple(event for _, event in sorted(events.items())))
-            for account, events in found.items()
-        }
+        work = Slices()
+        for start in range(0, len(pairs), _KEYS):
+            some = pairs[start : start + _KEYS]
+            rows = await self._rows(
+                "related_events",
+                accounts=[account for account, _ in some],
+                subjects=[subject for _, subject in some],
+                versions=[_version_named(subject) for _, subject in some],
+            )
+            for row in rows:
+                found[row.account][row.version] = _chained(row)[0]
+                if work.over:
+                    await work.pause()
+        return found
 
     async def related_rows(self, account_id: str, subjects: Sequence[str], upto: int) -> list[StoredRow]:
         """The rows of one account, up to version `upto`, that made one of `subjects` or are about one of them."""
@@ -180,19 +184,15 @@ class Reader:
 
         It waits until no failover can remove the commands that it found. Raises UnreadableEvent.
         """
-        once = dict.fromkeys(keys)
-        rows = await self._rows("receipts", accounts=[a for a, _ in once], receipts=[r for _, r in once])
-        if rows:
-            await self.confirm()
+        once = list(dict.fromkeys(keys))
         found: dict[tuple[str, str], Executed] = {}
-        events: dict[tuple[str, str], list[Event]] = {}
-        for row in rows:
-            key = (row.account, row.used)
-            event, metadata = _chained(row)
-            events.setdefault(key, []).append(event)
-            fingerprint = unmasked(row.fingerprint, row.key, row.receipt) if row.receipt is not None else None
-            found[key] = Executed(row.account, row.version, row.position, (), metadata, fingerprint)
-        return {key: executed._replace(events=tuple(events[key])) for key, executed in found.items()}
+        for start in range(0, len(once), _KEYS):
+            some = once[start : start + _KEYS]
+            rows = await self._rows("receipts", accounts=[a for a, _ in some], receipts=[r for _, r in some])
+            found |= await _commands_in(rows)
+        if found:
+            await self.confirm()
+        return found
 
     async def confirm(self) -> None:
         """Wait until the synchronous standbys, if there are any, have all that was read here (standbys.py)."""
@@ -264,6 +264,22 @@ def _chained(row: Any) -> tuple[Event, Metadata]:
         return decode(row.topic, row.state)
     except Exception as problem:  # damaged bytes may fail in any way
         raise UnreadableEvent(row.position, row.account, problem) from problem
+
+
+async def _commands_in(rows: Iterable[Any]) -> dict[tuple[str, str], Executed]:
+    """The commands that rows of receipts show, by account and receipt."""
+    found: dict[tuple[str, str], Executed] = {}
+    events: dict[tuple[str, str], list[Event]] = {}
+    work = Slices()
+    for row in rows:
+        key = (row.account, row.used)
+        event, metadata = _chained(row)
+        events.setdefault(key, []).append(event)
+        fingerprint = unmasked(row.fingerprint, row.key, row.receipt) if row.receipt is not None else None
+        found[key] = Executed(row.account, row.version, row.position, (), metadata, fingerprint)
+        if work.over:
+            await work.pause()
+    return {key: executed._replace(events=tuple(events[key])) for key, executed in found.items()}
 
 
 def _version_named(subject: str) -> int:

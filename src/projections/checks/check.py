@@ -266,7 +266,7 @@ def _known(table: Table, account: Account) -> Iterator[tuple[int | None, Row]]:
                 row = {"kind": lot.kind, "remaining": lot.remaining, "expires_at": lot.expires_at}
                 yield int(lot.grant_id[4:]), _plainly(row)
         case "holds":
-            for hold in account.holds.values():
+            for hold in account.holds:
                 yield int(hold.hold_id[4:]), _plainly({"held": hold.amount, "expires_at": hold.expires_at})
         case "entries":
             yield None, {f"sum of {kind}": credits for kind, credits in both.items()} | {"last balance": balance.total}

@@ -185,7 +185,7 @@ async def _executed(endpoint: CommandEndpoint, reads: Reads, name: str, submissi
     """Execute and count the command as the API does. Raises Refusal, Overloaded and Unavailable."""
     outcome = await reads.ledger.execute(submission)
     if isinstance(outcome, Refusal):
-        endpoint.count_refusal(outcome)
+        endpoint.count_refusals([outcome])
         metrics.count_command(name, STATUSES[outcome.code][0])
         raise outcome
     metrics.count_command(name, 200 if outcome.replayed else 201)
