@@ -425,6 +425,7 @@ def no_projection(database: str, folder: Path) -> httpx.Response:
             "checkpoints": True,
             "committer": True,
             "database": True,
+            "processes": True,
             "sessions": True,
             "projections": False,
         }

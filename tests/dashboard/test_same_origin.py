@@ -20,6 +20,8 @@ FOREIGN = [
     {"Origin": EVIL},
     {"Origin": "null"},
     {"Origin": ""},
+    {"Origin": "http://["},
+    {"Origin": "null", "Host": ""},
     {"Sec-Fetch-Site": "cross-site"},
     {"Sec-Fetch-Site": "same-site"},
     {"Sec-Fetch-Site": "same-origin, cross-site"},
@@ -42,13 +44,14 @@ def headers(service: Service, written: dict[str, str]) -> dict[str, str]:
 CHANGES = [name.removeprefix("POST ") for name in PAGES if not name.startswith("GET ")]
 
 
-@pytest.mark.parametrize("path", CHANGES)
-def test_no_page_that_changes_something_is_taken_from_elsewhere(service: Service, path: str) -> None:
-    filled = path.format(account_id="a", grant_id="grt_1", token="t")
-    for written in FOREIGN:
-        answer = guest(service).post(ROOT + filled, data={"csrf": "0"}, headers=headers(service, written))
-        assert answer.status_code == 403, written
-        assert "not sent from a page of this dashboard" in answer.text, written
+def test_no_page_that_changes_something_is_taken_from_elsewhere(service: Service) -> None:
+    stranger = guest(service)
+    for path in CHANGES:
+        filled = path.format(account_id="a", grant_id="grt_1", token="t")
+        for written in FOREIGN:
+            answer = stranger.post(ROOT + filled, data={"csrf": "0"}, headers=headers(service, written))
+            assert answer.status_code == 403, (path, written)
+            assert "not sent from a page of this dashboard" in answer.text, (path, written)
 
 
 def test_a_good_token_does_not_help_elsewhere(service: Service) -> None:
@@ -67,12 +70,13 @@ def test_a_good_token_does_not_help_elsewhere(service: Service) -> None:
     assert service.get(f"/v1/accounts/{account}/balance").json()["total"] == 6
 
 
-@pytest.mark.parametrize("written", OWN)
-def test_our_own_pages_are_taken(service: Service, written: dict[str, str]) -> None:
+def test_our_own_pages_are_taken(service: Service) -> None:
     user = person(service, service.open_account())
     token = token_in(user.get(f"{ROOT}/"))
-    left = user.post(f"{ROOT}/sign-out", data={"csrf": token}, headers=headers(service, written))
-    assert left.status_code == 200, written
+    cookies = "; ".join(f"{name}={value}" for name, value in user.cookies.items())
+    for written in OWN:  # the cookie is sent again after the first sign-out: its form is still its form
+        given = {"Cookie": cookies, **headers(service, written)}
+        assert user.post(f"{ROOT}/sign-out", data={"csrf": token}, headers=given).status_code == 200, written
 
 
 def test_a_browser_says_where_a_form_comes_from(service: Service, visit: Visit) -> None:
@@ -175,10 +179,6 @@ def test_the_description_of_the_api_works_in_a_browser(service: Service, visit: 
     page = visit.page
     page.goto(f"{service.url}/docs")
     expect(page.get_by_role("heading", name="Credit ledger")).to_be_visible()
-    page.get_by_role("button", name="Authorize").click()
-    page.get_by_label("Value").fill(ADMIN_KEY)
-    page.get_by_role("button", name="Apply credentials").click()
-    page.get_by_role("button", name="Close", exact=True).click()
     operation = page.locator("[id*=healthz]").first
     operation.click()
     operation.get_by_role("button", name="Try it out").click()

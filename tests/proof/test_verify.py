@@ -122,6 +122,8 @@ def test_a_range_that_differs_begins_after_the_stored_subtrees_that_agree(scene:
     breach = Breach("root", Place(1, upto=10_319), "in this range the log differs")
     assert narrowed(breach, 10_240).place == Place(10_241, upto=10_319)
     assert narrowed(breach, 0).place == Place(1, upto=10_319)
+    assert narrowed(breach, 512, 768).place == Place(513, upto=768)
+    assert narrowed(breach, 10_496, 10_752).place == Place(1, upto=10_319)  # stored subtrees that contradict it
 
 
 def test_a_log_without_a_checkpoint_is_not_called_proven(database: str, tmp_path: Path) -> None:

@@ -31,12 +31,17 @@ def _is_ours(request: Request, origin: str, site: str | None) -> bool:
     """
     public = options_of(request).public_url
     scheme, host = _parts(origin)
+    if not host:
+        return False
     if public is not None and _parts(public)[1] == host:
         return _parts(public)[0] == scheme
     return host == request.headers.get("host", "").lower() or (public is None and site == "same-origin")
 
 
 def _parts(url: str) -> tuple[str, str]:
-    """The scheme and the host of an address, as an Origin header has them: without the port that the scheme implies."""
-    parts = urlsplit(url)
+    """The scheme and the host of an address, without the port that the scheme implies; empty texts if it has none."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", ""
     return parts.scheme, parts.netloc.lower().removesuffix(_DEFAULT_PORTS.get(parts.scheme, ""))

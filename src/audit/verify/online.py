@@ -150,18 +150,27 @@ async def _take(connection: Connection, walk: Walk, records: Sequence[Record], a
     try:
         walk.take(records)
     except Breach as breach:
-        if breach.what == "root":
-            breach = narrowed(breach, await check_kept(connection, walk.completed, agreed))
-        raise breach from None
+        raise await _narrowed(connection, breach, walk, agreed) if breach.what == "root" else breach from None
     agreed = await check_kept(connection, walk.completed, agreed) if walk.completed else agreed
     walk.completed = {}
     return agreed
 
 
-def narrowed(breach: Breach, agreed: int) -> Breach:
-    """A breach over a range of positions, without those that stored subtrees cover up to `agreed`."""
-    first = max(breach.place.position or 0, agreed + 1)
-    return Breach(breach.what, breach.place._replace(position=first), breach.problem, breach.expected, breach.found)
+async def _narrowed(connection: Connection, breach: Breach, walk: Walk, agreed: int) -> Breach:
+    """A breach over a range of positions, without those that stored subtrees rule out, which nobody signs."""
+    try:
+        agreed, end = await check_kept(connection, walk.completed, agreed), None
+    except Breach as differing:
+        agreed, end = max(agreed, (differing.place.position or 1) - 1), differing.place.upto
+    return narrowed(breach, agreed, end)
+
+
+def narrowed(breach: Breach, agreed: int, end: int | None = None) -> Breach:
+    """A breach over a range of positions, without those up to `agreed` and those after `end`."""
+    first, last = breach.place.position or 1, breach.place.upto or 0
+    within = max(first, agreed + 1), min(last, end or last)
+    place = breach.place._replace(position=within[0], upto=within[1]) if within[0] <= within[1] else breach.place
+    return Breach(breach.what, place, breach.problem, breach.expected, breach.found)
 
 
 async def _follow_account(
