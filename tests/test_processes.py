@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
 import pytest
 
 from api.runtime.database import as_url
@@ -75,8 +76,11 @@ def projectors(started: Started) -> list[int]:
     return [each for each in found if b"api.runtime.projector" in Path(f"/proc/{each}/cmdline").read_bytes()]
 
 
-def counted(started: Started, number: int) -> bool:
-    return bool(readiness(started)["restarts"].get("projector", 0) >= number)
+def counted(started: Started, part: str, number: int) -> bool:
+    try:
+        return bool(readiness(started)["restarts"].get(part, 0) >= number)
+    except httpx.TransportError:
+        return False
 
 
 def readiness(started: Started) -> Any:
@@ -112,12 +116,19 @@ def test_the_folder_of_a_service_is_for_its_user(started: Started) -> None:
             assert not path.stat().st_mode & 0o077, path
 
 
+def test_a_worker_that_is_replaced_is_counted(started: Started) -> None:
+    [worker] = set(processes(started.service.process.pid)[1:]) - set(projectors(started))
+    os.kill(worker, signal.SIGKILL)
+    wait_for(partial(counted, started, "worker", 1), PATIENCE)
+    assert started.service.get_once("/readyz").json()["checks"]["processes"] is True, "once is no reason"
+
+
 def test_a_projector_that_ends_again_and_again_is_not_ready(started: Started) -> None:
     for number in (1, 2, 3):
         wait_for(lambda: projectors(started), PATIENCE)
         [projector] = projectors(started)
         os.kill(projector, signal.SIGKILL)
-        wait_for(partial(counted, started, number), PATIENCE)
+        wait_for(partial(counted, started, "projector", number), PATIENCE)
     answer = started.service.get_once("/readyz")
     assert (answer.status_code, answer.json()["checks"]["processes"]) == (503, False)
     assert 'credit_ledger_restarts{part="projector"} 3.0' in started.service.get_once("/metrics").text

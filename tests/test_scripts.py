@@ -6,6 +6,8 @@ import stat
 import subprocess
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 STUBS = ("hledger", "pgbouncer", "chromium", "nginx")
 HERE = {"CREDIT_LEDGER_TEST_POSTGRES_BIN": "/somewhere"}
@@ -19,6 +21,11 @@ def test_uv_is_installed_by_hash() -> None:
     assert '--require-hashes -r "$root/scripts/uv.txt"' in installed
     assert re.search(r"^uv==\d+\.\d+\.\d+ \\$", pinned, re.MULTILINE)
     assert pinned.count("--hash=sha256:") > 10
+
+
+@pytest.mark.parametrize("name", ["serve", "setup"])
+def test_no_python_of_a_script_takes_code_from_the_current_folder(name: str) -> None:
+    assert "\nexport PYTHONSAFEPATH=1" in (ROOT / "scripts" / name).read_text()
 
 
 def stub(folder: Path, name: str, body: str = "") -> None:

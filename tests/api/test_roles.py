@@ -188,7 +188,7 @@ def test_a_whole_life(bare: Bare, tmp_path: Path) -> None:
                 "session_user": "app",
                 "current_user": SERVICE,
                 "append_only": False,
-                "could": [SOCKET],
+                "could": [SOCKET.replace("postgres, a superuser", "maker, who owns the ledger"), SOCKET],
             }
             assert "rights to change" not in service.log.read_text()
             account = service.open_account(permanent=100, subscription=50)

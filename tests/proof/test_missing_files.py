@@ -10,7 +10,9 @@ import pytest_asyncio
 from typer.testing import CliRunner
 
 from api.cli.main import app
+from api.runtime.checkpoints import check_against_checkpoints
 from api.runtime.database import as_url
+from api.runtime.settings import load_settings
 from ledger.proof import checkpointer as checkpointing
 from ledger.proof.signing_key import CheckpointKeys, KeyMissing
 from ledger.proof.status import CheckpointStatus, CheckpointWatch
@@ -79,7 +81,7 @@ async def test_a_service_that_knew_no_signature_when_it_started_asks_again(
         await signer.sign()
 
 
-def test_the_command_that_continues(database: str, tmp_path: Path) -> None:
+def test_the_command_that_continues(database: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     add_events(database, 5)
     with psycopg.connect(owner(database)) as connection:
         connection.execute("UPDATE ledger.checkpointing SET size = 5")
@@ -93,6 +95,9 @@ def test_the_command_that_continues(database: str, tmp_path: Path) -> None:
         status, said = run(*words)
         assert (status, "first-key is missing" in said) == (1, True)
     assert not list((tmp_path / "data").rglob("*.key"))
+    settings = load_settings(database_url=as_url(database), data_dir=tmp_path / "data")
+    check_against_checkpoints(settings, database)
+    assert "nothing will be signed: " in caplog.text
     status, said = run("rotate-key", "--old-key-lost")
     assert (status, "Tell every auditor" in said) == (0, True)
     assert run("sign")[0] == 0

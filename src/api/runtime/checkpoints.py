@@ -44,6 +44,8 @@ async def _check(settings: Settings, conninfo: str) -> None:
         try:
             trusted = keys.trusted()
             if keys.folder.newest() is None:
+                if missing := keys.missing():
+                    _log.error("nothing will be signed: %s", missing)
                 return
             plain = Tree(connection, kept=False)
             tree = await reliable_tree(Tree(connection), plain)
