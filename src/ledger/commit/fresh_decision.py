@@ -16,6 +16,7 @@ from ledger.domain.errors import BatchRefused, Refusal, VersionMismatch
 from ledger.domain.events import Event
 from ledger.domain.expiry import has_many_due, next_expiry
 from ledger.slices import Slices
+from ledger.store.codec import Metadata
 from ledger.store.reader import Executed, Reader
 from ledger.store.sealing import sealed_command
 from ledger.store.stream_heads import StreamHead, account_of, key_after, key_of
@@ -133,7 +134,7 @@ class FreshDecision:
 
     async def _after_many_expiries(self, submission: Submission, work: Slices) -> Account | None:
         """The account of a submission. If thousands of its lots and holds are due, these expiries are recorded before,
-        by submissions of their own, because a decision cannot give way."""
+        like those that the sweeper sends, because a decision cannot give way."""
         account = self._accounts[submission.account_id]
         if account is None or not has_many_due(account, at := max(self._clock(), account.recorded_at)):
             return account
@@ -144,7 +145,8 @@ class FreshDecision:
                 account = evolve(account, expiries[-1])
                 if work.over:
                     await work.pause()
-            own = Submission(RecordExpiries(account.account_id), submission.metadata._replace(idempotency_key=None))
+            metadata = Metadata("sweeper", "expire", None, submission.metadata.request_id)
+            own = Submission(RecordExpiries(account.account_id), metadata)
             own.events, own.after = tuple(expiries), account
             self._take(own)
         return account
