@@ -13,13 +13,12 @@ from benchmarks.progress import Spoiled, say
 from ledger.store.feed import Feed
 from ledger.store.log import EventLog
 from projections.engine import builds
-from projections.engine.builds import Build
+from projections.engine.builds import Build, next_of
 from projections.engine.runner import connect, prepare
 from projections.models.catalog import PROJECTIONS
 from projections.models.projection import Projection
 
 PATIENCE = 900.0
-_REFERENCE = "benchmark_reference"
 
 
 class Weight(NamedTuple):
@@ -70,17 +69,18 @@ def least_position() -> sql.Composed:
 
 def must_agree(conninfo: str, projection: Projection, schema: str, upto: int) -> None:
     """Raise Spoiled unless a schema has the very rows that our runner's own functions make of the first events."""
-    asyncio.run(_build(conninfo, Build(projection, _REFERENCE, "next"), upto))
+    reference = next_of(projection)
+    asyncio.run(_build(conninfo, reference, upto))
     with psycopg.connect(conninfo) as connection:
         for table in projection.tables:
-            ours, theirs = (sql.Identifier(place, table.name) for place in (_REFERENCE, schema))
+            ours, theirs = (sql.Identifier(place, table.name) for place in (reference.schema, schema))
             one = sql.SQL("(TABLE {} EXCEPT ALL TABLE {})")
             both = sql.SQL(" UNION ALL ").join([one.format(ours, theirs), one.format(theirs, ours)])
             odd = connection.execute(sql.SQL("SELECT count(*) FROM ({}) AS odd").format(both)).fetchone()
             rows = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(ours)).fetchone()
             if odd != (0,) or rows == (0,):
                 raise Spoiled(f"{schema}.{table.name} differs from ours in {odd} of {rows} rows at position {upto}")
-        connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(_REFERENCE)))
+        connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(reference.schema)))
 
 
 async def _build(conninfo: str, build: Build, upto: int) -> None:

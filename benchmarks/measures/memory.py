@@ -14,7 +14,7 @@ from ledger.commit.state_cache import StateCache
 from ledger.domain.account import Account, evolve
 from ledger.domain.commands import Command, DeductCredits, GrantCredits, OpenAccount
 from ledger.domain.decider import decide
-from ledger.store.codec import SNAPSHOT_TOPIC, Metadata, encode, encode_snapshot, evolve_stored
+from ledger.store.codec import SNAPSHOT_TOPIC, Metadata, decode_event, decode_snapshot, encode, encode_snapshot
 from ledger.store.stream_heads import StreamHead
 
 BYTES = 2_048
@@ -60,7 +60,7 @@ def _bytes_each(rows: Sequence[Sequence[Stored]]) -> float:
 def _read(stored: Sequence[Stored]) -> Account:
     account: Account | None = None
     for topic, state in stored:
-        account = evolve_stored(account, topic, bytes(state))
+        account = decode_snapshot(state) if topic == SNAPSHOT_TOPIC else evolve(account, decode_event(topic, state))
     assert account is not None
     assert len(account.lots) == OPEN_LOTS
     return account

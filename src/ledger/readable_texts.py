@@ -48,6 +48,7 @@ class ReadableState(TypedDict):
     metadata: dict[str, Any]
     recorded_at: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
     schema: Annotated[int, Field(description="the version of the event's shape")]
+    state_digest: NotRequired[Annotated[str, Field(description="the SHA-256 of the account's encoded state after it")]]
     erased: NotRequired[Annotated[list[str], Field(description="texts of `data` that were erased")]]
 
 

@@ -17,10 +17,10 @@ from ledger.commit.state_cache import StateCache
 from ledger.commit.submission import Outcome, Recorded, Submission, UnitOfWork
 from ledger.domain.account import Account, evolve
 from ledger.domain.expiry import next_expiry
-from ledger.explain.explaining import FOLD_ERRORS
 from ledger.explain.explanation import Explanation
 from ledger.explain.streams import ExplainedEvent, ExplainedEvents, explain_events, explain_row, explain_rows
 from ledger.slices import Slices
+from ledger.store.chain import UnreadableEvent
 from ledger.store.feed import Feed, Logged
 from ledger.store.log import EventLog
 from ledger.store.reader import Executed, NewestEvent, StoredRow
@@ -46,7 +46,8 @@ class AccountAt(NamedTuple):
 class Ledger:
     """Opens a database, carries out commands, and answers queries from the log.
 
-    A command waits at most `patience` seconds for its account to be loaded; then it is refused as Overloaded.
+    A command waits at most `patience` seconds for its account to be loaded; then it is refused as Overloaded. A query
+    that takes longer than `query_timeout` seconds raises psycopg.errors.QueryCanceled; 0 sets no limit.
     """
 
     def __init__(
@@ -57,8 +58,9 @@ class Ledger:
         cached_accounts: int = 100_000,
         queue_limit: int = 20_000,
         patience: float = math.inf,
+        query_timeout: float = 0.0,
     ) -> None:
-        self.log = EventLog(conninfo)
+        self.log = EventLog(conninfo, query_timeout=query_timeout)
         self.clock = clock = clock or GuardedClock()
         self.cache = StateCache(cached_accounts)
         self.notifier = CommitNotifier(self.log)
@@ -203,8 +205,8 @@ class Ledger:
         try:
             async with self.log.reader() as reader:
                 before = await reader.load_at(account_id, first) if first else None
-        except FOLD_ERRORS as problem:
-            return ExplainedEvents(rows, [], f"an event before version {first + 1} cannot be folded: {problem!r}")
+        except UnreadableEvent as problem:
+            return ExplainedEvents(rows, [], str(problem))
         return await explain_rows(Feed(self.log), before, rows) if rows else ExplainedEvents(rows, [], None)
 
     async def explain_dry_run(self, outcome: Recorded) -> list[Explanation]:

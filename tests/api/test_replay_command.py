@@ -235,10 +235,10 @@ def test_an_event_that_cannot_be_read_ends_the_history(damaged: str) -> None:
     rewrite(damaged, 5, b"{")
     done = replay(damaged, "ada")
     assert done.status == 1
-    assert "The history of ada ends here: the event at position 5 cannot be read: " in done.out
+    assert "The history of ada ends here: the event at position 5 of account ada cannot be read: " in done.out
     *_, end = map(json.loads, replay(damaged, "ada", "--json").out.splitlines())
     assert (end["version"], end["account"]["total"]) == (4, 130)
-    assert "position 5 cannot be read" in end["problem"]
+    assert "position 5 of account ada cannot be read" in end["problem"]
 
 
 def test_an_event_after_which_the_account_cannot_be_computed_ends_the_history(damaged: str) -> None:

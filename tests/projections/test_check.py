@@ -15,6 +15,7 @@ from ledger.commit.notifications import CommitListener
 from ledger.commit.submission import Recorded
 from ledger.domain.commands import CaptureHold, DeductCredits, GrantCredits, PlaceHold, ReverseDeduction
 from ledger.service import Ledger
+from ledger.store.codec import encode_snapshot
 from ledger.store.feed import Feed
 from projections.checks import refold
 from projections.checks.check import Checked, check_accounts, check_totals
@@ -298,6 +299,24 @@ async def test_events_that_were_changed_are_named(database: str, ledger: Ledger,
     assert {(one.account_id, one.table) for one in found.differences} == {("ada", "events")}
     assert "Unheard" in found.unchecked["account bob"]
     assert found.accounts == 3
+
+
+async def test_a_snapshot_that_differs_from_the_events_is_named(database: str, ledger: Ledger, clock: Clock) -> None:
+    for account in ("ada", "bob"):
+        await Busy(ledger, clock).live(account)
+    await projected(ledger, database)
+    async with ledger.log.reader() as reader:
+        ada = await reader.load_at("ada", 9)
+    assert ada is not None
+    state = encode_snapshot(ada)
+    keep = """
+    INSERT INTO ledger.snapshots (originator_id, originator_version, topic, state, hash)
+    SELECT originator_id, 9, 'Account/1', %s, hash FROM ledger.events WHERE originator_version = 9
+    """
+    with tampering(database) as connection:
+        connection.execute(keep, [state])
+    [found] = (await checked(database, "ada", "bob")).differences
+    assert found.text.startswith("account bob: ledger.snapshots (version 9) digest is ")
 
 
 MISTAKES = [

@@ -237,7 +237,7 @@ async def test_an_event_that_cannot_be_applied_changes_nothing(
 ) -> None:
     await live_a_life(ledger, "ada")
     await projected(ledger, database)
-    with pytest.raises(CannotBuild, match=rf"beyond position 13: {reason}") as raised:
+    with pytest.raises(CannotBuild, match=rf"beyond position 13: account ada: {reason}") as raised:
         await rebuild_all(ledger, database, [projection])
     assert raised.value.position == 13
     assert schemas(database) == LIVE
@@ -249,7 +249,9 @@ async def test_an_event_that_cannot_be_read_changes_nothing(ledger: Ledger, data
     await projected(ledger, database)
     with tampering(database) as connection:
         connection.execute("UPDATE ledger.events SET state = '{' WHERE notification_id = 9")
-    with pytest.raises(CannotBuild, match="beyond position 9: the event at position 9 cannot be read") as raised:
+    with pytest.raises(
+        CannotBuild, match="beyond position 9: the event at position 9 of account ada cannot be read"
+    ) as raised:
         await rebuild_all(ledger, database, [HISTORY])
     assert raised.value.position == 9
     assert schemas(database) == LIVE

@@ -82,6 +82,17 @@ UNREADABLE: dict[str, tuple[str, Callable[[Stored], Stored | bytes], str]] = {
 """A type and bytes to put in the place of a deduction, and a word of what is said of them."""
 
 
+_CHAINED = """
+UPDATE ledger.events AS e SET hash = ledger.link(
+    before.hash, e.originator_id, e.originator_version, e.topic, e.state, e.subject, e.receipt, e.fingerprint,
+    e.command_events
+)
+FROM ledger.events AS before
+WHERE e.notification_id = %s AND before.originator_id = e.originator_id
+  AND before.originator_version = e.originator_version - 1
+"""
+
+
 def damage(bench: Bench, position: int, topic: str, change: Callable[[Stored], Stored | bytes] = as_it_is) -> None:
     row = bench.plain.execute("SELECT state FROM ledger.events WHERE notification_id = %s", [position]).fetchone()
     assert row is not None
@@ -89,6 +100,7 @@ def damage(bench: Bench, position: int, topic: str, change: Callable[[Stored], S
     state = changed if isinstance(changed, bytes) else orjson.dumps(changed)
     replaced = "UPDATE ledger.events SET topic = %s, state = %s WHERE notification_id = %s"
     bench.anything.execute(replaced, [topic, state, position])
+    bench.anything.execute(_CHAINED, [position])
 
 
 @pytest.mark.parametrize("page", [1, 3, 2_000])
@@ -115,6 +127,31 @@ def test_a_program_that_understands_it_goes_on(empty: Bench, log: list[Told]) ->
     empty.run(empty.project(page=3))
     assert not problems(empty.plain)
     assert_same(rows_to_compare(empty.plain), folded(log))
+
+
+def test_an_event_that_does_not_chain_is_not_projected(
+    empty: Bench, log: list[Told], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever changed it did not compute the hashes again. All that the projection says of it is where it is."""
+    empty.run(empty.append(log))
+    empty.anything.execute("UPDATE ledger.events SET state = state || ' ' WHERE notification_id = 5")
+    empty.run(empty.project(page=3))
+    assert positions(empty.plain) == dict.fromkeys(NAMES, 4)
+    assert stopped_at(empty) == said_so(caplog) == dict.fromkeys(NAMES, 5)
+    expected = f"the event at position 5 of account {ACCOUNT_ID} cannot be read: NotChained: its hash does not"
+    assert all(str(text).startswith(expected) for _, text in problems(empty.plain).values())
+
+
+def test_an_event_without_the_one_before_it_is_not_projected(empty: Bench, log: list[Told]) -> None:
+    """Chained to nothing, as the first event of an account is."""
+    empty.run(empty.append(log))
+    empty.anything.execute("DELETE FROM ledger.events WHERE notification_id < 5")
+    empty.anything.execute(
+        "UPDATE ledger.events SET hash = ledger.link(ledger.genesis(), originator_id, originator_version::bigint,"
+        " topic, state, subject, receipt, fingerprint, command_events) WHERE notification_id = 5"
+    )
+    empty.run(empty.project(page=3))
+    assert set(stopped_at(empty).values()) == {5}
 
 
 # Events that one projection cannot apply ----------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """Logs as tests of checkpoints need them: many events whose hashes are known, and nothing else in them."""
 
-import hashlib
 from pathlib import Path
 
 import psycopg
@@ -8,22 +7,24 @@ import psycopg
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.checkpointer import Checkpointer
 from ledger.proof.signing_key import CheckpointKeys
+from ledger.store.chain import GENESIS, link
 from ledger.store.log import EventLog
 from tests.postgres import owner, tampering
 from tests.proof import naive
 
 _INSERT = """
 INSERT INTO ledger.events (originator_id, originator_version, topic, state, notification_id, hash)
-SELECT %(account)s, n, 'Nothing', '', n, sha256(convert_to(%(account)s || n, 'UTF8'))
-FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n
+SELECT %(account)s || n, 1, 'Nothing', '', n, hash
+FROM unnest(%(hashes)s::bytea[]) WITH ORDINALITY AS e (hash, i), LATERAL (SELECT %(before)s + i) AS p (n)
 """
 
 
 def add_events(conninfo: str, count: int, *, account: str = "a") -> None:
-    """Append so many events. Their hashes are those of the account's name and the position."""
+    """Append so many events, each of an account of its own, whose name ends with the position."""
     with psycopg.connect(owner(conninfo)) as connection:
-        first = end_of(connection) + 1
-        connection.execute(_INSERT, {"account": account, "first": first, "last": first + count - 1})
+        before = end_of(connection)
+        new = hashes(before + count, account=account)[before:]
+        connection.execute(_INSERT, {"account": account, "before": before, "hashes": new})
 
 
 def cut_off(conninfo: str, after: int) -> None:
@@ -45,7 +46,8 @@ def end_of(connection: psycopg.Connection) -> int:
 
 def hashes(count: int, *, account: str = "a") -> list[bytes]:
     """The hashes of the first events of `add_events`, from index 0."""
-    return [hashlib.sha256(f"{account}{position}".encode()).digest() for position in range(1, count + 1)]
+    unsigned = "Nothing", b"", None, None, None, None
+    return [link(GENESIS, f"{account}{position}", 1, *unsigned) for position in range(1, count + 1)]
 
 
 def root_of(count: int) -> bytes:

@@ -164,11 +164,35 @@ async def test_a_changed_event_is_noticed_where_nothing_is_kept(
     behind_its_back(database, "UPDATE ledger.events SET hash = sha256('x') WHERE notification_id = 120")
     add_events(database, 1)
     await checkpointer(log, checkpoint_keys).run_once()
-    assert noted(database)[2] == "the first 200 events of the log are not those of the checkpoint"
+    problem = noted(database)[2]
+    assert problem is not None
+    assert problem.startswith("the event at position 120 of account a120 cannot be read: NotChained: ")
     async with log.connection() as connection:
         tree = Tree(connection)
         assert isinstance((await compare(tree, checkpoint_keys.folder, checkpoint_keys.trusted())).problem, LogChanged)
         assert await largest_matching_size(tree, checkpoint_keys.folder, checkpoint_keys.trusted(), 201) == 100
+
+
+async def test_what_does_not_chain_is_not_signed(database: str, log: EventLog, checkpoint_keys: CheckpointKeys) -> None:
+    """Neither an event whose hash is wrong, nor one that follows none."""
+    signer = checkpointer(log, checkpoint_keys)
+    add_events(database, 10)
+    await signer.run_once()
+    add_events(database, 10)
+    unsigned = "topic, state, NULL, NULL, NULL, NULL"
+    rechained = f"originator_version = {{0}}, hash = ledger.link(ledger.genesis(), originator_id, {{0}}, {unsigned})"
+    harms = ("topic = 'Something'", "topic = 'Nothing'"), (rechained.format(2), rechained.format(1))
+    for harm, mending in harms:
+        behind_its_back(database, f"UPDATE ledger.events SET {harm} WHERE notification_id = 15")
+        for one in signer, checkpointer(log, checkpoint_keys):
+            await one.run_once()
+            problem = noted(database)[2]
+            assert problem is not None
+            assert problem.startswith("the event at position 15 of account a15 cannot be read: NotChained: ")
+        behind_its_back(database, f"UPDATE ledger.events SET {mending} WHERE notification_id = 15")
+    assert [one.size for one in filed(checkpoint_keys)] == [10]
+    await signer.run_once()
+    assert [one.size for one in filed(checkpoint_keys)] == [10, 20]
 
 
 @pytest.mark.parametrize("place", [0, 40, 90, 130, -3])

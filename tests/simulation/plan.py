@@ -16,7 +16,7 @@ from ledger.commit import (
     snapshot_writer,
     writer_connection,
 )
-from ledger.store import reader
+from ledger.store import reader, stream_heads
 
 
 class Plan:
@@ -43,8 +43,7 @@ class Plan:
         self.twins = rng.choice([0.0, 0.1, 0.3])
         self.impatience = rng.choice([0.0, 0.1])
         self.constants: list[tuple[Any, str, Any]] = [
-            (committer, "EVERY", every := rng.choice([2, 5, 100])),
-            (locked_lane, "EVERY", every),
+            (stream_heads, "PROVEN_EVERY", rng.choice([2, 5, 100])),
             (notifications, "PAUSE", rng.choice([0.02, 0.5])),
             (snapshot_writer, "_PAUSE", rng.choice([0.1, 1.0])),
             (batch, "MAX_ROWS", rng.choice([1, 3, 2_000])),

@@ -14,6 +14,7 @@ import psycopg
 
 from ledger.store.chain import GENESIS
 from ledger.store.reader import SQL
+from ledger.store.snapshots import digest_in, state_digest
 
 Parameters = Mapping[str, Any]
 Rows = list[Any]
@@ -55,24 +56,41 @@ class Verdict(NamedTuple):
     used: list[int]
 
 
-class Folded(NamedTuple):
-    """A row of the statement `load`."""
+class Columns(NamedTuple):
+    """The columns with which an event is verified."""
 
-    account: str
-    stands: bool
-    version: int | None
-    topic: str | None
-    state: bytes | None
-    hash: bytes | None
-    key: bytes | None
-
-
-class Step(NamedTuple):
-    """A row of the statement `load_at`."""
-
+    position: int
     version: int
     topic: str
     state: bytes
+    subject: str | None
+    receipt: str | None
+    fingerprint: bytes | None
+    command_events: int | None
+    hash: bytes
+    previous: bytes | None
+
+
+NO_EVENT = (None, None, None, None, None, None, None, None, None, None)
+
+
+class Folded(NamedTuple):
+    """A row of the statements `load` and `load_at`."""
+
+    account: str
+    stands: bool
+    position: int | None
+    version: int | None
+    topic: str | None
+    state: bytes | None
+    subject: str | None
+    receipt: str | None
+    fingerprint: bytes | None
+    command_events: int | None
+    hash: bytes | None
+    previous: bytes | None
+    snapshot: bytes | None
+    key: bytes | None
 
 
 class Newest(NamedTuple):
@@ -84,24 +102,36 @@ class Newest(NamedTuple):
 
 
 class About(NamedTuple):
-    """A row of the statement `about`."""
+    """A row of the statement `related_events`."""
 
     account: str
+    position: int
     version: int
     topic: str
     state: bytes
+    subject: str | None
+    receipt: str | None
+    fingerprint: bytes | None
+    command_events: int | None
+    hash: bytes
+    previous: bytes | None
 
 
 class Receipt(NamedTuple):
     """A row of the statement `receipts`."""
 
     account: str
-    receipt: str
-    fingerprint: bytes
+    used: str
+    position: int
     version: int
     topic: str
     state: bytes
-    position: int
+    subject: str | None
+    receipt: str | None
+    fingerprint: bytes | None
+    command_events: int | None
+    hash: bytes
+    previous: bytes | None
     key: bytes | None
 
 
@@ -213,22 +243,30 @@ class Tables:
             snapshot = self._snapshot(account, given["snapshot"], 2**62) if after == 0 else None
             rows: Rows = []
             if snapshot is not None:
-                rows.append(Folded(account, stands, *snapshot, key))
+                rows.append(Folded(account, stands, *self._event_of(account, snapshot), snapshot.state, key))
                 after = snapshot.version
             for row in stream[after : after + given["limit"]]:
-                rows.append(Folded(account, stands, row.version, row.topic, row.state, row.hash, key))
-            found += rows or [Folded(account, stands, None, None, None, None, key)]
+                rows.append(Folded(account, stands, *_alone(row), None, key))
+            found += rows or [Folded(account, stands, *NO_EVENT, None, key)]
         return found
+
+    def _event_of(self, account: str, snapshot: Snapshot) -> Columns:
+        return self._chained(self.streams[account][snapshot.version - 1])
+
+    def _chained(self, row: Stored) -> Columns:
+        """An event with the hash before it."""
+        before = self.streams[row.account][row.version - 2].hash if row.version > 1 else None
+        return _alone(row)._replace(previous=before)
 
     def _load_at(self, given: Parameters) -> Rows:
         account, after, upto = given["account"], given["after"], given["upto"]
         snapshot = self._snapshot(account, given["snapshot"], upto) if after == 0 else None
         found: Rows = []
         if snapshot is not None:
-            found.append(Step(*snapshot[:3]))
+            found.append(Folded(account, True, *self._event_of(account, snapshot), snapshot.state, None))
             after = snapshot.version
         rows = self.streams.get(account, [])[after : min(after + given["limit"], upto)]
-        return found + [Step(row.version, row.topic, row.state) for row in rows]
+        return found + [Folded(account, True, *_alone(row), None, None) for row in rows]
 
     def _snapshot(self, account: str, topic: str, upto: int) -> Snapshot | None:
         stream = self.streams.get(account, ())
@@ -245,27 +283,33 @@ class Tables:
         for account, subject, version in zip(given["accounts"], given["subjects"], given["versions"], strict=True):
             for row in self.streams.get(account, ()):
                 times = (row.version == version) + (row.subject is not None and row.subject == subject)
-                found += [About(account, row.version, row.topic, row.state)] * times
+                found += [About(account, *self._chained(row))] * times
         return sorted(found, key=lambda row: (row.account, row.version))
 
     def _receipts(self, given: Parameters) -> Rows:
         found: Rows = []
-        for key in zip(given["accounts"], given["receipts"], strict=True):
-            last = self.receipts.get(key)
+        for account, receipt in zip(given["accounts"], given["receipts"], strict=True):
+            last = self.receipts.get((account, receipt))
             if last is not None:
-                assert last.fingerprint is not None
                 assert last.command_events is not None
-                signature = (*key, last.fingerprint)
                 text_key = self.text_keys.get(last.account)
                 for row in self.streams[last.account][last.version - last.command_events : last.version]:
-                    found.append(Receipt(*signature, row.version, row.topic, row.state, row.position, text_key))
-        return sorted(found, key=lambda row: (row.account, row.receipt, row.version))
+                    found.append(Receipt(account, receipt, *self._chained(row), text_key))
+        return sorted(found, key=lambda row: (row.account, row.used, row.version))
 
     def _save_snapshots(self, given: Parameters) -> Rows:
         columns = (given[name] for name in ("accounts", "versions", "topics", "states", "hashes"))
-        for account, version, *kept in zip(*columns, strict=True):
-            self.snapshots.setdefault(account, {}).setdefault(version, Snapshot(version, *kept))
+        for account, version, topic, state, hash_ in zip(*columns, strict=True):
+            stream = self.streams.get(account, ())
+            event = stream[version - 1] if 0 < version <= len(stream) else None
+            if event is not None and event.hash == hash_ and digest_in(event.state) == state_digest(state):
+                self.snapshots.setdefault(account, {})[version] = Snapshot(version, topic, state, hash_)
         return []
+
+
+def _alone(row: Stored) -> Columns:
+    """An event, without the hash before it."""
+    return Columns(row.position, *row[2:], None)
 
 
 def _nothing(_: Parameters) -> Rows:

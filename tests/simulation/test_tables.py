@@ -11,10 +11,11 @@ import psycopg
 import pytest
 
 from ledger.store.batch import Row, check
-from ledger.store.chain import GENESIS
+from ledger.store.chain import GENESIS, link
 from ledger.store.codec import SNAPSHOT_TOPIC
 from ledger.store.log import EventLog, Writer
 from ledger.store.reader import SQL
+from ledger.store.snapshots import state_digest
 from tests.postgres import TestServer
 from tests.simulation.driver import driving
 from tests.simulation.loop import VirtualLoop
@@ -24,6 +25,10 @@ from tests.simulation.weather import Weather
 ACCOUNTS = ["a", "b", "ç"]
 RECEIPTS = [f"deduct:{n}" for n in range(6)]
 STEPS = 120
+SNAPSHOTS = [b"one", b"another"]
+_EVENT = b'{"data":{"balance":{}},"recorded_at":"2026-03-01T00:00:00Z","schema":1%s}'
+STATES = [_EVENT % b"", *(_EVENT % b',"state_digest":"%s"' % state_digest(one).encode() for one in SNAPSHOTS)]
+"""States of events, of which two prove a snapshot."""
 
 
 class Script:
@@ -88,13 +93,18 @@ class Script:
             if rng.random() < 0.2:
                 rows.append(check(account, next_ones[account], receipt, previous))
                 continue
-            topic = rng.choice(["CreditsDeducted"] * 9 + ["TextsErased"])
+            before = previous or rows[-1].hash if rows and rows[-1].account_id == account else previous
+            erasing = before is not None and next_ones[account] > 1 and rng.random() < 0.1
+            topic = "TextsErased" if erasing else "CreditsDeducted"
             signature: tuple[str | None, bytes | None, int | None] = (receipt, b"print", 1)
             if receipt is None:
                 signature = (None, None, None)
             subject = rng.choice([None, "grt_1", "hld_2"])
             hash_ = rng.choice([rng.randbytes(32)] * 30 + [None])
-            rows.append(Row(account, next_ones[account], topic, rng.randbytes(5), subject, *signature, previous, hash_))
+            row = (account, next_ones[account], topic, rng.choice(STATES), subject, *signature)
+            if erasing and before is not None:
+                hash_ = link(before, *row)  # an erasure that is none is refused (test_append.py)
+            rows.append(Row(*row, previous, hash_))
             next_ones[account] += 1
         keys = {account: rng.randbytes(32) for account in next_ones if rng.random() < 0.2}
         return rows, keys
@@ -130,7 +140,7 @@ class Script:
             "accounts": [account],
             "versions": [version],
             "topics": [rng.choice([SNAPSHOT_TOPIC, SNAPSHOT_TOPIC, "Account/0"])],
-            "states": [rng.randbytes(5)],
+            "states": [rng.choice(SNAPSHOTS)],
             "hashes": [rng.choice([end, end, rng.randbytes(32)])],
         }
         async with self.log.connection() as connection:
@@ -186,4 +196,4 @@ def test_the_script_meets_every_answer() -> None:
     loaded = [row for answer in heard if isinstance(answer, tuple) and answer[0] == "load" for row in answer[2]]
     assert {row[-1] is None for row in loaded} == {True, False}
     assert {row[2] for row in loaded} == {True, False}
-    assert SNAPSHOT_TOPIC in {row[4] for row in loaded}
+    assert {row[14] is None for row in loaded} == {True, False}

@@ -120,6 +120,14 @@ async def test_a_text_key_goes_only_with_an_erasure(writer: Writer) -> None:
     assert not await writer.text_keys(["a"])
 
 
+async def test_an_erasure_behind_a_refused_command_of_its_account(writer: Writer) -> None:
+    await append(writer, batch(("a", 1, None)), {"a": bytes(32)})
+    end = (await writer.ends(["a"]))["a"].hash
+    [good] = chained([erasure()], {"a": end})
+    await writer.append([check("a", 2, None, end), good._replace(previous=None)], {})
+    assert not await writer.text_keys(["a"])
+
+
 async def test_a_key_of_no_account_is_refused(writer: Writer) -> None:
     with pytest.raises(psycopg.errors.CheckViolation, match="the key of an account that does not exist"):
         await append(writer, batch(("a", 1, None)), {"b": bytes(32)})

@@ -171,7 +171,7 @@ def test_nobody_else_may_append(written: str) -> None:
     )
     with psycopg.connect(written) as connection:
         found = connection.execute(functions).fetchall()
-        assert len(found) == 2
+        assert len(found) == 3
         for (function,) in found:
             row = connection.execute("SELECT has_function_privilege('public', %s::oid, 'EXECUTE')", [function])
             assert row.fetchone() == (False,)

@@ -9,12 +9,12 @@ import pytest
 
 from ledger.commit import admission
 from ledger.commit.cancellation import end_tasks
-from ledger.commit.snapshot_writer import EVERY
 from ledger.commit.submission import ExpectedVersions, Overloaded, Recorded, Submission, Unavailable
 from ledger.domain.commands import OpenAccount, ReverseDeduction, VoidGrant
 from ledger.domain.errors import AccountNotFound, BatchRefused, InsufficientCredits, KeyReused, VersionMismatch
 from ledger.domain.events import CreditsDeducted, CreditsExpired
 from ledger.service import Ledger
+from ledger.store.snapshots import PROVEN_EVERY
 from tests.conftest import Clock
 from tests.store.asking import all_events, balance, deduct, deduction, open_account, sound, submission
 
@@ -276,7 +276,7 @@ async def test_memory_is_bounded_and_forgetting_changes_nothing(database: str) -
 async def test_snapshots_may_be_deleted_at_any_moment(database: str) -> None:
     async with Ledger(database).running() as ledger:
         await open_account(ledger, "a", permanent=10_000)
-        await asyncio.gather(*(deduct(ledger, "a", 1, f"{n}") for n in range(3 * EVERY + 7)))
+        await asyncio.gather(*(deduct(ledger, "a", 1, f"{n}") for n in range(3 * PROVEN_EVERY + 7)))
         before = await ledger.account_at("a")
     assert before is not None
     for sql in ("SELECT count(*) FROM ledger.snapshots", "DELETE FROM ledger.snapshots RETURNING 0"):

@@ -34,6 +34,9 @@ class OnEmbedded:
         with server.database() as conninfo:
             with psycopg.connect(owner(conninfo)) as connection:
                 connection.execute(_UNCHECKED)  # its events have topics of their own, and states that are no JSON
+                connection.execute(
+                    b"GRANT INSERT ON ledger.snapshots TO credit_ledger_service"
+                )  # nothing proves its own
             parameters = {name: str(value) for name, value in conninfo_to_dict(conninfo).items()}
             with datastore(parameters, pool_size=10, max_overflow=10) as self.store:
                 yield

@@ -19,6 +19,7 @@ from api.dashboard.live_updates import updates
 from api.dashboard.pages import accounts, actions, billing, events, grants, overview, service, statistics, usage
 from api.dashboard.pages.action_forms import ACTIONS
 from api.dashboard.rendering import STATIC, page, static_document
+from api.dashboard.same_origin import check_same_origin
 from api.http.command_endpoint import as_problem, endpoint_of
 from api.http.methods import methods_at
 from api.http.request_body import ClientLeft
@@ -39,6 +40,7 @@ def dashboard() -> Starlette:
         _page("/", home),
         _page("/static/{digest}/{name}", static),
         _page("/portal/{token}", sign_in.open_portal_link),
+        _page("/portal/{token}", sign_in.replace_session, "POST"),
         _page("/come-in/{token}", sign_in.renamed_portal_link),
         _page("/sign-in", sign_in.sign_in_page),
         _page("/sign-in", sign_in.sign_in, "POST"),
@@ -63,10 +65,15 @@ def dashboard() -> Starlette:
 
 
 def _page(path: str, show: Show, method: str = "GET") -> Route:
-    """The route of a page, which lets in those whom the table of scopes names. Raises KeyError if it lacks the page."""
+    """The route of a page, which lets in those whom the table of scopes names. Raises KeyError if it lacks the page.
+
+    What changes something is taken from our own pages only.
+    """
     access = PAGES[route_name(method, path)]
 
     async def admitted(request: Request) -> Response:
+        if method != "GET":
+            check_same_origin(request)
         await admit(request, access)
         return await show(request)
 

@@ -78,7 +78,7 @@ class Journal:
         try:
             return self._add(logged)
         except Exception as problem:  # evolve has no guards: a damaged event may fail in any way
-            raise UnreadableEvent(logged.position, problem) from problem
+            raise UnreadableEvent(logged.position, logged.account_id, problem) from problem
 
     def _add(self, logged: Logged) -> list[Line]:
         event, before = logged.event, self._account

@@ -11,12 +11,12 @@ import math
 from collections import deque
 from collections.abc import Callable
 
-from ledger.commit.snapshot_writer import EVERY, SnapshotWriter
+from ledger.commit.snapshot_writer import SnapshotWriter
 from ledger.commit.submission import AccountQueue, Overloaded, Unavailable
 from ledger.postgres.errors import LOST
+from ledger.store.loading import Loaded
 from ledger.store.log import EventLog
 from ledger.store.reader import Reader
-from ledger.store.stream_heads import StreamHead
 
 AT_ONCE = 16
 """The number of accounts that one query loads. With seventy events each, folding them takes about 30 ms."""
@@ -28,7 +28,7 @@ _log = logging.getLogger("credit_ledger.committer")
 class _Load:
     """The load of one account: its queue, when it was requested, and how far it is."""
 
-    __slots__ = ("begun", "folded", "head", "outcome", "queue", "since")
+    __slots__ = ("begun", "loaded", "outcome", "queue", "since")
 
     def __init__(self, queue: AccountQueue) -> None:
         loop = asyncio.get_running_loop()
@@ -37,8 +37,7 @@ class _Load:
         self.outcome: asyncio.Future[Exception | None] = loop.create_future()
         """The error, or None when the account was loaded in time."""
         self.begun = False
-        self.head: StreamHead | None = None
-        self.folded = 0
+        self.loaded = Loaded(None)
 
     def end(self, outcome: Exception | None) -> None:
         """Set the outcome, unless it is already set."""
@@ -88,7 +87,7 @@ class AccountLoader:
             await self._added.wait()
             self._added.clear()
             try:
-                async with self._log.reader() as reader:
+                async with self._log.command_reader() as reader:
                     self._reading = True
                     while self._waiting:
                         await self._load_some(reader)
@@ -102,13 +101,14 @@ class AccountLoader:
         self._begun = loads = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
         for load in loads:
             load.begun = True
-        pages = await reader.load_page({load.queue.account_id: load.head for load in loads})
+        pages = await reader.load_page({load.queue.account_id: load.loaded.head for load in loads})
         self._begun = []
         for load in loads:
-            load.head, folded, behind = pages[load.queue.account_id]
-            load.folded += folded
-            if behind:
+            load.loaded = load.loaded.after(pages[load.queue.account_id])
+            if load.loaded.behind:
                 self._waiting.append(load)
+            elif load.loaded.problem is not None:
+                self._fail_and_release(load, error_for_callers(load.loaded.problem))
             else:
                 self._finish(load)
 
@@ -126,9 +126,9 @@ class AccountLoader:
     def _finish(self, load: _Load) -> None:
         queue = load.queue
         if queue.head is None:
-            queue.head = queue.committed = load.head
-        if load.head is not None and load.folded > EVERY:
-            self._snapshots.schedule(load.head)
+            queue.head = queue.committed = load.loaded.head
+        if load.loaded.provable is not None:
+            self._snapshots.schedule(load.loaded.provable)
         load.end(None)
         self._release(queue)
 

@@ -6,9 +6,10 @@ from ledger.commit.submission import AccountQueue, Submission
 from ledger.domain.related_events import subject_of
 from ledger.store.batch import Row, check
 from ledger.store.chain import link
-from ledger.store.codec import encode
+from ledger.store.codec import encode, encode_snapshot
 from ledger.store.sealing import masked
-from ledger.store.stream_heads import StreamHead, hash_of, key_after, key_of
+from ledger.store.snapshots import Snapshot, state_digest
+from ledger.store.stream_heads import StreamHead, hash_of, key_after, key_of, needs_digest
 
 MAX_ROWS = 2_000
 """The largest number of rows in one append: with more, callers would notice how long a commit takes."""
@@ -42,7 +43,7 @@ class OpenBatch:
         previous = None if submission.account_id in self._accounts else hash_
         self._accounts.add(submission.account_id)
         if submission.events:
-            head = self._add_events(submission, key_of(head), hash_, previous)
+            head = self._add_events(submission, head, hash_, previous)
         else:
             row = check(submission.account_id, submission.version + 1, submission.receipt, previous)
             self._add_row(submission, row)
@@ -50,9 +51,11 @@ class OpenBatch:
         return head
 
     def _add_events(
-        self, submission: Submission, key: bytes | None, hash_: bytes, previous: bytes | None
+        self, submission: Submission, head: StreamHead | None, hash_: bytes, previous: bytes | None
     ) -> StreamHead:
-        account_id, receipt = submission.account_id, submission.receipt
+        account_id, receipt, key = submission.account_id, submission.receipt, key_of(head)
+        assert submission.after is not None
+        encoded = encode_snapshot(submission.after) if needs_digest(head, submission.version) else None
         if submission.key is not None and key is None:
             key = self.new_keys[account_id] = submission.key
         count = len(submission.events)
@@ -61,19 +64,23 @@ class OpenBatch:
         for event in submission.events:
             version += 1
             count -= 1
-            topic, state = encode(event, submission.metadata)
             if not count and receipt is not None:
                 mask = masked(submission.fingerprint, submission.key, receipt)
                 signature = (receipt, mask, len(submission.events))
+            digest = None if count or encoded is None else state_digest(encoded)
+            topic, state = encode(event, submission.metadata, digest)
             row = (account_id, version, topic, state, subject_of(event), *signature)
             hash_ = link(hash_, *row)
             self._add_row(submission, Row(*row, previous, hash_))
             previous = None
-        assert submission.after is not None
+        proven = 0 if head is None else head.proven
+        submission.snapshot = None
+        if encoded is not None:
+            proven, submission.snapshot = version, Snapshot(account_id, version, encoded, hash_)
         key = key_after(submission.events, key)
         if key is None:
             self.new_keys.pop(account_id, None)
-        return StreamHead(submission.after, hash_, key)
+        return StreamHead(submission.after, hash_, key, proven)
 
     def _add_row(self, submission: Submission, row: Row) -> None:
         self.rows.append(row)

@@ -25,7 +25,7 @@ from ledger.commit.cancellation import end_tasks
 from ledger.commit.fresh_decision import check_version
 from ledger.commit.locked_lane import MAX_UNITS, LockedLane
 from ledger.commit.receipt_lookup import SEVERAL, ReceiptLookup
-from ledger.commit.snapshot_writer import EVERY, SnapshotWriter
+from ledger.commit.snapshot_writer import SnapshotWriter
 from ledger.commit.state_cache import StateCache
 from ledger.commit.submission import AccountQueue, Outcome, Submission, Unavailable, UnitOfWork
 from ledger.commit.writer_connection import WriterConnection
@@ -288,10 +288,10 @@ class Committer:
             else:
                 count = len(submission.events)
                 position += count
-                queue.committed = head = submission.head
+                queue.committed = submission.head
                 self.admission.answer(submission, submission.recorded(position - 1))
-                if head is not None and head.account.version % EVERY < count:
-                    self._snapshots.schedule(head)
+                if submission.snapshot is not None:
+                    self._snapshots.schedule(submission.snapshot)
             for follower in submission.followers or ():  # they arrived with the same key while it was in flight
                 self.admission.answer(follower, follower.replay(submission.executed(position - 1)))
             if not queue.in_batches:

@@ -61,10 +61,16 @@ class FreshDecision:
         known: Mapping[str, StreamHead | None],
         clock: Callable[[], datetime],
     ) -> "FreshDecision":
-        """Read all that is needed to decide `submissions`, starting from the `known` heads of their accounts."""
+        """Read all that is needed to decide `submissions`, starting from the `known` heads of their accounts.
+
+        Raises UnreadableEvent.
+        """
         keys = [(one.account_id, one.receipt) for one in submissions if one.receipt is not None]
         executed = await reader.executed(keys) if keys else {}
         loaded = await reader.load(known)
+        for one in loaded.values():
+            if one.problem is not None:
+                raise one.problem
         heads = {name: item.head for name, item in loaded.items()}
         return cls(heads, executed, await _read_related(reader, submissions, heads), clock)
 

@@ -16,10 +16,11 @@ from ledger.commit.account_queues import AccountQueues
 from ledger.commit.admission import AdmissionControl
 from ledger.commit.batch import OpenBatch
 from ledger.commit.fresh_decision import FreshDecision
-from ledger.commit.snapshot_writer import EVERY, SnapshotWriter
+from ledger.commit.snapshot_writer import SnapshotWriter
 from ledger.commit.submission import AccountQueue, Recorded, UnitOfWork
 from ledger.postgres.errors import LOST
 from ledger.slices import Slices
+from ledger.store.chain import UnreadableEvent
 from ledger.store.log import Writer
 from ledger.store.stream_heads import StreamHead
 
@@ -116,11 +117,20 @@ class LockedLane:
             raise
         except LogWentBack as error:
             self._reload_from_log(units, error)
+        except UnreadableEvent as error:
+            self._fail_account(units, error)
         except Exception as error:  # whatever the error is, every waiting caller must get an answer
             _log.exception("%d units could not be committed", len(units))
             self._fail(units, error)
         else:
             self._answer_appended(units, decision)
+
+    def _fail_account(self, units: list[UnitOfWork], error: UnreadableEvent) -> None:
+        """Fail the units of the account of an event that cannot be read. The others wait again."""
+        _log.error("%s", error)
+        failed = [unit for unit in units if any(one.account_id == error.account_id for one in unit.submissions)]
+        self._units.extendleft(unit for unit in reversed(units) if unit not in failed)
+        self._fail(failed, error)
 
     def _fail(self, units: list[UnitOfWork], error: Exception) -> None:
         self._admission.fail_units(units, error)
@@ -130,8 +140,8 @@ class LockedLane:
         outcomes = decision.answers
         for submission in decision.decided:
             outcomes[submission] = submission.recorded(decision.positions[submission])
-            if submission.head is not None and submission.version % EVERY < len(submission.events):
-                self._snapshots.schedule(submission.head)
+            if submission.snapshot is not None:
+                self._snapshots.schedule(submission.snapshot)
         for follower, leader in decision.follows.items():
             first = outcomes[leader]
             assert isinstance(first, Recorded)

@@ -7,10 +7,8 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from ledger.store.log import EventLog
-from ledger.store.stream_heads import StreamHead
+from ledger.store.snapshots import Snapshot
 
-EVERY = 100
-"""Events between two snapshots of an account. An account that took more events than this to load gets one too."""
 _PAUSE = 0.5
 _MOST = 500
 
@@ -22,11 +20,11 @@ class SnapshotWriter:
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
-        self._due: dict[str, StreamHead] = {}
+        self._due: dict[str, Snapshot] = {}
 
-    def schedule(self, head: StreamHead) -> None:
-        """Write a snapshot of this state at the next opportunity."""
-        self._due[head.account.account_id] = head
+    def schedule(self, snapshot: Snapshot) -> None:
+        """Write a snapshot at the next opportunity. The event that proves it is in the log."""
+        self._due[snapshot.account_id] = snapshot
 
     async def run(self) -> None:
         """Write scheduled snapshots until cancelled."""

@@ -14,6 +14,7 @@ from ledger.domain.events import Event, Events
 from ledger.store.codec import Metadata
 from ledger.store.reader import Executed
 from ledger.store.receipts import differing_fields, receipt_name, same_body
+from ledger.store.snapshots import Snapshot
 from ledger.store.stream_heads import StreamHead
 
 
@@ -77,6 +78,7 @@ class Submission:
         "queue",
         "receipt",
         "refusal",
+        "snapshot",
     )
 
     def __init__(
@@ -104,6 +106,8 @@ class Submission:
         """The key with which the texts of this command are sealed; None when it has no texts."""
         self.head: StreamHead | None = None
         """Where its account's stream ends after this submission, once its events are in a batch."""
+        self.snapshot: Snapshot | None = None
+        """The state of its account after it, if its last event has the digest of that state."""
         self.followers: list[Submission] | None = None
 
     def recorded(self, position: int) -> Recorded:

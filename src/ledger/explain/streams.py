@@ -10,7 +10,8 @@ from ledger.domain.expiry import apply_due_expiries
 from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, made_by, subject_of
 from ledger.explain.explaining import explain, subjects_of
 from ledger.explain.explanation import Explanation
-from ledger.store.feed import Feed, Logged, UnreadableEvent, read
+from ledger.store.chain import UnreadableEvent
+from ledger.store.feed import Feed, Logged, read
 from ledger.store.reader import StoredRow
 
 PAGE = 500

@@ -1,9 +1,10 @@
 """The checkpointer: it signs a checkpoint of the log every few seconds, as long as there are new events.
 
-It reads the hashes of new events, stores the subtrees that they complete, and writes the signed checkpoint to a folder
-outside the database. Before its first checkpoint, and whenever another process has written one, it proves that the log
-begins with the newest checkpoint; if it does not, it signs nothing and reports the problem. A problem here never holds
-up the ledger: it is logged, stored in ledger.checkpointing, and the checkpointer tries again.
+It reads new events and computes their hashes again, stores the subtrees that they complete, and writes the signed
+checkpoint to a folder outside the database. Before its first checkpoint, and whenever another process has written one,
+it proves that the log begins with the newest checkpoint; if it does not, or if an event does not chain, it signs
+nothing and reports the problem. A problem here never holds up the ledger: it is logged, stored in ledger.checkpointing,
+and the checkpointer tries again.
 """
 
 import asyncio
@@ -18,11 +19,14 @@ import psycopg
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.checkpoint_folder import CheckpointFile
 from ledger.proof.evidence import CheckpointMismatch, check, open_checkpoint_file
-from ledger.proof.files import FolderBusy
+from ledger.proof.files import LOCK, FolderBusy
 from ledger.proof.merkle import Frontier
 from ledger.proof.notes import BadNote, sign
 from ledger.proof.signing_key import CheckpointKeys, KeyMissing
-from ledger.proof.tree import PAGE, SQL, STEP, HoleInLog, Tree
+from ledger.proof.status import signed_size
+from ledger.proof.tree import SQL, STEP, VERIFIED, HoleInLog, Tree
+from ledger.store.chain import UnreadableEvent
+from ledger.store.links import Links
 from ledger.store.log import EventLog
 from ledger.store.reader import Connection
 
@@ -33,11 +37,12 @@ LOG_EVERY = 10.0
 MAINTAIN_EVERY = 60.0
 """Seconds between two runs of maintenance: deleting surplus files, and checking the stored subtrees."""
 PATIENCE = 10.0
-"""Seconds for which an operator's command waits for the lock of the folder. A service does not wait; it tries later."""
+"""Seconds for which an operator's command waits for the lock of the folder. A service does not wait: it tries later. It
+reports a problem when the lock is held for longer."""
 _RETRY = 5.0
 _FINISH_WITHIN = 3.0
 """Seconds for the last checkpoint when the service stops."""
-_PROBLEMS = (CheckpointMismatch, HoleInLog, BadNote, KeyMissing)
+_PROBLEMS = (CheckpointMismatch, HoleInLog, UnreadableEvent, BadNote, KeyMissing)
 _log = logging.getLogger("credit_ledger.checkpoints")
 
 
@@ -58,6 +63,7 @@ class Checkpointer:
         self._thinned_at = -MAINTAIN_EVERY
         self._checked_at = monotonic()
         self._problem: str | None = None
+        self._busy_since: float | None = None
 
     async def run(self) -> None:
         """Sign until cancelled, and once more then. It waits for a lost database."""
@@ -106,13 +112,12 @@ class Checkpointer:
     async def sign(self) -> CheckpointFile | None:
         """Sign the log as it is now, unless that is done. Returns the newest checkpoint; None for an empty log.
 
-        Raises CheckpointMismatch, HoleInLog, BadNote and KeyMissing when it must not sign, FolderBusy, OSError, and
-        psycopg.Error.
+        Raises CheckpointMismatch, HoleInLog, UnreadableEvent, BadNote and KeyMissing when it must not sign, FolderBusy,
+        OSError, and psycopg.Error.
         """
         async with self._log.connection() as connection:
-            tree = Tree(connection)
-            await self._tree.follow(tree)
-            newest = await self._sign(tree, PATIENCE)
+            await self._tree.follow(Tree(connection))
+            newest = await self._sign(connection, PATIENCE)
             if newest is not None:
                 await self._report(connection, None, newest)
             return newest
@@ -129,15 +134,23 @@ class Checkpointer:
 
     async def _sign_and_report(self, connection: Connection) -> None:
         try:
-            newest = await self._sign(Tree(connection))
-        except FolderBusy:
-            return  # the process that holds the lock signs
+            newest = await self._sign(connection)
+        except FolderBusy:  # the process that holds the lock signs, unless it holds it for too long
+            self._busy_since = self._busy_since or monotonic()
+            if monotonic() - self._busy_since >= PATIENCE:
+                await self._report(connection, self._held())
+            return
         except OSError as error:
             await self._report(connection, f"no checkpoint can be written: {error}")
             return
+        self._busy_since = None
         if newest is not None:
             self._signed = newest.size
             await self._report(connection, None, newest)
+
+    def _held(self) -> str:
+        lock = self._keys.folder.path / LOCK
+        return f"another process has held the lock {lock} for more than {PATIENCE:.0f} seconds"
 
     def _newest_checkpoint(self) -> Checkpoint | None:
         try:
@@ -146,17 +159,18 @@ class Checkpointer:
         except (BadNote, OSError):
             return None  # `_sign` reports it
 
-    async def _sign(self, tree: Tree, patience: float = 0.0) -> CheckpointFile | None:
-        growing, folder = self._tree, self._keys.folder
+    async def _sign(self, connection: Connection, patience: float = 0.0) -> CheckpointFile | None:
+        growing, folder, tree = self._tree, self._keys.folder, Tree(connection)
         frontier = growing.frontier
         assert frontier is not None, "the log is read first"
         await tree.confirm()
         with folder.locked(patience):
+            self._keys.signed = await signed_size(connection)  # another service may have signed meanwhile
             key = await asyncio.to_thread(self._keys.signing_key)
             newest = folder.newest()
-            if newest is not None and newest.path.read_bytes() != growing.proven:
+            if newest is not None and newest.note() != growing.proven:
                 await check(tree, open_checkpoint_file(newest, self._keys.trusted()), await tree.end())
-                growing.proven = newest.path.read_bytes()
+                growing.proven = newest.note()
             if frontier.size > (newest.size if newest else 0):
                 note = sign(Checkpoint(folder.origin, frontier.size, frontier.root()).text, [key])
                 newest = await asyncio.to_thread(folder.write, frontier.size, note)
@@ -187,9 +201,13 @@ class GrowingTree:
         """The note of the newest checkpoint, when this tree is proven to begin with it; else empty."""
         self._newest_checkpoint = newest_checkpoint
         self._last = b""
+        self._links = Links()
 
     async def follow(self, tree: Tree) -> int:
-        """Read to the end of the log and store the completed subtrees. Returns the position there. Raises HoleInLog."""
+        """Read to the end of the log, verify its chains, and store the completed subtrees. Returns the position there.
+
+        Raises HoleInLog, and UnreadableEvent for an event that does not continue the chain of its account.
+        """
         end = await tree.end()
         if self.frontier is None or not await self._unchanged(tree, self.frontier, end):
             self.proven = b""
@@ -199,14 +217,14 @@ class GrowingTree:
         logged_at = monotonic()
         while (size := self.frontier.size) < end:
             began = monotonic()
-            more = await tree.leaves(size, min(end, size + PAGE))
+            more = await tree.verified_leaves(size, min(end, size + VERIFIED), self._links)
             grown = self.frontier.grow(more)
             await tree.store_subtrees(size, grown.completed)
             self.frontier, self._last = grown.frontier, more[-1]
             if monotonic() - logged_at >= LOG_EVERY:
                 logged_at = monotonic()
                 _log.info("the tree over the log has %s of %s events", f"{grown.frontier.size:,}", f"{end:,}")
-            if len(more) == PAGE:  # far behind the log: leave as much time to other queries
+            if len(more) == VERIFIED:  # far behind the log: leave as much time to other queries
                 await asyncio.sleep(monotonic() - began)
         return self.frontier.size
 

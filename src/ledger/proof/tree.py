@@ -20,6 +20,7 @@ from ledger.proof.merkle import (
     root,
     subtrees,
 )
+from ledger.store.links import Links
 from ledger.store.reader import Connection, Reader
 
 SQL = queries("ledger.proof", "sql/tree.sql")
@@ -27,11 +28,17 @@ STEP = 8
 """The distance between two stored levels."""
 PAGE = 64 << STEP
 """The number of events that are read at once."""
+VERIFIED = 2_000
+"""The number of events that are read at once with all columns."""
 _HASH = 32
 
 
 class HoleInLog(Exception):
     """Events are missing in the middle of the log. The ledger never writes such a log."""
+
+
+def _hole(count: int, begin: int, end: int) -> HoleInLog:
+    return HoleInLog(f"only {count:,} of the events at positions {begin + 1:,} to {end:,} exist")
 
 
 class Tree:
@@ -56,6 +63,18 @@ class Tree:
         [row] = await self._stretches([range(begin, end)])
         return row
 
+    async def verified_leaves(self, begin: int, end: int, links: Links) -> list[bytes]:
+        """The same, computed from the events, which must continue the chains of their accounts. Raises UnreadableEvent.
+
+        At most VERIFIED leaves.
+        """
+        reader = Reader(self._connection)
+        records = await reader.records(begin, end, VERIFIED)
+        if [record.position for record in records] != list(range(begin + 1, end + 1)):
+            raise _hole(len(records), begin, end)
+        await links.verify(reader, records)
+        return leaves([record.hash for record in records])
+
     async def _stretches(self, wanted: Sequence[range]) -> list[list[bytes]]:
         parameters = {
             "afters": bigints([stretch.start for stretch in wanted]),
@@ -67,9 +86,7 @@ class Tree:
         found = []
         for stretch, (_, hashes, count) in zip(wanted, rows, strict=True):
             if count != len(stretch):
-                raise HoleInLog(
-                    f"only {count:,} of the events at positions {stretch.start + 1:,} to {stretch.stop:,} exist"
-                )
+                raise _hole(count, stretch.start, stretch.stop)
             found.append(leaves([hashes[at : at + _HASH] for at in range(0, len(hashes), _HASH)]))
         return found
 

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from ledger.proof.checkpoint import Checkpoint, read_checkpoint
 from ledger.proof.checkpoint_folder import CheckpointFile, CheckpointFolder
-from ledger.proof.notes import BadNote, Opened, VerifyingKey, open_note, text_of
+from ledger.proof.files import read_file
+from ledger.proof.notes import LARGEST_NOTE, BadNote, Opened, VerifyingKey, open_note, text_of
 from ledger.proof.notices import Abandonment, Notice, Rotation, Trusted, open_checkpoint, read_notice, trusted_keys
 from ledger.proof.walk import Breach, Place
 
@@ -34,7 +35,13 @@ class Trust(NamedTuple):
 
     def checkpoint(self, note: bytes) -> Checkpoint | None:
         """The checkpoint in a note; None when it is older than the first trusted key. Raises BadNote."""
-        checkpoint = read_checkpoint(self.open(note).text)
+        return self._in_use(note, read_checkpoint(self.open(note).text))
+
+    def kept_checkpoint(self, note: bytes) -> Checkpoint | None:
+        """The same for a note that a reader kept. It may have signatures of keys that no notice here names."""
+        return self._in_use(note, read_checkpoint(open_note(note, self.known).text))
+
+    def _in_use(self, note: bytes, checkpoint: Checkpoint) -> Checkpoint | None:
         try:
             return open_checkpoint(note, self.trusted)
         except BadNote:
@@ -112,12 +119,21 @@ def read_trusted_checkpoints(folder: CheckpointFolder, keys: Sequence[VerifyingK
     )
 
 
-def _add(found: dict[Path, Checkpoint | None], path: Path, trusted: Trust) -> None:
-    try:
-        note = path.read_bytes()
-    except FileNotFoundError:  # it was thinned out meanwhile, or never existed
-        return
+def read_kept_checkpoint(path: Path, trusted: Trust) -> Checkpoint | None:
+    """The checkpoint in a file that a reader kept; None when it is older than the first trusted key.
+
+    Raises Breach and OSError.
+    """
     with _placed(path.name):
+        return trusted.kept_checkpoint(read_file(path, LARGEST_NOTE))
+
+
+def _add(found: dict[Path, Checkpoint | None], path: Path, trusted: Trust) -> None:
+    with _placed(path.name):
+        try:
+            note = read_file(path, LARGEST_NOTE)
+        except FileNotFoundError:  # it was thinned out meanwhile, or never existed
+            return
         found[path] = trusted.checkpoint(note)
 
 
@@ -142,7 +158,7 @@ def _check_abandoned(folder: CheckpointFolder, trusted: Trust) -> None:
     """Check that abandoned checkpoints still have valid signatures, and that a notice abandons each."""
     for path in sorted((folder.path / "forsaken").glob("*/*.checkpoint")):
         with _placed(f"forsaken/{path.parent.name}/{path.name}"):
-            checkpoint = read_checkpoint(trusted.open(path.read_bytes()).text)
+            checkpoint = read_checkpoint(trusted.open(read_file(path, LARGEST_NOTE)).text)
             number = int(path.parent.name)
             notice = read_notice(text_of(trusted.notices[number - 1])) if 0 < number <= len(trusted.notices) else None
             if not isinstance(notice, Abandonment) or not notice.beyond < checkpoint.size <= notice.newest.size:

@@ -7,7 +7,7 @@ for byte. So it covers everything that an auditor relies on. The checkpoints ove
 
 from hashlib import sha256
 from struct import pack
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ledger.postgres.arrays import LENGTHS
 
@@ -16,6 +16,27 @@ GENESIS = bytes(32)
 
 _NULL = b"\xff\xff\xff\xff"
 _SHORT = len(LENGTHS)
+
+
+class UnreadableEvent(Exception):
+    """A row of the log that this program cannot decode, or that does not continue the chain of its account.
+
+    The message names the position and the account, and says why.
+    """
+
+    def __init__(self, position: int, account_id: str, problem: Exception) -> None:
+        whose = account_id if account_id.isprintable() else ascii(account_id)
+        why = f"{type(problem).__name__}: {problem}"
+        super().__init__(f"the event at position {position} of account {whose} cannot be read: {why}")
+        self.position = position
+        self.account_id = account_id
+
+
+class NotChained(ValueError):
+    """An event does not continue the chain of its account: it was not written by the ledger, or changed later."""
+
+    def __init__(self) -> None:
+        super().__init__("its hash does not continue the chain of its account")
 
 
 class Record(NamedTuple):
@@ -80,3 +101,10 @@ def link(
 def _prefixed(field: bytes) -> bytes:
     size = len(field)
     return (LENGTHS[size] if size < _SHORT else pack(">i", size)) + field
+
+
+def check_link(account_id: str, row: Any, previous: bytes, version: int) -> None:
+    """Raise NotChained unless a row is the event of this version after the one with the hash `previous`."""
+    signed = row.topic, row.state, row.subject, row.receipt, row.fingerprint, row.command_events
+    if row.version != version or link(previous, account_id, version, *signed) != row.hash:
+        raise NotChained

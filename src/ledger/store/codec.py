@@ -1,8 +1,9 @@
 """The codec: events and snapshots to bytes and back. Bytes are canonical JSON: UTF-8, sorted keys, no spaces, UTC.
 
 The stored state of an event is {"data": {...}, "metadata": {...}, "recorded_at": "...", "schema": 1}; fields without a
-value are left out. Topics are the short names of the event classes, never import paths. Stored bytes are never
-serialised again: they are passed on as they were read.
+value are left out. Some events also have a `state_digest`, which proves a snapshot (snapshots.py). Topics are the short
+names of the event classes, never import paths. Stored bytes are never serialised again: they are passed on as they were
+read.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,7 +15,7 @@ import orjson
 from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 
 from ledger.domain import events as event_types
-from ledger.domain.account import Account, evolve
+from ledger.domain.account import Account
 from ledger.domain.amounts import Balance, Kind
 from ledger.domain.events import Event
 from ledger.domain.holds import Hold, Holds, Return, Returns
@@ -159,8 +160,8 @@ _FIELDS = {
 """The fields of each type, sorted by name, so that only JSON written by callers must be sorted when it is encoded."""
 
 
-def encode(event: Event, metadata: Metadata) -> tuple[str, bytes]:
-    """The topic and the state bytes of an event."""
+def encode(event: Event, metadata: Metadata, digest: str | None = None) -> tuple[str, bytes]:
+    """The topic and the state bytes of an event. `digest` is that of the account's state after it, if it has one."""
     data = {}
     kind = type(event)
     for name, convert in _FIELDS[kind]:
@@ -179,6 +180,8 @@ def encode(event: Event, metadata: Metadata) -> tuple[str, bytes]:
         "recorded_at": event.recorded_at,
         "schema": schema_of(topic),
     }
+    if digest is not None:
+        state["state_digest"] = digest
     free = "metadata" in data or "usage" in data
     return topic, orjson.dumps(state, option=_SORTED if free else _OPTIONS)
 
@@ -277,14 +280,8 @@ def _hold(data: dict[str, Any]) -> Hold:
         data["hold_id"],
         _draws(data["draws"]),
         _time(data["expires_at"]),
+        _time(data["placed_at"]),
         data["task_id"],
         data["description"],
         frozenset(data["closed_grants"]),
-        _time(placed_at) if (placed_at := data.get("placed_at")) else None,  # older snapshots do not have it
     )
-
-
-def evolve_stored(account: Account | None, topic: str, state: bytes) -> Account:
-    """The account after one more event row, or the account in a snapshot row."""
-
-    return decode_snapshot(state) if topic == SNAPSHOT_TOPIC else evolve(account, decode(topic, state)[0])

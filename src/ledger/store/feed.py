@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 from psycopg import AsyncConnection
 
 from ledger.domain.events import Event
-from ledger.store.chain import Record
+from ledger.store.chain import Record, UnreadableEvent
 from ledger.store.codec import decode_event
+from ledger.store.links import Links
 from ledger.store.log import EventLog
 from ledger.store.reader import Reader, StoredRow
 
@@ -22,19 +23,12 @@ class Logged(NamedTuple):
     event: Event
 
 
-class UnreadableEvent(Exception):
-    """A row of the log that this program cannot decode; the message says which one, and why."""
-
-    def __init__(self, position: int, problem: Exception) -> None:
-        super().__init__(f"the event at position {position} cannot be read: {type(problem).__name__}: {problem}")
-        self.position = position
-
-
 class Feed:
     """Reads an open log. It returns only events that no failover can remove."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
+        self._links = Links()
 
     async def last_position(self) -> int:
         """The position of the last event; 0 when the log is empty."""
@@ -50,6 +44,16 @@ class Feed:
         """The same page with every column: the input of proofs and exports."""
         async with self._log.reader() as reader:
             return await self._log.confirmed(reader, await reader.records(after, upto, limit))
+
+    async def verified(self, after: int, upto: int, limit: int) -> tuple[list[Record], UnreadableEvent | None]:
+        """The same page up to the first event that does not continue the chain of its account, and why it does not."""
+        async with self._log.reader() as reader:
+            records = await self._log.confirmed(reader, await reader.records(after, upto, limit))
+            try:
+                await self._links.verify(reader, records)
+            except UnreadableEvent as problem:
+                return [record for record in records if record.position < problem.position], problem
+            return records, None
 
     async def records_of(self, account_id: str, after: int, limit: int) -> list[Record]:
         """A page of one account's events at versions above `after`, with every column."""
@@ -96,12 +100,12 @@ async def streams(
             yield rows
 
 
-def read(rows: Sequence[StoredRow]) -> list[Logged]:
+def read(rows: Sequence[StoredRow | Record]) -> list[Logged]:
     """Decode stored rows. Raises UnreadableEvent."""
     events = []
-    for position, account_id, version, topic, state in rows:
+    for position, account_id, version, topic, state, *_ in rows:
         try:
             events.append(Logged(position, account_id, version, decode_event(topic, state)))
         except Exception as problem:  # damaged bytes may fail in any way, and the error must name the position
-            raise UnreadableEvent(position, problem) from problem
+            raise UnreadableEvent(position, account_id, problem) from problem
     return events

@@ -1,41 +1,89 @@
-"""Folds the rows of the statement `load` into stream heads."""
+"""Folds the rows of the statements `load` and `load_at` into stream heads.
+
+Nothing is folded that is not proven: an event counts only if its hash continues the chain of its account, and a
+snapshot only if its event proves it (snapshots.py).
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ledger.domain.account import evolve
 from ledger.slices import Slices
-from ledger.store.codec import evolve_stored
-from ledger.store.stream_heads import StreamHead, account_of, hash_of
+from ledger.store.chain import UnreadableEvent, check_link
+from ledger.store.codec import decode_event, encode_snapshot
+from ledger.store.snapshots import Snapshot, believed, digest_in, state_digest
+from ledger.store.stream_heads import StreamHead, account_of, hash_of, version_of
 
 
 class Loaded(NamedTuple):
-    """The head of an account (None: it does not exist), the number of rows folded, and whether there may be more."""
+    """What was loaded of an account.
+
+    `head` is its end (None: it does not exist), `folded` the number of rows folded, `behind` whether there may be more.
+    `provable` is the newest state among those that were folded of which a snapshot can be kept. `problem` is the event
+    at which loading ended early.
+    """
 
     head: StreamHead | None
-    folded: int
-    behind: bool
+    folded: int = 0
+    behind: bool = False
+    provable: Snapshot | None = None
+    problem: UnreadableEvent | None = None
+
+    def after(self, more: "Loaded") -> "Loaded":
+        """This, continued with the next page of the same account."""
+        return more._replace(folded=self.folded + more.folded, provable=more.provable or self.provable)
+
+
+class Pages(NamedTuple):
+    """Accounts as far as they were loaded, and those whose snapshot is not believed, of which nothing was loaded."""
+
+    loaded: dict[str, Loaded]
+    doubted: list[str]
 
 
 def known_accounts(heads: Mapping[str, StreamHead | None]) -> dict[str, Any]:
-    """The known heads of accounts, as parameters of the statement `load`."""
+    """The parameters of the statement `load` that name accounts and the versions that are known of them."""
     return {
         "accounts": list(heads),
-        "known": [head.account.version if head else 0 for head in heads.values()],
+        "known": [version_of(head) for head in heads.values()],
         "hashes": [hash_of(head) for head in heads.values()],
     }
 
 
-async def fold_rows(rows: Sequence[Any], known: Mapping[str, StreamHead | None], page: int) -> dict[str, Loaded]:
+async def fold_rows(rows: Sequence[Any], known: Mapping[str, StreamHead | None], page: int) -> Pages:
     """Fold rows into heads, starting from the known ones. An account with `page` rows may have more."""
-    heads, counts = dict(known), dict.fromkeys(known, 0)
+    found = {name: Loaded(head) for name, head in known.items()}
+    doubted: list[str] = []
     work = Slices()
     for row in rows:
-        if not row.stands and not counts[row.account]:
-            heads[row.account] = None
-        if row.version is not None:
-            account = evolve_stored(account_of(heads[row.account]), row.topic, bytes(row.state))
-            heads[row.account] = StreamHead(account, row.hash, row.key)
-            counts[row.account] += 1
+        name, before = row.account, found[row.account]
+        if not row.stands and not before.folded:
+            before = before._replace(head=None)
+        if row.version is not None and before.problem is None and name not in doubted:
+            if row.snapshot is None:
+                before = _followed(name, row, before)
+            elif (account := believed(name, row)) is not None:
+                before = before._replace(head=StreamHead(account, row.hash, row.key, row.version))
+            else:
+                doubted.append(name)
+            before = before._replace(folded=before.folded + 1)
+        found[name] = before
         if work.over:
             await work.pause()
-    return {name: Loaded(head, counts[name], counts[name] >= page) for name, head in heads.items()}
+    loaded = {name: one._replace(behind=one.folded >= page and not one.problem) for name, one in found.items()}
+    return Pages({name: one for name, one in loaded.items() if name not in doubted}, doubted)
+
+
+def _followed(account_id: str, row: Any, before: Loaded) -> Loaded:
+    version = version_of(before.head) + 1
+    try:
+        check_link(account_id, row, hash_of(before.head), version)
+        account = evolve(account_of(before.head), decode_event(row.topic, row.state))
+    except Exception as problem:  # damaged bytes may fail in any way
+        return before._replace(problem=UnreadableEvent(row.position, account_id, problem))
+    proven = before.head.proven if before.head is not None else 0
+    provable = before.provable
+    digest = digest_in(row.state)
+    if digest is not None and digest == state_digest(state := encode_snapshot(account)):
+        proven, provable = version, Snapshot(account_id, version, state, row.hash)
+    return before._replace(head=StreamHead(account, row.hash, row.key, proven), provable=provable)

@@ -13,12 +13,13 @@ from ledger.domain.account import Account
 from ledger.domain.events import Event, Events
 from ledger.postgres.named_sql import queries
 from ledger.slices import Slices
-from ledger.store.chain import Record
-from ledger.store.codec import SNAPSHOT_TOPIC, Metadata, decode, evolve_stored
+from ledger.store.chain import GENESIS, Record, UnreadableEvent, check_link
+from ledger.store.codec import SNAPSHOT_TOPIC, Metadata, decode
 from ledger.store.loading import Loaded, fold_rows, known_accounts
 from ledger.store.sealing import unmasked
+from ledger.store.snapshots import NO_SNAPSHOT
 from ledger.store.standbys import waits_cut_short
-from ledger.store.stream_heads import StreamHead
+from ledger.store.stream_heads import StreamHead, account_of, version_of
 
 Connection = AsyncConnection[Any]
 SQL = queries("ledger.store")
@@ -85,40 +86,46 @@ class Reader:
     async def load(self, known: Mapping[str, StreamHead | None]) -> dict[str, Loaded]:
         """The current heads of accounts, loaded from the `known` head of each (None: from a snapshot and the events).
 
-        A known head that the log no longer has, because a failover removed it, is ignored.
+        A known head that the log no longer has, because a failover removed it, is ignored. An account with an event
+        that cannot be read is loaded up to there, and has a `problem`.
         """
-        found = {name: Loaded(head, 0, behind=True) for name, head in known.items()}
+        found = {name: Loaded(head) for name, head in known.items()}
         behind = deque(known)
         while behind:
             some = [behind.popleft() for _ in range(min(_ACCOUNTS, len(behind)))]
             pages = await self.load_page({name: found[name].head for name in some})
-            for name, page in pages.items():
-                found[name] = page._replace(folded=found[name].folded + page.folded)
+            found |= {name: found[name].after(page) for name, page in pages.items()}
             behind += [name for name, page in pages.items() if page.behind]
         return found
 
     async def load_page(self, known: Mapping[str, StreamHead | None]) -> dict[str, Loaded]:
         """Like `load`, but with at most PAGE events of each account. Other tasks run while it folds them."""
         rows = await self._rows("load", **known_accounts(known), snapshot=SNAPSHOT_TOPIC, limit=PAGE)
-        return await fold_rows(rows, known, PAGE)
+        loaded, doubted = await fold_rows(rows, known, PAGE)
+        if doubted:
+            anew = dict.fromkeys(doubted)
+            rows = await self._rows("load", **known_accounts(anew), snapshot=NO_SNAPSHOT, limit=PAGE)
+            loaded |= (await fold_rows(rows, anew, PAGE)).loaded
+        return loaded
 
     async def load_at(self, account_id: str, version: int) -> Account | None:
-        """The account as it was after event `version`; None when there is no such account."""
-        account: Account | None = None
-        while account is None or account.version < version:
+        """The account as it was after event `version`; None when there is no such account. Raises UnreadableEvent."""
+        head: StreamHead | None = None
+        snapshot = SNAPSHOT_TOPIC
+        while (at := version_of(head)) < version:
             rows = await self._rows(
-                "load_at",
-                account=account_id,
-                after=account.version if account else 0,
-                upto=version,
-                snapshot=SNAPSHOT_TOPIC,
-                limit=PAGE,
+                "load_at", account=account_id, after=at, upto=version, snapshot=snapshot, limit=PAGE
             )
-            if not rows:
+            loaded, doubted = await fold_rows(rows, {account_id: head}, PAGE)
+            if doubted:
+                snapshot = NO_SNAPSHOT
+            elif problem := loaded[account_id].problem:
+                raise problem
+            elif not rows:
                 break
-            for row in rows:
-                account = evolve_stored(account, row.topic, bytes(row.state))
-        return account
+            else:
+                head = loaded[account_id].head
+        return account_of(head)
 
     async def newest_event(self, account_id: str) -> NewestEvent | None:
         """The newest event of an account; None when there is no such account."""
@@ -145,7 +152,10 @@ class Reader:
         return int(rows[0].version) if rows else None
 
     async def related_events(self, wanted: Mapping[str, Iterable[str]]) -> dict[str, dict[int, Event]]:
-        """For each account, by version, the events that made one of the wanted subjects or are about one of them."""
+        """For each account, by version, the events that made one of the wanted subjects or are about one of them.
+
+        Raises UnreadableEvent.
+        """
         pairs = [(account, subject) for account, subjects in wanted.items() for subject in subjects]
         found: dict[str, dict[int, Event]] = {account: {} for account in wanted}
         work = Slices()
@@ -158,7 +168,7 @@ class Reader:
                 versions=[_version_named(subject) for _, subject in some],
             )
             for row in rows:
-                found[row.account][row.version] = decode(row.topic, bytes(row.state))[0]
+                found[row.account][row.version] = _chained(row)[0]
                 if work.over:
                     await work.pause()
         return found
@@ -172,7 +182,7 @@ class Reader:
     async def executed(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Executed]:
         """The commands that used some (account, receipt) keys; a key that was never used is absent.
 
-        It waits until no failover can remove the commands that it found.
+        It waits until no failover can remove the commands that it found. Raises UnreadableEvent.
         """
         once = list(dict.fromkeys(keys))
         found: dict[tuple[str, str], Executed] = {}
@@ -234,6 +244,14 @@ class Reader:
         rows = await self._rows("ends", accounts=list(accounts))
         return {row.account: End(row.version, bytes(row.hash)) for row in rows}
 
+    async def hashes_of(self, places: Collection[tuple[str, int]]) -> dict[tuple[str, int], bytes]:
+        """The hashes of some events, by account and version; an event that does not exist is absent."""
+        if not places:
+            return {}
+        accounts, versions = zip(*places, strict=True)
+        rows = await self._rows("hashes_of", accounts=list(accounts), versions=list(versions))
+        return {(row.account, row.version): row.hash for row in rows}
+
     async def last_position(self) -> int:
         """The position of the last event; 0 when the log is empty."""
         return int((await self._rows("last_position"))[0].position)
@@ -245,14 +263,23 @@ async def _commands_in(rows: Iterable[Any]) -> dict[tuple[str, str], Executed]:
     events: dict[tuple[str, str], list[Event]] = {}
     work = Slices()
     for row in rows:
-        key = (row.account, row.receipt)
-        event, metadata = decode(row.topic, bytes(row.state))
+        key = (row.account, row.used)
+        event, metadata = _chained(row)
         events.setdefault(key, []).append(event)
-        fingerprint = unmasked(row.fingerprint, row.key, row.receipt)
+        fingerprint = unmasked(row.fingerprint, row.key, row.receipt) if row.receipt is not None else None
         found[key] = Executed(row.account, row.version, row.position, (), metadata, fingerprint)
         if work.over:
             await work.pause()
     return {key: executed._replace(events=tuple(events[key])) for key, executed in found.items()}
+
+
+def _chained(row: Any) -> tuple[Event, Metadata]:
+    """The event and the metadata of a row that has the hash before it (`previous`). Raises UnreadableEvent."""
+    try:
+        check_link(row.account, row, row.previous or GENESIS, row.version)
+        return decode(row.topic, row.state)
+    except Exception as problem:  # damaged bytes may fail in any way
+        raise UnreadableEvent(row.position, row.account, problem) from problem
 
 
 def _version_named(subject: str) -> int:

@@ -67,7 +67,10 @@ class LedgerRecorder(PostgresApplicationRecorder):
 
 
 class SnapshotRecorder(PostgresAggregateRecorder):
-    """An aggregate recorder of the event library over our snapshots."""
+    """An aggregate recorder of the event library over our snapshots. The service reads only those that are proven.
+
+    Only the owner of the tables may insert with it.
+    """
 
     def __init__(self, datastore: PostgresDatastore) -> None:
         super().__init__(datastore, events_table_name="snapshots")

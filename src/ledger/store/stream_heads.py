@@ -5,14 +5,29 @@ from typing import NamedTuple
 from ledger.domain.account import Account
 from ledger.domain.events import Events, TextsErased
 from ledger.store.chain import GENESIS
+from ledger.store.snapshots import PROVEN_EVERY
 
 
 class StreamHead(NamedTuple):
-    """An account's state, the hash of its last event, and the key of its texts (None: it has no texts)."""
+    """An account's state, the hash of its last event, and the key of its texts (None: it has no texts).
+
+    `proven` is the version of the newest event that is known to have a digest of the account's state; 0 when none is.
+    """
 
     account: Account
     hash: bytes
     key: bytes | None
+    proven: int = 0
+
+
+def needs_digest(head: StreamHead | None, version: int) -> bool:
+    """Whether the event of this version, which follows `head`, must have a digest of the account's state."""
+    return version - (0 if head is None else head.proven) >= PROVEN_EVERY
+
+
+def version_of(head: StreamHead | None) -> int:
+    """The version of an account; 0 when it does not exist."""
+    return 0 if head is None else head.account.version
 
 
 def hash_of(head: StreamHead | None) -> bytes:

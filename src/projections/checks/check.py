@@ -18,7 +18,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from ledger.domain.account import Account
-from ledger.store import UnreadableEvent
+from ledger.store import FalseSnapshot, UnreadableEvent
 from projections.checks.refold import REFOLDED, SQL, CannotFold, Connection, refold
 from projections.engine.builds import BuildState, build_states, live
 from projections.models.catalog import PROJECTIONS
@@ -148,6 +148,7 @@ async def _accounts(connection: Connection, accounts: list[str]) -> Checked:
     compared = {projection: positions[projection] for projection in REFOLDED if projection in positions}
     folded = await refold(connection, accounts, compared)
     checked = Checked(len(accounts), folded.events, unchecked=unchecked)
+    checked.differences += [_of_snapshot(false) for false in folded.snapshots]
     for projection, position in compared.items():
         checked.positions[projection.name] = position
         for table in projection.tables:
@@ -291,6 +292,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     return int(value) if isinstance(value, Decimal) else value
+
+
+def _of_snapshot(false: FalseSnapshot) -> Difference:
+    """The difference of a kept snapshot, from which the service could load an account."""
+    version, expected, found = {"version": false.version}, {"digest": false.expected}, {"digest": false.found}
+    return Difference(false.account_id, "ledger", "snapshots", version, expected, found)
 
 
 # All accounts together -----------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from ledger.domain.changes import Fact
 from ledger.postgres.connecting import connect_async
 from ledger.postgres.errors import LOST
 from ledger.postgres.named_sql import queries
-from ledger.store import UnreadableEvent, read, streams
+from ledger.store import FalseSnapshot, KeptSnapshots, UnreadableEvent, read, streams
 from projections.engine.builds import CannotApply, use
 from projections.engine.runner import facts_of
 from projections.models.catalog import PROJECTIONS
@@ -45,6 +45,8 @@ class Folded:
 
     events: int = 0
     accounts: dict[int, dict[str, Account]] = field(default_factory=dict)
+    snapshots: Sequence[FalseSnapshot] = ()
+    """The kept snapshots that differ from the folded accounts."""
 
 
 async def connect(conninfo: str) -> Connection:
@@ -71,25 +73,30 @@ async def refold(connection: Connection, accounts: Sequence[str], positions: Map
 
     Call it once in a transaction. Raises CannotFold, UnreadableEvent and LOST.
     """
+    end = max(positions.values(), default=0)
     folded = Folded(accounts={position: {} for position in positions.values()})
+    kept = await KeptSnapshots.of(connection, accounts)
     await connection.execute(use("pg_temp"))
-    async for rows in streams(connection, accounts, max(positions.values(), default=0), PAGE):
+    async for rows in streams(connection, accounts, end, PAGE):
         facts = facts_of(read(rows))
         folded.events += len(facts)
-        _evolve(folded.accounts, facts)
+        _evolve(folded.accounts, facts, kept, end)
         for projection, position in positions.items():
             await asyncio.sleep(0)
             await _apply(connection, projection, [one for one in facts if one.position <= position])
     await connection.execute(b"SET LOCAL search_path TO pg_catalog, pg_temp")
+    folded.snapshots = kept.false
     return folded
 
 
-def _evolve(states: Mapping[int, dict[str, Account]], facts: Iterable[Fact]) -> None:
+def _evolve(states: Mapping[int, dict[str, Account]], facts: Iterable[Fact], kept: KeptSnapshots, end: int) -> None:
     try:
         for one in facts:
             for position, accounts in states.items():
                 if one.position <= position:
-                    accounts[one.account_id] = evolve(accounts.get(one.account_id), one.event)
+                    accounts[one.account_id] = account = evolve(accounts.get(one.account_id), one.event)
+                    if position == end:
+                        kept.compare(account)
     except Exception as problem:  # folding checks nothing, so damaged events may raise anything
         raise CannotFold("log", problem) from problem
 

@@ -46,12 +46,17 @@ class GatherFailed(Exception):
 
 
 async def prepare(feed: Feed, builds: Sequence[Build], after: int, upto: int, page: int = PAGE) -> tuple[Batch, Work]:
-    """The next batch above `after`, and what each build must write for it. Raises UnreadableEvent, GatherFailed."""
-    rows = await feed.rows(after, upto, page)
+    """The next batch above `after`, and what each build must write for it.
+
+    Only events that continue the chains of their accounts are in it. Raises UnreadableEvent, GatherFailed.
+    """
+    rows, problem = await feed.verified(after, upto, page)
     facts: list[Fact] = []
     for start in range(0, len(rows), SLICE):
         facts += facts_of(read(rows[start : start + SLICE]))
         await asyncio.sleep(0)
+    if problem is not None:
+        raise problem
     batch = Batch(after, rows[-1].position if rows else upto, facts)
     try:
         return batch, await gather(builds, facts)
@@ -66,7 +71,7 @@ def facts_of(events: Sequence[Logged]) -> list[Fact]:
         try:
             facts.append(fact(*logged))
         except Exception as problem:
-            raise UnreadableEvent(logged.position, problem) from problem
+            raise UnreadableEvent(logged.position, logged.account_id, problem) from problem
     return facts
 
 
@@ -113,7 +118,8 @@ async def apply_as_far(
         raise
     except Exception as error:  # whatever the error is, an operator must see it with its position
         if len(batch.facts) <= 1:
-            return Stop(batch.upto, f"{type(error).__name__}: {str(error).strip()}")
+            whose = f"account {batch.facts[0].account_id}: " if batch.facts else ""
+            return Stop(batch.upto, f"{whose}{type(error).__name__}: {str(error).strip()}")
         half = len(batch.facts) // 2
         middle = batch.facts[half - 1].position
         for part in Batch(batch.after, middle, batch.facts[:half]), Batch(middle, batch.upto, batch.facts[half:]):

@@ -68,7 +68,10 @@ CREATE FUNCTION ledger.check_erasures(
 BEGIN
     IF EXISTS (
         SELECT FROM (
-            SELECT r.*, coalesce(r.previous, lag(r.hash) OVER (PARTITION BY r.account COLLATE "C" ORDER BY r.n)) AS before
+            -- A check has no hash: the row behind it continues the same event.
+            SELECT r.*, coalesce(r.previous, lag(coalesce(r.hash, r.previous)) OVER (
+                PARTITION BY r.account COLLATE "C" ORDER BY r.n
+            )) AS before
             FROM unnest(accounts, versions, topics, states, subjects, receipts, fingerprints, counts, previouses, hashes)
                  WITH ORDINALITY
                  AS r (account, version, topic, state, subject, receipt, fingerprint, count, previous, hash, n)

@@ -10,8 +10,9 @@ GRANT SELECT ON TABLE ledger.identity TO credit_ledger_service;
 GRANT SELECT ON TABLE ledger.text_keys TO credit_ledger_service;
 GRANT SELECT ON TABLE ledger.event_log TO credit_ledger_service;
 GRANT SELECT ON TABLE ledger.receipts TO credit_ledger_service;
+GRANT EXECUTE ON FUNCTION ledger.save_snapshots TO credit_ledger_service;
 GRANT EXECUTE ON FUNCTION ledger.append TO credit_ledger_service;
 -- Losing rows of these tables costs time, and changes no answer.
-GRANT SELECT, INSERT, DELETE ON TABLE ledger.snapshots TO credit_ledger_service;
+GRANT SELECT, DELETE ON TABLE ledger.snapshots TO credit_ledger_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE ledger.subtrees TO credit_ledger_service;
 GRANT SELECT, UPDATE ON TABLE ledger.checkpointing TO credit_ledger_service;

@@ -11,10 +11,11 @@ FROM ledger.append(
 -- name: load
 -- The rows that bring accounts up to date. For an account at version `known`: the events after it. For an unknown account
 -- (known = 0): its newest snapshot of this format, and the events after that. At most `limit` events for each account.
--- Each row has the account's hash at that version and its current text key. A known version counts only if the log has it
--- with the same hash (`stands`), because a failover may have removed it; if not, the account is treated as unknown. An
--- account with nothing to fold has one row without a version.
-SELECT a.account, a.stands, r.version, r.topic, r.state, r.hash, k.key
+-- A row has all that is needed to verify that the event continues its account's chain. The row of a snapshot is that of
+-- its event, with the hash before it (`previous`): loading.py decides whether that event proves the snapshot.
+-- A known version counts only if the log has it with the same hash (`stands`), because a failover may have removed it; if
+-- not, the account is treated as unknown. An account with nothing to fold has one row without a version.
+SELECT a.account, a.stands, r.*, k.key
 FROM (
     SELECT account, stands, CASE WHEN stands THEN known ELSE 0 END AS known
     FROM unnest(%(accounts)s::text[], %(known)s::bigint[], %(hashes)s::bytea[]) AS b (account, known, hash)
@@ -27,35 +28,51 @@ FROM (
 ) AS a
 LEFT JOIN ledger.text_keys AS k ON k.account_id = a.account
 LEFT JOIN LATERAL (
-    SELECT s.originator_version AS version, s.topic, s.state, s.hash FROM ledger.snapshots AS s
-    JOIN ledger.events AS e USING (originator_id, originator_version)
-    WHERE a.known = 0 AND s.originator_id = a.account AND s.topic = %(snapshot)s AND s.hash = e.hash
+    SELECT s.originator_version AS version, s.state FROM ledger.snapshots AS s
+    WHERE a.known = 0 AND s.originator_id = a.account AND s.topic = %(snapshot)s
+      AND EXISTS (SELECT FROM ledger.events AS e WHERE e.originator_id = s.originator_id
+                  AND e.originator_version = s.originator_version AND e.hash = s.hash)
     ORDER BY s.originator_version DESC LIMIT 1
 ) AS snap ON true
 LEFT JOIN LATERAL (
-    SELECT snap.version, snap.topic, snap.state, snap.hash WHERE snap.version IS NOT NULL
+    (SELECT e.notification_id AS position, e.originator_version AS version, e.topic, e.state, e.subject, e.receipt,
+            e.fingerprint, e.command_events, e.hash, before.hash AS previous, snap.state AS snapshot
+     FROM ledger.events AS e
+     LEFT JOIN ledger.events AS before
+       ON before.originator_id = e.originator_id AND before.originator_version = e.originator_version - 1
+     WHERE e.originator_id = a.account AND e.originator_version = snap.version)
     UNION ALL
-    (SELECT e.originator_version, e.topic, e.state, e.hash FROM ledger.events AS e
+    (SELECT e.notification_id, e.originator_version, e.topic, e.state, e.subject, e.receipt, e.fingerprint,
+            e.command_events, e.hash, NULL, NULL
+     FROM ledger.events AS e
      WHERE e.originator_id = a.account AND e.originator_version > coalesce(snap.version, a.known)
      ORDER BY e.originator_version LIMIT %(limit)s)
 ) AS r ON true
 ORDER BY a.account, r.version;
 
 -- name: load_at
--- The newest snapshot at or below version `upto`, and the events after it up to that version, a page at a time.
-SELECT r.version, r.topic, r.state
+-- The newest snapshot at or below version `upto`, and the events after it up to that version, a page at a time. The rows
+-- are those of `load`, without the text key.
+SELECT a.account, true AS stands, r.*, NULL::bytea AS key
 FROM (VALUES (%(account)s::text, %(after)s::bigint, %(upto)s::bigint)) AS a (account, after, upto)
 LEFT JOIN LATERAL (
-    SELECT s.originator_version AS version, s.topic, s.state FROM ledger.snapshots AS s
-    JOIN ledger.events AS e USING (originator_id, originator_version)
+    SELECT s.originator_version AS version, s.state FROM ledger.snapshots AS s
     WHERE a.after = 0 AND s.originator_id = a.account AND s.topic = %(snapshot)s AND s.originator_version <= a.upto
-      AND s.hash = e.hash
+      AND EXISTS (SELECT FROM ledger.events AS e WHERE e.originator_id = s.originator_id
+                  AND e.originator_version = s.originator_version AND e.hash = s.hash)
     ORDER BY s.originator_version DESC LIMIT 1
 ) AS snap ON true
 CROSS JOIN LATERAL (
-    SELECT snap.version, snap.topic, snap.state WHERE snap.version IS NOT NULL
+    (SELECT e.notification_id AS position, e.originator_version AS version, e.topic, e.state, e.subject, e.receipt,
+            e.fingerprint, e.command_events, e.hash, before.hash AS previous, snap.state AS snapshot
+     FROM ledger.events AS e
+     LEFT JOIN ledger.events AS before
+       ON before.originator_id = e.originator_id AND before.originator_version = e.originator_version - 1
+     WHERE e.originator_id = a.account AND e.originator_version = snap.version)
     UNION ALL
-    (SELECT e.originator_version, e.topic, e.state FROM ledger.events AS e
+    (SELECT e.notification_id, e.originator_version, e.topic, e.state, e.subject, e.receipt, e.fingerprint,
+            e.command_events, e.hash, NULL, NULL
+     FROM ledger.events AS e
      WHERE e.originator_id = a.account AND e.originator_version > coalesce(snap.version, a.after)
        AND e.originator_version <= a.upto
      ORDER BY e.originator_version LIMIT %(limit)s)
@@ -97,14 +114,18 @@ WITH RECURSIVE halves (low, high) AS (
 SELECT low AS version FROM halves WHERE low = high;
 
 -- name: related_events
--- The events that made one of some subjects (their versions) or are about one of them, in stream order.
-SELECT a.account, e.originator_version AS version, e.topic, e.state
+-- The events that made one of some subjects (their versions) or are about one of them, in stream order, each with the hash
+-- of the event before it.
+SELECT a.account, e.notification_id AS position, e.originator_version AS version, e.topic, e.state, e.subject, e.receipt,
+       e.fingerprint, e.command_events, e.hash, before.hash AS previous
 FROM unnest(%(accounts)s::text[], %(subjects)s::text[], %(versions)s::bigint[]) AS a (account, subject, version)
 CROSS JOIN LATERAL (
     SELECT * FROM ledger.events WHERE originator_id = a.account AND originator_version = a.version
     UNION ALL
     SELECT * FROM ledger.events WHERE originator_id = a.account AND subject = a.subject
 ) AS e
+LEFT JOIN ledger.events AS before
+  ON before.originator_id = e.originator_id AND before.originator_version = e.originator_version - 1
 ORDER BY a.account, e.originator_version;
 
 -- name: related_rows
@@ -121,9 +142,9 @@ WHERE e.originator_version <= %(upto)s
 ORDER BY e.originator_version;
 
 -- name: receipts
--- All events of the commands that used some keys.
-SELECT a.account, a.receipt, last.fingerprint, e.originator_version AS version, e.topic, e.state,
-       e.notification_id AS position, k.key
+-- All events of the commands that used some keys, each with the hash of the event before it.
+SELECT a.account, a.receipt AS used, e.notification_id AS position, e.originator_version AS version, e.topic, e.state,
+       e.subject, e.receipt, e.fingerprint, e.command_events, e.hash, before.hash AS previous, k.key
 FROM unnest(%(accounts)s::text[], %(receipts)s::text[]) AS a (account, receipt)
 LEFT JOIN ledger.text_keys AS k ON k.account_id = a.account
 JOIN ledger.events AS last ON last.originator_id = a.account AND last.receipt = a.receipt
@@ -133,6 +154,8 @@ JOIN LATERAL (
       AND e.originator_version > last.originator_version - last.command_events
       AND e.originator_version <= last.originator_version
 ) AS e ON true
+LEFT JOIN ledger.events AS before
+  ON before.originator_id = e.originator_id AND before.originator_version = e.originator_version - 1
 ORDER BY a.account, a.receipt, e.originator_version;
 
 -- name: stream
@@ -193,6 +216,12 @@ WHERE account_id > %(after)s
 ORDER BY account_id
 LIMIT %(limit)s;
 
+-- name: hashes_of
+-- The hashes of some events, by account and version. A missing event is absent.
+SELECT a.account, a.version, e.hash
+FROM unnest(%(accounts)s::text[], %(versions)s::bigint[]) AS a (account, version)
+JOIN ledger.events AS e ON e.originator_id = a.account AND e.originator_version = a.version;
+
 -- name: ends
 -- The last version and hash of some accounts. An account without events is absent.
 SELECT a.account, e.originator_version AS version, e.hash
@@ -222,13 +251,25 @@ WITH RECURSIVE ids AS (
 )
 SELECT id FROM ids WHERE id IS NOT NULL LIMIT %(limit)s;
 
+-- name: kept_snapshots
+-- The snapshots of some accounts, of one format.
+SELECT originator_id AS account, originator_version::bigint AS version, state
+FROM ledger.snapshots
+WHERE originator_id = ANY (%(accounts)s::text[]) AND topic = %(snapshot)s
+ORDER BY originator_id, originator_version;
+
+-- name: accounts_with_snapshots
+-- A page of the accounts that have snapshots of one format, sorted.
+SELECT DISTINCT originator_id AS account FROM ledger.snapshots
+WHERE originator_id > %(after)s AND topic = %(snapshot)s
+ORDER BY originator_id
+LIMIT %(limit)s;
+
 -- name: save_snapshots
--- A snapshot is the same whoever writes it, so an existing one is kept.
-INSERT INTO ledger.snapshots (originator_id, originator_version, topic, state, hash)
-SELECT * FROM unnest(
+-- Store those snapshots that their events prove (see ledger.save_snapshots).
+SELECT ledger.save_snapshots(
     %(accounts)s::text[], %(versions)s::bigint[], %(topics)s::text[], %(states)s::bytea[], %(hashes)s::bytea[]
-)
-ON CONFLICT DO NOTHING;
+);
 
 -- name: as_who_logged_in
 -- Return to the role of the login for a moment; see roles.py.
