@@ -15,10 +15,11 @@ from ledger.commit.notifications import CommitNotifier
 from ledger.commit.snapshot_writer import SnapshotWriter
 from ledger.commit.state_cache import StateCache
 from ledger.commit.submission import Outcome, Recorded, Submission, UnitOfWork
-from ledger.domain.account import Account
-from ledger.domain.expiry import apply_due_expiries
+from ledger.domain.account import Account, evolve
+from ledger.domain.expiry import next_expiry
 from ledger.explain.explanation import Explanation
 from ledger.explain.streams import ExplainedEvent, ExplainedEvents, explain_events, explain_row, explain_rows
+from ledger.slices import Slices
 from ledger.store.chain import UnreadableEvent
 from ledger.store.feed import Feed, Logged
 from ledger.store.log import EventLog
@@ -176,7 +177,8 @@ class Ledger:
         if newest is None or account is None:
             return None
         moment = max(at or now, account.recorded_at)
-        return AccountAt(apply_due_expiries(account, moment)[1], newest, moment, known_at or (now if at else moment))
+        settled = await _after_expiries(account, moment)
+        return AccountAt(settled, newest, moment, known_at or (now if at else moment))
 
     async def explain_event(self, account_id: str, version: int | None = None) -> ExplainedEvent | None:
         """Explain one event of an account, by default the newest; None when the account has no such event.
@@ -230,3 +232,13 @@ class Ledger:
         """A page of the whole log as stored: at most `limit` events above position `after`, of all types or of some."""
         async with self.log.reader() as reader:
             return await self.log.confirmed(reader, await reader.log(after, limit, types))
+
+
+async def _after_expiries(account: Account, at: datetime) -> Account:
+    """The account after the expiries that are due by a moment. There may be thousands, so it gives way."""
+    work = Slices()
+    while account.is_due(at):
+        account = evolve(account, next_expiry(account, at))
+        if work.over:
+            await work.pause()
+    return account

@@ -117,7 +117,8 @@ def test_holds_know_the_number_of_grants_from_which_they_draw(account: Account) 
 def test_the_holds_of_a_closed_grant_are_told_once() -> None:
     end = DAY_ZERO + timedelta(days=1)
     holds = Holds.of(
-        Hold(f"hld_{n}", (Draw(f"grt_{2 + n % 2}", "permanent", 1, None),), end, None, None) for n in range(9, 300)
+        Hold(f"hld_{n}", (Draw(f"grt_{2 + n % 2}", "permanent", 1, None),), end, DAY_ZERO, None, None)
+        for n in range(9, 300)
     )
     closed = holds.closing("grt_3")
     assert [hold.closed_grants for hold in closed] == [
@@ -128,6 +129,6 @@ def test_the_holds_of_a_closed_grant_are_told_once() -> None:
 
 @pytest.mark.parametrize("name", ["", "hld_", "hld_9999", "hld_010", "hld_x", "grt_10", "10", "hld_-1"])
 def test_no_other_text_finds_a_hold(name: str) -> None:
-    hold = Hold("hld_10", (), DAY_ZERO, None, None)
+    hold = Hold("hld_10", (), DAY_ZERO, DAY_ZERO, None, None)
     assert Holds.of([hold]).get(name) is None
     assert Holds.of([hold])["hld_10"] is hold

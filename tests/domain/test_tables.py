@@ -31,7 +31,6 @@ from ledger.domain.errors import (
     BalanceLimitExceeded,
     DrawsLimitExceeded,
     HoldHasExpired,
-    HoldLifeExceeded,
     InsufficientCredits,
     OpenHoldsLimitExceeded,
     OpenLotsLimitExceeded,
@@ -60,7 +59,6 @@ from ledger.domain.lots import (
     put_all,
     take,
 )
-from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, needed_subjects
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal
 from tests.domain.strategies import DAY, MINUTE, SECOND, TICK
 
@@ -254,19 +252,6 @@ def extend_until(journal: Journal, end: datetime) -> None:
         journal.carry_out(ExtendHold(ACCOUNT_ID, "hld_5", min(end - journal.now, LONGEST_HOLD), timedelta(days=90)))
 
 
-def test_a_hold_of_an_old_snapshot_is_looked_up_when_it_is_extended() -> None:
-    journal = three_lots()
-    [placed] = journal.carry_out(PlaceHold(ACCOUNT_ID, 1, LONGEST_HOLD))
-    [hold] = journal.opened.holds
-    assert hold.placed_at == placed.recorded_at
-    account = replace(journal.opened, holds=Holds.of([replace(hold, placed_at=None)]))
-    command = ExtendHold(ACCOUNT_ID, hold.hold_id, LONGEST_HOLD, LONGEST_HOLD)
-    assert needed_subjects(command, journal.opened, NO_RELATED_EVENTS) == frozenset()
-    assert needed_subjects(command, account, NO_RELATED_EVENTS) == {hold.hold_id}
-    with pytest.raises(HoldLifeExceeded):
-        decide(command, account, journal.now + SECOND, RelatedEvents((placed,)))
-
-
 # Refunds ------------------------------------------------------------------------------------------------------------
 
 
@@ -365,7 +350,7 @@ def test_the_balance_is_looked_at_before_the_number_of_lots() -> None:
 def test_what_is_available_is_looked_at_before_the_number_of_holds_and_draws() -> None:
     full = replace(
         with_lots(1_001),
-        holds=Holds.of(Hold(f"hld_{n}", (), LONG, None, None) for n in range(10_000)),
+        holds=Holds.of(Hold(f"hld_{n}", (), LONG, DAY_ZERO, None, None) for n in range(10_000)),
     )
     with pytest.raises(InsufficientCredits):
         decide(PlaceHold(ACCOUNT_ID, 1_002), full, DAY_ZERO)

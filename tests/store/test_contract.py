@@ -62,7 +62,7 @@ class TestLogOnEmbedded(OnEmbedded, persistence.ApplicationRecorderTestCase[Ledg
 
     @contextmanager
     def _waking_up(self, channel: str) -> Iterator[None]:
-        """Notify a channel until the block ends: the library's subscription misses what is notified before it listens."""
+        """Notify a channel until the block ends: the library's subscription misses what comes before it listens."""
         done = Event()
 
         def notify() -> None:

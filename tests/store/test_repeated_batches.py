@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from ledger.commit.submission import Outcome, Recorded, Submission
-from ledger.domain.commands import GrantCredits, VoidGrant
-from ledger.domain.errors import KeyReused
+from ledger.commit.submission import ExpectedVersions, Outcome, Recorded, Submission
+from ledger.domain.commands import DeductCredits, GrantCredits, VoidGrant
+from ledger.domain.errors import InsufficientCredits, KeyReused, VersionMismatch
 from ledger.service import Ledger
 from ledger.store.codec import decode
 from tests.conftest import Clock
@@ -91,3 +91,39 @@ async def _transactions(ledger: Ledger) -> set[str]:
     async with ledger.log.connection() as connection:
         rows = await connection.execute("SELECT DISTINCT xmin::text FROM ledger.events WHERE topic = 'GrantVoided'")
         return {row[0] for row in await rows.fetchall()}
+
+
+async def test_thousands_of_expiries_are_recorded_before_the_command_that_meets_them(
+    ledger: Ledger, clock: Clock
+) -> None:
+    await open_account(ledger, "a", permanent=5)
+    end = clock() + timedelta(days=1)
+    grants = [GrantCredits("a", "subscription", 1, expires_at=end + timedelta(seconds=n % 7)) for n in range(1_000)]
+    await submitted(ledger, [submission(grant, "grant", f"g{n}") for n, grant in enumerate(grants)])
+    clock.forward(days=2)
+    found = await ledger.account_at("a")
+    assert found is not None
+    assert (found.account.balance.total, found.account.version) == (5, 2_002)
+    outcomes = await submitted(ledger, [deduction("a", amount, f"{amount}") for amount in (6, 2, 3)])
+    assert isinstance(outcomes[0], InsufficientCredits)
+    assert [outcome.version for outcome in outcomes[1:] if isinstance(outcome, Recorded)] == [2_003, 2_004]
+    assert [len(outcome.events) for outcome in outcomes[1:] if isinstance(outcome, Recorded)] == [1, 1]
+    after = await ledger.account_at("a")
+    assert after is not None
+    assert (after.account.balance.total, len(after.account.lots)) == (0, 0)
+    await sound(ledger)
+
+
+async def test_the_expected_version_is_that_before_thousands_of_expiries(ledger: Ledger, clock: Clock) -> None:
+    await open_account(ledger, "a", permanent=5)
+    grants = [GrantCredits("a", "subscription", 1, lifetime=timedelta(days=1)) for _ in range(500)]
+    await submitted(ledger, [submission(grant, "grant", f"g{n}") for n, grant in enumerate(grants)])
+    clock.forward(days=2)
+    late, good = (
+        submission(DeductCredits("a", 1, key), "deduct", key, expected=ExpectedVersions((version,)))
+        for key, version in (("late", 501), ("good", 502))
+    )
+    outcomes = await submitted(ledger, [late, good])
+    assert isinstance(outcomes[0], VersionMismatch)
+    assert isinstance(outcomes[1], Recorded)
+    assert outcomes[1].version == 1_003

@@ -4,11 +4,12 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from api.contract.answers import Answer
 from api.contract.bodies import PortalSessionBody
-from api.contract.problems import Problem, from_pydantic
+from api.contract.problems import Problem
+from api.contract.validation import validated
 from api.dashboard.current_user import ROOT, sessions_of
 from api.dashboard.options import options_of
 from api.http.authentication import ScopedRoute
@@ -61,11 +62,8 @@ async def portal_session(request: Request) -> Response:
 
 
 async def _answered(request: Request) -> JsonAnswer[PortalSessionAnswer]:
-    try:
-        raw = await read_body(headers_of(request.scope), request.receive, MAX_BODY)
-        body = PortalSessionBody.model_validate(read_json(raw))
-    except ValidationError as error:
-        raise from_pydantic(error.errors(include_url=False)) from None
+    raw = await read_body(headers_of(request.scope), request.receive, MAX_BODY)
+    body = validated(PortalSessionBody, read_json(raw))
     base = base_of(request)
     await known_account(reads_of(request).ledger, body.account_id)
     lasts = timedelta(seconds=body.expires_in_seconds)

@@ -12,14 +12,14 @@ from typing import Any
 
 import orjson
 from psycopg.errors import DiskFull, QueryCanceled
-from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
 from api.contract.answering import answer
 from api.contract.operations import Defaults, Operation
-from api.contract.problems import Problem, from_pydantic, from_refusal, projection_unavailable, query_timeout
+from api.contract.problems import Problem, from_refusal, projection_unavailable, query_timeout
 from api.contract.scopes import Scopes
+from api.contract.validation import validated
 from api.http import metrics
 from api.http.ambiguity import check_unambiguous
 from api.http.callers import CALLER, authenticate, require
@@ -142,10 +142,7 @@ class CommandEndpoint:
         request_id: str,
     ) -> Submission:
         """Make a submission for the committer. Raises Problem or Refusal for a field that is not valid."""
-        try:
-            body = operation.body.model_validate(fields)
-        except ValidationError as error:
-            raise from_pydantic(error.errors(include_url=False)) from None
+        body = validated(operation.body, fields)
         check_account_id(account_id)
         for name, value in ids.items():
             check_id(name, value)

@@ -1,14 +1,18 @@
 """Account queues: one for each account that has commands in flight."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 
 from ledger.commit.state_cache import StateCache
 from ledger.commit.submission import AccountQueue, Submission
+from ledger.domain.expiry import has_many_due
 from ledger.domain.related_events import NO_RELATED_EVENTS, needed_subjects
 from ledger.store.stream_heads import account_of
 
 QueueSet = dict[AccountQueue, None]
 """Account queues in order; the values are unused."""
+_FEW = 2
+"""Runs of lots and holds of an account of which few can be due."""
 
 
 class AccountQueues:
@@ -65,9 +69,14 @@ class AccountQueues:
         self._queues = {}
 
 
-def needs_earlier_events(queue: AccountQueue, submission: Submission) -> bool:
-    """Whether a decision needs earlier events, which only the log has."""
-    return bool(needed_subjects(submission.command, account_of(queue.head), NO_RELATED_EVENTS))
+def needs_locked_lane(queue: AccountQueue, submission: Submission, clock: Callable[[], datetime]) -> bool:
+    """Whether a decision needs earlier events, which only the log has, or takes so long that it has to give way."""
+    account = account_of(queue.head)
+    if needed_subjects(submission.command, account, NO_RELATED_EVENTS):
+        return True
+    if account is None or len(account.lots.runs) + len(account.holds.runs) <= _FEW:
+        return False
+    return has_many_due(account, clock())
 
 
 def queues_of(submissions: Iterable[Submission]) -> QueueSet:

@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any
 
 from ledger.commit.account_loader import AccountLoader
-from ledger.commit.account_queues import AccountQueues, QueueSet, needs_earlier_events, queues_of
+from ledger.commit.account_queues import AccountQueues, QueueSet, needs_locked_lane, queues_of
 from ledger.commit.admission import AdmissionControl
 from ledger.commit.batch import OpenBatch
 from ledger.commit.cancellation import end_tasks
@@ -180,10 +180,10 @@ class Committer:
         if leader is not None and leader.refusal is None:  # a refused command does not use up its key
             leader.followers = [*(leader.followers or ()), submission]
             return
-        if needs_earlier_events(queue, submission):
+        if needs_locked_lane(queue, submission, self._clock):
             self._send_to_locked_lane(UnitOfWork([submission], None))
             for _ in range(min(len(queue.waiting), MAX_UNITS)):  # else each would take a commit of its own
-                if not needs_earlier_events(queue, queue.waiting[0]):
+                if not needs_locked_lane(queue, queue.waiting[0], self._clock):
                     break
                 self._send_to_locked_lane(UnitOfWork([queue.waiting.popleft()], None))
             return

@@ -9,16 +9,22 @@ from datetime import datetime
 
 from ledger.commit.related_index import RelatedIndex
 from ledger.commit.submission import Outcome, Submission, UnitOfWork
-from ledger.domain.account import Account, fold
-from ledger.domain.commands import OpenAccount
+from ledger.domain.account import Account, evolve, fold
+from ledger.domain.commands import OpenAccount, RecordExpiries
 from ledger.domain.decider import decide
 from ledger.domain.errors import BatchRefused, Refusal, VersionMismatch
+from ledger.domain.events import Event
+from ledger.domain.expiry import has_many_due, next_expiry
 from ledger.slices import Slices
+from ledger.store.codec import Metadata
 from ledger.store.reader import Executed, Reader
 from ledger.store.sealing import sealed_command
 from ledger.store.stream_heads import StreamHead, account_of, key_after, key_of
 
 Key = tuple[str, str]
+
+_AT_ONCE = 250
+"""The largest number of expiries that are recorded together."""
 
 
 class FreshDecision:
@@ -73,7 +79,7 @@ class FreshDecision:
         work = Slices()
         for unit in units:
             if unit.atomic is None:
-                self._decide(unit.submissions[0])
+                await self._decide(unit.submissions[0], work)
             else:
                 await self._decide_together(unit.submissions, work)
             if work.over:
@@ -84,7 +90,7 @@ class FreshDecision:
         before = dict(self._accounts), dict(self._keys), dict(self._leaders), dict(self.follows)
         count = len(self.decided)
         for index, submission in enumerate(submissions):
-            self._decide(submission)
+            await self._decide(submission, work)
             answer = self.answers.get(submission)
             if isinstance(answer, Refusal):
                 self._accounts, self._keys, self._leaders, self.follows = before
@@ -103,36 +109,61 @@ class FreshDecision:
             index = self._related[account_id] = RelatedIndex({})
         return index
 
-    def _decide(self, submission: Submission) -> None:
+    async def _decide(self, submission: Submission, work: Slices) -> None:
         key = (submission.account_id, submission.receipt or "")
         leader = self._leaders.get(key)
         if key in self._executed:
             self.answers[submission] = submission.replay(self._executed[key])
         elif leader is None:
-            self._decide_anew(submission)
+            await self._decide_anew(submission, work)
         elif leader.fingerprint == submission.fingerprint:
             self.follows[submission] = leader
         else:
             self.answers[submission] = submission.reused(leader.metadata, leader.fingerprint, leader.version)
 
-    def _decide_anew(self, submission: Submission) -> None:
+    async def _decide_anew(self, submission: Submission, work: Slices) -> None:
         name = submission.account_id
-        account = self._accounts[name]
         try:
-            check_version(submission, account)
+            check_version(submission, self._accounts[name])
+            account = await self._after_many_expiries(submission, work)
             _, related = self._index(name).needed_by(submission.command, account)
             command, submission.key = sealed_command(submission.command, self._keys[name])
             submission.events = decide(command, account, self._clock(), related)
         except Refusal as refusal:
             self.answers[submission] = refusal
             return
-        submission.after = self._accounts[name] = fold(submission.events, account)
+        submission.after = fold(submission.events, account)
         self._keys[name] = key_after(submission.events, submission.key or self._keys[name])
-        for version, event in submission.numbered_events():
-            self._index(name).add(version, event)
-        self.decided.append(submission)
+        self._take(submission)
         if submission.receipt is not None and submission.events:
             self._leaders[name, submission.receipt] = submission
+
+    async def _after_many_expiries(self, submission: Submission, work: Slices) -> Account | None:
+        """The account of a submission. If thousands of its lots and holds are due, these expiries are recorded before,
+        like those that the sweeper sends, because a decision cannot give way."""
+        account = self._accounts[submission.account_id]
+        if account is None or not has_many_due(account, at := max(self._clock(), account.recorded_at)):
+            return account
+        while account.is_due(at):
+            expiries: list[Event] = []
+            while len(expiries) < _AT_ONCE and account.is_due(at):
+                expiries.append(next_expiry(account, at))
+                account = evolve(account, expiries[-1])
+                if work.over:
+                    await work.pause()
+            metadata = Metadata("sweeper", "expire", None, submission.metadata.request_id)
+            own = Submission(RecordExpiries(account.account_id), metadata)
+            own.events, own.after = tuple(expiries), account
+            self._take(own)
+        return account
+
+    def _take(self, submission: Submission) -> None:
+        """Let the events of a submission be appended, and decide later ones on the account after them."""
+        self._accounts[submission.account_id] = submission.after
+        index = self._index(submission.account_id)
+        for version, event in submission.numbered_events():
+            index.add(version, event)
+        self.decided.append(submission)
 
 
 def check_version(submission: Submission, account: Account | None) -> None:

@@ -13,6 +13,7 @@ from ledger.commit.account_queues import AccountQueues, QueueSet
 from ledger.commit.admission import AdmissionControl
 from ledger.commit.submission import Outcome, Submission, Unavailable
 from ledger.postgres.errors import LOST
+from ledger.store.chain import UnreadableEvent
 from ledger.store.log import EventLog
 from ledger.store.reader import Executed
 
@@ -79,7 +80,7 @@ class ReceiptLookup:
         try:
             some = await self._executed(submissions[:: len(submissions) // _SAMPLE])
             found = await self._executed(submissions) if len(some) >= SEVERAL else {}
-        except LOST:
+        except (*LOST, UnreadableEvent):
             return {}  # whoever commits them finds out
         return {
             submission: submission.replay(executed)
@@ -89,7 +90,7 @@ class ReceiptLookup:
 
     async def _executed(self, submissions: Sequence[Submission]) -> dict[tuple[str, str], Executed]:
         keys = [(one.account_id, one.receipt) for one in submissions if one.receipt is not None]
-        async with self._log.reader() as reader:
+        async with self._log.command_reader() as reader:
             return await reader.executed(keys)
 
 

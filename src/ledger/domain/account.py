@@ -115,14 +115,8 @@ def _change(account: Account, event: Event) -> Account:
                 lots=put(account.lots, Lot(event.grant_id, event.kind, event.amount, event.expires_at)),
             )
         case CreditsHeld():
-            hold = Hold(
-                event.hold_id,
-                event.draws,
-                event.expires_at,
-                event.task_id,
-                event.description,
-                placed_at=event.recorded_at,
-            )
+            at, end = event.recorded_at, event.expires_at
+            hold = Hold(event.hold_id, event.draws, end, at, event.task_id, event.description)
             return _with_hold(replace(account, lots=take(account.lots, event.draws)), hold)
         case HoldExtended():
             return _with_hold(account, replace(account.holds[event.hold_id], expires_at=event.expires_at))

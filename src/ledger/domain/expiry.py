@@ -18,13 +18,22 @@ def apply_due_expiries(account: Account, at: datetime) -> tuple[Events, Account]
     """
     events: list[Event] = []
     while account.is_due(at):
-        event = _next_expiry(account, at)
+        event = next_expiry(account, at)
         events.append(event)
         account = evolve(account, event)
     return tuple(events), account
 
 
-def _next_expiry(account: Account, at: datetime) -> Event:
+def has_many_due(account: Account, at: datetime) -> bool:
+    """Whether so many expiries may be due by `at` that whoever applies them should do so in slices."""
+    for runs in (account.lots.runs, account.holds.runs):
+        if len(runs) > 1 and (end := runs[1][0].expires_at) is not None and end <= at:
+            return True
+    return False
+
+
+def next_expiry(account: Account, at: datetime) -> Event:
+    """The oldest expiry that is due by `at`, recorded at `at`. There must be one."""
     lapse, hold = first_expiry(account.lots), account.first_hold
     if hold is not None and (lapse is None or hold.expires_at <= lapse):
         return _expire_hold(account, hold, at)

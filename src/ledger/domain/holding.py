@@ -55,10 +55,9 @@ def extend(command: ExtendHold, account: Account, at: datetime, related: Related
     """
     hold = _open_hold(account, command.hold_id, related)
     end = max(hold.expires_at, at + command.expires_in)
-    placed_at = hold.placed_at or related.hold_placed_at(hold.hold_id)
-    assert placed_at is not None, "needed_subjects asks for the event that placed it"
-    if end > hold.expires_at and end > placed_at + command.longest_life:
-        raise HoldLifeExceeded(hold.hold_id, placed_at + command.longest_life)
+    latest = hold.placed_at + command.longest_life
+    if end > hold.expires_at and end > latest:
+        raise HoldLifeExceeded(hold.hold_id, latest)
     return HoldExtended(at, account.balance, hold.hold_id, end, lots_expire_at(hold.draws, end))
 
 

@@ -45,12 +45,11 @@ class Hold:
     hold_id: str
     draws: Draws
     expires_at: datetime
+    placed_at: datetime
     task_id: str | None
     description: str | None
     closed_grants: frozenset[str] = frozenset()
     """Grants of these draws that were closed since: credits that come back to them are cancelled."""
-    placed_at: datetime | None = None
-    """When it was placed; None when the state comes from a snapshot that did not keep it."""
 
     @property
     def amount(self) -> int:

@@ -7,7 +7,6 @@ to `decide` as RelatedEvents.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal, NamedTuple
 
 from ledger.domain.account import Account
@@ -93,11 +92,6 @@ class RelatedEvents:
                     pass
         return None
 
-    def hold_placed_at(self, hold_id: str) -> datetime | None:
-        """When a hold was placed; None when there never was such a hold."""
-        found = (e.recorded_at for e in self.events if isinstance(e, CreditsHeld) and e.hold_id == hold_id)
-        return next(found, None)
-
     def payment(self, payment_id: str) -> PaymentRecorded | None:
         """The payment with this id; None when there is none."""
         found = (e for e in self.events if isinstance(e, PaymentRecorded) and e.payment_id == payment_id)
@@ -167,8 +161,6 @@ def needed_subjects(command: Command, account: Account | None, known: RelatedEve
         case RecordPayment():
             return frozenset({payment_subject(command.payment_id)})
         case CaptureHold() | ExtendHold() | ReleaseHold() if command.hold_id not in account.holds:
-            return frozenset({command.hold_id})
-        case ExtendHold() if account.holds[command.hold_id].placed_at is None:
             return frozenset({command.hold_id})
         case _:
             return frozenset()

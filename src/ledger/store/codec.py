@@ -280,8 +280,8 @@ def _hold(data: dict[str, Any]) -> Hold:
         data["hold_id"],
         _draws(data["draws"]),
         _time(data["expires_at"]),
+        _time(data["placed_at"]),
         data["task_id"],
         data["description"],
         frozenset(data["closed_grants"]),
-        _time(placed_at) if (placed_at := data.get("placed_at")) else None,  # older snapshots do not have it
     )

@@ -1,0 +1,57 @@
+"""Validation of bodies: how many fields an object has is looked at before its fields are.
+
+Each unknown field would become an error of its own, thousands of them for one request. So an object with more fields
+than its model has is refused with their number, at every depth but within the free fields, which have their own limit.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, NamedTuple, TypeVar, get_args
+
+from pydantic import ValidationError
+
+from api.contract.bodies import Body
+from api.contract.problems import from_pydantic, invalid
+
+BodyT = TypeVar("BodyT", bound=Body)
+
+
+class _Shape(NamedTuple):
+    """The number of fields of a model, and the fields that are models themselves."""
+
+    size: int
+    models: tuple[tuple[str, type[Body]], ...]
+
+
+def validated(kind: type[BodyT], fields: dict[str, Any]) -> BodyT:
+    """A body from the fields of a request. Raises Problem: validation_failed."""
+    size, models = _shape_of(kind)
+    if len(fields) > size or models:
+        _check_size(kind, fields, "body")
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        raise from_pydantic(error.errors(include_url=False)) from None
+
+
+def _check_size(kind: type[Body], fields: Mapping[str, Any], name: str) -> None:
+    size, models = _shape_of(kind)
+    if len(fields) > size:
+        known = ", ".join(kind.model_fields)
+        raise invalid(name, f"has {len(fields)} fields and may have at most {size} ({known})")
+    for below, model in models:
+        value = fields.get(below)
+        if isinstance(value, dict):
+            _check_size(model, value, below)
+
+
+@cache
+def _shape_of(kind: type[Body]) -> _Shape:
+    models = tuple((name, model) for name, field in kind.model_fields.items() for model in _models_in(field.annotation))
+    return _Shape(len(kind.model_fields), models)
+
+
+def _models_in(annotation: Any) -> Iterator[type[Body]]:
+    for part in (annotation, *get_args(annotation)):
+        if isinstance(part, type) and issubclass(part, Body):
+            yield part
