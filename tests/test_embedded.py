@@ -344,5 +344,8 @@ def test_as_root_it_runs_as_a_user_who_may_pass_and_no_more(place: Path) -> None
         process = Path(f"/proc/{pid_of(above / 'data')}")
         assert process.stat().st_uid != 0
         assert process.stat().st_uid == (above / "data" / "postgres").stat().st_uid
-    assert stat.S_IMODE(above.stat().st_mode) == 0o701
+    assert not stat.S_IMODE(above.stat().st_mode) & stat.S_IRWXO, "nobody else may enter"
+    assert not stat.S_IMODE((above / "data").stat().st_mode) & stat.S_IRWXO
+    enters = subprocess.run(["/bin/sh", "-c", f"cd {above}"], cwd="/", user=65534, group=65534, check=False)
+    assert enters.returncode != 0, "another user"
     assert stat.S_IMODE((above / "data" / "postgres").stat().st_mode) == 0o700

@@ -14,7 +14,7 @@ import pytest
 from granian._granian import ListenerSpec
 
 from api.runtime.announcement import announced
-from api.runtime.listen_address import CannotListen, ListenAddress, resolve
+from api.runtime.listen_address import CannotListen, ListenAddress, links_need_public_url, resolve
 from api.runtime.port_claim import _refuse_other_programs, claimed_address, served_ledger
 from api.runtime.server import _listen_errors
 from api.runtime.settings import Settings, load_settings
@@ -89,6 +89,18 @@ def test_the_machine_reaches_what_listens_on_all_addresses(host: str, reached: s
 def test_a_host_that_will_not_do_is_one_line(host: str, complaint: str) -> None:
     done = command(None, "serve", settings={"CREDIT_LEDGER_HOST": host})
     assert one_line(done).startswith(f'credit-ledger: CREDIT_LEDGER_HOST is "{host}", {complaint}')
+
+
+@pytest.mark.parametrize(
+    ("host", "needed"),
+    [
+        *(("127.0.0.1", False), ("127.9.9.9", False), ("localhost", False), ("::1", False), ("[::1]", False)),
+        *(("0.0.0.0", True), ("::", True), ("203.0.113.7", True), (UNKNOWN, True)),
+    ],
+)
+def test_whoever_listens_beyond_this_machine_needs_a_public_address(host: str, needed: bool) -> None:  # noqa: FBT001
+    assert links_need_public_url(load_settings(host=host)) is needed
+    assert not links_need_public_url(load_settings(host=host, public_url="https://credits.example"))
 
 
 def one_line(done: Finished) -> str:

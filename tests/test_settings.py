@@ -16,6 +16,7 @@ from api.runtime.settings import (
     allowed,
     default_data_dir,
     load_settings,
+    secret_settings,
     unknown_variables,
     variable,
 )
@@ -239,6 +240,40 @@ def test_secrets_are_kept_out_of_what_is_printed(monkeypatch: pytest.MonkeyPatch
     for shown in (repr(settings), str(settings), settings.model_dump_json()):
         assert "hunter2" not in shown
         assert "open-sesame" not in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("database_url", "postgresql://u:s3cret@h/d"),
+        ("owner_url", "postgresql://o:s3cret@h/d"),
+        ("admin_key", "s3cret"),
+    ],
+)
+def test_a_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str) -> None:
+    file = tmp_path / "secret"
+    file.write_text(f"{value}\n")
+    monkeypatch.setenv(f"{variable(name)}_FILE", str(file))
+    assert getattr(load_settings(), name).get_secret_value() == value
+    assert unknown_variables({f"{variable(name)}_FILE": ""}) == []
+    monkeypatch.setenv(variable(name), value)
+    with pytest.raises(WrongSetting, match="are both set"):
+        load_settings()
+    monkeypatch.delenv(variable(name))
+    file.write_text("not // a ' value of \t s3cret")
+    with pytest.raises(WrongSetting) as caught:
+        load_settings()
+    assert "s3cret" not in str(caught.value)
+    for path in (tmp_path, tmp_path / "none"):
+        monkeypatch.setenv(f"{variable(name)}_FILE", str(path))
+        with pytest.raises(WrongSetting, match=f"{variable(name)}_FILE"):
+            load_settings()
+
+
+def test_every_secret_setting_may_be_in_a_file() -> None:
+    assert secret_settings() == ["database_url", "owner_url", "admin_key"]
+    text = MANUAL.read_text()
+    assert all(f"`{variable(name)}_FILE`" in text for name in secret_settings())
 
 
 def test_unknown_variables_are_named_and_those_of_the_tests_are_not() -> None:

@@ -1,13 +1,13 @@
 """The service as an ASGI application: its routes, its parts and its background tasks."""
 
-import asyncio
 import logging
 import multiprocessing
 import os
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -22,7 +22,6 @@ from api.contract.problems import Problem, from_pydantic
 from api.dashboard import portal_sessions
 from api.dashboard.app import dashboard
 from api.dashboard.current_user import ROOT
-from api.dashboard.security_headers import SecurityHeaders
 from api.http import explanations, health, history, ledger_queries, lists, summary, totals
 from api.http.command_endpoint import CommandEndpoint, as_problem, endpoint_of, problem_reply
 from api.http.docs_page import add_docs_page
@@ -33,12 +32,15 @@ from api.http.path_prefix import AddPathPrefix, StripPathPrefix
 from api.http.reads import Reads
 from api.http.request_body import ClientLeft, refuse_late_bodies
 from api.http.requests import Reply
+from api.http.security_headers import SecurityHeaders
 from api.runtime.announcement import START
+from api.runtime.background import Work, in_background
 from api.runtime.clock_agreement import agreed_clock
 from api.runtime.connections import ConnectionWatch
 from api.runtime.garbage_collection import tune_garbage_collection
 from api.runtime.ops_server import OpsServer
 from api.runtime.parent_process import signal_at_end_of
+from api.runtime.restarts import FOLDER, Restarts
 from api.runtime.settings import LOG_FORMAT, Settings, load_settings
 from api.runtime.shutdown import call_at_shutdown
 from api.runtime.sweeper import Sweeper
@@ -63,34 +65,36 @@ _EX_SOFTWARE = 70
 """See sysexits(3)."""
 _LOAD_TIMEOUT = 1.0
 """Seconds that a command waits until its account is loaded. Its answer may take as long again: two seconds in all."""
-_STOP_TIMEOUT = 2.0
-"""Seconds that background tasks may take to end, because `wait_for` can lose a cancellation (Python 3.11)."""
 
 
-def create_app(settings: Settings, conninfo: str, *, processes: bool = False, start: str = "") -> ASGIApp:
+def create_app(
+    settings: Settings, conninfo: str, *, processes: bool = False, start: str = "", restarts: Restarts | None = None
+) -> ASGIApp:
     """The service on a migrated database. Its /healthz sends `start` to the process that started it."""
     clock = agreed_clock()
+    restarts = restarts or Restarts()
     ledger = Ledger(
         conninfo,
         clock=clock,
         cached_accounts=settings.cached_accounts,
         queue_limit=settings.queue_limit,
         patience=_LOAD_TIMEOUT,
+        query_timeout=settings.query_timeout_seconds,
     )
     keys = KeyRing(ledger.log, clock, _admin_key(settings), settings.rate_limit)
     defaults = Defaults(settings.signup_credits, timedelta(days=settings.subscription_days))
-    views = Views(conninfo)
+    views = Views(conninfo, query_timeout=settings.query_timeout_seconds)
     follower = Follower(ledger.log, conninfo)
     checkpoints = CheckpointWatch(settings.signing, settings.checkpoints)
     refusals = RefusalCounter(ledger.log)
     wiring = Wiring(
         CommandEndpoint(ledger, keys, defaults, refusals),
         Reads(ledger, views, clock),
-        Health(ledger, clock, checkpoints, PrivilegeWatch(), processes, start, ops=settings.ops_port is not None),
+        Health(ledger, clock, checkpoints, PrivilegeWatch(), restarts, processes, start, settings.ops_port is not None),
         keys,
         follower,
-        places := StreamPlaces(),
-        session_watch := SessionWatch(ledger.log),
+        StreamPlaces(),
+        SessionWatch(ledger.log),
         dashboard_options(settings),
     )
     sweeper = Sweeper(ledger, conninfo, settings.sweep_interval_seconds, settings.sweep_rate)
@@ -100,10 +104,8 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
         async with ledger.running(), views.running():
             await keys.refresh()
             wiring.reads.cursors.use(await cursor_key(ledger.log))
-            watch = ConnectionWatch(settings.port, settings.connections_per_address)
-            clients = watch.run(), refuse_late_bodies(), places.end_those_not_allowed(), session_watch.keep_fresh()
-            work = keys.keep_fresh(), sweeper.run(), refusals.run(), _exit_when_broken(ledger), *clients
-            async with _in_background(*work), _for_operators(settings, wiring.health):
+            work = {**_background(settings, wiring), "sweeper": sweeper.run, "refusals": refusals.run}
+            async with in_background(work, restarts), _for_operators(settings, wiring.health):
                 tune_garbage_collection()
                 with call_at_shutdown(follower.end):
                     yield
@@ -112,6 +114,23 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
             await refusals.write()
 
     app = FastAPI(title="Credit ledger", version="1", lifespan=lifespan, redirect_slashes=False, openapi_url=None)
+    _add_routes(app, wiring, https=settings.https)
+    return _with_path_prefix(settings.path_prefix, app, wiring)
+
+
+def _background(settings: Settings, wiring: Wiring) -> dict[str, Work]:
+    """What the parts of a process do until it ends, by the names under which restarts are counted."""
+    return {
+        "keys": wiring.keys.keep_fresh,
+        "committer": lambda: _exit_when_broken(wiring.health.ledger),
+        "connections": ConnectionWatch(settings.port, settings.connections_per_address).run,
+        "bodies": refuse_late_bodies,
+        "streams": wiring.places.end_those_not_allowed,
+        "sessions": wiring.session_watch.keep_fresh,
+    }
+
+
+def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
     wiring.attach_to(app)
     for part in (ledger_queries, explanations, health, history, totals, lists, summary, portal_sessions):
         app.include_router(part.router)
@@ -119,14 +138,10 @@ def create_app(settings: Settings, conninfo: str, *, processes: bool = False, st
     for operation in OPERATIONS.values():
         _add_command_route(app, wiring.endpoint, operation)
     _add_batch_route(app, wiring.endpoint)
-    pages = dashboard()
-    wiring.attach_to(pages)
-    app.mount(ROOT, SecurityHeaders(pages), name="dashboard")
-    app.add_route(ROOT, _redirect_to_dashboard, include_in_schema=False)
+    _add_dashboard(app, wiring, https=https)
     _add_problem_handlers(app)
     describe(app)
-    add_docs_page(app)
-    return _with_path_prefix(settings.path_prefix, app, wiring)
+    add_docs_page(app, https=https)
 
 
 def _admin_key(settings: Settings) -> str | None:
@@ -143,16 +158,6 @@ async def _for_operators(settings: Settings, health: Health) -> AsyncIterator[No
         yield
 
 
-@asynccontextmanager
-async def _in_background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Do work in tasks until the block ends."""
-    tasks = [asyncio.create_task(one) for one in work]
-    yield
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks, timeout=_STOP_TIMEOUT)
-
-
 def _with_path_prefix(prefix: str, app: FastAPI, wiring: Wiring) -> ASGIApp:
     """The application below the path prefix, if there is one."""
     hot_path = HotPath(app, wiring.endpoint, wiring.keys, pages=ROOT)
@@ -160,6 +165,13 @@ def _with_path_prefix(prefix: str, app: FastAPI, wiring: Wiring) -> ASGIApp:
         return hot_path
     app.add_middleware(AddPathPrefix, prefix=prefix)
     return StripPathPrefix(hot_path, prefix)
+
+
+def _add_dashboard(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
+    pages = dashboard()
+    wiring.attach_to(pages)
+    app.mount(ROOT, SecurityHeaders(pages, https=https), name="dashboard")
+    app.add_route(ROOT, _redirect_to_dashboard, include_in_schema=False)
 
 
 async def _redirect_to_dashboard(request: Request) -> Response:
@@ -253,11 +265,14 @@ def from_environment() -> ASGIApp:
     limit_tracebacks()
     url = settings.database_url
     assert url is not None, "the parent process sets the database URL"
+    restarts = Restarts(Path(os.environ[FOLDER]) if FOLDER in os.environ else None)
+    restarts.note_start("worker", first=settings.workers)
     return create_app(
         settings,
         url.get_secret_value(),
         processes="PROMETHEUS_MULTIPROC_DIR" in os.environ,
         start=os.environ.get(START, ""),
+        restarts=restarts,
     )
 
 

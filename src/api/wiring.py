@@ -8,6 +8,7 @@ from api.dashboard.options import Options
 from api.http.command_endpoint import CommandEndpoint
 from api.http.health import Health
 from api.http.reads import Reads
+from api.runtime.listen_address import links_need_public_url
 from api.runtime.settings import Settings
 from api.streaming.follower import Follower
 from api.streaming.places import StreamPlaces
@@ -38,6 +39,7 @@ def dashboard_options(settings: Settings) -> Options:
     """The settings of the dashboard."""
     return Options(
         settings.public_url and settings.public_url.rstrip("/"),
+        links_need_public_url(settings),
         settings.billing_url,
         settings.low_credits,
         settings.credit_price,

@@ -45,7 +45,8 @@ class AccountAt(NamedTuple):
 class Ledger:
     """Opens a database, carries out commands, and answers queries from the log.
 
-    A command waits at most `patience` seconds for its account to be loaded; then it is refused as Overloaded.
+    A command waits at most `patience` seconds for its account to be loaded; then it is refused as Overloaded. A query
+    that takes longer than `query_timeout` seconds raises psycopg.errors.QueryCanceled; 0 sets no limit.
     """
 
     def __init__(
@@ -56,8 +57,9 @@ class Ledger:
         cached_accounts: int = 100_000,
         queue_limit: int = 20_000,
         patience: float = math.inf,
+        query_timeout: float = 0.0,
     ) -> None:
-        self.log = EventLog(conninfo)
+        self.log = EventLog(conninfo, query_timeout=query_timeout)
         self.clock = clock = clock or GuardedClock()
         self.cache = StateCache(cached_accounts)
         self.notifier = CommitNotifier(self.log)

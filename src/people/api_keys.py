@@ -92,28 +92,29 @@ def _as_key(row: dict[str, Any]) -> ApiKey:
 
 def create_key(conninfo: str, name: str, scopes: Iterable[str], expires_at: datetime | None = None) -> str:
     """Make a key and return it. It cannot be read again."""
-    secret, prefix = new_secret()
-    with connect(conninfo) as connection:
-        connection.execute(
-            _SQL["create_key"],
-            {
-                "prefix": prefix,
-                "sha256": key_hash(secret),
-                "name": name,
-                "scopes": list(scopes),
-                "expires_at": expires_at,
-            },
-        )
+    secret = _create(conninfo, name, scopes, expires_at, first=False)
+    assert secret is not None
     return secret
 
 
 def create_first_key(conninfo: str) -> str | None:
     """Make a key with every scope if there is no key, and return it; else None."""
+    return _create(conninfo, "first key", SCOPES, None, first=True)
+
+
+def _create(conninfo: str, name: str, scopes: Iterable[str], expires_at: datetime | None, *, first: bool) -> str | None:
     secret, prefix = new_secret()
-    parameters = {"prefix": prefix, "sha256": key_hash(secret), "name": "first key", "scopes": list(SCOPES)}
+    parameters = {
+        "prefix": prefix,
+        "sha256": key_hash(secret),
+        "name": name,
+        "scopes": list(scopes),
+        "expires_at": expires_at,
+        "first": first,
+    }
     with connect(conninfo) as connection:
-        made = connection.execute(_SQL["create_first_key"], parameters).fetchone()
-    return secret if made else None
+        made = connection.execute(_SQL["create_key"], parameters).fetchone()
+    return secret if made == (True,) else None
 
 
 def list_keys(conninfo: str) -> list[ApiKey]:
@@ -125,7 +126,7 @@ def list_keys(conninfo: str) -> list[ApiKey]:
 def revoke_key(conninfo: str, prefix: str) -> bool:
     """Revoke a key. Returns whether there is a key with that prefix."""
     with connect(conninfo) as connection:
-        return connection.execute(_SQL["revoke_key"], {"prefix": prefix}).fetchone() is not None
+        return connection.execute(_SQL["revoke_key"], {"prefix": prefix}).fetchone() == (True,)
 
 
 # For the service -------------------------------------------------------------------------------------------------

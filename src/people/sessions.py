@@ -51,6 +51,13 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class UnopenedLink:
+    """A link that nobody has opened yet. Without an account, it belongs to an operator's key."""
+
+    account_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class InvalidLink:
     """A link that begins no session: it was opened before, it is expired, or it does not exist."""
 
@@ -119,20 +126,31 @@ class Sessions:
         await self._rows("forget", before=now - _FORGOTTEN_AFTER)
         return link
 
-    async def begin(self, token: str) -> tuple[str, Session] | InvalidLink:
-        """Begin the session of a link: returns a new cookie and the session, or the reason why the link is invalid."""
-        cookie = secrets.token_urlsafe(32)
-        rows = await self._rows("begin", link=_digest(token), cookie=_digest(cookie), now=self._clock())
-        if rows:
-            return cookie, Session(**rows[0])
+    async def find_link(self, token: str) -> UnopenedLink | InvalidLink:
+        """Look at a link without opening it."""
         found = await self._rows("link", link=_digest(token))
         if not found:
             return InvalidLink(None, opened=False)
-        return InvalidLink(found[0]["return_url"], found[0]["begun_at"] is not None)
+        link = found[0]
+        if link["begun_at"] is None and self._clock() < link["link_expires_at"]:
+            return UnopenedLink(link["account_id"])
+        return InvalidLink(link["return_url"], link["begun_at"] is not None)
 
-    async def sign_in(self, key_sha256: bytes) -> tuple[str, Session]:
-        """Begin the session of an operator with a valid key: returns a new cookie and the session."""
-        now, cookie = self._clock(), secrets.token_urlsafe(32)
+    async def begin(self, token: str, mark: str = "") -> tuple[str, Session] | InvalidLink:
+        """Begin the session of a link: returns a new cookie and the session, or the reason why the link is invalid.
+
+        The cookie begins with `mark`.
+        """
+        cookie = mark + secrets.token_urlsafe(32)
+        rows = await self._rows("begin", link=_digest(token), cookie=_digest(cookie), now=self._clock())
+        if rows:
+            return cookie, Session(**rows[0])
+        found = await self.find_link(token)
+        return found if isinstance(found, InvalidLink) else InvalidLink(None, opened=False)
+
+    async def sign_in(self, key_sha256: bytes, mark: str = "") -> tuple[str, Session]:
+        """Begin the session of an operator with a valid key: returns a new cookie, as `begin` does, and the session."""
+        now, cookie = self._clock(), mark + secrets.token_urlsafe(32)
         expires_at = now + OPERATOR_LASTS
         await self._rows("sign_in", cookie=_digest(cookie), key=key_sha256, now=now, expires_at=expires_at)
         await self._rows("forget", before=now - _FORGOTTEN_AFTER)

@@ -10,7 +10,7 @@ from api.http.cached_document import accepts_gzip
 from tests.service import Service
 
 PATHS = [
-    *("/openapi.json", "/docs", "/static-offline-docs/swagger-ui-bundle.js", "/static-offline-docs/swagger-ui.css"),
+    *("/openapi.json", "/static-offline-docs/swagger-ui-bundle.js", "/static-offline-docs/swagger-ui.css"),
     *(static_path("/dashboard", name) for name in ("app.css", "app.js")),
 ]
 

@@ -67,7 +67,7 @@ MORE: dict[int, set[str]] = {
     },
     429: {"too_many_streams"},
     500: {"internal_error"},
-    503: {"unavailable", "storage_full", "projection_unavailable"},
+    503: {"unavailable", "storage_full", "projection_unavailable", "query_timeout", "public_url_required"},
 }
 """The codes that the table leaves out."""
 
@@ -414,7 +414,8 @@ def no_projection(database: str, folder: Path) -> httpx.Response:
         under_contract(service)
         account = service.open_account(permanent=10)
         other.execute(queries("projections.engine", "sql/builds.sql")["lead_rebuild"])
-        other.execute("DROP SCHEMA projection_history CASCADE")
+        with psycopg.connect(owner(database)) as dropping:
+            dropping.execute("DROP SCHEMA projection_history CASCADE")
         answer = service.get(f"/v1/accounts/{account}/history")
         assert answer.headers["retry-after"] == "5"
         assert service.get(f"/v1/accounts/{account}/grants").status_code == 200
@@ -424,12 +425,53 @@ def no_projection(database: str, folder: Path) -> httpx.Response:
             "checkpoints": True,
             "committer": True,
             "database": True,
+            "processes": True,
             "sessions": True,
             "projections": False,
         }
         other.close()
         service.wait_until_ready()
         assert service.get(f"/v1/accounts/{account}/history").json()["entries"][0]["balance_after"] == 10
+    return answer
+
+
+def slow_queries(database: str, folder: Path) -> httpx.Response:
+    """Each query waits for a lock, until the database ends it. A command waits as long as it takes."""
+    settings = {"CREDIT_LEDGER_QUERY_TIMEOUT_SECONDS": "0.2"}
+    with (
+        service_here(database, folder, settings=settings) as service,
+        psycopg.connect(owner(database)) as other,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        under_contract(service)
+        account = service.open_account(permanent=10)
+        other.execute("LOCK TABLE ledger.events, projection_history.entries IN ACCESS EXCLUSIVE MODE")
+        command = thread.submit(lambda: Ask("deduct", account, {"amount": 1}).post(service, "slow"))
+        waits = "SELECT FROM pg_locks WHERE relation = 'ledger.events'::regclass AND NOT granted"
+        eventually(lambda: other.execute(waits).rowcount > 0)
+        answers = [service.get_once(f"/v1/accounts/{account}/{name}") for name in ("history", "events", "balance")]
+        for answer in answers:
+            refused(answer, 503, "query_timeout")
+            assert answer.headers["retry-after"] == "5"
+        assert not command.done()
+        other.rollback()
+        assert command.result().status_code == 201
+        assert balance(service, account)["total"] == 9
+    return answers[0]
+
+
+def no_public_url(database: str, folder: Path) -> httpx.Response:
+    """The service may listen on all addresses, and makes links only if it knows which of them to write."""
+    everywhere = {"CREDIT_LEDGER_HOST": "0.0.0.0"}  # the tests' own server listens on loopback
+    with service_here(database, folder, settings=everywhere) as service:
+        under_contract(service)
+        account = service.open_account()
+        answer = service.post("/v1/portal_sessions", {"account_id": account}, Host="evil.example")
+    assert "CREDIT_LEDGER_PUBLIC_URL" in answer.json()["detail"]
+    everywhere["CREDIT_LEDGER_PUBLIC_URL"] = "https://credits.example/"
+    with service_here(database, folder, settings=everywhere) as service:
+        made = service.post("/v1/portal_sessions", {"account_id": account}, Host="evil.example")
+        assert made.json()["url"].startswith("https://credits.example/dashboard/portal/")
     return answer
 
 
@@ -441,6 +483,8 @@ FAULTS: dict[str, Callable[[str, Path], httpx.Response]] = {
     "unavailable": lost_database,
     "storage_full": full_disk,
     "projection_unavailable": no_projection,
+    "query_timeout": slow_queries,
+    "public_url_required": no_public_url,
 }
 
 

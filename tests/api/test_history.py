@@ -285,7 +285,7 @@ TEXTS = [
     ",",
     "\n",
 ]
-FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", '=HYPERLINK("http://x","y")', "-", "=", "\t=1"]
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", '=HYPERLINK("http://x","y")', "-", "=", "\t1", "\N{NO-BREAK SPACE}=1"]
 
 
 @pytest.mark.parametrize("text", [*TEXTS, *FORMULAS])

@@ -36,7 +36,15 @@ def test_details_and_metrics_are_on_the_operators_port_alone(apart: tuple[Servic
             assert operator.get("/healthz").json() == {"status": "ok"}
             ready = operator.get("/readyz")
             assert (ready.status_code, ready.headers["content-type"]) == (200, "application/json")
-            assert ready.json().keys() == {"status", "checks", "role", "clock", "projections", "checkpoints"}
+            assert ready.json().keys() == {
+                "status",
+                "checks",
+                "role",
+                "clock",
+                "projections",
+                "checkpoints",
+                "restarts",
+            }
             found = operator.get("/metrics?x=1")
             assert found.headers["content-type"].startswith("text/plain; version=0.0.4")
             assert "\ncredit_ledger_position " in found.text

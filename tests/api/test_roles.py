@@ -35,6 +35,8 @@ from tests.service import Service, running_service
 from tests.store.samples import METADATA
 
 _numbers = count(1)
+SOCKET = "this process could connect as postgres, a superuser, through the Unix socket and without a password"
+"""All servers of the tests admit whoever can enter the folder of the socket."""
 
 
 class Bare:
@@ -182,7 +184,12 @@ def test_a_whole_life(bare: Bare, tmp_path: Path) -> None:
     imported = ["import", str(usage), "--account", "{customer}", "--amount", "n", "--open-permanent", "100", "--json"]
     with two_logins(bare) as (owner, url):
         with running_service(url, tmp_path) as service:
-            assert role(service) == {"session_user": "app", "current_user": SERVICE, "append_only": True, "could": []}
+            assert role(service) == {
+                "session_user": "app",
+                "current_user": SERVICE,
+                "append_only": False,
+                "could": [SOCKET],
+            }
             assert "rights to change" not in service.log.read_text()
             account = service.open_account(permanent=100, subscription=50)
             path = f"/v1/accounts/{account}"
@@ -246,7 +253,7 @@ def test_a_ledger_from_before(tmp_path: Path, server_folder: Path, monkeypatch: 
         _append_as_before(conninfo)
     settings = {"CREDIT_LEDGER_DATABASE_URL": "", "CREDIT_LEDGER_DATA_DIR": str(server_folder)}
     with running_service("", tmp_path, settings=settings) as service:
-        expected = {"session_user": EMBEDDED_LOGIN, "current_user": SERVICE, "append_only": True, "could": []}
+        expected = {"session_user": EMBEDDED_LOGIN, "current_user": SERVICE, "append_only": False, "could": [SOCKET]}
         assert role(service) == expected
         answer = service.post("/v1/accounts/ada/deductions", {"amount": 3, "task_id": "t"}).json()
         assert answer["balance_after"] == 7

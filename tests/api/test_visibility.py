@@ -20,7 +20,7 @@ from projections.models.catalog import PROJECTIONS
 from projections.models.views import LONGEST_WAIT
 from tests.api.conftest import under_contract
 from tests.api.stage import Ask, Json, balance, eventually, payment, refused, staged
-from tests.postgres import TestServer
+from tests.postgres import TestServer, owner
 from tests.service import ADMIN_KEY, Service, ServiceProcess, running_service
 
 PATHS = {
@@ -266,7 +266,7 @@ def hidden(conninfo: str, schema: str) -> Iterator[None]:
     """A schema under another name, as good as dropped."""
     rename = sql.SQL("ALTER SCHEMA {} RENAME TO {}")
     here, away = sql.Identifier(schema), sql.Identifier(f"{schema}_away")
-    with psycopg.connect(conninfo, autocommit=True) as connection:
+    with psycopg.connect(owner(conninfo), autocommit=True) as connection:
         connection.execute(rename.format(here, away))
         try:
             yield

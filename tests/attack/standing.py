@@ -25,6 +25,8 @@ P99 = 0.250
 """Seconds: the bar of the honest deductions."""
 MEMORY = 600
 """MB: the bar of all processes of the service together, without those of PostgreSQL."""
+OVERLOADED = 503
+"""What a machine that has too much to do may answer to an honest deduction. The long form allows none."""
 HEALTH = 5.0
 """Seconds in which a health check must be answered."""
 _PAUSE = 0.5
@@ -207,13 +209,15 @@ async def _judge(figures: Figures, service: ServiceProcess, answers: Sequence[An
     figures.complaints += [f"the log has {word}" for word in ("ERROR", "Traceback") if word in log]
     if figures.lost:
         figures.complaints.append(f"{figures.lost} deductions were lost, or made twice")
-    if figures.not_answered:
-        figures.complaints.append(f"{figures.not_answered} honest deductions were not answered with 201")
+    if odd := Counter(status for *_, status in answers if status not in {201, OVERLOADED}):
+        figures.complaints.append(f"honest deductions were answered otherwise than with 201 and 503: {dict(odd)}")
 
 
 def beyond_the_bars(figures: Figures) -> list[str]:
     """What of the bars was not reached. They hold for a machine that does nothing else."""
     found = []
+    if figures.not_answered:
+        found.append(f"{figures.not_answered} honest deductions were not answered with 201")
     if figures.p99 > P99:
         found.append(f"p99 was {figures.p99 * 1e3:.0f} ms, and the bar is {P99 * 1e3:.0f} ms")
     if figures.memory > MEMORY:

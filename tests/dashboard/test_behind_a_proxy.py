@@ -98,7 +98,8 @@ def test_a_link_opens_once_with_a_cookie_of_the_dashboard_alone(service: Service
     assert (opened.status_code, opened.headers["location"]) == (303, f"{BELOW}/accounts/{account}")
     cookie = opened.headers["set-cookie"]
     assert f"Path={BELOW};" in cookie
-    assert "Secure" in cookie
+    assert cookie.startswith("__Secure-credit_ledger_session=secure.")
+    assert "; Secure" in cookie
     assert "HttpOnly" in cookie
     assert ">1,234<" in user.get(f"{ROOT}/").text
     assert guest(service).get(link).status_code == 410
@@ -149,7 +150,7 @@ def test_forms_are_taken_and_a_sign_out_takes_the_cookie_back(service: Service) 
     assert service.get(f"/v1/accounts/{account}/balance").json()["total"] == 6
     left = clerk.post(f"{ROOT}/sign-out", data={"csrf": token_in(page)})
     assert f"Path={BELOW};" in left.headers["set-cookie"]
-    assert "credit_ledger_session" not in clerk.cookies
+    assert "__Secure-credit_ledger_session" not in clerk.cookies
     assert clerk.get(f"{ROOT}/accounts/{account}").url.path == f"{BELOW}/sign-in"
 
 
@@ -193,8 +194,8 @@ def test_a_person_comes_in_watches_credits_move_and_leaves(service: Service, vis
         service.post(f"/v1/accounts/{account}/deductions", {"amount": 7, "task_id": "live", "description": "Live"})
     expect(page.locator(".total .figure")).to_have_text(f"{before - 7:,}")
     cookies = {cookie["name"]: (cookie["path"], cookie["secure"]) for cookie in visit.context.cookies()}
-    assert cookies["credit_ledger_session"] == (BELOW, True)
-    assert cookies["credit_ledger_zone"] == (BELOW, False)
+    assert cookies["__Secure-credit_ledger_session"] == (BELOW, True)
+    assert cookies["credit_ledger_zone"] == (BELOW, True)
     for name in ("Usage", "Billing"):
         page.get_by_role("link", name=name, exact=True).click()
         expect(page.get_by_role("heading", level=1)).to_have_text(name)

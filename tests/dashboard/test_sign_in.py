@@ -46,6 +46,8 @@ def test_whoever_only_looks_ahead_opens_nothing(service: Service) -> None:
     link = portal_link(service, service.open_account())
     assert guest(service).head(link).status_code == 204
     assert guest(service).get(link, headers={"Sec-Purpose": "prefetch"}).status_code == 204
+    for part in ("image", "iframe", "empty"):
+        assert guest(service).get(link, headers={"Sec-Fetch-Dest": part}).status_code == 204
     assert guest(service).get(link).status_code == 200
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from random import Random
 
@@ -15,12 +16,13 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from api.cli.demo import FOLDER
+from api.cli.demo import FOLDER, require_address_of_links
 from api.cli.main import app
 from api.demo.company import SHOWCASE_ACCOUNT, make_customers
 from api.demo.folder import NotADemo, look, remove
 from api.demo.traffic import TrafficPoster, next_deduction
 from api.runtime.database import migrated
+from api.runtime.listen_address import ListenAddress, resolve
 from api.runtime.settings import load_settings
 from ledger.domain.commands import OpenAccount
 from ledger.service import Ledger
@@ -107,6 +109,16 @@ def test_files_that_it_did_not_make_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").touch()
     with pytest.raises(NotADemo, match="has files that the demo did not make"):
         look(load_settings(data_dir=tmp_path))
+
+
+def test_links_are_for_this_machine_or_the_public_address(capsys: pytest.CaptureFixture[str]) -> None:
+    elsewhere = ListenAddress("credits.internal", (ip_address("203.0.113.7"),), 8000)
+    with pytest.raises(SystemExit):
+        require_address_of_links(load_settings(), elsewhere)
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("credit-ledger: CREDIT_LEDGER_PUBLIC_URL is not set")
+    require_address_of_links(load_settings(public_url="https://credits.example"), elsewhere)
+    require_address_of_links(load_settings(), resolve("0.0.0.0", 8000))
 
 
 def test_another_database_is_refused_in_one_line() -> None:

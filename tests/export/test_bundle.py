@@ -1,6 +1,7 @@
 """A bundle is what `credit-ledger verify` can judge, first and again after the log has grown."""
 
 import asyncio
+import stat
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from api.cli.progress import Lines
 from audit.export.bundle import export_bundle
 from audit.export.log_export import CannotContinue
 from audit.export.sources import Source
-from audit.verify.offline import verify_path
+from audit.verify.offline import Trusting, verify_path
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.checkpointer import Checkpointer
 from ledger.proof.signing_key import CheckpointKeys
@@ -39,16 +40,17 @@ async def test_a_bundle_can_be_verified_and_grows(ledger: Ledger, clock: Clock, 
         assert signed is not None
         position = await bundled(ledger.log, tmp_path / "checkpoints", to)
         assert position == signed.size
-        judged = await asyncio.to_thread(verify_path, to, None, [], Lines())
+        judged = await asyncio.to_thread(verify_path, to, Trusting(), Lines())
         assert judged.breach is None
         assert (judged.events, judged.signed) == (position, position)
     first = keys.trusted()[0].key
     assert (to / "verifying-key.txt").read_text() == f"{first.text}\n"
     keys.rotate(clock())
     await bundled(ledger.log, tmp_path / "checkpoints", to)
-    assert (await asyncio.to_thread(verify_path, to, None, [first], Lines())).breach is None
+    assert (await asyncio.to_thread(verify_path, to, Trusting(keys=[first]), Lines())).breach is None
     assert sorted(path.name for path in to.iterdir()) == ["checkpoints", "events.jsonl", "verifying-key.txt"]
     assert not [path for path in to.rglob("*") if "signing" in path.parts]
+    assert stat.S_IMODE((to / "events.jsonl").stat().st_mode) == 0o600
 
 
 async def test_without_checkpoints_there_is_nothing_to_judge_it_by(ledger: Ledger, tmp_path: Path) -> None:

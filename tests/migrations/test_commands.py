@@ -32,7 +32,9 @@ def test_it_is_verified_checked_and_rebuilt(old_database: str, data: Path, expec
     """By its old checkpoints; and what was projected then is what the events add up to, and what is projected now."""
     assert "applied people/0001_schema.sql" in answered(owner(old_database), data, ["migrate"])
     assert answered(owner(old_database), data, ["migrate"]) == "nothing to do\n"
-    assert told(old_database, data, "verify") == expected["verify"]
+    verified = told(old_database, data, "verify")
+    assert verified.pop("key_log")["entries"] == len(expected["keys"])
+    assert verified == expected["verify"]
     assert told(old_database, data, "checkpoints", "key")["keys"] == expected["checkpoint_keys"]
     assert told(old_database, data, "check", "--all") == expected["check"]
     rebuilt = told(old_database, data, "rebuild")

@@ -38,6 +38,7 @@ MISSING = [
     "ledger/0006_proven_snapshots.sql",
     "people/0001_schema.sql",
     "people/0002_manage_scope_and_cursor_key.sql",
+    "people/0003_key_log.sql",
     "measures/0001_schema.sql",
     "projections/0003_made_by_the_owner.sql",
 ]

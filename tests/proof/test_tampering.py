@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from audit.verify.offline import verify_path
+from audit.verify.offline import Trusting, verify_path
 from ledger.proof.checkpoint import read_checkpoint
 from ledger.proof.notes import text_of
 from ledger.proof.walk import Walk
@@ -33,7 +33,7 @@ def scene(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def test_what_was_not_touched_holds(scene: tuple[Evidence, Tampering]) -> None:
     evidence, tampering = scene
     for path in (evidence.bundle, *evidence.statements):
-        assert verify_path(path, None, [evidence.key], Silence()).breach is None
+        assert verify_path(path, Trusting(None, [evidence.key]), Silence()).breach is None
     assert tampering.judge_database() is None
 
 

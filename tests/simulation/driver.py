@@ -47,7 +47,7 @@ class Connection:
 
     @classmethod
     async def connect(cls, conninfo: str, **options: Any) -> "Connection":
-        """As `connect_async` of ledger.postgres."""
+        """As ledger.postgres.connecting.connect_async."""
         name = _named(conninfo)
         server = _servers[name]
         loop = asyncio.get_running_loop()

@@ -9,7 +9,7 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-from audit.verify.online import verify_ledger
+from audit.verify.online import Trusting, verify_ledger
 from tests.survival.log import Row, read_log
 
 PATIENCE = 60.0
@@ -23,7 +23,7 @@ async def proofs_broken(conninfo: str, checkpoints: Path | None) -> list[str]:
         return found
     if not await _signed(checkpoints):
         return [*found, "the service has signed no checkpoint"]
-    report = await verify_ledger(conninfo, checkpoints, [], _Silence())
+    report = await verify_ledger(conninfo, Trusting(checkpoints), _Silence())
     return found if report.breach is None else [*found, f"verify: {report.breach}"]
 
 

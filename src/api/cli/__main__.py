@@ -1,5 +1,5 @@
 """`python -m api.cli`: the same as `credit-ledger`."""
 
-from api.cli.main import main
+from api.cli.main import start
 
-main()
+start()

@@ -148,10 +148,17 @@ async def _rotate_key(ledger: OpenLedger) -> Answer:
 
 async def _replace_lost_key(ledger: OpenLedger) -> Answer:
     with ledger.keys.folder.locked(PATIENCE):
+        if ledger.keys.missing() is not None:
+            return _begun(ledger.keys.begin().verifying_key.text)
         newest = ledger.keys.folder.newest()
         if newest is not None:  # the log need not match it: after a restore it may have to be abandoned
             open_checkpoint_file(newest, ledger.keys.trusted())
         return _new_key(ledger.keys.replace(datetime.now(UTC)))
+
+
+def _begun(key: str) -> Answer:
+    text = f"the earlier checkpoints and keys are given up; from now on, this key signs:\n{key}\nTell every auditor."
+    return text, {"notice": None, "size": 0, "old": None, "new": key}
 
 
 def _new_key(rotation: Rotation) -> Answer:

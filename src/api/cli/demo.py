@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from random import Random
 from time import monotonic
 from typing import Annotated, Any
@@ -62,11 +63,21 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
         """Serve an invented company with weeks of history; the first start makes it."""
         settings = _with_own_folder(load_settings(host=host, port=port))
         with claimed_address(settings) as address:
+            require_address_of_links(settings, address)
             found = _wanted(settings, fresh=fresh)
             with migrated(settings) as database:
                 if found == "nothing":
                     _make(database, weeks, accounts)
                 serve(settings, address, lambda conninfo: _beside(settings, address, conninfo, still=still))
+
+
+def require_address_of_links(settings: Settings, address: ListenAddress) -> None:
+    """Fail unless the printed links begin with the public address, or are for this machine."""
+    if settings.public_url is None and not ip_address(address.reachable_ip).is_loopback:
+        fail(
+            f"{variable('public_url')} is not set, so no links can be made for {address.host}: "
+            "set it, or listen on 127.0.0.1 or on all addresses"
+        )
 
 
 def _wanted(settings: Settings, *, fresh: bool) -> Found:

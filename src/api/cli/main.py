@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from importlib import import_module
 from typing import Any, cast
@@ -11,6 +12,7 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from api.cli.errors import reported
+from api.runtime.safe_path import use_safe_path
 from api.runtime.settings import LOG_FORMAT, Settings, load_settings, unknown_variables
 
 COMMANDS = {
@@ -36,6 +38,13 @@ def main() -> None:
     """Run the command line."""
     with reported():
         app()
+
+
+def start() -> None:
+    """Run the command line as this process. What it writes is for its own user, unless it is meant for others."""
+    os.umask(0o077)
+    use_safe_path(sys.path, os.environ)
+    main()
 
 
 def _settings(**given: object) -> Settings:

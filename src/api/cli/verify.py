@@ -13,11 +13,14 @@ from api.cli.errors import Failure, Failures, reported
 from api.cli.progress import showing_progress
 from api.runtime.database import unchanged_database
 from api.runtime.settings import Settings
+from audit.verify import offline, online
+from audit.verify.expected import Expected
 from audit.verify.offline import verify_path
 from audit.verify.online import verify_account, verify_ledger
 from audit.verify.report import UNCHECKED, CannotVerify, Report
 from ledger.progress import Progress
-from ledger.proof.notes import BadNote, VerifyingKey
+from ledger.proof.files import read_word
+from ledger.proof.notes import LARGEST_KEY, BadNote, VerifyingKey
 
 PathToVerify = Annotated[
     Path | None,
@@ -42,6 +45,21 @@ Checkpoints = Annotated[
 Account = Annotated[
     str | None, typer.Option(metavar="ID", help="Verify only this account of the ledger.", show_default=False)
 ]
+AtLeast = Annotated[
+    int,
+    typer.Option(
+        metavar="N", min=0, help="A fault unless checkpoints cover at least N events: the size that you know of."
+    ),
+]
+Since = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="CHECKPOINT",
+        help="The file of a checkpoint that you kept: a fault unless the log begins with its events.",
+        show_default=False,
+    ),
+]
+SignedOnly = Annotated[bool, typer.Option("--signed-only", help="A fault if no checkpoint covers the last events.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 FAILURES: Failures = {
@@ -56,6 +74,7 @@ class _Wanted:
     account: str | None
     checkpoints: Path | None
     keys: Sequence[VerifyingKey]
+    expected: Expected
 
 
 def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
@@ -68,12 +87,22 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
         key: Keys = None,
         checkpoints: Checkpoints = None,
         account: Account = None,
+        at_least: AtLeast = 0,
+        since: Since = None,
+        signed_only: SignedOnly = False,
         json: Json = False,
     ) -> None:
-        """Check that nothing was changed, removed or added. Exit status 0: no fault, 1: a fault, 3: not verified."""
+        """Check that nothing was changed, removed or added.
+
+        Exit status 0: no fault, and everything is signed; 1: a fault; 3: not verified; 4: no fault, but no checkpoint
+        covers the last events.
+        """
         if path is not None and account is not None:
             raise typer.BadParameter("this option is for the ledger, not for a file", param_hint="--account")
-        wanted = _Wanted(path, account, checkpoints, [_key(text) for text in key or []])
+        if since is not None and account is not None:
+            raise typer.BadParameter("this option is for a whole log, not for an account", param_hint="--since")
+        expected = Expected(at_least, since, signed_only)
+        wanted = _Wanted(path, account, checkpoints, [_key(text) for text in key or []], expected)
         with reported(FAILURES, otherwise=UNCHECKED), showing_progress() as progress:
             report = _verified(wanted, progress, load_settings)
         typer.echo(orjson.dumps(report.as_json()).decode() if json else report.as_text())
@@ -82,13 +111,13 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
 
 def _verified(wanted: _Wanted, progress: Progress, load_settings: Callable[[], Settings]) -> Report:
     if wanted.path is not None:
-        return verify_path(wanted.path, wanted.checkpoints, wanted.keys, progress)
+        return verify_path(wanted.path, offline.Trusting(wanted.checkpoints, wanted.keys, wanted.expected), progress)
     settings = load_settings()
-    folders = wanted.checkpoints or settings.checkpoints
+    trusting = online.Trusting(wanted.checkpoints or settings.checkpoints, wanted.keys, wanted.expected)
     with unchanged_database(settings) as conninfo:
         if wanted.account is not None:
-            return asyncio.run(verify_account(conninfo, folders, wanted.keys, wanted.account))
-        return asyncio.run(verify_ledger(conninfo, folders, wanted.keys, progress))
+            return asyncio.run(verify_account(conninfo, trusting, wanted.account))
+        return asyncio.run(verify_ledger(conninfo, trusting, progress))
 
 
 def _key(text: str) -> VerifyingKey:
@@ -97,8 +126,8 @@ def _key(text: str) -> VerifyingKey:
         return VerifyingKey.parse(_first_word(text))
     except BadNote as problem:
         try:
-            return VerifyingKey.parse(_first_word(Path(text).read_text()))
-        except (OSError, UnicodeDecodeError, BadNote):
+            return VerifyingKey.parse(_first_word(read_word(Path(text), LARGEST_KEY)))
+        except (OSError, BadNote):
             raise typer.BadParameter(
                 f"{problem}; and there is no file of that name with a key", param_hint="--key"
             ) from None

@@ -59,6 +59,7 @@ class Checks(TypedDict):
     checkpoints: bool
     committer: bool
     database: bool
+    processes: bool
     projections: bool
     sessions: bool
 
@@ -72,6 +73,10 @@ class ReadinessAnswer(Answer):
     clock: ClockState
     projections: dict[str, ProjectionState]
     checkpoints: CheckpointsState | None
+    restarts: Annotated[
+        dict[str, int],
+        Field(description="how often a part of the service ended and was started again in the last minute, up to 3"),
+    ]
 
 
 class ReadinessStatus(Answer):

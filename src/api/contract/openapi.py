@@ -34,7 +34,7 @@ _TITLES = {
     422: "`validation_failed`, `idempotency_key_reused` or a limit",
     429: "`rate_limited`",
     500: "`internal_error`",
-    503: "`overloaded`, `unavailable`, `storage_full` or `projection_unavailable`; "
+    503: "`overloaded`, `unavailable`, `storage_full`, `projection_unavailable` or `query_timeout`; "
     "repeat it, a command with the same key",
 }
 _SPENDING = {"deduct", "hold", "capture"}

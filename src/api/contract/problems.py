@@ -65,6 +65,8 @@ STATUSES: dict[str, tuple[int, str]] = {
     "unavailable": (503, "The database cannot be reached"),
     "storage_full": (503, "The database has no room left"),
     "projection_unavailable": (503, "A projection is being built"),
+    "query_timeout": (503, "The query took too long"),
+    "public_url_required": (503, "The public address of the service is not set"),
 }
 """code -> status and title."""
 
@@ -140,6 +142,25 @@ def validation_failed(errors: Sequence[dict[str, Any]], more: int = 0) -> Proble
 def invalid(field: str, message: str) -> Problem:
     """One field that is wrong."""
     return validation_failed([{"field": field, "message": message}])
+
+
+def projection_unavailable() -> Problem:
+    """The problem of a query that needs a projection which is not there."""
+    return Problem(
+        "projection_unavailable",
+        "A projection that this answer needs is being built. Queries of /balance are not affected.",
+        retry_after=5,
+    )
+
+
+def query_timeout() -> Problem:
+    """The problem of a query that the database has ended."""
+    return Problem(
+        "query_timeout",
+        "The query took too long, so the database ended it. Ask for less, such as a shorter period or a smaller page, "
+        "or send it again later.",
+        retry_after=5,
+    )
 
 
 def from_pydantic(details: Sequence[ErrorDetails], prefix: str = "") -> Problem:

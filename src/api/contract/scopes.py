@@ -87,6 +87,7 @@ PAGES: dict[str, Access] = {
     "GET /": _OWN,
     "GET /static/{digest}/{name}": ANYONE,
     "GET /portal/{token}": ANYONE,
+    "POST /portal/{token}": ANYONE,
     "GET /come-in/{token}": ANYONE,
     "GET /sign-in": ANYONE,
     "POST /sign-in": ANYONE,

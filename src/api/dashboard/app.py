@@ -19,6 +19,7 @@ from api.dashboard.live_updates import updates
 from api.dashboard.pages import accounts, actions, billing, events, grants, overview, service, statistics, usage
 from api.dashboard.pages.action_forms import ACTIONS
 from api.dashboard.rendering import STATIC, page, static_document
+from api.dashboard.same_origin import check_same_origin
 from api.http.command_endpoint import as_problem, endpoint_of
 from api.http.methods import methods_at
 from api.http.request_body import ClientLeft
@@ -39,6 +40,7 @@ def dashboard() -> Starlette:
         _page("/", home),
         _page("/static/{digest}/{name}", static),
         _page("/portal/{token}", sign_in.open_portal_link),
+        _page("/portal/{token}", sign_in.replace_session, "POST"),
         _page("/come-in/{token}", sign_in.renamed_portal_link),
         _page("/sign-in", sign_in.sign_in_page),
         _page("/sign-in", sign_in.sign_in, "POST"),
@@ -63,10 +65,15 @@ def dashboard() -> Starlette:
 
 
 def _page(path: str, show: Show, method: str = "GET") -> Route:
-    """The route of a page, which lets in those whom the table of scopes names. Raises KeyError if it lacks the page."""
+    """The route of a page, which lets in those whom the table of scopes names. Raises KeyError if it lacks the page.
+
+    What changes something is taken from our own pages only.
+    """
     access = PAGES[route_name(method, path)]
 
     async def admitted(request: Request) -> Response:
+        if method != "GET":
+            check_same_origin(request)
         await admit(request, access)
         return await show(request)
 
@@ -111,9 +118,13 @@ async def static(request: Request) -> Response:
 
 
 async def _not_signed_in(request: Request, error: Exception) -> Response:
-    """Explain that the session is over, and link back to the product. Without a session, ask operators to sign in."""
+    """Explain that the session is over, and link back to the product. Without a session, ask operators to sign in.
+
+    The script of an open page that asks for its event stream gets the status alone: a page is no stream.
+    """
     assert isinstance(error, NotSignedIn)
-    if request.method == "GET" and not error.session_over:
+    asks_for_page = not request.headers.get("accept", "").startswith("text/event-stream")
+    if request.method == "GET" and not error.session_over and asks_for_page:
         return RedirectResponse(f"{root_of(request)}/sign-in", 303)
     return await page(request, "session_over.html", status=401, return_url=error.return_url)
 

@@ -6,15 +6,14 @@ sees all accounts, and may do what the scopes of their API key allow: api.contra
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import NoReturn
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
 
 from api.contract.scopes import READ, Access
-from api.dashboard.options import options_of
+from api.dashboard.cookies import session_cookie
 from api.http.ambiguity import check_unambiguous, parameters_of
 from api.http.queries import keys_of
 from api.http.reads import reads_of
@@ -22,7 +21,6 @@ from api.http.requests import headers_of
 from people.api_keys import ApiKey
 from people.sessions import Session, Sessions, SessionWatch
 
-COOKIE = "credit_ledger_session"
 ROOT = "/dashboard"
 """The path of the dashboard in the service. A proxy may add a prefix: pages link below `root_of` a request."""
 
@@ -108,7 +106,7 @@ def session_watch_of(request: Request) -> SessionWatch:
 
 async def current_user_of(request: Request) -> CurrentUser:
     """Find who sent the request. Raises NotSignedIn, and Problem when the key cannot be read."""
-    secret = request.cookies.get(COOKIE)
+    secret = session_cookie(request)
     session = await sessions_of(request).find(secret) if secret else None
     if secret is None or session is None:
         raise NotSignedIn
@@ -163,19 +161,3 @@ def operator_of(request: Request) -> Operator:
 def page_not_found() -> NoReturn:
     """Answer 404. Raises HTTPException."""
     raise HTTPException(404)
-
-
-def set_cookie(request: Request, response: Response, name: str, value: str, **given: Any) -> None:
-    """Set a cookie of the dashboard. Scripts cannot read it, and forms of other sites are posted without it.
-
-    It is Secure where the dashboard is served over https. Its path is the dashboard's own: a name with `__Host-` would
-    need the path `/`, and the browser would send the cookie to everything else on the host.
-    """
-    public = options_of(request).public_url
-    secure = request.url.scheme == "https" or (public or "").startswith("https:")
-    response.set_cookie(name, value, path=root_of(request), httponly=True, samesite="lax", secure=secure, **given)
-
-
-def delete_cookie(request: Request, response: Response, name: str) -> None:
-    """Make the browser delete a cookie."""
-    set_cookie(request, response, name, "", max_age=0)

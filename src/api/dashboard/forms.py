@@ -9,11 +9,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from api.contract.problems import Problem
-from api.dashboard.current_user import COOKIE
+from api.dashboard.cookies import form_cookie, session_cookie
 from api.http.request_body import receive_body
 
-FORM_COOKIE = "credit_ledger_form"
-"""The cookie with the secret of the form token before the sign-in, when there is no session yet."""
 TOKEN = "csrf"  # noqa: S105  # the name of a field
 MAX_FORM = 16 * 1024
 """Bytes."""
@@ -22,7 +20,7 @@ MAX_FIELDS = 32
 
 def form_secret(request: Request) -> str:
     """The secret that the form token of a browser is derived from: that of its session, or else a new one."""
-    secret = request.cookies.get(COOKIE) or request.cookies.get(FORM_COOKIE) or getattr(request.state, "secret", None)
+    secret = session_cookie(request) or form_cookie(request) or getattr(request.state, "secret", None)
     if secret is None:
         secret = request.state.secret = secrets.token_urlsafe(24)
     return secret

@@ -11,6 +11,8 @@ class Options:
     """Each field is a setting: api.runtime.settings describes them."""
 
     public_url: str | None = None
+    links_need_public_url: bool = False
+    """Whether portal links are refused because the service listens beyond this machine, and has no public address."""
     billing_url: str | None = None
     low_credits: int = 50
     credit_price: Decimal | None = None

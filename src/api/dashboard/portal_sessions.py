@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError
 
 from api.contract.answers import Answer
 from api.contract.bodies import PortalSessionBody
-from api.contract.problems import from_pydantic
+from api.contract.problems import Problem, from_pydantic
 from api.dashboard.current_user import ROOT, sessions_of
 from api.dashboard.options import options_of
 from api.http.authentication import ScopedRoute
@@ -66,11 +66,12 @@ async def _answered(request: Request) -> JsonAnswer[PortalSessionAnswer]:
         body = PortalSessionBody.model_validate(read_json(raw))
     except ValidationError as error:
         raise from_pydantic(error.errors(include_url=False)) from None
+    base = base_of(request)
     await known_account(reads_of(request).ledger, body.account_id)
     lasts = timedelta(seconds=body.expires_in_seconds)
     link = await sessions_of(request).make_link(body.account_id, lasts, body.return_url)
     answer: PortalSessionAnswer = {
-        "url": f"{base_of(request)}{portal_path(link.token)}",
+        "url": f"{base}{portal_path(link.token)}",
         "account_id": body.account_id,
         "return_url": body.return_url,
         "link_expires_at": link.expires_at,
@@ -85,5 +86,15 @@ def portal_path(token: str) -> str:
 
 
 def base_of(request: Request) -> str:
-    """The address at which browsers reach the service: CREDIT_LEDGER_PUBLIC_URL, or else that of the request."""
-    return options_of(request).public_url or str(request.base_url).rstrip("/")
+    """The address at which browsers reach the service: CREDIT_LEDGER_PUBLIC_URL, or else that of the request.
+
+    Raises Problem if only the setting would be safe.
+    """
+    options = options_of(request)
+    if options.links_need_public_url:
+        raise Problem(
+            "public_url_required",
+            "The service listens beyond this machine, so links need its public address: set CREDIT_LEDGER_PUBLIC_URL.",
+            retry_after=60,
+        )
+    return options.public_url or str(request.base_url).rstrip("/")

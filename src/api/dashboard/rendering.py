@@ -14,9 +14,10 @@ from api.contract.problems import Problem, invalid
 from api.contract.scopes import PAGES
 from api.dashboard import formatting
 from api.dashboard.action_links import ActionLink, action_links, acts
-from api.dashboard.current_user import CurrentUser, account_path, home_path, root_of, set_cookie
+from api.dashboard.cookies import ZONE, set_form_cookie
+from api.dashboard.current_user import CurrentUser, account_path, home_path, root_of
 from api.dashboard.formatting import Formatter
-from api.dashboard.forms import FORM_COOKIE, csrf_token, form_secret
+from api.dashboard.forms import csrf_token, form_secret
 from api.dashboard.options import options_of
 from api.http.cached_document import CachedDocument
 from api.http.queries import now_of
@@ -27,8 +28,6 @@ from ledger.store import TOPICS
 from projections.models.days import UnknownZone, zone
 
 _EVENTS = PAGES["GET /accounts/{account_id}/events"]
-ZONE_COOKIE = "credit_ledger_zone"
-"""The script of a page sets this cookie: only a script can read the time zone of the browser."""
 POSITION_HEADER = "x-position"
 """The header of a page that the script fetches again: the page must include this position of the log."""
 
@@ -71,7 +70,7 @@ def query_string(given: dict[str, Any], **changes: Any) -> str:
 def zone_name(request: Request) -> str:
     """The time zone of the page: `tz` of the address, else the cookie, else UTC. Raises Problem for an unknown `tz`."""
     parameter = request.query_params.get("tz")
-    for name in (parameter, request.cookies.get(ZONE_COOKIE)):
+    for name in (parameter, request.cookies.get(ZONE)):
         if name:
             try:
                 return zone(name).key
@@ -118,7 +117,7 @@ async def page(request: Request, template: str, *, status: int = 200, **values: 
     response = HTMLResponse(text, status)
     made = getattr(request.state, "secret", None)
     if made is not None:
-        set_cookie(request, response, FORM_COOKIE, made)
+        set_form_cookie(request, response, made)
     return response
 
 

@@ -7,7 +7,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from api.dashboard.current_user import COOKIE, delete_cookie, home_path, may_sign_in, root_of, sessions_of, set_cookie
+from api.dashboard.cookies import delete_session_cookie, guard_of, session_cookie, set_session_cookie
+from api.dashboard.current_user import (
+    NotSignedIn,
+    Operator,
+    current_user_of,
+    home_path,
+    may_sign_in,
+    root_of,
+    sessions_of,
+)
 from api.dashboard.forms import read_form
 from api.dashboard.rendering import page
 from api.http import metrics
@@ -27,15 +36,53 @@ _waiting = asyncio.Semaphore(MAX_WAITING)
 
 
 async def open_portal_link(request: Request) -> Response:
-    """Open a one-time link and start a session. A HEAD request and a prefetch of the browser do not use up the link."""
-    if is_head(request.scope) or "prefetch" in request.headers.get("sec-purpose", ""):
+    """Open a one-time link and start a session. An operator who is signed in is asked first.
+
+    A HEAD request, a prefetch of the browser and a part of another page, such as an image, do not use up the link.
+    """
+    if is_head(request.scope) or not _is_opened(request):
         return Response(status_code=204)
-    found = await sessions_of(request).begin(request.path_params["token"])
+    if not await _is_operator(request):
+        return await _begin_session(request)
+    found = await sessions_of(request).find_link(request.path_params["token"])
     if isinstance(found, InvalidLink):
-        metrics.count_sign_in("link", "refused")
-        return await page(request, "link_used.html", status=410, return_url=found.return_url, opened=found.opened)
+        return await _invalid_link(request, found)
+    return await page(request, "replace_session.html", holder=found.account_id)
+
+
+async def replace_session(request: Request) -> Response:
+    """Open a one-time link in place of the session of this browser, which ends."""
+    await read_form(request)
+    return await _begin_session(request, replaced=session_cookie(request))
+
+
+def _is_opened(request: Request) -> bool:
+    """Whether a browser opens the address as a page of its own."""
+    purpose, destination = request.headers.get("sec-purpose", ""), request.headers.get("sec-fetch-dest", "document")
+    return "prefetch" not in purpose and destination == "document"
+
+
+async def _is_operator(request: Request) -> bool:
+    try:
+        return isinstance(await current_user_of(request), Operator)
+    except NotSignedIn:
+        return False
+
+
+async def _begin_session(request: Request, *, replaced: str | None = None) -> Response:
+    sessions = sessions_of(request)
+    found = await sessions.begin(request.path_params["token"], guard_of(request).mark)
+    if isinstance(found, InvalidLink):
+        return await _invalid_link(request, found)
+    if replaced is not None:
+        await sessions.end(replaced)
     metrics.count_sign_in("link", "done")
     return _start_session(request, *found)
+
+
+async def _invalid_link(request: Request, found: InvalidLink) -> Response:
+    metrics.count_sign_in("link", "refused")
+    return await page(request, "link_used.html", status=410, return_url=found.return_url, opened=found.opened)
 
 
 async def renamed_portal_link(request: Request) -> Response:
@@ -49,7 +96,7 @@ async def renamed_portal_link(request: Request) -> Response:
 def _start_session(request: Request, cookie: str, session: Session) -> Response:
     response = RedirectResponse(home_path(root_of(request), session.account_id), 303)
     lasts = session.expires_at - now_of(request)
-    set_cookie(request, response, COOKIE, cookie, max_age=max(int(lasts.total_seconds()), 1))
+    set_session_cookie(request, response, cookie, max(int(lasts.total_seconds()), 1))
     return response
 
 
@@ -71,7 +118,7 @@ async def sign_in(request: Request) -> Response:
     if key is None or not may_sign_in(key):
         return await _refused(request, key)
     metrics.count_sign_in("key", "done")
-    return _start_session(request, *await sessions_of(request).sign_in(digest))
+    return _start_session(request, *await sessions_of(request).sign_in(digest, guard_of(request).mark))
 
 
 async def _refused(request: Request, key: ApiKey | None) -> Response:
@@ -88,10 +135,10 @@ async def _refused(request: Request, key: ApiKey | None) -> Response:
 async def sign_out(request: Request) -> Response:
     """End the session. Every copy of its cookie stops working."""
     await read_form(request)
-    cookie = request.cookies.get(COOKIE)
+    cookie = session_cookie(request)
     session = await sessions_of(request).find(cookie) if cookie else None
     if cookie:
         await sessions_of(request).end(cookie)
     response = await page(request, "signed_out.html", return_url=session.return_url if session else None)
-    delete_cookie(request, response, COOKIE)
+    delete_session_cookie(request, response)
     return response

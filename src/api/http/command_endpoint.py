@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import orjson
-from psycopg.errors import DiskFull
+from psycopg.errors import DiskFull, QueryCanceled
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.types import Receive, Scope
@@ -21,7 +21,7 @@ from api.contract.answering import answer, batch_result
 from api.contract.bodies import MAX_BATCH
 from api.contract.command_answers import BatchAnswer, BatchResult
 from api.contract.operations import OPERATIONS, Defaults, Operation
-from api.contract.problems import Problem, from_pydantic, from_refusal, invalid
+from api.contract.problems import Problem, from_pydantic, from_refusal, invalid, projection_unavailable, query_timeout
 from api.contract.scopes import COMMANDS, Scopes
 from api.http import metrics
 from api.http.ambiguity import check_unambiguous
@@ -362,11 +362,9 @@ def as_problem(error: Exception, request_id: str) -> Problem:
                 as_of_position=error.position,
             )
         case NotBuilt():
-            return Problem(
-                "projection_unavailable",
-                "A projection that this answer needs is being built. Queries of /balance are not affected.",
-                retry_after=5,
-            )
+            return projection_unavailable()
+        case QueryCanceled():
+            return query_timeout()
         case _ if isinstance(error, LOST):  # of a query or a dry run; the committer handles its own
             return as_problem(StorageFull() if isinstance(error, DiskFull) else Unavailable(), request_id)
         case _:

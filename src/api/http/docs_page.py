@@ -1,6 +1,7 @@
 """The OpenAPI document at /openapi.json, and the page /docs, which shows it and loads nothing from third parties."""
 
 import asyncio
+import re
 from functools import cache
 from pathlib import Path
 
@@ -9,8 +10,12 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
 
 from api.http.cached_document import CachedDocument
+from api.http.security_headers import SecurityHeaders
 
 OPENAPI = "/openapi.json"
 DOCS = "/docs"
@@ -23,8 +28,8 @@ _MEDIA_TYPES = {
 """The files of fastapi_offline that the page needs."""
 
 
-def add_docs_page(app: FastAPI) -> None:
-    """Serve the document, the page and its files below the path prefix of the request."""
+def add_docs_page(app: FastAPI, *, https: bool) -> None:
+    """Serve the document, the page and its files below the path prefix of the request, with the security headers."""
 
     made: dict[str, asyncio.Task[CachedDocument]] = {}
 
@@ -35,15 +40,16 @@ def add_docs_page(app: FastAPI) -> None:
         return CachedDocument(orjson.dumps(found), "application/json")
 
     @cache
-    def page(root: str) -> CachedDocument:
+    def page(root: str) -> str:
         html = get_swagger_ui_html(
             openapi_url=f"{root}{OPENAPI}",
             title=f"{app.title} - Swagger UI",
             swagger_js_url=f"{root}{FILES}/swagger-ui-bundle.js",
             swagger_css_url=f"{root}{FILES}/swagger-ui.css",
             swagger_favicon_url=f"{root}{FILES}/favicon.png",
+            swagger_ui_parameters={"validatorUrl": None},  # it would ask a third party, with our address
         )
-        return CachedDocument(bytes(html.body), "text/html; charset=utf-8")
+        return bytes(html.body).decode()
 
     async def openapi(request: Request) -> Response:
         root = request.scope["root_path"]
@@ -52,11 +58,16 @@ def add_docs_page(app: FastAPI) -> None:
         return (await asyncio.shield(made[root])).response(request)
 
     async def docs(request: Request) -> Response:
-        return page(request.scope["root_path"]).response(request)
+        return HTMLResponse(_with_nonce(page(request.scope["root_path"]), request.state.nonce))
 
-    app.add_route(OPENAPI, openapi, include_in_schema=False)
-    app.add_route(DOCS, docs, include_in_schema=False)
-    app.add_route(f"{FILES}/{{name}}", _file, include_in_schema=False)
+    protected = [Middleware(SecurityHeaders, https=https)]
+    for path, endpoint in ((OPENAPI, openapi), (DOCS, docs), (f"{FILES}/{{name}}", _file)):
+        app.router.routes.append(Route(path, endpoint, include_in_schema=False, middleware=protected))
+
+
+def _with_nonce(page: str, nonce: str) -> str:
+    """The page whose scripts and stylesheets the policy of the answer allows."""
+    return re.sub("<script|<style|<link ", lambda found: f'{found[0].rstrip()} nonce="{nonce}" ', page)
 
 
 async def _file(request: Request) -> Response:

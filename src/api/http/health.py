@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 from fastapi import APIRouter, Request, Response
@@ -27,6 +27,7 @@ from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.shared_answer import SharedAnswer
 from ledger.clock import GuardedClock
 from ledger.postgres.privileges import PrivilegeWatch
+from ledger.postgres.socket_logins import SocketLogins
 from ledger.proof.status import CheckpointStatus, CheckpointWatch
 from ledger.service import Ledger
 from ledger.store import Reader, decode_event
@@ -39,8 +40,17 @@ router = APIRouter(route_class=AnswerRoute, tags=["health"])
 
 SHARED = 0.1
 """Seconds between two answers of /readyz or of /metrics that are made; each is for all who asked meanwhile."""
+AGAIN_AND_AGAIN = 3
+"""/readyz reports a part of the service that was started again so often within a minute."""
 LONGEST_LAG = timedelta(seconds=30)
 """/readyz reports a projection whose oldest event that it has not applied is older than this."""
+
+
+class RestartCounts(Protocol):
+    """How often parts of the service were started again."""
+
+    def recent(self) -> dict[str, int]:
+        """The restarts of the last minute by the name of the part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +62,14 @@ class Health:
     """The clock of the ledger."""
     checkpoints: CheckpointWatch
     privileges: PrivilegeWatch
+    restarts: RestartCounts
     processes: bool
     """Whether the service has several worker processes."""
     start: str
     """Which start of the service this process belongs to."""
     ops: bool = False
     """Whether operators have an address of their own: then the public one has no details."""
+    sockets: SocketLogins = field(default_factory=SocketLogins)
     readiness: SharedAnswer[ReadinessAnswer] = field(default_factory=lambda: SharedAnswer(SHARED))
     exposition: SharedAnswer[bytes] = field(default_factory=lambda: SharedAnswer(SHARED))
 
@@ -77,7 +89,8 @@ async def healthz(request: Request) -> JsonAnswer[HealthAnswer]:
 @router.get("/readyz", responses={503: {"model": ReadinessAnswer}}, summary="Whether the service is ready")
 async def readyz(request: Request) -> JsonAnswer[ReadinessAnswer | ReadinessStatus]:
     """The service is ready when the database answers, its connections keep their sessions, commands can be committed,
-    the log matches its newest checkpoint, and no projection has stopped or is more than 30 seconds behind. A
+    the log matches its newest checkpoint, no process ended three times within a minute, and no projection has stopped
+    or is more than 30 seconds behind. A
     projection that is being rebuilt for a new version counts as ready. `role` is only a warning: it lists what the
     database login can do beyond appending and reading, checked once a minute. With CREDIT_LEDGER_OPS_PORT, only
     `status` is answered here."""
@@ -98,10 +111,12 @@ async def readiness(health: Health) -> ReadinessAnswer:
     states = None if sessions is None else await _states(health)  # a lost database costs one timeout only
     checkpoint_status = None if states is None else await _checkpoint_status(health)
     role = None if states is None else await _role(health)
+    restarts = health.restarts.recent()
     checks: Checks = {
         "checkpoints": checkpoint_status is not None and checkpoint_status.holds is not False,
         "committer": health.ledger.available,
         "database": states is not None,
+        "processes": all(count < AGAIN_AND_AGAIN for count in restarts.values()),
         "sessions": sessions is True,
         "projections": states is not None and all(state["within_bounds"] for state in states.values()),
     }
@@ -112,6 +127,7 @@ async def readiness(health: Health) -> ReadinessAnswer:
         "clock": _clock(health),
         "projections": states or {},
         "checkpoints": _checkpoints(checkpoint_status) if checkpoint_status else None,
+        "restarts": restarts,
     }
 
 
@@ -136,6 +152,8 @@ async def _exposition(health: Health) -> bytes:
     metrics.WAITING.set(health.ledger.waiting)
     metrics.CACHED.set(health.ledger.cached_accounts)
     metrics.CLOCK.set(health.clock.refused)
+    for part, count in health.restarts.recent().items():
+        metrics.RESTARTS.labels(part).set(count)
     states = await _states(health)
     for name, state in (states or {}).items():
         metrics.BEHIND.labels(name).set(state["behind"])
@@ -165,13 +183,14 @@ async def _role(health: Health) -> Role | None:
     try:
         async with health.ledger.log.connection() as connection:
             found = await health.privileges.of(connection)
+            could = (*found.could, *await health.sockets.of(connection))
     except psycopg.Error:
         return None
     return {
         "session_user": found.session_user,
         "current_user": found.current_user,
-        "append_only": found.append_only,
-        "could": found.could,
+        "append_only": not could,
+        "could": could,
     }
 
 

@@ -47,6 +47,12 @@ CHECKPOINT_PROBLEM = Gauge(
     "1 when no checkpoint can be signed, or when the log does not match the newest one",
     multiprocess_mode="mostrecent",
 )
+RESTARTS = Gauge(
+    "credit_ledger_restarts",
+    "How often a part of the service ended and was started again in the last minute, up to 3",
+    ["part"],
+    multiprocess_mode="mostrecent",
+)
 
 
 @cache

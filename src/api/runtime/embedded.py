@@ -34,6 +34,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from api.runtime.embedded_access import write_access_rules
 from api.runtime.embedded_server import (
     PORT,
     EmbeddedPostgresError,
@@ -50,6 +51,7 @@ from api.runtime.embedded_server import (
     version,
 )
 from ledger.postgres.connecting import connect
+from ledger.proof.files import open_lock
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +64,9 @@ BUILTIN_LOCALE_SINCE = 17
 START_TIMEOUT = 600
 STOP_TIMEOUT = 120
 """Seconds. Recovery after a crash reads the WAL, at most a few GB of it."""
+
+LOCK_TIMEOUT = START_TIMEOUT + STOP_TIMEOUT
+"""Seconds for which a process may hold a lock while it starts or stops the server."""
 
 STILL_DYING = ("pre-existing shared memory block", '.lock" already exists', '.pid" already exists')
 """Messages of a start while a killed server, or one of its child processes, is still ending."""
@@ -96,11 +101,11 @@ def embedded_postgres(data_dir: Path, programs: Path | None = None) -> Iterator[
     holder = os.getpid()
     with _directory_errors(data_dir):
         server = server_in(data_dir, programs or packaged_programs())
-        users = (server.folder / "postgres.users").open("ab")
+        users = open_lock(server.folder / "postgres.users")
     with users, _exit_by_signals():
         try:
             with _directory_errors(data_dir), start_lock(server.folder):
-                fcntl.flock(users, fcntl.LOCK_SH)
+                _lock(users, fcntl.LOCK_SH, server.folder / "postgres.users")
                 conninfo = _ensure_started(server)
             yield conninfo
         finally:
@@ -145,17 +150,33 @@ def _directory_errors(data_dir: Path) -> Iterator[None]:
 
 @contextmanager
 def start_lock(folder: Path) -> Iterator[None]:
-    """Hold the lock for starting and stopping this server."""
-    with (folder / "postgres.lock").open("ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.info("waiting for another process that starts or stops the database")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    """Hold the lock for starting and stopping this server. Raises EmbeddedPostgresError if it stays taken."""
+    with open_lock(folder / "postgres.lock") as lock:
+        _lock(lock, fcntl.LOCK_EX, folder / "postgres.lock")
         try:
             yield
         finally:
             fcntl.flock(lock, fcntl.LOCK_UN)  # closing is not enough: a forked worker may have the file open
+
+
+def _lock(file: IO[bytes], kind: int, path: Path) -> None:
+    """Take a lock. Raises EmbeddedPostgresError if another process still holds it after LOCK_TIMEOUT."""
+    began = reported = time.monotonic()
+    while True:
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() - began >= LOCK_TIMEOUT:
+                raise EmbeddedPostgresError(
+                    f"another process has held the lock {path} for more than {LOCK_TIMEOUT} seconds: "
+                    "find and end it (`lslocks` names it)"
+                ) from None
+            if time.monotonic() - reported >= PROGRESS_EVERY:
+                reported = time.monotonic()
+                log.warning("waiting for another process that starts or stops the database: it holds the lock %s", path)
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _stop_if_last(server: Server, users: IO[bytes]) -> None:
@@ -210,7 +231,7 @@ def _make(server: Server) -> None:
     unfinished.mkdir(mode=0o700)
     if server.owner is not None:
         os.chown(unfinished, server.owner.pw_uid, server.owner.pw_gid)
-    # `trust` is safe, because only the owner can enter the folder of the socket.
+    # The rules of access are written at each start. Until then nobody but the owner can enter the folder of the socket.
     options = ("--auth=trust", f"--username={SUPERUSER}", "--encoding=UTF8", *_locale(server))
     status, output = run(server, "initdb", *options, "--pgdata", str(unfinished))
     if status != 0:
@@ -252,6 +273,7 @@ def _refuse_another_version(server: Server) -> None:
 def _start(server: Server) -> None:
     """`pg_ctl` gives the server its own session, so Ctrl-C stops this process first, which then stops the server."""
     remove_stale_locks(server)
+    write_access_rules(server)
     socket = f"-k {shlex.quote(str(socket_folder(server)))}"  # pg_ctl passes it to a shell
     options = ("-t", str(START_TIMEOUT), "-o", socket)
     with server_log(server) as output:

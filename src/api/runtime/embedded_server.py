@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
+from api.runtime.folder_access import allow_entry, can_enter
 from api.runtime.operator_error import OperatorError
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,13 @@ SYSTEM_USER = "credit-ledger"
 
 PORT = 5432
 """Only a part of the name of the socket: the server listens on no address."""
+
+DATA_DIR = "CREDIT_LEDGER_DATA_DIR"
+REACHABLE = "/var/lib/credit-ledger"
+"""A data directory that another user can reach."""
+
+_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
+"""The variables that the programs get: no secret of the service, and nothing that changes the server."""
 
 LOG_LIMIT = 10 * 2**20
 """The size at which the log of the server, in bytes, is renamed to `postgres.log.old`."""
@@ -64,8 +72,8 @@ def server_in(data_dir: Path, programs: Path) -> Server:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     server = Server(folder, programs.resolve(), _owner(folder / "postgres"))
     if server.owner is not None:
-        _allow_entry(server.owner, server.programs)
-        _allow_entry(server.owner, server.folder)
+        _allow_entry(server.owner, server.programs, "install the program where that user can reach it, as in /opt")
+        _allow_entry(server.owner, server.folder, f"set {DATA_DIR} to a folder as {REACHABLE}")
     return server
 
 
@@ -86,7 +94,7 @@ def _create_system_user() -> None:
     log.info("creating the system user %s, because PostgreSQL does not run as root", SYSTEM_USER)
     command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin"]
     try:
-        subprocess.run([*command, SYSTEM_USER], check=True, capture_output=True, text=True)  # noqa: S603
+        subprocess.run([*command, SYSTEM_USER], env=_environment(), check=True, capture_output=True, text=True)  # noqa: S603
     except (OSError, subprocess.CalledProcessError) as error:
         reason = getattr(error, "stderr", "") or error
         raise EmbeddedPostgresError(
@@ -95,20 +103,34 @@ def _create_system_user() -> None:
         ) from error
 
 
-def _allow_entry(user: pwd.struct_passwd, folder: Path) -> None:
-    """Let the user of the server enter this folder and its parents, without the right to list them."""
-    for place in (folder, *folder.parents):
-        found = place.stat()
-        passable = stat.S_IXUSR if found.st_uid == user.pw_uid else stat.S_IXOTH
-        if not found.st_mode & passable:
-            log.warning("allowing the user %s to enter %s (chmod +x)", user.pw_name, place)
-            place.chmod(stat.S_IMODE(found.st_mode) | passable)
+def _allow_entry(user: pwd.struct_passwd, folder: Path, advice: str) -> None:
+    """Let the user of the server enter this folder and its parents, without the right to list them.
+
+    No folder is opened to anybody else. Raises EmbeddedPostgresError where that is not possible.
+    """
+    if can_enter(user, folder):
+        return
+    for place in (*reversed(folder.parents), folder):
+        if can_enter(user, place):
+            continue
+        log.warning("allowing the user %s, and nobody else, to enter %s (an ACL)", user.pw_name, place)
+        try:
+            allow_entry(user, place)
+        except OSError as error:
+            raise _unreachable(user, place, advice, str(error)) from error
+        if not can_enter(user, place):
+            raise _unreachable(user, place, advice, "the ACL has no effect")
+
+
+def _unreachable(user: pwd.struct_passwd, place: Path, advice: str, reason: str) -> EmbeddedPostgresError:
+    may_not = f"as the user {user.pw_name}, who may not enter {place} ({reason})"
+    return EmbeddedPostgresError(f"PostgreSQL does not run as root but {may_not}: {advice}")
 
 
 def socket_folder(server: Server) -> Path:
     """The folder of the socket: that of the data, or a private one in /tmp if that path is not suitable for a socket.
 
-    No other user may enter it, because every connection over this socket is one of the superuser.
+    No other user may enter it.
     """
     length = len(os.fsencode(server.data / f".s.PGSQL.{PORT}"))
     # The kernel accepts 107 bytes, and libpq reads a comma as the separator of two servers.
@@ -215,9 +237,7 @@ def launch(server: Server, program: str, *arguments: str, output: int | IO[bytes
 
 
 def _environment() -> dict[str, str]:
-    """The environment of this process, without variables that change the server: PGPORT, PGDATA and locales."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
-    return kept | {"LC_ALL": "C"}
+    return {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ} | {"LC_ALL": "C"}
 
 
 def error_line(output: str) -> str:

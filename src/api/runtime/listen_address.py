@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from api.runtime.operator_error import OperatorError
-from api.runtime.settings import variable
+from api.runtime.settings import Settings, variable
 
 Ip = IPv4Address | IPv6Address
 
@@ -50,7 +50,7 @@ def _url(host: str, port: int) -> str:
 
 def resolve(host: str, port: int, setting: str = "host") -> ListenAddress:
     """Resolve the host of a setting. Raises CannotListen if it is unknown or not an address of this machine."""
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    bare = _without_brackets(host)
     found = _look_up(bare, setting)
     ours = [ip for ip in found if _is_ours(ip)]
     if not ours:
@@ -58,6 +58,23 @@ def resolve(host: str, port: int, setting: str = "host") -> ListenAddress:
         means = "" if listed == bare else f" ({listed})"
         raise CannotListen(f"{_named(host, setting)}{means}, which is not an address of this machine")
     return ListenAddress(bare, tuple(ours), port)
+
+
+def links_need_public_url(settings: Settings) -> bool:
+    """Whether the service can be reached from other machines, while it does not know at which address."""
+    return settings.public_url is None and not _is_loopback(settings.host)
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether all addresses of a host are loopback addresses. A name that cannot be resolved may be any address."""
+    try:
+        return all(ip.is_loopback for ip in _look_up(_without_brackets(host), "host"))
+    except CannotListen:
+        return False
+
+
+def _without_brackets(host: str) -> str:
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
 def _look_up(host: str, setting: str) -> list[Ip]:

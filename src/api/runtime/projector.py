@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from api.runtime.checkpoints import checkpoint_keys
 from api.runtime.garbage_collection import tune_garbage_collection
 from api.runtime.parent_process import signal_at_end_of
-from api.runtime.settings import LOG_FORMAT, Settings, load_settings
+from api.runtime.restarts import Restarts
+from api.runtime.settings import FILE, LOG_FORMAT, Settings, load_settings, variable
 from ledger.commit.notifications import CommitListener
 from ledger.proof.checkpointer import Checkpointer
 from ledger.store import EventLog, Feed
@@ -58,10 +59,10 @@ async def project(settings: Settings) -> None:
 
 
 @contextmanager
-def projecting() -> Iterator[None]:
+def projecting(restarts: Restarts) -> Iterator[None]:
     """Run a projector with the same settings until the block ends. If it ends earlier, start another."""
     stopping = threading.Event()
-    guard = threading.Thread(target=_guard, args=[stopping], name="projector", daemon=True)
+    guard = threading.Thread(target=_guard, args=[stopping, restarts], name="projector", daemon=True)
     guard.start()
     try:
         yield
@@ -70,21 +71,29 @@ def projecting() -> Iterator[None]:
         guard.join(_STOP + _RESTART)
 
 
-def _guard(stopping: threading.Event) -> None:
+def _guard(stopping: threading.Event, restarts: Restarts) -> None:
     while not stopping.is_set():
-        # A session of its own, so that Ctrl-C reaches the parent only, which then stops the projector.
-        command = [sys.executable, "-m", "api.runtime.projector", str(os.getpid())]
-        process = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - our own module
+        # A session of its own, so that Ctrl-C reaches the parent only, which then stops the projector. With -P, a
+        # folder `api` where the service was started is not taken for the program.
+        command = [sys.executable, "-P", "-m", "api.runtime.projector", str(os.getpid())]
+        process = subprocess.Popen(command, env=_environment(), start_new_session=True)  # noqa: S603 - our own module
         while process.poll() is None and not stopping.wait(_RESTART):
             pass
         if not stopping.is_set():
             _log.error("the projector ended with status %s: starting another", process.returncode)
+            restarts.note("projector")
             continue
         process.terminate()
         try:
             process.wait(_STOP)
         except subprocess.TimeoutExpired:
             process.kill()
+
+
+def _environment() -> dict[str, str]:
+    """The environment of the projector, which signs nobody in."""
+    admin_key = {variable("admin_key"), variable("admin_key") + FILE}
+    return {name: value for name, value in os.environ.items() if name not in admin_key}
 
 
 def main() -> None:

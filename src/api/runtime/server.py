@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
@@ -18,9 +20,11 @@ from api.runtime.checkpoints import check_against_checkpoints
 from api.runtime.clock_agreement import ORIGIN, agree_on_time
 from api.runtime.connections import places
 from api.runtime.database import Database, as_url, migrated
-from api.runtime.listen_address import CannotListen, ListenAddress, bind, resolve
+from api.runtime.listen_address import CannotListen, ListenAddress, bind, links_need_public_url, resolve
 from api.runtime.projector import projecting
-from api.runtime.settings import Settings, variable
+from api.runtime.restarts import FOLDER, Restarts
+from api.runtime.secret_environment import remove
+from api.runtime.settings import FILE, Settings, variable
 from ledger.postgres.privileges import privileges
 from people.api_keys import create_first_key
 from projections.engine.builds import prepare
@@ -59,14 +63,31 @@ def serve(settings: Settings, address: ListenAddress, companion: Companion = _no
         prepare(found.service)
         check_against_checkpoints(settings, found.service)
         _warn(found)
+        if links_need_public_url(settings):
+            _log.warning("%s is not set, so the service makes no portal links", variable("public_url"))
         key = _key_lines(create_first_key(found.service)) if settings.admin_key is None else []
         here = f"Credit ledger: {address.url}  (API description: /docs)"
+        remove(*(variable(name) + end for name in ("database_url", "owner_url") for end in ("", FILE)))
         os.environ[variable("database_url")] = as_url(found.service)  # worker processes find it there
         os.environ[ORIGIN] = repr(agree_on_time(found.service))
-        os.environ.pop(variable("owner_url"), None)  # worker processes must not use the owner's login
+        for name in ("host", "port"):  # they may be options of the command line
+            os.environ[variable(name)] = str(getattr(settings, name))
         start = os.environ[START] = secrets.token_hex(8)
-        with projecting(), companion(found.service) as links, announced(address, start, [here, *links], key):
+        with (
+            _restarts() as restarts,
+            projecting(restarts),
+            companion(found.service) as links,
+            announced(address, start, [here, *links], key),
+        ):
             _serve_http(settings, address)
+
+
+@contextmanager
+def _restarts() -> Iterator[Restarts]:
+    """The folder in which this process and its workers note the parts that ended."""
+    with tempfile.TemporaryDirectory(prefix="credit-ledger-restarts-") as folder:
+        os.environ[FOLDER] = folder
+        yield Restarts(Path(folder))
 
 
 def check_ops_address(settings: Settings) -> None:
@@ -119,8 +140,7 @@ def _serve_http(settings: Settings, address: ListenAddress) -> None:
     """
     import_module(_APP)  # before the fork: during the import a worker would not react to signals
     server = Granian(
-        f"{_APP}:from_environment",
-        factory=True,
+        f"{_APP}:from_environment",  # only a name: `_load_app` makes it
         interface=Interfaces.ASGI,
         address=str(address.ips[0]),
         port=address.port,
@@ -139,7 +159,12 @@ def _serve_http(settings: Settings, address: ListenAddress) -> None:
     )
     logging.getLogger("_granian").addFilter(_is_not_early)
     with _listen_errors(address):
-        server.serve()
+        server.serve(target_loader=_load_app, wrap_loader=False)
+
+
+def _load_app() -> Any:
+    """The application in a worker. The server's own loader would look for its module where the service was started."""
+    return import_module(_APP).from_environment()
 
 
 @contextmanager

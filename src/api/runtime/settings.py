@@ -21,6 +21,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.runtime.operator_error import OperatorError
 from ledger.domain.amounts import MAX_AMOUNT
+from ledger.proof.files import read_word
+from ledger.proof.notes import BadNote
 
 PREFIX = "CREDIT_LEDGER_"
 TEST_PREFIX = "CREDIT_LEDGER_TEST_"
@@ -39,6 +41,12 @@ OWN_PATHS = frozenset(
     {"dashboard", "docs", "healthz", "metrics", "openapi.json", "readyz", "static-offline-docs", "v1"}
 )
 """The first parts of the addresses of the service. A prefix must not begin with one, to be distinguishable."""
+
+
+FILE = "_FILE"
+"""A variable with this end names a file with the value of a secret setting."""
+_LARGEST_SECRET = 10_000
+"""The size of the largest such file, in bytes."""
 
 
 class WrongSetting(OperatorError):
@@ -108,6 +116,13 @@ class Settings(BaseSettings):
         description="connections of one address that each worker keeps; beyond, the longest silent ones are closed; "
         "0 sets no limit",
     )
+    query_timeout_seconds: float = Field(
+        10.0,
+        ge=0,
+        le=3_600,
+        description="seconds after which the database ends a statement of a query, before 503 `query_timeout`; 0 sets "
+        "no limit; commands and migrations are never ended",
+    )
     sweep_interval_seconds: float = Field(
         1.0, ge=0.01, le=86_400, description="seconds between two searches for expired credits and holds"
     )
@@ -128,7 +143,8 @@ class Settings(BaseSettings):
         max_length=2_000,
         description="the address at which browsers reach the service, such as https://credits.example; its path, if it "
         "has one, is the prefix below which a proxy serves the service, and must not begin like a path of the service; "
-        "without it, portal links begin with the address of the request for them",
+        "without it, portal links begin with the address of the request for them, and are refused if the service "
+        "listens beyond this machine",
     )
     billing_url: str | None = Field(
         None,
@@ -163,6 +179,11 @@ class Settings(BaseSettings):
     def path_prefix(self) -> str:
         """The path prefix of the service, such as `/ledger`, or an empty text."""
         return urlsplit(self.public_url or "").path.rstrip("/")
+
+    @property
+    def https(self) -> bool:
+        """Whether browsers reach the service over https."""
+        return urlsplit(self.public_url or "").scheme == "https"
 
     @field_validator("public_url")
     @classmethod
@@ -203,17 +224,40 @@ class Settings(BaseSettings):
 def load_settings(**given: Any) -> Settings:
     """Load the settings: a given value (a command-line option), else the environment, else the default.
 
-    None counts as not given. Raises WrongSetting.
+    None counts as not given. A secret may be in a file that the environment names. Raises WrongSetting.
     """
+    told = {name: value for name, value in given.items() if value is not None}
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
+        return Settings(**{**_secrets_in_files(os.environ), **told})
     except ValidationError as error:
         raise WrongSetting(one_line(error)) from None
 
 
+def secret_settings() -> list[str]:
+    """The settings whose values nobody may see."""
+    return [name for name, field in Settings.model_fields.items() if SecretStr in _parts(field.annotation)]
+
+
+def _secrets_in_files(environ: Mapping[str, str]) -> dict[str, str]:
+    """The secrets in the files that variables name. Raises WrongSetting."""
+    found = {}
+    for name in secret_settings():
+        one, other = variable(name), variable(name) + FILE
+        if not environ.get(other):
+            continue
+        if environ.get(one):
+            raise WrongSetting(f"{one} and {other} are both set: set only one")
+        try:
+            found[name] = read_word(Path(environ[other]), _LARGEST_SECRET)
+        except (OSError, BadNote) as error:
+            raise WrongSetting(f"{other}: {error}") from None
+    return found
+
+
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """The CREDIT_LEDGER_* variables that are not settings, most often because of a typing error."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    known = {variable(name) for name in Settings.model_fields}
+    known |= {variable(name) + FILE for name in secret_settings()}
     return sorted(
         name
         for name in environ

@@ -12,7 +12,7 @@ STDOUT = Path("-")
 
 
 @contextmanager
-def whole_file(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
+def whole_file(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
     """A file that replaces `path` when the block succeeds, and is removed when the block raises.
 
     `-` is standard output. A path that is no regular file, such as a pipe, is written to directly. `mode` is for new

@@ -43,7 +43,7 @@ async def export_log(source: Source, path: Path, after: int | None) -> Exported:
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     """The file, open for reading and appending, for one export at a time. Raises CannotContinue."""
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as file:
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -1,6 +1,5 @@
 """Tables of entries: one row for each change of a balance, made from the log. This file writes CSV."""
 
-import csv
 import io
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -9,8 +8,9 @@ from typing import BinaryIO, NamedTuple, Protocol
 from ledger.store import Logged
 from projections.engine.runner import facts_of
 from projections.models.history.entry_answer import Entry, entry
-from projections.models.history.entry_lines import COLUMNS, USAGE, as_text, line
+from projections.models.history.entry_lines import COLUMNS, USAGE, line
 from projections.models.history.projection import entries_of
+from projections.models.spreadsheet import csv_line
 
 NAMED = ("position", "account_id")
 """The columns before those of the history of an account."""
@@ -67,13 +67,12 @@ class CsvEntries:
         self.lines = 0
         self._period = period
         self._text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-        self._writer = csv.writer(self._text)
-        self._writer.writerow((*NAMED, *COLUMNS, *USAGE))
+        self._text.write(csv_line((*NAMED, *COLUMNS, *USAGE)))
 
     def write(self, events: Sequence[Logged]) -> None:
         """Write the rows of a page."""
         for shown in entries_in(events, self._period):
-            self._writer.writerow([shown["position"], as_text(shown["account_id"]), *line(shown)])
+            self._text.write(csv_line([shown["position"], shown["account_id"], *line(shown)]))
             self.lines += 1
 
     def finish(self) -> None:

@@ -24,6 +24,8 @@ BEGIN = b'{"signature":"'
 """The beginning of every file."""
 MOST_EVENTS = 100_000
 """The most events of a statement. The proof of each has about a kilobyte."""
+LARGEST = 512 * 1024 * 1024
+"""The size of the largest file of a statement, in bytes."""
 
 Texts = Mapping[int, Mapping[str, Any]]
 """The readable texts of events, by version and name. No proof covers them: the log has them sealed."""

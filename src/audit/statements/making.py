@@ -126,7 +126,7 @@ async def _checkpoint(log: EventLog, checkpoint_keys: CheckpointKeys, position: 
         newest = await _unless_busy(checkpointer.sign)
     if newest is None:
         raise CannotMake("the log is empty")
-    note = newest.path.read_bytes()
+    note = newest.note()
     return read_checkpoint(text_of(note)), note.decode()
 
 

@@ -1,77 +1,112 @@
 """Verifies exports and statements without a server, a database or settings."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from audit.export.bundle import CHECKPOINTS, EVENTS, KEY
 from audit.export.json_lines import BadLine, lines_of
-from audit.statements.form import BEGIN, Statement, from_file
+from audit.statements.form import BEGIN, LARGEST, Statement, from_file
 from audit.statements.verifying import VerifiedStatement, check_statement
+from audit.verify.expected import NOTHING, Expected
 from audit.verify.folders import folder_in
-from audit.verify.report import CannotVerify, Report
+from audit.verify.report import NO_CHECKPOINT, CannotVerify, Report
 from ledger.progress import Progress
 from ledger.proof.checkpoint_folder import CheckpointFolder
-from ledger.proof.notes import BadNote, VerifyingKey
-from ledger.proof.trusted_checkpoints import TrustedCheckpoints, own_keys, read_trusted_checkpoints
+from ledger.proof.files import open_file, read_file
+from ledger.proof.notes import LARGEST_KEY, BadNote, VerifyingKey
+from ledger.proof.trusted_checkpoints import TrustedCheckpoints, own_keys, read_trusted_checkpoints, trust
 from ledger.proof.walk import Breach, Place, Walk, check_receipts, shown
 from ledger.store import Record, balance_to_json
 
 PAGE = 2_000
 
 
-def verify_path(path: Path, checkpoints: Path | None, keys: Sequence[VerifyingKey], progress: Progress) -> Report:
+@dataclass(frozen=True, slots=True)
+class Trusting:
+    """What the reader trusts, and expects of the log."""
+
+    checkpoints: Path | None = None
+    """A folder of checkpoints; None for the one in the bundle."""
+    keys: Sequence[VerifyingKey] = ()
+    """Empty for the key in the file or the folder."""
+    expected: Expected = NOTHING
+
+
+def verify_path(path: Path, trusting: Trusting, progress: Progress) -> Report:
     """Verify a bundle, a log in JSON Lines, or a statement. Raises CannotVerify and OSError."""
+    report = Report("", "given" if trusting.keys else "file")
+    try:
+        _verify(path, trusting, progress, report)
+        trusting.expected.check(report)
+    except Breach as breach:
+        report.breach = breach
+    return report
+
+
+def _verify(path: Path, trusting: Trusting, progress: Progress, report: Report) -> None:
     if path.is_dir():
-        return _verify_bundle(path, checkpoints, keys, progress)
-    with path.open("rb") as file:
-        beginning = file.read(len(BEGIN))
+        _verify_bundle(path, trusting, progress, report)
+        return
+    beginning = _beginning(path)
     if path.suffix == ".html":
         raise CannotVerify(f"{path} is a page for people; verify the JSON file of the statement")
     if beginning == BEGIN or path.suffix == ".json":
-        return _verify_statement(path, keys)
-    return _verify_log(path, checkpoints, keys, progress)
+        _verify_statement(path, trusting, report)
+    else:
+        _verify_log(path, trusting, progress, report)
 
 
-def _verify_bundle(path: Path, checkpoints: Path | None, keys: Sequence[VerifyingKey], progress: Progress) -> Report:
+def _beginning(path: Path) -> bytes:
+    """The first bytes of a file. Raises CannotVerify unless it is a regular file."""
+    try:
+        with open_file(path) as file:
+            return file.read(len(BEGIN))
+    except BadNote as problem:
+        raise CannotVerify(str(problem)) from problem
+
+
+def _verify_bundle(path: Path, trusting: Trusting, progress: Progress, report: Report) -> None:
     events = path / EVENTS
     if not events.is_file():
         raise CannotVerify(f"{path} is not an export: it has no {EVENTS}")
-    report = Report(f"the export {path.name}")
+    report.what = f"the export {path.name}"
+    enclosed = _enclosed_key(path / KEY)
+    folder = folder_in(trusting.checkpoints or path / CHECKPOINTS)
+    found = _read_checkpoints(folder, trusting, trusting.keys or enclosed, report)
+    if enclosed and enclosed[0] not in found.trust.known:
+        raise Breach("checkpoint", Place(file=KEY), "it is not a key of this ledger")
+    _walk(events, found, progress, report)
+
+
+def _verify_log(path: Path, trusting: Trusting, progress: Progress, report: Report) -> None:
+    report.what = f"the log {path.name}"
+    found: TrustedCheckpoints | None = None
+    if trusting.checkpoints is not None:
+        found = _read_checkpoints(folder_in(trusting.checkpoints), trusting, trusting.keys, report)
+    elif trusting.expected.since is not None:
+        if not trusting.keys:
+            raise CannotVerify("--since needs the key that signed the checkpoint: name it with --key")
+        found = trusting.expected.with_kept(TrustedCheckpoints(trust(trusting.keys, ()), (), 0))
+        report.add_checkpoints(found)
+    _walk(path, found, progress, report)
+
+
+def _verify_statement(path: Path, trusting: Trusting, report: Report) -> None:
+    report.what = f"the statement {path.name}"
+    if trusting.expected.since is not None:
+        raise CannotVerify(
+            "a statement does not have all events before its checkpoint: --since is for a log or a bundle"
+        )
     try:
-        enclosed = _enclosed_key(path / KEY)
-        trusted = keys or enclosed
-        report.keys_from = "given" if keys else "file"
-        trusted_checkpoints = _read_checkpoints(folder_in(checkpoints or path / CHECKPOINTS), trusted, report)
-        if enclosed and enclosed[0] not in trusted_checkpoints.trust.known:
-            raise Breach("checkpoint", Place(file=KEY), "it is not a key of this ledger")
-        _walk(events, trusted_checkpoints, progress, report)
-    except Breach as breach:
-        report.breach = breach
-    return report
-
-
-def _verify_log(path: Path, checkpoints: Path | None, keys: Sequence[VerifyingKey], progress: Progress) -> Report:
-    report = Report(f"the log {path.name}", "given" if keys else "file")
-    try:
-        _walk(path, _read_checkpoints(folder_in(checkpoints), keys, report) if checkpoints else None, progress, report)
-    except Breach as breach:
-        report.breach = breach
-    return report
-
-
-def _verify_statement(path: Path, keys: Sequence[VerifyingKey]) -> Report:
-    report = Report(f"the statement {path.name}", "given" if keys else "file")
-    text = path.read_bytes()
-    try:
-        verified = check_statement(text, keys or _named_in(text))
-    except Breach as breach:
-        report.breach = breach
-        return report
+        text = read_file(path, LARGEST)
+    except BadNote as problem:
+        raise Breach("statement", Place(file=path.name), str(problem)) from problem
+    verified = check_statement(text, trusting.keys or _named_in(text))
     report.events, report.accounts, report.checkpoints = len(verified.statement.events), 1, 1
     report.signed, report.keys = verified.checkpoint.size, [verified.signed_by.text]
     report.facts, report.lines = _facts(verified), _lines(verified)
-    return report
 
 
 def _lines(verified: VerifiedStatement) -> list[str]:
@@ -110,8 +145,8 @@ def _enclosed_key(path: Path) -> list[VerifyingKey]:
     """The key in the file of a bundle; empty if there is no such file. Raises Breach."""
     if not path.exists():
         return []
-    text = path.read_bytes()
     try:
+        text = read_file(path, LARGEST_KEY)
         key = VerifyingKey.parse(text.decode().removesuffix("\n"))
     except (BadNote, UnicodeDecodeError) as problem:
         raise Breach("checkpoint", Place(file=path.name), str(problem)) from problem
@@ -120,19 +155,21 @@ def _enclosed_key(path: Path) -> list[VerifyingKey]:
     return [key]
 
 
-def _read_checkpoints(folder: CheckpointFolder, keys: Sequence[VerifyingKey], report: Report) -> TrustedCheckpoints:
+def _read_checkpoints(
+    folder: CheckpointFolder, trusting: Trusting, keys: Sequence[VerifyingKey], report: Report
+) -> TrustedCheckpoints:
     trusted = keys or own_keys(folder)
     if not trusted:
         raise CannotVerify(f"{folder.path} has no key, and --key names none")
-    trusted_checkpoints = read_trusted_checkpoints(folder, trusted)
-    report.add_checkpoints(trusted_checkpoints)
-    return trusted_checkpoints
+    found = trusting.expected.with_kept(read_trusted_checkpoints(folder, trusted))
+    report.add_checkpoints(found)
+    return found
 
 
-def _walk(path: Path, trusted_checkpoints: TrustedCheckpoints | None, progress: Progress, report: Report) -> None:
+def _walk(path: Path, found: TrustedCheckpoints | None, progress: Progress, report: Report) -> None:
     """Verify the log in a file, event by event. Raises Breach."""
-    walk = Walk(trusted_checkpoints.checkpoints if trusted_checkpoints else ())
-    with path.open("rb") as file:
+    walk = Walk(found.checkpoints if found else ())
+    with open_file(path) as file:
         progress.begin("verifying", path.stat().st_size, "bytes")
         try:
             for page, end in _pages(file, path.name):
@@ -145,8 +182,7 @@ def _walk(path: Path, trusted_checkpoints: TrustedCheckpoints | None, progress: 
         records = _at(file, {position for pair in pairs for position in pair}) if pairs else {}
         for first, second in pairs:
             check_receipts(records[first], records[second])
-    if trusted_checkpoints is not None and not trusted_checkpoints.checkpoints and walk.position:
-        report.unchecked = "there is no checkpoint for the log: its events are chained and not signed"
+    report.unchecked = None if walk.signed else NO_CHECKPOINT
 
 
 def _pages(file: BinaryIO, name: str) -> Iterator[tuple[list[Record], int]]:

@@ -6,13 +6,17 @@ and a long snapshot would keep VACUUM from removing old rows of the projections.
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
+from audit.verify.expected import NOTHING, Expected
 from audit.verify.folders import folder_in
-from audit.verify.report import CannotVerify, Report
+from audit.verify.report import NO_CHECKPOINT, CannotVerify, Report
 from audit.verify.snapshots import check_snapshots, check_snapshots_of
+from audit.verify.text_keys import TextKeys
+from ledger.explain.sentences import counted
 from ledger.postgres.bodies import BODIES, MIGRATED, differences
 from ledger.postgres.connecting import connect_async
 from ledger.progress import Progress
@@ -24,35 +28,49 @@ from ledger.proof.tree import STEP, HoleInLog, Tree
 from ledger.proof.trusted_checkpoints import TrustedCheckpoints, own_keys, read_trusted_checkpoints
 from ledger.proof.walk import START, Breach, Place, Walk, check_receipts, follow
 from ledger.store import Connection, Reader, Record, ledger_id
+from people.key_log import read_key_log
 
 PAGE = 2_000
 _BEFORE_ALL = -(2**63)
 """A position before the first one, so that an event at a wrong position is found too."""
-_UNSIGNED = "there is no checkpoint for the log: its events are chained and not signed"
 
 
-async def verify_ledger(conninfo: str, folders: Path, keys: Sequence[VerifyingKey], progress: Progress) -> Report:
-    """Verify all events. `folders` has the checkpoints of ledgers. Raises CannotVerify, OSError and psycopg.Error."""
+@dataclass(frozen=True, slots=True)
+class Trusting:
+    """What the reader trusts, and expects of the ledger."""
+
+    folders: Path
+    """The folder of the checkpoints of ledgers."""
+    keys: Sequence[VerifyingKey] = ()
+    """Empty for the keys of the installation."""
+    expected: Expected = NOTHING
+
+
+async def verify_ledger(conninfo: str, trusting: Trusting, progress: Progress) -> Report:
+    """Verify all events. Raises CannotVerify, OSError and psycopg.Error."""
     async with _reading(conninfo) as connection:
-        report = Report("the ledger", "given" if keys else "installation")
+        report = Report("the ledger", "given" if trusting.keys else "installation")
         try:
-            trusted_checkpoints = _read_checkpoints(folders, await ledger_id(connection), keys, report)
-            await _walk(connection, trusted_checkpoints.checkpoints, progress, report)
+            found = _read_checkpoints(trusting, await ledger_id(connection), report)
+            await _walk(connection, found.checkpoints, progress, report)
             await _check_bodies(connection)
             await check_snapshots(connection)
+            await _check_keys(connection, report)
+            trusting.expected.check(report)
         except Breach as breach:
             report.breach = breach
     return report
 
 
-async def verify_account(conninfo: str, folders: Path, keys: Sequence[VerifyingKey], account_id: str) -> Report:
+async def verify_account(conninfo: str, trusting: Trusting, account_id: str) -> Report:
     """Verify the chain of one account and that the newest checkpoint covers it. Raises as `verify_ledger` does."""
     async with _reading(conninfo) as connection:
-        report = Report(f"account {account_id}", "given" if keys else "installation")
+        report = Report(f"account {account_id}", "given" if trusting.keys else "installation")
         try:
-            trusted_checkpoints = _read_checkpoints(folders, await ledger_id(connection), keys, report)
-            await _follow_account(connection, account_id, trusted_checkpoints.checkpoints, report)
+            found = _read_checkpoints(trusting, await ledger_id(connection), report)
+            await _follow_account(connection, account_id, found.checkpoints, report)
             await check_snapshots_of(connection, [account_id])
+            trusting.expected.check(report)
         except Breach as breach:
             report.breach = breach
     return report
@@ -70,41 +88,41 @@ async def _reading(conninfo: str) -> AsyncIterator[Connection]:
         await connection.close()
 
 
-def _read_checkpoints(folders: Path, ledger: str, keys: Sequence[VerifyingKey], report: Report) -> TrustedCheckpoints:
+def _read_checkpoints(trusting: Trusting, ledger: str, report: Report) -> TrustedCheckpoints:
     """The trusted checkpoints of a ledger. Raises CannotVerify when there is no key."""
-    folder, origin = folder_in(folders, ledger), origin_of(ledger)
-    trusted = keys or own_keys(folder)
+    folder, origin = folder_in(trusting.folders, ledger), origin_of(ledger)
+    trusted = trusting.keys or own_keys(folder)
     if not trusted:
         raise CannotVerify(f"{folder.path} has no key and no checkpoint for the log")
-    trusted_checkpoints = read_trusted_checkpoints(folder, trusted)
-    report.add_checkpoints(trusted_checkpoints)
-    for checkpoint in trusted_checkpoints.checkpoints:
+    found = trusting.expected.with_kept(read_trusted_checkpoints(folder, trusted))
+    report.add_checkpoints(found)
+    for checkpoint in found.checkpoints:
         if checkpoint.origin != origin:
             place = Place(file=f"the checkpoint of {checkpoint.size} events")
             raise Breach("checkpoint", place, "it is of another ledger", origin, checkpoint.origin)
-    return trusted_checkpoints
+    return found
 
 
 async def _walk(connection: Connection, checkpoints: Sequence[Checkpoint], progress: Progress, report: Report) -> None:
     reader = Reader(connection)
     end = await reader.last_position()
     progress.begin("verifying", end, "events")
-    walk = Walk(checkpoints, every=STEP)
-    after = _BEFORE_ALL
+    walk, texts = Walk(checkpoints, every=STEP), TextKeys()
+    after, agreed = _BEFORE_ALL, 0
     try:
         while records := await reader.records(after, end, PAGE):
-            walk.take(records)
-            await _check_kept(connection, walk)
+            agreed = await _take(connection, walk, records, agreed)
+            await texts.take(reader, records)
             after = records[-1].position
             progress.reach(walk.position)
         walk.finish()
+        texts.finish()
         await check_no_strays(connection)
     finally:
         report.add_walk(walk)
     for first, second in walk.repeated():
         check_receipts(*[(await reader.records(at - 1, at, 1))[0] for at in (first, second)])
-    if not checkpoints and end:
-        report.unchecked = _UNSIGNED
+    report.unchecked = None if walk.signed else NO_CHECKPOINT
 
 
 async def _check_bodies(connection: Connection) -> None:
@@ -115,10 +133,47 @@ async def _check_bodies(connection: Connection) -> None:
         raise Breach("function", Place(), "; ".join(wrong))
 
 
-async def _check_kept(connection: Connection, walk: Walk) -> None:
-    if walk.completed:
-        await check_kept(connection, walk.completed)
-        walk.completed = {}
+async def _check_keys(connection: Connection, report: Report) -> None:
+    """Add the log of API keys to the report. Raises Breach when it is not whole, or the keys differ from it."""
+    log = await read_key_log(connection)
+    if log is None:
+        return
+    report.facts["key_log"] = {"entries": log.entries, "hash": log.hash.hex()}
+    entries = counted(log.entries, "entry", "entries")
+    report.lines.append(f"log of API keys: {entries} verified, the last hash is {log.hash.hex()}")
+    if log.faults:
+        raise Breach("key", Place(), "; ".join(log.faults))
+
+
+async def _take(connection: Connection, walk: Walk, records: Sequence[Record], agreed: int) -> int:
+    """Verify the next records, and the stored subtrees that they complete. Returns up to where these cover the log.
+
+    The range in which the log differs from a checkpoint begins after the stored subtrees that match its events.
+    """
+    try:
+        walk.take(records)
+    except Breach as breach:
+        raise await _narrowed(connection, breach, walk, agreed) if breach.what == "root" else breach from None
+    agreed = await check_kept(connection, walk.completed, agreed) if walk.completed else agreed
+    walk.completed = {}
+    return agreed
+
+
+async def _narrowed(connection: Connection, breach: Breach, walk: Walk, agreed: int) -> Breach:
+    """A breach over a range of positions, without those that stored subtrees rule out, which nobody signs."""
+    try:
+        agreed, end = await check_kept(connection, walk.completed, agreed), None
+    except Breach as differing:
+        agreed, end = max(agreed, (differing.place.position or 1) - 1), differing.place.upto
+    return narrowed(breach, agreed, end)
+
+
+def narrowed(breach: Breach, agreed: int, end: int | None = None) -> Breach:
+    """A breach over a range of positions, without those up to `agreed` and those after `end`."""
+    first, last = breach.place.position or 1, breach.place.upto or 0
+    within = max(first, agreed + 1), min(last, end or last)
+    place = breach.place._replace(position=within[0], upto=within[1]) if within[0] <= within[1] else breach.place
+    return Breach(breach.what, place, breach.problem, breach.expected, breach.found)
 
 
 async def _follow_account(
@@ -142,7 +197,7 @@ async def _follow_account(
         raise CannotVerify("the ledger has no such account")
     report.accounts = 1
     if newest is None:
-        report.unchecked = _UNSIGNED
+        report.unchecked = NO_CHECKPOINT
     else:
         report.signed, report.checkpoints = newest.size, 1
 

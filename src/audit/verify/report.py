@@ -7,8 +7,10 @@ from ledger.explain.sentences import counted
 from ledger.proof.trusted_checkpoints import TrustedCheckpoints
 from ledger.proof.walk import Breach, Walk, shown
 
-HOLDS, BROKEN, UNCHECKED = 0, 1, 3
-"""Exit statuses."""
+HOLDS, BROKEN, UNCHECKED, UNSIGNED = 0, 1, 3, 4
+"""Exit statuses. UNSIGNED: the log holds up to the newest checkpoint, and there are events after it."""
+
+NO_CHECKPOINT = "there is no checkpoint for the log: nothing is signed"
 
 KeySource = Literal["given", "installation", "file"]
 """The source of the verifying keys: the caller, this machine, or the verified file itself."""
@@ -42,6 +44,7 @@ class Report:
     """The number of events after it."""
     breach: Breach | None = None
     unchecked: str | None = None
+    """Why the signatures prove nothing; None when a checkpoint was verified."""
     facts: dict[str, Any] = field(default_factory=dict)
     """More facts for programs: the account, period and balances of a statement."""
     lines: list[str] = field(default_factory=list)
@@ -63,7 +66,9 @@ class Report:
         """The exit status."""
         if self.breach is not None:
             return BROKEN
-        return HOLDS if self.unchecked is None else UNCHECKED
+        if self.unchecked is not None:
+            return UNCHECKED
+        return UNSIGNED if self.unsigned else HOLDS
 
     def as_text(self) -> str:
         """For people."""
@@ -79,6 +84,7 @@ class Report:
             HOLDS: "no fault found",
             BROKEN: "a fault was found",
             UNCHECKED: "not everything could be verified",
+            UNSIGNED: "no fault found, but the end is not signed",
         }
         return verdicts[self.status]
 
@@ -100,7 +106,7 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         """For programs."""
         return {
-            "status": {HOLDS: "holds", BROKEN: "broken", UNCHECKED: "unchecked"}[self.status],
+            "status": {HOLDS: "holds", BROKEN: "broken", UNCHECKED: "unchecked", UNSIGNED: "unsigned"}[self.status],
             "what": self.what,
             "events": self.events,
             "accounts": self.accounts,

@@ -87,7 +87,7 @@ class AccountLoader:
             await self._added.wait()
             self._added.clear()
             try:
-                async with self._log.reader() as reader:
+                async with self._log.command_reader() as reader:
                     self._reading = True
                     while self._waiting:
                         await self._load_some(reader)

@@ -296,7 +296,7 @@ class Committer:
         """Answer submissions whose keys were used before, from the receipts of those keys."""
         members = [member for submission in submissions for member in (submission, *(submission.followers or ()))]
         try:
-            async with self._log.reader() as reader:
+            async with self._log.command_reader() as reader:
                 found = await reader.executed([(e.account_id, e.receipt or "") for e in submissions])
         except (Exception, asyncio.CancelledError) as error:  # every waiting caller must get an answer
             for member in members:

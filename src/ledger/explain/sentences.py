@@ -38,9 +38,9 @@ def end_of(expires_at: datetime | None) -> str:
     return "does not lapse" if expires_at is None else f"lapses at {instant(expires_at)}"
 
 
-def counted(amount: int, noun: str = "credit") -> str:
+def counted(amount: int, noun: str = "credit", plural: str | None = None) -> str:
     """An amount with its noun, in the singular or plural."""
-    return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
+    return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {plural or noun + 's'}"
 
 
 def were(amount: int, noun: str = "credit") -> str:

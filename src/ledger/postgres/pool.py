@@ -27,6 +27,8 @@ STARTS_OVER = 2.0
 each time, up to minutes: after an outage of one minute it could take another minute to notice that the database is
 back."""
 
+_TIMEOUT = "SELECT pg_catalog.set_config('statement_timeout', %s, false)"
+
 
 class Pool(AsyncConnectionPool[Connection]):
     """Hands out connections, and drops those whose session has changed since they were made."""
@@ -96,6 +98,17 @@ def pool_of(
         reconnect_timeout=STARTS_OVER,
         reconnect_failed=_start_over,
     )
+
+
+def statement_timeout(seconds: float) -> Configure:
+    """Configure connections so that a statement raises psycopg.errors.QueryCanceled after that time."""
+    milliseconds = str(round(seconds * 1_000))
+
+    async def configure(connection: Connection) -> None:
+        async with connection.transaction():
+            await connection.execute(_TIMEOUT, [milliseconds])
+
+    return configure
 
 
 async def _start_over(pool: AsyncConnectionPool[Connection]) -> None:

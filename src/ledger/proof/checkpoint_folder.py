@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger.proof.checkpoint import origin_of
-from ledger.proof.files import locked, make_folder, sync_folder, write_file
-from ledger.proof.notes import BadNote, VerifyingKey
+from ledger.proof.files import locked, make_folder, read_file, read_word, sync_folder, write_file
+from ledger.proof.notes import LARGEST_KEY, LARGEST_NOTE, BadNote, VerifyingKey
 
 SPACING = (
     (timedelta(hours=1), timedelta(0)),
@@ -38,6 +38,10 @@ class CheckpointFile(NamedTuple):
 
     size: int
     path: Path
+
+    def note(self) -> bytes:
+        """The note in it. Raises BadNote unless it is a regular file of the size of a note, and OSError."""
+        return read_file(self.path, LARGEST_NOTE)
 
     @property
     def at(self) -> datetime:
@@ -77,8 +81,8 @@ class CheckpointFolder:
     def write(self, size: int, note: bytes) -> CheckpointFile:
         """Write a checkpoint of `size` events, and make it the latest."""
         filed = CheckpointFile(size, self.path / f"{size:019}.checkpoint")
+        write_file(self.path / "latest", note)  # first, so that it is never older than the newest
         write_file(filed.path, note)
-        write_file(self.path / "latest", note)
         return filed
 
     def thin(self, now: datetime) -> int:
@@ -91,14 +95,14 @@ class CheckpointFolder:
     def first_key(self) -> VerifyingKey | None:
         """The first verifying key; None when the folder has no such file. Raises BadNote."""
         path = self.path / "first-key"
-        return VerifyingKey.parse(path.read_text().rstrip("\n")) if path.exists() else None
+        return VerifyingKey.parse(read_word(path, LARGEST_KEY)) if path.exists() else None
 
     def write_first_key(self, key: VerifyingKey) -> None:
         """Write the first verifying key."""
         write_file(self.path / "first-key", f"{key.text}\n".encode())
 
     def notices(self) -> list[bytes]:
-        """All notices, in order. Raises BadNote when one is missing."""
+        """All notices, in order. Raises BadNote when one is missing or cannot be one."""
         if not self._notices.is_dir():
             return []
         found = ((_NOTICE.fullmatch(path.name), path) for path in self._notices.iterdir())
@@ -106,7 +110,7 @@ class CheckpointFolder:
         for expected, (number, _) in enumerate(numbered, 1):
             if number != expected:
                 raise BadNote(f"notice {expected} is missing from {self._notices}")
-        return [path.read_bytes() for _, path in numbered]
+        return [read_file(path, LARGEST_NOTE) for _, path in numbered]
 
     def write_notice(self, number: int, note: bytes) -> Path:
         """Write notice `number`, and return its path."""
@@ -127,7 +131,7 @@ class CheckpointFolder:
         if newest is None:
             (self.path / "latest").unlink(missing_ok=True)
         else:
-            write_file(self.path / "latest", newest.path.read_bytes())
+            write_file(self.path / "latest", newest.note())
         return place
 
 

@@ -19,10 +19,11 @@ import psycopg
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.checkpoint_folder import CheckpointFile
 from ledger.proof.evidence import CheckpointMismatch, check, open_checkpoint_file
-from ledger.proof.files import FolderBusy
+from ledger.proof.files import LOCK, FolderBusy
 from ledger.proof.merkle import Frontier
 from ledger.proof.notes import BadNote, sign
 from ledger.proof.signing_key import CheckpointKeys, KeyMissing
+from ledger.proof.status import signed_size
 from ledger.proof.tree import SQL, STEP, VERIFIED, HoleInLog, Tree
 from ledger.store.chain import UnreadableEvent
 from ledger.store.links import Links
@@ -36,7 +37,8 @@ LOG_EVERY = 10.0
 MAINTAIN_EVERY = 60.0
 """Seconds between two runs of maintenance: deleting surplus files, and checking the stored subtrees."""
 PATIENCE = 10.0
-"""Seconds for which an operator's command waits for the lock of the folder. A service does not wait; it tries later."""
+"""Seconds for which an operator's command waits for the lock of the folder. A service does not wait: it tries later. It
+reports a problem when the lock is held for longer."""
 _RETRY = 5.0
 _FINISH_WITHIN = 3.0
 """Seconds for the last checkpoint when the service stops."""
@@ -61,6 +63,7 @@ class Checkpointer:
         self._thinned_at = -MAINTAIN_EVERY
         self._checked_at = monotonic()
         self._problem: str | None = None
+        self._busy_since: float | None = None
 
     async def run(self) -> None:
         """Sign until cancelled, and once more then. It waits for a lost database."""
@@ -113,9 +116,8 @@ class Checkpointer:
         OSError, and psycopg.Error.
         """
         async with self._log.connection() as connection:
-            tree = Tree(connection)
-            await self._tree.follow(tree)
-            newest = await self._sign(tree, PATIENCE)
+            await self._tree.follow(Tree(connection))
+            newest = await self._sign(connection, PATIENCE)
             if newest is not None:
                 await self._report(connection, None, newest)
             return newest
@@ -132,15 +134,23 @@ class Checkpointer:
 
     async def _sign_and_report(self, connection: Connection) -> None:
         try:
-            newest = await self._sign(Tree(connection))
-        except FolderBusy:
-            return  # the process that holds the lock signs
+            newest = await self._sign(connection)
+        except FolderBusy:  # the process that holds the lock signs, unless it holds it for too long
+            self._busy_since = self._busy_since or monotonic()
+            if monotonic() - self._busy_since >= PATIENCE:
+                await self._report(connection, self._held())
+            return
         except OSError as error:
             await self._report(connection, f"no checkpoint can be written: {error}")
             return
+        self._busy_since = None
         if newest is not None:
             self._signed = newest.size
             await self._report(connection, None, newest)
+
+    def _held(self) -> str:
+        lock = self._keys.folder.path / LOCK
+        return f"another process has held the lock {lock} for more than {PATIENCE:.0f} seconds"
 
     def _newest_checkpoint(self) -> Checkpoint | None:
         try:
@@ -149,17 +159,18 @@ class Checkpointer:
         except (BadNote, OSError):
             return None  # `_sign` reports it
 
-    async def _sign(self, tree: Tree, patience: float = 0.0) -> CheckpointFile | None:
-        growing, folder = self._tree, self._keys.folder
+    async def _sign(self, connection: Connection, patience: float = 0.0) -> CheckpointFile | None:
+        growing, folder, tree = self._tree, self._keys.folder, Tree(connection)
         frontier = growing.frontier
         assert frontier is not None, "the log is read first"
         await tree.confirm()
         with folder.locked(patience):
+            self._keys.signed = await signed_size(connection)  # another service may have signed meanwhile
             key = await asyncio.to_thread(self._keys.signing_key)
             newest = folder.newest()
-            if newest is not None and newest.path.read_bytes() != growing.proven:
+            if newest is not None and newest.note() != growing.proven:
                 await check(tree, open_checkpoint_file(newest, self._keys.trusted()), await tree.end())
-                growing.proven = newest.path.read_bytes()
+                growing.proven = newest.note()
             if frontier.size > (newest.size if newest else 0):
                 note = sign(Checkpoint(folder.origin, frontier.size, frontier.root()).text, [key])
                 newest = await asyncio.to_thread(folder.write, frontier.size, note)

@@ -50,7 +50,7 @@ async def check(tree: Tree, checkpoint: Checkpoint, end: int) -> None:
 def open_checkpoint_file(filed: CheckpointFile, trusted: Sequence[Trusted]) -> Checkpoint:
     """Read the checkpoint in a file. Raises BadNote, which names the file, and OSError."""
     try:
-        checkpoint = open_checkpoint(filed.path.read_bytes(), trusted)
+        checkpoint = open_checkpoint(filed.note(), trusted)
         if checkpoint.size != filed.size:
             raise BadNote(f"it is a checkpoint of {checkpoint.size:,} events under the name of another")
     except BadNote as problem:

@@ -11,14 +11,21 @@ from ledger.store.reader import Connection
 SQL = queries("ledger.proof", "sql/kept_subtrees.sql")
 
 
-async def check_kept(connection: Connection, expected: Mapping[Node, bytes]) -> None:
-    """Raise Breach when a stored subtree differs from the `expected` hash of its node. A node need not be stored."""
+async def check_kept(connection: Connection, expected: Mapping[Node, bytes], agreed: int = 0) -> int:
+    """Compare the stored subtrees with the `expected` hashes of their nodes. A node need not be stored.
+
+    Returns up to which position stored subtrees cover the log without a gap; before, they did so up to `agreed`.
+    Raises Breach at the first difference.
+    """
     parameters = {"levels": [node.level for node in expected], "places": [node.place for node in expected]}
     rows = await (await connection.execute(SQL["kept_subtrees"], parameters, binary=True)).fetchall()
     for level, place, hash_ in sorted(rows):
         node = Node(level, place)
         if bytes(hash_) != expected[node]:
             raise _breach(node, "a stored subtree does not match its events", expected[node], bytes(hash_))
+        if node.begin <= agreed:
+            agreed = max(agreed, node.end)
+    return agreed
 
 
 async def check_no_strays(connection: Connection) -> None:

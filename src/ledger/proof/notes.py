@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 LARGEST_NOTE = 1_000_000
 """The size of the largest note, in bytes."""
 MOST_SIGNATURES = 100
+LARGEST_KEY = 10_000
+"""The size of the largest file with a key, in bytes."""
 
 _ED25519 = b"\x01"
 _KEY_SIZE, _SIGNATURE_SIZE = 32, 64
@@ -27,7 +29,7 @@ _SIGNATURE = re.compile(r"— (\S+) (\S+)")
 
 
 class BadNote(Exception):
-    """A note, a checkpoint or a key is invalid; the message says why in a sentence."""
+    """A note, a checkpoint or a key, or the file of one, is invalid; the message says why in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)

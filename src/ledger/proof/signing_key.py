@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 
 from ledger.proof.checkpoint_folder import CheckpointFile, CheckpointFolder
-from ledger.proof.files import make_folder, write_file
-from ledger.proof.notes import BadNote, SigningKey, VerifyingKey, cosign, sign, text_of
+from ledger.proof.files import make_folder, read_word, write_file
+from ledger.proof.notes import LARGEST_KEY, BadNote, SigningKey, VerifyingKey, cosign, sign, text_of
 from ledger.proof.notices import Abandonment, Rotation, Trusted, open_checkpoint, read_notice, trusted_keys
 
 
@@ -21,8 +21,10 @@ class KeyMissing(Exception):
 class CheckpointKeys:
     """The signing key of one ledger. Every method raises OSError, and BadNote for a file that cannot be read."""
 
-    def __init__(self, signing: Path, folder: CheckpointFolder) -> None:
+    def __init__(self, signing: Path, folder: CheckpointFolder, signed: int = 0) -> None:
         self.folder = folder
+        self.signed = signed
+        """The size of the newest checkpoint that was ever signed for this database, as the database says."""
         self.path = signing / f"{folder.origin.rpartition('/')[2]}.key"
         self._next = self.path.with_suffix(".next")
 
@@ -40,6 +42,19 @@ class CheckpointKeys:
         if key is None or key.verifying_key != newest:
             raise KeyMissing(f"the key {newest.text} signs this ledger's checkpoints, but it is not in {self.path}")
         return key
+
+    def missing(self) -> str | None:
+        """What is missing of a log that was signed before, and what to do; None when the folder has its first key.
+
+        A container that was made anew has an empty folder: a new first key there would begin a second history.
+        """
+        if not self.signed or self.folder.first_key() is not None:
+            return None
+        return (
+            f"checkpoints of up to {self.signed:,} events of this log were signed elsewhere, and "
+            f"{self.folder.path / 'first-key'} is missing: put {self.folder.path} and {self.path} of the earlier "
+            "installation back; if they are lost, run `credit-ledger checkpoints rotate-key --old-key-lost`"
+        )
 
     def newest_key(self) -> VerifyingKey | None:
         """The verifying key of the key in use, according to the folder; None before there is a key."""
@@ -77,12 +92,19 @@ class CheckpointKeys:
         `some` are the abandoned checkpoints, all larger than `beyond`; returns the notice and their new folder.
         """
         key = self.signing_key()
-        newest = open_checkpoint(some[-1].path.read_bytes(), self.trusted())
+        newest = open_checkpoint(some[-1].note(), self.trusted())
         notice = Abandonment(len(self.folder.notices()) + 1, at, beyond, newest, reason)
         self.folder.write_notice(notice.number, sign(notice.text, [key]))
         return notice, self.folder.abandon(some, notice.number)
 
     def _first(self) -> SigningKey:
+        missing = self.missing()
+        if missing is not None and not self.folder.all():
+            raise KeyMissing(missing)
+        return self.begin()
+
+    def begin(self) -> SigningKey:
+        """Begin a folder that has no key, even if the log was signed before. Its earlier checkpoints are lost then."""
         if self.folder.all():
             raise BadNote(f"{self.folder.path} has checkpoints but no first-key, so nothing says which key may sign")
         key = _read(self.path)
@@ -113,7 +135,7 @@ class CheckpointKeys:
         """Let the new key sign the newest checkpoint too, and put it in the place of the old key."""
         newest = self.folder.newest()
         if newest is not None:
-            note = newest.path.read_bytes()
+            note = newest.note()
             if new.signature(text_of(note)) not in note.decode().split("\n"):
                 self.folder.write(newest.size, cosign(note, new))
         self._next.replace(self.path)
@@ -126,7 +148,7 @@ class CheckpointKeys:
 def _read(path: Path) -> SigningKey | None:
     """The key in a file; None when there is no such file. Raises BadNote."""
     try:
-        return SigningKey.parse(path.read_text().rstrip("\n"))
+        return SigningKey.parse(read_word(path, LARGEST_KEY))
     except FileNotFoundError:
         return None
     except BadNote as problem:

@@ -16,7 +16,14 @@ from ledger.store.reader import Connection
 
 async def checkpoint_keys_in(connection: Connection, signing: Path, checkpoints: Path) -> CheckpointKeys:
     """The checkpoint keys of the ledger in a database. The folders may also hold those of other ledgers."""
-    return CheckpointKeys(signing, CheckpointFolder(checkpoints, await ledger_id(connection)))
+    folder = CheckpointFolder(checkpoints, await ledger_id(connection))
+    return CheckpointKeys(signing, folder, await signed_size(connection))
+
+
+async def signed_size(connection: Connection) -> int:
+    """The size of the newest checkpoint that any service on this database has signed; 0 when there is none."""
+    row = await (await connection.execute(SQL["checkpointing"])).fetchone()
+    return row[0] if row else 0
 
 
 class CheckpointStatus(NamedTuple):
@@ -48,8 +55,10 @@ class CheckpointWatch:
         self._keys = keys = self._keys or await checkpoint_keys_in(connection, self._signing, self._checkpoints)
         row = await (await connection.execute(SQL["checkpointing"])).fetchone()
         noted, signed_at, reported = row or (0, None, None)
+        keys.signed = noted
         tree = Tree(connection)
         try:
+            missing = await asyncio.to_thread(keys.missing)
             trusted = await asyncio.to_thread(keys.trusted)
             end, newest, problem = await compare(tree, keys.folder, trusted)
         except (OSError, BadNote) as error:
@@ -57,4 +66,5 @@ class CheckpointWatch:
             return CheckpointStatus(None, await tree.end(), None, unreadable, noted, signed_at)
         text = f"{problem} in {newest.path.name}" if newest and isinstance(problem, CheckpointMismatch) else problem
         holds = problem is None if newest else None
-        return CheckpointStatus(newest and newest.size, end, holds, str(text) if text else reported, noted, signed_at)
+        told = str(text) if text else missing or reported
+        return CheckpointStatus(newest and newest.size, end, holds, told, noted, signed_at)

@@ -3,14 +3,15 @@
 This is stricter than a reader of signed notes must be: every byte counts, so an unknown signature is an error.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from ledger.proof.checkpoint import Checkpoint, read_checkpoint
-from ledger.proof.checkpoint_folder import CheckpointFolder
-from ledger.proof.notes import BadNote, Opened, VerifyingKey, open_note, text_of
+from ledger.proof.checkpoint_folder import CheckpointFile, CheckpointFolder
+from ledger.proof.files import read_file
+from ledger.proof.notes import LARGEST_NOTE, BadNote, Opened, VerifyingKey, open_note, text_of
 from ledger.proof.notices import Abandonment, Notice, Rotation, Trusted, open_checkpoint, read_notice, trusted_keys
 from ledger.proof.walk import Breach, Place
 
@@ -34,7 +35,13 @@ class Trust(NamedTuple):
 
     def checkpoint(self, note: bytes) -> Checkpoint | None:
         """The checkpoint in a note; None when it is older than the first trusted key. Raises BadNote."""
-        checkpoint = read_checkpoint(self.open(note).text)
+        return self._in_use(note, read_checkpoint(self.open(note).text))
+
+    def kept_checkpoint(self, note: bytes) -> Checkpoint | None:
+        """The same for a note that a reader kept. It may have signatures of keys that no notice here names."""
+        return self._in_use(note, read_checkpoint(open_note(note, self.known).text))
+
+    def _in_use(self, note: bytes, checkpoint: Checkpoint) -> Checkpoint | None:
         try:
             return open_checkpoint(note, self.trusted)
         except BadNote:
@@ -97,27 +104,44 @@ def read_trusted_checkpoints(folder: CheckpointFolder, keys: Sequence[VerifyingK
     trusted = trust(keys, notices)
     _check_first_key(folder, trusted)
     found: dict[Path, Checkpoint | None] = {}
-    latest = folder.path / "latest"  # read before the others, so that a new checkpoint is not missing among them
-    for path in (latest, *(filed.path for filed in folder.all())):
+    latest, filed = folder.path / "latest", folder.all()
+    for path in (*(one.path for one in filed), latest):  # the latest is written before the others, so it is read last
         _add(found, path, trusted)
-    for filed in folder.all():
-        checkpoint = found.get(filed.path)
-        if checkpoint is not None and checkpoint.size != filed.size:
-            raise Breach("checkpoint", Place(file=filed.path.name), "its name gives another size")
+    _check_latest(found, latest, filed)
+    for one in filed:
+        checkpoint = found.get(one.path)
+        if checkpoint is not None and checkpoint.size != one.size:
+            raise Breach("checkpoint", Place(file=one.path.name), "its name gives another size")
     _check_abandoned(folder, trusted)
-    counted = sorted({one for one in found.values() if one is not None}, key=lambda one: one.size)
+    counted = sorted({each for each in found.values() if each is not None}, key=lambda each: each.size)
     return TrustedCheckpoints(
         trusted, tuple(counted), sum(one is None for path, one in found.items() if path != latest)
     )
 
 
-def _add(found: dict[Path, Checkpoint | None], path: Path, trusted: Trust) -> None:
-    try:
-        note = path.read_bytes()
-    except FileNotFoundError:  # it was thinned out meanwhile, or never existed
-        return
+def read_kept_checkpoint(path: Path, trusted: Trust) -> Checkpoint | None:
+    """The checkpoint in a file that a reader kept; None when it is older than the first trusted key.
+
+    Raises Breach and OSError.
+    """
     with _placed(path.name):
+        return trusted.kept_checkpoint(read_file(path, LARGEST_NOTE))
+
+
+def _add(found: dict[Path, Checkpoint | None], path: Path, trusted: Trust) -> None:
+    with _placed(path.name):
+        try:
+            note = read_file(path, LARGEST_NOTE)
+        except FileNotFoundError:  # it was thinned out meanwhile, or never existed
+            return
         found[path] = trusted.checkpoint(note)
+
+
+def _check_latest(found: Mapping[Path, Checkpoint | None], latest: Path, filed: Sequence[CheckpointFile]) -> None:
+    """Check that the file `latest` is not an older checkpoint, which readers of that file alone would believe."""
+    checkpoint, newest = found.get(latest), filed[-1].size if filed else 0
+    if checkpoint is not None and checkpoint.size < newest:
+        raise Breach("checkpoint", Place(file="latest"), "it is not the newest checkpoint", newest, checkpoint.size)
 
 
 def _check_first_key(folder: CheckpointFolder, trusted: Trust) -> None:
@@ -134,7 +158,7 @@ def _check_abandoned(folder: CheckpointFolder, trusted: Trust) -> None:
     """Check that abandoned checkpoints still have valid signatures, and that a notice abandons each."""
     for path in sorted((folder.path / "forsaken").glob("*/*.checkpoint")):
         with _placed(f"forsaken/{path.parent.name}/{path.name}"):
-            checkpoint = read_checkpoint(trusted.open(path.read_bytes()).text)
+            checkpoint = read_checkpoint(trusted.open(read_file(path, LARGEST_NOTE)).text)
             number = int(path.parent.name)
             notice = read_notice(text_of(trusted.notices[number - 1])) if 0 < number <= len(trusted.notices) else None
             if not isinstance(notice, Abandonment) or not notice.beyond < checkpoint.size <= notice.newest.size:

@@ -49,7 +49,7 @@ class Breach(Exception):
     """The first error that a verification finds; its message is one sentence that names the place.
 
     `what` names in one word what is wrong: position, version, hash, state, time, receipt, root, checkpoint, tree,
-    line, statement or function.
+    line, statement, function, text or key.
     """
 
     def __init__(
@@ -171,7 +171,7 @@ class Walk:
         if root != checkpoint.root:
             raise Breach(
                 "root",
-                Place(self.signed + 1, upto=checkpoint.size),
+                Place(min(self.signed + 1, checkpoint.size), upto=checkpoint.size),
                 f"in this range the log differs from the one that the checkpoint of {checkpoint.size} events signs",
                 f"root {checkpoint.root.hex()}",
                 root.hex(),
@@ -181,6 +181,7 @@ class Walk:
 
     def finish(self) -> None:
         """Finish: the log ends here. Raises Breach when a checkpoint is of a longer log."""
+        self.take(())  # a checkpoint of no event is due even in an empty log
         if self._next is not None:
             raise Breach(
                 "position",

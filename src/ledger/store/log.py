@@ -14,7 +14,7 @@ import psycopg
 from ledger.clock import DatabaseTime
 from ledger.postgres.connecting import connect_async
 from ledger.postgres.keepalives import with_keepalives
-from ledger.postgres.pool import pool_of
+from ledger.postgres.pool import pool_of, statement_timeout
 from ledger.postgres.sessions import SharedSessions, has_own_sessions, is_pooled, require_own_sessions
 from ledger.store.batch import Appended, Row, parameters
 from ledger.store.codec import SNAPSHOT_TOPIC
@@ -67,25 +67,40 @@ class Writer(Reader):
 
 
 class EventLog:
-    """The log: a pool of connections for reading, and writers for appending."""
+    """The log: pools of connections for reading, and writers for appending.
 
-    def __init__(self, conninfo: str, *, readers: int = 4) -> None:
+    With `query_timeout`, in seconds, queries have a pool of their own, and the database ends those that take longer.
+    Nothing else is limited: what commands, keys and sessions need cannot wait behind slow queries either.
+    """
+
+    def __init__(self, conninfo: str, *, readers: int = 4, query_timeout: float = 0.0) -> None:
         self._conninfo = conninfo = with_keepalives(conninfo)
         self._confirmed = 0
         """No failover can remove events up to this position."""
-        self._pool = pool_of(conninfo, readers, parameters={"autocommit": True})
+        self._pool = self._query_pool = pool_of(conninfo, readers, parameters={"autocommit": True})
+        if query_timeout:
+            configure = statement_timeout(query_timeout)
+            self._query_pool = pool_of(conninfo, readers, parameters={"autocommit": True}, configure=configure)
 
     async def open(self) -> None:
-        """Open the pool. Raises psycopg_pool.PoolTimeout when the database cannot be reached."""
-        await self._pool.open(wait=True, timeout=10.0)
+        """Open the pools. Raises psycopg_pool.PoolTimeout when the database cannot be reached."""
+        for pool in (self._pool, self._query_pool):
+            await pool.open(wait=True, timeout=10.0)
 
     async def close(self) -> None:
-        """Close the pool."""
-        await self._pool.close()
+        """Close the pools."""
+        for pool in (self._pool, self._query_pool):
+            await pool.close()
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[Reader]:
-        """A connection of the pool for queries."""
+        """A connection for queries. A query that takes too long raises psycopg.errors.QueryCanceled."""
+        async with self._query_pool.connection() as connection:
+            yield Reader(connection)
+
+    @asynccontextmanager
+    async def command_reader(self) -> AsyncIterator[Reader]:
+        """A connection for what commands need to know. No timeout ends its queries."""
         async with self._pool.connection() as connection:
             yield Reader(connection)
 

@@ -11,19 +11,11 @@ FROM people.api_keys
 WHERE sha256 = %(sha256)s;
 
 -- name: create_key
-INSERT INTO people.api_keys (prefix, sha256, name, scopes, expires_at)
-VALUES (%(prefix)s, %(sha256)s, %(name)s, %(scopes)s, %(expires_at)s);
-
--- name: create_first_key
--- Only while there is no key at all; two processes that start at once make one.
-WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(hashtextextended('people.api_keys', 0)))
-INSERT INTO people.api_keys (prefix, sha256, name, scopes)
-SELECT %(prefix)s, %(sha256)s, %(name)s, %(scopes)s FROM turn
-WHERE NOT EXISTS (SELECT FROM people.api_keys)
-RETURNING prefix;
+-- With `first`, only while there is no key at all; two processes that start at once make one.
+SELECT people.create_key(%(prefix)s, %(sha256)s, %(name)s, %(scopes)s, %(expires_at)s, %(first)s);
 
 -- name: revoke_key
-UPDATE people.api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE prefix = %(prefix)s RETURNING prefix;
+SELECT people.revoke_key(%(prefix)s);
 
 -- name: touch_keys
-UPDATE people.api_keys SET last_used_at = greatest(last_used_at, now()) WHERE prefix = ANY (%(prefixes)s);
+SELECT people.touch_keys(%(prefixes)s);

@@ -1,6 +1,10 @@
 -- What the role of the service may do with API keys and sessions; see ledger/store/sql/grants.sql.
 
 GRANT USAGE ON SCHEMA people TO credit_ledger_service;
-GRANT SELECT, INSERT, UPDATE ON TABLE people.api_keys TO credit_ledger_service;
+GRANT SELECT ON TABLE people.api_keys TO credit_ledger_service;
+GRANT SELECT ON TABLE people.key_log TO credit_ledger_service;
+GRANT EXECUTE ON FUNCTION people.create_key TO credit_ledger_service;
+GRANT EXECUTE ON FUNCTION people.revoke_key TO credit_ledger_service;
+GRANT EXECUTE ON FUNCTION people.touch_keys TO credit_ledger_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE people.sessions TO credit_ledger_service;
 GRANT SELECT ON TABLE people.secrets TO credit_ledger_service;

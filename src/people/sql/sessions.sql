@@ -12,8 +12,8 @@ WHERE link_sha256 = %(link)s AND begun_at IS NULL AND link_expires_at > %(now)s
 RETURNING account_id, key_sha256, return_url, expires_at, ended_at;
 
 -- name: link
--- The state of a link that begins no session.
-SELECT return_url, begun_at FROM people.sessions WHERE link_sha256 = %(link)s;
+-- The state of a link, which this does not open.
+SELECT account_id, return_url, begun_at, link_expires_at FROM people.sessions WHERE link_sha256 = %(link)s;
 
 -- name: sign_in
 INSERT INTO people.sessions (cookie_sha256, key_sha256, created_at, link_expires_at, expires_at, begun_at)

@@ -16,7 +16,7 @@ from psycopg import AsyncConnection, IsolationLevel
 from psycopg.rows import dict_row
 
 from ledger.postgres.errors import LOST
-from ledger.postgres.pool import pool_of
+from ledger.postgres.pool import Configure, pool_of, statement_timeout
 from projections.models.projection import Projection
 
 LONGEST_WAIT = 2.0
@@ -68,10 +68,13 @@ def _position_of(projections: tuple[Projection, ...]) -> LiteralString:
 
 
 class Views:
-    """Queries the projections over its own pool, so that pages and commands do not wait for each other."""
+    """Queries the projections over its own pool, so that pages and commands do not wait for each other.
 
-    def __init__(self, conninfo: str, *, size: int = 4) -> None:
-        self._pool = pool_of(conninfo, size, configure=_read_only)
+    A query that takes longer than `query_timeout` seconds raises psycopg.errors.QueryCanceled; 0 sets no limit.
+    """
+
+    def __init__(self, conninfo: str, *, size: int = 4, query_timeout: float = 0.0) -> None:
+        self._pool = pool_of(conninfo, size, configure=_for_queries(query_timeout))
         self._waiting: dict[asyncio.Future[None], tuple[tuple[Projection, ...], int]] = {}
         self._poll: asyncio.Task[None] | None = None
 
@@ -146,9 +149,16 @@ async def _read_position(
     return position, as_of
 
 
-async def _read_only(connection: AsyncConnection[Any]) -> None:
-    await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
-    await connection.set_read_only(True)
-    # Times are returned in UTC, whatever the server's default zone is.
-    await connection.execute("SET TimeZone TO 'UTC'")
-    await connection.commit()
+def _for_queries(query_timeout: float) -> Configure:
+    limit = statement_timeout(query_timeout) if query_timeout else None
+
+    async def configure(connection: AsyncConnection[Any]) -> None:
+        await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
+        await connection.set_read_only(True)
+        # Times are returned in UTC, whatever the server's default zone is.
+        await connection.execute("SET TimeZone TO 'UTC'")
+        await connection.commit()
+        if limit is not None:
+            await limit(connection)
+
+    return configure

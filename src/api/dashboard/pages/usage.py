@@ -27,7 +27,7 @@ from ledger.domain.commands import MAX_ID
 from ledger.domain.errors import MAX_SHOWN
 from ledger.service import Ledger
 from projections.models.history.entry_answer import Entry
-from projections.models.history.entry_lines import as_text, csv_of
+from projections.models.history.entry_lines import csv_of
 from projections.models.history.queries import USED
 from projections.models.usage.projection import Dimension
 
@@ -159,7 +159,8 @@ def _csv_row(entry: Entry, formatter: Formatter) -> list[Any]:
     texts = (entry["task_id"], entry_labels.title_of(entry), entry["description"], usage.get("project"))
     return [
         formatter.local(entry["recorded_at"]).isoformat(),
-        *map(as_text, (*texts, usage.get("model"))),
+        *texts,
+        usage.get("model"),
         *entry_labels.token_counts(entry),
         entry["credits"],
         entry["balance_after"],

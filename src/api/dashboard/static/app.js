@@ -11,7 +11,8 @@ const POLL = 1_000 * (main.dataset.poll || 15), MAX_POLL = 120_000, RELATIVE_TIM
 function storeZone() {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (!zone || document.cookie.split("; ").includes(`credit_ledger_zone=${zone}`)) return false;
-  document.cookie = `credit_ledger_zone=${zone}; path=${document.documentElement.dataset.root}; max-age=31536000; samesite=lax`;
+  const secure = location.protocol === "https:" ? "; secure" : "";
+  document.cookie = `credit_ledger_zone=${zone}; path=${document.documentElement.dataset.root}; max-age=31536000; samesite=lax${secure}`;
   return !new URLSearchParams(location.search).has("tz");
 }
 

@@ -130,3 +130,14 @@ UNION ALL
 SELECT 'rule', format('%I on %I.%I', r.rulename, n.nspname, c.relname), pg_get_ruledef(r.oid)
 FROM pg_rewrite AS r JOIN pg_class AS c ON c.oid = r.ev_class JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname = 'ledger' AND r.rulename <> '_RETURN';
+
+-- name: powerful_logins
+-- The logins, apart from this one, that may change recorded events, and a line for each that could be used.
+SELECT r.rolname,
+       format('this process could connect as %I%s, through the Unix socket and without a password',
+              r.rolname, CASE WHEN r.rolsuper THEN ', a superuser' ELSE ', who owns the ledger' END)
+FROM pg_roles AS r
+WHERE r.rolcanlogin AND r.rolname <> session_user
+  AND (r.rolsuper OR r.oid = (SELECT c.relowner FROM pg_class AS c WHERE c.oid = to_regclass('ledger.events')))
+ORDER BY r.rolname
+LIMIT 10;

@@ -1,11 +1,10 @@
-"""The security headers of every answer of the dashboard: what the browser must not run, load, frame or cache."""
+"""The security headers of pages, of the dashboard and of the API's description: what the browser must not do."""
 
 import secrets
 
-from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.routing import BaseRoute
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _POLICY = "; ".join(
     (
@@ -21,23 +20,29 @@ _POLICY = "; ".join(
 )
 _HEADERS = {
     "x-content-type-options": "nosniff",
-    "referrer-policy": "same-origin",  # not stricter: forms must send their Referer
+    "referrer-policy": "same-origin",  # not stricter, or forms would send `Origin: null`
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
 }
+_HSTS = "max-age=31536000"
+"""A year, and not for the subdomains of the host, of which the service knows nothing."""
 
 
 class SecurityHeaders:
-    """Middleware that adds the headers to every answer. Pages read the nonce from `request.state.nonce`."""
+    """Middleware that adds the headers to every answer. Pages read the nonce from `request.state.nonce`.
 
-    def __init__(self, app: Starlette) -> None:
+    With `https`, browsers are told to reach this host over https only, for a year.
+    """
+
+    def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self._app = app
+        self._headers = {**_HEADERS, "strict-transport-security": _HSTS} if https else _HEADERS
 
     @property
     def routes(self) -> list[BaseRoute]:
         """The routes of the application."""
-        return self._app.routes
+        return getattr(self._app, "routes", [])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -48,7 +53,7 @@ class SecurityHeaders:
         async def send_protected(message: Message) -> None:
             nonlocal answered
             if message["type"] == "http.response.start":
-                _protect(MutableHeaders(scope=message), nonce)
+                self._protect(MutableHeaders(scope=message), nonce)
             await send(message)
             answered = message["type"] == "http.response.body" and not message.get("more_body")
 
@@ -58,9 +63,8 @@ class SecurityHeaders:
             if not answered:  # Starlette raises an exception again after it answered and logged it
                 raise
 
-
-def _protect(headers: MutableHeaders, nonce: str) -> None:
-    headers["content-security-policy"] = _POLICY.format(nonce=nonce)
-    headers.setdefault("cache-control", "no-store")
-    for name, value in _HEADERS.items():
-        headers[name] = value
+    def _protect(self, headers: MutableHeaders, nonce: str) -> None:
+        headers["content-security-policy"] = _POLICY.format(nonce=nonce)
+        headers.setdefault("cache-control", "no-store")
+        for name, value in self._headers.items():
+            headers[name] = value
