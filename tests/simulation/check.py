@@ -385,8 +385,8 @@ class Check:
         if version >= len(states) or head.account != states[version] or head.hash != self.hashes[account][version]:
             raise Wrong(f"{name} remembers {head}, and the log says otherwise")
         if head.proven:
-            event = self.run.server.tables.streams[account][head.proven - 1]
-            if digest_in(event.state) != state_digest(encode_snapshot(states[head.proven])):
+            event, state = self.run.server.tables.streams[account][head.proven - 1], states[head.proven]
+            if state is None or digest_in(event.state) != state_digest(encode_snapshot(state)):
                 raise Wrong(f"{name} takes version {head.proven} of {account!r} for proven")
         key = self.run.server.tables.text_keys.get(account)
         if version == len(states) - 1 and head.key != key:
