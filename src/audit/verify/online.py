@@ -54,8 +54,8 @@ async def verify_ledger(conninfo: str, trusting: Trusting, progress: Progress) -
             found = _read_checkpoints(trusting, await ledger_id(connection), report)
             await _walk(connection, found.checkpoints, progress, report)
             await _check_bodies(connection)
-            await check_snapshots(connection)
             await _check_keys(connection, report)
+            await check_snapshots(connection)
             trusting.expected.check(report)
         except Breach as breach:
             report.breach = breach
