@@ -13,7 +13,7 @@ from ledger.domain.events import CreditsExpired, CreditsHeld, HoldExpired
 from ledger.service import Ledger
 from projections.models.balances.queries import due
 from tests.conftest import Clock
-from tests.postgres import owner
+from tests.postgres import owner, tampering
 from tests.projections.moving import projected
 from tests.store.asking import all_events, balance, open_account, submission
 
@@ -80,6 +80,25 @@ async def test_it_keeps_to_its_rate_and_comes_to_an_end(database: str, ledger: L
             swept.append(await sweeper.sweep(connection))
             await projected(ledger, database)
         assert swept == [7, 7, 6, 0]
+
+
+async def test_an_account_that_cannot_be_read_holds_up_no_other(database: str, ledger: Ledger, clock: Clock) -> None:
+    for account in "abc":
+        await open_account(ledger, account)
+        await grant(ledger, account, 5)
+    await projected(ledger, database)
+    with tampering(database) as connection:
+        connection.execute("UPDATE ledger.events SET state = state || ' ' WHERE originator_id = 'a'")
+    clock.forward(days=31)
+    async with (
+        Ledger(database, clock=clock).running() as another,
+        await AsyncConnection.connect(database, autocommit=True) as asking,
+    ):
+        sweeper = Sweeper(another, database, interval=1.0, rate=1)
+        assert await due(asking, clock.now, 3) == ["a", "b", "c"]
+        assert await sweeper.sweep(asking) == 0
+        assert await sweeper.sweep(asking) == 1
+        assert CreditsExpired.__name__ in await types_of(ledger, "b") + await types_of(ledger, "c")
 
 
 async def test_answers_do_not_depend_on_it(ledger: Ledger, clock: Clock) -> None:

@@ -197,7 +197,8 @@ async def test_one_that_cannot_be_built_is_named_once_and_the_old_one_serves(
     assert version(database) == 1
     errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert errors == [
-        "projection history is left as it is: cannot be built beyond position 1: LookupError: nothing comes to mind"
+        "projection history is left as it is: cannot be built beyond position 1: account ada: "
+        "LookupError: nothing comes to mind"
     ]
     await assert_projected(ledger, database)
 

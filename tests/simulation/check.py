@@ -20,6 +20,7 @@ from ledger.store.chain import GENESIS, link
 from ledger.store.codec import decode, encode_snapshot
 from ledger.store.receipts import BODY_FIELDS, fingerprint
 from ledger.store.sealing import unmasked, unseal
+from ledger.store.snapshots import digest_in, state_digest
 from ledger.store.stream_heads import StreamHead
 from tests.domain.answers import balance_of, what_time_did, what_was_done
 from tests.domain.model import Answer, Model, Refused
@@ -383,6 +384,10 @@ class Check:
         states, version = self.states[account], head.account.version
         if version >= len(states) or head.account != states[version] or head.hash != self.hashes[account][version]:
             raise Wrong(f"{name} remembers {head}, and the log says otherwise")
+        if head.proven:
+            event, state = self.run.server.tables.streams[account][head.proven - 1], states[head.proven]
+            if state is None or digest_in(event.state) != state_digest(encode_snapshot(state)):
+                raise Wrong(f"{name} takes version {head.proven} of {account!r} for proven")
         key = self.run.server.tables.text_keys.get(account)
         if version == len(states) - 1 and head.key != key:
             raise Wrong(f"{name} remembers {head}, and the key of its texts is {key!r}")

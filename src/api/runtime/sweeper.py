@@ -14,10 +14,11 @@ from psycopg import AsyncConnection
 from api.http import metrics
 from ledger.commit.submission import Overloaded, Recorded, Submission, Unavailable
 from ledger.domain.commands import RecordExpiries
+from ledger.domain.errors import Refusal
 from ledger.postgres.connecting import connect_async
 from ledger.postgres.named_sql import queries
 from ledger.service import Ledger
-from ledger.store import Metadata
+from ledger.store import Metadata, UnreadableEvent
 from projections.models.balances.queries import due
 
 _RETRY = 2.0
@@ -34,6 +35,8 @@ class Sweeper:
         self._interval = interval
         self._batch = max(1, int(rate * interval))
         self._leading = False
+        self._unreadable: set[str] = set()
+        """Accounts with an event that cannot be read. They are left alone until the next start."""
 
     async def run(self) -> None:
         """Sweep until cancelled. After a lost connection, wait for the database."""
@@ -65,12 +68,19 @@ class Sweeper:
         The balances projection names the accounts. If it is behind, it may name an account twice, and the second time
         there is nothing to record.
         """
-        accounts = await due(connection, self._ledger.clock(), self._batch)
-        try:
-            outcomes = await asyncio.gather(*[self._ledger.execute(_submission(account)) for account in accounts])
-        except Overloaded:
-            return 0  # commands come first; the next sweep tries again
-        events = sum(len(outcome.events) for outcome in outcomes if isinstance(outcome, Recorded))
+        named = await due(connection, self._ledger.clock(), self._batch + len(self._unreadable))
+        accounts = [account for account in named if account not in self._unreadable][: self._batch]
+        sweeping = [self._ledger.execute(_submission(account)) for account in accounts]
+        outcomes = await asyncio.gather(*sweeping, return_exceptions=True)
+        events = 0
+        for account, outcome in zip(accounts, outcomes, strict=True):
+            if isinstance(outcome, Recorded):
+                events += len(outcome.events)
+            elif isinstance(outcome, UnreadableEvent):
+                self._unreadable.add(account)
+                _log.error("the expiries of account %s are not recorded: %s", account, outcome)
+            elif not isinstance(outcome, Refusal | Overloaded):  # commands come first; the next sweep tries again
+                raise outcome
         metrics.SWEPT.inc(events)
         return events
 

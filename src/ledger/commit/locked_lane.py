@@ -128,7 +128,9 @@ class LockedLane:
     def _fail_account(self, units: list[UnitOfWork], error: UnreadableEvent) -> None:
         """Fail the units of the account of an event that cannot be read. The others wait again."""
         _log.error("%s", error)
-        failed = [unit for unit in units if any(one.account_id == error.account_id for one in unit.submissions)]
+        failed = [
+            unit for unit in units if any(one.account_id == error.account_id for one in unit.submissions)
+        ] or units
         self._units.extendleft(unit for unit in reversed(units) if unit not in failed)
         self._fail(failed, error)
 

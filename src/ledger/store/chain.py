@@ -55,17 +55,7 @@ class Record(NamedTuple):
 
     def link(self, previous: bytes) -> bytes:
         """The hash that this row must have when `previous` is the hash of the event before it."""
-        return link(
-            previous,
-            self.account_id,
-            self.version,
-            self.topic,
-            self.state,
-            self.subject,
-            self.receipt,
-            self.fingerprint,
-            self.command_events,
-        )
+        return link(previous, *self[1:9])
 
 
 def link(

@@ -103,7 +103,8 @@ async def streams(
 def read(rows: Sequence[StoredRow | Record]) -> list[Logged]:
     """Decode stored rows. Raises UnreadableEvent."""
     events = []
-    for position, account_id, version, topic, state, *_ in rows:
+    for row in rows:
+        position, account_id, version, topic, state = row[:5]
         try:
             events.append(Logged(position, account_id, version, decode_event(topic, state)))
         except Exception as problem:  # damaged bytes may fail in any way, and the error must name the position

@@ -6,6 +6,7 @@ signed or projected. The hash before an account's first event of a page is remem
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from ledger.store.chain import GENESIS, NotChained, Record, UnreadableEvent
 from ledger.store.reader import Reader
@@ -14,6 +15,8 @@ _REMEMBERED = 20_000
 """The largest number of accounts whose last hash is remembered: about 5 MB."""
 _SLICE = 250
 """The number of events that are verified before other tasks run."""
+
+_NOTHING = (-1, b"")
 
 Place = tuple[str, int]
 """An account and a version."""
@@ -47,10 +50,14 @@ class Links:
 
     def _unknown(self, records: Iterable[Record]) -> list[Place]:
         """The events before those whose account is not remembered. An account's first event needs none."""
-        ends = {account: version for account, (version, _) in self._hashes.items()}
+        ends: dict[str, int] = {}
         unknown = []
-        for _, account, version, *_ in records:
-            if version > 1 and ends.get(account) != version - 1:
+        for record in records:
+            account, version = record.account_id, record.version
+            end = ends.get(account)
+            if end is None:
+                end = self._hashes.get(account, _NOTHING)[0]
+            if version > 1 and end != version - 1:
                 unknown.append((account, version - 1))
             ends[account] = version
         return unknown
@@ -70,5 +77,6 @@ class Links:
 
     def _forget(self) -> None:
         surplus = len(self._hashes) - self._remembered
-        for account in list(self._hashes)[: max(surplus, 0)]:
-            del self._hashes[account]
+        if surplus > 0:
+            for account in list(islice(self._hashes, surplus)):
+                del self._hashes[account]
