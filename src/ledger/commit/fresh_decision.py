@@ -125,10 +125,11 @@ class FreshDecision:
         name = submission.account_id
         try:
             check_version(submission, self._accounts[name])
-            account = await self._after_many_expiries(submission, work)
+            now = self._clock()
+            account = await self._after_many_expiries(submission, now, work)
             _, related = self._index(name).needed_by(submission.command, account)
             command, submission.key = sealed_command(submission.command, self._keys[name])
-            submission.events = decide(command, account, self._clock(), related)
+            submission.events = decide(command, account, now, related)
         except Refusal as refusal:
             self.answers[submission] = refusal
             return
@@ -138,11 +139,11 @@ class FreshDecision:
         if submission.receipt is not None and submission.events:
             self._leaders[name, submission.receipt] = submission
 
-    async def _after_many_expiries(self, submission: Submission, work: Slices) -> Account | None:
+    async def _after_many_expiries(self, submission: Submission, now: datetime, work: Slices) -> Account | None:
         """The account of a submission. If thousands of its lots and holds are due, these expiries are recorded before,
         like those that the sweeper sends, because a decision cannot give way."""
         account = self._accounts[submission.account_id]
-        if account is None or not has_many_due(account, at := max(self._clock(), account.recorded_at)):
+        if account is None or not has_many_due(account, at := max(now, account.recorded_at)):
             return account
         while account.is_due(at):
             expiries: list[Event] = []
