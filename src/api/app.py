@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp
 
+from api.components import COMPONENTS
 from api.contract.openapi import BATCH_DOCUMENTATION, command_documentation, describe
 from api.contract.operations import OPERATIONS, Defaults, Operation
 from api.contract.problems import Problem, from_pydantic
@@ -89,11 +90,12 @@ def create_app(
     follower = Follower(ledger.log, conninfo)
     checkpoints = CheckpointWatch(settings.signing, settings.checkpoints)
     refusals = RefusalCounter(ledger.log)
+    privileges = PrivilegeWatch(COMPONENTS)
     wiring = Wiring(
         endpoint := CommandEndpoint(ledger, keys, _defaults(settings), refusals),
         BatchEndpoint(ledger, endpoint),
         Reads(ledger, views, clock),
-        Health(ledger, clock, checkpoints, PrivilegeWatch(), restarts, processes, start, settings.ops_port is not None),
+        Health(ledger, clock, checkpoints, privileges, restarts, processes, start, settings.ops_port is not None),
         keys,
         follower,
         StreamPlaces(),

@@ -7,7 +7,9 @@ import orjson
 import psycopg
 import pytest
 
+from api.components import COMPONENTS
 from ledger.postgres.connecting import connect_async
+from ledger.postgres.privileges import privileges
 from people.api_keys import create_first_key, create_key, list_keys, revoke_key
 from people.key_log import SQL, KeyLog, judged, read_key_log
 from tests.postgres import owner, tampering
@@ -101,3 +103,14 @@ def test_the_service_changes_no_key_by_itself(database: str) -> None:
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement.encode())
     assert not logged(database).faults
+
+
+def test_a_function_that_writes_no_entry_is_named(database: str) -> None:
+    """The functions of every component are compared with the migrations, not those of the log alone."""
+    assert privileges(database, COMPONENTS).could == privileges(database).could
+    with psycopg.connect(owner(database)) as connection:
+        connection.execute(
+            "CREATE OR REPLACE FUNCTION people.log_key(action text, key people.api_keys) RETURNS void"
+            " LANGUAGE plpgsql AS 'BEGIN END'"
+        )
+    assert "the function people.log_key is not as the migrations made it" in privileges(database, COMPONENTS).could

@@ -11,6 +11,7 @@ import typer
 
 from api.cli.errors import Failure, Failures, reported
 from api.cli.progress import showing_progress
+from api.components import COMPONENTS
 from api.runtime.database import unchanged_database
 from api.runtime.settings import Settings
 from audit.verify import offline, online
@@ -113,7 +114,7 @@ def _verified(wanted: _Wanted, progress: Progress, load_settings: Callable[[], S
     if wanted.path is not None:
         return verify_path(wanted.path, offline.Trusting(wanted.checkpoints, wanted.keys, wanted.expected), progress)
     settings = load_settings()
-    trusting = online.Trusting(wanted.checkpoints or settings.checkpoints, wanted.keys, wanted.expected)
+    trusting = online.Trusting(wanted.checkpoints or settings.checkpoints, wanted.keys, wanted.expected, COMPONENTS)
     with unchanged_database(settings) as conninfo:
         if wanted.account is not None:
             return asyncio.run(verify_account(conninfo, trusting, wanted.account))

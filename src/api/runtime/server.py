@@ -15,6 +15,7 @@ from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
+from api.components import COMPONENTS
 from api.runtime.announcement import START, announced
 from api.runtime.checkpoints import check_against_checkpoints
 from api.runtime.clock_agreement import ORIGIN, agree_on_time
@@ -109,7 +110,7 @@ def _warn(found: Database) -> None:
         _log.warning(
             "the trigger %s was disabled and is enabled again: meanwhile the database did not refuse changes", trigger
         )
-    held = privileges(found.service)
+    held = privileges(found.service, COMPONENTS)
     if not held.append_only:
         reasons = [*([found.shortfall] if found.shortfall else []), *held.could]
         _log.warning(

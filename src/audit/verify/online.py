@@ -17,7 +17,8 @@ from audit.verify.report import NO_CHECKPOINT, CannotVerify, Report
 from audit.verify.snapshots import check_snapshots, check_snapshots_of
 from audit.verify.text_keys import TextKeys
 from ledger.explain.sentences import counted
-from ledger.postgres.bodies import BODIES, MIGRATED, differences
+from ledger.postgres.bodies import LOG, differences, read_bodies_async, read_migrated
+from ledger.postgres.components import Components
 from ledger.postgres.connecting import connect_async
 from ledger.progress import Progress
 from ledger.proof.checkpoint import Checkpoint, origin_of
@@ -44,6 +45,8 @@ class Trusting:
     keys: Sequence[VerifyingKey] = ()
     """Empty for the keys of the installation."""
     expected: Expected = NOTHING
+    components: Components = LOG
+    """Those whose functions, triggers and rules are compared with their migrations."""
 
 
 async def verify_ledger(conninfo: str, trusting: Trusting, progress: Progress) -> Report:
@@ -53,7 +56,7 @@ async def verify_ledger(conninfo: str, trusting: Trusting, progress: Progress) -
         try:
             found = _read_checkpoints(trusting, await ledger_id(connection), report)
             await _walk(connection, found.checkpoints, progress, report)
-            await _check_bodies(connection)
+            await _check_bodies(connection, trusting.components)
             await _check_keys(connection, report)
             await check_snapshots(connection)
             trusting.expected.check(report)
@@ -125,10 +128,10 @@ async def _walk(connection: Connection, checkpoints: Sequence[Checkpoint], progr
     report.unchecked = None if walk.signed else NO_CHECKPOINT
 
 
-async def _check_bodies(connection: Connection) -> None:
-    """Raise Breach when a function, trigger or rule of the log is not as the migrations of this database made it."""
-    migrated = frozenset(name for (name,) in await (await connection.execute(MIGRATED)).fetchall())
-    wrong = differences(await (await connection.execute(BODIES)).fetchall(), migrated)
+async def _check_bodies(connection: Connection, components: Components) -> None:
+    """Raise Breach when a function, trigger or rule is not as the migrations of this database made it."""
+    bodies, migrated = await read_bodies_async(connection, components), await read_migrated(connection)
+    wrong = differences(bodies, components, migrated)
     if wrong:
         raise Breach("function", Place(), "; ".join(wrong))
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from ledger.postgres.bodies import BODIES, differences
+from ledger.postgres.bodies import LOG, Bodies, differences, read_bodies, read_bodies_async
+from ledger.postgres.components import Components
 from ledger.postgres.connecting import connect
 from ledger.postgres.named_sql import queries
 
@@ -24,7 +25,7 @@ _SQL = queries("ledger.postgres", "sql/roles.sql")
 class Privileges:
     """The login, the role in which it acts, and what either could do beyond appending and reading.
 
-    `could` also names the functions, triggers and rules of the log that are not as the migrations made them.
+    `could` also names the functions, triggers and rules that are not as the migrations made them.
     """
 
     session_user: str
@@ -37,19 +38,23 @@ class Privileges:
         return not self.could
 
 
-def privileges(conninfo: str) -> Privileges:
-    """The privileges of a connection with this conninfo. Raises psycopg.OperationalError."""
+def privileges(conninfo: str, components: Components = LOG) -> Privileges:
+    """The privileges of a connection with this conninfo, in a database that has all migrations of some components.
+
+    Raises psycopg.OperationalError.
+    """
     with connect(conninfo, autocommit=True) as connection:
         users = connection.execute(_SQL["users"]).fetchone()
         could = connection.execute(_SQL["could"]).fetchall()
-        bodies = connection.execute(BODIES).fetchall()
-    return _found(users, could, bodies)
+        bodies = read_bodies(connection, components)
+    return _found(users, could, bodies, components)
 
 
 class PrivilegeWatch:
     """Reads the privileges of the service's connection, and reuses them for a while."""
 
-    def __init__(self) -> None:
+    def __init__(self, components: Components = LOG) -> None:
+        self._components = components
         self._found: Privileges | None = None
         self._asked = 0.0
 
@@ -58,11 +63,13 @@ class PrivilegeWatch:
         if self._found is None or time.monotonic() - self._asked > ASK_EVERY:
             users = await (await connection.execute(_SQL["users"])).fetchone()
             could = await (await connection.execute(_SQL["could"])).fetchall()
-            bodies = await (await connection.execute(BODIES)).fetchall()
-            self._found, self._asked = _found(users, could, bodies), time.monotonic()
+            bodies = await read_bodies_async(connection, self._components)
+            self._found, self._asked = _found(users, could, bodies, self._components), time.monotonic()
         return self._found
 
 
-def _found(users: tuple[str, str] | None, could: list[tuple[str]], bodies: list[tuple[str, str, str]]) -> Privileges:
+def _found(
+    users: tuple[str, str] | None, could: list[tuple[str]], bodies: Bodies, components: Components
+) -> Privileges:
     assert users is not None
-    return Privileges(*users, (*(line for (line,) in could), *differences(bodies)))
+    return Privileges(*users, (*(line for (line,) in could), *differences(bodies, components)))

@@ -118,18 +118,18 @@ SELECT could FROM (
 ORDER BY n, could;
 
 -- name: bodies
--- The functions, triggers and rules of the schema of the log, and their definitions.
-SELECT 'function' AS kind, format('%I.%I', n.nspname, p.proname) AS name, coalesce(p.prosrc, '') AS text
+-- The functions, triggers and rules of some schemas, and their definitions.
+SELECT 'function' AS kind, format('%%I.%%I', n.nspname, p.proname) AS name, coalesce(p.prosrc, '') AS text
 FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
-WHERE n.nspname = 'ledger'
+WHERE n.nspname = ANY (%(schemas)s)
 UNION ALL
-SELECT 'trigger', format('%I on %I.%I', g.tgname, n.nspname, c.relname), pg_get_triggerdef(g.oid)
+SELECT 'trigger', format('%%I on %%I.%%I', g.tgname, n.nspname, c.relname), pg_get_triggerdef(g.oid)
 FROM pg_trigger AS g JOIN pg_class AS c ON c.oid = g.tgrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE n.nspname = 'ledger' AND NOT g.tgisinternal
+WHERE n.nspname = ANY (%(schemas)s) AND NOT g.tgisinternal
 UNION ALL
-SELECT 'rule', format('%I on %I.%I', r.rulename, n.nspname, c.relname), pg_get_ruledef(r.oid)
+SELECT 'rule', format('%%I on %%I.%%I', r.rulename, n.nspname, c.relname), pg_get_ruledef(r.oid)
 FROM pg_rewrite AS r JOIN pg_class AS c ON c.oid = r.ev_class JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE n.nspname = 'ledger' AND r.rulename <> '_RETURN';
+WHERE n.nspname = ANY (%(schemas)s) AND r.rulename <> '_RETURN';
 
 -- name: powerful_logins
 -- The logins, apart from this one, that may change recorded events, and a line for each that could be used.
