@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import orjson
+
 from api.runtime.database import as_url
 from tests.service import ADMIN_KEY, free_port
 from tests.survival.wire import HttpWire, NoAnswer
@@ -139,10 +141,13 @@ def kill(pid: int) -> None:
 
 
 async def _is_ready(wire: HttpWire) -> bool:
+    """Whether it is ready, apart from processes that were killed again and again a moment ago."""
     try:
-        return (await wire.get("/readyz")).status == 200
+        reply = await wire.get("/readyz")
     except NoAnswer:
         return False
+    checks = orjson.loads(reply.body).get("checks", {})
+    return bool(checks) and all(good for name, good in checks.items() if name != "processes")
 
 
 def _children(pid: int) -> list[int]:
