@@ -334,6 +334,13 @@ def test_a_key_that_is_not_printable_ascii_is_refused(service: Service, account:
         headers = {b"Idempotency-Key": key, b"Content-Type": b"application/json"}
         response = service.client.post(place, content=json.dumps(body), headers=headers)
         assert list(field_errors(response)) == ["Idempotency-Key"]
+        assert response.headers["connection"] == "close"  # its body was not read, so nothing can follow it
+
+
+def test_the_connection_outlives_a_request_whose_body_was_read(service: Service, account: str) -> None:
+    for place in places(account):
+        response = service.client.post(place, content=b'{"colour": "red"}', headers={"Idempotency-Key": "k"})
+        assert (response.status_code >= 400, response.headers.get("connection")) == (True, None), place
 
 
 # Metadata ---------------------------------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ async def asked(way: httpx.AsyncClient, account: str, method: str, path: str, he
     assert int(response.headers.pop("content-length")) == len(response.content)
     if response.status_code not in {404, 405} or response.json()["code"] == "account_not_found":
         assert response.headers.pop("x-request-id")
-    for name in ("ratelimit", "ratelimit-policy"):  # told in front of both ways
+    for name in ("ratelimit", "ratelimit-policy", "connection"):  # told in front of both ways
         response.headers.pop(name, None)
     return {
         "status": response.status_code,

@@ -11,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 from api.components import COMPONENTS
 from api.runtime.database import EMBEDDED_LOGIN
 from ledger.postgres import privileges as asked
-from ledger.postgres.bodies import made
+from ledger.postgres.bodies import LOG, made
 from ledger.postgres.privileges import PrivilegeWatch, privileges
 from ledger.postgres.roles import (
     SERVICE,
@@ -323,7 +323,7 @@ def test_what_it_could_is_said(login: str) -> None:
 
 def _put_back(login: str) -> None:
     with psycopg.connect(owner(login), autocommit=True) as connection:
-        body = made()["function", "ledger.refuse_change"]
+        body = made(LOG, None)["function", "ledger.refuse_change"]
         connection.execute(
             "CREATE OR REPLACE FUNCTION ledger.refuse_change() RETURNS trigger LANGUAGE plpgsql"
             f" SET search_path = pg_catalog, pg_temp AS $${body}$$".encode()

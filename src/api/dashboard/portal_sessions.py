@@ -62,7 +62,7 @@ async def portal_session(request: Request) -> Response:
 
 
 async def _answered(request: Request) -> JsonAnswer[PortalSessionAnswer]:
-    raw = await read_body(headers_of(request.scope), request.receive, MAX_BODY)
+    raw = await read_body(request.scope, headers_of(request.scope), request.receive, MAX_BODY)
     body = validated(PortalSessionBody, read_json(raw))
     base = base_of(request)
     await known_account(reads_of(request).ledger, body.account_id)

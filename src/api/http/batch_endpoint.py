@@ -61,7 +61,7 @@ class BatchEndpoint:
         headers = headers_of(scope)
         key = await self._commands.authorized(scope, headers, COMMANDS)
         dry_run = is_dry_run(scope)
-        body = await read_body(headers, receive, MAX_BATCH_BODY)
+        body = await read_body(scope, headers, receive, MAX_BATCH_BODY)
         atomic, items = await read_large_batch(body, lambda fields, n: self._item(fields, key, f"{request_id}/{n}"))
         self._commands.count_commands(scope, key, len(items) - 1)
         if atomic:

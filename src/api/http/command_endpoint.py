@@ -93,7 +93,7 @@ class CommandEndpoint:
         dry_run = is_dry_run(scope)
         expected = expected_versions(headers, scope)
         named = idempotency_key(headers)
-        fields = read_json(await read_body(headers, receive, MAX_BODY))
+        fields = read_json(await read_body(scope, headers, receive, MAX_BODY))
         account_id = ids.get("account_id")
         if account_id is None:
             account_id = take_account_id(fields)

@@ -14,7 +14,8 @@ from api.http.command_endpoint import CommandEndpoint, problem_reply
 from api.http.methods import HeadAndOptions
 from api.http.rate_headers import telling
 from api.http.request_body import ClientLeft
-from api.http.requests import check_query, send_reply
+from api.http.requests import BODY_READ, check_query, send_reply
+from api.http.unread_bodies import CLOSE, FIRST_REFUSAL, closing
 from people.api_keys import KeyRing
 
 MAX_REQUESTS = 8_192
@@ -52,7 +53,7 @@ class HotPath:
             try:
                 self._check(scope)
             except Problem as problem:
-                await self._send(send, problem)
+                await self._send(scope, send, problem)
                 return
         self._requests += 1
         if self._is_limited:
@@ -60,15 +61,17 @@ class HotPath:
         try:
             path: str = scope["path"]
             if scope["method"] == "POST":
+                scope[BODY_READ] = []
                 if path.startswith("/v1/accounts/") and path.endswith("/deductions"):
                     account_id = path[13:-11]
                     if account_id and "/" not in account_id:
                         ids = {"account_id": account_id}
-                        await self._reply(self._endpoint.command(self._deduct, ids, scope, receive), send)
+                        await self._reply(scope, self._endpoint.command(self._deduct, ids, scope, receive), send)
                         return
                 elif path == "/v1/batch":
-                    await self._reply(self._batches.batch(scope, receive), send)
+                    await self._reply(scope, self._batches.batch(scope, receive), send)
                     return
+                send = closing(scope, send)
             await self.framework(scope, receive, send)
         finally:
             self._requests -= 1
@@ -81,14 +84,18 @@ class HotPath:
         if not scope["path"].startswith(self._pages) and not below_v1(scope["path"]):
             check_query(scope["query_string"])
 
-    async def _send(self, send: Send, problem: Problem) -> None:
+    async def _send(self, scope: Scope, send: Send, problem: Problem) -> None:
         reply = problem_reply(problem)
+        if scope["method"] == "POST":
+            reply.headers.append(CLOSE)
         reply.headers.append((b"x-request-id", self._endpoint.next_request_id().encode()))
         await send_reply(send, reply)
 
-    async def _reply(self, pending: Any, send: Send) -> None:
+    async def _reply(self, scope: Scope, pending: Any, send: Send) -> None:
         try:
             reply = await pending
         except ClientLeft:
             return  # before the end of its body: nothing is executed
+        if reply.status >= FIRST_REFUSAL and not scope[BODY_READ]:
+            reply.headers.append(CLOSE)
         await send_reply(send, reply)

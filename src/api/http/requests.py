@@ -46,6 +46,9 @@ class Reply(NamedTuple):
     body: bytes
 
 
+BODY_READ = "credit_ledger.body_read"
+"""In the scope of a request: a list, with the size of its body as soon as it was read."""
+
 Headers = dict[bytes, bytes]
 """Headers by their lower-case names. Those that may come once do so: see api.http.ambiguity."""
 
@@ -127,13 +130,16 @@ def is_dry_run(scope: Scope) -> bool:
     return value == "true"
 
 
-async def read_body(headers: Headers, receive: Receive, limit: int) -> bytes:
-    """Read the whole body of a command. Raises ClientLeft, and Problem: body_too_large, body_timeout, overloaded and
-    unsupported_media_type."""
+async def read_body(scope: Scope, headers: Headers, receive: Receive, limit: int) -> bytes:
+    """Read the whole body of a command, and note that it was read.
+
+    Raises ClientLeft, and Problem: body_too_large, body_timeout, overloaded and unsupported_media_type.
+    """
     length = headers.get(b"content-length")
     if length is not None and length.isdigit() and (len(length) > _MOST_DIGITS or int(length) > limit):
         raise body_too_large(limit)
     body = await receive_body(receive, limit)
+    scope.setdefault(BODY_READ, []).append(len(body))
     if body:
         _check_media_type(headers)
     return body
