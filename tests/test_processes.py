@@ -132,3 +132,9 @@ def test_a_projector_that_ends_again_and_again_is_not_ready(started: Started) ->
     answer = started.service.get_once("/readyz")
     assert (answer.status_code, answer.json()["checks"]["processes"]) == (503, False)
     assert 'credit_ledger_restarts{part="projector"} 3.0' in started.service.get_once("/metrics").text
+
+
+def test_the_projector_does_without_the_framework() -> None:
+    """It starts with every service, and the framework takes as long to import as all the rest."""
+    code = "import sys, api.runtime.projector; sys.exit(bool({'fastapi', 'granian', 'typer'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -22,6 +22,7 @@ from api.contract.health_answer import (
     Role,
 )
 from api.contract.openapi import problem_response
+from api.contract.readiness import AGAIN_AND_AGAIN
 from api.http import metrics
 from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.shared_answer import SharedAnswer
@@ -40,8 +41,6 @@ router = APIRouter(route_class=AnswerRoute, tags=["health"])
 
 SHARED = 0.1
 """Seconds between two answers of /readyz or of /metrics that are made; each is for all who asked meanwhile."""
-AGAIN_AND_AGAIN = 3
-"""/readyz reports a part of the service that was started again so often within a minute."""
 LONGEST_LAG = timedelta(seconds=30)
 """/readyz reports a projection whose oldest event that it has not applied is older than this."""
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 
-from api.http.health import AGAIN_AND_AGAIN
+from api.contract.readiness import AGAIN_AND_AGAIN
 from ledger.proof.files import open_lock
 
 FOLDER = "CREDIT_LEDGER_RESTARTS"
