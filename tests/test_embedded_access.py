@@ -37,7 +37,7 @@ def test_the_kernel_says_who_connects_and_nobody_does_over_a_network(data_dir: P
         assert set(rules) == {("local", "peer", None)}
         maps = connection.execute("SELECT sys_name, pg_username, error FROM pg_ident_file_mappings").fetchall()
         assert ("root", "all", None) in maps
-        assert {name for name, _, _ in maps} <= {"root", "credit-ledger", os.environ.get("USER", "root")}
+        assert {name for name, _, _ in maps} <= {"root", "credit-ledger", pwd.getpwuid(os.getuid()).pw_name}
     for name in ("pg_hba.conf", "pg_ident.conf"):
         found = (data_dir / "postgres" / name).stat()
         assert stat.S_IMODE(found.st_mode) == 0o600
