@@ -90,10 +90,11 @@ def test_who_was_turned_away_asks_for_events_again(visit: Visit, service: Servic
     visit.expected.add("503")
     visit.page.clock.install()
     visit.page.route("**/updates", lambda route: route.fulfill(status=503))
-    page = visit.open_portal_link(used)
-    page.unroute("**/updates")
     answers: list[int] = []
-    page.on("response", lambda answer: answers.append(answer.status) if answer.url.endswith("/updates") else None)
+    visit.page.on("response", lambda answer: answers.append(answer.status) if answer.url.endswith("/updates") else None)
+    with visit.page.expect_response(lambda answer: answer.url.endswith("/updates")):
+        page = visit.open_portal_link(used)
+    page.unroute("**/updates")
 
     def asked_again() -> bool:
         page.clock.run_for(4_000)
