@@ -12,7 +12,7 @@ from ledger.postgres.roles import SERVICE
 MARK = "TRUNCATE"
 """The right on ledger.events that a trap gives to everybody."""
 
-_GIVES_AWAY = f"""
+GIVES_AWAY = f"""
 BEGIN
     BEGIN RESET ROLE; EXCEPTION WHEN OTHERS THEN NULL; END;
     BEGIN GRANT {MARK} ON TABLE ledger.events TO PUBLIC; EXCEPTION WHEN OTHERS THEN NULL; END;
@@ -62,10 +62,10 @@ def statements(owner: str, login: str, database: str) -> Iterator[str]:
     yield from (f'CREATE SCHEMA "{name}"' for name in (*schemas, "$user"))
     places = [*schemas, "public", "pg_temp", "ledger", "people", "projections", "projection_balances"]
     for place, (signature, (result, value)) in product(places, _FUNCTIONS.items()):
-        body = _GIVES_AWAY.format(value)
+        body = GIVES_AWAY.format(value)
         yield f'CREATE FUNCTION "{place}".{signature} RETURNS {result} LANGUAGE plpgsql AS $trap${body}$trap$'
     for place, name, kind in product(places, _OPERATORS, _TYPES):
-        body = _GIVES_AWAY.format("true")
+        body = GIVES_AWAY.format("true")
         operator = f'"{place}".op_{kind}({kind}, {kind})'
         yield f"CREATE FUNCTION {operator} RETURNS boolean LANGUAGE plpgsql AS $trap${body}$trap$"
         yield (

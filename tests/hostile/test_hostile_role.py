@@ -11,7 +11,7 @@ from api.runtime.embedded import embedded_postgres
 from ledger.postgres.privileges import privileges
 from ledger.postgres.roles import with_service_role
 from tests.hostile.playing import LOGIN, OWNER, a_ledger, play
-from tests.hostile.statements import _GIVES_AWAY, MARK
+from tests.hostile.statements import GIVES_AWAY, MARK
 from tests.postgres import quick_folder
 
 
@@ -35,7 +35,7 @@ def test_nothing_runs_with_the_rights_of_the_owner(whole: str, tmp_path: Path, l
 def test_a_trap_that_the_owner_runs_is_seen(whole: str) -> None:
     """Else the test above would prove nothing."""
     with a_ledger(whole, "hostile_seen") as owner, psycopg.connect(owner, autocommit=True) as connection:
-        body = _GIVES_AWAY.format("true")
+        body = GIVES_AWAY.format("true")
         connection.execute(f"CREATE FUNCTION pg_temp.f() RETURNS boolean LANGUAGE plpgsql AS $${body}$$".encode())
         connection.execute("SET ROLE credit_ledger_service")
         connection.execute("SELECT pg_temp.f()")
