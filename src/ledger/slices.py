@@ -5,10 +5,19 @@ for item in items:
     ...
     if work.over:
         await work.pause()
+
+Long work that is no coroutine is a generator, which yields where it may give way: `await in_slices(steps, work)` gives
+way there, `at_once(steps)` does not.
 """
 
 import asyncio
+from collections.abc import Generator
 from time import perf_counter
+from typing import TypeVar
+
+Result = TypeVar("Result")
+Steps = Generator[None, None, Result]
+"""Work in steps, and its result."""
 
 SLICE = 0.012
 """Seconds of work after which other tasks run. The promise is 50 ms: an item may take long, and a machine be busy. With
@@ -32,3 +41,25 @@ class Slices:
         """Let other tasks run, and begin another slice."""
         await asyncio.sleep(0)
         self._end = perf_counter() + SLICE
+
+
+async def in_slices(steps: Steps[Result], work: Slices) -> Result:
+    """The result of some steps, between which other tasks run when a slice of `work` is over."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        if work.over:
+            await work.pause()
+
+
+def at_once(steps: Steps[Result]) -> Result:
+    """The result of some steps, without a pause."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result

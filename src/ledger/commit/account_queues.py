@@ -7,7 +7,7 @@ from ledger.commit.state_cache import StateCache
 from ledger.commit.submission import AccountQueue, Submission
 from ledger.domain.expiry import has_many_due
 from ledger.domain.related_events import NO_RELATED_EVENTS, needed_subjects
-from ledger.store.stream_heads import account_of
+from ledger.store.stream_heads import account_of, needs_digest, takes_long_to_encode
 
 QueueSet = dict[AccountQueue, None]
 """Account queues in order; the values are unused."""
@@ -70,13 +70,13 @@ class AccountQueues:
 
 
 def needs_locked_lane(queue: AccountQueue, submission: Submission, clock: Callable[[], datetime]) -> bool:
-    """Whether a decision needs earlier events, which only the log has, or takes so long that it has to give way."""
+    """Whether a command needs earlier events, which only the log has, or takes so long that it has to give way."""
     account = account_of(queue.head)
     if needed_subjects(submission.command, account, NO_RELATED_EVENTS):
         return True
     if account is None or len(account.lots.runs) + len(account.holds.runs) <= _FEW:
         return False
-    return has_many_due(account, clock())
+    return has_many_due(account, clock()) or (takes_long_to_encode(account) and needs_digest(queue.head, account))
 
 
 def queues_of(submissions: Iterable[Submission]) -> QueueSet:

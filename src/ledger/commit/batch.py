@@ -9,7 +9,7 @@ from ledger.store.chain import link
 from ledger.store.codec import encode, encode_snapshot
 from ledger.store.sealing import masked
 from ledger.store.snapshots import Snapshot, state_digest
-from ledger.store.stream_heads import StreamHead, hash_of, key_after, key_of, needs_digest
+from ledger.store.stream_heads import StreamHead, hash_of, key_after, key_of, needs_digest, takes_long_to_encode
 
 MAX_ROWS = 2_000
 """The largest number of rows in one append: with more, callers would notice how long a commit takes."""
@@ -33,17 +33,18 @@ class OpenBatch:
         """Whether the next submission goes into another batch."""
         return len(self.rows) >= MAX_ROWS
 
-    def add(self, submission: Submission, head: StreamHead | None) -> StreamHead | None:
+    def add(self, submission: Submission, head: StreamHead | None, encoded: bytes | None = None) -> StreamHead | None:
         """Add a submission that was decided on `head`, and return the head of its account's stream after it.
 
-        Its rows are its events, the last one with the receipt, or one check row when it was refused.
+        Its rows are its events, the last one with the receipt, or one check row when it was refused. `encoded` is the
+        state after it, if its last event needs the digest of that and it takes long to encode.
         """
         self.submissions.append(submission)
         hash_ = hash_of(head)
         previous = None if submission.account_id in self._accounts else hash_
         self._accounts.add(submission.account_id)
         if submission.events:
-            head = self._add_events(submission, head, hash_, previous)
+            head = self._add_events(submission, head, encoded, hash_, previous)
         else:
             row = check(submission.account_id, submission.version + 1, submission.receipt, previous)
             self._add_row(submission, row)
@@ -51,11 +52,17 @@ class OpenBatch:
         return head
 
     def _add_events(
-        self, submission: Submission, head: StreamHead | None, hash_: bytes, previous: bytes | None
+        self,
+        submission: Submission,
+        head: StreamHead | None,
+        encoded: bytes | None,
+        hash_: bytes,
+        previous: bytes | None,
     ) -> StreamHead:
         account_id, receipt, key = submission.account_id, submission.receipt, key_of(head)
         assert submission.after is not None
-        encoded = encode_snapshot(submission.after) if needs_digest(head, submission.version) else None
+        if encoded is None and needs_digest(head, submission.after) and not takes_long_to_encode(submission.after):
+            encoded = encode_snapshot(submission.after)
         if submission.key is not None and key is None:
             key = self.new_keys[account_id] = submission.key
         count = len(submission.events)

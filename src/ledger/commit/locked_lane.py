@@ -19,10 +19,11 @@ from ledger.commit.fresh_decision import FreshDecision
 from ledger.commit.snapshot_writer import SnapshotWriter
 from ledger.commit.submission import AccountQueue, Recorded, UnitOfWork
 from ledger.postgres.errors import LOST
-from ledger.slices import Slices
+from ledger.slices import Slices, in_slices
 from ledger.store.chain import UnreadableEvent
+from ledger.store.codec import snapshot_encoding
 from ledger.store.log import Writer
-from ledger.store.stream_heads import StreamHead
+from ledger.store.stream_heads import StreamHead, needs_digest, takes_long_to_encode
 
 MAX_UNITS = 500
 """The largest number of units in one transaction, so that other processes get the lock in between."""
@@ -187,7 +188,10 @@ async def _append(writer: Writer, decision: FreshDecision) -> None:
         if batch.full:
             await _append_batch(writer, batch, decision)
             batch = OpenBatch()
-        decision.heads[submission.account_id] = batch.add(submission, decision.heads[submission.account_id])
+        head, after, encoded = decision.heads[submission.account_id], submission.after, None
+        if after is not None and needs_digest(head, after) and takes_long_to_encode(after):
+            encoded = await in_slices(snapshot_encoding(after), work)
+        decision.heads[submission.account_id] = batch.add(submission, head, encoded)
         if work.over:
             await work.pause()
     await _append_batch(writer, batch, decision)

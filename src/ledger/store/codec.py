@@ -9,7 +9,7 @@ read.
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from datetime import datetime
-from typing import Any, NamedTuple, cast, get_args
+from typing import Any, NamedTuple, TypeVar, cast, get_args
 
 import orjson
 from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
@@ -20,10 +20,14 @@ from ledger.domain.amounts import Balance, Kind
 from ledger.domain.events import Event
 from ledger.domain.holds import Hold, Holds, Return, Returns
 from ledger.domain.lots import Draw, Draws, Lot, Lots
+from ledger.slices import Steps, at_once
 from ledger.store.upcasts import schema_of, upcast
 
 _OPTIONS = orjson.OPT_UTC_Z
 _SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z
+_STEP = 100
+"""The lots or holds of a snapshot that are decoded in one step."""
+Value = TypeVar("Value")
 SNAPSHOT_TOPIC = "Account/1"
 """The format of snapshots. A change of the format needs a new name; snapshots with other names are ignored."""
 
@@ -77,7 +81,7 @@ def balance_from_json(data: dict[str, Any]) -> Balance:
     )
 
 
-def _lots_to_json(lots: Lots) -> list[dict[str, Any]]:
+def _lots_to_json(lots: Iterable[Lot]) -> list[dict[str, Any]]:
     return [
         {"grant_id": grant_id, "kind": kind, "remaining": remaining}
         if expires_at is None
@@ -236,44 +240,64 @@ class LedgerMapper(Mapper[str]):
 
 def encode_snapshot(account: Account) -> bytes:
     """Encode the state of an account."""
-    holds = [
-        {
-            "closed_grants": sorted(hold.closed_grants),
-            "description": hold.description,
-            "draws": _draws_to_json(hold.draws),
-            "expires_at": hold.expires_at,
-            "hold_id": hold.hold_id,
-            "placed_at": hold.placed_at,
-            "task_id": hold.task_id,
-        }
-        for hold in account.holds
-    ]
-    return orjson.dumps(
-        {
-            "account_id": account.account_id,
-            "balance": balance_to_json(account.balance),
-            "holds": holds,
-            "lots": _lots_to_json(account.lots),
-            "recorded_at": account.recorded_at,
-            "standing": account.standing,
-            "version": account.version,
-        },
-        option=_OPTIONS,  # the names are sorted here: sorting them takes as long as the rest
-    )
+    return at_once(snapshot_encoding(account))
 
 
 def decode_snapshot(state: bytes) -> Account:
     """Decode the state of an account."""
+    return at_once(snapshot_decoding(state))
+
+
+def snapshot_encoding(account: Account) -> Steps[bytes]:
+    """The steps of `encode_snapshot`: ten thousand holds take long."""
+    holds, lots = [], []
+    for run in account.holds.runs:
+        holds.append(orjson.dumps([_hold_to_json(hold) for hold in run], option=_OPTIONS)[1:-1])
+        yield
+    for lot_run in account.lots.runs:
+        lots.append(orjson.dumps(_lots_to_json(lot_run), option=_OPTIONS)[1:-1])
+        yield
+    first_fields = {"account_id": account.account_id, "balance": balance_to_json(account.balance)}
+    last_fields = {"recorded_at": account.recorded_at, "standing": account.standing, "version": account.version}
+    first, last = orjson.dumps(first_fields, option=_OPTIONS)[:-1], orjson.dumps(last_fields, option=_OPTIONS)[1:]
+    return b"".join((first, b',"holds":[', b",".join(holds), b'],"lots":[', b",".join(lots), b"],", last))
+
+
+def snapshot_decoding(state: bytes) -> Steps[Account]:
+    """The steps of `decode_snapshot`."""
     data = orjson.loads(state)
+    yield
+    lots = yield from _converted(_lot, data["lots"])
+    holds = yield from _converted(_hold, data["holds"])
     return Account(
         data["account_id"],
         data["version"],
         _time(data["recorded_at"]),
         data["standing"],
         balance_from_json(data["balance"]),
-        Lots.of(map(_lot, data["lots"])),
-        Holds.of(map(_hold, data["holds"])),
+        Lots.of(lots),
+        Holds.of(holds),
     )
+
+
+def _converted(convert: Callable[[dict[str, Any]], Value], parts: list[dict[str, Any]]) -> Steps[list[Value]]:
+    values: list[Value] = []
+    for start in range(0, len(parts), _STEP):
+        values += map(convert, parts[start : start + _STEP])
+        yield
+    return values
+
+
+def _hold_to_json(hold: Hold) -> dict[str, Any]:
+    return {  # the names are sorted here: sorting them takes as long as the rest
+        "closed_grants": sorted(hold.closed_grants),
+        "description": hold.description,
+        "draws": _draws_to_json(hold.draws),
+        "expires_at": hold.expires_at,
+        "hold_id": hold.hold_id,
+        "placed_at": hold.placed_at,
+        "task_id": hold.task_id,
+    }
 
 
 def _hold(data: dict[str, Any]) -> Hold:

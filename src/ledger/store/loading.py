@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ledger.domain.account import evolve
-from ledger.slices import Slices
+from ledger.slices import Slices, Steps, in_slices
 from ledger.store.chain import UnreadableEvent, check_link
-from ledger.store.codec import decode_event, encode_snapshot
+from ledger.store.codec import decode_event, snapshot_encoding
 from ledger.store.snapshots import Snapshot, believed, digest_in, state_digest
 from ledger.store.stream_heads import StreamHead, account_of, hash_of, version_of
 
@@ -61,8 +61,8 @@ async def fold_rows(rows: Sequence[Any], known: Mapping[str, StreamHead | None],
             before = before._replace(head=None)
         if row.version is not None and before.problem is None and name not in doubted:
             if row.snapshot is None:
-                before = _followed(name, row, before)
-            elif (account := believed(name, row)) is not None:
+                before = await in_slices(_followed(name, row, before), work)
+            elif (account := await in_slices(believed(name, row), work)) is not None:
                 before = before._replace(head=StreamHead(account, row.hash, row.key, row.version))
             else:
                 doubted.append(name)
@@ -74,7 +74,7 @@ async def fold_rows(rows: Sequence[Any], known: Mapping[str, StreamHead | None],
     return Pages({name: one for name, one in loaded.items() if name not in doubted}, doubted)
 
 
-def _followed(account_id: str, row: Any, before: Loaded) -> Loaded:
+def _followed(account_id: str, row: Any, before: Loaded) -> Steps[Loaded]:
     version = version_of(before.head) + 1
     try:
         check_link(account_id, row, hash_of(before.head), version)
@@ -84,6 +84,8 @@ def _followed(account_id: str, row: Any, before: Loaded) -> Loaded:
     proven = before.head.proven if before.head is not None else 0
     provable = before.provable
     digest = digest_in(row.state)
-    if digest is not None and digest == state_digest(state := encode_snapshot(account)):
-        proven, provable = version, Snapshot(account_id, version, state, row.hash)
+    if digest is not None:
+        state = yield from snapshot_encoding(account)
+        if digest == state_digest(state):
+            proven, provable = version, Snapshot(account_id, version, state, row.hash)
     return before._replace(head=StreamHead(account, row.hash, row.key, proven), provable=provable)

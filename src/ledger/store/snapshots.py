@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 from ledger.domain.account import Account
 from ledger.domain.amounts import Balance
 from ledger.domain.lots import first_expiry, total
+from ledger.slices import Steps
 from ledger.store.chain import GENESIS, check_link
-from ledger.store.codec import decode_event, decode_snapshot
+from ledger.store.codec import decode_event, snapshot_decoding
 
 PROVEN_EVERY = 100
 """The number of events of an account after which the next command's last event has a digest of its state."""
@@ -48,13 +49,13 @@ def digest_in(state: bytes) -> str | None:
     return state[-digits : -len(_END)].decode("ascii", "replace")
 
 
-def believed(account_id: str, row: Any) -> Account | None:
-    """The state in a snapshot if it is what its event says; else None, and the log says why.
+def believed(account_id: str, row: Any) -> Steps[Account | None]:
+    """The steps to the state in a snapshot if it is what its event says; else None, and the log says why.
 
     `row` is the event's row, with the hash before it (`previous`) and the kept state (`snapshot`).
     """
     try:
-        account = decode_snapshot(row.snapshot)
+        account = yield from snapshot_decoding(row.snapshot)
         problem = _problem(account_id, row, account)
         if problem is None:
             return account

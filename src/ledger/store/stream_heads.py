@@ -7,6 +7,9 @@ from ledger.domain.events import Events, TextsErased
 from ledger.store.chain import GENESIS
 from ledger.store.snapshots import PROVEN_EVERY
 
+_FEW_RUNS = 4
+"""Runs of lots and holds that are encoded within two milliseconds."""
+
 
 class StreamHead(NamedTuple):
     """An account's state, the hash of its last event, and the key of its texts (None: it has no texts).
@@ -20,9 +23,19 @@ class StreamHead(NamedTuple):
     proven: int = 0
 
 
-def needs_digest(head: StreamHead | None, version: int) -> bool:
-    """Whether the event of this version, which follows `head`, must have a digest of the account's state."""
-    return version - (0 if head is None else head.proven) >= PROVEN_EVERY
+def needs_digest(head: StreamHead | None, account: Account) -> bool:
+    """Whether the last event of a command, after which its account is `account`, must have a digest of that state.
+
+    To encode a state with thousands of lots and holds costs as much as thousands of events, so that it needs one more
+    rarely: after an eighth as many events as it has lots and holds, at least.
+    """
+    unproven = account.version - (0 if head is None else head.proven)
+    return unproven >= PROVEN_EVERY and unproven >= (len(account.lots) + len(account.holds)) // 8
+
+
+def takes_long_to_encode(account: Account) -> bool:
+    """Whether an account has so many lots and holds that its state must be encoded in slices."""
+    return len(account.lots.runs) + len(account.holds.runs) > _FEW_RUNS
 
 
 def version_of(head: StreamHead | None) -> int:
