@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 Steps = Generator[None, None, Result]
 """Work in steps, and its result."""
 
-SLICE = 0.012
+SLICE = 0.008
 """Seconds of work after which other tasks run. The promise is 50 ms: an item may take long, and a machine be busy. With
 much less, a batch of five hundred commands would be spread over several commits."""
 

@@ -46,7 +46,7 @@ class Plan:
             (stream_heads, "PROVEN_EVERY", rng.choice([2, 5, 100])),
             (notifications, "PAUSE", rng.choice([0.02, 0.5])),
             (snapshot_writer, "_PAUSE", rng.choice([0.1, 1.0])),
-            (batch, "MAX_ROWS", rng.choice([1, 3, 2_000])),
+            (batch, "MAX_ROWS", rng.choice([1, 3, 500])),
             (locked_lane, "MAX_UNITS", rng.choice([1, 3, 500])),
             (reader, "PAGE", rng.choice([1, 3, 1_000])),
             (writer_connection, "GRACE", rng.choice([0.1, 1.0, 5.0])),
@@ -72,6 +72,7 @@ class Plan:
             (committer, "SEVERAL", rng.choice([1, 3])),
             (committer, "_AT_ONCE", rng.choice([0, 2, 100])),
             (receipt_lookup, "_ROUNDS", rng.choice([1, 20])),
+            (stream_heads, "FEW_RUNS", rng.choice([0, 2, 2])),
             (reader, "_KEYS", rng.choice([1, 500])),
         ]
 

@@ -7,12 +7,10 @@ from ledger.commit.state_cache import StateCache
 from ledger.commit.submission import AccountQueue, Submission
 from ledger.domain.expiry import has_many_due
 from ledger.domain.related_events import NO_RELATED_EVENTS, needed_subjects
-from ledger.store.stream_heads import account_of, needs_digest, takes_long_to_encode
+from ledger.store.stream_heads import account_of, is_large, needs_digest
 
 QueueSet = dict[AccountQueue, None]
 """Account queues in order; the values are unused."""
-_FEW = 2
-"""Runs of lots and holds of an account of which few can be due."""
 
 
 class AccountQueues:
@@ -74,9 +72,9 @@ def needs_locked_lane(queue: AccountQueue, submission: Submission, clock: Callab
     account = account_of(queue.head)
     if needed_subjects(submission.command, account, NO_RELATED_EVENTS):
         return True
-    if account is None or len(account.lots.runs) + len(account.holds.runs) <= _FEW:
+    if account is None or not is_large(account):
         return False
-    return has_many_due(account, clock()) or (takes_long_to_encode(account) and needs_digest(queue.head, account))
+    return has_many_due(account, clock()) or needs_digest(queue.head, account)
 
 
 def queues_of(submissions: Iterable[Submission]) -> QueueSet:

@@ -9,9 +9,9 @@ from ledger.store.chain import link
 from ledger.store.codec import encode, encode_snapshot
 from ledger.store.sealing import masked
 from ledger.store.snapshots import Snapshot, state_digest
-from ledger.store.stream_heads import StreamHead, hash_of, key_after, key_of, needs_digest, takes_long_to_encode
+from ledger.store.stream_heads import StreamHead, hash_of, is_large, key_after, key_of, needs_digest
 
-MAX_ROWS = 2_000
+MAX_ROWS = 500
 """The largest number of rows in one append: with more, callers would notice how long a commit takes."""
 
 
@@ -37,7 +37,7 @@ class OpenBatch:
         """Add a submission that was decided on `head`, and return the head of its account's stream after it.
 
         Its rows are its events, the last one with the receipt, or one check row when it was refused. `encoded` is the
-        state after it, if its last event needs the digest of that and it takes long to encode.
+        state after it, if its last event needs the digest of that and the account is large.
         """
         self.submissions.append(submission)
         hash_ = hash_of(head)
@@ -61,7 +61,7 @@ class OpenBatch:
     ) -> StreamHead:
         account_id, receipt, key = submission.account_id, submission.receipt, key_of(head)
         assert submission.after is not None
-        if encoded is None and needs_digest(head, submission.after) and not takes_long_to_encode(submission.after):
+        if encoded is None and needs_digest(head, submission.after) and not is_large(submission.after):
             encoded = encode_snapshot(submission.after)
         if submission.key is not None and key is None:
             key = self.new_keys[account_id] = submission.key

@@ -23,7 +23,7 @@ from ledger.slices import Slices, in_slices
 from ledger.store.chain import UnreadableEvent
 from ledger.store.codec import snapshot_encoding
 from ledger.store.log import Writer
-from ledger.store.stream_heads import StreamHead, needs_digest, takes_long_to_encode
+from ledger.store.stream_heads import StreamHead, is_large, needs_digest
 
 MAX_UNITS = 500
 """The largest number of units in one transaction, so that other processes get the lock in between."""
@@ -189,7 +189,7 @@ async def _append(writer: Writer, decision: FreshDecision) -> None:
             await _append_batch(writer, batch, decision)
             batch = OpenBatch()
         head, after, encoded = decision.heads[submission.account_id], submission.after, None
-        if after is not None and needs_digest(head, after) and takes_long_to_encode(after):
+        if after is not None and needs_digest(head, after) and is_large(after):
             encoded = await in_slices(snapshot_encoding(after), work)
         decision.heads[submission.account_id] = batch.add(submission, head, encoded)
         if work.over:

@@ -7,8 +7,8 @@ from ledger.domain.events import Events, TextsErased
 from ledger.store.chain import GENESIS
 from ledger.store.snapshots import PROVEN_EVERY
 
-_FEW_RUNS = 4
-"""Runs of lots and holds that are encoded within two milliseconds."""
+FEW_RUNS = 2
+"""Runs of lots and holds that are encoded within a millisecond, and of which few can be due."""
 
 
 class StreamHead(NamedTuple):
@@ -33,9 +33,9 @@ def needs_digest(head: StreamHead | None, account: Account) -> bool:
     return unproven >= PROVEN_EVERY and unproven >= (len(account.lots) + len(account.holds)) // 8
 
 
-def takes_long_to_encode(account: Account) -> bool:
-    """Whether an account has so many lots and holds that its state must be encoded in slices."""
-    return len(account.lots.runs) + len(account.holds.runs) > _FEW_RUNS
+def is_large(account: Account) -> bool:
+    """Whether an account has so many lots and holds that work on all of them is done in slices."""
+    return len(account.lots.runs) + len(account.holds.runs) > FEW_RUNS
 
 
 def version_of(head: StreamHead | None) -> int:
