@@ -49,6 +49,11 @@ class ApiKey:
         """The name of the key in the metadata of events."""
         return f"key:{self.prefix}"
 
+    @property
+    def lasts(self) -> bool:
+        """Whether the key is usable at any time, as nearly all are."""
+        return self.expires_at is None and self.revoked_at is None
+
     def usable(self, now: datetime) -> bool:
         """Whether the key is neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
@@ -164,7 +169,7 @@ class KeyRing:
     async def by_digest(self, digest: bytes) -> ApiKey | None:
         """The key with a SHA-256, if it is usable now. Raises AccessRefused: rate_limited or unavailable."""
         key = self._keys.get(digest) or await self._find(digest)
-        return key if key is not None and key.usable(self._clock()) else None
+        return key if key is not None and (key.lasts or key.usable(self._clock())) else None
 
     def still_allows(self, digest: bytes, scope: str) -> bool:
         """Whether the key with a SHA-256 is still usable, as far as this process knows. It counts no request."""

@@ -110,7 +110,8 @@ class CommandEndpoint:
         key: ApiKey | None = scope.get(CALLER)
         key = key or await authenticate(self._keys, scope, headers)
         require(key, scopes)
-        check_query(scope["query_string"])
+        if scope["query_string"]:
+            check_query(scope["query_string"])
         check_unambiguous(scope, headers)
         return key
 

@@ -7,7 +7,7 @@ show whether another body is the same, and four bytes of CRC-32 for each field t
 
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
-from struct import pack
+from struct import Struct
 from zlib import crc32
 
 from ledger.store.codec import to_json
@@ -32,6 +32,7 @@ BODY_FIELDS: Mapping[str, tuple[str, ...]] = {
 
 _WHOLE = 16
 _FIELD = 4
+_CHECKSUMS = {len(fields): Struct(f">{len(fields)}I").pack for fields in BODY_FIELDS.values()}
 
 
 def receipt_name(operation: str, key: str) -> str:
@@ -44,14 +45,16 @@ def fingerprint(values: Sequence[object]) -> bytes:
     parts = [_part(value) for value in values]
     # Absent fields at the end are left out, so that a field that is added later leaves old fingerprints unchanged.
     whole = blake2b(b"\0".join(parts).rstrip(b"\0"), digest_size=_WHOLE).digest()
-    return whole + pack(f">{len(parts)}I", *map(crc32, parts))
+    return whole + _CHECKSUMS[len(parts)](*map(crc32, parts))
 
 
 def _part(value: object) -> bytes:
     """A value as bytes. The quotation mark distinguishes an empty text from an absent field, and "5" from 5."""
     if value is None:
         return b""
-    return b'"' + value.encode() if type(value) is str else to_json(value)
+    if type(value) is str:
+        return b'"' + value.encode()
+    return b"%d" % value if type(value) is int else to_json(value)
 
 
 def differing_fields(operation: str, before: bytes, now: bytes) -> list[str]:

@@ -81,7 +81,11 @@ def sealed_command(command: C, key: Key | None) -> tuple[C, Key | None]:
     if isinstance(command, RecordPayment) and command.grant is not None:
         grant, key = sealed_command(command.grant, key)
         return replace(command, grant=grant), key
-    texts = {name: text for name in _TEXTS.get(type(command), ()) if (text := getattr(command, name)) is not None}
+    texts = {}
+    for name in _TEXTS.get(type(command), ()):  # a comprehension would cost every command a call
+        text = getattr(command, name)
+        if text is not None:
+            texts[name] = text
     if not texts:
         return command, None
     key = key or new_key()
