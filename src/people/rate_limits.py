@@ -113,6 +113,7 @@ def _try_to_lock(file: int, place: int) -> bool:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, _BUCKET.size, place)
         except OSError:
+            os.sched_yield()  # whoever has the lock may wait for a processor
             continue
         return True
     return False
