@@ -18,6 +18,8 @@ from api.http.command_endpoint import CommandEndpoint, as_problem, problem_reply
 from api.http.requests import check_query, headers_of, send_reply
 from people.api_keys import KeyRing
 
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
 
 class Authentication:
     """Middleware that refuses every request below /v1 without a good API key, and tells the routes whose it is."""
@@ -45,11 +47,11 @@ class Authentication:
 class ScopedRoute(APIRoute):
     """A route that checks the scope of the caller before it validates anything. The table of scopes must have it."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The framework's handler behind the check."""
+    def get_route_handler(self) -> Handler:
+        """The handler behind the check."""
         assert self.methods is not None
         [method] = self.methods
-        scopes, answer = ROUTES[route_name(method, self.path)], super().get_route_handler()
+        scopes, answer = ROUTES[route_name(method, self.path)], self.handler()
 
         async def admitted(request: Request) -> Response:
             if scopes:
@@ -60,3 +62,7 @@ class ScopedRoute(APIRoute):
             return await answer(request)
 
         return admitted
+
+    def handler(self) -> Handler:
+        """What answers requests that were admitted: here the framework's handler."""
+        return super().get_route_handler()

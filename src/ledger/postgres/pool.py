@@ -5,8 +5,10 @@ It replaces lost connections soon after the database is back, and hands out only
 """
 
 import asyncio
+import select
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -27,6 +29,8 @@ STARTS_OVER = 2.0
 each time, up to minutes: after an outage of one minute it could take another minute to notice that the database is
 back."""
 
+ASK_EVERY = 1.0
+"""Seconds after which the server of an idle connection is asked whether it is there."""
 _TIMEOUT = "SELECT pg_catalog.set_config('statement_timeout', %s, false)"
 
 
@@ -39,6 +43,8 @@ class Pool(AsyncConnectionPool[Connection]):
         self._sessions = conninfo
         self._pooled: WeakKeyDictionary[Connection, int] = WeakKeyDictionary()
         """The pid of the server process of each connection that goes through a pooler."""
+        self._asked: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
+        """When the server of each connection was last asked whether it is there."""
 
     @asynccontextmanager
     async def connection(self, timeout: float | None = None) -> AsyncIterator[Connection]:  # noqa: ASYNC109
@@ -66,12 +72,26 @@ class Pool(AsyncConnectionPool[Connection]):
             await self._then_configure(connection)
 
     async def _check(self, connection: Connection) -> None:
-        """Check an idle connection. Raises SharedSessions, and psycopg.OperationalError when it is lost."""
+        """Check an idle connection. Raises SharedSessions, and psycopg.OperationalError when it is lost.
+
+        A server that ends a connection says so, and the kernel knows at once. Whoever sends nothing to an idle
+        connection has not ended it, unless the network lost it, so that the server is asked once in a while too.
+        """
         if connection not in self._pooled:
-            await self.check_connection(connection)
+            now = monotonic()
+            if now - self._asked.get(connection, 0.0) > ASK_EVERY or has_something_to_read(connection.fileno()):
+                await self.check_connection(connection)
+                self._asked[connection] = now
         elif await _server_process(connection) != self._pooled[connection]:
             await connection.close()  # otherwise the library would keep it
             raise SharedSessions
+
+
+def has_something_to_read(file: int) -> bool:
+    """Whether a socket has data, or its end, or an error."""
+    poll = select.poll()
+    poll.register(file, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 async def _server_process(connection: Connection) -> int:
