@@ -19,6 +19,7 @@ from ledger.domain.account import Account, evolve
 from ledger.domain.expiry import next_expiry
 from ledger.explain.explanation import Explanation
 from ledger.explain.streams import ExplainedEvent, ExplainedEvents, explain_events, explain_row, explain_rows
+from ledger.newest_events import NewestEvents
 from ledger.slices import Slices
 from ledger.store.chain import UnreadableEvent
 from ledger.store.feed import Feed, Logged
@@ -63,6 +64,7 @@ class Ledger:
         self.log = EventLog(conninfo, query_timeout=query_timeout)
         self.clock = clock = clock or GuardedClock()
         self.cache = StateCache(cached_accounts)
+        self.newest_events = NewestEvents(self.log)
         self.notifier = CommitNotifier(self.log)
         self._snapshots = SnapshotWriter(self.log)
         self.committer = Committer(
@@ -162,16 +164,11 @@ class Ledger:
         """
         now = self.clock()
         at = at or known_at
-        async with self.log.reader() as reader:
-            if at is None:
-                newest = await reader.newest_event(account_id)
-                head = self.cache.get(account_id)
-                account = account_of(head)
-                if (
-                    newest is not None and hash_of(head) != newest.hash
-                ):  # by hash: after a failover the same version may be another event
-                    account = await reader.load_at(account_id, newest.version)
-            else:
+        if at is None:
+            newest = await self.newest_events.of(account_id)
+            account = await self._account_after(newest, account_id)
+        else:
+            async with self.log.reader() as reader:
                 newest = await reader.newest_event_at(account_id, min(at, known_at or at))
                 account = await reader.load_at(account_id, newest.version) if newest else None
         if newest is None or account is None:
@@ -179,6 +176,14 @@ class Ledger:
         moment = max(at or now, account.recorded_at)
         settled = await _after_expiries(account, moment)
         return AccountAt(settled, newest, moment, known_at or (now if at else moment))
+
+    async def _account_after(self, newest: NewestEvent | None, account_id: str) -> Account | None:
+        """The account after its newest event, from memory if it is there."""
+        head = self.cache.get(account_id)
+        if newest is None or hash_of(head) == newest.hash:  # by hash: after a failover the same version may differ
+            return account_of(head)
+        async with self.log.reader() as reader:
+            return await reader.load_at(account_id, newest.version)
 
     async def explain_event(self, account_id: str, version: int | None = None) -> ExplainedEvent | None:
         """Explain one event of an account, by default the newest; None when the account has no such event.

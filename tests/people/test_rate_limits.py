@@ -87,7 +87,7 @@ def take_all(shared: Path) -> int:
 
 
 def test_workers_share_one_limit(workers: Pool, tmp_path: Path) -> None:
-    """A worker that is put to sleep with the lock does not stop the others, so that a few commands may not be counted."""
+    """A worker that is put to sleep with the lock does not stop the others: a few commands are not counted."""
     make_shared(tmp_path / "rates")
     with workers:
         assert 3_000 <= sum(workers.map(take_all, [tmp_path / "rates"] * 6)) < 3_300

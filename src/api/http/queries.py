@@ -99,9 +99,8 @@ def as_of(moment: Snapshot) -> AsOf:
 
 async def known_account(ledger: Ledger, account_id: str) -> None:
     """Raise AccountNotFound unless the ledger has the account, even if the projections do not have it yet."""
-    async with ledger.log.reader() as reader:
-        if await reader.newest_event(account_id) is None:
-            raise AccountNotFound(account_id)
+    if await ledger.newest_events.of(account_id) is None:
+        raise AccountNotFound(account_id)
 
 
 def now_of(request: Request) -> datetime:

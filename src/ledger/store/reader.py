@@ -11,6 +11,7 @@ from psycopg.rows import namedtuple_row
 
 from ledger.domain.account import Account
 from ledger.domain.events import Event, Events
+from ledger.postgres.arrays import texts
 from ledger.postgres.named_sql import queries
 from ledger.slices import Slices
 from ledger.store.chain import GENESIS, Record, UnreadableEvent, check_link
@@ -127,10 +128,14 @@ class Reader:
                 head = loaded[account_id].head
         return account_of(head)
 
+    async def newest_events(self, accounts: Sequence[str]) -> dict[str, NewestEvent]:
+        """The newest events of some accounts; those that do not exist are left out."""
+        rows = await self._rows("newest_events", accounts=texts(accounts))
+        return {row.account: NewestEvent(row.version, row.position, row.hash) for row in rows}
+
     async def newest_event(self, account_id: str) -> NewestEvent | None:
         """The newest event of an account; None when there is no such account."""
-        rows = await self._rows("newest_event", account=account_id)
-        return NewestEvent(rows[0].version, rows[0].position, bytes(rows[0].hash)) if rows else None
+        return (await self.newest_events([account_id])).get(account_id)
 
     async def newest_event_at(self, account_id: str, at: datetime) -> NewestEvent | None:
         """The newest event recorded at or before a moment, found by bisection: a stream is sorted by time."""

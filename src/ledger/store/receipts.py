@@ -32,7 +32,7 @@ BODY_FIELDS: Mapping[str, tuple[str, ...]] = {
 
 _WHOLE = 16
 _FIELD = 4
-_CHECKSUMS = {len(fields): Struct(f">{len(fields)}I").pack for fields in BODY_FIELDS.values()}
+_CHECKSUMS = [Struct(f">{count}I").pack for count in range(16)]
 
 
 def receipt_name(operation: str, key: str) -> str:

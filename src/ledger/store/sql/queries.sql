@@ -79,13 +79,17 @@ CROSS JOIN LATERAL (
 ) AS r
 ORDER BY r.version;
 
--- name: newest_event
--- The newest version of an account, its position and its hash.
-SELECT originator_version AS version, notification_id AS position, hash
-FROM ledger.events
-WHERE originator_id = %(account)s
-ORDER BY originator_version DESC
-LIMIT 1;
+-- name: newest_events
+-- The newest version of each of some accounts, its position and its hash.
+SELECT a.account, e.version, e.position, e.hash
+FROM unnest(%(accounts)s::text[]) AS a (account)
+CROSS JOIN LATERAL (
+    SELECT originator_version AS version, notification_id AS position, hash
+    FROM ledger.events
+    WHERE originator_id = a.account
+    ORDER BY originator_version DESC
+    LIMIT 1
+) AS e;
 
 -- name: event
 -- One event of one account.
