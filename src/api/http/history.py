@@ -21,6 +21,7 @@ from api.http.queries import (
     MAX_PAGE,
     PROBLEMS,
     AccountId,
+    Moment,
     Page,
     Visible,
     as_of,
@@ -34,9 +35,20 @@ from ledger.readable_texts import with_descriptions
 from projections.models.history.entry_answer import Entry, entry
 from projections.models.history.entry_lines import csv_of
 from projections.models.history.projection import HISTORY
-from projections.models.history.queries import FIRST_PLACE, LAST_PLACE, LOOKED_THROUGH, USED, Order, Place, Wanted, page
+from projections.models.history.queries import (
+    FIRST_PLACE,
+    LAST_PLACE,
+    LOOKED_THROUGH,
+    Order,
+    Place,
+    Wanted,
+    is_one_question,
+    page,
+    page_in,
+    page_question,
+)
 from projections.models.usage.projection import DIMENSIONS
-from projections.models.views import Snapshot
+from projections.models.views import Views
 
 router = APIRouter(route_class=AnswerRoute, tags=["queries"])
 
@@ -99,13 +111,22 @@ async def history(
 async def history_of(reads: Reads, wanted: Wanted, order: Order, asked: Page = FIRST_PAGE) -> HistoryAnswer:
     """Query one page. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
     start = reads.cursors.read(asked.cursor, (wanted, order), (datetime, int))
-    async with reads.views.snapshot(HISTORY, at_least=asked.min_position) as moment:
-        rows, last = await page(moment, after_cursor(wanted, order, start), order, asked.limit)
+    moment, rows, last = await _page(reads.views, after_cursor(wanted, order, start), order, asked)
     if not rows:
         await known_account(reads.ledger, wanted.account_id)
     entries = await with_descriptions(reads.ledger.log, wanted.account_id, [entry(row) for row in rows])
     next_cursor = reads.cursors.make((wanted, order), *last) if last else None
     return {**as_of(moment), "next_cursor": next_cursor, "entries": entries}
+
+
+async def _page(
+    views: Views, wanted: Wanted, order: Order, asked: Page
+) -> tuple[Moment, list[dict[str, Any]], Place | None]:
+    if is_one_question(wanted):
+        answered = await views.ask((HISTORY,), page_question(wanted, order, asked.limit), at_least=asked.min_position)
+        return answered, *page_in(answered.rows[0], asked.limit)
+    async with views.snapshot(HISTORY, at_least=asked.min_position) as moment:
+        return moment, *await page(moment, wanted, order, asked.limit)
 
 
 @router.get(
@@ -164,15 +185,3 @@ def after_cursor(wanted: Wanted, order: Order, start: list[Any] | None) -> Wante
     if not wanted.low <= place <= wanted.high:
         raise invalid("cursor", "must be a `next_cursor` of the same list")
     return wanted.behind(place, order)
-
-
-async def last_entries(moment: Snapshot, account_id: str, count: int) -> list[Entry]:
-    """The newest entries of an account."""
-    rows, _ = await page(moment, Wanted(account_id), "newest first", count)
-    return [entry(row) for row in rows]
-
-
-async def last_deduction(moment: Snapshot, account_id: str) -> Entry | None:
-    """The newest deduction or capture of an account."""
-    rows, _ = await page(moment, Wanted(account_id, types=USED), "newest first", 1)
-    return entry(rows[0]) if rows else None

@@ -18,7 +18,7 @@ from ledger.domain.errors import AccountNotFound
 from ledger.service import Ledger
 from people.api_keys import KeyRing
 from projections.models.days import FIRST_DATE, LAST_DATE, UnknownZone, zone
-from projections.models.views import Snapshot
+from projections.models.views import Answered, Snapshot
 
 MAX_PAGE = 1_000
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -92,7 +92,10 @@ def keys_of(request: Request) -> KeyRing:
     return keys
 
 
-def as_of(moment: Snapshot) -> AsOf:
+Moment = Snapshot | Answered
+
+
+def as_of(moment: Moment) -> AsOf:
     """The fields that name the position of an answer."""
     return {"as_of_position": moment.position, "as_of": moment.as_of}
 

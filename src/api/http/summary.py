@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query, Request
 
 from api.contract.summary_answer import Average, Expiring, SummaryAnswer, SummaryBalance, Use
-from api.http.history import last_deduction, last_entries
 from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.queries import PROBLEMS, AccountId, Visible, Zone, as_of
 from api.http.reads import Reads, reads_of
@@ -18,9 +17,11 @@ from ledger.explain.balance_answer import balance_fields
 from ledger.readable_texts import with_descriptions
 from ledger.service import AccountAt
 from projections.models.days import DAY, dates, day_start
+from projections.models.history.entry_answer import entry
 from projections.models.history.projection import HISTORY
+from projections.models.history.queries import USED, Wanted, page_in, page_question
 from projections.models.rollups.projection import ROLLUPS
-from projections.models.rollups.queries import Total, totals
+from projections.models.rollups.queries import Total, totals_in, totals_question
 
 router = APIRouter(route_class=AnswerRoute, tags=["queries"])
 
@@ -49,16 +50,23 @@ async def summary_of(reads: Reads, account_id: str, tz: ZoneInfo, min_position: 
     """Query the summary. Raises AccountNotFound, NotYetVisible and NotBuilt."""
     ledger = reads.ledger
     day = ledger.clock().astimezone(tz).date()
-    async with reads.views.snapshot(HISTORY, ROLLUPS, at_least=min_position) as moment:
-        used = await totals(moment, account_id, _spans(day, tz))
-        deduction = await last_deduction(moment, account_id)
-        entries = await last_entries(moment, account_id, LAST_ENTRIES)
+    spans = _spans(day, tz)
+    moment = await reads.views.ask(
+        (HISTORY, ROLLUPS),
+        totals_question(account_id, spans),
+        page_question(Wanted(account_id, types=USED), "newest first", 1),
+        page_question(Wanted(account_id), "newest first", LAST_ENTRIES),
+        at_least=min_position,
+    )
     found = await ledger.account_at(account_id)
     if found is None:
         raise AccountNotFound(account_id)
-    entries = await with_descriptions(ledger.log, account_id, entries)
-    deductions = await with_descriptions(ledger.log, account_id, [deduction] if deduction else [])
-    today, this_week, this_month, *series = used
+    sums, used, newest = moment.rows
+    deductions, entries = [
+        await with_descriptions(ledger.log, account_id, [entry(row) for row in page_in(rows, limit).rows])
+        for rows, limit in ((used, 1), (newest, LAST_ENTRIES))
+    ]
+    today, this_week, this_month, *series = totals_in(sums, len(spans))
     return {
         **as_of(moment),
         "account_id": account_id,

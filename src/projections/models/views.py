@@ -5,7 +5,7 @@ have reached that position, for a limited time. All waiting queries together rea
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from functools import cache
@@ -24,6 +24,8 @@ LONGEST_WAIT = 2.0
 POLL_EVERY = 0.01
 """Seconds between two reads of the positions while queries wait."""
 
+_BEFORE = 3
+"""The columns before those of a statement with the position."""
 _GONE = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.InvalidSchemaName)
 """How a statement fails when a projection is not built, or was built by a version with other columns."""
 
@@ -41,6 +43,21 @@ class NotBuilt(Exception):
     """A projection is missing, or was built by another version and lacks what the query needs."""
 
 
+class Question(NamedTuple):
+    """A statement to the projections, and its parameters."""
+
+    statement: LiteralString
+    parameters: dict[str, Any]
+
+
+class Answered(NamedTuple):
+    """The rows of each of some questions, all at one position. `as_of` is as in a snapshot."""
+
+    position: int
+    as_of: datetime | None
+    rows: list[list[dict[str, Any]]]
+
+
 class Snapshot(NamedTuple):
     """Some projections at one position. `as_of` is when the event there was recorded; None when the log is empty."""
 
@@ -53,6 +70,10 @@ class Snapshot(NamedTuple):
         async with self.connection.cursor(row_factory=dict_row, binary=True) as cursor:
             await cursor.execute(statement, parameters, prepare=True)
             return await cursor.fetchall()
+
+    async def answer(self, question: Question) -> list[dict[str, Any]]:
+        """All rows of a question."""
+        return await self.rows(question.statement, **question.parameters)
 
     async def row(self, statement: LiteralString, **parameters: Any) -> dict[str, Any] | None:
         """The first row of a query; None when there is none."""
@@ -67,6 +88,18 @@ def _position_of(projections: tuple[Projection, ...]) -> LiteralString:
     return f"SELECT position, as_of FROM ({union}) AS c ORDER BY position LIMIT 1"  # noqa: S608
 
 
+@cache
+def _with_position(projections: tuple[Projection, ...], statement: LiteralString) -> LiteralString:
+    """A statement with the position before its columns: one statement sees one snapshot, without a transaction.
+
+    A row whose `found` is null stands for none.
+    """
+    return (
+        f"SELECT moment.*, asked.* FROM ({_position_of(projections)}) AS moment "  # noqa: S608
+        f"LEFT JOIN LATERAL (SELECT true AS found, rows.* FROM ({statement}) AS rows) AS asked ON true"
+    )
+
+
 class Views:
     """Queries the projections over its own pool, so that pages and commands do not wait for each other.
 
@@ -74,7 +107,7 @@ class Views:
     """
 
     def __init__(self, conninfo: str, *, size: int = 4, query_timeout: float = 0.0) -> None:
-        self._pool = pool_of(conninfo, size, configure=_for_queries(query_timeout))
+        self._pool = pool_of(conninfo, size, parameters={"autocommit": True}, configure=_for_queries(query_timeout))
         self._waiting: dict[asyncio.Future[None], tuple[tuple[Projection, ...], int]] = {}
         self._poll: asyncio.Task[None] | None = None
 
@@ -102,6 +135,25 @@ class Views:
                 yield Snapshot(connection, position, as_of)
         except _GONE as error:
             raise NotBuilt(str(error)) from error
+
+    async def ask(self, projections: tuple[Projection, ...], *questions: Question, at_least: int = 0) -> Answered:
+        """The answers to some questions at one position, `at_least` or later, in one round trip to the database.
+
+        Raises NotYetVisible and NotBuilt.
+        """
+        if at_least:
+            await self._wait(projections, at_least)
+        try:
+            async with self._pool.connection() as connection:
+                if len(questions) == 1:
+                    answered = await _ask_one(connection, projections, questions[0])
+                else:
+                    answered = await _ask_several(connection, projections, questions)
+        except _GONE as error:
+            raise NotBuilt(str(error)) from error
+        if answered.position < at_least:
+            raise NotYetVisible(at_least, answered.position)
+        return answered
 
     async def _wait(self, projections: tuple[Projection, ...], position: int) -> None:
         """Wait until a position is visible, at most LONGEST_WAIT."""
@@ -138,15 +190,42 @@ class Views:
         return found
 
 
+async def _ask_one(
+    connection: AsyncConnection[Any], projections: tuple[Projection, ...], question: Question
+) -> Answered:
+    async with connection.cursor(binary=True) as cursor:
+        await cursor.execute(_with_position(projections, question.statement), question.parameters, prepare=True)
+        rows = await cursor.fetchall()
+        names = [column.name for column in cursor.description or ()][_BEFORE:]
+    if not rows:
+        raise NotBuilt("a projection has no position")
+    position, as_of, found, *_ = rows[0]
+    return Answered(position, as_of, [[dict(zip(names, row[_BEFORE:], strict=True)) for row in rows] if found else []])
+
+
+async def _ask_several(
+    connection: AsyncConnection[Any], projections: tuple[Projection, ...], questions: Sequence[Question]
+) -> Answered:
+    cursors = [connection.cursor(row_factory=dict_row, binary=True) for _ in questions]
+    async with connection.pipeline(), connection.transaction():
+        first = await connection.execute(_position_of(projections), prepare=True)
+        for cursor, (statement, parameters) in zip(cursors, questions, strict=True):
+            await cursor.execute(statement, parameters, prepare=True)
+    position, as_of = _position_in(await first.fetchone())
+    return Answered(position, as_of, [await cursor.fetchall() for cursor in cursors])
+
+
 async def _read_position(
     connection: AsyncConnection[Any], projections: tuple[Projection, ...]
 ) -> tuple[int, datetime | None]:
     cursor = await connection.execute(_position_of(projections), prepare=True)
-    row = await cursor.fetchone()
+    return _position_in(await cursor.fetchone())
+
+
+def _position_in(row: tuple[int, datetime | None] | None) -> tuple[int, datetime | None]:
     if row is None:
         raise NotBuilt("a projection has no position")
-    position, as_of = row
-    return position, as_of
+    return row
 
 
 def _for_queries(query_timeout: float) -> Configure:
@@ -156,8 +235,7 @@ def _for_queries(query_timeout: float) -> Configure:
         await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
         await connection.set_read_only(True)
         # Times are returned in UTC, whatever the server's default zone is.
-        await connection.execute("SET TimeZone TO 'UTC'")
-        await connection.commit()
+        await connection.execute("SET TimeZone TO 'UTC'; SET default_transaction_read_only TO on")
         if limit is not None:
             await limit(connection)
 

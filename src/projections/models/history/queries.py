@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 from ledger.domain.changes import EntryType
 from projections.models.history.projection import HISTORY, MAX_SEQUENCE, _json
-from projections.models.views import Snapshot
+from projections.models.views import Question, Snapshot
 
 Order = Literal["newest first", "oldest first"]
 SizeOrder = Literal["largest first", "smallest first"]
@@ -59,36 +59,46 @@ async def page(
     moment: Snapshot, wanted: Wanted, order: Order, limit: int, *, look_through: int = LOOKED_THROUGH
 ) -> Found:
     """A page of at most `limit` entries in order. Filtered by usage, it may have fewer although more pages follow."""
-    rows = await _rows(moment, _statement(wanted), wanted, order, limit=limit + 1, look_through=look_through)
-    if len(rows) > limit:
-        return Found(rows[:limit], _place(rows[limit - 1]))
-    if _statement(wanted) == "page_of_usage":
-        return Found(rows, await _reach(moment, wanted, order, look_through))
-    return Found(rows, None)
+    found = page_in(await moment.answer(page_question(wanted, order, limit, look_through=look_through)), limit)
+    if found.last is None and _statement(wanted) == "page_of_usage":
+        return found._replace(last=await _reach(moment, wanted, order, look_through))
+    return found
+
+
+def is_one_question(wanted: Wanted) -> bool:
+    """Whether one question finds a whole page, and what comes after it."""
+    return _statement(wanted) != "page_of_usage"
+
+
+def page_question(wanted: Wanted, order: Order, limit: int, *, look_through: int = LOOKED_THROUGH) -> Question:
+    """The question for a page of at most `limit` entries in order."""
+    return _question(_statement(wanted), wanted, order, limit=limit + 1, look_through=look_through)
+
+
+def page_in(rows: list[dict[str, Any]], limit: int) -> Found:
+    """The page in the rows of such a question."""
+    return Found(rows[:limit], _place(rows[limit - 1])) if len(rows) > limit else Found(rows, None)
 
 
 async def _reach(moment: Snapshot, wanted: Wanted, order: Order, look_through: int) -> Place | None:
     """The place of the last entry that a page has read; None when there are no more entries."""
-    rows = await _rows(moment, "reach", wanted, order, before=look_through - 1)
+    rows = await moment.answer(_question("reach", wanted, order, before=look_through - 1))
     return _place(rows[0]) if len(rows) > 1 else None
 
 
-async def _rows(
-    moment: Snapshot, name: str, wanted: Wanted, order: Order | SizeOrder, **limits: Any
-) -> list[dict[str, Any]]:
+def _question(name: str, wanted: Wanted, order: Order | SizeOrder, **limits: Any) -> Question:
     statement = HISTORY.statements[name]
-    return await moment.rows(
-        statement if order in _DESCENDING else statement.replace(" DESC", ""),
-        account=wanted.account_id,
-        low_at=wanted.low.recorded_at,
-        low=wanted.low.sequence,
-        high_at=wanted.high.recorded_at,
-        high=wanted.high.sequence,
-        types=list(wanted.types) if wanted.types else None,
-        task=wanted.task_id,
-        usage=_json(dict(wanted.usage)),
-        **limits,
-    )
+    parameters = {
+        "account": wanted.account_id,
+        "low_at": wanted.low.recorded_at,
+        "low": wanted.low.sequence,
+        "high_at": wanted.high.recorded_at,
+        "high": wanted.high.sequence,
+        "types": list(wanted.types) if wanted.types else None,
+        "task": wanted.task_id,
+        "usage": _json(dict(wanted.usage)),
+    }
+    return Question(statement if order in _DESCENDING else statement.replace(" DESC", ""), parameters | limits)
 
 
 def _place(row: dict[str, Any]) -> Place:
@@ -132,7 +142,7 @@ async def page_by_size(
     if after is not None:
         low, high = (low, after) if order == "largest first" else (after, high)
     ranks = {f"{name}_{part}": value for name, rank in (("low", low), ("high", high)) for part, value in _named(rank)}
-    rows = await _rows(moment, "page_by_size", wanted, order, limit=limit + 1, **ranks)
+    rows = await moment.answer(_question("page_by_size", wanted, order, limit=limit + 1, **ranks))
     more, rows = len(rows) > limit, rows[:limit]
     return Ranked(rows, Rank(rows[-1]["size"], *_place(rows[-1])) if more else None)
 

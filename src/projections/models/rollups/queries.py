@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ledger.postgres.arrays import integers, moments
 from projections.models.days import pieces
 from projections.models.rollups.projection import ROLLUPS
-from projections.models.views import Snapshot
+from projections.models.views import Question, Snapshot
 
 
 class Total(NamedTuple):
@@ -37,16 +37,25 @@ class Closing(NamedTuple):
 
 async def totals(moment: Snapshot, account_id: str, spans: Sequence[tuple[datetime, datetime]]) -> list[Total]:
     """The total of each of some spans. Spans must begin and end at the start of a bucket."""
+    return totals_in(await moment.answer(totals_question(account_id, spans)), len(spans))
+
+
+def totals_question(account_id: str, spans: Sequence[tuple[datetime, datetime]]) -> Question:
+    """The question for the totals of some spans."""
     parts = pieces(spans)
-    rows = await moment.rows(
-        ROLLUPS.statements["sums"],
-        account=account_id,
-        places=integers([piece.place for piece in parts]),
-        starts=moments([piece.start for piece in parts]),
-        ends=moments([piece.end for piece in parts]),
-        widths=integers([piece.width for piece in parts]),
-    )
-    found = [Total()] * len(spans)
+    parameters = {
+        "account": account_id,
+        "places": integers([piece.place for piece in parts]),
+        "starts": moments([piece.start for piece in parts]),
+        "ends": moments([piece.end for piece in parts]),
+        "widths": integers([piece.width for piece in parts]),
+    }
+    return Question(ROLLUPS.statements["sums"], parameters)
+
+
+def totals_in(rows: Sequence[dict[str, Any]], spans: int) -> list[Total]:
+    """The totals in the rows of such a question."""
+    found = [Total()] * spans
     for row in rows:
         found[row["place"]] += Total(*(int(row[name]) for name in Total._fields))
     return found
