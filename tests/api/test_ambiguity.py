@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from api.http.ambiguity import repeated_names, repeats_names
-from api.http.requests import read_batch
+from api.http.requests.ambiguity import repeated_names, repeats_names
+from api.http.requests.request import read_batch
 from tests.api.stage import Json, asks, field_errors, refused, staged
 from tests.api.test_bad_transport import connected, head_of
 from tests.dashboard.guests import ROOT, guest, person

@@ -13,7 +13,7 @@ from api.contract import bodies
 from api.contract.bodies import Body
 from api.contract.problems import Problem
 from api.contract.validation import validated
-from api.http import batch_body
+from api.http.commands import batch_body
 
 TEXT = st.text(st.sampled_from('a:,{}[]"\\ é\n'), max_size=6)
 LEAVES = st.none() | st.booleans() | st.integers(-3, 3) | st.floats(allow_nan=False, allow_infinity=False) | TEXT

@@ -10,11 +10,11 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from api.http import breakdown
-from api.http.breakdown import breakdown_of
 from api.http.json_answer import JsonAnswer
-from api.http.periods import Period
-from api.http.reads import Reads
+from api.http.queries import breakdown
+from api.http.queries.breakdown import breakdown_of
+from api.http.queries.periods import Period
+from api.http.queries.reads import Reads
 from ledger.domain.errors import AccountNotFound
 from tests.api.stage import Json
 from tests.api.wired import wired

@@ -15,7 +15,7 @@ import pytest
 
 from api.components import COMPONENTS
 from api.contract.problems import STATUSES
-from api.http import request_body
+from api.http.requests import request_body
 from api.runtime import embedded
 from api.runtime.embedded import embedded_postgres
 from api.runtime.embedded_server import packaged_programs, run, server_in

@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from api.contract.problems import Problem
-from api.http.entry_table import Table, entry_table_of, entry_table_pages
 from api.http.json_answer import JsonAnswer
-from api.http.periods import Period
-from api.http.queries import Page
-from api.http.reads import Reads
+from api.http.queries.entry_table import Table, entry_table_of, entry_table_pages
+from api.http.queries.periods import Period
+from api.http.queries.query import Page
+from api.http.queries.reads import Reads
 from ledger.domain.errors import AccountNotFound
 from projections.models.history.entry_lines import csv_of
 from tests.api.stage import Json

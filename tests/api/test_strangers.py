@@ -15,8 +15,8 @@ from starlette.types import Message
 
 from api.contract.operations import OPERATIONS as SERVED
 from api.contract.problems import Problem
-from api.http import request_body
-from api.http.request_body import ClientLeft, receive_body, refuse_late_bodies
+from api.http.requests import request_body
+from api.http.requests.request_body import ClientLeft, receive_body, refuse_late_bodies
 from tests.api.stage import Ask, asks, field_errors, refused
 from tests.attack.addresses import addresses as all_addresses
 from tests.dashboard.guests import ROOT, all_leave, operator, token_in

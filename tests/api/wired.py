@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from api.app import create_app
 from api.http.hot_path import HotPath
-from api.http.reads import Reads
+from api.http.queries.reads import Reads
 from api.runtime.settings import load_settings
 from people.secrets import cursor_key
 

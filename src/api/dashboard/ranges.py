@@ -9,8 +9,8 @@ from starlette.requests import Request
 
 from api.contract.problems import from_pydantic
 from api.dashboard.rendering import formatter_of
-from api.http.periods import Period
-from api.http.queries import Day
+from api.http.queries.periods import Period
+from api.http.queries.query import Day
 
 Choices = Mapping[str, tuple[str, int | None]]
 """Each choice by name: its label, and how many days it has until today (None: the days of this month)."""

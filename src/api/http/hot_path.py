@@ -7,15 +7,16 @@ from starlette.types import Receive, Scope, Send
 
 from api.contract.operations import OPERATIONS
 from api.contract.problems import Problem
-from api.http.authentication import Authentication
-from api.http.batch_endpoint import BatchEndpoint
-from api.http.callers import below_v1
-from api.http.command_endpoint import CommandEndpoint, problem_reply
+from api.http.commands.batch_endpoint import BatchEndpoint
+from api.http.commands.command_endpoint import CommandEndpoint
 from api.http.methods import HeadAndOptions
-from api.http.rate_headers import telling
-from api.http.request_body import ClientLeft
-from api.http.requests import BODY_READ, check_query, send_reply
-from api.http.unread_bodies import CLOSE, FIRST_REFUSAL, closing
+from api.http.requests.authentication import Authentication
+from api.http.requests.callers import below_v1
+from api.http.requests.rate_headers import telling
+from api.http.requests.replies import problem_reply, send_reply
+from api.http.requests.request import BODY_READ, check_query
+from api.http.requests.request_body import ClientLeft
+from api.http.requests.unread_bodies import CLOSE, FIRST_REFUSAL, closing
 from people.api_keys import KeyRing
 
 MAX_REQUESTS = 8_192
@@ -35,7 +36,7 @@ class HotPath:
         self, app: FastAPI, endpoint: CommandEndpoint, batches: BatchEndpoint, keys: KeyRing, pages: str
     ) -> None:
         self.app = app
-        self.framework = HeadAndOptions(Authentication(app, keys, endpoint), app.routes)
+        self.framework = HeadAndOptions(Authentication(app, keys, endpoint.next_request_id), app.routes)
         self._endpoint = endpoint
         self._batches = batches
         self._is_limited = keys.rates is not None

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 import orjson
 from fastapi import Response
 
-from api.http.authentication import ScopedRoute
+from api.http.requests.authentication import ScopedRoute
 
 AnswerT = TypeVar("AnswerT")
 

@@ -6,8 +6,8 @@ import orjson
 from starlette.requests import Request
 
 from api.dashboard.current_user import CurrentUser, Operator
-from api.http.queries import now_of
-from api.http.reads import reads_of
+from api.http.queries.query import now_of
+from api.http.queries.reads import reads_of
 from ledger.domain.amounts import MAX_AMOUNT
 
 MAX_AGE = timedelta(minutes=10)

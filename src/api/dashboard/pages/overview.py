@@ -16,8 +16,8 @@ from api.dashboard.formatting import day as day_name
 from api.dashboard.options import options_of
 from api.dashboard.pages.notices import recent_action_of
 from api.dashboard.rendering import formatter_of, page, required_position
-from api.http.reads import reads_of
-from api.http.summary import SERIES_DAYS, summary_of
+from api.http.queries.reads import reads_of
+from api.http.queries.summary import SERIES_DAYS, summary_of
 
 EXPIRES_SOON = timedelta(days=7)
 """The page warns of credits that expire within this time."""

@@ -15,18 +15,11 @@ from api.contract.command_answers import BatchResult
 from api.contract.operations import OPERATIONS
 from api.contract.problems import Problem, from_refusal, invalid
 from api.contract.scopes import COMMANDS
-from api.http.batch_body import read_large_batch
-from api.http.callers import require
-from api.http.command_endpoint import (
-    JSON,
-    OPTIONS,
-    CommandEndpoint,
-    as_problem,
-    finished,
-    problem_reply,
-    take_account_id,
-)
-from api.http.requests import MAX_BATCH_BODY, Reply, check_key, headers_of, is_dry_run, read_body
+from api.http.commands.batch_body import read_large_batch
+from api.http.commands.command_endpoint import JSON, OPTIONS, CommandEndpoint, finished, take_account_id
+from api.http.requests.callers import require
+from api.http.requests.replies import Reply, as_problem, problem_reply
+from api.http.requests.request import MAX_BATCH_BODY, check_key, headers_of, is_dry_run, read_body
 from ledger.commit.submission import ExpectedVersions, Outcome, Overloaded, Recorded, Submission, Unavailable
 from ledger.domain.errors import Refusal
 from ledger.service import Ledger

@@ -1,16 +1,16 @@
 """Reading of requests without the framework: headers, bodies with a size limit, and strict JSON."""
 
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Scope
 
 from api.contract.bodies import FREE_FIELDS, MAX_KEY
 from api.contract.exact_numbers import Place, holds_float, inexact_numbers
 from api.contract.problems import MAX_ERRORS, Problem, invalid, validation_failed
-from api.http.ambiguity import name_twice, parameters_of, repeated_names, repeats_names
-from api.http.request_body import body_too_large, receive_body
+from api.http.requests.ambiguity import name_twice, parameters_of, repeated_names, repeats_names
+from api.http.requests.request_body import body_too_large, receive_body
 from ledger.commit.submission import ExpectedVersions
 from ledger.domain.errors import MAX_SHOWN
 
@@ -38,19 +38,11 @@ _ELEMENT = re.compile(rb'[ \t]*(?:((?:W/)?"[!#-~\x80-\xff]*")[ \t]*)?(?:,|\Z)')
 """An element of a list of entity tags, with the comma after it."""
 
 
-class Reply(NamedTuple):
-    """A status, headers and a body."""
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
-
-
 BODY_READ = "credit_ledger.body_read"
 """In the scope of a request: a list, with the size of its body as soon as it was read."""
 
 Headers = dict[bytes, bytes]
-"""Headers by their lower-case names. Those that may come once do so: see api.http.ambiguity."""
+"""Headers by their lower-case names. Those that may come once do so: see api.http.requests.ambiguity."""
 
 
 def headers_of(scope: Scope) -> Headers:
@@ -250,10 +242,3 @@ def _number_error(place: Place) -> dict[str, Any]:
     field = ".".join(map(str, place.path)) or "body"
     error = {"field": field, "message": _NOT_EXACT}
     return error | ({"value": place.text} if len(place.text) <= MAX_SHOWN else {})
-
-
-async def send_reply(send: Send, reply: Reply) -> None:
-    """Send a reply."""
-    length = (b"content-length", str(len(reply.body)).encode())
-    await send({"type": "http.response.start", "status": reply.status, "headers": [*reply.headers, length]})
-    await send({"type": "http.response.body", "body": reply.body})

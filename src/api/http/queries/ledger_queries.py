@@ -14,8 +14,8 @@ from api.contract.operations import OPERATIONS
 from api.contract.problems import Problem, invalid
 from api.contract.receipt_answer import ReceiptAnswer
 from api.http.json_answer import AnswerRoute, JsonAnswer
-from api.http.queries import MAX_PAGE, AccountId, Parameters, problems
-from api.http.reads import reads_of
+from api.http.queries.query import MAX_PAGE, AccountId, Parameters, problems
+from api.http.queries.reads import reads_of
 from ledger.commit.submission import Recorded
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.errors import AccountNotFound, shown

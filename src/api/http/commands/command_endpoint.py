@@ -5,30 +5,27 @@ of a batch (batch_endpoint.py) use `submission_for` too; they differ in where th
 """
 
 import itertools
-import logging
 import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
-from psycopg.errors import DiskFull, QueryCanceled
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
 from api.contract.answering import answer
 from api.contract.operations import Defaults, Operation
-from api.contract.problems import Problem, from_refusal, projection_unavailable, query_timeout
+from api.contract.problems import Problem, from_refusal
 from api.contract.scopes import Scopes
 from api.contract.validation import validated
 from api.http import metrics
-from api.http.ambiguity import check_unambiguous
-from api.http.callers import CALLER, authenticate, require
-from api.http.rate_headers import count
-from api.http.request_body import ClientLeft
-from api.http.requests import (
+from api.http.requests.ambiguity import check_unambiguous
+from api.http.requests.callers import CALLER, authenticate, require
+from api.http.requests.rate_headers import count
+from api.http.requests.replies import Reply, as_problem, problem_reply
+from api.http.requests.request import (
     MAX_BODY,
     Headers,
-    Reply,
     check_query,
     expected_versions,
     headers_of,
@@ -37,30 +34,17 @@ from api.http.requests import (
     read_body,
     read_json,
 )
-from ledger.commit.submission import (
-    ExpectedVersions,
-    NoSession,
-    Outcome,
-    Overloaded,
-    StorageFull,
-    Submission,
-    Unavailable,
-)
+from ledger.commit.submission import ExpectedVersions, Outcome, Submission
 from ledger.domain.commands import check_account_id, check_id
 from ledger.domain.errors import Refusal
-from ledger.postgres.errors import LOST
 from ledger.service import Ledger
 from ledger.store import Metadata, fingerprint
 from measures.refusals import RefusalCounter
 from people.api_keys import ApiKey, KeyRing
-from people.errors import AccessRefused
-from projections.models.views import NotBuilt, NotYetVisible
 
 JSON = (b"content-type", b"application/json")
 _REPLAYED = (b"idempotent-replayed", b"true")
 OPTIONS = orjson.OPT_UTC_Z
-
-_log = logging.getLogger("credit_ledger.api")
 
 
 class CommandEndpoint:
@@ -176,71 +160,6 @@ def take_account_id(fields: dict[str, Any]) -> str:
 def _how_to_key(operation: Operation) -> str:
     own = f", or {operation.own_key} in the body" if operation.own_key else ""
     return f"Send an Idempotency-Key header{own}, so that the command can be repeated safely."
-
-
-def problem_reply(problem: Problem) -> Reply:
-    """A problem as a reply."""
-    return Reply(problem.status, problem.headers(), problem.body())
-
-
-def as_problem(error: Exception, request_id: str) -> Problem:
-    """Convert an error of a request to a problem. An unexpected one is logged with the id. Raises ClientLeft."""
-    match error:
-        case ClientLeft():
-            raise error
-        case Problem():
-            return error
-        case Refusal():
-            return from_refusal(error)
-        case AccessRefused():
-            return Problem(error.code, error.detail, retry_after=error.retry_after, **error.facts)
-        case Overloaded():
-            return Problem(
-                "overloaded",
-                "Too many commands are waiting for their commit. Send the request again later.",
-                retry_after=1,
-            )
-        case StorageFull():
-            return Problem(
-                "storage_full",
-                "The storage of the database is full, so nothing can be recorded until an operator frees space. "
-                "Send the request again later with the same key.",
-                retry_after=5,
-            )
-        case NoSession():
-            return Problem(
-                "unavailable",
-                "The connection pooler before the database does not keep sessions, so nothing can be recorded until an "
-                "operator connects the ledger directly. Send the request again later with the same key.",
-                retry_after=5,
-            )
-        case Unavailable():
-            return Problem(
-                "unavailable",
-                "The database cannot be reached, so the outcome is not known. Repeat the request with the same key.",
-                retry_after=2,
-            )
-        case NotYetVisible():
-            return Problem(
-                "not_yet_visible",
-                f"Position {error.wanted} is not visible yet: the projections are at {error.position}. Ask again.",
-                retry_after=1,
-                min_position=error.wanted,
-                as_of_position=error.position,
-            )
-        case NotBuilt():
-            return projection_unavailable()
-        case QueryCanceled():
-            return query_timeout()
-        case _ if isinstance(error, LOST):  # of a query or a dry run; the committer handles its own
-            return as_problem(StorageFull() if isinstance(error, DiskFull) else Unavailable(), request_id)
-        case _:
-            _log.error("request %s failed", request_id, exc_info=error)
-            return Problem(
-                "internal_error",
-                "The service failed to answer this request. Its log has the cause with the request id.",
-                request_id=request_id,
-            )
 
 
 def _reply(outcome: Outcome, *, dry_run: bool) -> Reply:

@@ -12,20 +12,20 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.contract.scopes import ROUTES, route_name
-from api.http.ambiguity import check_unambiguous, parameters_of
-from api.http.callers import CALLER, authenticate, below_v1, caller_of, require
-from api.http.command_endpoint import CommandEndpoint, as_problem, problem_reply
-from api.http.requests import check_query, headers_of, send_reply
+from api.http.requests.ambiguity import check_unambiguous, parameters_of
+from api.http.requests.callers import CALLER, authenticate, below_v1, caller_of, require
+from api.http.requests.replies import as_problem, problem_reply, send_reply
+from api.http.requests.request import check_query, headers_of
 from people.api_keys import KeyRing
 
 
 class Authentication:
     """Middleware that refuses every request below /v1 without a good API key, and tells the routes whose it is."""
 
-    def __init__(self, app: ASGIApp, keys: KeyRing, endpoint: CommandEndpoint) -> None:
+    def __init__(self, app: ASGIApp, keys: KeyRing, next_request_id: Callable[[], str]) -> None:
         self._app = app
         self._keys = keys
-        self._endpoint = endpoint
+        self._next_request_id = next_request_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan."""
@@ -33,7 +33,7 @@ class Authentication:
             try:
                 key = await authenticate(self._keys, scope, headers_of(scope))
             except Exception as error:
-                request_id = self._endpoint.next_request_id()
+                request_id = self._next_request_id()
                 reply = problem_reply(as_problem(error, request_id))
                 reply.headers.append((b"x-request-id", request_id.encode()))
                 await send_reply(send, reply)

@@ -24,15 +24,15 @@ from api.contract.total_answers import (
     UsageSums,
 )
 from api.http.json_answer import AnswerRoute, JsonAnswer
-from api.http.periods import Days, Period
-from api.http.queries import (
+from api.http.queries.periods import Days, Period
+from api.http.queries.query import (
     PROBLEMS,
     PROBLEMS_OF_ALL,
     AccountId,
     as_of,
     known_account,
 )
-from api.http.reads import Reads, reads_of
+from api.http.queries.reads import Reads, reads_of
 from measures.refusals import refusals_per_span
 from projections.models.days import HOUR, QUARTER, hour_starts, quarter_starts
 from projections.models.rollups.projection import ROLLUPS

@@ -16,7 +16,7 @@ from api.contract.cursors import MAX_CURSOR
 from api.contract.history_answers import HistoryAnswer
 from api.contract.problems import invalid
 from api.http.json_answer import AnswerRoute, JsonAnswer
-from api.http.queries import (
+from api.http.queries.query import (
     FIRST_PAGE,
     MAX_PAGE,
     PROBLEMS,
@@ -27,7 +27,7 @@ from api.http.queries import (
     check_order,
     known_account,
 )
-from api.http.reads import Reads, reads_of
+from api.http.queries.reads import Reads, reads_of
 from ledger.domain.changes import ENTRY_TYPES
 from ledger.domain.commands import MAX_ID
 from ledger.readable_texts import with_descriptions

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from api.contract.cursors import List
 from api.contract.history_answers import EntryTableAnswer
 from api.contract.problems import Problem, validation_failed
-from api.http.history import after_cursor, limited_to_now, pages_in_order
-from api.http.periods import Period
-from api.http.queries import FIRST_PAGE, MAX_PAGE, Page, as_of, known_account
-from api.http.reads import Reads
+from api.http.queries.history import after_cursor, limited_to_now, pages_in_order
+from api.http.queries.periods import Period
+from api.http.queries.query import FIRST_PAGE, MAX_PAGE, Page, as_of, known_account
+from api.http.queries.reads import Reads
 from ledger.domain.changes import EntryType
 from ledger.readable_texts import with_descriptions
 from projections.models.history.entry_answer import Entry, entry

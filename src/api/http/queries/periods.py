@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from api.contract.problems import invalid
-from api.http.queries import Day, Visible, Zone, check_order
+from api.http.queries.query import Day, Visible, Zone, check_order
 from projections.models.days import DAY, dates, day_start, day_starts
 
 MAX_DAYS = 1_100

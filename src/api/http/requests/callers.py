@@ -4,13 +4,13 @@ from starlette.types import Scope
 
 from api.contract.problems import Problem
 from api.contract.scopes import Scopes
-from api.http.rate_headers import count
-from api.http.requests import Headers
+from api.http.requests.rate_headers import count
+from api.http.requests.request import Headers
 from people.api_keys import ApiKey, KeyRing
 from people.errors import AccessRefused
 
 CALLER = "credit_ledger.caller"
-"""The entry of an ASGI scope that has the key of the caller, after api.http.authentication has checked it."""
+"""The entry of an ASGI scope that has the key of the caller, after api.http.requests.authentication has checked it."""
 _HEADER = b"authorization"
 
 

@@ -1,4 +1,4 @@
-"""What all queries have in common: the account, pages and the position that must be visible."""
+"""What every query has: the account, pages and the position that must be visible."""
 
 import re
 from datetime import UTC, date, datetime
@@ -11,7 +11,7 @@ from api.contract.answers import AsOf
 from api.contract.bodies import SEGMENT
 from api.contract.openapi import not_yet_visible_response, problem_response
 from api.contract.problems import Problem
-from api.http.reads import reads_of
+from api.http.queries.reads import reads_of
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.commands import MAX_ID
 from ledger.domain.errors import AccountNotFound

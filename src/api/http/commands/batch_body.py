@@ -14,8 +14,8 @@ import orjson
 
 from api.contract.bodies import MAX_BATCH
 from api.contract.problems import Problem, invalid
-from api.http.ambiguity import name_twice
-from api.http.requests import MAX_BODY, read_batch
+from api.http.requests.ambiguity import name_twice
+from api.http.requests.request import MAX_BODY, read_batch
 from ledger.slices import Slices
 
 PIECE = MAX_BODY

@@ -11,9 +11,9 @@ from itertools import pairwise
 
 from api.contract.answers import AsOf
 from api.contract.total_answers import GroupName, UsageGroup, UsageSums
-from api.http.periods import Period
-from api.http.queries import as_of, known_account
-from api.http.reads import Reads
+from api.http.queries.periods import Period
+from api.http.queries.query import as_of, known_account
+from api.http.queries.reads import Reads
 from projections.models.usage.projection import USAGE, Dimension
 from projections.models.usage.queries import Breakdown, Name, Sums, breakdown
 

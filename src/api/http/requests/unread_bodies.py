@@ -6,7 +6,7 @@ next request on a connection that ends at that moment, and get no answer (RFC 91
 
 from starlette.types import Message, Scope, Send
 
-from api.http.requests import BODY_READ
+from api.http.requests.request import BODY_READ
 
 CLOSE = (b"connection", b"close")
 FIRST_REFUSAL = 400

@@ -8,8 +8,8 @@ from pydantic import Field
 from api.contract.event_answers import Explained
 from api.contract.problems import Problem
 from api.http.json_answer import AnswerRoute, JsonAnswer
-from api.http.queries import AccountId, Parameters, problems
-from api.http.reads import reads_of
+from api.http.queries.query import AccountId, Parameters, problems
+from api.http.queries.reads import reads_of
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.errors import AccountNotFound, shown
 from ledger.explain.explanation_answer import explanation_fields

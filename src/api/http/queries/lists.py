@@ -22,7 +22,7 @@ from api.contract.list_answers import (
     payment,
 )
 from api.http.json_answer import AnswerRoute, JsonAnswer
-from api.http.queries import (
+from api.http.queries.query import (
     FIRST_PAGE,
     MAX_PAGE,
     PROBLEMS,
@@ -33,7 +33,7 @@ from api.http.queries import (
     as_of,
     known_account,
 )
-from api.http.reads import Reads, reads_of
+from api.http.queries.reads import Reads, reads_of
 from ledger.domain.commands import MAX_ID
 from ledger.domain.events import PaymentStatus
 from ledger.readable_texts import with_descriptions

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query, Request
 
 from api.contract.summary_answer import Average, Expiring, SummaryAnswer, SummaryBalance, Use
-from api.http.history import last_deduction, last_entries
 from api.http.json_answer import AnswerRoute, JsonAnswer
-from api.http.queries import PROBLEMS, AccountId, Visible, Zone, as_of
-from api.http.reads import Reads, reads_of
+from api.http.queries.history import last_deduction, last_entries
+from api.http.queries.query import PROBLEMS, AccountId, Visible, Zone, as_of
+from api.http.queries.reads import Reads, reads_of
 from ledger.domain.errors import AccountNotFound
 from ledger.domain.lots import Lots
 from ledger.explain.balance_answer import balance_fields
