@@ -13,9 +13,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from api.runtime import embedded, embedded_server
-from api.runtime.embedded import embedded_postgres
-from api.runtime.embedded_server import EmbeddedPostgresError, Server, postmaster, server_in, socket_folder
+from api.runtime.embedded import lifetime as embedded
+from api.runtime.embedded import server as embedded_server
+from api.runtime.embedded.lifetime import embedded_postgres
+from api.runtime.embedded.server import EmbeddedPostgresError, Server, postmaster, server_in, socket_folder
 from tests.postgres import machine_programs, quick_folder
 
 SOURCES = Path(__file__).parents[1] / "src"
@@ -24,7 +25,7 @@ HOLDER = """
 import os, signal, sys
 from pathlib import Path
 import psycopg
-from api.runtime.embedded import embedded_postgres
+from api.runtime.embedded.lifetime import embedded_postgres
 
 # Whoever started the tests may have ignored these: nohup does the one, a shell that puts them beside the other.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)

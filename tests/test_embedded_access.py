@@ -11,9 +11,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from api.runtime import embedded, folder_access
-from api.runtime.embedded import embedded_postgres
-from api.runtime.embedded_server import EmbeddedPostgresError, packaged_programs, postmaster, server_in
+from api.runtime.embedded import folder_access
+from api.runtime.embedded import lifetime as embedded
+from api.runtime.embedded.lifetime import embedded_postgres
+from api.runtime.embedded.server import EmbeddedPostgresError, packaged_programs, postmaster, server_in
 from ledger.postgres.connecting import connect_async
 from ledger.postgres.socket_logins import SocketLogins
 from tests.postgres import quick_folder

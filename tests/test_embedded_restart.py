@@ -12,9 +12,9 @@ import pytest
 
 from api.components import COMPONENTS
 from api.runtime.database import migrated
-from api.runtime.embedded import embedded_postgres
-from api.runtime.embedded_restart import kept_running
-from api.runtime.embedded_server import Server, packaged_programs, postmaster, run, server_in
+from api.runtime.embedded.lifetime import embedded_postgres
+from api.runtime.embedded.restart import kept_running
+from api.runtime.embedded.server import Server, packaged_programs, postmaster, run, server_in
 from api.runtime.settings import load_settings
 from ledger.commit.submission import Recorded
 from ledger.postgres.migrations import migrate

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from granian._granian import ListenerSpec
 
-from api.runtime.announcement import announced
-from api.runtime.listen_address import CannotListen, ListenAddress, links_need_public_url, resolve
-from api.runtime.port_claim import _refuse_other_programs, claimed_address, served_ledger
-from api.runtime.server import _listen_errors
+from api.runtime.listening.announcement import announced
+from api.runtime.listening.listen_address import CannotListen, ListenAddress, links_need_public_url, resolve
+from api.runtime.listening.port_claim import _refuse_other_programs, claimed_address, served_ledger
+from api.runtime.processes.server import _listen_errors
 from api.runtime.settings import Settings, load_settings
 from tests.commands import PROGRAM, Finished, command, environment_for
 from tests.postgres import TestServer

@@ -73,7 +73,7 @@ def environment_of(process: int) -> bytes:
 
 def projectors(started: Started) -> list[int]:
     found = processes(started.service.process.pid)
-    return [each for each in found if b"api.runtime.projector" in Path(f"/proc/{each}/cmdline").read_bytes()]
+    return [each for each in found if b"api.runtime.processes.projector" in Path(f"/proc/{each}/cmdline").read_bytes()]
 
 
 def counted(started: Started, part: str, number: int) -> bool:
@@ -136,5 +136,6 @@ def test_a_projector_that_ends_again_and_again_is_not_ready(started: Started) ->
 
 def test_the_projector_does_without_the_framework() -> None:
     """It starts with every service, and the framework takes as long to import as all the rest."""
-    code = "import sys, api.runtime.projector; sys.exit(bool({'fastapi', 'granian', 'typer'} & sys.modules.keys()))"
+    unneeded = "{'fastapi', 'granian', 'typer'}"
+    code = f"import sys, api.runtime.processes.projector; sys.exit(bool({unneeded} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from api.runtime import background, restarts
-from api.runtime.background import in_background
-from api.runtime.restarts import Restarts
+from api.runtime.processes import background, restarts
+from api.runtime.processes.background import in_background
+from api.runtime.processes.restarts import Restarts
 
 
 @pytest.mark.parametrize("shared", [False, True])

@@ -9,7 +9,7 @@ from api.http.commands.batch_endpoint import BatchEndpoint
 from api.http.commands.command_endpoint import CommandEndpoint
 from api.http.health import Health
 from api.http.queries.reads import Reads
-from api.runtime.listen_address import links_need_public_url
+from api.runtime.listening.listen_address import links_need_public_url
 from api.runtime.settings import Settings
 from api.streaming.follower import Follower
 from api.streaming.places import StreamPlaces

@@ -16,9 +16,9 @@ import pytest
 from api.components import COMPONENTS
 from api.contract.problems import STATUSES
 from api.http.requests import request_body
-from api.runtime import embedded
-from api.runtime.embedded import embedded_postgres
-from api.runtime.embedded_server import packaged_programs, run, server_in
+from api.runtime.embedded import lifetime as embedded
+from api.runtime.embedded.lifetime import embedded_postgres
+from api.runtime.embedded.server import packaged_programs, run, server_in
 from api.streaming.places import MAX_FOR_EACH
 from ledger.postgres.migrations import migrate
 from ledger.postgres.named_sql import queries

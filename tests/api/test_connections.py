@@ -9,8 +9,9 @@ from unittest.mock import patch
 import httpx
 import pytest
 
-from api.runtime import connections, server
-from api.runtime.connections import Connection, ConnectionWatch, to_close
+from api.runtime.listening import connections
+from api.runtime.listening.connections import Connection, ConnectionWatch, to_close
+from api.runtime.processes import server
 from tests.postgres import TestServer
 from tests.service import Service, running_service, wait_for
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from api.components import COMPONENTS
 from api.contract.problems import Problem
 from api.http.hot_path import MAX_REQUESTS
-from api.runtime.embedded import embedded_postgres
-from api.runtime.shutdown import call_at_shutdown
+from api.runtime.embedded.lifetime import embedded_postgres
+from api.runtime.processes.shutdown import call_at_shutdown
 from api.streaming.follower import MAX_LISTENERS, Follower
 from api.streaming.listeners import PAGE, AccountListener, EventReader, Listener
 from api.streaming.recent_events import EventMessage, RecentEvents

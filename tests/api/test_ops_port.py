@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.runtime.listen_address import CannotListen
-from api.runtime.server import check_ops_address
+from api.runtime.listening.listen_address import CannotListen
+from api.runtime.processes.server import check_ops_address
 from api.runtime.settings import load_settings
 from tests.api.stage import refused
 from tests.postgres import TestServers

@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from api.components import COMPONENTS
 from api.runtime.database import EMBEDDED_LOGIN, as_url
-from api.runtime.embedded import embedded_postgres
+from api.runtime.embedded.lifetime import embedded_postgres
 from ledger.domain.amounts import Balance
 from ledger.domain.events import AccountOpened, CreditsGranted, Event
 from ledger.postgres import migrations

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import pytest
 
-from api.runtime.traceback_limit import INTERVAL, MAX_LENGTH, TracebackLimit
+from api.runtime.processes.traceback_limit import INTERVAL, MAX_LENGTH, TracebackLimit
 from tests.conftest import Clock
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

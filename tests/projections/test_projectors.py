@@ -16,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 
 from api.components import COMPONENTS
 from api.runtime.database import as_url
-from api.runtime.embedded import embedded_postgres
+from api.runtime.embedded.lifetime import embedded_postgres
 from ledger.postgres.migrations import migrate
 from ledger.service import Ledger
 from projections.engine.builds import prepare
@@ -52,7 +52,7 @@ class Projectors:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("CREDIT_LEDGER_")}
         environment["CREDIT_LEDGER_DATABASE_URL"] = as_url(make_conninfo(self._conninfo, application_name=name))
         with self._log.open("ab") as output:
-            command = [sys.executable, "-m", "api.runtime.projector", str(os.getpid())]
+            command = [sys.executable, "-m", "api.runtime.processes.projector", str(os.getpid())]
             self._running[name] = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
         return name
 

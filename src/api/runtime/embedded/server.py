@@ -1,7 +1,7 @@
 """One embedded PostgreSQL: its folder, the user that it runs as, and the calls of its programs.
 
 PostgreSQL refuses to run as root, so a service that runs as root needs a second user for it, who can reach only the
-data and the programs. `api.runtime.embedded` decides when to start and stop it.
+data and the programs. `api.runtime.embedded.lifetime` decides when to start and stop it.
 """
 
 import logging
@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
-from api.runtime.folder_access import allow_entry, can_enter
+from api.runtime.embedded.folder_access import allow_entry, can_enter
 from api.runtime.operator_error import OperatorError
 
 log = logging.getLogger(__name__)

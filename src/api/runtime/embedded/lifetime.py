@@ -8,7 +8,7 @@ Several processes may use the same database at the same time, such as the servic
 it, the last one stops it. Each holds a shared lock on a file; the kernel releases the lock when the process ends, so a
 process that was killed does not count. Worker processes need no lock of their own, because their parent outlives them.
 
-A server that ends while it is used is started again, see `embedded_restart`.
+A server that ends while it is used is started again, see `restart.py`.
 
 This module must never trade durability for speed: no setting turns off fsync, synchronous_commit or full_page_writes,
 and nothing kills a server that stops slowly.
@@ -34,8 +34,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from api.runtime.embedded_access import write_access_rules
-from api.runtime.embedded_server import (
+from api.runtime.embedded.server import (
     PORT,
     EmbeddedPostgresError,
     Server,
@@ -50,6 +49,7 @@ from api.runtime.embedded_server import (
     socket_folder,
     version,
 )
+from api.runtime.embedded.socket_access import write_access_rules
 from ledger.postgres.connecting import connect
 from ledger.proof.files import open_lock
 

@@ -16,16 +16,16 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from api.components import COMPONENTS
-from api.runtime.announcement import START, announced
 from api.runtime.checkpoints import check_against_checkpoints
 from api.runtime.clock_agreement import ORIGIN, agree_on_time
-from api.runtime.connections import places
 from api.runtime.database import Database, as_url, migrated
-from api.runtime.listen_address import CannotListen, ListenAddress, bind, links_need_public_url, resolve
-from api.runtime.projector import projecting
-from api.runtime.rate_sharing import sharing_rates
-from api.runtime.restarts import FOLDER, Restarts
-from api.runtime.secret_environment import remove
+from api.runtime.listening.announcement import START, announced
+from api.runtime.listening.connections import places
+from api.runtime.listening.listen_address import CannotListen, ListenAddress, bind, links_need_public_url, resolve
+from api.runtime.processes.projector import projecting
+from api.runtime.processes.rate_sharing import sharing_rates
+from api.runtime.processes.restarts import FOLDER, Restarts
+from api.runtime.processes.secret_environment import remove
 from api.runtime.settings import FILE, Settings, variable
 from ledger.postgres.privileges import privileges
 from people.api_keys import create_first_key

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from api.runtime.restarts import Restarts
+from api.runtime.processes.restarts import Restarts
 
 PAUSE = 1.0
 """Seconds before a task that ended is started again."""

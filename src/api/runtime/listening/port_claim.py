@@ -22,7 +22,7 @@ from typing import NamedTuple
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict
 
-from api.runtime.listen_address import CannotListen, Ip, ListenAddress, bind, resolve
+from api.runtime.listening.listen_address import CannotListen, Ip, ListenAddress, bind, resolve
 from api.runtime.settings import Settings, variable
 
 _PREFIX = "credit-ledger"

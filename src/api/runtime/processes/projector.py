@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from api.runtime.checkpoints import checkpoint_keys
-from api.runtime.garbage_collection import tune_garbage_collection
-from api.runtime.parent_process import signal_at_end_of
-from api.runtime.restarts import Restarts
+from api.runtime.processes.garbage_collection import tune_garbage_collection
+from api.runtime.processes.parent_process import signal_at_end_of
+from api.runtime.processes.restarts import Restarts
 from api.runtime.settings import FILE, LOG_FORMAT, Settings, load_settings, variable
 from ledger.commit.notifications import CommitListener
 from ledger.proof.checkpointer import Checkpointer
@@ -75,7 +75,7 @@ def _guard(stopping: threading.Event, restarts: Restarts) -> None:
     while not stopping.is_set():
         # A session of its own, so that Ctrl-C reaches the parent only, which then stops the projector. With -P, a
         # folder `api` where the service was started is not taken for the program.
-        command = [sys.executable, "-P", "-m", "api.runtime.projector", str(os.getpid())]
+        command = [sys.executable, "-P", "-m", "api.runtime.processes.projector", str(os.getpid())]
         process = subprocess.Popen(command, env=_environment(), start_new_session=True)  # noqa: S603 - our own module
         while process.poll() is None and not stopping.wait(_RESTART):
             pass

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from api.runtime.embedded import start_existing, start_lock
-from api.runtime.embedded_server import EmbeddedPostgresError, Server, packaged_programs, postmaster, server_in
+from api.runtime.embedded.lifetime import start_existing, start_lock
+from api.runtime.embedded.server import EmbeddedPostgresError, Server, packaged_programs, postmaster, server_in
 
 CHECK_EVERY = 0.5
 """Seconds. Two checks in a row must find no server, because `pg_ctl restart` has none for a moment."""

@@ -8,7 +8,7 @@ import os
 import pwd
 from pathlib import Path
 
-from api.runtime.embedded_server import EmbeddedPostgresError, Server, version
+from api.runtime.embedded.server import EmbeddedPostgresError, Server, version
 
 MAPS_TO_ALL_SINCE = 16
 """The first PostgreSQL whose map can name all logins."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from api.contract.health_answer import STARTED_BY
-from api.runtime.listen_address import ListenAddress
+from api.runtime.listening.listen_address import ListenAddress
 
 START = "CREDIT_LEDGER_START"
 """The variable that tells workers which start of the service they belong to. It is not a setting."""
