@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from api.contract.answers import Answer
+from api.contract.answers.answer import Answer
 from api.contract.bodies import PortalSessionBody
 from api.contract.problems import Problem
 from api.contract.validation import validated

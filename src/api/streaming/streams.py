@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import Field
 from starlette.types import Receive, Scope, Send
 
-from api.contract.event_answers import EventNotice
+from api.contract.answers.events import EventNotice
 from api.contract.scopes import READ
 from api.http.queries.query import AccountId, Parameters, keys_of, problems
 from api.http.requests.authentication import ScopedRoute

@@ -6,8 +6,8 @@ from typing import Any, Literal, get_args
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.contract.answers.lists import AccountsAnswer
 from api.contract.bodies import ONE_LINE
-from api.contract.list_answers import AccountsAnswer
 from api.contract.problems import invalid
 from api.dashboard.rendering import page, required_position
 from api.http.queries.lists import accounts_of

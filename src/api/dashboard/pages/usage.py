@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.contract.history_answers import EntryTable
+from api.contract.answers.history import EntryTable
+from api.contract.answers.totals import UsageGroup
 from api.contract.problems import Problem
 from api.contract.scopes import EXPLANATIONS
-from api.contract.total_answers import UsageGroup
 from api.dashboard import entry_labels
 from api.dashboard.current_user import user_of
 from api.dashboard.event_details import EventDetails, details_of

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import orjson
 from starlette.types import Receive, Scope
 
-from api.contract.answering import batch_result
-from api.contract.command_answers import BatchResult
+from api.contract.answers.answering import batch_result
+from api.contract.answers.commands import BatchResult
 from api.contract.operations import OPERATIONS
 from api.contract.problems import Problem, from_refusal, invalid
 from api.contract.scopes import COMMANDS

@@ -13,7 +13,7 @@ import orjson
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
-from api.contract.answering import answer
+from api.contract.answers.answering import answer
 from api.contract.operations import Defaults, Operation
 from api.contract.problems import Problem, from_refusal
 from api.contract.scopes import Scopes

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from itertools import pairwise
 
-from api.contract.answers import AsOf
-from api.contract.total_answers import GroupName, UsageGroup, UsageSums
+from api.contract.answers.answer import AsOf
+from api.contract.answers.totals import GroupName, UsageGroup, UsageSums
 from api.http.queries.periods import Period
 from api.http.queries.query import as_of, known_account
 from api.http.queries.reads import Reads

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from api.contract.answers.history import EntryTableAnswer
 from api.contract.cursors import List
-from api.contract.history_answers import EntryTableAnswer
 from api.contract.problems import Problem, validation_failed
 from api.http.queries.history import after_cursor, limited_to_now, pages_in_order
 from api.http.queries.periods import Period

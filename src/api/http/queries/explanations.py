@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
-from api.contract.event_answers import Explained
+from api.contract.answers.events import Explained
 from api.contract.problems import Problem
 from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.queries.query import AccountId, Parameters, problems

@@ -11,9 +11,9 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
+from api.contract.answers.history import HistoryAnswer
 from api.contract.bodies import ONE_LINE, Id, Time
 from api.contract.cursors import MAX_CURSOR
-from api.contract.history_answers import HistoryAnswer
 from api.contract.problems import invalid
 from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.queries.query import (

@@ -6,13 +6,13 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field
 
-from api.contract.answering import answer
-from api.contract.balance_answer import BalanceAnswer, balance_answer
+from api.contract.answers.answering import answer
+from api.contract.answers.balance import BalanceAnswer, balance_answer
+from api.contract.answers.events import Feed, StoredEvent
+from api.contract.answers.receipt import ReceiptAnswer
 from api.contract.bodies import MAX_KEY, ONE_LINE, Time
-from api.contract.event_answers import Feed, StoredEvent
 from api.contract.operations import OPERATIONS
 from api.contract.problems import Problem, invalid
-from api.contract.receipt_answer import ReceiptAnswer
 from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.queries.query import MAX_PAGE, AccountId, Parameters, problems
 from api.http.queries.reads import reads_of

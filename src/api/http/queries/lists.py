@@ -6,10 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
-from api.contract.answers import ListPage
-from api.contract.bodies import ONE_LINE
-from api.contract.cursors import MAX_CURSOR, List
-from api.contract.list_answers import (
+from api.contract.answers.answer import ListPage
+from api.contract.answers.lists import (
     AccountsAnswer,
     GrantsAnswer,
     GrantStatus,
@@ -21,6 +19,8 @@ from api.contract.list_answers import (
     listed_account,
     payment,
 )
+from api.contract.bodies import ONE_LINE
+from api.contract.cursors import MAX_CURSOR, List
 from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.queries.query import (
     FIRST_PAGE,

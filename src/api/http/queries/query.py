@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import Path, Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from api.contract.answers import AsOf
+from api.contract.answers.answer import AsOf
 from api.contract.bodies import SEGMENT
 from api.contract.openapi import not_yet_visible_response, problem_response
 from api.contract.problems import Problem

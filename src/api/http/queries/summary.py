@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request
 
-from api.contract.summary_answer import Average, Expiring, SummaryAnswer, SummaryBalance, Use
+from api.contract.answers.summary import Average, Expiring, SummaryAnswer, SummaryBalance, Use
 from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.queries.history import last_deduction, last_entries
 from api.http.queries.query import PROBLEMS, AccountId, Visible, Zone, as_of

@@ -9,8 +9,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
-from api.contract.problems import invalid
-from api.contract.total_answers import (
+from api.contract.answers.totals import (
     DailyAnswer,
     GroupName,
     LocalDay,
@@ -23,6 +22,7 @@ from api.contract.total_answers import (
     UsageGroup,
     UsageSums,
 )
+from api.contract.problems import invalid
 from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.queries.periods import Days, Period
 from api.http.queries.query import (

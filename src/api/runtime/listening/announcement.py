@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from api.contract.health_answer import STARTED_BY
+from api.contract.answers.health import STARTED_BY
 from api.runtime.listening.listen_address import ListenAddress
 
 START = "CREDIT_LEDGER_START"

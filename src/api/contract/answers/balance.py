@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from api.contract.answers import Answer
+from api.contract.answers.answer import Answer
 from ledger.domain.account import Standing
 from ledger.explain.balance_answer import BalanceFields, OpenLot, balance_fields, open_lots
 from ledger.service import AccountAt

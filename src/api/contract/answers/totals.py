@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from api.contract.answers import AsOf
+from api.contract.answers.answer import AsOf
 
 
 class Totals(TypedDict):

@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 from typing_extensions import TypedDict
 
-from api.contract.answers import AsOf
+from api.contract.answers.answer import AsOf
 from ledger.domain.account import Standing
 from ledger.explain.balance_answer import BalanceFields
 from projections.models.history.entry_answer import Entry

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from api.contract.answers import Answer
+from api.contract.answers.answer import Answer
 from ledger.explain.balance_answer import BalanceFields
 from ledger.explain.explanation_answer import ExplanationFields
 from ledger.readable_texts import ReadableState

@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from api.contract.command_answers import (
+from api.contract.answers.commands import (
     AnyAnswer,
     Captured,
     Deducted,

@@ -6,8 +6,7 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from api.contract.answers import Answer
-from api.contract.problems import ProblemDocument
+from api.contract.answers.answer import Answer, ProblemDocument
 from ledger.domain.account import Standing
 from ledger.domain.amounts import Kind
 from ledger.domain.events import PaymentStatus

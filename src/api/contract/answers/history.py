@@ -4,7 +4,7 @@ from datetime import datetime
 
 from typing_extensions import TypedDict
 
-from api.contract.answers import AsOf, ListPage
+from api.contract.answers.answer import AsOf, ListPage
 from projections.models.history.entry_answer import Entry
 
 

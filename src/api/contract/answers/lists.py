@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
-from api.contract.answers import ListPage
+from api.contract.answers.answer import ListPage
 from ledger.domain.account import Standing
 from ledger.domain.amounts import Balance, Kind
 from ledger.domain.events import PaymentStatus, Source

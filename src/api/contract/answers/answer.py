@@ -23,3 +23,13 @@ class ListPage(AsOf):
     """One page of a list."""
 
     next_cursor: Annotated[str | None, Field(description="asks for the next page; null on the last")]
+
+
+class ProblemDocument(Answer):
+    """RFC 9457, with a stable code, and facts that depend on it."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str

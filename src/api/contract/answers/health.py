@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from api.contract.answers import Answer
+from api.contract.answers.answer import Answer
 
 STARTED_BY = "Credit-Ledger-Start"
 """The header by which a service that starts knows its own answers: an older one of its ledger may listen there too."""

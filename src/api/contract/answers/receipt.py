@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from api.contract.answers import Answer
-from api.contract.command_answers import AnyAnswer
+from api.contract.answers.answer import Answer
+from api.contract.answers.commands import AnyAnswer
 
 
 class ReceiptAnswer(Answer):
