@@ -20,11 +20,11 @@ from ledger.domain.expiry import next_expiry
 from ledger.explain.explanation import Explanation
 from ledger.explain.streams import ExplainedEvent, ExplainedEvents, explain_events, explain_row, explain_rows
 from ledger.slices import Slices
-from ledger.store.chain import UnreadableEvent
 from ledger.store.feed import Feed, Logged
 from ledger.store.log import EventLog
 from ledger.store.reader import Executed, NewestEvent, StoredRow
-from ledger.store.receipts import receipt_name
+from ledger.store.records.chain import UnreadableEvent
+from ledger.store.records.receipts import receipt_name
 from ledger.store.stream_heads import account_of, hash_of
 
 _NOTIFY_WITHIN = 1.0

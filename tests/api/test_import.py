@@ -23,7 +23,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from ledger.store.sealing import unseal
+from ledger.store.records.sealing import unseal
 from tests.api.conftest import Imported, documented
 from tests.commands import PROGRAM, Finished, command, environment_for
 from tests.long_form import times

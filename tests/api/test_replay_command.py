@@ -19,9 +19,9 @@ from api.runtime.database import as_url
 from ledger.explain import streams
 from ledger.explain.streams import ExplainedEvent, explain_stream
 from ledger.service import Ledger
-from ledger.store.codec import SNAPSHOT_TOPIC
 from ledger.store.feed import Feed
 from ledger.store.log import EventLog
+from ledger.store.records.codec import SNAPSHOT_TOPIC
 from tests.conftest import Clock
 from tests.postgres import TestServers, tampering
 from tests.projections.busy import Busy

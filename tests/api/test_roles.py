@@ -24,7 +24,7 @@ from ledger.postgres import migrations
 from ledger.postgres.migrations import known_migrations, migrate
 from ledger.postgres.privileges import privileges
 from ledger.postgres.roles import SERVICE, set_up
-from ledger.store.codec import encode
+from ledger.store.records.codec import encode
 from projections.engine.builds import SQL
 from projections.models.catalog import PROJECTIONS
 from tests.api.stage import eventually

@@ -15,8 +15,8 @@ from ledger.commit.notifications import CommitListener
 from ledger.commit.submission import Recorded
 from ledger.domain.commands import CaptureHold, DeductCredits, GrantCredits, PlaceHold, ReverseDeduction
 from ledger.service import Ledger
-from ledger.store.codec import encode_snapshot
 from ledger.store.feed import Feed
+from ledger.store.records.codec import encode_snapshot
 from projections.checks import refold
 from projections.checks.check import Checked, check_accounts, check_totals
 from projections.checks.refold import connect

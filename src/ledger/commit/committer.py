@@ -36,7 +36,7 @@ from ledger.postgres.errors import LOST
 from ledger.slices import Slices
 from ledger.store.batch import Appended
 from ledger.store.log import EventLog
-from ledger.store.sealing import sealed_command
+from ledger.store.records.sealing import sealed_command
 from ledger.store.stream_heads import account_of, key_of
 
 _AT_ONCE = 100

@@ -16,9 +16,9 @@ from ledger.domain.errors import BatchRefused, Refusal, VersionMismatch
 from ledger.domain.events import Event
 from ledger.domain.expiry import has_many_due, next_expiry
 from ledger.slices import Slices
-from ledger.store.codec import Metadata
 from ledger.store.reader import Executed, Reader
-from ledger.store.sealing import sealed_command
+from ledger.store.records.codec import Metadata
+from ledger.store.records.sealing import sealed_command
 from ledger.store.stream_heads import StreamHead, account_of, key_after, key_of
 
 Key = tuple[str, str]

@@ -20,8 +20,8 @@ from ledger.commit.snapshot_writer import SnapshotWriter
 from ledger.commit.submission import AccountQueue, Recorded, UnitOfWork
 from ledger.postgres.errors import LOST
 from ledger.slices import Slices
-from ledger.store.chain import UnreadableEvent
 from ledger.store.log import Writer
+from ledger.store.records.chain import UnreadableEvent
 from ledger.store.stream_heads import StreamHead
 
 MAX_UNITS = 500

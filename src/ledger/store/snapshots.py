@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from ledger.domain.account import Account
 from ledger.domain.amounts import Balance
 from ledger.domain.lots import first_expiry, total
-from ledger.store.chain import GENESIS, check_link
-from ledger.store.codec import decode_event, decode_snapshot
+from ledger.store.records.chain import GENESIS, check_link
+from ledger.store.records.codec import decode_event, decode_snapshot
 
 PROVEN_EVERY = 100
 """The number of events of an account after which the next command's last event has a digest of its state."""

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from struct import pack
 from zlib import crc32
 
-from ledger.store.codec import to_json
+from ledger.store.records.codec import to_json
 
 BODY_FIELDS: Mapping[str, tuple[str, ...]] = {
     "open": ("signup_credits", "metadata"),

@@ -20,7 +20,7 @@ from ledger.domain.amounts import Balance, Kind
 from ledger.domain.events import Event
 from ledger.domain.holds import Hold, Holds, Return, Returns
 from ledger.domain.lots import Draw, Draws, Lot, Lots
-from ledger.store.upcasts import schema_of, upcast
+from ledger.store.records.upcasts import schema_of, upcast
 
 _OPTIONS = orjson.OPT_UTC_Z
 _SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z
