@@ -66,8 +66,8 @@ def lines_of(path: Path) -> list[str]:
 # Purity of the domain.
 
 
-PURE = sorted((ROOT / "src/ledger/domain").glob("*.py"))
-"""The folder is the contract."""
+PURE = sorted((ROOT / "src/ledger/domain").rglob("*.py"))
+"""The folder is the contract, with the room inside it."""
 
 
 def imported(node: ast.AST) -> Iterator[str]:

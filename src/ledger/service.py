@@ -16,7 +16,7 @@ from ledger.commit.snapshot_writer import SnapshotWriter
 from ledger.commit.state_cache import StateCache
 from ledger.commit.submission import Outcome, Recorded, Submission, UnitOfWork
 from ledger.domain.account import Account, evolve
-from ledger.domain.expiry import next_expiry
+from ledger.domain.decisions.expiry import next_expiry
 from ledger.explain.explanation import Explanation
 from ledger.explain.streams import ExplainedEvent, ExplainedEvents, explain_events, explain_row, explain_rows
 from ledger.slices import Slices

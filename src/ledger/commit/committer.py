@@ -30,7 +30,7 @@ from ledger.commit.state_cache import StateCache
 from ledger.commit.submission import AccountQueue, Outcome, Submission, Unavailable, UnitOfWork
 from ledger.commit.writer_connection import WriterConnection
 from ledger.domain.account import evolve
-from ledger.domain.decider import decide
+from ledger.domain.decisions.decider import decide
 from ledger.domain.errors import Refusal
 from ledger.postgres.errors import LOST
 from ledger.slices import Slices

@@ -11,10 +11,10 @@ from ledger.commit.related_index import RelatedIndex
 from ledger.commit.submission import Outcome, Submission, UnitOfWork
 from ledger.domain.account import Account, evolve, fold
 from ledger.domain.commands import OpenAccount, RecordExpiries
-from ledger.domain.decider import decide
+from ledger.domain.decisions.decider import decide
+from ledger.domain.decisions.expiry import has_many_due, next_expiry
 from ledger.domain.errors import BatchRefused, Refusal, VersionMismatch
 from ledger.domain.events import Event
-from ledger.domain.expiry import has_many_due, next_expiry
 from ledger.slices import Slices
 from ledger.store.reader import Executed, Reader
 from ledger.store.records.codec import Metadata

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ledger.domain.account import Account
+from ledger.domain.decisions.expiry import apply_due_expiries
 from ledger.domain.events import AccountOpened
-from ledger.domain.expiry import apply_due_expiries
 from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, made_by, subject_of
 from ledger.explain.explaining import explain, subjects_of
 from ledger.explain.explanation import Explanation

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from ledger.domain.account import Account, evolve
 from ledger.domain.commands import RecordPayment, RefundPayment
+from ledger.domain.decisions.granting import claw_back, grant
 from ledger.domain.errors import AmountExceedsPayment, PaymentAlreadyRecorded, PaymentNotFound, RefundAlreadyRecorded
 from ledger.domain.events import CreditsGranted, Events, PaymentRecorded, PaymentRefunded
-from ledger.domain.granting import claw_back, grant
 from ledger.domain.related_events import RelatedEvents
 
 

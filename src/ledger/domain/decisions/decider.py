@@ -28,16 +28,16 @@ from ledger.domain.commands import (
     UnfreezeAccount,
     VoidGrant,
 )
+from ledger.domain.decisions.expiry import apply_due_expiries
+from ledger.domain.decisions.granting import grant, open_account, void
+from ledger.domain.decisions.holding import capture, extend, place, release
+from ledger.domain.decisions.paying import record, refund
+from ledger.domain.decisions.spending import deduct, reverse
 from ledger.domain.errors import AccountClosed as ClosedRefusal
 from ledger.domain.errors import AccountExists, AccountNotFound
 from ledger.domain.errors import AccountFrozen as FrozenRefusal
 from ledger.domain.events import AccountClosed, AccountFrozen, AccountUnfrozen, Events, TextsErased
-from ledger.domain.expiry import apply_due_expiries
-from ledger.domain.granting import grant, open_account, void
-from ledger.domain.holding import capture, extend, place, release
-from ledger.domain.paying import record, refund
 from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents
-from ledger.domain.spending import deduct, reverse
 
 _SPENDING = DeductCredits | PlaceHold | ExtendHold | CaptureHold
 _ALWAYS_ALLOWED = ReverseDeduction | ReleaseHold | EraseTexts | RecordExpiries
