@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import assert_never
 
-from audit.export.account_journal import AccountOpening, BalanceAssertion, Line, Transaction
-from audit.export.notation import facts_of, postings_text
-from audit.export.postings import CREDIT, Posting
+from audit.export.journals.account_journal import AccountOpening, BalanceAssertion, Line, Transaction
+from audit.export.journals.notation import facts_of, postings_text
+from audit.export.journals.postings import CREDIT, Posting
 from ledger.explain.event_titles import event_title
 
 _PLAIN = re.compile(r'[^\s",][^,]*(?<!\s)')

@@ -1,10 +1,10 @@
-"""Journals for plain-text accounting. Each account has its journal, which is closed after the account's last event."""
+"""Writes journals. Each account has its journal, which is closed after the account's last event."""
 
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from audit.export.account_journal import Journal, Line
-from audit.export.notation import Notation
+from audit.export.journals.account_journal import Journal, Line
+from audit.export.journals.notation import Notation
 from ledger.store import Logged
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import assert_never
 
-from audit.export.account_journal import AccountOpening, BalanceAssertion, Line, Transaction
-from audit.export.notation import facts_of, postings_text
-from audit.export.postings import Posting
+from audit.export.journals.account_journal import AccountOpening, BalanceAssertion, Line, Transaction
+from audit.export.journals.notation import facts_of, postings_text
+from audit.export.journals.postings import Posting
 from ledger.explain.event_titles import event_title
 
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
-from audit.export.postings import CREDIT, Accounts, Postings, postings_of
+from audit.export.journals.postings import CREDIT, Accounts, Postings, postings_of
 from ledger.domain.account import Account, evolve
 from ledger.domain.amounts import Kind
 from ledger.domain.events import CreditsGranted, Event, PaymentRecorded

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from audit.export.account_journal import Line
-from audit.export.postings import Posting
+from audit.export.journals.account_journal import Line
+from audit.export.journals.postings import Posting
 from ledger.store import Logged
 
 Facts = list[tuple[str, str | int]]
