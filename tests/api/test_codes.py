@@ -24,8 +24,8 @@ from ledger.postgres.migrations import migrate
 from ledger.postgres.named_sql import queries
 from people.api_keys import create_key
 from tests.api.conftest import under_contract
-from tests.api.ear import ask, listening
 from tests.api.stage import Ask, asks, balance, eventually, fresh, payment, refused, staged, version
+from tests.api.streaming.ear import ask, listening
 from tests.postgres import owner
 from tests.service import ADMIN_KEY, Service, running_service, service_here
 

@@ -9,11 +9,11 @@ import pytest
 from ledger.service import Ledger
 from projections.checks.refold import connect
 from projections.checks.watch import Place, Watch, drift, pause_after
+from tests.api.runtime.test_sweeper import cut_the_leader
 from tests.conftest import Clock
 from tests.projections.busy import Busy
 from tests.projections.moving import projected
 from tests.store.asking import open_account
-from tests.test_sweeper import cut_the_leader
 
 BREAK = "UPDATE projection_balances.grants SET remaining = remaining + 1, amount = amount + 1 WHERE account_id = %s"
 MEND = "UPDATE projection_balances.grants SET remaining = remaining - 1, amount = amount - 1 WHERE account_id = %s"

@@ -23,7 +23,7 @@ from tests.dashboard.guests import ROOT, all_leave, guest, operator, person
 from tests.postgres import TestServers, owner
 from tests.service import ADMIN_KEY, Service, service_here
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 PAGE = (_ROOT / "docs/reliability.md").read_text()
 MIGRATION = _ROOT / "src/people/sql/0002_manage_scope_and_cursor_key.sql"
 TWICE = "?colour=red&colour=green"

@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo, available_timezones
 import pytest
 
 from projections.models.days import day_starts
+from tests.api.queries.year import ACCOUNTS, BUSY, FIRST, IDLE, LAST, SMALL, Year, instant
 from tests.api.stage import Ask, Json, eventually, fresh, refused
-from tests.api.year import ACCOUNTS, BUSY, FIRST, IDLE, LAST, SMALL, Year, instant
 from tests.service import Service
 
 DAY = timedelta(days=1)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.conftest import Imported, under_contract
+from tests.api.conftest import under_contract
+from tests.api.imports.conftest import Imported
+from tests.api.imports.test_import import PERMANENT, REAL_TOTAL, SUBSCRIPTION, Importer
 from tests.api.stage import Json, eventually
-from tests.api.test_import import PERMANENT, REAL_TOTAL, SUBSCRIPTION, Importer
 from tests.service import Service, service_here
 from tests.trace import ACCOUNTS, Expected, expected, real_trace
 

@@ -19,7 +19,7 @@ from api.runtime.embedded.lifetime import embedded_postgres
 from api.runtime.embedded.server import EmbeddedPostgresError, Server, postmaster, server_in, socket_folder
 from tests.postgres import machine_programs, quick_folder
 
-SOURCES = Path(__file__).parents[1] / "src"
+SOURCES = Path(__file__).parents[3] / "src"
 
 HOLDER = """
 import os, signal, sys

@@ -14,8 +14,8 @@ import httpx
 import psycopg
 import pytest
 
+from tests.api.queries.year import ACCOUNTS, BUSY, IDLE, SMALL, Year
 from tests.api.stage import Ask, Json, balance, eventually, fresh, payment, refused, staged
-from tests.api.year import ACCOUNTS, BUSY, IDLE, SMALL, Year
 from tests.long_form import times
 from tests.postgres import owner
 from tests.service import ADMIN_KEY, Service

@@ -24,7 +24,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ledger.store.records.sealing import unseal
-from tests.api.conftest import Imported, documented
+from tests.api.imports.conftest import Imported, documented
 from tests.commands import PROGRAM, Finished, command, environment_for
 from tests.long_form import times
 from tests.postgres import owner
@@ -151,7 +151,7 @@ def without_time(printed: str) -> str:
 
 
 def test_the_first_documented_command(importer: Importer, tmp_path: Path) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "importing.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "importing.md").read_text()
     (tmp_path / "november.csv").write_text(page.split("```csv\n")[1].split("```")[0])
     options, printed = documented(0)
     assert without_time(importer.run(tmp_path / "november.csv", *options).out) == without_time(printed)

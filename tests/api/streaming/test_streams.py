@@ -22,8 +22,8 @@ from api.streaming.places import MAX_FOR_EACH, StreamPlaces
 from ledger.service import Ledger
 from people.api_keys import create_key, revoke_key
 from tests.api.contract import Contract
-from tests.api.ear import EVERYTHING, ask, listening, log_after, stream_of
 from tests.api.stage import OPERATIONS, Ask, asks, eventually, field_errors, fresh, refused, staged
+from tests.api.streaming.ear import EVERYTHING, ask, listening, log_after, stream_of
 from tests.dashboard.guests import all_leave, person, token_in
 from tests.postgres import TestServer, TestServers, owner
 from tests.service import ADMIN_KEY, Service, running_service, service_here

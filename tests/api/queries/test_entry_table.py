@@ -21,9 +21,9 @@ from api.http.queries.query import Page
 from api.http.queries.reads import Reads
 from ledger.domain.errors import AccountNotFound
 from projections.models.history.entry_lines import csv_of
+from tests.api.queries.wired import wired
+from tests.api.queries.year import BUSY, FIRST, IDLE, LAST, SMALL, Year
 from tests.api.stage import Json
-from tests.api.wired import wired
-from tests.api.year import BUSY, FIRST, IDLE, LAST, SMALL, Year
 
 DAY = timedelta(days=1)
 ZONES = ["UTC", "Europe/Berlin", "Asia/Kathmandu", "Pacific/Apia", "America/Asuncion"]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from api.http.requests.ambiguity import repeated_names, repeats_names
 from api.http.requests.request import read_batch
+from tests.api.requests.test_bad_transport import connected, head_of
 from tests.api.stage import Json, asks, field_errors, refused, staged
-from tests.api.test_bad_transport import connected, head_of
 from tests.dashboard.guests import ROOT, guest, person
 from tests.service import ADMIN_KEY, Service
 

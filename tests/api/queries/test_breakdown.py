@@ -16,9 +16,9 @@ from api.http.queries.breakdown import breakdown_of
 from api.http.queries.periods import Period
 from api.http.queries.reads import Reads
 from ledger.domain.errors import AccountNotFound
+from tests.api.queries.wired import wired
+from tests.api.queries.year import BUSY, FIRST, IDLE, LAST, SMALL, Year
 from tests.api.stage import Json
-from tests.api.wired import wired
-from tests.api.year import BUSY, FIRST, IDLE, LAST, SMALL, Year
 
 DAY = timedelta(days=1)
 WHOLE = Period(FIRST, LAST, ZoneInfo("UTC"))

@@ -13,8 +13,8 @@ import pytest
 from psycopg import sql
 
 from tests.api.conftest import under_contract
+from tests.api.queries.year import ACCOUNTS, BUSY, IDLE, Year
 from tests.api.stage import Ask, Json, balance, eventually, fresh, payment, refused, staged
-from tests.api.year import ACCOUNTS, BUSY, IDLE, Year
 from tests.postgres import TestServers, owner
 from tests.service import Service, service_here
 
