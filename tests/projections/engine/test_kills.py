@@ -16,8 +16,8 @@ from tests.domain.journal import ACCOUNT_ID, Journal
 from tests.long_form import times
 from tests.postgres import owner
 from tests.projections.bench import Bench
+from tests.projections.engine.fragile import FragileConnection
 from tests.projections.folding import Told, folded
-from tests.projections.fragile import FragileConnection
 from tests.projections.histories import logs
 from tests.projections.stored import assert_same, positions, problems, rows_as_stored, rows_to_compare
 

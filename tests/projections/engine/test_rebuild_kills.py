@@ -14,8 +14,8 @@ from ledger.store.feed import Feed
 from projections.engine.builds import SQL
 from projections.engine.rebuild import rebuild
 from projections.models.catalog import BY_NAME
+from tests.projections.engine.rebuilt import LIVE, Watching, live_a_life, rebuild_all, schemas
 from tests.projections.moving import projected
-from tests.projections.rebuilt import LIVE, Watching, live_a_life, rebuild_all, schemas
 from tests.projections.stored import assert_projected, rows_as_stored
 
 BALANCES = BY_NAME["balances"]

@@ -21,7 +21,7 @@ from ledger.postgres.migrations import migrate
 from ledger.service import Ledger
 from projections.engine.builds import prepare
 from tests.long_form import times
-from tests.projections.following import Watch, until, watching
+from tests.projections.engine.following import Watch, until, watching
 from tests.projections.stored import assert_projected
 from tests.projections.writing import writing
 from tests.store.test_lost_database import Control

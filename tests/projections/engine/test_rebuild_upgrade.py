@@ -22,8 +22,8 @@ from projections.engine.upgrade import Upgrades
 from projections.models.catalog import BY_NAME
 from projections.models.projection import Projection
 from tests.postgres import owner
+from tests.projections.engine.rebuilt import LIVE, live_a_life, schemas
 from tests.projections.moving import projected
-from tests.projections.rebuilt import LIVE, live_a_life, schemas
 from tests.projections.stored import assert_projected
 from tests.service import service_here
 

@@ -15,8 +15,8 @@ from ledger.store.feed import Feed
 from projections.engine.rebuild import BlockedByReaders, rebuild, rebuilding
 from projections.engine.runner import Runner
 from projections.models.catalog import BY_NAME, PROJECTIONS
+from tests.projections.engine.rebuilt import LIVE, Watching, live_a_life, rebuild_all, schemas
 from tests.projections.moving import projected
-from tests.projections.rebuilt import LIVE, Watching, live_a_life, rebuild_all, schemas
 from tests.projections.stored import assert_projected
 from tests.store.asking import deduct, open_account
 

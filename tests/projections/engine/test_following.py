@@ -16,8 +16,8 @@ from ledger.service import Ledger
 from ledger.store.log import Writer
 from projections.engine.runner import LONGEST_SLEEP
 from tests.domain.journal import ACCOUNT_ID, Journal
+from tests.projections.engine.following import Watch, following, until, watching
 from tests.projections.folding import Told
-from tests.projections.following import Watch, following, until, watching
 from tests.projections.stored import assert_projected, log_rows
 from tests.projections.writing import writing
 from tests.store.asking import deduct, open_account

@@ -19,9 +19,9 @@ from projections.engine.runner import PAGE
 from projections.models.catalog import BY_NAME
 from tests.commands import PROGRAM, Finished, command, environment_for, in_a_process
 from tests.postgres import tampering
-from tests.projections.following import following, watching
+from tests.projections.engine.following import following, watching
+from tests.projections.engine.rebuilt import LIVE, live_a_life, schemas
 from tests.projections.moving import projected
-from tests.projections.rebuilt import LIVE, live_a_life, schemas
 from tests.projections.stored import assert_projected, assert_same, rows_as_stored
 from tests.store.asking import deduct, open_account
 

@@ -19,8 +19,8 @@ from projections.engine.rebuild import BlockedByReaders, CannotBuild, RebuildRun
 from projections.models.catalog import BY_NAME, PROJECTIONS
 from projections.models.projection import Projection, Write
 from tests.postgres import owner, tampering
+from tests.projections.engine.rebuilt import LIVE, Watching, live_a_life, rebuild_all, schemas
 from tests.projections.moving import projected
-from tests.projections.rebuilt import LIVE, Watching, live_a_life, rebuild_all, schemas
 from tests.projections.stored import assert_projected, assert_same, positions, problems, rows_as_stored
 from tests.store.asking import submission
 
