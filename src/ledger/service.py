@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import NamedTuple
 
+from ledger.cancellation import end_tasks
 from ledger.clock import ClockGuard, GuardedClock
-from ledger.commit.cancellation import end_tasks
 from ledger.commit.committer import Committer
 from ledger.commit.fresh_decision import FreshDecision
 from ledger.commit.notifications import CommitNotifier

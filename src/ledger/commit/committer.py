@@ -17,11 +17,11 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from ledger.cancellation import end_tasks
 from ledger.commit.account_loader import AccountLoader
 from ledger.commit.account_queues import AccountQueues, QueueSet, needs_locked_lane, queues_of
 from ledger.commit.admission import AdmissionControl
 from ledger.commit.batch import OpenBatch
-from ledger.commit.cancellation import end_tasks
 from ledger.commit.fresh_decision import check_version
 from ledger.commit.locked_lane import MAX_UNITS, LockedLane
 from ledger.commit.receipt_lookup import SEVERAL, ReceiptLookup

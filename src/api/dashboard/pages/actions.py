@@ -15,9 +15,9 @@ from starlette.responses import RedirectResponse, Response
 from api.contract.problems import STATUSES, Problem
 from api.contract.scopes import EXPLANATIONS
 from api.dashboard.current_user import Operator, account_path, operator_of, page_not_found, root_of
-from api.dashboard.event_details import details_of
 from api.dashboard.forms import read_form
 from api.dashboard.pages.action_forms import ACTIONS, Action, parse_form
+from api.dashboard.pages.event_details import details_of
 from api.dashboard.rendering import formatter_of, page
 from api.http import metrics
 from api.http.commands.command_endpoint import CommandEndpoint, endpoint_of

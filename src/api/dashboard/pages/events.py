@@ -6,7 +6,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.dashboard.event_details import EventDetails, details_of
+from api.dashboard.pages.event_details import EventDetails, details_of
 from api.dashboard.rendering import page
 from api.http.queries.reads import reads_of
 from ledger.domain.errors import AccountNotFound

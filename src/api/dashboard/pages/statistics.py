@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from api.dashboard.charts import Bar, Chart, Counts, Point, Series, bars, columns
 from api.dashboard.formatting import Formatter, day, short_day
-from api.dashboard.ranges import Choices, range_of
+from api.dashboard.pages.ranges import Choices, range_of
 from api.dashboard.rendering import formatter_of, page, required_position
 from api.http.queries.reads import reads_of
 from api.http.queries.totals import statistics_of

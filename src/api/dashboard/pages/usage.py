@@ -10,13 +10,13 @@ from api.contract.answers.history import EntryTable
 from api.contract.answers.totals import UsageGroup
 from api.contract.problems import Problem
 from api.contract.scopes import EXPLANATIONS
-from api.dashboard import entry_labels
 from api.dashboard.current_user import user_of
-from api.dashboard.event_details import EventDetails, details_of
 from api.dashboard.formatting import Formatter
 from api.dashboard.options import options_of
+from api.dashboard.pages import entry_labels
+from api.dashboard.pages.event_details import EventDetails, details_of
+from api.dashboard.pages.ranges import Choices, Range, range_of
 from api.dashboard.pages.usage_charts import charts_of
-from api.dashboard.ranges import Choices, Range, range_of
 from api.dashboard.rendering import formatter_of, page, required_position
 from api.http.queries.breakdown import BreakdownAnswer, breakdown_of
 from api.http.queries.entry_table import Table, entry_table_of, entry_table_pages
