@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from time import perf_counter, process_time
 
-from api.runtime.garbage_collection import tune_garbage_collection
+from api.runtime.processes.garbage_collection import tune_garbage_collection
 from benchmarks.processes import peak_memory
 from benchmarks.progress import Spoiled
 from ledger.commit.notifications import CommitListener

@@ -16,8 +16,8 @@ from api.contract.operations import OPERATIONS, Defaults
 from benchmarks.progress import Spoiled
 from ledger.commit.submission import Outcome, Recorded, Submission
 from ledger.service import Ledger
-from ledger.store.codec import Metadata
-from ledger.store.receipts import fingerprint
+from ledger.store.records.codec import Metadata
+from ledger.store.records.receipts import fingerprint
 
 _ACTOR = "key:benchmark"
 _DEFAULTS = Defaults()

@@ -24,8 +24,8 @@ from psycopg.sql import SQL
 from benchmarks.processes import peak_memory
 from benchmarks.progress import Spoiled
 from ledger.domain.changes import fact
-from ledger.store.codec import LedgerMapper, Stored
 from ledger.store.recorder import LedgerRecorder
+from ledger.store.records.codec import LedgerMapper, Stored
 from projections.models.balances.projection import BALANCES
 
 SCHEMA = "library"

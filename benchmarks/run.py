@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from api.runtime.embedded_server import EmbeddedPostgresError
+from api.runtime.embedded.server import EmbeddedPostgresError
 from benchmarks.accounts import name, open_accounts
 from benchmarks.bench import OURS, Bench
 from benchmarks.figures import require_wrk

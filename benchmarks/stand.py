@@ -13,8 +13,8 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from api.components import COMPONENTS
-from api.runtime.embedded import embedded_postgres
-from api.runtime.embedded_server import packaged_programs, postmaster, server_in
+from api.runtime.embedded.lifetime import embedded_postgres
+from api.runtime.embedded.server import packaged_programs, postmaster, server_in
 from benchmarks.pace import ACCOUNTS
 from benchmarks.processes import ROOT, cpu_seconds
 from benchmarks.progress import Spoiled, say

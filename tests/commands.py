@@ -1,7 +1,7 @@
 """The command line in the process of the test: the same `main`, without the seconds that a new Python takes.
 
 A command that is killed, that waits for a terminal or whose process is the point runs as one; each has a test that
-starts it so, see tests/test_command_line.py.
+starts it so, see tests/api/cli/test_command_line.py.
 """
 
 import asyncio

@@ -19,7 +19,7 @@ from psycopg.conninfo import make_conninfo
 
 from api.components import COMPONENTS
 from api.runtime.database import EMBEDDED_LOGIN
-from api.runtime.embedded import SUPERUSER, embedded_postgres
+from api.runtime.embedded.lifetime import SUPERUSER, embedded_postgres
 from ledger.postgres.migrations import migrate
 from ledger.postgres.roles import SERVICE, make_login, set_up, with_service_role
 from projections.engine.builds import prepare

@@ -30,7 +30,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from api.app import create_app
 from api.runtime.database import as_url
-from api.runtime.projector import project
+from api.runtime.processes.projector import project
 from api.runtime.settings import LOG_FORMAT, Settings, load_settings
 
 ADMIN_KEY = "a-key-for-tests"

@@ -15,7 +15,7 @@ import pytest
 
 from api.contract.operations import OPERATIONS
 from api.contract.problems import STATUSES
-from ledger.store.codec import TOPICS
+from ledger.store.records.codec import TOPICS
 from tests.service import free_port
 
 ROOT = Path(__file__).parents[1]

@@ -4,10 +4,10 @@ from typing import get_args
 
 import pytest
 
-from audit.export.account_journal import Transaction
-from audit.export.beancount import Beancount
-from audit.export.hledger import Hledger
-from audit.export.postings import Posting
+from audit.export.journals.account_journal import Transaction
+from audit.export.journals.beancount import Beancount
+from audit.export.journals.hledger import Hledger
+from audit.export.journals.postings import Posting
 from audit.statements.event_lines import rows_of
 from ledger.domain.changes import ENTRY_TYPES, changes_of
 from ledger.domain.events import CreditsGranted, Event, HoldExpired, HoldReleased, PaymentStatus, Source

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
+
+MOST_MODULES = 15
+"""In one folder: with more of them nobody looks through the list before writing what is there already."""
+LISTS = frozenset({"src/api/cli"})
+"""Folders with one file for each thing of a kind: one command of the command line. They are as long as the list is."""
 
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
@@ -66,8 +72,8 @@ def lines_of(path: Path) -> list[str]:
 # Purity of the domain.
 
 
-PURE = sorted((ROOT / "src/ledger/domain").glob("*.py"))
-"""The folder is the contract."""
+PURE = sorted((ROOT / "src/ledger/domain").rglob("*.py"))
+"""The folder is the contract, with the room inside it."""
 
 
 def imported(node: ast.AST) -> Iterator[str]:
@@ -159,6 +165,17 @@ def test_files_are_short() -> None:
         f"{where(path, count)}: {count} lines, at most {LONGEST_FILE}"
         for path in SOURCES
         if (count := len(lines_of(path))) > LONGEST_FILE
+    ]
+    assert not offenders, listed(offenders)
+
+
+def test_folders_are_not_full() -> None:
+    """A folder that is full has several nouns in it: give one of them a folder."""
+    counted = Counter(path.parent.relative_to(ROOT).as_posix() for path in SOURCES if path.name != "__init__.py")
+    offenders = [
+        f"{folder}: {count} modules, at most {MOST_MODULES}"
+        for folder, count in counted.items()
+        if count > MOST_MODULES and folder not in LISTS
     ]
     assert not offenders, listed(offenders)
 

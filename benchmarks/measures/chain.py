@@ -16,7 +16,7 @@ from benchmarks.report import Row as Line
 from benchmarks.report import at_most
 from ledger.postgres.named_sql import queries
 from ledger.store.batch import Row, chained, parameters
-from ledger.store.chain import GENESIS, link
+from ledger.store.records.chain import GENESIS, link
 
 LIMIT = 1.10
 SIZES = (1, 100, 500)

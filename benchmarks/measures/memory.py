@@ -13,8 +13,8 @@ from benchmarks.report import Row, at_most
 from ledger.commit.state_cache import StateCache
 from ledger.domain.account import Account, evolve
 from ledger.domain.commands import Command, DeductCredits, GrantCredits, OpenAccount
-from ledger.domain.decider import decide
-from ledger.store.codec import SNAPSHOT_TOPIC, Metadata, decode_event, decode_snapshot, encode, encode_snapshot
+from ledger.domain.decisions.decider import decide
+from ledger.store.records.codec import SNAPSHOT_TOPIC, Metadata, decode_event, decode_snapshot, encode, encode_snapshot
 from ledger.store.stream_heads import StreamHead
 
 BYTES = 2_048

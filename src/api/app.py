@@ -23,31 +23,32 @@ from api.contract.problems import Problem, from_pydantic
 from api.dashboard import portal_sessions
 from api.dashboard.app import dashboard
 from api.dashboard.current_user import ROOT
-from api.http import explanations, health, history, ledger_queries, lists, summary, totals
-from api.http.batch_endpoint import BatchEndpoint
-from api.http.command_endpoint import CommandEndpoint, as_problem, endpoint_of, problem_reply
+from api.http import health
+from api.http.commands.batch_endpoint import BatchEndpoint
+from api.http.commands.command_endpoint import CommandEndpoint, endpoint_of
 from api.http.docs_page import add_docs_page
 from api.http.health import Health
 from api.http.hot_path import HotPath
 from api.http.methods import methods_at
 from api.http.path_prefix import AddPathPrefix, StripPathPrefix
-from api.http.reads import Reads
-from api.http.request_body import ClientLeft, refuse_late_bodies
-from api.http.requests import Reply
+from api.http.queries import explanations, history, ledger_queries, lists, summary, totals
+from api.http.queries.reads import Reads
+from api.http.requests.replies import Reply, as_problem, problem_reply
+from api.http.requests.request_body import ClientLeft, refuse_late_bodies
 from api.http.security_headers import SecurityHeaders
-from api.runtime.announcement import START
-from api.runtime.background import Work, in_background
 from api.runtime.clock_agreement import agreed_clock
-from api.runtime.connections import ConnectionWatch
-from api.runtime.garbage_collection import tune_garbage_collection
-from api.runtime.ops_server import OpsServer
-from api.runtime.parent_process import signal_at_end_of
-from api.runtime.rate_sharing import SHARED_RATES
-from api.runtime.restarts import FOLDER, Restarts
+from api.runtime.listening.announcement import START
+from api.runtime.listening.connections import ConnectionWatch
+from api.runtime.listening.ops_server import OpsServer
+from api.runtime.processes.background import Work, in_background
+from api.runtime.processes.garbage_collection import tune_garbage_collection
+from api.runtime.processes.parent_process import signal_at_end_of
+from api.runtime.processes.rate_sharing import SHARED_RATES
+from api.runtime.processes.restarts import FOLDER, Restarts
+from api.runtime.processes.shutdown import call_at_shutdown
+from api.runtime.processes.traceback_limit import limit_tracebacks
 from api.runtime.settings import LOG_FORMAT, Settings, load_settings
-from api.runtime.shutdown import call_at_shutdown
 from api.runtime.sweeper import Sweeper
-from api.runtime.traceback_limit import limit_tracebacks
 from api.streaming.follower import Follower
 from api.streaming.places import StreamPlaces
 from api.streaming.streams import router as streams_router

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from starlette.applications import Starlette
 
 from api.dashboard.options import Options
-from api.http.batch_endpoint import BatchEndpoint
-from api.http.command_endpoint import CommandEndpoint
+from api.http.commands.batch_endpoint import BatchEndpoint
+from api.http.commands.command_endpoint import CommandEndpoint
 from api.http.health import Health
-from api.http.reads import Reads
-from api.runtime.listen_address import links_need_public_url
+from api.http.queries.reads import Reads
+from api.runtime.listening.listen_address import links_need_public_url
 from api.runtime.settings import Settings
 from api.streaming.follower import Follower
 from api.streaming.places import StreamPlaces

@@ -15,7 +15,7 @@ from ledger.domain.texts import SEALED
 from ledger.store.feed import Logged
 from ledger.store.log import EventLog
 from ledger.store.reader import StoredRow
-from ledger.store.sealing import unseal
+from ledger.store.records.sealing import unseal
 
 _TEXTS = ("description", "metadata", "reason")
 _TOKEN = f'"{SEALED}'.encode()

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import NamedTuple
 
+from ledger.cancellation import end_tasks
 from ledger.clock import ClockGuard, GuardedClock
-from ledger.commit.cancellation import end_tasks
 from ledger.commit.committer import Committer
 from ledger.commit.fresh_decision import FreshDecision
 from ledger.commit.notifications import CommitNotifier
@@ -16,16 +16,16 @@ from ledger.commit.snapshot_writer import SnapshotWriter
 from ledger.commit.state_cache import StateCache
 from ledger.commit.submission import Outcome, Recorded, Submission, UnitOfWork
 from ledger.domain.account import Account, evolve
-from ledger.domain.expiry import next_expiry
+from ledger.domain.decisions.expiry import next_expiry
 from ledger.explain.explanation import Explanation
 from ledger.explain.streams import ExplainedEvent, ExplainedEvents, explain_events, explain_row, explain_rows
 from ledger.newest_events import NewestEvents
 from ledger.slices import Slices
-from ledger.store.chain import UnreadableEvent
 from ledger.store.feed import Feed, Logged
 from ledger.store.log import EventLog
 from ledger.store.reader import Executed, NewestEvent, StoredRow
-from ledger.store.receipts import receipt_name
+from ledger.store.records.chain import UnreadableEvent
+from ledger.store.records.receipts import receipt_name
 from ledger.store.stream_heads import account_of, hash_of
 
 _NOTIFY_WITHIN = 1.0

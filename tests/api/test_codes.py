@@ -15,17 +15,17 @@ import pytest
 
 from api.components import COMPONENTS
 from api.contract.problems import STATUSES
-from api.http import request_body
-from api.runtime import embedded
-from api.runtime.embedded import embedded_postgres
-from api.runtime.embedded_server import packaged_programs, run, server_in
+from api.http.requests import request_body
+from api.runtime.embedded import lifetime as embedded
+from api.runtime.embedded.lifetime import embedded_postgres
+from api.runtime.embedded.server import packaged_programs, run, server_in
 from api.streaming.places import MAX_FOR_EACH
 from ledger.postgres.migrations import migrate
 from ledger.postgres.named_sql import queries
 from people.api_keys import create_key
 from tests.api.conftest import under_contract
-from tests.api.ear import ask, listening
 from tests.api.stage import Ask, asks, balance, eventually, fresh, payment, refused, staged, version
+from tests.api.streaming.ear import ask, listening
 from tests.postgres import owner
 from tests.service import ADMIN_KEY, Service, running_service, service_here
 

@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import ignored_auth, negative_data_reject
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
 from api.app import create_app
-from api.contract.command_answers import ANSWERS
+from api.contract.answers.commands import ANSWERS
 from api.contract.operations import OPERATIONS as SERVED
 from api.contract.problems import STATUSES
 from api.http.hot_path import HotPath

@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from api.dashboard import formatting
-from api.dashboard.entry_labels import description_of, origin_of, task_and_origin, token_counts
 from api.dashboard.formatting import Formatter, formatter, plural, relative
+from api.dashboard.pages.entry_labels import description_of, origin_of, task_and_origin, token_counts
 from api.dashboard.pages.overview import EXPIRES_SOON, expiring_soon, runs_out, stale_since
 from api.dashboard.pages.usage_charts import MOST_BARS, MOST_COLUMNS, NOT_NAMED, OTHERS, charts_of
 

@@ -18,7 +18,7 @@ from ledger.domain.account import Account
 from ledger.domain.commands import DeductCredits, OpenAccount
 from ledger.domain.errors import InsufficientCredits
 from ledger.service import Ledger
-from ledger.store.codec import TOPICS, Metadata
+from ledger.store.records.codec import TOPICS, Metadata
 from projections.engine.builds import live
 from projections.models.catalog import PROJECTIONS
 from tests.demo.conftest import BEGINS, NOW, small_plan

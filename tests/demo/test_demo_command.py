@@ -22,7 +22,7 @@ from api.demo.company import SHOWCASE_ACCOUNT, make_customers
 from api.demo.folder import NotADemo, look, remove
 from api.demo.traffic import TrafficPoster, next_deduction
 from api.runtime.database import migrated
-from api.runtime.listen_address import ListenAddress, resolve
+from api.runtime.listening.listen_address import ListenAddress, resolve
 from api.runtime.settings import load_settings
 from ledger.domain.commands import OpenAccount
 from ledger.service import Ledger

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from ledger.domain.account import Account, fold
 from ledger.domain.commands import Command
-from ledger.domain.decider import decide
+from ledger.domain.decisions.decider import decide
+from ledger.domain.decisions.expiry import apply_due_expiries
 from ledger.domain.errors import Refusal
 from ledger.domain.events import Event, Events
-from ledger.domain.expiry import apply_due_expiries
 from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, made_by, needed_subjects, subject_of
 
 ACCOUNT_ID = "ada"

@@ -24,7 +24,8 @@ from ledger.domain.commands import (
     ReverseDeduction,
     VoidGrant,
 )
-from ledger.domain.decider import decide
+from ledger.domain.decisions.decider import decide
+from ledger.domain.decisions.expiry import apply_due_expiries
 from ledger.domain.errors import InsufficientCredits, InvalidField, Refusal
 from ledger.domain.events import (
     CreditsDeducted,
@@ -35,7 +36,6 @@ from ledger.domain.events import (
     HoldCaptured,
     HoldExpired,
 )
-from ledger.domain.expiry import apply_due_expiries
 from ledger.domain.lots import NO_LOTS, Draws, Lot, Lots, burn_order, put
 from ledger.domain.related_events import RelatedEvents
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal, past_of

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ledger.domain import sorted_runs
 from ledger.domain.account import Account, evolve, fold
 from ledger.domain.commands import Command, DeductCredits, ExtendHold, GrantCredits, OpenAccount, PlaceHold, ReleaseHold
-from ledger.domain.decider import decide
+from ledger.domain.decisions.decider import decide
 from ledger.domain.holds import Hold, Holds
 from ledger.domain.lots import Draw
 from ledger.domain.sorted_runs import MAX_RUN, Runs, in_runs, inserted, place_of, removed, replaced, without_first

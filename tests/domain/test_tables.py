@@ -26,7 +26,8 @@ from ledger.domain.commands import (
     ReverseDeduction,
     VoidGrant,
 )
-from ledger.domain.decider import decide
+from ledger.domain.decisions.decider import decide
+from ledger.domain.decisions.expiry import apply_due_expiries
 from ledger.domain.errors import (
     BalanceLimitExceeded,
     DrawsLimitExceeded,
@@ -44,7 +45,6 @@ from ledger.domain.events import (
     HoldExpired,
     HoldReleased,
 )
-from ledger.domain.expiry import apply_due_expiries
 from ledger.domain.holds import LONGEST_HOLD, NO_HOLDS, Hold, Holds, Returns, with_fate
 from ledger.domain.lots import (
     MAX_DRAWS,

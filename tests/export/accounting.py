@@ -12,10 +12,10 @@ import pytest
 from beancount import loader
 from beancount.core import realization
 
-from audit.export.beancount import Beancount
-from audit.export.hledger import Hledger
-from audit.export.journals import Journals
-from audit.export.notation import Notation
+from audit.export.journals.beancount import Beancount
+from audit.export.journals.hledger import Hledger
+from audit.export.journals.notation import Notation
+from audit.export.journals.writing import Journals
 from ledger.store.feed import Logged
 from tests.projections.folding import Told
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from audit.export.beancount import Beancount
-from audit.export.hledger import Hledger
-from audit.export.notation import Notation
-from audit.export.postings import commodity_of, encoded
+from audit.export.journals.beancount import Beancount
+from audit.export.journals.hledger import Hledger
+from audit.export.journals.notation import Notation
+from audit.export.journals.postings import commodity_of, encoded
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.commands import DeductCredits, GrantCredits, OpenAccount, PlaceHold
 from ledger.domain.events import AccountOpened, CreditsDeducted, Event

@@ -13,9 +13,9 @@ from audit.export.json_lines import BadLine, find_end, lines_of
 from audit.export.log_export import CannotContinue
 from ledger.proof.lines import to_line
 from ledger.service import Ledger
-from ledger.store.chain import GENESIS, Record
 from ledger.store.feed import Feed
 from ledger.store.log import EventLog
+from ledger.store.records.chain import GENESIS, Record
 from tests.commands import command
 from tests.conftest import Clock
 from tests.export.moving import export_to, import_from

@@ -19,9 +19,9 @@ from audit.export.text_keys import export_keys
 from ledger.proof.lines import from_line, to_line
 from ledger.service import Ledger
 from ledger.store.batch import Row
-from ledger.store.chain import GENESIS
-from ledger.store.codec import encode
 from ledger.store.log import EventLog
+from ledger.store.records.chain import GENESIS
+from ledger.store.records.codec import encode
 from tests.commands import command
 from tests.conftest import Clock
 from tests.export.moving import export_to, import_from

@@ -9,8 +9,8 @@ from beancount.core import account
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from audit.export import account_journal as books
-from audit.export.postings import Accounts, commodity_of, encoded, postings_of
+from audit.export.journals import account_journal as books
+from audit.export.journals.postings import Accounts, commodity_of, encoded, postings_of
 from ledger.domain.events import CreditsDeducted, DeductionReversed
 from ledger.store.feed import Logged
 from tests.domain.journal import Journal

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from psycopg.conninfo import make_conninfo
 
-from api.runtime.embedded import embedded_postgres
+from api.runtime.embedded.lifetime import embedded_postgres
 from tests.attack.report import put
 from tests.hostile.playing import LOGIN, Played, a_ledger, play
 from tests.postgres import quick_folder

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from api.runtime.embedded import embedded_postgres
+from api.runtime.embedded.lifetime import embedded_postgres
 from ledger.postgres.privileges import privileges
 from ledger.postgres.roles import with_service_role
 from tests.hostile.playing import LOGIN, OWNER, a_ledger, play

@@ -10,7 +10,7 @@ from psycopg.conninfo import make_conninfo
 
 from api.demo.folder import look
 from api.runtime.database import as_url
-from api.runtime.embedded import embedded_postgres
+from api.runtime.embedded.lifetime import embedded_postgres
 from api.runtime.settings import load_settings
 from ledger.postgres.roles import SERVICE
 from tests.api.stage import eventually

@@ -9,8 +9,8 @@ from psycopg.rows import dict_row
 
 from ledger.service import Ledger
 from ledger.store.batch import Row as LogRow
-from ledger.store.codec import encode
 from ledger.store.feed import Feed, read
+from ledger.store.records.codec import encode
 from projections.models.catalog import PROJECTIONS
 from projections.models.projection import Projection
 from tests.projections.folding import DIMENSIONS, Row, Tables, Told, folded

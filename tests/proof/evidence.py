@@ -14,9 +14,9 @@ from ledger.proof.checkpointer import Checkpointer
 from ledger.proof.notes import VerifyingKey
 from ledger.proof.signing_key import CheckpointKeys
 from ledger.service import Ledger
-from ledger.store.chain import Record
 from ledger.store.feed import Feed
 from ledger.store.identity import ledger_id
+from ledger.store.records.chain import Record
 from tests.conftest import Clock
 from tests.projections.busy import Busy
 from tests.store.asking import open_account

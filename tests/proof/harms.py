@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ledger.store.chain import Record
+from ledger.store.records.chain import Record
 from tests.proof import naive
 
 Records = list[Record]

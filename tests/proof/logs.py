@@ -7,8 +7,8 @@ import psycopg
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.checkpointer import Checkpointer
 from ledger.proof.signing_key import CheckpointKeys
-from ledger.store.chain import GENESIS, link
 from ledger.store.log import EventLog
+from ledger.store.records.chain import GENESIS, link
 from tests.postgres import owner, tampering
 from tests.proof import naive
 

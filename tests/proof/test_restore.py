@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg.conninfo import conninfo_to_dict
 
-from api.runtime.embedded_server import packaged_programs
+from api.runtime.embedded.server import packaged_programs
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.notes import VerifyingKey, text_of
 from ledger.proof.notices import Abandonment, open_checkpoint, read_notice, trusted_keys

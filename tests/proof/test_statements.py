@@ -30,8 +30,8 @@ from ledger.proof.notes import SigningKey, sign
 from ledger.proof.signing_key import CheckpointKeys
 from ledger.proof.walk import Breach
 from ledger.service import Ledger
-from ledger.store.chain import Record
-from ledger.store.codec import decode_event
+from ledger.store.records.chain import Record
+from ledger.store.records.codec import decode_event
 from tests.conftest import Clock
 from tests.postgres import TestServers, tampering
 from tests.projections.busy import Busy

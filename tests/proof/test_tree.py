@@ -11,8 +11,8 @@ from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.checkpointer import GrowingTree
 from ledger.proof.merkle import EMPTY_ROOT, Frontier, Node, leaf, leaves, verify_consistency, verify_inclusion
 from ledger.proof.tree import PAGE, HoleInLog, Tree
-from ledger.store.chain import UnreadableEvent
 from ledger.store.reader import Connection
+from ledger.store.records.chain import UnreadableEvent
 from tests.postgres import tampering
 from tests.proof.logs import add_events, behind_its_back, cut_off, hashes, root_of
 

@@ -23,7 +23,7 @@ from ledger.proof.notes import SigningKey, VerifyingKey, sign, text_of
 from ledger.proof.trusted_checkpoints import read_trusted_checkpoints
 from ledger.proof.walk import Breach, Place, Walk
 from ledger.service import Ledger
-from ledger.store.chain import GENESIS, Record
+from ledger.store.records.chain import GENESIS, Record
 from tests.postgres import TestServer, tampering
 from tests.proof.evidence import Silence, checkpoint_keys_of
 from tests.proof.evidence import sign as sign_log

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from ledger.commit.submission import ExpectedVersions, Submission
 from ledger.domain import commands as c
 from ledger.domain.events import CreditsDeducted, CreditsGranted, CreditsHeld, Events, HoldCaptured, PaymentRecorded
-from ledger.store.codec import Metadata
-from ledger.store.receipts import fingerprint
+from ledger.store.records.codec import Metadata
+from ledger.store.records.receipts import fingerprint
 
 Body = tuple[object, ...]
 

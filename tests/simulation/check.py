@@ -16,10 +16,10 @@ from ledger.domain.account import Account, evolve
 from ledger.domain.errors import AccountExists, BatchRefused, KeyReused, Refusal, VersionMismatch
 from ledger.domain.events import CreditsExpired, Event, HoldExpired, TextsErased
 from ledger.domain.texts import SEALED
-from ledger.store.chain import GENESIS, link
-from ledger.store.codec import decode, encode_snapshot
-from ledger.store.receipts import BODY_FIELDS, fingerprint
-from ledger.store.sealing import unmasked, unseal
+from ledger.store.records.chain import GENESIS, link
+from ledger.store.records.codec import decode, encode_snapshot
+from ledger.store.records.receipts import BODY_FIELDS, fingerprint
+from ledger.store.records.sealing import unmasked, unseal
 from ledger.store.snapshots import digest_in, state_digest
 from ledger.store.stream_heads import StreamHead
 from tests.domain.answers import balance_of, what_time_did, what_was_done

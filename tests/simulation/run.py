@@ -18,7 +18,7 @@ import psycopg
 
 from ledger.commit.submission import Outcome, Overloaded, Recorded, Unavailable
 from ledger.service import Ledger
-from ledger.store import sealing
+from ledger.store.records import sealing
 from tests.simulation.asking import Ask, Askers
 from tests.simulation.driver import driving
 from tests.simulation.loop import Deadlock, Endless, VirtualLoop

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from ledger.store.chain import GENESIS
 from ledger.store.reader import SQL
+from ledger.store.records.chain import GENESIS
 from ledger.store.snapshots import digest_in, state_digest
 
 Parameters = Mapping[str, Any]

@@ -11,10 +11,10 @@ import psycopg
 import pytest
 
 from ledger.store.batch import Row, check
-from ledger.store.chain import GENESIS, link
-from ledger.store.codec import SNAPSHOT_TOPIC
 from ledger.store.log import EventLog, Writer
 from ledger.store.reader import SQL
+from ledger.store.records.chain import GENESIS, link
+from ledger.store.records.codec import SNAPSHOT_TOPIC
 from ledger.store.snapshots import state_digest
 from tests.postgres import TestServer
 from tests.simulation.driver import driving

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from ledger.commit.submission import ExpectedVersions, Outcome, Recorded, Submission
 from ledger.domain.commands import Command, DeductCredits, GrantCredits, OpenAccount
 from ledger.service import Ledger
-from ledger.store.codec import Metadata
-from ledger.store.receipts import fingerprint
+from ledger.store.records.codec import Metadata
+from ledger.store.records.receipts import fingerprint
 
 _numbers = itertools.count(1)
 

@@ -25,7 +25,7 @@ from ledger.domain.events import (
 )
 from ledger.domain.holds import Return
 from ledger.domain.lots import Draw
-from ledger.store.codec import Metadata
+from ledger.store.records.codec import Metadata
 
 AT = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 LATER = AT + timedelta(days=30)

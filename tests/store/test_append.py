@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ledger.store.batch import Appended, Row, chained, check
-from ledger.store.chain import GENESIS
-from ledger.store.codec import TOPICS
 from ledger.store.log import EventLog, Writer
+from ledger.store.records.chain import GENESIS
+from ledger.store.records.codec import TOPICS
 from tests.store.chaining import append
 
 

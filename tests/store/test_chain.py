@@ -15,7 +15,7 @@ from ledger.domain.commands import DeductCredits, GrantCredits
 from ledger.postgres.migrations import migrate
 from ledger.service import Ledger
 from ledger.store.batch import Row, chained
-from ledger.store.chain import GENESIS, Record, link
+from ledger.store.records.chain import GENESIS, Record, link
 from tests.conftest import Clock
 from tests.postgres import TestServer, owner, tampering
 from tests.store.asking import balance, deduct, deduction, open_account, submission

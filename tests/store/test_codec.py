@@ -11,8 +11,8 @@ import pytest
 
 from ledger.domain.account import fold
 from ledger.domain.events import CreditsDeducted, Event
-from ledger.store import upcasts
-from ledger.store.codec import (
+from ledger.store.records import upcasts
+from ledger.store.records.codec import (
     TOPICS,
     LedgerMapper,
     Stored,

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
+from ledger.cancellation import end_tasks
 from ledger.commit import admission
-from ledger.commit.cancellation import end_tasks
 from ledger.commit.submission import ExpectedVersions, Overloaded, Recorded, Submission, Unavailable
 from ledger.domain.commands import OpenAccount, ReverseDeduction, VoidGrant
 from ledger.domain.errors import AccountNotFound, BatchRefused, InsufficientCredits, KeyReused, VersionMismatch

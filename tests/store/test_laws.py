@@ -10,7 +10,7 @@ from ledger.commit.submission import Recorded
 from ledger.domain.account import evolve, fold
 from ledger.domain.errors import Refusal
 from ledger.service import Ledger
-from ledger.store.codec import decode, decode_snapshot, encode, encode_snapshot
+from ledger.store.records.codec import decode, decode_snapshot, encode, encode_snapshot
 from tests.conftest import Clock
 from tests.domain.journal import Journal
 from tests.domain.strategies import journals

@@ -10,9 +10,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
 from api.components import COMPONENTS
-from api.runtime import embedded
-from api.runtime.embedded import embedded_postgres
-from api.runtime.embedded_server import packaged_programs, run, server_in
+from api.runtime.embedded import lifetime as embedded
+from api.runtime.embedded.lifetime import embedded_postgres
+from api.runtime.embedded.server import packaged_programs, run, server_in
 from ledger.commit import writer_connection
 from ledger.commit.submission import Recorded, StorageFull, Unavailable
 from ledger.postgres import pool

@@ -13,9 +13,9 @@ from psycopg.errors import InvalidSqlStatementName
 from psycopg_pool import PoolTimeout
 
 from api.app import create_app
-from api.http.command_endpoint import as_problem
 from api.http.health import Health, readiness
 from api.http.hot_path import HotPath
+from api.http.requests.replies import as_problem
 from api.runtime.database import as_url
 from api.runtime.settings import load_settings
 from ledger.commit import writer_connection

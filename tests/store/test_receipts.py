@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.store.receipts import BODY_FIELDS, differing_fields, fingerprint, same_body
+from ledger.store.records.receipts import BODY_FIELDS, differing_fields, fingerprint, same_body
 
 GOLDEN: dict[str, list[Any]] = {
     "c84bd3e925b72e7268030de17fcbfe052131eeb3bd539787000000000000000000000000": [200, "task-1", None, None, None],

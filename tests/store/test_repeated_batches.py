@@ -8,7 +8,7 @@ from ledger.commit.submission import ExpectedVersions, Outcome, Recorded, Submis
 from ledger.domain.commands import DeductCredits, GrantCredits, VoidGrant
 from ledger.domain.errors import InsufficientCredits, KeyReused, VersionMismatch
 from ledger.service import Ledger
-from ledger.store.codec import decode
+from ledger.store.records.codec import decode
 from tests.conftest import Clock
 from tests.store.asking import balance, deduction, open_account, sound, submission
 

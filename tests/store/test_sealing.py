@@ -15,9 +15,9 @@ from ledger.domain.commands import Command, DeductCredits, EraseTexts, GrantCred
 from ledger.domain.errors import AccountNotFound, KeyReused
 from ledger.domain.texts import Sealed
 from ledger.service import Ledger
-from ledger.store.codec import Metadata
-from ledger.store.receipts import fingerprint
-from ledger.store.sealing import masked, new_key, seal, sealed_command, unmasked, unseal
+from ledger.store.records.codec import Metadata
+from ledger.store.records.receipts import fingerprint
+from ledger.store.records.sealing import masked, new_key, seal, sealed_command, unmasked, unseal
 from projections.models.catalog import PROJECTIONS
 from tests.projections.moving import projected
 from tests.store.asking import balance, open_account, submission

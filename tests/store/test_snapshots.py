@@ -13,8 +13,8 @@ from ledger.domain.errors import InsufficientCredits
 from ledger.service import Ledger
 from ledger.store import stream_heads
 from ledger.store.batch import Row
-from ledger.store.chain import UnreadableEvent
-from ledger.store.codec import SNAPSHOT_TOPIC, decode_event
+from ledger.store.records.chain import UnreadableEvent
+from ledger.store.records.codec import SNAPSHOT_TOPIC, decode_event
 from ledger.store.snapshots import Snapshot, digest_in, state_digest
 from tests.postgres import tampering
 from tests.store.asking import balance, deduct, open_account

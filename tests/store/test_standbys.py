@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.runtime.embedded_server import packaged_programs
+from api.runtime.embedded.server import packaged_programs
 from ledger.commit import writer_connection
 from ledger.commit.submission import Recorded
 from ledger.service import Ledger

@@ -9,9 +9,9 @@ from typing import Literal
 import psycopg
 
 from api.components import COMPONENTS
-from api.runtime import embedded
-from api.runtime.embedded import embedded_postgres
-from api.runtime.embedded_server import Server, packaged_programs, postmaster, run, server_in
+from api.runtime.embedded import lifetime as embedded
+from api.runtime.embedded.lifetime import embedded_postgres
+from api.runtime.embedded.server import Server, packaged_programs, postmaster, run, server_in
 from ledger.postgres.migrations import migrate
 from projections.engine.builds import prepare
 from tests.survival.serving import kill

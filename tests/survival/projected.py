@@ -3,7 +3,7 @@
 from projections.checks.check import check_accounts, check_totals
 from projections.checks.refold import connect
 from projections.checks.roster import next_accounts
-from tests.projections.following import watching
+from tests.projections.engine.following import watching
 
 PIECE = 100
 

@@ -14,7 +14,7 @@ def projecting(conninfo: str) -> Iterator[None]:
     """A projector until the block ends."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_LEDGER_")}
     environment["CREDIT_LEDGER_DATABASE_URL"] = as_url(conninfo)
-    command = [sys.executable, "-m", "api.runtime.projector", str(os.getpid())]
+    command = [sys.executable, "-m", "api.runtime.processes.projector", str(os.getpid())]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     try:
         yield

@@ -1,7 +1,7 @@
 """Whether what proves the log holds: the hash chain of every account, and the checkpoints that a service has signed.
 
-The chain is computed anew from the stored columns by the rule of src/ledger/store/chain.py, said once more: nothing of
-that comes from there. Chain and checkpoints together are judged by what `credit-ledger verify` runs.
+The chain is computed anew from the stored columns by the rule of src/ledger/store/records/chain.py, said once more:
+nothing of that comes from there. Chain and checkpoints together are judged by what `credit-ledger verify` runs.
 """
 
 import asyncio

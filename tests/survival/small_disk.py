@@ -9,8 +9,8 @@ from pathlib import Path
 import psycopg
 
 from api.components import COMPONENTS
-from api.runtime import embedded
-from api.runtime.embedded_server import packaged_programs, postmaster, run, server_in
+from api.runtime.embedded import lifetime as embedded
+from api.runtime.embedded.server import packaged_programs, postmaster, run, server_in
 from ledger.postgres.migrations import migrate
 from projections.engine.builds import prepare
 from tests.survival.faults.fault import Missing

@@ -17,8 +17,8 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from api.components import COMPONENTS
-from api.runtime import embedded
-from api.runtime.embedded_server import PORT, Server, packaged_programs, postmaster, run, server_in, socket_folder
+from api.runtime.embedded import lifetime as embedded
+from api.runtime.embedded.server import PORT, Server, packaged_programs, postmaster, run, server_in, socket_folder
 from ledger.postgres.migrations import migrate
 from projections.engine.builds import prepare
 

@@ -21,10 +21,10 @@ from api.demo.filling import fill
 from api.demo.folder import KEYS, Found, NotADemo, look, remove
 from api.demo.traffic import TrafficPoster
 from api.runtime.database import Database, migrated
-from api.runtime.garbage_collection import tune_garbage_collection
-from api.runtime.listen_address import ListenAddress
-from api.runtime.port_claim import claimed_address
-from api.runtime.server import serve
+from api.runtime.listening.listen_address import ListenAddress
+from api.runtime.listening.port_claim import claimed_address
+from api.runtime.processes.garbage_collection import tune_garbage_collection
+from api.runtime.processes.server import serve
 from api.runtime.settings import Settings, variable
 from ledger.postgres.connecting import connect
 from people.api_keys import create_key, key_hash, list_keys, revoke_key

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from api.cli.errors import reported
-from api.runtime.safe_path import use_safe_path
+from api.runtime.processes.safe_path import use_safe_path
 from api.runtime.settings import LOG_FORMAT, Settings, load_settings, unknown_variables
 
 COMMANDS = {

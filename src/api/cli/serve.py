@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from api.runtime.port_claim import claimed_address
-from api.runtime.server import serve as serve_until_stopped
+from api.runtime.listening.port_claim import claimed_address
+from api.runtime.processes.server import serve as serve_until_stopped
 from api.runtime.settings import Settings
 
 

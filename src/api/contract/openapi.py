@@ -6,11 +6,11 @@ from fastapi import FastAPI
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
+from api.contract.answers.answer import ProblemDocument
+from api.contract.answers.commands import ANSWERS, BatchAnswer
+from api.contract.answers.events import EventNotice
 from api.contract.bodies import MAX_BATCH, MAX_KEY, ONE_LINE, SEGMENT, PortalSessionBody
-from api.contract.command_answers import ANSWERS, BatchAnswer
-from api.contract.event_answers import EventNotice
 from api.contract.operations import OPERATIONS, Operation
-from api.contract.problems import ProblemDocument
 from api.contract.scopes import MEANINGS, ROUTES, Scopes, route_name
 from ledger.domain.commands import MAX_ID
 

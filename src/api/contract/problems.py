@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from pydantic_core import ErrorDetails
 
-from api.contract.answers import Answer
+from api.contract.answers.answer import ProblemDocument
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.errors import MAX_SHOWN, Refusal, shown
 
@@ -70,16 +70,6 @@ STATUSES: dict[str, tuple[int, str]] = {
     "public_url_required": (503, "The public address of the service is not set"),
 }
 """code -> status and title."""
-
-
-class ProblemDocument(Answer):
-    """RFC 9457, with a stable code, and facts that depend on it."""
-
-    type: str
-    title: str
-    status: int
-    code: str
-    detail: str
 
 
 class Problem(Exception):

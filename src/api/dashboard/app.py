@@ -20,10 +20,11 @@ from api.dashboard.pages import accounts, actions, billing, events, grants, over
 from api.dashboard.pages.action_forms import ACTIONS
 from api.dashboard.rendering import STATIC, page, static_document
 from api.dashboard.same_origin import check_same_origin
-from api.http.command_endpoint import as_problem, endpoint_of
+from api.http.commands.command_endpoint import endpoint_of
 from api.http.methods import methods_at
-from api.http.request_body import ClientLeft
-from api.http.requests import check_query
+from api.http.requests.replies import as_problem
+from api.http.requests.request import check_query
+from api.http.requests.request_body import ClientLeft
 from ledger.domain.errors import Refusal
 from ledger.postgres.errors import LOST
 from people.errors import AccessRefused

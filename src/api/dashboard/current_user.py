@@ -14,10 +14,10 @@ from starlette.requests import Request
 
 from api.contract.scopes import READ, Access
 from api.dashboard.cookies import session_cookie
-from api.http.ambiguity import check_unambiguous, parameters_of
-from api.http.queries import keys_of
-from api.http.reads import reads_of
-from api.http.requests import headers_of
+from api.http.queries.query import keys_of
+from api.http.queries.reads import reads_of
+from api.http.requests.ambiguity import check_unambiguous, parameters_of
+from api.http.requests.request import headers_of
 from people.api_keys import ApiKey
 from people.sessions import Session, Sessions, SessionWatch
 

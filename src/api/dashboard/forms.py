@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from api.contract.problems import Problem
 from api.dashboard.cookies import form_cookie, session_cookie
-from api.http.request_body import receive_body
+from api.http.requests.request_body import receive_body
 
 TOKEN = "csrf"  # noqa: S105  # the name of a field
 MAX_FORM = 16 * 1024

@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from api.contract.scopes import READ
 from api.dashboard.current_user import CurrentUser, Operator, session_watch_of, user_of
-from api.http.queries import keys_of
-from api.http.reads import reads_of
+from api.http.queries.query import keys_of
+from api.http.queries.reads import reads_of
 from api.streaming.places import places_of
 from api.streaming.streams import open_stream
 

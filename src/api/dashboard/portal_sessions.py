@@ -6,18 +6,19 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from api.contract.answers import Answer
+from api.contract.answers.answer import Answer
 from api.contract.bodies import PortalSessionBody
 from api.contract.problems import Problem
 from api.contract.validation import validated
 from api.dashboard.current_user import ROOT, sessions_of
 from api.dashboard.options import options_of
-from api.http.authentication import ScopedRoute
-from api.http.command_endpoint import as_problem, endpoint_of, problem_reply
+from api.http.commands.command_endpoint import endpoint_of
 from api.http.json_answer import JsonAnswer
-from api.http.queries import known_account, problems
-from api.http.reads import reads_of
-from api.http.requests import MAX_BODY, headers_of, read_body, read_json
+from api.http.queries.query import known_account, problems
+from api.http.queries.reads import reads_of
+from api.http.requests.authentication import ScopedRoute
+from api.http.requests.replies import as_problem, problem_reply
+from api.http.requests.request import MAX_BODY, headers_of, read_body, read_json
 
 router = APIRouter(route_class=ScopedRoute, tags=["dashboard"])
 

@@ -20,8 +20,8 @@ from api.dashboard.formatting import Formatter
 from api.dashboard.forms import csrf_token, form_secret
 from api.dashboard.options import options_of
 from api.http.cached_document import CachedDocument
-from api.http.queries import now_of
-from api.http.reads import reads_of
+from api.http.queries.query import now_of
+from api.http.queries.reads import reads_of
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.postgres.errors import LOST
 from ledger.store import TOPICS

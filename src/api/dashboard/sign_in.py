@@ -21,7 +21,7 @@ from api.dashboard.forms import read_form
 from api.dashboard.rendering import page
 from api.http import metrics
 from api.http.methods import is_head
-from api.http.queries import keys_of, now_of
+from api.http.queries.query import keys_of, now_of
 from ledger.domain.errors import MAX_SHOWN
 from people.api_keys import ApiKey, key_hash
 from people.errors import AccessRefused

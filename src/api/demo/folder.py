@@ -8,7 +8,7 @@ import psycopg
 
 from api.demo.activities import ACTORS
 from api.runtime.database import database, unchanged_database
-from api.runtime.embedded_server import packaged_programs, postmaster, server_in
+from api.runtime.embedded.server import packaged_programs, postmaster, server_in
 from api.runtime.settings import Settings
 from ledger.postgres.connecting import connect
 from ledger.postgres.named_sql import queries

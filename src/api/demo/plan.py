@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ledger.domain.account import Account, fold
 from ledger.domain.commands import Command, RecordExpiries
-from ledger.domain.decider import decide
+from ledger.domain.decisions.decider import decide
 from ledger.domain.errors import InsufficientCredits, Refusal, StandingRefusal
 from ledger.domain.events import Event, Events
 from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, needed_subjects

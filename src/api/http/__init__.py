@@ -1,1 +1,1 @@
-"""The routes for commands and queries."""
+"""The routes for commands and queries, and what stands before them."""

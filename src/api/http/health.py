@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from starlette.exceptions import HTTPException
 
-from api.contract.health_answer import (
+from api.contract.answers.health import (
     STARTED_BY,
     CheckpointsState,
     Checks,

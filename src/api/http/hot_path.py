@@ -3,24 +3,30 @@
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from api.contract.operations import OPERATIONS
 from api.contract.problems import Problem
-from api.http.authentication import Authentication
-from api.http.batch_endpoint import BatchEndpoint
-from api.http.callers import below_v1
-from api.http.command_endpoint import CommandEndpoint, problem_reply
+from api.http.commands.batch_endpoint import BatchEndpoint
+from api.http.commands.command_endpoint import CommandEndpoint
 from api.http.methods import HeadAndOptions
-from api.http.rate_headers import telling
-from api.http.request_body import ClientLeft
-from api.http.requests import BODY_READ, check_query, send_reply
-from api.http.unread_bodies import CLOSE, FIRST_REFUSAL, closing
+from api.http.requests.authentication import Authentication
+from api.http.requests.callers import below_v1
+from api.http.requests.rate_headers import telling
+from api.http.requests.replies import problem_reply, send_reply
+from api.http.requests.request import BODY_READ, check_query
+from api.http.requests.request_body import ClientLeft
 from people.api_keys import KeyRing
 
 MAX_REQUESTS = 8_192
 """The number of concurrent requests of a process, open streams included. Further ones are refused."""
 _ALWAYS_ANSWERED = frozenset({"/healthz", "/readyz", "/metrics"})
+_CLOSE = (b"connection", b"close")
+"""Told with a refusal of a request whose body was not read. The server ends the connection, because what follows on it
+would be the rest of that body. A client that is not told may send its next request on a connection that ends at that
+moment, and get no answer (RFC 9112, section 9.6)."""
+_FIRST_REFUSAL = 400
+"""The smallest status of answers for which a body may not be read."""
 
 
 class HotPath:
@@ -35,7 +41,7 @@ class HotPath:
         self, app: FastAPI, endpoint: CommandEndpoint, batches: BatchEndpoint, keys: KeyRing, pages: str
     ) -> None:
         self.app = app
-        self.framework = HeadAndOptions(Authentication(app, keys, endpoint), app.routes)
+        self.framework = HeadAndOptions(Authentication(app, keys, endpoint.next_request_id), app.routes)
         self._endpoint = endpoint
         self._batches = batches
         self._is_limited = keys.rates is not None
@@ -71,7 +77,7 @@ class HotPath:
                 elif path == "/v1/batch":
                     await self._reply(scope, self._batches.batch(scope, receive), send)
                     return
-                send = closing(scope, send)
+                send = _closing(scope, send)
             await self.framework(scope, receive, send)
         finally:
             self._requests -= 1
@@ -87,7 +93,7 @@ class HotPath:
     async def _send(self, scope: Scope, send: Send, problem: Problem) -> None:
         reply = problem_reply(problem)
         if scope["method"] == "POST":
-            reply.headers.append(CLOSE)
+            reply.headers.append(_CLOSE)
         reply.headers.append((b"x-request-id", self._endpoint.next_request_id().encode()))
         await send_reply(send, reply)
 
@@ -96,6 +102,17 @@ class HotPath:
             reply = await pending
         except ClientLeft:
             return  # before the end of its body: nothing is executed
-        if reply.status >= FIRST_REFUSAL and not scope[BODY_READ]:
-            reply.headers.append(CLOSE)
+        if reply.status >= _FIRST_REFUSAL and not scope[BODY_READ]:
+            reply.headers.append(_CLOSE)
         await send_reply(send, reply)
+
+
+def _closing(scope: Scope, send: Send) -> Send:
+    """A `send` that adds the header to a refusal of a request whose body was not read."""
+
+    async def close(message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] >= _FIRST_REFUSAL and not scope[BODY_READ]:
+            message = {**message, "headers": [*message.get("headers", ()), _CLOSE]}
+        await send(message)
+
+    return close

@@ -13,8 +13,8 @@ from fastapi.params import Path, Query
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from api.contract.problems import from_pydantic
-from api.http.ambiguity import parameters_of
-from api.http.authentication import Handler, ScopedRoute
+from api.http.requests.ambiguity import parameters_of
+from api.http.requests.authentication import Handler, ScopedRoute
 
 AnswerT = TypeVar("AnswerT")
 

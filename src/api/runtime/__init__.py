@@ -1,1 +1,1 @@
-"""The processes of the service: settings, server, database, projector, sweeper, shutdown."""
+"""The running service: its settings, its database, its processes, and where they listen."""

@@ -9,8 +9,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
 from api.components import COMPONENTS
-from api.runtime.embedded import embedded_postgres
-from api.runtime.embedded_restart import kept_running
+from api.runtime.embedded.lifetime import embedded_postgres
+from api.runtime.embedded.restart import kept_running
 from api.runtime.settings import Settings, WrongSetting, variable
 from ledger.postgres.migrations import migrate
 from ledger.postgres.roles import SERVICE, as_service, enable_triggers, make_login, set_up, with_service_role

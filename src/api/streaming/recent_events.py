@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import orjson
 
-from api.contract.event_answers import EventNotice
+from api.contract.answers.events import EventNotice
 from ledger.explain.balance_answer import balance_fields
 from ledger.store import Logged
 

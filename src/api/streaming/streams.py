@@ -8,12 +8,12 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import Field
 from starlette.types import Receive, Scope, Send
 
-from api.contract.event_answers import EventNotice
+from api.contract.answers.events import EventNotice
 from api.contract.scopes import READ
-from api.http.authentication import ScopedRoute
-from api.http.callers import authorization_of
-from api.http.queries import AccountId, Parameters, keys_of, problems
-from api.http.requests import headers_of
+from api.http.queries.query import AccountId, Parameters, keys_of, problems
+from api.http.requests.authentication import ScopedRoute
+from api.http.requests.callers import authorization_of
+from api.http.requests.request import headers_of
 from api.streaming.follower import Follower, follower_of
 from api.streaming.listeners import Listener
 from api.streaming.places import StreamPlace, StreamPlaces, places_of

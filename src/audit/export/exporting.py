@@ -7,13 +7,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from audit.export.beancount import Beancount
 from audit.export.bundle import export_bundle
 from audit.export.files import whole_file
-from audit.export.hledger import Hledger
-from audit.export.journals import Journals
+from audit.export.journals.beancount import Beancount
+from audit.export.journals.hledger import Hledger
+from audit.export.journals.notation import Notation
+from audit.export.journals.writing import Journals
 from audit.export.log_export import Exported, export_log
-from audit.export.notation import Notation
 from audit.export.sources import Source
 from audit.export.tables import CsvEntries, Period, Sink
 from audit.export.text_keys import export_keys

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from ledger.commit.state_cache import StateCache
 from ledger.commit.submission import AccountQueue, Submission
-from ledger.domain.expiry import has_many_due
+from ledger.domain.decisions.expiry import has_many_due
 from ledger.domain.related_events import NO_RELATED_EVENTS, needed_subjects
 from ledger.store.stream_heads import account_of, is_large, needs_digest
 

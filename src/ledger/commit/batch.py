@@ -5,9 +5,9 @@ from collections.abc import Container
 from ledger.commit.submission import AccountQueue, Submission
 from ledger.domain.related_events import subject_of
 from ledger.store.batch import Row, check
-from ledger.store.chain import link
-from ledger.store.codec import encode, encode_snapshot
-from ledger.store.sealing import masked
+from ledger.store.records.chain import link
+from ledger.store.records.codec import encode, encode_snapshot
+from ledger.store.records.sealing import masked
 from ledger.store.snapshots import Snapshot, state_digest
 from ledger.store.stream_heads import StreamHead, hash_of, is_large, key_after, key_of, needs_digest
 

@@ -17,11 +17,11 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from ledger.cancellation import end_tasks
 from ledger.commit.account_loader import AccountLoader
 from ledger.commit.account_queues import AccountQueues, QueueSet, needs_locked_lane, queues_of
 from ledger.commit.admission import AdmissionControl
 from ledger.commit.batch import OpenBatch
-from ledger.commit.cancellation import end_tasks
 from ledger.commit.fresh_decision import check_version
 from ledger.commit.locked_lane import MAX_UNITS, LockedLane
 from ledger.commit.receipt_lookup import SEVERAL, ReceiptLookup
@@ -30,13 +30,13 @@ from ledger.commit.state_cache import StateCache
 from ledger.commit.submission import AccountQueue, Outcome, Submission, Unavailable, UnitOfWork
 from ledger.commit.writer_connection import WriterConnection
 from ledger.domain.account import evolve
-from ledger.domain.decider import decide
+from ledger.domain.decisions.decider import decide
 from ledger.domain.errors import Refusal
 from ledger.postgres.errors import LOST
 from ledger.slices import Slices
 from ledger.store.batch import Appended
 from ledger.store.log import EventLog
-from ledger.store.sealing import sealed_command
+from ledger.store.records.sealing import sealed_command
 from ledger.store.stream_heads import account_of, key_of
 
 _AT_ONCE = 100

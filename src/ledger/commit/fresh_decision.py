@@ -11,14 +11,14 @@ from ledger.commit.related_index import RelatedIndex
 from ledger.commit.submission import Outcome, Submission, UnitOfWork
 from ledger.domain.account import Account, evolve, fold
 from ledger.domain.commands import OpenAccount, RecordExpiries
-from ledger.domain.decider import decide
+from ledger.domain.decisions.decider import decide
+from ledger.domain.decisions.expiry import has_many_due, next_expiry
 from ledger.domain.errors import BatchRefused, Refusal, VersionMismatch
 from ledger.domain.events import Event
-from ledger.domain.expiry import has_many_due, next_expiry
 from ledger.slices import Slices
-from ledger.store.codec import Metadata
 from ledger.store.reader import Executed, Reader
-from ledger.store.sealing import sealed_command
+from ledger.store.records.codec import Metadata
+from ledger.store.records.sealing import sealed_command
 from ledger.store.stream_heads import StreamHead, account_of, key_after, key_of
 
 Key = tuple[str, str]

@@ -20,9 +20,9 @@ from ledger.commit.snapshot_writer import SnapshotWriter
 from ledger.commit.submission import AccountQueue, Recorded, UnitOfWork
 from ledger.postgres.errors import LOST
 from ledger.slices import Slices, in_slices
-from ledger.store.chain import UnreadableEvent
-from ledger.store.codec import snapshot_encoding
 from ledger.store.log import Writer
+from ledger.store.records.chain import UnreadableEvent
+from ledger.store.records.codec import snapshot_encoding
 from ledger.store.stream_heads import StreamHead, is_large, needs_digest
 
 MAX_UNITS = 500

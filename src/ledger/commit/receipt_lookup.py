@@ -13,9 +13,9 @@ from ledger.commit.account_queues import AccountQueues, QueueSet
 from ledger.commit.admission import AdmissionControl
 from ledger.commit.submission import Outcome, Submission, Unavailable
 from ledger.postgres.errors import LOST
-from ledger.store.chain import UnreadableEvent
 from ledger.store.log import EventLog
 from ledger.store.reader import Executed
+from ledger.store.records.chain import UnreadableEvent
 
 SEVERAL = 3
 """The number of used keys from which on receipts are looked up first."""

@@ -11,9 +11,9 @@ from ledger.domain.account import Account
 from ledger.domain.commands import Command
 from ledger.domain.errors import AccountExists, KeyReused, Refusal
 from ledger.domain.events import Event, Events
-from ledger.store.codec import Metadata
 from ledger.store.reader import Executed
-from ledger.store.receipts import differing_fields, receipt_name, same_body
+from ledger.store.records.codec import Metadata
+from ledger.store.records.receipts import differing_fields, receipt_name, same_body
 from ledger.store.snapshots import Snapshot
 from ledger.store.stream_heads import StreamHead
 

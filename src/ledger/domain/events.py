@@ -2,7 +2,7 @@
 
 Each event has the time at which it was recorded and the balance after it, so that folding a stream never decides again.
 The class name is the stored topic. A field may be added with a default; a change of meaning needs a new version of the
-event and an upcast (store/upcasts.py).
+event and an upcast (store/records/upcasts.py).
 """
 
 from collections.abc import Mapping

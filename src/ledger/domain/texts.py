@@ -1,8 +1,8 @@
 """Texts: what callers write in their own words. They are the only fields that may contain personal data.
 
 Descriptions, reasons and metadata are sealed before a command is decided: events, states and everything made from them
-hold a token in place of the text. Only the store has the keys (store/sealing.py). This module defines the tokens and
-checks the texts.
+hold a token in place of the text. Only the store has the keys (store/records/sealing.py). This module defines
+the tokens and checks the texts.
 """
 
 import re

@@ -5,14 +5,14 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ledger.domain.account import Account
+from ledger.domain.decisions.expiry import apply_due_expiries
 from ledger.domain.events import AccountOpened
-from ledger.domain.expiry import apply_due_expiries
 from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, made_by, subject_of
 from ledger.explain.explaining import explain, subjects_of
 from ledger.explain.explanation import Explanation
-from ledger.store.chain import UnreadableEvent
 from ledger.store.feed import Feed, Logged, read
 from ledger.store.reader import StoredRow
+from ledger.store.records.chain import UnreadableEvent
 
 PAGE = 500
 """Events that are read and explained together; older ones are not kept in memory."""

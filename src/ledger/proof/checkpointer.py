@@ -25,10 +25,10 @@ from ledger.proof.notes import BadNote, sign
 from ledger.proof.signing_key import CheckpointKeys, KeyMissing
 from ledger.proof.status import signed_size
 from ledger.proof.tree import SQL, STEP, VERIFIED, HoleInLog, Tree
-from ledger.store.chain import UnreadableEvent
 from ledger.store.links import Links
 from ledger.store.log import EventLog
 from ledger.store.reader import Connection
+from ledger.store.records.chain import UnreadableEvent
 
 READ_EVERY = 1.0
 """Seconds between two reads of the log, which is also the shortest time between two checkpoints."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from ledger.store.chain import Record
+from ledger.store.records.chain import Record
 
 _MEMBERS: dict[str, type] = {
     "position": int,

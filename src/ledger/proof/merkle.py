@@ -1,9 +1,10 @@
 """The Merkle tree over the whole log, as defined by RFC 6962: one hash that stands for all events up to a position.
 
-The leaf at index i is made from the hash of the event at position i + 1 (store/chain.py). An inclusion proof is a short
-list of hashes that shows that an event is in a tree of a given size and root; a consistency proof shows that a tree is
-the beginning of a larger one. Proofs are made from complete subtrees, so a program that stores some of them reads few
-events to make a proof: `inclusion_path` and `consistency_path` name the subtrees, and `assemble` makes the proof.
+The leaf at index i is made from the hash of the event at position i + 1 (store/records/chain.py). An inclusion proof is
+a short list of hashes that shows that an event is in a tree of a given size and root; a consistency proof shows that a
+tree is the beginning of a larger one. Proofs are made from complete subtrees, so a program that stores some of them
+reads few events to make a proof: `inclusion_path` and `consistency_path` name the subtrees, and `assemble` makes the
+proof.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.merkle import Frontier, Node, leaves
-from ledger.store.chain import GENESIS, Record
-from ledger.store.codec import decode_exactly
-from ledger.store.receipts import receipt_name
+from ledger.store.records.chain import GENESIS, Record
+from ledger.store.records.codec import decode_exactly
+from ledger.store.records.receipts import receipt_name
 
 _NO_COMMAND = -1
 """A value that Python's hash() never returns."""

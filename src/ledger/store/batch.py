@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ledger.postgres.arrays import bigints, byteas, integers, texts
-from ledger.store.chain import GENESIS, link
+from ledger.store.records.chain import GENESIS, link
 
 
 class Appended(NamedTuple):

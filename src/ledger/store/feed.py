@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 from psycopg import AsyncConnection
 
 from ledger.domain.events import Event
-from ledger.store.chain import Record, UnreadableEvent
-from ledger.store.codec import decode_event
 from ledger.store.links import Links
 from ledger.store.log import EventLog
 from ledger.store.reader import Reader, StoredRow
+from ledger.store.records.chain import Record, UnreadableEvent
+from ledger.store.records.codec import decode_event
 
 
 class Logged(NamedTuple):

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ledger.domain.account import Account
-from ledger.store.codec import SNAPSHOT_TOPIC, encode_snapshot
 from ledger.store.reader import SQL, Connection
+from ledger.store.records.codec import SNAPSHOT_TOPIC, encode_snapshot
 from ledger.store.snapshots import state_digest
 
 

@@ -8,8 +8,8 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from ledger.store.chain import GENESIS, NotChained, Record, UnreadableEvent
 from ledger.store.reader import Reader
+from ledger.store.records.chain import GENESIS, NotChained, Record, UnreadableEvent
 
 _REMEMBERED = 20_000
 """The largest number of accounts whose last hash is remembered: about 5 MB."""

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from ledger.domain.account import evolve
 from ledger.slices import Slices, Steps, in_slices
-from ledger.store.chain import UnreadableEvent, check_link
-from ledger.store.codec import decode_event, snapshot_encoding
+from ledger.store.records.chain import UnreadableEvent, check_link
+from ledger.store.records.codec import decode_event, snapshot_encoding
 from ledger.store.snapshots import Snapshot, believed, digest_in, state_digest
 from ledger.store.stream_heads import StreamHead, account_of, hash_of, version_of
 

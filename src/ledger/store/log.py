@@ -17,9 +17,9 @@ from ledger.postgres.keepalives import with_keepalives
 from ledger.postgres.pool import pool_of, statement_timeout
 from ledger.postgres.sessions import SharedSessions, has_own_sessions, is_pooled, require_own_sessions
 from ledger.store.batch import Appended, Row, parameters
-from ledger.store.codec import SNAPSHOT_TOPIC
 from ledger.store.fence import ServerProcess, fenced_process
 from ledger.store.reader import SQL, Connection, Positioned, Reader
+from ledger.store.records.codec import SNAPSHOT_TOPIC
 from ledger.store.snapshots import Snapshot
 from ledger.store.standbys import waits_cut_short
 

@@ -14,10 +14,10 @@ from ledger.domain.events import Event, Events
 from ledger.postgres.arrays import texts
 from ledger.postgres.named_sql import queries
 from ledger.slices import Slices
-from ledger.store.chain import GENESIS, Record, UnreadableEvent, check_link
-from ledger.store.codec import SNAPSHOT_TOPIC, Metadata, decode
 from ledger.store.loading import Loaded, fold_rows, known_accounts
-from ledger.store.sealing import unmasked
+from ledger.store.records.chain import GENESIS, Record, UnreadableEvent, check_link
+from ledger.store.records.codec import SNAPSHOT_TOPIC, Metadata, decode
+from ledger.store.records.sealing import unmasked
 from ledger.store.snapshots import NO_SNAPSHOT
 from ledger.store.standbys import waits_cut_short
 from ledger.store.stream_heads import StreamHead, account_of, version_of

@@ -14,8 +14,8 @@ from ledger.domain.account import Account
 from ledger.domain.amounts import Balance
 from ledger.domain.lots import first_expiry, total
 from ledger.slices import Steps
-from ledger.store.chain import GENESIS, check_link
-from ledger.store.codec import decode_event, snapshot_decoding
+from ledger.store.records.chain import GENESIS, check_link
+from ledger.store.records.codec import decode_event, snapshot_decoding
 
 PROVEN_EVERY = 100
 """The number of events of an account after which the next command's last event has a digest of its state."""

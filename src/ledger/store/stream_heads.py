@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from ledger.domain.account import Account
 from ledger.domain.events import Events, TextsErased
-from ledger.store.chain import GENESIS
+from ledger.store.records.chain import GENESIS
 from ledger.store.snapshots import PROVEN_EVERY
 
 FEW_RUNS = 2

@@ -6,13 +6,13 @@ from typing import Any, Literal, get_args
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.contract.answers.lists import AccountsAnswer
 from api.contract.bodies import ONE_LINE
-from api.contract.list_answers import AccountsAnswer
 from api.contract.problems import invalid
 from api.dashboard.rendering import page, required_position
-from api.http.lists import accounts_of
-from api.http.queries import Page
-from api.http.reads import reads_of
+from api.http.queries.lists import accounts_of
+from api.http.queries.query import Page
+from api.http.queries.reads import reads_of
 from ledger.domain.commands import MAX_ID
 from projections.models.balances.queries import Sort
 

@@ -15,14 +15,15 @@ from starlette.responses import RedirectResponse, Response
 from api.contract.problems import STATUSES, Problem
 from api.contract.scopes import EXPLANATIONS
 from api.dashboard.current_user import Operator, account_path, operator_of, page_not_found, root_of
-from api.dashboard.event_details import details_of
 from api.dashboard.forms import read_form
 from api.dashboard.pages.action_forms import ACTIONS, Action, parse_form
+from api.dashboard.pages.event_details import details_of
 from api.dashboard.rendering import formatter_of, page
 from api.http import metrics
-from api.http.command_endpoint import CommandEndpoint, as_problem, endpoint_of
-from api.http.reads import Reads, reads_of
-from api.http.requests import check_key
+from api.http.commands.command_endpoint import CommandEndpoint, endpoint_of
+from api.http.queries.reads import Reads, reads_of
+from api.http.requests.replies import as_problem
+from api.http.requests.request import check_key
 from ledger.commit.submission import Overloaded, Recorded, Submission, Unavailable
 from ledger.domain.account import Account
 from ledger.domain.commands import MAX_ID

@@ -4,9 +4,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dashboard.rendering import page, required_position
-from api.http.lists import grants_of, payments_of
-from api.http.queries import Page
-from api.http.reads import reads_of
+from api.http.queries.lists import grants_of, payments_of
+from api.http.queries.query import Page
+from api.http.queries.reads import reads_of
 from ledger.explain.event_titles import GRANT_TITLES
 
 LIMIT = 25

@@ -6,9 +6,9 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.dashboard.event_details import EventDetails, details_of
+from api.dashboard.pages.event_details import EventDetails, details_of
 from api.dashboard.rendering import page
-from api.http.reads import reads_of
+from api.http.queries.reads import reads_of
 from ledger.domain.errors import AccountNotFound
 from ledger.readable_texts import ReadableState, readable_data
 from ledger.service import Ledger

@@ -8,10 +8,10 @@ from starlette.responses import Response
 
 from api.dashboard.charts import Bar, Chart, Counts, Point, Series, bars, columns
 from api.dashboard.formatting import Formatter, day, short_day
-from api.dashboard.ranges import Choices, range_of
+from api.dashboard.pages.ranges import Choices, range_of
 from api.dashboard.rendering import formatter_of, page, required_position
-from api.http.reads import reads_of
-from api.http.totals import statistics_of
+from api.http.queries.reads import reads_of
+from api.http.queries.totals import statistics_of
 
 CHOICES: Choices = {"7d": ("Last 7 days", 7), "30d": ("Last 30 days", 30), "90d": ("Last 90 days", 90)}
 _KINDS = (Series("Subscription", "subscription"), Series("Permanent", "permanent"))

@@ -6,23 +6,23 @@ from typing import Any, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.contract.history_answers import EntryTable
+from api.contract.answers.history import EntryTable
+from api.contract.answers.totals import UsageGroup
 from api.contract.problems import Problem
 from api.contract.scopes import EXPLANATIONS
-from api.contract.total_answers import UsageGroup
-from api.dashboard import entry_labels
 from api.dashboard.current_user import user_of
-from api.dashboard.event_details import EventDetails, details_of
 from api.dashboard.formatting import Formatter
 from api.dashboard.options import options_of
+from api.dashboard.pages import entry_labels
+from api.dashboard.pages.event_details import EventDetails, details_of
+from api.dashboard.pages.ranges import Choices, Range, range_of
 from api.dashboard.pages.usage_charts import charts_of
-from api.dashboard.ranges import Choices, Range, range_of
 from api.dashboard.rendering import formatter_of, page, required_position
-from api.http.breakdown import BreakdownAnswer, breakdown_of
-from api.http.entry_table import Table, entry_table_of, entry_table_pages
-from api.http.history import csv_response
-from api.http.queries import Page
-from api.http.reads import Reads, reads_of
+from api.http.queries.breakdown import BreakdownAnswer, breakdown_of
+from api.http.queries.entry_table import Table, entry_table_of, entry_table_pages
+from api.http.queries.history import csv_response
+from api.http.queries.query import Page
+from api.http.queries.reads import Reads, reads_of
 from ledger.domain.commands import MAX_ID
 from ledger.domain.errors import MAX_SHOWN
 from ledger.service import Ledger

@@ -1,0 +1,1 @@
+"""The answers: what each query and command answers, as the type that is served and documented."""

@@ -1,0 +1,35 @@
+"""What answers have in common. A type is what is served, what mypy checks and what the OpenAPI document shows."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, with_config
+from typing_extensions import TypedDict
+
+
+@with_config(ConfigDict(extra="allow"))
+class Answer(TypedDict):
+    """Answers may get more fields; they never lose one."""
+
+
+class AsOf(Answer):
+    """From projections: everything up to a position of the log, and nothing after it."""
+
+    as_of_position: Annotated[int, Field(description="the last position that is in this answer")]
+    as_of: Annotated[datetime | None, Field(description="when the event there was recorded; null before the first")]
+
+
+class ListPage(AsOf):
+    """One page of a list."""
+
+    next_cursor: Annotated[str | None, Field(description="asks for the next page; null on the last")]
+
+
+class ProblemDocument(Answer):
+    """RFC 9457, with a stable code, and facts that depend on it."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str

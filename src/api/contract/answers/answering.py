@@ -1,0 +1,277 @@
+"""Makes the answers of commands. Each is a pure function of the command's events: a replay gives the original again."""
+
+from typing import assert_never
+
+from api.contract.answers.commands import (
+    AnyAnswer,
+    Captured,
+    Deducted,
+    DrawFields,
+    Extended,
+    Granted,
+    GrantIfAny,
+    Held,
+    Opened,
+    Paid,
+    Place,
+    Refunded,
+    Released,
+    Reversed,
+    StandingChanged,
+    Voided,
+    VoidIfAny,
+)
+from ledger.commit.submission import Recorded
+from ledger.domain.account import Standing
+from ledger.domain.events import (
+    AccountClosed,
+    AccountFrozen,
+    AccountOpened,
+    AccountUnfrozen,
+    CreditsDeducted,
+    CreditsExpired,
+    CreditsGranted,
+    CreditsHeld,
+    DeductionReversed,
+    Event,
+    Events,
+    GrantVoided,
+    HoldCaptured,
+    HoldExpired,
+    HoldExtended,
+    HoldReleased,
+    PaymentRecorded,
+    PaymentRefunded,
+    TextsErased,
+)
+from ledger.domain.holds import lots_expire_at, with_fate
+from ledger.domain.lots import Draws, total
+from ledger.explain.balance_answer import balance_fields
+
+
+def answer(recorded: Recorded, *, dry_run: bool = False) -> AnyAnswer:
+    """What a command answers: where it is in the log, what it did, and the balance after it."""
+    answered = _answered(_place(recorded), recorded.events)
+    return _rehearsed(answered) if dry_run else answered
+
+
+def batch_result(recorded: Recorded, status: int, *, dry_run: bool = False) -> AnyAnswer:
+    """The same of a command in a batch, with the status that it would have alone."""
+    answered = _answered({"status": status, **_place(recorded)}, recorded.events)
+    if recorded.replayed:
+        answered["idempotent_replayed"] = True
+    return _rehearsed(answered) if dry_run else answered
+
+
+def _rehearsed(answered: AnyAnswer) -> AnyAnswer:
+    answered["position"] = answered["position"] or None
+    answered["dry_run"] = True
+    return answered
+
+
+def _place(recorded: Recorded) -> Place:
+    account_id, version, position, events, _ = recorded
+    return {
+        "account_id": account_id,
+        "version": version,
+        "position": position,
+        "recorded_at": events[-1].recorded_at,
+    }
+
+
+def _answered(place: Place, events: Events) -> AnyAnswer:
+    last = events[-1]
+    match _main(events):
+        case CreditsDeducted() as event:
+            return _deducted(place, event)
+        case CreditsGranted() as event:
+            return _granted(place, event)
+        case CreditsHeld() as event:
+            return _held(place, event)
+        case HoldCaptured() as event:
+            return _captured(place, event)
+        case HoldExtended() as event:
+            return _extended(place, event)
+        case HoldReleased() as event:
+            return _released(place, event)
+        case DeductionReversed() as event:
+            return _reversed(place, event)
+        case GrantVoided() as event:
+            return _voided(place, event)
+        case AccountOpened():
+            return _opened(place, last)
+        case PaymentRecorded() as event:
+            return _paid(place, event, last)
+        case PaymentRefunded() as event:
+            return _refunded(place, event, last)
+        case AccountFrozen() as event:
+            return _standing(place, event, "frozen")
+        case AccountUnfrozen() as event:
+            return _standing(place, event, "active")
+        case AccountClosed() as event:
+            return _standing(place, event, "closed")
+        case CreditsExpired() | HoldExpired() | TextsErased() as event:
+            raise TypeError(f"{type(event).__name__} is what no caller asks for")
+        case event:
+            assert_never(event)
+
+
+def _main(events: Events) -> Event:
+    """What the command is about: the last event, or the one before a grant or a void that belongs to it."""
+    last = events[-1]
+    if isinstance(last, CreditsGranted | GrantVoided) and len(events) > 1:
+        before = events[-2]
+        if isinstance(before, AccountOpened | PaymentRecorded | PaymentRefunded):
+            return before
+    return last
+
+
+def _deducted(place: Place, event: CreditsDeducted) -> Deducted:
+    from_subscription = total(event.draws, "subscription")
+    return {
+        **place,
+        "deduction_id": event.deduction_id,
+        "deducted": event.amount,
+        "from_subscription": from_subscription,
+        "from_permanent": event.amount - from_subscription,
+        "draws": _draws(event.draws),
+        "balance_after": event.balance.total,
+        "balance": balance_fields(event.balance),
+    }
+
+
+def _draws(draws: Draws) -> list[DrawFields]:
+    return [{"grant_id": grant_id, "kind": kind, "amount": amount} for grant_id, kind, amount, _ in draws]
+
+
+def _captured(place: Place, event: HoldCaptured) -> Captured:
+    from_subscription = total(event.draws, "subscription")
+    return {
+        **place,
+        "hold_id": event.hold_id,
+        "captured": event.amount,
+        "final": event.final,
+        "released": sum(part.amount for part in event.returns),
+        "lapsed": with_fate(event.returns, "lapsed"),
+        "cancelled": with_fate(event.returns, "cancelled"),
+        "deduction_id": event.deduction_id,
+        "deducted": event.amount,
+        "from_subscription": from_subscription,
+        "from_permanent": event.amount - from_subscription,
+        "draws": _draws(event.draws),
+        "balance_after": event.balance.total,
+        "balance": balance_fields(event.balance),
+    }
+
+
+def _granted(place: Place, event: CreditsGranted) -> Granted:
+    return {
+        **place,
+        "grant_id": event.grant_id,
+        "granted": event.amount,
+        "kind": event.kind,
+        "expires_at": event.expires_at,
+        "balance": balance_fields(event.balance),
+    }
+
+
+def _held(place: Place, event: CreditsHeld) -> Held:
+    return {
+        **place,
+        "hold_id": event.hold_id,
+        "held": event.amount,
+        "expires_at": event.expires_at,
+        "lots_expire_at": lots_expire_at(event.draws, event.expires_at),
+        "draws": _draws(event.draws),
+        "balance": balance_fields(event.balance),
+    }
+
+
+def _extended(place: Place, event: HoldExtended) -> Extended:
+    return {
+        **place,
+        "hold_id": event.hold_id,
+        "expires_at": event.expires_at,
+        "lots_expire_at": event.lots_expire_at,
+        "balance": balance_fields(event.balance),
+    }
+
+
+def _released(place: Place, event: HoldReleased) -> Released:
+    return {
+        **place,
+        "hold_id": event.hold_id,
+        "released": sum(part.amount for part in event.returns),
+        "lapsed": with_fate(event.returns, "lapsed"),
+        "cancelled": with_fate(event.returns, "cancelled"),
+        "balance": balance_fields(event.balance),
+    }
+
+
+def _reversed(place: Place, event: DeductionReversed) -> Reversed:
+    return {
+        **place,
+        "deduction_id": event.deduction_id,
+        "reversed": sum(part.amount for part in event.returns),
+        "lapsed": with_fate(event.returns, "lapsed"),
+        "cancelled": with_fate(event.returns, "cancelled"),
+        "balance": balance_fields(event.balance),
+    }
+
+
+def _voided(place: Place, event: GrantVoided) -> Voided:
+    return {
+        **place,
+        "grant_id": event.grant_id,
+        "voided": event.amount,
+        "uncollected": event.uncollected,
+        "balance": balance_fields(event.balance),
+    }
+
+
+def _opened(place: Place, last: Event) -> Opened:
+    return {**place, "standing": "active", **_grant_if_any(last), "balance": balance_fields(last.balance)}
+
+
+def _paid(place: Place, event: PaymentRecorded, last: Event) -> Paid:
+    return {
+        **place,
+        "payment_id": event.payment_id,
+        "payment_status": event.status,
+        **_grant_if_any(last),
+        "balance": balance_fields(last.balance),
+    }
+
+
+def _refunded(place: Place, event: PaymentRefunded, last: Event) -> Refunded:
+    return {
+        **place,
+        "payment_id": event.payment_id,
+        "refund_id": event.refund_id,
+        "refunded_minor": event.amount_minor,
+        **_void_if_any(last),
+        "balance": balance_fields(last.balance),
+    }
+
+
+def _standing(
+    place: Place, event: AccountFrozen | AccountUnfrozen | AccountClosed, standing: Standing
+) -> StandingChanged:
+    return {**place, "standing": standing, "balance": balance_fields(event.balance)}
+
+
+def _grant_if_any(last: Event) -> GrantIfAny:
+    if not isinstance(last, CreditsGranted):
+        return {}
+    return {
+        "grant_id": last.grant_id,
+        "granted": last.amount,
+        "kind": last.kind,
+        "expires_at": last.expires_at,
+    }
+
+
+def _void_if_any(last: Event) -> VoidIfAny:
+    if not isinstance(last, GrantVoided):
+        return {}
+    return {"grant_id": last.grant_id, "voided": last.amount, "uncollected": last.uncollected}

@@ -1,0 +1,38 @@
+"""The answer of GET /v1/accounts/{account_id}/balance."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from api.contract.answers.answer import Answer
+from ledger.domain.account import Standing
+from ledger.explain.balance_answer import BalanceFields, OpenLot, balance_fields, open_lots
+from ledger.service import AccountAt
+
+
+class BalanceAnswer(Answer, BalanceFields):
+    """A balance from the truth; `grants` are the open lots in burn order."""
+
+    account_id: str
+    as_of: Annotated[datetime, Field(description="the moment that it is the balance of")]
+    known_at: Annotated[datetime, Field(description="only what was recorded by then counts")]
+    version: int
+    position: int
+    standing: Standing
+    grants: list[OpenLot]
+
+
+def balance_answer(found: AccountAt) -> BalanceAnswer:
+    """The balance at a moment, and the open lots in burn order."""
+    account = found.account
+    return {
+        "account_id": account.account_id,
+        "as_of": found.as_of,
+        "known_at": found.known_at,
+        "version": found.newest.version,
+        "position": found.newest.position,
+        "standing": account.standing,
+        **balance_fields(account.balance),
+        "grants": open_lots(account.lots),
+    }

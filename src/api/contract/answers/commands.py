@@ -1,0 +1,213 @@
+"""The answers of commands: what each says of what it did. answering.py makes them."""
+
+from datetime import datetime
+from typing import Annotated, Literal, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from api.contract.answers.answer import Answer, ProblemDocument
+from ledger.domain.account import Standing
+from ledger.domain.amounts import Kind
+from ledger.domain.events import PaymentStatus
+from ledger.explain.balance_answer import BalanceFields
+
+
+class Place(Answer):
+    """Where a command is in the log."""
+
+    status: NotRequired[Annotated[int, Field(description="in a batch: the status that it would have alone")]]
+    account_id: str
+    version: Annotated[int, Field(description="the account's version after the command")]
+    position: Annotated[int | None, Field(description="the place of its last event in the log; null in a dry run")]
+    recorded_at: datetime
+    idempotent_replayed: NotRequired[
+        Annotated[Literal[True], Field(description="in a batch: the original answer of the key, again")]
+    ]
+    dry_run: NotRequired[Annotated[Literal[True], Field(description="nothing was recorded")]]
+
+
+class CommandAnswer(Place):
+    """What every command answers: its place, and the balance after it."""
+
+    balance: BalanceFields
+
+
+class DrawFields(TypedDict):
+    """The part of a deduction or hold that one lot pays."""
+
+    grant_id: str
+    kind: Kind
+    amount: int
+
+
+class GrantIfAny(TypedDict, total=False):
+    """What else was done where credits were granted too."""
+
+    grant_id: str
+    granted: int
+    kind: Kind
+    expires_at: datetime | None
+
+
+class VoidIfAny(TypedDict, total=False):
+    """What else was done where credits were voided too."""
+
+    grant_id: str
+    voided: int
+    uncollected: int
+
+
+class Opened(CommandAnswer, GrantIfAny):
+    """An opened account; the grant fields are there when it has signup credits."""
+
+    standing: Literal["active"]
+
+
+class Granted(CommandAnswer):
+    """A grant."""
+
+    grant_id: str
+    granted: int
+    kind: Kind
+    expires_at: datetime | None
+
+
+class Deducted(CommandAnswer):
+    """A deduction."""
+
+    deduction_id: str
+    deducted: int
+    from_subscription: int
+    from_permanent: int
+    draws: list[DrawFields]
+    balance_after: int
+
+
+class Reversed(CommandAnswer):
+    """A reversal: `lapsed` and `cancelled` say what of it reached no lot."""
+
+    deduction_id: str
+    reversed: int
+    lapsed: int
+    cancelled: int
+
+
+LotsExpireAt = Annotated[
+    datetime | None,
+    Field(
+        description="when the first lot that the hold draws from lapses, if the hold lasts that long: what comes back "
+        "to that lot from then on lapses at once; else null"
+    ),
+]
+
+
+class Held(CommandAnswer):
+    """A hold."""
+
+    hold_id: str
+    held: int
+    expires_at: datetime
+    lots_expire_at: LotsExpireAt
+    draws: list[DrawFields]
+
+
+class Captured(Deducted):
+    """A capture: a deduction, and what was released."""
+
+    hold_id: str
+    captured: int
+    final: bool
+    released: int
+    lapsed: int
+    cancelled: int
+
+
+class Extended(CommandAnswer):
+    """An extended hold."""
+
+    hold_id: str
+    expires_at: datetime
+    lots_expire_at: LotsExpireAt
+
+
+class Released(CommandAnswer):
+    """A released hold."""
+
+    hold_id: str
+    released: int
+    lapsed: int
+    cancelled: int
+
+
+class Voided(CommandAnswer):
+    """A void."""
+
+    grant_id: str
+    voided: int
+    uncollected: int
+
+
+class Paid(CommandAnswer, GrantIfAny):
+    """A payment; the grant fields are there when it bought credits."""
+
+    payment_id: str
+    payment_status: PaymentStatus
+
+
+class Refunded(CommandAnswer, VoidIfAny):
+    """A refund; the void fields are there when the payment bought credits."""
+
+    payment_id: str
+    refund_id: str
+    refunded_minor: int
+
+
+class StandingChanged(CommandAnswer):
+    """A change of standing."""
+
+    standing: Standing
+
+
+ANSWERS: dict[str, type[CommandAnswer]] = {
+    "open": Opened,
+    "grant": Granted,
+    "deduct": Deducted,
+    "reverse": Reversed,
+    "hold": Held,
+    "capture": Captured,
+    "extend": Extended,
+    "release": Released,
+    "void": Voided,
+    "payment": Paid,
+    "payment_refund": Refunded,
+    "freeze": StandingChanged,
+    "unfreeze": StandingChanged,
+    "close": StandingChanged,
+}
+
+
+AnyAnswer = (
+    Opened
+    | Granted
+    | Deducted
+    | Reversed
+    | Held
+    | Captured
+    | Extended
+    | Released
+    | Voided
+    | Paid
+    | Refunded
+    | StandingChanged
+)
+"""The answer of one command, whichever it was."""
+
+BatchResult = AnyAnswer | ProblemDocument
+"""What one command of a batch came to."""
+
+
+class BatchAnswer(Answer):
+    """One result per command, in order: its status, and the answer or problem that it would be alone."""
+
+    results: list[BatchResult]

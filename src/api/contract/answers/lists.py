@@ -1,0 +1,195 @@
+"""The answers of lists: grants, holds and payments of an account, and all accounts."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from typing_extensions import TypedDict
+
+from api.contract.answers.answer import ListPage
+from ledger.domain.account import Standing
+from ledger.domain.amounts import Balance, Kind
+from ledger.domain.events import PaymentStatus, Source
+from ledger.explain.balance_answer import BalanceFields, balance_fields
+
+GrantStatus = Literal["open", "spent", "expired", "voided"]
+HoldStatus = Literal["open", "captured", "released", "expired"]
+
+
+class Grant(TypedDict):
+    """A grant, and where its credits are: amount = remaining + held + spent + lapsed + voided."""
+
+    grant_id: str
+    kind: Kind
+    source: Source
+    status: GrantStatus
+    amount: int
+    remaining: int
+    held: int
+    spent: int
+    lapsed: int
+    voided: int
+    granted_at: datetime
+    expires_at: datetime | None
+    transaction_id: str | None
+    payment_id: str | None
+    description: str | None
+
+
+class GrantsAnswer(ListPage):
+    """Grants, newest first."""
+
+    grants: list[Grant]
+
+
+class Hold(TypedDict):
+    """A hold: what was reserved, what still is, and what was captured."""
+
+    hold_id: str
+    status: HoldStatus
+    amount: int
+    held: int
+    captured: int
+    placed_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None
+    task_id: str | None
+    description: str | None
+
+
+class HoldsAnswer(ListPage):
+    """Holds, newest first."""
+
+    holds: list[Hold]
+
+
+class Bought(TypedDict):
+    """A grant that a payment paid for."""
+
+    grant_id: str
+    kind: Kind
+    amount: int
+    remaining: int
+    held: int
+    voided: int
+    expires_at: datetime | None
+
+
+class Payment(TypedDict):
+    """A payment, in minor units of its currency."""
+
+    payment_id: str
+    provider: str
+    status: PaymentStatus
+    amount_minor: int
+    refunded_minor: int
+    currency: str
+    plan: str | None
+    recorded_at: datetime
+    refunded_at: datetime | None
+    version: int
+    grants: list[Bought]
+
+
+class PaymentsAnswer(ListPage):
+    """Payments, newest first."""
+
+    payments: list[Payment]
+
+
+class ListedAccount(BalanceFields):
+    """An account as of its last event."""
+
+    account_id: str
+    standing: Standing
+    opened_at: datetime
+    last_activity_at: datetime
+    version: int
+
+
+class AccountsAnswer(ListPage):
+    """Accounts in the order that was asked for."""
+
+    accounts: list[ListedAccount]
+
+
+def grant(row: Mapping[str, Any]) -> Grant:
+    """A grant as it is answered, from a row of the balances."""
+    return {
+        "grant_id": f"grt_{row['number']}",
+        "kind": row["kind"],
+        "source": row["source"],
+        "status": row["status_now"],
+        "amount": row["amount"],
+        "remaining": row["remaining_now"],
+        "held": row["held"],
+        "spent": row["spent"],
+        "lapsed": row["lapsed_now"],
+        "voided": row["voided"],
+        "granted_at": row["granted_at"],
+        "expires_at": row["expires_at"],
+        "transaction_id": row["transaction_id"],
+        "payment_id": row["payment_id"],
+        "description": row["description"],
+    }
+
+
+def hold(row: Mapping[str, Any]) -> Hold:
+    """A hold as it is answered, from a row of the balances."""
+    ended = row["status"] != row["status_now"]
+    return {
+        "hold_id": f"hld_{row['number']}",
+        "status": row["status_now"],
+        "amount": row["amount"],
+        "held": 0 if ended else row["held"],
+        "captured": row["captured"],
+        "placed_at": row["placed_at"],
+        "expires_at": row["expires_at"],
+        "ended_at": row["expires_at"] if ended else row["ended_at"],
+        "task_id": row["task_id"],
+        "description": row["description"],
+    }
+
+
+def payment(row: Mapping[str, Any]) -> Payment:
+    """A payment as it is answered, from a row of the payments."""
+    return {
+        "payment_id": row["payment_id"],
+        "provider": row["provider"],
+        "status": row["status"],
+        "amount_minor": row["amount_minor"],
+        "refunded_minor": row["refunded_minor"],
+        "currency": row["currency"],
+        "plan": row["plan"],
+        "recorded_at": row["recorded_at"],
+        "refunded_at": row["refunded_at"],
+        "version": row["version"],
+        "grants": [_bought(part) for part in row["grants"]],
+    }
+
+
+def _bought(part: Mapping[str, Any]) -> Bought:
+    """One grant; the database wrote its time, which is to look like all others."""
+    expires_at = part["expires_at"]
+    return {
+        "grant_id": part["grant_id"],
+        "kind": part["kind"],
+        "amount": part["amount"],
+        "remaining": part["remaining"],
+        "held": part["held"],
+        "voided": part["voided"],
+        "expires_at": datetime.fromisoformat(expires_at).astimezone(UTC) if expires_at else None,
+    }
+
+
+def listed_account(row: Mapping[str, Any]) -> ListedAccount:
+    """An account as it is answered, from a row of the balances."""
+    balance = Balance(row["subscription"], row["permanent"], row["held"], row["subscription_expire_at"])
+    return {
+        "account_id": row["account_id"],
+        "standing": row["standing"],
+        **balance_fields(balance),
+        "opened_at": row["opened_at"],
+        "last_activity_at": row["last_activity_at"],
+        "version": row["version"],
+    }

@@ -1,0 +1,70 @@
+"""The answer of a summary: what one screen about one account needs."""
+
+from datetime import date, datetime
+
+from typing_extensions import TypedDict
+
+from api.contract.answers.answer import AsOf
+from ledger.domain.account import Standing
+from ledger.explain.balance_answer import BalanceFields
+from projections.models.history.entry_answer import Entry
+
+
+class Expiring(TypedDict):
+    """Credits that lapse together."""
+
+    expires_at: datetime
+    credits: int
+
+
+class SummaryBalance(BalanceFields):
+    """The balance from the truth, and what lapses when."""
+
+    as_of: datetime
+    version: int
+    position: int
+    expiries: list[Expiring]
+
+
+class Use(TypedDict):
+    """What was spent in a span of time."""
+
+    deducted: int
+    reversed: int
+    deductions: int
+
+
+class UsePeriods(TypedDict):
+    """Local periods, up to now."""
+
+    today: Use
+    this_week: Use
+    this_month: Use
+
+
+class Average(TypedDict):
+    """Credits of a deduction on average, this month; `average` is rounded to two places."""
+
+    credits: int
+    tasks: int
+    average: str | None
+
+
+class DayOfUse(Use):
+    """One local day."""
+
+    date: date
+
+
+class SummaryAnswer(AsOf):
+    """What one screen needs."""
+
+    account_id: str
+    tz: str
+    standing: Standing
+    balance: SummaryBalance
+    last_deduction: Entry | None
+    usage: UsePeriods
+    average_cost_per_task: Average
+    last_seven_days: list[DayOfUse]
+    last_entries: list[Entry]

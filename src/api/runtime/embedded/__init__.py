@@ -1,0 +1,1 @@
+"""The embedded PostgreSQL, for installations without a PostgreSQL of their own."""

@@ -1,0 +1,125 @@
+"""The projector: the process that updates the projections and signs checkpoints, so that commands wait for neither.
+
+`serve` starts one. Any number of projectors may run on one database, on any machine: one works, the others wait.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from api.runtime.checkpoints import checkpoint_keys
+from api.runtime.processes.garbage_collection import tune_garbage_collection
+from api.runtime.processes.parent_process import signal_at_end_of
+from api.runtime.processes.restarts import Restarts
+from api.runtime.settings import FILE, LOG_FORMAT, Settings, load_settings, variable
+from ledger.commit.notifications import CommitListener
+from ledger.proof.checkpointer import Checkpointer
+from ledger.store import EventLog, Feed
+from projections.checks.watch import Watch
+from projections.engine.runner import Runner
+from projections.engine.upgrade import Upgrades
+
+_NICENESS = 5
+"""On a busy machine the workers, whose clients wait for an answer, run first."""
+_RESTART = 0.5
+_STOP = 10.0
+_log = logging.getLogger("credit_ledger.projector")
+
+
+async def project(settings: Settings) -> None:
+    """Update the projections and sign checkpoints, until cancelled."""
+    assert settings.database_url is not None, "the parent process sets the database URL"
+    conninfo = settings.database_url.get_secret_value()
+    log = EventLog(conninfo, readers=4)
+    await log.open()
+    try:
+        async with log.connection() as connection:
+            keys = await checkpoint_keys(connection, settings)
+        async with CommitListener(conninfo).listening() as listener, asyncio.TaskGroup() as tasks:
+            runner = Runner(conninfo, Feed(log), listener)
+            tasks.create_task(runner.run())
+            tasks.create_task(Upgrades(conninfo, log, lambda: runner.leads).run())
+            tasks.create_task(Watch(conninfo).run())
+            signs = Checkpointer(
+                log,
+                keys,
+                lambda: runner.leads,
+                seconds=settings.checkpoint_seconds,
+                events=settings.checkpoint_events,
+            )
+            tasks.create_task(signs.run())
+    finally:
+        await log.close()
+
+
+@contextmanager
+def projecting(restarts: Restarts) -> Iterator[None]:
+    """Run a projector with the same settings until the block ends. If it ends earlier, start another."""
+    stopping = threading.Event()
+    guard = threading.Thread(target=_guard, args=[stopping, restarts], name="projector", daemon=True)
+    guard.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        guard.join(_STOP + _RESTART)
+
+
+def _guard(stopping: threading.Event, restarts: Restarts) -> None:
+    while not stopping.is_set():
+        # A session of its own, so that Ctrl-C reaches the parent only, which then stops the projector. With -P, a
+        # folder `api` where the service was started is not taken for the program.
+        command = [sys.executable, "-P", "-m", "api.runtime.processes.projector", str(os.getpid())]
+        process = subprocess.Popen(command, env=_environment(), start_new_session=True)  # noqa: S603 - our own module
+        while process.poll() is None and not stopping.wait(_RESTART):
+            pass
+        if not stopping.is_set():
+            _log.error("the projector ended with status %s: starting another", process.returncode)
+            restarts.note("projector")
+            continue
+        process.terminate()
+        try:
+            process.wait(_STOP)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _environment() -> dict[str, str]:
+    """The environment of the projector, which signs nobody in."""
+    admin_key = {variable("admin_key"), variable("admin_key") + FILE}
+    return {name: value for name, value in os.environ.items() if name not in admin_key}
+
+
+def main() -> None:
+    """The main function of the projector. SIGTERM, SIGINT and the end of the parent (the argument) end it."""
+    if len(sys.argv) > 1:
+        signal_at_end_of(int(sys.argv[1]), signal.SIGTERM)
+    os.nice(_NICENESS)
+    settings = load_settings()
+    logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
+    tune_garbage_collection()
+    asyncio.run(_project_until_signal(settings))
+
+
+async def _project_until_signal(settings: Settings) -> None:
+    work = asyncio.create_task(project(settings))
+
+    def end() -> None:
+        signal.alarm(int(_STOP))  # ends the process if a library loses the cancellation (Python 3.11)
+        work.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, end)
+    await asyncio.gather(work, return_exceptions=True)
+    if not work.cancelled():
+        work.result()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""The rules of an account: decide(command, account, now, related) -> events.
+
+`decide` is pure: time, ids and earlier events are arguments, and it changes nothing. A command yields all of its
+events, after the expiries that are due by then, or raises a Refusal and yields none. The rules are in one file for each
+subject: granting, spending, holding, paying; the expiries are in expiry.py.
+"""
+
+from datetime import datetime
+from typing import assert_never
+
+from ledger.domain.account import Account
+from ledger.domain.commands import (
+    CaptureHold,
+    CloseAccount,
+    Command,
+    DeductCredits,
+    EraseTexts,
+    ExtendHold,
+    FreezeAccount,
+    GrantCredits,
+    OpenAccount,
+    PlaceHold,
+    RecordExpiries,
+    RecordPayment,
+    RefundPayment,
+    ReleaseHold,
+    ReverseDeduction,
+    UnfreezeAccount,
+    VoidGrant,
+)
+from ledger.domain.decisions.expiry import apply_due_expiries
+from ledger.domain.decisions.granting import grant, open_account, void
+from ledger.domain.decisions.holding import capture, extend, place, release
+from ledger.domain.decisions.paying import record, refund
+from ledger.domain.decisions.spending import deduct, reverse
+from ledger.domain.errors import AccountClosed as ClosedRefusal
+from ledger.domain.errors import AccountExists, AccountNotFound
+from ledger.domain.errors import AccountFrozen as FrozenRefusal
+from ledger.domain.events import AccountClosed, AccountFrozen, AccountUnfrozen, Events, TextsErased
+from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents
+
+_SPENDING = DeductCredits | PlaceHold | ExtendHold | CaptureHold
+_ALWAYS_ALLOWED = ReverseDeduction | ReleaseHold | EraseTexts | RecordExpiries
+
+
+def decide(
+    command: Command, account: Account | None, now: datetime, related: RelatedEvents = NO_RELATED_EVENTS
+) -> Events:
+    """The events that `command` leads to when `account` (None: it does not exist) carries it out at `now`.
+
+    `related` holds the events about the things that `needed_subjects` names. Raises a Refusal (errors.py), checked in
+    this order: the account's existence, its standing, the thing that the command names, the amount, the limits.
+    """
+    if account is None:
+        if isinstance(command, OpenAccount):
+            return open_account(command, now)
+        raise AccountNotFound(command.account_id)
+    if account.standing != "active":
+        _check_standing(command, account)
+
+    at = now if now > account.recorded_at else account.recorded_at  # time never runs backwards within a stream
+    if not account.is_due(at):
+        return _carry_out(command, account, at, related)
+    lapses, account = apply_due_expiries(account, at)
+    return lapses + _carry_out(command, account, at, RelatedEvents(related.events + lapses))
+
+
+def _check_standing(command: Command, account: Account) -> None:
+    if isinstance(command, _ALWAYS_ALLOWED | OpenAccount):
+        return
+    if account.standing == "closed":
+        raise ClosedRefusal(account.account_id)
+    if isinstance(command, _SPENDING):
+        raise FrozenRefusal(account.account_id)
+
+
+def _carry_out(command: Command, account: Account, at: datetime, related: RelatedEvents) -> Events:
+    match command:
+        case DeductCredits():
+            return (deduct(command, account, at),)
+        case GrantCredits():
+            return (grant(command, account, at),)
+        case PlaceHold():
+            return (place(command, account, at),)
+        case CaptureHold():
+            return (capture(command, account, at, related),)
+        case ExtendHold():
+            return (extend(command, account, at, related),)
+        case ReleaseHold():
+            return (release(command, account, at, related),)
+        case ReverseDeduction():
+            return (reverse(command, account, at, related),)
+        case VoidGrant():
+            return (void(command, account, at, related),)
+        case RecordPayment():
+            return record(command, account, at, related)
+        case RefundPayment():
+            return refund(command, account, at, related)
+        case FreezeAccount():
+            return (AccountFrozen(at, account.balance, command.reason),)
+        case UnfreezeAccount():
+            return (AccountUnfrozen(at, account.balance, command.reason),)
+        case CloseAccount():
+            return (AccountClosed(at, account.balance, command.reason),)
+        case EraseTexts():
+            return (TextsErased(at, account.balance),)
+        case RecordExpiries():
+            return ()
+        case OpenAccount():
+            raise AccountExists(command.account_id, [])
+    assert_never(command)

@@ -1,0 +1,312 @@
+"""The codec: events and snapshots to bytes and back. Bytes are canonical JSON: UTF-8, sorted keys, no spaces, UTC.
+
+The stored state of an event is {"data": {...}, "metadata": {...}, "recorded_at": "...", "schema": 1}; fields without a
+value are left out. Some events also have a `state_digest`, which proves a snapshot (snapshots.py). Topics are the short
+names of the event classes, never import paths. Stored bytes are never serialised again: they are passed on as they were
+read.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar, cast, get_args
+
+import orjson
+from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
+
+from ledger.domain import events as event_types
+from ledger.domain.account import Account
+from ledger.domain.amounts import Balance, Kind
+from ledger.domain.events import Event
+from ledger.domain.holds import Hold, Holds, Return, Returns
+from ledger.domain.lots import Draw, Draws, Lot, Lots
+from ledger.slices import Steps, at_once
+from ledger.store.records.upcasts import schema_of, upcast
+
+_OPTIONS = orjson.OPT_UTC_Z
+_SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z
+_STEP = 100
+"""The lots or holds of a snapshot that are decoded in one step."""
+Value = TypeVar("Value")
+SNAPSHOT_TOPIC = "Account/1"
+"""The format of snapshots. A change of the format needs a new name; snapshots with other names are ignored."""
+
+
+class Metadata(NamedTuple):
+    """Who sent a command, its operation, and its keys. All events of the command have the same metadata."""
+
+    actor: str
+    operation: str
+    idempotency_key: str | None
+    request_id: str
+
+
+class Stored(NamedTuple):
+    """One event with its metadata, as it is written to the log or read from it."""
+
+    account_id: str
+    version: int
+    event: Event
+    metadata: Metadata
+
+
+def to_json(value: Any) -> bytes:
+    """Canonical JSON. Other objects are encoded as their (name, value) pairs, without those whose value is None."""
+    return orjson.dumps(value, default=_fields_of, option=_SORTED)
+
+
+def _fields_of(value: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: part for name, part in value if part is not None}
+
+
+# Values in JSON ------------------------------------------------------------------------------------------------
+
+
+def balance_to_json(balance: Balance) -> dict[str, Any]:
+    """A balance, named as in the HTTP contract, without the sums that can be computed from it."""
+    result: dict[str, Any] = {
+        "held": balance.held,
+        "permanent_credits": balance.permanent,
+        "subscription_credits": balance.subscription,
+    }
+    if balance.subscription_expire_at is not None:
+        result["subscription_expire_at"] = balance.subscription_expire_at
+    return result
+
+
+def balance_from_json(data: dict[str, Any]) -> Balance:
+    expire_at = data.get("subscription_expire_at")
+    return Balance(
+        data["subscription_credits"], data["permanent_credits"], data["held"], expire_at and _time(expire_at)
+    )
+
+
+def _lots_to_json(lots: Iterable[Lot]) -> list[dict[str, Any]]:
+    return [
+        {"grant_id": grant_id, "kind": kind, "remaining": remaining}
+        if expires_at is None
+        else {"expires_at": expires_at, "grant_id": grant_id, "kind": kind, "remaining": remaining}
+        for grant_id, kind, remaining, expires_at in lots
+    ]
+
+
+def _parts_to_json(parts: Iterable[Draw | Return]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in sorted(part._asdict().items()) if value is not None} for part in parts]
+
+
+def _draws_to_json(draws: Draws) -> list[dict[str, Any]]:
+    return [
+        {"amount": amount, "grant_id": grant_id, "kind": kind}
+        if expires_at is None
+        else {"amount": amount, "expires_at": expires_at, "grant_id": grant_id, "kind": kind}
+        for grant_id, kind, amount, expires_at in draws
+    ]
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+_KINDS: dict[str, Kind] = {"subscription": "subscription", "permanent": "permanent"}
+"""All lots in memory share these two strings."""
+
+
+def _draw(data: dict[str, Any]) -> Draw:
+    return Draw(data["grant_id"], _KINDS[data["kind"]], data["amount"], _optional_time(data))
+
+
+def _return(data: dict[str, Any]) -> Return:
+    return Return(data["grant_id"], _KINDS[data["kind"]], data["amount"], _optional_time(data), data["fate"])
+
+
+def _lot(data: dict[str, Any]) -> Lot:
+    return Lot(data["grant_id"], _KINDS[data["kind"]], data["remaining"], _optional_time(data))
+
+
+def _optional_time(data: dict[str, Any]) -> datetime | None:
+    expires_at = data.get("expires_at")
+    return None if expires_at is None else _time(expires_at)
+
+
+def _draws(data: list[dict[str, Any]]) -> Draws:
+    return tuple(map(_draw, data))
+
+
+def _returns(data: list[dict[str, Any]]) -> Returns:
+    return tuple(map(_return, data))
+
+
+# Events --------------------------------------------------------------------------------------------------------
+
+_TO_JSON: dict[str, Callable[[Any], Any]] = {
+    "balance": balance_to_json,
+    "draws": _draws_to_json,
+    "from_hold": _draws_to_json,
+    "from_lots": _draws_to_json,
+    "returns": _parts_to_json,
+}
+_FROM_JSON: dict[str, Callable[[Any], Any]] = {
+    "balance": balance_from_json,
+    "draws": _draws,
+    "from_hold": _draws,
+    "from_lots": _draws,
+    "returns": _returns,
+    "expires_at": _time,
+    "effective_at": _time,
+    "lots_expire_at": _time,
+}
+
+TOPICS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(event_types.Event)}
+_FIELDS = {
+    kind: tuple((name, _TO_JSON.get(name)) for name in sorted(f.name for f in fields(kind)) if name != "recorded_at")
+    for kind in TOPICS.values()
+}
+"""The fields of each type, sorted by name, so that only JSON written by callers must be sorted when it is encoded."""
+
+
+def encode(event: Event, metadata: Metadata, digest: str | None = None) -> tuple[str, bytes]:
+    """The topic and the state bytes of an event. `digest` is that of the account's state after it, if it has one."""
+    data = {}
+    kind = type(event)
+    for name, convert in _FIELDS[kind]:
+        value = getattr(event, name)
+        if value is not None:
+            data[name] = value if convert is None else convert(value)
+    topic = kind.__name__
+    state = {
+        "data": data,
+        "metadata": {
+            "actor": metadata.actor,
+            "idempotency_key": metadata.idempotency_key,
+            "operation": metadata.operation,
+            "request_id": metadata.request_id,
+        },
+        "recorded_at": event.recorded_at,
+        "schema": schema_of(topic),
+    }
+    if digest is not None:
+        state["state_digest"] = digest
+    free = "metadata" in data or "usage" in data
+    return topic, orjson.dumps(state, option=_SORTED if free else _OPTIONS)
+
+
+def decode(topic: str, state: bytes) -> tuple[Event, Metadata]:
+    """Decode an event and its metadata. Raises ValueError for a topic or version that this program does not know."""
+    stored = orjson.loads(state)
+    return _event(topic, stored), Metadata(**stored["metadata"])
+
+
+def decode_event(topic: str, state: bytes) -> Event:
+    """Decode an event without its metadata. Raises ValueError as `decode` does."""
+    return _event(topic, orjson.loads(state))
+
+
+def decode_exactly(topic: str, state: bytes) -> tuple[Event, Metadata]:
+    """Decode for auditors: raises ValueError also for bytes that are not canonical JSON."""
+    stored = orjson.loads(state)
+    if orjson.dumps(stored, option=orjson.OPT_SORT_KEYS) != state:
+        raise ValueError("its bytes are not canonical JSON")
+    return _event(topic, stored), Metadata(**stored["metadata"])
+
+
+def _event(topic: str, stored: dict[str, Any]) -> Event:
+    kind = TOPICS.get(topic)
+    if kind is None:
+        raise ValueError(f"the log has an event of type {topic!r}, which this program does not know")
+    data = upcast(topic, stored["schema"], stored["data"])
+    values = {name: convert(value) if (convert := _FROM_JSON.get(name)) else value for name, value in data.items()}
+    return cast("Callable[..., Event]", kind)(recorded_at=_time(stored["recorded_at"]), **values)
+
+
+class LedgerMapper(Mapper[str]):
+    """The event library's mapper, implemented with this codec."""
+
+    def __init__(self) -> None:
+        super().__init__(transcoder=JSONTranscoder())
+
+    def to_stored_event(self, domain_event: Any) -> StoredEvent:
+        """Convert a Stored to the library's StoredEvent."""
+        topic, state = encode(domain_event.event, domain_event.metadata)
+        return StoredEvent(domain_event.account_id, domain_event.version, topic, state)
+
+    def to_domain_event(self, stored_event: StoredEvent) -> Any:
+        """Convert the library's StoredEvent to a Stored."""
+        event, metadata = decode(stored_event.topic, stored_event.state)
+        return Stored(str(stored_event.originator_id), stored_event.originator_version, event, metadata)
+
+
+# Snapshots -----------------------------------------------------------------------------------------------------
+
+
+def encode_snapshot(account: Account) -> bytes:
+    """Encode the state of an account."""
+    return at_once(snapshot_encoding(account))
+
+
+def decode_snapshot(state: bytes) -> Account:
+    """Decode the state of an account."""
+    return at_once(snapshot_decoding(state))
+
+
+def snapshot_encoding(account: Account) -> Steps[bytes]:
+    """The steps of `encode_snapshot`: ten thousand holds take long."""
+    holds, lots = [], []
+    for run in account.holds.runs:
+        holds.append(orjson.dumps([_hold_to_json(hold) for hold in run], option=_OPTIONS)[1:-1])
+        yield
+    for lot_run in account.lots.runs:
+        lots.append(orjson.dumps(_lots_to_json(lot_run), option=_OPTIONS)[1:-1])
+        yield
+    first_fields = {"account_id": account.account_id, "balance": balance_to_json(account.balance)}
+    last_fields = {"recorded_at": account.recorded_at, "standing": account.standing, "version": account.version}
+    first, last = orjson.dumps(first_fields, option=_OPTIONS)[:-1], orjson.dumps(last_fields, option=_OPTIONS)[1:]
+    return b"".join((first, b',"holds":[', b",".join(holds), b'],"lots":[', b",".join(lots), b"],", last))
+
+
+def snapshot_decoding(state: bytes) -> Steps[Account]:
+    """The steps of `decode_snapshot`."""
+    data = orjson.loads(state)
+    yield
+    lots = yield from _converted(_lot, data["lots"])
+    holds = yield from _converted(_hold, data["holds"])
+    return Account(
+        data["account_id"],
+        data["version"],
+        _time(data["recorded_at"]),
+        data["standing"],
+        balance_from_json(data["balance"]),
+        Lots.of(lots),
+        Holds.of(holds),
+    )
+
+
+def _converted(convert: Callable[[dict[str, Any]], Value], parts: list[dict[str, Any]]) -> Steps[list[Value]]:
+    values: list[Value] = []
+    for start in range(0, len(parts), _STEP):
+        values += map(convert, parts[start : start + _STEP])
+        yield
+    return values
+
+
+def _hold_to_json(hold: Hold) -> dict[str, Any]:
+    return {  # the names are sorted here: sorting them takes as long as the rest
+        "closed_grants": sorted(hold.closed_grants),
+        "description": hold.description,
+        "draws": _draws_to_json(hold.draws),
+        "expires_at": hold.expires_at,
+        "hold_id": hold.hold_id,
+        "placed_at": hold.placed_at,
+        "task_id": hold.task_id,
+    }
+
+
+def _hold(data: dict[str, Any]) -> Hold:
+    return Hold(
+        data["hold_id"],
+        _draws(data["draws"]),
+        _time(data["expires_at"]),
+        _time(data["placed_at"]),
+        data["task_id"],
+        data["description"],
+        frozenset(data["closed_grants"]),
+    )
