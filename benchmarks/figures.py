@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 from benchmarks.machine import fdatasync_seconds
@@ -17,6 +18,7 @@ from benchmarks.services import Running
 from benchmarks.stand import FUNCTION, Database, Stand
 
 SCRIPT = ROOT / "benchmarks" / "load.lua"
+QUESTIONS = ROOT / "benchmarks" / "ask.lua"
 SYNCS = 50
 SETTLING = 0.3
 """Seconds in which a service finishes what the load generator did not wait for."""
@@ -62,6 +64,12 @@ class _Meter:
     def _read_cpu(self) -> tuple[float, float]:
         return cpu_seconds(self._service) if self._service is not None else 0.0, self._stand.postgres_seconds()
 
+    def figure_of_questions(self, answered: int, seconds: float) -> Figure:
+        """The figure of a load that recorded nothing."""
+        service, postgres = (after - before for before, after in zip(self._cpu, self._read_cpu(), strict=True))
+        micro = 1e6 / max(answered, 1)
+        return Figure(self._sync, answered / seconds, service * micro, postgres * micro, 0.0)
+
     def figure(self, answered: int, seconds: float) -> Figure:
         """The figure of a load that has just ended. Raises Spoiled when an answer has no record behind it."""
         time.sleep(SETTLING)
@@ -89,8 +97,21 @@ def warm_up(
     stand: Stand, service: Running, *, connections: int, seconds: int, accounts: int = ACCOUNTS, commands: int = 0
 ) -> dict[str, int]:
     """The same load; what wrk counted, which may be nothing yet."""
-    options = ["-t1", f"-c{connections}", f"-d{seconds}s", "--timeout=20s", f"-s{SCRIPT}"]
     arguments = [str(accounts), str(commands), stand.fresh_prefix(), stand.api_key]
+    return _wrk(SCRIPT, service, connections, seconds, arguments)
+
+
+def questions_load(
+    stand: Stand, service: Running, path: str, *, connections: int, seconds: int, accounts: int
+) -> Figure:
+    """wrk on a service: one question of each account after the other, `path` behind the account."""
+    meter = _Meter(stand, stand.ours if service.rival.ours else stand.yardstick, service.pid)
+    result = _wrk(QUESTIONS, service, connections, seconds, [str(accounts), path, stand.api_key])
+    return meter.figure_of_questions(result["requests"], result["microseconds"] / 1e6)
+
+
+def _wrk(script: Path, service: Running, connections: int, seconds: int, arguments: Sequence[str]) -> dict[str, int]:
+    options = ["-t1", f"-c{connections}", f"-d{seconds}s", "--timeout=20s", f"-s{script}"]
     said = _output(["wrk", *options, f"http://127.0.0.1:{service.port}/", "--", *arguments])
     result: dict[str, int] = json.loads(_found(r"RESULT (\{.*\})", said))
     if result["refused"] or result["broken"]:

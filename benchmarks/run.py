@@ -24,6 +24,7 @@ from benchmarks.measures.latency import latency
 from benchmarks.measures.looking_back import days, depth, summary
 from benchmarks.measures.memory import memory
 from benchmarks.measures.pages import pages
+from benchmarks.measures.questions import questions
 from benchmarks.measures.single import hot, single
 from benchmarks.measures.touch import touch
 from benchmarks.pace import ACCOUNTS, FULL, QUICK, Pace
@@ -37,6 +38,7 @@ MEASURES: dict[str, Callable[[Bench], None]] = {
     "hot": hot,
     "batch": batch,
     "latency": latency,
+    "questions": questions,
     "lag": lag,
     "age": age,
     "chain": chain,
@@ -49,7 +51,7 @@ MEASURES: dict[str, Callable[[Bench], None]] = {
     "days": days,
     "pages": pages,
 }
-UNDER_LOAD = {"single", "hot", "batch", "latency", "lag"}
+UNDER_LOAD = {"single", "hot", "batch", "latency", "questions", "lag"}
 """Those that need wrk and the accounts that it spreads its load over."""
 
 

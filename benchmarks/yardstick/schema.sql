@@ -158,6 +158,33 @@ BEGIN
     RETURN ROW('deducted', answer)::yardstick.outcome;
 END $$;
 
+-- The balance of an account as JSON; null when there is no such account.
+CREATE FUNCTION yardstick.balance(account_id text) RETURNS json LANGUAGE sql STABLE AS $$
+    SELECT json_build_object(
+        'account_id', a.account_id, 'as_of', now(),
+        'total', coalesce(sum(l.remaining), 0),
+        'subscription_credits', coalesce(sum(l.remaining) FILTER (WHERE l.kind = 'subscription'), 0),
+        'permanent_credits', coalesce(sum(l.remaining) FILTER (WHERE l.kind = 'permanent'), 0),
+        'subscription_expire_at', min(l.expires_at) FILTER (WHERE l.kind = 'subscription'))
+    FROM yardstick.accounts AS a
+    LEFT JOIN yardstick.lots AS l ON l.account_id = a.account_id AND l.is_open AND l.expires_at > now()
+    WHERE a.account_id = balance.account_id
+    GROUP BY a.account_id
+$$;
+
+-- The newest entries of an account as JSON, before `before`.
+CREATE FUNCTION yardstick.history(account_id text, before bigint, count int) RETURNS json LANGUAGE sql STABLE AS $$
+    SELECT json_build_object('entries', coalesce(json_agg(e), '[]'), 'next_before', min(e.entry_id))
+    FROM (
+        SELECT entries.entry_id, entries.recorded_at, entries.amount, entries.draws, entries.balance_after,
+               entries.balance_after + entries.amount AS balance_before, entries.description
+        FROM yardstick.entries
+        WHERE entries.account_id = history.account_id AND entries.entry_id < history.before
+        ORDER BY entries.entry_id DESC
+        LIMIT history.count
+    ) AS e
+$$;
+
 -- Makes accounts account-00000, account-00001, ... (100,000 at most) that no benchmark can empty, and the API key
 -- 'yardstick'.
 CREATE FUNCTION yardstick.fill(accounts int) RETURNS void LANGUAGE plpgsql AS $$

@@ -1,4 +1,4 @@
-"""The yardstick's HTTP face: one route over one stored procedure, as a good engineer would write it today.
+"""The yardstick's HTTP face: routes over stored procedures, as a good engineer would write it today.
 
 It must stay a fair rival: FastAPI as its manual teaches it, a connection pool, prepared statements, and the answer's
 JSON passed on as the database made it. It must never batch requests, decide in memory or skip a check.
@@ -14,7 +14,7 @@ from typing import Annotated, Any, LiteralString
 
 import orjson
 import uvicorn
-from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
+from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request, Response
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.log import LogLevels
@@ -31,6 +31,8 @@ KEY_TRUSTED_SECONDS = 30
 TRUSTED_KEYS_LIMIT = 10_000
 
 DEDUCT = "SELECT status, answer::text FROM yardstick.deduct(%s, %s, %s, %s, %s)"
+BALANCE = "SELECT yardstick.balance(%s)::text"
+HISTORY = "SELECT yardstick.history(%s, %s, %s)::text"
 FIND_API_KEY = "SELECT 1 FROM yardstick.api_keys WHERE sha256 = %s AND revoked_at IS NULL"
 
 STATUSES = {
@@ -122,6 +124,26 @@ async def deduct(
     row = await fetch_one(request, DEDUCT, *values)
     assert row is not None, "a function call answers with one row"
     return respond(*row)
+
+
+@app.get("/v1/accounts/{account_id}/balance", dependencies=[Depends(authenticated)])
+async def balance(request: Request, account_id: str) -> Response:
+    row = await fetch_one(request, BALANCE, account_id)
+    if row is None or row[0] is None:
+        return respond("account_not_found", None)
+    return Response(row[0], media_type="application/json")
+
+
+@app.get("/v1/accounts/{account_id}/history", dependencies=[Depends(authenticated)])
+async def history(
+    request: Request,
+    account_id: str,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 50,
+    before: Annotated[int, Query(ge=1)] = 2**63 - 1,
+) -> Response:
+    row = await fetch_one(request, HISTORY, account_id, before, limit)
+    assert row is not None, "a function call answers with one row"
+    return Response(row[0], media_type="application/json")
 
 
 def main() -> None:

@@ -15,18 +15,17 @@ from ledger.commit.notifications import CommitNotifier
 from ledger.commit.snapshot_writer import SnapshotWriter
 from ledger.commit.state_cache import StateCache
 from ledger.commit.submission import Outcome, Recorded, Submission, UnitOfWork
+from ledger.current_accounts import Current, CurrentAccounts
 from ledger.domain.account import Account, evolve
 from ledger.domain.decisions.expiry import next_expiry
 from ledger.explain.explanation import Explanation
 from ledger.explain.streams import ExplainedEvent, ExplainedEvents, explain_events, explain_row, explain_rows
-from ledger.newest_events import NewestEvents
 from ledger.slices import Slices
 from ledger.store.feed import Feed, Logged
 from ledger.store.log import EventLog
 from ledger.store.reader import Executed, NewestEvent, StoredRow
 from ledger.store.records.chain import UnreadableEvent
 from ledger.store.records.receipts import receipt_name
-from ledger.store.stream_heads import account_of, hash_of
 
 _NOTIFY_WITHIN = 1.0
 """Seconds that the last notification may take when the ledger stops."""
@@ -64,9 +63,9 @@ class Ledger:
         self.log = EventLog(conninfo, query_timeout=query_timeout)
         self.clock = clock = clock or GuardedClock()
         self.cache = StateCache(cached_accounts)
-        self.newest_events = NewestEvents(self.log)
         self.notifier = CommitNotifier(self.log)
         self._snapshots = SnapshotWriter(self.log)
+        self.current = CurrentAccounts(self.log, self.cache, self._snapshots)
         self.committer = Committer(
             self.log,
             self.cache,
@@ -164,26 +163,19 @@ class Ledger:
         """
         now = self.clock()
         at = at or known_at
-        if at is None:
-            newest = await self.newest_events.of(account_id)
-            account = await self._account_after(newest, account_id)
-        else:
-            async with self.log.reader() as reader:
-                newest = await reader.newest_event_at(account_id, min(at, known_at or at))
-                account = await reader.load_at(account_id, newest.version) if newest else None
-        if newest is None or account is None:
+        found = await (self.current.of(account_id) if at is None else self._as_of(account_id, min(at, known_at or at)))
+        if found is None:
             return None
+        account, newest = found
         moment = max(at or now, account.recorded_at)
         settled = await _after_expiries(account, moment)
         return AccountAt(settled, newest, moment, known_at or (now if at else moment))
 
-    async def _account_after(self, newest: NewestEvent | None, account_id: str) -> Account | None:
-        """The account after its newest event, from memory if it is there."""
-        head = self.cache.get(account_id)
-        if newest is None or hash_of(head) == newest.hash:  # by hash: after a failover the same version may differ
-            return account_of(head)
+    async def _as_of(self, account_id: str, at: datetime) -> Current | None:
         async with self.log.reader() as reader:
-            return await reader.load_at(account_id, newest.version)
+            newest = await reader.newest_event_at(account_id, at)
+            account = await reader.load_at(account_id, newest.version) if newest else None
+        return None if newest is None or account is None else Current(account, newest)
 
     async def explain_event(self, account_id: str, version: int | None = None) -> ExplainedEvent | None:
         """Explain one event of an account, by default the newest; None when the account has no such event.

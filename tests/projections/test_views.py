@@ -8,13 +8,14 @@ import pytest
 import pytest_asyncio
 
 from ledger.service import Ledger
-from projections.models.history.projection import HISTORY
+from projections.models.history.projection import HISTORY, PARTS
+from projections.models.history.queries import Wanted, page_question
 from projections.models.projection import Projection
 from projections.models.usage.projection import USAGE
-from projections.models.views import NotBuilt, NotYetVisible, Views
+from projections.models.views import NotBuilt, NotYetVisible, Question, Views
 from tests.postgres import owner
 from tests.projections.moving import projected
-from tests.store.asking import open_account
+from tests.store.asking import deduct, open_account
 
 
 @pytest_asyncio.fixture
@@ -73,3 +74,60 @@ async def test_a_snapshot_is_one_moment(ledger: Ledger, database: str, views: Vi
         rows = await moment.rows("SELECT account_id FROM projection_history.entries")
         assert (moment.position, [row["account_id"] for row in rows]) == (2, ["a"])
     assert await where(views, HISTORY) == 4
+
+
+async def test_an_answer_is_of_one_moment(ledger: Ledger, database: str, views: Views) -> None:
+    """The newest entry is that of the position, whatever is projected meanwhile; with one question or with several."""
+    newest = page_question(Wanted("a"), "newest first", 1)
+    await open_account(ledger, "a", permanent=1_000)
+    await projected(ledger, database, projections=[HISTORY])
+
+    async def keep_projecting() -> None:
+        for number in range(60):
+            await deduct(ledger, "a", 1, f"{number}")
+            await projected(ledger, database, projections=[HISTORY])
+
+    writing = asyncio.create_task(keep_projecting())
+    seen = set()
+    while not writing.done():
+        for questions in ([newest], [newest, newest]):
+            answered = await views.ask((HISTORY,), *questions)
+            assert len(answered.rows) == len(questions)
+            assert {rows[0]["sequence"] // PARTS for rows in answered.rows} == {answered.position}
+            seen.add(answered.position)
+    await writing
+    assert len(seen) > 10
+
+
+async def test_an_answer_without_rows_has_its_position(ledger: Ledger, database: str, views: Views) -> None:
+    await open_account(ledger, "a", permanent=1)
+    await projected(ledger, database)
+    nothing = page_question(Wanted("nobody"), "newest first", 1)
+    one = await views.ask((HISTORY,), nothing, at_least=2)
+    several = await views.ask((HISTORY, USAGE), nothing, nothing, at_least=2)
+    assert (one.position, one.rows, several.rows) == (2, [[]], [[], []])
+    assert one == await views.ask((HISTORY,), nothing)
+    assert several.as_of == one.as_of
+    for questions in ([nothing], [nothing, nothing]):
+        with pytest.raises(NotYetVisible):
+            await views.ask((HISTORY,), *questions, at_least=3)
+
+
+async def test_a_question_to_a_missing_projection(ledger: Ledger, database: str, views: Views) -> None:
+    nothing = page_question(Wanted("nobody"), "newest first", 1)
+    with psycopg.connect(owner(database), autocommit=True) as connection:
+        connection.execute("DROP SCHEMA projection_history CASCADE")
+    for questions in ([nothing], [nothing, nothing]):
+        with pytest.raises(NotBuilt):
+            await views.ask((HISTORY,), *questions)
+    async with views.snapshot(USAGE) as moment:
+        assert moment.position == 0, "the connection still serves"
+
+
+async def test_questions_cannot_write(ledger: Ledger, database: str, views: Views) -> None:
+    deleting = Question("WITH gone AS (DELETE FROM projection_history.entries RETURNING 1) SELECT * FROM gone", {})
+    async with views.snapshot(HISTORY) as moment:
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            await moment.answer(deleting)
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        await views.ask((HISTORY,), deleting, deleting)

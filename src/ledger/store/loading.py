@@ -20,7 +20,7 @@ class Loaded(NamedTuple):
 
     `head` is its end (None: it does not exist), `folded` the number of rows folded, `behind` whether there may be more.
     `provable` is the newest state among those that were folded of which a snapshot can be kept. `problem` is the event
-    at which loading ended early.
+    at which loading ended early. `position` is that of the last row folded.
     """
 
     head: StreamHead | None
@@ -28,10 +28,15 @@ class Loaded(NamedTuple):
     behind: bool = False
     provable: Snapshot | None = None
     problem: UnreadableEvent | None = None
+    position: int = 0
 
     def after(self, more: "Loaded") -> "Loaded":
         """This, continued with the next page of the same account."""
-        return more._replace(folded=self.folded + more.folded, provable=more.provable or self.provable)
+        return more._replace(
+            folded=self.folded + more.folded,
+            provable=more.provable or self.provable,
+            position=more.position or self.position,
+        )
 
 
 class Pages(NamedTuple):
@@ -66,7 +71,7 @@ async def fold_rows(rows: Sequence[Any], known: Mapping[str, StreamHead | None],
                 before = before._replace(head=StreamHead(account, row.hash, row.key, row.version))
             else:
                 doubted.append(name)
-            before = before._replace(folded=before.folded + 1)
+            before = before._replace(folded=before.folded + 1, position=row.position)
         found[name] = before
         if work.over:
             await work.pause()

@@ -69,7 +69,7 @@ async def events(request: Request) -> Response:
     """Show one page of events. `version` in the address is the newest on it."""
     account_id = request.path_params["account_id"]
     ledger = reads_of(request).ledger
-    newest = await ledger.newest_events.of(account_id)
+    newest = await ledger.current.newest_event(account_id)
     if newest is None:
         raise AccountNotFound(account_id)
     versions = _versions(request.query_params.get("version", ""), newest.version)

@@ -33,7 +33,7 @@ async def explain(
     ledger = reads_of(request).ledger
     found = await ledger.explain_event(account_id, query.version)
     if found is None:
-        newest = await ledger.newest_events.of(account_id)
+        newest = await ledger.current.newest_event(account_id)
         if newest is None:
             raise AccountNotFound(account_id)
         last = f"its last event is version {newest.version}"

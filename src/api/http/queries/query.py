@@ -102,7 +102,7 @@ def as_of(moment: Moment) -> AsOf:
 
 async def known_account(ledger: Ledger, account_id: str) -> None:
     """Raise AccountNotFound unless the ledger has the account, even if the projections do not have it yet."""
-    if await ledger.newest_events.of(account_id) is None:
+    if await ledger.current.newest_event(account_id) is None:
         raise AccountNotFound(account_id)
 
 
