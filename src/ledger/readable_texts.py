@@ -30,8 +30,9 @@ DescribedT = TypeVar("DescribedT", bound=_Described)
 
 async def with_descriptions(log: EventLog, account_id: str, rows: Sequence[DescribedT]) -> list[DescribedT]:
     """Answers of one account with unsealed descriptions; None where the key was destroyed."""
-    sealed = any((row["description"] or "").startswith(SEALED) for row in rows)
-    key = (await _keys(log, [account_id])).get(account_id) if sealed else None
+    if not any(text.startswith(SEALED) for row in rows if (text := row["description"])):
+        return list(rows)
+    key = (await _keys(log, [account_id])).get(account_id)
     return [_described(row, unseal(key, account_id, row["description"])) for row in rows]
 
 

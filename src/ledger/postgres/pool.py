@@ -31,6 +31,9 @@ back."""
 
 ASK_EVERY = 1.0
 """Seconds after which the server of an idle connection is asked whether it is there."""
+_GENERIC_PLANS = "SET plan_cache_mode TO force_generic_plan"
+"""Every statement here is prepared, and one plan serves all its parameters. Left alone, the server plans many of them
+anew each time, which takes several times as long as to carry them out."""
 _TIMEOUT = "SELECT pg_catalog.set_config('statement_timeout', %s, false)"
 
 
@@ -64,6 +67,7 @@ class Pool(AsyncConnectionPool[Connection]):
         """Configure a new connection. Raises SharedSessions."""
         async with connection.transaction():
             await connection.execute(SEARCH_PATH)
+            await connection.execute(_GENERIC_PLANS)
             process = await server_process(connection)
         if is_pooled(connection, process):
             await asyncio.to_thread(require_own_sessions, self._sessions)

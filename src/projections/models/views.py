@@ -5,6 +5,7 @@ have reached that position, for a limited time. All waiting queries together rea
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
@@ -24,6 +25,7 @@ LONGEST_WAIT = 2.0
 POLL_EVERY = 0.01
 """Seconds between two reads of the positions while queries wait."""
 
+_PARAMETER = re.compile(r"%\((\w+)\)s")
 _BEFORE = 3
 """The columns before those of a statement with the position."""
 _GONE = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.InvalidSchemaName)
@@ -51,7 +53,10 @@ class Question(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """The rows of each of some questions, all at one position. `as_of` is as in a snapshot."""
+    """The rows of each of some questions, all at one position. `as_of` is as in a snapshot.
+
+    The rows of several questions come as JSON, so that times in them are texts.
+    """
 
     position: int
     as_of: datetime | None
@@ -98,6 +103,27 @@ def _with_position(projections: tuple[Projection, ...], statement: LiteralString
         f"SELECT moment.*, asked.* FROM ({_position_of(projections)}) AS moment "  # noqa: S608
         f"LEFT JOIN LATERAL (SELECT true AS found, rows.* FROM ({statement}) AS rows) AS asked ON true"
     )
+
+
+@cache
+def _together(projections: tuple[Projection, ...], statements: tuple[LiteralString, ...]) -> LiteralString:
+    """Several statements as one, with the position before each row, which has the number of its statement and is JSON.
+
+    The parameters of each have its number behind their names. The rows of a statement stay in its order.
+    """
+    parts = [
+        f"SELECT {number} AS number, row_to_json(rows) AS found FROM ({_numbered(statement, number)}) AS rows"  # noqa: S608
+        for number, statement in enumerate(statements)
+    ]
+    union = " UNION ALL ".join(parts)
+    return (
+        f"SELECT moment.*, asked.* FROM ({_position_of(projections)}) AS moment "  # noqa: S608
+        f"LEFT JOIN LATERAL ({union}) AS asked ON true"
+    )
+
+
+def _numbered(statement: LiteralString, number: int) -> LiteralString:
+    return _PARAMETER.sub(rf"%(\1_{number})s", statement)
 
 
 class Views:
@@ -196,7 +222,10 @@ async def _ask_one(
     async with connection.cursor(binary=True) as cursor:
         await cursor.execute(_with_position(projections, question.statement), question.parameters, prepare=True)
         rows = await cursor.fetchall()
-        names = [column.name for column in cursor.description or ()][_BEFORE:]
+        result = cursor.pgresult
+        assert result is not None, "the statement returns rows"
+        # `cursor.description` makes an object of each column, which takes as long as to fetch the rows
+        names = [(result.fname(column) or b"").decode() for column in range(_BEFORE, result.nfields)]
     if not rows:
         raise NotBuilt("a projection has no position")
     position, as_of, found, *_ = rows[0]
@@ -206,23 +235,28 @@ async def _ask_one(
 async def _ask_several(
     connection: AsyncConnection[Any], projections: tuple[Projection, ...], questions: Sequence[Question]
 ) -> Answered:
-    cursors = [connection.cursor(row_factory=dict_row, binary=True) for _ in questions]
-    async with connection.pipeline(), connection.transaction():
-        first = await connection.execute(_position_of(projections), prepare=True)
-        for cursor, (statement, parameters) in zip(cursors, questions, strict=True):
-            await cursor.execute(statement, parameters, prepare=True)
-    position, as_of = _position_in(await first.fetchone())
-    return Answered(position, as_of, [await cursor.fetchall() for cursor in cursors])
+    parameters = {
+        f"{name}_{number}": value for number, asked in enumerate(questions) for name, value in asked.parameters.items()
+    }
+    statement = _together(projections, tuple([asked.statement for asked in questions]))
+    async with connection.cursor(binary=True) as cursor:
+        await cursor.execute(statement, parameters, prepare=True)
+        found = await cursor.fetchall()
+    if not found:
+        raise NotBuilt("a projection has no position")
+    answers: list[list[dict[str, Any]]] = [[] for _ in questions]
+    for _, _, number, row in found:
+        if number is not None:
+            answers[number].append(row)
+    position, as_of, *_ = found[0]
+    return Answered(position, as_of, answers)
 
 
 async def _read_position(
     connection: AsyncConnection[Any], projections: tuple[Projection, ...]
 ) -> tuple[int, datetime | None]:
     cursor = await connection.execute(_position_of(projections), prepare=True)
-    return _position_in(await cursor.fetchone())
-
-
-def _position_in(row: tuple[int, datetime | None] | None) -> tuple[int, datetime | None]:
+    row: tuple[int, datetime | None] | None = await cursor.fetchone()
     if row is None:
         raise NotBuilt("a projection has no position")
     return row

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from datetime import date, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request
@@ -17,7 +17,7 @@ from ledger.explain.balance_answer import balance_fields
 from ledger.readable_texts import with_descriptions
 from ledger.service import AccountAt
 from projections.models.days import DAY, dates, day_start
-from projections.models.history.entry_answer import entry
+from projections.models.history.entry_answer import Entry, entry
 from projections.models.history.projection import HISTORY
 from projections.models.history.queries import USED, Wanted, page_in, page_question
 from projections.models.rollups.projection import ROLLUPS
@@ -63,7 +63,7 @@ async def summary_of(reads: Reads, account_id: str, tz: ZoneInfo, min_position: 
         raise AccountNotFound(account_id)
     sums, used, newest = moment.rows
     deductions, entries = [
-        await with_descriptions(ledger.log, account_id, [entry(row) for row in page_in(rows, limit).rows])
+        await with_descriptions(ledger.log, account_id, [_entry(row) for row in page_in(rows, limit).rows])
         for rows, limit in ((used, 1), (newest, LAST_ENTRIES))
     ]
     today, this_week, this_month, *series = totals_in(sums, len(spans))
@@ -79,6 +79,11 @@ async def summary_of(reads: Reads, account_id: str, tz: ZoneInfo, min_position: 
         "last_seven_days": [{"date": one, **_use(total)} for one, total in zip(_series(day), series, strict=True)],
         "last_entries": entries,
     }
+
+
+def _entry(row: dict[str, Any]) -> Entry:
+    """The answer for a row that came as JSON."""
+    return entry(row | {"recorded_at": datetime.fromisoformat(row["recorded_at"])})
 
 
 def _series(day: date) -> list[date]:
