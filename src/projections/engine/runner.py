@@ -31,8 +31,10 @@ SLICE = 250
 """Events that are decoded without a pause. In the pauses, other tasks of the process run."""
 LONGEST_SLEEP = 1.0
 """Seconds between two reads of the log when no notification comes."""
-REST = 0.01
+REST, LONGEST_REST = 0.01, 0.08
 """Seconds between two steps of a runner that keeps up, so that under load one transaction covers many commits."""
+REST_FOR_ONE = 0.002
+"""Seconds of rest for each event of the last step, within these limits: whoever sends little sees it sooner."""
 _RETRY = 0.5
 _log = logging.getLogger("credit_ledger.projections")
 
@@ -175,8 +177,8 @@ class Runner:
         self.leads = True
         while not self._superseded:  # then this runner ends, so that the newer version's runner can take over
             self._listener.clear()
-            if await self.step(connection):
-                await asyncio.sleep(REST)
+            if moved := await self.step(connection):
+                await asyncio.sleep(min(max(REST, moved * REST_FOR_ONE), LONGEST_REST))
             else:
                 await self._listener.wait(LONGEST_SLEEP)
 
@@ -185,8 +187,11 @@ class Runner:
         row = await cursor.fetchone()
         return bool(row and row[0])
 
-    async def step(self, connection: AsyncConnection[Any]) -> bool:
-        """Move the builds that are behind; False when none was behind. Raises BuildMoved and LOST."""
+    async def step(self, connection: AsyncConnection[Any]) -> int:
+        """Move the builds that are behind to the end of the log.
+
+        Returns by how many events the last of them was behind; 0 when none was. Raises BuildMoved and LOST.
+        """
         end = await self._feed.last_position()
         found = await build_states(connection, self._builds)
         self._superseded = any(at.version > b.projection.version for b in self._builds if (at := found.get(b.schema)))
@@ -205,7 +210,7 @@ class Runner:
             alone = len(groups) == 1
             ahead = groups[place + 1][0] if place + 1 < len(groups) else end
             await self._move(connection, builds, position, ahead if alone else min(ahead, position + self._page))
-        return bool(groups)
+        return end - groups[0][0] if groups else 0
 
     async def _move(self, connection: AsyncConnection[Any], builds: list[Build], after: int, upto: int) -> None:
         """Move some builds, all at position `after`, to position `upto`."""
