@@ -1,6 +1,6 @@
-"""The append function appends a batch as a whole where nothing stands in its way; else it excludes accounts, and says so.
+"""The append function appends a batch as a whole where nothing stands in its way; else it excludes accounts.
 
-Both ways are tried on the same log, each in a transaction of its own that is rolled back, and must not differ in anything.
+Both ways are tried on the same log, each in a transaction that is rolled back, and must not differ in anything.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,7 +30,10 @@ def event(account: str, version: int, receipt: str | None = None, topic: str = "
     return Row(account, version, topic, ERASED if topic == "TextsErased" else b"{}", None, *signature)
 
 
-BEFORE = [*(event(account, version, f"op:{account}{version}") for account in "abc" for version in (1, 2)), event("l", 0)]
+BEFORE = [
+    *(event(account, version, f"op:{account}{version}") for account in "abc" for version in (1, 2)),
+    event("l", 0),
+]
 """What the log has: three accounts, and a stream of the event library, which begins at version 0."""
 HEADS = {"a": 2, "b": 2, "c": 2, "l": 0, "new": 0, "other": 0}
 
@@ -40,7 +43,9 @@ def connection(each_database: str) -> Iterator[psycopg.Connection]:
     """The owner's connection to a database that has BEFORE."""
     with psycopg.connect(owner(each_database)) as made:
         for row in BEFORE[:-1]:
-            made.execute(APPEND.encode(), parameters(chained([row], ends(made)), {"a": KEY} if row == BEFORE[0] else {}))
+            made.execute(
+                APPEND.encode(), parameters(chained([row], ends(made)), {"a": KEY} if row == BEFORE[0] else {})
+            )
         made.execute(APPEND.encode(), parameters(chained(BEFORE[-1:], {}), {}))
         made.commit()
         yield made

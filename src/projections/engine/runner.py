@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from datetime import UTC, datetime
 from itertools import groupby
 from time import monotonic
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 from psycopg import AsyncConnection
 
 from ledger.commit.notifications import CommitListener
-from ledger.domain.changes import Fact, fact
+from ledger.domain.changes import BUCKET, Fact, bucket_of, changes_of
 from ledger.postgres.connecting import connect_async
 from ledger.postgres.errors import LOST
 from ledger.store import Feed, Logged, UnreadableEvent, read
@@ -36,6 +37,7 @@ REST, LONGEST_REST = 0.01, 0.08
 REST_FOR_ONE = 0.002
 """Seconds of rest for each event of the last step, within these limits: whoever sends little sees it sooner."""
 _RETRY = 0.5
+_NEVER = datetime.max.replace(tzinfo=UTC)
 _log = logging.getLogger("credit_ledger.projections")
 
 
@@ -69,11 +71,15 @@ async def prepare(feed: Feed, builds: Sequence[Build], after: int, upto: int, pa
 def facts_of(events: Sequence[Logged]) -> list[Fact]:
     """The facts of events. Raises UnreadableEvent for an event that can be decoded but not interpreted."""
     facts = []
-    for logged in events:
+    bucket = ends = _NEVER
+    for position, account_id, version, event in events:
         try:
-            facts.append(fact(*logged))
+            if not bucket <= event.recorded_at < ends:  # nearly always it is that of the event before
+                bucket = bucket_of(event.recorded_at)
+                ends = bucket + BUCKET
+            facts.append(Fact(position, account_id, version, event, bucket, changes_of(event)))
         except Exception as problem:
-            raise UnreadableEvent(logged.position, logged.account_id, problem) from problem
+            raise UnreadableEvent(position, account_id, problem) from problem
     return facts
 
 

@@ -4,6 +4,13 @@
 -- Plans are made once for a connection (plan_cache_mode): otherwise a batch of few rows is planned each time, which takes
 -- longer than all else.
 
+-- The same lock. On servers before PostgreSQL 18, a function in SQL is planned for each call.
+CREATE OR REPLACE FUNCTION ledger.lock_appends() RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('ledger.events', 0));
+END
+$$;
+
 -- The append function as it was: it excludes accounts, and answers which, and which rows have used keys. The caller holds
 -- the append lock.
 CREATE FUNCTION ledger.append_excluding(
