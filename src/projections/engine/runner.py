@@ -32,10 +32,10 @@ SLICE = 250
 """Events that are decoded without a pause. In the pauses, other tasks of the process run."""
 LONGEST_SLEEP = 1.0
 """Seconds between two reads of the log when no notification comes."""
-REST, LONGEST_REST = 0.01, 0.08
-"""Seconds between two steps of a runner that keeps up, so that under load one transaction covers many commits."""
-REST_FOR_ONE = 0.002
-"""Seconds of rest for each event of the last step, within these limits: whoever sends little sees it sooner."""
+REST = 0.01
+"""Seconds, at least, between two steps of a runner that keeps up."""
+LONGEST_ROUND, ROUND_FOR_ONE = 0.08, 0.002
+"""Seconds from one look at the log to the next under load, at most, and for each event that the last look found."""
 _RETRY = 0.5
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _log = logging.getLogger("credit_ledger.projections")
@@ -107,6 +107,15 @@ async def batches(
     finally:
         coming.cancel()
         await asyncio.gather(coming, return_exceptions=True)
+
+
+def rest_after(events: int, took: float) -> float:
+    """The seconds to rest after a step that moved some events and took so many seconds.
+
+    Under load, one transaction covers many commits, because a transaction costs as much as a hundred events. When there
+    is little to do, whoever waits for an event of theirs sees it soon.
+    """
+    return max(REST, min(events * ROUND_FOR_ONE, LONGEST_ROUND) - took)
 
 
 class Stop(NamedTuple):
@@ -183,8 +192,9 @@ class Runner:
         self.leads = True
         while not self._superseded:  # then this runner ends, so that the newer version's runner can take over
             self._listener.clear()
+            began = monotonic()
             if moved := await self.step(connection):
-                await asyncio.sleep(min(max(REST, moved * REST_FOR_ONE), LONGEST_REST))
+                await asyncio.sleep(rest_after(moved, monotonic() - began))
             else:
                 await self._listener.wait(LONGEST_SLEEP)
 
