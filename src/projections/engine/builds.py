@@ -128,22 +128,30 @@ def _define(connection: psycopg.Connection, projections: Sequence[Projection]) -
 
 
 @cache
-def use(*schemas: str) -> sql.Composed:
+def use(*schemas: str) -> bytes:
     """Let the following statements of this transaction use the tables of some schemas. Nothing in them can take the
     place of a function, an operator or a type of PostgreSQL."""
     names = sql.SQL(", ").join(map(sql.Identifier, schemas))
-    return sql.SQL("SET LOCAL search_path TO pg_catalog, {}, pg_temp").format(names)
+    return sql.SQL("SET LOCAL search_path TO pg_catalog, {}, pg_temp").format(names).as_bytes()
 
 
 @cache
-def _advance(builds: tuple[tuple[str, int], ...]) -> sql.Composed:
+def _advance(builds: tuple[tuple[str, int], ...]) -> bytes:
     """The statement that moves all of some builds, each a schema and a version, from one position to another."""
     one = "{} AS (" + SQL["at_advance"] + ")"
     moves = [
         sql.SQL(one).format(sql.Identifier(schema), table=sql.Identifier(schema, "checkpoint"), version=version)
         for schema, version in builds
     ]
-    return sql.SQL("WITH {} SELECT").format(sql.SQL(", ").join(moves))
+    return sql.SQL("WITH {} SELECT").format(sql.SQL(", ").join(moves)).as_bytes()
+
+
+@cache
+def _states(schemas: tuple[str, ...]) -> bytes:
+    """The statement that reads the states of some builds."""
+    one = "SELECT {} AS schema, c.version, c.position, c.as_of, c.stopped_at, c.problem FROM {} AS c"
+    parts = [sql.SQL(one).format(sql.Literal(name), sql.Identifier(name, "checkpoint")) for name in schemas]
+    return sql.SQL(" UNION ALL ").join(parts).as_bytes()
 
 
 async def create(connection: Connection, build: Build) -> None:
@@ -190,15 +198,25 @@ async def build_states(connection: Connection, builds: Sequence[Build]) -> dict[
     """The state of each build, by schema; builds that do not exist are left out."""
     cursor = await connection.execute(SQL["schemas"], {})
     there = {name for (name,) in await cursor.fetchall()}
-    wanted = [build.schema for build in builds if build.schema in there]
+    wanted = tuple(build.schema for build in builds if build.schema in there)
     if not wanted:
         return {}
-    one = "SELECT {} AS schema, c.version, c.position, c.as_of, c.stopped_at, c.problem FROM {} AS c"
-    parts = [sql.SQL(one).format(sql.Literal(name), sql.Identifier(name, "checkpoint")) for name in wanted]
     try:
-        cursor = await connection.execute(sql.SQL(" UNION ALL ").join(parts))
+        return await _read_states(connection, wanted)
     except _GONE:  # between the two statements, a build was dropped or became the live one
         return await build_states(connection, builds)
+
+
+async def states_of_all(connection: Connection, builds: Sequence[Build]) -> dict[str, BuildState]:
+    """The same in one statement when all of the builds exist. It must not be called in a transaction."""
+    try:
+        return await _read_states(connection, tuple(build.schema for build in builds))
+    except _GONE:
+        return await build_states(connection, builds)
+
+
+async def _read_states(connection: Connection, schemas: tuple[str, ...]) -> dict[str, BuildState]:
+    cursor = await connection.execute(_states(schemas), prepare=True)
     return {schema: BuildState(*rest) for schema, *rest in await cursor.fetchall()}
 
 

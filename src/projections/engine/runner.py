@@ -22,7 +22,7 @@ from ledger.domain.changes import BUCKET, Fact, bucket_of, changes_of
 from ledger.postgres.connecting import connect_async
 from ledger.postgres.errors import LOST
 from ledger.store import Feed, Logged, UnreadableEvent, read
-from projections.engine.builds import SQL, Batch, Build, BuildMoved, Work, apply, build_states, live, use
+from projections.engine.builds import SQL, Batch, Build, BuildMoved, Work, apply, live, states_of_all, use
 from projections.models.catalog import PROJECTIONS
 from projections.models.projection import Projection, Write
 
@@ -209,7 +209,7 @@ class Runner:
         Returns by how many events the last of them was behind; 0 when none was. Raises BuildMoved and LOST.
         """
         end = await self._feed.last_position()
-        found = await build_states(connection, self._builds)
+        found = await states_of_all(connection, self._builds)
         self._superseded = any(at.version > b.projection.version for b in self._builds if (at := found.get(b.schema)))
         self._stopped -= {schema for schema, at in found.items() if at.stopped_at is None}
         behind = [
