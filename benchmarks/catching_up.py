@@ -1,12 +1,13 @@
 """One runner that builds projections from the beginning of the log, alone in its process; prints one JSON object."""
 
 import argparse
-import asyncio
 import json
 import os
 import sys
 from collections.abc import Sequence
 from time import perf_counter, process_time
+
+import uvloop
 
 from api.runtime.processes.garbage_collection import tune_garbage_collection
 from benchmarks.processes import peak_memory
@@ -50,7 +51,7 @@ def main() -> None:
     parser.add_argument("--projections", required=True, help="their names, with commas between them")
     names = parser.parse_args().projections.split(",")
     tune_garbage_collection()  # as the projector does
-    found = asyncio.run(catch_up(os.environ["BENCHMARK_DATABASE"], [BY_NAME[name] for name in names]))
+    found = uvloop.run(catch_up(os.environ["BENCHMARK_DATABASE"], [BY_NAME[name] for name in names]))
     json.dump(found, sys.stdout)
 
 

@@ -59,7 +59,7 @@ class _Meter:
         self._cpu = self._read_cpu()
 
     def _read_counts(self) -> tuple[int, int]:
-        return self._database.recorded(), self._database.transactions()
+        return self._database.recorded(), self._database.commits()
 
     def _read_cpu(self) -> tuple[float, float]:
         return cpu_seconds(self._service) if self._service is not None else 0.0, self._stand.postgres_seconds()
@@ -74,14 +74,12 @@ class _Meter:
         """The figure of a load that has just ended. Raises Spoiled when an answer has no record behind it."""
         time.sleep(SETTLING)
         service, postgres = (after - before for before, after in zip(self._cpu, self._read_cpu(), strict=True))
-        recorded, transactions = (
-            after - before for before, after in zip(self._counts, self._read_counts(), strict=True)
-        )
+        recorded, commits = (after - before for before, after in zip(self._counts, self._read_counts(), strict=True))
         if not answered or recorded < answered:
             raise Spoiled(f"{answered} deductions were answered, and {recorded} recorded")
         micro = 1e6 / recorded
         costs = service * micro, postgres * micro
-        return Figure(self._sync, answered / seconds, *costs, recorded / max(transactions, 1))
+        return Figure(self._sync, answered / seconds, *costs, recorded / max(commits, 1))
 
 
 def http_load(

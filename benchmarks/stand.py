@@ -23,6 +23,7 @@ from people.api_keys import create_key
 
 SCHEMA = ROOT / "benchmarks" / "yardstick" / "schema.sql"
 FUNCTION = ROOT / "benchmarks" / "yardstick" / "deduct.pgbench"
+_LOG = "ledger.events"
 _LAST_POSITION = "SELECT coalesce(max(notification_id), 0) FROM ledger.events"
 
 
@@ -31,14 +32,20 @@ class Database:
     """One side's database, and how to count what it has recorded."""
 
     conninfo: str
+    table: str
+    """Where each deduction has a row."""
     count: str
 
     def recorded(self) -> int:
         """Deductions in it, or anything that grows with each of them."""
         return self._number(self.count)
 
+    def commits(self) -> int:
+        """Transactions that recorded something, so far."""
+        return self._number(f"SELECT count(DISTINCT xmin::text) FROM {self.table}")
+
     def transactions(self) -> int:
-        """Transactions that wrote something, so far: each takes a number."""
+        """Transactions that wrote something, so far: each takes a number, and an append takes two."""
         return self._number("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
 
     def _number(self, query: str) -> int:
@@ -70,7 +77,7 @@ class Stand:
         with psycopg.connect(self.ours.conninfo, autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         conninfo = make_conninfo(self.ours.conninfo, dbname=name)
-        return replace(self, ours=Database(conninfo, _LAST_POSITION), api_key=_prepare_ledger(conninfo))
+        return replace(self, ours=Database(conninfo, _LOG, _LAST_POSITION), api_key=_prepare_ledger(conninfo))
 
     def postgres_seconds(self) -> float:
         """CPU time that the server has used."""
@@ -111,8 +118,8 @@ def _stand(folder: Path, conninfo: str) -> Stand:
         folder,
         programs,
         process,
-        Database(conninfo, _LAST_POSITION),
-        Database(_load_yardstick(conninfo, api_key), "SELECT count(*) FROM yardstick.entries"),
+        Database(conninfo, _LOG, _LAST_POSITION),
+        Database(_load_yardstick(conninfo, api_key), "yardstick.entries", "SELECT count(*) FROM yardstick.entries"),
         api_key,
     )
 

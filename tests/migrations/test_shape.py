@@ -36,6 +36,7 @@ def execute(conninfo: str, statement: str) -> None:
 MISSING = [
     "ledger/0005_checked_appends.sql",
     "ledger/0006_proven_snapshots.sql",
+    "ledger/0007_whole_batches.sql",
     "people/0001_schema.sql",
     "people/0002_manage_scope_and_cursor_key.sql",
     "people/0003_key_log.sql",

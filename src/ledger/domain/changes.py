@@ -4,7 +4,7 @@ They are a pure function of the event, because the event carries every decision.
 reversal whose lot has expired returns credits and lapses them at the same moment, and both changes are listed.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, assert_never, get_args
 
 from ledger.domain.amounts import Kind
@@ -38,6 +38,7 @@ SUMMED_AT: dict[EntryType, int] = {"grant": 0, "deduction": 1, "capture": 1, "re
 """The index of an entry type among the sums granted, deducted, reversed, expired, voided. A capture is a deduction."""
 
 BUCKET_MINUTES = 15
+BUCKET = timedelta(minutes=BUCKET_MINUTES)
 """The width of a bucket. UTC offsets in use are multiples of it, so every local day is a whole number of buckets."""
 
 

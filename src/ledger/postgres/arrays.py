@@ -17,9 +17,15 @@ from psycopg.pq import Format
 _HEADER = Struct(">iiiii")  # dimensions, null flag, element type, length, lower bound
 _NULL = b"\xff\xff\xff\xff"
 _BIGINT, _INTEGER = Struct(">q"), Struct(">i")
-_SHORT = 4_096
-LENGTHS = [pack(">i", size) for size in range(_SHORT)]
-"""The packed lengths of short values, by length."""
+
+
+class _Lengths(dict[int, bytes]):
+    def __missing__(self, length: int) -> bytes:
+        return pack(">i", length)
+
+
+LENGTHS = _Lengths((length, pack(">i", length)) for length in range(4_096))
+"""Packed lengths, by length; those of long values are packed when they are asked for."""
 
 _TEXT, _BYTEA, _INT8, _INT4, _TIMESTAMPTZ = 25, 17, 20, 23, 1184
 _MICROSECOND = timedelta(microseconds=1)
@@ -99,10 +105,7 @@ def _array_of_8(element: int, values: Sequence[int | None]) -> bytes:
 def _array(element: int, values: Sequence[bytes | None]) -> bytes:
     if not values:
         return pack(">iii", 0, 0, element)
-    parts = [
-        _NULL if value is None else (LENGTHS[size] if (size := len(value)) < _SHORT else pack(">i", size)) + value
-        for value in values
-    ]
+    parts = [_NULL if value is None else LENGTHS[len(value)] + value for value in values]
     return _HEADER.pack(1, 1, element, len(parts), 1) + b"".join(parts)
 
 

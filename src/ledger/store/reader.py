@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
 from psycopg import AsyncConnection
-from psycopg.rows import namedtuple_row
+from psycopg.rows import BaseRowFactory, RowMaker, namedtuple_row
 
 from ledger.domain.account import Account
 from ledger.domain.events import Event, Events
@@ -71,6 +71,7 @@ class StoredRow(NamedTuple):
 
 
 Positioned = TypeVar("Positioned", StoredRow, Record)
+Made = TypeVar("Made")
 
 
 class Reader:
@@ -80,7 +81,13 @@ class Reader:
         self._connection = connection
 
     async def _rows(self, name: str, **parameters: Any) -> list[Any]:
-        async with self._connection.cursor(binary=True, row_factory=namedtuple_row) as cursor:
+        return await self._made(namedtuple_row, name, **parameters)
+
+    async def _records(self, name: str, **parameters: Any) -> list[Record]:
+        return await self._made(_record_row, name, **parameters)
+
+    async def _made(self, row_factory: BaseRowFactory[Made], name: str, **parameters: Any) -> list[Made]:
+        async with self._connection.cursor(binary=True, row_factory=row_factory) as cursor:
             await cursor.execute(SQL[name], parameters, prepare=True)
             return await cursor.fetchall()
 
@@ -230,11 +237,11 @@ class Reader:
 
     async def records(self, after: int, upto: int, limit: int) -> list[Record]:
         """A page of the whole log with all columns."""
-        return [Record(*row) for row in await self._rows("records", after=after, upto=upto, limit=limit)]
+        return await self._records("records", after=after, upto=upto, limit=limit)
 
     async def records_of(self, account_id: str, after: int, limit: int) -> list[Record]:
         """A page of an account's events with all columns."""
-        return [Record(*row) for row in await self._rows("records_of", account=account_id, after=after, limit=limit)]
+        return await self._records("records_of", account=account_id, after=after, limit=limit)
 
     async def text_keys(self, accounts: Collection[str]) -> dict[str, bytes]:
         """The text keys of some accounts; an account without a key, or whose key was destroyed, is absent."""
@@ -260,6 +267,10 @@ class Reader:
     async def last_position(self) -> int:
         """The position of the last event; 0 when the log is empty."""
         return int((await self._rows("last_position"))[0].position)
+
+
+def _record_row(_: Any) -> RowMaker[Record]:
+    return Record._make
 
 
 def _chained(row: Any) -> tuple[Event, Metadata]:

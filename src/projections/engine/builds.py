@@ -11,6 +11,7 @@ builds for the service, which may make nothing itself (sql/0003_made_by_the_owne
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Literal, NamedTuple
 
 import psycopg
@@ -126,10 +127,31 @@ def _define(connection: psycopg.Connection, projections: Sequence[Projection]) -
             connection.execute(SQL["define"], definition)
 
 
-def use(schema: str) -> sql.Composed:
-    """Let the following statements of this transaction use the tables of a schema. Nothing in it can take the place of
-    a function, an operator or a type of PostgreSQL."""
-    return sql.SQL("SET LOCAL search_path TO pg_catalog, {}, pg_temp").format(sql.Identifier(schema))
+@cache
+def use(*schemas: str) -> bytes:
+    """Let the following statements of this transaction use the tables of some schemas. Nothing in them can take the
+    place of a function, an operator or a type of PostgreSQL."""
+    names = sql.SQL(", ").join(map(sql.Identifier, schemas))
+    return sql.SQL("SET LOCAL search_path TO pg_catalog, {}, pg_temp").format(names).as_bytes()
+
+
+@cache
+def _advance(builds: tuple[tuple[str, int], ...]) -> bytes:
+    """The statement that moves all of some builds, each a schema and a version, from one position to another."""
+    one = "{} AS (" + SQL["at_advance"] + ")"
+    moves = [
+        sql.SQL(one).format(sql.Identifier(schema), table=sql.Identifier(schema, "checkpoint"), version=version)
+        for schema, version in builds
+    ]
+    return sql.SQL("WITH {} SELECT").format(sql.SQL(", ").join(moves)).as_bytes()
+
+
+@cache
+def _states(schemas: tuple[str, ...]) -> bytes:
+    """The statement that reads the states of some builds."""
+    one = "SELECT {} AS schema, c.version, c.position, c.as_of, c.stopped_at, c.problem FROM {} AS c"
+    parts = [sql.SQL(one).format(sql.Literal(name), sql.Identifier(name, "checkpoint")) for name in schemas]
+    return sql.SQL(" UNION ALL ").join(parts).as_bytes()
 
 
 async def create(connection: Connection, build: Build) -> None:
@@ -176,15 +198,25 @@ async def build_states(connection: Connection, builds: Sequence[Build]) -> dict[
     """The state of each build, by schema; builds that do not exist are left out."""
     cursor = await connection.execute(SQL["schemas"], {})
     there = {name for (name,) in await cursor.fetchall()}
-    wanted = [build.schema for build in builds if build.schema in there]
+    wanted = tuple(build.schema for build in builds if build.schema in there)
     if not wanted:
         return {}
-    one = "SELECT {} AS schema, c.version, c.position, c.as_of, c.stopped_at, c.problem FROM {} AS c"
-    parts = [sql.SQL(one).format(sql.Literal(name), sql.Identifier(name, "checkpoint")) for name in wanted]
     try:
-        cursor = await connection.execute(sql.SQL(" UNION ALL ").join(parts))
+        return await _read_states(connection, wanted)
     except _GONE:  # between the two statements, a build was dropped or became the live one
         return await build_states(connection, builds)
+
+
+async def states_of_all(connection: Connection, builds: Sequence[Build]) -> dict[str, BuildState]:
+    """The same in one statement when all of the builds exist. It must not be called in a transaction."""
+    try:
+        return await _read_states(connection, tuple(build.schema for build in builds))
+    except _GONE:
+        return await build_states(connection, builds)
+
+
+async def _read_states(connection: Connection, schemas: tuple[str, ...]) -> dict[str, BuildState]:
+    cursor = await connection.execute(_states(schemas), prepare=True)
     return {schema: BuildState(*rest) for schema, *rest in await cursor.fetchall()}
 
 
@@ -193,15 +225,15 @@ Work = Sequence[tuple[Build, Sequence[Write]]]
 
 
 async def apply(connection: Connection, batch: Batch, work: Work, *, first: Sequence[str] = ()) -> None:
-    """Write the rows and the new position of all builds in one transaction and one round trip.
+    """Write the rows and the new position of all builds in one transaction, and two round trips with its end.
 
     `first` names statements with which the transaction begins. Raises BuildMoved when a build is not at the beginning
     of the batch or was dropped, CannotApply when a row that must be changed does not exist, and psycopg.Error.
     """
     try:
-        async with connection.transaction():
-            async with connection.pipeline():
-                written = await _send(connection, batch, work, first)
+        async with connection.pipeline() as pipeline, connection.transaction():
+            written = await _send(connection, batch, work, first)
+            await pipeline.sync()
             for build, write, cursor in written:
                 if write.exact and cursor.rowcount != write.rows:
                     raise CannotApply(f"{build.schema}: {write.statement} found {cursor.rowcount} of {write.rows} rows")
@@ -221,13 +253,17 @@ async def apply(connection: Connection, batch: Batch, work: Work, *, first: Sequ
 async def _send(
     connection: Connection, batch: Batch, work: Work, first: Sequence[str]
 ) -> list[tuple[Build, Write, psycopg.AsyncCursor[Any]]]:
+    """Send everything. No two projections have tables of the same name, so all statements share one search path: then
+    the server keeps their plans."""
     written = []
     for name in first:
-        await connection.execute(SQL[name])
+        await connection.execute(SQL[name], prepare=True)
+    builds = [build for build, _ in work]
+    moves = _advance(tuple((build.schema, build.projection.version) for build in builds))
     position = {"after": batch.after, "upto": batch.upto, "as_of": batch.as_of}
+    await connection.execute(moves, position, prepare=True)
+    await connection.execute(use(*(build.schema for build in builds)))
     for build, writes in work:
-        await connection.execute(use(build.schema))
-        await connection.execute(SQL["at_advance"], {**position, "version": build.projection.version})
         statements = build.projection.statements
         for write in writes:
             cursor = await connection.execute(statements[write.statement], write.columns, prepare=True)

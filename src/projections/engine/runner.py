@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from datetime import UTC, datetime
 from itertools import groupby
 from time import monotonic
 from typing import Any, NamedTuple
@@ -17,11 +18,11 @@ from typing import Any, NamedTuple
 from psycopg import AsyncConnection
 
 from ledger.commit.notifications import CommitListener
-from ledger.domain.changes import Fact, fact
+from ledger.domain.changes import BUCKET, Fact, bucket_of, changes_of
 from ledger.postgres.connecting import connect_async
 from ledger.postgres.errors import LOST
 from ledger.store import Feed, Logged, UnreadableEvent, read
-from projections.engine.builds import SQL, Batch, Build, BuildMoved, Work, apply, build_states, live, use
+from projections.engine.builds import SQL, Batch, Build, BuildMoved, Work, apply, live, states_of_all, use
 from projections.models.catalog import PROJECTIONS
 from projections.models.projection import Projection, Write
 
@@ -32,8 +33,11 @@ SLICE = 250
 LONGEST_SLEEP = 1.0
 """Seconds between two reads of the log when no notification comes."""
 REST = 0.01
-"""Seconds between two steps of a runner that keeps up, so that under load one transaction covers many commits."""
+"""Seconds, at least, between two steps of a runner that keeps up."""
+LONGEST_ROUND, ROUND_FOR_ONE = 0.08, 0.002
+"""Seconds from one look at the log to the next under load, at most, and for each event that the last look found."""
 _RETRY = 0.5
+_NEVER = datetime.max.replace(tzinfo=UTC)
 _log = logging.getLogger("credit_ledger.projections")
 
 
@@ -67,11 +71,15 @@ async def prepare(feed: Feed, builds: Sequence[Build], after: int, upto: int, pa
 def facts_of(events: Sequence[Logged]) -> list[Fact]:
     """The facts of events. Raises UnreadableEvent for an event that can be decoded but not interpreted."""
     facts = []
-    for logged in events:
+    bucket = ends = _NEVER
+    for position, account_id, version, event in events:
         try:
-            facts.append(fact(*logged))
+            if not bucket <= event.recorded_at < ends:  # nearly always it is that of the event before
+                bucket = bucket_of(event.recorded_at)
+                ends = bucket + BUCKET
+            facts.append(Fact(position, account_id, version, event, bucket, changes_of(event)))
         except Exception as problem:
-            raise UnreadableEvent(logged.position, logged.account_id, problem) from problem
+            raise UnreadableEvent(position, account_id, problem) from problem
     return facts
 
 
@@ -99,6 +107,15 @@ async def batches(
     finally:
         coming.cancel()
         await asyncio.gather(coming, return_exceptions=True)
+
+
+def rest_after(events: int, took: float) -> float:
+    """The seconds to rest after a step that moved some events and took so many seconds.
+
+    Under load, one transaction covers many commits, because a transaction costs as much as a hundred events. When there
+    is little to do, whoever waits for an event of theirs sees it soon.
+    """
+    return max(REST, min(events * ROUND_FOR_ONE, LONGEST_ROUND) - took)
 
 
 class Stop(NamedTuple):
@@ -175,8 +192,9 @@ class Runner:
         self.leads = True
         while not self._superseded:  # then this runner ends, so that the newer version's runner can take over
             self._listener.clear()
-            if await self.step(connection):
-                await asyncio.sleep(REST)
+            began = monotonic()
+            if moved := await self.step(connection):
+                await asyncio.sleep(rest_after(moved, monotonic() - began))
             else:
                 await self._listener.wait(LONGEST_SLEEP)
 
@@ -185,10 +203,13 @@ class Runner:
         row = await cursor.fetchone()
         return bool(row and row[0])
 
-    async def step(self, connection: AsyncConnection[Any]) -> bool:
-        """Move the builds that are behind; False when none was behind. Raises BuildMoved and LOST."""
+    async def step(self, connection: AsyncConnection[Any]) -> int:
+        """Move the builds that are behind to the end of the log.
+
+        Returns by how many events the last of them was behind; 0 when none was. Raises BuildMoved and LOST.
+        """
         end = await self._feed.last_position()
-        found = await build_states(connection, self._builds)
+        found = await states_of_all(connection, self._builds)
         self._superseded = any(at.version > b.projection.version for b in self._builds if (at := found.get(b.schema)))
         self._stopped -= {schema for schema, at in found.items() if at.stopped_at is None}
         behind = [
@@ -205,7 +226,7 @@ class Runner:
             alone = len(groups) == 1
             ahead = groups[place + 1][0] if place + 1 < len(groups) else end
             await self._move(connection, builds, position, ahead if alone else min(ahead, position + self._page))
-        return bool(groups)
+        return end - groups[0][0] if groups else 0
 
     async def _move(self, connection: AsyncConnection[Any], builds: list[Build], after: int, upto: int) -> None:
         """Move some builds, all at position `after`, to position `upto`."""

@@ -14,7 +14,7 @@ from ledger.domain.commands import DeductCredits, OpenAccount
 from ledger.domain.events import Event
 from ledger.service import Ledger
 from ledger.store.log import Writer
-from projections.engine.runner import LONGEST_SLEEP
+from projections.engine.runner import LONGEST_ROUND, LONGEST_SLEEP, REST, rest_after
 from tests.domain.journal import ACCOUNT_ID, Journal
 from tests.projections.engine.following import Watch, following, until, watching
 from tests.projections.folding import Told
@@ -51,6 +51,15 @@ async def lag_of_an_idle_runner(ledger: Ledger, watch: Watch, key: str) -> float
 
 
 # Waking -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_runner_rests_as_long_as_the_load_allows() -> None:
+    """A round, which is a step and the rest after it, is long when many events came, and never longer than promised."""
+    assert rest_after(1, 0.004) == REST
+    assert rest_after(20, 0.01) == pytest.approx(0.03)
+    assert rest_after(300, 0.02) == rest_after(100_000, 0.02) == LONGEST_ROUND - 0.02
+    assert rest_after(300, 5.0) == REST
+    assert 2 * LONGEST_ROUND < 0.25  # an event that just missed a look is in the next step
 
 
 async def test_a_commit_wakes_a_runner_that_has_nothing_to_do(

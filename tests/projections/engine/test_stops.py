@@ -69,7 +69,7 @@ UNREADABLE: dict[str, tuple[str, Callable[[Stored], Stored | bytes], str]] = {
     "no JSON": ("CreditsDeducted", lambda _: b'{"data":', "JSONDecodeError"),
     "no UTF-8": ("CreditsDeducted", lambda _: b'{"data":"\xff"}', "JSONDecodeError"),
     "JSON that is no object": ("CreditsDeducted", lambda _: b"[]", "TypeError"),
-    "data that is no object": ("CreditsDeducted", lambda stored: {**stored, "data": []}, "AttributeError"),
+    "data that is no object": ("CreditsDeducted", lambda stored: {**stored, "data": []}, "TypeError"),
     "a field too few": ("CreditsDeducted", lambda stored: {**stored, "data": {}}, "TypeError"),
     "fields of another type": ("CreditsGranted", as_it_is, "TypeError"),
     "an amount that is a text": (

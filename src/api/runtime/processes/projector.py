@@ -13,6 +13,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import uvloop
+
 from api.runtime.checkpoints import checkpoint_keys
 from api.runtime.processes.garbage_collection import tune_garbage_collection
 from api.runtime.processes.parent_process import signal_at_end_of
@@ -104,7 +106,7 @@ def main() -> None:
     settings = load_settings()
     logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
     tune_garbage_collection()
-    asyncio.run(_project_until_signal(settings))
+    uvloop.run(_project_until_signal(settings))
 
 
 async def _project_until_signal(settings: Settings) -> None:

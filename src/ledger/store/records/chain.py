@@ -6,7 +6,7 @@ for byte. So it covers everything that an auditor relies on. The checkpoints ove
 """
 
 from hashlib import sha256
-from struct import pack
+from struct import Struct
 from typing import Any, NamedTuple
 
 from ledger.postgres.arrays import LENGTHS
@@ -15,7 +15,7 @@ GENESIS = bytes(32)
 """The previous hash of an account's first event."""
 
 _NULL = b"\xff\xff\xff\xff"
-_SHORT = len(LENGTHS)
+_VERSION, _COUNT = Struct(">iqi").pack, Struct(">ii").pack
 
 
 class UnreadableEvent(Exception):
@@ -74,23 +74,27 @@ def link(
     Lengths and `command_events` are 4 bytes, the version is 8, all big-endian and signed; the length of a null field is
     -1. Texts are UTF-8. `previous` is GENESIS for the first event of an account.
     """
+    lengths = LENGTHS
+    account, kind = account_id.encode(), topic.encode()
     parts = (
-        _prefixed(previous),
-        _prefixed(account_id.encode()),
-        pack(">iq", 8, version),
-        _prefixed(topic.encode()),
-        _prefixed(state),
+        lengths[len(previous)],
+        previous,
+        lengths[len(account)],
+        account,
+        _VERSION(8, version, len(kind)),
+        kind,
+        lengths[len(state)],
+        state,
         _NULL if subject is None else _prefixed(subject.encode()),
         _NULL if receipt is None else _prefixed(receipt.encode()),
         _NULL if fingerprint is None else _prefixed(fingerprint),
-        _NULL if command_events is None else pack(">ii", 4, command_events),
+        _NULL if command_events is None else _COUNT(4, command_events),
     )
     return sha256(b"".join(parts)).digest()
 
 
 def _prefixed(field: bytes) -> bytes:
-    size = len(field)
-    return (LENGTHS[size] if size < _SHORT else pack(">i", size)) + field
+    return LENGTHS[len(field)] + field
 
 
 def check_link(account_id: str, row: Any, previous: bytes, version: int) -> None:

@@ -162,6 +162,11 @@ _FIELDS = {
     for kind in TOPICS.values()
 }
 """The fields of each type, sorted by name, so that only JSON written by callers must be sorted when it is encoded."""
+_CONVERTED = {
+    topic: tuple((f.name, _FROM_JSON[f.name]) for f in fields(kind) if f.name in _FROM_JSON)
+    for topic, kind in TOPICS.items()
+}
+"""The fields of each type that are not stored as they are."""
 
 
 def encode(event: Event, metadata: Metadata, digest: str | None = None) -> tuple[str, bytes]:
@@ -214,8 +219,10 @@ def _event(topic: str, stored: dict[str, Any]) -> Event:
     if kind is None:
         raise ValueError(f"the log has an event of type {topic!r}, which this program does not know")
     data = upcast(topic, stored["schema"], stored["data"])
-    values = {name: convert(value) if (convert := _FROM_JSON.get(name)) else value for name, value in data.items()}
-    return cast("Callable[..., Event]", kind)(recorded_at=_time(stored["recorded_at"]), **values)
+    for name, convert in _CONVERTED[topic]:
+        if name in data:
+            data[name] = convert(data[name])  # nobody else has it: it was read from JSON just now
+    return cast("Callable[..., Event]", kind)(recorded_at=_time(stored["recorded_at"]), **data)
 
 
 class LedgerMapper(Mapper[str]):

@@ -1,4 +1,4 @@
--- Builds of projections. The caller sets the search path to a build's schema for `at_*` and a projection's own statements.
+-- Builds of projections. The caller sets the search path to a build's schema for `at_stop` and a projection's own statements.
 
 -- name: schemas
 -- All schemas of builds: live, next and old ones.
@@ -42,9 +42,9 @@ WHERE n.nspname LIKE 'projection\_%%' AND n.nspowner <> ours.proowner;
 
 -- name: at_advance
 -- Fails with a NOT NULL violation unless the build has the expected position and version: another runner has moved it, or
--- another build has replaced it.
-UPDATE checkpoint SET
-    position = CASE WHEN position = %(after)s AND version = %(version)s THEN %(upto)s::bigint END,
+-- another build has replaced it. Names in braces are filled in by builds.py.
+UPDATE {table} SET
+    position = CASE WHEN position = %(after)s AND version = {version} THEN %(upto)s::bigint END,
     as_of = coalesce(%(as_of)s, as_of),
     stopped_at = NULL,
     problem = NULL;

@@ -65,7 +65,23 @@ class Row(NamedTuple):
 
 def gather(facts: Sequence[Fact]) -> list[Write]:
     """The entries of a batch."""
-    rows = [row for fact in facts if fact.changes for row in entries_of(fact)]
+    rows: list[tuple[Any, ...]] = []
+    for fact in facts:
+        _, account_id, version, event, _, changes = fact
+        if len(changes) == 1:  # nearly every event has one, and a Row for each takes a third of the time
+            balance, described = event.balance, _described(event)
+            rows.append(
+                (
+                    account_id,
+                    version * PARTS,
+                    event.recorded_at,
+                    *changes[0],
+                    balance.subscription + balance.permanent,
+                    *described,
+                )
+            )
+        elif changes:
+            rows += entries_of(fact)
     if not rows:
         return []
     columns: Any = dict(zip(Row._fields, zip(*rows, strict=True), strict=True))

@@ -26,6 +26,8 @@ MEASURES = ("credits", "input_tokens", "output_tokens")
 Group = tuple[str | None, ...]
 """The values of DIMENSIONS; None for a dimension that the deduction does not name."""
 _NOTHING: dict[str, Any] = {}
+_PAID = (CreditsDeducted, HoldCaptured)
+"""The events that say what they paid for."""
 
 
 @lru_cache(10_000)
@@ -39,7 +41,7 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
     groups: dict[Group, str] = {}
     found: dict[tuple[str, datetime, Group], list[int]] = {}
     for _, account_id, _, event, bucket, _ in facts:
-        if not isinstance(event, CreditsDeducted | HoldCaptured):
+        if not isinstance(event, _PAID):
             continue
         get: Callable[..., Any] = (event.usage or _NOTHING).get
         group: Group = (get("provider"), get("model"), get("project"), get("member"), get("metric"))
