@@ -143,11 +143,11 @@ def test_there_are_many_ways_to_cut_a_year() -> None:
     assert set(SOME_ZONES) <= set(zones())
 
 
-@pytest.mark.parametrize("tz", zones())
-def test_days_are_what_the_events_add_up_to(year: Year, tz: str) -> None:
-    answer = daily(year.service, BUSY, **period(FIRST, LAST, tz=tz))
-    assert without_ends(answer["days"]) == days_of(year.events[BUSY], FIRST, LAST, tz)
-    chained(answer)
+def test_days_are_what_the_events_add_up_to(year: Year) -> None:
+    for tz in zones():
+        answer = daily(year.service, BUSY, **period(FIRST, LAST, tz=tz))
+        assert without_ends(answer["days"]) == days_of(year.events[BUSY], FIRST, LAST, tz), tz
+        chained(answer)
 
 
 def chained(answer: Json) -> None:
