@@ -158,6 +158,14 @@ def test_an_answer_has_all_the_fields_of_its_shape(service: Service, contract: C
     assert schema["properties"].keys() - {"dry_run", "status", "idempotent_replayed"} == answer.keys()
 
 
+def test_a_field_that_the_document_does_not_name_is_found(contract: Contract) -> None:
+    credits = dict.fromkeys(("total", "available", "permanent_credits"), 1)
+    told = {**credits, "held": 0, "subscription_credits": 0, "subscription_expire_at": None}
+    assert contract.errors("BalanceFields", told) == []
+    [error] = contract.errors("BalanceFields", {**told, "colour": "red"})
+    assert "colour" in error
+
+
 # Schemathesis -----------------------------------------------------------------------------------------------------
 
 

@@ -157,7 +157,7 @@ def brittle(seeds: Iterable[int]) -> Iterator[int]:
         (committer, "_release_key", keep_the_key, range(3_000)),
         (AdmissionControl, "fail", forget_to_count, range(3_000)),
     ],
-    ids=lambda value: getattr(value, "__name__", ""),
+    ids=lambda value: value.__name__ if callable(value) else "",
 )
 def test_a_bug_is_found(
     monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, bug: Callable[..., Any], seeds: Iterable[int]
