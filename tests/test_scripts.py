@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-STUBS = ("hledger", "pgbouncer", "chromium", "nginx")
+STUBS = ("hledger", "pgbouncer", "chromium-headless-shell", "nginx")
 HERE = {"CREDIT_LEDGER_TEST_POSTGRES_BIN": "/somewhere"}
 CLOCK = any(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
 """The one program that is found by its path alone."""
@@ -68,6 +68,16 @@ def test_root_installs_what_is_missing_and_says_so_before(tmp_path: Path) -> Non
     assert "No hledger here: the journals" in text
 
 
+def test_where_there_is_no_small_browser_root_installs_a_whole_one(tmp_path: Path) -> None:
+    text, installed = packages(tmp_path / "bin", "chromium-headless-shell")
+    assert installed == ["chromium-headless-shell", "chromium"]
+    assert "No chromium-headless-shell here: no page is looked at" in text
+    stub(tmp_path / "bin", "chromium")
+    text, installed = packages(tmp_path / "bin", "chromium-headless-shell")
+    assert installed == ["chromium-headless-shell"]
+    assert "No chromium-headless-shell here: pages are looked at in another browser" in text
+
+
 def test_nothing_is_installed_where_nothing_is_missing(tmp_path: Path) -> None:
     text, installed = packages(tmp_path / "bin")
     assert installed == []
@@ -76,7 +86,7 @@ def test_nothing_is_installed_where_nothing_is_missing(tmp_path: Path) -> None:
 
 def test_nothing_is_installed_for_others_or_against_the_will_of_root(tmp_path: Path) -> None:
     for settings in ({"uid": 1000}, {"CREDIT_LEDGER_TEST_INSTALL": "no"}):
-        text, installed = packages(tmp_path / "bin", "hledger", "chromium", **settings)
+        text, installed = packages(tmp_path / "bin", "hledger", "chromium-headless-shell", **settings)
         assert installed == []
         assert "No hledger here" in text
         assert "Root installs" not in text

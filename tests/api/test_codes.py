@@ -27,7 +27,7 @@ from tests.api.conftest import under_contract
 from tests.api.stage import Ask, asks, balance, eventually, fresh, payment, refused, staged, version
 from tests.api.streaming.ear import ask, listening
 from tests.postgres import owner
-from tests.service import ADMIN_KEY, Service, running_service, service_here
+from tests.service import ADMIN_KEY, PLAIN, Service, running_service, service_here
 
 LARGEST = 2**53 - 1
 A_BATCH = 1_000
@@ -166,7 +166,7 @@ def reversed_too_often(service: Service, account: str) -> httpx.Response:
 
 
 def without_key(service: Service, account: str) -> httpx.Response:
-    return httpx.get(f"{service.url}/v1/accounts/{account}/balance", trust_env=False)
+    return httpx.get(f"{service.url}/v1/accounts/{account}/balance", trust_env=False, verify=PLAIN)
 
 
 def with_scope(scope: str) -> Produce:

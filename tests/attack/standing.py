@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from people.api_keys import create_key
-from tests.service import ADMIN_KEY, ServiceProcess
+from tests.service import ADMIN_KEY, PLAIN, ServiceProcess
 from tests.survival.flood import ACCOUNTS, KEY, account
 from tests.survival.log import read_log
 
@@ -99,7 +99,7 @@ def _hoarders(service: ServiceProcess, count: int) -> list[str]:
         else:
             body = {"account_id": account(number)}
             url = service.post("/v1/portal_sessions", body).json()["url"]
-            with httpx.Client(trust_env=False) as client:
+            with httpx.Client(trust_env=False, verify=PLAIN) as client:
                 client.get(url)
                 cookie = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
             path, head = f"/dashboard/accounts/{account(number)}/updates", f"Cookie: {cookie}"

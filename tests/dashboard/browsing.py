@@ -15,7 +15,7 @@ from tests.dashboard.guests import ROOT, portal_link
 from tests.service import ADMIN_KEY, Service
 
 PHONE, DESK, WALL = (360, 740), (1_280, 900), (2_560, 1_440)
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 _ARGUMENTS = [
     *("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),

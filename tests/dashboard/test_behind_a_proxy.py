@@ -24,7 +24,7 @@ from tests.dashboard.proxies import (
     with_the_path_taken_away,
 )
 from tests.postgres import TestServers
-from tests.service import Service, free_port, running_service
+from tests.service import PLAIN, Service, free_port, running_service
 
 PREFIX = "/ledger"
 BELOW = PREFIX + ROOT
@@ -175,8 +175,8 @@ def test_what_needs_no_key_stays_inside(service: Service) -> None:
 
 def test_the_service_itself_answers_without_the_path(proxied: dict[str, Service]) -> None:
     inside = f"http://127.0.0.1:{proxied['passed on'].port}"
-    assert httpx.get(f"{inside}/readyz", trust_env=False).status_code == 200
-    assert httpx.get(f"{inside}/dashboard", trust_env=False).headers["location"] == f"{BELOW}/"
+    assert httpx.get(f"{inside}/readyz", trust_env=False, verify=PLAIN).status_code == 200
+    assert httpx.get(f"{inside}/dashboard", trust_env=False, verify=PLAIN).headers["location"] == f"{BELOW}/"
 
 
 # In a real browser --------------------------------------------------------------------------------------------------

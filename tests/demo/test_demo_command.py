@@ -26,7 +26,7 @@ from api.runtime.listening.listen_address import ListenAddress, resolve
 from api.runtime.settings import load_settings
 from ledger.domain.commands import OpenAccount
 from ledger.service import Ledger
-from tests.service import ADMIN_KEY, Service, free_port, wait_for
+from tests.service import ADMIN_KEY, PLAIN, Service, free_port, wait_for
 from tests.store.asking import submission
 
 
@@ -43,7 +43,9 @@ def running_demo(data_dir: Path, *options: str, public_url: str = "") -> Iterato
         process = subprocess.Popen([*command, *options], env=environment, stdout=output, stderr=subprocess.STDOUT)
     headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False) as client:
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False, verify=PLAIN
+        ) as client:
             _wait(process, client, log)
             wait_for(lambda: "Operator link" in log.read_text())
             yield log.read_text(), client

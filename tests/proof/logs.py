@@ -1,5 +1,6 @@
 """Logs as tests of checkpoints need them: many events whose hashes are known, and nothing else in them."""
 
+from functools import cache, lru_cache
 from pathlib import Path
 
 import psycopg
@@ -46,10 +47,16 @@ def end_of(connection: psycopg.Connection) -> int:
 
 def hashes(count: int, *, account: str = "a") -> list[bytes]:
     """The hashes of the first events of `add_events`, from index 0."""
-    unsigned = "Nothing", b"", None, None, None, None
-    return [link(GENESIS, f"{account}{position}", 1, *unsigned) for position in range(1, count + 1)]
+    return [hash_at(position, account) for position in range(1, count + 1)]
 
 
+@lru_cache(100_000)
+def hash_at(position: int, account: str) -> bytes:
+    """The hash of the event of `add_events` at a position."""
+    return link(GENESIS, f"{account}{position}", 1, "Nothing", b"", None, None, None, None)
+
+
+@cache
 def root_of(count: int) -> bytes:
     """The root of the first events of `add_events`."""
     return naive.tree_hash(hashes(count))

@@ -1,19 +1,31 @@
 """The Merkle tree as RFC 6962, section 2.1, defines it: recursions over lists, slow, and nothing shared with ours."""
 
 import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+
+SMALL = 256
+"""Hashes of trees up to this size are kept: thousands of proofs ask for the same ones."""
 
 
 def sha(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
-def tree_hash(inputs: list[bytes]) -> bytes:
+def tree_hash(inputs: Sequence[bytes]) -> bytes:
+    return _small_tree_hash(tuple(inputs)) if len(inputs) <= SMALL else _tree_hash(inputs)
+
+
+def _tree_hash(inputs: Sequence[bytes]) -> bytes:
     if not inputs:
         return sha(b"")
     if len(inputs) == 1:
         return sha(b"\x00" + inputs[0])
     k = largest_power_below(len(inputs))
     return sha(b"\x01" + tree_hash(inputs[:k]) + tree_hash(inputs[k:]))
+
+
+_small_tree_hash = lru_cache(50_000)(_tree_hash)
 
 
 def audit_path(m: int, inputs: list[bytes]) -> list[bytes]:

@@ -7,7 +7,9 @@ time jumps to the next timer; when there is no timer either, everybody waits for
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Coroutine
+from heapq import heappop
 from itertools import count
 from typing import Any
 
@@ -35,30 +37,17 @@ class NumberedTask(asyncio.Task[Any]):
         return self._number
 
 
-class _Time:
-    """Stands where the loop expects a selector: waiting makes time pass, and no file is ever ready."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.rounds = 0
-
-    def select(self, timeout: float | None) -> list[Any]:
-        self.rounds += 1
-        if self.rounds > LONGEST:
-            raise Endless(f"the loop turned {LONGEST} times")
-        if timeout is None:
-            raise Deadlock("everybody waits, and nothing is left to happen")
-        self.now += timeout
-        return []
-
-
 class VirtualLoop(asyncio.BaseEventLoop):
     """An event loop in virtual time, in seconds from 0."""
 
+    _ready: deque[asyncio.Handle]
+    _scheduled: list[asyncio.TimerHandle]
+    _stopping: bool
+
     def __init__(self) -> None:
         super().__init__()
-        self._selector = _Time()
-        self._clock_resolution = 1e-9
+        self.now = 0.0
+        self.rounds = 0
         self.problems: list[str] = []
         """What nobody has caught: a task that died unseen, a callback that raised."""
         NumberedTask.numbers = count()
@@ -67,10 +56,29 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def time(self) -> float:
         """Seconds since the beginning."""
-        return self._selector.now
+        return self.now
 
-    def _process_events(self, event_list: list[Any]) -> None:
-        """There are none."""
+    def _run_once(self) -> None:
+        """As the loop of asyncio does it, with no file to wait for: waiting makes time pass."""
+        timers, ready = self._scheduled, self._ready
+        self.rounds += 1
+        if self.rounds > LONGEST:
+            raise Endless(f"the loop turned {LONGEST} times")
+        while timers and timers[0].cancelled():
+            heappop(timers)
+        if not ready and not self._stopping:
+            if not timers:
+                raise Deadlock("everybody waits, and nothing is left to happen")
+            self.now = max(self.now, timers[0].when())
+        while timers and timers[0].when() <= self.now:
+            ready.append(heappop(timers))
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle.cancelled():
+                handle._run()
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """A timer that is cancelled is dropped when its time has come."""
 
     def _write_to_self(self) -> None:
         """Nobody sleeps in a selector, so nobody has to be woken."""

@@ -52,10 +52,10 @@ class Plan:
             (writer_connection, "GRACE", rng.choice([0.1, 1.0, 5.0])),
             (admission, "PATIENCE", rng.choice([0.5, 10.0])),
             (account_loader, "AT_ONCE", rng.choice([1, 2, 16])),
-            (account_loader, "_CHECK_EVERY", 0.005),
         ]
         self.patience = rng.choice([0.01, 0.1, math.inf]) if self.cached_accounts == 100 else math.inf
         """Seconds that a command waits for its account. What is loaded must be remembered, or nobody ever gets in."""
+        self.constants.append((account_loader, "_CHECK_EVERY", self.patience))
 
     def cut_into_slices(self, rng: random.Random) -> None:
         """Decide where work that takes long gives way, and how much is done at once."""

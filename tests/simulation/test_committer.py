@@ -8,8 +8,9 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from ledger.commit.committer import Committer
 from ledger.commit.submission import AccountQueue, Submission
 from ledger.commit.writer_connection import WriterConnection
 from tests.long_form import times
+from tests.simulation.plan import Plan
 from tests.simulation.run import Run
 from tests.simulation.seeds import first_wrong, live_through
 from tests.survival.plan import fresh_seed
@@ -141,20 +143,26 @@ def keep_the_key(queue: AccountQueue, submission: Submission) -> None:
 decide, decide_again_from_log = Committer._decide, Committer._decide_again_from_log
 
 
+def brittle(seeds: Iterable[int]) -> Iterator[int]:
+    """The seeds in whose runs commits are often cut, and what comes late is wrong."""
+    return (seed for seed in seeds if Plan(Random(seed)).brittle)
+
+
 @pytest.mark.parametrize(
-    ("owner", "name", "bug", "first"),
+    ("owner", "name", "bug", "seeds"),
     [
-        (WriterConnection, "connect", connect_without_fence, 1_230),
-        (Committer, "_decide_again_from_log", keep_the_state, 550),
-        (Committer, "_decide", answer_at_once, 0),
-        (committer, "_release_key", keep_the_key, 0),
-        (AdmissionControl, "fail", forget_to_count, 0),
+        (WriterConnection, "connect", connect_without_fence, brittle(range(6_200, 20_000))),
+        (Committer, "_decide_again_from_log", keep_the_state, range(530, 3_530)),
+        (Committer, "_decide", answer_at_once, range(3_000)),
+        (committer, "_release_key", keep_the_key, range(3_000)),
+        (AdmissionControl, "fail", forget_to_count, range(3_000)),
     ],
-    ids=lambda value: getattr(value, "__name__", ""),
+    ids=lambda value: value.__name__ if callable(value) else "",
 )
 def test_a_bug_is_found(
-    monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, bug: Callable[..., Any], first: int
+    monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, bug: Callable[..., Any], seeds: Iterable[int]
 ) -> None:
-    """`first` is near a seed that found it when this was written: where the two rare ones are now, is searched for."""
+    """They begin near one that found it when this was written: where the two rare ones are now, is searched for. One
+    of 280 brittle seeds finds that there is no fence, and one of 70 finds that a state was kept."""
     monkeypatch.setattr(owner, name, bug)
-    assert first_wrong(range(first, first + 3_000)) is not None
+    assert first_wrong(seeds) is not None

@@ -22,7 +22,7 @@ from tests.api.stage import (
     staged,
     version,
 )
-from tests.service import Service, running_service, service_here
+from tests.service import PLAIN, Service, running_service, service_here
 
 USAGE = {"provider": "acme", "model": "large", "input_tokens": 10, "output_tokens": 20}
 
@@ -271,7 +271,7 @@ def together(service: Service, count: int, ask: Callable[[int], Ask]) -> list[ht
     ready = Barrier(count)
 
     def post(n: int) -> httpx.Response:
-        with httpx.Client(headers=service.client.headers, timeout=30, trust_env=False) as client:
+        with httpx.Client(headers=service.client.headers, timeout=30, trust_env=False, verify=PLAIN) as client:
             ready.wait(30)
             return client.post(service.url + ask(n).path, json=ask(n).body, headers={"Idempotency-Key": "k"})
 

@@ -141,28 +141,27 @@ async def test_large_batches_hold_the_loop_for_a_moment_only(quiet: str, monkeyp
         assert caller.longest_hold < LONGEST_HOLD, "an account is loaded in slices"
 
 
-MANY = b",".join(b'"%d":0' % n for n in range(70))
-DECIMALS = b",".join(b'"%d":1.50' % n for n in range(70))
-NAMES = b",".join(b'"%d":0' % n for n in range(700_000))
-HOSTILE = {
-    "seventy unknown fields in each command": b'{"commands":[' + b",".join([b"{%s}" % MANY] * 9_000) + b"]}",
-    "a command without end": b'{"commands":[{"op":"deduct",'
-    + b",".join(b'"%d":0' % n for n in range(700_000))
-    + b"}]}",
-    "a batch of names": b"{" + NAMES + b"}",
-    "millions of lists": b'{"commands":[' + b"[]," * 2_000_000 + b"[]]}",
-    "lists within": b'{"commands":[' + b",".join([b'{"metadata":[' + b"[]," * 15_000 + b"[]]}"] * 60) + b"]}",
-    "names twice and decimals": b'{"commands":['
-    + b",".join([b'{"op":"deduct","op":"deduct","metadata":{%s}}' % DECIMALS] * 5_000)
-    + b"]}",
-    "braces": b'{"commands":[' + b"{" * 8_000_000,
-    "a text without end": b'{"commands":["' + b"a" * 8_000_000,
-}
+def hostile_batches() -> dict[str, bytes]:
+    """Megabytes, so they are made when they are sent."""
+    many = b",".join(b'"%d":0' % n for n in range(70))
+    decimals = b",".join(b'"%d":1.50' % n for n in range(70))
+    names = b",".join(b'"%d":0' % n for n in range(700_000))
+    twice = b'{"op":"deduct","op":"deduct","metadata":{%s}}' % decimals
+    return {
+        "seventy unknown fields in each command": b'{"commands":[' + b",".join([b"{%s}" % many] * 9_000) + b"]}",
+        "a command without end": b'{"commands":[{"op":"deduct",' + names + b"}]}",
+        "a batch of names": b"{" + names + b"}",
+        "millions of lists": b'{"commands":[' + b"[]," * 2_000_000 + b"[]]}",
+        "lists within": b'{"commands":[' + b",".join([b'{"metadata":[' + b"[]," * 15_000 + b"[]]}"] * 60) + b"]}",
+        "names twice and decimals": b'{"commands":[' + b",".join([twice] * 5_000) + b"]}",
+        "braces": b'{"commands":[' + b"{" * 8_000_000,
+        "a text without end": b'{"commands":["' + b"a" * 8_000_000,
+    }
 
 
 async def test_hostile_batches_hold_the_loop_for_a_moment_only(quiet: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with calling(quiet, monkeypatch) as caller:
-        for name, sent in HOSTILE.items():
+        for name, sent in hostile_batches().items():
             status, answer = await caller.batch(sent)
             if status == 200:
                 assert all(one["status"] == 422 for one in answer["results"]), name

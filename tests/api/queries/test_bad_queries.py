@@ -18,7 +18,7 @@ from api.contract.problems import Problem
 from people.api_keys import SCOPES, create_key
 from tests.api.stage import Ask, Json, eventually, field_errors, payment, refused, staged
 from tests.dashboard.guests import ROOT, all_leave, operator
-from tests.service import Service
+from tests.service import PLAIN, Service
 
 ALL = {
     "history": "/v1/accounts/{}/history",
@@ -81,7 +81,9 @@ def test_a_position_that_cannot_be_is_refused(service: Service, staged_once: str
 def test_only_who_may_read_is_answered(service: Service, staged_once: str, name: str) -> None:
     path = ALL[name].format(staged_once)
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic YTpi"}):
-        answer = httpx.get(service.url + path, params=JANUARY if name in DAYS else {}, headers=headers, trust_env=False)
+        answer = httpx.get(
+            service.url + path, params=JANUARY if name in DAYS else {}, headers=headers, trust_env=False, verify=PLAIN
+        )
         refused(answer, 401, "unauthenticated")
         assert answer.headers["www-authenticate"] == "Bearer"
 

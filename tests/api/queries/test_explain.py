@@ -10,7 +10,7 @@ import pytest
 from people.api_keys import create_key
 from tests.api.stage import STAGED_VERSION, Ask, Json, field_errors, fresh, refused
 from tests.commands import command
-from tests.service import Service
+from tests.service import PLAIN, Service
 
 
 def explain(service: Service, account: str, **query: object) -> Json:
@@ -79,11 +79,11 @@ def test_what_is_no_version(service: Service, account: str, version: str) -> Non
 
 def test_it_is_for_auditors(service: Service, account: str) -> None:
     url = f"{service.url}/v1/accounts/{account}/explain"
-    refused(httpx.get(url, trust_env=False), 401, "unauthenticated")
+    refused(httpx.get(url, trust_env=False, verify=PLAIN), 401, "unauthenticated")
     until = datetime.now(UTC) + timedelta(hours=1)
     for scope, status in (("ledger:read", 403), ("audit:read", 200)):
         key = create_key(service.conninfo, scope, [scope], until)
-        answer = httpx.get(url, headers={"Authorization": f"Bearer {key}"}, trust_env=False)
+        answer = httpx.get(url, headers={"Authorization": f"Bearer {key}"}, trust_env=False, verify=PLAIN)
         assert answer.status_code == status
         if status == 403:
             refused(answer, 403, "missing_scope", scope="audit:read")

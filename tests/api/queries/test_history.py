@@ -18,7 +18,7 @@ from tests.api.queries.year import ACCOUNTS, BUSY, IDLE, SMALL, Year
 from tests.api.stage import Ask, Json, balance, eventually, fresh, payment, refused, staged
 from tests.long_form import times
 from tests.postgres import owner
-from tests.service import ADMIN_KEY, Service
+from tests.service import ADMIN_KEY, PLAIN, Service
 
 TYPES = ["grant", "deduction", "capture", "reversal", "void", "expiry"]
 TYPE_FILTERS = [None, *TYPES, "grant,expiry", "deduction,capture", "deduction,grant,void", ",".join(TYPES)]
@@ -325,7 +325,12 @@ def streamed(service: Service, account: str) -> Iterator[httpx.Response]:
     """A file as it comes; the client that holds answers against the contract would read all of it first."""
     headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
     with httpx.stream(
-        "GET", f"{service.url}/v1/accounts/{account}/history.csv", headers=headers, timeout=60, trust_env=False
+        "GET",
+        f"{service.url}/v1/accounts/{account}/history.csv",
+        headers=headers,
+        timeout=60,
+        trust_env=False,
+        verify=PLAIN,
     ) as answer:
         yield answer
 

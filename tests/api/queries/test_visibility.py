@@ -21,7 +21,7 @@ from projections.models.views import LONGEST_WAIT
 from tests.api.conftest import under_contract
 from tests.api.stage import Ask, Json, balance, eventually, payment, refused, staged
 from tests.postgres import TestServer, owner
-from tests.service import ADMIN_KEY, Service, ServiceProcess, running_service
+from tests.service import ADMIN_KEY, PLAIN, Service, ServiceProcess, running_service
 
 PATHS = {
     "history": "/v1/accounts/{}/history",
@@ -145,7 +145,9 @@ WAITING = 60
 def client_of(service: Service) -> httpx.AsyncClient:
     limits = httpx.Limits(max_connections=WAITING + 10)
     headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
-    return httpx.AsyncClient(base_url=service.url, headers=headers, timeout=30, limits=limits, trust_env=False)
+    return httpx.AsyncClient(
+        base_url=service.url, headers=headers, timeout=30, limits=limits, trust_env=False, verify=PLAIN
+    )
 
 
 async def test_many_who_wait_in_vain_do_not_hold_up_others(service: Service) -> None:

@@ -13,7 +13,7 @@ from api.runtime.listening import connections
 from api.runtime.listening.connections import Connection, ConnectionWatch, to_close
 from api.runtime.processes import server
 from tests.postgres import TestServer
-from tests.service import Service, running_service, wait_for
+from tests.service import PLAIN, Service, running_service, wait_for
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: ledger\r\n\r\n"
 
@@ -124,7 +124,7 @@ def test_silent_connections_and_bodies_leave_room_for_others(server: TestServer,
         silent = silent_ones(service, s, 200, "127.0.0.2")
         bodies = silent_ones(service, s, 200, "127.0.0.3", body)
         for path in ("/healthz", "/readyz"):
-            assert httpx.get(service.url + path, trust_env=False, timeout=60).status_code == 200
+            assert httpx.get(service.url + path, trust_env=False, verify=PLAIN, timeout=60).status_code == 200
         wait_for(lambda: still_open(silent) == still_open(bodies) == 20)
         assert service.client.get("/healthz").status_code == 200  # its own connection was none of them
         log = service.log.read_text()

@@ -13,7 +13,7 @@ from api.runtime.processes.server import check_ops_address
 from api.runtime.settings import load_settings
 from tests.api.stage import refused
 from tests.postgres import TestServers
-from tests.service import Service, free_port, running_service
+from tests.service import PLAIN, Service, free_port, running_service
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_details_and_metrics_are_on_the_operators_port_alone(apart: tuple[Servic
     service, ops = apart
     assert service.get("/readyz").json() == {"status": "ok"}
     refused(service.get("/metrics"), 404, "not_found")
-    with httpx.Client(base_url=ops, trust_env=False) as operator:
+    with httpx.Client(base_url=ops, trust_env=False, verify=PLAIN) as operator:
         for _ in range(5):  # whichever worker answers
             assert operator.get("/healthz").json() == {"status": "ok"}
             ready = operator.get("/readyz")
@@ -60,7 +60,7 @@ def test_what_is_not_http_ends_the_connection_alone(apart: tuple[Service, str], 
         caller.sendall(sent)
         with suppress(ConnectionResetError):
             assert b" 200 " not in caller.recv(100)
-    assert httpx.get(f"{ops}/healthz", trust_env=False).status_code == 200
+    assert httpx.get(f"{ops}/healthz", trust_env=False, verify=PLAIN).status_code == 200
     assert "ERROR" not in service.log.read_text()
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from tests.api.stage import Json
-from tests.service import ADMIN_KEY, Service
+from tests.service import ADMIN_KEY, PLAIN, Service
 
 EVERYTHING = "/v1/events/stream"
 
@@ -109,7 +109,7 @@ def listening(
 
 
 def _keeping(size: int | None) -> httpx.HTTPTransport:
-    return httpx.HTTPTransport(socket_options=[] if size is None else [(SOL_SOCKET, SO_RCVBUF, size)])
+    return httpx.HTTPTransport(PLAIN, socket_options=[] if size is None else [(SOL_SOCKET, SO_RCVBUF, size)])
 
 
 def stream_of(account: str) -> str:

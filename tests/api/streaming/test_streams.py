@@ -26,7 +26,7 @@ from tests.api.stage import OPERATIONS, Ask, asks, eventually, field_errors, fre
 from tests.api.streaming.ear import EVERYTHING, ask, listening, log_after, stream_of
 from tests.dashboard.guests import all_leave, person, token_in
 from tests.postgres import TestServer, TestServers, owner
-from tests.service import ADMIN_KEY, Service, running_service, service_here
+from tests.service import ADMIN_KEY, PLAIN, Service, running_service, service_here
 from tests.store.asking import deduct, open_account
 
 KEPT = 256 * 1024
@@ -385,7 +385,7 @@ def test_a_service_of_several_workers_resumes_on_any_of_them(server: TestServer,
         last, heard = end_of(service), list[int]()
         begin = last
         for turn in range(10):
-            with listening(service, last=last) as ear, httpx.Client(trust_env=False) as fresh_connection:
+            with listening(service, last=last) as ear, httpx.Client(trust_env=False, verify=PLAIN) as fresh_connection:
                 fresh_connection.post(
                     f"{service.url}/v1/accounts/{account}/deductions",
                     json={"amount": 1, "task_id": f"{turn}"},
