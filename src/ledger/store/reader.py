@@ -11,7 +11,6 @@ from psycopg.rows import BaseRowFactory, RowMaker, namedtuple_row
 
 from ledger.domain.account import Account
 from ledger.domain.events import Event, Events
-from ledger.postgres.arrays import texts
 from ledger.postgres.named_sql import queries
 from ledger.slices import Slices
 from ledger.store.loading import Loaded, fold_rows, known_accounts
@@ -137,7 +136,7 @@ class Reader:
 
     async def newest_events(self, accounts: Sequence[str]) -> dict[str, NewestEvent]:
         """The newest events of some accounts; those that do not exist are left out."""
-        rows = await self._rows("newest_events", accounts=texts(accounts))
+        rows = await self._rows("newest_events", accounts=list(accounts))
         return {row.account: NewestEvent(row.version, row.position, row.hash) for row in rows}
 
     async def newest_event(self, account_id: str) -> NewestEvent | None:
