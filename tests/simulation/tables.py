@@ -94,8 +94,9 @@ class Folded(NamedTuple):
 
 
 class Newest(NamedTuple):
-    """A row of the statement `newest_event`."""
+    """A row of the statement `newest_events`."""
 
+    account: str
     version: int
     position: int
     hash: bytes
@@ -156,7 +157,7 @@ class Tables:
         self.ask: dict[str, Callable[[Parameters], Rows]] = {
             SQL["load"]: self._load,
             SQL["load_at"]: self._load_at,
-            SQL["newest_event"]: self._newest_event,
+            SQL["newest_events"]: self._newest_events,
             SQL["related_events"]: self._related_events,
             SQL["receipts"]: self._receipts,
             SQL["save_snapshots"]: self._save_snapshots,
@@ -274,9 +275,11 @@ class Tables:
         of_this_log = [one for one in kept if one.version <= len(stream) and stream[one.version - 1].hash == one.hash]
         return max(of_this_log, key=lambda one: one.version, default=None)
 
-    def _newest_event(self, given: Parameters) -> Rows:
-        stream = self.streams.get(given["account"])
-        return [Newest(stream[-1].version, stream[-1].position, stream[-1].hash)] if stream else []
+    def _newest_events(self, given: Parameters) -> Rows:
+        asked = [(account, self.streams.get(account)) for account in unpacked(given["accounts"])]
+        return [
+            Newest(name, stream[-1].version, stream[-1].position, stream[-1].hash) for name, stream in asked if stream
+        ]
 
     def _related_events(self, given: Parameters) -> Rows:
         found: Rows = []

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from ledger.postgres.arrays import texts
 from ledger.store.batch import Row, check
 from ledger.store.log import EventLog, Writer
 from ledger.store.reader import SQL
@@ -126,7 +127,7 @@ class Script:
         after, upto = rng.choice([0, 0, 2]), rng.randint(0, 9)
         of_one: dict[str, Any] = {"account": accounts[0], "after": after, "upto": upto, "limit": rng.randint(1, 9)}
         await self._hear(writer, "load_at", snapshot=SNAPSHOT_TOPIC, **of_one)
-        await self._hear(writer, "newest_event", account=accounts[0])
+        await self._hear(writer, "newest_events", accounts=texts(accounts))
         subjects, versions = rng.choices(["grt_1", "hld_2", "hld_9"], k=3), rng.choices(range(9), k=3)
         await self._hear(writer, "related_events", accounts=accounts, subjects=subjects, versions=versions)
         await self._hear(writer, "receipts", accounts=accounts, receipts=rng.sample(RECEIPTS, 3))
@@ -191,7 +192,7 @@ def test_the_script_meets_every_answer() -> None:
     assert any(not answer.stale and not answer.used for answer in appended)
     for kind in (psycopg.errors.UniqueViolation, psycopg.errors.NotNullViolation, ZeroDivisionError):
         assert kind in heard
-    for name in ("load", "load_at", "newest_event", "related_events", "receipts"):
+    for name in ("load", "load_at", "newest_events", "related_events", "receipts"):
         assert any(answer[2] for answer in heard if isinstance(answer, tuple) and answer[0] == name), name
     loaded = [row for answer in heard if isinstance(answer, tuple) and answer[0] == "load" for row in answer[2]]
     assert {row[-1] is None for row in loaded} == {True, False}
