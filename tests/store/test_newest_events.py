@@ -67,3 +67,10 @@ async def _newest_version(ledger: Ledger) -> int:
     newest = await ledger.newest_events.of("a")
     assert newest is not None
     return newest.version
+
+
+async def test_an_id_that_no_account_can_have_fails_nobody_else(database: str) -> None:
+    async with Ledger(database).running() as ledger:
+        await open_account(ledger, "a", permanent=5)
+        found = await asyncio.gather(*map(ledger.newest_events.of, ("a", "b\0", "a")))
+        assert [one and one.version for one in found] == [2, None, 2]
