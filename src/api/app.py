@@ -248,7 +248,7 @@ def _add_problem_handlers(app: FastAPI) -> None:
     async def on_http(request: Request, error: HTTPException) -> Response:
         path = shown(request.url.path)
         if error.status_code == 405:
-            detail = f"{path} does not accept the method {request.method}."
+            detail = f"{path} does not accept the method {shown(request.method)}."
             problem = Problem("method_not_allowed", detail)
         else:
             problem = Problem("not_found", f"The address {path} does not exist.")

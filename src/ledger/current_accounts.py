@@ -39,12 +39,12 @@ class CurrentAccounts:
 
     async def newest_event(self, account_id: str) -> NewestEvent | None:
         """The newest event of an account; None when there is no such account."""
-        return await self._newest.of(account_id)
+        return await self._newest.of(account_id) if _can_be_stored(account_id) else None
 
     async def of(self, account_id: str) -> Current | None:
         """An account now; None when there is no such account. Raises UnreadableEvent."""
         while True:
-            newest = await self._newest.of(account_id)
+            newest = await self.newest_event(account_id)
             if newest is None:
                 return None
             head = self._cache.get(account_id)
@@ -78,3 +78,11 @@ class CurrentAccounts:
                 if self._cache.get(name) is known[name]:  # else a command has put a newer one there
                     self._cache.put(one.head)
         return found
+
+
+def _can_be_stored(account_id: str) -> bool:
+    """Whether the database can have such a text. Otherwise a statement with it fails for everybody who shares it."""
+    try:
+        return "\0" not in account_id and bool(account_id.encode())
+    except UnicodeEncodeError:
+        return False

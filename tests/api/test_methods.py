@@ -138,3 +138,9 @@ def test_where_there_is_nothing_no_method_is_told(service: Service, path: str) -
 def test_the_service_as_a_whole_tells_all_methods(service: Service) -> None:
     answer = guest(service).request("OPTIONS", "/", extensions={"target": b"*"})
     assert (answer.status_code, answer.headers["allow"]) == (204, "GET, HEAD, OPTIONS, POST")
+
+
+def test_a_long_method_is_not_repeated(service: Service) -> None:
+    answer = guest(service).request("Q" * 5_000, "/healthz")
+    assert answer.status_code == 405
+    assert len(answer.content) < 1_000

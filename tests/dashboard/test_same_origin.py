@@ -54,6 +54,16 @@ def test_no_page_that_changes_something_is_taken_from_elsewhere(service: Service
             assert "not sent from a page of this dashboard" in answer.text, (path, written)
 
 
+def test_a_form_that_names_two_origins_is_refused(service: Service) -> None:
+    for name in ("Origin", "Sec-Fetch-Site"):
+        values = [service.url, EVIL] if name == "Origin" else ["same-origin", "cross-site"]
+        clerk = guest(service)
+        token = token_in(clerk.get(f"{ROOT}/sign-in"))
+        form = {"key": ADMIN_KEY, "csrf": token}
+        answer = clerk.post(f"{ROOT}/sign-in", data=form, headers=[(name, value) for value in values])
+        assert answer.status_code in {400, 403, 422}, (name, answer.status_code)
+
+
 def test_a_good_token_does_not_help_elsewhere(service: Service) -> None:
     account = service.open_account(permanent=10)
     clerk = operator(service)

@@ -283,3 +283,9 @@ def _in_the_past(service: Service, account: str, column: str) -> None:
             f"UPDATE people.sessions SET {column} = now() - interval '1 second' WHERE account_id = %s".encode(),
             [account],
         )
+
+
+def test_there_is_no_page_of_an_account_that_cannot_be(service: Service) -> None:
+    clerk = operator(service)
+    for page in ("", "/usage", "/grant", "/updates", "/usage.csv"):
+        assert clerk.get(f"{ROOT}/accounts/a%00b{page}").status_code == 404, page

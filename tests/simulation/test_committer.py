@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 from ledger.commit import committer
 from ledger.commit.admission import AdmissionControl
 from ledger.commit.committer import Committer
+from ledger.commit.fast_decision import decide_on_head
 from ledger.commit.submission import AccountQueue, Submission
 from ledger.commit.writer_connection import WriterConnection
 from tests.long_form import times
@@ -117,8 +119,8 @@ async def connect_without_fence(self: WriterConnection) -> None:
     self._writer, self._process = await self._log.connect_writer(None)
 
 
-def answer_at_once(self: Committer, queue: AccountQueue, submission: Submission) -> None:
-    decide(self, queue, submission)
+def answer_at_once(queue: AccountQueue, submission: Submission, now: datetime) -> None:
+    decide_on_head(queue, submission, now)
     if submission.events:
         submission.answer(submission.recorded(len(submission.events)))
 
@@ -140,7 +142,7 @@ def keep_the_key(queue: AccountQueue, submission: Submission) -> None:
     """Never give it back."""
 
 
-decide, decide_again_from_log = Committer._decide, Committer._decide_again_from_log
+decide_again_from_log = Committer._decide_again_from_log
 
 
 def brittle(seeds: Iterable[int]) -> Iterator[int]:
@@ -153,7 +155,7 @@ def brittle(seeds: Iterable[int]) -> Iterator[int]:
     [
         (WriterConnection, "connect", connect_without_fence, brittle(range(6_200, 20_000))),
         (Committer, "_decide_again_from_log", keep_the_state, range(530, 3_530)),
-        (Committer, "_decide", answer_at_once, range(3_000)),
+        (committer, "decide_on_head", answer_at_once, range(3_000)),
         (committer, "_release_key", keep_the_key, range(3_000)),
         (AdmissionControl, "fail", forget_to_count, range(3_000)),
     ],

@@ -101,3 +101,13 @@ async def _current(ledger: Ledger, name: str) -> Current:
     found = await ledger.current.of(name)
     assert found is not None
     return found
+
+
+async def test_an_id_that_no_account_can_have_fails_nobody_else(database: str) -> None:
+    async with Ledger(database).running() as ledger:
+        await open_account(ledger, "a", permanent=5)
+        asked = ("a", "b\0", "\ud800", "", "a")
+        found = await asyncio.gather(*map(ledger.current.newest_event, asked))
+        assert [one and one.version for one in found] == [2, None, None, None, 2]
+        accounts = await asyncio.gather(*map(ledger.current.of, asked))
+        assert [one and one.account.version for one in accounts] == [2, None, None, None, 2]

@@ -49,10 +49,25 @@ def guard_of(request: Request) -> Guard:
     return SECURE if public.path.strip("/") else HOST
 
 
+def cookies_of(request: Request) -> dict[str, str]:
+    """The cookies of a request by their names, with their values as they were sent.
+
+    No cookie of ours is quoted. The framework resolves quotation, in a time that grows with the square of its length:
+    seconds for one head.
+    """
+    found = {}
+    for part in "; ".join(request.headers.getlist("cookie")).split(";"):
+        name, equals, value = part.partition("=")
+        if equals:
+            found[name.strip()] = value.strip()
+    return found
+
+
 def session_cookie(request: Request) -> str | None:
     """The value of the session cookie, or None. A value under a weaker name than its session began with is ignored."""
+    sent = cookies_of(request)
     for guard in GUARDS:
-        value = request.cookies.get(guard.prefix + SESSION)
+        value = sent.get(guard.prefix + SESSION)
         if value and guard.marks(value):
             return value
     return None
@@ -60,7 +75,7 @@ def session_cookie(request: Request) -> str | None:
 
 def form_cookie(request: Request) -> str | None:
     """The value of the form cookie, or None."""
-    return request.cookies.get(guard_of(request).prefix + FORM)
+    return cookies_of(request).get(guard_of(request).prefix + FORM)
 
 
 def set_form_cookie(request: Request, response: Response, value: str) -> None:
@@ -81,8 +96,9 @@ def delete_session_cookie(request: Request, response: Response) -> None:
 
 
 def _delete(request: Request, response: Response, other_than: Guard | None) -> None:
+    sent = cookies_of(request)
     for guard in GUARDS:
-        if guard is not other_than and guard.prefix + SESSION in request.cookies:
+        if guard is not other_than and guard.prefix + SESSION in sent:
             _set(request, response, guard, SESSION, "", max_age=0)
 
 

@@ -135,6 +135,8 @@ async def admit(request: Request, access: Access) -> None:
     """
     if access.scopes:
         user = await current_user_of(request)
+        if "\0" in request.path_params.get("account_id", ""):
+            page_not_found()  # the database has no such text
         own = not isinstance(user, AccountHolder) or request.path_params.get("account_id") in {None, user.account_id}
         if not own or not (user.is_operator or user.may(access)):
             page_not_found()

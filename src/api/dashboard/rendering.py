@@ -14,7 +14,7 @@ from api.contract.problems import Problem, invalid
 from api.contract.scopes import PAGES
 from api.dashboard import formatting
 from api.dashboard.action_links import ActionLink, action_links, acts
-from api.dashboard.cookies import ZONE, set_form_cookie
+from api.dashboard.cookies import ZONE, cookies_of, set_form_cookie
 from api.dashboard.current_user import CurrentUser, account_path, home_path, root_of
 from api.dashboard.formatting import Formatter
 from api.dashboard.forms import csrf_token, form_secret
@@ -70,7 +70,7 @@ def query_string(given: dict[str, Any], **changes: Any) -> str:
 def zone_name(request: Request) -> str:
     """The time zone of the page: `tz` of the address, else the cookie, else UTC. Raises Problem for an unknown `tz`."""
     parameter = request.query_params.get("tz")
-    for name in (parameter, request.cookies.get(ZONE)):
+    for name in (parameter, cookies_of(request).get(ZONE)):
         if name:
             try:
                 return zone(name).key

@@ -22,22 +22,17 @@ from ledger.commit.account_loader import AccountLoader
 from ledger.commit.account_queues import AccountQueues, QueueSet, needs_locked_lane, queues_of
 from ledger.commit.admission import AdmissionControl
 from ledger.commit.batch import OpenBatch
-from ledger.commit.fresh_decision import check_version
+from ledger.commit.fast_decision import decide_on_head
 from ledger.commit.locked_lane import MAX_UNITS, LockedLane
 from ledger.commit.receipt_lookup import SEVERAL, ReceiptLookup
 from ledger.commit.snapshot_writer import SnapshotWriter
 from ledger.commit.state_cache import StateCache
 from ledger.commit.submission import AccountQueue, Outcome, Submission, Unavailable, UnitOfWork
 from ledger.commit.writer_connection import WriterConnection
-from ledger.domain.account import evolve
-from ledger.domain.decisions.decider import decide
-from ledger.domain.errors import Refusal
 from ledger.postgres.errors import LOST
 from ledger.slices import Slices
 from ledger.store.batch import Appended
 from ledger.store.log import EventLog
-from ledger.store.records.sealing import sealed_command
-from ledger.store.stream_heads import account_of, key_of
 
 _AT_ONCE = 100
 """Waiting submissions that are decided at once; more are decided in slices."""
@@ -187,7 +182,14 @@ class Committer:
                     break
                 self._send_to_locked_lane(UnitOfWork([queue.waiting.popleft()], None))
             return
-        self._decide(queue, submission)
+        now = self._clock()
+        try:
+            decide_on_head(queue, submission, now)
+        except Exception as error:  # of one account, for whatever reason: its caller is told, and all others go on
+            _log.exception("a command on account %s could not be decided", ascii(queue.account_id))
+            self.admission.fail(submission, error)
+            self._queues.close_if_idle(queue)
+            return
         if receipt is not None:
             queue.keys[receipt] = submission
         queue.in_batches += 1
@@ -195,21 +197,6 @@ class Committer:
             self._batches.append(OpenBatch())
             self._work.set()
         queue.head = self._batches[-1].add(submission, queue.head)
-
-    def _decide(self, queue: AccountQueue, submission: Submission) -> None:
-        submission.queue = queue
-        account = account_of(queue.head)
-        try:
-            check_version(submission, account)
-            command, submission.key = sealed_command(submission.command, key_of(queue.head))
-            submission.events = decide(command, account, self._clock())
-        except Refusal as refusal:
-            submission.events, submission.refusal = (), refusal
-        else:
-            submission.refusal = None
-            for event in submission.events:
-                account = evolve(account, event)
-        submission.after = account
 
     # Committing ------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
+from time import thread_time
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from api.contract.cursors import Cursors
 from api.contract.problems import Problem
+from api.http.queries.ledger_queries import _types
 from people.api_keys import SCOPES, create_key
 from tests.api.stage import Ask, Json, eventually, field_errors, payment, refused, staged
 from tests.dashboard.guests import ROOT, all_leave, operator
@@ -469,3 +471,12 @@ def test_whatever_is_asked_is_answered_or_refused(
     assert answer.status_code in {200, 422}, answer.text
     if answer.status_code == 422:
         assert field_errors(answer)
+
+
+def test_types_with_many_blanks_are_read_quickly() -> None:
+    """In a time that grows with their length, and not with its square."""
+    began = thread_time()
+    with pytest.raises(Problem, match="types"):
+        _types("a" + " " * 100_000 + "a")
+    assert thread_time() - began < 1
+    assert _types(" CreditsGranted ,\tHoldExpired") == ["CreditsGranted", "HoldExpired"]

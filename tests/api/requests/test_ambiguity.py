@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from api.contract.problems import Problem
 from api.http.requests.ambiguity import repeated_names, repeats_names
-from api.http.requests.request import read_batch
+from api.http.requests.request import read_batch, read_json
 from tests.api.requests.test_bad_transport import connected, head_of
 from tests.api.stage import Json, asks, field_errors, refused, staged
 from tests.dashboard.guests import ROOT, guest, person
@@ -238,3 +239,22 @@ def test_a_name_twice_is_found_however_deep_it_is(service: Service, account: str
     item = f'{{"op": "deduct", "account_id": "{account}", "idempotency_key": "deep", {body[1:]}'
     answer = service.client.post("/v1/batch", content=f'{{"commands": [{item}]}}', headers=HEADERS)
     assert answer.status_code == 400 or answer.json()["results"][0]["status"] == 422
+
+
+TOO_DEEP = b"[" * 1_000 + b"]" * 1_000
+"""Deeper than Python reads, and not deeper than orjson does."""
+
+
+@pytest.mark.parametrize("twice", [b'"a": %s, "a": 1' % TOO_DEEP, b'"a": 1, "a": 2, "b": %s' % TOO_DEEP])
+def test_a_name_twice_is_not_hidden_by_what_is_nested_too_deep(twice: bytes) -> None:
+    command = b'{"op": "deduct", "account_id": "a", "amount": 1, %s}' % twice
+    with pytest.raises(Problem, match="Not valid: a"):
+        read_json(command)
+    _, problems = read_batch(b'{"commands": [{}, %s]}' % command)
+    assert {index: problem.detail for index, problem in problems.items()} == {1: "Not valid: a."}
+
+
+def test_a_command_that_is_nested_too_deep_hides_no_number_of_another() -> None:
+    rounded = b'{"op": "deduct", "account_id": "a", "amount": 1, "metadata": {"n": 0.10000000000000000001}}'
+    _, problems = read_batch(b'{"commands": [%s, %s]}' % (TOO_DEEP, rounded))
+    assert {index: problem.detail for index, problem in problems.items()} == {1: "Not valid: metadata.n."}

@@ -3,7 +3,6 @@
 Two programs that read such a request may understand two things: a proxy the first value, and this service the last.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
@@ -11,10 +10,23 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 import orjson
 from starlette.types import Scope
 
+from api.contract.exact_numbers import Path, below, read_exactly
 from api.contract.problems import Problem, invalid
 
 _ONCE = frozenset(
-    (b"authorization", b"content-length", b"content-type", b"host", b"idempotency-key", b"last-event-id", b"x-position")
+    (
+        b"authorization",
+        b"content-length",
+        b"content-type",
+        b"host",
+        b"idempotency-key",
+        b"last-event-id",
+        b"origin",
+        b"sec-fetch-dest",
+        b"sec-fetch-site",
+        b"sec-purpose",
+        b"x-position",
+    )
 )
 """The headers that are no lists (RFC 9110, 5.3), of those that are read."""
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
@@ -102,23 +114,20 @@ class Repeated:
         self.name = name
 
 
-def repeated_names(document: bytes) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def repeated_names(document: bytes) -> Iterator[tuple[Path, str]]:
     """The objects of a document that have a name twice: the path of each, and the name.
 
-    It finds nothing in a document that is nested deeper than any command may be.
+    The document is one that orjson reads. What orjson has dropped of it may be nested deeper than any command may be.
     """
-    try:
-        whole = json.loads(document, object_pairs_hook=_as_object)
-    except RecursionError:
-        return
-    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), whole)]
+    whole = read_exactly(document, object_pairs_hook=_as_object)
+    waiting: list[tuple[Path, Any]] = [((), whole)]
     for path, part in waiting:
         if isinstance(part, Repeated):
             yield path, part.name
         elif isinstance(part, dict):
-            waiting += [((*path, name), below) for name, below in part.items() if _may_hold(below)]
+            waiting += [(below(path, name), value) for name, value in part.items() if _may_hold(value)]
         elif isinstance(part, list):
-            waiting += [((*path, index), below) for index, below in enumerate(part) if _may_hold(below)]
+            waiting += [(below(path, index), value) for index, value in enumerate(part) if _may_hold(value)]
 
 
 def _as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | Repeated:
@@ -130,6 +139,6 @@ def _may_hold(value: Any) -> bool:
     return isinstance(value, dict | list | Repeated)
 
 
-def name_twice(path: tuple[str | int, ...], name: str) -> Problem:
+def name_twice(path: Path, name: str) -> Problem:
     """The problem of an object that has a name twice."""
     return invalid(".".join(map(str, (*path, name))), _TWICE)

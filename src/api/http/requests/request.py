@@ -156,7 +156,8 @@ def read_json(body: bytes) -> dict[str, Any]:
     """Parse a JSON object; an empty body is an empty object. Raises Problem: malformed_json, validation_failed."""
     fields = _read_object(body)
     if repeats_names(body, fields, len(fields)):
-        raise name_twice(*next(repeated_names(body)))
+        for path, name in repeated_names(body):
+            raise name_twice(path, name)
     if _may_be_rounded(fields) and (places := inexact_numbers(body)):
         raise _not_exact(places)
     return fields

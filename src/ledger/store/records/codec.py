@@ -9,18 +9,19 @@ read.
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar, cast, get_args
+from typing import Any, NamedTuple, TypeVar, cast, get_args, get_type_hints
 
 import orjson
 from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 
 from ledger.domain import events as event_types
 from ledger.domain.account import Account
-from ledger.domain.amounts import Balance, Kind
+from ledger.domain.amounts import Balance
 from ledger.domain.events import Event
-from ledger.domain.holds import Hold, Holds, Return, Returns
+from ledger.domain.holds import Fate, Hold, Holds, Return, Returns
 from ledger.domain.lots import Draw, Draws, Lot, Lots
 from ledger.slices import Steps, at_once
+from ledger.store.records.stored_values import kind, number, reader_of, text, time
 from ledger.store.records.upcasts import schema_of, upcast
 
 _OPTIONS = orjson.OPT_UTC_Z
@@ -77,7 +78,10 @@ def balance_to_json(balance: Balance) -> dict[str, Any]:
 def balance_from_json(data: dict[str, Any]) -> Balance:
     expire_at = data.get("subscription_expire_at")
     return Balance(
-        data["subscription_credits"], data["permanent_credits"], data["held"], expire_at and _time(expire_at)
+        number(data["subscription_credits"]),
+        number(data["permanent_credits"]),
+        number(data["held"]),
+        None if expire_at is None else time(expire_at),
     )
 
 
@@ -103,29 +107,26 @@ def _draws_to_json(draws: Draws) -> list[dict[str, Any]]:
     ]
 
 
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
-_KINDS: dict[str, Kind] = {"subscription": "subscription", "permanent": "permanent"}
-"""All lots in memory share these two strings."""
+_fate = reader_of(Fate)
 
 
 def _draw(data: dict[str, Any]) -> Draw:
-    return Draw(data["grant_id"], _KINDS[data["kind"]], data["amount"], _optional_time(data))
+    return Draw(text(data["grant_id"]), kind(data["kind"]), number(data["amount"]), _optional_time(data))
 
 
 def _return(data: dict[str, Any]) -> Return:
-    return Return(data["grant_id"], _KINDS[data["kind"]], data["amount"], _optional_time(data), data["fate"])
+    return Return(
+        text(data["grant_id"]), kind(data["kind"]), number(data["amount"]), _optional_time(data), _fate(data["fate"])
+    )
 
 
 def _lot(data: dict[str, Any]) -> Lot:
-    return Lot(data["grant_id"], _KINDS[data["kind"]], data["remaining"], _optional_time(data))
+    return Lot(text(data["grant_id"]), kind(data["kind"]), number(data["remaining"]), _optional_time(data))
 
 
 def _optional_time(data: dict[str, Any]) -> datetime | None:
     expires_at = data.get("expires_at")
-    return None if expires_at is None else _time(expires_at)
+    return None if expires_at is None else time(expires_at)
 
 
 def _draws(data: list[dict[str, Any]]) -> Draws:
@@ -151,9 +152,9 @@ _FROM_JSON: dict[str, Callable[[Any], Any]] = {
     "from_hold": _draws,
     "from_lots": _draws,
     "returns": _returns,
-    "expires_at": _time,
-    "effective_at": _time,
-    "lots_expire_at": _time,
+    "expires_at": time,
+    "effective_at": time,
+    "lots_expire_at": time,
 }
 
 TOPICS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(event_types.Event)}
@@ -162,11 +163,15 @@ _FIELDS = {
     for kind in TOPICS.values()
 }
 """The fields of each type, sorted by name, so that only JSON written by callers must be sorted when it is encoded."""
-_CONVERTED = {
-    topic: tuple((f.name, _FROM_JSON[f.name]) for f in fields(kind) if f.name in _FROM_JSON)
-    for topic, kind in TOPICS.items()
+_READERS = {
+    topic: {
+        name: _FROM_JSON.get(name) or reader_of(hint)
+        for name, hint in get_type_hints(kind_).items()
+        if name != "recorded_at"
+    }
+    for topic, kind_ in TOPICS.items()
 }
-"""The fields of each type that are not stored as they are."""
+"""What reads the fields of each type. A name that an event does not have raises KeyError."""
 
 
 def encode(event: Event, metadata: Metadata, digest: str | None = None) -> tuple[str, bytes]:
@@ -198,7 +203,7 @@ def encode(event: Event, metadata: Metadata, digest: str | None = None) -> tuple
 def decode(topic: str, state: bytes) -> tuple[Event, Metadata]:
     """Decode an event and its metadata. Raises ValueError for a topic or version that this program does not know."""
     stored = orjson.loads(state)
-    return _event(topic, stored), Metadata(**stored["metadata"])
+    return _event(topic, stored), _metadata(stored)
 
 
 def decode_event(topic: str, state: bytes) -> Event:
@@ -211,18 +216,28 @@ def decode_exactly(topic: str, state: bytes) -> tuple[Event, Metadata]:
     stored = orjson.loads(state)
     if orjson.dumps(stored, option=orjson.OPT_SORT_KEYS) != state:
         raise ValueError("its bytes are not canonical JSON")
-    return _event(topic, stored), Metadata(**stored["metadata"])
+    return _event(topic, stored), _metadata(stored)
 
 
 def _event(topic: str, stored: dict[str, Any]) -> Event:
-    kind = TOPICS.get(topic)
-    if kind is None:
+    event_type = TOPICS.get(topic)
+    if event_type is None:
         raise ValueError(f"the log has an event of type {topic!r}, which this program does not know")
     data = upcast(topic, stored["schema"], stored["data"])
-    for name, convert in _CONVERTED[topic]:
-        if name in data:
-            data[name] = convert(data[name])  # nobody else has it: it was read from JSON just now
-    return cast("Callable[..., Event]", kind)(recorded_at=_time(stored["recorded_at"]), **data)
+    readers = _READERS[topic]
+    for name, value in data.items():
+        read = readers[name]
+        if read is not text or type(value) is not str:  # most are texts, and each event has several
+            data[name] = read(value)  # nobody else has it: it was read from JSON just now
+    return cast("Callable[..., Event]", event_type)(recorded_at=time(stored["recorded_at"]), **data)
+
+
+def _metadata(stored: dict[str, Any]) -> Metadata:
+    found = Metadata(**stored["metadata"])
+    for part in found:
+        if part is not None and type(part) is not str:
+            raise TypeError(f"{part!r:.64} in its metadata is not a text")
+    return found
 
 
 class LedgerMapper(Mapper[str]):
@@ -279,7 +294,7 @@ def snapshot_decoding(state: bytes) -> Steps[Account]:
     return Account(
         data["account_id"],
         data["version"],
-        _time(data["recorded_at"]),
+        time(data["recorded_at"]),
         data["standing"],
         balance_from_json(data["balance"]),
         Lots.of(lots),
@@ -311,8 +326,8 @@ def _hold(data: dict[str, Any]) -> Hold:
     return Hold(
         data["hold_id"],
         _draws(data["draws"]),
-        _time(data["expires_at"]),
-        _time(data["placed_at"]),
+        time(data["expires_at"]),
+        time(data["placed_at"]),
         data["task_id"],
         data["description"],
         frozenset(data["closed_grants"]),
