@@ -82,7 +82,7 @@ class Attack:
     async def has_met(self, names: Sequence[str]) -> None:
         """Wait until each of these was counted, or patience ends: a loaded machine is slow to open many streams."""
         latest = time.monotonic() + PATIENCE
-        while not all(self.counts[name] for name in names) and time.monotonic() < latest:
+        while not all(self.counts[name] for name in names) and time.monotonic() < latest:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 
     def hoarder(self, request: bytes) -> Act:
