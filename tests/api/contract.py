@@ -19,7 +19,9 @@ class Contract:
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
         self._components = document["components"]
-        self._closed_components = _closed(self._components)
+        schemas = self._components["schemas"]
+        problem = {"ProblemDocument": schemas["ProblemDocument"]}  # each problem has facts of its own
+        self._closed_components = {**self._components, "schemas": {**_closed(schemas), **problem}}
         self._paths: list[tuple[re.Pattern[str], str]] = [(_pattern(path), path) for path in document["paths"]]
         self._validator = cache(self._make_validator)
 

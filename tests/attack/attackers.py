@@ -9,6 +9,7 @@ import asyncio
 import json
 import resource
 import sys
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -18,6 +19,8 @@ import uvloop
 Act = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 AGAIN = 0.2
 """Seconds until an attacker comes again who was closed or refused."""
+PATIENCE = 120
+"""Seconds beyond its length that an attack goes on until each kind has met what it is for."""
 DRIP = 1.0
 """Seconds between two bytes of a slow body."""
 _FORM = (
@@ -76,6 +79,12 @@ class Attack:
                 await reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r")[0]))
                 self.counts["floods: answered"] += 1
 
+    async def has_met(self, names: Sequence[str]) -> None:
+        """Wait until each of these was counted, or patience ends: a loaded machine is slow to open many streams."""
+        latest = time.monotonic() + PATIENCE
+        while not all(self.counts[name] for name in names) and time.monotonic() < latest:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
     def hoarder(self, request: bytes) -> Act:
         """Open one stream after the other, and keep them."""
         kept: set[asyncio.Task[None]] = set()
@@ -111,6 +120,7 @@ async def run(options: argparse.Namespace, hoarders: Sequence[str]) -> dict[str,
     ]
     tasks = [asyncio.create_task(attack.attacker(kind, address, act)) for kind, address, acts in kinds for act in acts]
     await asyncio.sleep(options.seconds)
+    await attack.has_met(["floods: answered", "streams: opened", "streams: refused"])
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -3,6 +3,7 @@
 What is expected is added up here from the events as stored, each at its local date; no code of the projections is used.
 """
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -72,7 +73,10 @@ def lines(event: Json) -> Iterator[tuple[str, int]]:
 
 
 def at(event: Json) -> datetime:
-    return datetime.fromisoformat(event["recorded_at"])
+    return _instant(event["recorded_at"])
+
+
+_instant = cache(datetime.fromisoformat)
 
 
 def sums(events: Iterable[Json]) -> Json:
@@ -259,7 +263,9 @@ def check_buckets(answer: Json, events: list[Json], by: list[str], limit: int) -
     starts = [datetime.fromisoformat(bucket["start"]) for bucket in buckets]
     assert starts[1:] == [datetime.fromisoformat(bucket["end"]) for bucket in buckets[:-1]]
     end = datetime.fromisoformat(buckets[-1]["end"])
-    inside = [event for event in events if starts[0] <= at(event) < end]
+    times = [at(event) for event in events]
+    assert times == sorted(times)
+    inside = events[bisect_left(times, starts[0]) : bisect_left(times, end)]
     whole = used(inside, by)
     shown = {key_of(group, by) for bucket in buckets for group in bucket["groups"] if "other" not in group}
     assert len(shown) == min(limit, len(whole))
@@ -267,7 +273,7 @@ def check_buckets(answer: Json, events: list[Json], by: list[str], limit: int) -
     assert all(sums["credits"] <= least for key, sums in whole.items() if key not in shown)
     for bucket, start in zip(buckets, starts, strict=True):
         until = datetime.fromisoformat(bucket["end"])
-        expected = used((event for event in inside if start <= at(event) < until), by)
+        expected = used(events[bisect_left(times, start) : bisect_left(times, until)], by)
         others = added(sums for key, sums in expected.items() if key not in shown)
         named = {key_of(group, by): added([group]) for group in bucket["groups"] if "other" not in group}
         assert named == {key: sums for key, sums in expected.items() if key in shown}

@@ -55,11 +55,11 @@ def instant(day: date) -> datetime:
 def changes_of_clocks() -> list[datetime]:
     """Every moment of the year, to the quarter of an hour, at which the clocks of some zone are changed."""
     found: set[datetime] = set()
+    days = [instant(FIRST) + timedelta(days=n) for n in range((LAST - FIRST).days)]
     for name in available_timezones():
         tz = ZoneInfo(name)
-        days = [instant(FIRST) + timedelta(days=n) for n in range((LAST - FIRST).days)]
-        for before, after in pairwise(days):
-            if before.astimezone(tz).utcoffset() != after.astimezone(tz).utcoffset():
+        for (before, one), (_, other) in pairwise((day, day.astimezone(tz).utcoffset()) for day in days):
+            if one != other:
                 quarters = [before + timedelta(minutes=15 * n) for n in range(97)]
                 offsets = [at.astimezone(tz).utcoffset() for at in quarters]
                 found |= {
