@@ -82,6 +82,14 @@ def plain(connection: psycopg.Connection) -> list[Row]:
     return chained(rows, ends(connection))
 
 
+def with_checks(connection: psycopg.Connection) -> list[Row]:
+    """The same with refusals: before an event of their account, between two and after them, and of another account."""
+    a, b, new, second = plain(connection)
+    other = check("c", 3, "op:c9", ends(connection)["c"])
+    before = check("a", 3, None, a.previous)
+    return [before, a._replace(previous=None), other, b, new, check("a", 4, "op:z"), second, check("a", 5, "op:y")]
+
+
 def without_excluding(connection: psycopg.Connection) -> None:
     """From now on, in this transaction, a batch that does not fit fails."""
     connection.execute("ALTER FUNCTION ledger.append_excluding RENAME TO gone")
@@ -92,6 +100,8 @@ FITTING: dict[str, Callable[[psycopg.Connection], tuple[list[Row], dict[str, byt
     "several rows of an account": lambda c: (plain(c), {}),
     "a new account with a key of texts": lambda c: (plain(c), {"new": KEY}),
     "nothing": lambda _: ([], {}),
+    "a refusal between the others": lambda c: (with_checks(c), {}),
+    "a refusal of a new account": lambda c: ([*plain(c), check("other", 1, "op:x", GENESIS)], {}),
 }
 
 
@@ -118,7 +128,11 @@ OTHERS: dict[str, Callable[[list[Row]], list[Row]]] = {
     "an account that exists as a new one": lambda rows: [*rows, *chained([event("c", 1)], {})],
     "a stream of the library as a new one": lambda rows: [*rows, *chained([event("l", 1)], {})],
     "a new stream of the library": lambda rows: [*rows, *chained([event("m", 0), event("m", 1)], {})],
-    "a refusal": lambda rows: [rows[0], check("b", 3, "op:b9", rows[1].previous), *rows[2:]],
+    "a refusal whose key is used": lambda rows: [rows[0], check("b", 3, "op:b1", rows[1].previous), *rows[2:]],
+    "a refusal on an old version": lambda rows: [rows[0], check("b", 2, None, rows[1].previous), *rows[2:]],
+    "a refusal of an account that goes on": lambda rows: [rows[0], check("b", 1, None, GENESIS), *rows[2:]],
+    "a refusal with a state": lambda rows: [rows[0], rows[1]._replace(topic=None, hash=None), *rows[2:]],
+    "an event after a refusal, a version too far": lambda rows: [*rows, check("a", 5, None), event("a", 6)],
     "the same first row twice": lambda rows: [*rows, rows[1]],
     "a second first row": lambda rows: [*rows[:3], rows[3]._replace(previous=rows[0].hash)],
     "rows of an account in the other order": lambda rows: [rows[3], *rows[1:3], rows[0]],
@@ -158,8 +172,12 @@ def batches(draw: st.DrawFn) -> Callable[[dict[str, bytes]], list[Row]]:
     versions = dict(HEADS)
     rows = []
     for number, name in enumerate(names):
-        versions[name] += 1
-        rows.append(event(name, versions[name], draw(st.sampled_from([None, f"op:n{number}"]))))
+        receipt = draw(st.sampled_from([None, f"op:n{number}"]))
+        if draw(st.sampled_from([True, True, False])):
+            versions[name] += 1
+            rows.append(event(name, versions[name], receipt))
+        else:
+            rows.append(check(name, versions[name] + 1, receipt))
     places = draw(st.lists(st.integers(0, 5), max_size=2))
     late = draw(st.booleans())
 

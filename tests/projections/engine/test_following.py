@@ -15,6 +15,7 @@ from ledger.domain.events import Event
 from ledger.service import Ledger
 from ledger.store.log import Writer
 from projections.engine.runner import LONGEST_ROUND, LONGEST_SLEEP, REST, rest_after
+from projections.models.catalog import PROJECTIONS
 from tests.domain.journal import ACCOUNT_ID, Journal
 from tests.projections.engine.following import Watch, following, until, watching
 from tests.projections.folding import Told
@@ -51,6 +52,12 @@ async def lag_of_an_idle_runner(ledger: Ledger, watch: Watch, key: str) -> float
 
 
 # Waking -------------------------------------------------------------------------------------------------------------
+
+
+def test_projections_can_share_a_search_path() -> None:
+    """One transaction writes to the tables of all, which it names without a schema."""
+    names = ["checkpoint", *(table.name for projection in PROJECTIONS for table in projection.tables)]
+    assert len(names) == len(set(names))
 
 
 def test_a_runner_rests_as_long_as_the_load_allows() -> None:

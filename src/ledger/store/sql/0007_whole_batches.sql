@@ -82,9 +82,9 @@ REVOKE EXECUTE ON FUNCTION ledger.append_excluding FROM PUBLIC;
 
 ALTER FUNCTION ledger.check_batch SET plan_cache_mode = force_generic_plan;
 
--- A batch fits when all of its rows are events, none of them an erasure, and each account ends where its first row
--- continues. That is one look-up by equality: versions have no gaps, so an account that goes on after it has the version
--- of that first row, which the primary key refuses. A used key is refused by its index, as the rows go in.
+-- A batch fits when none of its rows is an erasure, and each account ends where its first row continues. That is one
+-- look-up by equality: versions have no gaps, so an account that goes on after it has the version of that first row, which
+-- the primary key refuses. A used key is refused by its index, as the rows go in. Rows that only check are looked up.
 CREATE OR REPLACE FUNCTION ledger.append(
     accounts text[], versions bigint[], topics text[], states bytea[], subjects text[],
     receipts text[], fingerprints bytea[], counts integer[], previouses bytea[], hashes bytea[],
@@ -103,14 +103,15 @@ BEGIN
     IF several THEN
         fits := NOT EXISTS (
             SELECT FROM (
-                SELECT r.version, r.previous, lag(r.version) OVER (PARTITION BY r.account ORDER BY r.n) AS before
+                SELECT r.version, r.previous, lag(CASE WHEN r.topic IS NULL THEN r.version ELSE r.version + 1 END)
+                       OVER (PARTITION BY r.account ORDER BY r.n) AS next
                 FROM (
-                    SELECT unnest(accounts) COLLATE "C" AS account, unnest(versions) AS version,
+                    SELECT unnest(accounts) COLLATE "C" AS account, unnest(versions) AS version, unnest(topics) AS topic,
                            unnest(previouses) AS previous, generate_series(1, cardinality(accounts)) AS n
                 ) AS r
             ) AS r
-            WHERE CASE WHEN r.before IS NULL THEN r.previous IS NOT NULL
-                       ELSE r.previous IS NULL AND r.version = r.before + 1 END IS NOT TRUE
+            WHERE CASE WHEN r.next IS NULL THEN r.previous IS NOT NULL
+                       ELSE r.previous IS NULL AND r.version = r.next END IS NOT TRUE
         );
     END IF;
     IF cardinality(key_accounts) > 0 THEN
@@ -118,12 +119,22 @@ BEGIN
     END IF;
     PERFORM ledger.lock_appends();
     IF fits THEN
-        fits := topics <@ ARRAY(SELECT t.topic FROM ledger.topics AS t WHERE t.topic <> 'TextsErased') AND NOT EXISTS (
+        fits := array_remove(topics, NULL) <@ ARRAY(
+            SELECT t.topic FROM ledger.topics AS t WHERE t.topic <> 'TextsErased'
+        ) AND NOT EXISTS (
             SELECT FROM (
-                SELECT unnest(accounts) AS account, unnest(versions) AS version, unnest(states) AS state,
-                       unnest(previouses) AS previous
+                SELECT unnest(accounts) AS account, unnest(versions) AS version, unnest(topics) AS topic,
+                       unnest(states) AS state, unnest(receipts) AS receipt, unnest(previouses) AS previous
             ) AS r
-            WHERE (json_typeof(convert_from(r.state, 'UTF8')::json) = 'object' AND CASE
+            WHERE (CASE
+                WHEN r.topic IS NOT NULL THEN json_typeof(convert_from(r.state, 'UTF8')::json) = 'object'
+                ELSE r.state IS NULL AND NOT EXISTS (
+                    SELECT FROM ledger.events AS e
+                    WHERE e.originator_id = r.account AND e.originator_version = r.version
+                ) AND NOT EXISTS (
+                    SELECT FROM ledger.events AS e WHERE e.originator_id = r.account AND e.receipt = r.receipt
+                )
+            END AND CASE
                 WHEN r.previous IS NULL THEN several
                 -- The library's own streams may begin at 0.
                 WHEN r.previous = ledger.genesis() THEN r.version = 1 AND NOT EXISTS (
@@ -143,9 +154,14 @@ BEGIN
                 originator_id, originator_version, topic, state, notification_id,
                 subject, receipt, fingerprint, command_events, hash
             )
-            SELECT unnest(accounts), unnest(versions), unnest(topics), unnest(states),
-                   generate_series(first_position, first_position - 1 + cardinality(accounts)),
-                   unnest(subjects), unnest(receipts), unnest(fingerprints), unnest(counts), unnest(hashes);
+            SELECT r.account, r.version, r.topic, r.state, first_position - 1 + row_number() OVER (),
+                   r.subject, r.receipt, r.fingerprint, r.count, r.hash
+            FROM (
+                SELECT unnest(accounts) AS account, unnest(versions) AS version, unnest(topics) AS topic,
+                       unnest(states) AS state, unnest(subjects) AS subject, unnest(receipts) AS receipt,
+                       unnest(fingerprints) AS fingerprint, unnest(counts) AS count, unnest(hashes) AS hash
+            ) AS r
+            WHERE r.topic IS NOT NULL;
             IF cardinality(new_keys) > 0 THEN
                 INSERT INTO ledger.text_keys (account_id, key) SELECT unnest(key_accounts), unnest(new_keys);
             END IF;
