@@ -40,6 +40,8 @@ def test_the_numbers_are_those_of_the_api(visit: Visit, service: Service, used: 
     summary = service.get(f"/v1/accounts/{used}/summary", tz="Europe/Berlin").json()
     expect(page.locator(".total .figure")).to_have_text(f"{summary['balance']['total']:,}")
     figures = page.locator(".facts .figure").all_inner_texts()
+    kinds = [f"{kind.title()} {summary['balance'][f'{kind}_credits']:,}" for kind in ("subscription", "permanent")]
+    assert page.locator(".hero .legend li").all_inner_texts() == kinds
     shown = [f"{summary['usage'][name]['deducted']:,}" for name in ("today", "this_week", "this_month")]
     assert figures[:4] == [*shown, summary["average_cost_per_task"]["average"].rstrip("0").rstrip(".")]
     changes = page.locator(".entries .signed").all_inner_texts()

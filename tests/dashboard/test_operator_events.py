@@ -57,7 +57,7 @@ def test_a_page_says_of_each_event_what_the_api_explains(service: Service) -> No
     for version, text in shown.items():
         told = service.get(f"/v1/accounts/{account}/explain", version=version).json()
         stored = service.get(f"/v1/accounts/{account}/events", after_version=version - 1, limit=1).json()["events"][0]
-        said = [told["type"], told["sentence"], *told["why"], "valid"]
+        said = [told["type"], told["sentence"], *told["why"], "sound"]
         said += [part["grant_id"] for part in told["draws"] + told["passed_over"] + told["returns"]]
         said += [part["why"] for part in told["draws"] + told["passed_over"]]
         said += [f"{told[f'balance_{when}']['total']:,}" for when in ("before", "after")]

@@ -498,7 +498,9 @@ def test_what_no_stream_may_have() -> None:
     assert early.violations == ("the previous event was recorded later, at 2026-01-01 00:00:00Z",)
     journal.carry_out(FreezeAccount(ACCOUNT_ID))
     frozen = told_of(journal, replace(spending, deduction_id="ded_7"))
-    assert frozen.violations == ("the account was frozen, and a frozen account refuses deductions, captures and holds",)
+    assert frozen.violations == (
+        "the account was frozen, and a frozen account refuses deductions, captures, holds and extensions",
+    )
     journal.carry_out(UnfreezeAccount(ACCOUNT_ID))
     journal.carry_out(CloseAccount(ACCOUNT_ID))
     closed = told_of(journal, replace(spending, deduction_id="ded_9"))

@@ -12,6 +12,7 @@ from api.cli.errors import NOT_DONE, reported
 from api.cli.progress import showing_progress
 from api.runtime.database import database
 from api.runtime.settings import Settings
+from ledger.explain.sentences import counted
 from ledger.progress import Progress
 from projections.checks.check import Checked, Difference, check_accounts, check_totals
 from projections.checks.refold import Connection, connect
@@ -67,12 +68,12 @@ class Report:
 
     def as_text(self) -> str:
         """For people."""
-        lines = [f"checked {self.accounts:,} accounts with {self.events:,} events"]
+        lines = [f"checked {counted(self.accounts, 'account')} with {counted(self.events, 'event')}"]
         lines[0] += ", and the sums over all accounts" if self.totals else ""
         lines += [f"  {_named(names)} {_between(*span)}" for span, names in self._spans().items()]
         lines.append(f"  the log ended at position {self.log_position:,}")
         lines += [f"not checked: {name}: {why}" for name, why in self.unchecked.items()]
-        lines.append(f"{self.count:,} differences" + (":" if self.count else ""))
+        lines.append(counted(self.count, "difference") + (":" if self.count else ""))
         lines += [f"  {difference.text}" for difference in self.differences[:PRINTED]]
         if self.count > PRINTED:
             lines.append(f"  and {self.count - PRINTED:,} more")

@@ -39,10 +39,10 @@ _WORTH = {"credit_price": "0.01", "currency": "EUR"}
 _SEED = 2_026
 _LINK_LASTS = timedelta(minutes=15)
 
-Host = Annotated[str | None, typer.Option(help="The address to listen on.")]
-Port = Annotated[int | None, typer.Option(help="The port to listen on.")]
-Weeks = Annotated[int, typer.Option(min=2, max=52, help="Weeks of history in a new demo.")]
-Accounts = Annotated[int, typer.Option(min=9, max=500, help="Accounts in a new demo.")]
+Host = Annotated[str | None, typer.Option(help="The address to listen on. Default: the setting CREDIT_LEDGER_HOST.")]
+Port = Annotated[int | None, typer.Option(help="The port to listen on. Default: the setting CREDIT_LEDGER_PORT.")]
+Weeks = Annotated[int, typer.Option(min=2, max=52, metavar="N", help="Weeks of history in a new demo.")]
+Accounts = Annotated[int, typer.Option(min=9, max=500, metavar="N", help="Accounts in a new demo.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Remove the existing demo and make a new one.")]
 Still = Annotated[bool, typer.Option("--still", help="Post no commands while it serves.")]
 
@@ -128,7 +128,7 @@ def _beside(settings: Settings, address: ListenAddress, conninfo: str, *, still:
     operator = key_hash(create_key(conninfo, f"{KEYS}the operator's link", ["admin"]))
     links = [
         f"Portal link (opens once, within 15 minutes): {url}{_link(conninfo, account_id=SHOWCASE_ACCOUNT)}",
-        f"Operator link (opens once): {url}{_link(conninfo, key_sha256=operator)}",
+        f"Operator link (opens once, within 15 minutes): {url}{_link(conninfo, key_sha256=operator)}",
     ]
     may = ["ledger:write", "ledger:manage"]  # it deducts, and buys more
     traffic_key = create_key(conninfo, f"{KEYS}traffic of the showcase account", may)

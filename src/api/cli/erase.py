@@ -19,7 +19,7 @@ from ledger.postgres.connecting import connect
 from ledger.service import Ledger
 from ledger.store import Metadata
 
-Accounts = Annotated[list[str], typer.Argument(metavar="ACCOUNT...", help="The accounts whose texts are erased.")]
+Accounts = Annotated[list[str], typer.Argument(metavar="ACCOUNT", help="The accounts whose texts are erased.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Erase without asking first.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 

@@ -23,7 +23,7 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
 
     @keys.command("create")
     def create(
-        name: Annotated[str, typer.Argument(help="What the key is for.")],
+        name: Annotated[str, typer.Argument(metavar="NAME", help="What the key is for.")],
         scope: Annotated[list[str], typer.Option(help=f"What it may do: {', '.join(SCOPES)}. Can be repeated.")],
         days: Annotated[int | None, typer.Option(min=1, help="Days until it expires; default: never.")] = None,
         *,
@@ -54,7 +54,9 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
             typer.echo(f"{key.prefix}  {_state(key):9}  {scopes:40}  last used {_day(key.last_used_at)}  {key.name}")
 
     @keys.command("revoke")
-    def revoke(prefix: Annotated[str, typer.Argument(help="The key's prefix, as `keys list` shows it.")]) -> None:
+    def revoke(
+        prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="The key's prefix, as `keys list` shows it.")],
+    ) -> None:
         """Revoke a key. Running services refuse it within about a second."""
         with database(load_settings()) as conninfo:
             if not revoke_key(conninfo, prefix):

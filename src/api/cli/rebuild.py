@@ -20,7 +20,7 @@ from projections.models.catalog import BY_NAME, PROJECTIONS
 from projections.models.projection import Projection
 
 Names = Annotated[
-    list[str] | None, typer.Argument(metavar="[NAME]...", help=f"Some of {', '.join(BY_NAME)}. Default: all of them.")
+    list[str] | None, typer.Argument(metavar="NAME", help=f"Some of {', '.join(BY_NAME)}. Default: all of them.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Outcome = Rebuilt | CannotBuild

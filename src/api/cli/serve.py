@@ -15,9 +15,16 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
 
     @app.command("serve")
     def serve(
-        host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
-        port: Annotated[int | None, typer.Option(help="The port to listen on.")] = None,
-        workers: Annotated[int | None, typer.Option(help="The number of processes that serve.")] = None,
+        host: Annotated[
+            str | None, typer.Option(help="The address to listen on. Default: the setting CREDIT_LEDGER_HOST.")
+        ] = None,
+        port: Annotated[
+            int | None, typer.Option(help="The port to listen on. Default: the setting CREDIT_LEDGER_PORT.")
+        ] = None,
+        workers: Annotated[
+            int | None,
+            typer.Option(help="The number of processes that serve. Default: the setting CREDIT_LEDGER_WORKERS."),
+        ] = None,
     ) -> None:
         """Serve the HTTP API and the dashboard."""
         settings = load_settings(host=host, port=port, workers=workers)

@@ -26,7 +26,7 @@ from ledger.proof.notes import LARGEST_KEY, BadNote, VerifyingKey
 PathToVerify = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[PATH]",
+        metavar="PATH",
         help="An exported bundle, a log in JSON Lines, or a statement. Default: the ledger of the settings.",
         show_default=False,
     ),
@@ -63,9 +63,14 @@ Since = Annotated[
 SignedOnly = Annotated[bool, typer.Option("--signed-only", help="A fault if no checkpoint covers the last events.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
+
+def _unreadable(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror}" if error.filename else f"it cannot be read: {error}"
+
+
 FAILURES: Failures = {
     CannotVerify: Failure(UNCHECKED),
-    OSError: Failure(UNCHECKED, lambda error: f"it cannot be read: {error}"),
+    OSError: Failure(UNCHECKED, _unreadable),
 }
 
 
@@ -95,8 +100,7 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
     ) -> None:
         """Check that nothing was changed, removed or added.
 
-        Exit status 0: no fault, and everything is signed; 1: a fault; 3: not verified; 4: no fault, but no checkpoint
-        covers the last events.
+        Exit status 0: no fault, and all is signed; 1: a fault; 3: not verified; 4: no fault, the end is not signed.
         """
         if path is not None and account is not None:
             raise typer.BadParameter("this option is for the ledger, not for a file", param_hint="--account")

@@ -119,7 +119,8 @@ class AccountFrozen(StandingRefusal):
 
     def __init__(self, account_id: str) -> None:
         super().__init__(
-            f"Account {shown(account_id)!r} is frozen: it refuses deductions, captures and holds until it is unfrozen.",
+            f"Account {shown(account_id)!r} is frozen: "
+            "it refuses deductions, captures, holds and extensions until it is unfrozen.",
             account_id=account_id,
         )
 
@@ -227,8 +228,9 @@ class AmountExceedsDeduction(TooMuch):
     code = "amount_exceeds_deduction"
 
     def __init__(self, amount: int, reversible: int) -> None:
+        asked = f"The reversal asks for {amount} credits, and only {reversible} of the deduction are not yet reversed."
         super().__init__(
-            f"The reversal asks for {amount} credits, and only {reversible} of the deduction are not yet reversed.",
+            asked if reversible else "All of the deduction is reversed: there is nothing left to reverse.",
             amount=amount,
             reversible=reversible,
         )
@@ -238,8 +240,9 @@ class AmountExceedsPayment(TooMuch):
     code = "amount_exceeds_payment"
 
     def __init__(self, amount_minor: int, refundable_minor: int) -> None:
+        asked = f"The refund asks for {amount_minor}, and only {refundable_minor} of the payment can still be refunded."
         super().__init__(
-            f"The refund asks for {amount_minor}, and only {refundable_minor} of the payment can still be refunded.",
+            asked if refundable_minor else "Nothing of the payment can be refunded: it was refunded or never paid.",
             amount_minor=amount_minor,
             refundable_minor=refundable_minor,
         )
@@ -306,8 +309,8 @@ class KeyReused(Refusal):
 
     def __init__(self, key: str, version: int, fields: Sequence[str]) -> None:
         super().__init__(
-            f"The idempotency key {shown(key)!r} was used before, by version {version}, with a different body; "
-            "send the original body or use another key.",
+            f"The idempotency key {shown(key)!r} was used before, with a different body, "
+            f"for the event of version {version}; send the original body or use another key.",
             idempotency_key=key,
             version=version,
             fields=list(fields),
@@ -351,7 +354,7 @@ class BatchRefused(Refusal):
 
     def __init__(self, index: int, cause: Refusal) -> None:
         super().__init__(
-            f"Command {index} of the atomic batch was refused, so none was carried out: {cause.message}",
+            f"The command with index {index} of the atomic batch was refused, so none was carried out: {cause.message}",
             index=index,
             cause={"code": cause.code, "detail": cause.message, **cause.facts},
         )

@@ -183,7 +183,7 @@ class PaymentRefunded(_Recorded):
 
 @dataclass(frozen=True, slots=True)
 class AccountFrozen(_Recorded):
-    """The account was frozen: it refuses deductions, captures and holds."""
+    """The account was frozen: it refuses deductions, captures, holds and extensions."""
 
     reason: str | None = None
 

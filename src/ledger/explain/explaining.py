@@ -88,7 +88,7 @@ def _general(before: Account | None, event: Event) -> Iterator[str]:
     if before.standing == "closed" and not isinstance(event, _ACCEPTED_WHEN_CLOSED):
         yield "the account was closed, and a closed account accepts only reversals and releases"
     if before.standing == "frozen" and isinstance(event, _SPENDING):
-        yield "the account was frozen, and a frozen account refuses deductions, captures and holds"
+        yield "the account was frozen, and a frozen account refuses deductions, captures, holds and extensions"
     made = made_by(event)
     if made is not None and made[4:] != str(before.version + 1):
         yield f"the event makes {made}, but its version is {before.version + 1}"

@@ -213,6 +213,7 @@ def test_an_atomic_batch_with_one_refusal_does_nothing_and_names_the_first(servi
     ]
     document = refused(send(service, commands, atomic=True), 409, "batch_refused", index=2)
     assert document["cause"].items() >= {"code": "insufficient_credits", "required": 11, "available": 10}.items()
+    assert document["detail"].startswith("The command with index 2 of the atomic batch was refused")
     assert [version(service, account) for account in (one, two, opened)] == [2, 2, None]
     # Nothing of it used a key: without the bad ones, the same commands are carried out.
     assert [result["status"] for result in results_of(service, commands[:2], atomic=True)] == [201, 201]

@@ -302,6 +302,10 @@ def test_reversals_of_a_capture_add_up_and_one_too_many_is_refused(service: Serv
     assert part.post(service, "1").json()["balance"]["total"] == 130
     refused(part.post(service, "2"), 422, "amount_exceeds_deduction", amount=20, reversible=10)
     assert Ask("reverse", account, {}, {"deduction_id": made}).post(service, "3").json()["reversed"] == 10
+    all_reversed = refused(
+        Ask("reverse", account, {}, {"deduction_id": made}).post(service, "4"), 422, "amount_exceeds_deduction"
+    )
+    assert all_reversed["detail"] == "All of the deduction is reversed: there is nothing left to reverse."
     assert balance(service, account)["total"] == 140
 
 
@@ -334,6 +338,9 @@ def test_partial_refunds_void_in_proportion(service: Service) -> None:
     refused(refund.post(service), 422, "amount_exceeds_payment", amount_minor=668, refundable_minor=667)
     rest = Ask("payment_refund", account, {"refund_id": "re-3"}, pay).post(service).json()
     assert (rest["refunded_minor"], rest["voided"], rest["balance"]["total"]) == (667, 14, 120)
+    again = Ask("payment_refund", account, {"refund_id": "re-4"}, pay).post(service)
+    detail = "Nothing of the payment can be refunded: it was refunded or never paid."
+    assert refused(again, 422, "amount_exceeds_payment", refundable_minor=0)["detail"] == detail
 
 
 def test_a_payment_id_with_slashes_can_be_refunded(service: Service) -> None:

@@ -111,7 +111,9 @@ def test_the_balance_of_a_past_instant_is_what_it_was_between_two_events(service
             assert (found["version"], found["position"]) == (answer["version"], answer["position"])
             assert instant(found["as_of"]) == instant(moment)
     before = after(answers[0]["recorded_at"], -1)
-    refused(service.get(f"/v1/accounts/{account}/balance", at=before), 404, "account_not_found", account_id=account)
+    early = service.get(f"/v1/accounts/{account}/balance", at=before)
+    detail = refused(early, 404, "account_not_found", account_id=account)["detail"]
+    assert detail == f"There is no account '{account}', or there was none yet at that time."
 
 
 def test_an_instant_can_be_told_with_any_offset(service: Service) -> None:

@@ -103,7 +103,8 @@ ACTIONS = {
             "freeze",
             "Freeze the account",
             "Freeze",
-            "A frozen account refuses deductions, captures and holds. It accepts grants, reversals and releases.",
+            "A frozen account refuses deductions, captures, holds and extensions. "
+            "It accepts grants, reversals and releases.",
             holder_sees_reason=False,
             reduces=True,
         ),

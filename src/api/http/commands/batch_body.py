@@ -194,7 +194,7 @@ class _Pieces(Generic[Item]):
         return False
 
     def _too_large(self) -> Problem:
-        detail = f"Command {len(self._items)} of the batch has more than {PIECE} bytes."
+        detail = f"The command with index {len(self._items)} of the batch has more than {PIECE} bytes."
         return Problem("body_too_large", detail, limit=PIECE)
 
 

@@ -183,7 +183,7 @@ def _result(answer: Answer, *, dry_run: bool) -> BatchResult:
 def _batch_refused(index: int, problem: Problem) -> Problem:
     return Problem(
         "batch_refused",
-        f"Command {index} of the atomic batch is not valid, so no command was executed: {problem.detail}",
+        f"The command with index {index} of the atomic batch is not valid, so none was carried out: {problem.detail}",
         index=index,
         cause={"code": problem.code, "detail": problem.detail, **problem.facts},
     )

@@ -70,6 +70,9 @@ async def balance(request: Request, account_id: AccountId, query: Annotated[_At,
         if time is not None and time > now:
             raise invalid(name, "must not be in the future")
     found = await ledger.account_at(account_id, query.at, query.known_at)
+    if found is None and (query.at or query.known_at):
+        detail = f"There is no account {shown(account_id)!r}, or there was none yet at that time."
+        raise Problem("account_not_found", detail, account_id=account_id)
     if found is None:
         raise AccountNotFound(account_id)
     return JsonAnswer(balance_answer(found), headers={"etag": f'"{found.newest.version}"'})
@@ -141,7 +144,7 @@ async def receipt(
     if found is None:
         raise Problem(
             "receipt_not_found",
-            f"No {operation} on account {shown(account_id)!r} has used the key {shown(key)!r}, "
+            f"No command {operation} on account {shown(account_id)!r} has used the key {shown(key)!r}, "
             "so nothing was recorded with it.",
         )
     used = found.metadata.idempotency_key
