@@ -209,8 +209,9 @@ async def build_states(connection: Connection, builds: Sequence[Build]) -> dict[
 
 async def states_of_all(connection: Connection, builds: Sequence[Build]) -> dict[str, BuildState]:
     """The same in one statement when all of the builds exist. It must not be called in a transaction."""
+    schemas = tuple(build.schema for build in builds)
     try:
-        return await _read_states(connection, tuple(build.schema for build in builds))
+        return await _read_states(connection, schemas) if schemas else {}
     except _GONE:
         return await build_states(connection, builds)
 

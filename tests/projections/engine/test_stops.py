@@ -71,7 +71,7 @@ UNREADABLE: dict[str, tuple[str, Callable[[Stored], Stored | bytes], str]] = {
     "JSON that is no object": ("CreditsDeducted", lambda _: b"[]", "TypeError"),
     "data that is no object": ("CreditsDeducted", lambda stored: {**stored, "data": []}, "TypeError"),
     "a field too few": ("CreditsDeducted", lambda stored: {**stored, "data": {}}, "TypeError"),
-    "fields of another type": ("CreditsGranted", as_it_is, "TypeError"),
+    "fields of another type": ("CreditsGranted", as_it_is, "KeyError: 'deduction_id'"),
     "an amount that is a text": (
         "CreditsDeducted",
         lambda stored: {**stored, "data": {**stored["data"], "amount": "1"}},

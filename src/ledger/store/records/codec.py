@@ -224,6 +224,8 @@ def _event(topic: str, stored: dict[str, Any]) -> Event:
     if event_type is None:
         raise ValueError(f"the log has an event of type {topic!r}, which this program does not know")
     data = upcast(topic, stored["schema"], stored["data"])
+    if type(data) is not dict:
+        raise TypeError("its data is no JSON object")
     readers = _READERS[topic]
     for name, value in data.items():
         read = readers[name]
