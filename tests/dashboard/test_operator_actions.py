@@ -8,6 +8,7 @@ import httpx
 from people.api_keys import create_key
 from tests.dashboard.acting import done, fields_of, filled_in, newest_event, path_of, sent
 from tests.dashboard.guests import ROOT, operator, person
+from tests.dashboard.histories import visible
 from tests.service import Service
 
 HOSTILE = '<script>alert(1)</script> \u202eesrever & "quoted" 🪙 ' + "W" * 200
@@ -75,6 +76,7 @@ def test_a_deduction_says_what_it_would_draw(service: Service) -> None:
 def test_a_grant_is_voided_from_the_list_of_those_that_are_open(service: Service) -> None:
     account = service.open_account(subscription=300, permanent=200)
     client = operator(service)
+    visible(service, account, newest_event(service, account)["position"])
     listed = client.get(path_of(account, "grants"))
     path = path_of(account, "grants", "grt_3", "void")
     assert f'href="{path}"' in listed.text
