@@ -211,3 +211,17 @@ def test_the_path_of_a_part_is_not_as_long_as_a_document_is_deep() -> None:
     """Otherwise a body of 64 KB that is nested deep, with thousands of parts below that, takes a second."""
     [place, _] = inexact_numbers(b"[" * 900 + b"NaN, NaN" + b"]" * 900)
     assert place.path == (0,) * 16
+
+
+def test_what_is_too_large_in_any_case_is_not_read_again(service: Service, account: str) -> None:
+    """To look for such numbers takes long, and a body of 64 KB can have thousands."""
+    number = "0.10000000000000000001"
+    for many, named in ((180, ["metadata.n.0"]), (2_500, ["metadata"])):
+        metadata = f'{{"n": [{", ".join([number] * many)}]}}'
+        body = f'{{"amount": 1, "task_id": "large", "metadata": {metadata}}}'
+        answer = service.client.post(f"/v1/accounts/{account}/deductions", content=body, headers=JSON_TYPE)
+        assert list(field_errors(answer))[:1] == named
+    deep = "[" * 900 + ", ".join([number] * 2_500) + "]" * 900
+    body = f'{{"amount": 1, "task_id": "large", "metadata": {{"n": {deep}}}}}'
+    answer = service.client.post(f"/v1/accounts/{account}/deductions", content=body, headers=JSON_TYPE)
+    assert list(field_errors(answer)) == ["metadata"]

@@ -12,8 +12,11 @@ from api.contract.problems import MAX_ERRORS, Problem, invalid, validation_faile
 from api.http.requests.ambiguity import name_twice, parameters_of, repeated_names, repeats_names
 from api.http.requests.request_body import body_too_large, receive_body
 from ledger.commit.submission import ExpectedVersions
+from ledger.domain.commands import MAX_METADATA_BYTES
 from ledger.domain.errors import MAX_SHOWN
 
+_LARGEST = {"metadata": MAX_METADATA_BYTES, "grant": 4 * MAX_METADATA_BYTES}
+"""Bytes of JSON that a valid free field has at most. A grant has metadata, and some texts beside it."""
 MAX_BODY = 64 * 1024
 """The largest body of one command, in bytes."""
 MAX_BATCH_BODY = 8 * 1024 * 1024
@@ -203,10 +206,18 @@ def _commands_of(fields: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _may_be_rounded(fields: dict[str, Any]) -> bool:
     """Only the free fields of callers may contain a float."""
-    for name in FREE_FIELDS:  # noqa: SIM110  # every command calls this, and a generator takes twice the time
-        if name in fields and holds_float(fields[name]):
+    for name in FREE_FIELDS:  # every command calls this, and a generator takes twice the time
+        if name in fields and holds_float(fields[name]) and _can_be_valid(name, fields[name]):
             return True
     return False
+
+
+def _can_be_valid(name: str, value: object) -> bool:
+    """Whether a free field is small enough to be accepted. A larger one is refused for its size, rounded or not."""
+    try:
+        return len(orjson.dumps(value)) <= _LARGEST[name]
+    except orjson.JSONEncodeError:  # nested too deep
+        return False
 
 
 def _read_object(body: bytes, first: int = 0) -> dict[str, Any]:
