@@ -17,7 +17,7 @@ from ledger.slices import Steps
 from ledger.store.records.chain import GENESIS, check_link
 from ledger.store.records.codec import decode_event, snapshot_decoding
 
-PROVEN_EVERY = 20
+PROVEN_EVERY = 10
 """The number of events of an account after which the next command's last event has a digest of its state."""
 NO_SNAPSHOT = ""
 """A format that no snapshot has: with it, the statements that load accounts read events only."""
