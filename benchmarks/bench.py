@@ -69,16 +69,23 @@ class Bench:
         each account has behind it grows from turn to turn."""
         seconds = self.pace.warm_up
         if service.rival.ours:
-            for _ in range(_LONGEST // seconds):
-                warm_up(self.stand, service, connections=4, seconds=seconds, commands=500)
-                if _cached(service) >= ACCOUNTS * service.rival.workers:
-                    break
+            fill_cache(self.stand, service, seconds)
         warm_up(self.stand, service, connections=CONNECTIONS, seconds=seconds)
 
     def peak(self) -> float:
         """Our single deductions a second, with one worker."""
         self.take_turns(OURS[:1])
         return typical(self.spread[OURS[0]])
+
+
+def fill_cache(
+    stand: Stand, service: Running, seconds: int, accounts: int = ACCOUNTS, enough: int | None = None
+) -> None:
+    """Batches for as long as it takes until the ledger has the accounts of the load, or `enough` of them, in memory."""
+    for _ in range(_LONGEST // seconds):
+        warm_up(stand, service, connections=4, seconds=seconds, accounts=accounts, commands=500)
+        if _cached(service) >= (enough or accounts) * service.rival.workers:
+            break
 
 
 def _cached(service: Running) -> float:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -34,6 +34,8 @@ class Figure:
     service_cpu: float
     postgres_cpu: float
     per_commit: float
+    p99: float = 0.0
+    """Milliseconds; 0 where it is not measured."""
 
 
 def typical(figures: Sequence[Figure]) -> float:
@@ -88,7 +90,8 @@ def http_load(
     """wrk on a service: `commands` in each request, or (0) deductions by themselves."""
     meter = _Meter(stand, stand.ours if service.rival.ours else stand.yardstick, service.pid)
     result = warm_up(stand, service, connections=connections, seconds=seconds, accounts=accounts, commands=commands)
-    return meter.figure(result["requests"] * max(commands, 1), result["microseconds"] / 1e6)
+    figure = meter.figure(result["requests"] * max(commands, 1), result["microseconds"] / 1e6)
+    return replace(figure, p99=result["p99"] / 1e3)
 
 
 def warm_up(

@@ -48,7 +48,7 @@ request = deduction
 function done(summary, latency, requests)
     local errors = summary.errors
     io.write(string.format(
-        'RESULT {"requests": %d, "microseconds": %d, "refused": %d, "broken": %d}\n',
+        'RESULT {"requests": %d, "microseconds": %d, "refused": %d, "broken": %d, "p99": %d}\n',
         summary.requests, summary.duration, errors.status,
-        errors.connect + errors.read + errors.write + errors.timeout))
+        errors.connect + errors.read + errors.write + errors.timeout, latency:percentile(99)))
 end

@@ -36,6 +36,8 @@ class Pace:
     """Events in each quarter of an hour of the year that `depth`, `summary` and `days` look back on."""
     questions: int
     """How often each question of these three is asked."""
+    growth: tuple[int, int]
+    """Accounts of the small and of the large log in `growth`."""
 
 
 FULL = Pace(
@@ -54,6 +56,7 @@ FULL = Pace(
     lag_seconds=30,
     quarter_events=30,
     questions=400,
+    growth=(12_500, 1_250_000),
 )
 QUICK = Pace(
     "quick",
@@ -71,4 +74,5 @@ QUICK = Pace(
     lag_seconds=5,
     quarter_events=1,
     questions=100,
+    growth=(12_500, 25_000),
 )

@@ -43,8 +43,15 @@ def child(command: Sequence[str], log: Path, settings: Mapping[str, str]) -> Ite
 
 def said_by(module: str, options: Mapping[str, object], variables: Mapping[str, str], patience: float) -> Any:
     """The JSON that a module of ours prints, run in a process of its own. What is secret goes by `variables`."""
+    return said(module, [f"--{name}={value}" for name, value in options.items()], variables, patience)
+
+
+def said(
+    module: str, arguments: Sequence[str], variables: Mapping[str, str], patience: float, statuses: Sequence[int] = (0,)
+) -> Any:
+    """The same for any arguments. Raises Spoiled when it ends with another status."""
     done = subprocess.run(
-        [sys.executable, "-m", module, *(f"--{name}={value}" for name, value in options.items())],
+        [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         env=clean_environment() | dict(variables),
         stdin=subprocess.DEVNULL,
@@ -53,8 +60,8 @@ def said_by(module: str, options: Mapping[str, object], variables: Mapping[str, 
         check=False,
         timeout=patience,
     )
-    if done.returncode != 0:
-        raise Spoiled(f"{module} failed:\n{done.stderr[-2_000:]}")
+    if done.returncode not in statuses:
+        raise Spoiled(f"{module} ended with {done.returncode}:\n{done.stdout[-2_000:]}{done.stderr[-2_000:]}")
     return json.loads(done.stdout)
 
 

@@ -37,10 +37,10 @@ def empty(conninfo: str) -> None:
     builds.prepare(conninfo)
 
 
-def catch_up(conninfo: str, projections: Sequence[Projection]) -> dict[str, float]:
-    """Build them to the end of the log in a process of its own; what that says of itself."""
+def catch_up(conninfo: str, projections: Sequence[Projection], patience: float = PATIENCE) -> dict[str, float]:
+    """Build them to the end of the log in a process of its own, within `patience` seconds; what that says of itself."""
     options = {"projections": ",".join(projection.name for projection in projections)}
-    found: dict[str, float] = said_by("benchmarks.catching_up", options, {"BENCHMARK_DATABASE": conninfo}, PATIENCE)
+    found: dict[str, float] = said_by("benchmarks.catching_up", options, {"BENCHMARK_DATABASE": conninfo}, patience)
     return found
 
 

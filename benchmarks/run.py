@@ -19,6 +19,7 @@ from benchmarks.measures.batch import batch
 from benchmarks.measures.catching_up import catching_up
 from benchmarks.measures.chain import chain
 from benchmarks.measures.cold_start import cold_start
+from benchmarks.measures.growth import growth
 from benchmarks.measures.lag import lag
 from benchmarks.measures.latency import latency
 from benchmarks.measures.looking_back import days, depth, summary
@@ -50,9 +51,14 @@ MEASURES: dict[str, Callable[[Bench], None]] = {
     "summary": summary,
     "days": days,
     "pages": pages,
+    "growth": growth,
 }
-UNDER_LOAD = {"single", "hot", "batch", "latency", "questions", "lag"}
-"""Those that need wrk and the accounts that it spreads its load over."""
+BY_NAME_ALONE = {"growth"}
+"""Those that no run has unless it names them: they take hours and tens of gigabytes."""
+UNDER_LOAD = {"single", "hot", "batch", "latency", "questions", "lag", "cold-start", "growth"}
+"""Those that need wrk."""
+APART = {"cold-start", "growth"}
+"""Those with accounts of their own."""
 
 
 def main() -> None:
@@ -80,16 +86,15 @@ def _options() -> argparse.Namespace:
 
 
 def _run(options: argparse.Namespace) -> str:
-    wanted = [name for name in MEASURES if not options.only or name in options.only]
-    under_load = not UNDER_LOAD.isdisjoint(wanted)
-    if under_load:
+    wanted = [name for name in MEASURES if name in (options.only or MEASURES.keys() - BY_NAME_ALONE)]
+    if not UNDER_LOAD.isdisjoint(wanted):
         require_wrk()
     load = load_average()
     pace = QUICK if options.quick else FULL
     with standing(options.folder) as stand:
         refuse_unsafe(stand)
         machine = describe(stand, load)
-        if under_load:
+        if not (UNDER_LOAD - APART).isdisjoint(wanted):
             _fill(stand)
         report = _measure(stand, pace, wanted)
     text = report.text(f"{machine}\n- a {pace.name} run: {_lengths(pace)}")

@@ -1,16 +1,20 @@
-"""`cold-start`: how long anybody waits for an answer after a restart, when every account has still to be loaded."""
+"""`cold-start`: what a service does right after a restart, when every account has still to be loaded: against what it
+does when all are in memory, and how long anybody waits."""
 
 from datetime import UTC, datetime, timedelta
+from statistics import median
 
 import uvloop
 
 from benchmarks.accounts import AMPLE, name
-from benchmarks.bench import OURS, Bench
+from benchmarks.bench import CONNECTIONS as LINES
+from benchmarks.bench import OURS, Bench, fill_cache
+from benchmarks.figures import Figure, http_load, typical
 from benchmarks.filling import Filler, Wish, filling
 from benchmarks.processes import said_by
 from benchmarks.progress import Spoiled, say
-from benchmarks.read_side import catch_up, empty
-from benchmarks.report import Row, at_most
+from benchmarks.read_side import catch_up, empty, wait_until_caught_up
+from benchmarks.report import Row, at_least, at_most
 from benchmarks.services import running
 from benchmarks.stand import Stand
 from projections.models.catalog import PROJECTIONS
@@ -21,6 +25,9 @@ EVENTS = 70
 """Of each account: fewer than it takes to keep a snapshot."""
 CONNECTIONS = (64, 1_024)
 SECONDS = 10
+OF_WARM = 0.6
+P99 = 100.0
+"""Milliseconds."""
 PATIENCE = 60
 """Seconds that the client gets beyond those that it measures."""
 _OPENING = 2
@@ -35,9 +42,35 @@ def cold_start(bench: Bench) -> None:
     empty(stand.ours.conninfo)
     catch_up(stand.ours.conninfo, PROJECTIONS)
     stand.settle()
+    _against_warm(bench, stand, accounts)
     for connections in CONNECTIONS:
         say(f"cold-start: {connections:,} connections right after a start")
         _tell(bench, connections, _load(stand, connections, accounts))
+
+
+def _against_warm(bench: Bench, stand: Stand, accounts: int) -> None:
+    """The load of `single` in the first seconds after a start, and on the same service when it has all accounts."""
+    cold, warm = list[Figure](), list[Figure]()
+    for number in range(bench.pace.rounds):
+        say(f"cold-start, round {number + 1} of {bench.pace.rounds}: the first {SECONDS} s, then with all in memory")
+        with running(stand, OURS[0]) as service:
+            cold.append(http_load(stand, service, connections=LINES, seconds=SECONDS, accounts=accounts))
+            fill_cache(stand, service, bench.pace.seconds, accounts)
+            warm.append(http_load(stand, service, connections=LINES, seconds=SECONDS, accounts=accounts))
+            wait_until_caught_up(stand.ours.conninfo)
+    bench.report.add_load("cold-start: the first seconds after a start", cold)
+    bench.report.add_load("cold-start: with all accounts in memory", warm)
+    ratio, p99 = typical(cold) / typical(warm), median(figure.p99 for figure in cold)
+    bench.report.add(
+        Row(
+            f"the first {SECONDS} s after a start, {LINES} connections over {accounts:,} accounts of {EVENTS} events, "
+            "against the same with all in memory",
+            f"{typical(cold):,.0f}/s against {typical(warm):,.0f}/s; p99 {p99:.0f} ms",
+            ratio=f"{ratio:.2f}",
+            must_reach=f"{OF_WARM} times, p99 {P99:.0f} ms",
+            reached=f"{at_least(ratio, OF_WARM)}; p99 {at_most(p99, P99)}",
+        )
+    )
 
 
 async def _fill(conninfo: str, accounts: int) -> None:
