@@ -5,6 +5,7 @@
 -- Keys count up from a number of nine digits, so that all requests have one length.
 
 local STRIDE = 7919 -- a prime: no common divisor with the number of accounts
+local STEP = 3001 -- each run begins with other accounts: short ones would meet the same few
 local accounts, commands, prefix
 local names = {}
 local n = 100000000
@@ -12,6 +13,7 @@ local head
 
 function init(args)
     accounts, commands, prefix = tonumber(args[1]), tonumber(args[2]), args[3]
+    n = n + tonumber(string.match(prefix, "%d+")) * STEP
     for i = 0, accounts - 1 do
         names[i] = string.format("account-%05d", i)
     end
