@@ -91,7 +91,7 @@ async def test_a_period_without_events(stage: Stage) -> None:
     said = (await stage.statement(later)).verified.statement
     assert (said.events, said.after) == ((), None)
     assert said.opening == said.closing == (await stage.statement()).verified.statement.closing
-    with pytest.raises(CannotMake, match="no account nobody"):
+    with pytest.raises(CannotMake, match="no account 'nobody'"):
         await stage.statement(account="nobody")
 
 
@@ -380,7 +380,7 @@ async def test_the_command(stage: Stage, database: str, tmp_path: Path) -> None:
     printed = await asyncio.to_thread(ask, environment, "ada")
     assert check_statement(printed.stdout_bytes, [first]).statement.period == EVERYTHING
     for options, status, problem in (
-        (("nobody",), 1, "no account nobody"),
+        (("nobody",), 1, "no account 'nobody'"),
         (("ada", "--from", "2026-02-01", "--to", "2026-01-01"), 2, "the period ends before it begins"),
         (("ada", "--from", "yesterday"), 2, "must be a date such as"),
         (("ada", "--to", "2026-01-01T00:00:00"), 2, "must be a date such as"),

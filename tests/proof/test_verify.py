@@ -57,7 +57,7 @@ def test_one_account_of_a_ledger(scene: Scene) -> None:
     late = told(scene, "--account", "late")
     assert (late["status"], late["unsigned_events"]) == ("unsigned", 2)
     status, text = run(scene, "--account", "nobody")
-    assert (status, text) == (3, "credit-ledger: the ledger has no such account\n")
+    assert (status, text) == (3, "credit-ledger: there is no account 'nobody'\n")
 
 
 def test_what_was_changed_is_named_and_is_the_status(scene: Scene) -> None:

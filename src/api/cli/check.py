@@ -132,7 +132,7 @@ async def _checked(conninfo: str, wanted: _Wanted, progress: Progress) -> Report
         if wanted.names:
             known = {difference.account_id for difference in report.differences}
             missing = [name for name in await without_events(connection, wanted.names) if name not in known]
-            report.unchecked |= {f"account {name}": "the ledger has no such account" for name in missing}
+            report.unchecked |= {f"account {name}": "there is no such account" for name in missing}
         if wanted.all:
             await _add_totals(connection, report, progress)
     return report

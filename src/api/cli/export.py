@@ -125,7 +125,7 @@ def _failures(to: Path) -> Failures:
     return {
         BrokenPipeError: Failure(line=lambda _: "the program that reads the export has stopped reading"),
         CannotContinue: Failure(line=lambda problem: f"{to}: {problem}"),
-        NoSuchAccount: Failure(line=lambda problem: f"the ledger has no account {problem}"),
+        NoSuchAccount: Failure(line=lambda problem: f"there is no account {str(problem)!r}"),
         UnreadableEvent: Failure(line=lambda problem: f"{problem}; nothing was written"),
         OSError: Failure(line=lambda problem: f"{to}: {problem.strerror or problem}"),
         KeyboardInterrupt: interrupted("run the same command again: jsonl continues at its end, the others begin anew"),

@@ -79,7 +79,7 @@ async def make(log: EventLog, checkpoint_keys: CheckpointKeys, wanted: Statement
         found = await _find(reader, wanted.account_id, wanted.period)
         texts = await _texts(reader, wanted.account_id, found.events) if wanted.texts else {}
     if not found.chain:
-        raise CannotMake(f"the ledger has no account {wanted.account_id}")
+        raise CannotMake(f"there is no account {wanted.account_id!r}")
     checkpoint, note = await _checkpoint(log, checkpoint_keys, found.chain[-1].position)
     covered = found.up_to(checkpoint.size)
     if not covered.chain:

@@ -197,7 +197,7 @@ async def _follow_account(
         report.unsigned += len(records) - len(under)
         after = records[-1].version
     if not report.events:
-        raise CannotVerify("the ledger has no such account")
+        raise CannotVerify(f"there is no account {account_id!r}")
     report.accounts = 1
     if newest is None:
         report.unchecked = NO_CHECKPOINT

@@ -87,7 +87,7 @@ def test_what_cannot_be_checked_has_a_status_of_its_own(busy: str) -> None:
     run(busy, "UPDATE projection_balances.accounts SET opened_at = now()")
     assert check(busy).status == 1, "what differs is worse"
     nobody = check(busy, "nobody", "--json")
-    assert (nobody.status, nobody.report["unchecked"]["account nobody"]) == (3, "the ledger has no such account")
+    assert (nobody.status, nobody.report["unchecked"]["account nobody"]) == (3, "there is no such account")
 
 
 def test_no_database_is_no_difference(server: TestServer) -> None:
