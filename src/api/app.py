@@ -156,7 +156,7 @@ def _admin_key(settings: Settings) -> str | None:
 
 def _defaults(settings: Settings) -> Defaults:
     subscription, hold = timedelta(days=settings.subscription_days), timedelta(days=settings.hold_days)
-    return Defaults(settings.signup_credits, subscription, hold)
+    return Defaults(settings.signup_credits, subscription, hold, settings.frozen_captures)
 
 
 def _rate_limits(settings: Settings) -> RateLimits | None:

@@ -144,8 +144,9 @@ class Model:
         giving_back = c.ReverseDeduction | c.ReleaseHold | c.EraseTexts | c.RecordExpiries
         if self.standing == "closed" and not isinstance(command, giving_back):
             raise Refused("account_closed")
-        spending = c.DeductCredits | c.PlaceHold | c.ExtendHold | c.CaptureHold
-        if self.standing == "frozen" and isinstance(command, spending):
+        spending = c.DeductCredits | c.PlaceHold | c.ExtendHold
+        refused = isinstance(command, c.CaptureHold) and command.if_frozen == "refuse"
+        if self.standing == "frozen" and (refused or isinstance(command, spending)):
             raise Refused("account_frozen")
 
     def _do(self, command: c.Command, at: datetime) -> Answer:
@@ -368,6 +369,8 @@ class Model:
         if wanted > held:
             if command.on_excess == "reject":
                 raise Refused("amount_exceeds_hold", amount=wanted, held=held, excess=wanted - held)
+            if self.standing == "frozen":
+                raise Refused("account_frozen")
             excess = self._draw(wanted - held, required=wanted, covered=held)
             self._check_draws(excess)
         spent = self._take_off(hold.parts, min(wanted, held))

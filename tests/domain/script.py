@@ -88,8 +88,8 @@ def hold(words: re.Match[str]) -> c.PlaceHold:
 
 def capture(words: re.Match[str]) -> c.CaptureHold:
     final, on_excess = words["more"] is None, "draw" if words["draw"] else "reject"
-    size = amount(words["size"])
-    return c.CaptureHold(ACCOUNT_ID, words["id"], size, final, on_excess)  # type: ignore[arg-type]
+    size, if_frozen = amount(words["size"]), "refuse" if words["unless"] else "accept"
+    return c.CaptureHold(ACCOUNT_ID, words["id"], size, final, on_excess, None, if_frozen)  # type: ignore[arg-type]
 
 
 def payment(words: re.Match[str]) -> c.RecordPayment:
@@ -117,7 +117,8 @@ COMMANDS: dict[str, Make] = {
     r"deduct (?P<size>\S+)": lambda m: c.DeductCredits(ACCOUNT_ID, amount(m["size"])),
     r"hold (?P<size>\S+)(?: for (?P<length>\S+ \w+))?": hold,
     r"extend (?P<id>\w+) for (?P<length>\S+ \w+)": lambda m: c.ExtendHold(ACCOUNT_ID, m["id"], length(m["length"])),
-    r"capture (?P<id>\w+)(?: (?P<size>[^a\s]\S*))?(?P<more> and more later)?(?P<draw> and draw the excess)?": capture,
+    r"capture (?P<id>\w+)(?: (?P<size>[^a\s]\S*))?(?P<more> and more later)?(?P<draw> and draw the excess)?"
+    r"(?P<unless> unless frozen)?": capture,
     r"release (?P<id>\w+)": lambda m: c.ReleaseHold(ACCOUNT_ID, m["id"]),
     r"reverse (?P<id>\w+)(?: (?P<size>\S+))?": lambda m: c.ReverseDeduction(ACCOUNT_ID, m["id"], amount(m["size"])),
     r"void (?P<id>\w+)(?: (?P<size>\S+))?": lambda m: c.VoidGrant(ACCOUNT_ID, m["id"], amount(m["size"])),

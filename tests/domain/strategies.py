@@ -20,6 +20,7 @@ from ledger.domain.commands import (
     ExtendHold,
     FreezeAccount,
     GrantCredits,
+    IfFrozen,
     OnExcess,
     OpenAccount,
     PlaceHold,
@@ -155,7 +156,9 @@ def _capture(draw: st.DrawFn, journal: Journal) -> CaptureHold:
     amount = _near(draw, held + 5, held + available, held + available // 2) if excess else None
     if amount is None:
         amount = _amount_or_all(draw, held, held // 2)
-    return CaptureHold(ACCOUNT_ID, hold_id, amount, draw(st.booleans()), draw(st.sampled_from(ON_EXCESS)))
+    if_frozen: IfFrozen = draw(st.sampled_from(["accept", "refuse"]))
+    on_excess = draw(st.sampled_from(ON_EXCESS))
+    return CaptureHold(ACCOUNT_ID, hold_id, amount, draw(st.booleans()), on_excess, None, if_frozen)
 
 
 def _release(draw: st.DrawFn, journal: Journal) -> ReleaseHold:

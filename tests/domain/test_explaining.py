@@ -499,8 +499,10 @@ def test_what_no_stream_may_have() -> None:
     journal.carry_out(FreezeAccount(ACCOUNT_ID))
     frozen = told_of(journal, replace(spending, deduction_id="ded_7"))
     assert frozen.violations == (
-        "the account was frozen, and a frozen account refuses deductions, captures, holds and extensions",
+        "the account was frozen, and a frozen account refuses deductions, holds and extensions",
     )
+    captured = next_event(journal, CaptureHold(ACCOUNT_ID, "hld_5"))
+    assert told_of(journal, captured).sound
     journal.carry_out(UnfreezeAccount(ACCOUNT_ID))
     journal.carry_out(CloseAccount(ACCOUNT_ID))
     closed = told_of(journal, replace(spending, deduction_id="ded_9"))

@@ -36,6 +36,7 @@ from ledger.domain.commands import (
     ExtendHold,
     FreezeAccount,
     GrantCredits,
+    IfFrozen,
     OpenAccount,
     PlaceHold,
     RecordPayment,
@@ -57,6 +58,7 @@ class Defaults:
     subscription_lifetime: timedelta = timedelta(days=30)
     longest_life: timedelta = LONGEST_LIFE
     """Of a hold that is extended."""
+    frozen_captures: IfFrozen = "accept"
 
 
 Build = Callable[[str, Mapping[str, str], Any, Defaults], Command]
@@ -144,7 +146,7 @@ def _hold(account_id: str, body: HoldBody) -> PlaceHold:
     return PlaceHold(account_id, body.amount, length, body.task_id, body.description)
 
 
-def _capture(account_id: str, hold_id: str, body: CaptureBody) -> CaptureHold:
+def _capture(account_id: str, hold_id: str, body: CaptureBody, defaults: Defaults) -> CaptureHold:
     return CaptureHold(
         account_id,
         hold_id,
@@ -152,6 +154,7 @@ def _capture(account_id: str, hold_id: str, body: CaptureBody) -> CaptureHold:
         body.final is not False,
         body.on_excess or "reject",
         body.usage.given() if body.usage else None,
+        defaults.frozen_captures,
     )
 
 
@@ -202,7 +205,7 @@ OPERATIONS: dict[str, Operation] = {
             "capture",
             _HOLD + "/captures",
             CaptureBody,
-            lambda a, i, b, d: _capture(a, i["hold_id"], b),
+            lambda a, i, b, d: _capture(a, i["hold_id"], b, d),
             "Turn a hold into a deduction",
         ),
         Operation(

@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.runtime.operator_error import OperatorError
 from ledger.domain.amounts import MAX_AMOUNT
+from ledger.domain.commands import IfFrozen
 from ledger.domain.holds import LONGEST_HOLD
 from ledger.proof.files import read_word
 from ledger.proof.notes import BadNote
@@ -109,6 +110,9 @@ class Settings(BaseSettings):
         ge=LONGEST_HOLD.days,
         le=3_650,
         description="days from when a hold is placed to the end that extensions give it",
+    )
+    frozen_captures: IfFrozen = Field(
+        "accept", description="what a frozen account does with captures of holds from before it was frozen"
     )
     cached_accounts: int = Field(
         100_000, ge=1, le=100_000_000, description="account states that each worker keeps in memory"

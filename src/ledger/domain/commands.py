@@ -20,6 +20,7 @@ MAX_METADATA_BYTES = 4_096
 LONGEST_LIFETIME = timedelta(days=36_500)
 
 OnExcess = Literal["reject", "draw"]
+IfFrozen = Literal["accept", "refuse"]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -151,7 +152,10 @@ class ExtendHold:
 
 @dataclass(frozen=True, slots=True)
 class CaptureHold:
-    """Turn `amount` credits of a hold into a deduction; None captures the whole hold. `final` releases the rest."""
+    """Turn `amount` credits of a hold into a deduction; None captures the whole hold. `final` releases the rest.
+
+    `if_frozen` says whether a frozen account accepts it: its holds are older than the freeze, and their work is done.
+    """
 
     account_id: str
     hold_id: str
@@ -159,6 +163,7 @@ class CaptureHold:
     final: bool = True
     on_excess: OnExcess = "reject"
     usage: Usage | None = None
+    if_frozen: IfFrozen = "accept"
 
     def __post_init__(self) -> None:
         if self.amount is not None:

@@ -120,7 +120,7 @@ class AccountFrozen(StandingRefusal):
     def __init__(self, account_id: str) -> None:
         super().__init__(
             f"Account {shown(account_id)!r} is frozen: "
-            "it refuses deductions, captures, holds and extensions until it is unfrozen.",
+            "it refuses deductions, holds, extensions, and captures of more than was held, until it is unfrozen.",
             account_id=account_id,
         )
 

@@ -30,7 +30,7 @@ from ledger.explain.details import details_of
 from ledger.explain.explanation import Details, Explanation
 from ledger.explain.sentences import instant, sentence
 
-_SPENDING = CreditsDeducted | CreditsHeld | HoldExtended | HoldCaptured
+_SPENDING = CreditsDeducted | CreditsHeld | HoldExtended
 _ACCEPTED_WHEN_CLOSED = DeductionReversed | HoldReleased | HoldExpired | CreditsExpired | TextsErased
 _ABOUT_EARLIER_EVENTS = DeductionReversed | GrantVoided | PaymentRecorded | PaymentRefunded
 
@@ -88,7 +88,9 @@ def _general(before: Account | None, event: Event) -> Iterator[str]:
     if before.standing == "closed" and not isinstance(event, _ACCEPTED_WHEN_CLOSED):
         yield "the account was closed, and a closed account accepts only reversals and releases"
     if before.standing == "frozen" and isinstance(event, _SPENDING):
-        yield "the account was frozen, and a frozen account refuses deductions, captures, holds and extensions"
+        yield "the account was frozen, and a frozen account refuses deductions, holds and extensions"
+    if before.standing == "frozen" and isinstance(event, HoldCaptured) and event.from_lots:
+        yield "the account was frozen, and a frozen account accepts no capture of more than was held"
     made = made_by(event)
     if made is not None and made[4:] != str(before.version + 1):
         yield f"the event makes {made}, but its version is {before.version + 1}"

@@ -88,7 +88,10 @@ def sentence(before: Account | None, event: Event) -> str:
             money = f"{event.amount_minor:,} minor units of payment {event.payment_id}"
             return f"{money} were refunded as {event.refund_id}; {event.refunded_minor:,} in total."
         case AccountFrozen():
-            return "The account was frozen: from now on it refuses deductions, captures, holds and extensions."
+            return (
+                "The account was frozen: from now on it refuses deductions, holds and extensions. "
+                "What was held before can be captured."
+            )
         case AccountUnfrozen():
             return "The account was unfrozen: it accepts all commands again."
         case AccountClosed():

@@ -354,8 +354,12 @@ def test_a_payment_id_with_slashes_can_be_refunded(service: Service) -> None:
 def test_a_frozen_account_takes_no_spending_and_a_closed_one_nearly_nothing(service: Service) -> None:
     account = staged(service)
     assert asks(account)["freeze"].post(service, "f").status_code == 201
-    for name in ("deduct", "hold", "capture"):
+    for name in ("deduct", "hold", "extend"):
         refused(asks(account)[name].post(service, "x"), 409, "account_frozen", account_id=account)
+    held = {"hold_id": "hld_5"}
+    excess = Ask("capture", account, {"amount": 10_000, "on_excess": "draw"}, held)
+    refused(excess.post(service, "x"), 409, "account_frozen", account_id=account)
+    assert Ask("capture", account, {"amount": 1, "final": False}, held).post(service, "x").status_code == 201
     for name in ("grant", "reverse"):
         assert asks(account)[name].post(service, "x").status_code == 201
     assert asks(account)["unfreeze"].post(service, "u").status_code == 201

@@ -103,7 +103,7 @@ ACTIONS = {
             "freeze",
             "Freeze the account",
             "Freeze",
-            "A frozen account refuses deductions, captures, holds and extensions. "
+            "A frozen account refuses deductions, holds and extensions. What was held before can be captured. "
             "It accepts grants, reversals and releases.",
             holder_sees_reason=False,
             reduces=True,

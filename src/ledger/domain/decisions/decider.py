@@ -39,7 +39,7 @@ from ledger.domain.errors import AccountFrozen as FrozenRefusal
 from ledger.domain.events import AccountClosed, AccountFrozen, AccountUnfrozen, Events, TextsErased
 from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents
 
-_SPENDING = DeductCredits | PlaceHold | ExtendHold | CaptureHold
+_SPENDING = DeductCredits | PlaceHold | ExtendHold
 _ALWAYS_ALLOWED = ReverseDeduction | ReleaseHold | EraseTexts | RecordExpiries
 
 
@@ -70,7 +70,7 @@ def _check_standing(command: Command, account: Account) -> None:
         return
     if account.standing == "closed":
         raise ClosedRefusal(account.account_id)
-    if isinstance(command, _SPENDING):
+    if isinstance(command, _SPENDING) or (isinstance(command, CaptureHold) and command.if_frozen == "refuse"):
         raise FrozenRefusal(account.account_id)
 
 

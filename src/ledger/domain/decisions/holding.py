@@ -6,6 +6,7 @@ from typing import Never
 from ledger.domain.account import Account
 from ledger.domain.commands import CaptureHold, ExtendHold, PlaceHold, ReleaseHold
 from ledger.domain.errors import (
+    AccountFrozen,
     AmountExceedsHold,
     HoldAlreadyCaptured,
     HoldAlreadyReleased,
@@ -64,13 +65,16 @@ def extend(command: ExtendHold, account: Account, at: datetime, related: Related
 def capture(command: CaptureHold, account: Account, at: datetime, related: RelatedEvents) -> HoldCaptured:
     """Decide a capture: it spends the hold's draws in burn order, then, if asked to, an excess from available credits.
 
-    Raises HoldNotFound or how the hold ended, AmountExceedsHold, InsufficientCredits, DrawsLimitExceeded.
+    Raises HoldNotFound or how the hold ended, AmountExceedsHold, AccountFrozen when there is an excess,
+    InsufficientCredits, DrawsLimitExceeded.
     """
     hold = _open_hold(account, command.hold_id, related)
     amount = hold.amount if command.amount is None else command.amount
     excess = max(amount - hold.amount, 0)
     if excess and command.on_excess == "reject":
         raise AmountExceedsHold(amount, hold.amount)
+    if excess and account.standing == "frozen":
+        raise AccountFrozen(account.account_id)
     if excess > account.balance.available:
         raise InsufficientCredits(amount, hold.amount + account.balance.available)
     from_hold = head(hold.draws, amount)
