@@ -156,7 +156,7 @@ def brittle(seeds: Iterable[int]) -> Iterator[int]:
         (WriterConnection, "connect", connect_without_fence, brittle(range(6_200, 20_000))),
         (Committer, "_decide_again_from_log", keep_the_state, range(530, 3_530)),
         (committer, "decide_on_head", answer_at_once, range(3_000)),
-        (committer, "_release_key", keep_the_key, range(3_000)),
+        (committer, "release_key", keep_the_key, range(3_000)),
         (AdmissionControl, "fail", forget_to_count, range(3_000)),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",

@@ -18,6 +18,12 @@ REFUSALS = Counter("credit_ledger_refusals", "Refused commands, by code", ["code
 SIGN_INS = Counter("credit_ledger_sign_ins", "Attempts to sign in to the dashboard", ["by", "outcome"])
 SWEPT = Counter("credit_ledger_swept", "Expiries and hold expiries that the sweeper recorded")
 WAITING = Gauge("credit_ledger_commands_waiting", "Commands that wait for their commit", multiprocess_mode="livesum")
+FORWARDED = Counter("credit_ledger_commands_forwarded", "Commands that a worker forwarded to the owner of the log")
+OWNER = Gauge(
+    "credit_ledger_log_owner",
+    "1 for the worker that decides and commits commands, 0 for a worker that forwards them to it",
+    multiprocess_mode="liveall",
+)
 CACHED = Gauge("credit_ledger_cached_accounts", "Account states in memory", multiprocess_mode="livesum")
 LISTENERS = Gauge("credit_ledger_listeners", "Open streams of events", multiprocess_mode="livesum")
 CLOCK = Gauge(
