@@ -71,7 +71,7 @@ class Bench:
         if service.rival.ours:
             for _ in range(_LONGEST // seconds):
                 warm_up(self.stand, service, connections=4, seconds=seconds, commands=500)
-                if _cached(service) >= ACCOUNTS * service.rival.workers:
+                if _cached(service) >= ACCOUNTS:
                     break
         warm_up(self.stand, service, connections=CONNECTIONS, seconds=seconds)
 

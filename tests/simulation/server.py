@@ -95,6 +95,7 @@ class Server:
         self._lock = Lock()
         self._backends: dict[int, Backend] = {}
         self._pids = 0
+        self._session_locks: dict[int, Backend] = {}
         self._away_until: dict[str, float] = {}
         """For each owner of connections ("" is everybody) until when the server cannot be reached."""
 
@@ -136,6 +137,7 @@ class Server:
         if backend.busy is not None:
             backend.busy.cancel()
         self._roll_back(backend)
+        self._session_locks = {number: one for number, one in self._session_locks.items() if one is not backend}
         backend.hang_up()
 
     def _roll_back(self, backend: Backend) -> None:
@@ -208,6 +210,14 @@ class Server:
             return [Identity(backend.pid, backend.started)]
         if text == SQL["fence"]:
             return await self._fence(given)
+        if text == SQL["take_lock"]:
+            return [(self._session_locks.setdefault(given["number"], backend) is backend,)]
+        if text == SQL["lock_holder"]:
+            holder = self._session_locks.get(given["number"])
+            return [] if holder is None else [(holder.pid,)]
+        if text == SQL["end_lock_holder"]:
+            holder = self._session_locks.get(given["number"])
+            return [] if holder is None or holder.pid != given["pid"] else await self._end(holder)
         if text == LOCK:
             await self._lock.take(backend)
         elif text == "BEGIN":
@@ -241,6 +251,10 @@ class Server:
         backend = self._backends.get(given["pid"])
         if backend is None or backend.started != given["backend_start"]:
             return []
+        return await self._end(backend)
+
+    async def _end(self, backend: Backend) -> Rows:
+        """End a process for somebody who waits for its end, for some time."""
         long = self.weather.strikes("end takes long")
         delay = self._rng.random() * 1.5 * FENCE_PATIENCE if long else self.weather.trip()
         if delay > FENCE_PATIENCE:

@@ -10,6 +10,7 @@ import os
 import socket
 import struct
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -176,8 +177,9 @@ async def connect(address: Path, protocol: FrameProtocol) -> None:
     await asyncio.get_running_loop().create_unix_connection(lambda: protocol, str(address))
 
 
-async def listen(address: Path, make: "type[FrameProtocol] | Any") -> asyncio.AbstractServer:
-    """Listen at an address, in place of whoever did before. Raises OSError."""
+async def listen(address: Path, make: Callable[[], FrameProtocol]) -> asyncio.AbstractServer:
+    """Listen at an address, in place of whoever did before. Raises OSError, also when its folder is not private."""
+    _make_private(address.parent)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         mine = address.with_name(f"{address.name}.{os.getpid()}")
@@ -189,3 +191,11 @@ async def listen(address: Path, make: "type[FrameProtocol] | Any") -> asyncio.Ab
     except BaseException:
         listening.close()
         raise
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder again if something has removed it, such as a cleaner of temporary files."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise PermissionError(f"{folder} is not private to the user of the service")

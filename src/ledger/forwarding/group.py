@@ -1,6 +1,5 @@
 """The group: the workers of one start of the service, and where they meet."""
 
-import os
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -28,10 +27,3 @@ class Group(NamedTuple):
     def address(self) -> Path:
         """The Unix socket on which the owner listens."""
         return self.folder / _SOCKET
-
-    def make_folder(self) -> None:
-        """Make the folder again if something has removed it. Raises OSError, also when it belongs to somebody else."""
-        self.folder.mkdir(mode=0o700, exist_ok=True)
-        found = self.folder.lstat()
-        if found.st_uid != os.geteuid() or found.st_mode & 0o077:
-            raise PermissionError(f"{self.folder} is not private to the user of the service")

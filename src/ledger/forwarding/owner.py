@@ -159,7 +159,6 @@ class OwnerListener:
 
     async def start(self, group: Group) -> None:
         """Listen. Raises OSError."""
-        group.make_folder()
         self._server = await frames.listen(group.address, self._connection)
 
     def introduce(self, forwarder: str, connection: ForwarderConnection) -> None:
