@@ -10,11 +10,11 @@ import itertools
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Sequence
-from typing import cast
+from typing import Generic, TypeVar, cast
 
 from ledger.commit.admission import AdmissionControl
 from ledger.commit.committer import Committer
-from ledger.commit.submission import Outcome, Overloaded, Recorded, Submission, Unavailable, UnitOfWork
+from ledger.commit.submission import Outcome, Overloaded, Recorded, Submission, Unavailable, UnitOfWork, Waiting
 from ledger.domain.commands import RecordExpiries
 from ledger.domain.errors import Refusal
 from ledger.forwarding import frames
@@ -31,6 +31,7 @@ from ledger.forwarding.messages import (
     together_message,
 )
 
+Value = TypeVar("Value")
 _log = logging.getLogger("credit_ledger.forwarding")
 
 
@@ -97,7 +98,7 @@ class Forwarder:
         """Take what the committer of this process could not finish."""
         for unit in units:
             self.admission.waiting += len(unit.submissions)
-            self.add(unit)
+            self.add(_to_ask_again(unit))
 
     def add(self, unit: UnitOfWork) -> None:
         """Add an admitted unit of work, and send it if there is an owner."""
@@ -197,7 +198,9 @@ class Forwarder:
             return
         owner.abort()
         for number, unit in list(self._units.items()):
-            if not all(map(_may_be_asked_again, unit.submissions)):
+            if all(map(_may_be_asked_again, unit.submissions)):
+                self._units[number] = _to_ask_again(unit)
+            else:
                 del self._units[number]
                 self.admission.fail_units([unit], Unavailable())
 
@@ -236,6 +239,36 @@ class Forwarder:
         self.admission.release(len(outcomes))
         if unit.atomic is not None and not unit.atomic.done():
             unit.atomic.set_result(cast("list[Outcome]", outcomes))
+
+
+class AskedAgain(Generic[Value]):
+    """Waits in place of whoever waits for a command that was asked before: it may have been carried out then."""
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self, waiting: Waiting[Value]) -> None:
+        self._waiting = waiting
+
+    def done(self) -> bool:
+        """Whether nothing is waited for any more."""
+        return self._waiting.done()
+
+    def set_result(self, value: Value) -> None:
+        """Pass on what was waited for."""
+        self._waiting.set_result(value)
+
+    def set_exception(self, error: Exception) -> None:
+        """Pass on an error. Overloaded says that nothing was carried out, which is not known here."""
+        self._waiting.set_exception(Unavailable() if isinstance(error, Overloaded) else error)
+
+
+def _to_ask_again(unit: UnitOfWork) -> UnitOfWork:
+    if unit.atomic is not None:
+        return unit._replace(atomic=AskedAgain(unit.atomic))
+    (submission,) = unit.submissions
+    if submission.outcome is not None:
+        submission.outcome = AskedAgain(submission.outcome)
+    return unit
 
 
 def _may_be_asked_again(submission: Submission) -> bool:
