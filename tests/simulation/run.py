@@ -19,6 +19,7 @@ import psycopg
 
 from ledger.commit.submission import Outcome, Overloaded, Recorded, Unavailable
 from ledger.forwarding.group import Group
+from ledger.forwarding.messages import CommandFailed
 from ledger.service import Ledger
 from ledger.store.records import sealing
 from tests.simulation.asking import Ask, Askers
@@ -378,7 +379,7 @@ class Run:
             request.error = "unavailable"
         except asyncio.CancelledError:
             request.error = "nobody waits any more"
-        except psycopg.Error as error:
+        except (psycopg.Error, CommandFailed) as error:
             request.error = f"failed: {error}"
         del process.asking[request.number]
         request.answered_at, request.known_after = self.loop.time(), len(self.server.tables.log)
