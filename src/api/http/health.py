@@ -80,7 +80,7 @@ class Health:
         metrics.WAITING.set(self.ledger.waiting)
         metrics.CACHED.set(self.ledger.cached_accounts)
         metrics.CLOCK.set(self.clock.refused)
-        metrics.OWNER.set(self.ledger.owns)
+        metrics.show_owner(owns=self.ledger.owns)
         metrics.FORWARDED.inc(self.ledger.newly_forwarded())
 
     async def keep_figures(self) -> None:
