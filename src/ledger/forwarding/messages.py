@@ -63,6 +63,9 @@ def together_message(number: int, count: int) -> bytes:
 
 _KINDS: tuple[type[Command], ...] = get_args(command_types.Command)
 _NUMBER_OF = {kind: number for number, kind in enumerate(_KINDS)}
+_NEW = object.__new__
+_SETTERS = {kind: tuple(getattr(kind, field.name).__set__ for field in fields(kind)) for kind in _KINDS}
+"""What sets the fields of each kind of command. They were checked where the command was made."""
 _VALUES: dict[type[Command], Callable[[Command], Any]] = {
     kind: attrgetter("account_id", *(field.name for field in fields(kind)[1:]), "account_id") for kind in _KINDS
 }
@@ -129,7 +132,9 @@ def read_command(message: Message) -> Submission:
     if expected is not None:
         (versions,) = expected
         expected = ExpectedVersions(None if versions is None else tuple(versions))
-    command = cast("Callable[..., Command]", command_type)(*values)
+    command = _NEW(command_type)
+    for set_value, value in zip(_SETTERS[command_type], values, strict=True):
+        set_value(command, value)
     submission = Submission(command, Metadata(*metadata), bytes.fromhex(fingerprint), expected)
     submission.rows = []
     return submission
