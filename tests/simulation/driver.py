@@ -77,6 +77,7 @@ class Connection:
 
     async def send(self, text: str, parameters: Any = None) -> Rows:
         """One statement and its answer. Raises OperationalError when the connection is lost meanwhile."""
+        await self._server.until_awake(self._backend.owner)
         if self.closed:
             raise psycopg.OperationalError("the connection is closed")
         assert self._answer is None, "one statement at a time"
@@ -96,6 +97,7 @@ class Connection:
             raise
         finally:
             self._answer = None
+            await self._server.until_awake(self._backend.owner)
 
     def _cut(self) -> float:
         """Lose the connection, and perhaps the server for a while. Returns how late that takes the statement up: in the

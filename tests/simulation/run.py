@@ -186,7 +186,7 @@ class Run:
         if self.plan.calm:
             self.weather.clear_up()
         self.server = Server(self.rng, self.weather, self.tell)
-        self.askers = Askers(self.rng, self.plan.accounts, repeats=self.plan.repeats, brittle=self.plan.brittle)
+        self.askers = Askers(self.rng, self.plan.accounts, repeats=self.plan.repeats, brittle=self.plan.scarce)
         self.loop = VirtualLoop()
         self.network = Network(random.Random(seed + 3), self.tell)
         self._unsettled: dict[tuple[Ask, ...], bool] = {}
@@ -282,19 +282,26 @@ class Run:
             self.server.lose_snapshots,
         ]
 
+    def _owner(self) -> Process | None:
+        return next((one for one in self.processes if one.up.is_set() and one.ledger.owns), None)
+
     def _freeze(self) -> None:
         """What a process sends to others, or they to it, does not arrive for a while. Its own clients do not notice."""
-        process = self.rng.choice(self.processes)
+        process = self._owner() or self.rng.choice(self.processes)
         if not process.killed:
             self.tell(process.name, "is frozen")
-            self.network.freeze(process.name, self.weather.long())
+            seconds = self.weather.long()
+            self.network.freeze(process.name, seconds)
+            self.server.freeze(process.name, seconds)
+            if self.weather.mostly():
+                self.loop.call_later(self.rng.random() * 0.1, self._cut_links)
 
     def _cut_links(self) -> None:
         self.tell("network", "breaks")
         self.network.cut_all()
 
     def _kill_owner(self) -> None:
-        owner = next((one for one in self.processes if one.up.is_set() and one.ledger.owns), None)
+        owner = self._owner()
         if owner is not None and len(self.processes) < MOST_PROCESSES:
             self.tell(owner.name, "is killed as the owner")
             owner.kill()

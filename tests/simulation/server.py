@@ -96,6 +96,7 @@ class Server:
         self._backends: dict[int, Backend] = {}
         self._pids = 0
         self._session_locks: dict[int, Backend] = {}
+        self._frozen_until: dict[str, float] = {}
         self._away_until: dict[str, float] = {}
         """For each owner of connections ("" is everybody) until when the server cannot be reached."""
 
@@ -104,6 +105,15 @@ class Server:
     def reachable_at(self, owner: str) -> float:
         """From when on connections of an owner can be made."""
         return max(self._away_until.get("", 0.0), self._away_until.get(owner, 0.0))
+
+    def freeze(self, owner: str, seconds: float) -> None:
+        """Let an owner of connections neither send nor notice anything for a while."""
+        self._frozen_until[owner] = asyncio.get_running_loop().time() + seconds
+
+    async def until_awake(self, owner: str) -> None:
+        """Return when an owner of connections is not frozen."""
+        while (frozen := self._frozen_until.get(owner, 0.0) - asyncio.get_running_loop().time()) > 0:
+            await asyncio.sleep(frozen)
 
     def be_away(self, owner: str, seconds: float) -> None:
         """Take no new connections of an owner for a while."""
