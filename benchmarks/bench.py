@@ -84,7 +84,7 @@ def fill_cache(
     """Batches for as long as it takes until the ledger has the accounts of the load, or `enough` of them, in memory."""
     for _ in range(_LONGEST // seconds):
         warm_up(stand, service, connections=4, seconds=seconds, accounts=accounts, commands=500)
-        if _cached(service) >= (enough or accounts) * service.rival.workers:
+        if _cached(service) >= (enough or accounts):
             break
 
 

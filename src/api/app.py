@@ -47,6 +47,7 @@ from api.runtime.processes.rate_sharing import SHARED_RATES
 from api.runtime.processes.restarts import FOLDER, Restarts
 from api.runtime.processes.shutdown import call_at_shutdown
 from api.runtime.processes.traceback_limit import limit_tracebacks
+from api.runtime.processes.worker_group import group_of_workers
 from api.runtime.settings import LOG_FORMAT, Settings, load_settings
 from api.runtime.sweeper import Sweeper
 from api.streaming.follower import Follower
@@ -54,6 +55,7 @@ from api.streaming.places import StreamPlaces
 from api.streaming.streams import router as streams_router
 from api.wiring import Wiring, dashboard_options
 from ledger.domain.errors import Refusal, shown
+from ledger.forwarding.group import Group
 from ledger.postgres.errors import LOST
 from ledger.postgres.privileges import PrivilegeWatch
 from ledger.proof.status import CheckpointWatch
@@ -73,7 +75,13 @@ _LOAD_TIMEOUT = 1.0
 
 
 def create_app(
-    settings: Settings, conninfo: str, *, processes: bool = False, start: str = "", restarts: Restarts | None = None
+    settings: Settings,
+    conninfo: str,
+    *,
+    processes: bool = False,
+    start: str = "",
+    restarts: Restarts | None = None,
+    group: Group | None = None,
 ) -> ASGIApp:
     """The service on a migrated database. Its /healthz sends `start` to the process that started it."""
     clock = agreed_clock()
@@ -85,6 +93,7 @@ def create_app(
         queue_limit=settings.queue_limit,
         patience=_LOAD_TIMEOUT,
         query_timeout=settings.query_timeout_seconds,
+        group=group,
     )
     keys = KeyRing(ledger.log, clock, _admin_key(settings), _rate_limits(settings))
     views = Views(conninfo, query_timeout=settings.query_timeout_seconds)
@@ -133,6 +142,7 @@ def _background(settings: Settings, wiring: Wiring) -> dict[str, Work]:
         "bodies": refuse_late_bodies,
         "streams": wiring.places.end_those_not_allowed,
         "sessions": wiring.session_watch.keep_fresh,
+        "figures": wiring.health.keep_figures,
     }
 
 
@@ -290,6 +300,7 @@ def from_environment() -> ASGIApp:
         processes="PROMETHEUS_MULTIPROC_DIR" in os.environ,
         start=os.environ.get(START, ""),
         restarts=restarts,
+        group=group_of_workers(),
     )
 
 

@@ -4,6 +4,8 @@ An account that memory lacks is loaded from its snapshot and the events after it
 connections for queries, apart from those of commands, so that no query makes a command wait.
 """
 
+import asyncio
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from ledger.commit.snapshot_writer import SnapshotWriter
@@ -55,6 +57,10 @@ class CurrentAccounts:
                 raise found
             if found is not None:
                 return found
+
+    async def load(self, account_ids: Iterable[str]) -> None:
+        """Load accounts into memory, those that there are. Raises UnreadableEvent."""
+        await asyncio.gather(*map(self.of, account_ids))
 
     async def _look(self, accounts: list[str]) -> dict[str, NewestEvent]:
         async with self._log.reader() as reader:

@@ -5,6 +5,7 @@ import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from ledger.cancellation import end_tasks
@@ -20,6 +21,9 @@ from ledger.domain.account import Account, evolve
 from ledger.domain.decisions.expiry import next_expiry
 from ledger.explain.explanation import Explanation
 from ledger.explain.streams import ExplainedEvent, ExplainedEvents, explain_events, explain_row, explain_rows
+from ledger.forwarding.executor import Executor
+from ledger.forwarding.group import Group
+from ledger.forwarding.group_member import GroupMember
 from ledger.slices import Slices
 from ledger.store.feed import Feed, Logged
 from ledger.store.log import EventLog
@@ -47,7 +51,8 @@ class Ledger:
     """Opens a database, carries out commands, and answers queries from the log.
 
     A command waits at most `patience` seconds for its account to be loaded; then it is refused as Overloaded. A query
-    that takes longer than `query_timeout` seconds raises psycopg.errors.QueryCanceled; 0 sets no limit.
+    that takes longer than `query_timeout` seconds raises psycopg.errors.QueryCanceled; 0 sets no limit. In a `group`,
+    one of its processes decides and commits for all of them.
     """
 
     def __init__(
@@ -59,6 +64,7 @@ class Ledger:
         queue_limit: int = 20_000,
         patience: float = math.inf,
         query_timeout: float = 0.0,
+        group: Group | None = None,
     ) -> None:
         self.log = EventLog(conninfo, query_timeout=query_timeout)
         self.clock = clock = clock or GuardedClock()
@@ -66,7 +72,8 @@ class Ledger:
         self.notifier = CommitNotifier(self.log)
         self._snapshots = SnapshotWriter(self.log)
         self.current = CurrentAccounts(self.log, self.cache, self._snapshots)
-        self.committer = Committer(
+        new_committer = partial(
+            Committer,
             self.log,
             self.cache,
             self._snapshots,
@@ -75,6 +82,14 @@ class Ledger:
             queue_limit=queue_limit,
             patience=patience,
         )
+        self.executor: Executor = new_committer()
+        self.group: GroupMember | None = None
+        """This process as a member of its group, if it has one."""
+        if group is not None:
+            new_owner = partial(new_committer, lock=group.lock)
+            self.executor = self.group = GroupMember(
+                group, self.log, new_owner, self.current.load, queue_limit=queue_limit, patience=patience
+            )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Ledger"]:
@@ -85,10 +100,10 @@ class Ledger:
         if isinstance(self.clock, GuardedClock):
             background.append(asyncio.create_task(ClockGuard(self.clock, self.log.database_time).run()))
         try:
-            await self.committer.start()
+            await self.executor.start()
             yield self
         finally:
-            await self.committer.stop()
+            await self.executor.stop()
             self.notifier.stop()
             await asyncio.wait([notifying], timeout=_NOTIFY_WITHIN)
             await end_tasks(background)
@@ -96,14 +111,30 @@ class Ledger:
             await self.log.close()
 
     @property
+    def committer(self) -> Committer:
+        """The committer of this process. In a group, only the owner of the log has one."""
+        found = self.executor if self.group is None else self.group.committer
+        assert isinstance(found, Committer), "this process forwards commands to the owner of the log"
+        return found
+
+    @property
     def available(self) -> bool:
-        """Whether the database could be reached when a commit last needed it."""
-        return self.committer.admission.available
+        """Whether commands could be committed when that was last tried."""
+        return self.executor.admission.available
 
     @property
     def waiting(self) -> int:
         """The number of commands that wait for their commit."""
-        return self.committer.admission.waiting
+        return self.executor.admission.waiting
+
+    @property
+    def owns(self) -> bool:
+        """Whether this process decides and commits commands itself."""
+        return self.group is None or self.group.owns
+
+    def newly_forwarded(self) -> int:
+        """The number of commands that were forwarded to the owner of the log since the last call."""
+        return 0 if self.group is None else self.group.forwarder.take_count()
 
     @property
     def cached_accounts(self) -> int:
@@ -112,30 +143,30 @@ class Ledger:
 
     async def broken(self) -> None:
         """Return when a programming error has ended the committer."""
-        await self.committer.broken.wait()
+        await self.executor.broken.wait()
 
     def submit(self, submission: Submission) -> asyncio.Future[Outcome]:
         """Accept a command, and return the future of its outcome. Raises Overloaded or Unavailable."""
-        return self.committer.submit(submission)
+        return self.executor.submit(submission)
 
     async def replays_of_repeated(self, submissions: Sequence[Submission]) -> dict[Submission, Outcome]:
         """Of a large batch that was sent before: the outcomes of the commands whose keys were used. Else nothing."""
-        return await self.committer.receipts.replays_of_repeated(submissions)
+        return await self.executor.receipts.replays_of_repeated(submissions)
 
     async def execute(self, submission: Submission) -> Outcome:
         """Carry out a command. A refusal is returned, not raised. Raises Overloaded or Unavailable."""
-        return await self.committer.submit(submission)
+        return await self.executor.submit(submission)
 
     async def execute_together(self, submissions: Sequence[Submission]) -> list[Outcome]:
         """Carry out all commands of an atomic batch, or none. Raises Overloaded or Unavailable."""
-        return await self.committer.submit_together(submissions)
+        return await self.executor.submit_together(submissions)
 
     async def dry_run(self, submissions: Sequence[Submission], *, atomic: bool) -> list[Outcome]:
         """The outcomes that commands would have if they were carried out in this order. Nothing is recorded.
 
         Each outcome has the version that it would get; its position is 0. Raises Overloaded or Unavailable.
         """
-        await self.committer.load({submission.account_id for submission in submissions})
+        await self.executor.load({submission.account_id for submission in submissions})
         known = {submission.account_id: self.cache.get(submission.account_id) for submission in submissions}
         async with self.log.reader() as reader:
             decision = await FreshDecision.prepare(reader, submissions, known, self.clock)

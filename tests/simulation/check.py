@@ -366,9 +366,13 @@ class Check:
                 if wrong or snapshot.hash != self.hashes[account][version]:
                     raise Wrong(f"the snapshot of {account!r} at version {version} is not what the log says")
         for process in self.run.processes:
+            if process.ledger.waiting:
+                raise Wrong(f"{process.name} still counts {process.ledger.waiting} who wait")
+            for account, head in process.ledger.cache._accounts.items():
+                self._check_tip(process.name, account, head)
+            if not process.ledger.owns:
+                continue
             committer = process.ledger.committer
-            if committer.admission.waiting:
-                raise Wrong(f"{process.name} still counts {committer.admission.waiting} who wait")
             left = [batch for batch in committer._batches if batch.submissions]
             if (
                 any(queue.waiting or queue.in_batches for queue in committer._queues)
@@ -376,8 +380,6 @@ class Check:
                 or len(committer._locked_lane)
             ):
                 raise Wrong(f"{process.name} has something in flight at the end")
-            for account, head in process.ledger.cache._accounts.items():
-                self._check_tip(process.name, account, head)
 
     def _check_tip(self, name: str, account: str, head: StreamHead) -> None:
         """What is remembered may be old; it must have been so once."""
@@ -433,14 +435,16 @@ def said(ask: Ask) -> list[str]:
 
 
 def readings(request: Request) -> list[datetime]:
-    """What the clock of its process read while a request was under way, the last first; to the end of the run where
-    the client has not seen the end of it."""
-    process = request.process
-    first = bisect_left(process.readings, request.asked_at, key=lambda reading: reading[0])
-    last = len(process.readings)
-    if request.answer is not None:
-        last = bisect_right(process.readings, request.answered_at, key=lambda reading: reading[0])
-    return [now for _, now in reversed(process.readings[first:last])]
+    """What the clocks by which it may have been decided read while a request was under way, the last first; to the end
+    of the run where the client has not seen the end of it."""
+    found = []
+    for process in request.process.deciders:
+        first = bisect_left(process.readings, request.asked_at, key=lambda reading: reading[0])
+        last = len(process.readings)
+        if request.answer is not None:
+            last = bisect_right(process.readings, request.answered_at, key=lambda reading: reading[0])
+        found += [now for _, now in reversed(process.readings[first:last])]
+    return found
 
 
 def telling(moments: list[datetime], models: list[Model]) -> Iterator[datetime]:

@@ -77,6 +77,7 @@ class Connection:
 
     async def send(self, text: str, parameters: Any = None) -> Rows:
         """One statement and its answer. Raises OperationalError when the connection is lost meanwhile."""
+        await self._server.until_awake(self._backend.owner)
         if self.closed:
             raise psycopg.OperationalError("the connection is closed")
         assert self._answer is None, "one statement at a time"
@@ -96,6 +97,7 @@ class Connection:
             raise
         finally:
             self._answer = None
+            await self._server.until_awake(self._backend.owner)
 
     def _cut(self) -> float:
         """Lose the connection, and perhaps the server for a while. Returns how late that takes the statement up: in the
@@ -133,13 +135,15 @@ class Connection:
         else:
             answer.set_exception(error)
 
-    async def execute(self, text: str, parameters: Any = None, **_: Any) -> None:
-        """As AsyncConnection.execute, without its cursor: nobody asks for rows in this way."""
-        await self.send(text, parameters)
+    async def execute(self, text: str, parameters: Any = None, **_: Any) -> "Cursor":
+        """As AsyncConnection.execute."""
+        cursor = Cursor(self, as_dict=False)
+        await cursor.execute(text, parameters)
+        return cursor
 
     def cursor(self, **options: Any) -> "Cursor":
         """As AsyncConnection.cursor."""
-        return Cursor(self, options.get("row_factory") is dict_row)
+        return Cursor(self, as_dict=options.get("row_factory") is dict_row)
 
     def add_notice_handler(self, _: object) -> None:
         """As AsyncConnection.add_notice_handler. The simulated server has nothing to say."""
@@ -164,7 +168,7 @@ class Connection:
 class Cursor:
     """AsyncCursor, as far as the store uses it."""
 
-    def __init__(self, connection: Connection, as_dict: bool) -> None:  # noqa: FBT001  # a row factory is one
+    def __init__(self, connection: Connection, *, as_dict: bool) -> None:
         self._connection = connection
         self._as_dict = as_dict
         self._rows: Rows = []

@@ -16,6 +16,7 @@ from ledger.commit import (
     snapshot_writer,
     writer_connection,
 )
+from ledger.forwarding import frames, group_member
 from ledger.store import reader, stream_heads
 
 
@@ -53,9 +54,24 @@ class Plan:
             (admission, "PATIENCE", rng.choice([0.5, 10.0])),
             (account_loader, "AT_ONCE", rng.choice([1, 2, 16])),
         ]
+        self.grouped = False
+        """Whether the processes are workers of one service, as `form_group` decides."""
+        self.scarce = self.brittle
+        """Whether credits are soon over."""
         self.patience = rng.choice([0.01, 0.1, math.inf]) if self.cached_accounts == 100 else math.inf
         """Seconds that a command waits for its account. What is loaded must be remembered, or nobody ever gets in."""
         self.constants.append((account_loader, "_CHECK_EVERY", self.patience))
+
+    def form_group(self, rng: random.Random) -> None:
+        """Decide whether several processes are the workers of one service: one of them owns the log."""
+        self.grouped = self.processes > 1 and rng.random() < 0.7
+        if self.grouped:
+            self.scarce = rng.random() < 0.7
+            self.events = rng.choice([self.events, 3, 6])
+            self.constants += [
+                (group_member, "TICK", rng.choice([0.02, 0.1, 0.5])),
+                (frames, "LARGEST", rng.choice([1, 300, 65_536])),
+            ]
 
     def cut_into_slices(self, rng: random.Random) -> None:
         """Decide where work that takes long gives way, and how much is done at once."""

@@ -11,17 +11,21 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from logging import ERROR, Handler, LogRecord, getLogger
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import psycopg
 
 from ledger.commit.submission import Outcome, Overloaded, Recorded, Unavailable
+from ledger.forwarding.group import Group
+from ledger.forwarding.messages import CommandFailed
 from ledger.service import Ledger
 from ledger.store.records import sealing
 from tests.simulation.asking import Ask, Askers
 from tests.simulation.driver import driving
 from tests.simulation.loop import Deadlock, Endless, VirtualLoop
+from tests.simulation.network import THIS_PROCESS, Network
 from tests.simulation.plan import Plan
 from tests.simulation.server import Server
 from tests.simulation.weather import Weather
@@ -30,6 +34,8 @@ DAY_ZERO = datetime(2026, 1, 1, tzinfo=UTC)
 LONGEST_SETTLING = 400.0
 """Seconds after the trouble within which everybody must have an answer."""
 MOST_PROCESSES = 8
+GROUP = Group(Path("/nowhere"), "simulated")
+"""What processes belong to that are workers of one service."""
 
 
 class Wrong(AssertionError):
@@ -106,6 +112,7 @@ class Process:
             cached_accounts=plan.cached_accounts,
             queue_limit=plan.queue_limit,
             patience=plan.patience,
+            group=GROUP if plan.grouped else None,
         )
 
     def _clock(self) -> datetime:
@@ -116,6 +123,7 @@ class Process:
         return now
 
     async def _live(self) -> None:
+        THIS_PROCESS.set(self.name)
         while not self.killed and not self.leaving.is_set():
             try:
                 async with self.ledger.running():
@@ -134,8 +142,16 @@ class Process:
             self._run.loop.problems.append(f"{self.name} dies of {error!r}")
 
     @property
+    def deciders(self) -> list["Process"]:
+        """The processes that may decide what this one is asked."""
+        return self._run.processes if self._run.plan.grouped else [self]
+
+    @property
     def has_open_desks(self) -> bool:
         """Whether something is in flight. A desk that stays open for ever is an account that takes nothing any more."""
+        group = self.ledger.group
+        if group is not None and group.committer is None:
+            return bool(group.forwarder._units)
         return bool(list(self.ledger.committer._queues))
 
     def stop(self) -> None:
@@ -148,6 +164,7 @@ class Process:
         self.killed = True
         self.up.clear()
         self._run.server.cut_off(self.name, float("inf"))
+        self._run.network.kill(self.name)
         for task in list(self.asking.values()):
             task.cancel()
         self.life.cancel()
@@ -161,6 +178,7 @@ class Run:
         self.rng = random.Random(seed)
         self.plan = Plan(self.rng)
         self.plan.cut_into_slices(random.Random(seed + 1))
+        self.plan.form_group(random.Random(seed + 2))
         self.trace: list[tuple[Any, ...]] = []
         self.requests: list[Request] = []
         self.processes: list[Process] = []
@@ -168,8 +186,9 @@ class Run:
         if self.plan.calm:
             self.weather.clear_up()
         self.server = Server(self.rng, self.weather, self.tell)
-        self.askers = Askers(self.rng, self.plan.accounts, repeats=self.plan.repeats, brittle=self.plan.brittle)
+        self.askers = Askers(self.rng, self.plan.accounts, repeats=self.plan.repeats, brittle=self.plan.scarce)
         self.loop = VirtualLoop()
+        self.network = Network(random.Random(seed + 3), self.tell)
         self._unsettled: dict[tuple[Ask, ...], bool] = {}
 
     def tell(self, who: object, *what: object) -> None:
@@ -189,6 +208,7 @@ class Run:
                 stack.enter_context(patch.object(module, name, value))
             stack.enter_context(patch.object(sealing, "secrets", Secrets(self.rng)))
             stack.enter_context(driving(self.server, names))
+            stack.enter_context(self.network.connecting())
             stack.enter_context(_overheard(self._overhear))
             try:
                 self.loop.run_until_complete(self._all())
@@ -227,6 +247,7 @@ class Run:
             await trouble
             await asyncio.gather(*clients)
         self.weather.clear_up()
+        self.network.clear_up()
         self.tell("weather", "clears up")
         async with asyncio.timeout(LONGEST_SETTLING):
             await self._answer_appended()
@@ -248,7 +269,9 @@ class Run:
             await asyncio.sleep(self.weather.long())
 
     def _troubles(self) -> list[Callable[[], None]]:
+        of_groups = [self._freeze, self._cut_links, self._kill_owner] if self.plan.grouped else []
         return [
+            *of_groups,
             self._crash,
             self._cut_off,
             self._kill,
@@ -258,6 +281,31 @@ class Run:
             self._hold_lock,
             self.server.lose_snapshots,
         ]
+
+    def _owner(self) -> Process | None:
+        return next((one for one in self.processes if one.up.is_set() and one.ledger.owns), None)
+
+    def _freeze(self) -> None:
+        """What a process sends to others, or they to it, does not arrive for a while. Its own clients do not notice."""
+        process = self._owner() or self.rng.choice(self.processes)
+        if not process.killed:
+            self.tell(process.name, "is frozen")
+            seconds = self.weather.long()
+            self.network.freeze(process.name, seconds)
+            self.server.freeze(process.name, seconds)
+            if self.weather.mostly():
+                self.loop.call_later(self.rng.random() * 0.1, self._cut_links)
+
+    def _cut_links(self) -> None:
+        self.tell("network", "breaks")
+        self.network.cut_all()
+
+    def _kill_owner(self) -> None:
+        owner = self._owner()
+        if owner is not None and len(self.processes) < MOST_PROCESSES:
+            self.tell(owner.name, "is killed as the owner")
+            owner.kill()
+            self._new_process()
 
     def _crash(self) -> None:
         self.tell("server", "crashes")
@@ -338,7 +386,7 @@ class Run:
             request.error = "unavailable"
         except asyncio.CancelledError:
             request.error = "nobody waits any more"
-        except psycopg.Error as error:
+        except (psycopg.Error, CommandFailed) as error:
             request.error = f"failed: {error}"
         del process.asking[request.number]
         request.answered_at, request.known_after = self.loop.time(), len(self.server.tables.log)

@@ -95,6 +95,8 @@ class Server:
         self._lock = Lock()
         self._backends: dict[int, Backend] = {}
         self._pids = 0
+        self._session_locks: dict[int, Backend] = {}
+        self._frozen_until: dict[str, float] = {}
         self._away_until: dict[str, float] = {}
         """For each owner of connections ("" is everybody) until when the server cannot be reached."""
 
@@ -103,6 +105,15 @@ class Server:
     def reachable_at(self, owner: str) -> float:
         """From when on connections of an owner can be made."""
         return max(self._away_until.get("", 0.0), self._away_until.get(owner, 0.0))
+
+    def freeze(self, owner: str, seconds: float) -> None:
+        """Let an owner of connections neither send nor notice anything for a while."""
+        self._frozen_until[owner] = asyncio.get_running_loop().time() + seconds
+
+    async def until_awake(self, owner: str) -> None:
+        """Return when an owner of connections is not frozen."""
+        while (frozen := self._frozen_until.get(owner, 0.0) - asyncio.get_running_loop().time()) > 0:
+            await asyncio.sleep(frozen)
 
     def be_away(self, owner: str, seconds: float) -> None:
         """Take no new connections of an owner for a while."""
@@ -136,6 +147,7 @@ class Server:
         if backend.busy is not None:
             backend.busy.cancel()
         self._roll_back(backend)
+        self._session_locks = {number: one for number, one in self._session_locks.items() if one is not backend}
         backend.hang_up()
 
     def _roll_back(self, backend: Backend) -> None:
@@ -208,6 +220,14 @@ class Server:
             return [Identity(backend.pid, backend.started)]
         if text == SQL["fence"]:
             return await self._fence(given)
+        if text == SQL["take_lock"]:
+            return [(self._session_locks.setdefault(given["number"], backend) is backend,)]
+        if text == SQL["lock_holder"]:
+            holder = self._session_locks.get(given["number"])
+            return [] if holder is None else [(holder.pid,)]
+        if text == SQL["end_lock_holder"]:
+            holder = self._session_locks.get(given["number"])
+            return [] if holder is None or holder.pid != given["pid"] else await self._end(holder)
         if text == LOCK:
             await self._lock.take(backend)
         elif text == "BEGIN":
@@ -241,6 +261,10 @@ class Server:
         backend = self._backends.get(given["pid"])
         if backend is None or backend.started != given["backend_start"]:
             return []
+        return await self._end(backend)
+
+    async def _end(self, backend: Backend) -> Rows:
+        """End a process for somebody who waits for its end, for some time."""
         long = self.weather.strikes("end takes long")
         delay = self._rng.random() * 1.5 * FENCE_PATIENCE if long else self.weather.trip()
         if delay > FENCE_PATIENCE:

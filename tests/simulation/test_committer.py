@@ -22,6 +22,8 @@ from ledger.commit.committer import Committer
 from ledger.commit.fast_decision import decide_on_head
 from ledger.commit.submission import AccountQueue, Submission
 from ledger.commit.writer_connection import WriterConnection
+from ledger.forwarding.owner import ForwarderConnection, OwnerListener
+from ledger.store.log import Writer
 from tests.long_form import times
 from tests.simulation.plan import Plan
 from tests.simulation.run import Run
@@ -142,6 +144,16 @@ def keep_the_key(queue: AccountQueue, submission: Submission) -> None:
     """Never give it back."""
 
 
+async def take_no_lock(self: Writer, number: int) -> bool:
+    await take_lock(self, number)
+    return True
+
+
+def keep_all_connections(self: OwnerListener, forwarder: str, connection: ForwarderConnection) -> None:
+    """Let a worker connect again, and carry out what arrives on both connections."""
+
+
+take_lock = Writer.take_lock
 decide_again_from_log = Committer._decide_again_from_log
 
 
@@ -150,14 +162,21 @@ def brittle(seeds: Iterable[int]) -> Iterator[int]:
     return (seed for seed in seeds if Plan(Random(seed)).brittle)
 
 
+def grouped(seeds: Iterable[int]) -> Iterator[int]:
+    """The seeds in whose runs the processes are workers of one service, and there is trouble."""
+    return (seed for seed in seeds if (plan := Run(seed).plan).grouped and plan.events)
+
+
 @pytest.mark.parametrize(
     ("owner", "name", "bug", "seeds"),
     [
         (WriterConnection, "connect", connect_without_fence, brittle(range(6_200, 20_000))),
         (Committer, "_decide_again_from_log", keep_the_state, range(530, 3_530)),
         (committer, "decide_on_head", answer_at_once, range(3_000)),
-        (committer, "_release_key", keep_the_key, range(3_000)),
+        (committer, "release_key", keep_the_key, range(3_000)),
         (AdmissionControl, "fail", forget_to_count, range(3_000)),
+        (Writer, "take_lock", take_no_lock, grouped(range(3_000))),
+        (OwnerListener, "introduce", keep_all_connections, grouped(range(3_000))),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )

@@ -5,6 +5,7 @@ from tests.survival.faults import (
     cut_connection,
     full_disk,
     killed_service,
+    lost_owner,
     overload,
     promotion,
     repeated_request,
@@ -14,6 +15,7 @@ from tests.survival.faults.fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
     killed_service.FAULT,
+    lost_owner.FAULT,
     crashed_postgres.FAULT,
     cut_connection.FAULT,
     repeated_request.FAULT,

@@ -1,5 +1,6 @@
 """Health: the routes /healthz for load balancers, /readyz for operators and /metrics for Prometheus."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -41,6 +42,8 @@ router = APIRouter(route_class=AnswerRoute, tags=["health"])
 
 SHARED = 0.1
 """Seconds between two answers of /readyz or of /metrics that are made; each is for all who asked meanwhile."""
+_FIGURES = 1.0
+"""Seconds after which a process sets its metrics for the others."""
 LONGEST_LAG = timedelta(seconds=30)
 """/readyz reports a projection whose oldest event that it has not applied is older than this."""
 
@@ -71,6 +74,20 @@ class Health:
     sockets: SocketLogins = field(default_factory=SocketLogins)
     readiness: SharedAnswer[ReadinessAnswer] = field(default_factory=lambda: SharedAnswer(SHARED))
     exposition: SharedAnswer[bytes] = field(default_factory=lambda: SharedAnswer(SHARED))
+
+    def show_figures(self) -> None:
+        """Set the metrics of this process."""
+        metrics.WAITING.set(self.ledger.waiting)
+        metrics.CACHED.set(self.ledger.cached_accounts)
+        metrics.CLOCK.set(self.clock.refused)
+        metrics.show_owner(owns=self.ledger.owns)
+        metrics.FORWARDED.inc(self.ledger.newly_forwarded())
+
+    async def keep_figures(self) -> None:
+        """Set the metrics of this process every second while another process may be asked for them."""
+        while self.processes:
+            self.show_figures()
+            await asyncio.sleep(_FIGURES)
 
 
 def health_of(request: Request) -> Health:
@@ -148,9 +165,7 @@ async def metrics_text(health: Health) -> bytes:
 
 
 async def _exposition(health: Health) -> bytes:
-    metrics.WAITING.set(health.ledger.waiting)
-    metrics.CACHED.set(health.ledger.cached_accounts)
-    metrics.CLOCK.set(health.clock.refused)
+    health.show_figures()
     for part, count in health.restarts.recent().items():
         metrics.RESTARTS.labels(part).set(count)
     states = await _states(health)

@@ -1,8 +1,10 @@
 """The metrics for Prometheus: counts of commands and refusals, and the state of the service."""
 
+import os
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import cache
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest, multiprocess
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -18,6 +20,13 @@ REFUSALS = Counter("credit_ledger_refusals", "Refused commands, by code", ["code
 SIGN_INS = Counter("credit_ledger_sign_ins", "Attempts to sign in to the dashboard", ["by", "outcome"])
 SWEPT = Counter("credit_ledger_swept", "Expiries and hold expiries that the sweeper recorded")
 WAITING = Gauge("credit_ledger_commands_waiting", "Commands that wait for their commit", multiprocess_mode="livesum")
+FORWARDED = Counter("credit_ledger_commands_forwarded", "Commands that a worker forwarded to the owner of the log")
+OWNER = Gauge(
+    "credit_ledger_log_owner",
+    "1 for the worker that decides and commits commands, 0 for a worker that forwards them to it",
+    ["worker"],
+    multiprocess_mode="livesum",
+)
 CACHED = Gauge("credit_ledger_cached_accounts", "Account states in memory", multiprocess_mode="livesum")
 LISTENERS = Gauge("credit_ledger_listeners", "Open streams of events", multiprocess_mode="livesum")
 CLOCK = Gauge(
@@ -87,9 +96,25 @@ def exposition(*, processes: bool) -> bytes:
     """All metrics as text. With several processes, the metrics of all workers."""
     if not processes:
         return generate_latest()
+    _forget_the_dead(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
+
+
+def _forget_the_dead(shared: Path) -> None:
+    """Remove what processes that have ended say of their present state."""
+    for name in shared.glob("gauge_live*_*.db"):
+        pid = int(name.stem.rpartition("_")[2])
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            multiprocess.mark_process_dead(pid, str(shared))  # type: ignore[no-untyped-call]
+
+
+def show_owner(*, owns: bool) -> None:
+    """Show whether this process owns the log."""
+    OWNER.labels(str(os.getpid())).set(owns)
 
 
 class _DriftCollector(Collector):

@@ -173,7 +173,7 @@ class Import:
     async def _attempt(self, rated: Rated, rating: Rating, deduction: Submission) -> Outcome:
         """Submit the opening and the deduction together: the ledger keeps the order of commands for one account."""
         opening = None if self._options.opening is None else self._opening(rated.account_id, rating)
-        outcome = self._ledger.committer.submit(deduction)
+        outcome = self._ledger.submit(deduction)
         if opening is None:
             return await outcome
         await asyncio.wait((opening, outcome))
@@ -187,7 +187,7 @@ class Import:
     def _opening(self, account_id: str, rating: Rating) -> asyncio.Future[list[Outcome]] | None:
         """The opening of an account, sent with its first row; None once it is done."""
         if account_id not in self._openings:
-            opening = self._ledger.committer.submit_together(rating.opening(account_id)())
+            opening = self._ledger.executor.submit_together(rating.opening(account_id)())
             self._openings[account_id] = opening
             opening.add_done_callback(partial(self._opened, account_id))
             if len(self._openings) > _KNOWN_OPENINGS:

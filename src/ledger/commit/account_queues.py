@@ -62,9 +62,14 @@ class AccountQueues:
         queue.head = queue.committed = None
         self._cache.remove(queue.account_id)
 
-    def clear(self) -> None:
-        """Drop all queues."""
+    def clear(self) -> list[Submission]:
+        """Drop all queues, and return the submissions that waited in them."""
+        waiting: list[Submission] = []
+        for queue in self._queues.values():
+            waiting += queue.waiting
+            queue.waiting.clear()
         self._queues = {}
+        return waiting
 
 
 def needs_locked_lane(queue: AccountQueue, submission: Submission, clock: Callable[[], datetime]) -> bool:
@@ -80,3 +85,10 @@ def needs_locked_lane(queue: AccountQueue, submission: Submission, clock: Callab
 def queues_of(submissions: Iterable[Submission]) -> QueueSet:
     """The queues of submissions."""
     return {submission.queue: None for submission in submissions if submission.queue is not None}
+
+
+def release_key(queue: AccountQueue, submission: Submission) -> None:
+    """Let no later submission with the same key follow this one."""
+    receipt = submission.receipt
+    if receipt is not None and queue.keys.get(receipt) is submission:
+        del queue.keys[receipt]

@@ -53,6 +53,12 @@ class AdmissionControl:
             if unit.atomic is not None and not unit.atomic.done():
                 unit.atomic.set_exception(error)
 
+    def release(self, count: int) -> None:
+        """Count out commands that somebody else carries out."""
+        self.waiting -= count
+        if self._closing and not self.waiting:
+            self._drained.set()
+
     def _count_out(self) -> None:
         self.waiting -= 1
         if self._closing and not self.waiting:

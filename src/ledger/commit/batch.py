@@ -1,6 +1,6 @@
 """The open batch: it collects decided submissions while the previous batch is being committed."""
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 
 from ledger.commit.submission import AccountQueue, Submission
 from ledger.domain.related_events import subject_of
@@ -80,6 +80,8 @@ class OpenBatch:
             hash_ = link(hash_, *row)
             self._add_row(submission, Row(*row, previous, hash_))
             previous = None
+        if submission.rows is not None:
+            submission.rows = self.rows[-len(submission.events) :]
         proven = 0 if head is None else head.proven
         submission.snapshot = None
         if encoded is not None:
@@ -105,3 +107,12 @@ class OpenBatch:
                 self._accounts.discard(submission.account_id)
                 self.new_keys.pop(submission.account_id, None)
         return withdrawn
+
+
+def with_followers(submissions: Iterable[Submission]) -> list[Submission]:
+    """Submissions, each before its followers, which follow nobody from now on."""
+    members = []
+    for submission in submissions:
+        members += [submission, *(submission.followers or ())]
+        submission.followers = None
+    return members

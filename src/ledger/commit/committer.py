@@ -19,16 +19,16 @@ from typing import Any
 
 from ledger.cancellation import end_tasks
 from ledger.commit.account_loader import AccountLoader
-from ledger.commit.account_queues import AccountQueues, QueueSet, needs_locked_lane, queues_of
+from ledger.commit.account_queues import AccountQueues, QueueSet, needs_locked_lane, queues_of, release_key
 from ledger.commit.admission import AdmissionControl
-from ledger.commit.batch import OpenBatch
+from ledger.commit.batch import OpenBatch, with_followers
 from ledger.commit.fast_decision import decide_on_head
 from ledger.commit.locked_lane import MAX_UNITS, LockedLane
 from ledger.commit.receipt_lookup import SEVERAL, ReceiptLookup
 from ledger.commit.snapshot_writer import SnapshotWriter
 from ledger.commit.state_cache import StateCache
-from ledger.commit.submission import AccountQueue, Outcome, Submission, Unavailable, UnitOfWork
-from ledger.commit.writer_connection import WriterConnection
+from ledger.commit.submission import AccountQueue, Outcome, Submission, Unavailable, UnitOfWork, Waiting
+from ledger.commit.writer_connection import LockTaken, WriterConnection
 from ledger.postgres.errors import LOST
 from ledger.slices import Slices
 from ledger.store.batch import Appended
@@ -40,7 +40,7 @@ _log = logging.getLogger("credit_ledger.committer")
 
 
 class Committer:
-    """Decides and commits the commands of one process."""
+    """Decides and commits the commands of one process. With `lock`, it appends only while it has that session lock."""
 
     def __init__(
         self,
@@ -52,6 +52,7 @@ class Committer:
         *,
         queue_limit: int,
         patience: float,
+        lock: int | None = None,
     ) -> None:
         self.admission = AdmissionControl(queue_limit)
         self.receipts = ReceiptLookup(log, self.admission)
@@ -64,12 +65,14 @@ class Committer:
         self._loader = AccountLoader(log, snapshots, self._unblock, self._refuse, patience)
         self._work = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._connection = WriterConnection(log)
+        self._connection = WriterConnection(log, lock)
+        self.superseded = asyncio.Event()
+        """Set when another process has the session lock. Nothing is appended any more; see `withdraw_all`."""
         self.broken = asyncio.Event()
         """Set when a programming error has ended the committer; from then on it accepts no commands."""
 
     async def start(self) -> None:
-        """Connect and begin to commit. Raises psycopg.OperationalError when the database cannot be reached."""
+        """Connect and begin to commit. Raises LockTaken, and OperationalError when the database cannot be reached."""
         await self._connection.connect()
         self.admission.error_type = None
         self._spawn(self._commit_loop())
@@ -87,25 +90,34 @@ class Committer:
 
     def submit(self, submission: Submission) -> asyncio.Future[Outcome]:
         """Accept a command and return the future of its outcome. Raises Overloaded or Unavailable when it cannot."""
+        outcome = asyncio.get_running_loop().create_future()
+        self.accept(submission, outcome)
+        return outcome
+
+    def accept(self, submission: Submission, outcome: Waiting[Outcome]) -> None:
+        """Accept a command for whoever waits for its outcome. Raises Overloaded or Unavailable."""
         self.admission.admit(1)
-        submission.outcome = outcome = asyncio.get_running_loop().create_future()
+        submission.outcome = outcome
         queue = self._queues.find(submission.account_id) or self._open_queue(submission.account_id)
         if queue.blocks:
             queue.waiting.append(submission)
         else:
             self._take(queue, submission)
-        return outcome
 
     def submit_together(self, submissions: Sequence[Submission]) -> asyncio.Future[list[Outcome]]:
         """Accept an atomic batch: all of its commands are carried out, or none. Raises Overloaded or Unavailable."""
-        self.admission.admit(len(submissions))
         together = asyncio.get_running_loop().create_future()
+        self.accept_together(submissions, together)
+        return together
+
+    def accept_together(self, submissions: Sequence[Submission], together: Waiting[list[Outcome]]) -> None:
+        """Accept an atomic batch for whoever waits for its outcomes. Raises Overloaded or Unavailable."""
+        self.admission.admit(len(submissions))
         for submission in submissions:
             queue = self._queues.find(submission.account_id) or self._open_queue(submission.account_id)
             while queue.waiting:  # they came first; behind a stream of batches they would starve
                 self._send_to_locked_lane(UnitOfWork([queue.waiting.popleft()], None))
         self._send_to_locked_lane(UnitOfWork(list(submissions), together))
-        return together
 
     async def load(self, account_ids: Iterable[str]) -> None:
         """Load accounts into the cache. Raises Overloaded or Unavailable."""
@@ -125,7 +137,10 @@ class Committer:
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, LockTaken):
+            self.superseded.set()
+        elif error is not None:
             _log.critical("the committer has failed and accepts no more commands", exc_info=error)
             self._fail_all(Unavailable)
             self.broken.set()
@@ -269,7 +284,7 @@ class Committer:
             queue = submission.queue
             assert queue is not None
             queue.in_batches -= 1
-            _release_key(queue, submission)
+            release_key(queue, submission)
             if submission.refusal is not None:
                 self.admission.answer(submission, submission.refusal)
             else:
@@ -292,7 +307,7 @@ class Committer:
             queue = submission.queue
             assert queue is not None
             queue.in_batches -= 1
-            _release_key(queue, submission)
+            release_key(queue, submission)
             self._queues.close_if_idle(queue)
 
     async def _replay(self, submissions: list[Submission]) -> None:
@@ -315,10 +330,7 @@ class Committer:
         for batch in self._batches:
             withdrawn += batch.withdraw(queues)
         self._detach(withdrawn)
-        with_followers = [member for one in withdrawn for member in (one, *(one.followers or ()))]
-        for submission in withdrawn:
-            submission.followers = None
-        return with_followers
+        return with_followers(withdrawn)
 
     def _decide_again_from_log(self, queues: QueueSet, submissions: Iterable[Submission], *, look_first: bool) -> None:
         """Decide submissions again on the state in the log: they were decided as if the events of an earlier one, which
@@ -366,22 +378,17 @@ class Committer:
     def _fail_all(self, error_type: type[Unavailable]) -> None:
         """Fail every waiting submission with an error that says the outcome is unknown, and drop all queues."""
         self.admission.error_type = error_type
-        submissions: list[Submission] = []
-        for queue in self._queues:
-            submissions += queue.waiting
-            queue.waiting.clear()
-        for batch in self._batches:
-            submissions += [member for one in batch.submissions for member in (one, *(one.followers or ()))]
-        units = self._locked_lane.take_all()
+        for unit in self._take_all(error_type):
+            self.admission.fail_units([unit], error_type())
+
+    def withdraw_all(self) -> list[UnitOfWork]:
+        """Take out all units of work, in order for each account, for somebody else. Some may have been carried out."""
+        units = self._take_all(Unavailable)
+        self.admission.release(sum(len(unit.submissions) for unit in units))
+        return units
+
+    def _take_all(self, error_type: type[Unavailable]) -> list[UnitOfWork]:
+        units = [UnitOfWork([one], None) for batch in self._batches for one in with_followers(batch.submissions)]
         self._batches.clear()
         self._loader.clear(error_type)
-        self._queues.clear()
-        for submission in submissions:
-            self.admission.fail(submission, error_type())
-        self.admission.fail_units(units, error_type())
-
-
-def _release_key(queue: AccountQueue, submission: Submission) -> None:
-    receipt = submission.receipt
-    if receipt is not None and queue.keys.get(receipt) is submission:
-        del queue.keys[receipt]
+        return units + self._locked_lane.take_all() + [UnitOfWork([one], None) for one in self._queues.clear()]

@@ -148,7 +148,8 @@ class LockedLane:
         for follower, leader in decision.follows.items():
             first = outcomes[leader]
             assert isinstance(first, Recorded)
-            outcomes.setdefault(follower, first._replace(replayed=True))
+            same_request = follower.metadata.request_id == leader.metadata.request_id
+            outcomes.setdefault(follower, first._replace(replayed=not same_request))
         for unit in units:
             for submission in unit.submissions:
                 self._admission.answer(submission, outcomes[submission])

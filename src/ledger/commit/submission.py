@@ -5,12 +5,13 @@ from __future__ import annotations
 from asyncio import Future
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from ledger.domain.account import Account
 from ledger.domain.commands import Command
 from ledger.domain.errors import AccountExists, KeyReused, Refusal
 from ledger.domain.events import Event, Events
+from ledger.store.batch import Row
 from ledger.store.reader import Executed
 from ledger.store.records.codec import Metadata
 from ledger.store.records.receipts import differing_fields, receipt_name, same_body
@@ -58,6 +59,20 @@ class Recorded(NamedTuple):
 
 
 Outcome = Recorded | Refusal
+Value_contra = TypeVar("Value_contra", contravariant=True)
+
+
+class Waiting(Protocol[Value_contra]):
+    """Whoever waits for outcomes: a future, or the connection on which a command came."""
+
+    def done(self) -> bool:
+        """Whether nothing is waited for any more."""
+
+    def set_result(self, value: Value_contra, /) -> None:
+        """Take what was waited for."""
+
+    def set_exception(self, error: Exception, /) -> None:
+        """Take the error that says why there is none."""
 
 
 class Submission:
@@ -78,6 +93,7 @@ class Submission:
         "queue",
         "receipt",
         "refusal",
+        "rows",
         "snapshot",
     )
 
@@ -97,7 +113,7 @@ class Submission:
         self.receipt = None if key is None else receipt_name(metadata.operation, key)
         self.fingerprint = fingerprint
         self.expected = expected
-        self.outcome: Future[Outcome] | None = None
+        self.outcome: Waiting[Outcome] | None = None
         self.queue: AccountQueue | None = None
         self.events: Events = ()
         self.refusal: Refusal | None = None
@@ -108,6 +124,8 @@ class Submission:
         """Where its account's stream ends after this submission, once its events are in a batch."""
         self.snapshot: Snapshot | None = None
         """The state of its account after it, if its last event has the digest of that state."""
+        self.rows: list[Row] | None = None
+        """The rows of its events; None when nobody wants them."""
         self.followers: list[Submission] | None = None
 
     def recorded(self, position: int) -> Recorded:
@@ -187,5 +205,5 @@ class UnitOfWork(NamedTuple):
     """Submissions that are decided together: a single one, or all submissions of an atomic batch."""
 
     submissions: list[Submission]
-    atomic: Future[list[Outcome]] | None
-    """The future of an atomic batch's outcomes; None for a single submission."""
+    atomic: Waiting[list[Outcome]] | None
+    """Who waits for an atomic batch's outcomes; None for a single submission."""

@@ -22,11 +22,19 @@ _LOG_EVERY = 60.0
 _log = logging.getLogger("credit_ledger.writer_connection")
 
 
-class WriterConnection:
-    """Holds the writer. It opens a new one only after the server process of the old one has ended."""
+class LockTaken(Exception):
+    """Another process has the session lock, so this one must not append."""
 
-    def __init__(self, log: EventLog) -> None:
+
+class WriterConnection:
+    """Holds the writer. It opens a new one only after the server process of the old one has ended.
+
+    With `lock`, each writer takes the session lock of that number before anything is appended on it.
+    """
+
+    def __init__(self, log: EventLog, lock: int | None = None) -> None:
         self._log = log
+        self._lock = lock
         self._writer: Writer | None = None
         self._process: ServerProcess | None = None
         self._outage: Outage | None = None
@@ -38,8 +46,10 @@ class WriterConnection:
         return self._writer
 
     async def connect(self) -> None:
-        """Connect, or connect again. Raises psycopg.OperationalError when the database cannot be reached."""
+        """Connect, or connect again. Raises LockTaken, and OperationalError when the database cannot be reached."""
         self._writer, self._process = await self._log.connect_writer(self._process)
+        if self._lock is not None and not await self._writer.take_lock(self._lock):
+            raise LockTaken
 
     def mark_healthy(self) -> None:
         """Record that a commit succeeded: an outage, if there was one, is over."""
@@ -51,7 +61,7 @@ class WriterConnection:
         """Connect again, however long it takes. After GRACE seconds, call `give_up` with the error type for callers.
 
         A database that accepts connections but no commits counts as lost too. So an outage lasts until a commit
-        succeeds: each renewal continues it, and waits longer before it connects.
+        succeeds: each renewal continues it, and waits longer before it connects. Raises LockTaken.
         """
         if self._outage is None or self._outage.is_stale:
             self._outage = Outage()

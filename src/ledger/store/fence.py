@@ -41,3 +41,10 @@ async def fenced_process(connection: AsyncConnection[Any], before: ServerProcess
     assert row is not None
     assert row["backend_start"] is not None, "a login sees its own server processes; the fence needs that"
     return ServerProcess(row["pid"], row["backend_start"])
+
+
+async def end_lock_holder(connection: AsyncConnection[Any], number: int, pid: int) -> None:
+    """End the server process `pid`, over a connection of its own, if it has a session lock. Raises psycopg.Error."""
+    async with connection.cursor() as cursor:
+        await cursor.execute(_SQL["as_who_logged_in"])
+        await cursor.execute(_SQL["end_lock_holder"], {"number": number, "pid": pid})

@@ -17,7 +17,7 @@ from ledger.postgres.keepalives import with_keepalives
 from ledger.postgres.pool import pool_of, statement_timeout
 from ledger.postgres.sessions import SharedSessions, has_own_sessions, is_pooled, require_own_sessions
 from ledger.store.batch import Appended, Row, parameters
-from ledger.store.fence import ServerProcess, fenced_process
+from ledger.store.fence import ServerProcess, end_lock_holder, fenced_process
 from ledger.store.reader import SQL, Connection, Positioned, Reader
 from ledger.store.records.codec import SNAPSHOT_TOPIC
 from ledger.store.snapshots import Snapshot
@@ -50,6 +50,12 @@ class Writer(Reader):
         if self._process not in (None, process):
             raise SharedSessions
         return Appended(first, frozenset(stale), frozenset(n - 1 for n in used))
+
+    async def take_lock(self, number: int) -> bool:
+        """Take a session lock, which lasts as long as the connection; False when another connection has it."""
+        cursor = await self._connection.execute(SQL["take_lock"], {"number": number})
+        row = await cursor.fetchone()
+        return bool(row and row[0])
 
     @asynccontextmanager
     async def exclusively(self) -> AsyncIterator[None]:
@@ -144,6 +150,20 @@ class EventLog:
         except BaseException:
             await connection.close()
             raise
+
+    async def lock_holder(self, number: int) -> int | None:
+        """The server process that has a session lock; None when none has. Raises psycopg.Error."""
+        async with self._pool.connection() as connection:
+            row = await (await connection.execute(SQL["lock_holder"], {"number": number})).fetchone()
+        return row and row[0]
+
+    async def end_lock_holder(self, number: int, pid: int) -> None:
+        """End a server process that has a session lock, if it still has it. Raises psycopg.Error."""
+        connection = await connect_async(self._conninfo, connect_timeout=5)
+        try:
+            await end_lock_holder(connection, number, pid)
+        finally:
+            await connection.close()
 
     async def confirmed(self, reader: Reader, rows: list[Positioned]) -> list[Positioned]:
         """Return rows that `reader` has read, after no failover can remove them any more: readers may keep them."""

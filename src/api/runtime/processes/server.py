@@ -26,6 +26,7 @@ from api.runtime.processes.projector import projecting
 from api.runtime.processes.rate_sharing import sharing_rates
 from api.runtime.processes.restarts import FOLDER, Restarts
 from api.runtime.processes.secret_environment import remove
+from api.runtime.processes.worker_group import grouping_workers
 from api.runtime.settings import FILE, Settings, variable
 from ledger.postgres.privileges import privileges
 from people.api_keys import create_first_key
@@ -59,7 +60,7 @@ def serve(settings: Settings, address: ListenAddress, companion: Companion = _no
     """Serve on a claimed address until a signal ends the service. Open requests are answered before it stops, and the
     embedded database stops last."""
     check_ops_address(settings)
-    with migrated(settings) as found, _shared_metrics(settings), sharing_rates(settings):
+    with migrated(settings) as found, _shared_metrics(settings), sharing_rates(settings), grouping_workers(settings):
         for name in found.applied:
             _log.info("migrated: %s", name)
         prepare(found.service)

@@ -203,12 +203,12 @@ def encode(event: Event, metadata: Metadata, digest: str | None = None) -> tuple
 def decode(topic: str, state: bytes) -> tuple[Event, Metadata]:
     """Decode an event and its metadata. Raises ValueError for a topic or version that this program does not know."""
     stored = orjson.loads(state)
-    return _event(topic, stored), _metadata(stored)
+    return decoded(topic, stored), _metadata(stored)
 
 
 def decode_event(topic: str, state: bytes) -> Event:
     """Decode an event without its metadata. Raises ValueError as `decode` does."""
-    return _event(topic, orjson.loads(state))
+    return decoded(topic, orjson.loads(state))
 
 
 def decode_exactly(topic: str, state: bytes) -> tuple[Event, Metadata]:
@@ -216,10 +216,11 @@ def decode_exactly(topic: str, state: bytes) -> tuple[Event, Metadata]:
     stored = orjson.loads(state)
     if orjson.dumps(stored, option=orjson.OPT_SORT_KEYS) != state:
         raise ValueError("its bytes are not canonical JSON")
-    return _event(topic, stored), _metadata(stored)
+    return decoded(topic, stored), _metadata(stored)
 
 
-def _event(topic: str, stored: dict[str, Any]) -> Event:
+def decoded(topic: str, stored: dict[str, Any]) -> Event:
+    """The event whose state was read from JSON. The caller must not use `stored` again. Raises as `decode` does."""
     event_type = TOPICS.get(topic)
     if event_type is None:
         raise ValueError(f"the log has an event of type {topic!r}, which this program does not know")

@@ -292,6 +292,23 @@ SELECT pg_terminate_backend(pid, 5000) AS ended
 FROM pg_stat_activity
 WHERE pid = %(pid)s AND backend_start = %(backend_start)s;
 
+-- name: take_lock
+SELECT pg_try_advisory_lock(%(number)s);
+
+-- name: lock_holder
+-- The server process that has a session lock, if any has.
+SELECT pid FROM pg_locks
+WHERE locktype = 'advisory' AND granted AND objsubid = 1
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND (classid::bigint << 32) | objid::bigint = %(number)s;
+
+-- name: end_lock_holder
+-- End a server process and wait until it has ended, if it still has that lock.
+SELECT pg_terminate_backend(pid, 5000) AS ended FROM pg_locks
+WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND pid = %(pid)s
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND (classid::bigint << 32) | objid::bigint = %(number)s;
+
 -- name: database_time
 -- The database's time, and whether its clock is another machine's: a connection over a socket, or from an address to
 -- itself, stays on one machine.
