@@ -17,16 +17,17 @@ BodyT = TypeVar("BodyT", bound=Body)
 
 
 class _Shape(NamedTuple):
-    """The number of fields of a model, and the fields that are models themselves."""
+    """The number of fields of a model, the fields that are models themselves, and the names of those."""
 
     size: int
     models: tuple[tuple[str, type[Body]], ...]
+    names: frozenset[str]
 
 
 def validated(kind: type[BodyT], fields: dict[str, Any]) -> BodyT:
     """A body from the fields of a request. Raises Problem: validation_failed."""
-    size, models = _shape_of(kind)
-    if len(fields) > size or models:
+    size, _, models = _shape_of(kind)
+    if len(fields) > size or not models.isdisjoint(fields):
         _check_size(kind, fields, "body")
     try:
         return kind.model_validate(fields)
@@ -35,7 +36,7 @@ def validated(kind: type[BodyT], fields: dict[str, Any]) -> BodyT:
 
 
 def _check_size(kind: type[Body], fields: Mapping[str, Any], name: str) -> None:
-    size, models = _shape_of(kind)
+    size, models, _ = _shape_of(kind)
     if len(fields) > size:
         known = ", ".join(kind.model_fields)
         raise invalid(name, f"has {len(fields)} fields and may have at most {size} ({known})")
@@ -48,7 +49,7 @@ def _check_size(kind: type[Body], fields: Mapping[str, Any], name: str) -> None:
 @cache
 def _shape_of(kind: type[Body]) -> _Shape:
     models = tuple((name, model) for name, field in kind.model_fields.items() for model in _models_in(field.annotation))
-    return _Shape(len(kind.model_fields), models)
+    return _Shape(len(kind.model_fields), models, frozenset(name for name, _ in models))
 
 
 def _models_in(annotation: Any) -> Iterator[type[Body]]:

@@ -71,6 +71,7 @@ class Committer:
     async def start(self) -> None:
         """Connect and begin to commit. Raises psycopg.OperationalError when the database cannot be reached."""
         await self._connection.connect()
+        self._create_future = asyncio.get_running_loop().create_future
         self.admission.error_type = None
         self._spawn(self._commit_loop())
         self._spawn(self._loader.load())
@@ -88,7 +89,7 @@ class Committer:
     def submit(self, submission: Submission) -> asyncio.Future[Outcome]:
         """Accept a command and return the future of its outcome. Raises Overloaded or Unavailable when it cannot."""
         self.admission.admit(1)
-        submission.outcome = outcome = asyncio.get_running_loop().create_future()
+        submission.outcome = outcome = self._create_future()
         queue = self._queues.find(submission.account_id) or self._open_queue(submission.account_id)
         if queue.blocks:
             queue.waiting.append(submission)
