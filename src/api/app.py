@@ -45,6 +45,7 @@ from api.runtime.processes.garbage_collection import tune_garbage_collection
 from api.runtime.processes.parent_process import signal_at_end_of
 from api.runtime.processes.rate_sharing import SHARED_RATES
 from api.runtime.processes.restarts import FOLDER, Restarts
+from api.runtime.processes.scheduling import let_others_finish
 from api.runtime.processes.shutdown import call_at_shutdown
 from api.runtime.processes.traceback_limit import limit_tracebacks
 from api.runtime.processes.worker_group import group_of_workers
@@ -290,6 +291,7 @@ def from_environment() -> ASGIApp:
     settings = load_settings()
     logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
     limit_tracebacks()
+    let_others_finish()
     url = settings.database_url
     assert url is not None, "the parent process sets the database URL"
     restarts = Restarts(Path(os.environ[FOLDER]) if FOLDER in os.environ else None)

@@ -160,8 +160,8 @@ class KeyRing:
         digest = key_digest(authorization)
         if digest is None:
             raise AccessRefused("unauthenticated", "Send an API key as 'Authorization: Bearer <key>'.")
-        key = await self.by_digest(digest)
-        if key is None:
+        key = self._keys.get(digest) or await self._find(digest)
+        if key is None or not self._is_usable(key):
             raise AccessRefused("unauthenticated", "The API key is unknown, expired or revoked.")
         self._used.add(key.prefix)
         return key
@@ -169,7 +169,10 @@ class KeyRing:
     async def by_digest(self, digest: bytes) -> ApiKey | None:
         """The key with a SHA-256, if it is usable now. Raises AccessRefused: rate_limited or unavailable."""
         key = self._keys.get(digest) or await self._find(digest)
-        return key if key is not None and (key.lasts or key.usable(self._clock())) else None
+        return key if key is not None and self._is_usable(key) else None
+
+    def _is_usable(self, key: ApiKey) -> bool:
+        return key.lasts or key.usable(self._clock())
 
     def still_allows(self, digest: bytes, scope: str) -> bool:
         """Whether the key with a SHA-256 is still usable, as far as this process knows. It counts no request."""

@@ -4,7 +4,7 @@ Each unknown field would become an error of its own, thousands of them for one r
 than its model has is refused with their number, at every depth but within the free fields, which have their own limit.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple, TypeVar, get_args
 
@@ -17,25 +17,31 @@ BodyT = TypeVar("BodyT", bound=Body)
 
 
 class _Shape(NamedTuple):
-    """The number of fields of a model, and the fields that are models themselves."""
+    """The number of fields of a model, the fields that are models themselves, and the names of those.
+
+    `validate` is what `model_validate` calls, after looks at options that no body has.
+    """
 
     size: int
     models: tuple[tuple[str, type[Body]], ...]
+    names: frozenset[str]
+    validate: Callable[[object], Any]
 
 
 def validated(kind: type[BodyT], fields: dict[str, Any]) -> BodyT:
     """A body from the fields of a request. Raises Problem: validation_failed."""
-    size, models = _shape_of(kind)
-    if len(fields) > size or models:
+    size, _, models, validate = _shape_of(kind)
+    if len(fields) > size or not models.isdisjoint(fields):
         _check_size(kind, fields, "body")
     try:
-        return kind.model_validate(fields)
+        body: BodyT = validate(fields)
+        return body
     except ValidationError as error:
         raise from_pydantic(error.errors(include_url=False)) from None
 
 
 def _check_size(kind: type[Body], fields: Mapping[str, Any], name: str) -> None:
-    size, models = _shape_of(kind)
+    size, models, _, _ = _shape_of(kind)
     if len(fields) > size:
         known = ", ".join(kind.model_fields)
         raise invalid(name, f"has {len(fields)} fields and may have at most {size} ({known})")
@@ -48,7 +54,8 @@ def _check_size(kind: type[Body], fields: Mapping[str, Any], name: str) -> None:
 @cache
 def _shape_of(kind: type[Body]) -> _Shape:
     models = tuple((name, model) for name, field in kind.model_fields.items() for model in _models_in(field.annotation))
-    return _Shape(len(kind.model_fields), models)
+    names = frozenset(name for name, _ in models)
+    return _Shape(len(kind.model_fields), models, names, kind.__pydantic_validator__.validate_python)
 
 
 def _models_in(annotation: Any) -> Iterator[type[Body]]:

@@ -74,6 +74,7 @@ class Committer:
     async def start(self) -> None:
         """Connect and begin to commit. Raises LockTaken, and OperationalError when the database cannot be reached."""
         await self._connection.connect()
+        self._create_future = asyncio.get_running_loop().create_future
         self.admission.error_type = None
         self._spawn(self._commit_loop())
         self._spawn(self._loader.load())
@@ -90,7 +91,7 @@ class Committer:
 
     def submit(self, submission: Submission) -> asyncio.Future[Outcome]:
         """Accept a command and return the future of its outcome. Raises Overloaded or Unavailable when it cannot."""
-        outcome = asyncio.get_running_loop().create_future()
+        outcome = self._create_future()
         self.accept(submission, outcome)
         return outcome
 

@@ -1,7 +1,7 @@
 """Commit notifications: they tell the followers of the log, in all processes, that there may be new events.
 
 A notification may come without a new event, and it may be lost with a connection. So a follower reads the log before
-it waits for one, and again after some time. A notification is sent after the commit, on a reading connection: NOTIFY
+it waits for one, and again after some time. A notification is sent after the commit, on a connection of its own: NOTIFY
 inside the transaction would make all such commits wait for each other.
 """
 
@@ -46,11 +46,18 @@ class CommitNotifier:
     async def run(self) -> None:
         """Send notifications until `stop` is called. One that cannot be sent is dropped: followers also poll."""
         while not self._stopped:
+            try:
+                async with await self._log.connect() as connection:
+                    await self._notify_on(connection)
+            except psycopg.Error:
+                await asyncio.sleep(_RETRY)
+
+    async def _notify_on(self, connection: AsyncConnection[Any]) -> None:
+        cursor = connection.cursor()  # one for all; a pool would look at the connection each time
+        while not self._stopped:
             await self._committed.wait()
             self._committed.clear()
-            with suppress(psycopg.Error):
-                async with self._log.connection() as connection:
-                    await connection.execute(_NOTIFY)
+            await cursor.execute(_NOTIFY)
             await asyncio.sleep(PAUSE)
 
 

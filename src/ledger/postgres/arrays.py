@@ -105,8 +105,14 @@ def _array_of_8(element: int, values: Sequence[int | None]) -> bytes:
 def _array(element: int, values: Sequence[bytes | None]) -> bytes:
     if not values:
         return pack(">iii", 0, 0, element)
-    parts = [_NULL if value is None else LENGTHS[len(value)] + value for value in values]
-    return _HEADER.pack(1, 1, element, len(parts), 1) + b"".join(parts)
+    header = _HEADER.pack(1, 1, element, len(values), 1)
+    if None not in values:
+        whole = cast("Sequence[bytes]", values)
+        lengths = set(map(len, whole))
+        if len(lengths) == 1:  # hashes, fingerprints, names of types: one join in place of a step for each
+            length = LENGTHS[lengths.pop()]
+            return header + length + length.join(whole)
+    return header + b"".join([_NULL if value is None else LENGTHS[len(value)] + value for value in values])
 
 
 def _register() -> None:

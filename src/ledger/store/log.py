@@ -116,6 +116,10 @@ class EventLog:
         async with self._pool.connection() as connection:
             yield connection
 
+    async def connect(self) -> Connection:
+        """A connection outside of the pools. Raises psycopg.OperationalError."""
+        return await connect_async(self._conninfo)
+
     async def database_time(self) -> DatabaseTime | None:
         """The time of the database's clock; None when the database does not answer."""
         try:

@@ -60,4 +60,7 @@ def account_of(head: StreamHead | None) -> Account | None:
 
 def key_after(events: Events, key: bytes | None) -> bytes | None:
     """The key of an account's texts after some events; None when an erasure destroyed it."""
-    return None if any(type(event) is TextsErased for event in events) else key
+    for event in events:  # every command calls this, and a generator takes three times as long
+        if type(event) is TextsErased:
+            return None
+    return key

@@ -116,8 +116,19 @@ def test_the_folder_of_a_service_is_for_its_user(started: Started) -> None:
             assert not path.stat().st_mode & 0o077, path
 
 
-def test_a_worker_that_is_replaced_is_counted(started: Started) -> None:
+def worker_of(started: Started) -> int:
     [worker] = set(processes(started.service.process.pid)[1:]) - set(projectors(started))
+    return worker
+
+
+def test_the_threads_of_a_worker_do_not_interrupt_each_other(started: Started) -> None:
+    threads = [int(each.name) for each in Path(f"/proc/{worker_of(started)}/task").iterdir()]
+    assert len(threads) >= 3, "of the loop, and of the server"
+    assert {os.sched_getscheduler(each) for each in threads} == {os.SCHED_BATCH}
+
+
+def test_a_worker_that_is_replaced_is_counted(started: Started) -> None:
+    worker = worker_of(started)
     os.kill(worker, signal.SIGKILL)
     wait_for(partial(counted, started, "worker", 1), PATIENCE)
     assert started.service.get_once("/readyz").json()["checks"]["processes"] is True, "once is no reason"

@@ -129,8 +129,8 @@ class CommandEndpoint:
         """Make a submission for the committer. Raises Problem or Refusal for a field that is not valid."""
         body = validated(operation.body, fields)
         check_account_id(account_id)
-        for name, value in ids.items():
-            check_id(name, value)
+        for name in operation.path_ids:
+            check_id(name, ids[name])
         own = getattr(body, operation.own_key, None) if operation.own_key and named is None else named
         if own is None:
             raise Problem("idempotency_key_required", _how_to_key(operation))

@@ -34,18 +34,26 @@ class _Unfinished:
 _unfinished = _Unfinished()
 
 
-_arriving: "dict[asyncio.Task[Any], float]" = {}
-"""The tasks that receive a body, with the times at which they began to. A timer for each would take ten times as long,
-and every command receives a body."""
-_late: "set[asyncio.Task[Any]]" = set()
-"""Those of them that were cancelled because their body is late."""
+class _Arriving:
+    """The tasks that receive a body. A timer for each would take ten times as long, and every command receives one."""
+
+    def __init__(self) -> None:
+        self.since: dict[asyncio.Task[Any], float] = {}
+        """When each of them began to."""
+        self.late: set[asyncio.Task[Any]] = set()
+        """Those of them that were cancelled because their body is late."""
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The loop of this process, while late bodies are refused. To ask for it takes a system call each time."""
+
+
+_arriving = _Arriving()
 
 
 async def receive_body(receive: Receive, limit: int) -> bytes:
     """Receive the whole body. Raises ClientLeft, and Problem: body_too_large, body_timeout, overloaded."""
-    task = asyncio.current_task()
+    task = asyncio.current_task(_arriving.loop)
     assert task is not None, "a request is served by a task"
-    _arriving[task] = monotonic()
+    _arriving.since[task] = monotonic()
     try:
         message = await receive()
         if message["type"] == "http.request" and not message.get("more_body"):
@@ -55,26 +63,30 @@ async def receive_body(receive: Receive, limit: int) -> bytes:
             return body
         return await _in_pieces(message.get("body"), receive, limit)
     except asyncio.CancelledError:
-        if task not in _late or task.uncancel():
+        if task not in _arriving.late or task.uncancel():
             raise
         raise Problem(
             "body_timeout", f"The body did not arrive within {BODY_SECONDS:.0f} seconds.", seconds=int(BODY_SECONDS)
         ) from None
     finally:
-        del _arriving[task]
-        if _late:
-            _late.discard(task)
+        del _arriving.since[task]
+        if _arriving.late:
+            _arriving.late.discard(task)
 
 
 async def refuse_late_bodies() -> None:
     """Until cancelled, cancel the tasks whose bodies are late: they answer body_timeout."""
-    while True:
-        await asyncio.sleep(_CHECK)
-        began_before = monotonic() - BODY_SECONDS
-        late = [task for task, began in _arriving.items() if began < began_before and task not in _late]
-        for task in late:
-            _late.add(task)
-            task.cancel()
+    _arriving.loop = asyncio.get_running_loop()
+    try:
+        while True:
+            await asyncio.sleep(_CHECK)
+            began_before = monotonic() - BODY_SECONDS
+            late = [task for task, began in _arriving.since.items() if began < began_before]
+            for task in set(late) - _arriving.late:
+                _arriving.late.add(task)
+                task.cancel()
+    finally:
+        _arriving.loop = None
 
 
 async def _in_pieces(first: bytes | None, receive: Receive, limit: int) -> bytes:

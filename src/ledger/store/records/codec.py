@@ -9,6 +9,7 @@ read.
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar, cast, get_args, get_type_hints
 
 import orjson
@@ -158,11 +159,25 @@ _FROM_JSON: dict[str, Callable[[Any], Any]] = {
 }
 
 TOPICS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(event_types.Event)}
-_FIELDS = {
-    kind: tuple((name, _TO_JSON.get(name)) for name in sorted(f.name for f in fields(kind)) if name != "recorded_at")
-    for kind in TOPICS.values()
-}
-"""The fields of each type, sorted by name, so that only JSON written by callers must be sorted when it is encoded."""
+
+
+class _Fields(NamedTuple):
+    """The fields of a type of events, without the time: their names, what converts each to JSON, and all values."""
+
+    names: tuple[str, ...]
+    convert: tuple[Callable[[Any], Any] | None, ...]
+    values_of: Callable[[Event], tuple[Any, ...]]
+
+
+def _fields_of_type(kind: type[Event]) -> _Fields:
+    """The fields, sorted by name, so that only JSON written by callers must be sorted when it is encoded."""
+    names = tuple(sorted({field.name for field in fields(kind)} - {"recorded_at"}))
+    pick: Callable[[Event], Any] = attrgetter(*names)
+    values_of = pick if len(names) > 1 else lambda event: (pick(event),)
+    return _Fields(names, tuple(map(_TO_JSON.get, names)), values_of)
+
+
+_FIELDS = {kind: _fields_of_type(kind) for kind in TOPICS.values()}
 _READERS = {
     topic: {
         name: _FROM_JSON.get(name) or reader_of(hint)
@@ -178,8 +193,8 @@ def encode(event: Event, metadata: Metadata, digest: str | None = None) -> tuple
     """The topic and the state bytes of an event. `digest` is that of the account's state after it, if it has one."""
     data = {}
     kind = type(event)
-    for name, convert in _FIELDS[kind]:
-        value = getattr(event, name)
+    names, converters, values_of = _FIELDS[kind]
+    for name, convert, value in zip(names, converters, values_of(event), strict=True):
         if value is not None:
             data[name] = value if convert is None else convert(value)
     topic = kind.__name__
