@@ -56,8 +56,8 @@ def entries_in(events: Sequence[Logged], period: Period) -> Iterator[NamedEntry]
         if fact.changes and period.has(fact.event.recorded_at):
             usage = getattr(fact.event, "usage", None)
             for row in entries_of(fact):
-                shown = entry({**row._asdict(), "usage": usage})
-                yield {"position": fact.position, "account_id": fact.account_id, **shown}
+                shown = entry(row._asdict())
+                yield {"position": fact.position, "account_id": fact.account_id, **shown, "usage": usage}
 
 
 class CsvEntries:

@@ -1,15 +1,22 @@
 """An entry as answered: one line of the history, in the form that pages, the API and files use."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
+import orjson
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from ledger.domain.changes import EntryType
 from ledger.domain.events import Source, Usage
 from projections.models.history.projection import PARTS
+
+COLUMNS = (
+    *("recorded_at", "sequence", "subscription", "permanent", "balance", "type", "about", "hold_id", "task_id"),
+    *("transaction_id", "payment_id", "source", "description", "usage"),
+)
+"""The columns of an entry as it is read, in the order of the SQL. `usage` is a JSON text."""
 
 
 class Entry(TypedDict):
@@ -37,25 +44,45 @@ class Entry(TypedDict):
 
 def entry(row: Mapping[str, Any]) -> Entry:
     """The answer for a row of the history."""
-    credits = row["subscription"] + row["permanent"]
-    about: str = row["about"]
+    return entry_of([row[name] for name in COLUMNS])
+
+
+def entry_of(values: Sequence[Any]) -> Entry:
+    """The answer for the values of COLUMNS in a row of the history."""
+    (
+        recorded_at,
+        sequence,
+        subscription,
+        permanent,
+        balance,
+        kind,
+        about,
+        hold_id,
+        task_id,
+        transaction_id,
+        payment_id,
+        source,
+        description,
+        usage,
+    ) = values
+    credits = subscription + permanent
     return {
-        "sequence": row["sequence"],
-        "version": row["sequence"] // PARTS,
-        "recorded_at": row["recorded_at"],
-        "type": row["type"],
+        "sequence": sequence,
+        "version": sequence // PARTS,
+        "recorded_at": recorded_at,
+        "type": kind,
         "credits": credits,
-        "subscription_credits": row["subscription"],
-        "permanent_credits": row["permanent"],
-        "balance_before": row["balance"] - credits,
-        "balance_after": row["balance"],
-        "description": row["description"],
-        "task_id": row["task_id"],
-        "transaction_id": row["transaction_id"],
-        "payment_id": row["payment_id"],
-        "source": row["source"],
+        "subscription_credits": subscription,
+        "permanent_credits": permanent,
+        "balance_before": balance - credits,
+        "balance_after": balance,
+        "description": description,
+        "task_id": task_id,
+        "transaction_id": transaction_id,
+        "payment_id": payment_id,
+        "source": source,
         "grant_id": about if about.startswith("grt_") else None,
         "deduction_id": about if about.startswith("ded_") else None,
-        "hold_id": row["hold_id"],
-        "usage": row["usage"],
+        "hold_id": hold_id,
+        "usage": None if usage is None else orjson.loads(usage),
     }

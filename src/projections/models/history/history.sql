@@ -42,9 +42,76 @@ FROM unnest(
 
 -- These pages are newest first; for oldest first, the caller removes the DESC.
 
+-- name: pages
+-- A page for each of many askers. Their rows stay in the order of the askers: a function in FROM returns its rows in order,
+-- and the pages are joined to them one after the other.
+SELECT asker.number::integer, entry.*
+FROM unnest(
+    %(accounts)s::text[], %(low_at)s::timestamptz[], %(low)s::bigint[], %(high_at)s::timestamptz[], %(high)s::bigint[],
+    %(limits)s::bigint[]
+) WITH ORDINALITY AS asker (account_id, low_at, low, high_at, high, most, number)
+CROSS JOIN LATERAL (
+    SELECT recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id, transaction_id, payment_id,
+           source, description, usage::text AS usage
+    FROM projection_history.entries
+    WHERE account_id = asker.account_id
+      AND (recorded_at, sequence) > (asker.low_at, asker.low) AND (recorded_at, sequence) < (asker.high_at, asker.high)
+    ORDER BY recorded_at DESC, sequence DESC
+    LIMIT asker.most
+) AS entry;
+
+-- name: summaries
+-- For each of many askers: the newest entries of an account, the newest entry of some types if it is not among them, and
+-- sums of its rollups, whose `sequence` is their place. Only entries have a type.
+SELECT asker.number::integer, line.*
+FROM unnest(%(accounts)s::text[]) WITH ORDINALITY AS asker (account_id, number)
+CROSS JOIN LATERAL (
+    WITH newest AS MATERIALIZED (
+        SELECT recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id, transaction_id, payment_id,
+               source, description, usage::text AS usage
+        FROM projection_history.entries
+        WHERE account_id = asker.account_id
+        ORDER BY recorded_at DESC, sequence DESC
+        LIMIT %(limit)s
+    )
+    SELECT newest.*, NULL::numeric AS deducted, NULL::numeric AS reversed, NULL::numeric AS deductions FROM newest
+    UNION ALL
+    (SELECT used.*, NULL, NULL, NULL FROM unnest(%(types)s::text[]) AS t (type)
+     CROSS JOIN LATERAL (
+        (SELECT recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id, transaction_id, payment_id,
+                source, description, usage::text AS usage
+         FROM projection_history.entries
+         WHERE account_id = asker.account_id AND type = t.type AND t.type <> 'deduction' AND type <> 'deduction'
+         ORDER BY recorded_at DESC, sequence DESC
+         LIMIT 1)
+        UNION ALL
+        (SELECT recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id, transaction_id, payment_id,
+                source, description, usage::text AS usage
+         FROM projection_history.entries
+         WHERE account_id = asker.account_id AND type = 'deduction' AND t.type = 'deduction'
+         ORDER BY recorded_at DESC, sequence DESC
+         LIMIT 1)
+     ) AS used
+     WHERE NOT EXISTS (SELECT FROM newest WHERE type = ANY (%(types)s::text[]))
+     ORDER BY recorded_at DESC, sequence DESC
+     LIMIT 1)
+    UNION ALL
+    SELECT NULL, piece.place, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+           sums.deducted, sums.reversed, sums.deductions
+    FROM unnest(%(places)s::integer[], %(starts)s::timestamptz[], %(ends)s::timestamptz[], %(widths)s::integer[])
+         AS piece (place, starts, ends, width)
+    CROSS JOIN LATERAL (
+        SELECT sum(deducted) AS deducted, sum(reversed) AS reversed, sum(deductions) AS deductions
+        FROM projection_rollups.rollups AS r
+        WHERE r.account_id = asker.account_id AND r.width = piece.width
+          AND r.bucket >= piece.starts AND r.bucket < piece.ends
+    ) AS sums
+    WHERE sums.deductions IS NOT NULL
+) AS line;
+
 -- name: page
 SELECT account_id, recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id,
-       transaction_id, payment_id, source, description, usage
+       transaction_id, payment_id, source, description, usage::text AS usage
 FROM projection_history.entries
 WHERE account_id = %(account)s
   AND (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
@@ -57,7 +124,7 @@ SELECT * FROM (
     SELECT e.* FROM unnest(%(types)s::text[]) AS t (type)
     CROSS JOIN LATERAL (
         SELECT account_id, recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id,
-               transaction_id, payment_id, source, description, usage
+               transaction_id, payment_id, source, description, usage::text AS usage
         FROM projection_history.entries
         WHERE account_id = %(account)s AND type = t.type AND type <> 'deduction'
           AND (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
@@ -66,7 +133,7 @@ SELECT * FROM (
     ) AS e
     UNION ALL
     (SELECT account_id, recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id,
-            transaction_id, payment_id, source, description, usage
+            transaction_id, payment_id, source, description, usage::text AS usage
      FROM projection_history.entries
      WHERE account_id = %(account)s AND type = 'deduction' AND 'deduction' = ANY (%(types)s::text[])
        AND (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
@@ -84,7 +151,9 @@ WITH of_task AS MATERIALIZED (
     FROM projection_history.entries
     WHERE account_id = %(account)s AND task_id = %(task)s
 )
-SELECT * FROM of_task
+SELECT account_id, recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id,
+       transaction_id, payment_id, source, description, usage::text AS usage
+FROM of_task
 WHERE (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
   AND (%(types)s::text[] IS NULL OR type = ANY (%(types)s::text[]))
   AND (%(usage)s::jsonb IS NULL OR usage @> %(usage)s::jsonb)
@@ -93,7 +162,9 @@ LIMIT %(limit)s;
 
 -- name: page_of_usage
 -- No index leads to entries by usage, so this reads one after the other, up to a limit.
-SELECT * FROM (
+SELECT account_id, recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id,
+       transaction_id, payment_id, source, description, usage::text AS usage
+FROM (
     SELECT account_id, recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id,
            transaction_id, payment_id, source, description, usage
     FROM projection_history.entries
@@ -138,7 +209,7 @@ WITH asked AS MATERIALIZED (
     LIMIT %(limit)s
 )
 SELECT account_id, recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id,
-       transaction_id, payment_id, source, description, usage, size
+       transaction_id, payment_id, source, description, usage::text AS usage, size
 FROM asked JOIN projection_history.entries USING (recorded_at, sequence)
 WHERE account_id = %(account)s
 ORDER BY size DESC, recorded_at DESC, sequence DESC;
