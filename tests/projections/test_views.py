@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from ledger.service import Ledger
-from projections.models.history.entry_answer import Entry, entry, entry_of
+from projections.models.history.entry_answer import Entry, entries_of, entry
 from projections.models.history.projection import HISTORY, PARTS
 from projections.models.history.queries import Order, Wanted, asker_of, page_question, pages_question
 from projections.models.projection import Projection
@@ -129,7 +129,7 @@ async def test_those_who_ask_together_get_the_rows_that_each_would_get_alone(
 
     async def together(one: Wanted, limit: int) -> list[Entry]:
         shared = await views.ask_together((HISTORY,), pages_question(order), *asker_of(one, limit), at_least=2)
-        return [entry_of(row) for row in shared.rows]
+        return entries_of(shared.rows)
 
     async def alone(one: Wanted, limit: int) -> list[Entry]:
         answered = await views.ask((HISTORY,), page_question(one, order, limit), at_least=2)

@@ -8,7 +8,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, LiteralString, NamedTuple
 
@@ -31,6 +31,7 @@ SHARED = 16
 _LOOKS = 2
 """Statements for the askers of one shared question that run at the same time."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _BEFORE = 3
 """The columns before those of a statement with the position."""
@@ -59,7 +60,7 @@ class Question(NamedTuple):
 
 
 class SharedQuestion(NamedTuple):
-    """A statement that answers many askers at once. The first column of its rows is the number of the asker, from 1.
+    """A statement that answers many askers at once. The last column of its rows is the number of the asker, from 1.
 
     Each asker has a value of each of `columns`, which are packed as arrays. `parameters` are the same for all of them.
     """
@@ -70,7 +71,7 @@ class SharedQuestion(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """The rows for one asker of a shared question, without its number, and their position. See Snapshot for `as_of`."""
+    """The rows for one asker of a shared question, with more columns, and their position. `as_of`: see Snapshot."""
 
     position: int
     as_of: datetime | None
@@ -128,6 +129,18 @@ def _with_position(projections: tuple[Projection, ...], statement: LiteralString
         f"SELECT moment.*, asked.* FROM ({_position_of(projections)}) AS moment "  # noqa: S608
         f"LEFT JOIN LATERAL (SELECT true AS found, rows.* FROM ({statement}) AS rows) AS asked ON true"
     )
+
+
+@cache
+def _before_position(projections: tuple[Projection, ...], statement: LiteralString) -> LiteralString:
+    """A shared statement with the position behind its columns, so that the first ones can be taken from a row as it is.
+
+    A row whose number is null stands for none. The time is a count of microseconds: rows of numbers are read faster.
+    """
+    moment = (
+        f"SELECT position, (extract(epoch FROM as_of) * 1000000)::bigint FROM ({_position_of(projections)}) AS read"  # noqa: S608
+    )
+    return f"SELECT rows.*, moment.* FROM ({moment} LIMIT 1) AS moment LEFT JOIN LATERAL ({statement}) AS rows ON true"  # noqa: S608
 
 
 @cache
@@ -237,7 +250,7 @@ class Views:
     ) -> dict[tuple[Any, ...], Shared]:
         columns = zip(question.columns, zip(*askers, strict=True), strict=True)
         parameters: dict[str, Any] = {name: pack(values) for (name, pack), values in columns}
-        statement = _with_position(projections, question.statement)
+        statement = _before_position(projections, question.statement)
         try:
             async with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
                 await cursor.execute(statement, parameters | dict(question.parameters), prepare=True)
@@ -246,11 +259,12 @@ class Views:
             raise NotBuilt(str(error)) from error
         if not rows:
             raise NotBuilt("a projection has no position")
-        position, as_of, some, *_ = rows[0]
+        *_, number, position, microseconds = rows[0]
         found: list[list[tuple[Any, ...]]] = [[] for _ in askers]
-        if some:
+        if number is not None:
             for row in rows:
-                found[row[_BEFORE] - 1].append(row[_BEFORE + 1 :])
+                found[row[-3] - 1].append(row)
+        as_of = None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds)
         return {asker: Shared(position, as_of, lines) for asker, lines in zip(askers, found, strict=True)}
 
     async def _wait(self, projections: tuple[Projection, ...], position: int) -> None:

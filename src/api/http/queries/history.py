@@ -32,7 +32,7 @@ from api.http.queries.reads import Reads, reads_of
 from ledger.domain.changes import ENTRY_TYPES
 from ledger.domain.commands import MAX_ID
 from ledger.readable_texts import with_descriptions
-from projections.models.history.entry_answer import Entry, entry, entry_of
+from projections.models.history.entry_answer import Entry, entries_of, entry
 from projections.models.history.entry_lines import csv_of
 from projections.models.history.projection import HISTORY
 from projections.models.history.queries import (
@@ -128,7 +128,7 @@ async def _page(views: Views, wanted: Wanted, order: Order, asked: Page) -> tupl
     limit, least = asked.limit, asked.min_position
     if is_plain(wanted) and limit <= SHARED_LIMIT:
         shared = await views.ask_together((HISTORY,), pages_question(order), *asker_of(wanted, limit), at_least=least)
-        entries = [entry_of(row) for row in shared.rows[:limit]]
+        entries = entries_of(shared.rows[:limit])
         return shared, entries, place_of(entries[-1]) if len(shared.rows) > limit else None
     if is_one_question(wanted):
         answered = await views.ask((HISTORY,), page_question(wanted, order, limit), at_least=least)

@@ -19,7 +19,7 @@ from ledger.explain.balance_answer import balance_fields
 from ledger.readable_texts import with_descriptions
 from ledger.service import AccountAt
 from projections.models.days import DAY, dates, day_start, pieces
-from projections.models.history.entry_answer import COLUMNS, entry_of
+from projections.models.history.entry_answer import COLUMNS, entries_of
 from projections.models.history.projection import HISTORY
 from projections.models.history.queries import USED, summaries_question
 from projections.models.rollups.projection import ROLLUPS
@@ -60,8 +60,8 @@ async def summary_of(reads: Reads, account_id: str, tz: ZoneInfo, min_position: 
     found = await ledger.account_at(account_id)
     if found is None:
         raise AccountNotFound(account_id)
-    rows = [row[:_SUMS] for row in moment.rows if row[_TYPE] is not None]
-    entries = await with_descriptions(ledger.log, account_id, [entry_of(row) for row in rows])
+    rows = entries_of(row for row in moment.rows if row[_TYPE] is not None)
+    entries = await with_descriptions(ledger.log, account_id, rows)
     last_deduction = next((one for one in entries if one["type"] in USED), None)
     today, this_week, this_month, *series = _totals(moment.rows, spans)
     return {
@@ -90,7 +90,7 @@ def _totals(rows: Iterable[tuple[Any, ...]], spans: int) -> list[Total]:
     found = [Total()] * spans
     for row in rows:
         if row[_TYPE] is None:
-            deducted, reversed_, deductions = map(int, row[_SUMS:])
+            deducted, reversed_, deductions = map(int, row[_SUMS : _SUMS + 3])
             found[row[_PLACE]] += Total(deducted=deducted, reversed=reversed_, deductions=deductions)
     return found
 

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, LiteralString, NamedTuple, get_args
 
+import orjson
+
 from ledger.domain.changes import EntryType
 from ledger.postgres.arrays import bigints, integers, moments, texts
 from projections.models.days import Piece
-from projections.models.history.projection import HISTORY, MAX_SEQUENCE, _json
+from projections.models.history.projection import HISTORY, MAX_SEQUENCE
 from projections.models.views import Question, SharedQuestion, Snapshot
 
 Order = Literal["newest first", "oldest first"]
@@ -106,7 +108,7 @@ def summaries_question(pieces: Sequence[Piece], limit: int) -> SharedQuestion:
         ("starts", moments([piece.start for piece in pieces])),
         ("ends", moments([piece.end for piece in pieces])),
         ("widths", integers([piece.width for piece in pieces])),
-        ("types", texts(USED)),
+        ("codes", texts(_codes(USED))),
         ("limit", limit),
     )
     return SharedQuestion(HISTORY.statements["summaries"], (("accounts", texts),), parameters)
@@ -140,11 +142,16 @@ def _question(name: str, wanted: Wanted, order: Order | SizeOrder, **limits: Any
         "low": wanted.low.sequence,
         "high_at": wanted.high.recorded_at,
         "high": wanted.high.sequence,
-        "types": list(wanted.types) if wanted.types else None,
+        "codes": _codes(wanted.types) if wanted.types else None,
         "task": wanted.task_id,
-        "usage": _json(dict(wanted.usage)),
+        "usage": orjson.dumps(dict(wanted.usage)).decode() if wanted.usage else None,
     }
     return Question(_in_order(name, order), parameters | limits)
+
+
+def _codes(types: Sequence[EntryType]) -> list[str]:
+    """The letters by which entries have their types."""
+    return [kind[0] for kind in types]
 
 
 def place_of(row: Mapping[str, Any]) -> Place:
