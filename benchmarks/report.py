@@ -6,6 +6,7 @@ from statistics import median
 from typing import NamedTuple
 
 from benchmarks.figures import Figure
+from benchmarks.parts import part
 from benchmarks.processes import ROOT
 from benchmarks.progress import Spoiled, say
 from benchmarks.read_side import Weight
@@ -17,7 +18,7 @@ LOADS = (
     "Every load, turn by turn. `service` and `PostgreSQL` are CPU time in µs for one command (for one event, in what\n"
     "catches up), `fdatasync` is what one took in µs just before each turn."
 )
-WEIGHTS = "Bytes that one event takes on disk, table by table."
+WEIGHTS = "Bytes that one event takes on disk, table by table, and what they are for."
 LIGHT = 5
 """Bytes for an event; lighter tables are one line together."""
 
@@ -65,7 +66,7 @@ class Report:
         together = Weight(name, rows_of_rest, sum(weight.indexes for weight in rest))
         for table, rows, indexes in (*heavy, together):
             sizes = rows / events, indexes / events, (rows + indexes) / events
-            self.weights.append([table, *(f"{size:,.0f}" for size in sizes)])
+            self.weights.append([table, *(f"{size:,.0f}" for size in sizes), part(table)])
 
     def text(self, machine: str) -> str:
         """All of it as markdown."""
@@ -77,7 +78,7 @@ class Report:
             parts.append(_table(heads, [_load_cells(load) for load in self.loads]))
         if self.weights:
             parts.append(WEIGHTS)
-            parts.append(_table(["table", "rows", "indexes", "together"], self.weights))
+            parts.append(_table(["table", "rows", "indexes", "together", "what it is for"], self.weights))
         return "\n\n".join(parts)
 
 

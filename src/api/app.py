@@ -33,6 +33,7 @@ from api.http.methods import methods_at
 from api.http.path_prefix import AddPathPrefix, StripPathPrefix
 from api.http.queries import explanations, history, ledger_queries, lists, summary, totals
 from api.http.queries.reads import Reads
+from api.http.query_routes import QueryRoutes
 from api.http.requests.replies import Reply, as_problem, problem_reply
 from api.http.requests.request_body import ClientLeft, refuse_late_bodies
 from api.http.security_headers import SecurityHeaders
@@ -69,6 +70,7 @@ from people.secrets import cursor_key
 from people.sessions import SessionWatch
 from projections.models.views import NotBuilt, NotYetVisible, Views
 
+_QUERIES = (ledger_queries, explanations, history, totals, lists, summary)
 _EX_SOFTWARE = 70
 """See sysexits(3)."""
 _LOAD_TIMEOUT = 1.0
@@ -149,7 +151,7 @@ def _background(settings: Settings, wiring: Wiring) -> dict[str, Work]:
 
 def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
     wiring.attach_to(app)
-    for part in (ledger_queries, explanations, health, history, totals, lists, summary, portal_sessions):
+    for part in (*_QUERIES, health, portal_sessions):
         app.include_router(part.router)
     app.include_router(streams_router)
     for operation in OPERATIONS.values():
@@ -188,7 +190,9 @@ async def _for_operators(settings: Settings, health: Health) -> AsyncIterator[No
 
 def _with_path_prefix(prefix: str, app: FastAPI, wiring: Wiring) -> ASGIApp:
     """The application below the path prefix, if there is one."""
-    hot_path = HotPath(app, wiring.endpoint, wiring.batches, wiring.keys, pages=ROOT)
+    routes = [route for part in _QUERIES for route in part.router.routes]
+    queries = QueryRoutes(app, routes, wiring.keys, wiring.endpoint.next_request_id)
+    hot_path = HotPath(app, wiring.endpoint, wiring.batches, queries, wiring.keys, pages=ROOT)
     if not prefix:
         return hot_path
     app.add_middleware(AddPathPrefix, prefix=prefix)

@@ -36,8 +36,8 @@ class CurrentAccounts:
         self._log = log
         self._cache = cache
         self._snapshots = snapshots
-        self._newest = Together(self._look, _LOOK)
-        self._loads = Together(self._load, _LOAD)
+        self._newest = Together[str, NewestEvent](self._look, _LOOK)
+        self._loads = Together[str, Current | UnreadableEvent](self._load, _LOAD)
 
     async def newest_event(self, account_id: str) -> NewestEvent | None:
         """The newest event of an account; None when there is no such account."""

@@ -15,7 +15,7 @@ from ledger.domain.texts import SEALED
 from ledger.store.feed import Logged
 from ledger.store.log import EventLog
 from ledger.store.reader import StoredRow
-from ledger.store.records.sealing import unseal
+from ledger.store.records.sealing import unseal, unseal_all
 
 _TEXTS = ("description", "metadata", "reason")
 _TOKEN = f'"{SEALED}'.encode()
@@ -29,17 +29,14 @@ DescribedT = TypeVar("DescribedT", bound=_Described)
 
 
 async def with_descriptions(log: EventLog, account_id: str, rows: Sequence[DescribedT]) -> list[DescribedT]:
-    """Answers of one account with unsealed descriptions; None where the key was destroyed."""
-    if not any(text.startswith(SEALED) for row in rows if (text := row["description"])):
-        return list(rows)
-    key = (await _keys(log, [account_id])).get(account_id)
-    return [_described(row, unseal(key, account_id, row["description"])) for row in rows]
-
-
-def _described(row: DescribedT, description: str | None) -> DescribedT:
-    described = row.copy()
-    described["description"] = description
-    return described
+    """Answers of one account, whose descriptions are unsealed in place; None where the key was destroyed."""
+    sealed = [row for row in rows if (text := row["description"]) is not None and text.startswith(SEALED)]
+    if sealed:
+        key = await log.text_keys.of(account_id)
+        texts = unseal_all(key, account_id, [row["description"] for row in sealed])
+        for row, text in zip(sealed, texts, strict=True):
+            row["description"] = text
+    return list(rows)
 
 
 class ReadableState(TypedDict):

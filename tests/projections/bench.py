@@ -88,7 +88,7 @@ def _emptying() -> sql.Composed:
         sql.SQL("DELETE FROM {}; "),
         sql.SQL("UPDATE {} SET position = 0, as_of = NULL, stopped_at = NULL; "),
     )
-    tables = [(projection.schema, table.name) for projection in PROJECTIONS for table in projection.tables]
+    tables = [(projection.schema, name) for projection in PROJECTIONS for name in projection.stored_tables]
     schemas = [projection.schema for projection in PROJECTIONS]
     return sql.Composed(
         [delete.format(sql.Identifier(*table)) for table in tables]

@@ -1,5 +1,6 @@
 """The rows of all projections as a test compares them: with the naive folding, or with those of an undisturbed run."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,12 @@ from projections.models.catalog import PROJECTIONS
 from projections.models.projection import Projection
 from tests.projections.folding import DIMENSIONS, Row, Tables, Told, folded
 from tests.store.samples import METADATA
+
+
+def number_of(account_id: str, projection: str) -> str:
+    """A query for the number by which the rows of a projection name an account."""
+    return f"(SELECT number FROM projection_{projection}.{projection}_accounts WHERE account_id = '{account_id}')"
+
 
 Problem = tuple[int | None, str | None]
 
@@ -46,6 +53,8 @@ def rows_as_stored(connection: psycopg.Connection[Any], projections: Sequence[Pr
 def rows_to_compare(connection: psycopg.Connection[Any], projections: Sequence[Projection] = PROJECTIONS) -> Tables:
     """The rows as `folded` has them: of usage, the group is part of the key in place of its name."""
     found = rows_as_stored(connection, projections)
+    for row in found.get("history.entries", {}).values():
+        row["usage"] = row["usage"] and json.loads(row["usage"])
     if "usage.usage" not in found:
         return found
     names = {key: tuple(row[name] for name in DIMENSIONS) for key, row in found["usage.groups"].items()}

@@ -2,17 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import get_args
 
 import psycopg
 import pytest
 import pytest_asyncio
 
 from ledger.service import Ledger
+from projections.models.history.entry_answer import Entry, entries_of, entry
 from projections.models.history.projection import HISTORY, PARTS
-from projections.models.history.queries import Wanted, page_question
+from projections.models.history.queries import Order, Wanted, asker_of, page_question, pages_question
 from projections.models.projection import Projection
 from projections.models.usage.projection import USAGE
-from projections.models.views import NotBuilt, NotYetVisible, Question, Views
+from projections.models.views import SHARED, NotBuilt, NotYetVisible, Question, Views
 from tests.postgres import owner
 from tests.projections.moving import projected
 from tests.store.asking import deduct, open_account
@@ -111,6 +113,42 @@ async def test_an_answer_without_rows_has_its_position(ledger: Ledger, database:
     for questions in ([nothing], [nothing, nothing]):
         with pytest.raises(NotYetVisible):
             await views.ask((HISTORY,), *questions, at_least=3)
+
+
+@pytest.mark.parametrize("order", get_args(Order))
+async def test_those_who_ask_together_get_the_rows_that_each_would_get_alone(
+    ledger: Ledger, database: str, views: Views, order: Order
+) -> None:
+    """Also those who ask the same, those who get nothing, and those who ask while others wait for their answers."""
+    for number, name in enumerate("abc", 1):
+        await open_account(ledger, name, permanent=1_000 * number)
+        for task in range(number):
+            await deduct(ledger, name, number, f"{task}")
+    await projected(ledger, database)
+    wanted = [Wanted(name) for name in (*"abc", "nobody", *"aabbcc") for _ in range(SHARED)]
+
+    async def together(one: Wanted, limit: int) -> list[Entry]:
+        shared = await views.ask_together((HISTORY,), pages_question(order), *asker_of(one, limit), at_least=2)
+        return entries_of(shared.rows)
+
+    async def alone(one: Wanted, limit: int) -> list[Entry]:
+        answered = await views.ask((HISTORY,), page_question(one, order, limit), at_least=2)
+        return [entry(row) for row in answered.rows[0]]
+
+    for limit in (1, 50):
+        found = await asyncio.gather(*(together(one, limit) for one in wanted))
+        assert found == [await alone(one, limit) for one in wanted]
+        assert {len(entries) for entries in found} == ({0, 2} if limit == 1 else {0, 2, 3, 4})
+
+
+async def test_those_who_ask_together_hear_of_what_goes_wrong(ledger: Ledger, database: str, views: Views) -> None:
+    asked = pages_question("newest first")
+    with pytest.raises(NotYetVisible):
+        await views.ask_together((HISTORY,), asked, *asker_of(Wanted("a"), 1), at_least=3)
+    with psycopg.connect(owner(database), autocommit=True) as connection:
+        connection.execute("DROP SCHEMA projection_history CASCADE")
+    askers = [views.ask_together((HISTORY,), asked, *asker_of(Wanted(name), 1)) for name in "ab"]
+    assert [type(one) for one in await asyncio.gather(*askers, return_exceptions=True)] == [NotBuilt, NotBuilt]
 
 
 async def test_a_question_to_a_missing_projection(ledger: Ledger, database: str, views: Views) -> None:

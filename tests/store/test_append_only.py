@@ -201,7 +201,7 @@ def test_rights_are_put_right(each_database: str) -> None:
         connection.execute(f"REVOKE SELECT ON ledger.snapshots FROM {SERVICE}".encode())
         connection.execute(f"REVOKE TEMPORARY ON DATABASE {connection.info.dbname} FROM {SERVICE}".encode())
         connection.execute(f"GRANT CREATE ON DATABASE {connection.info.dbname} TO {SERVICE}".encode())
-        connection.execute(f"REVOKE UPDATE ON projection_history.entries FROM {SERVICE}".encode())
+        connection.execute(f"REVOKE UPDATE ON projection_history.entry_rows FROM {SERVICE}".encode())
         connection.execute(f"GRANT CREATE ON SCHEMA projection_usage TO {SERVICE}".encode())
     login = make_conninfo(each_database, options="")
     assert as_service(login, COMPONENTS) == login
@@ -216,8 +216,8 @@ def test_rights_are_put_right(each_database: str) -> None:
         "CREATE TABLE projection_usage.mine (n integer)",
         "CREATE SCHEMA mine",
     ]
-    assert not_refused(each_database, [*CHANGES, *make, "DROP TABLE projection_usage.usage"]) == []
-    write = ["UPDATE projection_history.entries SET balance = 0", "DELETE FROM projection_usage.usage"]
+    assert not_refused(each_database, [*CHANGES, *make, "DROP TABLE projection_usage.usage_rows"]) == []
+    write = ["UPDATE projection_history.entry_rows SET balance = 0", "DELETE FROM projection_usage.usage_rows"]
     assert not_refused(each_database, write) == write
 
 

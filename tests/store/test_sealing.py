@@ -97,7 +97,7 @@ async def test_no_text_is_anywhere_in_the_database(database: str, ledger: Ledger
     await ledger._snapshots.write_due()
     await projected(ledger, database)
     found = everything_in(database)
-    assert "sealed:" in found["projection_history.entries"]
+    assert "sealed:" in found["projection_history.entry_rows"]
     assert "sealed:" in found["projection_balances.holds"]
     assert "sealed:" in found["ledger.snapshots"]
     assert [table for table, said in found.items() if "Lovelace" in said] == []

@@ -1,4 +1,5 @@
-"""The hot path: deductions and batches are answered without the framework, because they are the most frequent."""
+"""The hot path: deductions, batches and queries about one account are answered without the framework, because they are
+the most frequent."""
 
 from typing import Any
 
@@ -10,6 +11,7 @@ from api.contract.problems import Problem
 from api.http.commands.batch_endpoint import BatchEndpoint
 from api.http.commands.command_endpoint import CommandEndpoint
 from api.http.methods import HeadAndOptions
+from api.http.query_routes import QueryRoutes
 from api.http.requests.authentication import Authentication
 from api.http.requests.callers import below_v1
 from api.http.requests.rate_headers import telling
@@ -30,7 +32,7 @@ _FIRST_REFUSAL = 400
 
 
 class HotPath:
-    """Answers deductions and batches itself, and passes every other request on to the framework.
+    """Answers deductions, batches and queries of one account itself; every other request goes to the framework.
 
     Both ways give the same answers: a test compares them. Query strings that are too large are refused here, before
     anything parses them, except those of `pages`, which answer with a page, and those below /v1, which ask for the key
@@ -38,12 +40,19 @@ class HotPath:
     """
 
     def __init__(
-        self, app: FastAPI, endpoint: CommandEndpoint, batches: BatchEndpoint, keys: KeyRing, pages: str
+        self,
+        app: FastAPI,
+        endpoint: CommandEndpoint,
+        batches: BatchEndpoint,
+        queries: QueryRoutes,
+        keys: KeyRing,
+        pages: str,
     ) -> None:
         self.app = app
         self.framework = HeadAndOptions(Authentication(app, keys, endpoint.next_request_id), app.routes)
         self._endpoint = endpoint
         self._batches = batches
+        self._queries = queries
         self._is_limited = keys.rates is not None
         self._deduct = OPERATIONS["deduct"]
         self._pages = f"{pages}/"
@@ -78,6 +87,9 @@ class HotPath:
                     await self._reply(scope, self._batches.batch(scope, receive), send)
                     return
                 send = _closing(scope, send)
+            elif scope["method"] == "GET" and (query := self._queries.find(path)) is not None:
+                await self._queries.answer(query, scope, receive, send)
+                return
             await self.framework(scope, receive, send)
         finally:
             self._requests -= 1

@@ -17,6 +17,7 @@ from api.http.requests.ambiguity import parameters_of
 from api.http.requests.authentication import Handler, ScopedRoute
 
 AnswerT = TypeVar("AnswerT")
+_JSON = (b"content-type", b"application/json")
 
 
 class JsonAnswer(Response, Generic[AnswerT]):
@@ -25,7 +26,12 @@ class JsonAnswer(Response, Generic[AnswerT]):
     media_type = "application/json"
 
     def __init__(self, answer: AnswerT, status: int = 200, headers: dict[str, str] | None = None) -> None:
-        super().__init__(_encode(answer), status, headers)
+        self.status_code = status
+        self.background = None
+        self.body = _encode(answer)
+        self.raw_headers = [(b"content-length", b"%d" % len(self.body)), _JSON]
+        if headers:
+            self.raw_headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
 
 
 class AnswerRoute(ScopedRoute):
@@ -33,7 +39,8 @@ class AnswerRoute(ScopedRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         returned = get_type_hints(endpoint).get("return")
-        if get_origin(returned) is JsonAnswer:
+        self.is_json = get_origin(returned) is JsonAnswer
+        if self.is_json:
             [options["response_model"]] = get_args(returned)
         super().__init__(path, endpoint, **options)
 

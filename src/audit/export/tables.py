@@ -7,7 +7,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 from ledger.store import Logged
 from projections.engine.runner import facts_of
-from projections.models.history.entry_answer import Entry, entry
+from projections.models.history.entry_answer import Entry, entry_from
 from projections.models.history.entry_lines import COLUMNS, USAGE, line
 from projections.models.history.projection import entries_of
 from projections.models.spreadsheet import csv_line
@@ -51,13 +51,11 @@ class NamedEntry(Entry):
 
 
 def entries_in(events: Sequence[Logged], period: Period) -> Iterator[NamedEntry]:
-    """The entries of some events; `usage` is as the event has it."""
+    """The entries of some events."""
     for fact in facts_of(events):
         if fact.changes and period.has(fact.event.recorded_at):
-            usage = getattr(fact.event, "usage", None)
             for row in entries_of(fact):
-                shown = entry({**row._asdict(), "usage": usage})
-                yield {"position": fact.position, "account_id": fact.account_id, **shown}
+                yield {"position": fact.position, "account_id": fact.account_id, **entry_from(row)}
 
 
 class CsvEntries:

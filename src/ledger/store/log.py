@@ -22,6 +22,7 @@ from ledger.store.reader import SQL, Connection, Positioned, Reader
 from ledger.store.records.codec import SNAPSHOT_TOPIC
 from ledger.store.snapshots import Snapshot
 from ledger.store.standbys import waits_cut_short
+from ledger.together import Together
 
 _log = logging.getLogger("credit_ledger.log")
 
@@ -72,6 +73,10 @@ class Writer(Reader):
         await self._connection.close()
 
 
+_KEYS = 100
+"""Accounts whose text keys one statement reads."""
+
+
 class EventLog:
     """The log: pools of connections for reading, and writers for appending.
 
@@ -87,6 +92,8 @@ class EventLog:
         if query_timeout:
             configure = statement_timeout(query_timeout)
             self._query_pool = pool_of(conninfo, readers, parameters={"autocommit": True}, configure=configure)
+        self.text_keys = Together[str, bytes](self._read_text_keys, _KEYS)
+        """The text keys of accounts, for those who read texts; an account may have none, or none any more."""
 
     async def open(self) -> None:
         """Open the pools. Raises psycopg_pool.PoolTimeout when the database cannot be reached."""
@@ -103,6 +110,10 @@ class EventLog:
         """A connection for queries. A query that takes too long raises psycopg.errors.QueryCanceled."""
         async with self._query_pool.connection() as connection:
             yield Reader(connection)
+
+    async def _read_text_keys(self, accounts: list[str]) -> dict[str, bytes]:
+        async with self.reader() as reader:
+            return await reader.text_keys(accounts)
 
     @asynccontextmanager
     async def command_reader(self) -> AsyncIterator[Reader]:

@@ -59,9 +59,11 @@ async def connect(conninfo: str) -> Connection:
             await connection.execute("SET LOCAL search_path TO pg_temp")  # where `create` makes its tables
             for projection in REFOLDED:
                 await connection.execute(projection.statements["create"])
-                for table in projection.tables:
-                    name = sql.Identifier(table.name)
+                for table in projection.stored_tables:
+                    name = sql.Identifier(table)
                     await connection.execute(sql.SQL(SQL["empty_at_commit"]).format(table=name))
+                if "views" in projection.statements:
+                    await connection.execute(projection.statements["views"])
     except BaseException:
         await connection.close()
         raise

@@ -121,7 +121,7 @@ def prepare(conninfo: str, projections: Sequence[Projection] = PROJECTIONS) -> N
 def _define(connection: psycopg.Connection, projections: Sequence[Projection]) -> None:
     stored = {(name, version): text for name, version, text in connection.execute(SQL["definitions"])}
     for projection in projections:
-        text = f"{SQL['create_position']};\n{projection.statements['create']}"
+        text = f"{SQL['create_position']};\n{projection.create}"
         if stored.get((projection.name, projection.version)) != text:
             definition = {"name": projection.name, "version": projection.version, "statements": text}
             connection.execute(SQL["define"], definition)

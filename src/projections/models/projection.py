@@ -28,7 +28,7 @@ Gather = Callable[[Sequence[Fact]], list[Write]]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of a projection, and its key columns."""
+    """A table or view of a projection, and its key columns."""
 
     name: str
     key: tuple[str, ...]
@@ -47,6 +47,8 @@ class Projection:
     version: int
     tables: tuple[Table, ...]
     gather: Gather
+    stored: tuple[str, ...] = ()
+    """The tables behind `tables`, when those are views that show narrow rows in full; otherwise they are `tables`."""
 
     @property
     def schema(self) -> str:
@@ -55,5 +57,16 @@ class Projection:
 
     @property
     def statements(self) -> dict[str, LiteralString]:
-        """The statements of its SQL file, by name; `create` makes the tables."""
+        """The statements of its SQL file, by name: `create` makes the tables, and `views` views of them."""
         return queries(f"projections.models.{self.name}", f"{self.name}.sql")
+
+    @property
+    def stored_tables(self) -> tuple[str, ...]:
+        """The names of the tables that have its rows."""
+        return self.stored or tuple(table.name for table in self.tables)
+
+    @property
+    def create(self) -> LiteralString:
+        """The statements that make its tables and views."""
+        views = self.statements.get("views")
+        return self.statements["create"] if views is None else f"{self.statements['create']};\n{views}"

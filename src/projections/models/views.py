@@ -6,9 +6,9 @@ have reached that position, for a limited time. All waiting queries together rea
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, LiteralString, NamedTuple
 
@@ -18,6 +18,7 @@ from psycopg.rows import dict_row
 
 from ledger.postgres.errors import LOST
 from ledger.postgres.pool import Configure, pool_of, statement_timeout
+from ledger.together import Together
 from projections.models.projection import Projection
 
 LONGEST_WAIT = 2.0
@@ -25,6 +26,12 @@ LONGEST_WAIT = 2.0
 POLL_EVERY = 0.01
 """Seconds between two reads of the positions while queries wait."""
 
+SHARED = 16
+"""The most askers that one statement answers."""
+_LOOKS = 2
+"""Statements for the askers of one shared question that run at the same time."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _BEFORE = 3
 """The columns before those of a statement with the position."""
@@ -50,6 +57,25 @@ class Question(NamedTuple):
 
     statement: LiteralString
     parameters: dict[str, Any]
+
+
+class SharedQuestion(NamedTuple):
+    """A statement that answers many askers at once. The last column of its rows is the number of the asker, from 1.
+
+    Each asker has a value of each of `columns`, which are packed as arrays. `parameters` are the same for all of them.
+    """
+
+    statement: LiteralString
+    columns: tuple[tuple[str, Callable[[Sequence[Any]], bytes]], ...]
+    parameters: tuple[tuple[str, Any], ...] = ()
+
+
+class Shared(NamedTuple):
+    """The rows for one asker of a shared question, with more columns, and their position. `as_of`: see Snapshot."""
+
+    position: int
+    as_of: datetime | None
+    rows: list[tuple[Any, ...]]
 
 
 class Answered(NamedTuple):
@@ -106,6 +132,18 @@ def _with_position(projections: tuple[Projection, ...], statement: LiteralString
 
 
 @cache
+def _before_position(projections: tuple[Projection, ...], statement: LiteralString) -> LiteralString:
+    """A shared statement with the position behind its columns, so that the first ones can be taken from a row as it is.
+
+    A row whose number is null stands for none. The time is a count of microseconds: rows of numbers are read faster.
+    """
+    moment = (
+        f"SELECT position, (extract(epoch FROM as_of) * 1000000)::bigint FROM ({_position_of(projections)}) AS read"  # noqa: S608
+    )
+    return f"SELECT rows.*, moment.* FROM ({moment} LIMIT 1) AS moment LEFT JOIN LATERAL ({statement}) AS rows ON true"  # noqa: S608
+
+
+@cache
 def _together(projections: tuple[Projection, ...], statements: tuple[LiteralString, ...]) -> LiteralString:
     """Several statements as one, with the position before each row, which has the number of its statement and is JSON.
 
@@ -136,6 +174,8 @@ class Views:
         self._pool = pool_of(conninfo, size, parameters={"autocommit": True}, configure=_for_queries(query_timeout))
         self._waiting: dict[asyncio.Future[None], tuple[tuple[Projection, ...], int]] = {}
         self._poll: asyncio.Task[None] | None = None
+        self._shared: dict[_Kind, Together[tuple[Any, ...], Shared]] = {}
+        """The shared questions that somebody waits for."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Views"]:
@@ -180,6 +220,52 @@ class Views:
         if answered.position < at_least:
             raise NotYetVisible(at_least, answered.position)
         return answered
+
+    async def ask_together(
+        self, projections: tuple[Projection, ...], question: SharedQuestion, *values: Any, at_least: int = 0
+    ) -> Shared:
+        """The answer to one asker of a shared question, at position `at_least` or later.
+
+        Those who ask while others wait for their answers share a statement. Raises NotYetVisible and NotBuilt.
+        """
+        if at_least:
+            await self._wait(projections, at_least)
+        kind = projections, question
+        together = self._shared.get(kind)
+        if together is None:
+            together = Together(lambda askers: self._look(projections, question, askers), SHARED, _LOOKS)
+            self._shared[kind] = together
+        try:
+            shared = await together.of(values)
+        finally:
+            if together.is_idle:  # a question with other parameters, such as those of today, may never come again
+                self._shared.pop(kind, None)
+        assert shared is not None, "a look answers everybody"
+        if shared.position < at_least:
+            raise NotYetVisible(at_least, shared.position)
+        return shared
+
+    async def _look(
+        self, projections: tuple[Projection, ...], question: SharedQuestion, askers: list[tuple[Any, ...]]
+    ) -> dict[tuple[Any, ...], Shared]:
+        columns = zip(question.columns, zip(*askers, strict=True), strict=True)
+        parameters: dict[str, Any] = {name: pack(values) for (name, pack), values in columns}
+        statement = _before_position(projections, question.statement)
+        try:
+            async with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
+                await cursor.execute(statement, parameters | dict(question.parameters), prepare=True)
+                rows = await cursor.fetchall()
+        except _GONE as error:
+            raise NotBuilt(str(error)) from error
+        if not rows:
+            raise NotBuilt("a projection has no position")
+        *_, number, position, microseconds = rows[0]
+        found: list[list[tuple[Any, ...]]] = [[] for _ in askers]
+        if number is not None:
+            for row in rows:
+                found[row[-3] - 1].append(row)
+        as_of = None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds)
+        return {asker: Shared(position, as_of, lines) for asker, lines in zip(askers, found, strict=True)}
 
     async def _wait(self, projections: tuple[Projection, ...], position: int) -> None:
         """Wait until a position is visible, at most LONGEST_WAIT."""
@@ -260,6 +346,9 @@ async def _read_position(
     if row is None:
         raise NotBuilt("a projection has no position")
     return row
+
+
+_Kind = tuple[tuple[Projection, ...], SharedQuestion]
 
 
 def _for_queries(query_timeout: float) -> Configure:

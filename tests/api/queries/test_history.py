@@ -316,7 +316,8 @@ def test_every_text_of_a_caller_is_guarded(service: Service) -> None:
 MANY = 30_000
 WAITING_FOR_ENTRIES = """
     SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FROM projection_history.entries%'
+    WHERE datname = current_database() AND wait_event_type = 'Lock'
+        AND query LIKE '%FROM projection_history.entry_answers%'
 """
 
 

@@ -26,6 +26,7 @@ from projections.engine.rebuild import BlockedByReaders, rebuild, rebuilding
 from projections.engine.runner import Runner
 from projections.models.balances.projection import BALANCES
 from projections.models.catalog import PROJECTIONS
+from projections.models.payments.projection import PAYMENTS
 from projections.models.rollups.projection import ROLLUPS
 from tests.conftest import Clock
 from tests.long_form import times
@@ -36,6 +37,7 @@ from tests.projections.busy import USAGE as USED
 from tests.projections.folding import Told
 from tests.projections.histories import logs
 from tests.projections.moving import projected
+from tests.projections.stored import number_of
 from tests.store.asking import deduction, open_account
 
 NAMES = {projection.name for projection in PROJECTIONS}
@@ -203,8 +205,8 @@ async def test_what_is_missing_stopped_or_of_another_version_is_not_compared(
         "DROP SCHEMA projection_payments CASCADE",
         "UPDATE projection_usage.checkpoint SET version = 99",
         "UPDATE projection_history.checkpoint SET stopped_at = 7, problem = 'no reason'",
-        "DELETE FROM projection_history.entries",
-        "DELETE FROM projection_usage.usage",
+        "DELETE FROM projection_history.entry_rows",
+        "DELETE FROM projection_usage.usage_rows",
     )
     found = await checked(database)
     assert words(found) == []
@@ -223,7 +225,10 @@ async def test_a_lagging_projection_is_compared_where_it_stands(database: str, l
     assert words(found) == []
     assert found.positions["rollups"] > found.positions["history"] == end
     run(database, "UPDATE projection_rollups.rollups SET granted = granted + 1 WHERE account_id = 'bob'")
-    run(database, "UPDATE projection_history.entries SET balance = balance + 1 WHERE account_id = 'ada'")
+    run(
+        database,
+        f"UPDATE projection_history.entry_rows SET balance = balance + 1 WHERE account = {number_of('ada', 'history')}",
+    )
     found = await checked(database, "ada", "bob")
     assert {(one.account_id, one.projection) for one in found.differences} == {("ada", "history"), ("bob", "rollups")}
 
@@ -274,8 +279,12 @@ async def test_an_account_that_one_side_alone_knows(database: str, ledger: Ledge
     await Busy(ledger, clock).live("ada")
     await Busy(ledger, clock).live("bob")
     await projected(ledger, database)
-    tables = [f"{live(p).schema}.{table.name}" for p in PROJECTIONS for table in p.tables if table.of_accounts]
+    named = (BALANCES, ROLLUPS, PAYMENTS)
+    tables = [f"{live(p).schema}.{table.name}" for p in named for table in p.tables if table.of_accounts]
     run(database, *(f"DELETE FROM {table} WHERE account_id = 'ada'" for table in tables))
+    for name, rows in (("history", "entry_rows"), ("usage", "usage_rows")):
+        run(database, f"DELETE FROM projection_{name}.{rows} WHERE account = {number_of('ada', name)}")
+        tables.append(f"projection_{name}.{name}_accounts")
     run(database, *(f"UPDATE {table} SET account_id = 'ghost' WHERE account_id = 'bob'" for table in tables))
     found = await checked(database)
     expected = {"balances", "history", "rollups", "usage", "payments"}
@@ -337,15 +346,16 @@ async def test_a_mistake_of_the_projection_itself_is_found_by_the_domain(
     """A mistake that is made with the stored rows and the refolded ones alike: these agree, and are both wrong."""
     trigger = "CREATE TRIGGER mistake BEFORE INSERT OR UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION public.mistake()"
     body = f"BEGIN {mistake}; RETURN NEW; END"
+    stored = {"entries": "entry_rows"}.get(table, table)
     run(
         owner(database),
         f"CREATE FUNCTION public.mistake() RETURNS trigger LANGUAGE plpgsql AS $${body}$$",
-        trigger.format(f"projection_{projection}.{table}"),
+        trigger.format(f"projection_{projection}.{stored}"),
     )
     await Busy(ledger, clock).live("ada")
     await projected(ledger, database)
     async with await connect(database) as connection:
-        await connection.execute(trigger.format(f"pg_temp.{table}").encode())
+        await connection.execute(trigger.format(f"pg_temp.{stored}").encode())
         found = await check_accounts(connection, ["ada"])
     assert {(one.account_id, one.projection, one.table) for one in found.differences} == {("ada", projection, table)}
 
@@ -376,6 +386,30 @@ async def test_credits_of_no_group_are_missing_from_every_grouping(database: str
     assert [one.found for one in found if one.table == "groups"] == [None]
 
 
+async def test_rows_of_no_account_are_found_among_all(database: str, ledger: Ledger, clock: Clock) -> None:
+    await Busy(ledger, clock).live("ada")
+    await projected(ledger, database)
+    run(
+        database,
+        f"INSERT INTO projection_history.entry_rows {_ENTRY}",
+        "INSERT INTO projection_usage.usage_rows SELECT 77, bucket, count, width, group_id, 0, 0, 0"
+        " FROM projection_usage.usage_rows LIMIT 1",
+    )
+    async with await connect(database) as connection:
+        found = (await check_totals(connection)).differences
+    strays = [(one.projection, one.key, one.expected, one.found) for one in found if "account" in one.key]
+    assert strays == [
+        ("history", {"account": 0}, None, {"rows": 1}),
+        ("usage", {"account": 77}, None, {"rows": 1}),
+    ]
+
+
+_ENTRY = (
+    "(account, recorded_at, sequence, subscription, permanent, balance, type, about_kind)"
+    " VALUES (0, now(), 1, 0, 0, 0, 'g', 'g')"
+)
+
+
 # Which accounts there are ------------------------------------------------------------------------------------------
 
 
@@ -384,7 +418,11 @@ async def test_the_roster_walks_through_all_accounts_once_and_samples_some(datab
     for name in names:
         await open_account(ledger, name)
     await projected(ledger, database)
-    run(database, "INSERT INTO projection_history.entries VALUES ('ghost', now(), 1, 0, 0, 0, 'grant', 'grt_2')")
+    run(
+        database,
+        "INSERT INTO projection_history.history_accounts VALUES (0, 'ghost')",
+        f"INSERT INTO projection_history.entry_rows {_ENTRY}",
+    )
     everyone = sorted([*names, "ghost"])
     async with await connect(database) as connection:
         walked: list[str] = []

@@ -10,6 +10,7 @@ import pytest
 from tests.commands import Finished, command
 from tests.long_form import LONG
 from tests.postgres import TestServer, owner
+from tests.projections.stored import number_of
 from tests.service import running_service
 
 
@@ -40,8 +41,12 @@ def test_nothing_is_wrong(busy: str) -> None:
 
 
 def test_what_is_wrong_is_told_and_is_the_status(busy: str) -> None:
-    run(busy, "UPDATE projection_history.entries SET description = 'x' WHERE account_id = 'ada'")
-    run(busy, "DELETE FROM projection_usage.usage WHERE account_id = 'quiet-3' OR account_id = 'bob'")
+    run(
+        busy,
+        f"UPDATE projection_history.entry_rows SET description = 'x' WHERE account = {number_of('ada', 'history')}",
+    )
+    run(busy, f"DELETE FROM projection_usage.usage_rows WHERE account = {number_of('quiet-3', 'usage')}")
+    run(busy, f"DELETE FROM projection_usage.usage_rows WHERE account = {number_of('bob', 'usage')}")
     done = check(busy)
     assert done.status == 1
     assert "account ada: history.entries (recorded_at " in done.out

@@ -13,8 +13,10 @@ from tests.api.runtime.test_sweeper import cut_the_leader
 from tests.conftest import Clock
 from tests.projections.busy import Busy
 from tests.projections.moving import projected
+from tests.projections.stored import number_of
 from tests.store.asking import open_account
 
+CHANGE = f"UPDATE projection_usage.usage_rows SET credits = credits {{}} WHERE account = {number_of('bob', 'usage')}"
 BREAK = "UPDATE projection_balances.grants SET remaining = remaining + 1, amount = amount + 1 WHERE account_id = %s"
 MEND = "UPDATE projection_balances.grants SET remaining = remaining - 1, amount = amount - 1 WHERE account_id = %s"
 
@@ -48,7 +50,7 @@ async def test_what_is_wrong_is_kept_and_told_once_until_it_is_mended(
     watch = Watch(database, piece=1)
     async with await connect(database) as connection:
         await connection.execute(BREAK, ["bob"])
-        await connection.execute("UPDATE projection_usage.usage SET credits = credits + 1 WHERE account_id = 'bob'")
+        await connection.execute(CHANGE.format("+ 1"))
         await watch.check_next(connection)
         assert (await drift(connection)).wrong == []
         with caplog.at_level(logging.ERROR, "credit_ledger.check"):
@@ -64,7 +66,7 @@ async def test_what_is_wrong_is_kept_and_told_once_until_it_is_mended(
         await connection.execute(MEND, ["bob"])
         await watch.check_next(connection)  # it is checked again before the next round reaches it
         assert sorted((await drift(connection)).wrong) == [("", "usage"), ("bob", "usage")]
-        await connection.execute("UPDATE projection_usage.usage SET credits = credits - 1 WHERE account_id = 'bob'")
+        await connection.execute(CHANGE.format("- 1"))
         for _ in range(4):
             await watch.check_next(connection)
         assert (await drift(connection)).wrong == []

@@ -99,7 +99,7 @@ async def test_a_missing_an_extra_and_a_changed_row_are_found_and_mended(ledger:
 async def test_a_null_is_a_value(ledger: Ledger, database: str) -> None:
     await live_a_life(ledger, "ada")
     await projected(ledger, database)
-    executed(database, "UPDATE projection_history.entries SET task_id = NULL WHERE task_id = 'task-3'")
+    executed(database, "UPDATE projection_history.entry_rows SET task_id = NULL WHERE task_id = 'task-3'")
     (rebuilt,) = await rebuild_all(ledger, database, [HISTORY])
     (one,) = found(rebuilt)
     assert (one.kind, one.live, one.rebuilt) == ("different", {"task_id": None}, {"task_id": "task-3"})
@@ -110,7 +110,7 @@ async def test_the_first_differences_are_told_and_all_are_counted(ledger: Ledger
     for account in "ada", "bob":
         await live_a_life(ledger, account)
     await projected(ledger, database)
-    executed(database, "UPDATE projection_history.entries SET balance = balance + 1")
+    executed(database, "UPDATE projection_history.entry_rows SET balance = balance + 1")
     (rebuilt,) = await rebuild_all(ledger, database, [HISTORY])
     assert rebuilt.comparison is not None
     assert len(rebuilt.comparison.first) == LISTED

@@ -176,7 +176,7 @@ class Meddling(Watching):
         super().begin(what, total, unit)
         if what == "history: comparing":
             with psycopg.connect(self._database) as connection:
-                connection.execute("DELETE FROM projection_history.entries")
+                connection.execute("DELETE FROM projection_history.entry_rows")
 
 
 async def test_what_is_compared_is_one_moment(ledger: Ledger, database: str) -> None:

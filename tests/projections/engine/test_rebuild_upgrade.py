@@ -133,7 +133,7 @@ async def test_what_the_service_made_itself_is_built_anew(ledger: Ledger, databa
     await projected(ledger, database)
     with psycopg.connect(owner(database)) as connection:
         connection.execute(f"ALTER SCHEMA projection_history OWNER TO {SERVICE}".encode())
-        connection.execute(f"ALTER TABLE projection_history.entries OWNER TO {SERVICE}".encode())
+        connection.execute(f"ALTER TABLE projection_history.entry_rows OWNER TO {SERVICE}".encode())
     await upgrades(ledger, database, HISTORY).run_once()
     with psycopg.connect(database) as connection:
         owned = "SELECT relname FROM pg_class WHERE pg_get_userbyid(relowner) = current_user"

@@ -32,20 +32,25 @@ from api.http.queries.reads import Reads, reads_of
 from ledger.domain.changes import ENTRY_TYPES
 from ledger.domain.commands import MAX_ID
 from ledger.readable_texts import with_descriptions
-from projections.models.history.entry_answer import Entry, entry
+from projections.models.history.entry_answer import Entry, entries_of, entry
 from projections.models.history.entry_lines import csv_of
 from projections.models.history.projection import HISTORY
 from projections.models.history.queries import (
     FIRST_PLACE,
     LAST_PLACE,
     LOOKED_THROUGH,
+    SHARED_LIMIT,
     Order,
     Place,
     Wanted,
+    asker_of,
     is_one_question,
+    is_plain,
     page,
     page_in,
     page_question,
+    pages_question,
+    place_of,
 )
 from projections.models.usage.projection import DIMENSIONS
 from projections.models.views import Views
@@ -111,22 +116,27 @@ async def history(
 async def history_of(reads: Reads, wanted: Wanted, order: Order, asked: Page = FIRST_PAGE) -> HistoryAnswer:
     """Query one page. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
     start = reads.cursors.read(asked.cursor, (wanted, order), (datetime, int))
-    moment, rows, last = await _page(reads.views, after_cursor(wanted, order, start), order, asked)
-    if not rows:
+    moment, found, last = await _page(reads.views, after_cursor(wanted, order, start), order, asked)
+    if not found:
         await known_account(reads.ledger, wanted.account_id)
-    entries = await with_descriptions(reads.ledger.log, wanted.account_id, [entry(row) for row in rows])
+    entries = await with_descriptions(reads.ledger.log, wanted.account_id, found)
     next_cursor = reads.cursors.make((wanted, order), *last) if last else None
     return {**as_of(moment), "next_cursor": next_cursor, "entries": entries}
 
 
-async def _page(
-    views: Views, wanted: Wanted, order: Order, asked: Page
-) -> tuple[Moment, list[dict[str, Any]], Place | None]:
+async def _page(views: Views, wanted: Wanted, order: Order, asked: Page) -> tuple[Moment, list[Entry], Place | None]:
+    limit, least = asked.limit, asked.min_position
+    if is_plain(wanted) and limit <= SHARED_LIMIT:
+        shared = await views.ask_together((HISTORY,), pages_question(order), *asker_of(wanted, limit), at_least=least)
+        entries = entries_of(shared.rows[:limit])
+        return shared, entries, place_of(entries[-1]) if len(shared.rows) > limit else None
     if is_one_question(wanted):
-        answered = await views.ask((HISTORY,), page_question(wanted, order, asked.limit), at_least=asked.min_position)
-        return answered, *page_in(answered.rows[0], asked.limit)
-    async with views.snapshot(HISTORY, at_least=asked.min_position) as moment:
-        return moment, *await page(moment, wanted, order, asked.limit)
+        answered = await views.ask((HISTORY,), page_question(wanted, order, limit), at_least=least)
+        found = page_in(answered.rows[0], limit)
+        return answered, [entry(row) for row in found.rows], found.last
+    async with views.snapshot(HISTORY, at_least=least) as moment:
+        found = await page(moment, wanted, order, limit)
+        return moment, [entry(row) for row in found.rows], found.last
 
 
 @router.get(

@@ -18,7 +18,7 @@ from ledger.domain.errors import AccountNotFound
 from ledger.service import Ledger
 from people.api_keys import KeyRing
 from projections.models.days import FIRST_DATE, LAST_DATE, UnknownZone, zone
-from projections.models.views import Answered, Snapshot
+from projections.models.views import Answered, Shared, Snapshot
 
 MAX_PAGE = 1_000
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -92,7 +92,7 @@ def keys_of(request: Request) -> KeyRing:
     return keys
 
 
-Moment = Snapshot | Answered
+Moment = Snapshot | Answered | Shared
 
 
 def as_of(moment: Moment) -> AsOf:

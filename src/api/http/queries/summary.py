@@ -1,7 +1,9 @@
 """The route of the summary: everything that a screen about one account needs, in one request."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -16,17 +18,20 @@ from ledger.domain.lots import Lots
 from ledger.explain.balance_answer import balance_fields
 from ledger.readable_texts import with_descriptions
 from ledger.service import AccountAt
-from projections.models.days import DAY, dates, day_start
-from projections.models.history.entry_answer import Entry, entry
+from projections.models.days import DAY, dates, day_start, pieces
+from projections.models.history.entry_answer import COLUMNS, entries_of
 from projections.models.history.projection import HISTORY
-from projections.models.history.queries import USED, Wanted, page_in, page_question
+from projections.models.history.queries import USED, summaries_question
 from projections.models.rollups.projection import ROLLUPS
-from projections.models.rollups.queries import Total, totals_in, totals_question
+from projections.models.rollups.queries import Total
+from projections.models.views import SharedQuestion
 
 router = APIRouter(route_class=AnswerRoute, tags=["queries"])
 
 LAST_ENTRIES = 10
 SERIES_DAYS = 7
+_PLACE, _TYPE, _SUMS = COLUMNS.index("sequence"), COLUMNS.index("type"), len(COLUMNS)
+"""Where a row has the place of a sum, the type of an entry, and the sums."""
 MAX_EXPIRIES = 100
 
 
@@ -50,40 +55,44 @@ async def summary_of(reads: Reads, account_id: str, tz: ZoneInfo, min_position: 
     """Query the summary. Raises AccountNotFound, NotYetVisible and NotBuilt."""
     ledger = reads.ledger
     day = ledger.clock().astimezone(tz).date()
-    spans = _spans(day, tz)
-    moment = await reads.views.ask(
-        (HISTORY, ROLLUPS),
-        totals_question(account_id, spans),
-        page_question(Wanted(account_id, types=USED), "newest first", 1),
-        page_question(Wanted(account_id), "newest first", LAST_ENTRIES),
-        at_least=min_position,
-    )
+    question, spans = _question(day, tz)
+    moment = await reads.views.ask_together((HISTORY, ROLLUPS), question, account_id, at_least=min_position)
     found = await ledger.account_at(account_id)
     if found is None:
         raise AccountNotFound(account_id)
-    sums, used, newest = moment.rows
-    deductions, entries = [
-        await with_descriptions(ledger.log, account_id, [_entry(row) for row in page_in(rows, limit).rows])
-        for rows, limit in ((used, 1), (newest, LAST_ENTRIES))
-    ]
-    today, this_week, this_month, *series = totals_in(sums, len(spans))
+    rows = entries_of(row for row in moment.rows if row[_TYPE] is not None)
+    entries = await with_descriptions(ledger.log, account_id, rows)
+    last_deduction = next((one for one in entries if one["type"] in USED), None)
+    today, this_week, this_month, *series = _totals(moment.rows, spans)
     return {
         **as_of(moment),
         "account_id": account_id,
         "tz": tz.key,
         "standing": found.account.standing,
         "balance": _balance(found),
-        "last_deduction": deductions[0] if deductions else None,
+        "last_deduction": last_deduction,
         "usage": {"today": _use(today), "this_week": _use(this_week), "this_month": _use(this_month)},
         "average_cost_per_task": _average(this_month),
         "last_seven_days": [{"date": one, **_use(total)} for one, total in zip(_series(day), series, strict=True)],
-        "last_entries": entries,
+        "last_entries": entries[:LAST_ENTRIES],
     }
 
 
-def _entry(row: dict[str, Any]) -> Entry:
-    """The answer for a row that came as JSON."""
-    return entry(row | {"recorded_at": datetime.fromisoformat(row["recorded_at"])})
+@lru_cache(1_000)
+def _question(day: date, tz: ZoneInfo) -> tuple[SharedQuestion, int]:
+    """The question for summaries on a local day, and how many spans it asks about."""
+    spans = _spans(day, tz)
+    return summaries_question(pieces(spans), LAST_ENTRIES), len(spans)
+
+
+def _totals(rows: Iterable[tuple[Any, ...]], spans: int) -> list[Total]:
+    """The totals of the spans, from the rows that are no entries."""
+    found = [Total()] * spans
+    for row in rows:
+        if row[_TYPE] is None:
+            deducted, reversed_, deductions = map(int, row[_SUMS : _SUMS + 3])
+            found[row[_PLACE]] += Total(deducted=deducted, reversed=reversed_, deductions=deductions)
+    return found
 
 
 def _series(day: date) -> list[date]:

@@ -33,6 +33,8 @@ _REPLACED = "\N{REPLACEMENT CHARACTER}"
 """What a server puts where the bytes of an address are not UTF-8."""
 _NOT_UTF8 = "must be UTF-8 when it is percent-decoded"
 _TWICE = "must come once"
+_PARAMETERS = "credit_ledger.parameters"
+"""The entry of an ASGI scope that has the parameters of its query."""
 
 
 def check_unambiguous(scope: Scope, headers: Mapping[bytes, bytes]) -> None:
@@ -52,10 +54,17 @@ def _check_headers(names: Iterable[bytes]) -> None:
 
 
 def parameters_of(scope: Scope) -> dict[str, str]:
-    """The parameters of the query. Raises Problem."""
+    """The parameters of the query, which are read once for each request. Raises Problem."""
     query: bytes = scope["query_string"]
     if not query:
         return {}
+    found: dict[str, str] | None = scope.get(_PARAMETERS)
+    if found is None:
+        found = scope[_PARAMETERS] = _parameters_in(query)
+    return found
+
+
+def _parameters_in(query: bytes) -> dict[str, str]:
     try:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:

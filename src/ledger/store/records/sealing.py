@@ -5,9 +5,10 @@ is "sealed:" and the base64 of nonce and ciphertext. Keys are in ledger.text_key
 """
 
 import secrets
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from binascii import Error as Base64Error
-from collections.abc import Callable, Mapping
+from binascii import a2b_base64
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, TypeVar
@@ -62,13 +63,24 @@ def seal(key: Key, account_id: str, text: str | JsonObject) -> Sealed:
 
 def unseal(key: Key | None, account_id: str, value: Any) -> Any:
     """The text in a token; None when its key is gone. A value that is not a token is returned as it is."""
-    if not isinstance(value, str) or not value.startswith(SEALED):
-        return value
-    if key is None:
+    return unseal_all(key, account_id, [value])[0]
+
+
+def unseal_all(key: Key | None, account_id: str, values: Iterable[Any]) -> list[Any]:
+    """The same for several values of one account, which share what the key takes."""
+    cipher, account = None if key is None else AESGCM(key), account_id.encode()
+    return [
+        _opened(cipher, account, value) if isinstance(value, str) and value.startswith(SEALED) else value
+        for value in values
+    ]
+
+
+def _opened(cipher: AESGCM | None, account: bytes, token: str) -> Any:
+    if cipher is None:
         return None
     try:
-        token = b64decode(value[len(SEALED) :], validate=True)
-        return orjson.loads(AESGCM(key).decrypt(token[:_NONCE], token[_NONCE:], account_id.encode()))
+        sealed = a2b_base64(token[len(SEALED) :], strict_mode=True)
+        return orjson.loads(cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], account))
     except (InvalidTag, Base64Error, ValueError):  # its key was destroyed; a changed token is found by the hash chain
         return None
 

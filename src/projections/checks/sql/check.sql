@@ -10,10 +10,10 @@ SELECT nspname::text AS name, oid::bigint AS id FROM pg_namespace WHERE nspname 
 
 -- name: empty_at_commit
 -- Replace a table that a projection's `create` has just made by a temporary one that is empty in each transaction. Unlike
--- TRUNCATE, that writes nothing to the catalog later.
+-- TRUNCATE, that writes nothing to the catalog later. Views of the first table go with it.
 ALTER TABLE {table} RENAME TO form;
 CREATE TEMPORARY TABLE {table} (LIKE form INCLUDING ALL) ON COMMIT DELETE ROWS;
-DROP TABLE form;
+DROP TABLE form CASCADE;
 
 -- name: differing
 -- Rows that are expected but not found, and rows that are found but not expected: at most {limit} of each account.
@@ -164,6 +164,15 @@ WITH lines AS MATERIALIZED (
     FROM (SELECT DISTINCT group_id FROM projection_usage.usage) AS e
     FULL JOIN projection_usage.groups AS f USING (group_id)
     WHERE e.group_id IS NULL OR f.group_id IS NULL
+    UNION ALL
+    -- Rows of no account, which the views leave out.
+    SELECT 'history', 'entries', jsonb_build_object('account', account), NULL, jsonb_build_object('rows', count(*))
+    FROM projection_history.entry_rows
+    WHERE account NOT IN (SELECT number FROM projection_history.history_accounts) GROUP BY account
+    UNION ALL
+    SELECT 'usage', 'usage', jsonb_build_object('account', account), NULL, jsonb_build_object('rows', count(*))
+    FROM projection_usage.usage_rows
+    WHERE account NOT IN (SELECT number FROM projection_usage.usage_accounts) GROUP BY account
 )
 SELECT projection, name, key, expected, found FROM compared
 WHERE expected IS DISTINCT FROM found

@@ -19,11 +19,11 @@ FROM (
 WHERE kind IS NOT NULL OR last OR number % {step} = 0;
 
 -- name: columns
--- The columns of all tables in a schema, in order, each with its type and collation.
+-- The columns of all tables and views in a schema, in order, each with its type and collation.
 SELECT c.relname::text AS table, a.attname::text AS column,
        format_type(a.atttypid, a.atttypmod) || ' ' || a.attcollation::regcollation::text AS type
 FROM pg_attribute AS a
 JOIN pg_class AS c ON c.oid = a.attrelid
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
+WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p', 'v') AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY c.relname, a.attnum;

@@ -1,74 +1,215 @@
 -- name: create
+-- Rows are narrow, because there are many: an account is a number, a name is a letter, what many rows have in common is a row
+-- of another table, and an id is the version in it. The views below show them in full.
+
+-- Every account of the log. Its number is the position of its first event.
+CREATE TABLE history_accounts (
+    number     bigint PRIMARY KEY,
+    account_id text COLLATE "C" NOT NULL UNIQUE
+);
+-- What the usage of many deductions has in common: the beginning of its JSON, up to the tokens. The id is a hash of it.
+CREATE TABLE history_groups (
+    group_id uuid PRIMARY KEY,
+    names    text NOT NULL
+);
 -- One row for each change of balance. Within an account the order by time and by sequence is the same, so one index serves
--- pages, periods and the running balance.
-CREATE TABLE entries (
-    account_id     text COLLATE "C" NOT NULL,
+-- pages, periods and the running balance. The columns are in an order in which none is padded.
+CREATE TABLE entry_rows (
+    account        bigint NOT NULL,
     recorded_at    timestamptz NOT NULL,
     sequence       bigint NOT NULL,
     subscription   bigint NOT NULL,
     permanent      bigint NOT NULL,
     balance        bigint NOT NULL CHECK (balance >= 0),
-    type           text NOT NULL,
-    about          text NOT NULL,
-    hold_id        text,
+    about          bigint,               -- the version in the id of the grant or deduction; null: that of the event
+    hold           bigint,               -- the version in the id of the hold
+    input_tokens   bigint,
+    output_tokens  bigint,
+    type           "char" NOT NULL,      -- the first letter of the type
+    about_kind     "char" NOT NULL,      -- g: about a grant, d: a deduction, h: a hold alone
+    group_id       uuid,
     task_id        text COLLATE "C",
     transaction_id text,
     payment_id     text,
     source         text,
     description    text,
-    usage          jsonb,
-    PRIMARY KEY (account_id, recorded_at, sequence)
+    PRIMARY KEY (account, recorded_at, sequence)
 );
-CREATE INDEX entries_of_tasks ON entries (account_id, task_id) WHERE task_id IS NOT NULL;
+-- By a hash: the ids of tasks may be long, and few entries share one.
+CREATE INDEX entries_of_tasks ON entry_rows (hashtextextended(task_id, account)) WHERE task_id IS NOT NULL;
 -- Entries that are not deductions are rare, and are looked up among millions of deductions.
-CREATE INDEX entries_not_deductions ON entries (account_id, type, recorded_at, sequence) WHERE type <> 'deduction';
+CREATE INDEX entries_not_deductions ON entry_rows (account, type, recorded_at, sequence) WHERE type <> 'd';
+
+-- name: views
+-- The entries of accounts, which have numbers here, as answered; `code` and `group_id` are for filters. A group is looked up
+-- for each row that is read: a join could read all groups for one page.
+CREATE VIEW entry_answers AS
+SELECT account, sequence, sequence / 4 AS version, recorded_at,
+       CASE type WHEN 'd' THEN 'deduction' WHEN 'g' THEN 'grant' WHEN 'c' THEN 'capture' WHEN 'r' THEN 'reversal'
+                 WHEN 'v' THEN 'void' WHEN 'e' THEN 'expiry' END AS type,
+       subscription + permanent AS credits, subscription AS subscription_credits, permanent AS permanent_credits,
+       balance - subscription - permanent AS balance_before, balance AS balance_after, description, task_id,
+       transaction_id, payment_id, source,
+       CASE about_kind WHEN 'g' THEN 'grt_' || coalesce(about, sequence / 4) END AS grant_id,
+       CASE about_kind WHEN 'd' THEN 'ded_' || coalesce(about, sequence / 4) END AS deduction_id,
+       'hld_' || hold AS hold_id,
+       -- Tokens without a group, and a group that is gone, are mistakes, which are shown.
+       CASE WHEN num_nonnulls(group_id, input_tokens, output_tokens) > 0 THEN rtrim(
+           coalesce((SELECT g.names FROM history_groups AS g WHERE g.group_id = e.group_id), '{')
+           || concat_ws(',', '"input_tokens":' || input_tokens, '"output_tokens":' || output_tokens), ','
+       ) || '}' END AS usage,
+       type AS code, group_id
+FROM entry_rows AS e;
+-- The same with the ids of accounts: for people, and for what compares rows.
+CREATE VIEW entries AS
+SELECT a.account_id, e.recorded_at, e.sequence, e.subscription_credits AS subscription, e.permanent_credits AS permanent,
+       e.balance_after AS balance, e.type, coalesce(e.grant_id, e.deduction_id, e.hold_id) AS about, e.hold_id, e.task_id,
+       e.transaction_id, e.payment_id, e.source, e.description, e.usage
+FROM entry_answers AS e JOIN history_accounts AS a ON a.number = e.account;
+
+-- name: add_accounts
+INSERT INTO history_accounts (number, account_id) SELECT * FROM unnest(%(numbers)s::bigint[], %(accounts)s::text[]);
+
+-- name: add_groups
+INSERT INTO history_groups (group_id, names)
+SELECT * FROM unnest(%(group_ids)s::text[]::uuid[], %(names)s::text[])
+ON CONFLICT (group_id) DO NOTHING;
 
 -- name: add
-INSERT INTO entries (
-    account_id, recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id,
-    transaction_id, payment_id, source, description, usage
+-- `whose` is the place of an entry's account among the accounts of the batch. For none, `about` and `hold` are 0, and tokens -1.
+WITH known AS MATERIALIZED (
+    SELECT given.place, a.number
+    FROM unnest(%(accounts)s::text[]) WITH ORDINALITY AS given (account_id, place)
+    JOIN history_accounts AS a USING (account_id)
 )
-SELECT account_id, recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id,
-       transaction_id, payment_id, source, description, usage::jsonb
+INSERT INTO entry_rows (
+    account, recorded_at, sequence, subscription, permanent, balance, about, hold, input_tokens, output_tokens, type,
+    about_kind, group_id, task_id, transaction_id, payment_id, source, description
+)
+SELECT known.number, r.recorded_at, r.sequence, r.subscription, r.permanent, r.balance, nullif(r.about, 0),
+       nullif(r.hold, 0), nullif(r.input_tokens, -1), nullif(r.output_tokens, -1), r.type::"char", r.about_kind::"char",
+       r.group_id::uuid, r.task_id, r.transaction_id, r.payment_id, r.source, r.description
 FROM unnest(
-    %(account_id)s::text[], %(recorded_at)s::timestamptz[], %(sequence)s::bigint[], %(subscription)s::bigint[],
-    %(permanent)s::bigint[], %(balance)s::bigint[], %(type)s::text[], %(about)s::text[], %(hold_id)s::text[],
-    %(task_id)s::text[], %(transaction_id)s::text[], %(payment_id)s::text[], %(source)s::text[],
-    %(description)s::text[], %(usage)s::text[]
+    %(whose)s::bigint[], %(recorded_at)s::timestamptz[], %(sequence)s::bigint[], %(subscription)s::bigint[],
+    %(permanent)s::bigint[], %(balance)s::bigint[], %(about)s::bigint[], %(hold)s::bigint[],
+    %(input_tokens)s::bigint[], %(output_tokens)s::bigint[], string_to_array(%(types)s, NULL),
+    string_to_array(%(about_kinds)s, NULL),
+    %(group_id)s::text[], %(task_id)s::text[], %(transaction_id)s::text[], %(payment_id)s::text[], %(source)s::text[],
+    %(description)s::text[]
 ) AS r (
-    account_id, recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id,
-    transaction_id, payment_id, source, description, usage
-);
+    whose, recorded_at, sequence, subscription, permanent, balance, about, hold, input_tokens, output_tokens, type,
+    about_kind, group_id, task_id, transaction_id, payment_id, source, description
+)
+JOIN known ON known.place = r.whose;
 
 -- These pages are newest first; for oldest first, the caller removes the DESC.
 
+-- name: pages
+-- A page for each of many askers. Their rows stay in the order of the askers: a function in FROM returns its rows in order,
+-- and the pages are joined to them one after the other.
+SELECT entry.*, asker.number::integer
+FROM unnest(
+    %(accounts)s::text[], %(low_at)s::timestamptz[], %(low)s::bigint[], %(high_at)s::timestamptz[], %(high)s::bigint[],
+    %(limits)s::bigint[]
+) WITH ORDINALITY AS asker (account_id, low_at, low, high_at, high, most, number)
+CROSS JOIN LATERAL (
+    SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
+           balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, usage
+    FROM projection_history.entry_answers
+    WHERE account = (
+        SELECT a.number FROM projection_history.history_accounts AS a WHERE a.account_id = asker.account_id
+    )
+      AND (recorded_at, sequence) > (asker.low_at, asker.low) AND (recorded_at, sequence) < (asker.high_at, asker.high)
+    ORDER BY recorded_at DESC, sequence DESC
+    LIMIT asker.most
+) AS entry;
+
+-- name: summaries
+-- For each of many askers: the newest entries of an account, the newest entry of some types if it is not among them, and
+-- sums of its rollups, whose `sequence` is their place. Only entries have a type.
+SELECT line.*, asker.number::integer
+FROM unnest(%(accounts)s::text[]) WITH ORDINALITY AS asker (account_id, number)
+CROSS JOIN LATERAL (
+    WITH newest AS MATERIALIZED (
+        SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
+               balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, usage, code
+        FROM projection_history.entry_answers
+        WHERE account = (
+            SELECT a.number FROM projection_history.history_accounts AS a WHERE a.account_id = asker.account_id
+        )
+        ORDER BY recorded_at DESC, sequence DESC
+        LIMIT %(limit)s
+    )
+    SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
+           balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, usage,
+           NULL::numeric AS deducted, NULL::numeric AS reversed, NULL::numeric AS deductions
+    FROM newest
+    UNION ALL
+    (SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
+            balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, usage,
+            NULL, NULL, NULL
+     FROM unnest(%(codes)s::text[]::"char"[]) AS t (wanted)
+     CROSS JOIN LATERAL (
+        (SELECT *
+         FROM projection_history.entry_answers
+         WHERE account = (
+             SELECT a.number FROM projection_history.history_accounts AS a WHERE a.account_id = asker.account_id
+         ) AND code = t.wanted AND code <> 'd'
+         ORDER BY recorded_at DESC, sequence DESC
+         LIMIT 1)
+        UNION ALL
+        (SELECT *
+         FROM projection_history.entry_answers
+         WHERE account = (
+             SELECT a.number FROM projection_history.history_accounts AS a WHERE a.account_id = asker.account_id
+         ) AND code = 'd' AND t.wanted = 'd'
+         ORDER BY recorded_at DESC, sequence DESC
+         LIMIT 1)
+     ) AS used
+     WHERE NOT EXISTS (SELECT FROM newest WHERE newest.code = ANY (%(codes)s::text[]::"char"[]))
+     ORDER BY recorded_at DESC, sequence DESC
+     LIMIT 1)
+    UNION ALL
+    SELECT piece.place, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+           NULL, sums.deducted, sums.reversed, sums.deductions
+    FROM unnest(%(places)s::integer[], %(starts)s::timestamptz[], %(ends)s::timestamptz[], %(widths)s::integer[])
+         AS piece (place, starts, ends, width)
+    CROSS JOIN LATERAL (
+        SELECT sum(deducted) AS deducted, sum(reversed) AS reversed, sum(deductions) AS deductions
+        FROM projection_rollups.rollups AS r
+        WHERE r.account_id = asker.account_id AND r.width = piece.width
+          AND r.bucket >= piece.starts AND r.bucket < piece.ends
+    ) AS sums
+    WHERE sums.deductions IS NOT NULL
+) AS line;
+
 -- name: page
-SELECT account_id, recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id,
-       transaction_id, payment_id, source, description, usage
-FROM projection_history.entries
-WHERE account_id = %(account)s
+SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
+       balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, usage
+FROM projection_history.entry_answers
+WHERE account = (SELECT number FROM projection_history.history_accounts WHERE account_id = %(account)s)
   AND (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
 ORDER BY recorded_at DESC, sequence DESC
 LIMIT %(limit)s;
 
 -- name: page_of_types
 -- Deductions are many, so they are filtered while scanning. Other types are few, so each one is looked up by index.
-SELECT * FROM (
-    SELECT e.* FROM unnest(%(types)s::text[]) AS t (type)
+SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
+       balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, usage
+FROM (
+    SELECT e.* FROM unnest(%(codes)s::text[]::"char"[]) AS t (wanted)
     CROSS JOIN LATERAL (
-        SELECT account_id, recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id,
-               transaction_id, payment_id, source, description, usage
-        FROM projection_history.entries
-        WHERE account_id = %(account)s AND type = t.type AND type <> 'deduction'
+        SELECT * FROM projection_history.entry_answers
+        WHERE account = (SELECT number FROM projection_history.history_accounts WHERE account_id = %(account)s)
+          AND code = t.wanted AND code <> 'd'
           AND (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
         ORDER BY recorded_at DESC, sequence DESC
         LIMIT %(limit)s
     ) AS e
     UNION ALL
-    (SELECT account_id, recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id,
-            transaction_id, payment_id, source, description, usage
-     FROM projection_history.entries
-     WHERE account_id = %(account)s AND type = 'deduction' AND 'deduction' = ANY (%(types)s::text[])
+    (SELECT * FROM projection_history.entry_answers
+     WHERE account = (SELECT number FROM projection_history.history_accounts WHERE account_id = %(account)s)
+       AND code = 'd' AND 'd' = ANY (%(codes)s::text[]::"char"[])
        AND (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
      ORDER BY recorded_at DESC, sequence DESC
      LIMIT %(limit)s)
@@ -78,39 +219,43 @@ LIMIT %(limit)s;
 
 -- name: page_of_task
 -- A task has few entries, so they are looked up by index first.
-WITH of_task AS MATERIALIZED (
-    SELECT account_id, recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id,
-           transaction_id, payment_id, source, description, usage
-    FROM projection_history.entries
-    WHERE account_id = %(account)s AND task_id = %(task)s
+WITH asked AS MATERIALIZED (
+    SELECT number FROM projection_history.history_accounts WHERE account_id = %(account)s
+), of_task AS MATERIALIZED (
+    SELECT e.* FROM asked JOIN projection_history.entry_answers AS e ON e.account = asked.number
+    WHERE hashtextextended(e.task_id, e.account) = hashtextextended(%(task)s::text COLLATE "C", asked.number)
+      AND e.task_id = %(task)s
 )
-SELECT * FROM of_task
+SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
+       balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, usage
+FROM of_task
 WHERE (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
-  AND (%(types)s::text[] IS NULL OR type = ANY (%(types)s::text[]))
-  AND (%(usage)s::jsonb IS NULL OR usage @> %(usage)s::jsonb)
+  AND (%(codes)s::text[] IS NULL OR code = ANY (%(codes)s::text[]::"char"[]))
+  AND (%(usage)s::jsonb IS NULL OR usage::jsonb @> %(usage)s::jsonb)
 ORDER BY recorded_at DESC, sequence DESC
 LIMIT %(limit)s;
 
 -- name: page_of_usage
 -- No index leads to entries by usage, so this reads one after the other, up to a limit.
-SELECT * FROM (
-    SELECT account_id, recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id,
-           transaction_id, payment_id, source, description, usage
-    FROM projection_history.entries
-    WHERE account_id = %(account)s
+SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
+       balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, usage
+FROM (
+    SELECT * FROM projection_history.entry_answers
+    WHERE account = (SELECT number FROM projection_history.history_accounts WHERE account_id = %(account)s)
       AND (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
     ORDER BY recorded_at DESC, sequence DESC
     LIMIT %(look_through)s
 ) AS looked_at
-WHERE usage @> %(usage)s::jsonb AND (%(types)s::text[] IS NULL OR type = ANY (%(types)s::text[]))
+WHERE usage::jsonb @> %(usage)s::jsonb
+  AND (%(codes)s::text[] IS NULL OR code = ANY (%(codes)s::text[]::"char"[]))
 ORDER BY recorded_at DESC, sequence DESC
 LIMIT %(limit)s;
 
 -- name: reach
 -- The last entry that such a page has read, and the next one, if there is one.
 SELECT recorded_at, sequence
-FROM projection_history.entries
-WHERE account_id = %(account)s
+FROM projection_history.entry_rows
+WHERE account = (SELECT number FROM projection_history.history_accounts WHERE account_id = %(account)s)
   AND (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
 ORDER BY recorded_at DESC, sequence DESC
 OFFSET %(before)s LIMIT 2;
@@ -118,27 +263,33 @@ OFFSET %(before)s LIMIT 2;
 -- name: page_by_size
 -- Sorted by how many credits an entry moves. There is no index for that: this sorts the keys of all wanted entries, and
 -- reads only the rows of the page. The entries of a task are looked up by index.
-WITH asked AS MATERIALIZED (
+WITH whose AS MATERIALIZED (
+    SELECT number FROM projection_history.history_accounts WHERE account_id = %(account)s
+), asked AS MATERIALIZED (
     SELECT size, recorded_at, sequence FROM (
-        SELECT abs(subscription + permanent) AS size, recorded_at, sequence, type, usage
-        FROM projection_history.entries
-        WHERE account_id = %(account)s AND %(task)s::text IS NULL
+        SELECT abs(subscription + permanent) AS size, recorded_at, sequence, type, group_id
+        FROM projection_history.entry_rows
+        WHERE account = (SELECT number FROM whose) AND %(task)s::text IS NULL
           AND (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
         UNION ALL
-        SELECT abs(subscription + permanent) AS size, recorded_at, sequence, type, usage
-        FROM projection_history.entries
-        WHERE account_id = %(account)s AND task_id = %(task)s
+        SELECT abs(subscription + permanent) AS size, recorded_at, sequence, type, group_id
+        FROM whose JOIN projection_history.entry_rows ON account = whose.number
+        WHERE hashtextextended(task_id, account) = hashtextextended(%(task)s::text COLLATE "C", whose.number)
+          AND task_id = %(task)s
           AND (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
     ) AS looked_at
-    WHERE (%(types)s::text[] IS NULL OR type = ANY (%(types)s::text[]))
-      AND (%(usage)s::jsonb IS NULL OR usage @> %(usage)s::jsonb)
+    WHERE (%(codes)s::text[] IS NULL OR type = ANY (%(codes)s::text[]::"char"[]))
+      AND (%(usage)s::jsonb IS NULL OR (
+          SELECT (rtrim(names, ',') || '}')::jsonb FROM projection_history.history_groups AS g
+          WHERE g.group_id = looked_at.group_id
+      ) @> %(usage)s::jsonb)
       AND (size, recorded_at, sequence) > (%(low_size)s, %(low_size_at)s, %(low_size_sequence)s)
       AND (size, recorded_at, sequence) < (%(high_size)s, %(high_size_at)s, %(high_size_sequence)s)
     ORDER BY size DESC, recorded_at DESC, sequence DESC
     LIMIT %(limit)s
 )
-SELECT account_id, recorded_at, sequence, subscription, permanent, balance, type, about, hold_id, task_id,
-       transaction_id, payment_id, source, description, usage, size
-FROM asked JOIN projection_history.entries USING (recorded_at, sequence)
-WHERE account_id = %(account)s
+SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
+       balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, usage, size
+FROM asked JOIN projection_history.entry_answers USING (recorded_at, sequence)
+WHERE account = (SELECT number FROM whose)
 ORDER BY size DESC, recorded_at DESC, sequence DESC;

@@ -6,11 +6,13 @@ entries by time and by sequence number is the same, because time never runs back
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import orjson
 
-from ledger.domain.changes import Fact
+from ledger.domain.changes import EntryType, Fact
 from ledger.domain.events import (
     CreditsDeducted,
     CreditsExpired,
@@ -21,6 +23,8 @@ from ledger.domain.events import (
     HoldCaptured,
     HoldExpired,
     HoldReleased,
+    Source,
+    Usage,
 )
 from ledger.postgres.arrays import bigints, moments, texts
 from projections.models.projection import Projection, Table, Write
@@ -38,18 +42,18 @@ class Described(NamedTuple):
     task_id: str | None = None
     transaction_id: str | None = None
     payment_id: str | None = None
-    source: str | None = None
+    source: Source | None = None
     description: str | None = None
-    usage: str | None = None
+    usage: Usage | None = None
 
 
 class Row(NamedTuple):
-    """An entry as stored; `balance` is the total after it."""
+    """An entry with the fields of its event; `balance` is the total after it."""
 
     account_id: str
     sequence: int
     recorded_at: datetime
-    type: str
+    type: EntryType
     subscription: int
     permanent: int
     balance: int
@@ -58,9 +62,9 @@ class Row(NamedTuple):
     task_id: str | None
     transaction_id: str | None
     payment_id: str | None
-    source: str | None
+    source: Source | None
     description: str | None
-    usage: str | None
+    usage: Usage | None
 
 
 def gather(facts: Sequence[Fact]) -> list[Write]:
@@ -82,15 +86,67 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
             )
         elif changes:
             rows += entries_of(fact)
-    if not rows:
-        return []
-    columns: Any = dict(zip(Row._fields, zip(*rows, strict=True), strict=True))
-    packed: dict[str, Any] = {name: texts(values) for name, values in columns.items() if name not in _OTHERS}
-    packed |= {name: bigints(columns[name]) for name in ("sequence", "subscription", "permanent", "balance")}
-    return [Write("add", len(rows), packed | {"recorded_at": moments(columns["recorded_at"])})]
+    opened = [(position, account_id) for position, account_id, version, *_ in facts if version == 1]
+    writes = []
+    if opened:
+        numbers, names = zip(*opened, strict=True)
+        writes.append(Write("add_accounts", len(opened), {"numbers": bigints(numbers), "accounts": texts(names)}))
+    return writes + _stored(rows) if rows else writes
 
 
-_OTHERS = {"sequence", "subscription", "permanent", "balance", "recorded_at"}
+def _stored(rows: Sequence[tuple[Any, ...]]) -> list[Write]:
+    """The groups in use, and the entries as stored. Columns of numbers have no null: so they are packed faster."""
+    fields: Any = dict(zip(Row._fields, zip(*rows, strict=True), strict=True))
+    accounts: dict[str, int] = {}
+    whose = [accounts.setdefault(account_id, len(accounts) + 1) for account_id in fields["account_id"]]
+    groups = [_group(usage) if usage else None for usage in fields["usage"]]
+    columns: dict[str, Any] = {
+        "accounts": texts(list(accounts)),
+        "whose": bigints(whose),
+        "recorded_at": moments(fields["recorded_at"]),
+        "types": "".join([kind[0] for kind in fields["type"]]),
+        "about_kinds": "".join([about[0] for about in fields["about"]]),
+        "about": bigints(list(map(_about, fields["type"], fields["about"], fields["sequence"]))),
+        "hold": bigints([0 if hold_id is None else int(hold_id[4:]) for hold_id in fields["hold_id"]]),
+        "group_id": texts([group and group[0] for group in groups]),
+    }
+    for name in ("input_tokens", "output_tokens"):
+        columns[name] = bigints([usage.get(name, -1) if usage else -1 for usage in fields["usage"]])
+    columns |= {name: bigints(fields[name]) for name in ("sequence", "subscription", "permanent", "balance")}
+    columns |= {name: texts(fields[name]) for name in _TEXTS}
+    writes = [Write("add", len(rows), columns)]
+    if known := dict(filter(None, groups)):
+        packed = {"group_ids": texts(list(known)), "names": texts(list(known.values()))}
+        writes.insert(0, Write("add_groups", len(known), packed, exact=False))
+    return writes
+
+
+_TEXTS = ("task_id", "transaction_id", "payment_id", "source", "description")
+
+
+def _about(kind: EntryType, about: str, sequence: int) -> int:
+    """The version in the id of a grant or deduction; 0 when it is that of the event, or a hold, which has a column."""
+    if kind == "deduction":  # nearly every entry is one
+        return 0
+    version = int(about[4:])
+    return 0 if version == sequence // PARTS or about[0] == "h" else version
+
+
+def _group(usage: Usage) -> tuple[str, str]:
+    """The id of what some usage has in common with other usage, and the beginning of its JSON."""
+    get = usage.get
+    return _named((get("model"), get("member"), get("metric"), get("project"), get("provider")))
+
+
+@lru_cache(10_000)
+def _named(values: tuple[str | None, ...]) -> tuple[str, str]:
+    names = {name: value for name, value in zip(_NAMES, values, strict=True) if value is not None}
+    text = orjson.dumps(names).removesuffix(b"}") + (b"," if names else b"")
+    return blake2b(text, digest_size=16).hexdigest(), text.decode()
+
+
+_NAMES = ("model", "member", "metric", "project", "provider")
+"""In the order of PostgreSQL's jsonb, in which usage has always been answered; the tokens come after them."""
 
 
 def entries_of(fact: Fact) -> Iterator[Row]:
@@ -111,7 +167,7 @@ def entries_of(fact: Fact) -> Iterator[Row]:
 def _described(event: Event) -> Described:
     match event:
         case CreditsDeducted():
-            usage = _json(event.usage)
+            usage = event.usage or None
             return Described(event.deduction_id, None, event.task_id, None, None, None, event.description, usage)
         case HoldCaptured():
             return Described(
@@ -119,7 +175,7 @@ def _described(event: Event) -> Described:
                 event.hold_id,
                 event.task_id,
                 description=event.description,
-                usage=_json(event.usage),
+                usage=event.usage or None,
             )
         case CreditsGranted():
             return Described(
@@ -141,10 +197,10 @@ def _described(event: Event) -> Described:
             raise ValueError(f"{type(event).__name__} changes no balance")
 
 
-def _json(usage: Any) -> str | None:
-    return orjson.dumps(usage).decode() if usage else None
-
-
 HISTORY = Projection(
-    "history", version=1, tables=(Table("entries", ("account_id", "recorded_at", "sequence")),), gather=gather
+    "history",
+    version=2,
+    tables=(Table("entries", ("account_id", "recorded_at", "sequence")),),
+    gather=gather,
+    stored=("history_accounts", "history_groups", "entry_rows"),
 )

@@ -1,11 +1,16 @@
 """Queries to the history: pages of entries, sorted by date or by size, with filters."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, LiteralString, NamedTuple, get_args
+
+import orjson
 
 from ledger.domain.changes import EntryType
-from projections.models.history.projection import HISTORY, MAX_SEQUENCE, _json
-from projections.models.views import Question, Snapshot
+from ledger.postgres.arrays import bigints, integers, moments, texts
+from projections.models.days import Piece
+from projections.models.history.projection import HISTORY, MAX_SEQUENCE
+from projections.models.views import Question, SharedQuestion, Snapshot
 
 Order = Literal["newest first", "oldest first"]
 SizeOrder = Literal["largest first", "smallest first"]
@@ -65,6 +70,50 @@ async def page(
     return found
 
 
+_PAGES = (
+    *(("accounts", texts), ("low_at", moments), ("low", bigints), ("high_at", moments), ("high", bigints)),
+    ("limits", bigints),
+)
+SHARED_LIMIT = 100
+"""The longest page that may be shared: others wait for what is asked together."""
+
+
+def pages_question(order: Order) -> SharedQuestion:
+    """The question for pages of entries that no filter but that of places leaves out. An asker says `asker_of`."""
+    return _PAGES_QUESTIONS[order]
+
+
+def asker_of(wanted: Wanted, limit: int) -> tuple[Any, ...]:
+    """What one asker of such a page says: at most `limit` entries, and one more if there are more."""
+    return wanted.account_id, *wanted.low, *wanted.high, limit + 1
+
+
+def is_plain(wanted: Wanted) -> bool:
+    """Whether a filter has only an account and places."""
+    return _statement(wanted) == "page"
+
+
+def _in_order(name: str, order: Order | SizeOrder) -> LiteralString:
+    statement = HISTORY.statements[name]
+    return statement if order in _DESCENDING else statement.replace(" DESC", "")
+
+
+_PAGES_QUESTIONS = {order: SharedQuestion(_in_order("pages", order), _PAGES) for order in get_args(Order)}
+
+
+def summaries_question(pieces: Sequence[Piece], limit: int) -> SharedQuestion:
+    """The question for the newest `limit` entries of accounts, the newest one with usage, and the sums of pieces."""
+    parameters: tuple[tuple[str, Any], ...] = (
+        ("places", integers([piece.place for piece in pieces])),
+        ("starts", moments([piece.start for piece in pieces])),
+        ("ends", moments([piece.end for piece in pieces])),
+        ("widths", integers([piece.width for piece in pieces])),
+        ("codes", texts(_codes(USED))),
+        ("limit", limit),
+    )
+    return SharedQuestion(HISTORY.statements["summaries"], (("accounts", texts),), parameters)
+
+
 def is_one_question(wanted: Wanted) -> bool:
     """Whether one question finds a whole page, and what comes after it."""
     return _statement(wanted) != "page_of_usage"
@@ -77,31 +126,36 @@ def page_question(wanted: Wanted, order: Order, limit: int, *, look_through: int
 
 def page_in(rows: list[dict[str, Any]], limit: int) -> Found:
     """The page in the rows of such a question."""
-    return Found(rows[:limit], _place(rows[limit - 1])) if len(rows) > limit else Found(rows, None)
+    return Found(rows[:limit], place_of(rows[limit - 1])) if len(rows) > limit else Found(rows, None)
 
 
 async def _reach(moment: Snapshot, wanted: Wanted, order: Order, look_through: int) -> Place | None:
     """The place of the last entry that a page has read; None when there are no more entries."""
     rows = await moment.answer(_question("reach", wanted, order, before=look_through - 1))
-    return _place(rows[0]) if len(rows) > 1 else None
+    return place_of(rows[0]) if len(rows) > 1 else None
 
 
 def _question(name: str, wanted: Wanted, order: Order | SizeOrder, **limits: Any) -> Question:
-    statement = HISTORY.statements[name]
     parameters = {
         "account": wanted.account_id,
         "low_at": wanted.low.recorded_at,
         "low": wanted.low.sequence,
         "high_at": wanted.high.recorded_at,
         "high": wanted.high.sequence,
-        "types": list(wanted.types) if wanted.types else None,
+        "codes": _codes(wanted.types) if wanted.types else None,
         "task": wanted.task_id,
-        "usage": _json(dict(wanted.usage)),
+        "usage": orjson.dumps(dict(wanted.usage)).decode() if wanted.usage else None,
     }
-    return Question(statement if order in _DESCENDING else statement.replace(" DESC", ""), parameters | limits)
+    return Question(_in_order(name, order), parameters | limits)
 
 
-def _place(row: dict[str, Any]) -> Place:
+def _codes(types: Sequence[EntryType]) -> list[str]:
+    """The letters by which entries have their types."""
+    return [kind[0] for kind in types]
+
+
+def place_of(row: Mapping[str, Any]) -> Place:
+    """The place of an entry, as read or as answered."""
     return Place(row["recorded_at"], row["sequence"])
 
 
@@ -144,7 +198,7 @@ async def page_by_size(
     ranks = {f"{name}_{part}": value for name, rank in (("low", low), ("high", high)) for part, value in _named(rank)}
     rows = await moment.answer(_question("page_by_size", wanted, order, limit=limit + 1, **ranks))
     more, rows = len(rows) > limit, rows[:limit]
-    return Ranked(rows, Rank(rows[-1]["size"], *_place(rows[-1])) if more else None)
+    return Ranked(rows, Rank(rows[-1]["size"], *place_of(rows[-1])) if more else None)
 
 
 def _named(rank: Rank) -> list[tuple[str, Any]]:

@@ -37,7 +37,7 @@ def group_id(group: Group) -> str:
 
 
 def gather(facts: Sequence[Fact]) -> list[Write]:
-    """The groups in use, and the sums of each account, bucket and group."""
+    """New accounts, the groups in use, and the sums of each account, bucket and group."""
     groups: dict[Group, str] = {}
     found: dict[tuple[str, datetime, Group], list[int]] = {}
     for _, account_id, _, event, bucket, _ in facts:
@@ -54,9 +54,14 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
         sums[1] += get("input_tokens", 0)
         sums[2] += get("output_tokens", 0)
         sums[3] += 1
-    if not found:
-        return []
-    return [_known(groups), _sums(found, groups)]
+    opened = [(position, account_id) for position, account_id, version, *_ in facts if version == 1]
+    writes = [_opened(opened)] if opened else []
+    return [*writes, _known(groups), _sums(found, groups)] if found else writes
+
+
+def _opened(opened: Sequence[tuple[int, str]]) -> Write:
+    numbers, names = zip(*opened, strict=True)
+    return Write("add_accounts", len(opened), {"numbers": bigints(numbers), "accounts": texts(names)})
 
 
 def _known(groups: Mapping[Group, str]) -> Write:
@@ -67,8 +72,10 @@ def _known(groups: Mapping[Group, str]) -> Write:
 
 
 def _sums(found: Mapping[tuple[str, datetime, Group], list[int]], groups: Mapping[Group, str]) -> Write:
+    accounts: dict[str, int] = {}
     columns: dict[str, Any] = {
-        "accounts": texts([account_id for account_id, _, _ in found]),
+        "whose": bigints([accounts.setdefault(account_id, len(accounts) + 1) for account_id, _, _ in found]),
+        "accounts": texts(list(accounts)),
         "buckets": moments([bucket for _, bucket, _ in found]),
         "group_ids": texts([groups[group] for _, _, group in found]),
         "counts": bigints([sums[3] for sums in found.values()]),
@@ -81,7 +88,8 @@ def _sums(found: Mapping[tuple[str, datetime, Group], list[int]], groups: Mappin
 
 USAGE = Projection(
     "usage",
-    version=2,
+    version=3,
     tables=(Table("usage", ("account_id", "width", "bucket", "group_id")), Table("groups", ("group_id",))),
     gather=gather,
+    stored=("usage_accounts", "groups", "usage_rows"),
 )

@@ -7,18 +7,33 @@ CREATE TABLE groups (
     member   text,
     metric   text
 );
--- One row for each account, group and quarter of an hour (width 15), and one for each hour (width 60).
-CREATE TABLE usage (
-    account_id    text COLLATE "C" NOT NULL,
-    width         smallint NOT NULL CHECK (width IN (15, 60)),
+-- Every account of the log. Its number is the position of its first event.
+CREATE TABLE usage_accounts (
+    number     bigint PRIMARY KEY,
+    account_id text COLLATE "C" NOT NULL UNIQUE
+);
+-- One row for each account, group and quarter of an hour (width 15), and one for each hour (width 60). Rows are narrow,
+-- because there are many: the view below shows the ids of accounts. Sums are numeric, because they may be large and most
+-- are small. The columns are in an order in which none is padded.
+CREATE TABLE usage_rows (
+    account       bigint NOT NULL,
     bucket        timestamptz NOT NULL,
+    count         bigint NOT NULL,
+    width         smallint NOT NULL CHECK (width IN (15, 60)),
     group_id      uuid NOT NULL,
     credits       numeric NOT NULL,
     input_tokens  numeric NOT NULL,
     output_tokens numeric NOT NULL,
-    count         bigint NOT NULL,
-    PRIMARY KEY (account_id, width, bucket, group_id)
-) WITH (fillfactor = 80);
+    PRIMARY KEY (account, width, bucket, group_id)
+) WITH (fillfactor = 90);
+
+-- name: views
+CREATE VIEW usage AS
+SELECT a.account_id, u.width, u.bucket, u.group_id, u.credits, u.input_tokens, u.output_tokens, u.count
+FROM usage_rows AS u JOIN usage_accounts AS a ON a.number = u.account;
+
+-- name: add_accounts
+INSERT INTO usage_accounts (number, account_id) SELECT * FROM unnest(%(numbers)s::bigint[], %(accounts)s::text[]);
 
 -- name: add_groups
 INSERT INTO groups (group_id, provider, model, project, member, metric)
@@ -29,20 +44,27 @@ SELECT * FROM unnest(
 ON CONFLICT (group_id) DO NOTHING;
 
 -- name: add
--- Add the sums of quarters of an hour, and their sums by hour.
+-- Add the sums of quarters of an hour, and their sums by hour. `whose` is the place of an account among those of the batch.
 WITH given AS MATERIALIZED (
-    SELECT * FROM unnest(
-        %(accounts)s::text[], %(buckets)s::timestamptz[], %(group_ids)s::text[]::uuid[], %(credits)s::numeric[],
+    SELECT known.number AS account, g.bucket, g.group_id::uuid AS group_id, g.credits, g.input_tokens, g.output_tokens,
+           g.count
+    FROM unnest(
+        %(whose)s::bigint[], %(buckets)s::timestamptz[], %(group_ids)s::text[], %(credits)s::numeric[],
         %(input_tokens)s::numeric[], %(output_tokens)s::numeric[], %(counts)s::bigint[]
-    ) AS given (account_id, bucket, group_id, credits, input_tokens, output_tokens, count)
+    ) AS g (whose, bucket, group_id, credits, input_tokens, output_tokens, count)
+    JOIN (
+        SELECT named.place, a.number
+        FROM unnest(%(accounts)s::text[]) WITH ORDINALITY AS named (account_id, place)
+        JOIN usage_accounts AS a USING (account_id)
+    ) AS known ON known.place = g.whose
 )
-INSERT INTO usage AS u (width, account_id, bucket, group_id, credits, input_tokens, output_tokens, count)
+INSERT INTO usage_rows AS u (width, account, bucket, group_id, credits, input_tokens, output_tokens, count)
 SELECT 15, * FROM given
 UNION ALL
-SELECT 60, account_id, date_bin('1 hour', bucket, 'epoch'::timestamptz), group_id, sum(credits),
+SELECT 60, account, date_bin('1 hour', bucket, 'epoch'::timestamptz), group_id, sum(credits),
        sum(input_tokens), sum(output_tokens), sum(count)
 FROM given GROUP BY 2, 3, 4
-ON CONFLICT (account_id, width, bucket, group_id) DO UPDATE SET
+ON CONFLICT (account, width, bucket, group_id) DO UPDATE SET
     credits = u.credits + excluded.credits,
     input_tokens = u.input_tokens + excluded.input_tokens,
     output_tokens = u.output_tokens + excluded.output_tokens,
@@ -66,8 +88,9 @@ WITH found AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT group_id, sum(credits) AS credits, sum(input_tokens) AS input_tokens,
                sum(output_tokens) AS output_tokens, sum(count) AS count
-        FROM projection_usage.usage
-        WHERE account_id = %(account)s AND width = piece.width AND bucket >= piece.starts AND bucket < piece.ends
+        FROM projection_usage.usage_rows
+        WHERE account = (SELECT number FROM projection_usage.usage_accounts WHERE account_id = %(account)s)
+          AND width = piece.width AND bucket >= piece.starts AND bucket < piece.ends
         GROUP BY group_id
     ) AS u
     JOIN projection_usage.groups AS g USING (group_id)
@@ -92,8 +115,9 @@ WITH daily AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT group_id, sum(credits) AS credits, sum(input_tokens) AS input_tokens,
                sum(output_tokens) AS output_tokens, sum(count) AS count
-        FROM projection_usage.usage
-        WHERE account_id = %(account)s AND width = piece.width AND bucket >= piece.starts AND bucket < piece.ends
+        FROM projection_usage.usage_rows
+        WHERE account = (SELECT number FROM projection_usage.usage_accounts WHERE account_id = %(account)s)
+          AND width = piece.width AND bucket >= piece.starts AND bucket < piece.ends
         GROUP BY group_id
     ) AS sums
 ), used AS (
