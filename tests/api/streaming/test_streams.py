@@ -27,7 +27,7 @@ from tests.api.streaming.ear import EVERYTHING, ask, listening, log_after, strea
 from tests.dashboard.guests import all_leave, person, token_in
 from tests.long_form import times
 from tests.postgres import TestServer, TestServers, owner
-from tests.service import ADMIN_KEY, PLAIN, Service, running_service, service_here
+from tests.service import ADMIN_KEY, PLAIN, Service, ServiceProcess, running_service, service_here
 from tests.store.asking import deduct, open_account
 
 KEPT = 256 * 1024
@@ -290,24 +290,24 @@ async def heard_by(
     return found
 
 
-async def test_a_thousand_listeners_cost_one_follower(server: TestServer, tmp_path: Path) -> None:
-    with server.database() as conninfo, running_service(conninfo, tmp_path) as service:
-        account = service.open_account(permanent=100)
-        keys = [create_key(conninfo, f"listener {n}", ["ledger:read"]) for n in range(50)]
-        paths = [(path, key) for key in keys for path in (EVERYTHING, stream_of(account)) for _ in range(10)]
-        eventually(lambda: all(ask(service, "/v1/events", key=key).status_code != 429 for key in keys))  # all are known
-        door, ready = asyncio.Semaphore(20), asyncio.Semaphore(0)
-        listening = [asyncio.create_task(heard_by(service.port, *path, door, ready, 3)) for path in paths]
-        async with asyncio.timeout(240):
-            for _ in paths:
-                await ready.acquire()
-        assert listeners(service) == len(paths)
-        assert connections(conninfo) < 20
-        for n in range(3):
-            assert Ask("deduct", account, {"amount": 1}).post(service, f"k{n}").status_code == 201
-        assert await asyncio.wait_for(asyncio.gather(*listening), 240) == [3] * len(paths)
-        assert connections(conninfo) < 20
-        eventually(lambda: listeners(service) == 0)
+async def test_a_thousand_listeners_cost_one_follower(service: Service) -> None:
+    account = service.open_account(permanent=100)
+    keys = [create_key(service.conninfo, f"listener {n}", ["ledger:read"]) for n in range(50)]
+    paths = [(path, key) for key in keys for path in (EVERYTHING, stream_of(account)) for _ in range(10)]
+    eventually(lambda: all(ask(service, "/v1/events", key=key).status_code != 429 for key in keys))  # all are known
+    eventually(lambda: listeners(service) == 0)
+    door, ready = asyncio.Semaphore(20), asyncio.Semaphore(0)
+    listening = [asyncio.create_task(heard_by(service.port, *path, door, ready, 3)) for path in paths]
+    async with asyncio.timeout(240):
+        for _ in paths:
+            await ready.acquire()
+    assert listeners(service) == len(paths)
+    assert connections(service.conninfo) < 20
+    for n in range(3):
+        assert Ask("deduct", account, {"amount": 1}).post(service, f"k{n}").status_code == 201
+    assert await asyncio.wait_for(asyncio.gather(*listening), 240) == [3] * len(paths)
+    assert connections(service.conninfo) < 20
+    eventually(lambda: listeners(service) == 0)
 
 
 def connections(conninfo: str) -> int:
@@ -360,22 +360,23 @@ def test_a_lost_database_is_waited_for(server: TestServer, tmp_path: Path) -> No
                 assert everything.positions(5) == alone.positions(5) == expected
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_open_streams_do_not_hold_up_a_stop(server: TestServer, tmp_path: Path, workers: int) -> None:
-    with (
-        server.database() as conninfo,
-        running_service(conninfo, tmp_path, workers=workers) as service,
-        ExitStack() as s,
-    ):
-        account = service.open_account(permanent=10)
-        ears = [s.enter_context(listening(service, path)) for path in (EVERYTHING, stream_of(account)) * 10]
+def test_open_streams_do_not_hold_up_a_stop(server: TestServer, tmp_path: Path) -> None:
+    with server.database() as conninfo, running_service(conninfo, tmp_path) as service:
+        stopped_with_open_streams(service)
+
+
+def stopped_with_open_streams(service: ServiceProcess) -> None:
+    """Stop a service, which must end its streams."""
+    account = service.open_account(permanent=10)
+    with ExitStack() as streams:
+        ears = [streams.enter_context(listening(service, path)) for path in (EVERYTHING, stream_of(account)) * 10]
         service.process.terminate()
         assert all(ear.ends() for ear in ears)  # and not with a broken connection
         service.process.wait(60)
-        assert "refused to gracefully stop" not in service.log.read_text()  # as what takes longer than STOP would
+    assert "refused to gracefully stop" not in service.log.read_text()  # as what takes longer than STOP would
 
 
-def test_a_service_of_several_workers_resumes_on_any_of_them(server: TestServer, tmp_path: Path) -> None:
+def test_a_service_of_several_workers_resumes_on_any_of_them_and_stops(server: TestServer, tmp_path: Path) -> None:
     with server.database() as conninfo, running_service(conninfo, tmp_path, workers=2) as service:
         account = service.open_account(permanent=1_000)
         last, heard = end_of(service), list[int]()
@@ -390,6 +391,7 @@ def test_a_service_of_several_workers_resumes_on_any_of_them(server: TestServer,
                 heard += ear.positions(1)
                 last = heard[-1]
         assert heard == list(range(begin + 1, begin + 11))
+        stopped_with_open_streams(service)
 
 
 # Keys, sessions and places ----------------------------------------------------------------------------------------
