@@ -1,5 +1,6 @@
 """What tests of every floor share: real servers, fresh databases, a ledger with a clock of its own, a real service."""
 
+import gc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,16 @@ SERVERS = ["embedded", "machine"]
 # How long an example takes is the machine's affair, and no property of what is tested.
 settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect no garbage while tests are collected, and never look again at what that made: it is kept until the end.
+    Full collections would take a tenth of a run's processor time."""
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
 
 
 class Clock:

@@ -93,6 +93,14 @@ def _has_room(folder: Path) -> bool:
     return min(disk.f_bavail * disk.f_frsize, available) >= _ROOM
 
 
+def without_disk(conninfo: str) -> None:
+    """Let a server lose its data with the machine's power."""
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        for setting in _NO_DISK:
+            connection.execute(f"ALTER SYSTEM SET {setting}".encode())
+        connection.execute("SELECT pg_reload_conf()")
+
+
 class TestServer:
     """One server, with a migrated database from which every test gets a copy."""
 
@@ -101,9 +109,7 @@ class TestServer:
     def __init__(self, conninfo: str, maintenance: psycopg.Connection) -> None:
         self._maintenance = make_conninfo(conninfo, dbname="postgres")
         self._connection = maintenance
-        for setting in _NO_DISK:
-            self._execute(f"ALTER SYSTEM SET {setting}")
-        self._execute("SELECT pg_reload_conf()")
+        without_disk(self._maintenance)
         self.template = f"template_{os.getpid()}"
         self._execute(f"CREATE DATABASE {self.template}")
         template = make_conninfo(conninfo, dbname=self.template)
@@ -118,7 +124,7 @@ class TestServer:
         name = f"test_{os.getpid()}_{next(_numbers)}"
         self._execute(f"CREATE DATABASE {name} TEMPLATE {template or self.template} STRATEGY file_copy")
         self._execute(f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {SERVICE}")  # no copy has them
-        conninfo = make_conninfo(self._maintenance, dbname=name)
+        conninfo = self.conninfo(name)
         try:
             if template is None:  # a ledger of its own; a copy of another one's database is the same ledger
                 with psycopg.connect(conninfo) as connection:
@@ -131,9 +137,13 @@ class TestServer:
         """The name of a database that a dump has filled, a template for others. It stays as long as the server."""
         name = f"restored_{os.getpid()}_{next(_numbers)}"
         self._execute(f"CREATE DATABASE {name} TEMPLATE template0")
-        with psycopg.connect(make_conninfo(self._maintenance, dbname=name), autocommit=True) as connection:
+        with psycopg.connect(self.conninfo(name), autocommit=True) as connection:
             connection.execute(dump.encode())
         return name
+
+    def conninfo(self, name: str) -> str:
+        """A database of this server, for the superuser."""
+        return make_conninfo(self._maintenance, dbname=name)
 
     def _execute(self, statement: str) -> None:
         self._connection.execute(statement.encode())

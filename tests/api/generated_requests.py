@@ -16,6 +16,7 @@ from schemathesis.python._constants.orchestrator import make_constants_value_sou
 from schemathesis.specs.openapi.checks import ignored_auth, negative_data_rejection, positive_data_acceptance
 
 from tests.api.stage import Json
+from tests.long_form import times
 from tests.service import Service
 
 BEYOND_A_SCHEMA = (
@@ -56,7 +57,9 @@ class GeneratedRequests:
         )
 
 
-@settings(max_examples=12, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=times(8, 12), deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+)
 def is_answered_as_the_document_says(case: Case[Any], service: Service, target: str, caller: requests.Session) -> None:
     assert case.meta is not None
     good = case.meta.generation.mode.is_positive

@@ -121,7 +121,7 @@ class LedgerAndModel(RuleBasedStateMachine):
 
 
 TestLedgerAndModel = LedgerAndModel.TestCase
-TestLedgerAndModel.settings = settings(max_examples=times(100, 250), stateful_step_count=40)
+TestLedgerAndModel.settings = settings(max_examples=times(60, 250), stateful_step_count=40)
 
 
 @pytest.mark.parametrize(

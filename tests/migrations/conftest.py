@@ -27,12 +27,24 @@ def old_database(each_server: TestServer, restored: Callable[[TestServer], str])
         yield conninfo
 
 
+@pytest.fixture(scope="session")
+def restored_and_migrated() -> Callable[[TestServer], str]:
+    """The template of the old database as this program makes it."""
+
+    def make(server: TestServer) -> str:
+        name = server.restored(golden.dump())
+        migrate(server.conninfo(name), COMPONENTS)
+        return name
+
+    return cache(make)
+
+
 @pytest.fixture
-def migrated(old_database: str) -> str:
+def migrated(each_server: TestServer, restored_and_migrated: Callable[[TestServer], str]) -> Iterator[str]:
     """As this program makes it."""
-    migrate(owner(old_database), COMPONENTS)
-    assert set_up(owner(old_database), COMPONENTS) is None
-    return old_database
+    with each_server.database(restored_and_migrated(each_server)) as conninfo:
+        assert set_up(owner(conninfo), COMPONENTS) is None
+        yield conninfo
 
 
 @pytest.fixture(scope="session")

@@ -24,9 +24,10 @@ from ledger.proof.merkle import (
     verify_consistency,
     verify_inclusion,
 )
+from tests.long_form import times
 from tests.proof import naive
 
-LARGEST = 130
+LARGEST = times(67, 130)
 INPUTS = [naive.sha(bytes([number % 256, number // 256])) for number in range(LARGEST)]
 LEAVES = leaves(INPUTS)
 ROOTS = [naive.tree_hash(INPUTS[:size]) for size in range(LARGEST + 1)]

@@ -30,7 +30,7 @@ from tests.simulation.run import Run
 from tests.simulation.seeds import first_wrong, live_through
 from tests.survival.plan import fresh_seed
 
-SEEDS = times(1_000, 2_000)
+SEEDS = times(500, 2_000)
 CHUNK = 125
 BASE = fresh_seed()
 ROOT = Path(__file__).parents[2]

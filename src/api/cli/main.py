@@ -4,7 +4,6 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
-from importlib import import_module
 from typing import Any, cast
 
 import typer
@@ -12,6 +11,7 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from api.cli.errors import reported
+from api.runtime.processes.garbage_collection import import_without_collection
 from api.runtime.processes.safe_path import use_safe_path
 from api.runtime.settings import LOG_FORMAT, Settings, load_settings, unknown_variables
 
@@ -60,7 +60,7 @@ class _ImportedCommands(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         alone = typer.Typer()
-        import_module(COMMANDS[name]).add_to(alone, _settings)
+        import_without_collection(COMMANDS[name]).add_to(alone, _settings)
         return get_group(alone).commands[name]
 
     def __iter__(self) -> Iterator[str]:

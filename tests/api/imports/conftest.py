@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.commands import command
+from tests.long_form import times
 from tests.postgres import TestServers
 from tests.trace import make_trace, real_trace
 
@@ -30,7 +31,7 @@ def documented(number: int) -> tuple[list[str], str]:
 @pytest.fixture(scope="session")
 def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The real trace, else one like it."""
-    return real_trace() or make_trace(tmp_path_factory.mktemp("trace") / "trace.csv")
+    return real_trace() or make_trace(tmp_path_factory.mktemp("trace") / "trace.csv", times(10_000, 19_366))
 
 
 @pytest.fixture(scope="session")

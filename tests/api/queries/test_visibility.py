@@ -20,7 +20,7 @@ from projections.models.catalog import PROJECTIONS
 from projections.models.views import LONGEST_WAIT
 from tests.api.conftest import under_contract
 from tests.api.stage import Ask, Json, balance, eventually, payment, refused, staged
-from tests.postgres import TestServer, owner
+from tests.postgres import TestServers, owner
 from tests.service import ADMIN_KEY, PLAIN, Service, ServiceProcess, running_service
 
 PATHS = {
@@ -206,26 +206,34 @@ def halted(service: ServiceProcess) -> Iterator[None]:
         os.kill(process, signal.SIGCONT)
 
 
-def test_while_nothing_is_projected_answers_are_those_of_before(server: TestServer, tmp_path: Path) -> None:
-    with server.database() as conninfo, running_service(conninfo, tmp_path) as service:
+@pytest.fixture(scope="module")
+def alone(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    """A service whose projector and projections a test may take away for a while."""
+    server = servers.get("embedded")
+    assert server is not None
+    with server.database() as conninfo, running_service(conninfo, tmp_path_factory.mktemp("alone")) as service:
         under_contract(service)
-        account = staged(service)
-        before = service.get(f"/v1/accounts/{account}/events").json()["events"][-1]["position"]
-        known = everything(service, account, min_position=before)
-        with halted(service):
-            position = Ask("deduct", account, {"amount": 1}).post(service, "k").json()["position"]
-            for name, answer in everything(service, account).items():
-                assert position_of(answer) == before
-                assert shown(answer) == shown(known[name]), name
-            for answer in everything(service, account, min_position=position).values():
-                assert refused(answer, 409, "not_yet_visible")["as_of_position"] == before
-            now = balance(service, account)  # from the truth
-            assert (now["position"], now["total"]) == (position, 139)
-            found = query(service, "summary", account).json()
-            assert (found["balance"]["total"], found["last_entries"][0]["balance_after"]) == (139, 140)
-        for name in PATHS:
-            assert position_of(query(service, name, account, min_position=position)) == position
-        assert query(service, "history", account).json()["entries"][0]["balance_after"] == 139
+        yield service
+
+
+def test_while_nothing_is_projected_answers_are_those_of_before(alone: ServiceProcess) -> None:
+    service, account = alone, staged(alone)
+    before = service.get(f"/v1/accounts/{account}/events").json()["events"][-1]["position"]
+    known = everything(service, account, min_position=before)
+    with halted(service):
+        position = Ask("deduct", account, {"amount": 1}).post(service, "k").json()["position"]
+        for name, answer in everything(service, account).items():
+            assert position_of(answer) == before
+            assert shown(answer) == shown(known[name]), name
+        for answer in everything(service, account, min_position=position).values():
+            assert refused(answer, 409, "not_yet_visible")["as_of_position"] == before
+        now = balance(service, account)  # from the truth
+        assert (now["position"], now["total"]) == (position, 139)
+        found = query(service, "summary", account).json()
+        assert (found["balance"]["total"], found["last_entries"][0]["balance_after"]) == (139, 140)
+    for name in PATHS:
+        assert position_of(query(service, name, account, min_position=position)) == position
+    assert query(service, "history", account).json()["entries"][0]["balance_after"] == 139
 
 
 def shown(answer: httpx.Response) -> Any:
@@ -239,20 +247,18 @@ def shown(answer: httpx.Response) -> Any:
 # A projection that is not there ---------------------------------------------------------------------------------
 
 
-def test_without_a_projection_what_does_not_need_it_is_answered(server: TestServer, tmp_path: Path) -> None:
-    with server.database() as conninfo, running_service(conninfo, tmp_path) as service:
-        under_contract(service)
-        account = staged(service)
-        position = service.get(f"/v1/accounts/{account}/events").json()["events"][-1]["position"]
-        eventually(lambda: all(query(service, n, account, min_position=position).status_code == 200 for n in PATHS))
-        with halted(service):
-            for projection in PROJECTIONS:
-                with hidden(conninfo, projection.schema):
-                    for asking in ({}, {"min_position": position}):
-                        for name, answer in everything(service, account, **asking).items():
-                            check_without(answer, projection.name in NEEDS[name])
-                    assert balance(service, account)["total"] == 140
-                assert all(query(service, name, account).status_code == 200 for name in PATHS)
+def test_without_a_projection_what_does_not_need_it_is_answered(alone: ServiceProcess) -> None:
+    service, account = alone, staged(alone)
+    position = service.get(f"/v1/accounts/{account}/events").json()["events"][-1]["position"]
+    eventually(lambda: all(query(service, n, account, min_position=position).status_code == 200 for n in PATHS))
+    with halted(service):
+        for projection in PROJECTIONS:
+            with hidden(service.conninfo, projection.schema):
+                for asking in ({}, {"min_position": position}):
+                    for name, answer in everything(service, account, **asking).items():
+                        check_without(answer, projection.name in NEEDS[name])
+                assert balance(service, account)["total"] == 140
+            assert all(query(service, name, account).status_code == 200 for name in PATHS)
 
 
 def check_without(answer: httpx.Response, needed: object) -> None:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -30,7 +29,7 @@ from projections.models.catalog import PROJECTIONS
 from tests.api.stage import eventually
 from tests.commands import Finished, command
 from tests.conftest import SERVERS
-from tests.postgres import machine_programs
+from tests.postgres import machine_programs, quick_folder, without_disk
 from tests.service import Service, running_service
 from tests.store.samples import METADATA
 
@@ -70,10 +69,8 @@ def its_server(request: pytest.FixtureRequest) -> Iterator[str]:
     programs = machine_programs() if request.param == "machine" else None
     if request.param == "machine" and programs is None:
         pytest.skip("no PostgreSQL of the machine: tested on the embedded one alone")
-    with (
-        TemporaryDirectory(prefix="credit-ledger-test-") as folder,
-        embedded_postgres(Path(folder), programs) as conninfo,
-    ):
+    with quick_folder() as folder, embedded_postgres(folder, programs) as conninfo:
+        without_disk(conninfo)
         yield conninfo
 
 

@@ -25,8 +25,9 @@ from tests.api.contract import Contract
 from tests.api.stage import OPERATIONS, Ask, asks, eventually, field_errors, fresh, refused, staged
 from tests.api.streaming.ear import EVERYTHING, ask, listening, log_after, stream_of
 from tests.dashboard.guests import all_leave, person, token_in
+from tests.long_form import times
 from tests.postgres import TestServer, TestServers, owner
-from tests.service import ADMIN_KEY, PLAIN, Service, running_service, service_here
+from tests.service import ADMIN_KEY, PLAIN, Service, ServiceProcess, running_service, service_here
 from tests.store.asking import deduct, open_account
 
 KEPT = 256 * 1024
@@ -111,7 +112,7 @@ def long_log(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> 
     """A service whose log begins before its tail does."""
     server = servers.get("embedded")
     assert server is not None
-    with server.database() as conninfo, running_service(conninfo, tmp_path_factory.mktemp("long")) as service:
+    with server.database() as conninfo, service_here(conninfo, tmp_path_factory.mktemp("long")) as service:
         deduct_some(service, service.open_account(permanent=RECENT_EVENTS), RECENT_EVENTS)
         yield service
 
@@ -172,7 +173,7 @@ def test_a_connection_that_is_lost_again_and_again(service: Service, alone: bool
     begin = last = end_of(service)
     heard: list[int] = []
     with always_something_new(service, account):
-        for _ in range(40):
+        for _ in range(times(24, 40)):
             with listening(service, path, last=last) as ear:
                 heard += ear.positions(chance.choice([0, 1, 1, 20, 150, 400]))
             last = heard[-1] if heard else last
@@ -289,24 +290,24 @@ async def heard_by(
     return found
 
 
-async def test_a_thousand_listeners_cost_one_follower(server: TestServer, tmp_path: Path) -> None:
-    with server.database() as conninfo, running_service(conninfo, tmp_path) as service:
-        account = service.open_account(permanent=100)
-        keys = [create_key(conninfo, f"listener {n}", ["ledger:read"]) for n in range(50)]
-        paths = [(path, key) for key in keys for path in (EVERYTHING, stream_of(account)) for _ in range(10)]
-        eventually(lambda: all(ask(service, "/v1/events", key=key).status_code != 429 for key in keys))  # all are known
-        door, ready = asyncio.Semaphore(20), asyncio.Semaphore(0)
-        listening = [asyncio.create_task(heard_by(service.port, *path, door, ready, 3)) for path in paths]
-        async with asyncio.timeout(240):
-            for _ in paths:
-                await ready.acquire()
-        assert listeners(service) == len(paths)
-        assert connections(conninfo) < 20
-        for n in range(3):
-            assert Ask("deduct", account, {"amount": 1}).post(service, f"k{n}").status_code == 201
-        assert await asyncio.wait_for(asyncio.gather(*listening), 240) == [3] * len(paths)
-        assert connections(conninfo) < 20
-        eventually(lambda: listeners(service) == 0)
+async def test_a_thousand_listeners_cost_one_follower(service: Service) -> None:
+    account = service.open_account(permanent=100)
+    keys = [create_key(service.conninfo, f"listener {n}", ["ledger:read"]) for n in range(50)]
+    paths = [(path, key) for key in keys for path in (EVERYTHING, stream_of(account)) for _ in range(10)]
+    eventually(lambda: all(ask(service, "/v1/events", key=key).status_code != 429 for key in keys))  # all are known
+    eventually(lambda: listeners(service) == 0)
+    door, ready = asyncio.Semaphore(20), asyncio.Semaphore(0)
+    listening = [asyncio.create_task(heard_by(service.port, *path, door, ready, 3)) for path in paths]
+    async with asyncio.timeout(240):
+        for _ in paths:
+            await ready.acquire()
+    assert listeners(service) == len(paths)
+    assert connections(service.conninfo) < 20
+    for n in range(3):
+        assert Ask("deduct", account, {"amount": 1}).post(service, f"k{n}").status_code == 201
+    assert await asyncio.wait_for(asyncio.gather(*listening), 240) == [3] * len(paths)
+    assert connections(service.conninfo) < 20
+    eventually(lambda: listeners(service) == 0)
 
 
 def connections(conninfo: str) -> int:
@@ -317,11 +318,17 @@ def connections(conninfo: str) -> int:
     return int(row[0])
 
 
-def test_a_slow_reader_gets_everything_in_the_end(server: TestServer, tmp_path: Path) -> None:
-    """Send more events than memory and the network buffer, so that some are read from the database."""
+def test_a_slow_reader_gets_everything_and_one_who_does_not_read_does_not_hold_up_a_stop_for_ever(
+    server: TestServer, tmp_path: Path
+) -> None:
+    """Send more events than memory and the network buffer, so that the slow one gets some from the database."""
     count = 3 * RECENT_EVENTS
-    with server.database() as conninfo, running_service(conninfo, tmp_path) as service:
+    with server.database() as conninfo, running_service(conninfo, tmp_path) as service, socket.socket() as deaf:
         account = service.open_account(permanent=count)
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        deaf.connect(("127.0.0.1", service.port))
+        deaf.sendall(f"GET {EVERYTHING} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN_KEY}\r\n\r\n".encode())
+        eventually(lambda: listeners(service) == 1)
         begin = end_of(service)
         with (
             listening(service, keeps=KEPT) as everything,
@@ -330,7 +337,10 @@ def test_a_slow_reader_gets_everything_in_the_end(server: TestServer, tmp_path: 
             deduct_some(service, account, count)
             expected = list(range(begin + 1, begin + count + 1))
             assert everything.positions(count) == expected
-            assert alone.positions(count) == expected
+            assert alone.positions(count) == expected  # by now the one who does not read was sent all that it takes
+        eventually(lambda: listeners(service) == 1)
+        service.process.terminate()
+        service.process.wait(60)
 
 
 def test_a_lost_database_is_waited_for(server: TestServer, tmp_path: Path) -> None:
@@ -350,36 +360,23 @@ def test_a_lost_database_is_waited_for(server: TestServer, tmp_path: Path) -> No
                 assert everything.positions(5) == alone.positions(5) == expected
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_open_streams_do_not_hold_up_a_stop(server: TestServer, tmp_path: Path, workers: int) -> None:
-    with (
-        server.database() as conninfo,
-        running_service(conninfo, tmp_path, workers=workers) as service,
-        ExitStack() as s,
-    ):
-        account = service.open_account(permanent=10)
-        ears = [s.enter_context(listening(service, path)) for path in (EVERYTHING, stream_of(account)) * 10]
+def test_open_streams_do_not_hold_up_a_stop(server: TestServer, tmp_path: Path) -> None:
+    with server.database() as conninfo, running_service(conninfo, tmp_path) as service:
+        stopped_with_open_streams(service)
+
+
+def stopped_with_open_streams(service: ServiceProcess) -> None:
+    """Stop a service, which must end its streams."""
+    account = service.open_account(permanent=10)
+    with ExitStack() as streams:
+        ears = [streams.enter_context(listening(service, path)) for path in (EVERYTHING, stream_of(account)) * 10]
         service.process.terminate()
         assert all(ear.ends() for ear in ears)  # and not with a broken connection
         service.process.wait(60)
-        assert "refused to gracefully stop" not in service.log.read_text()  # as what takes longer than STOP would
+    assert "refused to gracefully stop" not in service.log.read_text()  # as what takes longer than STOP would
 
 
-def test_a_client_that_does_not_read_does_not_hold_up_a_stop_for_ever(server: TestServer, tmp_path: Path) -> None:
-    with server.database() as conninfo, running_service(conninfo, tmp_path) as service, socket.socket() as deaf:
-        account = service.open_account(permanent=100_000)
-        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        deaf.connect(("127.0.0.1", service.port))
-        deaf.sendall(f"GET {EVERYTHING} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN_KEY}\r\n\r\n".encode())
-        eventually(lambda: listeners(service) == 1)
-        with listening(service) as ear:
-            deduct_some(service, account, 25_000)
-            ear.positions(25_000)  # by then the other was told as much as it takes
-        service.process.terminate()
-        service.process.wait(60)
-
-
-def test_a_service_of_several_workers_resumes_on_any_of_them(server: TestServer, tmp_path: Path) -> None:
+def test_a_service_of_several_workers_resumes_on_any_of_them_and_stops(server: TestServer, tmp_path: Path) -> None:
     with server.database() as conninfo, running_service(conninfo, tmp_path, workers=2) as service:
         account = service.open_account(permanent=1_000)
         last, heard = end_of(service), list[int]()
@@ -394,6 +391,7 @@ def test_a_service_of_several_workers_resumes_on_any_of_them(server: TestServer,
                 heard += ear.positions(1)
                 last = heard[-1]
         assert heard == list(range(begin + 1, begin + 11))
+        stopped_with_open_streams(service)
 
 
 # Keys, sessions and places ----------------------------------------------------------------------------------------

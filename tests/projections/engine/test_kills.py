@@ -27,7 +27,7 @@ KILLS = times(25, 50)
 
 @settings(
     deadline=None,
-    max_examples=times(12, 40),
+    max_examples=times(8, 40),
     phases=[Phase.reuse, Phase.generate],  # chance is in the timing too: to shrink takes minutes and tells nothing
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )

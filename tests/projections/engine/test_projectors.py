@@ -26,7 +26,7 @@ from tests.projections.stored import assert_projected
 from tests.projections.writing import writing
 from tests.store.test_lost_database import Control
 
-KILLS = times(8, 24)
+KILLS = times(5, 24)
 BY_ITSELF = {0, -signal.SIGALRM}
 """How a projector ends that was told to: at the latest by the alarm that it sets itself, see its `_until_told`."""
 AT_ONCE = 3

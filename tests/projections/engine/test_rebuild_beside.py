@@ -15,6 +15,7 @@ from ledger.store.feed import Feed
 from projections.engine.rebuild import BlockedByReaders, rebuild, rebuilding
 from projections.engine.runner import Runner
 from projections.models.catalog import BY_NAME, PROJECTIONS
+from tests.long_form import times
 from tests.projections.engine.rebuilt import LIVE, Watching, live_a_life, rebuild_all, schemas
 from tests.projections.moving import projected
 from tests.projections.stored import assert_projected
@@ -102,7 +103,7 @@ async def test_rebuilt_while_writing_and_reading(ledger: Ledger, database: str) 
     plainly: list[int] = []
     runner = Runner(database, Feed(ledger.log), CommitListener(database))
     async with beside(runner.run(), write(ledger), read(database, seen), read_plainly(database, plainly)):
-        for _ in range(2):
+        for _ in range(times(1, 2)):
             rebuilt = await rebuild_all(ledger, database)
             assert [one.comparison.differences for one in rebuilt if one.comparison] == [0] * len(PROJECTIONS)
             assert schemas(database) == LIVE

@@ -48,4 +48,4 @@ def _rest(chance: random.Random) -> float:
     return LONG if chance.random() < SELDOM else chance.uniform(0, 2)
 
 
-FAULT = Fault("crashed-postgres", "immediate stop and crash of PostgreSQL under load", "crashes", 100, 3, run)
+FAULT = Fault("crashed-postgres", "immediate stop and crash of PostgreSQL under load", "crashes", 100, 2, run)

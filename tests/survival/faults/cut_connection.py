@@ -116,4 +116,4 @@ async def _services(
         yield proxies, services
 
 
-FAULT = Fault("cut-connection", "connection cut right after COMMIT was forwarded", "cuts", 10_000, 60, run)
+FAULT = Fault("cut-connection", "connection cut right after COMMIT was forwarded", "cuts", 10_000, 40, run)

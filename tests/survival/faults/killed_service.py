@@ -44,4 +44,4 @@ def _victim(service: Serving, chance: random.Random) -> int:
     return service.parent
 
 
-FAULT = Fault("killed-service", "`kill -9` of a service process under load, 2 processes", "kills", 200, 3, run)
+FAULT = Fault("killed-service", "`kill -9` of a service process under load, 2 processes", "kills", 200, 2, run)

@@ -56,4 +56,4 @@ async def _after(seconds: float, load: Load, group: Group) -> list[Attempt]:
     return await load.send_elsewhere(group)
 
 
-FAULT = Fault("repeated-request", "every request sent two to five times, reordered", "commands", 100_000, 600, run)
+FAULT = Fault("repeated-request", "every request sent two to five times, reordered", "commands", 100_000, 400, run)

@@ -22,6 +22,7 @@ from api.runtime.database import Database, as_url, migrated
 from api.runtime.listening.announcement import START, announced
 from api.runtime.listening.connections import places
 from api.runtime.listening.listen_address import CannotListen, ListenAddress, bind, links_need_public_url, resolve
+from api.runtime.processes.garbage_collection import import_without_collection
 from api.runtime.processes.projector import projecting
 from api.runtime.processes.rate_sharing import sharing_rates
 from api.runtime.processes.restarts import FOLDER, Restarts
@@ -141,7 +142,7 @@ def _serve_http(settings: Settings, address: ListenAddress) -> None:
 
     Threads of the server read and write HTTP, so that the Python thread is free for the ledger.
     """
-    import_module(_APP)  # before the fork: during the import a worker would not react to signals
+    import_without_collection(_APP)  # before the fork: during the import a worker would not react to signals
     server = Granian(
         f"{_APP}:from_environment",  # only a name: `_load_app` makes it
         interface=Interfaces.ASGI,
