@@ -35,9 +35,9 @@ def validated(kind: type[BodyT], fields: dict[str, Any]) -> BodyT:
         _check_size(kind, fields, "body")
     try:
         body: BodyT = validate(fields)
-        return body
     except ValidationError as error:
         raise from_pydantic(error.errors(include_url=False)) from None
+    return body
 
 
 def _check_size(kind: type[Body], fields: Mapping[str, Any], name: str) -> None:

@@ -130,14 +130,22 @@ async def read_body(scope: Scope, headers: Headers, receive: Receive, limit: int
 
     Raises ClientLeft, and Problem: body_too_large, body_timeout, overloaded and unsupported_media_type.
     """
-    length = headers.get(b"content-length")
-    if length is not None and length.isdigit() and (len(length) > _MOST_DIGITS or int(length) > limit):
+    size = _size_told(headers)
+    if size is not None and size > limit:
         raise body_too_large(limit)
-    body = await receive_body(receive, limit)
+    body = await receive_body(receive, limit, size)
     scope.setdefault(BODY_READ, []).append(len(body))
     if body:
         _check_media_type(headers)
     return body
+
+
+def _size_told(headers: Headers) -> int | None:
+    """The size of the body in bytes, if it is told before: not if it comes in chunks, whatever else is said of it."""
+    length = headers.get(b"content-length")
+    if length is None or not length.isdigit() or b"transfer-encoding" in headers:
+        return None
+    return int(length) if len(length) <= _MOST_DIGITS else 10**_MOST_DIGITS
 
 
 def _check_media_type(headers: Headers) -> None:

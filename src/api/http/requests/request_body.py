@@ -49,19 +49,23 @@ class _Arriving:
 _arriving = _Arriving()
 
 
-async def receive_body(receive: Receive, limit: int) -> bytes:
-    """Receive the whole body. Raises ClientLeft, and Problem: body_too_large, body_timeout, overloaded."""
+async def receive_body(receive: Receive, limit: int, size: int | None = None) -> bytes:
+    """Receive the whole body, which ends after `size` bytes if that is known. The server tells the end only when it is
+    asked once more, which wakes three threads.
+
+    Raises ClientLeft, and Problem: body_too_large, body_timeout, overloaded.
+    """
     task = asyncio.current_task(_arriving.loop)
     assert task is not None, "a request is served by a task"
     _arriving.since[task] = monotonic()
     try:
         message = await receive()
-        if message["type"] == "http.request" and not message.get("more_body"):
-            body: bytes = message.get("body", b"")
+        body: bytes | None = message.get("body", b"") if message["type"] == "http.request" else None
+        if body is not None and (not message.get("more_body") or len(body) == size):
             if len(body) > limit:
                 raise body_too_large(limit)
             return body
-        return await _in_pieces(message.get("body"), receive, limit)
+        return await _in_pieces(body, receive, limit, size)
     except asyncio.CancelledError:
         if task not in _arriving.late or task.uncancel():
             raise
@@ -89,7 +93,7 @@ async def refuse_late_bodies() -> None:
         _arriving.loop = None
 
 
-async def _in_pieces(first: bytes | None, receive: Receive, limit: int) -> bytes:
+async def _in_pieces(first: bytes | None, receive: Receive, limit: int, whole: int | None) -> bytes:
     """The rest of a body after its first piece; None: the client has disconnected already."""
     pieces: list[bytes] = []
     size, piece, more = 0, first, True
@@ -102,7 +106,7 @@ async def _in_pieces(first: bytes | None, receive: Receive, limit: int) -> bytes
             if size > limit:
                 raise body_too_large(limit)
             pieces.append(piece)
-            if not more:
+            if not more or size == whole:
                 return b"".join(pieces)
             if _unfinished.size > MAX_UNFINISHED:
                 detail = "Too many large bodies are arriving at the same time. Send the request again later."
