@@ -177,8 +177,8 @@ def grouped(seeds: Iterable[int]) -> Iterator[int]:
 def test_a_bug_is_found(
     monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, bug: Callable[..., Any], seeds: Iterable[int]
 ) -> None:
-    """They begin near one that found it when this was written: where the two rare ones are now, is searched for. One
-    of 280 brittle seeds finds that there is no fence, one of 70 that a state was kept, and one of 300 with a group that a
-    former owner goes on."""
+    """They begin near one that found it when this was written: where the three rare ones are now, is searched for. One
+    of 280 brittle seeds finds that there is no fence, one of 70 that a state was kept, and one of 300 with a group that
+    a former owner goes on."""
     monkeypatch.setattr(owner, name, bug)
     assert first_wrong(seeds) is not None
