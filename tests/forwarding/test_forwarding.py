@@ -46,6 +46,17 @@ async def test_every_kind_of_outcome_comes_back(member: Member) -> None:
         assert await other.execute(_expiries("a")) == await owner.execute(_expiries("a"))
 
 
+async def test_a_dry_run_reads_the_log_itself(member: Member) -> None:
+    async with member().running() as owner, member().running() as other:
+        await open_account(owner, "a", permanent=100)
+        (dry,) = await other.dry_run([deduction("a", 5, "one")], atomic=False)
+        done = await deduct(owner, "a", 5, "one")
+        assert isinstance(dry, Recorded)
+        assert isinstance(done, Recorded)
+        assert (dry.version, dry.events) == (done.version, done.events)
+        assert other.newly_forwarded() == 0
+
+
 async def test_atomic_batches_are_forwarded_as_a_whole(member: Member) -> None:
     async with member().running(), member().running() as other:
         await open_account(other, "a", permanent=100)

@@ -12,6 +12,7 @@ from ledger.commit.submission import Recorded
 from ledger.forwarding import frames, group_member
 from ledger.forwarding.frames import FrameProtocol
 from ledger.forwarding.group import Group
+from ledger.forwarding.messages import command_message, hello_message
 from ledger.service import Ledger
 from tests.store.asking import balance, deduct, deduction, open_account, sound
 
@@ -155,3 +156,27 @@ async def test_what_is_no_frame_ends_the_connection(group: Group) -> None:
         await sender.closed.wait()
     assert receiver.messages == []
     server.close()
+
+
+async def test_what_arrives_on_an_earlier_connection_of_a_worker_is_not_carried_out(
+    member: Member, group: Group
+) -> None:
+    """It may have been asked again on the later one, and refused."""
+    async with member().running() as owner:
+        await open_account(owner, "a", permanent=10)
+        earlier, later = Echo(), Echo()
+        for connection in (earlier, later):
+            await frames.connect(group.address, connection)
+            connection.send(hello_message("one worker"))
+            async with asyncio.timeout(30):
+                while not connection.messages:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+        earlier.send(command_message(1, deduction("a", 1, "late")))
+        async with asyncio.timeout(30):
+            await earlier.closed.wait()
+        later.send(command_message(1, deduction("a", 2, "again")))
+        async with asyncio.timeout(30):
+            while len(later.messages) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert await balance(owner, "a") == 8
+        later.close()

@@ -69,7 +69,7 @@ class Plan:
             self.scarce = rng.random() < 0.7
             self.events = rng.choice([self.events, 3, 6])
             self.constants += [
-                (group_member, "TICK", rng.choice([0.02, 0.1, 0.5])),
+                (group_member, "TICK", rng.choice([0.003, 0.02, 0.1])),
                 (frames, "LARGEST", rng.choice([1, 300, 65_536])),
             ]
 

@@ -290,7 +290,7 @@ class Run:
         process = self._owner() or self.rng.choice(self.processes)
         if not process.killed:
             self.tell(process.name, "is frozen")
-            seconds = self.weather.long()
+            seconds = self.weather.long() + 0.1  # longer than an owner may be silent, most of the time
             self.network.freeze(process.name, seconds)
             self.server.freeze(process.name, seconds)
             if self.weather.mostly():

@@ -112,7 +112,8 @@ class Server:
 
     async def until_awake(self, owner: str) -> None:
         """Return when an owner of connections is not frozen."""
-        while (frozen := self._frozen_until.get(owner, 0.0) - asyncio.get_running_loop().time()) > 0:
+        frozen = self._frozen_until.get(owner, 0.0) - asyncio.get_running_loop().time()
+        if frozen > 0:
             await asyncio.sleep(frozen)
 
     def be_away(self, owner: str, seconds: float) -> None:

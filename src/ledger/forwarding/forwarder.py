@@ -264,9 +264,9 @@ class AskedAgain(Generic[Value]):
 
 def _to_ask_again(unit: UnitOfWork) -> UnitOfWork:
     if unit.atomic is not None:
-        return unit._replace(atomic=AskedAgain(unit.atomic))
+        return unit if isinstance(unit.atomic, AskedAgain) else unit._replace(atomic=AskedAgain(unit.atomic))
     (submission,) = unit.submissions
-    if submission.outcome is not None:
+    if submission.outcome is not None and not isinstance(submission.outcome, AskedAgain):
         submission.outcome = AskedAgain(submission.outcome)
     return unit
 
