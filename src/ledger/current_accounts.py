@@ -41,7 +41,7 @@ class CurrentAccounts:
 
     async def newest_event(self, account_id: str) -> NewestEvent | None:
         """The newest event of an account; None when there is no such account."""
-        return await self._newest.of(account_id) if _can_be_stored(account_id) else None
+        return await self._newest.of(account_id) if can_be_stored(account_id) else None
 
     async def of(self, account_id: str) -> Current | None:
         """An account now; None when there is no such account. Raises UnreadableEvent."""
@@ -86,7 +86,7 @@ class CurrentAccounts:
         return found
 
 
-def _can_be_stored(account_id: str) -> bool:
+def can_be_stored(account_id: str) -> bool:
     """Whether the database can have such a text. Otherwise a statement with it fails for everybody who shares it."""
     try:
         return "\0" not in account_id and bool(account_id.encode())

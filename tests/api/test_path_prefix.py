@@ -30,10 +30,10 @@ def prefixed(database: str) -> StripPathPrefix:
 
 
 def framework_behind(app: ASGIApp) -> ASGIApp:
-    """The same without the way past the framework."""
+    """The same without the way past the framework, which comes behind the authentication."""
     assert isinstance(app, StripPathPrefix)
     assert isinstance(app.app, HotPath)
-    return StripPathPrefix(app.app.app, PREFIX)
+    return StripPathPrefix(app.app.framework, PREFIX)
 
 
 @pytest_asyncio.fixture

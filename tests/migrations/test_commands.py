@@ -36,13 +36,13 @@ def test_it_is_verified_checked_and_rebuilt(old_database: str, data: Path, expec
     assert verified.pop("key_log")["entries"] == len(expected["keys"])
     assert verified == expected["verify"]
     assert told(old_database, data, "checkpoints", "key")["keys"] == expected["checkpoint_keys"]
-    assert told(old_database, data, "check", "--all") == expected["check"]
     rebuilt = told(old_database, data, "rebuild")
     assert {one["name"] for one in rebuilt} == expected["check"]["positions"].keys()
     for one in rebuilt:
         assert one["switched"]
         assert one["compared"]["rows"] > 0
-        assert (one["compared"]["differences"], one["compared"]["not_compared"]) == ([], [])
+        others = ["column entries.usage, which differs between the builds"] if one["name"] == "history" else []
+        assert (one["compared"]["differences"], one["compared"]["not_compared"]) == ([], others)
     assert told(old_database, data, "check", "--all") == expected["check"]
 
 

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from api.http.queries.history import history_of
+from api.http.queries.summary import summary_of
 from ledger.commit.submission import Recorded
 from ledger.domain.commands import (
     CaptureHold,
@@ -21,8 +23,11 @@ from ledger.domain.commands import (
     PlaceHold,
     ReverseDeduction,
 )
+from ledger.domain.errors import AccountNotFound
 from ledger.service import Ledger
+from projections.models.history.queries import Wanted
 from tests.api.conftest import under_contract
+from tests.api.queries.wired import wired
 from tests.api.stage import Ask, Json, balance, fresh, refused, staged
 from tests.conftest import Clock
 from tests.postgres import TestServers
@@ -171,3 +176,12 @@ def test_of_an_account_without_use(service: Service) -> None:
     assert (found["last_deduction"], found["last_entries"], found["balance"]["expiries"]) == (None, [], [])
     nobody = fresh("nobody")
     refused(service.get(f"/v1/accounts/{nobody}/summary"), 404, "account_not_found", account_id=nobody)
+
+
+@pytest.mark.parametrize("name", ["ada\0", "ada\ud800"])
+async def test_a_name_that_no_text_can_have_fails_nobody_who_shares_the_statement(database: str, name: str) -> None:
+    async with wired(database) as reads:
+        asked: list[Any] = [summary_of(reads, one, ZoneInfo("UTC")) for one in (name, "nobody")]
+        asked += [history_of(reads, Wanted(one), "newest first") for one in (name, "nobody")]
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        assert [type(one) for one in found] == [AccountNotFound] * 4

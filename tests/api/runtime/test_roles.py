@@ -267,7 +267,7 @@ def _build_as_before(conninfo: str) -> None:
             connection.execute(f"CREATE SCHEMA {projection.schema}".encode())
             connection.execute(f"SET LOCAL search_path TO {projection.schema}".encode())
             connection.execute(SQL["create_position"])
-            connection.execute(projection.statements["create"])
+            connection.execute(projection.create)
             connection.execute("INSERT INTO checkpoint (version, position) VALUES (%s, 0)", [projection.version])
 
 

@@ -28,7 +28,8 @@ from tests.projections.stored import assert_projected
 from tests.service import service_here
 
 HISTORY = BY_NAME["history"]
-SECOND = replace(HISTORY, version=2)
+OLD, NEW, LATER = HISTORY.version, HISTORY.version + 1, HISTORY.version + 2
+SECOND = replace(HISTORY, version=NEW)
 
 
 @pytest.fixture(autouse=True)
@@ -60,12 +61,12 @@ async def test_a_new_version_is_built_and_moved_on(
     await live_a_life(ledger, "ada")
     end = await projected(ledger, database)
     await upgrades(ledger, database).run_once()
-    assert version(database) == 2
+    assert version(database) == NEW
     assert schemas(database) == LIVE
     said = [record.getMessage() for record in caplog.records if record.name == "credit_ledger.projections"]
-    assert said[0] == "projection history: building version 2"
+    assert said[0] == f"projection history: building version {NEW}"
     assert said[1].startswith(f"projection history: {end} events in ")
-    assert said[1].endswith(f"no differences, version 2 in place of 1, switched at position {end}")
+    assert said[1].endswith(f"no differences, version {NEW} in place of {OLD}, switched at position {end}")
     await live_a_life(ledger, "bob")
     await projected(ledger, database, projections=[SECOND, *(p for name, p in BY_NAME.items() if name != "history")])
     await assert_projected(ledger, database)
@@ -81,11 +82,11 @@ async def test_the_old_version_serves_until_the_switch(ledger: Ledger, database:
         async with running(runner.run()), running(upgrades(ledger, database).run_once()) as upgrading:
             await live_a_life(ledger, "bob")
             await until(lambda: _reached(database, "projection_history_next", end))
-            assert version(database) == 1
+            assert version(database) == OLD
             assert not upgrading.done()
             await reader.commit()
             await upgrading
-            assert version(database) == 2
+            assert version(database) == NEW
             await until(lambda: _reached(database, "projection_history", 2 * end))
 
 
@@ -118,13 +119,13 @@ async def until(condition: Callable[[], bool]) -> None:
 async def test_a_newer_version_than_this_programs_is_left_alone(
     ledger: Ledger, database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    set_version(database, 3)
+    set_version(database, LATER)
     looking = upgrades(ledger, database)
     for _ in range(3):
         await looking.run_once()
-    assert version(database) == 3
+    assert version(database) == LATER
     (record,) = [record for record in caplog.records if record.name == "credit_ledger.projections"]
-    assert record.getMessage() == ("projection history is left as it is: version 3 was built by a newer program")
+    assert record.getMessage() == (f"projection history is left as it is: version {LATER} was built by a newer program")
 
 
 async def test_what_the_service_made_itself_is_built_anew(ledger: Ledger, database: str) -> None:
@@ -156,11 +157,11 @@ async def test_only_who_runs_the_projections_upgrades_them(ledger: Ledger, datab
         async with running(waiting.run()):
             looking = Upgrades(database, ledger.log, lambda: waiting.leads, projections=[SECOND])
             await looking.run_once()
-            assert version(database) == 1
+            assert version(database) == OLD
     assert not runner.leads
     looking = Upgrades(database, ledger.log, lambda: True, projections=[SECOND])
     await looking.run_once()
-    assert version(database) == 2
+    assert version(database) == NEW
 
 
 async def test_somebody_else_who_rebuilds_is_waited_for(
@@ -177,8 +178,8 @@ async def test_somebody_else_who_rebuilds_is_waited_for(
     async with rebuilding(database):
         task = asyncio.create_task(Upgrades(database, ledger.log, leads, projections=[SECOND]).run())
         await until(lambda: looks > 2)
-        assert version(database) == 1
-    await until(lambda: version(database) == 2)
+        assert version(database) == OLD
+    await until(lambda: version(database) == NEW)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -194,7 +195,7 @@ async def test_one_that_cannot_be_built_is_named_once_and_the_old_one_serves(
     looking = upgrades(ledger, database, replace(SECOND, gather=gather))
     for _ in range(2):
         await looking.run_once()
-    assert version(database) == 1
+    assert version(database) == OLD
     errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert errors == [
         "projection history is left as it is: cannot be built beyond position 1: account ada: "

@@ -29,8 +29,10 @@ from api.http.queries.query import (
     known_account,
 )
 from api.http.queries.reads import Reads, reads_of
+from ledger.current_accounts import can_be_stored
 from ledger.domain.changes import ENTRY_TYPES
 from ledger.domain.commands import MAX_ID
+from ledger.domain.errors import AccountNotFound
 from ledger.readable_texts import with_descriptions
 from projections.models.history.entry_answer import Entry, entries_of, entry
 from projections.models.history.entry_lines import csv_of
@@ -115,6 +117,8 @@ async def history(
 
 async def history_of(reads: Reads, wanted: Wanted, order: Order, asked: Page = FIRST_PAGE) -> HistoryAnswer:
     """Query one page. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
+    if not can_be_stored(wanted.account_id):  # others share the statement
+        raise AccountNotFound(wanted.account_id)
     start = reads.cursors.read(asked.cursor, (wanted, order), (datetime, int))
     moment, found, last = await _page(reads.views, after_cursor(wanted, order, start), order, asked)
     if not found:

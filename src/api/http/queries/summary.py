@@ -13,6 +13,7 @@ from api.contract.answers.summary import Average, Expiring, SummaryAnswer, Summa
 from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.queries.query import PROBLEMS, AccountId, Visible, Zone, as_of
 from api.http.queries.reads import Reads, reads_of
+from ledger.current_accounts import can_be_stored
 from ledger.domain.errors import AccountNotFound
 from ledger.domain.lots import Lots
 from ledger.explain.balance_answer import balance_fields
@@ -54,6 +55,8 @@ async def summary(
 async def summary_of(reads: Reads, account_id: str, tz: ZoneInfo, min_position: int = 0) -> SummaryAnswer:
     """Query the summary. Raises AccountNotFound, NotYetVisible and NotBuilt."""
     ledger = reads.ledger
+    if not can_be_stored(account_id):  # others share the statement
+        raise AccountNotFound(account_id)
     day = ledger.clock().astimezone(tz).date()
     question, spans = _question(day, tz)
     moment = await reads.views.ask_together((HISTORY, ROLLUPS), question, account_id, at_least=min_position)

@@ -36,12 +36,12 @@ CREATE TABLE entry_rows (
     PRIMARY KEY (account, recorded_at, sequence)
 );
 -- By a hash: the ids of tasks may be long, and few entries share one.
-CREATE INDEX entries_of_tasks ON entry_rows (hashtextextended(task_id, account)) WHERE task_id IS NOT NULL;
+CREATE INDEX entries_of_tasks ON entry_rows (account, hashtextextended(task_id, 0)) WHERE task_id IS NOT NULL;
 -- Entries that are not deductions are rare, and are looked up among millions of deductions.
 CREATE INDEX entries_not_deductions ON entry_rows (account, type, recorded_at, sequence) WHERE type <> 'd';
 
 -- name: views
--- The entries of accounts, which have numbers here, as answered; `code` and `group_id` are for filters. A group is looked up
+-- The entries of accounts, which have numbers here, as answered; `code` and `task_hash` are for filters. A group is looked up
 -- for each row that is read: a join could read all groups for one page.
 CREATE VIEW entry_answers AS
 SELECT account, sequence, sequence / 4 AS version, recorded_at,
@@ -58,7 +58,7 @@ SELECT account, sequence, sequence / 4 AS version, recorded_at,
            coalesce((SELECT g.names FROM history_groups AS g WHERE g.group_id = e.group_id), '{')
            || concat_ws(',', '"input_tokens":' || input_tokens, '"output_tokens":' || output_tokens), ','
        ) || '}' END AS usage,
-       type AS code, group_id
+       type AS code, hashtextextended(task_id, 0) AS task_hash
 FROM entry_rows AS e;
 -- The same with the ids of accounts: for people, and for what compares rows.
 CREATE VIEW entries AS
@@ -223,8 +223,7 @@ WITH asked AS MATERIALIZED (
     SELECT number FROM projection_history.history_accounts WHERE account_id = %(account)s
 ), of_task AS MATERIALIZED (
     SELECT e.* FROM asked JOIN projection_history.entry_answers AS e ON e.account = asked.number
-    WHERE hashtextextended(e.task_id, e.account) = hashtextextended(%(task)s::text COLLATE "C", asked.number)
-      AND e.task_id = %(task)s
+    WHERE e.task_hash = hashtextextended(%(task)s::text COLLATE "C", 0) AND e.task_id = %(task)s
 )
 SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
        balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, usage
@@ -254,7 +253,7 @@ LIMIT %(limit)s;
 -- name: reach
 -- The last entry that such a page has read, and the next one, if there is one.
 SELECT recorded_at, sequence
-FROM projection_history.entry_rows
+FROM projection_history.entry_answers
 WHERE account = (SELECT number FROM projection_history.history_accounts WHERE account_id = %(account)s)
   AND (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
 ORDER BY recorded_at DESC, sequence DESC
@@ -267,22 +266,18 @@ WITH whose AS MATERIALIZED (
     SELECT number FROM projection_history.history_accounts WHERE account_id = %(account)s
 ), asked AS MATERIALIZED (
     SELECT size, recorded_at, sequence FROM (
-        SELECT abs(subscription + permanent) AS size, recorded_at, sequence, type, group_id
-        FROM projection_history.entry_rows
+        SELECT abs(credits) AS size, recorded_at, sequence, code, usage
+        FROM projection_history.entry_answers
         WHERE account = (SELECT number FROM whose) AND %(task)s::text IS NULL
           AND (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
         UNION ALL
-        SELECT abs(subscription + permanent) AS size, recorded_at, sequence, type, group_id
-        FROM whose JOIN projection_history.entry_rows ON account = whose.number
-        WHERE hashtextextended(task_id, account) = hashtextextended(%(task)s::text COLLATE "C", whose.number)
-          AND task_id = %(task)s
+        SELECT abs(credits) AS size, recorded_at, sequence, code, usage
+        FROM whose JOIN projection_history.entry_answers ON account = whose.number
+        WHERE task_hash = hashtextextended(%(task)s::text COLLATE "C", 0) AND task_id = %(task)s
           AND (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
     ) AS looked_at
-    WHERE (%(codes)s::text[] IS NULL OR type = ANY (%(codes)s::text[]::"char"[]))
-      AND (%(usage)s::jsonb IS NULL OR (
-          SELECT (rtrim(names, ',') || '}')::jsonb FROM projection_history.history_groups AS g
-          WHERE g.group_id = looked_at.group_id
-      ) @> %(usage)s::jsonb)
+    WHERE (%(codes)s::text[] IS NULL OR code = ANY (%(codes)s::text[]::"char"[]))
+      AND (%(usage)s::jsonb IS NULL OR usage::jsonb @> %(usage)s::jsonb)
       AND (size, recorded_at, sequence) > (%(low_size)s, %(low_size_at)s, %(low_size_sequence)s)
       AND (size, recorded_at, sequence) < (%(high_size)s, %(high_size_at)s, %(high_size_sequence)s)
     ORDER BY size DESC, recorded_at DESC, sequence DESC
