@@ -8,7 +8,7 @@ import pytest
 from tests.api.contract import Contract
 from tests.api.stage import Ask, eventually, staged
 from tests.postgres import TestServers
-from tests.service import Service, running_service
+from tests.service import Service, service_here
 
 
 def under_contract(service: Service) -> Contract:
@@ -30,7 +30,7 @@ def crowded(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> I
     """A service for tests that record tens of thousands of events, which others would have to go through."""
     found = servers.get("embedded")
     assert found is not None
-    with found.database() as conninfo, running_service(conninfo, tmp_path_factory.mktemp("crowded")) as running:
+    with found.database() as conninfo, service_here(conninfo, tmp_path_factory.mktemp("crowded")) as running:
         under_contract(running)
         yield running
 

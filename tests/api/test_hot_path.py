@@ -30,7 +30,6 @@ async def ways(database: str) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.As
     async with front.app.router.lifespan_context(front.app), client(front) as hot, client(front.framework) as plain:
         yield hot, plain
     gc.set_threshold(*thresholds)
-    gc.unfreeze()
 
 
 def client(app: Any) -> httpx.AsyncClient:

@@ -44,7 +44,6 @@ async def below(database: str) -> AsyncIterator[StripPathPrefix]:
     async with app.app.app.router.lifespan_context(app.app.app):
         yield app
     gc.set_threshold(*thresholds)
-    gc.unfreeze()
 
 
 async def test_every_form_of_the_path_gives_the_same_answers(below: StripPathPrefix) -> None:

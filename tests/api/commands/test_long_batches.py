@@ -92,7 +92,6 @@ async def calling(conninfo: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
         try:
             yield Caller(app)
         finally:
-            gc.unfreeze()
             gc.set_threshold(*thresholds)
 
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import pairwise
 from random import Random
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from ledger.commit.submission import Recorded
 from ledger.domain.commands import (
@@ -35,6 +35,7 @@ from ledger.service import Ledger
 from tests.projections.moving import projected
 from tests.service import Service
 from tests.store.asking import submission
+from tests.zones import different_zones
 
 Json = dict[str, Any]
 
@@ -56,7 +57,7 @@ def changes_of_clocks() -> list[datetime]:
     """Every moment of the year, to the quarter of an hour, at which the clocks of some zone are changed."""
     found: set[datetime] = set()
     days = [instant(FIRST) + timedelta(days=n) for n in range((LAST - FIRST).days)]
-    for name in available_timezones():
+    for name in different_zones():
         tz = ZoneInfo(name)
         for (before, one), (_, other) in pairwise((day, day.astimezone(tz).utcoffset()) for day in days):
             if one != other:

@@ -31,7 +31,6 @@ async def client(database: str) -> AsyncIterator[httpx.AsyncClient]:
     ):
         yield found
     gc.set_threshold(*thresholds)
-    gc.unfreeze()
 
 
 def caller(database: str) -> dict[str, str]:
