@@ -20,10 +20,11 @@ FROM (
     SELECT account, stands, CASE WHEN stands THEN known ELSE 0 END AS known
     FROM unnest(%(accounts)s::text[], %(known)s::bigint[], %(hashes)s::bytea[]) AS b (account, known, hash)
     CROSS JOIN LATERAL (
-        SELECT b.known = 0 OR EXISTS (
-            SELECT FROM ledger.events AS e
-            WHERE e.originator_id = b.account AND e.originator_version = b.known AND e.hash = b.hash
-        ) AS stands
+        -- A scalar subquery: an EXISTS may be planned as a hash of the whole log while that is small.
+        SELECT b.known = 0 OR coalesce((
+            SELECT e.hash = b.hash FROM ledger.events AS e
+            WHERE e.originator_id = b.account AND e.originator_version = b.known
+        ), false) AS stands
     ) AS found
 ) AS a
 LEFT JOIN ledger.text_keys AS k ON k.account_id = a.account
