@@ -40,6 +40,17 @@ _RETRY = 0.5
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _log = logging.getLogger("credit_ledger.projections")
 
+_SESSION = """
+-- A crash of the server loses rows and position together, and then they are written again.
+SET synchronous_commit = off;
+-- Rows are found by their keys, also before the server has statistics: a plan made for an empty table reads it whole.
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
+"""
+"""The settings of a connection that moves projections."""
+
 
 class GatherFailed(Exception):
     """The `gather` function of a projection failed for a batch."""
@@ -184,8 +195,7 @@ class Runner:
             await asyncio.sleep(_RETRY)
 
     async def _follow(self, connection: AsyncConnection[Any]) -> None:
-        # A crash of the server loses rows and position together, and then they are written again.
-        await connection.execute("SET synchronous_commit = off")
+        await connection.execute(_SESSION)
         self._superseded = False
         while not await self._lead(connection):  # noqa: ASYNC110  # waiting for the lock would hold up vacuum
             await asyncio.sleep(LONGEST_SLEEP)
@@ -291,5 +301,5 @@ class Runner:
 async def connect(conninfo: str) -> AsyncConnection[Any]:
     """A connection on which to move projections without a Runner."""
     connection = await connect_async(conninfo)
-    await connection.execute("SET synchronous_commit = off")
+    await connection.execute(_SESSION)
     return connection

@@ -78,15 +78,15 @@ ON CONFLICT (group_id) DO NOTHING;
 -- name: add
 -- `whose` is the place of an entry's account among the accounts of the batch. For none, `about` and `hold` are 0, and tokens -1.
 WITH known AS MATERIALIZED (
-    SELECT given.place, a.number
+    SELECT array_agg((SELECT a.number FROM history_accounts AS a WHERE a.account_id = given.account_id) ORDER BY place)
+           AS numbers
     FROM unnest(%(accounts)s::text[]) WITH ORDINALITY AS given (account_id, place)
-    JOIN history_accounts AS a USING (account_id)
 )
 INSERT INTO entry_rows (
     account, recorded_at, sequence, subscription, permanent, balance, about, hold, input_tokens, output_tokens, type,
     about_kind, group_id, task_id, transaction_id, payment_id, source, description
 )
-SELECT known.number, r.recorded_at, r.sequence, r.subscription, r.permanent, r.balance, nullif(r.about, 0),
+SELECT known.numbers[r.whose], r.recorded_at, r.sequence, r.subscription, r.permanent, r.balance, nullif(r.about, 0),
        nullif(r.hold, 0), nullif(r.input_tokens, -1), nullif(r.output_tokens, -1), r.type::"char", r.about_kind::"char",
        r.group_id::uuid, r.task_id, r.transaction_id, r.payment_id, r.source, r.description
 FROM unnest(
@@ -99,8 +99,7 @@ FROM unnest(
 ) AS r (
     whose, recorded_at, sequence, subscription, permanent, balance, about, hold, input_tokens, output_tokens, type,
     about_kind, group_id, task_id, transaction_id, payment_id, source, description
-)
-JOIN known ON known.place = r.whose;
+), known;
 
 -- These pages are newest first; for oldest first, the caller removes the DESC.
 

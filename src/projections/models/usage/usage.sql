@@ -45,18 +45,17 @@ ON CONFLICT (group_id) DO NOTHING;
 
 -- name: add
 -- Add the sums of quarters of an hour, and their sums by hour. `whose` is the place of an account among those of the batch.
-WITH given AS MATERIALIZED (
-    SELECT known.number AS account, g.bucket, g.group_id::uuid AS group_id, g.credits, g.input_tokens, g.output_tokens,
+WITH known AS MATERIALIZED (
+    SELECT array_agg((SELECT a.number FROM usage_accounts AS a WHERE a.account_id = named.account_id) ORDER BY place)
+           AS numbers
+    FROM unnest(%(accounts)s::text[]) WITH ORDINALITY AS named (account_id, place)
+), given AS MATERIALIZED (
+    SELECT known.numbers[g.whose] AS account, g.bucket, g.group_id::uuid AS group_id, g.credits, g.input_tokens, g.output_tokens,
            g.count
     FROM unnest(
         %(whose)s::bigint[], %(buckets)s::timestamptz[], %(group_ids)s::text[], %(credits)s::numeric[],
         %(input_tokens)s::numeric[], %(output_tokens)s::numeric[], %(counts)s::bigint[]
-    ) AS g (whose, bucket, group_id, credits, input_tokens, output_tokens, count)
-    JOIN (
-        SELECT named.place, a.number
-        FROM unnest(%(accounts)s::text[]) WITH ORDINALITY AS named (account_id, place)
-        JOIN usage_accounts AS a USING (account_id)
-    ) AS known ON known.place = g.whose
+    ) AS g (whose, bucket, group_id, credits, input_tokens, output_tokens, count), known
 )
 INSERT INTO usage_rows AS u (width, account, bucket, group_id, credits, input_tokens, output_tokens, count)
 SELECT 15, * FROM given
