@@ -15,7 +15,7 @@ Parts = list[tuple[str, int]]
 """Credits by grant, in an order that matters."""
 
 EXPIRIES = {"CreditsExpired", "HoldExpired"}
-SPENDING = {"CreditsDeducted", "CreditsHeld", "HoldCaptured", "HoldExtended"}
+SPENDING = {"CreditsDeducted", "CreditsHeld", "HoldExtended"}
 AFTER_CLOSING = EXPIRIES | {"DeductionReversed", "HoldReleased"}
 
 
@@ -93,6 +93,8 @@ class Book:
             self._complain(row, "happened to a closed account")
         if self.standing == "frozen" and row.topic in SPENDING:
             self._complain(row, "spends from a frozen account")
+        if self.standing == "frozen" and row.topic == "HoldCaptured" and row.data["from_lots"]:
+            self._complain(row, "spends more of a frozen account than was held")
 
     def _check_nothing_is_due(self, row: Row) -> None:
         for grant_id, grant in self.free.items():

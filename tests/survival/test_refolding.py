@@ -156,6 +156,25 @@ WRONG: dict[str, tuple[str, list[Event]]] = {
         "spends from a frozen account",
         [*OPENING, event(0, "AccountFrozen", FULL), deducted(1, THIRTY, balance(50, 40, 0, 20))],
     ),
+    "more captured while frozen than was held": (
+        "spends more of a frozen account than was held",
+        [
+            *HOLDING,
+            event(22, "AccountFrozen", balance(0, 40, 10)),
+            event(
+                22,
+                "HoldCaptured",
+                balance(0, 29),
+                hold_id="hld_11",
+                deduction_id="ded_13",
+                amount=11,
+                final=True,
+                from_hold=[part("grt_4", 10)],
+                from_lots=[part("grt_4", 1)],
+                returns=[],
+            ),
+        ],
+    ),
     "granted when closed": (
         "happened to a closed account",
         [*GOOD, granted(14, "permanent", 5, balance(0, 41), at_=24)],

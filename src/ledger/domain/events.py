@@ -183,7 +183,7 @@ class PaymentRefunded(_Recorded):
 
 @dataclass(frozen=True, slots=True)
 class AccountFrozen(_Recorded):
-    """The account was frozen: it refuses deductions, captures, holds and extensions."""
+    """The account was frozen: it refuses deductions, holds and extensions, and captures of more than was held."""
 
     reason: str | None = None
 
