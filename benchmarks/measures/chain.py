@@ -24,7 +24,7 @@ SIZES = (1, 100, 500)
 EVENTS = 60_000
 """For each size and function, so that indexes have grown to several levels."""
 HASHES = 20_000
-_STATE = b'{"data":' + b"x" * 420 + b"}"
+_STATE = b'{"data":"' + b"x" * 418 + b'"}'
 _NEW = queries("ledger.store")["append"]
 _OLD = """
 SELECT first_position, stale, used FROM bare.append(
