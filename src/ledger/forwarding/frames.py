@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 import struct
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +27,7 @@ _CREDENTIALS = struct.Struct("3i")
 _log = logging.getLogger("credit_ledger.forwarding")
 
 
-class FrameProtocol(asyncio.Protocol):
+class FrameProtocol(asyncio.Protocol, ABC):
     """One side of a connection between two workers of the same user. A subclass says what it does with a message."""
 
     def __init__(self) -> None:
@@ -42,9 +43,9 @@ class FrameProtocol(asyncio.Protocol):
         """Whether the next slice is scheduled. Nothing is read meanwhile."""
         self._stopped = False
 
+    @abstractmethod
     def received(self, message: Message) -> None:
         """Act on one message."""
-        raise NotImplementedError
 
     def send(self, message: bytes) -> None:
         """Send a message at the end of this turn of the event loop. It is dropped when the connection is lost."""

@@ -65,7 +65,7 @@ async def fold_rows(rows: Iterable[Any], known: Mapping[str, StreamHead | None],
     loaded = {name: Loaded(head) for name, head in known.items()}
     doubted: list[str] = []
     work = Slices()
-    for name, of_account in groupby(rows, _account):
+    for name, of_account in groupby(rows, attrgetter("account")):
         folding = _Folding(name, known[name])
         if await folding.fold(of_account, work):
             loaded[name] = folding.result(page)
@@ -73,9 +73,6 @@ async def fold_rows(rows: Iterable[Any], known: Mapping[str, StreamHead | None],
             doubted.append(name)
             del loaded[name]
     return Pages(loaded, doubted)
-
-
-_account = attrgetter("account")
 
 
 class _Folding:
