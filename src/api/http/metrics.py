@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -108,8 +109,9 @@ def _forget_the_dead(shared: Path) -> None:
         pid = int(name.stem.rpartition("_")[2])
         try:
             os.kill(pid, 0)
-        except ProcessLookupError:
-            multiprocess.mark_process_dead(pid, str(shared))  # type: ignore[no-untyped-call]
+        except OSError:  # there is none, or it is another user's: the workers have the same
+            with suppress(FileNotFoundError):  # another worker removes it too
+                multiprocess.mark_process_dead(pid, str(shared))  # type: ignore[no-untyped-call]
 
 
 def show_owner(*, owns: bool) -> None:
