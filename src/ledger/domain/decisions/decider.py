@@ -48,7 +48,7 @@ def decide(
 ) -> Events:
     """The events that `command` leads to when `account` (None: it does not exist) carries it out at `now`.
 
-    `related` holds the events about the things that `needed_subjects` names. Raises a Refusal (errors.py), checked in
+    `related` holds the events about the things that `needed_subjects` names. Raises a Refusal (errors), checked in
     this order: the account's existence, its standing, the thing that the command names, the amount, the limits.
     """
     if account is None:

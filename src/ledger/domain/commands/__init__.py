@@ -1,0 +1,64 @@
+"""Commands: what callers ask for. A command that is outside of its limits cannot be made: it raises InvalidField.
+
+A command says what is wanted, not what follows from it. Its durations count from the moment of decision.
+"""
+
+from ledger.domain.commands.accounts import (
+    CloseAccount,
+    EraseTexts,
+    FreezeAccount,
+    OpenAccount,
+    RecordExpiries,
+    UnfreezeAccount,
+)
+from ledger.domain.commands.command import MAX_ID, MAX_METADATA_BYTES, check_account_id, check_id
+from ledger.domain.commands.grants import LONGEST_LIFETIME, GrantCredits, VoidGrant
+from ledger.domain.commands.holds import CaptureHold, ExtendHold, IfFrozen, OnExcess, PlaceHold, ReleaseHold
+from ledger.domain.commands.payments import RecordPayment, RefundPayment
+from ledger.domain.commands.spending import DeductCredits, ReverseDeduction
+
+Command = (
+    OpenAccount
+    | GrantCredits
+    | DeductCredits
+    | ReverseDeduction
+    | PlaceHold
+    | ExtendHold
+    | CaptureHold
+    | ReleaseHold
+    | VoidGrant
+    | RecordPayment
+    | RefundPayment
+    | FreezeAccount
+    | UnfreezeAccount
+    | CloseAccount
+    | EraseTexts
+    | RecordExpiries
+)
+
+__all__ = [
+    "LONGEST_LIFETIME",
+    "MAX_ID",
+    "MAX_METADATA_BYTES",
+    "CaptureHold",
+    "CloseAccount",
+    "Command",
+    "DeductCredits",
+    "EraseTexts",
+    "ExtendHold",
+    "FreezeAccount",
+    "GrantCredits",
+    "IfFrozen",
+    "OnExcess",
+    "OpenAccount",
+    "PlaceHold",
+    "RecordExpiries",
+    "RecordPayment",
+    "RefundPayment",
+    "ReleaseHold",
+    "ReverseDeduction",
+    "UnfreezeAccount",
+    "VoidGrant",
+    "check_account_id",
+    "check_id",
+]

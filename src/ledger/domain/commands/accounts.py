@@ -1,0 +1,67 @@
+"""Commands about an account itself: its life, its texts, its expiries."""
+
+from dataclasses import dataclass
+
+from ledger.domain.amounts import check_amount
+from ledger.domain.commands.command import check_account_id
+from ledger.domain.texts import JsonObject, Sealed, check_text
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAccount:
+    """Open an account and grant `signup_credits` permanent credits, unless that is 0."""
+
+    account_id: str
+    signup_credits: int = 0
+    metadata: JsonObject | Sealed | None = None
+
+    def __post_init__(self) -> None:
+        check_account_id(self.account_id)
+        check_amount(self.signup_credits, "signup_credits", least=0)
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeAccount:
+    """Refuse deductions, captures and holds until the account is unfrozen."""
+
+    account_id: str
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        check_text("reason", self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class UnfreezeAccount:
+    """End a freeze."""
+
+    account_id: str
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        check_text("reason", self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class CloseAccount:
+    """From now on, accept only reversals and releases."""
+
+    account_id: str
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        check_text("reason", self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class EraseTexts:
+    """Make all texts of the account unreadable for ever. Credits do not change."""
+
+    account_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordExpiries:
+    """Record the expiries that are due. The sweeper sends it; it is the only command that may yield no events."""
+
+    account_id: str

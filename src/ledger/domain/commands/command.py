@@ -1,0 +1,29 @@
+"""What all commands share: the limits of ids and metadata."""
+
+import re
+
+from ledger.domain.errors import InvalidField
+
+MAX_ID = 128
+
+MAX_METADATA_BYTES = 4_096
+"""The largest metadata in bytes of JSON. It is checked where JSON is read, in api/contract/bodies.py."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def check_id(field: str, value: str | None) -> None:
+    """Raise InvalidField unless `value` is None or 1 to MAX_ID characters without control characters."""
+    if value is None:
+        return
+    if not 0 < len(value) <= MAX_ID:
+        raise InvalidField(field, f"must have 1 to {MAX_ID} characters")
+    if _CONTROL.search(value):
+        raise InvalidField(field, "must not contain control characters")
+
+
+def check_account_id(value: str) -> None:
+    """Raise InvalidField unless `value` is an id that is valid as one segment of a URL path."""
+    check_id("account_id", value)
+    if "/" in value or value in {".", ".."}:
+        raise InvalidField("account_id", "must not contain a slash or be a dot segment")

@@ -1,0 +1,40 @@
+"""Commands that take credits for good, or return them."""
+
+from dataclasses import dataclass
+
+from ledger.domain.amounts import check_amount
+from ledger.domain.commands.command import check_id
+from ledger.domain.events import Usage
+from ledger.domain.texts import JsonObject, Sealed, check_text
+
+
+@dataclass(frozen=True, slots=True)
+class DeductCredits:
+    """Take credits for good: the whole `amount` or nothing."""
+
+    account_id: str
+    amount: int
+    task_id: str | None = None
+    description: str | None = None
+    usage: Usage | None = None
+    metadata: JsonObject | Sealed | None = None
+
+    def __post_init__(self) -> None:
+        check_amount(self.amount)
+        check_id("task_id", self.task_id)
+        check_text("description", self.description)
+
+
+@dataclass(frozen=True, slots=True)
+class ReverseDeduction:
+    """Reverse `amount` credits of a deduction; None reverses all that is not yet reversed."""
+
+    account_id: str
+    deduction_id: str
+    amount: int | None = None
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        check_text("reason", self.reason)
+        if self.amount is not None:
+            check_amount(self.amount)

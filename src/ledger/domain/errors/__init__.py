@@ -1,0 +1,106 @@
+"""Refusals: why the ledger does not carry out a command. They know nothing of HTTP.
+
+    Refusal
+    ├── InvalidField                 a value is outside of what the rules allow
+    ├── NotFound
+    │   ├── AccountNotFound  GrantNotFound  DeductionNotFound  HoldNotFound  PaymentNotFound
+    ├── InsufficientCredits          fewer credits are available than the command takes
+    ├── StandingRefusal
+    │   ├── AccountFrozen  AccountClosed
+    ├── AlreadyDone
+    │   ├── AccountExists
+    │   ├── HoldAlreadyCaptured  HoldAlreadyReleased  HoldHasExpired
+    │   ├── PaymentAlreadyRecorded  RefundAlreadyRecorded
+    ├── HoldLifeExceeded             an extension would let the hold last too long
+    ├── TooMuch
+    │   ├── AmountExceedsHold  AmountExceedsDeduction  AmountExceedsPayment  BalanceLimitExceeded
+    ├── TooMany
+    │   ├── OpenLotsLimitExceeded  OpenHoldsLimitExceeded  DrawsLimitExceeded  ReversalsLimitExceeded
+    ├── KeyReused                    an idempotency key was used again with another body
+    ├── VersionMismatch              the account is not at a version that the caller expects
+    └── BatchRefused                 one command of an atomic batch was refused
+
+A refusal records nothing. Its `code` is stable and documented in docs/errors.md; `facts` are the numbers and names that
+explain it, ready for JSON; the message says what happened and what to do.
+"""
+
+from ledger.domain.errors.accounts import (
+    AccountClosed,
+    AccountExists,
+    AccountFrozen,
+    AccountNotFound,
+    BalanceLimitExceeded,
+    StandingRefusal,
+)
+from ledger.domain.errors.grants import GrantNotFound, OpenLotsLimitExceeded
+from ledger.domain.errors.holds import (
+    AmountExceedsHold,
+    HoldAlreadyCaptured,
+    HoldAlreadyReleased,
+    HoldHasExpired,
+    HoldLifeExceeded,
+    HoldNotFound,
+    OpenHoldsLimitExceeded,
+)
+from ledger.domain.errors.payments import (
+    AmountExceedsPayment,
+    PaymentAlreadyRecorded,
+    PaymentNotFound,
+    RefundAlreadyRecorded,
+)
+from ledger.domain.errors.refusal import (
+    MAX_SHOWN,
+    AlreadyDone,
+    InvalidField,
+    NotFound,
+    Refusal,
+    TooMany,
+    TooMuch,
+    shown,
+)
+from ledger.domain.errors.requests import BatchRefused, KeyReused, VersionMismatch
+from ledger.domain.errors.spending import (
+    AmountExceedsDeduction,
+    DeductionNotFound,
+    DrawsLimitExceeded,
+    InsufficientCredits,
+    ReversalsLimitExceeded,
+)
+
+__all__ = [
+    "MAX_SHOWN",
+    "AccountClosed",
+    "AccountExists",
+    "AccountFrozen",
+    "AccountNotFound",
+    "AlreadyDone",
+    "AmountExceedsDeduction",
+    "AmountExceedsHold",
+    "AmountExceedsPayment",
+    "BalanceLimitExceeded",
+    "BatchRefused",
+    "DeductionNotFound",
+    "DrawsLimitExceeded",
+    "GrantNotFound",
+    "HoldAlreadyCaptured",
+    "HoldAlreadyReleased",
+    "HoldHasExpired",
+    "HoldLifeExceeded",
+    "HoldNotFound",
+    "InsufficientCredits",
+    "InvalidField",
+    "KeyReused",
+    "NotFound",
+    "OpenHoldsLimitExceeded",
+    "OpenLotsLimitExceeded",
+    "PaymentAlreadyRecorded",
+    "PaymentNotFound",
+    "RefundAlreadyRecorded",
+    "Refusal",
+    "ReversalsLimitExceeded",
+    "StandingRefusal",
+    "TooMany",
+    "TooMuch",
+    "VersionMismatch",
+    "shown",
+]

@@ -1,0 +1,59 @@
+"""Refusals about an account itself."""
+
+from collections.abc import Sequence
+
+from ledger.domain.errors.refusal import AlreadyDone, NotFound, Refusal, TooMuch, shown
+
+
+class AccountNotFound(NotFound):
+    code = "account_not_found"
+    noun = "account"
+
+
+class StandingRefusal(Refusal):
+    """The account's standing does not allow the command."""
+
+
+class AccountFrozen(StandingRefusal):
+    code = "account_frozen"
+
+    def __init__(self, account_id: str) -> None:
+        super().__init__(
+            f"Account {shown(account_id)!r} is frozen: "
+            "it refuses deductions, holds, extensions, and captures of more than was held, until it is unfrozen.",
+            account_id=account_id,
+        )
+
+
+class AccountClosed(StandingRefusal):
+    code = "account_closed"
+
+    def __init__(self, account_id: str) -> None:
+        super().__init__(
+            f"Account {shown(account_id)!r} is closed: it accepts only reversals and releases.",
+            account_id=account_id,
+        )
+
+
+class AccountExists(AlreadyDone):
+    code = "account_exists_with_different_body"
+
+    def __init__(self, account_id: str, fields: Sequence[str]) -> None:
+        super().__init__(
+            f"Account {shown(account_id)!r} was opened before with a different body.",
+            account_id=account_id,
+            version=1,
+            fields=list(fields),
+        )
+
+
+class BalanceLimitExceeded(TooMuch):
+    code = "balance_limit_exceeded"
+
+    def __init__(self, total: int, amount: int, limit: int) -> None:
+        super().__init__(
+            f"The balance of {total} credits and {amount} more would exceed the limit of {limit} credits.",
+            total=total,
+            amount=amount,
+            limit=limit,
+        )
