@@ -48,11 +48,19 @@ class Report:
     rows: list[Row] = field(default_factory=list)
     loads: list[Load] = field(default_factory=list)
     weights: list[Sequence[str]] = field(default_factory=list)
+    spoiled: list[str] = field(default_factory=list)
+    """The measures that could not be made."""
 
     def add(self, row: Row) -> None:
         """One more result; it is told at once, because a run takes long."""
         say(f"=> {row.what}: {row.measured}, ratio {row.ratio}, must reach {row.must_reach}: {row.reached}")
         self.rows.append(row)
+
+    def spoil(self, measure: str, error: Spoiled) -> None:
+        """A measure that could not be made, and why: the last line of what it said."""
+        self.spoiled.append(measure)
+        say(str(error))
+        self.add(Row(f"`{measure}`", f"not measured: {str(error).strip().splitlines()[-1].replace('|', '/')}"))
 
     def add_load(self, what: str, turns: Sequence[Figure]) -> None:
         """What one load did, for those who want to know why."""

@@ -65,12 +65,14 @@ def main() -> None:
     """Run what the options say; what spoils a run is said in one sentence."""
     options = _options()
     try:
-        text = _run(options)
+        report, text = _run(options)
     except (Spoiled, EmbeddedPostgresError) as error:
         sys.exit(f"benchmark: {error}")
     except KeyboardInterrupt:
         sys.exit("benchmark: interrupted; everything that it had started is stopped")
     print(text)
+    if report.spoiled:
+        sys.exit(f"benchmark: not measured: {', '.join(report.spoiled)}")
 
 
 def _options() -> argparse.Namespace:
@@ -85,7 +87,7 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _run(options: argparse.Namespace) -> str:
+def _run(options: argparse.Namespace) -> tuple[Report, str]:
     wanted = [name for name in MEASURES if name in (options.only or MEASURES.keys() - BY_NAME_ALONE)]
     if not UNDER_LOAD.isdisjoint(wanted):
         require_wrk()
@@ -100,13 +102,17 @@ def _run(options: argparse.Namespace) -> str:
     text = report.text(f"{machine}\n- a {pace.name} run: {_lengths(pace)}")
     if options.write:
         write(text)
-    return text
+    return report, text
 
 
 def _measure(stand: Stand, pace: Pace, wanted: Sequence[str]) -> Report:
+    """What was wanted; a measure that cannot be made does not cost what the others have measured."""
     bench = Bench(stand, pace, Report())
     for each in wanted:
-        MEASURES[each](bench)
+        try:
+            MEASURES[each](bench)
+        except Spoiled as error:
+            bench.report.spoil(each, error)
     return bench.report
 
 

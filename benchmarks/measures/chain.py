@@ -34,8 +34,12 @@ SELECT first_position, stale, used FROM bare.append(
 
 
 def chain(bench: Bench) -> None:
-    """Batches in turns to either function, each in a transaction; the statement alone is timed."""
-    with psycopg.connect(bench.stand.ours.conninfo, autocommit=True) as connection, _bare(connection):
+    """Batches in turns to either function, each in a transaction; the statement alone is timed.
+
+    The log is one of its own: its states are no events that a service could read.
+    """
+    conninfo = bench.stand.apart("chain").ours.conninfo
+    with psycopg.connect(conninfo, autocommit=True) as connection, _bare(connection):
         for size in SIZES:
             say(f"chain: batches of {size}")
             old, new = _times(connection, size, max(bench.pace.rounds, 1) * EVENTS // 3 // size)
