@@ -8,5 +8,6 @@ COMPONENTS = (
     Component("api", "api", "ledger"),
     Component("people", "people", "people"),
     Component("measures", "measures", "measures"),
+    Component("imports", "api.imports", "imports"),
     Component("projections", "projections", "projections", builds="projection_"),
 )

@@ -42,6 +42,7 @@ MISSING = [
     "people/0002_manage_scope_and_cursor_key.sql",
     "people/0003_key_log.sql",
     "measures/0001_schema.sql",
+    "imports/0001_schema.sql",
     "projections/0003_made_by_the_owner.sql",
     "projections/0004_builds_of_wide_rows.sql",
 ]

@@ -1,64 +1,87 @@
-"""`credit-ledger import`: its options, its import and its report."""
+"""`credit-ledger import`: its options, its preview and question, its import and its report."""
 
 import asyncio
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
-from typing import Annotated
 
 import orjson
 import typer
 
-from api.cli.errors import WRONG_OPTION, Failure, Failures, interrupted, reported
+from api.cli.errors import WRONG_OPTION, Failure, Failures, fail, interrupted, reported, warn
+from api.cli.import_options import (
+    Account,
+    Amount,
+    Decimal,
+    Delimiter,
+    Detect,
+    DryRun,
+    Encoding,
+    File,
+    From,
+    Job,
+    Json,
+    Key,
+    OpenPermanent,
+    OpenSignup,
+    OpenSubscription,
+    Prices,
+    SkipBad,
+    StopOnRefusal,
+    Task,
+    Time,
+    TimeFormat,
+    TimeZone,
+    Usage,
+    Yes,
+    dialect_of,
+    opening_of,
+    usage_of,
+    zone_of,
+)
+from api.cli.import_preview import confirmed, details, detected, preview_text
 from api.cli.progress import showing_progress
 from api.contract.operations import Defaults
-from api.imports.formula import FormulaError
-from api.imports.importing import Import, OpeningRefused, check, stopped_by_signals
-from api.imports.rating import Opening, OptionProblem, Options
-from api.imports.report import Report, Tally
-from api.imports.usage_file import FileProblem
+from api.imports.checking import Checked, check
+from api.imports.files.bad_rows import BadRows
+from api.imports.files.row import FileProblem
+from api.imports.formulas.errors import FormulaError
+from api.imports.formulas.price_file import read_prices
+from api.imports.importing import Import, OpeningRefused
+from api.imports.notes import left_out, warnings
+from api.imports.preview import try_rows
+from api.imports.rating import OptionProblem, Options
+from api.imports.report import Report
+from api.imports.row_digests import RowDigests
+from api.imports.tally import Tally
+from api.imports.wishes import Wishes, options_for, recognise
 from api.runtime.database import database
 from api.runtime.settings import Settings
+from ledger.commit.submission import Overloaded, Unavailable
 from ledger.progress import Progress
 from ledger.service import Ledger
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file in UTF-8. Its first line names the columns.")]
-Account = Annotated[
-    str,
-    typer.Option(
-        metavar="TEMPLATE", help="The account of a row: '{customer}' or 'user-{row % 500}'.", show_default=False
-    ),
-]
-Amount = Annotated[
-    str, typer.Option(metavar="FORMULA", help="The credits of a row: 'ceil((Input + 3 * Output) / 100)'.")
-]
-Time = Annotated[
-    str | None,
-    typer.Option("--time", metavar="COLUMN", help="The time of the usage; stored as `occurred_at` in the metadata."),
-]
-Task = Annotated[
-    str | None, typer.Option(metavar="TEMPLATE", help="The task id. Default: the job's name and the row's number.")
-]
-Job = Annotated[
-    str | None, typer.Option(metavar="NAME", help="The job's name: one for each file. Default: the file's name.")
-]
-Usage = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="FIELD=TEXT", help="A field of the usage: 'model={Model}', 'input_tokens=Input'. Can be repeated."
-    ),
-]
-OpenSignup = Annotated[
-    int | None, typer.Option(min=0, metavar="N", help="Open accounts that do not exist, with N signup credits.")
-]
-OpenSubscription = Annotated[int | None, typer.Option(min=0, metavar="N", help="The same with N subscription credits.")]
-OpenPermanent = Annotated[int | None, typer.Option(min=0, metavar="N", help="The same with N permanent credits.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Compute the credits of all rows and record nothing.")]
-StopOnRefusal = Annotated[
-    bool, typer.Option("--stop-on-refusal", help="Stop at the first row that the ledger refuses.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One call of the command."""
+
+    file: Path
+    options: Options
+    settings: Settings
+    dry_run: bool
+    stop_on_refusal: bool
+    asks: bool
+    skip_bad: Path | None
+
+    @property
+    def defaults(self) -> Defaults:
+        """What the settings say where a body says nothing."""
+        return Defaults(self.settings.signup_credits, timedelta(days=self.settings.subscription_days))
 
 
 def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
@@ -68,26 +91,56 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
     def import_(
         file: File,
         *,
-        account: Account,
-        amount: Amount,
+        from_: From = None,
+        account: Account = None,
+        amount: Amount = None,
+        key: Key = None,
         time: Time = None,
+        time_format: TimeFormat = None,
+        time_zone: TimeZone = None,
         task: Task = None,
-        job: Job = None,
         usage: Usage = None,
+        prices: Prices = None,
+        job: Job = None,
+        delimiter: Delimiter = None,
+        decimal: Decimal = None,
+        encoding: Encoding = None,
         open_signup: OpenSignup = None,
         open_subscription: OpenSubscription = None,
         open_permanent: OpenPermanent = None,
+        detect: Detect = False,
         dry_run: DryRun = False,
+        yes: Yes = False,
+        skip_bad: SkipBad = None,
         stop_on_refusal: StopOnRefusal = False,
         json: Json = False,
     ) -> None:
         """Deduct the credits of each row of a CSV file of usage. It can be stopped at any moment and run again."""
         settings = load_settings()
         with reported(_failures(file)):
-            opening = _opening(open_signup, open_subscription, open_permanent)
-            name = file.name if job is None else job
-            options = Options(name, account, amount, time, task, _usage(usage or []), opening)
-            report = _run(file, options, settings, dry_run=dry_run, stop_on_refusal=stop_on_refusal)
+            found = recognise(file, dialect := dialect_of(encoding, delimiter, decimal))
+            if detect:
+                typer.echo(detected(file.name, found))
+                return
+            wishes = Wishes(
+                file.name if job is None else job,
+                from_,
+                account,
+                amount,
+                time,
+                task,
+                key,
+                usage_of(usage or []),
+                opening_of(open_signup, open_subscription, open_permanent),
+                time_format,
+                zone_of(time_zone),
+                dialect,
+                None if prices is None else read_prices(prices),
+            )
+            asks = _asks(yes=yes, dry_run=dry_run, json=json)
+            options = options_for(wishes, found)
+            run = _Run(file, options, settings, dry_run, stop_on_refusal, asks, _other_than(file, skip_bad))
+            report = _run(run)
         typer.echo(orjson.dumps(report.as_json()).decode() if json else report.as_text())
         raise typer.Exit(report.status)
 
@@ -98,44 +151,95 @@ def _failures(file: Path) -> Failures:
         OpeningRefused: Failure(),
         FormulaError: Failure(WRONG_OPTION),
         OptionProblem: Failure(WRONG_OPTION),
+        Overloaded: Failure(line=lambda _: "too many commands are waiting; nothing is recorded. Run it again"),
+        Unavailable: Failure(line=lambda _: "the database cannot be reached; nothing is recorded. Run it again"),
         KeyboardInterrupt: interrupted("run the same command again to continue"),
     }
 
 
-def _opening(signup: int | None, subscription: int | None, permanent: int | None) -> Opening | None:
-    """The credits of an opening, if any of the options is given. An option that is not given is 0."""
-    if signup is subscription is permanent is None:
-        return None
-    return Opening(signup or 0, subscription or 0, permanent or 0)
+def _asks(*, yes: bool, dry_run: bool, json: bool) -> bool:
+    """Whether there is a preview with a question. Raises OptionProblem."""
+    asks = not yes and not dry_run
+    if asks and json:
+        raise OptionProblem("--json is for programs, which answer no question: say --yes or --dry-run too")
+    return asks
 
 
-def _usage(pairs: list[str]) -> dict[str, str]:
-    usage: dict[str, str] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals:
-            raise OptionProblem(f"--usage: {pair!r} must be FIELD=TEXT, such as 'model={{Model}}'")
-        if name in usage:
-            raise OptionProblem(f"--usage: {name} is given twice")
-        usage[name] = text
-    return usage
+def _other_than(file: Path, skip_bad: Path | None) -> Path | None:
+    if skip_bad is not None and skip_bad.exists() and skip_bad.samefile(file):
+        raise OptionProblem("--skip-bad: it names the file of the import itself")
+    return skip_bad
 
 
-def _run(file: Path, options: Options, settings: Settings, *, dry_run: bool, stop_on_refusal: bool) -> Report:
+def _run(run: _Run) -> Report:
     began = monotonic()
-    defaults = Defaults(settings.signup_credits, timedelta(days=settings.subscription_days))
     with showing_progress() as progress:
-        checked = check(file, options, defaults, progress)
-        tally = checked
-        if not dry_run:
-            with database(settings) as conninfo:
-                ledger = Ledger(conninfo, cached_accounts=settings.cached_accounts)
-                work = Import(ledger, options, defaults, stop_on_refusal=stop_on_refusal)
-                tally = asyncio.run(_record(ledger, work, file, checked.rows, progress))
-    return Report(options.job, tally, checked.rows, monotonic() - began, dry_run)
+        if run.dry_run:
+            bad = None if run.skip_bad is None else BadRows(run.skip_bad)
+            checked = asyncio.run(check(run.file, run.options, run.defaults, progress, bad=bad))
+            return _report(run, checked, checked.tally, monotonic() - began)
+        with database(run.settings) as conninfo:
+            ledger = Ledger(conninfo, cached_accounts=run.settings.cached_accounts)
+            checked, tally = asyncio.run(_check_and_record(run, ledger, progress))
+    return _report(run, checked, tally, monotonic() - began)
 
 
-async def _record(ledger: Ledger, work: Import, file: Path, rows: int, progress: Progress) -> Tally:
-    with stopped_by_signals(work):
-        async with ledger.running():
-            return await work.run(file, rows, progress)
+def _report(run: _Run, checked: Checked, tally: Tally, seconds: float) -> Report:
+    return Report(
+        run.options.job,
+        tally,
+        checked.rows,
+        seconds,
+        run.dry_run,
+        left_out(checked.incidental, checked.tally),
+        warnings(checked, run.options),
+        details(run.options, checked, None) if run.dry_run else [],
+    )
+
+
+async def _check_and_record(run: _Run, ledger: Ledger, progress: Progress) -> tuple[Checked, Tally]:
+    async with ledger.running():
+        rows = RowDigests(ledger.log, run.options.job)
+        bad = None if run.skip_bad is None else BadRows(run.skip_bad)
+        checked = await check(run.file, run.options, run.defaults, progress, known=rows, bad=bad)
+        if run.asks:
+            trial = await try_rows(ledger, run.options, checked)
+            typer.echo(preview_text(run.file.name, run.options, checked, trial), err=True)
+            if not confirmed(checked.tally.deducted):
+                fail("nothing is recorded")
+        else:
+            for text in warnings(checked, run.options):
+                warn(text)
+        work = Import(
+            ledger,
+            run.options,
+            run.defaults,
+            stop_on_refusal=run.stop_on_refusal,
+            skip_bad=run.skip_bad is not None,
+            kept=rows,
+        )
+        with _stopped_by_signals(work):
+            return checked, await work.run(run.file, checked.rows, progress)
+
+
+@contextmanager
+def _stopped_by_signals(running: Import) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM stops an import cleanly. The second has Python's default effect."""
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def stop() -> None:
+        typer.echo("stopping: rows that are sent are finished", err=True)
+        running.stop("interrupted")
+        restore()
+
+    def restore() -> None:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+    for number in signals:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        restore()

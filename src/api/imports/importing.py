@@ -2,80 +2,54 @@
 
 It reads the file twice. The first time it rates every row and records nothing, so a file with a fault in its last line
 changes nothing. The second time it sends the commands. The key of every command is made of the job and the row, so an
-import can be stopped at any moment and run again. It keeps no state outside of the ledger.
+import can be stopped at any moment and run again.
 """
 
 import asyncio
-import signal
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
-import typer
+import psycopg
 
 from api.contract.operations import Defaults
-from api.imports.rating import Options, Rated, Rating
-from api.imports.report import Stop, Tally
-from api.imports.usage_file import FileProblem, Row, RowProblem, UsageFile, open_file
+from api.imports.files.row import FileProblem, Row, RowProblem
+from api.imports.files.usage_file import UsageFile, open_file
+from api.imports.rating import ACTOR, NotCharged, Options, Rated, Rating, digest_of
+from api.imports.tally import Stop, Tally
 from ledger.commit.submission import Outcome, Overloaded, Recorded, Submission, Unavailable
 from ledger.domain.errors import AccountExists, BatchRefused
 from ledger.progress import Progress
 from ledger.service import Ledger
 
-WINDOW = 2_000
-"""The most rows that wait for an answer at a time."""
 PATIENCE = 60.0
 """Seconds that an import waits for a lost database."""
-LISTED_PROBLEMS = 20
 
 _PAUSE = 0.5
 """Seconds between two attempts."""
 _KNOWN_OPENINGS = 100_000
 """The most openings that it keeps in memory. An opening that is dropped costs one look at its receipt."""
-_YIELD_EVERY = 100
-"""The number of rows after which it yields to the event loop."""
+_KEPT_TOGETHER = 5_000
+"""The recorded rows whose digests are written together."""
 
 
-class RowsWrong(FileProblem):
-    """Some rows cannot be rated. The message names the first ones. Nothing was recorded."""
+class KeptRows(Protocol):
+    """Remembers the rows that were recorded."""
 
-    def __init__(self, problems: list[str], *, more: bool) -> None:
-        several = "\n  ".join([*problems, "and maybe more"] if more else problems)
-        super().__init__(f"it has rows that cannot be used; nothing is recorded:\n  {several}")
-
-
-def check(path: Path, options: Options, defaults: Defaults, progress: Progress) -> Tally:
-    """Rate all rows and record nothing. Returns what an import of the file would deduct.
-
-    Raises FileProblem, FormulaError or OptionProblem.
-    """
-    with open_file(path) as opened:
-        file = UsageFile(opened)
-        rating = Rating(options, file.columns, defaults)
-        progress.begin("checking", file.size, "bytes")
-        tally, problems = Tally(), list[str]()
-        for row in file.rows():
-            try:
-                rated = rating.rate(row)
-            except RowProblem as problem:
-                problems.append(f"{row.place}: {problem}")
-                if len(problems) == LISTED_PROBLEMS:
-                    break
-            else:
-                _count(tally, rated)
-            progress.reach(file.bytes_read)
-    if problems:
-        raise RowsWrong(problems, more=len(problems) == LISTED_PROBLEMS)
-    return tally
+    async def keep(self, digests: list[bytes]) -> None:
+        """Remember some rows. Raises psycopg.Error."""
 
 
-def _count(tally: Tally, rated: Rated | None) -> None:
-    if rated is None:
-        tally.skipped += 1
-    else:
-        tally.deduct(rated, replayed=False)
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much of the process an import takes."""
+
+    window: int = 2_000
+    """The most rows that wait for an answer at a time."""
+    rows_at_once: int = 100
+    """The rows after which other tasks run."""
 
 
 class OpeningRefused(Exception):
@@ -85,28 +59,45 @@ class OpeningRefused(Exception):
 class Import:
     """One run of one job on one ledger."""
 
-    def __init__(self, ledger: Ledger, options: Options, defaults: Defaults, *, stop_on_refusal: bool) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        options: Options,
+        defaults: Defaults,
+        *,
+        stop_on_refusal: bool = False,
+        skip_bad: bool = False,
+        kept: KeptRows | None = None,
+        actor: str = ACTOR,
+        pace: Pace = Pace(),
+    ) -> None:
         self.tally = Tally()
         self._ledger = ledger
         self._options = options
         self._defaults = defaults
         self._stop_on_refusal = stop_on_refusal
-        self._window = asyncio.Semaphore(WINDOW)
+        self._skip_bad = skip_bad
+        self._kept = kept
+        self._actor = actor
+        self._pace = pace
+        self._window = asyncio.Semaphore(pace.window)
         self._in_flight: set[asyncio.Task[None]] = set()
         self._openings: OrderedDict[str, asyncio.Future[list[Outcome]] | None] = OrderedDict()
+        self._digests: list[bytes] = []
         self._error: BaseException | None = None
 
     async def run(self, path: Path, rows: int, progress: Progress) -> Tally:
         """Record the deductions of the file until its end or a stop. Raises FileProblem."""
         with open_file(path) as opened:
-            file = UsageFile(opened)
-            rating = Rating(self._options, file.columns, self._defaults)
+            file = UsageFile(opened, self._options.dialect)
+            rating = Rating(self._options, file, self._defaults, self._actor)
             progress.begin("recording", rows, "rows")
             try:
                 await self._send_all(file, rating, progress)
             finally:
                 if self._in_flight:
                     await asyncio.wait(self._in_flight)
+                await self._keep_digests()
         if self._error is not None:
             raise self._error
         if self.tally.rows == rows:
@@ -123,15 +114,45 @@ class Import:
         for row in file.rows():
             if self.tally.stopped or self._error:
                 return
-            rated = _rated_again(rating, row)
-            if rated is None:
-                self.tally.skipped += 1
-            else:
+            rated = self._rate_again(rating, row)
+            if isinstance(rated, Rated):
                 await self._window.acquire()
                 self._send(rated, rating)
-            if row.number % _YIELD_EVERY == 0:
+            elif rated is None:
+                self.tally.bad += 1
+            else:
+                self.tally.leave_out(rated)
+            if row.number % self._pace.rows_at_once == 0:
                 progress.reach(self.tally.rows)
                 await asyncio.sleep(0)
+            if len(self._digests) >= _KEPT_TOGETHER:
+                await self._keep_digests()
+        progress.reach(self.tally.rows)
+
+    def _rate_again(self, rating: Rating, row: Row) -> Rated | NotCharged | None:
+        """The deduction of a row; None if the row is one of the bad ones that are left out."""
+        try:
+            return rating.rate(row)
+        except RowProblem as problem:
+            if self._skip_bad:
+                return None
+            raise FileProblem(f"it has changed since it was checked; {row.place}: {problem}") from None
+
+    async def _keep_digests(self) -> None:
+        """Remember the rows that were recorded. Without the database the import stops: its next run remembers them."""
+        digests, self._digests = self._digests, []
+        clock = asyncio.get_running_loop().time
+        give_up_at = clock() + PATIENCE
+        while self._kept is not None and digests:
+            try:
+                await self._kept.keep(digests)
+            except psycopg.Error:
+                if self.tally.stopped or clock() > give_up_at:
+                    self.stop("unavailable")
+                    return
+                await asyncio.sleep(_PAUSE)
+            else:
+                return
 
     def _send(self, rated: Rated, rating: Rating) -> None:
         """Send a row. Rows of one account keep their order: tasks start, and submit, in the order of their creation."""
@@ -152,6 +173,8 @@ class Import:
         outcome = await self._send_until_answered(rated, rating)
         if isinstance(outcome, Recorded):
             self.tally.deduct(rated, replayed=outcome.replayed)
+            if self._kept is not None:
+                self._digests.append(digest_of(rated.row))
             return
         self.tally.refuse(rated, outcome)
         if self._stop_on_refusal:
@@ -205,33 +228,3 @@ class Import:
             self.tally.opened += not outcome.replayed
         elif not (isinstance(outcome, BatchRefused) and isinstance(outcome.cause, AccountExists)):
             self._error = self._error or OpeningRefused(f"account {account_id!r} cannot be opened: {outcome.message}")
-
-
-def _rated_again(rating: Rating, row: Row) -> Rated | None:
-    try:
-        return rating.rate(row)
-    except RowProblem as problem:
-        raise FileProblem(f"it has changed since it was checked; {row.place}: {problem}") from None
-
-
-@contextmanager
-def stopped_by_signals(running: Import) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM stops an import cleanly. The second has Python's default effect."""
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM)
-
-    def stop() -> None:
-        typer.echo("stopping: rows that are sent are finished", err=True)
-        running.stop("interrupted")
-        restore()
-
-    def restore() -> None:
-        for number in signals:
-            loop.remove_signal_handler(number)
-
-    for number in signals:
-        loop.add_signal_handler(number, stop)
-    try:
-        yield
-    finally:
-        restore()

@@ -6,11 +6,13 @@ check the commands, so a row has the same limits as a request.
 """
 
 import itertools
+import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from hashlib import blake2b, sha256
+from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 
 from pydantic import ValidationError
@@ -18,11 +20,17 @@ from pydantic import ValidationError
 from api.contract.bodies import Body, GrantBody, OpenBody
 from api.contract.operations import OPERATIONS, Defaults
 from api.contract.problems import from_pydantic
-from api.imports.formula import Formula, Template, literal_template
-from api.imports.usage_file import Row, RowProblem, shown
+from api.imports.files.cell_numbers import number_reader
+from api.imports.files.cell_times import FormatProblem, time_reader
+from api.imports.files.dialect import DialectOptions
+from api.imports.files.row import Row, RowProblem
+from api.imports.files.usage_file import UsageFile, shown
+from api.imports.formulas.formula import Formula, Template, literal_template
+from api.imports.formulas.price_file import PriceFile
+from api.imports.formulas.vocabulary import Vocabulary
 from ledger.commit.submission import Submission
 from ledger.domain.amounts import MAX_AMOUNT, Kind
-from ledger.domain.commands import check_account_id
+from ledger.domain.commands import MAX_ID, check_account_id
 from ledger.domain.errors import InvalidField
 from ledger.store import Metadata, fingerprint
 
@@ -32,8 +40,13 @@ USAGE_COUNTS = ("input_tokens", "output_tokens")
 LONGEST_JOB = 100
 """The most characters, counted after percent-encoding. A key may have 255."""
 
+LONGEST_KEY = 255
+DIGEST = 16
+"""The bytes of the digest of a row."""
+
 _KEPT = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
 _DEDUCT = OPERATIONS["deduct"]
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[0-9T:., +\-Z]*", re.ASCII)
 
 
 class OptionProblem(Exception):
@@ -55,15 +68,23 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options of an import: formulas, templates and a column, as the operator wrote them."""
+    """The options of an import: formulas, templates and columns, as the operator wrote them."""
 
     job: str
     account: str
     amount: str
-    time: str | None
-    task: str | None
-    usage: Mapping[str, str]
-    opening: Opening | None
+    time: str | None = None
+    task: str | None = None
+    usage: Mapping[str, str] = field(default_factory=dict)
+    opening: Opening | None = None
+    key: str | None = None
+    """The template of what makes a row itself, in this file and in every other; None: the job and the row's number."""
+    time_format: str | None = None
+    time_zone: tzinfo | None = None
+    dialect: DialectOptions = field(default_factory=DialectOptions)
+    prices: PriceFile | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Formulas by the names that the profile of the file gives them."""
 
 
 class Rated(NamedTuple):
@@ -73,43 +94,68 @@ class Rated(NamedTuple):
     account_id: str
     amount: int
     body: Body
+    key: str
+    """The idempotency key of the deduction."""
+
+
+NotCharged = Literal["free", "empty"]
+"""A row whose amount is 0, or has no value to be made of."""
 
 
 class Rating:
-    """Applies the options to the rows of a file with the given columns. Raises FormulaError or OptionProblem."""
+    """Applies the options to the rows of a file. Raises FormulaError or OptionProblem."""
 
-    def __init__(self, options: Options, columns: Sequence[str], defaults: Defaults) -> None:
+    def __init__(self, options: Options, file: UsageFile, defaults: Defaults, actor: str = ACTOR) -> None:
         self._defaults = defaults
+        self._actor = actor
+        columns = file.columns
+        known = Vocabulary(columns, number_reader(file.dialect.decimal), options.names, options.prices)
         self._width = len(columns)
-        self._key = _key_of(options.job)
-        self._account = Template("--account", options.account, columns)
-        self._amount = Formula("--amount", options.amount, columns)
-        task = literal_template(options.job) + "-{row}" if options.task is None else options.task
-        self._task = Template("--task", task, columns)
-        self._time = None if options.time is None else _Time(options.time, columns)
-        self._usage = {name: _usage(name, text, columns) for name, text in options.usage.items()}
+        self._job_key = _key_of(options.job)
+        self._account = Template("--account", options.account, known)
+        self._amount = Formula("--amount", options.amount, known)
+        self._key = None if options.key is None else _Key(options.key, known)
+        default_task = None if self._key else literal_template(options.job) + "-{row}"
+        task = default_task if options.task is None else options.task
+        self._task = None if task is None else Template("--task", task, known)
+        self._time = None if options.time is None else _Time(options, columns)
+        self._usage = {name: _usage(name, text, known) for name, text in options.usage.items()}
         self._opening = options.opening or Opening()
         self._origin = secrets.token_hex(6)
         self._numbers = itertools.count(1)
 
-    def rate(self, row: Row) -> Rated | None:
-        """The deduction of a row; None if the row costs nothing. Raises RowProblem."""
+    def rate(self, row: Row) -> Rated | NotCharged:
+        """The deduction of a row, or why there is none. Raises RowProblem."""
         if len(row.cells) != self._width:
             count = len(row.cells)
             values = "1 value" if count == 1 else f"{count} values"
             raise RowProblem(f"{values}, and the first line names {self._width} columns")
-        amount = self._amount.integer(row)
+        try:
+            amount = self._amount.integer(row)
+        except RowProblem:
+            if self._amount.is_empty(row):
+                return "empty"
+            raise
+        return self._rate(row, amount)
+
+    def _rate(self, row: Row, amount: int) -> Rated | NotCharged:
         account_id = self._account.text(row)
-        fields = {"task_id": self._task.text(row), "usage": self._usage_of(row)}
+        name = None if self._key is None else self._key.text(row)
+        task = self._task.text(row) if self._task else _short_name(name or "", MAX_ID)
+        fields: dict[str, Any] = {"task_id": task, "usage": self._usage_of(row)}
         if self._time is not None:
             fields["metadata"] = {"occurred_at": self._time.text(row)}
         # A row that costs nothing gives no command, but its other fields are checked too.
         body = _valid(account_id, {"amount": amount or 1, **fields})
-        return Rated(row, account_id, amount, body) if amount else None
+        if not amount:
+            return "free"
+        return Rated(
+            row, account_id, amount, body, f"{self._job_key}{row.number}" if name is None else _key_named(name)
+        )
 
     def deduction(self, rated: Rated) -> Callable[[], Submission]:
         """A function that makes the command of a row, for each time that it is sent."""
-        return self._command("deduct", rated.account_id, rated.body, f"{self._key}{rated.row.number}")
+        return self._command("deduct", rated.account_id, rated.body, rated.key)
 
     def opening(self, account_id: str) -> Callable[[], list[Submission]]:
         """A function that makes the commands that open an account. The ledger carries out all of them or none.
@@ -139,37 +185,76 @@ class Rating:
         """A function that makes a new submission for each sending, with the same request id."""
         operation = OPERATIONS[name]
         command = operation.build(account_id, {}, body, self._defaults)
-        metadata = Metadata(ACTOR, name, key, f"{self._origin}-{next(self._numbers):x}")
+        metadata = Metadata(self._actor, name, key, f"{self._origin}-{next(self._numbers):x}")
         mark = fingerprint(operation.values({}, body))
         return lambda: Submission(command, metadata, mark)
 
 
-class _Time:
-    """The column with the time of the usage. Its text is stored unchanged: no time zone is added, no digit is lost."""
+class _Key:
+    """The template of what makes a row itself."""
 
-    def __init__(self, column: str, columns: Sequence[str]) -> None:
+    def __init__(self, text: str, known: Vocabulary) -> None:
+        self._template = Template("--key", text, known)
+
+    def text(self, row: Row) -> str:
+        """The name of a row. Raises RowProblem if it is empty."""
+        text = self._template.text(row).strip()
+        if not text:
+            raise RowProblem("--key is empty, so nothing says which row it is")
+        return text
+
+
+class _Time:
+    """The column with the time of the usage."""
+
+    def __init__(self, options: Options, columns: Sequence[str]) -> None:
+        column = options.time or ""
         if column not in columns:
             raise OptionProblem(f"--time: there is no column {column!r}; there are {shown(columns)}")
         self._column, self._index = column, columns.index(column)
+        self._told = options.time_format is not None or options.time_zone is not None
+        try:
+            self._read = time_reader(options.time_format, options.time_zone or UTC)
+        except FormatProblem as problem:
+            raise OptionProblem(f"--time-format: {problem}") from None
 
     def text(self, row: Row) -> str:
-        """The time in a row, as the file has it. Raises RowProblem."""
+        """The time in a row. Raises RowProblem.
+
+        ISO 8601 is kept as the file has it, unless the operator says how to read it: no digit is lost.
+        """
         cell = row.cells[self._index]
         try:
-            datetime.fromisoformat(cell)
-        except ValueError:
-            problem = f"column {self._column!r} is {cell[:60]!r}, not a time such as 2026-01-31T12:00:00Z"
-            raise RowProblem(problem) from None
-        return cell
+            at = self._read(cell)
+        except RowProblem as problem:
+            raise RowProblem(f"column {self._column!r} {problem}") from None
+        if not self._told and _ISO.fullmatch(cell):
+            return cell
+        return at.isoformat().replace("+00:00", "Z")
 
 
-def _usage(name: str, text: str, columns: Sequence[str]) -> Callable[[Row], str | int]:
+def digest_of(row: Row) -> bytes:
+    """The digest of the values of a row, by which it is known again in another file."""
+    return blake2b("\x1f".join(row.cells).encode("utf-8", "surrogatepass"), digest_size=DIGEST).digest()
+
+
+def _usage(name: str, text: str, known: Vocabulary) -> Callable[[Row], str | int]:
     option = f"--usage {name}"
     if name in USAGE_COUNTS:
-        return Formula(option, text, columns).integer
+        return Formula(option, text, known).integer
     if name in USAGE_NAMES:
-        return Template(option, text, columns).text
+        return Template(option, text, known).text
     raise OptionProblem(f"--usage: there is no field {name!r}; there are {', '.join(USAGE_NAMES + USAGE_COUNTS)}")
+
+
+def _key_named(name: str) -> str:
+    """The idempotency key of a row with a name of its own, in ASCII."""
+    return _short_name(f"{ACTOR}-key:{quote(name, safe=_KEPT)}", LONGEST_KEY)
+
+
+def _short_name(name: str, longest: int) -> str:
+    """A name, or its digest if it is too long."""
+    return name if len(name) <= longest else f"sha256:{sha256(name.encode()).hexdigest()}"
 
 
 def _key_of(job: str) -> str:

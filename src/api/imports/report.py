@@ -1,17 +1,12 @@
-"""The counts of an import while it runs, and its report at the end, for people and for programs."""
+"""The report at the end of an import, for people and for programs."""
 
-from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from api.imports.rating import Rated
+from api.imports.tally import Stop, Tally
 from ledger.domain.errors import KeyReused, Refusal
 from ledger.explain.sentences import counted
-
-LISTED = 20
-"""The most refused rows that a report names. It counts all."""
-
-Stop = Literal["interrupted", "refused", "unavailable"]
 
 _WHY: dict[Stop, str] = {
     "interrupted": "it was interrupted",
@@ -28,41 +23,6 @@ _ADVICE = {
 }
 
 
-@dataclass(slots=True)
-class Tally:
-    """The counts of one run."""
-
-    opened: int = 0
-    deducted: int = 0
-    replayed: int = 0
-    skipped: int = 0
-    credits_deducted: int = 0
-    credits_replayed: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
-    refused_rows: list[tuple[Rated, Refusal]] = field(default_factory=list)
-    stopped: Stop | None = None
-
-    @property
-    def rows(self) -> int:
-        """The number of rows with a known outcome."""
-        return self.deducted + self.replayed + self.skipped + self.refused.total()
-
-    def deduct(self, rated: Rated, *, replayed: bool) -> None:
-        """Count a row that this run, or an earlier one (`replayed`), has recorded."""
-        if replayed:
-            self.replayed += 1
-            self.credits_replayed += rated.amount
-        else:
-            self.deducted += 1
-            self.credits_deducted += rated.amount
-
-    def refuse(self, rated: Rated, refusal: Refusal) -> None:
-        """Count a row that the ledger refused."""
-        self.refused[refusal.code] += 1
-        if len(self.refused_rows) < LISTED:
-            self.refused_rows.append((rated, refusal))
-
-
 @dataclass(frozen=True, slots=True)
 class Report:
     """One run, finished or stopped."""
@@ -72,6 +32,11 @@ class Report:
     rows_in_file: int
     seconds: float
     dry_run: bool
+    left_out: list[str] = field(default_factory=list)
+    """What is in the file and was not imported, as `notes.left_out` tells it."""
+    warnings: list[str] = field(default_factory=list)
+    details: list[str] = field(default_factory=list)
+    """What a dry run tells beside the counts."""
 
     @property
     def status(self) -> int:
@@ -92,6 +57,8 @@ class Report:
             "deducted": tally.deducted,
             "replayed": tally.replayed,
             "skipped": tally.skipped,
+            "empty": tally.empty,
+            "bad": tally.bad,
             "refused": tally.refused.total(),
             "credits": {
                 "deducted": tally.credits_deducted,
@@ -100,13 +67,18 @@ class Report:
             },
             "refused_by_code": dict(sorted(tally.refused.items())),
             "first_refused": [_refused_row(rated, refusal) for rated, refusal in self._first_refused()],
+            "left_out": self.left_out,
+            "warnings": self.warnings,
             "stopped": tally.stopped,
             "seconds": round(self.seconds, 3),
         }
 
     def as_text(self) -> str:
         """The report for people."""
-        return "\n".join([*self._counts(), *self._refusals(), *self._ending()])
+        return "\n".join([*self._counts(), *self._left_out(), *self._refusals(), *self._ending(), *self.details])
+
+    def _left_out(self) -> list[str]:
+        return [f"  left out {' ' * 11} {text}" for text in self.left_out]
 
     def _counts(self) -> list[str]:
         tally = self.tally

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.api.imports.importer import Importer
 from tests.commands import command
 from tests.long_form import times
 from tests.postgres import TestServers
@@ -42,3 +43,8 @@ def imported(servers: TestServers, trace: Path) -> Iterator[Imported]:
         done = command(conninfo, "import", trace, *documented(1)[0])
         assert done.status == 0, done.err
         yield Imported(conninfo, done.out)
+
+
+@pytest.fixture
+def importer(database: str) -> Importer:
+    return Importer(database)

@@ -8,16 +8,12 @@ import os
 import pty
 import re
 import signal
-import subprocess
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
-from tempfile import TemporaryFile
-from typing import Any
 
 import psycopg
 import pytest
@@ -25,7 +21,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ledger.store.records.sealing import unseal
 from tests.api.imports.conftest import Imported, documented
-from tests.commands import PROGRAM, Finished, command, environment_for
+from tests.api.imports.importer import Importer, Run
 from tests.long_form import times
 from tests.postgres import owner
 from tests.service import Service
@@ -40,79 +36,6 @@ OPENING = ["--open-subscription", str(SUBSCRIPTION), "--open-permanent", str(PER
 
 SMALL = "customer,n,when\nann,5,2026-01-01\nbob,0,2026-01-02\nann,7,2026-01-03T10:00:00Z\n\nann,200,2026-01-03\n"
 SIMPLE = ["--account", "{customer}", "--amount", "n"]
-
-
-class Run:
-    """A run in a process of its own. It writes to files, because a pipe that is not read would fill up."""
-
-    def __init__(self, command: list[str], environment: dict[str, str], stderr: int | None) -> None:
-        self._out, self._err = TemporaryFile("w+"), TemporaryFile("w+")  # noqa: SIM115 - `finish` closes them
-        self.process = subprocess.Popen(command, env=environment, stdout=self._out, stderr=stderr or self._err)
-
-    def signal(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
-
-    def over(self) -> bool:
-        return self.process.poll() is not None
-
-    def finish(self) -> Finished:
-        """Wait for its end."""
-        with self._out, self._err:
-            self.process.wait(120)
-            self._out.seek(0)
-            self._err.seek(0)
-            return Finished(self.process.returncode, self._out.read(), self._err.read())
-
-
-class Importer:
-    """Runs `credit-ledger import` on one database, and reads its content."""
-
-    def __init__(self, conninfo: str) -> None:
-        self.conninfo = conninfo
-
-    def start(self, file: Path, *options: str, stderr: int | None = None) -> Run:
-        """Begin a run in a process of its own."""
-        return Run([*PROGRAM, "import", str(file), *options], environment_for(self.conninfo), stderr)
-
-    def run(self, file: Path, *options: str) -> Finished:
-        """A run to its end."""
-        return command(self.conninfo, "import", file, *options)
-
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """The answer of the database."""
-        with psycopg.connect(self.conninfo) as connection:
-            return connection.execute(query.encode()).fetchall()
-
-    def log(self) -> list[tuple[Any, ...]]:
-        """Every event, byte for byte."""
-        return self.rows("SELECT notification_id, originator_id, state FROM ledger.events ORDER BY notification_id")
-
-    def draws(self) -> Counter[tuple[str, str]]:
-        """Credits that were deducted, by account and kind."""
-        query = """
-            SELECT account_id, draw ->> 'kind', sum((draw ->> 'amount')::bigint)
-            FROM ledger.event_log, json_array_elements(data -> 'draws') AS draw WHERE type = 'CreditsDeducted'
-            GROUP BY 1, 2
-        """
-        return Counter({(account, kind): int(amount) for account, kind, amount in self.rows(query)})
-
-    def types(self) -> dict[str, int]:
-        """How many events there are of each type."""
-        return dict(self.rows("SELECT type, count(*) FROM ledger.event_log GROUP BY 1"))
-
-    def wait_for_events(self, count: int, run: Run) -> None:
-        """Wait until the log has so many events, or the process has ended."""
-        with psycopg.connect(self.conninfo, autocommit=True) as connection:
-            while not run.over():
-                found = connection.execute("SELECT count(*) >= %s FROM ledger.events", [count]).fetchone()
-                if found == (True,):
-                    return
-                time.sleep(0.005)
-
-
-@pytest.fixture
-def importer(database: str) -> Importer:
-    return Importer(database)
 
 
 @pytest.fixture

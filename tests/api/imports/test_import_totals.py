@@ -9,7 +9,8 @@ import pytest
 
 from tests.api.conftest import under_contract
 from tests.api.imports.conftest import Imported
-from tests.api.imports.test_import import PERMANENT, REAL_TOTAL, SUBSCRIPTION, Importer
+from tests.api.imports.importer import Importer
+from tests.api.imports.test_import import PERMANENT, REAL_TOTAL, SUBSCRIPTION
 from tests.api.stage import Json, eventually
 from tests.long_form import times
 from tests.service import Service, service_here

@@ -178,7 +178,18 @@ def test_a_whole_life(bare: Bare, tmp_path: Path) -> None:
     """All that the program does, as a login that only appends and reads."""
     usage = tmp_path / "usage.csv"
     usage.write_text("customer,n\nann,5\nann,7\n")
-    imported = ["import", str(usage), "--account", "{customer}", "--amount", "n", "--open-permanent", "100", "--json"]
+    imported = [
+        "import",
+        str(usage),
+        "--account",
+        "{customer}",
+        "--amount",
+        "n",
+        "--open-permanent",
+        "100",
+        "--yes",
+        "--json",
+    ]
     with two_logins(bare) as (owner, url):
         with running_service(url, tmp_path) as service:
             assert role(service) == {

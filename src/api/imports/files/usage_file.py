@@ -4,13 +4,17 @@ It checks the form of the file and names the place of a fault. It does not know 
 """
 
 import csv
-import os
 import re
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from codecs import getincrementaldecoder
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from os import SEEK_END
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
+
+from api.imports.files.dialect import SAMPLE, Dialect, DialectOptions, find_dialect
+from api.imports.files.incidental_rows import IncidentalRows
+from api.imports.files.row import FileProblem, Row
 
 MAX_LINE = 1024 * 1024
 """The most bytes of one line, so that a file without line ends cannot fill the memory."""
@@ -20,58 +24,67 @@ _BLOCK = 64 * 1024
 _SHOWN_NAMES = 20
 _SHOWN_LENGTH = 60
 _NUMBER = re.compile(r"[-+]?[0-9]+([.,][0-9]+)?")
-
-
-class FileProblem(Exception):
-    """The file cannot be used. The message says where and why."""
-
-
-class RowProblem(Exception):
-    """One row cannot be used. The message says why; the caller adds the place of the row."""
-
-
-class Row(NamedTuple):
-    """One record below the header, its values without the spaces around them."""
-
-    number: int
-    """From 0. Lines that are empty, or have nothing but spaces, do not count."""
-    line: int
-    """The line of the file, from 1, on which the record ends, as an editor counts."""
-    cells: list[str]
-
-    @property
-    def place(self) -> str:
-        """The place of the row, for messages."""
-        return f"row {self.number} (line {self.line})"
+_TOLD = DialectOptions()
 
 
 class UsageFile:
-    """An open CSV file: its columns, then its rows, once. UTF-8, with or without a byte order mark."""
+    """An open CSV file: its columns, then its rows, once. Raises FileProblem.
 
-    def __init__(self, file: BinaryIO) -> None:
+    `incidental` counts what is no row of usage: blank lines, repeated headers and totals. They are left out.
+    """
+
+    def __init__(self, file: BinaryIO, options: DialectOptions = _TOLD) -> None:
         self.bytes_read = 0
-        self.size = os.fstat(file.fileno()).st_size
-        self._reader = csv.reader(self._lines(file), strict=True)
+        self.size = _size(file)
+        sample = file.read(SAMPLE)
+        self.dialect: Dialect = find_dialect(sample, options)
+        self._reader = csv.reader(self._lines(file, sample), delimiter=self.dialect.delimiter, strict=True)
+        self._lines_before = int(self.dialect.separator_line)
         self.columns = _header(_stripped(next(self._records(), [])))
+        self.incidental = IncidentalRows(self.columns)
 
     def rows(self) -> Iterator[Row]:
         """The rows after the header. A row may have more or fewer values than columns. Raises FileProblem."""
-        for number, record in enumerate(filter(_counts, self._records())):
-            yield Row(number, self._reader.line_num, _stripped(record))
+        number = 0
+        for record in self._records():
+            if not _counts(record):
+                self.incidental.blank_lines += 1
+                continue
+            row = Row(number, self._line, _stripped(record))
+            number += 1
+            if not self.incidental.takes(row):
+                yield row
+
+    @property
+    def _line(self) -> int:
+        return self._reader.line_num + self._lines_before
 
     def _records(self) -> Iterator[list[str]]:
         try:
             yield from self._reader
         except csv.Error as error:
-            raise FileProblem(f"line {self._reader.line_num} is not CSV: {_in_plain_words(error)}") from error
+            raise FileProblem(f"line {self._line} is not CSV: {_in_plain_words(error)}") from error
 
-    def _lines(self, file: BinaryIO) -> Iterator[str]:
+    def _lines(self, file: BinaryIO, sample: bytes) -> Iterator[str]:
         """The decoded lines. They are decoded one by one, so that a message can name the faulty line."""
-        for number, line in enumerate(_split(file), 1):
-            self.bytes_read += len(line)
+        dialect, blocks = self.dialect, self._blocks(file, sample)
+        encoding = dialect.encoding
+        if encoding.startswith("utf-16"):
+            blocks, encoding = _as_utf_8(blocks, encoding), "utf-8"
+        for number, line in enumerate(_split(blocks), 1):
             if len(line) >= MAX_LINE:
                 raise FileProblem(f"line {number} has more than {MAX_LINE:,} bytes: is this a CSV file?")
-            yield _decode(line.removeprefix(BOM_UTF8) if number == 1 else line, number)
+            if number > 1 or not dialect.separator_line:
+                yield _decode(line, number, encoding)
+
+    def _blocks(self, file: BinaryIO, sample: bytes) -> Iterator[bytes]:
+        """The bytes of the file without the byte order mark."""
+        beginning = sample[len(self.dialect.mark) :]
+        self.bytes_read = len(sample)
+        yield beginning
+        while block := file.read(_BLOCK):
+            self.bytes_read += len(block)
+            yield block
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -105,10 +118,29 @@ def _stripped(record: list[str]) -> list[str]:
     return [cell.strip() for cell in record]
 
 
-def _split(file: BinaryIO) -> Iterator[bytes]:
-    """The lines of a file with their ends: LF, CR LF, or CR alone. A line that is too long is cut off and the last."""
+def _size(file: BinaryIO) -> int:
+    size = file.seek(0, SEEK_END)
+    file.seek(0)
+    return size
+
+
+def _as_utf_8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """The same text in UTF-8, in which a line end is one byte."""
+    decoder = getincrementaldecoder(encoding)()
+    try:
+        for block in blocks:
+            yield decoder.decode(block).encode()
+        yield decoder.decode(b"", final=True).encode()
+    except UnicodeError as error:
+        raise FileProblem(f"it is not {encoding.upper()}: {error}") from error
+
+
+def _split(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a text with their ends: LF, CR LF, or CR alone. A line that is too long is cut off and the last."""
     rest = b""
-    while block := file.read(_BLOCK):
+    for block in blocks:
+        if not block:
+            continue
         lines = (rest + block).splitlines(keepends=True)
         rest = lines.pop()  # the line may continue, or the LF after its CR may follow
         yield from lines
@@ -130,14 +162,16 @@ def _in_plain_words(error: csv.Error) -> str:
     return text
 
 
-def _decode(line: bytes, number: int) -> str:
+def _decode(line: bytes, number: int, encoding: str) -> str:
     try:
-        return line.decode()
+        return line.decode(encoding)
     except UnicodeDecodeError as error:
-        if number == 1 and line.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
-            raise FileProblem("it is UTF-16, and must be UTF-8: save it again as 'CSV UTF-8'") from error
         wrong = f"byte {error.start + 1} of the line is 0x{line[error.start]:02x}"
-        raise FileProblem(f"line {number} is not UTF-8 ({wrong}): save it again as 'CSV UTF-8'") from error
+        if encoding == "cp1252":
+            raise FileProblem(f"line {number} is not Windows-1252 ({wrong})") from error
+        raise FileProblem(
+            f"line {number} is not UTF-8 ({wrong}): save it again as 'CSV UTF-8', or say --encoding windows-1252"
+        ) from error
 
 
 def _header(names: list[str]) -> list[str]:

@@ -1,0 +1,1 @@
+"""Files of usage as programs write them: their dialects, numbers and times."""

@@ -1,0 +1,1 @@
+"""What an operator writes for an import: formulas, templates, and the file of prices."""

@@ -1,0 +1,95 @@
+"""What an import would do, before anything is written: its first rows as commands, its totals, what would be refused.
+
+The first rows of the file are tried on the ledger: decided by the rules of the moment, and not recorded.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from api.imports.checking import Checked
+from api.imports.rating import Options, Rated
+from ledger.commit.submission import Recorded
+from ledger.domain.errors import Refusal
+from ledger.service import Ledger
+
+LISTED = 10
+"""The refusals and accounts that a preview lists."""
+_COMPARED = 1_000
+"""The accounts with the largest totals whose balances are compared, if the file has more rows than are tried."""
+
+
+class Shortfall(NamedTuple):
+    """An account that cannot pay all of its rows."""
+
+    account_id: str
+    rows: int
+    credits: int
+    available: int | None
+    """None: there is no such account."""
+
+
+@dataclass(slots=True)
+class Trial:
+    """What the ledger would answer."""
+
+    tried: int = 0
+    recorded_before: int = 0
+    """Rows that an earlier import has recorded already."""
+    credits_before: int = 0
+    opened: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    first_refused: list[tuple[Rated, Refusal]] = field(default_factory=list)
+    short: list[Shortfall] = field(default_factory=list)
+    """Accounts with too few credits for the whole file; only for a file with more rows than are tried."""
+
+
+async def try_rows(ledger: Ledger, options: Options, checked: Checked) -> Trial:
+    """Try the first rows on the ledger. Raises Overloaded, Unavailable, and psycopg.Error."""
+    rows, rating = checked.first, checked.rating
+    submissions = [rating.deduction(rated)() for rated in rows]
+    outcomes = await ledger.dry_run(submissions, atomic=False) if rows else []
+    missing = _missing(rows, outcomes) if options.opening is not None else []
+    if missing:
+        submissions = [rating.deduction(rated)() for rated in rows]
+        openings = [one for account_id in missing for one in rating.opening(account_id)()]
+        outcomes = (await ledger.dry_run([*openings, *submissions], atomic=False))[len(openings) :]
+    trial = Trial(len(rows), opened=len(missing))
+    for rated, outcome in zip(rows, outcomes, strict=True):
+        if isinstance(outcome, Refusal):
+            trial.refused[outcome.code] += 1
+            if len(trial.first_refused) < LISTED:
+                trial.first_refused.append((rated, outcome))
+        elif outcome.replayed:
+            trial.recorded_before += 1
+            trial.credits_before += rated.amount
+    if checked.tally.deducted > len(rows):
+        trial.short = await _shortfalls(ledger, options, checked)
+    return trial
+
+
+def _missing(rows: Sequence[Rated], outcomes: Sequence[Recorded | Refusal]) -> list[str]:
+    """The accounts that do not exist, in the order of the file."""
+    pairs = zip(rows, outcomes, strict=True)
+    return list(
+        dict.fromkeys(
+            rated.account_id
+            for rated, outcome in pairs
+            if isinstance(outcome, Refusal) and outcome.code == "account_not_found"
+        )
+    )
+
+
+async def _shortfalls(ledger: Ledger, options: Options, checked: Checked) -> list[Shortfall]:
+    """The accounts that cannot pay for the whole file, of those with the largest totals."""
+    given = options.opening
+    start = None if given is None else given.signup + given.subscription + given.permanent
+    largest = sorted(checked.accounts.items(), key=lambda item: -item[1].credits)[:_COMPARED]
+    short = []
+    for account_id, (rows, credits) in largest:
+        found = await ledger.account_at(account_id)
+        available = start if found is None else found.account.balance.available
+        if available is None or available < credits:
+            short.append(Shortfall(account_id, rows, credits, available))
+    return short

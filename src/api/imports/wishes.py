@@ -1,0 +1,155 @@
+"""What an operator says of an import, before the columns of the file are known, and the options that follow from it."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from pathlib import Path
+from typing import NamedTuple
+
+from api.imports.files.dialect import Dialect, DialectOptions
+from api.imports.files.usage_file import UsageFile, open_file, shown
+from api.imports.formulas.price_file import PriceFile
+from api.imports.profiles import PROFILES, Profile, detect
+from api.imports.rating import Opening, OptionProblem, Options
+
+_WORD = re.compile(r"`((?:[^`]|``)+)`|([^\W\d]\w*)")
+_TEXT = re.compile(r"'[^']*'")
+_IN_BRACES = re.compile(r"\{((?:`[^`]*`|[^`{}])*)\}")
+_NOT_COLUMNS = frozenset(
+    {"row", "or", "lower", "upper", "replace", "lookup", "abs", "ceil", "floor", "round", "min", "max"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the operator says; None is left to the profile."""
+
+    job: str
+    profile: str | None = None
+    account: str | None = None
+    amount: str | None = None
+    time: str | None = None
+    task: str | None = None
+    key: str | None = None
+    usage: Mapping[str, str] = field(default_factory=dict)
+    opening: Opening | None = None
+    time_format: str | None = None
+    time_zone: tzinfo | None = None
+    dialect: DialectOptions = field(default_factory=DialectOptions)
+    prices: PriceFile | None = None
+
+
+class Recognised(NamedTuple):
+    """What a file is: how it is written, its columns, and the profile that knows them, if one does."""
+
+    dialect: Dialect
+    columns: list[str]
+    profile: Profile | None
+
+
+def recognise(path: Path, dialect: DialectOptions) -> Recognised:
+    """Look at the beginning of a file. Raises FileProblem."""
+    with open_file(path) as opened:
+        file = UsageFile(opened, dialect)
+        return Recognised(file.dialect, file.columns, detect(file.columns))
+
+
+def options_for(wishes: Wishes, found: Recognised) -> Options:
+    """The options of an import of a file. Raises OptionProblem."""
+    profile = None if wishes.profile is None else PROFILES.get(wishes.profile)
+    if wishes.profile is not None and profile is None:
+        raise OptionProblem(f"--from: there is no profile {wishes.profile!r}; there are {', '.join(PROFILES)}")
+    if profile is not None:
+        _check_columns(profile, found)
+    account = wishes.account or (_account(profile, found.columns) if profile else None)
+    if not account:
+        columns = shown(found.columns)
+        raise OptionProblem(
+            f"--account is missing: name the column of the account, such as '{{user}}'; there are {columns}"
+        )
+    if wishes.amount is None:
+        raise OptionProblem(_amount_missing(profile or found.profile))
+    return Options(
+        wishes.job,
+        account,
+        wishes.amount,
+        wishes.time or (profile.time if profile and profile.time in found.columns else None),
+        wishes.task,
+        {**(_usage(profile, found.columns) if profile else {}), **wishes.usage},
+        wishes.opening,
+        wishes.key or (_key(profile, found.columns) if profile else None),
+        wishes.time_format,
+        wishes.time_zone,
+        wishes.dialect,
+        wishes.prices,
+        _names(profile, found.columns) if profile else {},
+    )
+
+
+def _check_columns(profile: Profile, found: Recognised) -> None:
+    missing = [name for name in profile.signature if name not in found.columns]
+    if missing:
+        other = f"; it looks like --from {found.profile.name}" if found.profile else ""
+        raise OptionProblem(
+            f"--from {profile.name}: the file lacks the columns {shown(missing)} of that export{other}; "
+            f"it has {shown(found.columns)}"
+        )
+
+
+def _amount_missing(profile: Profile | None) -> str:
+    if profile is None:
+        return "--amount is missing: the credits of a row, such as 'ceil((Input + 3 * Output) / 100)'"
+    names = ", ".join(sorted({*profile.names, *(set(profile.usage) & {"input_tokens", "output_tokens"})}))
+    return (
+        f"--amount is missing: the credits of a row, such as '{profile.example}'; --from {profile.name} knows {names}"
+    )
+
+
+def _account(profile: Profile, columns: Sequence[str]) -> str | None:
+    """The template of the account: the first given value of the columns that can be it."""
+    there = [_quoted(name) for name in profile.account if name in columns]
+    return "{" + " or ".join(there[:1]) + "}" if there else None
+
+
+def _key(profile: Profile, columns: Sequence[str]) -> str:
+    """The template of what makes a row itself."""
+    if profile.key is not None:
+        return "{" + _quoted(profile.key) + "}"
+    parts = [f"{{{_quoted(name)}}}" for name in columns if name and name not in profile.measures]
+    return f"{profile.name}:" + "|".join(parts)
+
+
+def _names(profile: Profile, columns: Sequence[str]) -> dict[str, str]:
+    """The names of a profile, without formulas of columns that the file lacks."""
+    made = {name: _without_missing(text, columns) for name, text in profile.names.items()}
+    return {name: text for name, text in made.items() if text is not None}
+
+
+def _usage(profile: Profile, columns: Sequence[str]) -> dict[str, str]:
+    """The usage of a profile, without fields of columns that the file lacks."""
+    names = {*columns, *_names(profile, columns)}
+    return {name: text for name, text in profile.usage.items() if _words(name, text) <= names}
+
+
+def _without_missing(text: str, columns: Sequence[str]) -> str | None:
+    """A formula, or None if the file lacks all of its columns. In a sum, a part that it lacks is left out."""
+    parts = text.split(" + ")
+    there = [part for part in parts if _named(part) <= set(columns)]
+    return " + ".join(there) or None
+
+
+def _words(name: str, text: str) -> set[str]:
+    """The columns that a template or formula of the usage names."""
+    if name in ("input_tokens", "output_tokens"):
+        return _named(text)
+    return {word for piece in _IN_BRACES.findall(text) for word in _named(piece)}
+
+
+def _named(formula: str) -> set[str]:
+    found = _WORD.findall(_TEXT.sub("", formula))
+    return {quoted or plain for quoted, plain in found} - _NOT_COLUMNS
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
