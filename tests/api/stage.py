@@ -35,6 +35,7 @@ PATHS = {
     "freeze": "/v1/accounts/{account_id}/freeze",
     "unfreeze": "/v1/accounts/{account_id}/unfreeze",
     "close": "/v1/accounts/{account_id}/close",
+    "reopen": "/v1/accounts/{account_id}/reopen",
 }
 """The table of the contract: operation -> path."""
 
@@ -115,6 +116,7 @@ def asks(account: str) -> dict[str, Ask]:
         Ask("freeze", account, {"reason": "chargeback"}),
         Ask("unfreeze", account, {"reason": "settled"}),
         Ask("close", account, {"reason": "asked for"}),
+        Ask("reopen", account, {"reason": "came back"}),
     ]
     return {ask.operation: ask for ask in found}
 

@@ -12,7 +12,7 @@ from tests.dashboard.histories import visible
 from tests.service import Service
 
 HOSTILE = '<script>alert(1)</script> \u202eesrever & "quoted" 🪙 ' + "W" * 200
-FORMS = [("grant",), ("deduct",), ("freeze",), ("unfreeze",), ("grants", "grt_2", "void"), ("grants",)]
+FORMS = [("grant",), ("deduct",), ("freeze",), ("unfreeze",), ("reopen",), ("grants", "grt_2", "void"), ("grants",)]
 
 
 def versions(service: Service, account: str) -> int:
@@ -105,6 +105,22 @@ def test_an_account_is_frozen_and_unfrozen(service: Service) -> None:
     assert client.get(freeze).url.path == unfreeze
     assert "The account was unfrozen" in done(client, unfreeze, reason="It was not").text
     assert f'href="{freeze}"' in client.get(path_of(account)).text
+
+
+def test_a_closed_account_is_reopened(service: Service) -> None:
+    account = service.open_account(permanent=100)
+    assert service.post(f"/v1/accounts/{account}/close", {}, key="c").status_code == 201
+    client = operator(service)
+    reopen = path_of(account, "reopen")
+    page = client.get(path_of(account))
+    assert "This account is closed" in page.text
+    assert f'href="{reopen}"' in page.text
+    assert f'href="{path_of(account, "grant")}"' not in page.text
+    refused = filled_in(client, path_of(account, "deduct"), amount="10", reason="test")
+    assert "Reopen the account first" in refused.text
+    assert "The account was reopened" in done(client, reopen, reason="She came back").text
+    assert newest_event(service, account)["data"]["reason"] == "She came back"
+    assert total(service, account) == 100
 
 
 # Once ---------------------------------------------------------------------------------------------------------------

@@ -139,7 +139,7 @@ def test_each_account_has_what_it_is_known_for(plan: list[PlannedCommand]) -> No
     assert asked["theo-marsh"]["insufficient_credits"] > 1
     assert asked["pixel-foundry"]["account_frozen"] > 1
     assert asked["iris-valdez"]["unfreeze"] == 1
-    assert asked["ben-ashdown"]["close"] == 1
+    assert (asked["ben-ashdown"]["close"], asked["ben-ashdown"]["reopen"]) == (2, 1)
     last = {planned.account_id: planned.moment for planned in plan if planned.metadata.operation == "deduct"}
     assert last["team-marigold"] < NOW - WEEK / 2
     kestrel = [
@@ -185,5 +185,5 @@ def test_everything_happens_to_the_showcase_account_but_to_its_standing(company:
     with psycopg.connect(company[0]) as connection:
         query = "SELECT DISTINCT type FROM ledger.event_log WHERE account_id = %s"
         found = {name for (name,) in connection.execute(query, [SHOWCASE_ACCOUNT])}
-    standing = {"AccountFrozen", "AccountUnfrozen", "AccountClosed", "TextsErased"}
+    standing = {"AccountFrozen", "AccountUnfrozen", "AccountClosed", "AccountReopened", "TextsErased"}
     assert found == set(TOPICS) - standing

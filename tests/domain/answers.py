@@ -7,6 +7,7 @@ from ledger.domain.events import (
     AccountClosed,
     AccountFrozen,
     AccountOpened,
+    AccountReopened,
     AccountUnfrozen,
     CreditsDeducted,
     CreditsExpired,
@@ -114,7 +115,7 @@ def what_was_done(event: Event) -> dict[str, Any]:
             }
         case AccountFrozen():
             return {"standing": "frozen"}
-        case AccountUnfrozen():
+        case AccountUnfrozen() | AccountReopened():
             return {"standing": "active"}
         case AccountClosed():
             return {"standing": "closed"}

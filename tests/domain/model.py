@@ -141,10 +141,12 @@ class Model:
         return {"passed": sorted(self.passed, key=repr), **did, **self._after()}
 
     def _check_standing(self, command: c.Command) -> None:
-        giving_back = c.ReverseDeduction | c.ReleaseHold | c.EraseTexts | c.RecordExpiries
-        if self.standing == "closed" and not isinstance(command, giving_back):
+        giving_back = c.ReverseDeduction | c.ReleaseHold | c.VoidGrant | c.RefundPayment
+        aside = c.ReopenAccount | c.EraseTexts | c.RecordExpiries
+        bare = isinstance(command, c.RecordPayment) and command.grant is None
+        if self.standing == "closed" and not (bare or isinstance(command, giving_back | aside)):
             raise Refused("account_closed")
-        spending = c.DeductCredits | c.PlaceHold | c.ExtendHold
+        spending = c.DeductCredits | c.PlaceHold | c.ExtendHold | c.ReopenAccount
         refused = isinstance(command, c.CaptureHold) and command.if_frozen == "refuse"
         if self.standing == "frozen" and (refused or isinstance(command, spending)):
             raise Refused("account_frozen")
@@ -177,6 +179,8 @@ class Model:
                 return self._stand("active")
             case c.CloseAccount():
                 return self._stand("closed")
+            case c.ReopenAccount():
+                return self._stand("active")
             case c.EraseTexts():
                 self._next_version()
                 return {"texts": "erased"}
@@ -211,7 +215,7 @@ class Model:
 
     def _open(self, command: c.OpenAccount, now: datetime) -> Answer:
         if self.exists:
-            raise Refused("account_exists_with_different_body")
+            raise Refused("account_closed" if self.standing == "closed" else "account_exists_with_different_body")
         self.exists = True
         self.recorded_at = now
         self._next_version()

@@ -129,6 +129,7 @@ COMMANDS: dict[str, Make] = {
     r"freeze": lambda _: c.FreezeAccount(ACCOUNT_ID),
     r"unfreeze": lambda _: c.UnfreezeAccount(ACCOUNT_ID),
     r"close": lambda _: c.CloseAccount(ACCOUNT_ID),
+    r"reopen": lambda _: c.ReopenAccount(ACCOUNT_ID),
     r"erase": lambda _: c.EraseTexts(ACCOUNT_ID),
     r"sweep": lambda _: c.RecordExpiries(ACCOUNT_ID),
     r"look": lambda _: None,

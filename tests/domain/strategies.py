@@ -28,6 +28,7 @@ from ledger.domain.commands import (
     RecordPayment,
     RefundPayment,
     ReleaseHold,
+    ReopenAccount,
     ReverseDeduction,
     UnfreezeAccount,
     VoidGrant,
@@ -56,13 +57,15 @@ STATUSES: list[PaymentStatus] = ["paid", "paid", "paid", "failed", "refunded"]
 
 SWEEP = RecordExpiries(ACCOUNT_ID)
 SOMETIMES: list[Command] = [*[SWEEP] * 6, EraseTexts(ACCOUNT_ID)]
-FREEZE, UNFREEZE, CLOSE = (
+FREEZE, UNFREEZE, CLOSE, REOPEN = (
     FreezeAccount(ACCOUNT_ID),
     UnfreezeAccount(ACCOUNT_ID),
     CloseAccount(ACCOUNT_ID),
+    ReopenAccount(ACCOUNT_ID),
 )
-ON_ACTIVE: list[Command] = [UNFREEZE, FREEZE]
-ON_FROZEN: list[Command] = [*[UNFREEZE] * 6, FREEZE, CLOSE]
+ON_ACTIVE: list[Command] = [UNFREEZE, FREEZE, UNFREEZE, FREEZE, REOPEN]
+ON_FROZEN: list[Command] = [*[UNFREEZE] * 6, FREEZE, CLOSE, REOPEN]
+ON_CLOSED: list[Command] = [*[REOPEN] * 3, UNFREEZE]
 
 
 @st.composite
@@ -85,7 +88,7 @@ def _choice(journal: Journal) -> list[Make]:
         choice += [_reverse, _reverse]
     if PaymentRecorded in made:
         choice += [_refund, _refund]
-    if account.standing == "frozen":
+    if account.standing != "active":
         choice += [_stand] * 8
     return choice
 
@@ -197,7 +200,7 @@ def _stand(draw: st.DrawFn, journal: Journal) -> Command:
     """Freezing is rare, and closing rarer: they end what the others need."""
     if journal.opened.standing == "active":
         return draw(st.sampled_from(ON_ACTIVE))
-    return draw(st.sampled_from(ON_FROZEN))
+    return draw(st.sampled_from(ON_FROZEN if journal.opened.standing == "frozen" else ON_CLOSED))
 
 
 def _sweep(draw: st.DrawFn, _: Journal) -> Command:

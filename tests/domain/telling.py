@@ -8,6 +8,7 @@ from ledger.domain.events import (
     AccountClosed,
     AccountFrozen,
     AccountOpened,
+    AccountReopened,
     AccountUnfrozen,
     CreditsDeducted,
     CreditsExpired,
@@ -91,6 +92,8 @@ def _event(event: Event) -> str:
             return "unfrozen"
         case AccountClosed():
             return "closed"
+        case AccountReopened():
+            return "reopened"
         case TextsErased():
             return "texts erased"
 

@@ -23,6 +23,7 @@ from ledger.domain.commands import (
     RecordPayment,
     RefundPayment,
     ReleaseHold,
+    ReopenAccount,
     ReverseDeduction,
     UnfreezeAccount,
     VoidGrant,
@@ -507,9 +508,22 @@ def test_what_no_stream_may_have() -> None:
     journal.carry_out(UnfreezeAccount(ACCOUNT_ID))
     journal.carry_out(CloseAccount(ACCOUNT_ID))
     closed = told_of(journal, replace(spending, deduction_id="ded_9"))
-    assert closed.violations == ("the account was closed, and a closed account accepts only reversals and releases",)
+    assert closed.violations == (
+        "the account was closed, and a closed account accepts only what returns or cancels credits, "
+        "and payments that grant nothing",
+    )
+    assert told_of(journal, next_event(journal, VoidGrant(ACCOUNT_ID, "grt_2"))).sound
+    assert told_of(journal, next_event(journal, RecordPayment(ACCOUNT_ID, "pi_1", "stripe", "paid", 5, "eur"))).sound
+    reopened = next_event(journal, ReopenAccount(ACCOUNT_ID))
+    assert told_of(journal, reopened).sound
     assert told_of(journal, next_event(journal, ReleaseHold(ACCOUNT_ID, "hld_5"))).sound
     assert told_of(journal, next_event(journal, EraseTexts(ACCOUNT_ID))).sound
+    journal.carry_out(ReopenAccount(ACCOUNT_ID))
+    assert told_of(journal, reopened).sound
+    journal.carry_out(FreezeAccount(ACCOUNT_ID))
+    assert told_of(journal, reopened).violations == (
+        "the account was frozen, and a frozen account is unfrozen, not reopened",
+    )
 
 
 def test_nobody_can_go_on_from_an_event_about_what_is_not_there() -> None:

@@ -104,6 +104,6 @@ def _code(line: Line) -> str | None:
 
 def _refusals(root: type[Refusal] = Refusal) -> Iterator[type[Refusal]]:
     for kind in root.__subclasses__():
-        if kind.__module__ == errors.__name__ and "code" in vars(kind):
+        if kind.__module__.startswith(errors.__name__) and "code" in vars(kind):
             yield kind
         yield from _refusals(kind)

@@ -38,6 +38,7 @@ MISSING = [
     "ledger/0006_proven_snapshots.sql",
     "ledger/0007_whole_batches.sql",
     "ledger/0008_lookups_by_key.sql",
+    "ledger/0009_reopened_accounts.sql",
     "people/0001_schema.sql",
     "people/0002_manage_scope_and_cursor_key.sql",
     "people/0003_key_log.sql",

@@ -18,6 +18,7 @@ from ledger.domain.commands import (
     RecordPayment,
     RefundPayment,
     ReleaseHold,
+    ReopenAccount,
     ReverseDeduction,
     UnfreezeAccount,
     VoidGrant,
@@ -104,5 +105,7 @@ class Busy:
         await self.ask(VoidGrant(account, voided, None, "all"))
 
     async def end(self, account: str) -> None:
-        """Close it."""
+        """Close it, for good."""
         await self.ask(CloseAccount(account, "gone"))
+        await self.ask(ReopenAccount(account, "back"))
+        await self.ask(CloseAccount(account, "gone again"))

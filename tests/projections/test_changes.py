@@ -20,7 +20,7 @@ def back(kind: str, amount: int, fate: str) -> Return:
 
 
 NOTHING = [
-    *("AccountOpened", "AccountFrozen", "AccountUnfrozen", "AccountClosed"),
+    *("AccountOpened", "AccountFrozen", "AccountUnfrozen", "AccountClosed", "AccountReopened"),
     *("CreditsHeld", "HoldExtended", "PaymentRecorded", "PaymentRefunded", "TextsErased"),
 ]
 """Held credits are still the account's; money is not credits: grants and voids beside it are events of their own."""

@@ -165,6 +165,10 @@ def _close(_: random.Random, account: str, __: Known) -> Made:
     return (None,), c.CloseAccount(account)
 
 
+def _reopen(_: random.Random, account: str, __: Known) -> Made:
+    return (None,), c.ReopenAccount(account)
+
+
 def _erase(_: random.Random, account: str, __: Known) -> Made:
     return (), c.EraseTexts(account)
 
@@ -188,6 +192,7 @@ _MAKERS: dict[str, tuple[Make, int]] = {
     "freeze": (_freeze, 1),
     "unfreeze": (_unfreeze, 2),
     "close": (_close, 0),
+    "reopen": (_reopen, 0),
     "erase": (_erase, 1),
     "expire": (_sweep, 2),
 }
@@ -208,7 +213,7 @@ class Askers:
         kinds = {name for name in _MAKERS if name in _ALWAYS or rng.random() < 0.5}
         self._operations = [name for name, (_, weight) in _MAKERS.items() if name in kinds for _ in range(weight)]
         if rng.random() < 0.05:
-            self._operations.append("close")
+            self._operations += ["close", "reopen"]
         self._asked: list[Ask] = []
 
     def opening(self, account: str) -> Ask:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ledger.commit.submission import Outcome, Recorded
 from ledger.domain.account import Account, evolve
-from ledger.domain.errors import AccountExists, BatchRefused, KeyReused, Refusal, VersionMismatch
+from ledger.domain.errors import AccountClosed, AccountExists, BatchRefused, KeyReused, Refusal, VersionMismatch
 from ledger.domain.events import CreditsExpired, Event, HoldExpired, TextsErased
 from ledger.domain.texts import SEALED
 from ledger.store.records.chain import GENESIS, link
@@ -62,7 +62,8 @@ class Carried:
 
 
 class Doubt:
-    """An answer that the log cannot confirm by itself: a refusal, or an expiry check that came to nothing."""
+    """An answer that the log cannot confirm by itself: a refusal, an expiry check that came to nothing, or an opening
+    that was answered again, which is right while the account is not closed."""
 
     __slots__ = ("accounts", "fresh", "index", "outcome", "readings", "request")
 
@@ -170,6 +171,8 @@ class Check:
             raise Wrong(f"{request} asked for {ask} and was told of {carried.ask}")
         if mine and carried.rows[0].position <= request.known_before:
             raise Wrong(f"{carried} was committed before it was asked for")
+        if ask.operation == "open" and outcome.replayed:
+            self.doubts.append(Doubt(request, index, outcome))
 
     def _is_forgotten(self, carried: Carried, upto: int) -> bool:
         """Whether nobody can tell any more what a command said: it had texts, and they were erased."""
@@ -186,6 +189,8 @@ class Check:
                 raise Wrong(
                     f"{request} for {ask} was told {outcome!r} {outcome.facts}, and {before} asked {before.ask}"
                 )
+        elif isinstance(outcome, AccountClosed) and ask.operation == "open":
+            self.doubts.append(Doubt(request, index, outcome))
         elif before is not None and before.last.position <= request.known_before:
             raise Wrong(f"{request} was told {outcome!r}, and its key had been used by {before}")
         else:
@@ -284,6 +289,8 @@ class Check:
             return any(self._is_batch_refused(request, outcome, now) for now in telling(doubt.readings, models))
         ask = request.asks[doubt.index]
         model = self.models[ask.account]
+        if isinstance(outcome, Recorded) and outcome.events:  # an opening that was answered again
+            return model.standing != "closed"
         if isinstance(outcome, Recorded):
             told = (tell(model, ask, now) for now in telling(doubt.readings, [model]))
             return outcome.version == model.version and any(
@@ -297,7 +304,7 @@ class Check:
         for index, ask in enumerate(request.asks[: outcome.index + 1]):
             model = models[ask.account]
             before = self._before(ask, leaders)
-            if before is not None:
+            if before is not None and not (ask.operation == "open" and model.standing == "closed"):
                 other = before[0].body != ask.body
                 if other and index == outcome.index and is_reuse(outcome.cause, ask, *before):
                     return True

@@ -7,6 +7,7 @@ from ledger.domain.events import (
     AccountClosed,
     AccountFrozen,
     AccountOpened,
+    AccountReopened,
     AccountUnfrozen,
     CreditsDeducted,
     CreditsExpired,
@@ -84,5 +85,7 @@ SAMPLES: dict[str, Event] = {
     "AccountUnfrozen.least": AccountUnfrozen(AT, SOME),
     "AccountClosed": AccountClosed(AT, SOME, "bye"),
     "AccountClosed.least": AccountClosed(AT, SOME),
+    "AccountReopened": AccountReopened(AT, SOME, "came back"),
+    "AccountReopened.least": AccountReopened(AT, SOME),
     "TextsErased": TextsErased(AT, SOME),
 }

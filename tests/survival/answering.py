@@ -106,4 +106,5 @@ _DEEDS: dict[str, Callable[[Data], Data]] = {
     "AccountFrozen": lambda data: {"standing": "frozen"},
     "AccountUnfrozen": lambda data: {"standing": "active"},
     "AccountClosed": lambda data: {"standing": "closed"},
+    "AccountReopened": lambda data: {"standing": "active"},
 }

@@ -20,6 +20,7 @@ TOPICS = {
     "freeze": "AccountFrozen",
     "unfreeze": "AccountUnfrozen",
     "close": "AccountClosed",
+    "reopen": "AccountReopened",
 }
 SAID = ("amount", "kind", "task_id", "transaction_id", "payment_id", "refund_id", "provider", "amount_minor")
 """What a body says and an event repeats."""

@@ -58,6 +58,7 @@ PATHS = {
     "freeze": _ACCOUNT + "/freeze",
     "unfreeze": _ACCOUNT + "/unfreeze",
     "close": _ACCOUNT + "/close",
+    "reopen": _ACCOUNT + "/reopen",
 }
 
 

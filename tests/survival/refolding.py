@@ -16,7 +16,7 @@ Parts = list[tuple[str, int]]
 
 EXPIRIES = {"CreditsExpired", "HoldExpired"}
 SPENDING = {"CreditsDeducted", "CreditsHeld", "HoldExtended"}
-AFTER_CLOSING = EXPIRIES | {"DeductionReversed", "HoldReleased"}
+AFTER_CLOSING = EXPIRIES | {"DeductionReversed", "HoldReleased", "GrantVoided", "PaymentRefunded", "AccountReopened"}
 
 
 @dataclass(slots=True)
@@ -89,7 +89,8 @@ class Book:
     def _check_standing(self, row: Row) -> None:
         if (row.version == 1) != (row.topic == "AccountOpened"):
             self._complain(row, "is an opening that is not the first event, or the first event is none")
-        if self.standing == "closed" and row.topic not in AFTER_CLOSING:
+        bare = row.topic == "PaymentRecorded" and "grant_id" not in row.data
+        if self.standing == "closed" and row.topic not in AFTER_CLOSING and not bare:
             self._complain(row, "happened to a closed account")
         if self.standing == "frozen" and row.topic in SPENDING:
             self._complain(row, "spends from a frozen account")
@@ -189,6 +190,11 @@ class Book:
 
     def _close(self, row: Row, data: Data) -> None:
         self.standing = "closed"
+
+    def _reopen(self, row: Row, data: Data) -> None:
+        if self.standing == "frozen":
+            self._complain(row, "reopens an account that is frozen")
+        self.standing = "active"
 
     def _grant(self, row: Row, data: Data) -> None:
         expires_at = _time(data["expires_at"]) if "expires_at" in data else None
@@ -325,6 +331,7 @@ _FOLDS = {
     "AccountFrozen": Book._freeze,
     "AccountUnfrozen": Book._unfreeze,
     "AccountClosed": Book._close,
+    "AccountReopened": Book._reopen,
     "CreditsGranted": Book._grant,
     "CreditsDeducted": Book._deduct,
     "CreditsHeld": Book._place,

@@ -37,7 +37,7 @@ class Known:
     """What callers know of one account."""
 
     opened: bool = False
-    frozen: bool = False
+    standing: str = "active"
     ids: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in _LEARNT.values()})
     done: list[Ask] = field(default_factory=list)
 
@@ -74,6 +74,7 @@ class Repertoire:
             "freeze": (8, self._reason),
             "unfreeze": (4, self._reason),
             "close": (1, self._reason),
+            "reopen": (1, self._reason),
         }
 
     @property
@@ -118,7 +119,7 @@ class Repertoire:
         if attempt.outcome != "ok":
             return
         if "standing" in answer:
-            known.frozen = answer["standing"] == "frozen"
+            known.standing = answer["standing"]
         name = _LEARNT.get(ask.operation)
         if name is not None:
             _keep(known.ids[name], str(answer[name]))
@@ -127,8 +128,8 @@ class Repertoire:
                 del known.done[:-REMEMBERED]
 
     def _operation(self, known: Known, chance: random.Random) -> tuple[str, tuple[dict[str, Any], dict[str, str]]]:
-        if known.frozen and chance.random() < 0.3:
-            return "unfreeze", ({}, {})
+        if known.standing != "active" and chance.random() < 0.3:
+            return "unfreeze" if known.standing == "frozen" else "reopen", ({}, {})
         names, weights = list(self._kinds), [weight for weight, _ in self._kinds.values()]
         while True:
             operation = chance.choices(names, weights)[0]

@@ -42,6 +42,7 @@ from ledger.domain.commands import (
     RecordPayment,
     RefundPayment,
     ReleaseHold,
+    ReopenAccount,
     ReverseDeduction,
     UnfreezeAccount,
     VoidGrant,
@@ -264,7 +265,14 @@ OPERATIONS: dict[str, Operation] = {
             _ACCOUNT + "/close",
             ReasonBody,
             lambda a, i, b, d: CloseAccount(a, b.reason),
-            "Refuse everything but reversals and releases",
+            "Accept only what returns or cancels credits, and payments that grant nothing",
+        ),
+        Operation(
+            "reopen",
+            _ACCOUNT + "/reopen",
+            ReasonBody,
+            lambda a, i, b, d: ReopenAccount(a, b.reason),
+            "Open a closed account again",
         ),
     )
 }

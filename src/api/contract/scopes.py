@@ -12,7 +12,7 @@ SPEND, MANAGE, READ, AUDIT, PORTAL = "ledger:write", "ledger:manage", "ledger:re
 MEANINGS = {
     READ: "balances, history, usage, lists, totals, and the pages of operators",
     SPEND: "deduct, hold, capture, extend, release and reverse",
-    MANAGE: "open, freeze, unfreeze and close accounts; grant and void credits; record and refund payments",
+    MANAGE: "open, freeze, unfreeze, close and reopen accounts; grant and void credits; record and refund payments",
     AUDIT: "events with their metadata and reasons, and explanations",
     PORTAL: "links to the dashboard for account holders",
 }
@@ -42,6 +42,7 @@ ROUTES: dict[str, Scopes] = {
     f"POST {_ACCOUNT}/freeze": (MANAGE,),
     f"POST {_ACCOUNT}/unfreeze": (MANAGE,),
     f"POST {_ACCOUNT}/close": (MANAGE,),
+    f"POST {_ACCOUNT}/reopen": (MANAGE,),
     "POST /v1/batch": COMMANDS,  # and each item needs the scope of its operation
     "POST /v1/portal_sessions": (PORTAL,),
     "GET /v1/accounts": (READ,),
@@ -109,6 +110,8 @@ PAGES: dict[str, Access] = {
     f"POST {_PAGE}/freeze": Access((MANAGE,)),
     f"GET {_PAGE}/unfreeze": Access((MANAGE,)),
     f"POST {_PAGE}/unfreeze": Access((MANAGE,)),
+    f"GET {_PAGE}/reopen": Access((MANAGE,)),
+    f"POST {_PAGE}/reopen": Access((MANAGE,)),
     "GET /accounts": _OPERATOR,
     "GET /statistics": _OPERATOR,
     "GET /service": _OPERATOR,

@@ -14,20 +14,23 @@ class ActionLink(NamedTuple):
     path: str
 
 
-_FORMS = (("Grant", "grant"), ("Deduct", "deduct"), ("Void a grant", "grants"))
-_STANDINGS = (("Unfreeze", "unfreeze"), ("Freeze", "freeze"))
+_VOID = ("Void a grant", "grants")
+_FORMS = (("Grant", "grant"), ("Deduct", "deduct"), _VOID)
+_STANDINGS: dict[Standing, tuple[str, str]] = {
+    "frozen": ("Unfreeze", "unfreeze"),
+    "active": ("Freeze", "freeze"),
+    "closed": ("Reopen", "reopen"),
+}
 
 
 def acts(user: CurrentUser) -> bool:
     """Whether a user may take any action."""
-    return any(_may_open(user, end) for _, end in (*_FORMS, *_STANDINGS))
+    return any(_may_open(user, end) for _, end in (*_FORMS, *_STANDINGS.values()))
 
 
 def action_links(user: CurrentUser, root: str, account_id: str, standing: Standing) -> list[ActionLink]:
-    """The actions that a user may take on an account of this standing. A closed account has none."""
-    if standing == "closed":
-        return []
-    forms = (*_FORMS, _STANDINGS[0] if standing == "frozen" else _STANDINGS[1])
+    """The actions that a user may take on an account of this standing. From a closed one credits are only cancelled."""
+    forms = (*((_VOID,) if standing == "closed" else _FORMS), _STANDINGS[standing])
     return [ActionLink(name, account_path(root, account_id, end)) for name, end in forms if _may_open(user, end)]
 
 

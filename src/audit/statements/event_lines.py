@@ -10,6 +10,7 @@ from ledger.domain.events import (
     AccountClosed,
     AccountFrozen,
     AccountOpened,
+    AccountReopened,
     AccountUnfrozen,
     CreditsDeducted,
     CreditsExpired,
@@ -145,7 +146,7 @@ def _details(event: Event, currencies: Mapping[str, str]) -> list[str]:
             return _paid(event, currencies)
         case AccountFrozen():
             return ["no credits can be used until it is unfrozen"]
-        case AccountOpened() | AccountUnfrozen() | AccountClosed():
+        case AccountOpened() | AccountUnfrozen() | AccountClosed() | AccountReopened():
             return []
         case TextsErased():
             return ["the descriptions of all earlier events can never be read again"]

@@ -296,7 +296,7 @@ class Committer:
                 if submission.snapshot is not None:
                     self._snapshots.schedule(submission.snapshot)
             for follower in submission.followers or ():  # they arrived with the same key while it was in flight
-                self.admission.answer(follower, follower.replay(submission.executed(position - 1)))
+                self.admission.answer(follower, follower.replay(submission.executed(position - 1), submission.after))
             if not queue.in_batches:
                 self._queues.close_if_idle(queue)
 

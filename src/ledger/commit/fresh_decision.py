@@ -13,7 +13,7 @@ from ledger.domain.account import Account, evolve, fold
 from ledger.domain.commands import OpenAccount, RecordExpiries
 from ledger.domain.decisions.decider import decide
 from ledger.domain.decisions.expiry import has_many_due, next_expiry
-from ledger.domain.errors import BatchRefused, Refusal, VersionMismatch
+from ledger.domain.errors import AccountClosed, BatchRefused, Refusal, VersionMismatch
 from ledger.domain.events import Event
 from ledger.slices import Slices
 from ledger.store.reader import Executed, Reader
@@ -111,11 +111,13 @@ class FreshDecision:
 
     async def _decide(self, submission: Submission, work: Slices) -> None:
         key = (submission.account_id, submission.receipt or "")
-        leader = self._leaders.get(key)
+        leader, account = self._leaders.get(key), self._accounts[submission.account_id]
         if key in self._executed:
-            self.answers[submission] = submission.replay(self._executed[key])
+            self.answers[submission] = submission.replay(self._executed[key], account)
         elif leader is None:
             await self._decide_anew(submission, work)
+        elif submission.opens_closed(account, leader.metadata):
+            self.answers[submission] = AccountClosed(submission.account_id)
         elif leader.fingerprint == submission.fingerprint:
             self.follows[submission] = leader
         else:

@@ -2,7 +2,8 @@
 
 A command is decided as if its key were new, and the append function finds out that it is not. That is quick when keys
 are used once. Whoever sends a batch again would pay for thousands of decisions that are thrown away, so once several
-keys turn out to be used, the receipts of what is not yet decided are looked up first.
+keys turn out to be used, the receipts of what is not yet decided are looked up first. Openings are decided
+all the same: whether a repeated one is refused depends on the account.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ class ReceiptLookup:
         self._admission = admission
 
     async def answer_used(self, submissions: Sequence[Submission]) -> list[Submission]:
-        """Answer those whose keys were used, with their followers, and return the others.
+        """Answer those whose keys were used, with their followers, and return the others. Openings have been decided.
 
         When the receipts cannot be read, all of them fail, because every waiting caller must get an answer.
         """
@@ -52,7 +53,7 @@ class ReceiptLookup:
                 rest.append(submission)
                 continue
             for member in _with_followers(submission):
-                self._admission.answer(member, member.replay(executed))
+                self._admission.answer(member, member.replay(executed, submission.after))
         return rest
 
     async def answer_waiting(self, all_queues: AccountQueues, queues: QueueSet) -> None:
@@ -65,9 +66,10 @@ class ReceiptLookup:
             waiting = [one for queue in queues for one in queue.waiting]
             for queue in queues:
                 queue.waiting.clear()
-            unused = await self.answer_used(waiting) if waiting else []
-            rest += unused
-            if len(unused) == len(waiting):
+            repeatable = [one for one in waiting if not one.opens]
+            unused = set(await self.answer_used(repeatable)) if repeatable else set()
+            rest += [one for one in waiting if one.opens or one in unused]
+            if len(unused) == len(repeatable):
                 break
         for submission in all_queues.put_back(queues, rest):
             self._admission.fail(submission, (self._admission.error_type or Unavailable)())
@@ -83,9 +85,10 @@ class ReceiptLookup:
         except (*LOST, UnreadableEvent):
             return {}  # whoever commits them finds out
         return {
-            submission: submission.replay(executed)
+            submission: submission.replay(executed, None)
             for submission in submissions
-            if (executed := found.get((submission.account_id, submission.receipt or ""))) is not None
+            if not submission.opens
+            and (executed := found.get((submission.account_id, submission.receipt or ""))) is not None
         }
 
     async def _executed(self, submissions: Sequence[Submission]) -> dict[tuple[str, str], Executed]:

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from ledger.domain.account import Account
 from ledger.domain.commands import Command
-from ledger.domain.errors import AccountExists, KeyReused, Refusal
+from ledger.domain.errors import AccountClosed, AccountExists, KeyReused, Refusal
 from ledger.domain.events import Event, Events
 from ledger.store.batch import Row
 from ledger.store.reader import Executed
@@ -147,9 +147,14 @@ class Submission:
         if self.outcome is not None and not self.outcome.done():
             self.outcome.set_exception(error)
 
-    def replay(self, executed: Executed) -> Outcome:
-        """The outcome when `executed` has used the key before: the original answer again, or a refusal."""
+    def replay(self, executed: Executed, account: Account | None) -> Outcome:
+        """The outcome when `executed` has used the key before: the original answer again, or a refusal.
+
+        `account` is the account now. An opening needs it, because that of a closed account is refused.
+        """
         same_request = executed.metadata.request_id == self.metadata.request_id
+        if self.opens_closed(account, executed.metadata):
+            return AccountClosed(self.account_id)
         before = executed.fingerprint
         if same_request or before is None or same_body(before, self.fingerprint):
             return Recorded(executed.account_id, executed.version, executed.position, executed.events, not same_request)
@@ -163,10 +168,21 @@ class Submission:
             return AccountExists(self.account_id, fields)
         return KeyReused(key, version, fields)
 
+    def opens_closed(self, account: Account | None, before: Metadata) -> bool:
+        """Whether it asks to open a closed account, and is not itself the command that opened it (`before`)."""
+        if not self.opens or account is None or account.standing != "closed":
+            return False
+        return self.metadata.request_id != before.request_id
+
+    @property
+    def opens(self) -> bool:
+        """Whether it opens an account: the outcome of a repeated opening depends on the account too."""
+        return self.metadata.operation == "open"
+
     @property
     def receipt_key_of_opening(self) -> str | None:
         """The key of an opening whose caller gave none: its account id. None for other operations."""
-        return self.account_id if self.metadata.operation == "open" else None
+        return self.account_id if self.opens else None
 
     @property
     def version(self) -> int:

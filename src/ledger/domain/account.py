@@ -14,6 +14,7 @@ from ledger.domain.events import (
     AccountClosed,
     AccountFrozen,
     AccountOpened,
+    AccountReopened,
     AccountUnfrozen,
     CreditsDeducted,
     CreditsExpired,
@@ -132,7 +133,7 @@ def _change(account: Account, event: Event) -> Account:
             return replace(account, lots=without(account.lots, event.grant_id))
         case AccountFrozen():
             return replace(account, standing="frozen")
-        case AccountUnfrozen():
+        case AccountUnfrozen() | AccountReopened():
             return replace(account, standing="active")
         case AccountClosed():
             return replace(account, standing="closed")

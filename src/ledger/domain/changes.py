@@ -12,6 +12,7 @@ from ledger.domain.events import (
     AccountClosed,
     AccountFrozen,
     AccountOpened,
+    AccountReopened,
     AccountUnfrozen,
     CreditsDeducted,
     CreditsExpired,
@@ -88,7 +89,7 @@ def changes_of(event: Event) -> Changes:
             return (_of_kind("expiry", event.kind, -event.amount),)
         case AccountOpened() | CreditsHeld() | HoldExtended() | PaymentRecorded() | PaymentRefunded():
             return ()
-        case AccountFrozen() | AccountUnfrozen() | AccountClosed() | TextsErased():
+        case AccountFrozen() | AccountUnfrozen() | AccountClosed() | AccountReopened() | TextsErased():
             return ()
     assert_never(event)
 

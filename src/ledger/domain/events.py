@@ -197,7 +197,14 @@ class AccountUnfrozen(_Recorded):
 
 @dataclass(frozen=True, slots=True)
 class AccountClosed(_Recorded):
-    """The account was closed: it accepts only reversals and releases."""
+    """The account was closed: it accepts only what returns or cancels credits, and payments that grant nothing."""
+
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountReopened(_Recorded):
+    """The account was reopened: it is active, with the credits that it has."""
 
     reason: str | None = None
 
@@ -224,6 +231,7 @@ Event = (
     | AccountFrozen
     | AccountUnfrozen
     | AccountClosed
+    | AccountReopened
     | TextsErased
 )
 Events = tuple[Event, ...]

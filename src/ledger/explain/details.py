@@ -9,6 +9,7 @@ from ledger.domain.events import (
     AccountClosed,
     AccountFrozen,
     AccountOpened,
+    AccountReopened,
     AccountUnfrozen,
     CreditsDeducted,
     CreditsExpired,
@@ -69,7 +70,7 @@ def details_of(before: Account, event: Event, related: RelatedEvents) -> Details
             return Details(violations=tuple(_wrong_payment(before, event, related)))
         case AccountOpened():
             return Details(violations=("the account was already open",))
-        case AccountFrozen() | AccountUnfrozen() | AccountClosed() | TextsErased():
+        case AccountFrozen() | AccountUnfrozen() | AccountClosed() | AccountReopened() | TextsErased():
             return Details()
     assert_never(event)
 

@@ -11,6 +11,7 @@ from ledger.domain.events import (
     AccountClosed,
     AccountFrozen,
     AccountOpened,
+    AccountReopened,
     AccountUnfrozen,
     CreditsDeducted,
     CreditsExpired,
@@ -101,6 +102,8 @@ def event_title(event: Event) -> str:
             return "Account unfrozen"
         case AccountClosed():
             return "Account closed"
+        case AccountReopened():
+            return "Account reopened"
         case TextsErased():
             return "Descriptions erased"
     assert_never(event)

@@ -10,6 +10,7 @@ from ledger.domain.account import Account, evolve
 from ledger.domain.amounts import NO_CREDITS, Balance, Kind
 from ledger.domain.events import (
     AccountOpened,
+    AccountReopened,
     CreditsDeducted,
     CreditsExpired,
     CreditsHeld,
@@ -31,7 +32,16 @@ from ledger.explain.explanation import Details, Explanation
 from ledger.explain.sentences import instant, sentence
 
 _SPENDING = CreditsDeducted | CreditsHeld | HoldExtended
-_ACCEPTED_WHEN_CLOSED = DeductionReversed | HoldReleased | HoldExpired | CreditsExpired | TextsErased
+_ACCEPTED_WHEN_CLOSED = (
+    DeductionReversed
+    | HoldReleased
+    | GrantVoided
+    | PaymentRefunded
+    | HoldExpired
+    | CreditsExpired
+    | AccountReopened
+    | TextsErased
+)
 _ABOUT_EARLIER_EVENTS = DeductionReversed | GrantVoided | PaymentRecorded | PaymentRefunded
 
 FOLD_ERRORS = (AttributeError, IndexError, KeyError, TypeError, ValueError)
@@ -85,15 +95,24 @@ def _general(before: Account | None, event: Event) -> Iterator[str]:
         yield f"the previous event was recorded later, at {instant(before.recorded_at)}"
     if not isinstance(event, HoldExpired | CreditsExpired) and before.is_due(event.recorded_at):
         yield f"an expiry that was due at {_due(before)} is not recorded before this event"
-    if before.standing == "closed" and not isinstance(event, _ACCEPTED_WHEN_CLOSED):
-        yield "the account was closed, and a closed account accepts only reversals and releases"
+    if before.standing == "closed" and not _accepted_when_closed(event):
+        yield (
+            "the account was closed, and a closed account accepts only what returns or cancels credits, "
+            "and payments that grant nothing"
+        )
     if before.standing == "frozen" and isinstance(event, _SPENDING):
         yield "the account was frozen, and a frozen account refuses deductions, holds and extensions"
     if before.standing == "frozen" and isinstance(event, HoldCaptured) and event.from_lots:
         yield "the account was frozen, and a frozen account accepts no capture of more than was held"
+    if before.standing == "frozen" and isinstance(event, AccountReopened):
+        yield "the account was frozen, and a frozen account is unfrozen, not reopened"
     made = made_by(event)
     if made is not None and made[4:] != str(before.version + 1):
         yield f"the event makes {made}, but its version is {before.version + 1}"
+
+
+def _accepted_when_closed(event: Event) -> bool:
+    return isinstance(event, _ACCEPTED_WHEN_CLOSED) or (isinstance(event, PaymentRecorded) and event.grant_id is None)
 
 
 def _due(before: Account) -> str:

@@ -8,6 +8,7 @@ from ledger.domain.events import (
     AccountClosed,
     AccountFrozen,
     AccountOpened,
+    AccountReopened,
     AccountUnfrozen,
     CreditsDeducted,
     CreditsExpired,
@@ -95,7 +96,12 @@ def sentence(before: Account | None, event: Event) -> str:
         case AccountUnfrozen():
             return "The account was unfrozen: it accepts all commands again."
         case AccountClosed():
-            return "The account was closed: from now on it accepts only reversals and releases."
+            return (
+                "The account was closed: from now on it accepts only what returns or cancels credits, "
+                "and payments that grant nothing."
+            )
+        case AccountReopened():
+            return "The account was reopened: it accepts all commands again."
         case TextsErased():
             return "The key of all earlier texts was destroyed: they cannot be read again. No credits changed."
     assert_never(event)

@@ -263,6 +263,7 @@ TEXTS = [
     ("freeze", "reason"),
     ("unfreeze", "reason"),
     ("close", "reason"),
+    ("reopen", "reason"),
 ]
 CONTROL = ["\0", "\x01", "\r", "\x08", "\x1b", "\x7f", "\x80", "\x9f"]
 

@@ -92,6 +92,7 @@ ANSWERS: dict[str, tuple[int, Json, tuple[int, int, int]]] = {
     "freeze": (1, {"standing": "frozen"}, (70, 70, 40)),
     "unfreeze": (1, {"standing": "active"}, (70, 70, 40)),
     "close": (1, {"standing": "closed"}, (70, 70, 40)),
+    "reopen": (1, {"standing": "active"}, (70, 70, 40)),
 }
 BALANCE = ("total", "held", "available", "subscription_credits", "permanent_credits", "subscription_expire_at")
 
@@ -365,11 +366,36 @@ def test_a_frozen_account_takes_no_spending_and_a_closed_one_nearly_nothing(serv
     assert asks(account)["unfreeze"].post(service, "u").status_code == 201
     assert asks(account)["deduct"].post(service, "y").status_code == 201
     assert asks(account)["close"].post(service, "c").status_code == 201
-    for name in ("grant", "deduct", "hold", "capture", "extend", "void", "payment", "payment_refund", "freeze"):
+    for name in ("grant", "deduct", "hold", "capture", "extend", "payment", "freeze", "unfreeze", "close"):
         refused(asks(account)[name].post(service, "z"), 409, "account_closed", account_id=account)
-    for name in ("reverse", "release"):
+    for name in ("reverse", "release", "void", "payment_refund"):
         assert asks(account)[name].post(service, "z").status_code == 201
+    assert Ask("payment", account, payment("pay-3")).post(service).status_code == 201
     assert balance(service, account)["standing"] == "closed"
+
+
+def test_a_closed_account_is_reopened_not_opened(service: Service) -> None:
+    account = fresh()
+    opening = Ask("open", account, {"account_id": account, "signup_credits": 9})
+    first = opening.post(service)
+    assert asks(account)["close"].post(service, "c").status_code == 201
+    for ask in (opening, opening.but(signup_credits=10)):
+        for key in (None, "another"):
+            document = refused(ask.post(service, key), 409, "account_closed", account_id=account)
+            assert "reopen it" in document["detail"]
+    dry = refused(opening.post(service, query="?dry_run=true"), 409, "account_closed")
+    assert dry["account_id"] == account
+    alone, together = (
+        service.post("/v1/batch", {"commands": [opening.item(), opening.item("other")], "atomic": atomic})
+        for atomic in (False, True)
+    )
+    assert [(result["status"], result["code"]) for result in alone.json()["results"]] == [(409, "account_closed")] * 2
+    assert refused(together, 409, "batch_refused")["cause"]["code"] == "account_closed"
+    assert asks(account)["reopen"].post(service, "r").json()["balance"]["total"] == 9
+    again = opening.post(service)
+    assert (again.status_code, again.content) == (200, first.content)
+    assert Ask("deduct", account, {"amount": 9}).post(service, "d").status_code == 201
+    assert asks(account)["reopen"].post(service, "r").status_code == 200, "the same key again changes nothing"
 
 
 def test_a_hold_comes_back_by_time_alone(service: Service) -> None:

@@ -205,7 +205,7 @@ def test_the_header_beats_the_business_id(service: Service) -> None:
 
 
 def test_a_hold_takes_no_key_from_its_task(service: Service) -> None:
-    for name in ("hold", "reverse", "capture", "extend", "release", "void", "freeze", "unfreeze", "close"):
+    for name in ("hold", "reverse", "capture", "extend", "release", "void", "freeze", "unfreeze", "close", "reopen"):
         ask = asks(staged(service))[name]
         refused(ask.post(service), 400, "idempotency_key_required")
         assert version(service, ask.account) == STAGED_VERSION

@@ -27,6 +27,7 @@ from ledger.domain.events import (
     AccountClosed,
     AccountFrozen,
     AccountOpened,
+    AccountReopened,
     AccountUnfrozen,
     CreditsDeducted,
     CreditsExpired,
@@ -106,7 +107,7 @@ def _answered(place: Place, events: Events) -> AnyAnswer:
             return _refunded(place, event, last)
         case AccountFrozen() as event:
             return _standing(place, event, "frozen")
-        case AccountUnfrozen() as event:
+        case AccountUnfrozen() | AccountReopened() as event:
             return _standing(place, event, "active")
         case AccountClosed() as event:
             return _standing(place, event, "closed")
@@ -255,7 +256,7 @@ def _refunded(place: Place, event: PaymentRefunded, last: Event) -> Refunded:
 
 
 def _standing(
-    place: Place, event: AccountFrozen | AccountUnfrozen | AccountClosed, standing: Standing
+    place: Place, event: AccountFrozen | AccountUnfrozen | AccountClosed | AccountReopened, standing: Standing
 ) -> StandingChanged:
     return {**place, "standing": standing, "balance": balance_fields(event.balance)}
 

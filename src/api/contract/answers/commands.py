@@ -184,6 +184,7 @@ ANSWERS: dict[str, type[CommandAnswer]] = {
     "freeze": StandingChanged,
     "unfreeze": StandingChanged,
     "close": StandingChanged,
+    "reopen": StandingChanged,
 }
 
 

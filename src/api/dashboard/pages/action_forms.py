@@ -115,6 +115,13 @@ ACTIONS = {
             "The account accepts every command again.",
             holder_sees_reason=False,
         ),
+        Action(
+            "reopen",
+            "Reopen the account",
+            "Reopen",
+            "The account is active again, with the credits that it has.",
+            holder_sees_reason=False,
+        ),
     )
 }
 

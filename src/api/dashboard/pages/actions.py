@@ -38,6 +38,7 @@ _OPPOSITES = {("freeze", "frozen"): "unfreeze", ("unfreeze", "active"): "freeze"
 """The form to show instead, if the account is in the wanted standing already."""
 _ADVICE = {
     "account_frozen": "A frozen account accepts no deductions. Nothing was taken. Unfreeze the account first.",
+    "account_closed": "A closed account accepts no such action. Nothing was recorded. Reopen the account first.",
     "overloaded": "Too many commands are waiting. Nothing was recorded. Send the form again in a moment.",
     "unavailable": "It is not known whether the action was recorded. Send the form again: it is recorded at most once.",
     "storage_full": "The storage of the database is full. Nothing was recorded. Free space, then send the form again.",

@@ -25,6 +25,7 @@ from ledger.domain.events import (
     AccountClosed,
     AccountFrozen,
     AccountOpened,
+    AccountReopened,
     AccountUnfrozen,
     CreditsDeducted,
     CreditsExpired,
@@ -168,7 +169,7 @@ def _sums(accounts: Accounts, event: Event, currencies: Mapping[str, str]) -> _S
             return _paid(sums, accounts, -event.amount_minor, currencies[event.payment_id])
         case AccountOpened() | HoldExtended():
             return sums
-        case AccountFrozen() | AccountUnfrozen() | AccountClosed() | TextsErased():
+        case AccountFrozen() | AccountUnfrozen() | AccountClosed() | AccountReopened() | TextsErased():
             return sums
     assert_never(event)
 

@@ -9,6 +9,7 @@ from ledger.domain.commands.accounts import (
     FreezeAccount,
     OpenAccount,
     RecordExpiries,
+    ReopenAccount,
     UnfreezeAccount,
 )
 from ledger.domain.commands.command import MAX_ID, MAX_METADATA_BYTES, check_account_id, check_id
@@ -32,6 +33,7 @@ Command = (
     | FreezeAccount
     | UnfreezeAccount
     | CloseAccount
+    | ReopenAccount
     | EraseTexts
     | RecordExpiries
 )
@@ -56,6 +58,7 @@ __all__ = [
     "RecordPayment",
     "RefundPayment",
     "ReleaseHold",
+    "ReopenAccount",
     "ReverseDeduction",
     "UnfreezeAccount",
     "VoidGrant",

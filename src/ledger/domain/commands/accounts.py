@@ -44,7 +44,18 @@ class UnfreezeAccount:
 
 @dataclass(frozen=True, slots=True)
 class CloseAccount:
-    """From now on, accept only reversals and releases."""
+    """From now on, accept only what returns or cancels credits, and payments that grant nothing."""
+
+    account_id: str
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        check_text("reason", self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class ReopenAccount:
+    """Make a closed account active again, with the credits that it has."""
 
     account_id: str
     reason: str | None = None

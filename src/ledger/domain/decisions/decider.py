@@ -24,6 +24,7 @@ from ledger.domain.commands import (
     RecordPayment,
     RefundPayment,
     ReleaseHold,
+    ReopenAccount,
     ReverseDeduction,
     UnfreezeAccount,
     VoidGrant,
@@ -36,11 +37,11 @@ from ledger.domain.decisions.spending import deduct, reverse
 from ledger.domain.errors import AccountClosed as ClosedRefusal
 from ledger.domain.errors import AccountExists, AccountNotFound
 from ledger.domain.errors import AccountFrozen as FrozenRefusal
-from ledger.domain.events import AccountClosed, AccountFrozen, AccountUnfrozen, Events, TextsErased
+from ledger.domain.events import AccountClosed, AccountFrozen, AccountReopened, AccountUnfrozen, Events, TextsErased
 from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents
 
 _SPENDING = DeductCredits | PlaceHold | ExtendHold
-_ALWAYS_ALLOWED = ReverseDeduction | ReleaseHold | EraseTexts | RecordExpiries
+_ALWAYS_ALLOWED = ReverseDeduction | ReleaseHold | VoidGrant | RefundPayment | EraseTexts | RecordExpiries
 
 
 def decide(
@@ -66,11 +67,15 @@ def decide(
 
 
 def _check_standing(command: Command, account: Account) -> None:
-    if isinstance(command, _ALWAYS_ALLOWED | OpenAccount):
+    if isinstance(command, _ALWAYS_ALLOWED):
         return
     if account.standing == "closed":
+        if isinstance(command, ReopenAccount) or (isinstance(command, RecordPayment) and command.grant is None):
+            return  # money moves on after people leave
         raise ClosedRefusal(account.account_id)
-    if isinstance(command, _SPENDING) or (isinstance(command, CaptureHold) and command.if_frozen == "refuse"):
+    if isinstance(command, _SPENDING | ReopenAccount) or (
+        isinstance(command, CaptureHold) and command.if_frozen == "refuse"
+    ):
         raise FrozenRefusal(account.account_id)
 
 
@@ -102,6 +107,8 @@ def _carry_out(command: Command, account: Account, at: datetime, related: Relate
             return (AccountUnfrozen(at, account.balance, command.reason),)
         case CloseAccount():
             return (AccountClosed(at, account.balance, command.reason),)
+        case ReopenAccount():
+            return (AccountReopened(at, account.balance, command.reason),)
         case EraseTexts():
             return (TextsErased(at, account.balance),)
         case RecordExpiries():

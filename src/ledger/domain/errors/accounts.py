@@ -30,7 +30,8 @@ class AccountClosed(StandingRefusal):
 
     def __init__(self, account_id: str) -> None:
         super().__init__(
-            f"Account {shown(account_id)!r} is closed: it accepts only reversals and releases.",
+            f"Account {shown(account_id)!r} is closed: it accepts only what returns or cancels credits, and payments "
+            "that grant nothing. To use it again, reopen it (operation reopen).",
             account_id=account_id,
         )
 

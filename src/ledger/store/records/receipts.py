@@ -27,6 +27,7 @@ BODY_FIELDS: Mapping[str, tuple[str, ...]] = {
     "freeze": ("reason",),
     "unfreeze": ("reason",),
     "close": ("reason",),
+    "reopen": ("reason",),
 }
 """The fields of each operation's body, in the order of the fingerprint. New fields are added at the end."""
 

@@ -26,6 +26,7 @@ from ledger.domain.commands import (
     OpenAccount,
     PlaceHold,
     RecordPayment,
+    ReopenAccount,
     ReverseDeduction,
     UnfreezeAccount,
     VoidGrant,
@@ -45,6 +46,7 @@ _TEXTS: Mapping[type, tuple[str, ...]] = {
     FreezeAccount: ("reason",),
     UnfreezeAccount: ("reason",),
     CloseAccount: ("reason",),
+    ReopenAccount: ("reason",),
 }
 """The text fields of each command; a payment has those of its grant."""
 

@@ -15,6 +15,7 @@ from ledger.domain.events import (
     AccountClosed,
     AccountFrozen,
     AccountOpened,
+    AccountReopened,
     AccountUnfrozen,
     CreditsDeducted,
     CreditsExpired,
@@ -43,6 +44,7 @@ _STANDINGS: dict[type[Event], Standing] = {
     AccountFrozen: "frozen",
     AccountUnfrozen: "active",
     AccountClosed: "closed",
+    AccountReopened: "active",
 }
 
 
@@ -120,7 +122,7 @@ def _add(batch: _Accounts, account_id: str, event: Event) -> None:
             places = batch.grants[account_id, event.grant_id]
             places[_REMAINING] -= event.amount
             places[_LAPSED] += event.amount
-        case AccountOpened() | AccountFrozen() | AccountUnfrozen() | AccountClosed():
+        case AccountOpened() | AccountFrozen() | AccountUnfrozen() | AccountClosed() | AccountReopened():
             batch.standings[account_id] = _STANDINGS[type(event)]
             if isinstance(event, AccountOpened):
                 batch.opened[account_id] = event.recorded_at
