@@ -37,6 +37,7 @@ from api.http.query_routes import QueryRoutes
 from api.http.requests.replies import Reply, as_problem, problem_reply
 from api.http.requests.request_body import ClientLeft, refuse_late_bodies
 from api.http.security_headers import SecurityHeaders
+from api.imports.runs import ImportRuns
 from api.runtime.clock_agreement import agreed_clock
 from api.runtime.listening.announcement import START
 from api.runtime.listening.connections import ConnectionWatch
@@ -114,12 +115,13 @@ def create_app(
         StreamPlaces(),
         SessionWatch(ledger.log),
         dashboard_options(settings),
+        ImportRuns(ledger, _defaults(settings)),
     )
     sweeper = Sweeper(ledger, conninfo, settings.sweep_interval_seconds, settings.sweep_rate)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with ledger.running(), views.running():
+        async with ledger.running(), views.running(), wiring.import_runs.running():
             await keys.refresh()
             wiring.reads.cursors.use(await cursor_key(ledger.log))
             work = {**_background(settings, wiring), "sweeper": sweeper.run, "refusals": refusals.run}

@@ -9,6 +9,7 @@ from api.http.commands.batch_endpoint import BatchEndpoint
 from api.http.commands.command_endpoint import CommandEndpoint
 from api.http.health import Health
 from api.http.queries.reads import Reads
+from api.imports.runs import ImportRuns
 from api.runtime.listening.listen_address import links_need_public_url
 from api.runtime.settings import Settings
 from api.streaming.follower import Follower
@@ -30,6 +31,7 @@ class Wiring:
     places: StreamPlaces
     session_watch: SessionWatch
     options: Options
+    import_runs: ImportRuns
 
     def attach_to(self, app: Starlette) -> None:
         """Set the parts as the state of an application, each under its own name, where its routes find them."""

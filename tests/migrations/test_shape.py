@@ -44,6 +44,7 @@ MISSING = [
     "people/0003_key_log.sql",
     "measures/0001_schema.sql",
     "imports/0001_schema.sql",
+    "imports/0002_uploads.sql",
     "projections/0003_made_by_the_owner.sql",
     "projections/0004_builds_of_wide_rows.sql",
 ]

@@ -1,14 +1,11 @@
 """The options of `credit-ledger import`, and what their texts mean."""
 
-from datetime import tzinfo
 from pathlib import Path
-from typing import Annotated, cast
-from zoneinfo import ZoneInfo
+from typing import Annotated
 
 import typer
 
-from api.imports.files import cell_numbers
-from api.imports.files.dialect import DELIMITERS, ENCODINGS, DialectOptions
+from api.imports.files.dialect import DELIMITERS, ENCODINGS
 from api.imports.profiles import PROFILES
 from api.imports.rating import Opening, OptionProblem
 
@@ -85,26 +82,6 @@ StopOnRefusal = Annotated[
     bool, typer.Option("--stop-on-refusal", help="Stop at the first row that the ledger refuses.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-
-
-def dialect_of(encoding: str | None, delimiter: str | None, decimal: str | None) -> DialectOptions:
-    """What the options say of the file. Raises OptionProblem."""
-    if encoding is not None and encoding.lower() not in ENCODINGS:
-        raise OptionProblem(f"--encoding: there is no {encoding!r}; there are {', '.join(ENCODINGS)}")
-    sign = None if delimiter is None else DELIMITERS.get(delimiter, "\t" if delimiter == "\\t" else delimiter)
-    if sign is not None and (len(sign) != 1 or not sign.isascii() or sign.isalnum() or sign in '"\r\n\0'):
-        raise OptionProblem(f"--delimiter: {delimiter!r} must be {', '.join(DELIMITERS)}, or one sign")
-    if decimal not in (None, ".", ","):
-        raise OptionProblem(f"--decimal: {decimal!r} must be . or ,")
-    return DialectOptions(encoding and encoding.lower(), sign, cast("cell_numbers.Decimal | None", decimal))
-
-
-def zone_of(name: str | None) -> tzinfo | None:
-    """The time zone of a name. Raises OptionProblem."""
-    try:
-        return None if name is None else ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise OptionProblem(f"--time-zone: there is no zone {name!r}; a zone is such as Europe/Berlin") from None
 
 
 def opening_of(signup: int | None, subscription: int | None, permanent: int | None) -> Opening | None:

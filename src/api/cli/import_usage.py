@@ -38,10 +38,8 @@ from api.cli.import_options import (
     TimeZone,
     Usage,
     Yes,
-    dialect_of,
     opening_of,
     usage_of,
-    zone_of,
 )
 from api.cli.import_preview import confirmed, details, detected, preview_text
 from api.cli.progress import showing_progress
@@ -58,7 +56,7 @@ from api.imports.rating import OptionProblem, Options
 from api.imports.report import Report
 from api.imports.row_digests import RowDigests
 from api.imports.tally import Tally
-from api.imports.wishes import Wishes, options_for, recognise
+from api.imports.wishes import Wishes, dialect_of, options_for, recognise, zone_of
 from api.runtime.database import database
 from api.runtime.settings import Settings
 from ledger.commit.submission import Overloaded, Unavailable

@@ -115,6 +115,11 @@ PAGES: dict[str, Access] = {
     "GET /accounts": _OPERATOR,
     "GET /statistics": _OPERATOR,
     "GET /service": _OPERATOR,
+    "GET /imports": Access((SPEND,)),
+    "POST /imports": Access((SPEND,)),
+    "GET /imports/{upload_id}": Access((SPEND,)),
+    "POST /imports/{upload_id}": Access((SPEND,)),
+    "GET /imports/{upload_id}/bad_rows.csv": Access((SPEND,)),
 }
 """Every page, by its address below /dashboard."""
 

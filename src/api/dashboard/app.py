@@ -15,6 +15,7 @@ from api.contract.scopes import PAGES, route_name
 from api.dashboard import sign_in
 from api.dashboard.current_user import NotSignedIn, admit, home_path, root_of, user_of
 from api.dashboard.forms import form_secret
+from api.dashboard.import_pages import import_file, import_list
 from api.dashboard.live_updates import updates
 from api.dashboard.pages import accounts, actions, billing, events, grants, overview, service, statistics, usage
 from api.dashboard.pages.action_forms import ACTIONS
@@ -57,6 +58,11 @@ def dashboard() -> Starlette:
         _page("/accounts", accounts.accounts),
         _page("/statistics", statistics.statistics),
         _page("/service", service.service),
+        _page("/imports", import_list.imports),
+        _page("/imports", import_list.upload, "POST"),
+        _page("/imports/{upload_id}", import_file.import_file),
+        _page("/imports/{upload_id}", import_file.submit_import_file, "POST"),
+        _page("/imports/{upload_id}/bad_rows.csv", import_file.bad_rows),
     ]
     expected = dict.fromkeys((Problem, Refusal, AccessRefused, NotYetVisible, NotBuilt, *LOST, Exception), _on_error)
     others = {NotSignedIn: _not_signed_in, HTTPException: _on_http_error, ClientLeft: _on_client_left}

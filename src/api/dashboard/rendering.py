@@ -27,6 +27,7 @@ from ledger.postgres.errors import LOST
 from ledger.store import TOPICS
 from projections.models.days import UnknownZone, zone
 
+_IMPORTS = PAGES["GET /imports"]
 _EVENTS = PAGES["GET /accounts/{account_id}/events"]
 POSITION_HEADER = "x-position"
 """The header of a page that the script fetches again: the page must include this position of the log."""
@@ -93,7 +94,7 @@ def required_position(request: Request) -> int:
 
 async def page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
     """Render a page. Every template has `current_user` (None before the sign-in), `formatter`, `options`, `nonce`,
-    `csrf` and `sees_events`, and `actions`: the links to what the current user may do to the account of the page."""
+    `csrf`, `sees_events`, `imports`, and `actions`: the links to what the current user may do to the account."""
     user: CurrentUser | None = getattr(request.state, "current_user", None)
     root = root_of(request)
     known = {
@@ -104,6 +105,7 @@ async def page(request: Request, template: str, *, status: int = 200, **values: 
         "current_user": user,
         "account_id": None,
         "sees_events": user is not None and user.may(_EVENTS),
+        "imports": user is not None and user.may(_IMPORTS),
         "formatter": _formatter(request),
         "options": options_of(request),
         "nonce": request.state.nonce,

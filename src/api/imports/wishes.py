@@ -4,10 +4,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from keyword import iskeyword
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
+from zoneinfo import ZoneInfo
 
-from api.imports.files.dialect import Dialect, DialectOptions
+from api.imports.files.cell_numbers import Decimal
+from api.imports.files.dialect import DELIMITERS, ENCODINGS, Dialect, DialectOptions
 from api.imports.files.usage_file import UsageFile, open_file, shown
 from api.imports.formulas.price_file import PriceFile
 from api.imports.profiles import PROFILES, Profile, detect
@@ -62,7 +65,7 @@ def options_for(wishes: Wishes, found: Recognised) -> Options:
         raise OptionProblem(f"--from: there is no profile {wishes.profile!r}; there are {', '.join(PROFILES)}")
     if profile is not None:
         _check_columns(profile, found)
-    account = wishes.account or (_account(profile, found.columns) if profile else None)
+    account = wishes.account or (profile_account(profile, found.columns) if profile else None)
     if not account:
         columns = shown(found.columns)
         raise OptionProblem(
@@ -106,7 +109,7 @@ def _amount_missing(profile: Profile | None) -> str:
     )
 
 
-def _account(profile: Profile, columns: Sequence[str]) -> str | None:
+def profile_account(profile: Profile, columns: Sequence[str]) -> str | None:
     """The template of the account: the first given value of the columns that can be it."""
     there = [_quoted(name) for name in profile.account if name in columns]
     return "{" + " or ".join(there[:1]) + "}" if there else None
@@ -152,4 +155,27 @@ def _named(formula: str) -> set[str]:
 
 
 def _quoted(name: str) -> str:
+    """A column as a formula names it."""
+    if name.isidentifier() and not iskeyword(name) and name not in _NOT_COLUMNS:
+        return name
     return "`" + name.replace("`", "``") + "`"
+
+
+def dialect_of(encoding: str | None, delimiter: str | None, decimal: str | None) -> DialectOptions:
+    """What the options say of the file. Raises OptionProblem."""
+    if encoding is not None and encoding.lower() not in ENCODINGS:
+        raise OptionProblem(f"--encoding: there is no {encoding!r}; there are {', '.join(ENCODINGS)}")
+    sign = None if delimiter is None else DELIMITERS.get(delimiter, "\t" if delimiter == "\\t" else delimiter)
+    if sign is not None and (len(sign) != 1 or not sign.isascii() or sign.isalnum() or sign in '"\r\n\0'):
+        raise OptionProblem(f"--delimiter: {delimiter!r} must be {', '.join(DELIMITERS)}, or one sign")
+    if decimal not in (None, ".", ","):
+        raise OptionProblem(f"--decimal: {decimal!r} must be . or ,")
+    return DialectOptions(encoding and encoding.lower(), sign, cast("Decimal | None", decimal))
+
+
+def zone_of(name: str | None) -> tzinfo | None:
+    """The time zone of a name. Raises OptionProblem."""
+    try:
+        return None if name is None else ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise OptionProblem(f"--time-zone: there is no zone {name!r}; a zone is such as Europe/Berlin") from None

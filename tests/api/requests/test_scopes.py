@@ -38,6 +38,7 @@ VALUES = {
     "digest": "0",
     "name": "app.css",
     "token": "none",
+    "upload_id": "none",
 }
 
 

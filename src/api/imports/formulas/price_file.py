@@ -3,8 +3,8 @@
 A name that ends in * stands for all that begin like it; the longest one counts. The name * alone stands for all others.
 """
 
-import csv
 from pathlib import Path
+from typing import BinaryIO
 
 from api.imports.files.cell_numbers import Number, ReadNumber, number_reader
 from api.imports.files.row import FileProblem, RowProblem
@@ -53,20 +53,25 @@ def read_prices(path: Path) -> PriceFile:
     """The file of prices. Raises FileProblem, whose message names the file."""
     try:
         with open_file(path) as opened:
-            file = UsageFile(opened)
-            rows: dict[str, list[str]] = {}
-            for row in file.rows():
-                if len(row.cells) != len(file.columns):
-                    raise FileProblem(
-                        f"{row.place} has {len(row.cells)} values, and the first line names {len(file.columns)} columns"
-                    )
-                if row.cells[0] in rows:
-                    raise FileProblem(f"{row.place} has the name {row.cells[0]!r} again")
-                if len(rows) == MAX_ROWS:
-                    raise FileProblem(f"it has more than {MAX_ROWS:,} rows")
-                rows[row.cells[0]] = row.cells
-            if len(file.columns) < 2:
-                raise FileProblem(f"it has no prices: its only column is {shown(file.columns)}")
-    except (FileProblem, csv.Error) as problem:
+            return prices_of(opened)
+    except FileProblem as problem:
         raise FileProblem(f"the price file {path}: {problem}") from problem
+
+
+def prices_of(opened: BinaryIO) -> PriceFile:
+    """The prices in an open file. Raises FileProblem."""
+    file = UsageFile(opened)
+    rows: dict[str, list[str]] = {}
+    for row in file.rows():
+        if len(row.cells) != len(file.columns):
+            raise FileProblem(
+                f"{row.place} has {len(row.cells)} values, and the first line names {len(file.columns)} columns"
+            )
+        if row.cells[0] in rows:
+            raise FileProblem(f"{row.place} has the name {row.cells[0]!r} again")
+        if len(rows) == MAX_ROWS:
+            raise FileProblem(f"it has more than {MAX_ROWS:,} rows")
+        rows[row.cells[0]] = row.cells
+    if len(file.columns) < 2:
+        raise FileProblem(f"it has no prices: its only column is {shown(file.columns)}")
     return PriceFile(file.columns, rows, number_reader(file.dialect.decimal))

@@ -1,0 +1,1 @@
+"""The pages on which operators import files of usage."""
