@@ -31,7 +31,7 @@ from api.http.health import Health
 from api.http.hot_path import HotPath
 from api.http.methods import methods_at
 from api.http.path_prefix import AddPathPrefix, StripPathPrefix
-from api.http.queries import explanations, history, ledger_queries, lists, summary, totals
+from api.http.queries import explanations, history, ledger_queries, limits, lists, summary, totals
 from api.http.queries.reads import Reads
 from api.http.query_routes import QueryRoutes
 from api.http.requests.replies import Reply, as_problem, problem_reply
@@ -71,7 +71,7 @@ from people.secrets import cursor_key
 from people.sessions import SessionWatch
 from projections.models.views import NotBuilt, NotYetVisible, Views
 
-_QUERIES = (ledger_queries, explanations, history, totals, lists, summary)
+_QUERIES = (ledger_queries, limits, explanations, history, totals, lists, summary)
 _EX_SOFTWARE = 70
 """See sysexits(3)."""
 _LOAD_TIMEOUT = 1.0

@@ -30,6 +30,7 @@ BEYOND_A_SCHEMA = (
     "be a dot segment",
     "that UTC can express",
     "must be a time zone of the IANA database",
+    "must have an id of its own each",
     "must be a `next_cursor` of this very list",
     "must not be before `from`",
     "must be a date from",

@@ -1,7 +1,8 @@
 """A stage for every operation: an account with one of each thing to act on, and for each operation a good request.
 
-The account of a stage has seven events: opened and 50 permanent signup credits (grt_2), 100 subscription credits
-(grt_3), a deduction of 30 (ded_4), a hold of 40 (hld_5), a payment of 1000 that bought 20 permanent credits (grt_7).
+The account of a stage has eight events: opened and 50 permanent signup credits (grt_2), 100 subscription credits
+(grt_3), a deduction of 30 (ded_4), a hold of 40 (hld_5), a payment of 1000 that bought 20 permanent credits (grt_7),
+and a limit of 100 rag_query for each member.
 So it has 70 subscription credits, 40 of them held, and 70 permanent ones.
 """
 
@@ -36,10 +37,16 @@ PATHS = {
     "unfreeze": "/v1/accounts/{account_id}/unfreeze",
     "close": "/v1/accounts/{account_id}/close",
     "reopen": "/v1/accounts/{account_id}/reopen",
+    "limits": "/v1/accounts/{account_id}/limits",
+    "allowance": "/v1/accounts/{account_id}/limits/{limit_id}/allowances",
+    "meter": "/v1/accounts/{account_id}/usage",
 }
 """The table of the contract: operation -> path."""
 
-STAGED_VERSION = 7
+STAGED_VERSION = 8
+
+
+LIMIT: Json = {"limit_id": "queries", "amount": 100, "each": ["member"], "unit": "rag_query"}
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,7 @@ def staged(service: Service) -> str:
         (Ask("deduct", account, {"amount": 30}), "stage"),
         (Ask("hold", account, {"amount": 40, "expires_in_seconds": 3600}), "stage"),
         (Ask("payment", account, payment("pay-1", grant={"kind": "permanent", "amount": 20})), None),
+        (Ask("limits", account, {"source": "plan", "limits": [LIMIT]}), "stage"),
     ]
     answers = [ask.post(service, key) for ask, key in told]
     assert [answer.status_code for answer in answers] == [201] * len(told), answers[-1].text
@@ -117,6 +125,9 @@ def asks(account: str) -> dict[str, Ask]:
         Ask("unfreeze", account, {"reason": "settled"}),
         Ask("close", account, {"reason": "asked for"}),
         Ask("reopen", account, {"reason": "came back"}),
+        Ask("limits", account, {"source": "plan", "limits": [{**LIMIT, "amount": 50}]}),
+        Ask("allowance", account, {"value": "ada", "amount": 7}, {"limit_id": "queries"}),
+        Ask("meter", account, {"quantity": 3, "usage": {"metric": "rag_query", "member": "ada"}}),
     ]
     return {ask.operation: ask for ask in found}
 

@@ -55,7 +55,8 @@ TABLE: dict[int, set[str]] = {
 """The table of the HTTP contract in the design."""
 
 MORE: dict[int, set[str]] = {
-    404: {"not_found", "event_not_found", "receipt_not_found"},
+    402: {"limit_reached"},
+    404: {"not_found", "event_not_found", "receipt_not_found", "limit_not_found"},
     405: {"method_not_allowed"},
     408: {"body_timeout"},
     409: {"payment_already_recorded", "refund_already_recorded", "not_yet_visible"},
@@ -64,6 +65,8 @@ MORE: dict[int, set[str]] = {
     422: {
         *("amount_exceeds_payment", "hold_life_exceeded"),
         *("open_lots_limit_exceeded", "open_holds_limit_exceeded", "draws_limit_exceeded", "reversals_limit_exceeded"),
+        *("usage_required", "usage_conflicts_with_hold"),
+        *("limits_limit_exceeded", "allowances_limit_exceeded", "counters_limit_exceeded"),
     },
     429: {"too_many_streams"},
     500: {"internal_error"},
@@ -165,6 +168,27 @@ def reversed_too_often(service: Service, account: str) -> httpx.Response:
     )
 
 
+def other_usage(service: Service, account: str) -> httpx.Response:
+    hold = Ask("hold", account, {"amount": 1, "usage": {"model": "m1"}}).post(service, "h").json()["hold_id"]
+    return Ask("capture", account, {"usage": {"model": "m2"}}, {"hold_id": hold}).post(service, "k")
+
+
+def limits(count: int, then: Ask, **more: object) -> Produce:
+    """The answer to a command after many limits were set, one source for each."""
+
+    def produce(service: Service, account: str) -> httpx.Response:
+        for place in range(count):
+            limit = {"limit_id": f"l{place}", "amount": 1, "each": ["member"], "hard": False, **more}
+            body = {"source": f"s{place}", "limits": [limit]}
+            assert Ask("limits", account, body).post(service, f"limits{place}").status_code == 201
+        return Ask(then.operation, account, then.body, then.ids).post(service, "k")
+
+    return produce
+
+
+MEMBERS = {f"m{number}": 0 for number in range(1_000)}
+
+
 def without_key(service: Service, account: str) -> httpx.Response:
     return httpx.get(f"{service.url}/v1/accounts/{account}/balance", trust_env=False, verify=PLAIN)
 
@@ -246,6 +270,17 @@ REQUESTS: dict[str, Produce] = {
         kind="permanent",
         amount=10_000,
     ),
+    "limit_reached": body("meter", quantity=101),
+    "limit_not_found": one("allowance", limit_id="none"),
+    "usage_required": body("meter", usage={"metric": "rag_query"}),
+    "usage_conflicts_with_hold": other_usage,
+    "limits_limit_exceeded": limits(
+        49, Ask("limits", "", {"source": "one more", "limits": [{"limit_id": "more", "amount": 1}]})
+    ),
+    "allowances_limit_exceeded": limits(
+        1, Ask("allowance", "", {"value": "ada", "amount": 1}, {"limit_id": "l0"}), allowances=MEMBERS
+    ),
+    "counters_limit_exceeded": limits(10, Ask("deduct", "", {"amount": 1, "usage": {"member": "ada"}}), used=MEMBERS),
     "not_yet_visible": lambda service, account: service.get_once(
         f"/v1/accounts/{account}/history", min_position=LARGEST
     ),

@@ -38,6 +38,7 @@ def the_document() -> Json:
 
 
 QUERIES = {
+    "/v1/accounts/{account_id}/limits": {200, 401, 403, 404, 422, 429, 500, 503},
     "/v1/accounts/{account_id}/balance": {200, 401, 403, 404, 422, 429, 500, 503},
     "/v1/accounts/{account_id}/events": {200, 401, 403, 404, 422, 429, 500, 503},
     "/v1/accounts/{account_id}/explain": {200, 401, 403, 404, 422, 429, 500, 503},
@@ -119,7 +120,7 @@ def test_every_route_says_how_it_can_fail() -> None:
             assert statuses == PORTAL
         else:
             operation = next(name for name in OPERATIONS if PATHS[name] == path)
-            expected = COMMAND | ({402} if operation in {"deduct", "hold", "capture"} else set())
+            expected = COMMAND | ({402} if operation in {"deduct", "hold", "capture", "meter"} else set())
             assert statuses == expected - ({404} if operation == "open" else set()), path
         for status, answer in found["responses"].items():
             if int(status) >= 400 and path != "/readyz":
@@ -155,7 +156,8 @@ def test_a_good_body_is_valid_by_the_document_and_a_bad_one_is_not(operation: st
 def test_an_answer_has_all_the_fields_of_its_shape(service: Service, contract: Contract, operation: str) -> None:
     answer = asks(staged(service))[operation].post(service, "k").json()
     schema = contract.resolved({"$ref": f"#/components/schemas/{ANSWERS[operation].__name__}"})
-    assert schema["properties"].keys() - {"dry_run", "status", "idempotent_replayed"} == answer.keys()
+    if_any = {"dry_run", "status", "idempotent_replayed", *({"limits"} - answer.keys())}
+    assert schema["properties"].keys() - if_any == answer.keys()
 
 
 def test_a_field_that_the_document_does_not_name_is_found(contract: Contract) -> None:

@@ -9,6 +9,7 @@ from ledger.domain.events import (
     AccountOpened,
     AccountReopened,
     AccountUnfrozen,
+    AllowanceSet,
     CreditsDeducted,
     CreditsExpired,
     CreditsGranted,
@@ -21,12 +22,16 @@ from ledger.domain.events import (
     HoldExpired,
     HoldExtended,
     HoldReleased,
+    LimitsSet,
     PaymentRecorded,
     PaymentRefunded,
     TextsErased,
+    UsageMetered,
 )
 from ledger.domain.holds import Returns, with_fate
+from ledger.domain.limits import Counts
 from ledger.domain.lots import Draws, total
+from tests.domain.counting_model import Told, in_order
 from tests.domain.journal import Journal
 from tests.domain.model import Answer, Given
 
@@ -57,7 +62,7 @@ def balance_of(balance: Balance) -> Answer:
 def what_time_did(event: HoldExpired | CreditsExpired) -> tuple[object, ...]:
     """A hold's or a lot's end."""
     if isinstance(event, HoldExpired):
-        return ("hold expired", event.hold_id, event.effective_at, _given(event.returns))
+        return ("hold expired", event.hold_id, event.effective_at, _given(event.returns), _counts(event.counts))
     return ("lot lapsed", event.grant_id, event.effective_at, event.amount)
 
 
@@ -75,13 +80,15 @@ def what_was_done(event: Event) -> dict[str, Any]:
                 "source": event.source,
             }
         case CreditsDeducted():
-            return {"deducted": event.amount, **_deduction(event.deduction_id, event.draws)}
+            counts = _counts(event.counts)
+            return {"deducted": event.amount, "counts": counts, **_deduction(event.deduction_id, event.draws)}
         case CreditsHeld():
             return {
                 "hold_id": event.hold_id,
                 "held": event.amount,
                 "expires_at": event.expires_at,
                 "draws": _draws(event.draws),
+                "counts": _counts(event.counts),
             }
         case HoldExtended():
             return {"hold_id": event.hold_id, "expires_at": event.expires_at, "lots_expire_at": event.lots_expire_at}
@@ -92,12 +99,13 @@ def what_was_done(event: Event) -> dict[str, Any]:
                 "deducted": event.amount,
                 "given": _given(event.returns),
                 "hold_is_over": event.final,
+                "counts": _counts(event.counts),
                 **_deduction(event.deduction_id, event.draws),
             }
         case HoldReleased():
-            return {"hold_id": event.hold_id, "given": _given(event.returns)}
+            return {"hold_id": event.hold_id, "given": _given(event.returns), "counts": _counts(event.counts)}
         case DeductionReversed():
-            return {"reversed": event.amount, "given": _given(event.returns)}
+            return {"reversed": event.amount, "given": _given(event.returns), "counts": _counts(event.counts)}
         case GrantVoided():
             return {
                 "grant_id": event.grant_id,
@@ -121,8 +129,23 @@ def what_was_done(event: Event) -> dict[str, Any]:
             return {"standing": "closed"}
         case TextsErased():
             return {"texts": "erased"}
+        case LimitsSet():
+            return {
+                "source": event.source,
+                "limits": [limit.limit_id for limit in event.limits],
+                "kept": list(event.kept),
+                "counts": _counts(event.counts),
+            }
+        case AllowanceSet():
+            return {"limit_id": event.limit_id, "value": event.value, "amount": event.amount}
+        case UsageMetered():
+            return {"metric": event.metric, "metered": event.quantity, "counts": _counts(event.counts)}
         case HoldExpired() | CreditsExpired():
             raise AssertionError(f"time comes first, and not after the command: {event}")
+
+
+def _counts(counts: Counts | None) -> list[Told]:
+    return in_order([(one.limit_id, one.value, one.used, one.amount, one.until) for one in counts or ()])
 
 
 def _deduction(deduction_id: str, draws: Draws) -> dict[str, Any]:

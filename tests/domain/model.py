@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from ledger.domain import commands as c
+from tests.domain.counting_model import Counting, Piece, Refused, quantity_in
 
 LARGEST = 9_007_199_254_740_991
 MOST_LOTS = 10_000
@@ -18,15 +19,6 @@ MOST_HOLDS = 10_000
 MOST_DRAWS = 1_000
 
 Answer = dict[str, Any]
-
-
-class Refused(Exception):
-    """The product says no: the code, and the numbers that go with it."""
-
-    def __init__(self, code: str, **facts: object) -> None:
-        super().__init__(code)
-        self.code = code
-        self.facts = facts
 
 
 @dataclass
@@ -58,6 +50,8 @@ class Hold:
     parts: list[Part]
     expires_at: datetime
     placed_at: datetime
+    usage: dict[str, Any] | None
+    counted: Piece
     ended: str | None = None
 
 
@@ -91,6 +85,9 @@ class Model:
         self.grants: dict[str, Grant] = {}
         self.holds: dict[str, Hold] = {}
         self.deductions: dict[str, list[Part]] = {}  # the parts that are not reversed, in the order of the draws
+        self.counted: dict[str, list[Piece]] = {}  # of each deduction, in the order in which it would be given back
+        self.amounts: dict[str, Piece] = {}  # of each deduction, all that was counted
+        self.counting = Counting()
         self.payments: dict[str, Payment] = {}
         self.passed: list[tuple[object, ...]] = []  # what time took before the command
 
@@ -146,7 +143,7 @@ class Model:
         bare = isinstance(command, c.RecordPayment) and command.grant is None
         if self.standing == "closed" and not (bare or isinstance(command, giving_back | aside)):
             raise Refused("account_closed")
-        spending = c.DeductCredits | c.PlaceHold | c.ExtendHold | c.ReopenAccount
+        spending = c.DeductCredits | c.PlaceHold | c.ExtendHold | c.ReopenAccount | c.Meter
         refused = isinstance(command, c.CaptureHold) and command.if_frozen == "refuse"
         if self.standing == "frozen" and (refused or isinstance(command, spending)):
             raise Refused("account_frozen")
@@ -156,7 +153,7 @@ class Model:
             case c.GrantCredits():
                 return self._grant(command, at)
             case c.DeductCredits():
-                return self._deduct(command)
+                return self._deduct(command, at)
             case c.PlaceHold():
                 return self._hold(command, at)
             case c.ExtendHold():
@@ -184,6 +181,16 @@ class Model:
             case c.EraseTexts():
                 self._next_version()
                 return {"texts": "erased"}
+            case c.SetLimits():
+                answer = self.counting.replace(command, at)
+                self._next_version()
+                return answer
+            case c.SetAllowance():
+                answer = self.counting.allow(command)
+                self._next_version()
+                return answer
+            case c.Meter():
+                return self._meter(command, at)
             case _:
                 return {}
 
@@ -198,18 +205,19 @@ class Model:
                 return
             for hold in self.holds.values():
                 if not hold.ended and hold.expires_at == moment:
-                    self._expire_hold(hold, moment)
+                    self._expire_hold(hold, moment, to)
             for grant in self.grants.values():
                 if grant.free and grant.expires_at == moment:
                     self._next_version()
                     self.passed.append(("lot lapsed", grant.grant_id, moment, grant.free))
                     grant.free = 0
 
-    def _expire_hold(self, hold: Hold, moment: datetime) -> None:
+    def _expire_hold(self, hold: Hold, moment: datetime, to: datetime) -> None:
         self._next_version()
         given = self._give_back(hold.parts, moment)
         hold.parts, hold.ended = [], "expired"
-        self.passed.append(("hold expired", hold.hold_id, moment, given))
+        counts = self.counting.give_back([hold.counted], to)
+        self.passed.append(("hold expired", hold.hold_id, moment, given, counts))
 
     # Credits in ---------------------------------------------------------------------------------------------------
 
@@ -302,14 +310,30 @@ class Model:
         if len(parts) > MOST_DRAWS:
             raise Refused("draws_limit_exceeded", limit=MOST_DRAWS)
 
-    def _deduct(self, command: c.DeductCredits) -> Answer:
+    def _count(self, usage: dict[str, Any], credits: int, quantity: int, at: datetime) -> tuple[list[Any], Piece]:
+        """Count a use, unless a limit refuses it. The balance is looked at later, and refuses when it has less room."""
+        available = sum(grant.free for grant in self.grants.values())
+        counts, places = self.counting.count(usage, credits, quantity, at, available, credits)
+        return counts, Piece(places, credits, quantity)
+
+    def _deduct(self, command: c.DeductCredits, at: datetime) -> Answer:
+        usage = dict(command.usage or {})
+        counts, piece = self._count(usage, command.amount, quantity_in(usage), at)
         parts = self._draw(command.amount, required=command.amount)
         self._check_draws(parts)
-        return self._new_deduction(parts)
+        return {**self._new_deduction(parts, [piece]), "counts": counts}
 
-    def _new_deduction(self, parts: list[Part]) -> Answer:
+    def _meter(self, command: c.Meter, at: datetime) -> Answer:
+        counts, _ = self._count(dict(command.usage), 0, command.quantity, at)
+        self._next_version()
+        return {"metric": command.usage["metric"], "metered": command.quantity, "counts": counts}
+
+    def _new_deduction(self, parts: list[Part], pieces: list[Piece]) -> Answer:
         deduction_id = f"ded_{self._next_version()}"
         self.deductions[deduction_id] = parts
+        self.counted[deduction_id] = pieces
+        sums = sum(piece.credits for piece in pieces), sum(piece.quantity for piece in pieces)
+        self.amounts[deduction_id] = Piece([], *sums)
         by_kind = {"subscription": 0, "permanent": 0}
         for part in parts:
             by_kind[self.grants[part.grant_id].kind] += part.amount
@@ -327,17 +351,21 @@ class Model:
     # Holds --------------------------------------------------------------------------------------------------------
 
     def _hold(self, command: c.PlaceHold, at: datetime) -> Answer:
+        usage = dict(command.usage or {})
+        counts, piece = self._count(usage, command.amount, quantity_in(usage), at)
         parts = self._draw(command.amount, required=command.amount)
         if len([hold for hold in self.holds.values() if not hold.ended]) >= MOST_HOLDS:
             raise Refused("open_holds_limit_exceeded", limit=MOST_HOLDS)
         self._check_draws(parts)
-        hold = Hold(f"hld_{self._next_version()}", parts, at + command.expires_in, at)
+        said = usage if command.usage is not None else None
+        hold = Hold(f"hld_{self._next_version()}", parts, at + command.expires_in, at, said, piece)
         self.holds[hold.hold_id] = hold
         return {
             "hold_id": hold.hold_id,
             "held": command.amount,
             "expires_at": hold.expires_at,
             "draws": self._said(parts),
+            "counts": counts,
         }
 
     def _open_hold(self, hold_id: str) -> Hold:
@@ -367,28 +395,47 @@ class Model:
 
     def _capture(self, command: c.CaptureHold, at: datetime) -> Answer:
         hold = self._open_hold(command.hold_id)
+        usage, quantity = self._usage_of_capture(hold, dict(command.usage or {}))
         held = sum(part.amount for part in hold.parts)
         wanted = held if command.amount is None else command.amount
-        excess = []
+        excess, beyond = [], max(quantity - hold.counted.quantity, 0)
         if wanted > held:
             if command.on_excess == "reject":
                 raise Refused("amount_exceeds_hold", amount=wanted, held=held, excess=wanted - held)
             if self.standing == "frozen":
                 raise Refused("account_frozen")
+        counts, piece = self._count(usage, max(wanted - held, 0), beyond, at)
+        if wanted > held:
             excess = self._draw(wanted - held, required=wanted, covered=held)
             self._check_draws(excess)
         spent = self._take_off(hold.parts, min(wanted, held))
-        given = Given()
+        given, of_hold = Given(), hold.counted
+        taken = Piece(of_hold.places, min(wanted, held), quantity - beyond)
+        of_hold.credits -= taken.credits
+        of_hold.quantity -= taken.quantity
         if command.final or not hold.parts:
             given = self._give_back(hold.parts, at)
             hold.parts, hold.ended = [], "captured"
+            counts = sorted([*counts, *self.counting.give_back([of_hold], at)], key=lambda one: (one[0], one[1] or ""))
         return {
             "hold_id": hold.hold_id,
             "captured": wanted,
             "given": given,
             "hold_is_over": hold.ended is not None,
-            **self._new_deduction(spent + excess),
+            **self._new_deduction(spent + excess, [piece, taken]),
+            "counts": counts,
         }
+
+    def _usage_of_capture(self, hold: Hold, said: dict[str, Any]) -> tuple[dict[str, Any], int]:
+        """What a capture is for, and how much of its metric."""
+        usage = dict(said)
+        if hold.usage is not None:
+            for name in ("provider", "model", "project", "member", "metric", "key", "agent"):
+                if name in hold.usage and usage.setdefault(name, hold.usage[name]) != hold.usage[name]:
+                    raise Refused("usage_conflicts_with_hold", field=f"usage.{name}")
+            if "metric" in hold.usage and "quantity" not in said:
+                return usage, hold.counted.quantity
+        return usage, quantity_in(usage)
 
     def _take_off(self, parts: list[Part], amount: int) -> list[Part]:
         """Take `amount` off the front of `parts`, and return it."""
@@ -407,7 +454,7 @@ class Model:
         self._next_version()
         given = self._give_back(hold.parts, at)
         hold.parts, hold.ended = [], "released"
-        return {"hold_id": hold.hold_id, "given": given}
+        return {"hold_id": hold.hold_id, "given": given, "counts": self.counting.give_back([hold.counted], at)}
 
     # Credits back -------------------------------------------------------------------------------------------------
 
@@ -440,7 +487,25 @@ class Model:
         if before + given.returned > LARGEST:
             raise Refused("balance_limit_exceeded", total=before, amount=given.returned, limit=LARGEST)
         self._next_version()
-        return {"reversed": wanted, "given": given}
+        return {
+            "reversed": wanted,
+            "given": given,
+            "counts": self._give_counts_back(command.deduction_id, left, wanted, at),
+        }
+
+    def _give_counts_back(self, deduction_id: str, left: int, wanted: int, at: datetime) -> list[Any]:
+        """Give back what limits counted: credits one by one, and of the quantity the share that is due by then."""
+        pieces = self.counted[deduction_id]
+        whole = self.amounts[deduction_id]
+        units = whole.quantity * (whole.credits - left + wanted) // whole.credits
+        units -= whole.quantity * (whole.credits - left) // whole.credits
+        back = []
+        for piece in pieces:
+            part = Piece(piece.places, min(piece.credits, wanted), min(piece.quantity, units))
+            wanted, units = wanted - part.credits, units - part.quantity
+            piece.credits, piece.quantity = piece.credits - part.credits, piece.quantity - part.quantity
+            back.append(part)
+        return self.counting.give_back(back, at)
 
     def _void(self, command: c.VoidGrant) -> Answer:
         grant = self.grants.get(command.grant_id)

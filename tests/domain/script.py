@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.domain import commands as c
+from ledger.domain.periods import CalendarPeriod, Period, TimedPeriod
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO
 
 Make = Callable[[re.Match[str]], c.Command | None]
@@ -82,14 +83,14 @@ def grant(words: re.Match[str]) -> c.GrantCredits:
 
 def hold(words: re.Match[str]) -> c.PlaceHold:
     if words["length"] is None:
-        return c.PlaceHold(ACCOUNT_ID, amount(words["size"]))
-    return c.PlaceHold(ACCOUNT_ID, amount(words["size"]), length(words["length"]))
+        return c.PlaceHold(ACCOUNT_ID, amount(words["size"]), usage=usage(words["usage"]))
+    return c.PlaceHold(ACCOUNT_ID, amount(words["size"]), length(words["length"]), usage=usage(words["usage"]))
 
 
 def capture(words: re.Match[str]) -> c.CaptureHold:
     final, on_excess = words["more"] is None, "draw" if words["draw"] else "reject"
     size, if_frozen = amount(words["size"]), "refuse" if words["unless"] else "accept"
-    return c.CaptureHold(ACCOUNT_ID, words["id"], size, final, on_excess, None, if_frozen)  # type: ignore[arg-type]
+    return c.CaptureHold(ACCOUNT_ID, words["id"], size, final, on_excess, usage(words["usage"]), if_frozen)  # type: ignore[arg-type]
 
 
 def payment(words: re.Match[str]) -> c.RecordPayment:
@@ -107,18 +108,66 @@ def payment(words: re.Match[str]) -> c.RecordPayment:
     )
 
 
+def usage(text: str | None) -> dict[str, str | int] | None:
+    """Usage such as `member ada, metric rag_query, quantity 3`."""
+    if text is None:
+        return None
+    pairs = (part.split() for part in text.split(", "))
+    return {name: int(value) if name == "quantity" else value for name, value in pairs}
+
+
+def limits(words: re.Match[str]) -> c.SetLimits:
+    """Limits such as `month 1000 credits each member per day, queries 5 rag_query soft`."""
+    wanted = []
+    for text in words["limits"].split(", ") if words["limits"] else []:
+        found = re.fullmatch(
+            r"(?P<id>\S+) (?P<size>\d+) (?P<unit>\S+)(?: each (?P<each>\w+))?(?: only (?P<name>\w+) (?P<value>\w+))?"
+            r"(?: per (?P<every>\w+)| in (?P<seconds>\d+) seconds)?(?P<soft> soft)?(?: from (?P<used>\d+))?",
+            text,
+        )
+        if found is None:
+            raise ScriptError(f"no limit reads {text!r}")
+        period: Period | None = CalendarPeriod(found["every"]) if found["every"] else None  # type: ignore[arg-type]
+        if found["seconds"]:
+            period = TimedPeriod(int(found["seconds"]))
+        limit = c.NewLimit(
+            found["id"],
+            int(found["size"]),
+            (found["each"],) if found["each"] else (),  # type: ignore[arg-type]
+            ((found["name"], found["value"]),) if found["name"] else (),  # type: ignore[arg-type]
+            found["unit"],
+            period,
+            hard=not found["soft"],
+            used=int(found["used"]) if found["used"] else None,
+        )
+        wanted.append(limit)
+    return c.SetLimits(ACCOUNT_ID, words["source"], tuple(wanted))
+
+
+def many_limits(words: re.Match[str]) -> c.SetLimits:
+    """As many limits as fit, or for as many members as fit."""
+    members = {f"m{number}": 0 for number in range(int(words["members"] or 0))}
+    begun, allowed = (members, None) if words["what"] == "counters" else (None, members)
+    limits = [
+        c.NewLimit(f"{words['source']}{number}", 1, ("member",), used=begun, allowances=allowed)
+        for number in range(int(words["count"]))
+    ]
+    return c.SetLimits(ACCOUNT_ID, words["source"], tuple(limits))
+
+
 GRANT = (
     r"(?P<kind>subscription|permanent) (?P<size>\S+)(?: from (?P<source>\w+))?"
     r"(?: expires (?P<end>day .+)| for (?P<lifetime>\d+ \w+))?"
 )
+USAGE = r"(?: by (?P<usage>.+))?"
 COMMANDS: dict[str, Make] = {
     r"open(?: with (?P<size>\S+))?": lambda m: c.OpenAccount(ACCOUNT_ID, amount(m["size"]) or 0),
     rf"grant {GRANT}": grant,
-    r"deduct (?P<size>\S+)": lambda m: c.DeductCredits(ACCOUNT_ID, amount(m["size"])),
-    r"hold (?P<size>\S+)(?: for (?P<length>\S+ \w+))?": hold,
+    rf"deduct (?P<size>\S+){USAGE}": lambda m: c.DeductCredits(ACCOUNT_ID, amount(m["size"]), usage=usage(m["usage"])),
+    rf"hold (?P<size>\S+)(?: for (?P<length>\S+ \w+))?{USAGE}": hold,
     r"extend (?P<id>\w+) for (?P<length>\S+ \w+)": lambda m: c.ExtendHold(ACCOUNT_ID, m["id"], length(m["length"])),
     r"capture (?P<id>\w+)(?: (?P<size>[^a\s]\S*))?(?P<more> and more later)?(?P<draw> and draw the excess)?"
-    r"(?P<unless> unless frozen)?": capture,
+    rf"(?P<unless> unless frozen)?{USAGE}": capture,
     r"release (?P<id>\w+)": lambda m: c.ReleaseHold(ACCOUNT_ID, m["id"]),
     r"reverse (?P<id>\w+)(?: (?P<size>\S+))?": lambda m: c.ReverseDeduction(ACCOUNT_ID, m["id"], amount(m["size"])),
     r"void (?P<id>\w+)(?: (?P<size>\S+))?": lambda m: c.VoidGrant(ACCOUNT_ID, m["id"], amount(m["size"])),
@@ -131,6 +180,13 @@ COMMANDS: dict[str, Make] = {
     r"close": lambda _: c.CloseAccount(ACCOUNT_ID),
     r"reopen": lambda _: c.ReopenAccount(ACCOUNT_ID),
     r"erase": lambda _: c.EraseTexts(ACCOUNT_ID),
+    r"limits of (?P<source>\w+):(?: (?P<limits>.+))?": limits,
+    r"(?P<count>\d+) limits of (?P<source>\w+)"
+    r"(?: with (?P<members>\d+) (?P<what>counters|allowances) each)?": many_limits,
+    r"allow (?P<value>\w+) (?P<size>\d+|nothing of its own) of (?P<id>\S+)": lambda m: c.SetAllowance(
+        ACCOUNT_ID, m["id"], m["value"], int(m["size"]) if m["size"].isdigit() else None
+    ),
+    rf"meter (?P<size>\S+){USAGE}": lambda m: c.Meter(ACCOUNT_ID, amount(m["size"]), usage(m["usage"]) or {}),
     r"sweep": lambda _: c.RecordExpiries(ACCOUNT_ID),
     r"look": lambda _: None,
 }

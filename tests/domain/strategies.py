@@ -21,6 +21,8 @@ from ledger.domain.commands import (
     FreezeAccount,
     GrantCredits,
     IfFrozen,
+    Meter,
+    NewLimit,
     OnExcess,
     OpenAccount,
     PlaceHold,
@@ -30,6 +32,8 @@ from ledger.domain.commands import (
     ReleaseHold,
     ReopenAccount,
     ReverseDeduction,
+    SetAllowance,
+    SetLimits,
     UnfreezeAccount,
     VoidGrant,
 )
@@ -42,6 +46,8 @@ from ledger.domain.events import (
     PaymentStatus,
 )
 from ledger.domain.holds import LONGEST_HOLD, LONGEST_LIFE, SHORTEST_HOLD
+from ledger.domain.periods import CalendarPeriod, Period, TimedPeriod
+from ledger.domain.usage import Dimension, Usage
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal
 
 Make = Callable[[st.DrawFn, Journal], Command]
@@ -54,6 +60,19 @@ JUMPS = [timedelta(0), TICK, SECOND, MINUTE, 15 * MINUTE, DAY, 7 * DAY, 30 * DAY
 AROUND = [-TICK, timedelta(0), timedelta(0), TICK]
 ON_EXCESS: list[OnExcess] = ["reject", "draw"]
 STATUSES: list[PaymentStatus] = ["paid", "paid", "paid", "failed", "refunded"]
+
+PERIODS: list[Period | None] = [
+    None,
+    TimedPeriod(3_600),
+    TimedPeriod(86_400 * 3),
+    CalendarPeriod("hour", "Australia/Lord_Howe"),
+    CalendarPeriod("day", "America/Havana"),
+    CalendarPeriod("week", "Africa/Cairo", 5),
+    CalendarPeriod("month", "Europe/Berlin", 31),
+    CalendarPeriod("year", "America/Santiago"),
+]
+DIMENSION_SETS: list[tuple[Dimension, ...]] = [(), ("member",), ("member",), ("model",)]
+MEMBERS, METRIC = ["ada", "bob"], "rag_query"
 
 SWEEP = RecordExpiries(ACCOUNT_ID)
 SOMETIMES: list[Command] = [*[SWEEP] * 6, EraseTexts(ACCOUNT_ID)]
@@ -80,6 +99,7 @@ def _choice(journal: Journal) -> list[Make]:
         return [_open]
     choice: list[Make] = [_grant, _grant, _pay, _void, _sweep, _open, _stand]
     choice += [_deduct, _hold] * 2
+    choice += [_limits] if account.limits is None else [_limits, _allow, _meter, _meter, _deduct, _hold]
     if CreditsHeld in made:
         choice += [_capture, _extend, _release]
     if account.holds:
@@ -97,6 +117,23 @@ def _choice(journal: Journal) -> list[Make]:
 def grants(draw: st.DrawFn, journal: Journal) -> GrantCredits:
     """Subscription grants that end by a date, by a length or never, and permanent ones."""
     return _grant(draw, journal)
+
+
+@st.composite
+def limits(draw: st.DrawFn, journal: Journal) -> SetLimits:
+    """Limits of a source."""
+    return _limits(draw, journal)
+
+
+@st.composite
+def counted(draw: st.DrawFn, journal: Journal) -> Command:
+    """What moves counters of limits, and rarely the limits themselves."""
+    choice: list[Make] = [_deduct, _deduct, _hold, _hold, _meter, _limits, _allow, _sweep]
+    if journal.opened.holds:
+        choice += [_capture] * 4 + [_release]
+    if any(isinstance(event, CreditsDeducted | HoldCaptured) for event in journal.events):
+        choice += [_reverse] * 3
+    return draw(st.sampled_from(choice))(draw, journal)
 
 
 @st.composite
@@ -135,14 +172,14 @@ def _grant(draw: st.DrawFn, journal: Journal) -> GrantCredits:
 
 
 def _deduct(draw: st.DrawFn, journal: Journal) -> DeductCredits:
-    return DeductCredits(ACCOUNT_ID, _amount_to_spend(draw, journal))
+    return DeductCredits(ACCOUNT_ID, _amount_to_spend(draw, journal), usage=_usage(draw, journal))
 
 
 def _hold(draw: st.DrawFn, journal: Journal) -> PlaceHold:
     ends = {lot.expires_at - journal.now for lot in journal.opened.lots if lot.expires_at is not None}
     meeting = [length for length in sorted(ends) if SHORTEST_HOLD <= length <= LONGEST_HOLD]
     length = draw(st.sampled_from([*LENGTHS, *meeting * 2]))
-    return PlaceHold(ACCOUNT_ID, _amount_to_spend(draw, journal), length)
+    return PlaceHold(ACCOUNT_ID, _amount_to_spend(draw, journal), length, usage=_usage(draw, journal))
 
 
 def _extend(draw: st.DrawFn, journal: Journal) -> ExtendHold:
@@ -161,7 +198,58 @@ def _capture(draw: st.DrawFn, journal: Journal) -> CaptureHold:
         amount = _amount_or_all(draw, held, held // 2)
     if_frozen: IfFrozen = draw(st.sampled_from(["accept", "refuse"]))
     on_excess = draw(st.sampled_from(ON_EXCESS))
-    return CaptureHold(ACCOUNT_ID, hold_id, amount, draw(st.booleans()), on_excess, None, if_frozen)
+    return CaptureHold(ACCOUNT_ID, hold_id, amount, draw(st.booleans()), on_excess, _usage(draw, journal), if_frozen)
+
+
+def _usage(draw: st.DrawFn, journal: Journal) -> Usage | None:
+    """What limits look at; nearly always all of it, so that they have something to count."""
+    if journal.opened.limits is None or draw(st.integers(0, 9)) == 9:
+        return None
+    usage: dict[str, str | int] = {"member": draw(st.sampled_from(MEMBERS)), "model": "m1"}
+    if draw(st.booleans()):
+        usage["metric"] = METRIC
+        if draw(st.booleans()):
+            usage["quantity"] = draw(st.integers(0, 7))
+    if draw(st.integers(0, 9)) == 9:
+        del usage["member"]
+    return usage
+
+
+def _meter(draw: st.DrawFn, journal: Journal) -> Meter:
+    usage = {name: value for name, value in (_usage(draw, journal) or {}).items() if name != "quantity"}
+    return Meter(ACCOUNT_ID, draw(st.integers(1, 9)), {**usage, "metric": METRIC})
+
+
+def _limits(draw: st.DrawFn, journal: Journal) -> SetLimits:
+    """Few ids and few shapes, so that limits often count as those with their ids did before."""
+    source = draw(st.sampled_from(["plan", "team"]))
+    names = draw(st.sets(st.sampled_from(["a", "b", "c"]), max_size=2))
+    return SetLimits(ACCOUNT_ID, source, tuple(_limit(draw, f"{source[0]}{name}") for name in sorted(names)))
+
+
+def _limit(draw: st.DrawFn, limit_id: str) -> NewLimit:
+    each = draw(st.sampled_from(DIMENSION_SETS))
+    used: int | dict[str, int] | None = None
+    if draw(st.integers(0, 3)) == 3:
+        used = {"ada": draw(st.integers(0, 9))} if each else draw(st.integers(0, 30))
+    return NewLimit(
+        limit_id,
+        draw(st.sampled_from([0, 5, 20, 60, 100, 300, MAX_AMOUNT])),
+        each,
+        (("member", "ada"),) if "member" not in each and draw(st.integers(0, 3)) == 3 else (),
+        draw(st.sampled_from(["credits", "credits", METRIC])),
+        draw(st.sampled_from(PERIODS)),
+        draw(st.integers(0, 3)) < 3,
+        used=used,
+        allowances={"ada": draw(st.integers(0, 60))} if each != () and draw(st.booleans()) else None,
+    )
+
+
+def _allow(draw: st.DrawFn, journal: Journal) -> SetAllowance:
+    limits = journal.opened.limits
+    ids = [one.limit.limit_id for one in limits.all] if limits is not None else []
+    amount = draw(st.sampled_from([None, 0, 10, 50]))
+    return SetAllowance(ACCOUNT_ID, _one_of(draw, ids, "none"), draw(st.sampled_from(MEMBERS)), amount)
 
 
 def _release(draw: st.DrawFn, journal: Journal) -> ReleaseHold:

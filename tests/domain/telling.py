@@ -10,6 +10,7 @@ from ledger.domain.events import (
     AccountOpened,
     AccountReopened,
     AccountUnfrozen,
+    AllowanceSet,
     CreditsDeducted,
     CreditsExpired,
     CreditsGranted,
@@ -22,14 +23,19 @@ from ledger.domain.events import (
     HoldExpired,
     HoldExtended,
     HoldReleased,
+    LimitsSet,
     PaymentRecorded,
     PaymentRefunded,
     TextsErased,
+    UsageMetered,
 )
 from ledger.domain.holds import Fate, Returns
+from ledger.domain.limits import Counts
 from ledger.domain.lots import Draws
 from tests.domain.journal import DAY_ZERO
 
+MOST_TOLD = 5
+"""Names and counters that are told one by one."""
 FATES: dict[Fate, str] = {"returned": "to", "lapsed": "lapsed", "cancelled": "cancelled"}
 
 
@@ -43,7 +49,10 @@ def tell_refusal(refusal: Refusal) -> str:
     if "errors" in refusal.facts:
         facts = ", ".join(error["field"] for error in refusal.facts["errors"])
     else:
-        facts = ", ".join(f"{name} {value}" for name, value in refusal.facts.items())
+        told = {name: fact for name, fact in refusal.facts.items() if name not in {"binding", "limits"}}
+        if "binding" in refusal.facts:
+            told["limit"] = refusal.facts["binding"]["limit_id"]
+        facts = ", ".join(f"{name} {value}" for name, value in told.items())
     return f"refused {refusal.code} ({facts})"
 
 
@@ -61,21 +70,22 @@ def _event(event: Event) -> str:
         case CreditsGranted():
             return f"{event.grant_id} +{event.amount} until {_moment(event.expires_at)}"
         case CreditsDeducted():
-            return f"{event.deduction_id} = {_draws(event.draws)}"
+            return f"{event.deduction_id} = {_draws(event.draws)}{_counts(event.counts)}"
         case CreditsHeld():
-            return f"{event.hold_id} = {_draws(event.draws)} until {_moment(event.expires_at)}"
+            return f"{event.hold_id} = {_draws(event.draws)} until {_moment(event.expires_at)}{_counts(event.counts)}"
         case HoldExtended():
             beyond = f", beyond its lots on {_moment(event.lots_expire_at)}" if event.lots_expire_at else ""
             return f"{event.hold_id} until {_moment(event.expires_at)}{beyond}"
         case HoldCaptured():
             over = _returns(event.returns) if event.final else ", more later"
-            return f"{event.deduction_id} = {_draws(event.draws)}{over}"
+            return f"{event.deduction_id} = {_draws(event.draws)}{over}{_counts(event.counts)}"
         case HoldReleased():
-            return f"released{_returns(event.returns)}"
+            return f"released{_returns(event.returns)}{_counts(event.counts)}"
         case HoldExpired():
-            return f"{event.hold_id} expired on {_moment(event.effective_at)}{_returns(event.returns)}"
+            expired = f"{event.hold_id} expired on {_moment(event.effective_at)}"
+            return f"{expired}{_returns(event.returns)}{_counts(event.counts)}"
         case DeductionReversed():
-            return f"reversed{_returns(event.returns)}"
+            return f"reversed{_returns(event.returns)}{_counts(event.counts)}"
         case GrantVoided():
             closed = ", closed" if event.closed else ""
             uncollected = f", uncollected {event.uncollected}" if event.uncollected else ""
@@ -96,6 +106,26 @@ def _event(event: Event) -> str:
             return "reopened"
         case TextsErased():
             return "texts erased"
+        case LimitsSet():
+            kept = f", {' '.join(event.kept)} as before" if event.kept else ""
+            return (
+                f"limits {_names([limit.limit_id for limit in event.limits]) or 'removed'}{kept}{_counts(event.counts)}"
+            )
+        case AllowanceSet():
+            return f"allowance {event.value} {'removed' if event.amount is None else event.amount}"
+        case UsageMetered():
+            return f"metered {event.quantity} {event.metric}{_counts(event.counts)}"
+
+
+def _names(names: list[str]) -> str:
+    return " ".join(names) if len(names) <= MOST_TOLD else f"{names[0]} and {len(names) - 1} more"
+
+
+def _counts(counts: Counts | None) -> str:
+    if counts is not None and len(counts) > MOST_TOLD:
+        return f", {len(counts)} counters"
+    parts = (f", {one.limit_id} {one.value or ''}".rstrip() + f" {one.used}/{one.amount}" for one in counts or ())
+    return "".join(parts)
 
 
 def _draws(draws: Draws) -> str:

@@ -19,6 +19,7 @@ from ledger.domain.commands import (
     ExtendHold,
     FreezeAccount,
     GrantCredits,
+    Meter,
     OpenAccount,
     PlaceHold,
     RecordExpiries,
@@ -27,6 +28,8 @@ from ledger.domain.commands import (
     ReleaseHold,
     ReopenAccount,
     ReverseDeduction,
+    SetAllowance,
+    SetLimits,
     UnfreezeAccount,
     VoidGrant,
 )
@@ -34,8 +37,9 @@ from ledger.domain.errors import AccountNotFound, Refusal
 from ledger.domain.lots import burn_order
 from tests.domain import strategies
 from tests.domain.answers import answer_of, balance_of
+from tests.domain.counting_model import Refused
 from tests.domain.journal import ACCOUNT_ID, Journal
-from tests.domain.model import Model, Refused
+from tests.domain.model import Model
 from tests.domain.strategies import DAY, TICK
 from tests.long_form import times
 
@@ -112,6 +116,20 @@ class LedgerAndModel(RuleBasedStateMachine):
             assert balance_of(settled.balance) == self.model.balance(at), at
             assert settled.due_at is None or settled.due_at > at
 
+    @invariant()
+    def counters_of_limits_agree(self) -> None:
+        if not self.journal.events:
+            return
+        at = max(self.journal.now, self.journal.opened.recorded_at)
+        account, told = self.journal.opened, {}
+        for one in account.limits.all if account.limits is not None else ():
+            for value, (used, until) in one.counters():
+                if until is None or at < until:
+                    told[one.limit.limit_id, value] = (used, until)
+        assert told == self.model.counting.now(at)
+        if account.limits is not None:
+            assert account.limits.size == sum(len(list(one.counters())) for one in account.limits.all)
+
     def _instants(self) -> Iterator[datetime]:
         account = self.journal.opened
         yield max(self.journal.now, account.recorded_at)
@@ -121,6 +139,26 @@ class LedgerAndModel(RuleBasedStateMachine):
             yield max(account.due_at, account.recorded_at)
 
 
+class LimitsAndModel(LedgerAndModel):
+    """The same on an account with many credits and some limits, with only what moves counters."""
+
+    @initialize(data=st.data())
+    def begin_with_something_to_spend(self, data: st.DataObject) -> None:
+        self.ask(OpenAccount(ACCOUNT_ID, 1_000))
+        self.ask(data.draw(strategies.limits(self.journal)))
+
+    @rule(data=st.data())
+    def at_once(self, data: st.DataObject) -> None:
+        self.ask(data.draw(strategies.counted(self.journal)))
+
+    @rule(data=st.data())
+    def later(self, data: st.DataObject) -> None:
+        self.journal.now = data.draw(strategies.moments(self.journal))
+        self.ask(data.draw(strategies.counted(self.journal)))
+
+
+TestLimitsAndModel = LimitsAndModel.TestCase
+TestLimitsAndModel.settings = settings(max_examples=times(30, 250), stateful_step_count=30)
 TestLedgerAndModel = LedgerAndModel.TestCase
 TestLedgerAndModel.settings = settings(max_examples=times(60, 250), stateful_step_count=40)
 
@@ -144,6 +182,9 @@ TestLedgerAndModel.settings = settings(max_examples=times(60, 250), stateful_ste
         ReopenAccount(ACCOUNT_ID),
         EraseTexts(ACCOUNT_ID),
         RecordExpiries(ACCOUNT_ID),
+        SetLimits(ACCOUNT_ID, "plan", ()),
+        SetAllowance(ACCOUNT_ID, "month", "ada", 1),
+        Meter(ACCOUNT_ID, 1, {"metric": "rag_query"}),
     ],
     ids=lambda command: type(command).__name__,
 )

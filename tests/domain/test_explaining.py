@@ -137,7 +137,15 @@ def _rule_found(order: list[CreditsGranted], index: int) -> str:
 
 # Events that are not what the rules make ------------------------------------------------------------------------------
 
-FREE = {("PaymentRecorded", "amount_minor"), ("GrantVoided", "uncollected"), ("CreditsGranted", "source")}
+FREE = {
+    ("PaymentRecorded", "amount_minor"),
+    ("GrantVoided", "uncollected"),
+    ("CreditsGranted", "source"),
+    ("LimitsSet", "limits"),
+    ("LimitsSet", "counts"),
+    ("AllowanceSet", "amount"),
+    ("UsageMetered", "quantity"),
+}
 """What no rule gives, because it is what a caller says."""
 WORDS = (["returned", "lapsed", "cancelled"], ["subscription", "permanent"])
 

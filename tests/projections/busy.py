@@ -23,8 +23,9 @@ from ledger.domain.commands import (
     UnfreezeAccount,
     VoidGrant,
 )
-from ledger.domain.events import Events, Usage
+from ledger.domain.events import Events
 from ledger.domain.related_events import made_by
+from ledger.domain.usage import Usage
 from ledger.service import Ledger
 from tests.conftest import Clock
 from tests.store.asking import submission

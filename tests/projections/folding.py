@@ -88,6 +88,8 @@ class Book:
                 self.opened_at = event.recorded_at
             case e.TextsErased():
                 pass
+            case e.LimitsSet() | e.AllowanceSet() | e.UsageMetered():
+                pass
             case e.AccountFrozen() | e.AccountUnfrozen() | e.AccountClosed() | e.AccountReopened():
                 self.standing = {"AccountFrozen": "frozen", "AccountClosed": "closed"}.get(
                     type(event).__name__, "active"

@@ -22,6 +22,7 @@ def back(kind: str, amount: int, fate: str) -> Return:
 NOTHING = [
     *("AccountOpened", "AccountFrozen", "AccountUnfrozen", "AccountClosed", "AccountReopened"),
     *("CreditsHeld", "HoldExtended", "PaymentRecorded", "PaymentRefunded", "TextsErased"),
+    *("LimitsSet", "AllowanceSet", "UsageMetered"),
 ]
 """Held credits are still the account's; money is not credits: grants and voids beside it are events of their own."""
 

@@ -12,21 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projections.models.days import (
-    DAY,
-    FIRST_DATE,
-    HOUR,
-    LAST_DATE,
-    QUARTER,
-    UnknownZone,
-    dates,
-    day_start,
-    day_starts,
-    hour_starts,
-    pieces,
-    quarter_starts,
-    zone,
-)
+from ledger.domain.periods import DAY, QUARTER, UnknownZone, day_start, zone
+from projections.models.days import FIRST_DATE, HOUR, LAST_DATE, dates, day_starts, hour_starts, pieces, quarter_starts
 from tests.zones import different_zones
 
 FIRST, LAST = date(2024, 1, 1), date(2027, 12, 31)

@@ -23,7 +23,8 @@ from ledger.store.records.sealing import unmasked, unseal
 from ledger.store.snapshots import digest_in, state_digest
 from ledger.store.stream_heads import StreamHead
 from tests.domain.answers import balance_of, what_time_did, what_was_done
-from tests.domain.model import Answer, Model, Refused
+from tests.domain.counting_model import Refused
+from tests.domain.model import Answer, Model
 from tests.simulation.asking import KEYLESS, Ask
 from tests.simulation.run import DAY_ZERO, Request, Run, Wrong
 from tests.simulation.tables import Stored

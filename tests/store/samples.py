@@ -9,6 +9,7 @@ from ledger.domain.events import (
     AccountOpened,
     AccountReopened,
     AccountUnfrozen,
+    AllowanceSet,
     CreditsDeducted,
     CreditsExpired,
     CreditsGranted,
@@ -20,12 +21,16 @@ from ledger.domain.events import (
     HoldExpired,
     HoldExtended,
     HoldReleased,
+    LimitsSet,
     PaymentRecorded,
     PaymentRefunded,
     TextsErased,
+    UsageMetered,
 )
 from ledger.domain.holds import Return
+from ledger.domain.limits import Count, Limit
 from ledger.domain.lots import Draw
+from ledger.domain.periods import CalendarPeriod, TimedPeriod
 from ledger.store.records.codec import Metadata
 
 AT = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
@@ -38,6 +43,7 @@ RETURNS = (
     Return("grt_3", "subscription", 20, AT, "lapsed"),
     Return("grt_4", "subscription", 5, LATER, "cancelled"),
 )
+COUNTS = (Count("month", "ada", 1_080, 5_000, LATER), Count("pool", None, 2**53 - 1, 0, None))
 METADATA = Metadata("key:1a2b3c4d", "deduct", "task-abc123", "0f0f0f0f-7")
 WITHOUT_KEY = Metadata("sweeper", "expire", None, "sweep")
 FREE = {"naïve": ["é", 1, 2.5, None, True, {"b": 1, "a": "😀"}]}
@@ -88,4 +94,52 @@ SAMPLES: dict[str, Event] = {
     "AccountReopened": AccountReopened(AT, SOME, "came back"),
     "AccountReopened.least": AccountReopened(AT, SOME),
     "TextsErased": TextsErased(AT, SOME),
+    "CreditsDeducted.counted": CreditsDeducted(AT, SOME, "ded_5", 200, DRAWS, usage={"member": "ada"}, counts=COUNTS),
+    "CreditsHeld.counted": CreditsHeld(
+        AT, SOME, "hld_6", 200, DRAWS, LATER, usage={"metric": "z", "member": "ada", "quantity": 4}, counts=COUNTS
+    ),
+    "HoldCaptured.counted": HoldCaptured(
+        AT,
+        SOME,
+        "hld_6",
+        "ded_7",
+        200,
+        DRAWS,
+        (),
+        (),
+        True,
+        usage={"quantity": 0, "metric": "z", "agent": "a", "key": "k"},
+        counts=COUNTS,
+    ),
+    "HoldReleased.counted": HoldReleased(AT, SOME, "hld_6", RETURNS, COUNTS),
+    "HoldExpired.counted": HoldExpired(AT, SOME, "hld_6", AT, RETURNS, COUNTS),
+    "DeductionReversed.counted": DeductionReversed(AT, SOME, "ded_5", 105, RETURNS, counts=COUNTS),
+    "LimitsSet": LimitsSet(
+        AT,
+        SOME,
+        "plan",
+        (
+            Limit(
+                "month",
+                "plan",
+                5_000,
+                ("member",),
+                (("model", "m"), ("project", "x")),
+                "credits",
+                CalendarPeriod("month", "Europe/Berlin", 31),
+                True,
+                (50, 80),
+                {"bob": 7, "ada": 0},
+            ),
+            Limit("burst", "plan", 0, unit="rag_query", period=TimedPeriod(18_000), hard=False, near=()),
+            Limit("pool", "plan", 2**53 - 1),
+        ),
+        ("pool",),
+        COUNTS[:1],
+    ),
+    "LimitsSet.least": LimitsSet(AT, SOME, "plan", (), ()),
+    "AllowanceSet": AllowanceSet(AT, SOME, "month", "ada", 0),
+    "AllowanceSet.least": AllowanceSet(AT, SOME, "month", "ada"),
+    "UsageMetered": UsageMetered(AT, NONE, "z", 5_678, {"metric": "z", "member": "y"}, COUNTS, "task-1"),
+    "UsageMetered.least": UsageMetered(AT, NONE, "z", 1, {"metric": "z"}),
 }

@@ -17,8 +17,9 @@ from ledger.domain.events import CreditsGranted, CreditsHeld
 from ledger.service import Ledger
 from tests.conftest import Clock
 from tests.domain.answers import balance_of
+from tests.domain.counting_model import Refused
 from tests.domain.journal import DAY_ZERO, Journal
-from tests.domain.model import Model, Refused
+from tests.domain.model import Model
 from tests.domain.strategies import DAY, TICK, journals
 from tests.postgres import TestServers
 from tests.store.asking import submission

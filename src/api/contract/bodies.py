@@ -1,8 +1,9 @@
 """The bodies of commands, strict: no conversions, no unknown fields, every limit said where a caller can read it."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     AfterValidator,
@@ -97,6 +98,9 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
+    ABOUT_ZERO: ClassVar[Mapping[str, str]] = {}
+    """What a refusal adds, by the name of a field that must not be 0."""
+
 
 class UsageBody(Body):
     """What a deduction was for. It is what the rollups group by."""
@@ -108,6 +112,9 @@ class UsageBody(Body):
     metric: Id | None = None
     input_tokens: AmountOrNone | None = None
     output_tokens: AmountOrNone | None = None
+    key: Id | None = None
+    agent: Id | None = None
+    quantity: AmountOrNone | None = Field(None, description="units of the metric; 1 when a metric is named")
 
     def given(self) -> dict[str, str | int] | None:
         """What was said, without the rest; None when nothing was."""
@@ -137,6 +144,8 @@ class GrantBody(Body):
 class DeductBody(Body):
     """Take credits: all of the amount or nothing."""
 
+    ABOUT_ZERO = {"amount": "; usage that costs nothing is metered: POST /v1/accounts/{account_id}/usage"}
+
     amount: Amount
     task_id: Id | None = Field(None, description="the idempotency key, when there is no header")
     description: Text | None = None
@@ -158,6 +167,7 @@ class HoldBody(Body):
     expires_in_seconds: HoldSeconds | None = Field(None, description=f"default: {int(DEFAULT_HOLD.total_seconds())}")
     task_id: Id | None = None
     description: Text | None = None
+    usage: UsageBody | None = Field(None, description="what it is for; limits count it when it is placed")
 
 
 class CaptureBody(Body):

@@ -22,7 +22,7 @@ _PROBLEM_CONTENT: dict[str, Any] = {
 _TITLES = {
     400: "`idempotency_key_required` or `malformed_json`",
     401: "`unauthenticated`",
-    402: "`insufficient_credits`",
+    402: "`insufficient_credits` or `limit_reached`",
     403: "`missing_scope`",
     404: "not found: the account or what the command names",
     408: "`body_timeout`",
@@ -37,7 +37,7 @@ _TITLES = {
     503: "`overloaded`, `unavailable`, `storage_full`, `projection_unavailable` or `query_timeout`; "
     "repeat it, a command with the same key",
 }
-_SPENDING = {"deduct", "hold", "capture"}
+_SPENDING = {"deduct", "hold", "capture", "meter"}
 
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",

@@ -27,6 +27,8 @@ from api.contract.bodies import (
     ReverseBody,
     VoidBody,
 )
+from api.contract.limit_bodies import AllowanceBody, LimitsBody, MeterBody
+from api.contract.problems import invalid
 from api.contract.scopes import ROUTES, Scopes
 from ledger.domain.commands import (
     CaptureHold,
@@ -37,6 +39,7 @@ from ledger.domain.commands import (
     FreezeAccount,
     GrantCredits,
     IfFrozen,
+    Meter,
     OpenAccount,
     PlaceHold,
     RecordPayment,
@@ -44,6 +47,8 @@ from ledger.domain.commands import (
     ReleaseHold,
     ReopenAccount,
     ReverseDeduction,
+    SetAllowance,
+    SetLimits,
     UnfreezeAccount,
     VoidGrant,
 )
@@ -106,7 +111,7 @@ def _picker(names: Sequence[str]) -> Callable[[Mapping[str, object]], Sequence[o
 _ORDERED = {name: _picker(names) for name, names in BODY_FIELDS.items()}
 
 
-_PATH_IDS = ("deduction_id", "hold_id", "grant_id", "payment_id")
+_PATH_IDS = ("deduction_id", "hold_id", "grant_id", "payment_id", "limit_id")
 
 
 def _grant(account_id: str, body: GrantBody | PaymentGrant, defaults: Defaults) -> GrantCredits:
@@ -144,7 +149,8 @@ def _open(account_id: str, body: OpenBody, defaults: Defaults) -> OpenAccount:
 def _hold(account_id: str, body: HoldBody) -> PlaceHold:
     seconds = body.expires_in_seconds
     length = DEFAULT_HOLD if seconds is None else timedelta(seconds=seconds)
-    return PlaceHold(account_id, body.amount, length, body.task_id, body.description)
+    usage = body.usage.given() if body.usage else None
+    return PlaceHold(account_id, body.amount, length, body.task_id, body.description, usage)
 
 
 def _capture(account_id: str, hold_id: str, body: CaptureBody, defaults: Defaults) -> CaptureHold:
@@ -162,6 +168,20 @@ def _capture(account_id: str, hold_id: str, body: CaptureBody, defaults: Default
 def _deduct(account_id: str, body: DeductBody) -> DeductCredits:
     usage = body.usage.given() if body.usage else None
     return DeductCredits(account_id, body.amount, body.task_id, body.description, usage, body.metadata)
+
+
+def _limits(account_id: str, body: LimitsBody) -> SetLimits:
+    limits = []
+    for place, one in enumerate(body.limits):
+        try:
+            limits.append(one.limit())
+        except ValueError as error:
+            raise invalid(f"limits.{place}.period", str(error)) from error
+    return SetLimits(account_id, body.source, tuple(limits))
+
+
+def _meter(account_id: str, body: MeterBody) -> Meter:
+    return Meter(account_id, body.quantity, body.usage.given() or {}, body.task_id)
 
 
 _ACCOUNT = "/v1/accounts/{account_id}"
@@ -273,6 +293,28 @@ OPERATIONS: dict[str, Operation] = {
             ReasonBody,
             lambda a, i, b, d: ReopenAccount(a, b.reason),
             "Open a closed account again",
+        ),
+        Operation(
+            "limits",
+            _ACCOUNT + "/limits",
+            LimitsBody,
+            lambda a, i, b, d: _limits(a, b),
+            "Replace the limits of one source",
+        ),
+        Operation(
+            "allowance",
+            _ACCOUNT + "/limits/{limit_id}/allowances",
+            AllowanceBody,
+            lambda a, i, b, d: SetAllowance(a, i["limit_id"], b.value, b.amount),
+            "Set the amount of one value of a limit",
+        ),
+        Operation(
+            "meter",
+            _ACCOUNT + "/usage",
+            MeterBody,
+            lambda a, i, b, d: _meter(a, b),
+            "Count usage that costs no credits",
+            "task_id",
         ),
     )
 }

@@ -3,7 +3,7 @@
 docs/errors.md has a heading for each code, and a test compares the two.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -22,6 +22,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "malformed_json": (400, "The body is not JSON"),
     "unauthenticated": (401, "A valid API key is required"),
     "insufficient_credits": (402, "Not enough credits"),
+    "limit_reached": (402, "A limit is reached"),
     "missing_scope": (403, "The API key may not do this"),
     "not_found": (404, "There is nothing at this address"),
     "account_not_found": (404, "There is no such account"),
@@ -29,6 +30,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "deduction_not_found": (404, "There is no such deduction"),
     "hold_not_found": (404, "There is no such hold"),
     "payment_not_found": (404, "There is no such payment"),
+    "limit_not_found": (404, "There is no such limit"),
     "event_not_found": (404, "The account has no such event"),
     "receipt_not_found": (404, "The key has not been used"),
     "method_not_allowed": (405, "This address does not take this method"),
@@ -59,6 +61,11 @@ STATUSES: dict[str, tuple[int, str]] = {
     "open_holds_limit_exceeded": (422, "Too many open holds"),
     "draws_limit_exceeded": (422, "Too many draws for one event"),
     "reversals_limit_exceeded": (422, "Too many reversals of one deduction"),
+    "usage_required": (422, "A limit needs to know more of the usage"),
+    "usage_conflicts_with_hold": (422, "The usage is not that of the hold"),
+    "limits_limit_exceeded": (422, "Too many limits"),
+    "allowances_limit_exceeded": (422, "Too many allowances of one limit"),
+    "counters_limit_exceeded": (422, "Too many open counters"),
     "rate_limited": (429, "Too many requests"),
     "too_many_streams": (429, "Too many open streams"),
     "internal_error": (500, "Something is wrong in the ledger"),
@@ -154,17 +161,22 @@ def query_timeout() -> Problem:
     )
 
 
-def from_pydantic(details: Sequence[ErrorDetails], prefix: str = "") -> Problem:
-    """What pydantic found wrong, field by field, in the words of this API."""
+def from_pydantic(details: Sequence[ErrorDetails], prefix: str = "", about_zero: Mapping[str, str] = {}) -> Problem:
+    """What pydantic found wrong, field by field, in the words of this API.
+
+    `about_zero` has what is added to the message of a field that must not be 0, by its name.
+    """
     return validation_failed(
-        [_field_error(detail, prefix) for detail in details[:MAX_ERRORS]], len(details[MAX_ERRORS:])
+        [_field_error(detail, prefix, about_zero) for detail in details[:MAX_ERRORS]], len(details[MAX_ERRORS:])
     )
 
 
-def _field_error(detail: ErrorDetails, prefix: str) -> dict[str, Any]:
+def _field_error(detail: ErrorDetails, prefix: str, about_zero: Mapping[str, str]) -> dict[str, Any]:
     path = ".".join(shown(str(part)) for part in detail["loc"])
     error: dict[str, Any] = {"field": prefix + path or "body", "message": _message(detail)}
     value = detail.get("input")
+    if value == 0 and type(value) is int:
+        error["message"] += about_zero.get(path, "")
     if _can_be_shown(value):
         error["value"] = value
     limits = {k: v for k, v in (detail.get("ctx") or {}).items() if k != "error" and isinstance(v, int | str)}

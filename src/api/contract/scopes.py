@@ -11,8 +11,9 @@ SPEND, MANAGE, READ, AUDIT, PORTAL = "ledger:write", "ledger:manage", "ledger:re
 
 MEANINGS = {
     READ: "balances, history, usage, lists, totals, and the pages of operators",
-    SPEND: "deduct, hold, capture, extend, release and reverse",
-    MANAGE: "open, freeze, unfreeze, close and reopen accounts; grant and void credits; record and refund payments",
+    SPEND: "deduct, hold, capture, extend, release, reverse and meter",
+    MANAGE: "open, freeze, unfreeze, close and reopen accounts; grant and void credits; record and refund payments; "
+    "set limits",
     AUDIT: "events with their metadata and reasons, and explanations",
     PORTAL: "links to the dashboard for account holders",
 }
@@ -43,10 +44,14 @@ ROUTES: dict[str, Scopes] = {
     f"POST {_ACCOUNT}/unfreeze": (MANAGE,),
     f"POST {_ACCOUNT}/close": (MANAGE,),
     f"POST {_ACCOUNT}/reopen": (MANAGE,),
+    f"POST {_ACCOUNT}/limits": (MANAGE,),
+    f"POST {_ACCOUNT}/limits/{{limit_id}}/allowances": (MANAGE,),
+    f"POST {_ACCOUNT}/usage": (SPEND,),
     "POST /v1/batch": COMMANDS,  # and each item needs the scope of its operation
     "POST /v1/portal_sessions": (PORTAL,),
     "GET /v1/accounts": (READ,),
     f"GET {_ACCOUNT}/balance": (READ,),
+    f"GET {_ACCOUNT}/limits": (READ,),
     f"GET {_ACCOUNT}/summary": (READ,),
     f"GET {_ACCOUNT}/history": (READ,),
     f"GET {_ACCOUNT}/history.csv": (READ,),

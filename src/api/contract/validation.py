@@ -36,7 +36,7 @@ def validated(kind: type[BodyT], fields: dict[str, Any]) -> BodyT:
     try:
         body: BodyT = validate(fields)
     except ValidationError as error:
-        raise from_pydantic(error.errors(include_url=False)) from None
+        raise from_pydantic(error.errors(include_url=False), about_zero=kind.ABOUT_ZERO) from None
     return body
 
 
@@ -47,8 +47,9 @@ def _check_size(kind: type[Body], fields: Mapping[str, Any], name: str) -> None:
         raise invalid(name, f"has {len(fields)} fields and may have at most {size} ({known})")
     for below, model in models:
         value = fields.get(below)
-        if isinstance(value, dict):
-            _check_size(model, value, below)
+        for part in value if isinstance(value, list) else (value,):
+            if isinstance(part, dict):
+                _check_size(model, part, below)
 
 
 @cache

@@ -23,9 +23,9 @@ from api.http.cached_document import CachedDocument
 from api.http.queries.query import now_of
 from api.http.queries.reads import reads_of
 from ledger.domain.amounts import MAX_AMOUNT
+from ledger.domain.periods import UnknownZone, zone
 from ledger.postgres.errors import LOST
 from ledger.store import TOPICS
-from projections.models.days import UnknownZone, zone
 
 _IMPORTS = PAGES["GET /imports"]
 _EVENTS = PAGES["GET /accounts/{account_id}/events"]

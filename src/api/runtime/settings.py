@@ -115,7 +115,11 @@ class Settings(BaseSettings):
         "accept", description="what a frozen account does with captures of holds from before it was frozen"
     )
     cached_accounts: int = Field(
-        100_000, ge=1, le=100_000_000, description="account states that each worker keeps in memory"
+        100_000,
+        ge=1,
+        le=100_000_000,
+        description="account states that each worker keeps in memory: about 1.2 kB each, "
+        "and 250 bytes for each counter of a limit",
     )
     workers: int = Field(1, ge=1, le=64, description="processes that serve requests")
     queue_limit: int = Field(20_000, ge=1, le=10_000_000, description="commands that may wait before 503 `overloaded`")

@@ -69,6 +69,8 @@ def _rows(explained: Explanation) -> Iterator[Row]:
     yield from map(_return, details.returns)
     if details.hold is not None:
         yield _hold(details.hold)
+    for count in details.counts:
+        yield "limit", count.why.removeprefix("limit ")
 
 
 def _lot(lot: ExplainedLot) -> Row:

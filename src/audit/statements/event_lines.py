@@ -12,6 +12,7 @@ from ledger.domain.events import (
     AccountOpened,
     AccountReopened,
     AccountUnfrozen,
+    AllowanceSet,
     CreditsDeducted,
     CreditsExpired,
     CreditsGranted,
@@ -23,10 +24,14 @@ from ledger.domain.events import (
     HoldExpired,
     HoldExtended,
     HoldReleased,
+    LimitsSet,
     PaymentRecorded,
     PaymentRefunded,
     TextsErased,
+    UsageMetered,
 )
+from ledger.domain.limits import Counts, Limit
+from ledger.domain.periods import Period, TimedPeriod
 from ledger.explain.event_titles import ENTRY_WORDS, event_title
 from ledger.explain.money import in_units
 
@@ -123,13 +128,14 @@ def _details(event: Event, currencies: Mapping[str, str]) -> list[str]:
             until = f"until {_minute(event.expires_at)}" if event.expires_at else "without expiry"
             return [f"{event.kind.capitalize()} credits", until, *_named("order", event.transaction_id)]
         case CreditsDeducted():
-            return [*_named("task", event.task_id), *_usage(event.usage), event.deduction_id]
+            return [*_named("task", event.task_id), *_usage(event.usage), event.deduction_id, *_counted(event.counts)]
         case HoldCaptured():
             ended = "hold closed" if event.final else "hold still open"
-            return [*_named("task", event.task_id), *_usage(event.usage), event.deduction_id, ended]
+            counted = _counted(event.counts)
+            return [*_named("task", event.task_id), *_usage(event.usage), event.deduction_id, ended, *counted]
         case CreditsHeld():
             held = f"{number(event.amount)} reserved until {_minute(event.expires_at)}"
-            return [held, *_named("task", event.task_id)]
+            return [held, *_named("task", event.task_id), *_usage(event.usage), *_counted(event.counts)]
         case HoldExtended():
             return [f"until {_minute(event.expires_at)}"]
         case HoldReleased() | HoldExpired():
@@ -150,7 +156,38 @@ def _details(event: Event, currencies: Mapping[str, str]) -> list[str]:
             return []
         case TextsErased():
             return ["the descriptions of all earlier events can never be read again"]
+        case LimitsSet():
+            return [f"of the {event.source}", *map(limit_line, event.limits)]
+        case AllowanceSet():
+            amount = "removed" if event.amount is None else number(event.amount)
+            return [f"limit {event.limit_id}", f"{event.value}: {amount}"]
+        case UsageMetered():
+            used = f"{number(event.quantity)} {event.metric}"
+            usage = _usage({**event.usage, "metric": ""})
+            return [used, *_named("task", event.task_id), *usage, "no credits", *_counted(event.counts)]
     assert_never(event)
+
+
+def _counted(counts: Counts | None) -> list[str]:
+    """How much of each limit was used after an event."""
+    return [
+        f"{one.limit_id}{'' if one.value is None else f', {one.value}'}: {number(one.used)} of {number(one.amount)}"
+        for one in counts or ()
+    ]
+
+
+def limit_line(limit: Limit) -> str:
+    """A limit in a few words."""
+    each = f" for each {limit.each[0]}" if limit.each else ""
+    only = "".join(f", only {name} {value}" for name, value in limit.only)
+    soft = "" if limit.hard else ", soft"
+    return f"{limit.limit_id}: {number(limit.amount)} {limit.unit}{_per(limit.period)}{each}{only}{soft}"
+
+
+def _per(period: Period | None) -> str:
+    if period is None:
+        return ""
+    return f" in {number(period.seconds)} seconds" if isinstance(period, TimedPeriod) else f" per {period.every}"
 
 
 def _paid(event: PaymentRecorded | PaymentRefunded, currencies: Mapping[str, str]) -> list[str]:
@@ -179,7 +216,11 @@ def _usage(usage: Mapping[str, str | int] | None) -> list[str]:
     if not usage:
         return []
     tokens = [f"{number(int(usage[name]))} {name.replace('_', ' ')}" for name in _TOKENS if usage.get(name)]
-    named = [str(usage[name]) for name in ("provider", "model", "project", "member", "metric") if usage.get(name)]
+    named = [
+        str(usage[name])
+        for name in ("provider", "model", "project", "member", "metric", "key", "agent")
+        if usage.get(name)
+    ]
     return [*named, *tokens]
 
 

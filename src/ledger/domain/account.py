@@ -16,6 +16,7 @@ from ledger.domain.events import (
     AccountOpened,
     AccountReopened,
     AccountUnfrozen,
+    AllowanceSet,
     CreditsDeducted,
     CreditsExpired,
     CreditsGranted,
@@ -28,12 +29,16 @@ from ledger.domain.events import (
     HoldExpired,
     HoldExtended,
     HoldReleased,
+    LimitsSet,
     PaymentRecorded,
     PaymentRefunded,
     TextsErased,
+    UsageMetered,
 )
 from ledger.domain.holds import NO_HOLDS, Hold, Holds, Returns, put_back
+from ledger.domain.limits import Counts, Limits, replaced
 from ledger.domain.lots import NO_LOTS, Lot, Lots, cancel, first_expiry, put, tail, take, total, without
+from ledger.domain.usage import NO_USAGE, quantity_of
 
 Standing = Literal["active", "frozen", "closed"]
 
@@ -49,6 +54,8 @@ class Account:
     balance: Balance
     lots: Lots
     holds: Holds
+    limits: Limits | None = None
+    """Its limits with their counters; None when it has none, which is usual and costs nothing."""
 
     @property
     def first_hold(self) -> Hold | None:
@@ -101,6 +108,7 @@ def evolve(account: Account | None, event: Event) -> Account:
             event.balance,
             take(account.lots, event.draws),
             account.holds,
+            account.limits if event.counts is None else _counted(account, event.counts, event.recorded_at),
         )
     account = replace(account, version=account.version + 1, recorded_at=event.recorded_at, balance=event.balance)
     return _change(account, event)
@@ -109,7 +117,7 @@ def evolve(account: Account | None, event: Event) -> Account:
 def _change(account: Account, event: Event) -> Account:
     match event:
         case CreditsDeducted():
-            return replace(account, lots=take(account.lots, event.draws))
+            return _with_counts(replace(account, lots=take(account.lots, event.draws)), event.counts)
         case CreditsGranted():
             return replace(
                 account,
@@ -117,16 +125,29 @@ def _change(account: Account, event: Event) -> Account:
             )
         case CreditsHeld():
             at, end = event.recorded_at, event.expires_at
-            hold = Hold(event.hold_id, event.draws, end, at, event.task_id, event.description)
-            return _with_hold(replace(account, lots=take(account.lots, event.draws)), hold)
+            no_grants = frozenset[str]()
+            hold = Hold(
+                event.hold_id,
+                event.draws,
+                end,
+                at,
+                event.task_id,
+                event.description,
+                no_grants,
+                event.usage,
+                event.counts,
+            )
+            account = replace(account, lots=take(account.lots, event.draws))
+            return _with_hold(_with_counts(account, event.counts), hold)
         case HoldExtended():
             return _with_hold(account, replace(account.holds[event.hold_id], expires_at=event.expires_at))
         case HoldCaptured():
-            return _captured(account, event)
+            return _with_counts(_captured(account, event), event.counts)
         case HoldReleased() | HoldExpired():
-            return _without_hold(_returned(account, event.returns), event.hold_id)
+            account = _without_hold(_returned(account, event.returns), event.hold_id)
+            return _with_counts(account, event.counts)
         case DeductionReversed():
-            return _returned(account, event.returns)
+            return _with_counts(_returned(account, event.returns), event.counts)
         case GrantVoided():
             return _voided(account, event)
         case CreditsExpired():
@@ -139,6 +160,14 @@ def _change(account: Account, event: Event) -> Account:
             return replace(account, standing="closed")
         case TextsErased():
             return replace(account, holds=account.holds.without_texts())
+        case LimitsSet():
+            limits = replaced(account.limits, event.source, event.limits, event.kept, account.version)
+            return _with_counts(replace(account, limits=limits), event.counts)
+        case AllowanceSet():
+            limits = account.limits and account.limits.with_allowance(event.limit_id, event.value, event.amount)
+            return replace(account, limits=limits)
+        case UsageMetered():
+            return _with_counts(account, event.counts)
         case AccountOpened() | PaymentRecorded() | PaymentRefunded():
             return account
     assert_never(event)
@@ -149,7 +178,21 @@ def _captured(account: Account, event: HoldCaptured) -> Account:
     if event.final:
         return _without_hold(account, event.hold_id)
     hold = account.holds[event.hold_id]
-    return _with_hold(account, replace(hold, draws=tail(hold.draws, total(event.from_hold))))
+    draws, usage = tail(hold.draws, total(event.from_hold)), hold.usage
+    if usage is not None and hold.quantity:
+        usage = {**usage, "quantity": max(hold.quantity - quantity_of(event.usage or NO_USAGE), 0)}
+    return _with_hold(account, replace(hold, draws=draws, usage=usage))
+
+
+def _with_counts(account: Account, counts: Counts | None) -> Account:
+    """The account after an event, which was recorded just now, moved counters of limits."""
+    return account if counts is None else replace(account, limits=_counted(account, counts, account.recorded_at))
+
+
+def _counted(account: Account, counts: Counts, at: datetime) -> Limits:
+    if account.limits is None:
+        raise KeyError(counts[0].limit_id)
+    return account.limits.after(counts, at)
 
 
 def _voided(account: Account, event: GrantVoided) -> Account:

@@ -14,11 +14,13 @@ MAX_AMOUNT = 2**53 - 1
 Kind = Literal["subscription", "permanent"]
 
 
-def check_amount(amount: int, field: str = "amount", *, least: int = 1) -> None:
-    """Raise InvalidField unless `amount` is a plain integer from `least` to MAX_AMOUNT."""
+def check_amount(amount: int, field: str = "amount", *, least: int = 1, hint: str = "") -> None:
+    """Raise InvalidField unless `amount` is a plain integer from `least` to MAX_AMOUNT; `hint` says what else to do."""
     # bool is a subclass of int; comparing the type, without isinstance, keeps True from counting as one credit.
     if type(amount) is not int or not least <= amount <= MAX_AMOUNT:
-        raise InvalidField(field, f"must be an integer from {least} to {MAX_AMOUNT}", amount)
+        raise InvalidField(
+            field, f"must be an integer from {least} to {MAX_AMOUNT}{hint if amount == 0 else ''}", amount
+        )
 
 
 class Balance(NamedTuple):

@@ -14,6 +14,7 @@ from ledger.domain.events import (
     AccountOpened,
     AccountReopened,
     AccountUnfrozen,
+    AllowanceSet,
     CreditsDeducted,
     CreditsExpired,
     CreditsGranted,
@@ -25,9 +26,11 @@ from ledger.domain.events import (
     HoldExpired,
     HoldExtended,
     HoldReleased,
+    LimitsSet,
     PaymentRecorded,
     PaymentRefunded,
     TextsErased,
+    UsageMetered,
 )
 from ledger.domain.holds import Fate, Returns, lost
 from ledger.domain.lots import Draws, total
@@ -90,6 +93,8 @@ def changes_of(event: Event) -> Changes:
         case AccountOpened() | CreditsHeld() | HoldExtended() | PaymentRecorded() | PaymentRefunded():
             return ()
         case AccountFrozen() | AccountUnfrozen() | AccountClosed() | AccountReopened() | TextsErased():
+            return ()
+        case LimitsSet() | AllowanceSet() | UsageMetered():
             return ()
     assert_never(event)
 

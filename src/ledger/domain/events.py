@@ -5,20 +5,19 @@ The class name is the stored topic. A field may be added with a default; a chang
 event and an upcast (store/records/upcasts.py).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from ledger.domain.amounts import Balance, Kind
 from ledger.domain.holds import Returns
+from ledger.domain.limits import Counts, Limit
 from ledger.domain.lots import Draws
 from ledger.domain.texts import JsonObject, Sealed
+from ledger.domain.usage import Usage
 
 Source = Literal["signup", "subscription", "topup", "promotion", "adjustment"]
 PaymentStatus = Literal["paid", "failed", "refunded"]
-Usage = Mapping[str, str | int]
-"""What a deduction paid for: provider, model, project, member, metric, input_tokens, output_tokens; all optional."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,10 @@ class CreditsGranted(_Recorded):
 
 @dataclass(frozen=True, slots=True)
 class CreditsDeducted(_Recorded):
-    """Credits were taken for good. The draws add up to the amount."""
+    """Credits were taken for good. The draws add up to the amount.
+
+    Here as in other events, `counts` are the counters of limits that the event moved; None when no limit applied.
+    """
 
     deduction_id: str
     amount: int
@@ -61,6 +63,7 @@ class CreditsDeducted(_Recorded):
     description: str | None = None
     usage: Usage | None = None
     metadata: JsonObject | Sealed | None = None
+    counts: Counts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,8 @@ class CreditsHeld(_Recorded):
     expires_at: datetime
     task_id: str | None = None
     description: str | None = None
+    usage: Usage | None = None
+    counts: Counts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,7 @@ class HoldCaptured(_Recorded):
     task_id: str | None = None
     description: str | None = None
     usage: Usage | None = None
+    counts: Counts | None = None
 
     @property
     def draws(self) -> Draws:
@@ -111,6 +117,7 @@ class HoldReleased(_Recorded):
 
     hold_id: str
     returns: Returns
+    counts: Counts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +127,7 @@ class HoldExpired(_Recorded):
     hold_id: str
     effective_at: datetime
     returns: Returns
+    counts: Counts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +138,7 @@ class DeductionReversed(_Recorded):
     amount: int
     returns: Returns
     reason: str | None = None
+    counts: Counts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +223,39 @@ class TextsErased(_Recorded):
     """The key of all earlier texts was destroyed: they cannot be read again."""
 
 
+@dataclass(frozen=True, slots=True)
+class LimitsSet(_Recorded):
+    """All limits of one source were replaced.
+
+    Counters of the limits in `kept` go on. The others begin with this event, at `counts` or else at 0.
+    """
+
+    source: str
+    limits: tuple[Limit, ...]
+    kept: tuple[str, ...]
+    counts: Counts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AllowanceSet(_Recorded):
+    """The amount of one value of a limit was set; None: it was removed, and the amount of the limit holds."""
+
+    limit_id: str
+    value: str
+    amount: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UsageMetered(_Recorded):
+    """`quantity` units of a metric were used. They cost no credits and count against limits."""
+
+    metric: str
+    quantity: int
+    usage: Usage
+    counts: Counts | None = None
+    task_id: str | None = None
+
+
 Event = (
     AccountOpened
     | CreditsGranted
@@ -233,5 +275,8 @@ Event = (
     | AccountClosed
     | AccountReopened
     | TextsErased
+    | LimitsSet
+    | AllowanceSet
+    | UsageMetered
 )
 Events = tuple[Event, ...]

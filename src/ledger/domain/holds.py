@@ -12,8 +12,10 @@ from operator import itemgetter
 from typing import Literal, NamedTuple
 
 from ledger.domain.amounts import Kind
+from ledger.domain.limits import Counts
 from ledger.domain.lots import Draws, Lot, Lots, put_all, total
 from ledger.domain.sorted_runs import Place, Runs, in_runs, inserted, place_of, removed, replaced, value_from
+from ledger.domain.usage import Usage, quantity_of
 
 MAX_OPEN_HOLDS = 10_000
 DEFAULT_HOLD = timedelta(minutes=15)
@@ -50,11 +52,25 @@ class Hold:
     description: str | None
     closed_grants: frozenset[str] = frozenset()
     """Grants of these draws that were closed since: credits that come back to them are cancelled."""
+    usage: Usage | None = None
+    """What it was placed for. Its quantity is what is not yet captured."""
+    counts: Counts | None = None
+    """Where limits counted it when it was placed."""
 
     @property
     def amount(self) -> int:
         """The credits that are still held."""
         return total(self.draws)
+
+    @property
+    def quantity(self) -> int:
+        """The units of its metric that are not yet captured."""
+        return quantity_of(self.usage) if self.usage is not None else 0
+
+    @property
+    def version(self) -> int:
+        """The version of the event that placed it."""
+        return _number(self.hold_id)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

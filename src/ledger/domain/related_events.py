@@ -36,21 +36,33 @@ from ledger.domain.events import (
     PaymentRecorded,
     PaymentRefunded,
 )
-from ledger.domain.lots import Draws
+from ledger.domain.limits import Counts
+from ledger.domain.lots import Draws, total
+from ledger.domain.usage import NO_USAGE, Usage, quantity_of
 
 Ending = Literal["captured", "released", "expired"]
 
 
 class EarlierDeduction(NamedTuple):
-    """A deduction's draws, and its reversals so far."""
+    """A deduction's draws, its reversals so far, and the hold that was captured, if it is a capture."""
 
     draws: Draws
     reversals: tuple[DeductionReversed, ...]
+    hold_id: str | None = None
 
     @property
     def reversed(self) -> int:
         """The credits that are already reversed."""
         return sum([reversal.amount for reversal in self.reversals])
+
+
+class CountedPart(NamedTuple):
+    """A part of a use that limits counted at one version: where, how many credits, and how much of its metric."""
+
+    version: int
+    counts: Counts | None
+    credits: int
+    quantity: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +84,32 @@ class RelatedEvents:
         """The deduction with this id, made by a deduction or a capture; None when there is none."""
         for event in self.events:
             if isinstance(event, CreditsDeducted | HoldCaptured) and event.deduction_id == deduction_id:
-                return EarlierDeduction(event.draws, self._reversals(deduction_id))
+                hold_id = event.hold_id if isinstance(event, HoldCaptured) else None
+                return EarlierDeduction(event.draws, self._reversals(deduction_id), hold_id)
         return None
+
+    def counted(self, deduction_id: str) -> tuple[CountedPart, ...]:
+        """The parts of a deduction that limits counted, in the order in which a reversal gives them back.
+
+        What a capture took from its hold was counted when the hold was placed, and its excess with the capture.
+        """
+        held: CreditsHeld | None = None
+        left = 0
+        for event in self.events:
+            if isinstance(event, CreditsDeducted) and event.deduction_id == deduction_id:
+                return (CountedPart(_version(deduction_id), event.counts, event.amount, _quantity(event.usage)),)
+            if isinstance(event, CreditsHeld):
+                held, left = event, _quantity(event.usage)
+            if isinstance(event, HoldCaptured):
+                quantity = _quantity(event.usage)
+                if event.deduction_id == deduction_id:
+                    from_hold = min(quantity, left)
+                    excess = total(event.from_lots), quantity - from_hold
+                    own = CountedPart(_version(deduction_id), event.counts, *excess)
+                    counts, version = (held.counts, _version(held.hold_id)) if held is not None else (None, 0)
+                    return own, CountedPart(version, counts, total(event.from_hold), from_hold)
+                left = max(left - quantity, 0)
+        return ()
 
     def _reversals(self, deduction_id: str) -> tuple[DeductionReversed, ...]:
         return tuple(e for e in self.events if isinstance(e, DeductionReversed) and e.deduction_id == deduction_id)
@@ -103,6 +139,15 @@ class RelatedEvents:
 
 
 NO_RELATED_EVENTS = RelatedEvents()
+
+
+def _version(name: str) -> int:
+    """The version in the id of a deduction or hold."""
+    return int(name[4:])
+
+
+def _quantity(usage: Usage | None) -> int:
+    return quantity_of(usage or NO_USAGE)
 
 
 def payment_subject(payment_id: str) -> str:
@@ -150,8 +195,10 @@ def needed_subjects(command: Command, account: Account | None, known: RelatedEve
     match command:
         case ReverseDeduction():
             deduction = known.deduction(command.deduction_id)
-            grants = {part.grant_id for part in deduction.draws} if deduction else set()
-            return frozenset({command.deduction_id, *grants})
+            names = {part.grant_id for part in deduction.draws} if deduction else set()
+            if deduction is not None and deduction.hold_id is not None and account.limits is not None:
+                names.add(deduction.hold_id)
+            return frozenset({command.deduction_id, *names})
         case VoidGrant():
             return frozenset({command.grant_id})
         case RefundPayment():

@@ -11,6 +11,7 @@ from ledger.domain.events import (
     AccountOpened,
     AccountReopened,
     AccountUnfrozen,
+    AllowanceSet,
     CreditsDeducted,
     CreditsExpired,
     CreditsGranted,
@@ -22,9 +23,11 @@ from ledger.domain.events import (
     HoldExpired,
     HoldExtended,
     HoldReleased,
+    LimitsSet,
     PaymentRecorded,
     PaymentRefunded,
     TextsErased,
+    UsageMetered,
 )
 from ledger.domain.holds import Hold, lots_expire_at
 from ledger.domain.lots import Lot, tail, total
@@ -71,6 +74,8 @@ def details_of(before: Account, event: Event, related: RelatedEvents) -> Details
         case AccountOpened():
             return Details(violations=("the account was already open",))
         case AccountFrozen() | AccountUnfrozen() | AccountClosed() | AccountReopened() | TextsErased():
+            return Details()
+        case LimitsSet() | AllowanceSet() | UsageMetered():
             return Details()
     assert_never(event)
 

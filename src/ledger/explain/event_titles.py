@@ -13,6 +13,7 @@ from ledger.domain.events import (
     AccountOpened,
     AccountReopened,
     AccountUnfrozen,
+    AllowanceSet,
     CreditsDeducted,
     CreditsExpired,
     CreditsGranted,
@@ -24,11 +25,13 @@ from ledger.domain.events import (
     HoldExpired,
     HoldExtended,
     HoldReleased,
+    LimitsSet,
     PaymentRecorded,
     PaymentRefunded,
     PaymentStatus,
     Source,
     TextsErased,
+    UsageMetered,
 )
 
 GRANT_TITLES: Mapping[Source, str] = {
@@ -106,4 +109,10 @@ def event_title(event: Event) -> str:
             return "Account reopened"
         case TextsErased():
             return "Descriptions erased"
+        case LimitsSet():
+            return "Limits set"
+        case AllowanceSet():
+            return "Allowance set"
+        case UsageMetered():
+            return "Usage metered"
     assert_never(event)

@@ -24,14 +24,16 @@ from ledger.domain.events import (
     PaymentRecorded,
     PaymentRefunded,
     TextsErased,
+    UsageMetered,
 )
 from ledger.domain.lots import first_expiry
 from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, made_by, subject_of
+from ledger.explain.counting import explain_counts, wrong_counts
 from ledger.explain.details import details_of
 from ledger.explain.explanation import Details, Explanation
 from ledger.explain.sentences import instant, sentence
 
-_SPENDING = CreditsDeducted | CreditsHeld | HoldExtended
+_SPENDING = CreditsDeducted | CreditsHeld | HoldExtended | UsageMetered
 _ACCEPTED_WHEN_CLOSED = (
     DeductionReversed
     | HoldReleased
@@ -58,7 +60,10 @@ def subjects_of(event: Event, known: RelatedEvents) -> frozenset[str]:
     subject = subject_of(event)
     assert subject is not None, "each of these is about something"
     deduction = known.deduction(subject)
-    return frozenset({subject, *(part.grant_id for part in deduction.draws)} if deduction else {subject})
+    if deduction is None:
+        return frozenset({subject})
+    held = {deduction.hold_id} if deduction.hold_id is not None else set()
+    return frozenset({subject, *held, *(part.grant_id for part in deduction.draws)})
 
 
 def explain(before: Account | None, event: Event, related: RelatedEvents = NO_RELATED_EVENTS) -> Explanation:
@@ -67,7 +72,7 @@ def explain(before: Account | None, event: Event, related: RelatedEvents = NO_RE
     `related` holds the earlier events about the things that `subjects_of` names. It never raises, whatever the event
     carries.
     """
-    details = details_of(before, event, related) if before is not None else Details()
+    details = _details(before, event, related) if before is not None else Details()
     after, faults = _after(before, event)
     return Explanation(
         before.version + 1 if before else 1,
@@ -81,6 +86,12 @@ def explain(before: Account | None, event: Event, related: RelatedEvents = NO_RE
         (*_general(before, event), *details.violations, *faults),
         after,
     )
+
+
+def _details(before: Account, event: Event, related: RelatedEvents) -> Details:
+    details = details_of(before, event, related)
+    wrong = tuple(wrong_counts(before, event, related))
+    return details._replace(counts=explain_counts(before, event), violations=(*details.violations, *wrong))
 
 
 # Checks for every event -----------------------------------------------------------------------------------------------

@@ -86,6 +86,21 @@ class ExplainedHold:
     after: int
 
 
+@dataclass(frozen=True, slots=True)
+class ExplainedCount:
+    """A counter of a limit that an event moves: what was used before and after, in the unit of the limit."""
+
+    limit_id: str
+    value: Annotated[str | None, Field(description="whose counter it is, where the limit counts for each value")]
+    unit: str
+    before: Annotated[int, Field(description="used in the window before; 0 where the event opens a new one")]
+    change: int
+    after: Annotated[int, Field(description="before + change")]
+    amount: Annotated[int, Field(description="what the limit allows")]
+    until: Annotated[datetime | None, Field(description="when the window ends; null: never")]
+    why: str
+
+
 class Details(NamedTuple):
     """The part of an explanation that depends on the type of the event."""
 
@@ -97,6 +112,7 @@ class Details(NamedTuple):
     lot: ExplainedLot | None = None
     hold: ExplainedHold | None = None
     violations: tuple[str, ...] = ()
+    counts: tuple[ExplainedCount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 
 from ledger.explain.balance_answer import BalanceFields, balance_fields
 from ledger.explain.explanation import (
+    ExplainedCount,
     ExplainedDraw,
     ExplainedHold,
     ExplainedLot,
@@ -32,6 +33,7 @@ class ExplanationFields(TypedDict):
     returns: Annotated[tuple[ExplainedReturn, ...], Field(description="in the order in which they came back")]
     lot: ExplainedLot | None
     hold: ExplainedHold | None
+    counts: Annotated[tuple[ExplainedCount, ...], Field(description="the counters of limits that it moved")]
     balance_before: BalanceFields
     balance_after: BalanceFields
     sound: bool
@@ -54,6 +56,7 @@ def explanation_fields(explanation: Explanation) -> ExplanationFields:
         "returns": details.returns,
         "lot": details.lot,
         "hold": details.hold,
+        "counts": details.counts,
         "balance_before": balance_fields(explanation.before),
         "balance_after": balance_fields(explanation.balance),
         "sound": explanation.sound,

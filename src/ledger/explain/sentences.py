@@ -10,6 +10,7 @@ from ledger.domain.events import (
     AccountOpened,
     AccountReopened,
     AccountUnfrozen,
+    AllowanceSet,
     CreditsDeducted,
     CreditsExpired,
     CreditsGranted,
@@ -21,9 +22,11 @@ from ledger.domain.events import (
     HoldExpired,
     HoldExtended,
     HoldReleased,
+    LimitsSet,
     PaymentRecorded,
     PaymentRefunded,
     TextsErased,
+    UsageMetered,
 )
 from ledger.domain.holds import Returns, with_fate
 from ledger.domain.lots import total
@@ -104,7 +107,26 @@ def sentence(before: Account | None, event: Event) -> str:
             return "The account was reopened: it accepts all commands again."
         case TextsErased():
             return "The key of all earlier texts was destroyed: they cannot be read again. No credits changed."
+        case LimitsSet():
+            return _limits_set(event)
+        case AllowanceSet():
+            whose = f"of limit {event.limit_id} for {event.value}"
+            return f"The allowance {whose} was removed." if event.amount is None else _allowed(event.amount, whose)
+        case UsageMetered():
+            used = "was used" if event.quantity == 1 else "were used"
+            return f"{event.quantity:,} of {event.metric} {used}{_for_task(event.task_id)}. It cost no credits."
     assert_never(event)
+
+
+def _limits_set(event: LimitsSet) -> str:
+    if not event.limits:
+        return f"All limits of {event.source} were removed."
+    names = ", ".join(f"{limit.limit_id} ({limit.amount:,} {limit.unit})" for limit in event.limits)
+    return f"The limits of {event.source} were set: {names}."
+
+
+def _allowed(amount: int, whose: str) -> str:
+    return f"The allowance {whose} was set to {amount:,}."
 
 
 def _granted(event: CreditsGranted) -> str:

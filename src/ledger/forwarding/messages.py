@@ -24,8 +24,9 @@ from ledger.commit.submission import (
 )
 from ledger.domain import commands as command_types
 from ledger.domain import errors
-from ledger.domain.commands import Command, GrantCredits
+from ledger.domain.commands import Command, GrantCredits, NewLimit
 from ledger.domain.errors import BatchRefused, Refusal
+from ledger.domain.periods import CalendarPeriod, TimedPeriod
 from ledger.store.records.codec import Metadata, decoded, encode
 
 Message = list[Any]
@@ -87,12 +88,27 @@ def _grant(value: dict[str, Any] | None) -> GrantCredits | None:
     return GrantCredits(**value)
 
 
+def _limits(value: list[dict[str, Any]]) -> tuple[NewLimit, ...]:
+    return tuple([_limit(one) for one in value])
+
+
+def _limit(value: dict[str, Any]) -> NewLimit:
+    for name in ("each", "near"):
+        value[name] = tuple(value[name])
+    value["only"] = tuple([(dimension, wanted) for dimension, wanted in value["only"]])
+    period = value["period"]
+    if period is not None:
+        value["period"] = TimedPeriod(**period) if "seconds" in period else CalendarPeriod(**period)
+    return NewLimit(**value)
+
+
 _READERS: dict[str, Callable[[Any], Any]] = {
     "expires_at": _moment,
     "lifetime": _duration,
     "expires_in": _duration,
     "longest_life": _duration,
     "grant": _grant,
+    "limits": _limits,
 }
 """What reads a field that JSON does not have as it is, by its name."""
 _CONVERTED = {

@@ -10,6 +10,9 @@ from ledger.store.snapshots import PROVEN_EVERY
 FEW_RUNS = 2
 """Runs of lots and holds that are encoded within a millisecond, and of which few can be due."""
 
+FEW_COUNTERS = 1_000
+"""Counters of limits that are encoded within a millisecond."""
+
 
 class StreamHead(NamedTuple):
     """An account's state, the hash of its last event, and the key of its texts (None: it has no texts).
@@ -27,15 +30,20 @@ def needs_digest(head: StreamHead | None, account: Account) -> bool:
     """Whether the last event of a command, after which its account is `account`, must have a digest of that state.
 
     To encode a state with thousands of lots and holds costs as much as thousands of events, so that it needs one more
-    rarely: after an eighth as many events as it has lots and holds, at least.
+    rarely: after an eighth as many events as it has lots and holds, at least, and a quarter as many as it has counters.
     """
     unproven = account.version - (0 if head is None else head.proven)
-    return unproven >= PROVEN_EVERY and unproven >= (len(account.lots) + len(account.holds)) // 8
+    if unproven < PROVEN_EVERY:
+        return False
+    counters = 0 if account.limits is None else account.limits.size
+    return unproven >= (len(account.lots) + len(account.holds) + 2 * counters) // 8
 
 
 def is_large(account: Account) -> bool:
-    """Whether an account has so many lots and holds that work on all of them is done in slices."""
-    return len(account.lots.runs) + len(account.holds.runs) > FEW_RUNS
+    """Whether an account has so many lots, holds and counters that work on all of them is done in slices."""
+    if len(account.lots.runs) + len(account.holds.runs) > FEW_RUNS:
+        return True
+    return account.limits is not None and account.limits.size > FEW_COUNTERS
 
 
 def version_of(head: StreamHead | None) -> int:

@@ -5,19 +5,16 @@ it. So a day has 23, 24 or 25 hours, or another length that the zone defines, an
 """
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
+
+from ledger.domain.periods import DAY, QUARTER, day_start
 
 FIRST_DATE, LAST_DATE = date(1980, 1, 1), date(2199, 12, 31)
 """Outside of these dates, offsets of zones are not whole quarters of an hour, or are unknown."""
 
-DAY, HOUR, QUARTER = timedelta(days=1), timedelta(hours=1), timedelta(minutes=15)
-
-
-class UnknownZone(ValueError):
-    """There is no time zone with this name."""
+HOUR = timedelta(hours=1)
 
 
 class Piece(NamedTuple):
@@ -27,23 +24,6 @@ class Piece(NamedTuple):
     start: datetime
     end: datetime
     width: int
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones() - {"localtime"})  # "localtime" differs between machines
-
-
-def zone(name: str) -> ZoneInfo:
-    """The time zone of the IANA database with this name. Raises UnknownZone."""
-    if name not in _zones():
-        raise UnknownZone(name)
-    return ZoneInfo(name)
-
-
-def day_start(day: date, tz: ZoneInfo) -> datetime:
-    """The instant (UTC) at which a local day begins."""
-    return datetime.combine(day, time(), tz).astimezone(UTC)
 
 
 def dates(first: date, last: date) -> list[date]:

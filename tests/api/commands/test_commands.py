@@ -29,11 +29,11 @@ from tests.service import Service
 # (subscription, permanent, held).
 ANSWERS: dict[str, tuple[int, Json, tuple[int, int, int]]] = {
     "open": (2, {"standing": "active", "grant_id": "grt_2", "granted": 25}, (0, 25, 0)),
-    "grant": (1, {"grant_id": "grt_8", "granted": 5, "kind": "permanent", "expires_at": None}, (70, 75, 40)),
+    "grant": (1, {"grant_id": "grt_9", "granted": 5, "kind": "permanent", "expires_at": None}, (70, 75, 40)),
     "deduct": (
         1,
         {
-            "deduction_id": "ded_8",
+            "deduction_id": "ded_9",
             "deducted": 50,
             "from_subscription": 30,
             "from_permanent": 20,
@@ -48,14 +48,14 @@ ANSWERS: dict[str, tuple[int, Json, tuple[int, int, int]]] = {
     "reverse": (1, {"deduction_id": "ded_4", "reversed": 10, "lapsed": 0, "cancelled": 0}, (80, 70, 40)),
     "hold": (
         1,
-        {"hold_id": "hld_8", "held": 10, "draws": [{"grant_id": "grt_3", "kind": "subscription", "amount": 10}]},
+        {"hold_id": "hld_9", "held": 10, "draws": [{"grant_id": "grt_3", "kind": "subscription", "amount": 10}]},
         (70, 70, 50),
     ),
     "capture": (
         1,
         {
             "hold_id": "hld_5",
-            "deduction_id": "ded_8",
+            "deduction_id": "ded_9",
             "captured": 15,
             "released": 25,
             "lapsed": 0,
@@ -74,7 +74,7 @@ ANSWERS: dict[str, tuple[int, Json, tuple[int, int, int]]] = {
     "void": (1, {"grant_id": "grt_7", "voided": 8, "uncollected": 0}, (70, 62, 40)),
     "payment": (
         2,
-        {"payment_id": "pay-2", "payment_status": "paid", "grant_id": "grt_9", "granted": 3, "kind": "permanent"},
+        {"payment_id": "pay-2", "payment_status": "paid", "grant_id": "grt_10", "granted": 3, "kind": "permanent"},
         (70, 73, 40),
     ),
     "payment_refund": (
@@ -93,6 +93,9 @@ ANSWERS: dict[str, tuple[int, Json, tuple[int, int, int]]] = {
     "unfreeze": (1, {"standing": "active"}, (70, 70, 40)),
     "close": (1, {"standing": "closed"}, (70, 70, 40)),
     "reopen": (1, {"standing": "active"}, (70, 70, 40)),
+    "limits": (1, {"source": "plan", "kept": ["queries"]}, (70, 70, 40)),
+    "allowance": (1, {"limit_id": "queries", "value": "ada", "amount": 7}, (70, 70, 40)),
+    "meter": (1, {"metric": "rag_query", "metered": 3}, (70, 70, 40)),
 }
 BALANCE = ("total", "held", "available", "subscription_credits", "permanent_credits", "subscription_expire_at")
 

@@ -32,6 +32,7 @@ VALUES = {
     "deduction_id": "ded_4",
     "hold_id": "hld_5",
     "grant_id": "grt_3",
+    "limit_id": "queries",
     "payment_id": "pay-1",
     "operation": "deduct",
     "key": "k",
@@ -165,7 +166,7 @@ def test_a_stranger_makes_the_service_read_nothing(serving: Service) -> None:
 
 def test_each_item_of_a_batch_needs_its_scope(serving: Service, keys: dict[str, str]) -> None:
     """And a refused one does not stop its neighbours; in an atomic batch it is the refused command."""
-    spends = {"deduct", "hold", "capture", "extend", "release", "reverse"}
+    spends = {"deduct", "hold", "capture", "extend", "release", "reverse", "meter"}
     for scope in ("ledger:write", "ledger:manage", "admin"):
         wanted = asks(staged(serving))
         headers = {"Authorization": f"Bearer {keys[scope]}"}

@@ -3,6 +3,7 @@
 from typing import assert_never
 
 from api.contract.answers.commands import (
+    AllowanceChanged,
     AnyAnswer,
     Captured,
     Deducted,
@@ -11,6 +12,8 @@ from api.contract.answers.commands import (
     Granted,
     GrantIfAny,
     Held,
+    LimitsReplaced,
+    Metered,
     Opened,
     Paid,
     Place,
@@ -21,6 +24,7 @@ from api.contract.answers.commands import (
     Voided,
     VoidIfAny,
 )
+from api.contract.answers.limits import LimitsIfAny, limit_fields, limits_left
 from ledger.commit.submission import Recorded
 from ledger.domain.account import Standing
 from ledger.domain.events import (
@@ -29,6 +33,7 @@ from ledger.domain.events import (
     AccountOpened,
     AccountReopened,
     AccountUnfrozen,
+    AllowanceSet,
     CreditsDeducted,
     CreditsExpired,
     CreditsGranted,
@@ -41,13 +46,18 @@ from ledger.domain.events import (
     HoldExpired,
     HoldExtended,
     HoldReleased,
+    LimitsSet,
     PaymentRecorded,
     PaymentRefunded,
     TextsErased,
+    UsageMetered,
 )
 from ledger.domain.holds import lots_expire_at, with_fate
+from ledger.domain.limits import Counts
 from ledger.domain.lots import Draws, total
 from ledger.explain.balance_answer import balance_fields
+
+_NO_LIMITS: LimitsIfAny = {}
 
 
 def answer(recorded: Recorded, *, dry_run: bool = False) -> AnyAnswer:
@@ -111,6 +121,12 @@ def _answered(place: Place, events: Events) -> AnyAnswer:
             return _standing(place, event, "active")
         case AccountClosed() as event:
             return _standing(place, event, "closed")
+        case UsageMetered() as event:
+            return _metered(place, event)
+        case LimitsSet() as event:
+            return _limits_replaced(place, event)
+        case AllowanceSet() as event:
+            return _allowance_changed(place, event)
         case CreditsExpired() | HoldExpired() | TextsErased() as event:
             raise TypeError(f"{type(event).__name__} is what no caller asks for")
         case event:
@@ -138,6 +154,7 @@ def _deducted(place: Place, event: CreditsDeducted) -> Deducted:
         "draws": _draws(event.draws),
         "balance_after": event.balance.total,
         "balance": balance_fields(event.balance),
+        **(_NO_LIMITS if event.counts is None else _limits(event.counts)),
     }
 
 
@@ -162,7 +179,12 @@ def _captured(place: Place, event: HoldCaptured) -> Captured:
         "draws": _draws(event.draws),
         "balance_after": event.balance.total,
         "balance": balance_fields(event.balance),
+        **(_NO_LIMITS if event.counts is None else _limits(event.counts)),
     }
+
+
+def _limits(counts: Counts) -> LimitsIfAny:
+    return {"limits": limits_left(counts)}
 
 
 def _granted(place: Place, event: CreditsGranted) -> Granted:
@@ -185,6 +207,7 @@ def _held(place: Place, event: CreditsHeld) -> Held:
         "lots_expire_at": lots_expire_at(event.draws, event.expires_at),
         "draws": _draws(event.draws),
         "balance": balance_fields(event.balance),
+        **(_NO_LIMITS if event.counts is None else _limits(event.counts)),
     }
 
 
@@ -206,6 +229,7 @@ def _released(place: Place, event: HoldReleased) -> Released:
         "lapsed": with_fate(event.returns, "lapsed"),
         "cancelled": with_fate(event.returns, "cancelled"),
         "balance": balance_fields(event.balance),
+        **(_NO_LIMITS if event.counts is None else _limits(event.counts)),
     }
 
 
@@ -217,6 +241,7 @@ def _reversed(place: Place, event: DeductionReversed) -> Reversed:
         "lapsed": with_fate(event.returns, "lapsed"),
         "cancelled": with_fate(event.returns, "cancelled"),
         "balance": balance_fields(event.balance),
+        **(_NO_LIMITS if event.counts is None else _limits(event.counts)),
     }
 
 
@@ -259,6 +284,36 @@ def _standing(
     place: Place, event: AccountFrozen | AccountUnfrozen | AccountClosed | AccountReopened, standing: Standing
 ) -> StandingChanged:
     return {**place, "standing": standing, "balance": balance_fields(event.balance)}
+
+
+def _metered(place: Place, event: UsageMetered) -> Metered:
+    return {
+        **place,
+        "metric": event.metric,
+        "metered": event.quantity,
+        "limits": limits_left(event.counts or ()),
+        "balance": balance_fields(event.balance),
+    }
+
+
+def _limits_replaced(place: Place, event: LimitsSet) -> LimitsReplaced:
+    return {
+        **place,
+        "source": event.source,
+        "limits": [limit_fields(limit) for limit in event.limits],
+        "kept": list(event.kept),
+        "balance": balance_fields(event.balance),
+    }
+
+
+def _allowance_changed(place: Place, event: AllowanceSet) -> AllowanceChanged:
+    return {
+        **place,
+        "limit_id": event.limit_id,
+        "value": event.value,
+        "amount": event.amount,
+        "balance": balance_fields(event.balance),
+    }
 
 
 def _grant_if_any(last: Event) -> GrantIfAny:

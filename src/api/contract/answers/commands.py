@@ -7,6 +7,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from api.contract.answers.answer import Answer, ProblemDocument
+from api.contract.answers.limits import LimitFields, LimitLeft, LimitsIfAny
 from ledger.domain.account import Standing
 from ledger.domain.amounts import Kind
 from ledger.domain.events import PaymentStatus
@@ -73,7 +74,7 @@ class Granted(CommandAnswer):
     expires_at: datetime | None
 
 
-class Deducted(CommandAnswer):
+class Deducted(CommandAnswer, LimitsIfAny):
     """A deduction."""
 
     deduction_id: str
@@ -84,7 +85,7 @@ class Deducted(CommandAnswer):
     balance_after: int
 
 
-class Reversed(CommandAnswer):
+class Reversed(CommandAnswer, LimitsIfAny):
     """A reversal: `lapsed` and `cancelled` say what of it reached no lot."""
 
     deduction_id: str
@@ -102,7 +103,7 @@ LotsExpireAt = Annotated[
 ]
 
 
-class Held(CommandAnswer):
+class Held(CommandAnswer, LimitsIfAny):
     """A hold."""
 
     hold_id: str
@@ -131,7 +132,7 @@ class Extended(CommandAnswer):
     lots_expire_at: LotsExpireAt
 
 
-class Released(CommandAnswer):
+class Released(CommandAnswer, LimitsIfAny):
     """A released hold."""
 
     hold_id: str
@@ -169,6 +170,30 @@ class StandingChanged(CommandAnswer):
     standing: Standing
 
 
+class LimitsReplaced(CommandAnswer):
+    """The limits of one source; `kept` are the ids of those whose counters go on."""
+
+    source: str
+    limits: list[LimitFields]
+    kept: list[str]
+
+
+class AllowanceChanged(CommandAnswer):
+    """An allowance; null where the amount of the limit holds again."""
+
+    limit_id: str
+    value: str
+    amount: int | None
+
+
+class Metered(CommandAnswer):
+    """Usage that cost nothing, and the limits that it counted against."""
+
+    metric: str
+    metered: int
+    limits: list[LimitLeft]
+
+
 ANSWERS: dict[str, type[CommandAnswer]] = {
     "open": Opened,
     "grant": Granted,
@@ -185,6 +210,9 @@ ANSWERS: dict[str, type[CommandAnswer]] = {
     "unfreeze": StandingChanged,
     "close": StandingChanged,
     "reopen": StandingChanged,
+    "limits": LimitsReplaced,
+    "allowance": AllowanceChanged,
+    "meter": Metered,
 }
 
 
@@ -201,6 +229,9 @@ AnyAnswer = (
     | Paid
     | Refunded
     | StandingChanged
+    | LimitsReplaced
+    | AllowanceChanged
+    | Metered
 )
 """The answer of one command, whichever it was."""
 

@@ -8,9 +8,9 @@ from typing import Any, Literal, NamedTuple
 
 from api.contract.operations import OPERATIONS, Operation
 from ledger.domain.amounts import MAX_AMOUNT
+from ledger.domain.periods import UnknownZone, zone
 from ledger.domain.texts import MAX_TEXT
 from ledger.explain.event_titles import GRANT_TITLES
-from projections.models.days import UnknownZone, zone
 
 _WHOLE = re.compile(r"[0-9]{1,17}", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?", re.ASCII)

@@ -67,6 +67,12 @@ def _rows(explanation: Explanation) -> Iterator[Row]:
         yield _row(back.fate, back, back.why if back.fate == "returned" else f"{back.amount:,}: {back.why}")
     if (hold := details.hold) is not None:
         yield Row("hold", hold.hold_id, None, hold.expires_at, hold.before, hold.after - hold.before, hold.after, "")
+    for count in details.counts:
+        name = count.limit_id if count.value is None else f"{count.limit_id}, {count.value}"
+        change = count.after - count.before
+        yield Row(
+            "counted", name, None, count.until, count.before, change, count.after, f"of {count.amount:,} {count.unit}"
+        )
     for left in details.passed_over:
         yield Row("not drawn", left.grant_id, left.kind, left.expires_at, left.amount, 0, left.amount, left.why)
 

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from api.contract.problems import invalid
 from api.http.queries.query import Day, Visible, Zone, check_order
-from projections.models.days import DAY, dates, day_start, day_starts
+from ledger.domain.periods import DAY, day_start
+from projections.models.days import dates, day_starts
 
 MAX_DAYS = 1_100
 """The largest number of local days in one answer: three years."""

@@ -15,9 +15,10 @@ from api.http.queries.reads import reads_of
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.commands import MAX_ID
 from ledger.domain.errors import AccountNotFound
+from ledger.domain.periods import UnknownZone, zone
 from ledger.service import Ledger
 from people.api_keys import KeyRing
-from projections.models.days import FIRST_DATE, LAST_DATE, UnknownZone, zone
+from projections.models.days import FIRST_DATE, LAST_DATE
 from projections.models.views import Answered, Shared, Snapshot
 
 MAX_PAGE = 1_000

@@ -16,10 +16,11 @@ from api.http.queries.reads import Reads, reads_of
 from ledger.current_accounts import can_be_stored
 from ledger.domain.errors import AccountNotFound
 from ledger.domain.lots import Lots
+from ledger.domain.periods import DAY, day_start
 from ledger.explain.balance_answer import balance_fields
 from ledger.readable_texts import with_descriptions
 from ledger.service import AccountAt
-from projections.models.days import DAY, dates, day_start, pieces
+from projections.models.days import dates, pieces
 from projections.models.history.entry_answer import COLUMNS, entries_of
 from projections.models.history.projection import HISTORY
 from projections.models.history.queries import USED, summaries_question

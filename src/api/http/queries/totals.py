@@ -33,8 +33,9 @@ from api.http.queries.query import (
     known_account,
 )
 from api.http.queries.reads import Reads, reads_of
+from ledger.domain.periods import QUARTER
 from measures.refusals import refusals_per_span
-from projections.models.days import HOUR, QUARTER, hour_starts, quarter_starts
+from projections.models.days import HOUR, hour_starts, quarter_starts
 from projections.models.rollups.projection import ROLLUPS
 from projections.models.rollups.queries import Closing, Total, closings, totals
 from projections.models.statistics.projection import STATISTICS

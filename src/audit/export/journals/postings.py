@@ -27,6 +27,7 @@ from ledger.domain.events import (
     AccountOpened,
     AccountReopened,
     AccountUnfrozen,
+    AllowanceSet,
     CreditsDeducted,
     CreditsExpired,
     CreditsGranted,
@@ -38,9 +39,11 @@ from ledger.domain.events import (
     HoldExpired,
     HoldExtended,
     HoldReleased,
+    LimitsSet,
     PaymentRecorded,
     PaymentRefunded,
     TextsErased,
+    UsageMetered,
 )
 from ledger.domain.holds import Fate, Returns
 from ledger.domain.lots import Draws
@@ -170,6 +173,8 @@ def _sums(accounts: Accounts, event: Event, currencies: Mapping[str, str]) -> _S
         case AccountOpened() | HoldExtended():
             return sums
         case AccountFrozen() | AccountUnfrozen() | AccountClosed() | AccountReopened() | TextsErased():
+            return sums
+        case LimitsSet() | AllowanceSet() | UsageMetered():
             return sums
     assert_never(event)
 

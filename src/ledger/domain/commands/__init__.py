@@ -15,6 +15,7 @@ from ledger.domain.commands.accounts import (
 from ledger.domain.commands.command import MAX_ID, MAX_METADATA_BYTES, check_account_id, check_id
 from ledger.domain.commands.grants import LONGEST_LIFETIME, GrantCredits, VoidGrant
 from ledger.domain.commands.holds import CaptureHold, ExtendHold, IfFrozen, OnExcess, PlaceHold, ReleaseHold
+from ledger.domain.commands.limits import Meter, NewLimit, SetAllowance, SetLimits
 from ledger.domain.commands.payments import RecordPayment, RefundPayment
 from ledger.domain.commands.spending import DeductCredits, ReverseDeduction
 
@@ -36,6 +37,9 @@ Command = (
     | ReopenAccount
     | EraseTexts
     | RecordExpiries
+    | SetLimits
+    | SetAllowance
+    | Meter
 )
 
 __all__ = [
@@ -51,6 +55,8 @@ __all__ = [
     "FreezeAccount",
     "GrantCredits",
     "IfFrozen",
+    "Meter",
+    "NewLimit",
     "OnExcess",
     "OpenAccount",
     "PlaceHold",
@@ -60,6 +66,8 @@ __all__ = [
     "ReleaseHold",
     "ReopenAccount",
     "ReverseDeduction",
+    "SetAllowance",
+    "SetLimits",
     "UnfreezeAccount",
     "VoidGrant",
     "check_account_id",

@@ -7,9 +7,9 @@ from typing import Literal
 from ledger.domain.amounts import check_amount
 from ledger.domain.commands.command import check_id
 from ledger.domain.errors import InvalidField
-from ledger.domain.events import Usage
 from ledger.domain.holds import DEFAULT_HOLD, LONGEST_HOLD, LONGEST_LIFE, SHORTEST_HOLD
 from ledger.domain.texts import check_text
+from ledger.domain.usage import Usage
 
 OnExcess = Literal["reject", "draw"]
 
@@ -25,6 +25,7 @@ class PlaceHold:
     expires_in: timedelta = DEFAULT_HOLD
     task_id: str | None = None
     description: str | None = None
+    usage: Usage | None = None
 
     def __post_init__(self) -> None:
         check_amount(self.amount)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from ledger.domain.amounts import check_amount
 from ledger.domain.commands.command import check_id
-from ledger.domain.events import Usage
 from ledger.domain.texts import JsonObject, Sealed, check_text
+from ledger.domain.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class DeductCredits:
     metadata: JsonObject | Sealed | None = None
 
     def __post_init__(self) -> None:
-        check_amount(self.amount)
+        check_amount(self.amount, hint="; usage that costs nothing is metered")
         check_id("task_id", self.task_id)
         check_text("description", self.description)
 

@@ -2,7 +2,7 @@
 
 `decide` is pure: time, ids and earlier events are arguments, and it changes nothing. A command yields all of its
 events, after the expiries that are due by then, or raises a Refusal and yields none. The rules are in one file for each
-subject: granting, spending, holding, paying; the expiries are in expiry.py.
+subject: granting, spending, holding, paying, limiting; the expiries are in expiry.py.
 """
 
 from datetime import datetime
@@ -18,6 +18,7 @@ from ledger.domain.commands import (
     ExtendHold,
     FreezeAccount,
     GrantCredits,
+    Meter,
     OpenAccount,
     PlaceHold,
     RecordExpiries,
@@ -26,12 +27,15 @@ from ledger.domain.commands import (
     ReleaseHold,
     ReopenAccount,
     ReverseDeduction,
+    SetAllowance,
+    SetLimits,
     UnfreezeAccount,
     VoidGrant,
 )
 from ledger.domain.decisions.expiry import apply_due_expiries
 from ledger.domain.decisions.granting import grant, open_account, void
 from ledger.domain.decisions.holding import capture, extend, place, release
+from ledger.domain.decisions.limiting import meter, set_allowance, set_limits
 from ledger.domain.decisions.paying import record, refund
 from ledger.domain.decisions.spending import deduct, reverse
 from ledger.domain.errors import AccountClosed as ClosedRefusal
@@ -40,7 +44,7 @@ from ledger.domain.errors import AccountFrozen as FrozenRefusal
 from ledger.domain.events import AccountClosed, AccountFrozen, AccountReopened, AccountUnfrozen, Events, TextsErased
 from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents
 
-_SPENDING = DeductCredits | PlaceHold | ExtendHold
+_SPENDING = DeductCredits | PlaceHold | ExtendHold | Meter
 _ALWAYS_ALLOWED = ReverseDeduction | ReleaseHold | VoidGrant | RefundPayment | EraseTexts | RecordExpiries
 
 
@@ -111,6 +115,12 @@ def _carry_out(command: Command, account: Account, at: datetime, related: Relate
             return (AccountReopened(at, account.balance, command.reason),)
         case EraseTexts():
             return (TextsErased(at, account.balance),)
+        case Meter():
+            return (meter(command, account, at),)
+        case SetLimits():
+            return (set_limits(command, account, at),)
+        case SetAllowance():
+            return (set_allowance(command, account, at),)
         case RecordExpiries():
             return ()
         case OpenAccount():

@@ -6,9 +6,11 @@ Every decision and every balance applies them first, so no answer depends on whe
 from datetime import datetime
 
 from ledger.domain.account import Account, evolve
+from ledger.domain.decisions.limiting import give_back as count_back
 from ledger.domain.events import CreditsExpired, Event, Events, HoldExpired
 from ledger.domain.holds import Hold, give_back, lost, put_back
 from ledger.domain.lots import first_expiry, without_first
+from ledger.domain.related_events import CountedPart
 
 
 def apply_due_expiries(account: Account, at: datetime) -> tuple[Events, Account]:
@@ -52,4 +54,5 @@ def _expire_hold(account: Account, hold: Hold, at: datetime) -> HoldExpired:
         permanent=-lost(returns, "permanent"),
         held=-hold.amount,
     )
-    return HoldExpired(at, balance, hold.hold_id, hold.expires_at, returns)
+    counts = count_back(account.limits, (CountedPart(hold.version, hold.counts, hold.amount, hold.quantity),), at)
+    return HoldExpired(at, balance, hold.hold_id, hold.expires_at, returns, counts)

@@ -5,6 +5,8 @@ from typing import Never
 
 from ledger.domain.account import Account
 from ledger.domain.commands import CaptureHold, ExtendHold, PlaceHold, ReleaseHold
+from ledger.domain.decisions.limiting import count
+from ledger.domain.decisions.limiting import give_back as count_back
 from ledger.domain.errors import (
     AccountFrozen,
     AmountExceedsHold,
@@ -15,18 +17,25 @@ from ledger.domain.errors import (
     HoldNotFound,
     InsufficientCredits,
     OpenHoldsLimitExceeded,
+    UsageConflictsWithHold,
 )
 from ledger.domain.events import CreditsHeld, HoldCaptured, HoldExtended, HoldReleased
 from ledger.domain.holds import MAX_OPEN_HOLDS, Hold, Returns, give_back, lost, lots_expire_at, put_back
+from ledger.domain.limits import Counts, Limits
 from ledger.domain.lots import MAX_DRAWS, Draws, draw, first_expiry_after, head, tail, take, total
-from ledger.domain.related_events import RelatedEvents
+from ledger.domain.related_events import CountedPart, RelatedEvents
+from ledger.domain.usage import NO_USAGE, Usage, dimensions_of, quantity_of
 
 
 def place(command: PlaceHold, account: Account, at: datetime) -> CreditsHeld:
     """Decide a hold: draw lots in burn order and reserve the credits.
 
-    Raises InsufficientCredits, OpenHoldsLimitExceeded and DrawsLimitExceeded.
+    Raises InsufficientCredits, OpenHoldsLimitExceeded, DrawsLimitExceeded, and what `limiting.count` raises.
     """
+    counts = None
+    if account.limits is not None:
+        available, quantity = account.balance.available, quantity_of(command.usage or NO_USAGE)
+        counts = count(account.limits, command.usage, command.amount, quantity, at, available, command.amount)
     if command.amount > account.balance.available:
         raise InsufficientCredits(command.amount, account.balance.available)
     if len(account.holds) >= MAX_OPEN_HOLDS:
@@ -46,6 +55,8 @@ def place(command: PlaceHold, account: Account, at: datetime) -> CreditsHeld:
         at + command.expires_in,
         command.task_id,
         command.description,
+        command.usage,
+        counts,
     )
 
 
@@ -65,16 +76,20 @@ def extend(command: ExtendHold, account: Account, at: datetime, related: Related
 def capture(command: CaptureHold, account: Account, at: datetime, related: RelatedEvents) -> HoldCaptured:
     """Decide a capture: it spends the hold's draws in burn order, then, if asked to, an excess from available credits.
 
-    Raises HoldNotFound or how the hold ended, AmountExceedsHold, AccountFrozen when there is an excess,
-    InsufficientCredits, DrawsLimitExceeded.
+    Raises HoldNotFound or how the hold ended, UsageConflictsWithHold, AmountExceedsHold, AccountFrozen when there is an
+    excess, InsufficientCredits, DrawsLimitExceeded, and what `limiting.count` raises.
     """
     hold = _open_hold(account, command.hold_id, related)
+    usage = command.usage if hold.usage is None else _usage_of_capture(hold, hold.usage, command.usage or NO_USAGE)
     amount = hold.amount if command.amount is None else command.amount
     excess = max(amount - hold.amount, 0)
     if excess and command.on_excess == "reject":
         raise AmountExceedsHold(amount, hold.amount)
     if excess and account.standing == "frozen":
         raise AccountFrozen(account.account_id)
+    counts = None
+    if account.limits is not None:
+        counts = _counted(account, account.limits, hold, usage, excess, at)
     if excess > account.balance.available:
         raise InsufficientCredits(amount, hold.amount + account.balance.available)
     from_hold = head(hold.draws, amount)
@@ -82,17 +97,47 @@ def capture(command: CaptureHold, account: Account, at: datetime, related: Relat
 
     final = command.final or amount >= hold.amount
     returns = give_back(tail(hold.draws, amount), at, hold.closed_grants) if final else ()
-    return _captured(command, account, at, hold, from_hold, from_lots, returns, final=final)
+    if account.limits is not None and final and hold.counts is not None:
+        left = max(hold.amount - amount, 0), max(hold.quantity - quantity_of(usage or NO_USAGE), 0)
+        back = count_back(account.limits, (CountedPart(hold.version, hold.counts, *left),), at)
+        counts = (*(counts or ()), *(back or ())) or None
+    return _captured(account, at, hold, from_hold, from_lots, returns, usage, counts, final=final)
+
+
+def _usage_of_capture(hold: Hold, held: Usage, said: Usage) -> Usage:
+    """What a capture was for: what its hold was placed for, and what the capture adds. Raises UsageConflictsWithHold.
+
+    A capture that does not say how much of the hold's metric was used takes all that is left of it.
+    """
+    dimensions = dimensions_of(held)
+    for name, value in dimensions.items():
+        if said.get(name, value) != value:
+            raise UsageConflictsWithHold(hold.hold_id, name, value, said[name])
+    usage = {**dimensions, **said}
+    if "metric" in held:
+        usage.setdefault("quantity", hold.quantity)
+    return usage
+
+
+def _counted(
+    account: Account, limits: Limits, hold: Hold, usage: Usage | None, excess: int, at: datetime
+) -> Counts | None:
+    """The counters after what a capture takes beyond its hold."""
+    quantity = max(quantity_of(usage or NO_USAGE) - hold.quantity, 0)
+    if not excess and not quantity:
+        return None
+    return count(limits, usage, excess, quantity, at, account.balance.available, excess)
 
 
 def _captured(  # the event of a capture, after all decisions
-    command: CaptureHold,
     account: Account,
     at: datetime,
     hold: Hold,
     from_hold: Draws,
     from_lots: Draws,
     returns: Returns,
+    usage: Usage | None,
+    counts: Counts | None,
     *,
     final: bool,
 ) -> HoldCaptured:
@@ -116,7 +161,8 @@ def _captured(  # the event of a capture, after all decisions
         final,
         hold.task_id,
         hold.description,
-        command.usage,
+        usage,
+        counts,
     )
 
 
@@ -130,7 +176,8 @@ def release(command: ReleaseHold, account: Account, at: datetime, related: Relat
         permanent=-lost(returns, "permanent"),
         held=-hold.amount,
     )
-    return HoldReleased(at, balance, hold.hold_id, returns)
+    counts = count_back(account.limits, (CountedPart(hold.version, hold.counts, hold.amount, hold.quantity),), at)
+    return HoldReleased(at, balance, hold.hold_id, returns, counts)
 
 
 def _open_hold(account: Account, hold_id: str, related: RelatedEvents) -> Hold:

@@ -5,6 +5,8 @@ from datetime import datetime
 from ledger.domain.account import Account
 from ledger.domain.amounts import MAX_AMOUNT, Balance
 from ledger.domain.commands import DeductCredits, ReverseDeduction
+from ledger.domain.decisions.limiting import count, reversed_parts
+from ledger.domain.decisions.limiting import give_back as count_back
 from ledger.domain.errors import (
     AmountExceedsDeduction,
     BalanceLimitExceeded,
@@ -16,6 +18,7 @@ from ledger.domain.events import CreditsDeducted, DeductionReversed
 from ledger.domain.holds import give_back, lost, put_back, with_fate
 from ledger.domain.lots import draw, first_expiry_after, head, tail, total
 from ledger.domain.related_events import RelatedEvents
+from ledger.domain.usage import NO_USAGE, quantity_of
 
 MAX_REVERSALS = 1_000
 """The largest number of reversals of one deduction, because each reversal reads all earlier ones."""
@@ -24,11 +27,15 @@ MAX_REVERSALS = 1_000
 def deduct(command: DeductCredits, account: Account, at: datetime) -> CreditsDeducted:
     """Decide a deduction: the whole amount in burn order, or nothing.
 
-    Raises InsufficientCredits and DrawsLimitExceeded.
+    Raises InsufficientCredits, DrawsLimitExceeded, and what `limiting.count` raises.
     """
     subscription, permanent, held, _ = account.balance
     amount = command.amount
     available = subscription + permanent - held
+    counts = None
+    if account.limits is not None:
+        quantity = quantity_of(command.usage or NO_USAGE)
+        counts = count(account.limits, command.usage, amount, quantity, at, available, amount)
     if amount > available:
         raise InsufficientCredits(amount, available)
     draws = draw(account.lots, amount)
@@ -50,6 +57,7 @@ def deduct(command: DeductCredits, account: Account, at: datetime) -> CreditsDed
         command.description,
         command.usage,
         command.metadata,
+        counts,
     )
 
 
@@ -77,4 +85,8 @@ def reverse(command: ReverseDeduction, account: Account, at: datetime, related: 
     balance = account.balance_after(
         put_back(account.lots, returns), subscription=subscription, permanent=returned - subscription
     )
-    return DeductionReversed(at, balance, command.deduction_id, amount, returns, command.reason)
+    counts = None
+    if account.limits is not None:
+        parts = reversed_parts(related.counted(command.deduction_id), deduction.reversed, amount)
+        counts = count_back(account.limits, parts, at)
+    return DeductionReversed(at, balance, command.deduction_id, amount, returns, command.reason, counts)

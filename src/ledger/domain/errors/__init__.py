@@ -4,7 +4,11 @@
     ├── InvalidField                 a value is outside of what the rules allow
     ├── NotFound
     │   ├── AccountNotFound  GrantNotFound  DeductionNotFound  HoldNotFound  PaymentNotFound
+    │   ├── LimitNotFound
     ├── InsufficientCredits          fewer credits are available than the command takes
+    ├── LimitReached                 a hard limit leaves less than the command uses
+    ├── UsageRequired                a hard limit counts by what the usage does not name
+    ├── UsageConflictsWithHold       a capture names other usage than its hold
     ├── StandingRefusal
     │   ├── AccountFrozen  AccountClosed
     ├── AlreadyDone
@@ -16,6 +20,7 @@
     │   ├── AmountExceedsHold  AmountExceedsDeduction  AmountExceedsPayment  BalanceLimitExceeded
     ├── TooMany
     │   ├── OpenLotsLimitExceeded  OpenHoldsLimitExceeded  DrawsLimitExceeded  ReversalsLimitExceeded
+    │   ├── LimitsLimitExceeded  AllowancesLimitExceeded  CountersLimitExceeded
     ├── KeyReused                    an idempotency key was used again with another body
     ├── VersionMismatch              the account is not at a version that the caller expects
     └── BatchRefused                 one command of an atomic batch was refused
@@ -41,6 +46,15 @@ from ledger.domain.errors.holds import (
     HoldLifeExceeded,
     HoldNotFound,
     OpenHoldsLimitExceeded,
+)
+from ledger.domain.errors.limits import (
+    AllowancesLimitExceeded,
+    CountersLimitExceeded,
+    LimitNotFound,
+    LimitReached,
+    LimitsLimitExceeded,
+    UsageConflictsWithHold,
+    UsageRequired,
 )
 from ledger.domain.errors.payments import (
     AmountExceedsPayment,
@@ -73,12 +87,14 @@ __all__ = [
     "AccountExists",
     "AccountFrozen",
     "AccountNotFound",
+    "AllowancesLimitExceeded",
     "AlreadyDone",
     "AmountExceedsDeduction",
     "AmountExceedsHold",
     "AmountExceedsPayment",
     "BalanceLimitExceeded",
     "BatchRefused",
+    "CountersLimitExceeded",
     "DeductionNotFound",
     "DrawsLimitExceeded",
     "GrantNotFound",
@@ -90,6 +106,9 @@ __all__ = [
     "InsufficientCredits",
     "InvalidField",
     "KeyReused",
+    "LimitNotFound",
+    "LimitReached",
+    "LimitsLimitExceeded",
     "NotFound",
     "OpenHoldsLimitExceeded",
     "OpenLotsLimitExceeded",
@@ -101,6 +120,8 @@ __all__ = [
     "StandingRefusal",
     "TooMany",
     "TooMuch",
+    "UsageConflictsWithHold",
+    "UsageRequired",
     "VersionMismatch",
     "shown",
 ]

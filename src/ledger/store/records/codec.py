@@ -22,6 +22,15 @@ from ledger.domain.events import Event
 from ledger.domain.holds import Fate, Hold, Holds, Return, Returns
 from ledger.domain.lots import Draw, Draws, Lot, Lots
 from ledger.slices import Steps, at_once
+from ledger.store.records.stored_limits import (
+    counted_limits_from_json,
+    counted_limits_to_json,
+    counts_from_json,
+    counts_to_json,
+    limits_from_json,
+    limits_to_json,
+    names_from_json,
+)
 from ledger.store.records.stored_values import kind, number, reader_of, text, time
 from ledger.store.records.upcasts import schema_of, upcast
 
@@ -30,7 +39,7 @@ _SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z
 _STEP = 100
 """The lots or holds of a snapshot that are decoded in one step."""
 Value = TypeVar("Value")
-SNAPSHOT_TOPIC = "Account/1"
+SNAPSHOT_TOPIC = "Account/2"
 """The format of snapshots. A change of the format needs a new name; snapshots with other names are ignored."""
 
 
@@ -146,6 +155,8 @@ _TO_JSON: dict[str, Callable[[Any], Any]] = {
     "from_hold": _draws_to_json,
     "from_lots": _draws_to_json,
     "returns": _parts_to_json,
+    "counts": counts_to_json,
+    "limits": limits_to_json,
 }
 _FROM_JSON: dict[str, Callable[[Any], Any]] = {
     "balance": balance_from_json,
@@ -156,6 +167,9 @@ _FROM_JSON: dict[str, Callable[[Any], Any]] = {
     "expires_at": time,
     "effective_at": time,
     "lots_expire_at": time,
+    "counts": counts_from_json,
+    "limits": limits_from_json,
+    "kept": names_from_json,
 }
 
 TOPICS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(event_types.Event)}
@@ -300,7 +314,11 @@ def snapshot_encoding(account: Account) -> Steps[bytes]:
     first_fields = {"account_id": account.account_id, "balance": balance_to_json(account.balance)}
     last_fields = {"recorded_at": account.recorded_at, "standing": account.standing, "version": account.version}
     first, last = orjson.dumps(first_fields, option=_OPTIONS)[:-1], orjson.dumps(last_fields, option=_OPTIONS)[1:]
-    return b"".join((first, b',"holds":[', b",".join(holds), b'],"lots":[', b",".join(lots), b"],", last))
+    limits = b""
+    if account.limits is not None:
+        limits = b'"limits":%b,' % orjson.dumps((yield from counted_limits_to_json(account.limits)), option=_OPTIONS)
+        yield
+    return b"".join((first, b',"holds":[', b",".join(holds), b"],", limits, b'"lots":[', b",".join(lots), b"],", last))
 
 
 def snapshot_decoding(state: bytes) -> Steps[Account]:
@@ -317,6 +335,7 @@ def snapshot_decoding(state: bytes) -> Steps[Account]:
         balance_from_json(data["balance"]),
         Lots.of(lots),
         Holds.of(holds),
+        counted_limits_from_json(data.get("limits", [])),
     )
 
 
@@ -329,8 +348,9 @@ def _converted(convert: Callable[[dict[str, Any]], Value], parts: list[dict[str,
 
 
 def _hold_to_json(hold: Hold) -> dict[str, Any]:
-    return {  # the names are sorted here: sorting them takes as long as the rest
+    fields: dict[str, Any] = {  # the names are sorted here: sorting them takes as long as the rest
         "closed_grants": sorted(hold.closed_grants),
+        "counts": None if hold.counts is None else counts_to_json(hold.counts),
         "description": hold.description,
         "draws": _draws_to_json(hold.draws),
         "expires_at": hold.expires_at,
@@ -338,6 +358,11 @@ def _hold_to_json(hold: Hold) -> dict[str, Any]:
         "placed_at": hold.placed_at,
         "task_id": hold.task_id,
     }
+    if hold.counts is None:
+        del fields["counts"]
+    if hold.usage is not None:
+        fields["usage"] = dict(sorted(hold.usage.items()))
+    return fields
 
 
 def _hold(data: dict[str, Any]) -> Hold:
@@ -349,4 +374,6 @@ def _hold(data: dict[str, Any]) -> Hold:
         data["task_id"],
         data["description"],
         frozenset(data["closed_grants"]),
+        data.get("usage"),
+        counts_from_json(data["counts"]) if "counts" in data else None,
     )

@@ -17,7 +17,7 @@ BODY_FIELDS: Mapping[str, tuple[str, ...]] = {
     "grant": ("kind", "amount", "expires_at", "source", "transaction_id", "description", "metadata"),
     "deduct": ("amount", "task_id", "description", "usage", "metadata"),
     "reverse": ("deduction_id", "amount", "reason"),
-    "hold": ("amount", "expires_in_seconds", "task_id", "description"),
+    "hold": ("amount", "expires_in_seconds", "task_id", "description", "usage"),
     "capture": ("hold_id", "amount", "final", "on_excess", "usage"),
     "extend": ("hold_id", "expires_in_seconds"),
     "release": ("hold_id",),
@@ -28,6 +28,9 @@ BODY_FIELDS: Mapping[str, tuple[str, ...]] = {
     "unfreeze": ("reason",),
     "close": ("reason",),
     "reopen": ("reason",),
+    "limits": ("source", "limits"),
+    "allowance": ("limit_id", "value", "amount"),
+    "meter": ("quantity", "task_id", "usage"),
 }
 """The fields of each operation's body, in the order of the fingerprint. New fields are added at the end."""
 

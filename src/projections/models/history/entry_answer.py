@@ -9,7 +9,8 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from ledger.domain.changes import EntryType
-from ledger.domain.events import Source, Usage
+from ledger.domain.events import Source
+from ledger.domain.usage import Usage
 from projections.models.history.projection import PARTS, Row
 
 

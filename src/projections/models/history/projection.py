@@ -24,8 +24,8 @@ from ledger.domain.events import (
     HoldExpired,
     HoldReleased,
     Source,
-    Usage,
 )
+from ledger.domain.usage import Usage
 from ledger.postgres.arrays import bigints, moments, texts
 from projections.models.projection import Projection, Table, Write
 

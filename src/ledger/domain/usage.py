@@ -1,0 +1,27 @@
+"""Usage: what a deduction, a hold or a metered use paid for, in the caller's words."""
+
+from collections.abc import Mapping
+from typing import Literal, get_args
+
+Usage = Mapping[str, str | int]
+"""What was used: provider, model, project, member, metric, key, agent, input_tokens, output_tokens and quantity; all
+are optional."""
+
+Dimension = Literal["provider", "model", "project", "member", "metric", "key", "agent"]
+DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
+"""The fields of usage by which limits count."""
+
+NO_USAGE: Usage = {}
+
+
+def quantity_of(usage: Usage) -> int:
+    """How many units of its metric were used: 1 where usage names a metric and no quantity, 0 where it names none."""
+    if "metric" not in usage:
+        return 0
+    quantity = usage.get("quantity", 1)
+    return quantity if isinstance(quantity, int) else 0
+
+
+def dimensions_of(usage: Usage) -> dict[str, str | int]:
+    """The fields of usage by which limits count, without tokens and quantities."""
+    return {name: usage[name] for name in DIMENSIONS if name in usage}
