@@ -36,6 +36,8 @@ class Pace:
     """Events in each quarter of an hour of the year that `depth`, `summary` and `days` look back on."""
     questions: int
     """How often each question of these three is asked."""
+    import_rows: int
+    """Rows of the file in `imports`."""
     growth: tuple[int, int]
     """Accounts of the small and of the large log in `growth`."""
 
@@ -56,6 +58,7 @@ FULL = Pace(
     lag_seconds=30,
     quarter_events=30,
     questions=400,
+    import_rows=1_000_000,
     growth=(12_500, 1_250_000),
 )
 QUICK = Pace(
@@ -74,5 +77,6 @@ QUICK = Pace(
     lag_seconds=5,
     quarter_events=1,
     questions=100,
+    import_rows=30_000,
     growth=(12_500, 25_000),
 )

@@ -20,6 +20,7 @@ from benchmarks.measures.catching_up import catching_up
 from benchmarks.measures.chain import chain
 from benchmarks.measures.cold_start import cold_start
 from benchmarks.measures.growth import growth
+from benchmarks.measures.imports import imports
 from benchmarks.measures.lag import lag
 from benchmarks.measures.latency import latency
 from benchmarks.measures.looking_back import days, depth, summary
@@ -38,6 +39,7 @@ MEASURES: dict[str, Callable[[Bench], None]] = {
     "single": single,
     "hot": hot,
     "batch": batch,
+    "imports": imports,
     "latency": latency,
     "questions": questions,
     "lag": lag,
@@ -55,7 +57,7 @@ MEASURES: dict[str, Callable[[Bench], None]] = {
 }
 BY_NAME_ALONE = {"growth"}
 """Those that no run has unless it names them: they take hours and tens of gigabytes."""
-UNDER_LOAD = {"single", "hot", "batch", "latency", "questions", "lag", "cold-start", "growth"}
+UNDER_LOAD = {"single", "hot", "batch", "imports", "latency", "questions", "lag", "cold-start", "growth"}
 """Those that need wrk."""
 APART = {"cold-start", "growth"}
 """Those with accounts of their own."""

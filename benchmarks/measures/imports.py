@@ -1,0 +1,109 @@
+"""`imports`: a file of a million rows by `credit-ledger import`, against batches of 500 over HTTP; and its memory."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from random import Random
+from statistics import median
+from typing import NamedTuple
+
+from api.runtime.database import as_url
+from benchmarks.accounts import name
+from benchmarks.bench import OURS, Bench
+from benchmarks.figures import Figure, http_load, typical
+from benchmarks.measures.batch import COMMANDS
+from benchmarks.pace import ACCOUNTS
+from benchmarks.processes import ROOT, clean_environment
+from benchmarks.progress import Spoiled, say
+from benchmarks.report import Row
+from benchmarks.services import running
+from benchmarks.stand import Stand
+
+_CONNECTIONS = 4
+_OPTIONS = [
+    *("--account", "{user}", "--amount", "ceil(cost * 1000)", "--key", "{id}", "--time", "at"),
+    *("--usage", "model={model}", "--usage", "input_tokens=input", "--usage", "output_tokens=output"),
+    *("--yes", "--json"),
+]
+
+
+class _Run(NamedTuple):
+    """One import."""
+
+    per_second: float
+    peak: int
+    """Bytes of memory."""
+
+
+def imports(bench: Bench) -> None:
+    """Batches and imports take turns on the same accounts; each import is a new file and a new process."""
+    batches: list[Figure] = []
+    runs: list[_Run] = []
+    for number in range(bench.pace.rounds):
+        say(f"imports, round {number + 1} of {bench.pace.rounds}: batches of {COMMANDS}")
+        with running(bench.stand, OURS[0]) as service:
+            bench.warm_up(service)
+            batches.append(
+                http_load(bench.stand, service, connections=_CONNECTIONS, seconds=bench.pace.seconds, commands=COMMANDS)
+            )
+        say(f"  {batches[-1].per_second:,.0f} commands/s; a file of {bench.pace.import_rows:,} rows")
+        runs.append(_import(bench.stand, number, bench.pace.import_rows))
+        say(f"  {runs[-1].per_second:,.0f} rows/s, {runs[-1].peak / 2**20:,.0f} MiB")
+    per_second, best = median(run.per_second for run in runs), typical(batches)
+    what = f"import of a file of {bench.pace.import_rows:,} rows"
+    ratio = f"{per_second / best:.2f}"
+    batch = f"{best:,.0f}/s (batches of {COMMANDS} over HTTP)"
+    bench.report.add(Row(f"{what}, all of it", f"{per_second:,.0f} rows/s", batch, ratio))
+    bench.report.add(Row(f"{what}, memory", f"{median(run.peak for run in runs) / 2**20:,.0f} MiB"))
+
+
+def _import(stand: Stand, number: int, rows: int) -> _Run:
+    path = stand.folder / f"import-{number}.csv"
+    credits = _write(path, number, rows)
+    command = [sys.executable, "-m", "api.cli", "import", str(path), *_OPTIONS]
+    settings = {"CREDIT_LEDGER_DATABASE_URL": as_url(stand.ours.conninfo)}
+    said = stand.folder / f"import-{number}.json"
+    began = time.monotonic()
+    with said.open("wb") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=clean_environment() | settings, stdout=output)
+        peak = _watch(process)
+    seconds = time.monotonic() - began
+    report = json.loads(said.read_text()) if process.returncode == 0 else {}
+    path.unlink()
+    if report.get("deducted") != rows or report["credits"]["deducted"] != credits:
+        raise Spoiled(
+            f"the import ended with {process.returncode} and recorded {report.get('deducted')} of {rows} rows"
+        )
+    return _Run(rows / seconds, peak)
+
+
+def _watch(process: subprocess.Popen[bytes]) -> int:
+    """The most memory that a process has until its end."""
+    peak = 0
+    try:
+        while process.poll() is None:
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            found = status.partition("VmHWM:")[2].split()
+            peak = int(found[0]) * 1024 if found else peak
+            time.sleep(0.1)
+    finally:
+        process.kill()
+        process.wait()
+    return peak
+
+
+def _write(path: Path, seed: int, rows: int) -> int:
+    """A file of requests, and the credits that they cost."""
+    random, credits = Random(seed), 0
+    with path.open("w") as file:
+        file.write("id,at,user,model,input,output,cost\n")
+        for number in range(rows):
+            cost = random.randrange(1, 100_000)  # of 10^-7 dollars
+            credits += -(-cost // 10_000)
+            at = f"2026-11-{number * 28 // rows + 1:02}T{number % 24:02}:00:00Z"
+            user, model = name(random.randrange(ACCOUNTS)), f"model-{number % 7}"
+            tokens = f"{random.randrange(4_000)},{random.randrange(1_000)}"
+            file.write(f"gen-{seed}-{number},{at},{user},{model},{tokens},{cost / 10**7:.7f}\n")
+    return credits
