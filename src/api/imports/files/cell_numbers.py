@@ -16,6 +16,7 @@ MAX_VALUE = 10**40
 MAX_DIGITS = 60
 """The most digits after the decimal sign, and the largest exponent."""
 _MAX_LENGTH = 140
+_MOST_PLAIN = 40
 
 Number = int | Fraction
 Decimal = Literal[".", ","]
@@ -50,6 +51,9 @@ def number_reader(decimal: Decimal | None) -> ReadNumber:
     def read(text: str) -> Number:
         if text.isdecimal() and text.isascii() and len(text) <= 40:
             return int(text)
+        whole, sign, part = text.partition(decimal)
+        if sign and part and text.isascii() and len(text) <= _MOST_PLAIN and (whole + part).isdecimal():
+            return _scaled(int(whole + part), -len(part))  # as programs write nearly all of them
         value = _value(pattern, text)
         if value is None:
             raise RowProblem(_why_none(text, decimal))
