@@ -56,7 +56,7 @@ def test_a_file_is_uploaded_previewed_and_recorded(service: Service) -> None:
     assert "UTF-8, delimiter semicolon, decimal comma" in page.text
     assert fields_of(page)["job"] == "days.csv"
 
-    ahead = pressed(client, page, "check", account="{who}", amount="ceil(n * 10)", model="{model}")
+    ahead = pressed(client, page, "check", account="{who}", amount="ceil(n * 10)", usage_model="{model}")
     assert "1,005" in ahead.text
     for words in (
         "1 row with a total (line 6)",

@@ -35,8 +35,8 @@ from ledger.domain.errors import InvalidField
 from ledger.store import Metadata, fingerprint
 
 ACTOR = "import"
-USAGE_NAMES = ("provider", "model", "project", "member", "metric")
-USAGE_COUNTS = ("input_tokens", "output_tokens")
+USAGE_NAMES = ("provider", "model", "project", "member", "metric", "key", "agent")
+USAGE_COUNTS = ("input_tokens", "output_tokens", "quantity")
 LONGEST_JOB = 100
 """The most characters, counted after percent-encoding. A key may have 255."""
 

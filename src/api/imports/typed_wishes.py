@@ -12,7 +12,9 @@ from ledger.domain.amounts import MAX_AMOUNT
 OPENINGS = ("open_signup", "open_subscription", "open_permanent")
 DIALECT = ("encoding", "delimiter", "decimal")
 TEXTS = ("profile", "account", "amount", "key", "time", "time_format", "time_zone", "job", "prices")
-FIELDS = (*TEXTS, *DIALECT, *USAGE_NAMES, *USAGE_COUNTS, *OPENINGS)
+USAGE = {f"usage_{name}": name for name in (*USAGE_NAMES, *USAGE_COUNTS)}
+"""The fields of the usage, by the names of the form's fields."""
+FIELDS = (*TEXTS, *DIALECT, *USAGE, *OPENINGS)
 """The names of the fields of the form."""
 
 
@@ -27,7 +29,7 @@ def wishes_of(form: Mapping[str, str], name: str) -> Wishes:
         given["time"],
         None,
         given["key"],
-        {field: text for field in (*USAGE_NAMES, *USAGE_COUNTS) if (text := given[field]) is not None},
+        {name: text for field, name in USAGE.items() if (text := given[field]) is not None},
         _opening({field: given[field] for field in OPENINGS}),
         given["time_format"],
         zone_of(given["time_zone"]),

@@ -26,8 +26,8 @@ from api.imports.files.row import FileProblem
 from api.imports.files.usage_file import UsageFile, open_file
 from api.imports.formulas.errors import FormulaError
 from api.imports.profiles import PROFILES
-from api.imports.rating import USAGE_COUNTS, USAGE_NAMES, OptionProblem, Rating
-from api.imports.typed_wishes import DIALECT, FIELDS, OPENINGS, suggested, wishes_of
+from api.imports.rating import OptionProblem, Rating
+from api.imports.typed_wishes import DIALECT, FIELDS, OPENINGS, USAGE, suggested, wishes_of
 from api.imports.uploads import Upload
 from api.imports.wishes import Recognised, dialect_of, options_for, recognise
 
@@ -156,7 +156,8 @@ async def _form(request: Request, upload: Upload, form: Mapping[str, str], probl
         profiles=PROFILES.values(),
         encodings=[(name, name) for name in ENCODINGS],
         delimiters=[(name, name) for name in DELIMITERS],
-        usage=(*USAGE_NAMES, *USAGE_COUNTS),
+        usage=USAGE,
+        usage_given=any(map(form.get, USAGE)),
         opens=operator_of(request).may(_OPENS),
     )
 
