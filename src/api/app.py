@@ -4,7 +4,7 @@ import logging
 import multiprocessing
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -14,11 +14,11 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope
 
 from api.components import COMPONENTS
 from api.contract.openapi import BATCH_DOCUMENTATION, command_documentation, describe
-from api.contract.operations import OPERATIONS, Defaults, Operation
+from api.contract.operations import MOVES, OPERATIONS, Defaults, Operation
 from api.contract.problems import Problem, from_pydantic
 from api.dashboard import portal_sessions
 from api.dashboard.app import dashboard
@@ -26,6 +26,7 @@ from api.dashboard.current_user import ROOT
 from api.http import health
 from api.http.commands.batch_endpoint import BatchEndpoint
 from api.http.commands.command_endpoint import CommandEndpoint, endpoint_of
+from api.http.commands.move_endpoint import MoveEndpoint
 from api.http.docs_page import add_docs_page
 from api.http.health import Health
 from api.http.hot_path import HotPath
@@ -72,6 +73,8 @@ from people.sessions import SessionWatch
 from projections.models.views import NotBuilt, NotYetVisible, Views
 
 _QUERIES = (ledger_queries, limits, explanations, history, totals, lists, summary)
+_Answer = Callable[[Operation, Mapping[str, str], Scope, Receive], Awaitable[Reply]]
+"""What answers the requests for an operation."""
 _EX_SOFTWARE = 70
 """See sysexits(3)."""
 _LOAD_TIMEOUT = 1.0
@@ -157,7 +160,10 @@ def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
         app.include_router(part.router)
     app.include_router(streams_router)
     for operation in OPERATIONS.values():
-        _add_command_route(app, wiring.endpoint, operation)
+        _add_command_route(app, wiring.endpoint.command, operation)
+    moves = MoveEndpoint(wiring.reads.ledger, wiring.endpoint)
+    for operation in MOVES.values():
+        _add_command_route(app, moves.move, operation)
     _add_batch_route(app, wiring.batches)
     _add_dashboard(app, wiring, https=https)
     _add_problem_handlers(app)
@@ -219,9 +225,9 @@ async def _exit_when_broken(ledger: Ledger) -> None:
     os._exit(_EX_SOFTWARE)
 
 
-def _add_command_route(app: FastAPI, commands: CommandEndpoint, operation: Operation) -> None:
+def _add_command_route(app: FastAPI, answer: _Answer, operation: Operation) -> None:
     async def endpoint(request: Request) -> Response:
-        return _response(await commands.command(operation, request.path_params, request.scope, request.receive))
+        return _response(await answer(operation, request.path_params, request.scope, request.receive))
 
     app.add_api_route(
         operation.path.replace("{payment_id}", "{payment_id:path}"),

@@ -170,11 +170,11 @@ class Ledger:
         known = {submission.account_id: self.cache.get(submission.account_id) for submission in submissions}
         async with self.log.reader() as reader:
             decision = await FreshDecision.prepare(reader, submissions, known, self.clock)
-        if atomic:
-            together: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-            await decision.decide_units([UnitOfWork(list(submissions), together)])
-        else:
-            await decision.decide_units([UnitOfWork([submission], None) for submission in submissions])
+            if atomic:
+                together: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+                await decision.decide_units([UnitOfWork(list(submissions), together)])
+            else:
+                await decision.decide_units([UnitOfWork([submission], None) for submission in submissions])
         outcomes = decision.answers
         for submission in decision.decided:
             outcomes[submission] = Recorded(submission.account_id, submission.version, 0, submission.events, False)

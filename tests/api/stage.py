@@ -43,6 +43,13 @@ PATHS = {
 }
 """The table of the contract: operation -> path."""
 
+MOVE_PATHS = {
+    "transfer": "/v1/transfers",
+    "merge": "/v1/accounts/{account_id}/merge",
+    "transfer_reversal": "/v1/accounts/{account_id}/transfers/{transfer_id}/reversals",
+}
+"""What is about two accounts, and in no batch."""
+
 STAGED_VERSION = 8
 
 

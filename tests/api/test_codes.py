@@ -56,10 +56,13 @@ TABLE: dict[int, set[str]] = {
 
 MORE: dict[int, set[str]] = {
     402: {"limit_reached"},
-    404: {"not_found", "event_not_found", "receipt_not_found", "limit_not_found"},
+    404: {"not_found", "event_not_found", "receipt_not_found", "limit_not_found", "transfer_not_found"},
     405: {"method_not_allowed"},
     408: {"body_timeout"},
-    409: {"payment_already_recorded", "refund_already_recorded", "not_yet_visible"},
+    409: {
+        *("payment_already_recorded", "refund_already_recorded", "transfer_already_reversed", "transfer_spent"),
+        "not_yet_visible",
+    },
     414: {"query_too_large"},
     415: {"unsupported_media_type"},
     422: {
@@ -222,7 +225,29 @@ def get(path: str) -> Produce:
     return lambda service, account: service.get(path.format(account))
 
 
+def reversed_transfer(service: Service, account: str, *before: Ask) -> httpx.Response:
+    """The reversal of a transfer, after other commands."""
+    other = fresh("other")
+    service.post("/v1/accounts", {"account_id": other, "signup_credits": 0})
+    body = {"from_account_id": account, "to_account_id": other, "amount": 5}
+    sent = service.post("/v1/transfers", body, **{"Idempotency-Key": "t"}).json()["transfer_id"]
+    path = f"/v1/accounts/{account}/transfers/{sent}/reversals"
+    for earlier in before:
+        if earlier.operation == "deduct":
+            Ask("deduct", other, earlier.body).post(service, "spend")
+        else:
+            service.post(path, {}, **{"Idempotency-Key": "first"})
+    return service.post(path, {}, **{"Idempotency-Key": "k"})
+
+
 REQUESTS: dict[str, Produce] = {
+    "transfer_not_found": lambda service, account: service.post(
+        f"/v1/accounts/{account}/transfers/trf_404/reversals", {}, **{"Idempotency-Key": "k"}
+    ),
+    "transfer_already_reversed": lambda service, account: reversed_transfer(service, account, Ask("again", account)),
+    "transfer_spent": lambda service, account: reversed_transfer(
+        service, account, Ask("deduct", account, {"amount": 1})
+    ),
     "idempotency_key_required": lambda service, account: asks(account)["deduct"].post(service),
     "malformed_json": raw("{"),
     "unauthenticated": without_key,

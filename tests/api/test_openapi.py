@@ -20,7 +20,7 @@ from api.contract.problems import STATUSES
 from api.http.hot_path import HotPath
 from api.runtime.settings import load_settings
 from tests.api.contract import Contract
-from tests.api.stage import OPERATIONS, PATHS, Ask, Json, asks, staged
+from tests.api.stage import MOVE_PATHS, OPERATIONS, PATHS, Ask, Json, asks, staged
 from tests.service import ADMIN_KEY, Service
 
 
@@ -58,7 +58,7 @@ QUERIES = {
 COMMAND = {200, 201, 400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 500, 503}
 PORTAL = {201, 400, 401, 403, 404, 413, 415, 422, 429, 500, 503}
 BATCH = {200, 400, 401, 403, 409, 413, 415, 422, 429, 500, 503}
-POSTED = [*PATHS.values(), "/v1/batch", "/v1/portal_sessions"]
+POSTED = [*PATHS.values(), *MOVE_PATHS.values(), "/v1/batch", "/v1/portal_sessions"]
 CONTRACT = [*(("get", path) for path in QUERIES), *(("post", path) for path in POSTED)]
 """All operations: a test compares them with the document."""
 
@@ -119,8 +119,8 @@ def test_every_route_says_how_it_can_fail() -> None:
         elif path == "/v1/portal_sessions":
             assert statuses == PORTAL
         else:
-            operation = next(name for name in OPERATIONS if PATHS[name] == path)
-            expected = COMMAND | ({402} if operation in {"deduct", "hold", "capture", "meter"} else set())
+            operation = next(name for name, its_path in (PATHS | MOVE_PATHS).items() if its_path == path)
+            expected = COMMAND | ({402} if operation in {"deduct", "hold", "capture", "meter", "transfer"} else set())
             assert statuses == expected - ({404} if operation == "open" else set()), path
         for status, answer in found["responses"].items():
             if int(status) >= 400 and path != "/readyz":

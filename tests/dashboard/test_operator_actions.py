@@ -12,7 +12,17 @@ from tests.dashboard.histories import visible
 from tests.service import Service
 
 HOSTILE = '<script>alert(1)</script> \u202eesrever & "quoted" 🪙 ' + "W" * 200
-FORMS = [("grant",), ("deduct",), ("freeze",), ("unfreeze",), ("reopen",), ("grants", "grt_2", "void"), ("grants",)]
+FORMS = [
+    ("grant",),
+    ("deduct",),
+    ("freeze",),
+    ("unfreeze",),
+    ("reopen",),
+    ("transfer",),
+    ("merge",),
+    ("grants", "grt_2", "void"),
+    ("grants",),
+]
 
 
 def versions(service: Service, account: str) -> int:
@@ -47,6 +57,47 @@ def test_a_grant_is_previewed_and_then_done(service: Service) -> None:
     assert (event["type"], event["data"]["description"]) == ("CreditsGranted", "Sorry for the outage")
     assert event["metadata"]["actor"] == "key:admin"
     assert event["metadata"]["operation"] == "grant"
+
+
+def test_a_transfer_shows_both_accounts_and_is_done_once(service: Service) -> None:
+    account, other = service.open_account(permanent=1_000), service.open_account(permanent=5)
+    client = operator(service)
+    path = path_of(account, "transfer")
+    ahead = filled_in(client, path, to_account_id=other, amount="400", reason="A team of their own")
+    assert ahead.status_code == 200
+    for words in ("400 credits were sent to account", other, ">1,000<", ">600<", ">405<", "A team of their own"):
+        assert words in ahead.text
+    assert (versions(service, account), versions(service, other)) == (2, 2), "a preview records nothing"
+    page = sent(client, path, ahead, "confirm")
+    assert (page.status_code, page.url.path) == (200, path_of(account))
+    assert sent(client, path, ahead, "confirm").status_code == 200, "it is the same transfer"
+    assert (total(service, account), total(service, other)) == (600, 405)
+    event = newest_event(service, other)
+    assert (event["type"], event["data"]["description"]) == ("CreditsReceived", "A team of their own")
+    assert event["metadata"]["actor"] == "key:admin"
+    events = client.get(path_of(other, "events")).text
+    assert f'href="{path_of(account, "events")}?version=3#v3"' in events
+
+
+def test_a_transfer_that_is_refused_says_why(service: Service) -> None:
+    account, other = service.open_account(permanent=10), service.open_account()
+    client = operator(service)
+    path = path_of(account, "transfer")
+    assert "Enter the id of the account." in filled_in(client, path, amount="1", reason="why").text
+    assert "only 10 are available" in filled_in(client, path, to_account_id=other, amount="11", reason="why").text
+    assert "There is no account" in filled_in(client, path, to_account_id="nobody", amount="1", reason="why").text
+    assert "another account" in filled_in(client, path, to_account_id=account, amount="1", reason="why").text
+
+
+def test_a_merged_account_links_to_its_successor(service: Service) -> None:
+    account, other = service.open_account(permanent=10), service.open_account()
+    client = operator(service)
+    path = path_of(account, "merge")
+    ahead = filled_in(client, path, successor=other, reason="A new name")
+    assert "It was merged into" in ahead.text
+    page = sent(client, path, ahead, "confirm")
+    assert f'It was merged into <a class="breaks" href="{path_of(other)}">' in page.text
+    assert total(service, other) == 10
 
 
 def test_a_grant_expires_when_its_operator_says_in_the_zone_of_the_form(service: Service) -> None:

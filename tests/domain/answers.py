@@ -14,6 +14,9 @@ from ledger.domain.events import (
     CreditsExpired,
     CreditsGranted,
     CreditsHeld,
+    CreditsReceived,
+    CreditsSent,
+    CreditsSentBack,
     DeductionReversed,
     Event,
     Events,
@@ -26,6 +29,7 @@ from ledger.domain.events import (
     PaymentRecorded,
     PaymentRefunded,
     TextsErased,
+    TransferReversed,
     UsageMetered,
 )
 from ledger.domain.holds import Returns, with_fate
@@ -41,7 +45,10 @@ def answer_of(events: Events, journal: Journal) -> Answer:
     passed = [event for event in events if isinstance(event, HoldExpired | CreditsExpired)]
     answer: Answer = {"passed": sorted((what_time_did(event) for event in passed), key=repr)}
     for event in events[len(passed) :]:
-        answer.update(what_was_done(event))
+        if isinstance(event, CreditsReceived):  # one for each lot
+            answer.setdefault("received", []).append(_received(event))
+        else:
+            answer.update(what_was_done(event))
     account = journal.opened
     after = {"version": account.version, "recorded_at": account.recorded_at}
     return {**answer, **after, "balance": balance_of(account.balance)}
@@ -125,8 +132,27 @@ def what_was_done(event: Event) -> dict[str, Any]:
             return {"standing": "frozen"}
         case AccountUnfrozen() | AccountReopened():
             return {"standing": "active"}
-        case AccountClosed():
+        case AccountClosed(successor=None):
             return {"standing": "closed"}
+        case AccountClosed():
+            return {"standing": "closed", "successor": event.successor}
+        case CreditsSent():
+            return {
+                "transfer_id": event.transfer_id,
+                "to": event.to_account_id,
+                "sent": event.amount,
+                "draws": _draws(event.draws),
+            }
+        case TransferReversed():
+            return {
+                "transfer_id": event.transfer_id,
+                "to": event.to_account_id,
+                "came_back": _given(event.returns),
+            }
+        case CreditsSentBack():
+            return {"transfer_id": event.transfer_id, "sent_back": event.amount, "draws": _draws(event.draws)}
+        case CreditsReceived():
+            return {"received": [_received(event)]}
         case TextsErased():
             return {"texts": "erased"}
         case LimitsSet():
@@ -146,6 +172,11 @@ def what_was_done(event: Event) -> dict[str, Any]:
 
 def _counts(counts: Counts | None) -> list[Told]:
     return in_order([(one.limit_id, one.value, one.used, one.amount, one.until) for one in counts or ()])
+
+
+def _received(event: CreditsReceived) -> tuple[object, ...]:
+    lot = event.grant_id, event.amount, event.kind, event.expires_at, event.source, event.granted_at
+    return (*lot, event.from_account_id, event.from_grant_id, event.origin_account_id, event.origin_grant_id)
 
 
 def _deduction(deduction_id: str, draws: Draws) -> dict[str, Any]:

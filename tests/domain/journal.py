@@ -35,6 +35,8 @@ class Journal:
         self.account: Account | None = None
         self.now = DAY_ZERO
         self.asked: list[Asked] = []
+        self.moves = True
+        """Whether random commands exchange credits with accounts that have no journal."""
 
     def __repr__(self) -> str:
         """What was asked: enough to see from a failing example what it is about."""

@@ -89,6 +89,10 @@ class Model:
         self.amounts: dict[str, Piece] = {}  # of each deduction, all that was counted
         self.counting = Counting()
         self.payments: dict[str, Payment] = {}
+        self.sent: dict[str, tuple[str, list[Part]]] = {}  # whom to, and the parts in the order of the draws
+        self.reversed: set[str] = set()  # the transfers that came back
+        self.received: dict[tuple[str, str], list[Part]] = {}  # by sender and transfer: the lots that it brought
+        self.successor: str | None = None
         self.passed: list[tuple[object, ...]] = []  # what time took before the command
 
     # Asking -------------------------------------------------------------------------------------------------------
@@ -139,11 +143,14 @@ class Model:
 
     def _check_standing(self, command: c.Command) -> None:
         giving_back = c.ReverseDeduction | c.ReleaseHold | c.VoidGrant | c.RefundPayment
-        aside = c.ReopenAccount | c.EraseTexts | c.RecordExpiries
+        aside = c.ReopenAccount | c.EraseTexts | c.RecordExpiries | c.ReverseTransfer | c.SendBack
         bare = isinstance(command, c.RecordPayment) and command.grant is None
-        if self.standing == "closed" and not (bare or isinstance(command, giving_back | aside)):
-            raise Refused("account_closed")
-        spending = c.DeductCredits | c.PlaceHold | c.ExtendHold | c.ReopenAccount | c.Meter
+        again = isinstance(command, c.MergeAccount) and command.successor == self.successor
+        if self.standing == "closed" and not (bare or again or isinstance(command, giving_back | aside)):
+            raise Refused("account_closed", **({"successor": self.successor} if self.successor else {}))
+        spending = (
+            c.DeductCredits | c.PlaceHold | c.ExtendHold | c.ReopenAccount | c.Meter | c.SendCredits | c.MergeAccount
+        )
         refused = isinstance(command, c.CaptureHold) and command.if_frozen == "refuse"
         if self.standing == "frozen" and (refused or isinstance(command, spending)):
             raise Refused("account_frozen")
@@ -170,6 +177,16 @@ class Model:
                 return self._pay(command, at)
             case c.RefundPayment():
                 return self._refund(command)
+            case c.SendCredits():
+                return self._send(command.to_account_id, command.amount)
+            case c.MergeAccount():
+                return self._merge(command)
+            case c.ReceiveCredits():
+                return self._receive(command)
+            case c.ReverseTransfer():
+                return self._reverse_transfer(command, at)
+            case c.SendBack():
+                return self._send_back(command)
             case c.FreezeAccount():
                 return self._stand("frozen")
             case c.UnfreezeAccount():
@@ -527,6 +544,66 @@ class Model:
             "closed": close,
         }
 
+    # Between accounts ---------------------------------------------------------------------------------------------
+
+    def _send(self, to: str, amount: int | None) -> Answer:
+        if amount is None:
+            amount = sum(grant.free for grant in self.grants.values())
+            if not amount:
+                raise Refused("insufficient_credits", required=1, available=0, shortfall=1)
+        parts = self._draw(amount, required=amount)
+        self._check_draws(parts)
+        transfer_id = f"trf_{self._next_version()}"
+        self.sent[transfer_id] = to, [Part(part.grant_id, part.amount) for part in parts]
+        return {"transfer_id": transfer_id, "to": to, "sent": amount, "draws": self._said(parts)}
+
+    def _merge(self, command: c.MergeAccount) -> Answer:
+        did: Answer = {}
+        if any(grant.free for grant in self.grants.values()):
+            did = self._send(command.successor, None)
+        self.successor = command.successor
+        return {**did, **self._stand("closed"), "successor": command.successor}
+
+    def _receive(self, command: c.ReceiveCredits) -> Answer:
+        self._check_room(sum(lot.amount for lot in command.lots))
+        if len([g for g in self.grants.values() if g.free]) + len(command.lots) > MOST_LOTS:
+            raise Refused("open_lots_limit_exceeded", limit=MOST_LOTS)
+        brought, told = [], []
+        for lot in command.lots:
+            made = self._new_grant(lot.kind, lot.amount, lot.expires_at, lot.source)
+            brought.append(Part(made["grant_id"], lot.amount))
+            origin = lot.origin_account_id, lot.origin_grant_id
+            told.append((*made.values(), lot.granted_at, command.from_account_id, lot.grant_id, *origin))
+        self.received[command.from_account_id, command.transfer_id] = brought
+        return {"received": told}
+
+    def _reverse_transfer(self, command: c.ReverseTransfer, at: datetime) -> Answer:
+        if command.transfer_id not in self.sent:
+            raise Refused("transfer_not_found")
+        if command.transfer_id in self.reversed:
+            raise Refused("transfer_already_reversed")
+        self.reversed.add(command.transfer_id)
+        to, parts = self.sent[command.transfer_id]
+        before = self._balance()["total"]
+        given = self._give_back(parts[::-1], at)
+        if before + given.returned > LARGEST:
+            raise Refused("balance_limit_exceeded", total=before, amount=given.returned, limit=LARGEST)
+        self._next_version()
+        return {"transfer_id": command.transfer_id, "to": to, "came_back": given}
+
+    def _send_back(self, command: c.SendBack) -> Answer:
+        parts = self.received.get((command.from_account_id, command.transfer_id))
+        if parts is None:
+            raise Refused("transfer_not_found")
+        amount = sum(part.amount for part in parts)
+        left = sum(self.grants[part.grant_id].free for part in parts)
+        if left < amount:
+            raise Refused("transfer_spent", amount=amount, remaining=left, missing=amount - left)
+        for part in parts:
+            self.grants[part.grant_id].free -= part.amount
+        self._next_version()
+        return {"transfer_id": command.transfer_id, "sent_back": amount, "draws": self._said(parts)}
+
     # Money --------------------------------------------------------------------------------------------------------
 
     def _pay(self, command: c.RecordPayment, at: datetime) -> Answer:
@@ -574,6 +651,8 @@ class Model:
 
     def _stand(self, standing: str) -> Answer:
         self.standing = standing
+        if standing != "closed":
+            self.successor = None
         self._next_version()
         return {"standing": standing}
 

@@ -13,12 +13,17 @@ from ledger.domain.events import (
     CreditsExpired,
     CreditsGranted,
     CreditsHeld,
+    CreditsReceived,
+    CreditsSent,
+    CreditsSentBack,
     DeductionReversed,
     Event,
+    Granted,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
     HoldReleased,
+    TransferReversed,
 )
 from ledger.domain.holds import Returns
 from ledger.domain.lots import Draws
@@ -28,7 +33,7 @@ from ledger.domain.lots import Draws
 class Purse:
     """Everything that the events say, in totals; `open` is what is neither spent nor held, grant by grant."""
 
-    grants: dict[str, CreditsGranted] = field(default_factory=dict)
+    grants: dict[str, Granted] = field(default_factory=dict)
     open: dict[str, int] = field(default_factory=dict)
     held: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     granted: int = 0
@@ -36,6 +41,8 @@ class Purse:
     reversed: int = 0
     lapsed: int = 0
     cancelled: int = 0
+    moved_in: int = 0
+    moved_out: int = 0
 
     def add(self, event: Event) -> None:
         """Count one more event."""
@@ -44,6 +51,16 @@ class Purse:
                 self.grants[event.grant_id] = event
                 self.open[event.grant_id] = event.amount
                 self.granted += event.amount
+            case CreditsReceived():
+                self.grants[event.grant_id] = event
+                self.open[event.grant_id] = event.amount
+                self.moved_in += event.amount
+            case CreditsSent() | CreditsSentBack():
+                self._take(event.draws)
+                self.moved_out += event.amount
+            case TransferReversed():
+                self.moved_in += event.amount
+                self._put(event.returns)
             case CreditsDeducted():
                 self._take(event.draws)
                 self.spent += event.amount
@@ -69,7 +86,7 @@ class Purse:
             case _:
                 pass
 
-    def spendable(self, at: datetime) -> list[tuple[CreditsGranted, int]]:
+    def spendable(self, at: datetime) -> list[tuple[Granted, int]]:
         """The grants that have something open at a moment, in the order of their versions."""
         return [
             (grant, self.open[grant.grant_id])

@@ -155,6 +155,17 @@ def many_limits(words: re.Match[str]) -> c.SetLimits:
     return c.SetLimits(ACCOUNT_ID, words["source"], tuple(limits))
 
 
+def receive(words: re.Match[str]) -> c.ReceiveCredits:
+    """Some lots, such as `receive trf_7 from bob: grt_2 30, grt_5 10 until day 9`."""
+    lots = []
+    for text in words["lots"].split(", "):
+        name, size, end = re.fullmatch(r"(grt_\d+) (\d+)(?: until (.+))?", text).groups()  # type: ignore[union-attr]
+        expires_at = moment(end) if end else None
+        kind: Any = "subscription" if end else "permanent"
+        lots.append(c.MovedLot(name, kind, amount(size), expires_at, "topup", DAY_ZERO, words["sender"], name))
+    return c.ReceiveCredits(ACCOUNT_ID, words["sender"], None, words["id"], tuple(lots))
+
+
 GRANT = (
     r"(?P<kind>subscription|permanent) (?P<size>\S+)(?: from (?P<source>\w+))?"
     r"(?: expires (?P<end>day .+)| for (?P<lifetime>\d+ \w+))?"
@@ -175,6 +186,13 @@ COMMANDS: dict[str, Make] = {
     r"refund (?P<id>\S+) as (?P<refund>\S+?)(?:: (?P<cents>\S+))?": lambda m: c.RefundPayment(
         ACCOUNT_ID, m["id"], m["refund"], amount(m["cents"])
     ),
+    r"send (?P<size>\S+) to (?P<to>\w+)": lambda m: c.SendCredits(
+        ACCOUNT_ID, m["to"], None if m["size"] == "everything" else amount(m["size"])
+    ),
+    r"merge into (?P<to>\w+)": lambda m: c.MergeAccount(ACCOUNT_ID, m["to"]),
+    r"receive (?P<id>\w+) from (?P<sender>\w+): (?P<lots>.+)": receive,
+    r"take back (?P<id>\w+)": lambda m: c.ReverseTransfer(ACCOUNT_ID, m["id"]),
+    r"send back (?P<id>\w+) to (?P<sender>\w+)": lambda m: c.SendBack(ACCOUNT_ID, m["sender"], m["id"]),
     r"freeze": lambda _: c.FreezeAccount(ACCOUNT_ID),
     r"unfreeze": lambda _: c.UnfreezeAccount(ACCOUNT_ID),
     r"close": lambda _: c.CloseAccount(ACCOUNT_ID),

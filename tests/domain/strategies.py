@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from hypothesis import strategies as st
 
-from ledger.domain.amounts import MAX_AMOUNT
+from ledger.domain.amounts import MAX_AMOUNT, Kind
 from ledger.domain.commands import (
     CaptureHold,
     CloseAccount,
@@ -21,17 +21,23 @@ from ledger.domain.commands import (
     FreezeAccount,
     GrantCredits,
     IfFrozen,
+    MergeAccount,
     Meter,
+    MovedLot,
     NewLimit,
     OnExcess,
     OpenAccount,
     PlaceHold,
+    ReceiveCredits,
     RecordExpiries,
     RecordPayment,
     RefundPayment,
     ReleaseHold,
     ReopenAccount,
     ReverseDeduction,
+    ReverseTransfer,
+    SendBack,
+    SendCredits,
     SetAllowance,
     SetLimits,
     UnfreezeAccount,
@@ -39,8 +45,10 @@ from ledger.domain.commands import (
 )
 from ledger.domain.events import (
     CreditsDeducted,
-    CreditsGranted,
     CreditsHeld,
+    CreditsReceived,
+    CreditsSent,
+    Granted,
     HoldCaptured,
     PaymentRecorded,
     PaymentStatus,
@@ -74,6 +82,9 @@ PERIODS: list[Period | None] = [
 DIMENSION_SETS: list[tuple[Dimension, ...]] = [(), ("member",), ("member",), ("model",)]
 MEMBERS, METRIC = ["ada", "bob"], "rag_query"
 
+OTHERS = ["bob", "carl"]
+"""Accounts with which credits are exchanged."""
+
 SWEEP = RecordExpiries(ACCOUNT_ID)
 SOMETIMES: list[Command] = [*[SWEEP] * 6, EraseTexts(ACCOUNT_ID)]
 FREEZE, UNFREEZE, CLOSE, REOPEN = (
@@ -100,6 +111,12 @@ def _choice(journal: Journal) -> list[Make]:
     choice: list[Make] = [_grant, _grant, _pay, _void, _sweep, _open, _stand]
     choice += [_deduct, _hold] * 2
     choice += [_limits] if account.limits is None else [_limits, _allow, _meter, _meter, _deduct, _hold]
+    if journal.moves:
+        choice += [_send, _receive]
+    if CreditsSent in made:
+        choice += [_reverse_transfer]
+    if CreditsReceived in made:
+        choice += [_send_back]
     if CreditsHeld in made:
         choice += [_capture, _extend, _release]
     if account.holds:
@@ -146,9 +163,13 @@ def moments(draw: st.DrawFn, journal: Journal) -> datetime:
 
 
 @st.composite
-def journals(draw: st.DrawFn, longest: int = 30) -> Journal:
-    """A journal after some history, in which every command had a chance to be refused."""
+def journals(draw: st.DrawFn, longest: int = 30, *, moves: bool = True) -> Journal:
+    """A journal after some history, in which every command had a chance to be refused.
+
+    Without `moves` nothing is exchanged with accounts that have no journal.
+    """
     journal = Journal()
+    journal.moves = moves
     journal.attempt(draw(commands(journal)))
     for _ in range(draw(st.integers(1, longest))):
         if draw(st.integers(0, 2)) == 0:
@@ -265,8 +286,37 @@ def _reverse(draw: st.DrawFn, journal: Journal) -> ReverseDeduction:
 
 
 def _void(draw: st.DrawFn, journal: Journal) -> VoidGrant:
-    ids = [e.grant_id for e in journal.events if isinstance(e, CreditsGranted)]
+    ids = [e.grant_id for e in journal.events if isinstance(e, Granted)]
     return VoidGrant(ACCOUNT_ID, _one_of(draw, ids, "grt_999999"), _amount_or_all(draw, 60))
+
+
+def _send(draw: st.DrawFn, journal: Journal) -> SendCredits:
+    amount = None if draw(st.integers(0, 4)) == 4 else _amount_to_spend(draw, journal)
+    return SendCredits(ACCOUNT_ID, draw(st.sampled_from(OTHERS)), amount)
+
+
+def _receive(draw: st.DrawFn, journal: Journal) -> ReceiveCredits:
+    """Some lots of another account. Only the ledger itself makes this command, so what it says is always true."""
+    sender, at = draw(st.sampled_from(OTHERS)), max(journal.now, journal.opened.recorded_at)
+    ends = [None, *(end for end in _ends(journal) if end > at)]
+    lots = []
+    for number in range(draw(st.integers(1, 3))):
+        end = draw(st.sampled_from(ends)) if draw(st.booleans()) else None
+        kind: Kind = "permanent" if end is None else "subscription"
+        origin = draw(st.sampled_from([(sender, f"grt_{number + 2}"), ("eve", "grt_9")]))
+        amount = draw(st.integers(1, 60))
+        lots.append(MovedLot(f"grt_{number + 2}", kind, amount, end, "promotion", DAY_ZERO, *origin))
+    return ReceiveCredits(ACCOUNT_ID, sender, None, f"trf_{len(journal.events)}", tuple(lots))
+
+
+def _reverse_transfer(draw: st.DrawFn, journal: Journal) -> ReverseTransfer:
+    ids = [event.transfer_id for event in journal.events if isinstance(event, CreditsSent)]
+    return ReverseTransfer(ACCOUNT_ID, _one_of(draw, ids, "trf_999999"))
+
+
+def _send_back(draw: st.DrawFn, journal: Journal) -> SendBack:
+    known = [(e.from_account_id, e.transfer_id) for e in journal.events if isinstance(e, CreditsReceived)]
+    return SendBack(ACCOUNT_ID, *draw(st.sampled_from([*known * 3, ("bob", "trf_999999")])))
 
 
 def _pay(draw: st.DrawFn, journal: Journal) -> RecordPayment:
@@ -286,6 +336,8 @@ def _refund(draw: st.DrawFn, journal: Journal) -> RefundPayment:
 
 def _stand(draw: st.DrawFn, journal: Journal) -> Command:
     """Freezing is rare, and closing rarer: they end what the others need."""
+    if journal.moves and journal.opened.standing != "frozen" and not draw(st.integers(0, 9)):
+        return MergeAccount(ACCOUNT_ID, draw(st.sampled_from(OTHERS)))
     if journal.opened.standing == "active":
         return draw(st.sampled_from(ON_ACTIVE))
     return draw(st.sampled_from(ON_FROZEN if journal.opened.standing == "frozen" else ON_CLOSED))
@@ -336,6 +388,6 @@ def _ends(journal: Journal) -> list[datetime]:
 
 
 def _known_ends(journal: Journal) -> set[datetime]:
-    ends = {event.expires_at for event in journal.events if isinstance(event, CreditsGranted)}
+    ends = {event.expires_at for event in journal.events if isinstance(event, Granted)}
     ends |= {hold.expires_at for hold in journal.opened.holds}
     return {end for end in ends if end is not None and end > journal.now - DAY}

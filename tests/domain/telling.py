@@ -15,6 +15,9 @@ from ledger.domain.events import (
     CreditsExpired,
     CreditsGranted,
     CreditsHeld,
+    CreditsReceived,
+    CreditsSent,
+    CreditsSentBack,
     DeductionReversed,
     Event,
     Events,
@@ -27,6 +30,7 @@ from ledger.domain.events import (
     PaymentRecorded,
     PaymentRefunded,
     TextsErased,
+    TransferReversed,
     UsageMetered,
 )
 from ledger.domain.holds import Fate, Returns
@@ -100,8 +104,20 @@ def _event(event: Event) -> str:
             return "frozen"
         case AccountUnfrozen():
             return "unfrozen"
-        case AccountClosed():
+        case AccountClosed(successor=None):
             return "closed"
+        case AccountClosed():
+            return f"closed for {event.successor}"
+        case CreditsSent():
+            return f"{event.transfer_id} to {event.to_account_id} = {_draws(event.draws)}"
+        case CreditsReceived(expires_at=None):
+            return f"{event.grant_id} +{event.amount} of {event.from_account_id}"
+        case CreditsReceived():
+            return f"{event.grant_id} +{event.amount} of {event.from_account_id} until {_moment(event.expires_at)}"
+        case TransferReversed():
+            return f"{event.transfer_id} reversed{_returns(event.returns)}"
+        case CreditsSentBack():
+            return f"back to {event.from_account_id} = {_draws(event.draws)}"
         case AccountReopened():
             return "reopened"
         case TextsErased():

@@ -19,15 +19,21 @@ from ledger.domain.commands import (
     ExtendHold,
     FreezeAccount,
     GrantCredits,
+    MergeAccount,
     Meter,
+    MovedLot,
     OpenAccount,
     PlaceHold,
+    ReceiveCredits,
     RecordExpiries,
     RecordPayment,
     RefundPayment,
     ReleaseHold,
     ReopenAccount,
     ReverseDeduction,
+    ReverseTransfer,
+    SendBack,
+    SendCredits,
     SetAllowance,
     SetLimits,
     UnfreezeAccount,
@@ -38,7 +44,7 @@ from ledger.domain.lots import burn_order
 from tests.domain import strategies
 from tests.domain.answers import answer_of, balance_of
 from tests.domain.counting_model import Refused
-from tests.domain.journal import ACCOUNT_ID, Journal
+from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal
 from tests.domain.model import Model
 from tests.domain.strategies import DAY, TICK
 from tests.long_form import times
@@ -180,6 +186,17 @@ TestLedgerAndModel.settings = settings(max_examples=times(60, 250), stateful_ste
         UnfreezeAccount(ACCOUNT_ID),
         CloseAccount(ACCOUNT_ID),
         ReopenAccount(ACCOUNT_ID),
+        SendCredits(ACCOUNT_ID, "bob", 1),
+        MergeAccount(ACCOUNT_ID, "bob"),
+        ReceiveCredits(
+            ACCOUNT_ID,
+            "bob",
+            None,
+            "trf_3",
+            (MovedLot("grt_2", "permanent", 1, None, "topup", DAY_ZERO, "bob", "grt_2"),),
+        ),
+        ReverseTransfer(ACCOUNT_ID, "trf_1"),
+        SendBack(ACCOUNT_ID, "bob", "trf_1"),
         EraseTexts(ACCOUNT_ID),
         RecordExpiries(ACCOUNT_ID),
         SetLimits(ACCOUNT_ID, "plan", ()),

@@ -28,7 +28,7 @@ from ledger.domain.commands import (
     UnfreezeAccount,
     VoidGrant,
 )
-from ledger.domain.events import CreditsDeducted, CreditsGranted, CreditsHeld, Event, HoldCaptured
+from ledger.domain.events import CreditsDeducted, CreditsGranted, CreditsHeld, Event, Granted, HoldCaptured
 from ledger.domain.lots import Draw
 from ledger.explain.explaining import explain
 from ledger.explain.explanation import MOST_PASSED_OVER, Explanation
@@ -121,12 +121,12 @@ def test_draws_are_told_in_an_order_that_a_plain_sort_finds(journal: Journal) ->
         purse.add(event)
 
 
-def _plainly_sorted(purse: Purse, at: datetime) -> list[CreditsGranted]:
+def _plainly_sorted(purse: Purse, at: datetime) -> list[Granted]:
     grants = [grant for grant, _ in purse.spendable(at)]
     return sorted(grants, key=lambda g: ("sp".index(g.kind[0]), g.expires_at or NEVER, int(g.grant_id.split("_")[1])))
 
 
-def _rule_found(order: list[CreditsGranted], index: int) -> str:
+def _rule_found(order: list[Granted], index: int) -> str:
     if len(order) == 1:
         return "only_lot"
     one, other = order[index], order[index - 1 if index else 1]
@@ -146,7 +146,8 @@ FREE = {
     ("AllowanceSet", "amount"),
     ("UsageMetered", "quantity"),
 }
-"""What no rule gives, because it is what a caller says."""
+FREE |= {("CreditsReceived", name) for name in ("source", "from_grant_id", "origin_grant_id")}
+"""What no rule gives, because it is what a caller or another account says."""
 WORDS = (["returned", "lapsed", "cancelled"], ["subscription", "permanent"])
 
 
@@ -509,7 +510,7 @@ def test_what_no_stream_may_have() -> None:
     journal.carry_out(FreezeAccount(ACCOUNT_ID))
     frozen = told_of(journal, replace(spending, deduction_id="ded_7"))
     assert frozen.violations == (
-        "the account was frozen, and a frozen account refuses deductions, holds and extensions",
+        "the account was frozen, and a frozen account refuses deductions, holds, extensions and transfers",
     )
     captured = next_event(journal, CaptureHold(ACCOUNT_ID, "hld_5"))
     assert told_of(journal, captured).sound

@@ -32,7 +32,10 @@ from ledger.domain.events import (
     CreditsExpired,
     CreditsGranted,
     CreditsHeld,
+    CreditsReceived,
+    CreditsSent,
     Event,
+    Granted,
     HoldCaptured,
     HoldExpired,
 )
@@ -72,8 +75,10 @@ def test_every_event_names_its_version_and_its_time(journal: Journal) -> None:
 
 def _names_made(event: Event) -> list[str]:
     match event:
-        case CreditsGranted():
+        case CreditsGranted() | CreditsReceived():
             return [event.grant_id]
+        case CreditsSent():
+            return [event.transfer_id]
         case CreditsDeducted() | HoldCaptured():
             return [event.deduction_id]
         case CreditsHeld():
@@ -181,14 +186,14 @@ def test_draws_follow_the_burn_order_and_take_each_lot_whole_but_the_last(journa
         purse.add(event)
 
 
-def _order(grant: CreditsGranted) -> tuple[bool, bool, datetime, int]:
+def _order(grant: Granted) -> tuple[bool, bool, datetime, int]:
     never = grant.expires_at is None
     return grant.kind == "permanent", never, grant.expires_at or DAY_ZERO, int(grant.grant_id[4:])
 
 
 def _drawn_from_lots(event: Event) -> Draws:
     match event:
-        case CreditsDeducted() | CreditsHeld():
+        case CreditsDeducted() | CreditsHeld() | CreditsSent():
             return event.draws
         case HoldCaptured():
             return event.from_lots
@@ -225,7 +230,8 @@ def test_no_credit_is_lost_or_invented(journal: Journal) -> None:
         purse.add(event)
         left, held = sum(purse.open.values()), sum(purse.held.values())
         spent = purse.spent - purse.reversed
-        assert purse.granted == spent + left + held + purse.lapsed + purse.cancelled
+        moved = purse.moved_out - purse.moved_in
+        assert purse.granted == spent + left + held + purse.lapsed + purse.cancelled + moved
         assert (left, held) == (event.balance.available, event.balance.held)
         assert all(amount >= 0 for amount in [*purse.open.values(), *purse.held.values()])
 

@@ -41,6 +41,10 @@ def expected(log: list[Told]) -> Balances:
         found[lot, "CREDIT"] += grant["remaining"]
         found[f"{lot}:Held", "CREDIT"] += grant["held"]
         found[f"Income:Granted:{source}:{holder}", "CREDIT"] -= grant["amount"]
+        found[f"Equity:Transfers:{holder}", "CREDIT"] += grant["sent"]
+        if grant["from_account_id"] is not None:
+            found[f"Income:Granted:{source}:{holder}", "CREDIT"] += grant["amount"]
+            found[f"Equity:Transfers:{holder}", "CREDIT"] -= grant["amount"]
         for place in ("spent", "lapsed", "voided"):
             found[f"Expenses:{place.capitalize()}:{holder}", "CREDIT"] += grant[place]
     for payment in tables["payments.payments"].values():
@@ -61,6 +65,7 @@ def test_no_error_is_found_until_an_amount_is_changed(notation: type[Notation], 
     read = read_by_tool(text, notation)
     assert not read.problems
     assert read.balances == expected(log)
+    assert not sum(amount for (name, _), amount in read.balances.items() if name.startswith("Equity:Transfers:"))
     assert problems(_changed(text, chance), notation)
     if PAIR.search(text):
         assert problems(_shifted(text, chance), notation)

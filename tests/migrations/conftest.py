@@ -28,12 +28,13 @@ def old_database(each_server: TestServer, restored: Callable[[TestServer], str])
 
 
 @pytest.fixture(scope="session")
-def restored_and_migrated() -> Callable[[TestServer], str]:
-    """The template of the old database as this program makes it."""
+def restored_and_migrated(tmp_path_factory: pytest.TempPathFactory) -> Callable[[TestServer], str]:
+    """The template of the old database as this program makes it, with the read models that it has now."""
 
     def make(server: TestServer) -> str:
         name = server.restored(golden.dump())
         migrate(server.conninfo(name), COMPONENTS)
+        golden.answered(server.conninfo(name), tmp_path_factory.mktemp("rebuilding"), ["rebuild"])
         return name
 
     return cache(make)

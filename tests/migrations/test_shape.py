@@ -40,6 +40,7 @@ MISSING = [
     "ledger/0008_lookups_by_key.sql",
     "ledger/0009_reopened_accounts.sql",
     "ledger/0010_limits.sql",
+    "ledger/0011_moves.sql",
     "people/0001_schema.sql",
     "people/0002_manage_scope_and_cursor_key.sql",
     "people/0003_key_log.sql",

@@ -1,7 +1,7 @@
 """What the projections should hold, said once more and as plainly as it can be: from the meaning of the events alone.
 
 It shares no code with the projections. Every credit of every grant is followed, one event after the other, through the
-five places in which it can be; what an event changes is then the difference that it made to those places, and history,
+six places in which it can be; what an event changes is then the difference that it made to those places, and history,
 rollups and statistics are added up from the differences. The figures that an event carries are only checked.
 """
 
@@ -18,11 +18,17 @@ Key = tuple[Any, ...]
 Tables = dict[str, dict[Key, Row]]
 """Rows by the table's name, such as balances.grants, and their key. Of usage the group is part of the key."""
 
-PLACES = ("remaining", "held", "spent", "lapsed", "voided")
+PLACES = ("remaining", "held", "spent", "lapsed", "voided", "sent")
 WHERE_IT_WENT = {"returned": "remaining", "lapsed": "lapsed", "cancelled": "voided"}
 DIMENSIONS = ("provider", "model", "project", "member", "metric")
-COLUMNS = {"grant": "granted", "reversal": "reversed", "expiry": "expired", "void": "voided"}
-COUNTED = {"grant": "grants", "reversal": "reversals", "expiry": "expiries", "void": "voids"}
+COLUMNS = {
+    "grant": "granted",
+    "reversal": "reversed",
+    "expiry": "expired",
+    "void": "voided",
+    "transfer": "transferred",
+}
+COUNTED = {"grant": "grants", "reversal": "reversals", "expiry": "expiries", "void": "voids", "transfer": "transfers"}
 
 
 class Told(NamedTuple):
@@ -51,6 +57,7 @@ class Book:
 
     def __init__(self) -> None:
         self.standing = "active"
+        self.successor: str | None = None
         self.opened_at: datetime | None = None
         self.grants: dict[str, Row] = {}
         self.holds: dict[str, Row] = {}
@@ -94,6 +101,7 @@ class Book:
                 self.standing = {"AccountFrozen": "frozen", "AccountClosed": "closed"}.get(
                     type(event).__name__, "active"
                 )
+                self.successor = getattr(event, "successor", None)
             case e.CreditsGranted():
                 self.grant(event)
             case e.CreditsDeducted():
@@ -116,21 +124,28 @@ class Book:
                 self.grants[event.grant_id]["closed"] |= event.closed
             case e.CreditsExpired():
                 self.move(event.grant_id, event.amount, "remaining", "lapsed")
+            case e.CreditsSent() | e.CreditsSentBack():
+                self.draw(event.draws, "remaining", "sent")
+            case e.CreditsReceived():
+                self.grant(event)
+            case e.TransferReversed():
+                self.give_back(event.returns, "sent")
             case e.PaymentRecorded():
                 self.pay(version, event)
             case e.PaymentRefunded():
                 self.refund(event)
 
-    def grant(self, event: e.CreditsGranted) -> None:
+    def grant(self, event: e.CreditsGranted | e.CreditsReceived) -> None:
         self.grants[event.grant_id] = {
             **said(event, "kind", "source", "amount", "expires_at", "transaction_id", "payment_id", "description"),
+            **said(event, "from_account_id", "from_grant_id"),
             **dict.fromkeys(PLACES, 0),
             "number": number(event.grant_id),
-            "granted_at": event.recorded_at,
+            "granted_at": getattr(event, "granted_at", event.recorded_at),
             "remaining": event.amount,
             "closed": False,
         }
-        if event.payment_id is not None:
+        if isinstance(event, e.CreditsGranted) and event.payment_id is not None:
             self.bought.append(said(event, "payment_id", "grant_id", "kind", "amount", "expires_at"))
 
     def draw(self, draws: Any, source: str, target: str) -> None:
@@ -213,7 +228,12 @@ def differences(event: Event, before: dict[tuple[str, str], int], after: dict[tu
 
     spending = "capture" if isinstance(event, e.HoldCaptured) else "deduction"
     spent = more("spent")
-    entries = [Entry("grant", *more("amount")), Entry(spending if sum(spent) > 0 else "reversal", *minus(spent))]
+    coming = "transfer" if isinstance(event, e.CreditsReceived) else "grant"
+    entries = [
+        Entry(coming, *more("amount")),
+        Entry("transfer", *minus(more("sent"))),
+        Entry(spending if sum(spent) > 0 else "reversal", *minus(spent)),
+    ]
     entries += [Entry("expiry", *minus(more("lapsed"))), Entry("void", *minus(more("voided")))]
     return [entry for entry in entries if entry.credits]
 
@@ -224,6 +244,7 @@ def _add_account(tables: Tables, told: Told, book: Book) -> None:
         "account_id": account_id,
         "version": told.version,
         "standing": book.standing,
+        "successor": book.successor,
         "opened_at": book.opened_at,
         "last_activity_at": event.recorded_at,
         "subscription": book.total("subscription"),
@@ -244,13 +265,15 @@ def _add_history(tables: Tables, told: Told, book: Book, entries: list[Entry]) -
         balance += entry.credits
         sequence = 4 * told.version + part
         tables["history.entries"][told.account_id, event.recorded_at, sequence] = {
-            **said(event, "hold_id", "task_id", "transaction_id", "payment_id", "source"),
+            **said(event, "hold_id", "task_id", "transaction_id", "payment_id", "transfer_id"),
+            "source": event.source if isinstance(event, e.CreditsGranted) else None,
+            "other_account_id": first_said(event, "to_account_id", "from_account_id"),
             **entry._asdict(),
             "account_id": told.account_id,
             "recorded_at": event.recorded_at,
             "sequence": sequence,
             "balance": balance,
-            "about": first_said(event, "deduction_id", "grant_id", "hold_id"),
+            "about": first_said(event, "deduction_id", "grant_id", "hold_id", "transfer_id"),
             "description": first_said(event, "description", "reason"),
             "usage": dict(found) if (found := first_said(event, "usage")) else None,
         }
@@ -265,7 +288,8 @@ def _add_rollups(tables: Tables, told: Told, book: Book, entries: list[Entry]) -
         named = dict(zip(("account_id", "width", "bucket"), key, strict=True))
         row = tables["rollups.rollups"].setdefault(key, named | nothing)
         for entry in entries:
-            row[COLUMNS.get(entry.type, "deducted")] += abs(entry.credits)
+            size = entry.credits if entry.type == "transfer" else abs(entry.credits)
+            row[COLUMNS.get(entry.type, "deducted")] += size
             row[COUNTED.get(entry.type, "deductions")] += 1
         row["closing_subscription"], row["closing_permanent"] = book.total("subscription"), book.total("permanent")
 
@@ -292,11 +316,19 @@ def _add_statistics(tables: Tables, told: Told, entries: list[Entry]) -> None:
     if not entries and not opened:
         return
     bucket = bucket_of(told.event.recorded_at)
-    columns = (*COLUMNS.values(), "deducted", "deductions", "subscription", "permanent", "opened")
+    columns = (
+        *(name for name in COLUMNS.values() if name != "transferred"),
+        "deducted",
+        "deductions",
+        "subscription",
+        "permanent",
+        "opened",
+    )
     row = tables["statistics.statistics"].setdefault((bucket,), {"bucket": bucket, **dict.fromkeys(columns, 0)})
     row["opened"] += opened
     for entry in entries:
-        row[COLUMNS.get(entry.type, "deducted")] += abs(entry.credits)
+        if entry.type != "transfer":  # all accounts together keep what is moved
+            row[COLUMNS.get(entry.type, "deducted")] += abs(entry.credits)
         row["deductions"] += entry.type in ("deduction", "capture")
         row["subscription"] += entry.subscription
         row["permanent"] += entry.permanent
@@ -321,6 +353,8 @@ def status_of(grant: Row) -> str:
         return "open"
     if grant["closed"] or grant["voided"] == grant["amount"]:
         return "voided"
+    if grant["sent"] == grant["amount"]:
+        return "sent"
     return "expired" if grant["lapsed"] else "spent"
 
 

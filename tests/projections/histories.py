@@ -6,17 +6,24 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from ledger.domain.commands import MergeAccount, ReverseTransfer, SendCredits
 from ledger.domain.events import (
     AccountOpened,
     CreditsDeducted,
     CreditsGranted,
     CreditsHeld,
+    CreditsReceived,
+    CreditsSent,
+    CreditsSentBack,
     DeductionReversed,
     Event,
     GrantVoided,
     HoldCaptured,
     PaymentRecorded,
+    TransferReversed,
 )
+from tests.domain.journal import Journal
+from tests.domain.moving import move
 from tests.domain.strategies import journals
 from tests.projections.folding import Told
 
@@ -31,13 +38,28 @@ TOKENS = [None, 0, 1, 999, 2**53 - 1]
 def logs(draw: st.DrawFn, accounts: int = 4, longest: int = 30) -> list[Told]:
     """The log of one to some accounts, in an order in which it could have been written."""
     names = ACCOUNTS[: draw(st.integers(1, accounts))]
-    journals_of_names = [draw(journals(longest)) for _ in names]
+    journals_of_names = {name: draw(journals(longest, moves=False)) for name in names}
     chance = random.Random(draw(st.integers(0, 2**32)))
+    if len(names) > 1:
+        for _ in range(draw(st.integers(0, 4))):
+            move_something(journals_of_names, chance)
     streams = {
-        name: [dressed(event, name, chance) for event in journal.events]
-        for name, journal in zip(names, journals_of_names, strict=True)
+        name: [dressed(event, name, chance) for event in journal.events] for name, journal in journals_of_names.items()
     }
     return interleaved(streams, chance)
+
+
+def move_something(known: dict[str, Journal], chance: random.Random) -> None:
+    """Move credits between two of the accounts, or move them back, or merge one into the other, if that is possible."""
+    sender, receiver = chance.sample(sorted(known), 2)
+    sent = [e for e in known[sender].events if isinstance(e, CreditsSent) and e.to_account_id == receiver]
+    if sent and chance.random() < 0.6:
+        move(ReverseTransfer(sender, chance.choice(sent).transfer_id), known[sender], known[receiver])
+    elif chance.random() < 0.15:
+        move(MergeAccount(sender, receiver), known[sender], known[receiver])
+    else:
+        amount = chance.choice([None, 1, 20])
+        move(SendCredits(sender, receiver, amount), known[sender], known[receiver])
 
 
 def interleaved(streams: dict[str, list[Event]], chance: random.Random) -> list[Told]:
@@ -63,7 +85,9 @@ def dressed(event: Event, account_id: str, chance: random.Random) -> Event:
             return replace(event, task_id=word(), description=word(), usage=usage(chance))
         case CreditsHeld():
             return replace(event, task_id=word(), description=word())
-        case DeductionReversed() | GrantVoided():
+        case CreditsSent() | CreditsReceived():
+            return replace(event, description=word())
+        case DeductionReversed() | GrantVoided() | TransferReversed() | CreditsSentBack():
             return replace(event, reason=word())
         case PaymentRecorded():
             return replace(event, plan=word())

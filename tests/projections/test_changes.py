@@ -36,6 +36,11 @@ OF_SAMPLES = {
     "DeductionReversed": [Change("reversal", 25, 80), Change("expiry", -20, 0), Change("void", -5, 0)],
     "GrantVoided": [Change("void", -100, 0)],
     "CreditsExpired": [Change("expiry", -100, 0)],
+    "CreditsSent": [Change("transfer", -120, -80)],
+    "CreditsReceived": [Change("transfer", 120, 0)],
+    "CreditsReceived.least": [Change("transfer", 0, 80)],
+    "TransferReversed": [Change("transfer", 25, 80), Change("expiry", -20, 0), Change("void", -5, 0)],
+    "CreditsSentBack": [Change("transfer", -120, -80)],
 }
 
 

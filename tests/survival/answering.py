@@ -83,6 +83,15 @@ def _voided(data: Data) -> Data:
     return {"voided": data["amount"], **_same(data, "grant_id", "uncollected")}
 
 
+def _sent(data: Data) -> Data:
+    parts = [{name: draw[name] for name in ("grant_id", "kind", "amount")} for draw in data["draws"]]
+    return {"sent": data["amount"], "draws": parts, **_same(data, "transfer_id", "to_account_id")}
+
+
+def _closed(data: Data) -> Data:
+    return {"standing": "closed"} | ({"successor": data["successor"]} if "successor" in data else {})
+
+
 def _refunded(data: Data) -> Data:
     return {"refunded_minor": data["amount_minor"], **_same(data, "payment_id", "refund_id")}
 
@@ -105,6 +114,11 @@ _DEEDS: dict[str, Callable[[Data], Data]] = {
     "PaymentRefunded": _refunded,
     "AccountFrozen": lambda data: {"standing": "frozen"},
     "AccountUnfrozen": lambda data: {"standing": "active"},
-    "AccountClosed": lambda data: {"standing": "closed"},
+    "AccountClosed": _closed,
+    "CreditsSent": _sent,
+    "TransferReversed": lambda data: {
+        **_came_back("reversed", data),
+        **_same(data, "transfer_id", "to_account_id"),
+    },
     "AccountReopened": lambda data: {"standing": "active"},
 }

@@ -21,6 +21,9 @@ TOPICS = {
     "unfreeze": "AccountUnfrozen",
     "close": "AccountClosed",
     "reopen": "AccountReopened",
+    "transfer": "CreditsSent",
+    "merge": "AccountClosed",
+    "transfer_reversal": "TransferReversed",
 }
 SAID = ("amount", "kind", "task_id", "transaction_id", "payment_id", "refund_id", "provider", "amount_minor")
 """What a body says and an event repeats."""

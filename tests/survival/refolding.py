@@ -15,8 +15,9 @@ Parts = list[tuple[str, int]]
 """Credits by grant, in an order that matters."""
 
 EXPIRIES = {"CreditsExpired", "HoldExpired"}
-SPENDING = {"CreditsDeducted", "CreditsHeld", "HoldExtended"}
+SPENDING = {"CreditsDeducted", "CreditsHeld", "HoldExtended", "CreditsSent"}
 AFTER_CLOSING = EXPIRIES | {"DeductionReversed", "HoldReleased", "GrantVoided", "PaymentRefunded", "AccountReopened"}
+AFTER_CLOSING |= {"TransferReversed", "CreditsSentBack"}
 
 
 @dataclass(slots=True)
@@ -50,6 +51,7 @@ class Book:
     version: int = 0
     recorded_at: datetime | None = None
     standing: str = "active"
+    successor: str | None = None
     grants: dict[str, Grant] = field(default_factory=dict)
     free: dict[str, Grant] = field(default_factory=dict)
     """Those with something free."""
@@ -60,6 +62,12 @@ class Book:
     """What is not reversed of each, in the order in which it would come back."""
     payments: dict[str, tuple[int, dict[str, int]]] = field(default_factory=dict)
     """The money of each, and its refunds."""
+    sent: dict[str, tuple[str, Parts]] = field(default_factory=dict)
+    """Whom each transfer went to, and what would come back, the last draw first."""
+    received: dict[tuple[str, str], Parts] = field(default_factory=dict)
+    """What transfers brought, by sender and transfer."""
+    exchanged: dict[str, int] = field(default_factory=dict)
+    """What was received from each other account less what was sent to it."""
     complaints: list[str] = field(default_factory=list)
 
     def fold(self, row: Row) -> None:
@@ -90,7 +98,11 @@ class Book:
         if (row.version == 1) != (row.topic == "AccountOpened"):
             self._complain(row, "is an opening that is not the first event, or the first event is none")
         bare = row.topic == "PaymentRecorded" and "grant_id" not in row.data
-        if self.standing == "closed" and row.topic not in AFTER_CLOSING and not bare:
+        again = self.successor is not None and self.successor in (
+            row.data.get("successor"),
+            row.data.get("to_account_id"),
+        )
+        if self.standing == "closed" and row.topic not in AFTER_CLOSING and not bare and not again:
             self._complain(row, "happened to a closed account")
         if self.standing == "frozen" and row.topic in SPENDING:
             self._complain(row, "spends from a frozen account")
@@ -189,12 +201,12 @@ class Book:
         self.standing = "active"
 
     def _close(self, row: Row, data: Data) -> None:
-        self.standing = "closed"
+        self.standing, self.successor = "closed", data.get("successor")
 
     def _reopen(self, row: Row, data: Data) -> None:
         if self.standing == "frozen":
             self._complain(row, "reopens an account that is frozen")
-        self.standing = "active"
+        self.standing, self.successor = "active", None
 
     def _grant(self, row: Row, data: Data) -> None:
         expires_at = _time(data["expires_at"]) if "expires_at" in data else None
@@ -204,6 +216,40 @@ class Book:
             self._complain(row, f"grants {data['amount']} as {data['grant_id']}")
         self.grants[data["grant_id"]] = Grant(row.version, data["kind"], expires_at, 0)
         self._change(data["grant_id"], data["amount"])
+
+    def _send(self, row: Row, data: Data) -> None:
+        if data["to_account_id"] == row.account or data["transfer_id"] != f"trf_{row.version}":
+            self._complain(row, f"sends {data['transfer_id']} to {data['to_account_id']}")
+        parts = self._burn(row, data["draws"], data["amount"])
+        self.sent[data["transfer_id"]] = data["to_account_id"], parts[::-1]
+        self._exchange(data["to_account_id"], -data["amount"])
+
+    def _receive(self, row: Row, data: Data) -> None:
+        self._grant(row, data)
+        brought = self.received.setdefault((data["from_account_id"], data["transfer_id"]), [])
+        brought.append((data["grant_id"], data["amount"]))
+        self._exchange(data["from_account_id"], data["amount"])
+
+    def _reverse_transfer(self, row: Row, data: Data) -> None:
+        to, parts = self.sent.pop(data["transfer_id"])
+        amount = sum(part for _, part in parts)
+        if (data["to_account_id"], data["amount"]) != (to, amount):
+            self._complain(row, f"reverses {data['amount']} to {data['to_account_id']} of {amount} to {to}")
+        self._give_back(row, parts, row.recorded_at)
+        self._exchange(to, amount)
+
+    def _send_back(self, row: Row, data: Data) -> None:
+        parts = self.received[data["from_account_id"], data["transfer_id"]]
+        if [(part["grant_id"], part["amount"]) for part in data["draws"]] != parts:
+            self._complain(row, f"sends back {data['draws']} of {parts}")
+        for grant_id, part in parts:
+            if part > self.grants[grant_id].free:
+                self._complain(row, f"sends back {part} of {grant_id}, which has {self.grants[grant_id].free}")
+            self._change(grant_id, -part)
+        self._exchange(data["from_account_id"], -data["amount"])
+
+    def _exchange(self, other: str, credits: int) -> None:
+        self.exchanged[other] = self.exchanged.get(other, 0) + credits
 
     def _deduct(self, row: Row, data: Data) -> None:
         self.deductions[data["deduction_id"]] = self._burn(row, data["draws"], data["amount"])[::-1]
@@ -341,6 +387,10 @@ _FOLDS = {
     "HoldExpired": Book._expire_hold,
     "DeductionReversed": Book._reverse,
     "GrantVoided": Book._void,
+    "CreditsSent": Book._send,
+    "CreditsReceived": Book._receive,
+    "TransferReversed": Book._reverse_transfer,
+    "CreditsSentBack": Book._send_back,
     "CreditsExpired": Book._lapse,
     "PaymentRecorded": Book._pay,
     "PaymentRefunded": Book._refund,

@@ -232,6 +232,25 @@ class ReasonBody(Body):
     reason: Text | None = None
 
 
+AccountIdField = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID, pattern=SEGMENT)]
+
+
+class TransferBody(Body):
+    """Move credits to another account. They keep their kind, expiry, source and grant date, and count as no usage."""
+
+    from_account_id: AccountIdField
+    to_account_id: AccountIdField
+    amount: Amount | None = Field(None, description="default: all that is available")
+    description: Text | None = None
+
+
+class MergeBody(Body):
+    """Move all credits that are not on hold to another account, and close this one with that account as successor."""
+
+    successor: AccountIdField
+    reason: Text | None = None
+
+
 SHORTEST_SESSION, DEFAULT_SESSION, LONGEST_SESSION = 60, 3_600, 86_400
 """Seconds that a person's session of the dashboard lasts."""
 

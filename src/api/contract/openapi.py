@@ -10,7 +10,7 @@ from api.contract.answers.answer import ProblemDocument
 from api.contract.answers.commands import ANSWERS, BatchAnswer
 from api.contract.answers.events import EventNotice
 from api.contract.bodies import MAX_BATCH, MAX_KEY, ONE_LINE, SEGMENT, PortalSessionBody
-from api.contract.operations import OPERATIONS, Operation
+from api.contract.operations import ALL_OPERATIONS, OPERATIONS, Operation
 from api.contract.scopes import MEANINGS, ROUTES, Scopes, route_name
 from ledger.domain.commands import MAX_ID
 
@@ -37,7 +37,7 @@ _TITLES = {
     503: "`overloaded`, `unavailable`, `storage_full`, `projection_unavailable` or `query_timeout`; "
     "repeat it, a command with the same key",
 }
-_SPENDING = {"deduct", "hold", "capture", "meter"}
+_SPENDING = {"deduct", "hold", "capture", "meter", "transfer"}
 
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
@@ -232,7 +232,7 @@ def _add_problems_of_all(method: str, responses: dict[str, Any]) -> None:
 
 def _schemas() -> dict[str, Any]:
     """What routes name by reference."""
-    bodies: list[type] = [*(operation.body for operation in OPERATIONS.values()), PortalSessionBody]
+    bodies: list[type] = [*(operation.body for operation in ALL_OPERATIONS.values()), PortalSessionBody]
     answers: list[type] = [*ANSWERS.values(), BatchAnswer, EventNotice, ProblemDocument]
     named: list[tuple[type, JsonSchemaMode, TypeAdapter[Any]]] = [
         *((body, "validation", TypeAdapter(body)) for body in bodies),

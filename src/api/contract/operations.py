@@ -19,12 +19,14 @@ from api.contract.bodies import (
     ExtendBody,
     GrantBody,
     HoldBody,
+    MergeBody,
     OpenBody,
     PaymentBody,
     PaymentGrant,
     PaymentRefundBody,
     ReasonBody,
     ReverseBody,
+    TransferBody,
     VoidBody,
 )
 from api.contract.limit_bodies import AllowanceBody, LimitsBody, MeterBody
@@ -39,6 +41,7 @@ from ledger.domain.commands import (
     FreezeAccount,
     GrantCredits,
     IfFrozen,
+    MergeAccount,
     Meter,
     OpenAccount,
     PlaceHold,
@@ -47,6 +50,8 @@ from ledger.domain.commands import (
     ReleaseHold,
     ReopenAccount,
     ReverseDeduction,
+    ReverseTransfer,
+    SendCredits,
     SetAllowance,
     SetLimits,
     UnfreezeAccount,
@@ -111,7 +116,7 @@ def _picker(names: Sequence[str]) -> Callable[[Mapping[str, object]], Sequence[o
 _ORDERED = {name: _picker(names) for name, names in BODY_FIELDS.items()}
 
 
-_PATH_IDS = ("deduction_id", "hold_id", "grant_id", "payment_id", "limit_id")
+_PATH_IDS = ("deduction_id", "hold_id", "grant_id", "payment_id", "limit_id", "transfer_id")
 
 
 def _grant(account_id: str, body: GrantBody | PaymentGrant, defaults: Defaults) -> GrantCredits:
@@ -318,3 +323,34 @@ OPERATIONS: dict[str, Operation] = {
         ),
     )
 }
+"""What changes one account, alone or in a batch."""
+
+MOVES: dict[str, Operation] = {
+    operation.name: operation
+    for operation in (
+        Operation(
+            "transfer",
+            "/v1/transfers",
+            TransferBody,
+            lambda a, i, b, d: SendCredits(a, b.to_account_id, b.amount, b.description),
+            "Move credits to another account",
+        ),
+        Operation(
+            "merge",
+            _ACCOUNT + "/merge",
+            MergeBody,
+            lambda a, i, b, d: MergeAccount(a, b.successor, b.reason),
+            "Move everything to another account and close this one",
+        ),
+        Operation(
+            "transfer_reversal",
+            _ACCOUNT + "/transfers/{transfer_id}/reversals",
+            ReasonBody,
+            lambda a, i, b, d: ReverseTransfer(a, i["transfer_id"], b.reason),
+            "Undo a whole transfer",
+        ),
+    )
+}
+"""What changes two accounts at once. No batch has them: an item of a batch is about one account."""
+
+ALL_OPERATIONS = OPERATIONS | MOVES

@@ -12,8 +12,8 @@ SPEND, MANAGE, READ, AUDIT, PORTAL = "ledger:write", "ledger:manage", "ledger:re
 MEANINGS = {
     READ: "balances, history, usage, lists, totals, and the pages of operators",
     SPEND: "deduct, hold, capture, extend, release, reverse and meter",
-    MANAGE: "open, freeze, unfreeze, close and reopen accounts; grant and void credits; record and refund payments; "
-    "set limits",
+    MANAGE: "open, freeze, unfreeze, close, reopen and merge accounts; grant, void and transfer credits; "
+    "record and refund payments; set limits",
     AUDIT: "events with their metadata and reasons, and explanations",
     PORTAL: "links to the dashboard for account holders",
 }
@@ -47,6 +47,9 @@ ROUTES: dict[str, Scopes] = {
     f"POST {_ACCOUNT}/limits": (MANAGE,),
     f"POST {_ACCOUNT}/limits/{{limit_id}}/allowances": (MANAGE,),
     f"POST {_ACCOUNT}/usage": (SPEND,),
+    "POST /v1/transfers": (MANAGE,),
+    f"POST {_ACCOUNT}/merge": (MANAGE,),
+    f"POST {_ACCOUNT}/transfers/{{transfer_id}}/reversals": (MANAGE,),
     "POST /v1/batch": COMMANDS,  # and each item needs the scope of its operation
     "POST /v1/portal_sessions": (PORTAL,),
     "GET /v1/accounts": (READ,),
@@ -117,6 +120,10 @@ PAGES: dict[str, Access] = {
     f"POST {_PAGE}/unfreeze": Access((MANAGE,)),
     f"GET {_PAGE}/reopen": Access((MANAGE,)),
     f"POST {_PAGE}/reopen": Access((MANAGE,)),
+    f"GET {_PAGE}/transfer": Access((MANAGE,)),
+    f"POST {_PAGE}/transfer": Access((MANAGE,)),
+    f"GET {_PAGE}/merge": Access((MANAGE,)),
+    f"POST {_PAGE}/merge": Access((MANAGE,)),
     "GET /accounts": _OPERATOR,
     "GET /statistics": _OPERATOR,
     "GET /service": _OPERATOR,

@@ -15,7 +15,7 @@ class ActionLink(NamedTuple):
 
 
 _VOID = ("Void a grant", "grants")
-_FORMS = (("Grant", "grant"), ("Deduct", "deduct"), _VOID)
+_FORMS = (("Grant", "grant"), ("Deduct", "deduct"), _VOID, ("Transfer", "transfer"), ("Merge", "merge"))
 _STANDINGS: dict[Standing, tuple[str, str]] = {
     "frozen": ("Unfreeze", "unfreeze"),
     "active": ("Freeze", "freeze"),

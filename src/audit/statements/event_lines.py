@@ -17,6 +17,9 @@ from ledger.domain.events import (
     CreditsExpired,
     CreditsGranted,
     CreditsHeld,
+    CreditsReceived,
+    CreditsSent,
+    CreditsSentBack,
     DeductionReversed,
     Event,
     GrantVoided,
@@ -28,6 +31,7 @@ from ledger.domain.events import (
     PaymentRecorded,
     PaymentRefunded,
     TextsErased,
+    TransferReversed,
     UsageMetered,
 )
 from ledger.domain.limits import Counts, Limit
@@ -152,8 +156,21 @@ def _details(event: Event, currencies: Mapping[str, str]) -> list[str]:
             return _paid(event, currencies)
         case AccountFrozen():
             return ["no credits can be used until it is unfrozen"]
-        case AccountOpened() | AccountUnfrozen() | AccountClosed() | AccountReopened():
+        case AccountOpened() | AccountUnfrozen() | AccountReopened():
             return []
+        case AccountClosed():
+            return _named("merged into account", event.successor)
+        case CreditsSent():
+            return [f"to account {event.to_account_id}", event.transfer_id]
+        case TransferReversed():
+            return [f"back from account {event.to_account_id}", event.transfer_id]
+        case CreditsReceived():
+            until = f"until {_minute(event.expires_at)}" if event.expires_at else "without expiry"
+            kind = f"{event.kind.capitalize()} credits"
+            granted = f"granted on {_minute(event.granted_at)}"
+            return [kind, until, f"from account {event.from_account_id}", granted, event.transfer_id]
+        case CreditsSentBack():
+            return [f"back to account {event.from_account_id}", event.transfer_id]
         case TextsErased():
             return ["the descriptions of all earlier events can never be read again"]
         case LimitsSet():

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from ledger.commit.related_index import RelatedIndex
-from ledger.commit.submission import Outcome, Submission, UnitOfWork
+from ledger.commit.submission import Outcome, Recorded, Submission, UnitOfWork
 from ledger.domain.account import Account, evolve, fold
-from ledger.domain.commands import OpenAccount, RecordExpiries
+from ledger.domain.commands import SECOND_HALVES, Command, OpenAccount, ReceiveCredits, RecordExpiries
 from ledger.domain.decisions.decider import decide
 from ledger.domain.decisions.expiry import has_many_due, next_expiry
+from ledger.domain.decisions.moving import received_by
 from ledger.domain.errors import AccountClosed, BatchRefused, Refusal, VersionMismatch
-from ledger.domain.events import Event
+from ledger.domain.events import CreditsSent, Event, Granted
 from ledger.slices import Slices
 from ledger.store.reader import Executed, Reader
 from ledger.store.records.codec import Metadata
@@ -32,6 +33,7 @@ class FreshDecision:
 
     def __init__(
         self,
+        reader: Reader,
         heads: dict[str, StreamHead | None],
         executed: dict[Key, Executed],
         related: dict[str, RelatedIndex],
@@ -46,6 +48,9 @@ class FreshDecision:
         """The submissions that have events to append, in order."""
         self.positions: dict[Submission, int] = {}
         """The position of the last event of each submission that was appended."""
+        self._reader = reader
+        self._completed: dict[Submission, Command] = {}
+        """The commands of second halves of moves, with what the first halves sent."""
         self._accounts = {name: account_of(head) for name, head in heads.items()}
         self._keys = {name: key_of(head) for name, head in heads.items()}
         self._executed = executed
@@ -72,14 +77,14 @@ class FreshDecision:
             if one.problem is not None:
                 raise one.problem
         heads = {name: item.head for name, item in loaded.items()}
-        return cls(heads, executed, await _read_related(reader, submissions, heads), clock)
+        return cls(reader, heads, executed, await _read_related(reader, submissions, heads), clock)
 
     async def decide_units(self, units: Iterable[UnitOfWork]) -> None:
         """Decide units in order, in slices between which other tasks run."""
         work = Slices()
         for unit in units:
             if unit.atomic is None:
-                await self._decide(unit.submissions[0], work)
+                await self._decide(unit.submissions[0], work, self._clock)
             else:
                 await self._decide_together(unit.submissions, work)
             if work.over:
@@ -89,8 +94,12 @@ class FreshDecision:
         """Decide all submissions of an atomic batch; one refusal refuses the whole batch."""
         before = dict(self._accounts), dict(self._keys), dict(self._leaders), dict(self.follows)
         count = len(self.decided)
+        clock = self._clock_of(submissions)
         for index, submission in enumerate(submissions):
-            await self._decide(submission, work)
+            if isinstance(submission.command, ReceiveCredits):
+                await self._complete(submission, submission.command, submissions[index - 1])
+            if submission not in self.answers:
+                await self._decide(submission, work, clock)
             answer = self.answers.get(submission)
             if isinstance(answer, Refusal):
                 self._accounts, self._keys, self._leaders, self.follows = before
@@ -103,34 +112,61 @@ class FreshDecision:
             if work.over:
                 await work.pause()
 
+    def _clock_of(self, submissions: Sequence[Submission]) -> Callable[[], datetime]:
+        """The clock by which a batch is decided. Both halves of a move have one time: what has not lapsed where it
+        leaves has not lapsed where it arrives."""
+        if not isinstance(submissions[-1].command, SECOND_HALVES):
+            return self._clock
+        accounts = [self._accounts[one.account_id] for one in submissions]
+        moment = max([self._clock(), *(account.recorded_at for account in accounts if account is not None)])
+        return lambda: moment
+
+    async def _complete(self, second: Submission, command: ReceiveCredits, first: Submission) -> None:
+        """Fill in what the first half of a move sent. If that half was carried out before, so was this one."""
+        name = second.account_id, second.receipt or ""
+        if first in self.answers or first in self.follows:
+            if name not in self._executed and name not in self._leaders:  # there was nothing to receive
+                self.answers[second] = Recorded(second.account_id, 0, 0, (), True)
+            return
+        sent = next((event for event in first.events if isinstance(event, CreditsSent)), None)
+        if sent is not None:
+            names = frozenset(part.grant_id for part in sent.draws)
+            self._completed[second] = received_by(command, sent, await self._grants(first.account_id, names))
+
+    async def _grants(self, account_id: str, names: frozenset[str]) -> dict[str, Granted]:
+        """The events that made some grants, from the log and from what is decided here."""
+        known = (await self._reader.related_events({account_id: names}))[account_id]
+        events = (*known.values(), *self._index(account_id).about(names).events)
+        return {event.grant_id: event for event in events if isinstance(event, Granted)}
+
     def _index(self, account_id: str) -> RelatedIndex:
         index = self._related.get(account_id)
         if index is None:
             index = self._related[account_id] = RelatedIndex({})
         return index
 
-    async def _decide(self, submission: Submission, work: Slices) -> None:
+    async def _decide(self, submission: Submission, work: Slices, clock: Callable[[], datetime]) -> None:
         key = (submission.account_id, submission.receipt or "")
         leader, account = self._leaders.get(key), self._accounts[submission.account_id]
         if key in self._executed:
             self.answers[submission] = submission.replay(self._executed[key], account)
         elif leader is None:
-            await self._decide_anew(submission, work)
+            await self._decide_anew(submission, work, clock())
         elif submission.opens_closed(account, leader.metadata):
-            self.answers[submission] = AccountClosed(submission.account_id)
+            self.answers[submission] = AccountClosed(submission.account_id, account.successor if account else None)
         elif leader.fingerprint == submission.fingerprint:
             self.follows[submission] = leader
         else:
             self.answers[submission] = submission.reused(leader.metadata, leader.fingerprint, leader.version)
 
-    async def _decide_anew(self, submission: Submission, work: Slices) -> None:
+    async def _decide_anew(self, submission: Submission, work: Slices, now: datetime) -> None:
         name = submission.account_id
         try:
             check_version(submission, self._accounts[name])
-            now = self._clock()
             account = await self._after_many_expiries(submission, now, work)
-            _, related = self._index(name).needed_by(submission.command, account)
-            command, submission.key = sealed_command(submission.command, self._keys[name])
+            command = self._completed.get(submission, submission.command)
+            _, related = self._index(name).needed_by(command, account)
+            command, submission.key = sealed_command(command, self._keys[name])
             submission.events = decide(command, account, now, related)
         except Refusal as refusal:
             self.answers[submission] = refusal

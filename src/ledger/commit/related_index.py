@@ -36,11 +36,12 @@ class RelatedIndex:
         related = NO_RELATED_EVENTS
         known: frozenset[str] = frozenset()
         while subjects != known:
-            known, related = subjects, self._events(subjects)
+            known, related = subjects, self.about(subjects)
             subjects |= needed_subjects(command, account, related)
         return subjects, related
 
-    def _events(self, subjects: frozenset[str]) -> RelatedEvents:
+    def about(self, subjects: frozenset[str]) -> RelatedEvents:
+        """The events that made one of the subjects or are about one of them."""
         found: dict[int, Event] = {}
         for subject in subjects:
             found |= self._about.get(subject, {})

@@ -21,6 +21,9 @@ from ledger.domain.events import (
     CreditsExpired,
     CreditsGranted,
     CreditsHeld,
+    CreditsReceived,
+    CreditsSent,
+    CreditsSentBack,
     DeductionReversed,
     Event,
     Events,
@@ -33,6 +36,7 @@ from ledger.domain.events import (
     PaymentRecorded,
     PaymentRefunded,
     TextsErased,
+    TransferReversed,
     UsageMetered,
 )
 from ledger.domain.holds import NO_HOLDS, Hold, Holds, Returns, put_back
@@ -56,6 +60,8 @@ class Account:
     holds: Holds
     limits: Limits | None = None
     """Its limits with their counters; None when it has none, which is usual and costs nothing."""
+    successor: str | None = None
+    """The account into which this one was merged when it was closed."""
 
     @property
     def first_hold(self) -> Hold | None:
@@ -78,8 +84,8 @@ class Account:
         runs = self.holds.runs
         return bool(runs) and runs[0][0].expires_at <= at
 
-    def next_id(self, prefix: Literal["grt", "ded", "hld"], ahead: int = 1) -> str:
-        """The id of the grant, deduction or hold that the event `ahead` versions from here makes."""
+    def next_id(self, prefix: Literal["grt", "ded", "hld", "trf"], ahead: int = 1) -> str:
+        """The id of the grant, deduction, hold or transfer that the event `ahead` versions from here makes."""
         return f"{prefix}_{self.version + ahead}"
 
     def balance_after(self, lots: Lots, *, subscription: int = 0, permanent: int = 0, held: int = 0) -> Balance:
@@ -118,6 +124,8 @@ def _change(account: Account, event: Event) -> Account:
     match event:
         case CreditsDeducted():
             return _with_counts(replace(account, lots=take(account.lots, event.draws)), event.counts)
+        case CreditsSent() | CreditsReceived() | TransferReversed() | CreditsSentBack():
+            return _moved(account, event)
         case CreditsGranted():
             return replace(
                 account,
@@ -155,9 +163,9 @@ def _change(account: Account, event: Event) -> Account:
         case AccountFrozen():
             return replace(account, standing="frozen")
         case AccountUnfrozen() | AccountReopened():
-            return replace(account, standing="active")
+            return replace(account, standing="active", successor=None)
         case AccountClosed():
-            return replace(account, standing="closed")
+            return replace(account, standing="closed", successor=event.successor)
         case TextsErased():
             return replace(account, holds=account.holds.without_texts())
         case LimitsSet():
@@ -193,6 +201,17 @@ def _counted(account: Account, counts: Counts, at: datetime) -> Limits:
     if account.limits is None:
         raise KeyError(counts[0].limit_id)
     return account.limits.after(counts, at)
+
+
+def _moved(account: Account, event: CreditsSent | CreditsReceived | TransferReversed | CreditsSentBack) -> Account:
+    match event:
+        case CreditsSent() | CreditsSentBack():
+            return replace(account, lots=take(account.lots, event.draws))
+        case CreditsReceived():
+            lot = Lot(event.grant_id, event.kind, event.amount, event.expires_at)
+            return replace(account, lots=put(account.lots, lot))
+        case TransferReversed():
+            return _returned(account, event.returns)
 
 
 def _voided(account: Account, event: GrantVoided) -> Account:

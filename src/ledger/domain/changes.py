@@ -19,6 +19,9 @@ from ledger.domain.events import (
     CreditsExpired,
     CreditsGranted,
     CreditsHeld,
+    CreditsReceived,
+    CreditsSent,
+    CreditsSentBack,
     DeductionReversed,
     Event,
     GrantVoided,
@@ -30,16 +33,29 @@ from ledger.domain.events import (
     PaymentRecorded,
     PaymentRefunded,
     TextsErased,
+    TransferReversed,
     UsageMetered,
 )
 from ledger.domain.holds import Fate, Returns, lost
 from ledger.domain.lots import Draws, total
 
-EntryType = Literal["grant", "deduction", "capture", "reversal", "void", "expiry"]
+EntryType = Literal["grant", "deduction", "capture", "reversal", "void", "expiry", "transfer"]
 ENTRY_TYPES: tuple[EntryType, ...] = get_args(EntryType)
 
-SUMMED_AT: dict[EntryType, int] = {"grant": 0, "deduction": 1, "capture": 1, "reversal": 2, "expiry": 3, "void": 4}
-"""The index of an entry type among the sums granted, deducted, reversed, expired, voided. A capture is a deduction."""
+SUMMED_AT: dict[EntryType, int] = {
+    "grant": 0,
+    "deduction": 1,
+    "capture": 1,
+    "reversal": 2,
+    "expiry": 3,
+    "void": 4,
+    "transfer": 5,
+}
+"""The index of an entry type among the sums granted, deducted, reversed, expired, voided, transferred.
+
+A capture is a deduction. Transfers are the only sum with a sign: what came from other accounts less what went to them.
+"""
+TRANSFERRED = SUMMED_AT["transfer"]
 
 BUCKET_MINUTES = 15
 BUCKET = timedelta(minutes=BUCKET_MINUTES)
@@ -85,7 +101,13 @@ def changes_of(event: Event) -> Changes:
         case HoldReleased() | HoldExpired():
             return _lost(event.returns)
         case DeductionReversed():
-            return (_returned(event.returns), *_lost(event.returns))
+            return (_returned("reversal", event.returns), *_lost(event.returns))
+        case CreditsSent() | CreditsSentBack():
+            return (_drawn("transfer", event.draws, event.amount),)
+        case CreditsReceived():
+            return (_of_kind("transfer", event.kind, event.amount),)
+        case TransferReversed():
+            return (_returned("transfer", event.returns), *_lost(event.returns))
         case GrantVoided():
             return (_of_kind("void", event.kind, -event.amount),) if event.amount else ()
         case CreditsExpired():
@@ -113,9 +135,9 @@ def _drawn(entry: EntryType, draws: Draws, amount: int) -> Change:
     return Change(entry, -subscription, subscription - amount)
 
 
-def _returned(returns: Returns) -> Change:
+def _returned(entry: EntryType, returns: Returns) -> Change:
     subscription = sum(part.amount for part in returns if part.kind == "subscription")
-    return Change("reversal", subscription, sum(part.amount for part in returns) - subscription)
+    return Change(entry, subscription, sum(part.amount for part in returns) - subscription)
 
 
 def _lost(returns: Returns) -> Changes:

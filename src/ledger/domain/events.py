@@ -191,8 +191,64 @@ class PaymentRefunded(_Recorded):
 
 
 @dataclass(frozen=True, slots=True)
+class CreditsSent(_Recorded):
+    """Credits were sent to another account, which received them in the same moment. They were neither used nor lost."""
+
+    transfer_id: str
+    to_account_id: str
+    amount: int
+    draws: Draws
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreditsReceived(_Recorded):
+    """A lot that another account sent became a lot of this account. Each lot has an event of its own.
+
+    The new lot keeps the kind, the expiry, the source and the grant date (`granted_at`). `from_grant_id` is the
+    sender's grant; `origin_grant_id` is the first one, if the credits were moved before.
+    """
+
+    grant_id: str
+    kind: Kind
+    amount: int
+    source: Source
+    granted_at: datetime
+    transfer_id: str
+    from_account_id: str
+    from_grant_id: str
+    origin_account_id: str
+    origin_grant_id: str
+    expires_at: datetime | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferReversed(_Recorded):
+    """All credits of a transfer came back to the account that had sent them."""
+
+    transfer_id: str
+    to_account_id: str
+    amount: int
+    returns: Returns
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreditsSentBack(_Recorded):
+    """All credits of a transfer went back to the account that had sent them."""
+
+    transfer_id: str
+    from_account_id: str
+    amount: int
+    draws: Draws
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AccountFrozen(_Recorded):
-    """The account was frozen: it refuses deductions, holds and extensions, and captures of more than was held."""
+    """The account was frozen: it refuses deductions, holds, extensions, transfers to others,
+    and captures of more than was held."""
 
     reason: str | None = None
 
@@ -206,9 +262,13 @@ class AccountUnfrozen(_Recorded):
 
 @dataclass(frozen=True, slots=True)
 class AccountClosed(_Recorded):
-    """The account was closed: it accepts only what returns or cancels credits, and payments that grant nothing."""
+    """The account was closed: it accepts only what returns or cancels credits, and payments that grant nothing.
+
+    It was merged into its `successor`, if any.
+    """
 
     reason: str | None = None
+    successor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +330,10 @@ Event = (
     | CreditsExpired
     | PaymentRecorded
     | PaymentRefunded
+    | CreditsSent
+    | CreditsReceived
+    | TransferReversed
+    | CreditsSentBack
     | AccountFrozen
     | AccountUnfrozen
     | AccountClosed
@@ -279,4 +343,6 @@ Event = (
     | AllowanceSet
     | UsageMetered
 )
+Granted = CreditsGranted | CreditsReceived
+"""The events that make a lot."""
 Events = tuple[Event, ...]

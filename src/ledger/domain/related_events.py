@@ -19,15 +19,21 @@ from ledger.domain.commands import (
     RefundPayment,
     ReleaseHold,
     ReverseDeduction,
+    ReverseTransfer,
+    SendBack,
     VoidGrant,
 )
 from ledger.domain.events import (
     CreditsDeducted,
     CreditsGranted,
     CreditsHeld,
+    CreditsReceived,
+    CreditsSent,
+    CreditsSentBack,
     DeductionReversed,
     Event,
     Events,
+    Granted,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -35,6 +41,7 @@ from ledger.domain.events import (
     HoldReleased,
     PaymentRecorded,
     PaymentRefunded,
+    TransferReversed,
 )
 from ledger.domain.limits import Counts
 from ledger.domain.lots import Draws, total
@@ -71,9 +78,9 @@ class RelatedEvents:
 
     events: Events = ()
 
-    def grant(self, grant_id: str) -> CreditsGranted | None:
+    def grant(self, grant_id: str) -> Granted | None:
         """The grant with this id; None when there is none."""
-        found = (e for e in self.events if isinstance(e, CreditsGranted) and e.grant_id == grant_id)
+        found = (e for e in self.events if isinstance(e, Granted) and e.grant_id == grant_id)
         return next(found, None)
 
     def closed_grants(self) -> frozenset[str]:
@@ -137,6 +144,20 @@ class RelatedEvents:
         """All refunds of a payment."""
         return tuple(e for e in self.events if isinstance(e, PaymentRefunded) and e.payment_id == payment_id)
 
+    def sent(self, transfer_id: str) -> CreditsSent | None:
+        """The transfer with this id that the account sent; None when there is none."""
+        found = (e for e in self.events if isinstance(e, CreditsSent) and e.transfer_id == transfer_id)
+        return next(found, None)
+
+    def received(self, from_account_id: str, transfer_id: str) -> tuple[CreditsReceived, ...]:
+        """The lots that a transfer of another account brought."""
+        subject = received_subject(from_account_id, transfer_id)
+        return tuple(e for e in self.events if isinstance(e, CreditsReceived) and subject_of(e) == subject)
+
+    def is_reversed(self, transfer_id: str) -> bool:
+        """Whether a transfer that the account sent was reversed."""
+        return any(isinstance(e, TransferReversed) and e.transfer_id == transfer_id for e in self.events)
+
 
 NO_RELATED_EVENTS = RelatedEvents()
 
@@ -155,6 +176,11 @@ def payment_subject(payment_id: str) -> str:
     return f"pay_{payment_id}"
 
 
+def received_subject(from_account_id: str, transfer_id: str) -> str:
+    """The subject of what a transfer brought. Transfers have ids of their senders, so it names the sender too."""
+    return f"rcv_{transfer_id}_{from_account_id}"
+
+
 def subject_of(event: Event) -> str | None:
     """The earlier thing that an event is about; None when it only makes a new one, whose id contains its version."""
     if isinstance(event, CreditsDeducted):  # nearly every event is one
@@ -168,19 +194,25 @@ def subject_of(event: Event) -> str | None:
             return event.grant_id
         case PaymentRecorded() | PaymentRefunded():
             return payment_subject(event.payment_id)
+        case CreditsReceived() | CreditsSentBack():
+            return received_subject(event.from_account_id, event.transfer_id)
+        case TransferReversed():
+            return event.transfer_id
         case _:
             return None
 
 
 def made_by(event: Event) -> str | None:
-    """The id of the grant, deduction or hold that an event made; None when it made none."""
+    """The id of the grant, deduction, hold or transfer that an event made; None when it made none."""
     match event:
-        case CreditsGranted():
+        case CreditsGranted() | CreditsReceived():
             return event.grant_id
         case CreditsDeducted() | HoldCaptured():
             return event.deduction_id
         case CreditsHeld():
             return event.hold_id
+        case CreditsSent():
+            return event.transfer_id
         case _:
             return None
 
@@ -207,6 +239,12 @@ def needed_subjects(command: Command, account: Account | None, known: RelatedEve
             return frozenset({payment_subject(command.payment_id), *grants})
         case RecordPayment():
             return frozenset({payment_subject(command.payment_id)})
+        case ReverseTransfer():
+            sent = known.sent(command.transfer_id)
+            grants = {part.grant_id for part in sent.draws} if sent else set()
+            return frozenset({command.transfer_id, *grants})
+        case SendBack():
+            return frozenset({received_subject(command.from_account_id, command.transfer_id)})
         case CaptureHold() | ExtendHold() | ReleaseHold() if command.hold_id not in account.holds:
             return frozenset({command.hold_id})
         case _:

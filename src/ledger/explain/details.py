@@ -16,6 +16,9 @@ from ledger.domain.events import (
     CreditsExpired,
     CreditsGranted,
     CreditsHeld,
+    CreditsReceived,
+    CreditsSent,
+    CreditsSentBack,
     DeductionReversed,
     Event,
     GrantVoided,
@@ -27,6 +30,7 @@ from ledger.domain.events import (
     PaymentRecorded,
     PaymentRefunded,
     TextsErased,
+    TransferReversed,
     UsageMetered,
 )
 from ledger.domain.holds import Hold, lots_expire_at
@@ -34,8 +38,10 @@ from ledger.domain.lots import Lot, tail, total
 from ledger.domain.related_events import RelatedEvents
 from ledger.explain.draws import explain_draws, explain_held_draws, out_of_order, wrong_sum
 from ledger.explain.explanation import Details, ExplainedHold, ExplainedLot
+from ledger.explain.lots import wrong_lot
 from ledger.explain.returns import explain_returns, wrong_returns
 from ledger.explain.sentences import counted, instant
+from ledger.explain.transfers import explain_received, explain_reversed_transfer, explain_sent, explain_sent_back
 
 _DRAW_ORDER = "the order of the hold's draws"
 _TAKES_EFFECT = "It takes effect at that moment, whether it is recorded then or later."
@@ -69,6 +75,14 @@ def details_of(before: Account, event: Event, related: RelatedEvents) -> Details
             return _voided(before, event, related)
         case CreditsExpired():
             return _expired(before, event)
+        case CreditsSent():
+            return explain_sent(before, event)
+        case CreditsReceived():
+            return explain_received(event)
+        case TransferReversed():
+            return explain_reversed_transfer(before, event, related)
+        case CreditsSentBack():
+            return explain_sent_back(before, event, related)
         case PaymentRecorded() | PaymentRefunded():
             return Details(violations=tuple(_wrong_payment(before, event, related)))
         case AccountOpened():
@@ -84,13 +98,8 @@ def details_of(before: Account, event: Event, related: RelatedEvents) -> Details
 
 
 def _granted(event: CreditsGranted) -> Details:
-    wrong = [] if event.amount >= 1 else [f"{event.amount:,} is not a valid amount"]
-    if event.expires_at is not None and event.kind == "permanent":
-        wrong.append("permanent credits do not lapse, but these have an expiry")
-    if event.expires_at is not None and event.expires_at <= event.recorded_at:
-        wrong.append("the expiry had passed when the event was recorded")
     lot = ExplainedLot(event.grant_id, event.kind, event.expires_at, 0, event.amount)
-    return Details(lot=lot, violations=tuple(wrong))
+    return Details(lot=lot, violations=tuple(wrong_lot(event)))
 
 
 def _lot_of(before: Account, grant_id: str) -> Lot | None:

@@ -18,6 +18,9 @@ from ledger.domain.events import (
     CreditsExpired,
     CreditsGranted,
     CreditsHeld,
+    CreditsReceived,
+    CreditsSent,
+    CreditsSentBack,
     DeductionReversed,
     Event,
     GrantVoided,
@@ -31,6 +34,7 @@ from ledger.domain.events import (
     PaymentStatus,
     Source,
     TextsErased,
+    TransferReversed,
     UsageMetered,
 )
 
@@ -53,6 +57,7 @@ ENTRY_WORDS: Mapping[EntryType, str] = {
     "reversal": "given back",
     "expiry": "expired",
     "void": "cancelled",
+    "transfer": "transferred",
 }
 """A verb for each type of entry, so that signs and colours are never the only distinction."""
 _ENTRY_TITLES: Mapping[EntryType, str] = {
@@ -62,6 +67,7 @@ _ENTRY_TITLES: Mapping[EntryType, str] = {
     "reversal": "Credits given back",
     "expiry": "Credits expired",
     "void": "Credits cancelled",
+    "transfer": "Credits transferred",
 }
 
 
@@ -85,6 +91,8 @@ def event_title(event: Event) -> str:
             return _ENTRY_TITLES["expiry"]
         case GrantVoided():
             return _ENTRY_TITLES["void"]
+        case CreditsSent() | CreditsReceived() | TransferReversed() | CreditsSentBack():
+            return _ENTRY_TITLES["transfer"]
         case CreditsHeld():
             return "Credits put on hold"
         case HoldExtended():

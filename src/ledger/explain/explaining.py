@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from ledger.domain.account import Account, evolve
 from ledger.domain.amounts import NO_CREDITS, Balance, Kind
 from ledger.domain.events import (
+    AccountClosed,
     AccountOpened,
     AccountReopened,
     CreditsDeducted,
     CreditsExpired,
     CreditsHeld,
+    CreditsSent,
+    CreditsSentBack,
     DeductionReversed,
     Event,
     GrantVoided,
@@ -24,6 +27,7 @@ from ledger.domain.events import (
     PaymentRecorded,
     PaymentRefunded,
     TextsErased,
+    TransferReversed,
     UsageMetered,
 )
 from ledger.domain.lots import first_expiry
@@ -33,7 +37,7 @@ from ledger.explain.details import details_of
 from ledger.explain.explanation import Details, Explanation
 from ledger.explain.sentences import instant, sentence
 
-_SPENDING = CreditsDeducted | CreditsHeld | HoldExtended | UsageMetered
+_SPENDING = CreditsDeducted | CreditsHeld | HoldExtended | UsageMetered | CreditsSent
 _ACCEPTED_WHEN_CLOSED = (
     DeductionReversed
     | HoldReleased
@@ -43,15 +47,19 @@ _ACCEPTED_WHEN_CLOSED = (
     | CreditsExpired
     | AccountReopened
     | TextsErased
+    | TransferReversed
+    | CreditsSentBack
 )
-_ABOUT_EARLIER_EVENTS = DeductionReversed | GrantVoided | PaymentRecorded | PaymentRefunded
+_ABOUT_EARLIER_EVENTS = (
+    DeductionReversed | GrantVoided | PaymentRecorded | PaymentRefunded | TransferReversed | CreditsSentBack
+)
 
 FOLD_ERRORS = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 """What `evolve` can raise for an event that the rules would not have made."""
 
 
 def subjects_of(event: Event, known: RelatedEvents) -> frozenset[str]:
-    """The grants, deductions and payments whose earlier events `explain` needs, as far as `known` shows them.
+    """The grants, deductions, payments and transfers whose earlier events `explain` needs, as far as `known` shows.
 
     The caller looks their events up and calls again with them, until the answer no longer grows.
     """
@@ -59,6 +67,9 @@ def subjects_of(event: Event, known: RelatedEvents) -> frozenset[str]:
         return frozenset()
     subject = subject_of(event)
     assert subject is not None, "each of these is about something"
+    sent = known.sent(subject)
+    if sent is not None:
+        return frozenset({subject, *(part.grant_id for part in sent.draws)})
     deduction = known.deduction(subject)
     if deduction is None:
         return frozenset({subject})
@@ -106,13 +117,13 @@ def _general(before: Account | None, event: Event) -> Iterator[str]:
         yield f"the previous event was recorded later, at {instant(before.recorded_at)}"
     if not isinstance(event, HoldExpired | CreditsExpired) and before.is_due(event.recorded_at):
         yield f"an expiry that was due at {_due(before)} is not recorded before this event"
-    if before.standing == "closed" and not _accepted_when_closed(event):
+    if before.standing == "closed" and not _accepted_when_closed(before, event):
         yield (
             "the account was closed, and a closed account accepts only what returns or cancels credits, "
             "and payments that grant nothing"
         )
     if before.standing == "frozen" and isinstance(event, _SPENDING):
-        yield "the account was frozen, and a frozen account refuses deductions, holds and extensions"
+        yield "the account was frozen, and a frozen account refuses deductions, holds, extensions and transfers"
     if before.standing == "frozen" and isinstance(event, HoldCaptured) and event.from_lots:
         yield "the account was frozen, and a frozen account accepts no capture of more than was held"
     if before.standing == "frozen" and isinstance(event, AccountReopened):
@@ -122,8 +133,17 @@ def _general(before: Account | None, event: Event) -> Iterator[str]:
         yield f"the event makes {made}, but its version is {before.version + 1}"
 
 
-def _accepted_when_closed(event: Event) -> bool:
-    return isinstance(event, _ACCEPTED_WHEN_CLOSED) or (isinstance(event, PaymentRecorded) and event.grant_id is None)
+def _accepted_when_closed(before: Account, event: Event) -> bool:
+    if isinstance(event, PaymentRecorded):
+        return event.grant_id is None
+    return isinstance(event, _ACCEPTED_WHEN_CLOSED) or _follows(before, event)
+
+
+def _follows(before: Account, event: Event) -> bool:
+    """Whether an event sends to the successor of a closed account what came back to it since."""
+    if isinstance(event, CreditsSent):
+        return event.to_account_id == before.successor
+    return isinstance(event, AccountClosed) and event.successor is not None and event.successor == before.successor
 
 
 def _due(before: Account) -> str:

@@ -17,8 +17,9 @@ from ledger.domain.holds import Fate
 MOST_PASSED_OVER = 10
 """The largest number of lots passed over that are listed for each reason; the rest are counted."""
 
-Rule = Literal["only_lot", "subscription_first", "earliest_expiry", "oldest_grant", "as_held"]
-"""What gives a lot its place: the rule that separates it from its neighbour in burn order, or the earlier hold."""
+Rule = Literal["only_lot", "subscription_first", "earliest_expiry", "oldest_grant", "as_held", "as_received"]
+"""What gives a lot its place: the rule that separates it from its neighbour in burn order, or the earlier hold or
+transfer."""
 Reason = Literal["not_needed", "held", "expired", "skipped"]
 """Why a lot was not drawn. `skipped`: against the burn order, because a lot after it was drawn."""
 
@@ -101,6 +102,16 @@ class ExplainedCount:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class ExplainedTransfer:
+    """The other account of a transfer, and what the transfer is there."""
+
+    transfer_id: str
+    account_id: Annotated[str, Field(description="the other account")]
+    version: Annotated[int | None, Field(description="the event of the other account, if it is known")]
+    grant_id: Annotated[str | None, Field(description="of a received lot: the grant of the other account")]
+
+
 class Details(NamedTuple):
     """The part of an explanation that depends on the type of the event."""
 
@@ -113,6 +124,7 @@ class Details(NamedTuple):
     hold: ExplainedHold | None = None
     violations: tuple[str, ...] = ()
     counts: tuple[ExplainedCount, ...] = ()
+    transfer: ExplainedTransfer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from ledger.explain.explanation import (
     ExplainedHold,
     ExplainedLot,
     ExplainedReturn,
+    ExplainedTransfer,
     Explanation,
     PassedOver,
 )
@@ -34,6 +35,7 @@ class ExplanationFields(TypedDict):
     lot: ExplainedLot | None
     hold: ExplainedHold | None
     counts: Annotated[tuple[ExplainedCount, ...], Field(description="the counters of limits that it moved")]
+    transfer: Annotated[ExplainedTransfer | None, Field(description="of a transfer: its other side")]
     balance_before: BalanceFields
     balance_after: BalanceFields
     sound: bool
@@ -57,6 +59,7 @@ def explanation_fields(explanation: Explanation) -> ExplanationFields:
         "lot": details.lot,
         "hold": details.hold,
         "counts": details.counts,
+        "transfer": details.transfer,
         "balance_before": balance_fields(explanation.before),
         "balance_after": balance_fields(explanation.balance),
         "sound": explanation.sound,

@@ -15,6 +15,9 @@ from ledger.domain.events import (
     CreditsExpired,
     CreditsGranted,
     CreditsHeld,
+    CreditsReceived,
+    CreditsSent,
+    CreditsSentBack,
     DeductionReversed,
     Event,
     GrantVoided,
@@ -26,6 +29,7 @@ from ledger.domain.events import (
     PaymentRecorded,
     PaymentRefunded,
     TextsErased,
+    TransferReversed,
     UsageMetered,
 )
 from ledger.domain.holds import Returns, with_fate
@@ -91,20 +95,10 @@ def sentence(before: Account | None, event: Event) -> str:
         case PaymentRefunded():
             money = f"{event.amount_minor:,} minor units of payment {event.payment_id}"
             return f"{money} were refunded as {event.refund_id}; {event.refunded_minor:,} in total."
-        case AccountFrozen():
-            return (
-                "The account was frozen: from now on it refuses deductions, holds and extensions. "
-                "What was held before can be captured."
-            )
-        case AccountUnfrozen():
-            return "The account was unfrozen: it accepts all commands again."
-        case AccountClosed():
-            return (
-                "The account was closed: from now on it accepts only what returns or cancels credits, "
-                "and payments that grant nothing."
-            )
-        case AccountReopened():
-            return "The account was reopened: it accepts all commands again."
+        case AccountFrozen() | AccountUnfrozen() | AccountClosed() | AccountReopened():
+            return _standing(event)
+        case CreditsSent() | CreditsReceived() | TransferReversed() | CreditsSentBack():
+            return _moved(event)
         case TextsErased():
             return "The key of all earlier texts was destroyed: they cannot be read again. No credits changed."
         case LimitsSet():
@@ -136,6 +130,53 @@ def _granted(event: CreditsGranted) -> str:
     origin += [f"payment {event.payment_id}"] if event.payment_id is not None else []
     what = were(event.amount, f"{event.kind} credit")
     return f"{what} granted as {event.grant_id} ({', '.join(origin)}); {end}."
+
+
+def _standing(event: AccountFrozen | AccountUnfrozen | AccountClosed | AccountReopened) -> str:
+    match event:
+        case AccountFrozen():
+            return (
+                "The account was frozen: from now on it refuses deductions, holds, extensions and transfers to others. "
+                "What was held before can be captured."
+            )
+        case AccountUnfrozen():
+            return "The account was unfrozen: it accepts all commands again."
+        case AccountClosed():
+            closed = (
+                "The account was closed: from now on it accepts only what returns or cancels credits, "
+                "and payments that grant nothing."
+            )
+            return closed if event.successor is None else f"{closed} It was merged into {event.successor}."
+        case AccountReopened():
+            return "The account was reopened: it accepts all commands again."
+    assert_never(event)
+
+
+def _moved(event: CreditsSent | CreditsReceived | TransferReversed | CreditsSentBack) -> str:
+    match event:
+        case CreditsSent():
+            return f"{were(event.amount)} sent to account {event.to_account_id} as {event.transfer_id}."
+        case CreditsReceived():
+            return _received(event)
+        case TransferReversed():
+            what = _were_of(event.amount, f"transfer {event.transfer_id} to account {event.to_account_id}")
+            return f"{what} returned{_lost(event.returns)}."
+        case CreditsSentBack():
+            what = _were_of(event.amount, f"transfer {event.transfer_id} from account {event.from_account_id}")
+            return f"{what} sent back, because the transfer was reversed."
+    assert_never(event)
+
+
+def _received(event: CreditsReceived) -> str:
+    end = "they do not lapse" if event.expires_at is None else f"they lapse at {instant(event.expires_at)}"
+    what = were(event.amount, f"{event.kind} credit")
+    origin = f"granted there as {event.from_grant_id}"
+    if (event.origin_account_id, event.origin_grant_id) != (event.from_account_id, event.from_grant_id):
+        origin = f"granted to account {event.origin_account_id} as {event.origin_grant_id}"
+    return (
+        f"{what} received from account {event.from_account_id} as {event.grant_id} (transfer {event.transfer_id}; "
+        f"{event.source}, {origin} at {instant(event.granted_at)}); {end}."
+    )
 
 
 def _for_task(task_id: str | None) -> str:

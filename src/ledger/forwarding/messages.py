@@ -24,7 +24,7 @@ from ledger.commit.submission import (
 )
 from ledger.domain import commands as command_types
 from ledger.domain import errors
-from ledger.domain.commands import Command, GrantCredits, NewLimit
+from ledger.domain.commands import Command, GrantCredits, MovedLot, MovedLots, NewLimit
 from ledger.domain.errors import BatchRefused, Refusal
 from ledger.domain.periods import CalendarPeriod, TimedPeriod
 from ledger.store.records.codec import Metadata, decoded, encode
@@ -102,6 +102,13 @@ def _limit(value: dict[str, Any]) -> NewLimit:
     return NewLimit(**value)
 
 
+def _lots(value: list[list[Any]]) -> MovedLots:
+    return tuple(
+        MovedLot(name, kind, amount, _moment(end), source, datetime.fromisoformat(granted_at), *origin)
+        for name, kind, amount, end, source, granted_at, *origin in value
+    )
+
+
 _READERS: dict[str, Callable[[Any], Any]] = {
     "expires_at": _moment,
     "lifetime": _duration,
@@ -109,6 +116,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "longest_life": _duration,
     "grant": _grant,
     "limits": _limits,
+    "lots": _lots,
 }
 """What reads a field that JSON does not have as it is, by its name."""
 _CONVERTED = {
@@ -117,7 +125,9 @@ _CONVERTED = {
 }
 
 
-def _in_json(value: object) -> int:
+def _in_json(value: object) -> Any:
+    if isinstance(value, MovedLot):
+        return tuple(value)
     if isinstance(value, timedelta):
         return value // timedelta(microseconds=1)
     raise TypeError(f"a command has a {type(value).__name__}, which no message can have")

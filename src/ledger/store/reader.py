@@ -300,6 +300,6 @@ async def _commands_in(rows: Iterable[Any]) -> dict[tuple[str, str], Executed]:
 def _version_named(subject: str) -> int:
     """The version in an id of the ledger, such as grt_7; 0 for any other text, because no event has version 0."""
     prefix, _, digits = subject.partition("_")
-    if prefix in {"grt", "ded", "hld"} and digits.isascii() and digits.isdecimal() and len(digits) < 19:
+    if prefix in {"grt", "ded", "hld", "trf"} and digits.isascii() and digits.isdecimal() and len(digits) < 19:
         return int(digits)
     return 0

@@ -258,9 +258,9 @@ def _known(table: Table, account: Account) -> Iterator[tuple[int | None, Row]]:
     both = {"subscription": balance.subscription, "permanent": balance.permanent}
     match table.name:
         case "accounts":
-            standing = {"version": account.version, "standing": account.standing, "held": balance.held}
+            standing = {"version": account.version, "standing": account.standing, "successor": account.successor}
             times = {"last_activity_at": account.recorded_at, "subscription_expire_at": balance.subscription_expire_at}
-            yield None, _plainly({**standing, **times, **both, "total": balance.total})
+            yield None, _plainly({**standing, **times, **both, "held": balance.held, "total": balance.total})
         case "grants":
             for lot in account.lots:
                 row = {"kind": lot.kind, "remaining": lot.remaining, "expires_at": lot.expires_at}

@@ -7,7 +7,6 @@ from api.contract.answers.commands import (
     AnyAnswer,
     Captured,
     Deducted,
-    DrawFields,
     Extended,
     Granted,
     GrantIfAny,
@@ -25,6 +24,7 @@ from api.contract.answers.commands import (
     VoidIfAny,
 )
 from api.contract.answers.limits import LimitsIfAny, limit_fields, limits_left
+from api.contract.answers.moving import draw_fields, merged, transfer_reversal, transferred
 from ledger.commit.submission import Recorded
 from ledger.domain.account import Standing
 from ledger.domain.events import (
@@ -38,6 +38,9 @@ from ledger.domain.events import (
     CreditsExpired,
     CreditsGranted,
     CreditsHeld,
+    CreditsReceived,
+    CreditsSent,
+    CreditsSentBack,
     DeductionReversed,
     Event,
     Events,
@@ -50,11 +53,12 @@ from ledger.domain.events import (
     PaymentRecorded,
     PaymentRefunded,
     TextsErased,
+    TransferReversed,
     UsageMetered,
 )
 from ledger.domain.holds import lots_expire_at, with_fate
 from ledger.domain.limits import Counts
-from ledger.domain.lots import Draws, total
+from ledger.domain.lots import total
 from ledger.explain.balance_answer import balance_fields
 
 _NO_LIMITS: LimitsIfAny = {}
@@ -119,7 +123,7 @@ def _answered(place: Place, events: Events) -> AnyAnswer:
             return _standing(place, event, "frozen")
         case AccountUnfrozen() | AccountReopened() as event:
             return _standing(place, event, "active")
-        case AccountClosed() as event:
+        case AccountClosed(successor=None) as event:
             return _standing(place, event, "closed")
         case UsageMetered() as event:
             return _metered(place, event)
@@ -127,7 +131,13 @@ def _answered(place: Place, events: Events) -> AnyAnswer:
             return _limits_replaced(place, event)
         case AllowanceSet() as event:
             return _allowance_changed(place, event)
-        case CreditsExpired() | HoldExpired() | TextsErased() as event:
+        case AccountClosed() as event:
+            return merged(place, event, events)
+        case CreditsSent() as event:
+            return transferred(place, event)
+        case TransferReversed() as event:
+            return transfer_reversal(place, event)
+        case CreditsExpired() | HoldExpired() | TextsErased() | CreditsReceived() | CreditsSentBack() as event:
             raise TypeError(f"{type(event).__name__} is what no caller asks for")
         case event:
             assert_never(event)
@@ -151,15 +161,11 @@ def _deducted(place: Place, event: CreditsDeducted) -> Deducted:
         "deducted": event.amount,
         "from_subscription": from_subscription,
         "from_permanent": event.amount - from_subscription,
-        "draws": _draws(event.draws),
+        "draws": draw_fields(event.draws),
         "balance_after": event.balance.total,
         "balance": balance_fields(event.balance),
         **(_NO_LIMITS if event.counts is None else _limits(event.counts)),
     }
-
-
-def _draws(draws: Draws) -> list[DrawFields]:
-    return [{"grant_id": grant_id, "kind": kind, "amount": amount} for grant_id, kind, amount, _ in draws]
 
 
 def _captured(place: Place, event: HoldCaptured) -> Captured:
@@ -176,7 +182,7 @@ def _captured(place: Place, event: HoldCaptured) -> Captured:
         "deducted": event.amount,
         "from_subscription": from_subscription,
         "from_permanent": event.amount - from_subscription,
-        "draws": _draws(event.draws),
+        "draws": draw_fields(event.draws),
         "balance_after": event.balance.total,
         "balance": balance_fields(event.balance),
         **(_NO_LIMITS if event.counts is None else _limits(event.counts)),
@@ -205,7 +211,7 @@ def _held(place: Place, event: CreditsHeld) -> Held:
         "held": event.amount,
         "expires_at": event.expires_at,
         "lots_expire_at": lots_expire_at(event.draws, event.expires_at),
-        "draws": _draws(event.draws),
+        "draws": draw_fields(event.draws),
         "balance": balance_fields(event.balance),
         **(_NO_LIMITS if event.counts is None else _limits(event.counts)),
     }

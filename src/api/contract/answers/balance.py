@@ -20,6 +20,7 @@ class BalanceAnswer(Answer, BalanceFields):
     version: int
     position: int
     standing: Standing
+    successor: Annotated[str | None, Field(description="of a closed account: the one into which it was merged")]
     grants: list[OpenLot]
 
 
@@ -33,6 +34,7 @@ def balance_answer(found: AccountAt) -> BalanceAnswer:
         "version": found.newest.version,
         "position": found.newest.position,
         "standing": account.standing,
+        "successor": account.successor,
         **balance_fields(account.balance),
         "grants": open_lots(account.lots),
     }

@@ -10,7 +10,7 @@ from api.contract.answers.answer import Answer, ProblemDocument
 from api.contract.answers.limits import LimitFields, LimitLeft, LimitsIfAny
 from ledger.domain.account import Standing
 from ledger.domain.amounts import Kind
-from ledger.domain.events import PaymentStatus
+from ledger.domain.events import PaymentStatus, Source
 from ledger.explain.balance_answer import BalanceFields
 
 
@@ -164,6 +164,86 @@ class Refunded(CommandAnswer, VoidIfAny):
     refunded_minor: int
 
 
+class ReceivedLot(TypedDict):
+    """A lot of the receiver: new, with what it keeps of the sender's grant and of the first grant it comes from."""
+
+    grant_id: str
+    kind: Kind
+    amount: int
+    expires_at: datetime | None
+    source: Source
+    granted_at: datetime
+    from_grant_id: str
+    origin_account_id: str
+    origin_grant_id: str
+
+
+class OtherSide(TypedDict):
+    """Where a move is in the stream of the other account, and the balance there after it.
+
+    Each side has its own version and position: nothing is promised about how they compare.
+    """
+
+    account_id: str
+    version: int
+    position: Annotated[int | None, Field(description="null in a dry run")]
+    recorded_at: datetime
+    balance: BalanceFields
+
+
+class ReceivedSide(OtherSide):
+    """The receiver's side of a transfer."""
+
+    lots: list[ReceivedLot]
+
+
+class SentIfAny(TypedDict, total=False):
+    """What was sent, if there was anything to send."""
+
+    transfer_id: str
+    to_account_id: str
+    sent: int
+    draws: list[DrawFields]
+
+
+class ReceivedIfAny(TypedDict, total=False):
+    """The other side of a transfer, where the answer is about both accounts."""
+
+    received: Annotated[ReceivedSide, Field(description="not in a receipt, which is about one account")]
+
+
+class SentBackIfAny(TypedDict, total=False):
+    """The other side of a reversal, where the answer is about both accounts."""
+
+    sent_back: Annotated[OtherSide, Field(description="not in a receipt, which is about one account")]
+
+
+class Transferred(CommandAnswer, ReceivedIfAny):
+    """A transfer: the sender's side, and in `received` the other."""
+
+    transfer_id: str
+    to_account_id: str
+    sent: int
+    draws: list[DrawFields]
+
+
+class Merged(CommandAnswer, SentIfAny, ReceivedIfAny):
+    """A merge: the closed account, its successor, and the transfer, if there was anything to move."""
+
+    standing: Literal["closed"]
+    successor: str
+
+
+class TransferReversal(CommandAnswer, SentBackIfAny):
+    """A reversed transfer: `lapsed` and `cancelled` say what of it reached no lot."""
+
+    transfer_id: str
+    to_account_id: str
+    reversed: int
+    lapsed: int
+    cancelled: int
+
+
 class StandingChanged(CommandAnswer):
     """A change of standing."""
 
@@ -213,6 +293,9 @@ ANSWERS: dict[str, type[CommandAnswer]] = {
     "limits": LimitsReplaced,
     "allowance": AllowanceChanged,
     "meter": Metered,
+    "transfer": Transferred,
+    "merge": Merged,
+    "transfer_reversal": TransferReversal,
 }
 
 
@@ -232,6 +315,9 @@ AnyAnswer = (
     | LimitsReplaced
     | AllowanceChanged
     | Metered
+    | Transferred
+    | Merged
+    | TransferReversal
 )
 """The answer of one command, whichever it was."""
 

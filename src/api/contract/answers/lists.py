@@ -12,12 +12,12 @@ from ledger.domain.amounts import Balance, Kind
 from ledger.domain.events import PaymentStatus, Source
 from ledger.explain.balance_answer import BalanceFields, balance_fields
 
-GrantStatus = Literal["open", "spent", "expired", "voided"]
+GrantStatus = Literal["open", "spent", "expired", "voided", "sent"]
 HoldStatus = Literal["open", "captured", "released", "expired"]
 
 
 class Grant(TypedDict):
-    """A grant, and where its credits are: amount = remaining + held + spent + lapsed + voided."""
+    """A grant, and where its credits are: amount = remaining + held + spent + lapsed + voided + sent."""
 
     grant_id: str
     kind: Kind
@@ -29,11 +29,14 @@ class Grant(TypedDict):
     spent: int
     lapsed: int
     voided: int
+    sent: int
     granted_at: datetime
     expires_at: datetime | None
     transaction_id: str | None
     payment_id: str | None
     description: str | None
+    from_account_id: str | None
+    from_grant_id: str | None
 
 
 class GrantsAnswer(ListPage):
@@ -105,6 +108,7 @@ class ListedAccount(BalanceFields):
     opened_at: datetime
     last_activity_at: datetime
     version: int
+    successor: str | None
 
 
 class AccountsAnswer(ListPage):
@@ -126,11 +130,14 @@ def grant(row: Mapping[str, Any]) -> Grant:
         "spent": row["spent"],
         "lapsed": row["lapsed_now"],
         "voided": row["voided"],
+        "sent": row["sent"],
         "granted_at": row["granted_at"],
         "expires_at": row["expires_at"],
         "transaction_id": row["transaction_id"],
         "payment_id": row["payment_id"],
         "description": row["description"],
+        "from_account_id": row["from_account_id"],
+        "from_grant_id": row["from_grant_id"],
     }
 
 
@@ -192,4 +199,5 @@ def listed_account(row: Mapping[str, Any]) -> ListedAccount:
         "opened_at": row["opened_at"],
         "last_activity_at": row["last_activity_at"],
         "version": row["version"],
+        "successor": row["successor"],
     }

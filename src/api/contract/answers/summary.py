@@ -1,7 +1,9 @@
 """The answer of a summary: what one screen about one account needs."""
 
 from datetime import date, datetime
+from typing import Annotated
 
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from api.contract.answers.answer import AsOf
@@ -62,6 +64,7 @@ class SummaryAnswer(AsOf):
     account_id: str
     tz: str
     standing: Standing
+    successor: Annotated[str | None, Field(description="of a closed account: the one into which it was merged")]
     balance: SummaryBalance
     last_deduction: Entry | None
     usage: UsePeriods

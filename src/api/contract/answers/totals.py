@@ -17,11 +17,13 @@ class Totals(TypedDict):
     reversed: int
     expired: int
     voided: int
+    transferred: Annotated[int, Field(description="signed: received from other accounts less sent to them")]
     grants: int
     deductions: int
     reversals: int
     expiries: int
     voids: int
+    transfers: int
     opening_balance: int
     closing_balance: int
     closing_subscription_credits: int

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
-from api.contract.operations import OPERATIONS, Operation
+from api.contract.operations import ALL_OPERATIONS, MOVES, Operation
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.periods import UnknownZone, zone
 from ledger.domain.texts import MAX_TEXT
@@ -21,7 +21,7 @@ class Field(NamedTuple):
 
     name: str
     label: str
-    input: Literal["amount", "choice", "time"]
+    input: Literal["amount", "choice", "time", "account"]
     hint: str = ""
     options: tuple[tuple[str, str], ...] = ()
     required: bool = False
@@ -46,7 +46,12 @@ class Action:
     @property
     def operation(self) -> Operation:
         """The operation of the API."""
-        return OPERATIONS[self.name]
+        return ALL_OPERATIONS[self.name]
+
+    @property
+    def moves(self) -> bool:
+        """Whether it changes another account too."""
+        return self.name in MOVES
 
 
 _AMOUNT = Field("amount", "Credits", "amount", required=True)
@@ -122,6 +127,28 @@ ACTIONS = {
             "The account is active again, with the credits that it has.",
             holder_sees_reason=False,
         ),
+        Action(
+            "transfer",
+            "Transfer credits",
+            "Transfer",
+            "This moves credits to another account. They keep their kind, expiry, source and grant date, and count as"
+            " no usage. What is on hold stays.",
+            (
+                Field("to_account_id", "To account", "account", required=True),
+                Field("amount", "Credits", "amount", "If empty, all that is available is moved."),
+            ),
+            "description",
+            reduces=True,
+        ),
+        Action(
+            "merge",
+            "Merge into another account",
+            "Merge",
+            "This moves all credits that are available to another account, and closes this one. Holds stay:"
+            " end them first, or repeat the merge when they have ended.",
+            (Field("successor", "Into account", "account", required=True),),
+            reduces=True,
+        ),
     )
 }
 
@@ -139,7 +166,8 @@ def parse_form(action: Action, given: Mapping[str, str]) -> ParsedForm:
     for field in action.fields:
         text = given.get(field.name, "")
         if not text and field.required:
-            parsed.errors[field.name] = "Enter the number of credits."
+            missing = "the number of credits" if field.input == "amount" else "the id of the account"
+            parsed.errors[field.name] = f"Enter {missing}."
         elif text:
             try:
                 parsed.fields[field.name] = _value(field, text, given)
@@ -160,7 +188,7 @@ def _value(field: Field, text: str, given: Mapping[str, str]) -> str | int:
             return _amount(text)
         case "time":
             return _time(text, given.get("tz", "UTC"))
-        case "choice":
+        case "choice" | "account":
             return text
 
 

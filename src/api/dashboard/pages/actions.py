@@ -17,17 +17,18 @@ from api.contract.scopes import EXPLANATIONS
 from api.dashboard.current_user import Operator, account_path, operator_of, page_not_found, root_of
 from api.dashboard.forms import read_form
 from api.dashboard.pages.action_forms import ACTIONS, Action, parse_form
-from api.dashboard.pages.event_details import details_of
+from api.dashboard.pages.event_details import EventDetails, details_of
 from api.dashboard.rendering import formatter_of, page
 from api.http import metrics
 from api.http.commands.command_endpoint import CommandEndpoint, endpoint_of
 from api.http.queries.reads import Reads, reads_of
 from api.http.requests.replies import as_problem
 from api.http.requests.request import check_key
-from ledger.commit.submission import Overloaded, Recorded, Submission, Unavailable
+from ledger.commit.submission import Outcome, Overloaded, Recorded, Submission, Unavailable
 from ledger.domain.account import Account
 from ledger.domain.commands import MAX_ID
 from ledger.domain.errors import AccountNotFound, Refusal
+from ledger.moves import move
 from ledger.postgres.errors import LOST
 from projections.models.history.projection import HISTORY
 from projections.models.rollups.projection import ROLLUPS
@@ -73,6 +74,20 @@ class Form(NamedTuple):
         if "grant_id" in self.ids:
             return account_path(self.root, self.account_id, "grants", self.ids["grant_id"], self.action.name)
         return account_path(self.root, self.account_id, self.action.name)
+
+
+class OtherAccount(NamedTuple):
+    """What a move does to the other account."""
+
+    account_id: str
+    events: list[EventDetails]
+
+
+def _done(outcome: Outcome) -> Recorded:
+    """An outcome that is no refusal. Raises Refusal."""
+    if isinstance(outcome, Refusal):
+        raise outcome
+    return outcome
 
 
 async def show_form(request: Request) -> Response:
@@ -148,6 +163,8 @@ def _submission(request: Request, form: Form) -> Submission:
     if errors:
         raise Problem("validation_failed", "", sentences=errors)
     endpoint = endpoint_of(request)
+    if form.action.name == "transfer":
+        fields["from_account_id"] = form.account_id
     return endpoint.submission_for(
         form.action.operation,
         form.account_id,
@@ -163,9 +180,14 @@ def _submission(request: Request, form: Form) -> Submission:
 async def _preview(request: Request, form: Form, submission: Submission) -> Response:
     """Show the effect of the command without recording it. A form that was executed already redirects to its result."""
     ledger = reads_of(request).ledger
-    outcome = (await ledger.dry_run([submission], atomic=False))[0]
-    if isinstance(outcome, Refusal):
-        raise outcome
+    second: Recorded | None = None
+    if form.action.moves:
+        moved = await move(ledger, submission, dry_run=True)
+        if isinstance(moved, Refusal):
+            raise moved
+        outcome, second = moved
+    else:
+        outcome = _done((await ledger.dry_run([submission], atomic=False))[0])
     if outcome.replayed:
         return await _show_account(request, form, outcome)
     *before, event = [details_of(one) for one in await ledger.explain_dry_run(outcome)]
@@ -174,7 +196,11 @@ async def _preview(request: Request, form: Form, submission: Submission) -> Resp
         "event": event,
         "before": before,
         "explains": form.operator.may(EXPLANATIONS),
+        "other": None,
     }
+    if second is not None and second.events:
+        told = [details_of(one) for one in await ledger.explain_dry_run(second)]
+        values["other"] = OtherAccount(second.account_id, told)
     return await page(request, "action_preview.html", account_id=form.account_id, **values)
 
 
@@ -185,7 +211,12 @@ async def _execute_form(request: Request, form: Form, submission: Submission) ->
 
 async def _executed(endpoint: CommandEndpoint, reads: Reads, name: str, submission: Submission) -> Recorded:
     """Execute and count the command as the API does. Raises Refusal, Overloaded and Unavailable."""
-    outcome = await reads.ledger.execute(submission)
+    outcome: Outcome
+    if ACTIONS[name].moves:
+        moved = await move(reads.ledger, submission)
+        outcome = moved if isinstance(moved, Refusal) else moved.first
+    else:
+        outcome = await reads.ledger.execute(submission)
     if isinstance(outcome, Refusal):
         endpoint.count_refusals([outcome])
         metrics.count_command(name, STATUSES[outcome.code][0])

@@ -43,7 +43,7 @@ from measures.refusals import RefusalCounter
 from people.api_keys import ApiKey, KeyRing
 
 JSON = (b"content-type", b"application/json")
-_REPLAYED = (b"idempotent-replayed", b"true")
+REPLAYED = (b"idempotent-replayed", b"true")
 OPTIONS = orjson.OPT_UTC_Z
 
 
@@ -168,6 +168,6 @@ def _reply(outcome: Outcome, *, dry_run: bool) -> Reply:
         return problem_reply(from_refusal(outcome))
     headers = [JSON]
     if outcome.replayed:
-        headers.append(_REPLAYED)
+        headers.append(REPLAYED)
     status = 200 if dry_run or outcome.replayed else 201
     return Reply(status, headers, orjson.dumps(answer(outcome, dry_run=dry_run), option=OPTIONS))

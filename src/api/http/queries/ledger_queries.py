@@ -10,7 +10,7 @@ from api.contract.answers.balance import BalanceAnswer, balance_answer
 from api.contract.answers.events import Feed, StoredEvent
 from api.contract.answers.receipt import ReceiptAnswer
 from api.contract.bodies import MAX_KEY, ONE_LINE, Time
-from api.contract.operations import OPERATIONS
+from api.contract.operations import ALL_OPERATIONS
 from api.contract.problems import Problem, invalid
 from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.queries.query import MAX_PAGE, AccountId, Parameters, problems
@@ -27,7 +27,7 @@ PAGE = 100
 
 router = APIRouter(route_class=AnswerRoute)
 
-OperationName = Annotated[str, Path(json_schema_extra={"enum": list(OPERATIONS)})]
+OperationName = Annotated[str, Path(json_schema_extra={"enum": list(ALL_OPERATIONS)})]
 Key = Annotated[str, Path(min_length=1, max_length=MAX_KEY, pattern=ONE_LINE)]
 _TYPE = rf"\s*({'|'.join(TOPICS)})\s*"
 Types = Annotated[str, Field(json_schema_extra={"pattern": f"^{_TYPE}(,{_TYPE})*$"})]
@@ -138,8 +138,8 @@ async def receipt(
 ) -> JsonAnswer[ReceiptAnswer]:
     """The original answer of the command that used the key."""
     ledger = reads_of(request).ledger
-    if operation not in OPERATIONS:
-        raise invalid("operation", f"must be one of {', '.join(OPERATIONS)}")
+    if operation not in ALL_OPERATIONS:
+        raise invalid("operation", f"must be one of {', '.join(ALL_OPERATIONS)}")
     found = await ledger.executed(account_id, operation, account_id if operation == "open" else key)
     if found is None:
         raise Problem(

@@ -83,7 +83,7 @@ class _Accounts(_Page):
 async def grants(
     request: Request, account_id: AccountId, query: Annotated[_Grants, Query()]
 ) -> JsonAnswer[GrantsAnswer]:
-    """Newest first. amount = remaining + held + spent + lapsed + voided."""
+    """Newest first. amount = remaining + held + spent + lapsed + voided + sent."""
     return JsonAnswer(await grants_of(reads_of(request), account_id, query.status, query.page))
 
 

@@ -73,6 +73,7 @@ async def summary_of(reads: Reads, account_id: str, tz: ZoneInfo, min_position: 
         "account_id": account_id,
         "tz": tz.key,
         "standing": found.account.standing,
+        "successor": found.account.successor,
         "balance": _balance(found),
         "last_deduction": last_deduction,
         "usage": {"today": _use(today), "this_week": _use(this_week), "this_month": _use(this_month)},

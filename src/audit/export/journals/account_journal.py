@@ -13,7 +13,7 @@ from typing import NamedTuple
 from audit.export.journals.postings import CREDIT, Accounts, Postings, postings_of
 from ledger.domain.account import Account, evolve
 from ledger.domain.amounts import Kind
-from ledger.domain.events import CreditsGranted, Event, PaymentRecorded
+from ledger.domain.events import CreditsGranted, CreditsReceived, Event, PaymentRecorded
 from ledger.store import Logged, UnreadableEvent
 
 
@@ -96,7 +96,7 @@ class Journal:
 
     def _keep_names(self, event: Event) -> None:
         match event:
-            case CreditsGranted():
+            case CreditsGranted() | CreditsReceived():
                 self._kinds[event.grant_id] = event.kind
             case PaymentRecorded():
                 self._currencies[event.payment_id] = event.currency

@@ -10,6 +10,7 @@ those of the holder: credits that remain are positive.
     Expenses:Spent:Account-ada                      deductions less reversals
     Expenses:Lapsed:Account-ada, Expenses:Voided:Account-ada
     Expenses:Paid:Account-ada, Equity:Paid:Account-ada    money, in minor units of its currency
+    Equity:Transfers:Account-ada                    credits sent less received; with all accounts together, 0
 
 Some events have an amount in two places. The postings use both, so an event that contradicts itself makes a double
 entry that does not balance.
@@ -32,6 +33,9 @@ from ledger.domain.events import (
     CreditsExpired,
     CreditsGranted,
     CreditsHeld,
+    CreditsReceived,
+    CreditsSent,
+    CreditsSentBack,
     DeductionReversed,
     Event,
     GrantVoided,
@@ -43,6 +47,7 @@ from ledger.domain.events import (
     PaymentRecorded,
     PaymentRefunded,
     TextsErased,
+    TransferReversed,
     UsageMetered,
 )
 from ledger.domain.holds import Fate, Returns
@@ -99,6 +104,7 @@ class Accounts:
         self.spent = f"Expenses:Spent:{holder}"
         self.paid = f"Expenses:Paid:{holder}"
         self.money = f"Equity:Paid:{holder}"
+        self.transfers = f"Equity:Transfers:{holder}"
         self._holder = holder
         self._lost: dict[Fate, str] = {"lapsed": f"Expenses:Lapsed:{holder}", "cancelled": f"Expenses:Voided:{holder}"}
 
@@ -166,6 +172,13 @@ def _sums(accounts: Accounts, event: Event, currencies: Mapping[str, str]) -> _S
             return _lost(sums, accounts, event, "cancelled")
         case CreditsExpired():
             return _lost(sums, accounts, event, "lapsed")
+        case CreditsSent() | CreditsSentBack():
+            return _taken(sums, accounts, event.draws).add(accounts.transfers, event.amount)
+        case CreditsReceived():
+            sums.add(accounts.transfers, -event.amount)
+            return sums.add(accounts.lot(event.kind, event.grant_id), event.amount)
+        case TransferReversed():
+            return _back(sums.add(accounts.transfers, -event.amount), accounts, event.returns)
         case PaymentRecorded():
             return _paid(sums, accounts, event.amount_minor, event.currency) if event.status == "paid" else sums
         case PaymentRefunded():

@@ -16,6 +16,16 @@ from ledger.domain.commands.command import MAX_ID, MAX_METADATA_BYTES, check_acc
 from ledger.domain.commands.grants import LONGEST_LIFETIME, GrantCredits, VoidGrant
 from ledger.domain.commands.holds import CaptureHold, ExtendHold, IfFrozen, OnExcess, PlaceHold, ReleaseHold
 from ledger.domain.commands.limits import Meter, NewLimit, SetAllowance, SetLimits
+from ledger.domain.commands.moving import (
+    SECOND_HALVES,
+    MergeAccount,
+    MovedLot,
+    MovedLots,
+    ReceiveCredits,
+    ReverseTransfer,
+    SendBack,
+    SendCredits,
+)
 from ledger.domain.commands.payments import RecordPayment, RefundPayment
 from ledger.domain.commands.spending import DeductCredits, ReverseDeduction
 
@@ -35,6 +45,11 @@ Command = (
     | UnfreezeAccount
     | CloseAccount
     | ReopenAccount
+    | SendCredits
+    | MergeAccount
+    | ReceiveCredits
+    | ReverseTransfer
+    | SendBack
     | EraseTexts
     | RecordExpiries
     | SetLimits
@@ -46,6 +61,7 @@ __all__ = [
     "LONGEST_LIFETIME",
     "MAX_ID",
     "MAX_METADATA_BYTES",
+    "SECOND_HALVES",
     "CaptureHold",
     "CloseAccount",
     "Command",
@@ -55,17 +71,24 @@ __all__ = [
     "FreezeAccount",
     "GrantCredits",
     "IfFrozen",
+    "MergeAccount",
     "Meter",
+    "MovedLot",
+    "MovedLots",
     "NewLimit",
     "OnExcess",
     "OpenAccount",
     "PlaceHold",
+    "ReceiveCredits",
     "RecordExpiries",
     "RecordPayment",
     "RefundPayment",
     "ReleaseHold",
     "ReopenAccount",
     "ReverseDeduction",
+    "ReverseTransfer",
+    "SendBack",
+    "SendCredits",
     "SetAllowance",
     "SetLimits",
     "UnfreezeAccount",

@@ -2,7 +2,7 @@
 
 `decide` is pure: time, ids and earlier events are arguments, and it changes nothing. A command yields all of its
 events, after the expiries that are due by then, or raises a Refusal and yields none. The rules are in one file for each
-subject: granting, spending, holding, paying, limiting; the expiries are in expiry.py.
+subject: granting, spending, holding, paying, moving, limiting; the expiries are in expiry.py.
 """
 
 from datetime import datetime
@@ -18,15 +18,20 @@ from ledger.domain.commands import (
     ExtendHold,
     FreezeAccount,
     GrantCredits,
+    MergeAccount,
     Meter,
     OpenAccount,
     PlaceHold,
+    ReceiveCredits,
     RecordExpiries,
     RecordPayment,
     RefundPayment,
     ReleaseHold,
     ReopenAccount,
     ReverseDeduction,
+    ReverseTransfer,
+    SendBack,
+    SendCredits,
     SetAllowance,
     SetLimits,
     UnfreezeAccount,
@@ -36,6 +41,7 @@ from ledger.domain.decisions.expiry import apply_due_expiries
 from ledger.domain.decisions.granting import grant, open_account, void
 from ledger.domain.decisions.holding import capture, extend, place, release
 from ledger.domain.decisions.limiting import meter, set_allowance, set_limits
+from ledger.domain.decisions.moving import merge, receive, reverse_transfer, send, send_back
 from ledger.domain.decisions.paying import record, refund
 from ledger.domain.decisions.spending import deduct, reverse
 from ledger.domain.errors import AccountClosed as ClosedRefusal
@@ -44,8 +50,17 @@ from ledger.domain.errors import AccountFrozen as FrozenRefusal
 from ledger.domain.events import AccountClosed, AccountFrozen, AccountReopened, AccountUnfrozen, Events, TextsErased
 from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents
 
-_SPENDING = DeductCredits | PlaceHold | ExtendHold | Meter
-_ALWAYS_ALLOWED = ReverseDeduction | ReleaseHold | VoidGrant | RefundPayment | EraseTexts | RecordExpiries
+_SPENDING = DeductCredits | PlaceHold | ExtendHold | SendCredits | MergeAccount | Meter
+_ALWAYS_ALLOWED = (
+    ReverseDeduction
+    | ReleaseHold
+    | VoidGrant
+    | RefundPayment
+    | EraseTexts
+    | RecordExpiries
+    | ReverseTransfer
+    | SendBack
+)
 
 
 def decide(
@@ -76,7 +91,9 @@ def _check_standing(command: Command, account: Account) -> None:
     if account.standing == "closed":
         if isinstance(command, ReopenAccount) or (isinstance(command, RecordPayment) and command.grant is None):
             return  # money moves on after people leave
-        raise ClosedRefusal(account.account_id)
+        if isinstance(command, MergeAccount) and command.successor == account.successor:
+            return  # what came back since follows what was merged
+        raise ClosedRefusal(account.account_id, account.successor)
     if isinstance(command, _SPENDING | ReopenAccount) or (
         isinstance(command, CaptureHold) and command.if_frozen == "refuse"
     ):
@@ -113,6 +130,16 @@ def _carry_out(command: Command, account: Account, at: datetime, related: Relate
             return (AccountClosed(at, account.balance, command.reason),)
         case ReopenAccount():
             return (AccountReopened(at, account.balance, command.reason),)
+        case SendCredits():
+            return (send(command, account, at),)
+        case MergeAccount():
+            return merge(command, account, at)
+        case ReceiveCredits():
+            return receive(command, account, at)
+        case ReverseTransfer():
+            return (reverse_transfer(command, account, at, related),)
+        case SendBack():
+            return (send_back(command, account, at, related),)
         case EraseTexts():
             return (TextsErased(at, account.balance),)
         case Meter():

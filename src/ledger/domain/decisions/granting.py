@@ -23,10 +23,7 @@ def open_account(command: OpenAccount, at: datetime) -> Events:
 def grant(command: GrantCredits, account: Account, at: datetime, *, payment_id: str | None = None) -> CreditsGranted:
     """Decide a grant. Raises InvalidField (the expiry has passed), BalanceLimitExceeded, OpenLotsLimitExceeded."""
     expires_at = _expiry(command, at)
-    if account.balance.total + command.amount > MAX_AMOUNT:
-        raise BalanceLimitExceeded(account.balance.total, command.amount, MAX_AMOUNT)
-    if _has_too_many_lots(account):
-        raise OpenLotsLimitExceeded(MAX_OPEN_LOTS)
+    check_room(account, command.amount)
 
     lot = Lot(account.next_id("grt"), command.kind, command.amount, expires_at)
     new = {command.kind: command.amount}
@@ -45,11 +42,19 @@ def grant(command: GrantCredits, account: Account, at: datetime, *, payment_id: 
     )
 
 
-def _has_too_many_lots(account: Account) -> bool:
+def check_room(account: Account, amount: int, lots: int = 1) -> None:
+    """Raise BalanceLimitExceeded or OpenLotsLimitExceeded unless so many credits fit in, in so many new lots."""
+    if account.balance.total + amount > MAX_AMOUNT:
+        raise BalanceLimitExceeded(account.balance.total, amount, MAX_AMOUNT)
+    if _has_too_many_lots(account, MAX_OPEN_LOTS - lots):
+        raise OpenLotsLimitExceeded(MAX_OPEN_LOTS)
+
+
+def _has_too_many_lots(account: Account, most: int) -> bool:
     """Count the lots that are wholly held too, because they may come back."""
-    if len(account.lots) + account.holds.grants < MAX_OPEN_LOTS:
+    if len(account.lots) + account.holds.grants <= most:
         return False
-    return len(account.holds.drawn_grants().union(lot.grant_id for lot in account.lots)) >= MAX_OPEN_LOTS
+    return len(account.holds.drawn_grants().union(lot.grant_id for lot in account.lots)) > most
 
 
 def _expiry(command: GrantCredits, at: datetime) -> datetime | None:

@@ -6,7 +6,7 @@ from ledger.domain.account import Account, evolve
 from ledger.domain.commands import RecordPayment, RefundPayment
 from ledger.domain.decisions.granting import claw_back, grant
 from ledger.domain.errors import AmountExceedsPayment, PaymentAlreadyRecorded, PaymentNotFound, RefundAlreadyRecorded
-from ledger.domain.events import CreditsGranted, Events, PaymentRecorded, PaymentRefunded
+from ledger.domain.events import Events, Granted, PaymentRecorded, PaymentRefunded
 from ledger.domain.related_events import RelatedEvents
 
 
@@ -61,5 +61,5 @@ def refund(command: RefundPayment, account: Account, at: datetime, related: Rela
     return refunded, claw_back(bought.grant_id, asked, reason, evolve(account, refunded), at, related, closing=closing)
 
 
-def _share(bought: CreditsGranted, payment: PaymentRecorded, refunded_minor: int) -> int:
+def _share(bought: Granted, payment: PaymentRecorded, refunded_minor: int) -> int:
     return bought.amount * refunded_minor // payment.amount_minor

@@ -5,6 +5,7 @@
     ├── NotFound
     │   ├── AccountNotFound  GrantNotFound  DeductionNotFound  HoldNotFound  PaymentNotFound
     │   ├── LimitNotFound
+    │   ├── TransferNotFound
     ├── InsufficientCredits          fewer credits are available than the command takes
     ├── LimitReached                 a hard limit leaves less than the command uses
     ├── UsageRequired                a hard limit counts by what the usage does not name
@@ -14,10 +15,11 @@
     ├── AlreadyDone
     │   ├── AccountExists
     │   ├── HoldAlreadyCaptured  HoldAlreadyReleased  HoldHasExpired
-    │   ├── PaymentAlreadyRecorded  RefundAlreadyRecorded
+    │   ├── PaymentAlreadyRecorded  RefundAlreadyRecorded  TransferAlreadyReversed
     ├── HoldLifeExceeded             an extension would let the hold last too long
     ├── TooMuch
     │   ├── AmountExceedsHold  AmountExceedsDeduction  AmountExceedsPayment  BalanceLimitExceeded
+    │   ├── TransferSpent            the receiver no longer has all that a transfer brought
     ├── TooMany
     │   ├── OpenLotsLimitExceeded  OpenHoldsLimitExceeded  DrawsLimitExceeded  ReversalsLimitExceeded
     │   ├── LimitsLimitExceeded  AllowancesLimitExceeded  CountersLimitExceeded
@@ -56,6 +58,7 @@ from ledger.domain.errors.limits import (
     UsageConflictsWithHold,
     UsageRequired,
 )
+from ledger.domain.errors.moving import TransferAlreadyReversed, TransferNotFound, TransferSpent
 from ledger.domain.errors.payments import (
     AmountExceedsPayment,
     PaymentAlreadyRecorded,
@@ -120,6 +123,9 @@ __all__ = [
     "StandingRefusal",
     "TooMany",
     "TooMuch",
+    "TransferAlreadyReversed",
+    "TransferNotFound",
+    "TransferSpent",
     "UsageConflictsWithHold",
     "UsageRequired",
     "VersionMismatch",

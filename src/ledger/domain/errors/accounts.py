@@ -20,7 +20,8 @@ class AccountFrozen(StandingRefusal):
     def __init__(self, account_id: str) -> None:
         super().__init__(
             f"Account {shown(account_id)!r} is frozen: "
-            "it refuses deductions, holds, extensions, and captures of more than was held, until it is unfrozen.",
+            "it refuses deductions, holds, extensions, transfers to others, and captures of more than was held, "
+            "until it is unfrozen.",
             account_id=account_id,
         )
 
@@ -28,12 +29,16 @@ class AccountFrozen(StandingRefusal):
 class AccountClosed(StandingRefusal):
     code = "account_closed"
 
-    def __init__(self, account_id: str) -> None:
-        super().__init__(
+    def __init__(self, account_id: str, successor: str | None = None) -> None:
+        message = (
             f"Account {shown(account_id)!r} is closed: it accepts only what returns or cancels credits, and payments "
-            "that grant nothing. To use it again, reopen it (operation reopen).",
-            account_id=account_id,
+            "that grant nothing. To use it again, reopen it (operation reopen)."
         )
+        if successor is None:
+            super().__init__(message, account_id=account_id)
+        else:
+            message = f"{message} It was merged into {shown(successor)!r}: ask that account."
+            super().__init__(message, account_id=account_id, successor=successor)
 
 
 class AccountExists(AlreadyDone):

@@ -170,6 +170,7 @@ _FROM_JSON: dict[str, Callable[[Any], Any]] = {
     "counts": counts_from_json,
     "limits": limits_from_json,
     "kept": names_from_json,
+    "granted_at": time,
 }
 
 TOPICS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(event_types.Event)}
@@ -312,7 +313,12 @@ def snapshot_encoding(account: Account) -> Steps[bytes]:
         lots.append(orjson.dumps(_lots_to_json(lot_run), option=_OPTIONS)[1:-1])
         yield
     first_fields = {"account_id": account.account_id, "balance": balance_to_json(account.balance)}
-    last_fields = {"recorded_at": account.recorded_at, "standing": account.standing, "version": account.version}
+    last_fields = {
+        "recorded_at": account.recorded_at,
+        "standing": account.standing,
+        "successor": account.successor,
+        "version": account.version,
+    }
     first, last = orjson.dumps(first_fields, option=_OPTIONS)[:-1], orjson.dumps(last_fields, option=_OPTIONS)[1:]
     limits = b""
     if account.limits is not None:
@@ -336,6 +342,7 @@ def snapshot_decoding(state: bytes) -> Steps[Account]:
         Lots.of(lots),
         Holds.of(holds),
         counted_limits_from_json(data.get("limits", [])),
+        data["successor"],
     )
 
 

@@ -31,6 +31,9 @@ BODY_FIELDS: Mapping[str, tuple[str, ...]] = {
     "limits": ("source", "limits"),
     "allowance": ("limit_id", "value", "amount"),
     "meter": ("quantity", "task_id", "usage"),
+    "transfer": ("to_account_id", "amount", "description"),
+    "merge": ("successor", "reason"),
+    "transfer_reversal": ("transfer_id", "reason"),
 }
 """The fields of each operation's body, in the order of the fingerprint. New fields are added at the end."""
 

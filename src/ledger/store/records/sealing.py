@@ -23,11 +23,16 @@ from ledger.domain.commands import (
     DeductCredits,
     FreezeAccount,
     GrantCredits,
+    MergeAccount,
     OpenAccount,
     PlaceHold,
+    ReceiveCredits,
     RecordPayment,
     ReopenAccount,
     ReverseDeduction,
+    ReverseTransfer,
+    SendBack,
+    SendCredits,
     UnfreezeAccount,
     VoidGrant,
 )
@@ -47,6 +52,11 @@ _TEXTS: Mapping[type, tuple[str, ...]] = {
     UnfreezeAccount: ("reason",),
     CloseAccount: ("reason",),
     ReopenAccount: ("reason",),
+    SendCredits: ("description",),
+    MergeAccount: ("reason",),
+    ReceiveCredits: ("description",),
+    ReverseTransfer: ("reason",),
+    SendBack: ("reason",),
 }
 """The text fields of each command; a payment has those of its grant."""
 

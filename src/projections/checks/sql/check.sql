@@ -43,7 +43,7 @@ FROM pg_temp.usage AS u WHERE u.group_id = ANY (%(groups)s::uuid[]) ORDER BY 1, 
 
 -- name: known_accounts
 SELECT account_id, NULL AS number, version, standing, last_activity_at, subscription, permanent, held, total,
-       subscription_expire_at
+       subscription_expire_at, successor
 FROM projection_balances.accounts WHERE account_id = ANY (%(accounts)s);
 
 -- name: known_grants
@@ -75,7 +75,7 @@ SELECT a.account_id, w.width AS number, coalesce(last.subscription, 0) AS "last 
 FROM unnest(%(accounts)s::text[]) AS a (account_id)
 CROSS JOIN (VALUES (15), (60)) AS w (width)
 LEFT JOIN LATERAL (
-    SELECT sum(granted - deducted + reversed - expired - voided) AS total
+    SELECT sum(granted - deducted + reversed - expired - voided + transferred) AS total
     FROM projection_rollups.rollups AS r WHERE r.account_id = a.account_id AND r.width = w.width
 ) AS sums ON true
 LEFT JOIN LATERAL (
@@ -94,11 +94,13 @@ WITH lines AS MATERIALIZED (
            coalesce(sum(credits) FILTER (WHERE type = 'reversal'), 0) AS reversed,
            coalesce(-sum(credits) FILTER (WHERE type = 'expiry'), 0) AS expired,
            coalesce(-sum(credits) FILTER (WHERE type = 'void'), 0) AS voided,
+           coalesce(sum(credits) FILTER (WHERE type = 'transfer'), 0) AS transferred,
            count(*) FILTER (WHERE type = 'grant') AS grants,
            count(*) FILTER (WHERE type IN ('deduction', 'capture')) AS deductions,
            count(*) FILTER (WHERE type = 'reversal') AS reversals,
            count(*) FILTER (WHERE type = 'expiry') AS expiries,
            count(*) FILTER (WHERE type = 'void') AS voids,
+           count(*) FILTER (WHERE type = 'transfer') AS transfers,
            sum(subscription) AS subscription,
            sum(permanent) AS permanent
     FROM (SELECT *, subscription + permanent AS credits FROM projection_history.entries) AS e
@@ -111,14 +113,15 @@ WITH lines AS MATERIALIZED (
     FROM lines FULL JOIN opened USING (bucket)
 ), of_rollups AS (
     SELECT width, bucket, sum(granted) AS granted, sum(deducted) AS deducted, sum(reversed) AS reversed,
-           sum(expired) AS expired, sum(voided) AS voided, sum(grants) AS grants, sum(deductions) AS deductions,
-           sum(reversals) AS reversals, sum(expiries) AS expiries, sum(voids) AS voids
+           sum(expired) AS expired, sum(voided) AS voided, sum(transferred) AS transferred, sum(grants) AS grants,
+           sum(deductions) AS deductions, sum(reversals) AS reversals, sum(expiries) AS expiries, sum(voids) AS voids,
+           sum(transfers) AS transfers
     FROM projection_rollups.rollups GROUP BY width, bucket
 ), of_hours AS (
     SELECT date_bin('1 hour', bucket, 'epoch'::timestamptz) AS bucket, sum(granted) AS granted,
            sum(deducted) AS deducted, sum(reversed) AS reversed, sum(expired) AS expired, sum(voided) AS voided,
-           sum(grants) AS grants, sum(deductions) AS deductions, sum(reversals) AS reversals,
-           sum(expiries) AS expiries, sum(voids) AS voids
+           sum(transferred) AS transferred, sum(grants) AS grants, sum(deductions) AS deductions,
+           sum(reversals) AS reversals, sum(expiries) AS expiries, sum(voids) AS voids, sum(transfers) AS transfers
     FROM lines GROUP BY 1
 ), of_usage AS (
     -- Joined with the groups, because a sum over any of their dimensions is a sum of these rows.
@@ -164,6 +167,17 @@ WITH lines AS MATERIALIZED (
     FROM (SELECT DISTINCT group_id FROM projection_usage.usage) AS e
     FULL JOIN projection_usage.groups AS f USING (group_id)
     WHERE e.group_id IS NULL OR f.group_id IS NULL
+    UNION ALL
+    -- Of each two accounts: what one sent, the other received, and what one sent back, came back to the other.
+    SELECT 'history', 'entries', jsonb_build_object('accounts', accounts), jsonb_build_object('transferred', 0),
+           jsonb_build_object('transferred', sum(credits))
+    FROM (
+        SELECT subscription + permanent AS credits, jsonb_build_array(
+            least(account_id, other_account_id COLLATE "C"), greatest(account_id, other_account_id COLLATE "C")
+        ) AS accounts
+        FROM projection_history.entries WHERE type = 'transfer'
+    ) AS transfers
+    GROUP BY accounts
     UNION ALL
     -- Rows of no account, which the views leave out.
     SELECT 'history', 'entries', jsonb_build_object('account', account), NULL, jsonb_build_object('rows', count(*))

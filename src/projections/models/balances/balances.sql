@@ -9,7 +9,8 @@ CREATE TABLE accounts (
     permanent              bigint NOT NULL CHECK (permanent >= 0),
     held                   bigint NOT NULL CHECK (held BETWEEN 0 AND subscription + permanent),
     total                  bigint NOT NULL GENERATED ALWAYS AS (subscription + permanent) STORED,
-    subscription_expire_at timestamptz
+    subscription_expire_at timestamptz,
+    successor              text           -- of a closed account: the one into which it was merged
 ) WITH (fillfactor = 80);
 CREATE INDEX accounts_by_total ON accounts (total, account_id);
 CREATE INDEX accounts_by_activity ON accounts (last_activity_at, account_id);
@@ -32,10 +33,13 @@ CREATE TABLE grants (
     spent          bigint NOT NULL DEFAULT 0 CHECK (spent >= 0),
     lapsed         bigint NOT NULL DEFAULT 0 CHECK (lapsed >= 0),
     voided         bigint NOT NULL DEFAULT 0 CHECK (voided >= 0),
+    sent           bigint NOT NULL DEFAULT 0 CHECK (sent >= 0),
+    from_account_id text,                 -- of a received lot: the account that sent it, and its grant there
+    from_grant_id   text,
     closed         boolean NOT NULL DEFAULT false,
     status         text NOT NULL DEFAULT 'open',
     PRIMARY KEY (account_id, number),
-    CHECK (remaining + held + spent + lapsed + voided = amount)
+    CHECK (remaining + held + spent + lapsed + voided + sent = amount)
 ) WITH (fillfactor = 80);
 CREATE INDEX grants_by_status ON grants (account_id, status, number);
 
@@ -58,15 +62,17 @@ CREATE INDEX holds_open ON holds (expires_at) WHERE status = 'open';
 
 -- name: put_accounts
 INSERT INTO accounts AS a (
-    account_id, version, subscription, permanent, held, subscription_expire_at, last_activity_at, standing, opened_at
+    account_id, version, subscription, permanent, held, subscription_expire_at, last_activity_at, standing, opened_at,
+    successor
 )
 SELECT r.account_id, r.version, r.subscription, r.permanent, r.held, r.expire_at, r.at,
-       coalesce(r.standing, known.standing), coalesce(r.opened_at, known.opened_at)
+       coalesce(r.standing, known.standing), coalesce(r.opened_at, known.opened_at),
+       CASE WHEN r.standing IS NULL THEN known.successor WHEN r.standing = 'closed' THEN r.successor END
 FROM unnest(
     %(accounts)s::text[], %(versions)s::bigint[], %(subscription)s::bigint[], %(permanent)s::bigint[],
     %(held)s::bigint[], %(expiries)s::timestamptz[], %(times)s::timestamptz[], %(standings)s::text[],
-    %(opened)s::timestamptz[]
-) AS r (account_id, version, subscription, permanent, held, expire_at, at, standing, opened_at)
+    %(opened)s::timestamptz[], %(successors)s::text[]
+) AS r (account_id, version, subscription, permanent, held, expire_at, at, standing, opened_at, successor)
 LEFT JOIN accounts AS known ON known.account_id = r.account_id
 ON CONFLICT (account_id) DO UPDATE SET
     version = excluded.version,
@@ -75,19 +81,24 @@ ON CONFLICT (account_id) DO UPDATE SET
     held = excluded.held,
     subscription_expire_at = excluded.subscription_expire_at,
     last_activity_at = excluded.last_activity_at,
-    standing = excluded.standing;
+    standing = excluded.standing,
+    successor = excluded.successor;
 
 -- name: add_grants
 INSERT INTO grants (
     account_id, number, kind, source, amount, remaining, granted_at, expires_at, transaction_id, payment_id,
-    description
+    description, from_account_id, from_grant_id
 )
-SELECT account_id, number, kind, source, amount, amount, at, expires_at, transaction_id, payment_id, description
+SELECT account_id, number, kind, source, amount, amount, at, expires_at, transaction_id, payment_id, description,
+       from_account_id, from_grant_id
 FROM unnest(
     %(accounts)s::text[], %(numbers)s::bigint[], %(kinds)s::text[], %(sources)s::text[], %(amounts)s::bigint[],
     %(times)s::timestamptz[], %(expiries)s::timestamptz[], %(transactions)s::text[], %(payments)s::text[],
-    %(descriptions)s::text[]
-) AS r (account_id, number, kind, source, amount, at, expires_at, transaction_id, payment_id, description);
+    %(descriptions)s::text[], %(senders)s::text[], %(sent_grants)s::text[]
+) AS r (
+    account_id, number, kind, source, amount, at, expires_at, transaction_id, payment_id, description, from_account_id,
+    from_grant_id
+);
 
 -- name: add_holds
 INSERT INTO holds (account_id, number, amount, held, placed_at, expires_at, task_id, description)
@@ -98,25 +109,27 @@ FROM unnest(
 ) AS r (account_id, number, amount, at, expires_at, task_id, description);
 
 -- name: change_grants
--- The status of a grant with nothing left: voided if it was closed or wholly voided, expired if some of it lapsed, else
--- spent.
+-- The status of a grant with nothing left: voided if it was closed or wholly voided, sent if all of it was sent, expired
+-- if some of it lapsed, else spent.
 UPDATE grants AS g SET
     remaining = g.remaining + r.remaining,
     held = g.held + r.held,
     spent = g.spent + r.spent,
     lapsed = g.lapsed + r.lapsed,
     voided = g.voided + r.voided,
+    sent = g.sent + r.sent,
     closed = g.closed OR r.closed <> 0,
     status = CASE
         WHEN g.remaining + r.remaining + g.held + r.held > 0 THEN 'open'
         WHEN g.closed OR r.closed <> 0 OR g.voided + r.voided = g.amount THEN 'voided'
+        WHEN g.sent + r.sent = g.amount THEN 'sent'
         WHEN g.lapsed + r.lapsed > 0 THEN 'expired'
         ELSE 'spent'
     END
 FROM unnest(
     %(accounts)s::text[], %(numbers)s::bigint[], %(remaining)s::bigint[], %(held)s::bigint[], %(spent)s::bigint[],
-    %(lapsed)s::bigint[], %(voided)s::bigint[], %(closed)s::bigint[]
-) AS r (account_id, number, remaining, held, spent, lapsed, voided, closed)
+    %(lapsed)s::bigint[], %(voided)s::bigint[], %(sent)s::bigint[], %(closed)s::bigint[]
+) AS r (account_id, number, remaining, held, spent, lapsed, voided, sent, closed)
 WHERE g.account_id = r.account_id AND g.number = r.number;
 
 -- name: change_holds
@@ -147,8 +160,8 @@ LIMIT %(limit)s;
 
 -- name: grants_page
 -- Grants, newest first. A lot after its expiry is shown as expired, even if no event records it yet.
-SELECT g.number, g.kind, g.source, g.amount, g.held, g.spent, g.voided, g.granted_at, g.expires_at, g.transaction_id,
-       g.payment_id, g.description, now.remaining_now, now.lapsed_now, now.status_now
+SELECT g.number, g.kind, g.source, g.amount, g.held, g.spent, g.voided, g.sent, g.granted_at, g.expires_at,
+       g.transaction_id, g.payment_id, g.description, g.from_account_id, g.from_grant_id, now.remaining_now, now.lapsed_now, now.status_now
 FROM projection_balances.grants AS g
 CROSS JOIN LATERAL (
     SELECT g.status = 'open' AND g.expires_at <= %(now)s AND g.remaining > 0 AS due
@@ -180,7 +193,7 @@ LIMIT %(limit)s;
 
 -- name: accounts_by_id
 SELECT account_id, version, standing, opened_at, last_activity_at, subscription, permanent, held, total,
-       subscription_expire_at
+       subscription_expire_at, successor
 FROM projection_balances.accounts
 WHERE account_id > %(after)s AND account_id >= %(prefix)s AND account_id < %(prefix_end)s
 ORDER BY account_id
@@ -188,7 +201,7 @@ LIMIT %(limit)s;
 
 -- name: accounts_by_balance
 SELECT account_id, version, standing, opened_at, last_activity_at, subscription, permanent, held, total,
-       subscription_expire_at
+       subscription_expire_at, successor
 FROM projection_balances.accounts
 WHERE (total, account_id) < (%(total)s, %(after)s) AND account_id >= %(prefix)s AND account_id < %(prefix_end)s
 ORDER BY total DESC, account_id DESC
@@ -196,7 +209,7 @@ LIMIT %(limit)s;
 
 -- name: accounts_by_activity
 SELECT account_id, version, standing, opened_at, last_activity_at, subscription, permanent, held, total,
-       subscription_expire_at
+       subscription_expire_at, successor
 FROM projection_balances.accounts
 WHERE (last_activity_at, account_id) < (%(at)s, %(after)s)
   AND account_id >= %(prefix)s AND account_id < %(prefix_end)s

@@ -1,7 +1,7 @@
 """Balances: the current state of each account, of each of its grants and of each of its holds.
 
-An account's figures are those of its last event. At every moment, each credit of a grant is in one of five places:
-remaining, held, spent, lapsed or voided. They add up to the amount of the grant.
+An account's figures are those of its last event. At every moment, each credit of a grant is in one of six places:
+remaining, held, spent, lapsed, voided or sent to another account. They add up to the amount of the grant.
 """
 
 from collections import defaultdict
@@ -21,21 +21,26 @@ from ledger.domain.events import (
     CreditsExpired,
     CreditsGranted,
     CreditsHeld,
+    CreditsReceived,
+    CreditsSent,
+    CreditsSentBack,
     DeductionReversed,
     Event,
+    Granted,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
     HoldExtended,
     HoldReleased,
+    TransferReversed,
 )
 from ledger.domain.holds import Returns
 from ledger.domain.lots import Draws, total
 from ledger.postgres.arrays import bigints, moments, numerics, texts
 from projections.models.projection import Projection, Table, Write
 
-PLACES = ("remaining", "held", "spent", "lapsed", "voided")
-_REMAINING, _HELD, _SPENT, _LAPSED, _VOIDED, _CLOSED = range(6)
+PLACES = ("remaining", "held", "spent", "lapsed", "voided", "sent")
+_REMAINING, _HELD, _SPENT, _LAPSED, _VOIDED, _SENT, _CLOSED = range(7)
 MAX_TOTAL = 2**63 - 1
 _ALWAYS = datetime.max.replace(tzinfo=UTC)
 _FATES = {"returned": _REMAINING, "lapsed": _LAPSED, "cancelled": _VOIDED}
@@ -66,7 +71,8 @@ class _Accounts(NamedTuple):
     last: dict[str, tuple[int, Event]]
     opened: dict[str, datetime]
     standings: dict[str, Standing]
-    granted: list[tuple[str, CreditsGranted]]
+    successors: dict[str, str | None]
+    granted: list[tuple[str, Granted]]
     grants: defaultdict[tuple[str, str], list[int]]
     placed: list[tuple[str, CreditsHeld]]
     holds: defaultdict[tuple[str, str], _Hold]
@@ -74,7 +80,7 @@ class _Accounts(NamedTuple):
 
 def gather(facts: Sequence[Fact]) -> list[Write]:
     """Accounts, then new grants and holds, then changes of grants and holds."""
-    batch = _Accounts({}, {}, {}, [], defaultdict(lambda: [0] * 6), [], defaultdict(_Hold))
+    batch = _Accounts({}, {}, {}, {}, [], defaultdict(lambda: [0] * 7), [], defaultdict(_Hold))
     last, grants = batch.last, batch.grants
     for _, account_id, version, event, _, _ in facts:
         last[account_id] = version, event
@@ -90,7 +96,7 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
 
 def _add(batch: _Accounts, account_id: str, event: Event) -> None:
     match event:
-        case CreditsGranted():
+        case CreditsGranted() | CreditsReceived():
             batch.granted.append((account_id, event))
         case CreditsHeld():
             batch.placed.append((account_id, event))
@@ -113,6 +119,10 @@ def _add(batch: _Accounts, account_id: str, event: Event) -> None:
             hold.status, hold.ended_at = "expired", event.effective_at
         case DeductionReversed():
             _come_back(batch, account_id, event.returns, _SPENT)
+        case CreditsSent() | CreditsSentBack():
+            _move(batch, account_id, event.draws, _REMAINING, _SENT)
+        case TransferReversed():
+            _come_back(batch, account_id, event.returns, _SENT)
         case GrantVoided():
             places = batch.grants[account_id, event.grant_id]
             places[_REMAINING] -= event.amount
@@ -124,6 +134,8 @@ def _add(batch: _Accounts, account_id: str, event: Event) -> None:
             places[_LAPSED] += event.amount
         case AccountOpened() | AccountFrozen() | AccountUnfrozen() | AccountClosed() | AccountReopened():
             batch.standings[account_id] = _STANDINGS[type(event)]
+            if isinstance(event, AccountClosed):
+                batch.successors[account_id] = event.successor
             if isinstance(event, AccountOpened):
                 batch.opened[account_id] = event.recorded_at
         case _:
@@ -179,11 +191,12 @@ def _accounts(batch: _Accounts) -> Write:
             "times": moments([event.recorded_at for event in events]),
             "standings": texts([batch.standings.get(account_id) for account_id in batch.last]),
             "opened": moments([batch.opened.get(account_id) for account_id in batch.last]),
+            "successors": texts([batch.successors.get(account_id) for account_id in batch.last]),
         },
     )
 
 
-def _new_grants(granted: Sequence[tuple[str, CreditsGranted]]) -> Write:
+def _new_grants(granted: Sequence[tuple[str, Granted]]) -> Write:
     return Write(
         "add_grants",
         len(granted),
@@ -193,13 +206,28 @@ def _new_grants(granted: Sequence[tuple[str, CreditsGranted]]) -> Write:
             "kinds": texts([event.kind for _, event in granted]),
             "sources": texts([event.source for _, event in granted]),
             "amounts": bigints([event.amount for _, event in granted]),
-            "times": moments([event.recorded_at for _, event in granted]),
+            "times": moments([_granted_at(event) for _, event in granted]),
             "expiries": moments([event.expires_at for _, event in granted]),
-            "transactions": texts([event.transaction_id for _, event in granted]),
-            "payments": texts([event.payment_id for _, event in granted]),
+            "transactions": texts([_bought_by(event)[0] for _, event in granted]),
+            "payments": texts([_bought_by(event)[1] for _, event in granted]),
+            "senders": texts([_received_from(event)[0] for _, event in granted]),
+            "sent_grants": texts([_received_from(event)[1] for _, event in granted]),
             "descriptions": texts([event.description for _, event in granted]),
         },
     )
+
+
+def _granted_at(event: Granted) -> datetime:
+    """The grant date, which a lot keeps when it is moved."""
+    return event.recorded_at if isinstance(event, CreditsGranted) else event.granted_at
+
+
+def _bought_by(event: Granted) -> tuple[str | None, str | None]:
+    return (event.transaction_id, event.payment_id) if isinstance(event, CreditsGranted) else (None, None)
+
+
+def _received_from(event: Granted) -> tuple[str | None, str | None]:
+    return (None, None) if isinstance(event, CreditsGranted) else (event.from_account_id, event.from_grant_id)
 
 
 def _new_holds(placed: Sequence[tuple[str, CreditsHeld]]) -> Write:
@@ -252,7 +280,7 @@ def _numbers(ids: Iterable[str]) -> bytes:
 
 BALANCES = Projection(
     "balances",
-    version=1,
+    version=2,
     tables=(
         Table("accounts", ("account_id",)),
         Table("grants", ("account_id", "number")),

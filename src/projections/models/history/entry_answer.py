@@ -34,6 +34,8 @@ class Entry(TypedDict):
     grant_id: str | None
     deduction_id: str | None
     hold_id: str | None
+    transfer_id: str | None
+    other_account_id: Annotated[str | None, Field(description="of a transfer: the other account")]
     usage: Usage | None
 
 
@@ -77,5 +79,7 @@ def entry_from(row: Row) -> Entry:
         "grant_id": row.about if row.about.startswith("grt_") else None,
         "deduction_id": row.about if row.about.startswith("ded_") else None,
         "hold_id": row.hold_id,
+        "transfer_id": row.transfer_id,
+        "other_account_id": row.other_account_id,
         "usage": row.usage,
     }

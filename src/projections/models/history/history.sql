@@ -23,16 +23,18 @@ CREATE TABLE entry_rows (
     balance        bigint NOT NULL CHECK (balance >= 0),
     about          bigint,               -- the version in the id of the grant or deduction; null: that of the event
     hold           bigint,               -- the version in the id of the hold
+    transfer       bigint,               -- the version in the id of the transfer
     input_tokens   bigint,
     output_tokens  bigint,
     type           "char" NOT NULL,      -- the first letter of the type
-    about_kind     "char" NOT NULL,      -- g: about a grant, d: a deduction, h: a hold alone
+    about_kind     "char" NOT NULL,      -- g: about a grant, d: a deduction, h: a hold alone, t: a transfer
     group_id       uuid,
     task_id        text COLLATE "C",
     transaction_id text,
     payment_id     text,
     source         text,
     description    text,
+    other_account_id text,               -- of a transfer: the other account
     PRIMARY KEY (account, recorded_at, sequence)
 );
 -- By a hash: the ids of tasks may be long, and few entries share one.
@@ -46,13 +48,13 @@ CREATE INDEX entries_not_deductions ON entry_rows (account, type, recorded_at, s
 CREATE VIEW entry_answers AS
 SELECT account, sequence, sequence / 4 AS version, recorded_at,
        CASE type WHEN 'd' THEN 'deduction' WHEN 'g' THEN 'grant' WHEN 'c' THEN 'capture' WHEN 'r' THEN 'reversal'
-                 WHEN 'v' THEN 'void' WHEN 'e' THEN 'expiry' END AS type,
+                 WHEN 'v' THEN 'void' WHEN 'e' THEN 'expiry' WHEN 't' THEN 'transfer' END AS type,
        subscription + permanent AS credits, subscription AS subscription_credits, permanent AS permanent_credits,
        balance - subscription - permanent AS balance_before, balance AS balance_after, description, task_id,
        transaction_id, payment_id, source,
        CASE about_kind WHEN 'g' THEN 'grt_' || coalesce(about, sequence / 4) END AS grant_id,
        CASE about_kind WHEN 'd' THEN 'ded_' || coalesce(about, sequence / 4) END AS deduction_id,
-       'hld_' || hold AS hold_id,
+       'hld_' || hold AS hold_id, 'trf_' || transfer AS transfer_id, other_account_id,
        -- Tokens without a group, and a group that is gone, are mistakes, which are shown.
        CASE WHEN num_nonnulls(group_id, input_tokens, output_tokens) > 0 THEN rtrim(
            coalesce((SELECT g.names FROM history_groups AS g WHERE g.group_id = e.group_id), '{')
@@ -63,7 +65,8 @@ FROM entry_rows AS e;
 -- The same with the ids of accounts: for people, and for what compares rows.
 CREATE VIEW entries AS
 SELECT a.account_id, e.recorded_at, e.sequence, e.subscription_credits AS subscription, e.permanent_credits AS permanent,
-       e.balance_after AS balance, e.type, coalesce(e.grant_id, e.deduction_id, e.hold_id) AS about, e.hold_id, e.task_id,
+       e.balance_after AS balance, e.type, coalesce(e.grant_id, e.deduction_id, e.hold_id, e.transfer_id) AS about, e.hold_id,
+       e.transfer_id, e.other_account_id, e.task_id,
        e.transaction_id, e.payment_id, e.source, e.description, e.usage
 FROM entry_answers AS e JOIN history_accounts AS a ON a.number = e.account;
 
@@ -83,22 +86,23 @@ WITH known AS MATERIALIZED (
     FROM unnest(%(accounts)s::text[]) WITH ORDINALITY AS given (account_id, place)
 )
 INSERT INTO entry_rows (
-    account, recorded_at, sequence, subscription, permanent, balance, about, hold, input_tokens, output_tokens, type,
-    about_kind, group_id, task_id, transaction_id, payment_id, source, description
+    account, recorded_at, sequence, subscription, permanent, balance, about, hold, transfer, input_tokens, output_tokens, type,
+    about_kind, group_id, task_id, transaction_id, payment_id, source, description, other_account_id
 )
 SELECT known.numbers[r.whose], r.recorded_at, r.sequence, r.subscription, r.permanent, r.balance, nullif(r.about, 0),
-       nullif(r.hold, 0), nullif(r.input_tokens, -1), nullif(r.output_tokens, -1), r.type::"char", r.about_kind::"char",
-       r.group_id::uuid, r.task_id, r.transaction_id, r.payment_id, r.source, r.description
+       nullif(r.hold, 0), nullif(r.transfer, 0), nullif(r.input_tokens, -1), nullif(r.output_tokens, -1), r.type::"char", r.about_kind::"char",
+       r.group_id::uuid, r.task_id, r.transaction_id, r.payment_id, r.source, r.description,
+       r.other_account_id
 FROM unnest(
     %(whose)s::bigint[], %(recorded_at)s::timestamptz[], %(sequence)s::bigint[], %(subscription)s::bigint[],
-    %(permanent)s::bigint[], %(balance)s::bigint[], %(about)s::bigint[], %(hold)s::bigint[],
+    %(permanent)s::bigint[], %(balance)s::bigint[], %(about)s::bigint[], %(hold)s::bigint[], %(transfer)s::bigint[],
     %(input_tokens)s::bigint[], %(output_tokens)s::bigint[], string_to_array(%(types)s, NULL),
     string_to_array(%(about_kinds)s, NULL),
     %(group_id)s::text[], %(task_id)s::text[], %(transaction_id)s::text[], %(payment_id)s::text[], %(source)s::text[],
-    %(description)s::text[]
+    %(description)s::text[], %(other_account_id)s::text[]
 ) AS r (
-    whose, recorded_at, sequence, subscription, permanent, balance, about, hold, input_tokens, output_tokens, type,
-    about_kind, group_id, task_id, transaction_id, payment_id, source, description
+    whose, recorded_at, sequence, subscription, permanent, balance, about, hold, transfer, input_tokens, output_tokens, type,
+    about_kind, group_id, task_id, transaction_id, payment_id, source, description, other_account_id
 ), known;
 
 -- These pages are newest first; for oldest first, the caller removes the DESC.
@@ -113,7 +117,8 @@ FROM unnest(
 ) WITH ORDINALITY AS asker (account_id, low_at, low, high_at, high, most, number)
 CROSS JOIN LATERAL (
     SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
-           balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, usage
+           balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, transfer_id,
+       other_account_id, usage
     FROM projection_history.entry_answers
     WHERE account = (
         SELECT a.number FROM projection_history.history_accounts AS a WHERE a.account_id = asker.account_id
@@ -131,7 +136,8 @@ FROM unnest(%(accounts)s::text[]) WITH ORDINALITY AS asker (account_id, number)
 CROSS JOIN LATERAL (
     WITH newest AS MATERIALIZED (
         SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
-               balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, usage, code
+               balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, transfer_id,
+       other_account_id, usage, code
         FROM projection_history.entry_answers
         WHERE account = (
             SELECT a.number FROM projection_history.history_accounts AS a WHERE a.account_id = asker.account_id
@@ -140,12 +146,13 @@ CROSS JOIN LATERAL (
         LIMIT %(limit)s
     )
     SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
-           balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, usage,
-           NULL::numeric AS deducted, NULL::numeric AS reversed, NULL::numeric AS deductions
+           balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, transfer_id,
+           other_account_id, usage, NULL::numeric AS deducted, NULL::numeric AS reversed, NULL::numeric AS deductions
     FROM newest
     UNION ALL
     (SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
-            balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, usage,
+            balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, transfer_id,
+       other_account_id, usage,
             NULL, NULL, NULL
      FROM unnest(%(codes)s::text[]::"char"[]) AS t (wanted)
      CROSS JOIN LATERAL (
@@ -170,7 +177,7 @@ CROSS JOIN LATERAL (
      LIMIT 1)
     UNION ALL
     SELECT piece.place, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-           NULL, sums.deducted, sums.reversed, sums.deductions
+           NULL, NULL, NULL, sums.deducted, sums.reversed, sums.deductions
     FROM unnest(%(places)s::integer[], %(starts)s::timestamptz[], %(ends)s::timestamptz[], %(widths)s::integer[])
          AS piece (place, starts, ends, width)
     CROSS JOIN LATERAL (
@@ -184,7 +191,8 @@ CROSS JOIN LATERAL (
 
 -- name: page
 SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
-       balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, usage
+       balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, transfer_id,
+       other_account_id, usage
 FROM projection_history.entry_answers
 WHERE account = (SELECT number FROM projection_history.history_accounts WHERE account_id = %(account)s)
   AND (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
@@ -194,7 +202,8 @@ LIMIT %(limit)s;
 -- name: page_of_types
 -- Deductions are many, so they are filtered while scanning. Other types are few, so each one is looked up by index.
 SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
-       balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, usage
+       balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, transfer_id,
+       other_account_id, usage
 FROM (
     SELECT e.* FROM unnest(%(codes)s::text[]::"char"[]) AS t (wanted)
     CROSS JOIN LATERAL (
@@ -225,7 +234,8 @@ WITH asked AS MATERIALIZED (
     WHERE e.task_hash = hashtextextended(%(task)s::text COLLATE "C", 0) AND e.task_id = %(task)s
 )
 SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
-       balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, usage
+       balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, transfer_id,
+       other_account_id, usage
 FROM of_task
 WHERE (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
   AND (%(codes)s::text[] IS NULL OR code = ANY (%(codes)s::text[]::"char"[]))
@@ -236,7 +246,8 @@ LIMIT %(limit)s;
 -- name: page_of_usage
 -- No index leads to entries by usage, so this reads one after the other, up to a limit.
 SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
-       balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, usage
+       balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, transfer_id,
+       other_account_id, usage
 FROM (
     SELECT * FROM projection_history.entry_answers
     WHERE account = (SELECT number FROM projection_history.history_accounts WHERE account_id = %(account)s)
@@ -283,7 +294,8 @@ WITH whose AS MATERIALIZED (
     LIMIT %(limit)s
 )
 SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
-       balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, usage, size
+       balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, transfer_id,
+       other_account_id, usage, size
 FROM asked JOIN projection_history.entry_answers USING (recorded_at, sequence)
 WHERE account = (SELECT number FROM whose)
 ORDER BY size DESC, recorded_at DESC, sequence DESC;

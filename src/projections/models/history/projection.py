@@ -17,6 +17,9 @@ from ledger.domain.events import (
     CreditsDeducted,
     CreditsExpired,
     CreditsGranted,
+    CreditsReceived,
+    CreditsSent,
+    CreditsSentBack,
     DeductionReversed,
     Event,
     GrantVoided,
@@ -24,6 +27,7 @@ from ledger.domain.events import (
     HoldExpired,
     HoldReleased,
     Source,
+    TransferReversed,
 )
 from ledger.domain.usage import Usage
 from ledger.postgres.arrays import bigints, moments, texts
@@ -45,6 +49,8 @@ class Described(NamedTuple):
     source: Source | None = None
     description: str | None = None
     usage: Usage | None = None
+    transfer_id: str | None = None
+    other_account_id: str | None = None
 
 
 class Row(NamedTuple):
@@ -65,6 +71,8 @@ class Row(NamedTuple):
     source: Source | None
     description: str | None
     usage: Usage | None
+    transfer_id: str | None
+    other_account_id: str | None
 
 
 def gather(facts: Sequence[Fact]) -> list[Write]:
@@ -108,6 +116,7 @@ def _stored(rows: Sequence[tuple[Any, ...]]) -> list[Write]:
         "about_kinds": "".join([about[0] for about in fields["about"]]),
         "about": bigints(list(map(_about, fields["type"], fields["about"], fields["sequence"]))),
         "hold": bigints([0 if hold_id is None else int(hold_id[4:]) for hold_id in fields["hold_id"]]),
+        "transfer": bigints([0 if name is None else int(name[4:]) for name in fields["transfer_id"]]),
         "group_id": texts([group and group[0] for group in groups]),
     }
     for name in ("input_tokens", "output_tokens"):
@@ -121,15 +130,15 @@ def _stored(rows: Sequence[tuple[Any, ...]]) -> list[Write]:
     return writes
 
 
-_TEXTS = ("task_id", "transaction_id", "payment_id", "source", "description")
+_TEXTS = ("task_id", "transaction_id", "payment_id", "source", "description", "other_account_id")
 
 
 def _about(kind: EntryType, about: str, sequence: int) -> int:
-    """The version in the id of a grant or deduction; 0 when it is that of the event, or a hold, which has a column."""
+    """The version in the id of a grant or deduction; 0 when it is that of the event, or one that has a column."""
     if kind == "deduction":  # nearly every entry is one
         return 0
     version = int(about[4:])
-    return 0 if version == sequence // PARTS or about[0] == "h" else version
+    return 0 if version == sequence // PARTS or about[0] in "ht" else version
 
 
 def _group(usage: Usage) -> tuple[str, str]:
@@ -185,6 +194,19 @@ def _described(event: Event) -> Described:
                 source=event.source,
                 description=event.description,
             )
+        case CreditsReceived():
+            return Described(
+                event.grant_id,
+                description=event.description,
+                transfer_id=event.transfer_id,
+                other_account_id=event.from_account_id,
+            )
+        case CreditsSent():
+            return _of_transfer(event.transfer_id, event.to_account_id, event.description)
+        case TransferReversed():
+            return _of_transfer(event.transfer_id, event.to_account_id, event.reason)
+        case CreditsSentBack():
+            return _of_transfer(event.transfer_id, event.from_account_id, event.reason)
         case DeductionReversed():
             return Described(event.deduction_id, description=event.reason)
         case GrantVoided():
@@ -197,9 +219,13 @@ def _described(event: Event) -> Described:
             raise ValueError(f"{type(event).__name__} changes no balance")
 
 
+def _of_transfer(transfer_id: str, other_account_id: str, text: str | None) -> Described:
+    return Described(transfer_id, description=text, transfer_id=transfer_id, other_account_id=other_account_id)
+
+
 HISTORY = Projection(
     "history",
-    version=2,
+    version=3,
     tables=(Table("entries", ("account_id", "recorded_at", "sequence")),),
     gather=gather,
     stored=("history_accounts", "history_groups", "entry_rows"),

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from ledger.domain.amounts import NO_CREDITS, Balance
-from ledger.domain.changes import SUMMED_AT, Fact
+from ledger.domain.changes import SUMMED_AT, TRANSFERRED, Fact
 from ledger.postgres.arrays import bigints, moments, numerics, texts
 from projections.models.projection import Projection, Table, Write
 
-AMOUNTS = ("granted", "deducted", "reversed", "expired", "voided")
-COUNTS = ("grants", "deductions", "reversals", "expiries", "voids")
+AMOUNTS = ("granted", "deducted", "reversed", "expired", "voided", "transferred")
+COUNTS = ("grants", "deductions", "reversals", "expiries", "voids", "transfers")
 
 QUARTER, HOUR = 15, 60
 """The two widths of a bucket, in minutes."""
@@ -43,7 +43,8 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
             sums = found[key] = _Sums()
         for kind, subscription, permanent in changes:
             place = SUMMED_AT[kind]
-            sums.amounts[place] += abs(subscription + permanent)
+            credits = subscription + permanent
+            sums.amounts[place] += credits if place == TRANSFERRED else abs(credits)
             sums.counts[place] += 1
         sums.closing = event.balance
     return [_write(QUARTER, found), _write(HOUR, _by_hour(found))] if found else []
@@ -73,4 +74,4 @@ def _write(width: int, found: _Found) -> Write:
     return Write("add", len(found), columns)
 
 
-ROLLUPS = Projection("rollups", version=1, tables=(Table("rollups", ("account_id", "width", "bucket")),), gather=gather)
+ROLLUPS = Projection("rollups", version=2, tables=(Table("rollups", ("account_id", "width", "bucket")),), gather=gather)

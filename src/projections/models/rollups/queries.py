@@ -18,11 +18,13 @@ class Total(NamedTuple):
     reversed: int = 0
     expired: int = 0
     voided: int = 0
+    transferred: int = 0
     grants: int = 0
     deductions: int = 0
     reversals: int = 0
     expiries: int = 0
     voids: int = 0
+    transfers: int = 0
 
     def __add__(self, other: "Total") -> "Total":  # type: ignore[override]  # a sum, as its name says
         return Total(*(one + more for one, more in zip(self, other, strict=True)))

@@ -10,11 +10,13 @@ CREATE TABLE rollups (
     reversed             numeric NOT NULL,
     expired              numeric NOT NULL,
     voided               numeric NOT NULL,
+    transferred          numeric NOT NULL,  -- signed
     grants               bigint NOT NULL,
     deductions           bigint NOT NULL,
     reversals            bigint NOT NULL,
     expiries             bigint NOT NULL,
     voids                bigint NOT NULL,
+    transfers            bigint NOT NULL,
     closing_subscription bigint NOT NULL,
     closing_permanent    bigint NOT NULL,
     PRIMARY KEY (account_id, width, bucket)
@@ -22,13 +24,14 @@ CREATE TABLE rollups (
 
 -- name: add
 INSERT INTO rollups AS r (
-    width, account_id, bucket, granted, deducted, reversed, expired, voided, grants, deductions, reversals, expiries,
-    voids, closing_subscription, closing_permanent
+    width, account_id, bucket, granted, deducted, reversed, expired, voided, transferred, grants, deductions, reversals,
+    expiries, voids, transfers, closing_subscription, closing_permanent
 )
 SELECT %(width)s::smallint, * FROM unnest(
     %(accounts)s::text[], %(buckets)s::timestamptz[], %(granted)s::numeric[], %(deducted)s::numeric[],
-    %(reversed)s::numeric[], %(expired)s::numeric[], %(voided)s::numeric[], %(grants)s::bigint[],
-    %(deductions)s::bigint[], %(reversals)s::bigint[], %(expiries)s::bigint[], %(voids)s::bigint[],
+    %(reversed)s::numeric[], %(expired)s::numeric[], %(voided)s::numeric[], %(transferred)s::numeric[],
+    %(grants)s::bigint[], %(deductions)s::bigint[], %(reversals)s::bigint[], %(expiries)s::bigint[],
+    %(voids)s::bigint[], %(transfers)s::bigint[],
     %(closing_subscription)s::bigint[], %(closing_permanent)s::bigint[]
 )
 ON CONFLICT (account_id, width, bucket) DO UPDATE SET
@@ -37,11 +40,13 @@ ON CONFLICT (account_id, width, bucket) DO UPDATE SET
     reversed = r.reversed + excluded.reversed,
     expired = r.expired + excluded.expired,
     voided = r.voided + excluded.voided,
+    transferred = r.transferred + excluded.transferred,
     grants = r.grants + excluded.grants,
     deductions = r.deductions + excluded.deductions,
     reversals = r.reversals + excluded.reversals,
     expiries = r.expiries + excluded.expiries,
     voids = r.voids + excluded.voids,
+    transfers = r.transfers + excluded.transfers,
     closing_subscription = excluded.closing_subscription,
     closing_permanent = excluded.closing_permanent;
 
@@ -52,8 +57,9 @@ FROM unnest(%(places)s::integer[], %(starts)s::timestamptz[], %(ends)s::timestam
      AS piece (place, starts, ends, width)
 CROSS JOIN LATERAL (
     SELECT sum(granted) AS granted, sum(deducted) AS deducted, sum(reversed) AS reversed, sum(expired) AS expired,
-           sum(voided) AS voided, sum(grants) AS grants, sum(deductions) AS deductions, sum(reversals) AS reversals,
-           sum(expiries) AS expiries, sum(voids) AS voids
+           sum(voided) AS voided, sum(transferred) AS transferred, sum(grants) AS grants,
+           sum(deductions) AS deductions, sum(reversals) AS reversals, sum(expiries) AS expiries,
+           sum(voids) AS voids, sum(transfers) AS transfers
     FROM projection_rollups.rollups AS r
     WHERE r.account_id = %(account)s AND r.width = piece.width AND r.bucket >= piece.starts AND r.bucket < piece.ends
 ) AS sums

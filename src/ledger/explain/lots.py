@@ -1,0 +1,15 @@
+"""What is wrong with an event that makes a lot: a grant, or credits that were received."""
+
+from collections.abc import Iterator
+
+from ledger.domain.events import Granted
+
+
+def wrong_lot(event: Granted) -> Iterator[str]:
+    """Violations of an event that makes a lot."""
+    if event.amount < 1:
+        yield f"{event.amount:,} is not a valid amount"
+    if event.expires_at is not None and event.kind == "permanent":
+        yield "permanent credits do not lapse, but these have an expiry"
+    if event.expires_at is not None and event.expires_at <= event.recorded_at:
+        yield "the expiry had passed when the event was recorded"

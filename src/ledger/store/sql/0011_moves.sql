@@ -1,0 +1,3 @@
+-- Transfers between accounts.
+INSERT INTO ledger.topics (topic) VALUES
+    ('CreditsReceived'), ('CreditsSent'), ('CreditsSentBack'), ('TransferReversed');
