@@ -5,16 +5,20 @@ A text whose key was destroyed becomes None. Rows without tokens need no query f
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, NotRequired, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, NamedTuple, NotRequired, TypeVar
 
 import orjson
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from ledger.domain.account import Account
+from ledger.domain.events import Event
 from ledger.domain.texts import SEALED
 from ledger.store.feed import Logged
 from ledger.store.log import EventLog
 from ledger.store.reader import StoredRow
+from ledger.store.records.codec import decode_event
 from ledger.store.records.sealing import unseal, unseal_all
 
 _TEXTS = ("description", "metadata", "reason")
@@ -69,6 +73,30 @@ def _readable(row: StoredRow, key: bytes | None) -> ReadableState:
     if erased:
         state["erased"] = erased
     return state
+
+
+class ProfileTexts(NamedTuple):
+    """What the state of an account leaves to its events: two times, and two texts, None where there is none."""
+
+    opened_at: datetime
+    last_activity_at: datetime
+    description: str | None
+    metadata: dict[str, Any] | None
+
+
+async def profile_texts(log: EventLog, account: Account, newest: int) -> ProfileTexts:
+    """Read the texts of an account, whose newest event has the version `newest`, from at most four of its events."""
+    _, description, metadata = account.profile
+    events: dict[int, Event] = {}
+    async with log.reader() as reader:
+        for version in {1, newest, description, metadata} - {0}:
+            (row,) = await reader.stream(account.account_id, version - 1, 1)
+            events[version] = decode_event(row.topic, row.state)
+        key = (await reader.text_keys([account.account_id])).get(account.account_id)
+    sealed = [
+        getattr(events.get(at), name, None) for at, name in ((description, "description"), (metadata, "metadata"))
+    ]
+    return ProfileTexts(events[1].recorded_at, events[newest].recorded_at, *unseal_all(key, account.account_id, sealed))
 
 
 async def readable_events(log: EventLog, events: Sequence[Logged]) -> list[Logged]:

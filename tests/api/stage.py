@@ -23,6 +23,7 @@ _numbers = itertools.count(1)
 
 PATHS = {
     "open": "/v1/accounts",
+    "update": "/v1/accounts/{account_id}",
     "grant": "/v1/accounts/{account_id}/grants",
     "deduct": "/v1/accounts/{account_id}/deductions",
     "reverse": "/v1/accounts/{account_id}/deductions/{deduction_id}/reversals",
@@ -90,9 +91,9 @@ def fresh(word: str = "account") -> str:
     return f"{word}-of-stage-{next(_numbers)}"
 
 
-def staged(service: Service) -> str:
-    """A new account as this module describes it."""
-    account = fresh()
+def staged(service: Service, account: str | None = None) -> str:
+    """A new account as this module describes it, with an id that no other test has, or this one."""
+    account = account or fresh()
     told = [
         (Ask("open", account, {"account_id": account, "signup_credits": 50}), None),
         (Ask("grant", account, {"kind": "subscription", "amount": 100}), "stage"),
@@ -118,6 +119,7 @@ def asks(account: str) -> dict[str, Ask]:
     other = fresh()
     found = [
         Ask("open", other, {"account_id": other, "signup_credits": 25}),
+        Ask("update", account, {"description": "A team", "labels": {"plan": "pro"}}),
         Ask("grant", account, {"kind": "permanent", "amount": 5}),
         Ask("deduct", account, {"amount": 50}),
         Ask("reverse", account, {"amount": 10}, {"deduction_id": "ded_4"}),
@@ -169,7 +171,7 @@ def field_errors(response: httpx.Response) -> dict[str, Json]:
     return {error["field"]: error for error in refused(response, 422, "validation_failed")["errors"]}
 
 
-PASSING = {"position", "recorded_at", "expires_at", "subscription_expire_at"}
+PASSING = {"position", "recorded_at", "expires_at", "subscription_expire_at", "opened_at", "last_activity_at"}
 """The fields that depend on the time and the position of an event."""
 
 

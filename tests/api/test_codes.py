@@ -66,7 +66,7 @@ MORE: dict[int, set[str]] = {
     414: {"query_too_large"},
     415: {"unsupported_media_type"},
     422: {
-        *("amount_exceeds_payment", "hold_life_exceeded"),
+        *("amount_exceeds_payment", "hold_life_exceeded", "labels_limit_exceeded"),
         *("open_lots_limit_exceeded", "open_holds_limit_exceeded", "draws_limit_exceeded", "reversals_limit_exceeded"),
         *("usage_required", "usage_conflicts_with_hold"),
         *("limits_limit_exceeded", "allowances_limit_exceeded", "counters_limit_exceeded"),
@@ -97,12 +97,12 @@ def test_every_code_is_produced_here() -> None:
 Produce = Callable[[Service, str], httpx.Response]
 
 
-def after(first: str, then: str) -> Produce:
-    """The answer to one operation of the stage after another one."""
+def after(first: str, then: str, **changes: object) -> Produce:
+    """The answer to one operation of the stage, with another body, after another one."""
 
     def produce(service: Service, account: str) -> httpx.Response:
         assert asks(account)[first].post(service, "first").status_code == 201
-        return asks(account)[then].post(service, "then")
+        return asks(account)[then].but(**changes).post(service, "then")
 
     return produce
 
@@ -287,6 +287,9 @@ REQUESTS: dict[str, Produce] = {
     "balance_limit_exceeded": body("grant", amount=LARGEST),
     "reversals_limit_exceeded": reversed_too_often,
     "draws_limit_exceeded": many("grant", 1000, body("deduct", amount=1_100), kind="permanent", amount=1),
+    "labels_limit_exceeded": after(
+        "update", "update", labels={"region": "eu", **{f"label-{number}": "x" for number in range(15)}}
+    ),
     "open_lots_limit_exceeded": many("grant", 9_997, body("grant"), kind="permanent", amount=1),
     "open_holds_limit_exceeded": many(
         "grant",

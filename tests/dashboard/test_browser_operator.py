@@ -12,7 +12,7 @@ from tests.dashboard.histories import used_account
 from tests.service import Service
 
 PAGES = ["/accounts", "/statistics", "/service"]
-OF_AN_ACCOUNT = ["", "/usage", "/billing", "/events", "/grant", "/deduct", "/freeze", "/grants"]
+OF_AN_ACCOUNT = ["", "/usage", "/billing", "/events", "/update", "/grant", "/deduct", "/freeze", "/grants"]
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,32 @@ def test_a_grant_with_a_reason_and_a_preview(new_visit: NewVisit, service: Servi
     assert [event["metadata"]["actor"] for event in events][-1] == "key:admin"
     assert events[-1]["data"]["description"] == "Sorry for the outage"
     assert len(events) == 3
+
+
+def test_an_account_with_a_slash_in_its_id_is_edited_and_its_page_follows(visit: Visit, service: Service) -> None:
+    """Every link, form, redirect and stream of its pages encodes the slash."""
+    account = "org/50%2F é"
+    assert service.post("/v1/accounts", {"account_id": account, "signup_credits": 100}).status_code == 201
+    page = visit.sign_in()
+    page.get_by_label("Id begins with").fill("org/")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name=account, exact=True).click()
+    expect(page).to_have_url(re.compile(r"/accounts/org%2F50%252F%20%C3%A9$"))
+    page.get_by_role("link", name="Edit", exact=True).click()
+    page.get_by_label("Labels").fill("plan=pro")
+    page.get_by_label("Reason").fill("upgraded")
+    page.get_by_role("button", name="Preview").click()
+    page.get_by_role("button", name="Update now").click()
+    expect(page.get_by_text("label plan is pro").first).to_be_visible()
+    path = "/v1/accounts/org%2F50%252F%20%C3%A9"
+    assert service.get(path).json()["labels"] == {"plan": "pro"}
+    service.post(f"{path}/deductions", {"amount": 7, "task_id": "live"})
+    expect(page.locator(".total .figure")).to_have_text("93")
+    for name in ("Usage", "Billing", "Events"):
+        page.get_by_role("link", name=name, exact=True).click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(name)
+    visit.go("/accounts?labels=plan%3Dpro&standing=active")
+    expect(page.get_by_role("link", name=account, exact=True)).to_be_visible()
 
 
 def test_who_may_only_look_has_nothing_to_press(visit: Visit, service: Service, used: str) -> None:

@@ -15,6 +15,7 @@ HOSTILE = '<script>alert(1)</script> \u202eesrever & "quoted" 🪙 ' + "W" * 200
 FORMS = [
     ("grant",),
     ("deduct",),
+    ("update",),
     ("freeze",),
     ("unfreeze",),
     ("reopen",),
@@ -172,6 +173,40 @@ def test_a_closed_account_is_reopened(service: Service) -> None:
     assert "The account was reopened" in done(client, reopen, reason="She came back").text
     assert newest_event(service, account)["data"]["reason"] == "She came back"
     assert total(service, account) == 100
+
+
+def test_an_account_is_edited_and_what_is_left_as_it_is_stays(service: Service) -> None:
+    account = service.open_account()
+    path, form = f"/v1/accounts/{account}", path_of(account, "update")
+    said = {"description": "A team\nof two", "metadata": {"crm": "é 7"}, "labels": {"plan": "free", "region": "eu"}}
+    assert service.post(path, said, key="first").status_code == 201
+    client = operator(service)
+    shown = fields_of(client.get(form))
+    assert (shown["description"], shown["metadata"]) == ("A team\nof two", '{"crm":"é 7"}')
+    assert shown["labels"] == "plan=free\nregion=eu"
+    ahead = filled_in(client, form, labels="plan=pro\r\n\r\nteam = a b=c ", reason="upgraded")
+    sentence = "label plan is pro; label team is a b=c; no label region."
+    assert f"The account was updated: {sentence}" in ahead.text
+    page = sent(client, form, ahead, "confirm")
+    assert "<strong>Done.</strong> The account was updated" in page.text
+    data = newest_event(service, account)["data"]
+    assert data.keys() == {"balance", "labels", "reason"}
+    done(client, form, description="", metadata="", reason="tidied")
+    found = service.get(path).json()
+    assert (found["description"], found["metadata"]) == (None, None)
+    assert found["labels"] == {"plan": "pro", "team": "a b=c"}
+    before = versions(service, account)
+    for typed, error in (
+        ({"metadata": "[]"}, "Enter a JSON object, or nothing."),
+        ({"labels": "plan"}, "Enter one label on each line"),
+        ({"labels": "a=b\na=c"}, "The label a is there twice."),
+        ({"labels": "a/b=c"}, "This is no label: labels must have names of 1 to 40 letters"),
+        ({}, "body must have a description, metadata or labels"),
+    ):
+        refused = filled_in(client, form, reason="wrong", **typed)
+        assert refused.status_code == 422
+        assert error in refused.text, typed
+    assert versions(service, account) == before
 
 
 # Once ---------------------------------------------------------------------------------------------------------------

@@ -70,6 +70,30 @@ def test_accounts_are_found_sorted_and_paged_as_the_api_has_them(service: Servic
     assert client.get(f"{ROOT}/").url.path == PAGES[0]
 
 
+def test_accounts_are_filtered_by_labels_and_standing(service: Service) -> None:
+    prefix, names = opened(service, 60)
+    for number, name in enumerate(names[:54]):
+        labels = {"of": prefix, "kind": "a b" if number % 2 else "c"}
+        position = service.post(f"/v1/accounts/{name}", {"labels": labels}, key="l").json()["position"]
+    position = service.post(f"/v1/accounts/{names[3]}/freeze", key="f").json()["position"]
+    service.get("/v1/accounts", min_position=position)
+    client = operator(service)
+    first = client.get(PAGES[0], params={"labels": f"of={prefix}"})
+    assert listed(first) == names[:50]
+    following = re.search(r'href="([^"]+)" rel="next"', first.text)
+    assert following is not None
+    assert listed(client.get(f"{PAGES[0]}{unescape(following[1]).partition('accounts')[2]}")) == names[50:54]
+    both = client.get(PAGES[0], params={"labels": f" of={prefix} , kind=a b", "sort": "balance"})
+    assert listed(both) == names[1:54:2][::-1]
+    frozen = client.get(PAGES[0], params={"labels": f"of={prefix}", "standing": "frozen"})
+    assert listed(frozen) == [names[3]]
+    assert "kind=a b" in told(frozen.text)
+    nobody = client.get(PAGES[0], params={"labels": f"of={prefix}", "standing": "closed"})
+    assert f"No account has the labels of={prefix} and the standing closed." in told(nobody.text)
+    for wrong in ({"labels": "plan"}, {"labels": "a b=c"}, {"standing": "gone"}):
+        assert client.get(PAGES[0], params=wrong).status_code == 422
+
+
 def test_a_search_that_finds_nothing_says_so(service: Service) -> None:
     client = operator(service)
     page = client.get(PAGES[0], params={"prefix": "<b>nobody\u202e"})

@@ -9,6 +9,7 @@ from ledger.domain.events import (
     AccountOpened,
     AccountReopened,
     AccountUnfrozen,
+    AccountUpdated,
     AllowanceSet,
     CreditsDeducted,
     CreditsExpired,
@@ -77,7 +78,9 @@ def what_was_done(event: Event) -> dict[str, Any]:
     """One event of a decision, told by name."""
     match event:
         case AccountOpened():
-            return {"opened": event.account_id}
+            return {"opened": event.account_id, "labels": event.labels}
+        case AccountUpdated():
+            return {"updated": {event.description, *(event.metadata or {})} - {None}, "labels": event.labels}
         case CreditsGranted():
             return {
                 "grant_id": event.grant_id,

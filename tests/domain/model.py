@@ -17,6 +17,7 @@ LARGEST = 9_007_199_254_740_991
 MOST_LOTS = 10_000
 MOST_HOLDS = 10_000
 MOST_DRAWS = 1_000
+MOST_LABELS = 16
 
 Answer = dict[str, Any]
 
@@ -93,6 +94,7 @@ class Model:
         self.reversed: set[str] = set()  # the transfers that came back
         self.received: dict[tuple[str, str], list[Part]] = {}  # by sender and transfer: the lots that it brought
         self.successor: str | None = None
+        self.labels: dict[str, str] = {}
         self.passed: list[tuple[object, ...]] = []  # what time took before the command
 
     # Asking -------------------------------------------------------------------------------------------------------
@@ -187,6 +189,8 @@ class Model:
                 return self._reverse_transfer(command, at)
             case c.SendBack():
                 return self._send_back(command)
+            case c.UpdateAccount():
+                return self._update(command)
             case c.FreezeAccount():
                 return self._stand("frozen")
             case c.UnfreezeAccount():
@@ -243,11 +247,12 @@ class Model:
             raise Refused("account_closed" if self.standing == "closed" else "account_exists_with_different_body")
         self.exists = True
         self.recorded_at = now
+        labels = self._relabel(command.labels)
         self._next_version()
         if not command.signup_credits:
-            return {"passed": [], "opened": command.account_id, **self._after()}
+            return {"passed": [], "opened": command.account_id, "labels": labels, **self._after()}
         granted = self._new_grant("permanent", command.signup_credits, None, "signup")
-        return {"passed": [], "opened": command.account_id, **granted, **self._after()}
+        return {"passed": [], "opened": command.account_id, "labels": labels, **granted, **self._after()}
 
     def _grant(self, command: c.GrantCredits, at: datetime, payment_id: str | None = None) -> Answer:
         expires_at = None
@@ -655,6 +660,24 @@ class Model:
             self.successor = None
         self._next_version()
         return {"standing": standing}
+
+    def _update(self, command: c.UpdateAccount) -> Answer:
+        labels = self._relabel(command.labels)
+        self._next_version()
+        return {"updated": {command.description, *(command.metadata or {})} - {None}, "labels": labels}
+
+    def _relabel(self, changes: Any) -> dict[str, str] | None:
+        """All labels afterwards; None when there is nothing to change."""
+        if not changes:
+            return None
+        for name in changes:
+            if changes[name] is None:
+                self.labels.pop(name, None)
+            else:
+                self.labels[name] = changes[name]
+        if len(self.labels) > MOST_LABELS:
+            raise Refused("labels_limit_exceeded", limit=MOST_LABELS, labels=len(self.labels))
+        return dict(self.labels)
 
     def _next_version(self) -> int:
         self.version += 1

@@ -81,6 +81,16 @@ def grant(words: re.Match[str]) -> c.GrantCredits:
     )
 
 
+def labels(text: str | None) -> dict[str, str | None] | None:
+    """Labels such as `plan=pro,region=`; without a value, a label is removed. `n*x` stands for n labels."""
+    if text is None:
+        return None
+    if counted := re.fullmatch(r"(\d+)\*(\w+)", text):
+        return {f"{counted[2]}{number}": "v" for number in range(int(counted[1]))}
+    pairs = [pair.split("=") for pair in text.split(",")]
+    return {name: value or None for name, value in pairs}
+
+
 def hold(words: re.Match[str]) -> c.PlaceHold:
     if words["length"] is None:
         return c.PlaceHold(ACCOUNT_ID, amount(words["size"]), usage=usage(words["usage"]))
@@ -172,7 +182,14 @@ GRANT = (
 )
 USAGE = r"(?: by (?P<usage>.+))?"
 COMMANDS: dict[str, Make] = {
-    r"open(?: with (?P<size>\S+))?": lambda m: c.OpenAccount(ACCOUNT_ID, amount(m["size"]) or 0),
+    r"open(?: with (?P<size>\S+))?(?: labelled (?P<labels>\S+))?": lambda m: c.OpenAccount(
+        ACCOUNT_ID,
+        amount(m["size"]) or 0,
+        labels=labels(m["labels"]),  # type: ignore[arg-type]
+    ),
+    r"update(?: description (?P<text>\S+))?(?: labels (?P<labels>\S+))?": lambda m: c.UpdateAccount(
+        ACCOUNT_ID, m["text"], labels=labels(m["labels"])
+    ),
     rf"grant {GRANT}": grant,
     rf"deduct (?P<size>\S+){USAGE}": lambda m: c.DeductCredits(ACCOUNT_ID, amount(m["size"]), usage=usage(m["usage"])),
     rf"hold (?P<size>\S+)(?: for (?P<length>\S+ \w+))?{USAGE}": hold,

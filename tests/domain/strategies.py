@@ -41,6 +41,7 @@ from ledger.domain.commands import (
     SetAllowance,
     SetLimits,
     UnfreezeAccount,
+    UpdateAccount,
     VoidGrant,
 )
 from ledger.domain.events import (
@@ -55,6 +56,7 @@ from ledger.domain.events import (
 )
 from ledger.domain.holds import LONGEST_HOLD, LONGEST_LIFE, SHORTEST_HOLD
 from ledger.domain.periods import CalendarPeriod, Period, TimedPeriod
+from ledger.domain.profile import LabelChanges
 from ledger.domain.usage import Dimension, Usage
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal
 
@@ -81,6 +83,15 @@ PERIODS: list[Period | None] = [
 ]
 DIMENSION_SETS: list[tuple[Dimension, ...]] = [(), ("member",), ("member",), ("model",)]
 MEMBERS, METRIC = ["ada", "bob"], "rag_query"
+SIXTEEN = {f"l{number}": "v" for number in range(16)}
+LABEL_CHANGES: list[LabelChanges] = [
+    {"plan": "pro"},
+    {"plan": None},
+    {"plan": "free", "l3": "w"},
+    {"l7": None, "plan": "pro"},
+    dict.fromkeys(SIXTEEN),
+    SIXTEEN,
+]
 
 OTHERS = ["bob", "carl"]
 """Accounts with which credits are exchanged."""
@@ -108,7 +119,7 @@ def _choice(journal: Journal) -> list[Make]:
     account, made = journal.account, {type(event) for event in journal.events}
     if account is None:
         return [_open]
-    choice: list[Make] = [_grant, _grant, _pay, _void, _sweep, _open, _stand]
+    choice: list[Make] = [_grant, _grant, _pay, _void, _sweep, _open, _stand, _update]
     choice += [_deduct, _hold] * 2
     choice += [_limits] if account.limits is None else [_limits, _allow, _meter, _meter, _deduct, _hold]
     if journal.moves:
@@ -179,7 +190,13 @@ def journals(draw: st.DrawFn, longest: int = 30, *, moves: bool = True) -> Journ
 
 
 def _open(draw: st.DrawFn, _: Journal) -> OpenAccount:
-    return OpenAccount(ACCOUNT_ID, draw(st.sampled_from([100, 100, 100, 0, 0, 1] * 4 + [MAX_AMOUNT])))
+    credits = draw(st.sampled_from([100, 100, 100, 0, 0, 1] * 4 + [MAX_AMOUNT]))
+    return OpenAccount(ACCOUNT_ID, credits, labels=draw(st.sampled_from([None, None, {}, {"plan": "free"}, SIXTEEN])))
+
+
+def _update(draw: st.DrawFn, _: Journal) -> UpdateAccount:
+    """Without texts: those are sealed before a command is decided, and differently each time."""
+    return UpdateAccount(ACCOUNT_ID, labels=draw(st.sampled_from(LABEL_CHANGES)))
 
 
 def _grant(draw: st.DrawFn, journal: Journal) -> GrantCredits:

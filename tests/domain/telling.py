@@ -10,6 +10,7 @@ from ledger.domain.events import (
     AccountOpened,
     AccountReopened,
     AccountUnfrozen,
+    AccountUpdated,
     AllowanceSet,
     CreditsDeducted,
     CreditsExpired,
@@ -36,6 +37,7 @@ from ledger.domain.events import (
 from ledger.domain.holds import Fate, Returns
 from ledger.domain.limits import Counts
 from ledger.domain.lots import Draws
+from ledger.domain.profile import Labels
 from tests.domain.journal import DAY_ZERO
 
 MOST_TOLD = 5
@@ -68,7 +70,10 @@ def tell_balance(balance: Balance) -> str:
 def _event(event: Event) -> str:
     match event:
         case AccountOpened():
-            return "opened"
+            return f"opened{_labels(event.labels)}"
+        case AccountUpdated():
+            texts = [name for name in ("description", "metadata") if getattr(event, name) is not None]
+            return " ".join(["updated", *texts]) + _labels(event.labels)
         case CreditsGranted(expires_at=None):
             return f"{event.grant_id} +{event.amount}"
         case CreditsGranted():
@@ -142,6 +147,10 @@ def _counts(counts: Counts | None) -> str:
         return f", {len(counts)} counters"
     parts = (f", {one.limit_id} {one.value or ''}".rstrip() + f" {one.used}/{one.amount}" for one in counts or ())
     return "".join(parts)
+
+
+def _labels(labels: Labels | None) -> str:
+    return "" if labels is None else f" [{', '.join(f'{name}={value}' for name, value in labels.items())}]"
 
 
 def _draws(draws: Draws) -> str:

@@ -21,6 +21,7 @@ from ledger.domain.commands import (
     ReopenAccount,
     ReverseDeduction,
     UnfreezeAccount,
+    UpdateAccount,
     VoidGrant,
 )
 from ledger.domain.events import Events
@@ -58,7 +59,8 @@ class Busy:
 
     async def live(self, account: str) -> None:
         """Everything once, and credits left of each kind, an open hold and an open payment at the end."""
-        await self.ask(OpenAccount(account, 100))
+        await self.ask(OpenAccount(account, 100, labels={"plan": "free", "region": "eu"}))
+        await self.ask(UpdateAccount(account, "A team", labels={"plan": "pro", "region": None, "team": account}))
         await self._spend(account)
         await self._hold(account)
         await self._pay(account)

@@ -63,6 +63,7 @@ class Book:
         self.holds: dict[str, Row] = {}
         self.payments: dict[str, Row] = {}
         self.bought: list[Row] = []
+        self.labels: dict[str, str] = {}
 
     def sums(self) -> dict[tuple[str, str], int]:
         """How many credits of each kind are in each place, and how many there ever were (`amount`)."""
@@ -93,6 +94,9 @@ class Book:
         match event:
             case e.AccountOpened():
                 self.opened_at = event.recorded_at
+                self.labels = dict(event.labels or {})
+            case e.AccountUpdated():
+                self.labels = self.labels if event.labels is None else dict(event.labels)
             case e.TextsErased():
                 pass
             case e.LimitsSet() | e.AllowanceSet() | e.UsageMetered():
@@ -336,6 +340,8 @@ def _add_statistics(tables: Tables, told: Told, entries: list[Entry]) -> None:
 
 def _add_book(tables: Tables, account_id: str, book: Book) -> None:
     own = {"account_id": account_id}
+    for name, value in book.labels.items():
+        tables["balances.labels"][account_id, name] = {**own, "name": name, "value": value}
     for grant in book.grants.values():
         row = {**own, **grant, "status": status_of(grant)}
         tables["balances.grants"][account_id, grant["number"]] = row

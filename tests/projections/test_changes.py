@@ -20,7 +20,7 @@ def back(kind: str, amount: int, fate: str) -> Return:
 
 
 NOTHING = [
-    *("AccountOpened", "AccountFrozen", "AccountUnfrozen", "AccountClosed", "AccountReopened"),
+    *("AccountOpened", "AccountUpdated", "AccountFrozen", "AccountUnfrozen", "AccountClosed", "AccountReopened"),
     *("CreditsHeld", "HoldExtended", "PaymentRecorded", "PaymentRefunded", "TextsErased"),
     *("LimitsSet", "AllowanceSet", "UsageMetered"),
 ]

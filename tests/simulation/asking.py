@@ -89,8 +89,13 @@ SECOND = timedelta(seconds=1)
 
 
 def _open(rng: random.Random, account: str, known: Known) -> Made:
-    credits = rng.choice(known.habits.signups)
-    return (credits, None), c.OpenAccount(account, credits)
+    credits, labels = rng.choice(known.habits.signups), rng.choice([None, {"plan": "free"}])
+    return (credits, None, None, labels), c.OpenAccount(account, credits, labels=labels)
+
+
+def _update(rng: random.Random, account: str, _: Known) -> Made:
+    text, labels = rng.choice([None, "a team"]), {rng.choice(["plan", "tier"]): rng.choice(["pro", "free", None])}
+    return (text, None, labels, None), c.UpdateAccount(account, text, None, labels)
 
 
 def _grant(rng: random.Random, account: str, known: Known) -> Made:
@@ -179,6 +184,7 @@ def _sweep(_: random.Random, account: str, __: Known) -> Made:
 
 _MAKERS: dict[str, tuple[Make, int]] = {
     "open": (_open, 3),
+    "update": (_update, 1),
     "grant": (_grant, 6),
     "deduct": (_deduct, 20),
     "reverse": (_reverse, 3),

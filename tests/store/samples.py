@@ -9,6 +9,7 @@ from ledger.domain.events import (
     AccountOpened,
     AccountReopened,
     AccountUnfrozen,
+    AccountUpdated,
     AllowanceSet,
     CreditsDeducted,
     CreditsExpired,
@@ -55,6 +56,9 @@ FREE = {"naïve": ["é", 1, 2.5, None, True, {"b": 1, "a": "😀"}]}
 SAMPLES: dict[str, Event] = {
     "AccountOpened": AccountOpened(AT, NONE, "user-1", FREE),
     "AccountOpened.least": AccountOpened(AT, NONE, "user-1"),
+    "AccountOpened.labelled": AccountOpened(AT, NONE, "user-1", None, "A team", {"plan": "pro", "region": "eu"}),
+    "AccountUpdated": AccountUpdated(AT, SOME, "A team", FREE, {"plan": "pro", "region": "eu"}, "asked for"),
+    "AccountUpdated.least": AccountUpdated(AT, SOME),
     "CreditsGranted": CreditsGranted(
         AT, SOME, "grt_3", "subscription", 300, "subscription", LATER, "txn-1", "pi_1", "March", FREE
     ),

@@ -57,7 +57,7 @@ def test_a_fingerprint_comes_back_under_its_mask_and_goes_with_the_key(said: lis
 
 
 TEXTUAL: list[Command] = [
-    OpenAccount("a", 100, {"name": SECRET}),
+    OpenAccount("a", 100, {"name": SECRET}, SECRET),
     GrantCredits("a", "permanent", 100, description=SECRET, metadata={"name": SECRET}),
     DeductCredits("a", 5, "t", SECRET, None, {"name": SECRET}),
     PlaceHold("a", 5, timedelta(minutes=5), "t", SECRET),
@@ -65,6 +65,7 @@ TEXTUAL: list[Command] = [
     c.ReverseDeduction("a", "ded_4", 1, SECRET),
     c.VoidGrant("a", "grt_3", 1, SECRET),
     c.RecordPayment("a", "p", "x", "paid", 1, "eur", None, GrantCredits("a", "permanent", 9, description=SECRET)),
+    c.UpdateAccount("a", SECRET, {"name": SECRET}, {"plan": "pro"}, SECRET),
     c.FreezeAccount("a", SECRET),
     c.UnfreezeAccount("a", SECRET),
     c.CloseAccount("a", SECRET),

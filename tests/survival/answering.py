@@ -102,6 +102,7 @@ def _same(data: Data, *names: str) -> Data:
 
 _DEEDS: dict[str, Callable[[Data], Data]] = {
     "AccountOpened": lambda data: {"standing": "active"},
+    "AccountUpdated": lambda data: {"labels": data["labels"]} if "labels" in data else {},
     "CreditsGranted": _granted,
     "CreditsDeducted": lambda data: _deduction(data, data["draws"]),
     "CreditsHeld": _held,

@@ -7,6 +7,7 @@ from tests.survival.log import Row
 
 TOPICS = {
     "open": "AccountOpened",
+    "update": "AccountUpdated",
     "grant": "CreditsGranted",
     "deduct": "CreditsDeducted",
     "reverse": "DeductionReversed",

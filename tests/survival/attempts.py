@@ -45,6 +45,7 @@ _ACCOUNT = "/v1/accounts/{account}"
 _HOLD = _ACCOUNT + "/holds/{hold_id}"
 PATHS = {
     "open": "/v1/accounts",
+    "update": _ACCOUNT,
     "grant": _ACCOUNT + "/grants",
     "deduct": _ACCOUNT + "/deductions",
     "reverse": _ACCOUNT + "/deductions/{deduction_id}/reversals",

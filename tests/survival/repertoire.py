@@ -71,6 +71,7 @@ class Repertoire:
             "void": (20, self._void),
             "payment": (40, self._payment),
             "payment_refund": (20, self._refund),
+            "update": (8, self._update),
             "freeze": (8, self._reason),
             "unfreeze": (4, self._reason),
             "close": (1, self._reason),
@@ -220,6 +221,9 @@ class Repertoire:
         if payment_id is None:
             return None
         return ({"amount_minor": chance.randint(1, 2000)} if chance.random() < 0.6 else {}), {"payment_id": payment_id}
+
+    def _update(self, known: Known, chance: random.Random) -> Body:
+        return {"labels": {chance.choice(["plan", "tier"]): chance.choice(["pro", "free", None])}}, {}
 
     def _reason(self, known: Known, chance: random.Random) -> Body:
         return ({"reason": "a try"} if chance.random() < 0.5 else {}), {}

@@ -20,6 +20,7 @@ from ledger.domain.amounts import MAX_AMOUNT, Kind
 from ledger.domain.commands import MAX_ID, MAX_METADATA_BYTES, OnExcess
 from ledger.domain.events import PaymentStatus, Source
 from ledger.domain.holds import DEFAULT_HOLD, LONGEST_HOLD, SHORTEST_HOLD
+from ledger.domain.profile import LABEL_NAME, MAX_CHANGES, MAX_LABEL_VALUE, MAX_LABELS
 from ledger.domain.texts import MAX_TEXT
 from ledger.store import to_json
 
@@ -31,7 +32,8 @@ MAX_KEY = 255
 
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
 SEGMENT = r"^[^\x00-\x1f\x7f-\x9f/]*$"
-"""One line that can be one segment of a path."""
+"""One line without a slash."""
+ACCOUNT_ID = "in a path, a slash within it is percent-encoded: `org%2Fproject` is the id `org/project`"
 _LINES = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"
 _DAY = re.compile(r"\d{4}-\d\d-\d\d[Tt ]", re.ASCII)
 
@@ -60,6 +62,13 @@ def _has_null_character(value: Any) -> bool:
             return False
 
 
+def _few(value: object) -> object:
+    """Each wrong name would become an error of its own, so their number is looked at first."""
+    if isinstance(value, dict) and len(value) > MAX_CHANGES:
+        raise ValueError(f"must have at most {MAX_CHANGES} names and has {len(value)}")
+    return value
+
+
 def _written_out(value: object) -> object:
     if not isinstance(value, str) or not _DAY.match(value):  # and not the number of seconds since 1970
         raise ValueError("must be a time with its offset, such as 2026-01-31T12:00:00Z")
@@ -76,6 +85,7 @@ def _in_utc(value: datetime) -> datetime:
 Amount = Annotated[int, Field(ge=1, le=MAX_AMOUNT)]
 AmountOrNone = Annotated[int, Field(ge=0, le=MAX_AMOUNT)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID, pattern=ONE_LINE)]
+AccountIdText = Annotated[Id, Field(description=ACCOUNT_ID)]
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=_LINES)]
 Metadata = Annotated[
     dict[str, Any],
@@ -83,6 +93,20 @@ Metadata = Annotated[
     Field(
         description=f"at most {MAX_METADATA_BYTES} bytes of JSON; integers from -2^63 to 2^64 - 1, "
         "other numbers as exact as a double: what would be rounded is refused"
+    ),
+]
+LabelName = Annotated[str, StringConstraints(pattern=f"^{LABEL_NAME}$")]
+LabelValue = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LABEL_VALUE, pattern=ONE_LINE)]
+_PLAIN_LABELS = "plain texts that lists of accounts can be filtered by; not erasable, so no personal data"
+Labels = Annotated[
+    dict[LabelName, LabelValue], BeforeValidator(_few), Field(max_length=MAX_LABELS, description=_PLAIN_LABELS)
+]
+LabelChanges = Annotated[
+    dict[LabelName, LabelValue | None],
+    BeforeValidator(_few),
+    Field(
+        max_length=MAX_CHANGES,
+        description=f"new values of some labels, null removes one; the others stay; {_PLAIN_LABELS}",
     ),
 ]
 FREE_FIELDS = ("metadata", "grant")
@@ -124,9 +148,30 @@ class UsageBody(Body):
 class OpenBody(Body):
     """Open an account."""
 
-    account_id: Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID, pattern=SEGMENT)]
+    account_id: AccountIdText
     signup_credits: AmountOrNone | None = Field(None, description="permanent credits to begin with")
     metadata: Metadata | None = None
+    description: Text | None = None
+    labels: Labels | None = None
+
+
+def _given(name: str) -> dict[str, Any]:
+    """The schema of a body that says something with a field. An empty text or object does; no labels do not."""
+    schemas = {"description": {"type": "string"}, "metadata": {"type": "object"}}
+    return {"required": [name], "properties": {name: schemas.get(name, {"type": "object", "minProperties": 1})}}
+
+
+class UpdateBody(Body):
+    """Correct the description, the metadata or the labels of an account. What is absent or null stays."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [_given("description"), _given("metadata"), _given("labels")]}
+    )
+
+    description: Text | None = Field(None, description="replaces the earlier one; an empty text removes it")
+    metadata: Metadata | None = Field(None, description="replaces the earlier one; an empty object removes it")
+    labels: LabelChanges | None = None
+    reason: Text | None = None
 
 
 class GrantBody(Body):

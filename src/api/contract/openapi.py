@@ -9,7 +9,7 @@ from pydantic.json_schema import JsonSchemaMode
 from api.contract.answers.answer import ProblemDocument
 from api.contract.answers.commands import ANSWERS, BatchAnswer
 from api.contract.answers.events import EventNotice
-from api.contract.bodies import MAX_BATCH, MAX_KEY, ONE_LINE, SEGMENT, PortalSessionBody
+from api.contract.bodies import ACCOUNT_ID, MAX_BATCH, MAX_KEY, ONE_LINE, PortalSessionBody
 from api.contract.operations import ALL_OPERATIONS, OPERATIONS, Operation
 from api.contract.scopes import MEANINGS, ROUTES, Scopes, route_name
 from ledger.domain.commands import MAX_ID
@@ -105,9 +105,8 @@ def _key_sentence(operation: Operation) -> str:
 
 def _path_parameter(name: str) -> dict[str, Any]:
     schema = {"type": "string", "minLength": 1, "maxLength": MAX_ID, "pattern": ONE_LINE}
-    if name == "account_id":
-        schema["pattern"] = SEGMENT
-    return {"name": name, "in": "path", "required": True, "schema": schema}
+    parameter = {"name": name, "in": "path", "required": True, "schema": schema}
+    return {**parameter, "description": ACCOUNT_ID} if name == "account_id" else parameter
 
 
 def problem_response(status: int) -> dict[str, Any]:

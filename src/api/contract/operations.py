@@ -27,6 +27,7 @@ from api.contract.bodies import (
     ReasonBody,
     ReverseBody,
     TransferBody,
+    UpdateBody,
     VoidBody,
 )
 from api.contract.limit_bodies import AllowanceBody, LimitsBody, MeterBody
@@ -55,6 +56,7 @@ from ledger.domain.commands import (
     SetAllowance,
     SetLimits,
     UnfreezeAccount,
+    UpdateAccount,
     VoidGrant,
 )
 from ledger.domain.holds import DEFAULT_HOLD, LONGEST_LIFE
@@ -148,7 +150,7 @@ def _payment(account_id: str, body: PaymentBody, defaults: Defaults) -> RecordPa
 
 def _open(account_id: str, body: OpenBody, defaults: Defaults) -> OpenAccount:
     credits = defaults.signup_credits if body.signup_credits is None else body.signup_credits
-    return OpenAccount(account_id, credits, body.metadata)
+    return OpenAccount(account_id, credits, body.metadata, body.description, body.labels)
 
 
 def _hold(account_id: str, body: HoldBody) -> PlaceHold:
@@ -202,6 +204,13 @@ OPERATIONS: dict[str, Operation] = {
             lambda a, i, b, d: _open(a, b, d),
             "Open an account",
             "account_id",
+        ),
+        Operation(
+            "update",
+            _ACCOUNT,
+            UpdateBody,
+            lambda a, i, b, d: UpdateAccount(a, b.description, b.metadata, b.labels, b.reason),
+            "Correct the description, metadata and labels",
         ),
         Operation(
             "grant",

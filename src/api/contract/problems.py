@@ -63,6 +63,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "open_lots_limit_exceeded": (422, "Too many open lots"),
     "open_holds_limit_exceeded": (422, "Too many open holds"),
     "draws_limit_exceeded": (422, "Too many draws for one event"),
+    "labels_limit_exceeded": (422, "Too many labels"),
     "reversals_limit_exceeded": (422, "Too many reversals of one deduction"),
     "usage_required": (422, "A limit needs to know more of the usage"),
     "usage_conflicts_with_hold": (422, "The usage is not that of the hold"),
@@ -174,8 +175,12 @@ def from_pydantic(details: Sequence[ErrorDetails], prefix: str = "", about_zero:
     )
 
 
+_NAME = "[key]"
+"""What pydantic puts behind a name that is wrong itself."""
+
+
 def _field_error(detail: ErrorDetails, prefix: str, about_zero: Mapping[str, str]) -> dict[str, Any]:
-    path = ".".join(shown(str(part)) for part in detail["loc"])
+    path = ".".join(shown(str(part)) for part in detail["loc"] if part != _NAME)
     error: dict[str, Any] = {"field": prefix + path or "body", "message": _message(detail)}
     value = detail.get("input")
     if value == 0 and type(value) is int:

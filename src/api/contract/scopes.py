@@ -12,7 +12,7 @@ SPEND, MANAGE, READ, AUDIT, PORTAL = "ledger:write", "ledger:manage", "ledger:re
 MEANINGS = {
     READ: "balances, history, usage, lists, totals, and the pages of operators",
     SPEND: "deduct, hold, capture, extend, release, reverse and meter",
-    MANAGE: "open, freeze, unfreeze, close, reopen and merge accounts; grant, void and transfer credits; "
+    MANAGE: "open, update, freeze, unfreeze, close, reopen and merge accounts; grant, void and transfer credits; "
     "record and refund payments; set limits",
     AUDIT: "events with their metadata and reasons, and explanations",
     PORTAL: "links to the dashboard for account holders",
@@ -30,6 +30,7 @@ _ACCOUNT = "/v1/accounts/{account_id}"
 
 ROUTES: dict[str, Scopes] = {
     "POST /v1/accounts": (MANAGE,),
+    f"POST {_ACCOUNT}": (MANAGE,),
     f"POST {_ACCOUNT}/grants": (MANAGE,),
     f"POST {_ACCOUNT}/deductions": (SPEND,),
     f"POST {_ACCOUNT}/deductions/{{deduction_id}}/reversals": (SPEND,),
@@ -53,6 +54,7 @@ ROUTES: dict[str, Scopes] = {
     "POST /v1/batch": COMMANDS,  # and each item needs the scope of its operation
     "POST /v1/portal_sessions": (PORTAL,),
     "GET /v1/accounts": (READ,),
+    f"GET {_ACCOUNT}": (READ,),
     f"GET {_ACCOUNT}/balance": (READ,),
     f"GET {_ACCOUNT}/limits": (READ,),
     f"GET {_ACCOUNT}/summary": (READ,),
@@ -114,6 +116,8 @@ PAGES: dict[str, Access] = {
     f"GET {_PAGE}/grants": Access((MANAGE,)),
     f"GET {_PAGE}/grants/{{grant_id}}/void": Access((MANAGE,)),
     f"POST {_PAGE}/grants/{{grant_id}}/void": Access((MANAGE,)),
+    f"GET {_PAGE}/update": Access((MANAGE,)),
+    f"POST {_PAGE}/update": Access((MANAGE,)),
     f"GET {_PAGE}/freeze": Access((MANAGE,)),
     f"POST {_PAGE}/freeze": Access((MANAGE,)),
     f"GET {_PAGE}/unfreeze": Access((MANAGE,)),

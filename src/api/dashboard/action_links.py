@@ -15,7 +15,14 @@ class ActionLink(NamedTuple):
 
 
 _VOID = ("Void a grant", "grants")
-_FORMS = (("Grant", "grant"), ("Deduct", "deduct"), _VOID, ("Transfer", "transfer"), ("Merge", "merge"))
+_FORMS = (
+    ("Grant", "grant"),
+    ("Deduct", "deduct"),
+    _VOID,
+    ("Edit", "update"),
+    ("Transfer", "transfer"),
+    ("Merge", "merge"),
+)
 _STANDINGS: dict[Standing, tuple[str, str]] = {
     "frozen": ("Unfreeze", "unfreeze"),
     "active": ("Freeze", "freeze"),

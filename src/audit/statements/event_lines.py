@@ -12,6 +12,7 @@ from ledger.domain.events import (
     AccountOpened,
     AccountReopened,
     AccountUnfrozen,
+    AccountUpdated,
     AllowanceSet,
     CreditsDeducted,
     CreditsExpired,
@@ -156,7 +157,7 @@ def _details(event: Event, currencies: Mapping[str, str]) -> list[str]:
             return _paid(event, currencies)
         case AccountFrozen():
             return ["no credits can be used until it is unfrozen"]
-        case AccountOpened() | AccountUnfrozen() | AccountReopened():
+        case AccountOpened() | AccountUpdated() | AccountUnfrozen() | AccountReopened():
             return []
         case AccountClosed():
             return _named("merged into account", event.successor)

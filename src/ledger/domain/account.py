@@ -16,6 +16,7 @@ from ledger.domain.events import (
     AccountOpened,
     AccountReopened,
     AccountUnfrozen,
+    AccountUpdated,
     AllowanceSet,
     CreditsDeducted,
     CreditsExpired,
@@ -42,6 +43,7 @@ from ledger.domain.events import (
 from ledger.domain.holds import NO_HOLDS, Hold, Holds, Returns, put_back
 from ledger.domain.limits import Counts, Limits, replaced
 from ledger.domain.lots import NO_LOTS, Lot, Lots, cancel, first_expiry, put, tail, take, total, without
+from ledger.domain.profile import NO_PROFILE, Profile
 from ledger.domain.usage import NO_USAGE, quantity_of
 
 Standing = Literal["active", "frozen", "closed"]
@@ -60,6 +62,7 @@ class Account:
     holds: Holds
     limits: Limits | None = None
     """Its limits with their counters; None when it has none, which is usual and costs nothing."""
+    profile: Profile = NO_PROFILE
     successor: str | None = None
     """The account into which this one was merged when it was closed."""
 
@@ -104,7 +107,8 @@ def evolve(account: Account | None, event: Event) -> Account:
     if account is None:
         if not isinstance(event, AccountOpened):
             raise ValueError(f"a stream must begin with AccountOpened, not {type(event).__name__}")
-        return Account(event.account_id, 1, event.recorded_at, "active", NO_CREDITS, NO_LOTS, NO_HOLDS)
+        profile = _updated(NO_PROFILE, 1, event)
+        return Account(event.account_id, 1, event.recorded_at, "active", NO_CREDITS, NO_LOTS, NO_HOLDS, None, profile)
     if isinstance(event, CreditsDeducted):  # handled first and without `replace`, because nearly every event is one
         return Account(
             account.account_id,
@@ -115,6 +119,7 @@ def evolve(account: Account | None, event: Event) -> Account:
             take(account.lots, event.draws),
             account.holds,
             account.limits if event.counts is None else _counted(account, event.counts, event.recorded_at),
+            account.profile,
         )
     account = replace(account, version=account.version + 1, recorded_at=event.recorded_at, balance=event.balance)
     return _change(account, event)
@@ -166,8 +171,8 @@ def _change(account: Account, event: Event) -> Account:
             return replace(account, standing="active", successor=None)
         case AccountClosed():
             return replace(account, standing="closed", successor=event.successor)
-        case TextsErased():
-            return replace(account, holds=account.holds.without_texts())
+        case AccountUpdated() | TextsErased():
+            return _with_other_texts(account, event)
         case LimitsSet():
             limits = replaced(account.limits, event.source, event.limits, event.kept, account.version)
             return _with_counts(replace(account, limits=limits), event.counts)
@@ -219,6 +224,21 @@ def _voided(account: Account, event: GrantVoided) -> Account:
     if not event.closed:
         return replace(account, lots=lots)
     return replace(account, lots=lots, holds=account.holds.closing(event.grant_id))
+
+
+def _with_other_texts(account: Account, event: AccountUpdated | TextsErased) -> Account:
+    if isinstance(event, AccountUpdated):
+        return replace(account, profile=_updated(account.profile, account.version, event))
+    profile = account.profile._replace(description_version=0, metadata_version=0)
+    return replace(account, holds=account.holds.without_texts(), profile=profile)
+
+
+def _updated(profile: Profile, version: int, event: AccountOpened | AccountUpdated) -> Profile:
+    return Profile(
+        profile.labels if event.labels is None else event.labels,
+        profile.description_version if event.description is None else version,
+        profile.metadata_version if event.metadata is None else version,
+    )
 
 
 def _returned(account: Account, returns: Returns) -> Account:

@@ -14,6 +14,7 @@ from ledger.domain.events import (
     AccountOpened,
     AccountReopened,
     AccountUnfrozen,
+    AccountUpdated,
     AllowanceSet,
     CreditsDeducted,
     CreditsExpired,
@@ -114,7 +115,9 @@ def changes_of(event: Event) -> Changes:
             return (_of_kind("expiry", event.kind, -event.amount),)
         case AccountOpened() | CreditsHeld() | HoldExtended() | PaymentRecorded() | PaymentRefunded():
             return ()
-        case AccountFrozen() | AccountUnfrozen() | AccountClosed() | AccountReopened() | TextsErased():
+        case (
+            AccountUpdated() | AccountFrozen() | AccountUnfrozen() | AccountClosed() | AccountReopened() | TextsErased()
+        ):
             return ()
         case LimitsSet() | AllowanceSet() | UsageMetered():
             return ()

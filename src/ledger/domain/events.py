@@ -13,6 +13,7 @@ from ledger.domain.amounts import Balance, Kind
 from ledger.domain.holds import Returns
 from ledger.domain.limits import Counts, Limit
 from ledger.domain.lots import Draws
+from ledger.domain.profile import Labels
 from ledger.domain.texts import JsonObject, Sealed
 from ledger.domain.usage import Usage
 
@@ -32,6 +33,22 @@ class AccountOpened(_Recorded):
 
     account_id: str
     metadata: JsonObject | Sealed | None = None
+    description: str | None = None
+    labels: Labels | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountUpdated(_Recorded):
+    """What the account says about itself was corrected. What is None stayed as it was.
+
+    `description` and `metadata` replace the earlier ones, and an empty one removes them. `labels` are all labels of the
+    account from now on.
+    """
+
+    description: str | None = None
+    metadata: JsonObject | Sealed | None = None
+    labels: Labels | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +335,7 @@ class UsageMetered(_Recorded):
 
 Event = (
     AccountOpened
+    | AccountUpdated
     | CreditsGranted
     | CreditsDeducted
     | CreditsHeld

@@ -11,6 +11,7 @@ from ledger.domain.events import (
     AccountOpened,
     AccountReopened,
     AccountUnfrozen,
+    AccountUpdated,
     AllowanceSet,
     CreditsDeducted,
     CreditsExpired,
@@ -87,7 +88,9 @@ def details_of(before: Account, event: Event, related: RelatedEvents) -> Details
             return Details(violations=tuple(_wrong_payment(before, event, related)))
         case AccountOpened():
             return Details(violations=("the account was already open",))
-        case AccountFrozen() | AccountUnfrozen() | AccountClosed() | AccountReopened() | TextsErased():
+        case (
+            AccountUpdated() | AccountFrozen() | AccountUnfrozen() | AccountClosed() | AccountReopened() | TextsErased()
+        ):
             return Details()
         case LimitsSet() | AllowanceSet() | UsageMetered():
             return Details()

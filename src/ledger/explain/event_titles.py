@@ -13,6 +13,7 @@ from ledger.domain.events import (
     AccountOpened,
     AccountReopened,
     AccountUnfrozen,
+    AccountUpdated,
     AllowanceSet,
     CreditsDeducted,
     CreditsExpired,
@@ -107,6 +108,8 @@ def event_title(event: Event) -> str:
             return PAYMENT_TITLES["refunded"]
         case AccountOpened():
             return "Account opened"
+        case AccountUpdated():
+            return "Account updated"
         case AccountFrozen():
             return "Account frozen"
         case AccountUnfrozen():

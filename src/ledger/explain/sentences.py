@@ -10,6 +10,7 @@ from ledger.domain.events import (
     AccountOpened,
     AccountReopened,
     AccountUnfrozen,
+    AccountUpdated,
     AllowanceSet,
     CreditsDeducted,
     CreditsExpired,
@@ -34,6 +35,7 @@ from ledger.domain.events import (
 )
 from ledger.domain.holds import Returns, with_fate
 from ledger.domain.lots import total
+from ledger.domain.profile import Labels
 
 
 def instant(at: datetime) -> str:
@@ -65,6 +67,8 @@ def sentence(before: Account | None, event: Event) -> str:
     match event:
         case AccountOpened():
             return "The account was opened."
+        case AccountUpdated():
+            return _updated(before, event)
         case CreditsGranted():
             return _granted(event)
         case CreditsDeducted():
@@ -121,6 +125,18 @@ def _limits_set(event: LimitsSet) -> str:
 
 def _allowed(amount: int, whose: str) -> str:
     return f"The allowance {whose} was set to {amount:,}."
+
+
+def _updated(before: Account | None, event: AccountUpdated) -> str:
+    parts = [f"a new {name}" for name in ("description", "metadata") if getattr(event, name) is not None]
+    if event.labels is not None:
+        parts += _label_changes(before.profile.labels if before else {}, event.labels) or ["the same labels as before"]
+    return f"The account was updated: {'; '.join(parts)}." if parts else "The account was updated: nothing changed."
+
+
+def _label_changes(before: Labels, after: Labels) -> list[str]:
+    new = [f"label {name} is {value}" for name, value in after.items() if before.get(name) != value]
+    return [*new, *(f"no label {name}" for name in before if name not in after)]
 
 
 def _granted(event: CreditsGranted) -> str:

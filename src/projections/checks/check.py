@@ -261,6 +261,9 @@ def _known(table: Table, account: Account) -> Iterator[tuple[int | None, Row]]:
             standing = {"version": account.version, "standing": account.standing, "successor": account.successor}
             times = {"last_activity_at": account.recorded_at, "subscription_expire_at": balance.subscription_expire_at}
             yield None, _plainly({**standing, **times, **both, "held": balance.held, "total": balance.total})
+        case "labels":
+            if account.profile.labels:
+                yield None, {"labels": dict(account.profile.labels)}
         case "grants":
             for lot in account.lots:
                 row = {"kind": lot.kind, "remaining": lot.remaining, "expires_at": lot.expires_at}

@@ -29,6 +29,7 @@ from tests.service import Service
 # (subscription, permanent, held).
 ANSWERS: dict[str, tuple[int, Json, tuple[int, int, int]]] = {
     "open": (2, {"standing": "active", "grant_id": "grt_2", "granted": 25}, (0, 25, 0)),
+    "update": (1, {"labels": {"plan": "pro"}}, (70, 70, 40)),
     "grant": (1, {"grant_id": "grt_9", "granted": 5, "kind": "permanent", "expires_at": None}, (70, 75, 40)),
     "deduct": (
         1,
@@ -364,12 +365,12 @@ def test_a_frozen_account_takes_no_spending_and_a_closed_one_nearly_nothing(serv
     excess = Ask("capture", account, {"amount": 10_000, "on_excess": "draw"}, held)
     refused(excess.post(service, "x"), 409, "account_frozen", account_id=account)
     assert Ask("capture", account, {"amount": 1, "final": False}, held).post(service, "x").status_code == 201
-    for name in ("grant", "reverse"):
+    for name in ("update", "grant", "reverse"):
         assert asks(account)[name].post(service, "x").status_code == 201
     assert asks(account)["unfreeze"].post(service, "u").status_code == 201
     assert asks(account)["deduct"].post(service, "y").status_code == 201
     assert asks(account)["close"].post(service, "c").status_code == 201
-    for name in ("grant", "deduct", "hold", "capture", "extend", "payment", "freeze", "unfreeze", "close"):
+    for name in ("update", "grant", "deduct", "hold", "capture", "extend", "payment", "freeze", "unfreeze", "close"):
         refused(asks(account)[name].post(service, "z"), 409, "account_closed", account_id=account)
     for name in ("reverse", "release", "void", "payment_refund"):
         assert asks(account)[name].post(service, "z").status_code == 201

@@ -100,6 +100,7 @@ DIFFERENT: dict[str, tuple[str, Json, Json, list[str]]] = {
         ["expires_at"],
     ),
     "reason": ("freeze", {"reason": "a"}, {"reason": "b"}, ["reason"]),
+    "labels": ("update", {"labels": {"plan": "a"}}, {"labels": {"plan": None}, "reason": "b"}, ["labels", "reason"]),
     "seconds": (
         "hold",
         {"amount": 1, "expires_in_seconds": 60},
@@ -205,7 +206,19 @@ def test_the_header_beats_the_business_id(service: Service) -> None:
 
 
 def test_a_hold_takes_no_key_from_its_task(service: Service) -> None:
-    for name in ("hold", "reverse", "capture", "extend", "release", "void", "freeze", "unfreeze", "close", "reopen"):
+    for name in (
+        "update",
+        "hold",
+        "reverse",
+        "capture",
+        "extend",
+        "release",
+        "void",
+        "freeze",
+        "unfreeze",
+        "close",
+        "reopen",
+    ):
         ask = asks(staged(service))[name]
         refused(ask.post(service), 400, "idempotency_key_required")
         assert version(service, ask.account) == STAGED_VERSION

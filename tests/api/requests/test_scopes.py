@@ -34,6 +34,7 @@ VALUES = {
     "grant_id": "grt_3",
     "limit_id": "queries",
     "payment_id": "pay-1",
+    "transfer_id": "trf_1",
     "operation": "deduct",
     "key": "k",
     "digest": "0",

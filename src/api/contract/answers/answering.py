@@ -11,6 +11,7 @@ from api.contract.answers.commands import (
     Granted,
     GrantIfAny,
     Held,
+    LabelsIfAny,
     LimitsReplaced,
     Metered,
     Opened,
@@ -20,6 +21,7 @@ from api.contract.answers.commands import (
     Released,
     Reversed,
     StandingChanged,
+    Updated,
     Voided,
     VoidIfAny,
 )
@@ -33,6 +35,7 @@ from ledger.domain.events import (
     AccountOpened,
     AccountReopened,
     AccountUnfrozen,
+    AccountUpdated,
     AllowanceSet,
     CreditsDeducted,
     CreditsExpired,
@@ -119,6 +122,8 @@ def _answered(place: Place, events: Events) -> AnyAnswer:
             return _paid(place, event, last)
         case PaymentRefunded() as event:
             return _refunded(place, event, last)
+        case AccountUpdated() as event:
+            return _updated(place, event)
         case AccountFrozen() as event:
             return _standing(place, event, "frozen")
         case AccountUnfrozen() | AccountReopened() as event:
@@ -263,6 +268,11 @@ def _voided(place: Place, event: GrantVoided) -> Voided:
 
 def _opened(place: Place, last: Event) -> Opened:
     return {**place, "standing": "active", **_grant_if_any(last), "balance": balance_fields(last.balance)}
+
+
+def _updated(place: Place, event: AccountUpdated) -> Updated:
+    labels: LabelsIfAny = {} if event.labels is None else {"labels": dict(event.labels)}
+    return {**place, **labels, "balance": balance_fields(event.balance)}
 
 
 def _paid(place: Place, event: PaymentRecorded, last: Event) -> Paid:

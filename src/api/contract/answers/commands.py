@@ -59,6 +59,12 @@ class VoidIfAny(TypedDict, total=False):
     uncollected: int
 
 
+class LabelsIfAny(TypedDict, total=False):
+    """The labels of the account, where labels were changed."""
+
+    labels: Annotated[dict[str, str], Field(description="all labels of the account after it, if some were changed")]
+
+
 class Opened(CommandAnswer, GrantIfAny):
     """An opened account; the grant fields are there when it has signup credits."""
 
@@ -162,6 +168,10 @@ class Refunded(CommandAnswer, VoidIfAny):
     payment_id: str
     refund_id: str
     refunded_minor: int
+
+
+class Updated(CommandAnswer, LabelsIfAny):
+    """An update of the description, the metadata or the labels."""
 
 
 class ReceivedLot(TypedDict):
@@ -276,6 +286,7 @@ class Metered(CommandAnswer):
 
 ANSWERS: dict[str, type[CommandAnswer]] = {
     "open": Opened,
+    "update": Updated,
     "grant": Granted,
     "deduct": Deducted,
     "reverse": Reversed,
@@ -318,6 +329,7 @@ AnyAnswer = (
     | Transferred
     | Merged
     | TransferReversal
+    | Updated
 )
 """The answer of one command, whichever it was."""
 

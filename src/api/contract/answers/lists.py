@@ -105,6 +105,7 @@ class ListedAccount(BalanceFields):
 
     account_id: str
     standing: Standing
+    labels: dict[str, str]
     opened_at: datetime
     last_activity_at: datetime
     version: int
@@ -196,6 +197,7 @@ def listed_account(row: Mapping[str, Any]) -> ListedAccount:
         "account_id": row["account_id"],
         "standing": row["standing"],
         **balance_fields(balance),
+        "labels": row["labels"] or {},
         "opened_at": row["opened_at"],
         "last_activity_at": row["last_activity_at"],
         "version": row["version"],

@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 from api.contract.operations import ALL_OPERATIONS, MOVES, Operation
+from api.dashboard.pages.profile_form import Input, changed
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.periods import UnknownZone, zone
 from ledger.domain.texts import MAX_TEXT
@@ -21,7 +22,7 @@ class Field(NamedTuple):
 
     name: str
     label: str
-    input: Literal["amount", "choice", "time", "account"]
+    input: Literal["amount", "choice", "time", "account"] | Input
     hint: str = ""
     options: tuple[tuple[str, str], ...] = ()
     required: bool = False
@@ -105,6 +106,20 @@ ACTIONS = {
             reduces=True,
         ),
         Action(
+            "update",
+            "Edit the account",
+            "Update",
+            "This corrects what the account says about itself. No credits change. What is left as it is stays.",
+            (
+                Field("description", "Description", "text", "If it is removed here, the account has none."),
+                Field(
+                    "labels", "Labels", "labels", "One on each line, such as plan=pro. They must not be personal data."
+                ),
+                Field("metadata", "Metadata", "json", "A JSON object. It replaces the earlier one."),
+            ),
+            holder_sees_reason=False,
+        ),
+        Action(
             "freeze",
             "Freeze the account",
             "Freeze",
@@ -165,7 +180,9 @@ def parse_form(action: Action, given: Mapping[str, str]) -> ParsedForm:
     parsed = ParsedForm({}, {})
     for field in action.fields:
         text = given.get(field.name, "")
-        if not text and field.required:
+        if field.input in get_args(Input):
+            _parse_text(field, given, parsed)
+        elif not text and field.required:
             missing = "the number of credits" if field.input == "amount" else "the id of the account"
             parsed.errors[field.name] = f"Enter {missing}."
         elif text:
@@ -182,13 +199,23 @@ def parse_form(action: Action, given: Mapping[str, str]) -> ParsedForm:
     return parsed
 
 
+def _parse_text(field: Field, given: Mapping[str, str], parsed: ParsedForm) -> None:
+    try:
+        value = changed(cast("Input", field.input), field.name, given)
+    except ValueError as error:
+        parsed.errors[field.name] = str(error)
+    else:
+        if value is not None:
+            parsed.fields[field.name] = value
+
+
 def _value(field: Field, text: str, given: Mapping[str, str]) -> str | int:
     match field.input:
         case "amount":
             return _amount(text)
         case "time":
             return _time(text, given.get("tz", "UTC"))
-        case "choice" | "account":
+        case _:
             return text
 
 

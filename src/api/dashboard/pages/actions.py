@@ -18,6 +18,7 @@ from api.dashboard.current_user import Operator, account_path, operator_of, page
 from api.dashboard.forms import read_form
 from api.dashboard.pages.action_forms import ACTIONS, Action, parse_form
 from api.dashboard.pages.event_details import EventDetails, details_of
+from api.dashboard.pages.profile_form import filled
 from api.dashboard.rendering import formatter_of, page
 from api.http import metrics
 from api.http.commands.command_endpoint import CommandEndpoint, endpoint_of
@@ -30,6 +31,7 @@ from ledger.domain.commands import MAX_ID
 from ledger.domain.errors import AccountNotFound, Refusal
 from ledger.moves import move
 from ledger.postgres.errors import LOST
+from ledger.readable_texts import profile_texts
 from projections.models.history.projection import HISTORY
 from projections.models.rollups.projection import ROLLUPS
 from projections.models.views import NotBuilt, NotYetVisible
@@ -99,6 +101,9 @@ async def show_form(request: Request) -> Response:
         return RedirectResponse(
             account_path(form.root, form.account_id, _OPPOSITES[form.action.name, account.standing]), 303
         )
+    if form.action.name == "update":
+        texts = await profile_texts(reads_of(request).ledger.log, account, account.version)
+        form = form._replace(given=given | filled(texts, account.profile.labels))
     return await _form_page(request, form, account, None)
 
 

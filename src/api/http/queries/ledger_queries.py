@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field
 
+from api.contract.answers.account import AccountAnswer, account_answer
 from api.contract.answers.answering import answer
 from api.contract.answers.balance import BalanceAnswer, balance_answer
 from api.contract.answers.events import Feed, StoredEvent
@@ -18,7 +19,7 @@ from api.http.queries.reads import reads_of
 from ledger.commit.submission import Recorded
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.errors import AccountNotFound, shown
-from ledger.readable_texts import readable_data
+from ledger.readable_texts import profile_texts, readable_data
 from ledger.service import Ledger
 from ledger.store import TOPICS, StoredRow
 
@@ -51,6 +52,22 @@ class _LogPage(Parameters):
     after: int = Field(0, ge=0, le=MAX_AMOUNT)
     limit: int = Field(PAGE, ge=1, le=MAX_PAGE)
     types: Types | None = Field(None, description="event types, separated by commas; default: all")
+
+
+@router.get(
+    "/v1/accounts/{account_id}",
+    responses=problems(401, 403, 404, 422, 429, 500, 503),
+    tags=["queries"],
+    summary="An account: its standing, labels, texts and balance, never stale",
+)
+async def account(request: Request, account_id: AccountId) -> JsonAnswer[AccountAnswer]:
+    """Computed from the events. Its version is in `ETag`, for the `If-Match` of an update."""
+    ledger = reads_of(request).ledger
+    found = await ledger.account_at(account_id)
+    if found is None:
+        raise AccountNotFound(account_id)
+    texts = await profile_texts(ledger.log, found.account, found.newest.version)
+    return JsonAnswer(account_answer(found, texts), headers={"etag": f'"{found.newest.version}"'})
 
 
 @router.get(

@@ -1,10 +1,10 @@
 """The routes of lists: the grants, holds and payments of an account, and, for operators, all accounts."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import Field
+from pydantic import Field, WithJsonSchema, model_validator
 
 from api.contract.answers.answer import ListPage
 from api.contract.answers.lists import (
@@ -19,7 +19,7 @@ from api.contract.answers.lists import (
     listed_account,
     payment,
 )
-from api.contract.bodies import ONE_LINE
+from api.contract.bodies import ONE_LINE, Labels
 from api.contract.cursors import MAX_CURSOR, List
 from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.queries.query import (
@@ -34,11 +34,13 @@ from api.http.queries.query import (
     known_account,
 )
 from api.http.queries.reads import Reads, reads_of
+from ledger.domain.account import Standing
 from ledger.domain.commands import MAX_ID
 from ledger.domain.events import PaymentStatus
+from ledger.domain.profile import LABEL_NAME, MAX_LABEL_VALUE
 from ledger.readable_texts import with_descriptions
 from projections.models.balances.projection import BALANCES
-from projections.models.balances.queries import Sort, accounts_page, grants_page, holds_page
+from projections.models.balances.queries import ALL_ACCOUNTS, Filters, Sort, accounts_page, grants_page, holds_page
 from projections.models.payments.projection import PAYMENTS
 from projections.models.payments.queries import page as payments_page
 from projections.models.views import Snapshot
@@ -46,6 +48,8 @@ from projections.models.views import Snapshot
 router = APIRouter(route_class=AnswerRoute, tags=["queries"])
 
 _NEWEST = 2**63 - 1
+LABEL = "label."
+"""The beginning of the parameters that filter by a label."""
 
 
 class _Page(Visible):
@@ -70,9 +74,40 @@ class _Payments(_Page):
     status: PaymentStatus | None = Field(None, description="default: all")
 
 
+LABEL_VALUE = {"type": "string", "minLength": 1, "maxLength": MAX_LABEL_VALUE, "pattern": ONE_LINE}
+# In the query, each label is a parameter of its own: an exploded object, in the words of OpenAPI.
+_Labels = Annotated[
+    Labels,
+    WithJsonSchema(
+        {
+            "type": "object",
+            "patternProperties": {f"^label\\.{LABEL_NAME}$": LABEL_VALUE},
+            "additionalProperties": False,
+        }
+    ),
+]
+
+
 class _Accounts(_Page):
     prefix: str = Field("", max_length=MAX_ID, pattern=ONE_LINE, description="the prefix of the ids")
+    standing: Standing | None = Field(None, description="default: all")
+    label: _Labels = Field(
+        {}, description="such as `label.plan=pro`; an account must have all labels that the query names"
+    )
     sort: Sort = Field("account_id", description="by id, by credits (most first) or by activity (latest first)")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_labels(cls, parameters: dict[str, str]) -> dict[str, Any]:
+        """Gather the parameters that filter by a label."""
+        labels = {name.removeprefix(LABEL): value for name, value in parameters.items() if name.startswith(LABEL)}
+        others = {name: value for name, value in parameters.items() if not name.startswith(LABEL)}
+        return {**others, "label": labels} if labels else others
+
+    @property
+    def filters(self) -> Filters:
+        """The accounts that the parameters ask for."""
+        return Filters(self.prefix, self.standing, tuple(sorted(self.label.items())))
 
 
 @router.get(
@@ -176,14 +211,14 @@ async def payments_of(
 )
 async def accounts(request: Request, query: Annotated[_Accounts, Query()]) -> JsonAnswer[AccountsAnswer]:
     """For operators. Each balance is that after the last event of the account."""
-    return JsonAnswer(await accounts_of(reads_of(request), query.prefix, query.sort, query.page))
+    return JsonAnswer(await accounts_of(reads_of(request), query.filters, query.sort, query.page))
 
 
 async def accounts_of(
-    reads: Reads, prefix: str = "", sort: Sort = "account_id", page: Page = FIRST_PAGE
+    reads: Reads, filters: Filters = ALL_ACCOUNTS, sort: Sort = "account_id", page: Page = FIRST_PAGE
 ) -> AccountsAnswer:
     """Query one page. Raises Problem, NotYetVisible and NotBuilt."""
-    of = ("accounts", prefix, sort)
+    of = ("accounts", filters.prefix, sort, filters.standing, filters.labels)
     kinds: dict[Sort, tuple[type, ...]] = {
         "account_id": (str, str),
         "balance": (int, str),
@@ -192,7 +227,7 @@ async def accounts_of(
     column = {"account_id": "account_id", "balance": "total", "activity": "last_activity_at"}[sort]
     after = reads.cursors.read(page.cursor, of, kinds[sort])
     async with reads.views.snapshot(BALANCES, at_least=page.min_position) as moment:
-        rows = await accounts_page(moment, sort, prefix=prefix, after=after, limit=page.limit + 1)
+        rows = await accounts_page(moment, sort, filters, after=after, limit=page.limit + 1)
     head = _head(page, moment, [reads.cursors.make(of, row[column], row["account_id"]) for row in rows])
     return {**head, "accounts": [listed_account(row) for row in rows[: page.limit]]}
 

@@ -8,7 +8,7 @@ from fastapi import Path, Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from api.contract.answers.answer import AsOf
-from api.contract.bodies import SEGMENT
+from api.contract.bodies import ACCOUNT_ID, ONE_LINE
 from api.contract.openapi import not_yet_visible_response, problem_response
 from api.contract.problems import Problem
 from api.http.queries.reads import reads_of
@@ -24,7 +24,7 @@ from projections.models.views import Answered, Shared, Snapshot
 MAX_PAGE = 1_000
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
-AccountId = Annotated[str, Path(min_length=1, max_length=MAX_ID, pattern=SEGMENT)]
+AccountId = Annotated[str, Path(min_length=1, max_length=MAX_ID, pattern=ONE_LINE, description=ACCOUNT_ID)]
 
 
 class Parameters(BaseModel):

@@ -28,6 +28,7 @@ from ledger.domain.events import (
     AccountOpened,
     AccountReopened,
     AccountUnfrozen,
+    AccountUpdated,
     AllowanceSet,
     CreditsDeducted,
     CreditsExpired,
@@ -185,7 +186,9 @@ def _sums(accounts: Accounts, event: Event, currencies: Mapping[str, str]) -> _S
             return _paid(sums, accounts, -event.amount_minor, currencies[event.payment_id])
         case AccountOpened() | HoldExtended():
             return sums
-        case AccountFrozen() | AccountUnfrozen() | AccountClosed() | AccountReopened() | TextsErased():
+        case (
+            AccountUpdated() | AccountFrozen() | AccountUnfrozen() | AccountClosed() | AccountReopened() | TextsErased()
+        ):
             return sums
         case LimitsSet() | AllowanceSet() | UsageMetered():
             return sums

@@ -11,6 +11,7 @@ from ledger.domain.commands.accounts import (
     RecordExpiries,
     ReopenAccount,
     UnfreezeAccount,
+    UpdateAccount,
 )
 from ledger.domain.commands.command import MAX_ID, MAX_METADATA_BYTES, check_account_id, check_id
 from ledger.domain.commands.grants import LONGEST_LIFETIME, GrantCredits, VoidGrant
@@ -31,6 +32,7 @@ from ledger.domain.commands.spending import DeductCredits, ReverseDeduction
 
 Command = (
     OpenAccount
+    | UpdateAccount
     | GrantCredits
     | DeductCredits
     | ReverseDeduction
@@ -92,6 +94,7 @@ __all__ = [
     "SetAllowance",
     "SetLimits",
     "UnfreezeAccount",
+    "UpdateAccount",
     "VoidGrant",
     "check_account_id",
     "check_id",

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from ledger.domain.amounts import check_amount
 from ledger.domain.commands.command import check_account_id
+from ledger.domain.errors import InvalidField
+from ledger.domain.profile import LabelChanges, Labels, check_labels
 from ledger.domain.texts import JsonObject, Sealed, check_text
 
 
@@ -14,10 +16,35 @@ class OpenAccount:
     account_id: str
     signup_credits: int = 0
     metadata: JsonObject | Sealed | None = None
+    description: str | None = None
+    labels: Labels | None = None
 
     def __post_init__(self) -> None:
         check_account_id(self.account_id)
         check_amount(self.signup_credits, "signup_credits", least=0)
+        check_text("description", self.description)
+        check_labels(self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateAccount:
+    """Correct what the account says about itself. What is None stays as it is.
+
+    A description or metadata replaces the earlier one; an empty one removes it. Labels are merged by their names.
+    """
+
+    account_id: str
+    description: str | None = None
+    metadata: JsonObject | Sealed | None = None
+    labels: LabelChanges | None = None
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        check_text("description", self.description)
+        check_text("reason", self.reason)
+        check_labels(self.labels)
+        if self.description is None and self.metadata is None and not self.labels:
+            raise InvalidField("body", "must have a description, metadata or labels")
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from ledger.domain.commands import (
     SetAllowance,
     SetLimits,
     UnfreezeAccount,
+    UpdateAccount,
     VoidGrant,
 )
 from ledger.domain.decisions.expiry import apply_due_expiries
@@ -44,6 +45,7 @@ from ledger.domain.decisions.limiting import meter, set_allowance, set_limits
 from ledger.domain.decisions.moving import merge, receive, reverse_transfer, send, send_back
 from ledger.domain.decisions.paying import record, refund
 from ledger.domain.decisions.spending import deduct, reverse
+from ledger.domain.decisions.updating import update
 from ledger.domain.errors import AccountClosed as ClosedRefusal
 from ledger.domain.errors import AccountExists, AccountNotFound
 from ledger.domain.errors import AccountFrozen as FrozenRefusal
@@ -122,6 +124,8 @@ def _carry_out(command: Command, account: Account, at: datetime, related: Relate
             return record(command, account, at, related)
         case RefundPayment():
             return refund(command, account, at, related)
+        case UpdateAccount():
+            return (update(command, account, at),)
         case FreezeAccount():
             return (AccountFrozen(at, account.balance, command.reason),)
         case UnfreezeAccount():

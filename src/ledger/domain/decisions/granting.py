@@ -8,12 +8,17 @@ from ledger.domain.commands import GrantCredits, OpenAccount, VoidGrant
 from ledger.domain.errors import BalanceLimitExceeded, GrantNotFound, InvalidField, OpenLotsLimitExceeded
 from ledger.domain.events import AccountOpened, CreditsGranted, Events, GrantVoided, Source
 from ledger.domain.lots import MAX_OPEN_LOTS, Lot, cancel, put, remaining_of
+from ledger.domain.profile import NO_PROFILE, changed_labels
 from ledger.domain.related_events import RelatedEvents
 
 
 def open_account(command: OpenAccount, at: datetime) -> Events:
-    """Decide an opening: the first event of the stream and, if there are signup credits, their grant."""
-    opened = AccountOpened(at, NO_CREDITS, command.account_id, command.metadata)
+    """Decide an opening: the first event of the stream and, if there are signup credits, their grant.
+
+    Raises LabelsLimitExceeded.
+    """
+    labels = changed_labels(NO_PROFILE.labels, command.labels)
+    opened = AccountOpened(at, NO_CREDITS, command.account_id, command.metadata, command.description, labels)
     if not command.signup_credits:
         return (opened,)
     signup = GrantCredits(command.account_id, "permanent", command.signup_credits, "signup")

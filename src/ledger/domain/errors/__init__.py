@@ -22,7 +22,7 @@
     │   ├── TransferSpent            the receiver no longer has all that a transfer brought
     ├── TooMany
     │   ├── OpenLotsLimitExceeded  OpenHoldsLimitExceeded  DrawsLimitExceeded  ReversalsLimitExceeded
-    │   ├── LimitsLimitExceeded  AllowancesLimitExceeded  CountersLimitExceeded
+    │   ├── LimitsLimitExceeded  AllowancesLimitExceeded  CountersLimitExceeded  LabelsLimitExceeded
     ├── KeyReused                    an idempotency key was used again with another body
     ├── VersionMismatch              the account is not at a version that the caller expects
     └── BatchRefused                 one command of an atomic batch was refused
@@ -37,6 +37,7 @@ from ledger.domain.errors.accounts import (
     AccountFrozen,
     AccountNotFound,
     BalanceLimitExceeded,
+    LabelsLimitExceeded,
     StandingRefusal,
 )
 from ledger.domain.errors.grants import GrantNotFound, OpenLotsLimitExceeded
@@ -109,6 +110,7 @@ __all__ = [
     "InsufficientCredits",
     "InvalidField",
     "KeyReused",
+    "LabelsLimitExceeded",
     "LimitNotFound",
     "LimitReached",
     "LimitsLimitExceeded",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ledger.domain.errors.refusal import AlreadyDone, NotFound, Refusal, TooMuch, shown
+from ledger.domain.errors.refusal import AlreadyDone, NotFound, Refusal, TooMany, TooMuch, shown
 
 
 class AccountNotFound(NotFound):
@@ -62,4 +62,15 @@ class BalanceLimitExceeded(TooMuch):
             total=total,
             amount=amount,
             limit=limit,
+        )
+
+
+class LabelsLimitExceeded(TooMany):
+    code = "labels_limit_exceeded"
+
+    def __init__(self, limit: int, labels: int) -> None:
+        super().__init__(
+            f"The account would have {labels} labels, and the limit is {limit}; set some of them to null.",
+            limit,
+            labels=labels,
         )

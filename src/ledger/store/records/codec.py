@@ -21,6 +21,7 @@ from ledger.domain.amounts import Balance
 from ledger.domain.events import Event
 from ledger.domain.holds import Fate, Hold, Holds, Return, Returns
 from ledger.domain.lots import Draw, Draws, Lot, Lots
+from ledger.domain.profile import Profile
 from ledger.slices import Steps, at_once
 from ledger.store.records.stored_limits import (
     counted_limits_from_json,
@@ -314,12 +315,13 @@ def snapshot_encoding(account: Account) -> Steps[bytes]:
         yield
     first_fields = {"account_id": account.account_id, "balance": balance_to_json(account.balance)}
     last_fields = {
+        "profile": account.profile._asdict(),
         "recorded_at": account.recorded_at,
         "standing": account.standing,
         "successor": account.successor,
         "version": account.version,
     }
-    first, last = orjson.dumps(first_fields, option=_OPTIONS)[:-1], orjson.dumps(last_fields, option=_OPTIONS)[1:]
+    first, last = orjson.dumps(first_fields, option=_OPTIONS)[:-1], orjson.dumps(last_fields, option=_SORTED)[1:]
     limits = b""
     if account.limits is not None:
         limits = b'"limits":%b,' % orjson.dumps((yield from counted_limits_to_json(account.limits)), option=_OPTIONS)
@@ -342,6 +344,7 @@ def snapshot_decoding(state: bytes) -> Steps[Account]:
         Lots.of(lots),
         Holds.of(holds),
         counted_limits_from_json(data.get("limits", [])),
+        Profile(**data["profile"]),
         data["successor"],
     )
 

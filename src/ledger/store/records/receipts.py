@@ -13,7 +13,8 @@ from zlib import crc32
 from ledger.store.records.codec import to_json
 
 BODY_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "open": ("signup_credits", "metadata"),
+    "open": ("signup_credits", "metadata", "description", "labels"),
+    "update": ("description", "metadata", "labels", "reason"),
     "grant": ("kind", "amount", "expires_at", "source", "transaction_id", "description", "metadata"),
     "deduct": ("amount", "task_id", "description", "usage", "metadata"),
     "reverse": ("deduction_id", "amount", "reason"),

@@ -34,6 +34,7 @@ from ledger.domain.commands import (
     SendBack,
     SendCredits,
     UnfreezeAccount,
+    UpdateAccount,
     VoidGrant,
 )
 from ledger.domain.texts import SEALED, JsonObject, Sealed
@@ -42,7 +43,8 @@ Key = bytes
 C = TypeVar("C", bound=Command)
 _NONCE = 12
 _TEXTS: Mapping[type, tuple[str, ...]] = {
-    OpenAccount: ("metadata",),
+    OpenAccount: ("description", "metadata"),
+    UpdateAccount: ("description", "metadata", "reason"),
     GrantCredits: ("description", "metadata"),
     DeductCredits: ("description", "metadata"),
     PlaceHold: ("description",),

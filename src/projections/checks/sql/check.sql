@@ -46,6 +46,10 @@ SELECT account_id, NULL AS number, version, standing, last_activity_at, subscrip
        subscription_expire_at, successor
 FROM projection_balances.accounts WHERE account_id = ANY (%(accounts)s);
 
+-- name: known_labels
+SELECT account_id, NULL AS number, json_object_agg(name, value) AS labels
+FROM projection_balances.labels WHERE account_id = ANY (%(accounts)s) GROUP BY account_id;
+
 -- name: known_grants
 SELECT account_id, number, kind, remaining, expires_at
 FROM projection_balances.grants WHERE account_id = ANY (%(accounts)s) AND remaining > 0;

@@ -15,6 +15,15 @@ CREATE TABLE accounts (
 CREATE INDEX accounts_by_total ON accounts (total, account_id);
 CREATE INDEX accounts_by_activity ON accounts (last_activity_at, account_id);
 CREATE INDEX accounts_by_expiry ON accounts (subscription_expire_at) WHERE subscription_expire_at IS NOT NULL;
+CREATE INDEX accounts_by_standing ON accounts (standing, account_id) WHERE standing <> 'active';
+
+CREATE TABLE labels (
+    account_id text COLLATE "C" NOT NULL,
+    name       text COLLATE "C" NOT NULL,
+    value      text COLLATE "C" NOT NULL,
+    PRIMARY KEY (account_id, name)
+);
+CREATE INDEX labels_by_value ON labels (name, value, account_id);
 
 -- A grant is open while some of its credits remain or are held. Its number is the version in its id.
 CREATE TABLE grants (
@@ -83,6 +92,13 @@ ON CONFLICT (account_id) DO UPDATE SET
     last_activity_at = excluded.last_activity_at,
     standing = excluded.standing,
     successor = excluded.successor;
+
+-- name: remove_labels
+DELETE FROM labels WHERE account_id = ANY (%(accounts)s::text[]);
+
+-- name: add_labels
+INSERT INTO labels (account_id, name, value)
+SELECT * FROM unnest(%(accounts)s::text[], %(names)s::text[], %(values)s::text[]);
 
 -- name: add_grants
 INSERT INTO grants (
@@ -191,27 +207,85 @@ WHERE h.account_id = %(account)s AND h.number < %(before)s
 ORDER BY h.number DESC
 LIMIT %(limit)s;
 
+-- The statements of the list of accounts. {filters} stands for the conditions below them; see queries.py.
+
 -- name: accounts_by_id
-SELECT account_id, version, standing, opened_at, last_activity_at, subscription, permanent, held, total,
-       subscription_expire_at, successor
-FROM projection_balances.accounts
-WHERE account_id > %(after)s AND account_id >= %(prefix)s AND account_id < %(prefix_end)s
-ORDER BY account_id
+SELECT a.account_id, a.version, a.standing, a.opened_at, a.last_activity_at, a.subscription, a.permanent, a.held, a.total,
+       a.subscription_expire_at, a.successor, own.labels
+FROM projection_balances.accounts AS a
+CROSS JOIN LATERAL (
+    SELECT json_object_agg(l.name, l.value ORDER BY l.name) AS labels
+    FROM projection_balances.labels AS l WHERE l.account_id = a.account_id
+) AS own
+WHERE a.account_id > %(after)s AND a.account_id >= %(prefix)s AND a.account_id < %(prefix_end)s {filters}
+ORDER BY a.account_id
+LIMIT %(limit)s;
+
+-- name: labelled_accounts_by_id
+-- The index of labels has the accounts of one label in the order of their ids, so a page reads no others.
+SELECT a.account_id, a.version, a.standing, a.opened_at, a.last_activity_at, a.subscription, a.permanent, a.held, a.total,
+       a.subscription_expire_at, a.successor, own.labels
+FROM projection_balances.labels AS labelled
+JOIN projection_balances.accounts AS a ON a.account_id = labelled.account_id
+CROSS JOIN LATERAL (
+    SELECT json_object_agg(l.name, l.value ORDER BY l.name) AS labels
+    FROM projection_balances.labels AS l WHERE l.account_id = labelled.account_id
+) AS own
+WHERE labelled.name = %(name)s AND labelled.value = %(value)s AND labelled.account_id > %(after)s
+  AND labelled.account_id >= %(prefix)s AND labelled.account_id < %(prefix_end)s {filters}
+ORDER BY labelled.account_id
 LIMIT %(limit)s;
 
 -- name: accounts_by_balance
-SELECT account_id, version, standing, opened_at, last_activity_at, subscription, permanent, held, total,
-       subscription_expire_at, successor
-FROM projection_balances.accounts
-WHERE (total, account_id) < (%(total)s, %(after)s) AND account_id >= %(prefix)s AND account_id < %(prefix_end)s
-ORDER BY total DESC, account_id DESC
+SELECT a.account_id, a.version, a.standing, a.opened_at, a.last_activity_at, a.subscription, a.permanent, a.held, a.total,
+       a.subscription_expire_at, a.successor, own.labels
+FROM projection_balances.accounts AS a
+CROSS JOIN LATERAL (
+    SELECT json_object_agg(l.name, l.value ORDER BY l.name) AS labels
+    FROM projection_balances.labels AS l WHERE l.account_id = a.account_id
+) AS own
+WHERE (a.total, a.account_id) < (%(total)s, %(after)s)
+  AND a.account_id >= %(prefix)s AND a.account_id < %(prefix_end)s {filters}
+ORDER BY a.total DESC, a.account_id DESC
 LIMIT %(limit)s;
 
 -- name: accounts_by_activity
-SELECT account_id, version, standing, opened_at, last_activity_at, subscription, permanent, held, total,
-       subscription_expire_at, successor
-FROM projection_balances.accounts
-WHERE (last_activity_at, account_id) < (%(at)s, %(after)s)
-  AND account_id >= %(prefix)s AND account_id < %(prefix_end)s
-ORDER BY last_activity_at DESC, account_id DESC
+SELECT a.account_id, a.version, a.standing, a.opened_at, a.last_activity_at, a.subscription, a.permanent, a.held, a.total,
+       a.subscription_expire_at, a.successor, own.labels
+FROM projection_balances.accounts AS a
+CROSS JOIN LATERAL (
+    SELECT json_object_agg(l.name, l.value ORDER BY l.name) AS labels
+    FROM projection_balances.labels AS l WHERE l.account_id = a.account_id
+) AS own
+WHERE (a.last_activity_at, a.account_id) < (%(at)s, %(after)s)
+  AND a.account_id >= %(prefix)s AND a.account_id < %(prefix_end)s {filters}
+ORDER BY a.last_activity_at DESC, a.account_id DESC
 LIMIT %(limit)s;
+
+-- name: with_standing
+AND a.standing = %(standing)s
+
+-- name: with_label
+AND a.account_id IN (
+    SELECT l.account_id FROM projection_balances.labels AS l WHERE l.name = %(name)s AND l.value = %(value)s
+)
+
+-- name: with_all_labels
+AND NOT EXISTS (
+    SELECT FROM unnest(%(names)s::text[], %(values)s::text[]) AS wanted (name, value)
+    LEFT JOIN projection_balances.labels AS l
+        ON l.account_id = a.account_id AND l.name = wanted.name AND l.value = wanted.value
+    WHERE l.account_id IS NULL
+)
+
+-- name: rarest_label
+-- The label that the fewest accounts have, counted up to a thousand: its accounts are looked through for the others.
+SELECT wanted.name, wanted.value
+FROM unnest(%(names)s::text[], %(values)s::text[]) AS wanted (name, value)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS accounts FROM (
+        SELECT FROM projection_balances.labels AS l WHERE l.name = wanted.name AND l.value = wanted.value LIMIT 1000
+    ) AS found
+) AS counted
+ORDER BY counted.accounts
+LIMIT 1;

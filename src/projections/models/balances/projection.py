@@ -1,11 +1,11 @@
-"""Balances: the current state of each account, of each of its grants and of each of its holds.
+"""Balances: the current state of each account, with its labels, of each of its grants and of each of its holds.
 
 An account's figures are those of its last event. At every moment, each credit of a grant is in one of six places:
 remaining, held, spent, lapsed, voided or sent to another account. They add up to the amount of the grant.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from ledger.domain.events import (
     AccountOpened,
     AccountReopened,
     AccountUnfrozen,
+    AccountUpdated,
     CreditsDeducted,
     CreditsExpired,
     CreditsGranted,
@@ -36,6 +37,7 @@ from ledger.domain.events import (
 )
 from ledger.domain.holds import Returns
 from ledger.domain.lots import Draws, total
+from ledger.domain.profile import Labels
 from ledger.postgres.arrays import bigints, moments, numerics, texts
 from projections.models.projection import Projection, Table, Write
 
@@ -66,10 +68,11 @@ class _Hold:
 
 
 class _Accounts(NamedTuple):
-    """The changes of a batch: the last event of each account, standings, and new and changed grants and holds."""
+    """The changes of a batch: the last event of each account, standings, labels, new and changed grants and holds."""
 
     last: dict[str, tuple[int, Event]]
     opened: dict[str, datetime]
+    labels: dict[str, Labels]
     standings: dict[str, Standing]
     successors: dict[str, str | None]
     granted: list[tuple[str, Granted]]
@@ -80,7 +83,7 @@ class _Accounts(NamedTuple):
 
 def gather(facts: Sequence[Fact]) -> list[Write]:
     """Accounts, then new grants and holds, then changes of grants and holds."""
-    batch = _Accounts({}, {}, {}, {}, [], defaultdict(lambda: [0] * 7), [], defaultdict(_Hold))
+    batch = _Accounts({}, {}, {}, {}, {}, [], defaultdict(lambda: [0] * 7), [], defaultdict(_Hold))
     last, grants = batch.last, batch.grants
     for _, account_id, version, event, _, _ in facts:
         last[account_id] = version, event
@@ -138,8 +141,16 @@ def _add(batch: _Accounts, account_id: str, event: Event) -> None:
                 batch.successors[account_id] = event.successor
             if isinstance(event, AccountOpened):
                 batch.opened[account_id] = event.recorded_at
+                _label(batch, account_id, event)
+        case AccountUpdated():
+            _label(batch, account_id, event)
         case _:
             pass  # payments change no grant; the grants and voids that come with them are separate events
+
+
+def _label(batch: _Accounts, account_id: str, event: AccountOpened | AccountUpdated) -> None:
+    if event.labels is not None:
+        batch.labels[account_id] = event.labels
 
 
 def _move(batch: _Accounts, account_id: str, draws: Draws, source: int, target: int) -> None:
@@ -169,6 +180,8 @@ def _give_back(batch: _Accounts, account_id: str, hold_id: str, returns: Returns
 def _writes(batch: _Accounts) -> list[Write]:
     return [
         _accounts(batch),
+        _no_labels(batch.labels),
+        _labels(batch.labels),
         _new_grants(batch.granted),
         _new_holds(batch.placed),
         _changed_grants(batch.grants),
@@ -192,6 +205,24 @@ def _accounts(batch: _Accounts) -> Write:
             "standings": texts([batch.standings.get(account_id) for account_id in batch.last]),
             "opened": moments([batch.opened.get(account_id) for account_id in batch.last]),
             "successors": texts([batch.successors.get(account_id) for account_id in batch.last]),
+        },
+    )
+
+
+def _no_labels(labels: Mapping[str, Labels]) -> Write:
+    """What removes the labels of accounts that get others."""
+    return Write("remove_labels", len(labels), {"accounts": texts(list(labels))}, exact=False)
+
+
+def _labels(labels: Mapping[str, Labels]) -> Write:
+    rows = [(account_id, *pair) for account_id, pairs in labels.items() for pair in pairs.items()]
+    return Write(
+        "add_labels",
+        len(rows),
+        {
+            "accounts": texts([account_id for account_id, _, _ in rows]),
+            "names": texts([name for _, name, _ in rows]),
+            "values": texts([value for _, _, value in rows]),
         },
     )
 
@@ -283,6 +314,7 @@ BALANCES = Projection(
     version=2,
     tables=(
         Table("accounts", ("account_id",)),
+        Table("labels", ("account_id", "name")),
         Table("grants", ("account_id", "number")),
         Table("holds", ("account_id", "number")),
     ),

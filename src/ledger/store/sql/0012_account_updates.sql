@@ -1,0 +1,2 @@
+-- Accounts can be updated.
+INSERT INTO ledger.topics (topic) VALUES ('AccountUpdated');
