@@ -35,6 +35,7 @@ from api.http.path_prefix import AddPathPrefix, StripPathPrefix
 from api.http.queries import explanations, history, ledger_queries, limits, lists, summary, totals
 from api.http.queries.reads import Reads
 from api.http.query_routes import QueryRoutes
+from api.http.requests.encoded_slashes import readable, restored
 from api.http.requests.replies import Reply, as_problem, problem_reply
 from api.http.requests.request_body import ClientLeft, refuse_late_bodies
 from api.http.security_headers import SecurityHeaders
@@ -227,7 +228,7 @@ async def _exit_when_broken(ledger: Ledger) -> None:
 
 def _add_command_route(app: FastAPI, answer: _Answer, operation: Operation) -> None:
     async def endpoint(request: Request) -> Response:
-        return _response(await answer(operation, request.path_params, request.scope, request.receive))
+        return _response(await answer(operation, restored(request.path_params), request.scope, request.receive))
 
     app.add_api_route(
         operation.path.replace("{payment_id}", "{payment_id:path}"),
@@ -269,7 +270,7 @@ def _add_problem_handlers(app: FastAPI) -> None:
         return _response(problem_reply(from_pydantic(details)))
 
     async def on_http(request: Request, error: HTTPException) -> Response:
-        path = shown(request.url.path)
+        path = shown(readable(request.url.path))
         if error.status_code == 405:
             detail = f"{path} does not accept the method {shown(request.method)}."
             problem = Problem("method_not_allowed", detail)

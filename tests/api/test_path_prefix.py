@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.app import create_app
 from api.http.hot_path import HotPath
 from api.http.path_prefix import AddPathPrefix, StripPathPrefix
+from api.http.requests.encoded_slashes import SLASH
 from api.runtime.settings import OWN_PATHS, load_settings
 from tests.api.stage import Json
 from tests.api.test_hot_path import GOOD, REQUESTS, asked, client
@@ -80,7 +81,8 @@ class _Seen:
         ("/ledger/", "/ledger/"),
         ("/", "/ledger/"),
         ("/ledgers/x", "/ledger/ledgers/x"),
-        ("/a%2Fb%20%C3%A9", "/ledger/a/b é"),
+        ("/a%2Fb%20%C3%A9", f"/ledger/a{SLASH}b é"),
+        ("/ledger%2Fdocs", f"/ledger/ledger{SLASH}docs"),
     ],
 )
 async def test_the_application_sees_what_its_caller_asked_for(asked_for: str, path: str) -> None:

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from html import unescape
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
 import pytest
@@ -31,6 +31,7 @@ BELOW = PREFIX + ROOT
 FORMS = {"passed on": example(), "taken away": with_the_path_taken_away(example())}
 ODD = "50%41 & é? #1"
 """An id that must be encoded in every address."""
+SLASHED = "org/project%2F|x"
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +122,22 @@ def test_every_address_on_every_page_is_below_the_path_and_there(service: Servic
         assert {address: status for address, status in found.items() if status != 200} == {}
         assert len(found) >= pages
         assert len([address for address in found if "/static/" in address]) == 3
+
+
+@pytest.mark.parametrize("service", ["passed on"], indirect=True)
+def test_an_id_with_a_slash_comes_through(service: Service) -> None:
+    """Where the proxy takes the path away, it decodes the rest: the manual says so."""
+    assert service.post("/v1/accounts", {"account_id": SLASHED, "signup_credits": 5}).status_code in {200, 201}
+    path = "/v1/accounts/" + quote(SLASHED, safe="")
+    for account in (SLASHED, "org"):
+        answer = service.post(f"/v1/accounts/{quote(account, safe='')}/deductions", {"amount": 1, "task_id": "t"})
+        assert answer.status_code == (201 if account == SLASHED else 404)
+    assert service.get(f"{path}/balance").json()["account_id"] == SLASHED
+    assert [event["type"] for event in service.get(f"{path}/events").json()["events"]][-1] == "CreditsDeducted"
+    assert service.get(f"{path}/../../accounts").status_code == 200, "the client takes dots away"
+    found = crawled(come_in(service, SLASHED))
+    assert {address: status for address, status in found.items() if status != 200} == {}
+    assert len([address for address in found if "/accounts/org%2Fproject%252F" in address]) >= 3
 
 
 _ADDRESS = re.compile(r'\b(?:href|action|src|data-updates|data-root)="([^"#][^"]*)"')

@@ -23,6 +23,7 @@ from api.dashboard.rendering import STATIC, page, static_document
 from api.dashboard.same_origin import check_same_origin
 from api.http.commands.command_endpoint import endpoint_of
 from api.http.methods import methods_at
+from api.http.requests.encoded_slashes import restore_ids
 from api.http.requests.replies import as_problem
 from api.http.requests.request import check_query
 from api.http.requests.request_body import ClientLeft
@@ -79,6 +80,7 @@ def _page(path: str, show: Show, method: str = "GET") -> Route:
     access = PAGES[route_name(method, path)]
 
     async def admitted(request: Request) -> Response:
+        restore_ids(request.scope)
         if method != "GET":
             check_same_origin(request)
         await admit(request, access)

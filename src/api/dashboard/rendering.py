@@ -4,7 +4,7 @@ from functools import cache, partial
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
@@ -22,6 +22,7 @@ from api.dashboard.options import options_of
 from api.http.cached_document import CachedDocument
 from api.http.queries.query import now_of
 from api.http.queries.reads import reads_of
+from api.http.requests.encoded_slashes import quoted
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.periods import UnknownZone, zone
 from ledger.postgres.errors import LOST
@@ -110,7 +111,7 @@ async def page(request: Request, template: str, *, status: int = 200, **values: 
         "options": options_of(request),
         "nonce": request.state.nonce,
         "csrf": csrf_token(form_secret(request)),
-        "address": quote(request.scope["path"]),
+        "address": quoted(request.scope["path"]),
         "event_types": " ".join(TOPICS),
         "stale_since": None,
         "actions": await _actions(request, user, values.get("account_id")),

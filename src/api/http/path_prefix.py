@@ -7,6 +7,8 @@ neither class.
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.http.requests.encoded_slashes import MAY_BE_ENCODED, with_encoded_slashes
+
 
 class StripPathPrefix:
     """Middleware that removes the prefix from the path of a request."""
@@ -19,6 +21,8 @@ class StripPathPrefix:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan."""
         if scope["type"] == "http":
+            if MAY_BE_ENCODED in scope["raw_path"]:
+                scope = with_encoded_slashes(scope)
             path: str = scope["path"]
             if path == self._prefix or path.startswith(self._below):
                 scope = {**scope, "path": path.removeprefix(self._prefix)}

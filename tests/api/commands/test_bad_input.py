@@ -260,6 +260,9 @@ TEXTS = [
     ("hold", "description"),
     ("void", "reason"),
     ("payment", "grant.description"),
+    ("open", "description"),
+    ("update", "description"),
+    ("update", "reason"),
     ("freeze", "reason"),
     ("unfreeze", "reason"),
     ("close", "reason"),
@@ -285,7 +288,9 @@ def test_over_long_and_unreadable_texts_are_refused(
     assert changed(ask, field, "é" * limit).post(service, "k", "?dry_run=true").status_code == 200
 
 
-@pytest.mark.parametrize("name", ["%00", "a%00b", "%0a", "%7f", "%C2%85", "x" * 129, "%C3%A9" * 129, "%2e", "%2e%2e"])
+@pytest.mark.parametrize(
+    "name", ["%00", "a%00b", "%0a", "%7f", "%C2%85", "x" * 129, "%C3%A9" * 129, "%2e", "%2e%2e", "a%2F..", "%2e%2Fa"]
+)
 def test_an_account_that_cannot_be(service: Service, name: str) -> None:
     for path in (f"/v1/accounts/{name}/deductions", f"/v1/accounts/{name}/grants"):
         body = {"kind": "permanent", "amount": 1} if path.endswith("grants") else {"amount": 1}

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.contract.scopes import ROUTES, route_name
 from api.http.requests.ambiguity import check_unambiguous, parameters_of
 from api.http.requests.callers import CALLER, authenticate, below_v1, caller_of, require
+from api.http.requests.encoded_slashes import restore_ids
 from api.http.requests.replies import as_problem, problem_reply, send_reply
 from api.http.requests.request import check_query, headers_of
 from people.api_keys import KeyRing
@@ -54,6 +55,7 @@ class ScopedRoute(APIRoute):
         scopes, answer = ROUTES[route_name(method, self.path)], self.handler()
 
         async def admitted(request: Request) -> Response:
+            restore_ids(request.scope)
             if scopes:
                 require(caller_of(request.scope), scopes)
                 check_query(request.scope["query_string"])

@@ -9,6 +9,7 @@ MAX_ID = 128
 MAX_METADATA_BYTES = 4_096
 """The largest metadata in bytes of JSON. It is checked where JSON is read, in api/contract/bodies.py."""
 
+_DOTS = frozenset({".", ".."})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -23,7 +24,10 @@ def check_id(field: str, value: str | None) -> None:
 
 
 def check_account_id(value: str) -> None:
-    """Raise InvalidField unless `value` is an id that is valid as one segment of a URL path."""
+    """Raise InvalidField unless `value` is an id that is valid as one segment of a URL path, its slashes encoded.
+
+    Proxies and clients remove dot segments from paths, some of them also between encoded slashes.
+    """
     check_id("account_id", value)
-    if "/" in value or value in {".", ".."}:
-        raise InvalidField("account_id", "must not contain a slash or be a dot segment")
+    if value in _DOTS or ("/" in value and not _DOTS.isdisjoint(value.split("/"))):
+        raise InvalidField("account_id", "must not have a dot segment: '.' or '..', alone or between slashes")
