@@ -31,6 +31,7 @@ NEEDED = {
     "statement": ["ada"],
     "export": ["--format", "jsonl", "--to", "-"],
     "import-log": ["log.jsonl"],
+    "grant": ["--to", "accounts.txt", "--amount", "1", "--job", "j"],
     "import": ["usage.csv", "--account", "a", "--amount", "1"],
 }
 """What some commands have to be told before they look at their settings."""

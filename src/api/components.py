@@ -9,5 +9,6 @@ COMPONENTS = (
     Component("people", "people", "people"),
     Component("measures", "measures", "measures"),
     Component("imports", "api.imports", "imports"),
+    Component("jobs", "jobs", "jobs"),
     Component("projections", "projections", "projections", builds="projection_"),
 )

@@ -21,6 +21,7 @@ COMMANDS = {
     "migrate": "api.cli.migrate",
     "keys": "api.cli.keys",
     "import": "api.cli.import_usage",
+    "grant": "api.cli.grant",
     "check": "api.cli.check",
     "rebuild": "api.cli.rebuild",
     "checkpoints": "api.cli.checkpoints",

@@ -20,6 +20,7 @@ COMMANDS = {
     "checkpoints": (["checkpoints", "list"], 3),
     "erase": (["erase", "ada", "--yes"], 1),
     "export": (["export", "--format", "csv", "--to", "-"], 1),
+    "grant": (["grant", "--to", "rows.csv", "--amount", "1", "--job", "j", "--yes"], 1),
     "import": (["import", "rows.csv", "--account", "ada", "--amount", "1"], 1),
     "import-log": (["import-log", "rows.csv"], 1),
     "keys": (["keys", "list"], 1),

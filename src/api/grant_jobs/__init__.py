@@ -1,0 +1,1 @@
+"""Grants to everybody of a kind: one job gives each account its grant once."""

@@ -1,0 +1,1 @@
+"""Jobs of operators: what each was begun with, and for which accounts. No event records that."""
