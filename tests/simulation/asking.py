@@ -11,7 +11,16 @@ from typing import Any, NamedTuple
 
 from ledger.commit.submission import ExpectedVersions, Submission
 from ledger.domain import commands as c
-from ledger.domain.events import CreditsDeducted, CreditsGranted, CreditsHeld, Events, HoldCaptured, PaymentRecorded
+from ledger.domain.events import (
+    CreditsDeducted,
+    CreditsGranted,
+    CreditsHeld,
+    CreditsReceived,
+    CreditsSent,
+    Events,
+    HoldCaptured,
+    PaymentRecorded,
+)
 from ledger.store.records.codec import Metadata
 from ledger.store.records.receipts import fingerprint
 
@@ -65,13 +74,17 @@ class Known:
         self.deductions = ["ded_99"]
         self.holds = ["hld_99"]
         self.payments = ["pi_9"]
+        self.transfers = [("trf_99", "nobody")]
+        """What it sent, and whom to."""
 
     def learn(self, version: int, events: Events) -> None:
         """Remember what events made."""
         self.version = max(self.version, version)
         for event in events:
             match event:
-                case CreditsGranted():
+                case CreditsSent():
+                    self.transfers.append((event.transfer_id, event.to_account_id))
+                case CreditsGranted() | CreditsReceived():
                     self.grants.append(event.grant_id)
                 case CreditsDeducted() | HoldCaptured():
                     self.deductions.append(event.deduction_id)
@@ -221,6 +234,8 @@ class Askers:
         if rng.random() < 0.05:
             self._operations += ["close", "reopen"]
         self._asked: list[Ask] = []
+        self._moves: list[list[Ask]] = []
+        self._moving = len(self._accounts) > 1 and rng.random() < 0.5
 
     def opening(self, account: str) -> Ask:
         """The first opening of an account."""
@@ -241,8 +256,10 @@ class Askers:
         return ask
 
     def draw_together(self) -> list[Ask]:
-        """An atomic batch; most are such as are not refused for one of them."""
+        """An atomic batch; most are such as are not refused for one of them. Some are the halves of a move."""
         rng = self._rng
+        if self._moving and rng.random() < 0.5:
+            return rng.choice(self._moves) if self._moves and rng.random() < self._repeats else self._draw_move()
         asks = []
         for _ in range(rng.randint(2, 4)):
             ask = self.draw()
@@ -251,6 +268,27 @@ class Askers:
                 self._asked.append(ask)
             asks.append(ask)
         return asks + asks[: rng.random() < 0.2]
+
+    def _draw_move(self) -> list[Ask]:
+        """Both halves of a move, as the ledger makes the second from the first."""
+        rng = self._rng
+        sender, receiver = rng.sample(self._accounts, 2)
+        key, chance, known = f"m{len(self._moves)}", rng.random(), self.known[sender].transfers
+        first: tuple[str, Body, c.Command]
+        if chance < 0.2 and (earlier := rng.choice(known[-4:]))[1] in self.known:
+            transfer_id, receiver = earlier
+            first = "transfer_reversal", (transfer_id, None), c.ReverseTransfer(sender, transfer_id)
+        elif chance < 0.25:
+            first = "merge", (receiver, None), c.MergeAccount(sender, receiver)
+        else:
+            amount = rng.choice([None, 1, 5, 20])
+            first = "transfer", (receiver, amount, None), c.SendCredits(sender, receiver, amount)
+        if isinstance(first[2], c.ReverseTransfer):
+            second = Ask("send_back", f"{sender} {key}", (), c.SendBack(receiver, sender, first[2].transfer_id))
+        else:
+            second = Ask("receive", f"{sender} {key}", (), c.ReceiveCredits(receiver, sender))
+        self._moves.append([Ask(first[0], key, *first[1:]), second])
+        return self._moves[-1]
 
     def _anew(self, account: str, operation: str, key: str | None) -> Ask:
         rng, known = self._rng, self.known[account]

@@ -8,13 +8,24 @@ its question and its answer: at a state that the account had then, at a time tha
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from ledger.commit.submission import Outcome, Recorded
+from ledger.domain import commands as c
 from ledger.domain.account import Account, evolve
+from ledger.domain.decisions.moving import received_by
 from ledger.domain.errors import AccountClosed, AccountExists, BatchRefused, KeyReused, Refusal, VersionMismatch
-from ledger.domain.events import CreditsExpired, Event, HoldExpired, TextsErased
+from ledger.domain.events import (
+    CreditsExpired,
+    CreditsReceived,
+    CreditsSent,
+    Event,
+    Granted,
+    HoldExpired,
+    TextsErased,
+)
 from ledger.domain.texts import SEALED
 from ledger.store.records.chain import GENESIS, link
 from ledger.store.records.codec import decode, encode_snapshot
@@ -88,6 +99,8 @@ class Check:
         self.run = run
         self.models = {account: Model() for account in run.plan.accounts}
         self.states: dict[str, list[Account | None]] = {account: [None] for account in run.plan.accounts}
+        self.made: dict[str, dict[str, Granted]] = {account: {} for account in run.plan.accounts}
+        """The grants of each account so far."""
         self.hashes = {account: [GENESIS] for account in run.plan.accounts}
         self.erased_at: dict[str, list[int]] = {account: [] for account in run.plan.accounts}
         """The positions at which the texts of each account were erased."""
@@ -153,6 +166,8 @@ class Check:
     def _check_recorded(self, request: Request, index: int, outcome: Recorded) -> None:
         ask = request.asks[index]
         if not outcome.events:
+            if isinstance(ask.command, c.ReceiveCredits) and self._sent_nothing(request):
+                return
             if ask.operation != "expire":
                 raise Wrong(f"{request} was told that nothing happened: {outcome}")
             self.doubts.append(Doubt(request, index, outcome))
@@ -174,6 +189,22 @@ class Check:
             raise Wrong(f"{carried} was committed before it was asked for")
         if ask.operation == "open" and outcome.replayed:
             self.doubts.append(Doubt(request, index, outcome))
+
+    def _sent_nothing(self, request: Request) -> bool:
+        """Whether the first half of a move was carried out, by this request or before, and sent nothing."""
+        carried = self.by_receipt.get(request.asks[0].receipt or ("", ""))
+        return carried is not None and not any(isinstance(event, CreditsSent) for event in carried.events)
+
+    def _completed(self, carried: Carried) -> c.Command:
+        """Its command; that of the second half of a move with what the first half sent, just before it in the log."""
+        command = carried.ask.command
+        if not isinstance(command, c.ReceiveCredits):
+            return command
+        first = self.by_request.get((carried.request.number, carried.index - 1))
+        sent = [event for event in first.events if isinstance(event, CreditsSent)] if first else []
+        if first is None or not sent or first.rows[0].position > carried.rows[0].position:
+            raise Wrong(f"{carried} receives what nobody has sent")
+        return received_by(command, sent[0], self.made[command.from_account_id])
 
     def _is_forgotten(self, carried: Carried, upto: int) -> bool:
         """Whether nobody can tell any more what a command said: it had texts, and they were erased."""
@@ -232,11 +263,12 @@ class Check:
         self._check_time(carried)
         now = carried.events[-1].recorded_at
         try:
-            told = model._carry_out(ask.command, now)
+            told = model._carry_out(self._completed(carried), now)
         except Refused as refused:
             raise Wrong(f"{carried} must be refused: {refused.code} {refused.facts}") from refused
         if told != (done := answer_of(carried)):
             raise Wrong(f"{carried} must lead to {told}, and led to {done}")
+        self.made[ask.account] |= {event.grant_id: event for event in carried.events if isinstance(event, Granted)}
         for event in carried.events:
             states.append(evolve(states[-1], event))
         for doubt in self.doubts:
@@ -265,8 +297,15 @@ class Check:
     def _check_time(self, carried: Carried) -> None:
         before = self.states[carried.ask.account][-1]
         at = {event.recorded_at for event in carried.events}
-        if at != {before and before.recorded_at} and not at <= {*readings(carried.request)}:
+        others = {states[-1].recorded_at for states in self._states_of_move(carried.request) if states[-1] is not None}
+        if at != {before and before.recorded_at} and not at <= {*readings(carried.request), *others}:
             raise Wrong(f"{carried} is of {at}, which its clock did not read while it was asked for")
+
+    def _states_of_move(self, request: Request) -> list[list[Account | None]]:
+        """The states of both accounts of a move, which have one time; nothing for other requests."""
+        if not isinstance(request.asks[-1].command, c.SECOND_HALVES):
+            return []
+        return [self.states[ask.account] for ask in request.asks]
 
     # Doubts --------------------------------------------------------------------------------------------------------
 
@@ -302,6 +341,10 @@ class Check:
     def _is_batch_refused(self, request: Request, outcome: BatchRefused, now: datetime) -> bool:
         models = {ask.account: self.models[ask.account]._copy() for ask in request.asks[: outcome.index + 1]}
         leaders: dict[tuple[str, str], tuple[Ask, int]] = {}
+        told: Answer | Refused = {}
+        if isinstance(request.asks[-1].command, c.SECOND_HALVES):
+            moments = [self.models[ask.account].recorded_at for ask in request.asks]
+            now = max([now, *(moment for moment in moments if moment is not None)])
         for index, ask in enumerate(request.asks[: outcome.index + 1]):
             model = models[ask.account]
             before = self._before(ask, leaders)
@@ -312,7 +355,8 @@ class Check:
                 if other and not self._is_forgotten_by(before[0], request):
                     return False  # if it is forgotten, that may have come before or after this
                 continue
-            told = tell(model, ask, now)
+            second = isinstance(ask.command, c.ReceiveCredits)
+            told = tell(model, ask._replace(command=with_told(ask.command, told, models)) if second else ask, now)
             if isinstance(told, Refused):
                 return index == outcome.index and is_same(told, outcome.cause)
             model._carry_out(ask.command, now)
@@ -480,6 +524,18 @@ def tell(model: Model, ask: Ask, now: datetime) -> Answer | Refused:
         return refused
 
 
+def with_told(command: c.Command, told: Answer | Refused, models: dict[str, Model]) -> c.Command:
+    """The second half of a move with what the models say that the first half sends."""
+    if isinstance(told, Refused) or not isinstance(command, c.ReceiveCredits) or command.from_account_id not in models:
+        return command
+    grants, name = models[command.from_account_id].grants, command.from_account_id
+    lots = tuple(
+        c.MovedLot(grant_id, kind, amount, grants[grant_id].expires_at, "topup", DAY_ZERO, name, grant_id)
+        for grant_id, kind, amount in told.get("draws", ())
+    )
+    return replace(command, transfer_id=told.get("transfer_id", ""), lots=lots)
+
+
 def is_same(told: Answer | Refused, refusal: Refusal) -> bool:
     """Whether the model refuses too, for the same reason and with the same numbers."""
     if not isinstance(told, Refused) or told.code != refusal.code:
@@ -503,7 +559,10 @@ def answer_of(carried: Carried) -> dict[str, Any]:
     passed = [event for event in carried.events if isinstance(event, HoldExpired | CreditsExpired)]
     answer: dict[str, Any] = {"passed": sorted((what_time_did(event) for event in passed), key=repr)}
     for event in carried.events[len(passed) :]:
-        answer.update(what_was_done(event))
+        if isinstance(event, CreditsReceived):
+            answer.setdefault("received", []).extend(what_was_done(event)["received"])
+        else:
+            answer.update(what_was_done(event))
     last = carried.events[-1]
     return {
         **answer,

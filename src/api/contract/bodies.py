@@ -277,14 +277,11 @@ class ReasonBody(Body):
     reason: Text | None = None
 
 
-AccountIdField = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID, pattern=SEGMENT)]
-
-
 class TransferBody(Body):
     """Move credits to another account. They keep their kind, expiry, source and grant date, and count as no usage."""
 
-    from_account_id: AccountIdField
-    to_account_id: AccountIdField
+    from_account_id: AccountIdText
+    to_account_id: AccountIdText
     amount: Amount | None = Field(None, description="default: all that is available")
     description: Text | None = None
 
@@ -292,7 +289,7 @@ class TransferBody(Body):
 class MergeBody(Body):
     """Move all credits that are not on hold to another account, and close this one with that account as successor."""
 
-    successor: AccountIdField
+    successor: AccountIdText
     reason: Text | None = None
 
 

@@ -3,6 +3,7 @@
 import itertools
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -104,6 +105,16 @@ def test_the_same_key_gives_the_same_answer_again(service: Service, account: str
     assert balances(service, other, third) == [(10, 0, 0), (0, 0, 0)]
     receipt = service.get(f"/v1/accounts/{account}/receipts/transfer/{key}").json()
     assert receipt["answer"] == {name: value for name, value in first.json().items() if name != "received"}
+
+
+def test_ids_may_have_a_slash(service: Service) -> None:
+    one, two = f"org/{fresh('a')}", f"org/{fresh('b')}"
+    for name in (one, two):
+        assert service.post("/v1/accounts", {"account_id": name, "signup_credits": 5}).status_code == 201
+    sent = done(transfer(service, one, two, amount=3))
+    assert sent["received"]["account_id"] == two
+    assert done(reverse(service, quote(one, safe=""), sent["transfer_id"]))["reversed"] == 3
+    assert field_errors(transfer(service, one, "../x", amount=1)).keys() == {"to_account_id"}
 
 
 def test_two_senders_may_use_one_key(service: Service) -> None:

@@ -18,9 +18,9 @@ from tests.api.stage import Ask, Json, balance, eventually, fresh, payment, refu
 from tests.postgres import TestServers, owner
 from tests.service import Service, service_here
 
-PLACES = ["remaining", "held", "spent", "lapsed", "voided"]
+PLACES = ["remaining", "held", "spent", "lapsed", "voided", "sent"]
 STATUSES = {
-    "grants": ["open", "spent", "expired", "voided"],
+    "grants": ["open", "spent", "expired", "voided", "sent"],
     "holds": ["open", "captured", "released", "expired"],
     "payments": ["paid", "failed", "refunded"],
 }
@@ -173,19 +173,19 @@ def test_a_grant_through_all_of_its_places(service: Service) -> None:
         return row["status"], [row[place] for place in PLACES]
 
     made = done(Ask("grant", account, {"kind": "permanent", "amount": 100}).post(service, "g"))
-    assert grant(made) == ("open", [100, 0, 0, 0, 0])
+    assert grant(made) == ("open", [100, 0, 0, 0, 0, 0])
     spent = done(Ask("deduct", account, {"amount": 30}).post(service, "d"))
-    assert grant(spent) == ("open", [70, 0, 30, 0, 0])
+    assert grant(spent) == ("open", [70, 0, 30, 0, 0, 0])
     held = done(Ask("hold", account, {"amount": 50}).post(service, "h"))
-    assert grant(held) == ("open", [20, 50, 30, 0, 0])
+    assert grant(held) == ("open", [20, 50, 30, 0, 0, 0])
     hold = {"hold_id": held["hold_id"]}
     assert grant(done(Ask("capture", account, {"amount": 10, "final": False}, hold).post(service, "c"))) == (
         "open",
-        [20, 40, 40, 0, 0],
+        [20, 40, 40, 0, 0, 0],
     )
     voided = done(Ask("void", account, {}, {"grant_id": made["grant_id"]}).post(service, "v"))
-    assert grant(voided) == ("open", [0, 40, 40, 0, 20])
-    assert grant(done(Ask("release", account, {}, hold).post(service, "r"))) == ("voided", [0, 0, 40, 0, 60])
+    assert grant(voided) == ("open", [0, 40, 40, 0, 20, 0])
+    assert grant(done(Ask("release", account, {}, hold).post(service, "r"))) == ("voided", [0, 0, 40, 0, 60, 0])
 
 
 def test_a_payment_after_partial_refunds(service: Service) -> None:
@@ -249,7 +249,7 @@ def test_a_lot_whose_time_has_passed_is_expired_before_anybody_records_it(unswep
 
     eventually(lambda: grants()[0]["status"] == "expired")
     [expired, signup] = grants()
-    assert [expired[place] for place in PLACES] == [0, 0, 0, 10, 0]
+    assert [expired[place] for place in PLACES] == [0, 0, 0, 10, 0, 0]
     assert grants(status="expired") == [expired]
     assert grants(status="open") == [signup]
     assert grants(status="spent") == grants(status="voided") == []
@@ -267,7 +267,7 @@ def test_what_is_held_of_a_lot_does_not_lapse_with_the_rest(unswept: Service) ->
 
     eventually(lambda: bool(grants()[0]["remaining"] == 0))
     [grant] = grants(status="open")
-    assert [grant[place] for place in PLACES] == [0, 4, 0, 6, 0]
+    assert [grant[place] for place in PLACES] == [0, 4, 0, 6, 0, 0]
     assert grants(status="expired") == []
 
 

@@ -22,13 +22,21 @@ from tests.service import Service
 from tests.zones import different_zones
 
 DAY = timedelta(days=1)
-AMOUNTS = {"grant": "granted", "deduction": "deducted", "reversal": "reversed", "expiry": "expired", "void": "voided"}
+AMOUNTS = {
+    "grant": "granted",
+    "deduction": "deducted",
+    "reversal": "reversed",
+    "expiry": "expired",
+    "void": "voided",
+    "transfer": "transferred",
+}
 COUNTS = {
     "grant": "grants",
     "deduction": "deductions",
     "reversal": "reversals",
     "expiry": "expiries",
     "void": "voids",
+    "transfer": "transfers",
 }
 DIMENSIONS = ["provider", "model", "project", "member", "metric"]
 GROUPINGS = [list(chosen) for size in range(6) for chosen in combinations(DIMENSIONS, size)]
@@ -65,6 +73,10 @@ def lines(event: Json) -> Iterator[tuple[str, int]]:
             yield "void", data["amount"]
         case "CreditsExpired":
             yield "expiry", data["amount"]
+        case "CreditsReceived" | "TransferReversed":
+            yield "transfer", data["amount"]
+        case "CreditsSent" | "CreditsSentBack":
+            yield "transfer", -data["amount"]
     if fates["lapsed"]:
         yield "expiry", fates["lapsed"]
     if fates["cancelled"]:

@@ -23,11 +23,11 @@ def check_id(field: str, value: str | None) -> None:
         raise InvalidField(field, "must not contain control characters")
 
 
-def check_account_id(value: str) -> None:
+def check_account_id(value: str, field: str = "account_id") -> None:
     """Raise InvalidField unless `value` is an id that is valid as one segment of a URL path, its slashes encoded.
 
     Proxies and clients remove dot segments from paths, some of them also between encoded slashes.
     """
-    check_id("account_id", value)
+    check_id(field, value)
     if value in _DOTS or ("/" in value and not _DOTS.isdisjoint(value.split("/"))):
-        raise InvalidField("account_id", "must not have a dot segment: '.' or '..', alone or between slashes")
+        raise InvalidField(field, "must not have a dot segment: '.' or '..', alone or between slashes")

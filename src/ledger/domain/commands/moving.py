@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ledger.domain.amounts import Kind, check_amount
-from ledger.domain.commands.command import check_id
+from ledger.domain.commands.command import check_account_id
 from ledger.domain.errors import InvalidField
 from ledger.domain.events import Source
 from ledger.domain.texts import check_text
@@ -33,7 +33,7 @@ MovedLots = tuple[MovedLot, ...]
 
 
 def _check_other(account_id: str, other: str, field: str) -> None:
-    check_id(field, other)
+    check_account_id(other, field)
     if other == account_id:
         raise InvalidField(field, "must be another account: credits cannot be moved from an account to itself")
 

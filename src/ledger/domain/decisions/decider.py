@@ -84,7 +84,8 @@ def decide(
     if not account.is_due(at):
         return _carry_out(command, account, at, related)
     lapses, account = apply_due_expiries(account, at)
-    return lapses + _carry_out(command, account, at, RelatedEvents(related.events + lapses))
+    done = _carry_out(command, account, at, RelatedEvents(related.events + lapses))
+    return lapses + done if done or isinstance(command, RecordExpiries) else ()  # a move may have nothing to receive
 
 
 def _check_standing(command: Command, account: Account) -> None:
