@@ -13,8 +13,9 @@ PARTS = {
     "projection_payments.bought": "which grants a payment bought",
     "projection_payments.payments": "each payment; in order",
     "projection_rollups.rollups": "sums and balances of each account by quarter of an hour and by hour",
-    "projection_usage.groups": "combinations of provider, model, project, member and metric",
+    "projection_usage.groups": "combinations of provider, model, project, member, metric, key and agent",
     "projection_usage.usage_accounts": "the numbers by which usage names accounts",
+    "projection_usage.measured_rows": "quantities, failures and durations of usage that says them",
     "projection_usage.usage_rows": "sums of each account and group by quarter of an hour and by hour",
 }
 OTHERS = "positions, statistics, the Merkle tree, and what has one row"

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ MORE: dict[int, set[str]] = {
     414: {"query_too_large"},
     415: {"unsupported_media_type"},
     422: {
-        *("amount_exceeds_payment", "hold_life_exceeded", "labels_limit_exceeded"),
+        *("amount_exceeds_payment", "hold_life_exceeded", "labels_limit_exceeded", "occurred_at_out_of_bounds"),
         *("open_lots_limit_exceeded", "open_holds_limit_exceeded", "draws_limit_exceeded", "reversals_limit_exceeded"),
         *("usage_required", "usage_conflicts_with_hold"),
         *("limits_limit_exceeded", "allowances_limit_exceeded", "counters_limit_exceeded"),
@@ -370,6 +371,22 @@ def too_long_a_hold(conninfo: str, folder: Path) -> httpx.Response:
     return answer
 
 
+def too_long_ago(conninfo: str, folder: Path) -> httpx.Response:
+    with service_here(conninfo, folder, settings={"CREDIT_LEDGER_BACK_DATING_DAYS": "2"}) as service:
+        under_contract(service)
+        account, now = service.open_account(permanent=10), datetime.now(UTC)
+        yesterday, before = (now - timedelta(days=days) for days in (1, 3))
+        done = Ask("deduct", account, {"amount": 1, "occurred_at": yesterday.isoformat()}).post(service, "d")
+        assert done.status_code == 201
+        [event] = service.get(f"/v1/accounts/{account}/events", after_version=done.json()["version"] - 1).json()[
+            "events"
+        ]
+        assert datetime.fromisoformat(event["data"]["occurred_at"]) == yesterday
+        answer = Ask("deduct", account, {"amount": 1, "occurred_at": before.isoformat()}).post(service, "e")
+        refused(answer, 422, "occurred_at_out_of_bounds", occurred_at=before.isoformat().replace("+00:00", "Z"))
+    return answer
+
+
 def too_many_commands(conninfo: str, folder: Path) -> httpx.Response:
     settings = {"CREDIT_LEDGER_QUEUE_LIMIT": "1"}
     with service_here(conninfo, folder, settings=settings) as service, ThreadPoolExecutor(1) as thread:
@@ -552,6 +569,7 @@ def no_public_url(database: str, folder: Path) -> httpx.Response:
 
 FAULTS: dict[str, Callable[[str, Path], httpx.Response]] = {
     "hold_life_exceeded": too_long_a_hold,
+    "occurred_at_out_of_bounds": too_long_ago,
     "rate_limited": too_many_requests,
     "body_timeout": body_that_stops,
     "overloaded": too_many_commands,

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -264,3 +265,33 @@ def test_hostile_names_are_text_everywhere(new_visit: NewVisit, service: Service
         assert barriers(page) == ""
         page.get_by_label("Project", exact=True).select_option(hostile)
         wait_for_rows(page, 1)
+
+
+def test_durations_failures_and_the_time_of_use_are_shown(visit: Visit, service: Service) -> None:
+    """Where callers say them, and nothing of it on the page of an account that says none."""
+    account, now = service.open_account(permanent=100), datetime.now(UTC)
+    month_ago = (now - timedelta(days=30)).isoformat()
+    usage = {"model": "gpt-5", "metric": "image", "quantity": 3, "duration_ms": 1_200}
+    bodies = [
+        {"amount": 1, "usage": usage},
+        {"amount": 2, "usage": usage | {"success": False, "duration_ms": 65_000}},
+        {"amount": 4, "usage": usage, "occurred_at": month_ago},
+    ]
+    path = f"/v1/accounts/{account}/deductions"
+    positions = [service.post(path, body, key=str(body["amount"])).json()["position"] for body in bodies]
+    visible(service, account, positions[-1])
+    page = usage_page(visit, account, "?range=7d")
+    totals = page.locator("[data-part=totals]")
+    expect(totals).to_contain_text(re.compile(r"Units\s*9"))
+    expect(totals).to_contain_text(re.compile(r"Failed\s*1\s*33% of tasks"))
+    expect(totals).to_contain_text(re.compile(r"Median duration\s*1\.2 s\s*95 % within 1\.2 s"))
+    table = page.get_by_role("region", name="Durations and failures by model")
+    expect(table.locator("tbody tr")).to_have_text(re.compile(r"gpt-5\s*9\s*1\s*1\.2 s\s*1\.2 s"))
+    expect(page.locator("table.rows tbody tr").nth(1)).to_contain_text("3 units · 1 min 5 s · failed")
+    expect(page.locator("table.rows tbody tr").first).to_contain_text("used on")
+    page.get_by_label("Count by", exact=True).select_option("time of use")
+    page.get_by_role("button", name="Show").click()
+    expect(page).to_have_url(re.compile("by=occurred"))
+    expect(totals).to_contain_text(re.compile(r"Credits\s*3"))
+    assert barriers(page) == ""
+    assert fits(page)

@@ -90,8 +90,8 @@ def what_was_done(event: Event) -> dict[str, Any]:
                 "source": event.source,
             }
         case CreditsDeducted():
-            counts = _counts(event.counts)
-            return {"deducted": event.amount, "counts": counts, **_deduction(event.deduction_id, event.draws)}
+            said = {"deducted": event.amount, "counts": _counts(event.counts), "occurred_at": event.occurred_at}
+            return {**said, **_deduction(event.deduction_id, event.draws)}
         case CreditsHeld():
             return {
                 "hold_id": event.hold_id,
@@ -110,6 +110,7 @@ def what_was_done(event: Event) -> dict[str, Any]:
                 "given": _given(event.returns),
                 "hold_is_over": event.final,
                 "counts": _counts(event.counts),
+                "occurred_at": event.occurred_at,
                 **_deduction(event.deduction_id, event.draws),
             }
         case HoldReleased():
@@ -168,7 +169,7 @@ def what_was_done(event: Event) -> dict[str, Any]:
         case AllowanceSet():
             return {"limit_id": event.limit_id, "value": event.value, "amount": event.amount}
         case UsageMetered():
-            return {"metric": event.metric, "metered": event.quantity, "counts": _counts(event.counts)}
+            return {"metric": event.metric, "metered": event.quantity, **_meter(event)}
         case HoldExpired() | CreditsExpired():
             raise AssertionError(f"time comes first, and not after the command: {event}")
 
@@ -201,3 +202,7 @@ def _given(returns: Returns) -> Given:
         with_fate(returns, "lapsed"),
         with_fate(returns, "cancelled"),
     )
+
+
+def _meter(event: UsageMetered) -> dict[str, Any]:
+    return {"counts": _counts(event.counts), "occurred_at": event.occurred_at}

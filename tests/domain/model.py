@@ -7,7 +7,7 @@ copy, so that one that is refused has done nothing. Wherever the ledger and this
 
 import pickle
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ledger.domain import commands as c
@@ -332,6 +332,15 @@ class Model:
         if len(parts) > MOST_DRAWS:
             raise Refused("draws_limit_exceeded", limit=MOST_DRAWS)
 
+    def _check_occurred(self, command: c.DeductCredits | c.CaptureHold | c.Meter, at: datetime) -> None:
+        """Usage may be recorded late, and clocks of callers may be five minutes ahead."""
+        if command.occurred_at is None:
+            return
+        earliest, latest = at - command.back_dating, at + timedelta(minutes=5)
+        if command.occurred_at < earliest or command.occurred_at > latest:
+            when = {"occurred_at": command.occurred_at, "earliest": earliest, "latest": latest}
+            raise Refused("occurred_at_out_of_bounds", **when)
+
     def _count(self, usage: dict[str, Any], credits: int, quantity: int, at: datetime) -> tuple[list[Any], Piece]:
         """Count a use, unless a limit refuses it. The balance is looked at later, and refuses when it has less room."""
         available = sum(grant.free for grant in self.grants.values())
@@ -339,16 +348,23 @@ class Model:
         return counts, Piece(places, credits, quantity)
 
     def _deduct(self, command: c.DeductCredits, at: datetime) -> Answer:
+        self._check_occurred(command, at)
         usage = dict(command.usage or {})
         counts, piece = self._count(usage, command.amount, quantity_in(usage), at)
         parts = self._draw(command.amount, required=command.amount)
         self._check_draws(parts)
-        return {**self._new_deduction(parts, [piece]), "counts": counts}
+        return {**self._new_deduction(parts, [piece]), "counts": counts, "occurred_at": command.occurred_at}
 
     def _meter(self, command: c.Meter, at: datetime) -> Answer:
+        self._check_occurred(command, at)
         counts, _ = self._count(dict(command.usage), 0, command.quantity, at)
         self._next_version()
-        return {"metric": command.usage["metric"], "metered": command.quantity, "counts": counts}
+        return {
+            "metric": command.usage["metric"],
+            "metered": command.quantity,
+            "counts": counts,
+            "occurred_at": command.occurred_at,
+        }
 
     def _new_deduction(self, parts: list[Part], pieces: list[Piece]) -> Answer:
         deduction_id = f"ded_{self._next_version()}"
@@ -417,6 +433,7 @@ class Model:
 
     def _capture(self, command: c.CaptureHold, at: datetime) -> Answer:
         hold = self._open_hold(command.hold_id)
+        self._check_occurred(command, at)
         usage, quantity = self._usage_of_capture(hold, dict(command.usage or {}))
         held = sum(part.amount for part in hold.parts)
         wanted = held if command.amount is None else command.amount
@@ -444,6 +461,7 @@ class Model:
             "captured": wanted,
             "given": given,
             "hold_is_over": hold.ended is not None,
+            "occurred_at": command.occurred_at,
             **self._new_deduction(spent + excess, [piece, taken]),
             "counts": counts,
         }

@@ -100,7 +100,9 @@ def hold(words: re.Match[str]) -> c.PlaceHold:
 def capture(words: re.Match[str]) -> c.CaptureHold:
     final, on_excess = words["more"] is None, "draw" if words["draw"] else "reject"
     size, if_frozen = amount(words["size"]), "refuse" if words["unless"] else "accept"
-    return c.CaptureHold(ACCOUNT_ID, words["id"], size, final, on_excess, usage(words["usage"]), if_frozen)  # type: ignore[arg-type]
+    used = moment(words["used"]) if words["used"] else None
+    said = usage(words["usage"])
+    return c.CaptureHold(ACCOUNT_ID, words["id"], size, final, on_excess, said, if_frozen, used)  # type: ignore[arg-type]
 
 
 def payment(words: re.Match[str]) -> c.RecordPayment:
@@ -181,6 +183,7 @@ GRANT = (
     r"(?: expires (?P<end>day .+)| for (?P<lifetime>\d+ \w+))?"
 )
 USAGE = r"(?: by (?P<usage>.+))?"
+USED = r"(?: used on (?P<used>day .+?))?"
 COMMANDS: dict[str, Make] = {
     r"open(?: with (?P<size>\S+))?(?: labelled (?P<labels>\S+))?": lambda m: c.OpenAccount(
         ACCOUNT_ID,
@@ -191,11 +194,16 @@ COMMANDS: dict[str, Make] = {
         ACCOUNT_ID, m["text"], labels=labels(m["labels"])
     ),
     rf"grant {GRANT}": grant,
-    rf"deduct (?P<size>\S+){USAGE}": lambda m: c.DeductCredits(ACCOUNT_ID, amount(m["size"]), usage=usage(m["usage"])),
+    rf"deduct (?P<size>\S+){USED}{USAGE}": lambda m: c.DeductCredits(
+        ACCOUNT_ID,
+        amount(m["size"]),
+        usage=usage(m["usage"]),
+        occurred_at=moment(m["used"]) if m["used"] else None,
+    ),
     rf"hold (?P<size>\S+)(?: for (?P<length>\S+ \w+))?{USAGE}": hold,
     r"extend (?P<id>\w+) for (?P<length>\S+ \w+)": lambda m: c.ExtendHold(ACCOUNT_ID, m["id"], length(m["length"])),
     r"capture (?P<id>\w+)(?: (?P<size>[^a\s]\S*))?(?P<more> and more later)?(?P<draw> and draw the excess)?"
-    rf"(?P<unless> unless frozen)?{USAGE}": capture,
+    rf"(?P<unless> unless frozen)?{USED}{USAGE}": capture,
     r"release (?P<id>\w+)": lambda m: c.ReleaseHold(ACCOUNT_ID, m["id"]),
     r"reverse (?P<id>\w+)(?: (?P<size>\S+))?": lambda m: c.ReverseDeduction(ACCOUNT_ID, m["id"], amount(m["size"])),
     r"void (?P<id>\w+)(?: (?P<size>\S+))?": lambda m: c.VoidGrant(ACCOUNT_ID, m["id"], amount(m["size"])),
@@ -221,7 +229,12 @@ COMMANDS: dict[str, Make] = {
     r"allow (?P<value>\w+) (?P<size>\d+|nothing of its own) of (?P<id>\S+)": lambda m: c.SetAllowance(
         ACCOUNT_ID, m["id"], m["value"], int(m["size"]) if m["size"].isdigit() else None
     ),
-    rf"meter (?P<size>\S+){USAGE}": lambda m: c.Meter(ACCOUNT_ID, amount(m["size"]), usage(m["usage"]) or {}),
+    rf"meter (?P<size>\S+){USED}{USAGE}": lambda m: c.Meter(
+        ACCOUNT_ID,
+        amount(m["size"]),
+        usage(m["usage"]) or {},
+        occurred_at=moment(m["used"]) if m["used"] else None,
+    ),
     r"sweep": lambda _: c.RecordExpiries(ACCOUNT_ID),
     r"look": lambda _: None,
 }

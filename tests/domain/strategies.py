@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ledger.domain.amounts import MAX_AMOUNT, Kind
 from ledger.domain.commands import (
+    BACK_DATING,
     CaptureHold,
     CloseAccount,
     Command,
@@ -69,6 +70,7 @@ LENGTHS = [SHORTEST_HOLD, 15 * MINUTE, 60 * MINUTE, DAY, LONGEST_HOLD, LONGEST_H
 JUMPS = [timedelta(0), TICK, SECOND, MINUTE, 15 * MINUTE, DAY, 7 * DAY, 30 * DAY, -TICK, -DAY]
 AROUND = [-TICK, timedelta(0), timedelta(0), TICK]
 ON_EXCESS: list[OnExcess] = ["reject", "draw"]
+_BOUNDS = st.sampled_from([BACK_DATING, BACK_DATING, timedelta(0), DAY])
 STATUSES: list[PaymentStatus] = ["paid", "paid", "paid", "failed", "refunded"]
 
 PERIODS: list[Period | None] = [
@@ -210,7 +212,17 @@ def _grant(draw: st.DrawFn, journal: Journal) -> GrantCredits:
 
 
 def _deduct(draw: st.DrawFn, journal: Journal) -> DeductCredits:
-    return DeductCredits(ACCOUNT_ID, _amount_to_spend(draw, journal), usage=_usage(draw, journal))
+    amount = _amount_to_spend(draw, journal)
+    usage, occurred_at = _usage(draw, journal), _occurred(draw, journal)
+    return DeductCredits(ACCOUNT_ID, amount, usage=usage, occurred_at=occurred_at, back_dating=draw(_BOUNDS))
+
+
+def _occurred(draw: st.DrawFn, journal: Journal) -> datetime | None:
+    """Mostly nothing; else a moment at, just within and just beyond the bounds, or anywhere between."""
+    if draw(st.integers(0, 5)):
+        return None
+    offsets = [-35 * DAY, -DAY, timedelta(0), 5 * MINUTE, *JUMPS]
+    return journal.now + draw(st.sampled_from(offsets)) + draw(st.sampled_from(AROUND))
 
 
 def _hold(draw: st.DrawFn, journal: Journal) -> PlaceHold:
@@ -236,7 +248,9 @@ def _capture(draw: st.DrawFn, journal: Journal) -> CaptureHold:
         amount = _amount_or_all(draw, held, held // 2)
     if_frozen: IfFrozen = draw(st.sampled_from(["accept", "refuse"]))
     on_excess = draw(st.sampled_from(ON_EXCESS))
-    return CaptureHold(ACCOUNT_ID, hold_id, amount, draw(st.booleans()), on_excess, _usage(draw, journal), if_frozen)
+    occurred_at, bound = _occurred(draw, journal), draw(_BOUNDS)
+    final, usage = draw(st.booleans()), _usage(draw, journal)
+    return CaptureHold(ACCOUNT_ID, hold_id, amount, final, on_excess, usage, if_frozen, occurred_at, bound)
 
 
 def _usage(draw: st.DrawFn, journal: Journal) -> Usage | None:
@@ -255,7 +269,8 @@ def _usage(draw: st.DrawFn, journal: Journal) -> Usage | None:
 
 def _meter(draw: st.DrawFn, journal: Journal) -> Meter:
     usage = {name: value for name, value in (_usage(draw, journal) or {}).items() if name != "quantity"}
-    return Meter(ACCOUNT_ID, draw(st.integers(1, 9)), {**usage, "metric": METRIC})
+    quantity, occurred_at = draw(st.integers(1, 9)), _occurred(draw, journal)
+    return Meter(ACCOUNT_ID, quantity, {**usage, "metric": METRIC}, None, occurred_at, draw(_BOUNDS))
 
 
 def _limits(draw: st.DrawFn, journal: Journal) -> SetLimits:

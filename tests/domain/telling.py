@@ -79,7 +79,7 @@ def _event(event: Event) -> str:
         case CreditsGranted():
             return f"{event.grant_id} +{event.amount} until {_moment(event.expires_at)}"
         case CreditsDeducted():
-            return f"{event.deduction_id} = {_draws(event.draws)}{_counts(event.counts)}"
+            return f"{event.deduction_id} = {_draws(event.draws)}{_used(event.occurred_at)}{_counts(event.counts)}"
         case CreditsHeld():
             return f"{event.hold_id} = {_draws(event.draws)} until {_moment(event.expires_at)}{_counts(event.counts)}"
         case HoldExtended():
@@ -87,7 +87,9 @@ def _event(event: Event) -> str:
             return f"{event.hold_id} until {_moment(event.expires_at)}{beyond}"
         case HoldCaptured():
             over = _returns(event.returns) if event.final else ", more later"
-            return f"{event.deduction_id} = {_draws(event.draws)}{over}{_counts(event.counts)}"
+            return (
+                f"{event.deduction_id} = {_draws(event.draws)}{over}{_used(event.occurred_at)}{_counts(event.counts)}"
+            )
         case HoldReleased():
             return f"released{_returns(event.returns)}{_counts(event.counts)}"
         case HoldExpired():
@@ -135,7 +137,8 @@ def _event(event: Event) -> str:
         case AllowanceSet():
             return f"allowance {event.value} {'removed' if event.amount is None else event.amount}"
         case UsageMetered():
-            return f"metered {event.quantity} {event.metric}{_counts(event.counts)}"
+            used = _used(event.occurred_at)
+            return f"metered {event.quantity} {event.metric}{used}{_counts(event.counts)}"
 
 
 def _names(names: list[str]) -> str:
@@ -160,6 +163,10 @@ def _draws(draws: Draws) -> str:
 def _returns(returns: Returns) -> str:
     parts = (f", {part.amount} {FATES[part.fate]} {part.grant_id}" for part in returns)
     return "".join(parts)
+
+
+def _used(at: datetime | None) -> str:
+    return f", used on {_moment(at)}" if at else ""
 
 
 def _moment(at: datetime | None) -> str:

@@ -24,7 +24,7 @@ from audit.export.tables import NAMED, Period
 from ledger.readable_texts import readable_events
 from ledger.store.feed import Feed, read
 from ledger.store.log import EventLog
-from projections.models.history.entry_lines import COLUMNS, USAGE
+from projections.models.history.entry_lines import ALL_COLUMNS, USAGE
 from tests.commands import command
 from tests.projections.folding import Told, folded
 
@@ -64,6 +64,7 @@ async def expected(conninfo: str) -> list[dict[str, Any]]:
         version = row["sequence"] // 4
         rows.append(
             {name: row.get(name) for name in ("sequence", "recorded_at", "type", "description", "task_id", "hold_id")}
+            | {"occurred_at": row["occurred_at"]}
             | {name: row.get(name) for name in ("account_id", "transaction_id", "payment_id", "source")}
             | {name: (row["usage"] or {}).get(name) for name in USAGE}
             | {"position": position[row["account_id"], version], "version": version, "credits": credits}
@@ -77,11 +78,21 @@ async def expected(conninfo: str) -> list[dict[str, Any]]:
 
 def as_csv(row: dict[str, Any]) -> dict[str, str]:
     """A row as it is read from CSV."""
-    shown = row | {"recorded_at": row["recorded_at"].isoformat().replace("+00:00", "Z")}
-    return {
-        name: "" if value is None else f"'{value}" if isinstance(value, str) and value[:1] == "=" else str(value)
-        for name, value in shown.items()
-    }
+    return {name: _cell(value) for name, value in row.items()}
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case datetime():
+            return value.isoformat().replace("+00:00", "Z")
+        case bool():
+            return str(value).lower()
+        case str() if value[:1] == "=":
+            return f"'{value}"
+        case _:
+            return str(value)
 
 
 def test_both_tables_have_every_entry(lived: str, tmp_path: Path) -> None:
@@ -93,7 +104,7 @@ def test_both_tables_have_every_entry(lived: str, tmp_path: Path) -> None:
     assert (done.lines, done.what) == (len(rows), "entries")
     _, text = asyncio.run(table(lived, Format.CSV, tmp_path / "entries.csv"))
     assert text == [as_csv(row) for row in rows]
-    assert list(text[0]) == [*NAMED, *COLUMNS, *USAGE]
+    assert list(text[0]) == [*NAMED, *ALL_COLUMNS]
     assert not list(tmp_path.glob(".*"))
 
 

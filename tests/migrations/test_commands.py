@@ -20,9 +20,8 @@ from tests.postgres import owner
 from tests.service import running_service
 
 SINCE = {
-    "history": ("entries.usage", "entries.transfer_id", "entries.other_account_id"),
+    "history": ("entries.usage",),
     "balances": ("accounts.successor", "grants.sent", "grants.from_account_id", "grants.from_grant_id"),
-    "rollups": ("rollups.transferred", "rollups.transfers"),
 }
 """The columns that read models have got since, or in which they have another type."""
 

@@ -34,6 +34,7 @@ from tests.store.asking import submission
 DAY = timedelta(days=1)
 _numbers = itertools.count(1)
 USAGE: Usage = {"provider": "p", "model": "m", "project": "x", "member": "ada", "metric": "tokens", "input_tokens": 70}
+MEASURED: Usage = {"model": "m", "key": "k", "agent": "a", "quantity": 3, "duration_ms": 1_500, "success": False}
 
 
 class Busy:
@@ -103,7 +104,8 @@ class Busy:
         await self.ask(RefundPayment(account, "pay-2", "re-2"))
         await self.ask(RecordPayment(account, "pay-3", "stripe", "failed", 5, "eur"))
         voided = await self.make(GrantCredits(account, "permanent", 40, "promotion"))
-        await self.ask(DeductCredits(account, 3, "task-4"))
+        yesterday = self._clock() - DAY
+        await self.ask(DeductCredits(account, 3, "task-4", usage=MEASURED, occurred_at=yesterday))
         await self.ask(VoidGrant(account, voided, 15, "part"))
         await self.ask(VoidGrant(account, voided, None, "all"))
 

@@ -8,6 +8,7 @@ rollups and statistics are added up from the differences. The figures that an ev
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 from ledger.domain import events as e
@@ -20,7 +21,7 @@ Tables = dict[str, dict[Key, Row]]
 
 PLACES = ("remaining", "held", "spent", "lapsed", "voided", "sent")
 WHERE_IT_WENT = {"returned": "remaining", "lapsed": "lapsed", "cancelled": "voided"}
-DIMENSIONS = ("provider", "model", "project", "member", "metric")
+DIMENSIONS = ("provider", "model", "project", "member", "metric", "key", "agent")
 COLUMNS = {
     "grant": "granted",
     "reversal": "reversed",
@@ -280,13 +281,21 @@ def _add_history(tables: Tables, told: Told, book: Book, entries: list[Entry]) -
             "about": first_said(event, "deduction_id", "grant_id", "hold_id", "transfer_id"),
             "description": first_said(event, "description", "reason"),
             "usage": dict(found) if (found := first_said(event, "usage")) else None,
+            "occurred_at": first_said(event, "occurred_at"),
         }
 
 
 def _add_rollups(tables: Tables, told: Told, book: Book, entries: list[Entry]) -> None:
     if not entries:
         return
-    nothing = dict.fromkeys((*COLUMNS.values(), *COUNTED.values(), "deducted", "deductions"), 0)
+    event, nothing = told.event, dict.fromkeys((*COLUMNS.values(), *COUNTED.values(), "deducted", "deductions"), 0)
+    for width, bucket, sign in moves(event):
+        key = told.account_id, width, bucket
+        closing = {"closing_subscription": 0, "closing_permanent": 0}
+        named = dict(zip(("account_id", "width", "bucket"), key, strict=True))
+        row = tables["rollups.rollups"].setdefault(key, named | nothing | closing)
+        row["deducted"] += sign * first_said(event, "amount")
+        row["deductions"] += sign
     for width in (15, 60):
         key = told.account_id, width, bucket_of(told.event.recorded_at, width)
         named = dict(zip(("account_id", "width", "bucket"), key, strict=True))
@@ -300,19 +309,59 @@ def _add_rollups(tables: Tables, told: Told, book: Book, entries: list[Entry]) -
 
 def _add_usage(tables: Tables, told: Told) -> None:
     event = told.event
-    if not isinstance(event, e.CreditsDeducted | e.HoldCaptured):
+    if not isinstance(event, e.CreditsDeducted | e.HoldCaptured | e.UsageMetered):
         return
     usage = event.usage or {}
     group = tuple(usage.get(name) for name in DIMENSIONS)
     tables["usage.groups"][group] = dict(zip(DIMENSIONS, group, strict=True))
-    for width in (15, 60):
+    _add_measured(tables, told, group)
+    if isinstance(event, e.UsageMetered):
+        return
+    recorded = [(width, bucket_of(event.recorded_at, width), 1) for width in (15, 60)]
+    for width, bucket, sign in [*recorded, *moves(event)]:
         nothing = {"width": width, **dict.fromkeys(("credits", "input_tokens", "output_tokens", "count"), 0)}
-        key = told.account_id, width, bucket_of(event.recorded_at, width), *group
+        key = told.account_id, width, bucket, *group
         row = tables["usage.usage"].setdefault(key, nothing)
-        row["credits"] += event.amount
-        row["count"] += 1
+        row["credits"] += sign * event.amount
+        row["count"] += sign
         for tokens in ("input_tokens", "output_tokens"):
-            row[tokens] += int(usage.get(tokens, 0))
+            row[tokens] += sign * int(usage.get(tokens, 0))
+
+
+def moves(event: Event) -> list[tuple[int, datetime, int]]:
+    """What asking by occurrence changes: one deduction less where it was recorded, and one more where it occurred."""
+    then = first_said(event, "occurred_at")
+    if then is None or bucket_of(then) == bucket_of(event.recorded_at):
+        return []
+    times = ((event.recorded_at, -1), (then, 1))
+    return [(-width, bucket_of(at, width), sign) for width in (15, 60) for at, sign in times]
+
+
+def _add_measured(tables: Tables, told: Told, group: Key) -> None:
+    """Metered uses, quantities other than 1, failures and durations, each in rows of its own."""
+    recorded = [(width, bucket_of(told.event.recorded_at, width), 1) for width in (15, 60)]
+    metered = [(-4, told.event.quantity)] if isinstance(told.event, e.UsageMetered) else []
+    for slot, said_ in metered + measured(first_said(told.event, "usage") or {}):
+        for width, bucket, sign in [*recorded, *moves(told.event)]:
+            row = tables["usage.usage_measured"].setdefault(
+                (told.account_id, width, bucket, *group, slot), {"count": 0, "total": 0}
+            )
+            row["count"] += sign
+            row["total"] += sign * said_
+
+
+def measured(usage: Row) -> list[tuple[int, int]]:
+    """The places of what some usage says beside credits and tokens, with what it says."""
+    found = [(-3, usage["quantity"])] if usage.get("quantity", 1) != 1 else []
+    found += [(-2, 0)] if usage.get("success") is False else []
+    if (duration := usage.get("duration_ms")) is not None:
+        slot = -1
+        if duration:
+            slot = 0
+            while Fraction(21, 19) ** slot < duration:
+                slot += 1
+        found.append((slot, duration))
+    return found
 
 
 def _add_statistics(tables: Tables, told: Told, entries: list[Entry]) -> None:

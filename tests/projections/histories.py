@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from ledger.domain.events import (
     HoldCaptured,
     PaymentRecorded,
     TransferReversed,
+    UsageMetered,
 )
 from tests.domain.journal import Journal
 from tests.domain.moving import move
@@ -31,6 +33,8 @@ ACCOUNTS = ["ada", "Ada", "zoë/ü", "a" * 128]
 """What a column that is compared by language, without case or by a prefix would mix up."""
 WORDS = ["a", "A", "", "é", "two words", '"quoted", {}', "\N{SNOWMAN}", "x" * 128]
 SAID = [None, None, *WORDS]
+DELAYS = [timedelta(0), timedelta(minutes=-5), timedelta(minutes=20), timedelta(hours=2), timedelta(days=35)]
+"""Between when usage occurred and when it was recorded."""
 TOKENS = [None, 0, 1, 999, 2**53 - 1]
 
 
@@ -82,7 +86,14 @@ def dressed(event: Event, account_id: str, chance: random.Random) -> Event:
         case CreditsGranted():
             return replace(event, transaction_id=word(), description=word())
         case CreditsDeducted() | HoldCaptured():
-            return replace(event, task_id=word(), description=word(), usage=usage(chance))
+            occurred_at = event.recorded_at - chance.choice(DELAYS) if chance.random() < 0.3 else None
+            said = usage(chance)
+            return replace(event, task_id=word(), description=word(), usage=said, occurred_at=occurred_at)
+        case UsageMetered():
+            occurred_at = event.recorded_at - chance.choice(DELAYS) if chance.random() < 0.3 else None
+            said = {**(usage(chance) or {}), **event.usage}
+            said.pop("quantity", None)
+            return replace(event, task_id=word(), usage=said, occurred_at=occurred_at)
         case CreditsHeld():
             return replace(event, task_id=word(), description=word())
         case CreditsSent() | CreditsReceived():
@@ -95,11 +106,14 @@ def dressed(event: Event, account_id: str, chance: random.Random) -> Event:
             return event
 
 
-def usage(chance: random.Random) -> dict[str, str | int] | None:
+def usage(chance: random.Random) -> dict[str, str | int | bool] | None:
     """What a deduction was for: few values, so that groups meet."""
     values: dict[str, Any] = {"provider": chance.choice([None, "a", "b"]), "model": chance.choice([None, "a"])}
     if chance.random() < 0.2:
-        values |= {name: chance.choice(SAID) for name in ("project", "member", "metric")}
+        values |= {name: chance.choice(SAID) for name in ("project", "member", "metric", "key", "agent")}
     if chance.random() < 0.8:
         values |= {name: chance.choice(TOKENS) for name in ("input_tokens", "output_tokens")}
+    if chance.random() < 0.5:
+        values |= {"quantity": chance.choice([None, 0, 1, *TOKENS]), "success": chance.choice([None, True, False])}
+        values["duration_ms"] = chance.choice([*TOKENS, 2, 10, 11, 86_400_000])
     return {name: value for name, value in values.items() if value is not None} or None

@@ -64,8 +64,17 @@ def rows_to_compare(connection: psycopg.Connection[Any], projections: Sequence[P
         (account_id, width, bucket, *names[group_id,]): {measure: row[measure] for measure in measures}
         for (account_id, width, bucket, group_id), row in found["usage.usage"].items()
     }
+    if "usage.usage_measured" in found:
+        found["usage.usage_measured"] = {
+            (account_id, width, bucket, *names[group_id,], slot): _counted(row)
+            for (account_id, width, bucket, group_id, slot), row in found["usage.usage_measured"].items()
+        }
     found["usage.groups"] = {names[key]: _without_name(row) for key, row in found["usage.groups"].items()}
     return found
+
+
+def _counted(row: Row) -> Row:
+    return {"count": row["count"], "total": row["total"]}
 
 
 def _without_name(row: Row) -> Row:

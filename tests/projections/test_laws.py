@@ -110,13 +110,16 @@ def _balances_run(entries: list[Row], totals: dict[str, int]) -> None:
 
 def _deductions_are_the_same_everywhere(rows: Tables) -> None:
     rollups = _rows(rows, "rollups.rollups")
+    usage_rows = _rows(rows, "usage.usage")
     spending = [row for row in _rows(rows, "history.entries") if row["type"] in ("deduction", "capture")]
     spent = -sum(row["subscription"] + row["permanent"] for row in spending)
     for width in (15, 60):
         assert spent == sum(row["deducted"] for row in rollups if row["width"] == width)
-        usage = [row for row in _rows(rows, "usage.usage") if row["width"] == width]
+        usage = [row for row in usage_rows if row["width"] == width]
         assert spent == sum(row["credits"] for row in usage)
         assert len(spending) == sum(row["count"] for row in usage)
+        moved = [row for row in usage_rows if row["width"] == -width]
+        assert not any(sum(row[name] for row in moved) for name in ("credits", "count")), "what moves stays the same"
     assert spent == sum(row["deducted"] for row in _rows(rows, "statistics.statistics"))
     reversed_again = sum(row["reversed"] for row in rollups if row["width"] == 15)
     assert spent - reversed_again == sum(row["spent"] for row in _rows(rows, "balances.grants"))

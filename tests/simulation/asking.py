@@ -21,6 +21,7 @@ from ledger.domain.events import (
     HoldCaptured,
     PaymentRecorded,
 )
+from ledger.domain.usage import Usage
 from ledger.store.records.codec import Metadata
 from ledger.store.records.receipts import fingerprint
 
@@ -101,6 +102,16 @@ Make = Callable[[random.Random, str, Known], Made]
 SECOND = timedelta(seconds=1)
 
 
+class _Usage(dict[str, str | int | bool]):
+    """What some work was for. It is a part of an Ask, which has to have a hash."""
+
+    def __hash__(self) -> int:  # type: ignore[override]  # it never changes
+        return hash(tuple(self.items()))
+
+
+MEASURED: Usage = _Usage(key="k", quantity=3, duration_ms=12, success=False)
+
+
 def _open(rng: random.Random, account: str, known: Known) -> Made:
     credits, labels = rng.choice(known.habits.signups), rng.choice([None, {"plan": "free"}])
     return (credits, None, None, labels), c.OpenAccount(account, credits, labels=labels)
@@ -123,7 +134,8 @@ def _grant(rng: random.Random, account: str, known: Known) -> Made:
 def _deduct(rng: random.Random, account: str, _: Known) -> Made:
     amount = rng.choice([1, 5, 5, 20, rng.randint(1, 60)])
     text = rng.choice([None, None, "a picture"])
-    return (amount, None, text), c.DeductCredits(account, amount, description=text)
+    usage = MEASURED if rng.random() < 0.25 else None
+    return (amount, None, text, usage), c.DeductCredits(account, amount, description=text, usage=usage)
 
 
 def _reverse(rng: random.Random, account: str, known: Known) -> Made:

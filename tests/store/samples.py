@@ -74,6 +74,15 @@ SAMPLES: dict[str, Event] = {
         {"provider": "p", "model": "m", "project": "x", "member": "y", "metric": "z", "input_tokens": 3},
         FREE,
     ),
+    "CreditsDeducted.measured": CreditsDeducted(
+        AT,
+        SOME,
+        "ded_5",
+        200,
+        DRAWS,
+        usage={"key": "k", "agent": "a", "metric": "z", "quantity": 7, "duration_ms": 1_250, "success": False},
+        occurred_at=AT - timedelta(days=2, microseconds=1),
+    ),
     "CreditsDeducted.least": CreditsDeducted(AT, SOME, "ded_5", 200, DRAWS),
     "CreditsHeld": CreditsHeld(AT, SOME, "hld_6", 200, DRAWS, LATER, "task-1", "A long job"),
     "CreditsHeld.least": CreditsHeld(AT, SOME, "hld_6", 200, DRAWS, LATER),
@@ -81,6 +90,19 @@ SAMPLES: dict[str, Event] = {
     "HoldExtended.outliving": HoldExtended(AT, SOME, "hld_6", LATER, AT),
     "HoldCaptured": HoldCaptured(
         AT, SOME, "hld_6", "ded_7", 250, DRAWS, DRAWS[1:], RETURNS, True, "task-1", "A long job", {"model": "m"}
+    ),
+    "HoldCaptured.measured": HoldCaptured(
+        AT,
+        SOME,
+        "hld_6",
+        "ded_7",
+        200,
+        DRAWS,
+        (),
+        (),
+        False,
+        usage={"agent": "a", "quantity": 0, "success": True},
+        occurred_at=AT,
     ),
     "HoldCaptured.least": HoldCaptured(AT, SOME, "hld_6", "ded_7", 200, DRAWS, (), (), False),
     "HoldReleased": HoldReleased(AT, SOME, "hld_6", RETURNS),
@@ -175,5 +197,6 @@ SAMPLES: dict[str, Event] = {
     "AllowanceSet": AllowanceSet(AT, SOME, "month", "ada", 0),
     "AllowanceSet.least": AllowanceSet(AT, SOME, "month", "ada"),
     "UsageMetered": UsageMetered(AT, NONE, "z", 5_678, {"metric": "z", "member": "y"}, COUNTS, "task-1"),
+    "UsageMetered.back_dated": UsageMetered(AT, NONE, "z", 2, {"metric": "z"}, occurred_at=AT - timedelta(days=1)),
     "UsageMetered.least": UsageMetered(AT, NONE, "z", 1, {"metric": "z"}),
 }

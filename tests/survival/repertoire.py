@@ -157,6 +157,11 @@ class Repertoire:
         body: dict[str, Any] = {"amount": amount}
         if chance.random() < 0.2:
             body["usage"] = {"provider": "p", "model": chance.choice("xyz"), "input_tokens": chance.randint(0, 999)}
+            if chance.random() < 0.3:
+                body["usage"] |= {"key": chance.choice("kl"), "quantity": chance.randint(0, 9), "success": True}
+                body["usage"] |= {"duration_ms": chance.randint(0, 60_000), "agent": "robot"}
+            if chance.random() < 0.3:
+                body["occurred_at"] = (self._now() - timedelta(hours=chance.randint(0, 500))).isoformat()
         if chance.random() < 0.2:
             body["description"] = f"work {chance.randint(1, 9)}"
         return body, {}

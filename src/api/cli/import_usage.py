@@ -79,7 +79,11 @@ class _Run:
     @property
     def defaults(self) -> Defaults:
         """What the settings say where a body says nothing."""
-        return Defaults(self.settings.signup_credits, timedelta(days=self.settings.subscription_days))
+        return Defaults(
+            self.settings.signup_credits,
+            timedelta(days=self.settings.subscription_days),
+            back_dating=timedelta(days=self.settings.back_dating_days),
+        )
 
 
 def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:

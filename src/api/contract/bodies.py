@@ -114,6 +114,10 @@ FREE_FIELDS = ("metadata", "grant")
 HoldSeconds = Annotated[int, Field(ge=int(SHORTEST_HOLD.total_seconds()), le=int(LONGEST_HOLD.total_seconds()))]
 # In a strict model a time would have to be a datetime already; JSON only has strings.
 Time = Annotated[AwareDatetime, Strict(False), BeforeValidator(_written_out), AfterValidator(_in_utc)]
+OccurredAt = Annotated[
+    Time,
+    Field(description="when the usage occurred, if it is recorded later; how much later is a setting, 35 days"),
+]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 
@@ -136,11 +140,13 @@ class UsageBody(Body):
     metric: Id | None = None
     input_tokens: AmountOrNone | None = None
     output_tokens: AmountOrNone | None = None
-    key: Id | None = None
+    key: Id | None = Field(None, description="the API key or credential with which the work was asked for")
     agent: Id | None = None
-    quantity: AmountOrNone | None = Field(None, description="units of the metric; 1 when a metric is named")
+    quantity: AmountOrNone | None = Field(None, description="how many units of the metric; default 1")
+    duration_ms: AmountOrNone | None = Field(None, description="how long the work took, in milliseconds")
+    success: bool | None = Field(None, description="false: the work failed")
 
-    def given(self) -> dict[str, str | int] | None:
+    def given(self) -> dict[str, str | int | bool] | None:
         """What was said, without the rest; None when nothing was."""
         return {name: value for name, value in self if value is not None} or None
 
@@ -196,6 +202,7 @@ class DeductBody(Body):
     description: Text | None = None
     usage: UsageBody | None = None
     metadata: Metadata | None = None
+    occurred_at: OccurredAt | None = None
 
 
 class ReverseBody(Body):
@@ -222,6 +229,7 @@ class CaptureBody(Body):
     final: bool | None = Field(None, description="whether the rest is released; default true")
     on_excess: OnExcess | None = Field(None, description="when the amount is larger than the hold; default reject")
     usage: UsageBody | None = None
+    occurred_at: OccurredAt | None = None
 
 
 class ExtendBody(Body):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from api.contract.bodies import SEGMENT, Amount, AmountOrNone, Body, Id, UsageBody
+from api.contract.bodies import SEGMENT, Amount, AmountOrNone, Body, Id, OccurredAt, UsageBody
 from ledger.domain.commands import MAX_ID, NewLimit
 from ledger.domain.limits import CREDITS, MAX_ALLOWANCES, MAX_LIMITS, MAX_NEAR
 from ledger.domain.periods import LONGEST_TIMED, SHORTEST_TIMED, CalendarPeriod, Every, Period, TimedPeriod
@@ -116,3 +116,4 @@ class MeterBody(Body):
     quantity: Amount
     task_id: Id | None = Field(None, description="the idempotency key, when there is no header")
     usage: MeteredUsageBody
+    occurred_at: OccurredAt | None = None

@@ -34,6 +34,7 @@ from api.contract.limit_bodies import AllowanceBody, LimitsBody, MeterBody
 from api.contract.problems import invalid
 from api.contract.scopes import ROUTES, Scopes
 from ledger.domain.commands import (
+    BACK_DATING,
     CaptureHold,
     CloseAccount,
     Command,
@@ -72,6 +73,8 @@ class Defaults:
     longest_life: timedelta = LONGEST_LIFE
     """Of a hold that is extended."""
     frozen_captures: IfFrozen = "accept"
+    back_dating: timedelta = BACK_DATING
+    """How long before it is recorded usage may have occurred."""
 
 
 Build = Callable[[str, Mapping[str, str], Any, Defaults], Command]
@@ -169,12 +172,22 @@ def _capture(account_id: str, hold_id: str, body: CaptureBody, defaults: Default
         body.on_excess or "reject",
         body.usage.given() if body.usage else None,
         defaults.frozen_captures,
+        body.occurred_at,
+        defaults.back_dating,
     )
 
 
-def _deduct(account_id: str, body: DeductBody) -> DeductCredits:
-    usage = body.usage.given() if body.usage else None
-    return DeductCredits(account_id, body.amount, body.task_id, body.description, usage, body.metadata)
+def _deduct(account_id: str, body: DeductBody, defaults: Defaults) -> DeductCredits:
+    return DeductCredits(
+        account_id,
+        body.amount,
+        body.task_id,
+        body.description,
+        body.usage.given() if body.usage else None,
+        body.metadata,
+        body.occurred_at,
+        defaults.back_dating,
+    )
 
 
 def _limits(account_id: str, body: LimitsBody) -> SetLimits:
@@ -187,8 +200,9 @@ def _limits(account_id: str, body: LimitsBody) -> SetLimits:
     return SetLimits(account_id, body.source, tuple(limits))
 
 
-def _meter(account_id: str, body: MeterBody) -> Meter:
-    return Meter(account_id, body.quantity, body.usage.given() or {}, body.task_id)
+def _meter(account_id: str, body: MeterBody, defaults: Defaults) -> Meter:
+    usage = body.usage.given() or {}
+    return Meter(account_id, body.quantity, usage, body.task_id, body.occurred_at, defaults.back_dating)
 
 
 _ACCOUNT = "/v1/accounts/{account_id}"
@@ -224,7 +238,7 @@ OPERATIONS: dict[str, Operation] = {
             "deduct",
             _ACCOUNT + "/deductions",
             DeductBody,
-            lambda a, i, b, d: _deduct(a, b),
+            lambda a, i, b, d: _deduct(a, b, d),
             "Take credits",
             "task_id",
         ),
@@ -326,7 +340,7 @@ OPERATIONS: dict[str, Operation] = {
             "meter",
             _ACCOUNT + "/usage",
             MeterBody,
-            lambda a, i, b, d: _meter(a, b),
+            lambda a, i, b, d: _meter(a, b, d),
             "Count usage that costs no credits",
             "task_id",
         ),

@@ -56,6 +56,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "validation_failed": (422, "The request is not valid"),
     "idempotency_key_reused": (422, "The idempotency key was used with another body"),
     "hold_life_exceeded": (422, "The hold would last too long"),
+    "occurred_at_out_of_bounds": (422, "The usage occurred too long ago, or in the future"),
     "amount_exceeds_hold": (422, "The amount is larger than the hold"),
     "amount_exceeds_deduction": (422, "The amount is larger than what can be reversed"),
     "amount_exceeds_payment": (422, "The amount is larger than what can be refunded"),

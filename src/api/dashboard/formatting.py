@@ -63,6 +63,18 @@ class Formatter(NamedTuple):
         """An amount of money that is given in minor units."""
         return self.money(in_units(amount, currency), currency)
 
+    def duration(self, milliseconds: float) -> str:
+        """A length of time, such as 850 ms, 1.2 s or 2 h 5 min."""
+        if milliseconds < 1_000:
+            return f"{self.number(round(milliseconds))} ms"
+        if milliseconds < 60_000:
+            return f"{self.decimal(Decimal(str(milliseconds)) / 1_000, 1)} s"
+        minutes, seconds = divmod(round(milliseconds / 1_000), 60)
+        if minutes < 60:
+            return f"{minutes} min {seconds} s"
+        hours, minutes = divmod(minutes, 60)
+        return f"{self.number(hours)} h {minutes} min"
+
     def local(self, at: datetime) -> datetime:
         """A time in the zone of the page."""
         return at.astimezone(self.zone)

@@ -36,7 +36,8 @@ from ledger.store import Metadata, fingerprint
 
 ACTOR = "import"
 USAGE_NAMES = ("provider", "model", "project", "member", "metric", "key", "agent")
-USAGE_COUNTS = ("input_tokens", "output_tokens", "quantity")
+USAGE_COUNTS = ("input_tokens", "output_tokens", "quantity", "duration_ms")
+USAGE_FLAGS = ("success",)
 LONGEST_JOB = 100
 """The most characters, counted after percent-encoding. A key may have 255."""
 
@@ -176,7 +177,7 @@ class Rating:
                 makers.append(self._command("grant", account_id, grant, f"{ACTOR}-opening:{kind}"))
         return lambda: [make() for make in makers]
 
-    def _usage_of(self, row: Row) -> dict[str, str | int] | None:
+    def _usage_of(self, row: Row) -> dict[str, str | int | bool] | None:
         """The usage of a row, without empty texts."""
         usage = {name: value(row) for name, value in self._usage.items()}
         return {name: value for name, value in usage.items() if value != ""} or None
@@ -238,13 +239,34 @@ def digest_of(row: Row) -> bytes:
     return blake2b("\x1f".join(row.cells).encode("utf-8", "surrogatepass"), digest_size=DIGEST).digest()
 
 
-def _usage(name: str, text: str, known: Vocabulary) -> Callable[[Row], str | int]:
+def _usage(name: str, text: str, known: Vocabulary) -> Callable[[Row], str | int | bool]:
     option = f"--usage {name}"
     if name in USAGE_COUNTS:
         return Formula(option, text, known).integer
     if name in USAGE_NAMES:
         return Template(option, text, known).text
-    raise OptionProblem(f"--usage: there is no field {name!r}; there are {', '.join(USAGE_NAMES + USAGE_COUNTS)}")
+    if name in USAGE_FLAGS:
+        return _Flag(option, text, known).value
+    fields = ", ".join(USAGE_NAMES + USAGE_COUNTS + USAGE_FLAGS)
+    raise OptionProblem(f"--usage: there is no field {name!r}; there are {fields}")
+
+
+class _Flag:
+    """A template whose text is true or false, in any case, or empty for rows that say neither."""
+
+    def __init__(self, option: str, text: str, known: Vocabulary) -> None:
+        self._option, self._template = option, Template(option, text, known)
+
+    def value(self, row: Row) -> bool | str:
+        """The flag of a row; an empty text if the row does not say it. Raises RowProblem."""
+        text = self._template.text(row)
+        match text.lower():
+            case "":
+                return ""
+            case "true" | "false" as word:
+                return word == "true"
+            case _:
+                raise RowProblem(f"{self._option} gives {text[:60]!r}, not true or false")
 
 
 def _key_named(name: str) -> str:

@@ -21,7 +21,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.runtime.operator_error import OperatorError
 from ledger.domain.amounts import MAX_AMOUNT
-from ledger.domain.commands import IfFrozen
+from ledger.domain.commands import BACK_DATING, IfFrozen
 from ledger.domain.holds import LONGEST_HOLD
 from ledger.proof.files import read_word
 from ledger.proof.notes import BadNote
@@ -113,6 +113,12 @@ class Settings(BaseSettings):
     )
     frozen_captures: IfFrozen = Field(
         "accept", description="what a frozen account does with captures of holds from before it was frozen"
+    )
+    back_dating_days: int = Field(
+        BACK_DATING.days,
+        ge=0,
+        le=36_500,
+        description="days that usage may have occurred before it is recorded (`occurred_at`)",
     )
     cached_accounts: int = Field(
         100_000,

@@ -3,15 +3,16 @@
 It is a module of its own because pyarrow is an extra, and takes longer to import than most commands run.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import BinaryIO
 
 import pyarrow as pa  # type: ignore[import-untyped]
 from pyarrow import parquet
 
 from audit.export.tables import NAMED, Period, entries_in
+from ledger.domain.usage import Usage
 from ledger.store import Logged
-from projections.models.history.entry_lines import COLUMNS, USAGE
+from projections.models.history.entry_lines import ALL_COLUMNS, USAGE
 
 GROUP = 100_000
 """The rows of one row group, which is in memory until it is written."""
@@ -19,22 +20,24 @@ GROUP = 100_000
 _INTEGERS = frozenset(
     {
         *("position", "sequence", "version", "credits", "subscription_credits", "permanent_credits"),
-        *("balance_before", "balance_after", "input_tokens", "output_tokens"),
+        *("balance_before", "balance_after", "input_tokens", "output_tokens", "quantity", "duration_ms"),
     }
 )
-_ALWAYS = frozenset({*NAMED, "recorded_at", "type", *_INTEGERS} - {"input_tokens", "output_tokens"})
+_ALWAYS = frozenset({*NAMED, "recorded_at", "type", *_INTEGERS}) - {*USAGE}
 
 
 def _kind(name: str) -> pa.DataType:
-    if name == "recorded_at":
+    if name in ("recorded_at", "occurred_at"):
         return pa.timestamp("us", tz="UTC")
+    if name == "success":
+        return pa.bool_()
     return pa.int64() if name in _INTEGERS else pa.string()
 
 
-SCHEMA = pa.schema([pa.field(name, _kind(name), nullable=name not in _ALWAYS) for name in (*NAMED, *COLUMNS, *USAGE)])
+SCHEMA = pa.schema([pa.field(name, _kind(name), nullable=name not in _ALWAYS) for name in (*NAMED, *ALL_COLUMNS)])
 
 
-def _used(usage: Mapping[str, str | int]) -> dict[str, str | int | None]:
+def _used(usage: Usage) -> dict[str, str | int | bool | None]:
     return {name: usage.get(name) for name in USAGE}
 
 

@@ -8,7 +8,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 from ledger.store import Logged
 from projections.engine.runner import facts_of
 from projections.models.history.entry_answer import Entry, entry_from
-from projections.models.history.entry_lines import COLUMNS, USAGE, line
+from projections.models.history.entry_lines import ALL_COLUMNS, line
 from projections.models.history.projection import entries_of
 from projections.models.spreadsheet import csv_line
 
@@ -65,7 +65,7 @@ class CsvEntries:
         self.lines = 0
         self._period = period
         self._text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-        self._text.write(csv_line((*NAMED, *COLUMNS, *USAGE)))
+        self._text.write(csv_line((*NAMED, *ALL_COLUMNS)))
 
     def write(self, events: Sequence[Logged]) -> None:
         """Write the rows of a page."""

@@ -37,6 +37,7 @@ from ledger.domain.events import (
 )
 from ledger.domain.limits import Counts, Limit
 from ledger.domain.periods import Period, TimedPeriod
+from ledger.domain.usage import Usage
 from ledger.explain.event_titles import ENTRY_WORDS, event_title
 from ledger.explain.money import in_units
 
@@ -133,11 +134,12 @@ def _details(event: Event, currencies: Mapping[str, str]) -> list[str]:
             until = f"until {_minute(event.expires_at)}" if event.expires_at else "without expiry"
             return [f"{event.kind.capitalize()} credits", until, *_named("order", event.transaction_id)]
         case CreditsDeducted():
-            return [*_named("task", event.task_id), *_usage(event.usage), event.deduction_id, *_counted(event.counts)]
+            then, counted = _used(event.occurred_at), _counted(event.counts)
+            return [*_named("task", event.task_id), *_usage(event.usage), *then, event.deduction_id, *counted]
         case HoldCaptured():
             ended = "hold closed" if event.final else "hold still open"
-            counted = _counted(event.counts)
-            return [*_named("task", event.task_id), *_usage(event.usage), event.deduction_id, ended, *counted]
+            then, counted = _used(event.occurred_at), _counted(event.counts)
+            return [*_named("task", event.task_id), *_usage(event.usage), *then, event.deduction_id, ended, *counted]
         case CreditsHeld():
             held = f"{number(event.amount)} reserved until {_minute(event.expires_at)}"
             return [held, *_named("task", event.task_id), *_usage(event.usage), *_counted(event.counts)]
@@ -182,7 +184,8 @@ def _details(event: Event, currencies: Mapping[str, str]) -> list[str]:
         case UsageMetered():
             used = f"{number(event.quantity)} {event.metric}"
             usage = _usage({**event.usage, "metric": ""})
-            return [used, *_named("task", event.task_id), *usage, "no credits", *_counted(event.counts)]
+            then, counted = _used(event.occurred_at), _counted(event.counts)
+            return [used, *_named("task", event.task_id), *usage, *then, "no credits", *counted]
     assert_never(event)
 
 
@@ -230,16 +233,22 @@ def _named(name: str, value: str | None) -> list[str]:
     return [f"{name} {value}"] if value else []
 
 
-def _usage(usage: Mapping[str, str | int] | None) -> list[str]:
+def _used(occurred_at: datetime | None) -> list[str]:
+    return [f"used on {_minute(occurred_at)}"] if occurred_at else []
+
+
+def _usage(usage: Usage | None) -> list[str]:
     if not usage:
         return []
-    tokens = [f"{number(int(usage[name]))} {name.replace('_', ' ')}" for name in _TOKENS if usage.get(name)]
-    named = [
-        str(usage[name])
-        for name in ("provider", "model", "project", "member", "metric", "key", "agent")
-        if usage.get(name)
-    ]
-    return [*named, *tokens]
+    named = [str(usage[name]) for name in _NAMES if usage.get(name)]
+    counts = [f"{number(int(usage[name]))} {unit}" for name, unit in _COUNTS.items() if usage.get(name)]
+    return [*named, *counts, *(["failed"] if usage.get("success") is False else [])]
 
 
-_TOKENS = ("input_tokens", "output_tokens")
+_NAMES = ("provider", "model", "project", "member", "metric", "key", "agent")
+_COUNTS = {
+    "quantity": "units",
+    "input_tokens": "input tokens",
+    "output_tokens": "output tokens",
+    "duration_ms": "milliseconds",
+}

@@ -71,6 +71,7 @@ class CreditsDeducted(_Recorded):
     """Credits were taken for good. The draws add up to the amount.
 
     Here as in other events, `counts` are the counters of limits that the event moved; None when no limit applied.
+    `occurred_at`: of the usage, if the caller said it.
     """
 
     deduction_id: str
@@ -81,6 +82,7 @@ class CreditsDeducted(_Recorded):
     usage: Usage | None = None
     metadata: JsonObject | Sealed | None = None
     counts: Counts | None = None
+    occurred_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,10 @@ class HoldExtended(_Recorded):
 
 @dataclass(frozen=True, slots=True)
 class HoldCaptured(_Recorded):
-    """All or part of a hold became a deduction. `final` says that the hold has ended; `returns` holds its rest."""
+    """All or part of a hold became a deduction. `final` says that the hold has ended; `returns` holds its rest.
+
+    `occurred_at`: of the usage, if the caller said it.
+    """
 
     hold_id: str
     deduction_id: str
@@ -121,6 +126,7 @@ class HoldCaptured(_Recorded):
     description: str | None = None
     usage: Usage | None = None
     counts: Counts | None = None
+    occurred_at: datetime | None = None
 
     @property
     def draws(self) -> Draws:
@@ -331,6 +337,7 @@ class UsageMetered(_Recorded):
     usage: Usage
     counts: Counts | None = None
     task_id: str | None = None
+    occurred_at: datetime | None = None
 
 
 Event = (

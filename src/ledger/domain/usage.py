@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Literal, get_args
 
-Usage = Mapping[str, str | int]
-"""What was used: provider, model, project, member, metric, key, agent, input_tokens, output_tokens and quantity; all
-are optional."""
+Usage = Mapping[str, str | int | bool]
+"""What was used, all optional: provider, model, project, member, metric, key, agent (texts), input_tokens,
+output_tokens, quantity (of the metric; 1 if it is absent), duration_ms (integers), success (a boolean)."""
 
 Dimension = Literal["provider", "model", "project", "member", "metric", "key", "agent"]
 DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)

@@ -72,7 +72,7 @@ def sentence(before: Account | None, event: Event) -> str:
         case CreditsGranted():
             return _granted(event)
         case CreditsDeducted():
-            return f"{were(event.amount)} deducted as {event.deduction_id}{_for_task(event.task_id)}."
+            return f"{were(event.amount)} deducted as {event.deduction_id}{_task_and_time(event)}."
         case CreditsHeld():
             until = instant(event.expires_at)
             return f"{were(event.amount)} put on hold as {event.hold_id}{_for_task(event.task_id)}, until {until}."
@@ -112,7 +112,7 @@ def sentence(before: Account | None, event: Event) -> str:
             return f"The allowance {whose} was removed." if event.amount is None else _allowed(event.amount, whose)
         case UsageMetered():
             used = "was used" if event.quantity == 1 else "were used"
-            return f"{event.quantity:,} of {event.metric} {used}{_for_task(event.task_id)}. It cost no credits."
+            return f"{event.quantity:,} of {event.metric} {used}{_task_and_time(event)}. It cost no credits."
     assert_never(event)
 
 
@@ -199,6 +199,11 @@ def _for_task(task_id: str | None) -> str:
     return "" if task_id is None else f" for task {task_id}"
 
 
+def _task_and_time(event: CreditsDeducted | HoldCaptured | UsageMetered) -> str:
+    at = event.occurred_at
+    return _for_task(event.task_id) + ("" if at is None else f", for usage that occurred at {instant(at)}")
+
+
 def _extended(before: Account | None, event: HoldExtended) -> str:
     hold = before.holds.get(event.hold_id) if before else None
     now = f"Hold {event.hold_id} was extended and lasts until {instant(event.expires_at)}"
@@ -211,7 +216,7 @@ def _extended(before: Account | None, event: HoldExtended) -> str:
 
 def _captured(before: Account | None, event: HoldCaptured) -> str:
     done = f"{_were_of(event.amount, f'hold {event.hold_id}')} captured as deduction {event.deduction_id}"
-    done += _for_task(event.task_id)
+    done += _task_and_time(event)
     if event.from_lots:
         done += f", {total(event.from_lots):,} of them beyond the hold"
     if event.returns:

@@ -114,6 +114,8 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "lifetime": _duration,
     "expires_in": _duration,
     "longest_life": _duration,
+    "occurred_at": _moment,
+    "back_dating": _duration,
     "grant": _grant,
     "limits": _limits,
     "lots": _lots,

@@ -6,7 +6,7 @@ it. So a day has 23, 24 or 25 hours, or another length that the zone defines, an
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from ledger.domain.periods import DAY, QUARTER, day_start
@@ -14,11 +14,17 @@ from ledger.domain.periods import DAY, QUARTER, day_start
 FIRST_DATE, LAST_DATE = date(1980, 1, 1), date(2199, 12, 31)
 """Outside of these dates, offsets of zones are not whole quarters of an hour, or are unknown."""
 
+By = Literal["recorded", "occurred"]
+"""Which time of usage counts: that of its recording, or that at which the caller says that it occurred."""
+
 HOUR = timedelta(hours=1)
 
 
 class Piece(NamedTuple):
-    """A part of span number `place` that consists of whole buckets of `width` minutes: start <= bucket < end."""
+    """A part of span number `place` that consists of whole buckets of `width` minutes: start <= bucket < end.
+
+    A negative width stands for buckets with the differences between occurrence and recording.
+    """
 
     place: int
     start: datetime
@@ -52,8 +58,13 @@ def hour_starts(starts: Sequence[datetime], tz: ZoneInfo) -> list[datetime]:
     return [*(at for at in quarters if at in midnights or at.astimezone(tz).minute == 0), starts[-1]]
 
 
-def pieces(spans: Sequence[tuple[datetime, datetime]]) -> list[Piece]:
+def pieces(spans: Sequence[tuple[datetime, datetime]], by: By = "recorded") -> list[Piece]:
     """The pieces of spans: whole hours and, where a span begins or ends within an hour, quarters of an hour."""
+    recorded = _recorded_pieces(spans)
+    return recorded if by == "recorded" else recorded + [piece._replace(width=-piece.width) for piece in recorded]
+
+
+def _recorded_pieces(spans: Sequence[tuple[datetime, datetime]]) -> list[Piece]:
     found = []
     for place, (start, end) in enumerate(spans):
         first, last = _hour_from(start), _hour_until(end)

@@ -74,6 +74,18 @@ DIFFERENT: dict[str, tuple[str, Json, Json, list[str]]] = {
         {"amount": 1, "usage": {"output_tokens": 1}},
         ["usage"],
     ),
+    "usage, what was measured": (
+        "deduct",
+        {"amount": 1, "usage": {"quantity": 1, "success": True}},
+        {"amount": 1, "usage": {"quantity": 1, "success": False}},
+        ["usage"],
+    ),
+    "occurred_at": (
+        "deduct",
+        {"amount": 1},
+        {"amount": 1, "occurred_at": "2026-01-01T00:00:00Z"},
+        ["occurred_at"],
+    ),
     "metadata": (
         "deduct",
         {"amount": 1, "metadata": {"a": [1, {"b": None}]}},

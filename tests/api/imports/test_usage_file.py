@@ -210,6 +210,7 @@ def test_an_account_cannot_be_opened_with_more_than_a_balance_may_be() -> None:
         ({"model": "{who}" * 100}, "usage.model string should have at most 128 characters"),
         ({"input_tokens": "0 - n"}, "usage.input_tokens input should be greater than or equal to 0; it is -1"),
         ({"output_tokens": "who"}, "column 'who' is 'ann', not a number"),
+        ({"success": "{n}"}, "--usage success gives '1', not true or false"),
         ({"output_tokens": "n / 2"}, "--usage output_tokens is 1/2, not an integer"),
     ],
 )

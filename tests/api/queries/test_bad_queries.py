@@ -143,6 +143,9 @@ CHOICES = [
     ("accounts", "sort", ["", "id", "total", "balance desc", "account_id; DROP TABLE accounts"]),
     ("accounts", "prefix", ["x" * 129, "a\0", "\x01", "\n"]),
     ("usage", "granularity", ["", "1m", "15", "1D", "day", "total,1d"]),
+    ("usage", "by", ["", "occurred_at", "Recorded", "recorded,occurred"]),
+    ("daily", "by", ["", "occurrence"]),
+    ("history", "agent", ["", "x" * 129, "a\0b"]),
     ("usage", "group_by", ["", "credits", "model,", "model,,member", "Model", "model;member", "model member"]),
 ]
 

@@ -79,7 +79,13 @@ def listed(kind: str, rows: list[Json]) -> dict[Any, Json]:
 async def test_all_that_was_used_is_told_by_every_name(year: Year, reads: Reads, account: str, period: Period) -> None:
     used = uses(year, account, period)
     found = await told(reads, account, period)
-    assert found["totals"] == sums(used)
+    assert {name: found["totals"][name] for name in MEASURES} == sums(used)
+    for row in found["measured"]:
+        of_model = [one for one in used if said("model")(one) == row["model"]]
+        failed = [one for one in of_model if said("success")(one) is False]
+        durations = [duration for one in of_model if (duration := said("duration_ms")(one)) is not None]
+        assert (row["failures"], row["timed"], row["duration_ms"]) == (len(failed), len(durations), sum(durations))
+    assert sum(row["failures"] for row in found["measured"]) == found["totals"]["failures"]
     for kind in ("provider", "model", "project", "member"):
         rows = found[f"{kind}s"]
         assert listed(kind, rows) == {name: sums(group) for name, group in by(used, said(kind)).items()}
@@ -108,8 +114,10 @@ async def test_what_is_beyond_the_last_name_is_other(year: Year, reads: Reads, m
     shown = [one for one in used if said("model")(one) in (first["model"], second["model"])]
     assert {name: rest[name] + sums(shown)[name] for name in MEASURES} == sums(used)
     largest = found["providers"][0]["provider"]
-    for rows, total in [(found["days"], found["totals"]), (found["projects"], found["totals"])]:
-        assert {name: sum(row[name] for row in rows) for name in MEASURES} == total
+    for rows in (found["days"], found["projects"]):
+        assert {name: sum(row[name] for row in rows) for name in MEASURES} == {
+            name: found["totals"][name] for name in MEASURES
+        }
     for row in [*found["days"], *found["projects"]]:
         parts = listed("provider", row.get("providers", []))
         assert parts.keys() <= {largest, OTHER}
@@ -124,7 +132,8 @@ async def test_what_is_beyond_the_last_name_is_other(year: Year, reads: Reads, m
 
 async def test_an_account_that_used_nothing_and_one_that_is_not_there(reads: Reads) -> None:
     found = await told(reads, IDLE)
-    assert found["totals"] == dict.fromkeys(MEASURES, 0)
+    assert {name: found["totals"][name] for name in MEASURES} == dict.fromkeys(MEASURES, 0)
+    assert found["measured"] == []
     assert (found["providers"], found["projects"], len(found["days"])) == ([], [], len(WHOLE.dates()))
     with pytest.raises(AccountNotFound):
         await told(reads, "nobody")

@@ -28,7 +28,7 @@ COLUMNS = [
     *("grant_id", "deduction_id", "hold_id"),
 ]
 DIMENSIONS = ["provider", "model", "project", "member", "metric"]
-USAGE = [*DIMENSIONS, "input_tokens", "output_tokens"]
+USAGE = [*DIMENSIONS, "input_tokens", "output_tokens", "key", "agent", "quantity", "duration_ms", "success"]
 
 
 LIMITS = [1, 2, 7, 50, 1_000]
@@ -120,7 +120,7 @@ def test_entries_are_what_the_events_say(year: Year) -> None:
             said = data["balance"]
             assert entry["balance_after"] == said["subscription_credits"] + said["permanent_credits"]
             assert entry["recorded_at"] == event["recorded_at"]
-            for name in ("task_id", "transaction_id", "payment_id", "source", "usage", "hold_id"):
+            for name in ("task_id", "transaction_id", "payment_id", "source", "usage", "hold_id", "occurred_at"):
                 assert entry[name] == data.get(name), event
             assert entry["description"] == data.get("description", data.get("reason"))
 
@@ -247,13 +247,15 @@ def csv_rows(service: Service, account: str, **filters: Any) -> list[dict[str, s
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"] == 'attachment; filename="history.csv"'
     rows = csv.DictReader(io.StringIO(answer.content.decode(), newline=""))
-    assert rows.fieldnames == COLUMNS + USAGE
+    assert rows.fieldnames == [*COLUMNS, *USAGE, "occurred_at"]
     return list(rows)
 
 
 def as_row(entry: Json) -> dict[str, str]:
     values = {name: entry[name] for name in COLUMNS} | {name: (entry["usage"] or {}).get(name) for name in USAGE}
-    return {name: "" if value is None else str(value) for name, value in values.items()}
+    values["occurred_at"] = entry["occurred_at"]
+    said = {name: str(value).lower() if isinstance(value, bool) else value for name, value in values.items()}
+    return {name: "" if value is None else str(value) for name, value in said.items()}
 
 
 @pytest.mark.parametrize("order", ["desc", "asc"])

@@ -5,7 +5,7 @@ What is expected is added up here from the events as stored, each at its local d
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import combinations, pairwise
@@ -40,6 +40,7 @@ COUNTS = {
 }
 DIMENSIONS = ["provider", "model", "project", "member", "metric"]
 GROUPINGS = [list(chosen) for size in range(6) for chosen in combinations(DIMENSIONS, size)]
+GROUPINGS += [["key"], ["agent"], ["agent", "model", "key"], ["key", *DIMENSIONS, "agent"]]
 SOME_ZONES = [
     *("UTC", "Europe/Berlin", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Chatham", "America/Havana"),
     *("Asia/Beirut", "Africa/Cairo", "America/Asuncion", "Pacific/Apia", "Antarctica/Troll", "Asia/Almaty"),
@@ -100,6 +101,35 @@ def sums(events: Iterable[Json]) -> Json:
     return dict(found)
 
 
+def occurred(event: Json) -> datetime:
+    """When the usage of a deduction occurred; all other events occurred when they were recorded."""
+    return _instant(event["data"].get("occurred_at", event["recorded_at"]))
+
+
+def measured(events: Iterable[Json]) -> Json:
+    """What deductions say of quantities, failures and durations. Nothing is metered in this year."""
+    said = [event["data"].get("usage", {}) for event in events if event["type"] in {"CreditsDeducted", "HoldCaptured"}]
+    durations = [usage["duration_ms"] for usage in said if "duration_ms" in usage]
+    return {
+        "metered": 0,
+        "quantity": sum(usage.get("quantity", 1) for usage in said),
+        "failures": sum(usage.get("success") is False for usage in said),
+        "timed": len(durations),
+        "duration_ms": sum(durations),
+        "durations": sorted(durations),
+    }
+
+
+def check_percentiles(row: Json, durations: list[int]) -> None:
+    """Within five percent of the exact ones; none without durations."""
+    for name, percent in (("p50_ms", 50), ("p95_ms", 95)):
+        if not durations:
+            assert row[name] is None
+        else:
+            exact = durations[percent * (len(durations) - 1) // 100]
+            assert abs(row[name] - exact) <= 0.05 * exact
+
+
 def by_date(events: Iterable[Json], tz: str) -> dict[date, list[Json]]:
     zone = ZoneInfo(tz)
     found: defaultdict[date, list[Json]] = defaultdict(list)
@@ -122,7 +152,8 @@ def days_of(events: list[Json], first: date, last: date, tz: str) -> list[Json]:
     for day in (first + DAY * n for n in range((last - first).days + 1)):
         opening = kinds(latest)
         latest = [latest, *dated[day]][-1] if day in dated else latest
-        rows.append({"date": day.isoformat(), **sums(dated.get(day, [])), **ends(opening, kinds(latest))})
+        row = {"date": day.isoformat(), **sums(dated.get(day, [])), **ends(opening, kinds(latest))}
+        rows.append(row | measured(dated.get(day, [])))
     return rows
 
 
@@ -146,8 +177,22 @@ def daily(service: Service, account: str, **asked: Any) -> Json:
     return found
 
 
+def same_days(answered: list[Json], expected: list[Json]) -> bool:
+    """Whether rows are as expected, but for where days begin and end; percentiles may differ by five percent."""
+    for row, wanted in zip(answered, expected, strict=True):
+        check_percentiles(row, wanted["durations"])
+    left_out = {"start", "end", "p50_ms", "p95_ms", "durations"}
+    found, rows = ([without(row, left_out) for row in some] for some in (answered, expected))
+    assert found == rows
+    return True
+
+
 def without_ends(rows: list[Json]) -> list[Json]:
-    return [{name: value for name, value in row.items() if name not in {"start", "end"}} for row in rows]
+    return [without(row, {"start", "end"}) for row in rows]
+
+
+def without(row: Json, names: set[str]) -> Json:
+    return {name: value for name, value in row.items() if name not in names}
 
 
 # Days ---------------------------------------------------------------------------------------------------------
@@ -161,8 +206,26 @@ def test_there_are_many_ways_to_cut_a_year() -> None:
 def test_days_are_what_the_events_add_up_to(year: Year) -> None:
     for tz in zones():
         answer = daily(year.service, BUSY, **period(FIRST, LAST, tz=tz))
-        assert without_ends(answer["days"]) == days_of(year.events[BUSY], FIRST, LAST, tz), tz
+        assert same_days(answer["days"], days_of(year.events[BUSY], FIRST, LAST, tz)), tz
         chained(answer)
+
+
+@pytest.mark.parametrize("tz", SOME_ZONES[:4])
+def test_days_by_occurrence(year: Year, tz: str) -> None:
+    """Deductions count where they occurred, all else where it was recorded; the balances stay those of that time."""
+    events, zone = year.events[BUSY], ZoneInfo(tz)
+    first, last = date(2024, 9, 1), date(2024, 12, 31)
+    answer = daily(year.service, BUSY, **period(first, last, tz=tz, by="occurred"))
+    assert answer["by"] == "occurred"
+    plain = daily(year.service, BUSY, **period(first, last, tz=tz))
+    assert answer["days"] != plain["days"]
+    for row, recorded in zip(answer["days"], plain["days"], strict=True):
+        used_then = [event for event in events if occurred(event).astimezone(zone).date().isoformat() == row["date"]]
+        check_percentiles(row, measured(used_then)["durations"])
+        moved = {name: value for name, value in measured(used_then).items() if name != "durations"}
+        moved |= {name: sums(used_then)[name] for name in ("deducted", "deductions")}
+        expected = {**without(recorded, {"p50_ms", "p95_ms"}), **moved}
+        assert without(row, {"p50_ms", "p95_ms"}) == expected
 
 
 def chained(answer: Json) -> None:
@@ -192,7 +255,7 @@ def test_days_in_the_middle_of_a_history(year: Year, tz: str) -> None:
             (LAST, LAST),
         ]:
             answer = daily(year.service, account, **period(first, last, tz=tz))
-            assert without_ends(answer["days"]) == days_of(year.events[account], first, last, tz)
+            assert same_days(answer["days"], days_of(year.events[account], first, last, tz))
             chained(answer)
 
 
@@ -211,9 +274,8 @@ def test_days_without_events_are_there_too(year: Year) -> None:
 def test_the_largest_period(year: Year) -> None:
     answer = daily(year.service, BUSY, **period(LAST - 1_099 * DAY, LAST, tz="Europe/Berlin"))
     assert len(answer["days"]) == 1_100
-    assert without_ends([answer["totals"]]) == [
-        {**sums(e for e in year.events[BUSY] if at(e) < instant(LAST + DAY)), **without_sums(answer["totals"])}
-    ]
+    events = [event for event in year.events[BUSY] if at(event) < instant(LAST + DAY)]
+    assert same_days([answer["totals"]], [{**sums(events), **measured(events), **without_sums(answer["totals"])}])
 
 
 def without_sums(row: Json) -> Json:
@@ -229,22 +291,28 @@ def test_an_unknown_account_has_no_days_and_no_usage(service: Service) -> None:
 
 # Usage --------------------------------------------------------------------------------------------------------
 
-MEASURES = ["credits", "input_tokens", "output_tokens", "count"]
+MEASURES = [
+    *("credits", "input_tokens", "output_tokens", "count"),
+    *("quantity", "failures", "timed", "duration_ms"),
+]
 Key = tuple[str | None, ...]
 
 
 def used(events: Iterable[Json], by: list[str]) -> dict[Key, Json]:
-    """Sums by group."""
-    found: dict[Key, Json] = {}
+    """Sums by group, and the durations that were said."""
+    groups: defaultdict[Key, list[Json]] = defaultdict(list)
     for event in events:
         if event["type"] in {"CreditsDeducted", "HoldCaptured"}:
             said = event["data"].get("usage", {})
-            group = found.setdefault(tuple(said.get(name) for name in by), dict.fromkeys(MEASURES, 0))
-            group["credits"] += event["data"]["amount"]
-            group["input_tokens"] += said.get("input_tokens", 0)
-            group["output_tokens"] += said.get("output_tokens", 0)
-            group["count"] += 1
-    return found
+            groups[tuple(said.get(name) for name in by)].append(event)
+    return {key: _used(group) for key, group in groups.items()}
+
+
+def _used(events: list[Json]) -> Json:
+    said = [event["data"].get("usage", {}) for event in events]
+    tokens = {name: sum(usage.get(name, 0) for usage in said) for name in ("input_tokens", "output_tokens")}
+    credits = sum(event["data"]["amount"] for event in events)
+    return {"credits": credits, **tokens, "count": len(events), **measured(events)}
 
 
 def added(groups: Iterable[Json]) -> Json:
@@ -255,9 +323,9 @@ def added(groups: Iterable[Json]) -> Json:
     return found
 
 
-def usage(service: Service, account: str, by: list[str] | None = None, **asked: Any) -> Json:
-    if by:
-        asked["group_by"] = ",".join(by)
+def usage(service: Service, account: str, group_by: list[str] | None = None, **asked: Any) -> Json:
+    if group_by:
+        asked["group_by"] = ",".join(group_by)
     response = service.get(f"/v1/accounts/{quote(account)}/usage", **asked)
     assert response.status_code == 200, response.text
     found: Json = response.json()
@@ -268,13 +336,15 @@ def key_of(group: Json, by: list[str]) -> Key:
     return tuple(group[name] for name in by)
 
 
-def check_buckets(answer: Json, events: list[Json], by: list[str], limit: int) -> None:
+def check_buckets(
+    answer: Json, events: list[Json], by: list[str], limit: int, time: Callable[[Json], datetime] = at
+) -> None:
     """Every bucket has its events' usage by group; the largest groups of all are shown, the others are one."""
     buckets = answer["buckets"]
     starts = [datetime.fromisoformat(bucket["start"]) for bucket in buckets]
     assert starts[1:] == [datetime.fromisoformat(bucket["end"]) for bucket in buckets[:-1]]
     end = datetime.fromisoformat(buckets[-1]["end"])
-    times = [at(event) for event in events]
+    times = [time(event) for event in events]
     assert times == sorted(times)
     inside = events[bisect_left(times, starts[0]) : bisect_left(times, end)]
     whole = used(inside, by)
@@ -287,11 +357,26 @@ def check_buckets(answer: Json, events: list[Json], by: list[str], limit: int) -
         expected = used(events[bisect_left(times, start) : bisect_left(times, until)], by)
         others = added(sums for key, sums in expected.items() if key not in shown)
         named = {key_of(group, by): added([group]) for group in bucket["groups"] if "other" not in group}
-        assert named == {key: sums for key, sums in expected.items() if key in shown}
+        assert named == {key: added([sums]) for key, sums in expected.items() if key in shown}
+        for group in bucket["groups"]:
+            if "other" not in group:
+                check_percentiles(group, expected[key_of(group, by)]["durations"])
         assert [added([g]) for g in bucket["groups"] if "other" in g] == ([others] if others["count"] else [])
         assert "other" not in [name for group in bucket["groups"][:-1] for name in group]
     assert answer["truncated"] == (len(whole) > limit)
-    assert answer["totals"] == added(whole.values())
+    assert added([answer["totals"]]) == added(whole.values())
+    check_percentiles(answer["totals"], sorted(one for sums in whole.values() for one in sums["durations"]))
+
+
+@pytest.mark.parametrize("granularity", ["1h", "1d", "total"])
+def test_usage_by_occurrence(year: Year, granularity: str) -> None:
+    """By the time that callers say, and where they say none, by that of recording."""
+    events, by = sorted(year.events[BUSY], key=occurred), ["model", "key"]
+    asked = period(date(2024, 9, 5), date(2024, 10, 6), tz="Asia/Kathmandu", granularity=granularity)
+    answer = usage(year.service, BUSY, by, **asked, by="occurred", limit=4)
+    assert answer["by"] == "occurred"
+    check_buckets(answer, events, by, 4, occurred)
+    assert answer["totals"] != usage(year.service, BUSY, by, **asked, limit=4)["totals"]
 
 
 @pytest.mark.parametrize("by", GROUPINGS, ids=lambda by: ",".join(by) or "nothing")
@@ -355,12 +440,33 @@ def test_usage_of_hours_and_quarters(year: Year, tz: str, first: date, last: dat
         assert (local.minute, local.second) == (0, 0)
 
 
+def test_what_is_metered_counts_its_quantity_and_no_credits(service: Service) -> None:
+    account, now = service.open_account(permanent=10), datetime.now(UTC)
+    path, usage_ = f"/v1/accounts/{account}", {"metric": "image", "member": "ada"}
+    before = (now - 3 * DAY).isoformat()
+    for number, more in enumerate([{}, {"occurred_at": before}]):
+        body = {"quantity": 5 + number, "usage": usage_ | {"duration_ms": 700, "success": False}, **more}
+        assert service.post(f"{path}/usage", body, key=f"m{number}").status_code == 201
+    done = service.post(f"{path}/deductions", {"amount": 3, "usage": usage_ | {"quantity": 2}}, key="d").json()
+    asked = period(now.date(), now.date() + DAY, granularity="total", min_position=done["position"])
+    wanted = {"credits": 3, "count": 1, "metered": 2, "quantity": 13, "failures": 2, "timed": 2, "duration_ms": 1_400}
+    [group] = usage(service, account, ["metric"], **asked)["buckets"][0]["groups"]
+    assert {name: group[name] for name in wanted} == wanted
+    check_percentiles(group, [700, 700])
+    totals = daily(service, account, **without(asked, {"granularity"}))["totals"]
+    assert (totals["quantity"], totals["metered"], totals["failures"]) == (13, 2, 2)
+    earlier = asked | {"from": before[:10], "to": before[:10], "by": "occurred"}
+    [group] = usage(service, account, ["metric", "member"], **earlier)["buckets"][0]["groups"]
+    assert (group["metric"], group["member"], group["quantity"], group["count"]) == ("image", "ada", 6, 0)
+    assert usage(service, account, ["metric"], **asked, by="occurred")["totals"]["quantity"] == 7
+
+
 def test_sums_beyond_64_bits_are_exact(service: Service) -> None:
     largest, times = 2**53 - 1, 2_100
     account = service.open_account(permanent=0)
     commands: list[Json] = []
     for _ in range(times):
-        words = {"input_tokens": largest, "model": "m"}
+        words = {"input_tokens": largest, "model": "m", "quantity": largest, "duration_ms": largest}
         commands.append({"op": "grant", "account_id": account, "kind": "permanent", "amount": largest})
         commands.append({"op": "deduct", "account_id": account, "amount": largest, "usage": words})
     for n, command in enumerate(commands):
@@ -372,7 +478,9 @@ def test_sums_beyond_64_bits_are_exact(service: Service) -> None:
     totals = daily(service, account, **asked)["totals"]
     assert (totals["granted"], totals["deducted"], totals["closing_balance"]) == (times * largest, times * largest, 0)
     found = usage(service, account, ["model"], **asked)["totals"]
-    assert found == {"credits": times * largest, "input_tokens": times * largest, "output_tokens": 0, "count": times}
+    sums_ = {"credits": times * largest, "input_tokens": times * largest, "output_tokens": 0, "count": times}
+    assert {name: found[name] for name in sums_} == sums_
+    assert found["duration_ms"] == found["quantity"] == times * largest
     everybody = service.get("/v1/statistics", **asked)
     assert everybody.status_code == 200
     assert everybody.json()["totals"]["deducted"] >= times * largest

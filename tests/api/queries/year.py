@@ -100,22 +100,29 @@ class Purse:
                     pass
 
 
-def command(account: str, purse: Purse, number: int, chance: Random) -> tuple[str, Command]:
+def command(account: str, purse: Purse, number: int, now: datetime, chance: Random) -> tuple[str, Command]:
     """Something to ask for. What cannot be is refused, and nothing comes of it."""
 
     def one(noun: str) -> str:
         return chance.choice(purse.made[noun][-3 if noun == "hold" else -6 :] or [f"{noun}_1"])
 
     task, usage = chance.choice(TASKS), said(chance)
+    occurred_at = now - timedelta(hours=chance.randint(0, 800)) if chance.random() < 0.2 else None
     grant = GrantCredits(account, "permanent", chance.randint(50, 900), description="bought")
     lifetime = timedelta(hours=chance.randint(1, 700))
     kinds: list[tuple[int, str, Command]] = [
-        (48, "deduct", DeductCredits(account, chance.randint(1, 90), task, f"work {number}", usage)),
+        (48, "deduct", DeductCredits(account, chance.randint(1, 90), task, f"work {number}", usage, None, occurred_at)),
         (7, "grant", GrantCredits(account, "subscription", chance.randint(50, 1_500), lifetime=lifetime)),
         (4, "grant", GrantCredits(account, "permanent", chance.randint(50, 900), transaction_id=f"tx-{number}")),
         (8, "hold", PlaceHold(account, chance.randint(1, 200), timedelta(hours=chance.randint(20, 168)), task)),
         (6, "capture", CaptureHold(account, one("hold"), chance.randint(1, 60), final=False, usage=usage)),
-        (6, "capture", CaptureHold(account, one("hold"), chance.randint(1, 400), on_excess="draw", usage=usage)),
+        (
+            6,
+            "capture",
+            CaptureHold(
+                account, one("hold"), chance.randint(1, 400), on_excess="draw", usage=usage, occurred_at=occurred_at
+            ),
+        ),
         (3, "release", ReleaseHold(account, one("hold"))),
         (2, "extend", ExtendHold(account, one("hold"), timedelta(hours=chance.randint(1, 160)))),
         (5, "reverse", ReverseDeduction(account, one("deduction"), chance.randint(1, 30), "a mistake")),
@@ -129,11 +136,11 @@ def command(account: str, purse: Purse, number: int, chance: Random) -> tuple[st
     return operation, chosen
 
 
-def said(chance: Random) -> dict[str, str | int] | None:
+def said(chance: Random) -> dict[str, str | int | bool] | None:
     """The usage of a deduction: few values, so that groups overlap; some are partly or wholly empty."""
     if chance.random() < 0.15:
         return None
-    words: dict[str, list[str | int | None]] = {
+    words: dict[str, list[str | int | bool | None]] = {
         "provider": ["one", "two"],
         "model": ["small", "large", "huge", None],
         "project": ["a", "b", None],
@@ -141,6 +148,11 @@ def said(chance: Random) -> dict[str, str | int] | None:
         "metric": ["images", None, None],
         "input_tokens": [0, 17, 90_000, None],
         "output_tokens": [1, 2_000, None],
+        "key": ["k1", None, None],
+        "agent": [None, None, "robot"],
+        "quantity": [None, None, 0, 1, 12],
+        "duration_ms": [None, 0, 1, 850, 900, 20_000, chance.randint(2, 5_000)],
+        "success": [None, True, False],
     }
     chosen = {name: chance.choice(values) for name, values in words.items()}
     return {name: value for name, value in chosen.items() if value is not None}
@@ -161,7 +173,7 @@ async def _write(database: str) -> None:
             await ledger.execute(submission(OpenAccount(account, 0 if account == IDLE else 500), "open", account))
         for number, clock.now in enumerate(moments(chance)):
             [account] = chance.choices(ACCOUNTS, WEIGHTS)
-            operation, wanted = command(account, purses[account], number, chance)
+            operation, wanted = command(account, purses[account], number, clock.now, chance)
             done = await ledger.execute(submission(wanted, operation, None))
             if isinstance(done, Recorded):
                 purses[account].remember(done.events)

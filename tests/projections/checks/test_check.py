@@ -282,7 +282,7 @@ async def test_an_account_that_one_side_alone_knows(database: str, ledger: Ledge
     named = (BALANCES, ROLLUPS, PAYMENTS)
     tables = [f"{live(p).schema}.{table.name}" for p in named for table in p.tables if table.of_accounts]
     run(database, *(f"DELETE FROM {table} WHERE account_id = 'ada'" for table in tables))
-    for name, rows in (("history", "entry_rows"), ("usage", "usage_rows")):
+    for name, rows in (("history", "entry_rows"), ("usage", "usage_rows"), ("usage", "measured_rows")):
         run(database, f"DELETE FROM projection_{name}.{rows} WHERE account = {number_of('ada', name)}")
         tables.append(f"projection_{name}.{name}_accounts")
     run(database, *(f"UPDATE {table} SET account_id = 'ghost' WHERE account_id = 'bob'" for table in tables))

@@ -23,7 +23,7 @@ from tests.projections.moving import projected
 
 ANOTHER = {
     "bigint": "coalesce({0}, 0) + 1000",
-    "smallint": "{0} + 1",
+    "smallint": "{0} + 1000",
     "numeric": "{0} + 1",
     "text": "coalesce({0}, '') || 'x'",
     "timestamp with time zone": "coalesce({0}, '2026-01-01Z') - interval '3 hours'",
@@ -34,13 +34,17 @@ ANOTHER = {
 }
 """Another value of each type."""
 
-BEHIND = {"history.entries": "entry_rows", "usage.usage": "usage_rows"}
+BEHIND = {
+    "history.entries": "entry_rows",
+    "usage.usage": "usage_rows",
+    "usage.usage_measured": "measured_rows",
+}
 """The tables that have the rows of a view. They name accounts by numbers."""
 SHOWN_AS = {
     "account": "account_id",
     "hold": "hold_id",
     "about_kind": "about",
-    **dict.fromkeys(("group_id", "input_tokens", "output_tokens"), "usage"),
+    **dict.fromkeys(("group_id", "input_tokens", "output_tokens", "quantity", "duration_ms"), "usage"),
 }
 """The columns of entries that have other names in their view."""
 

@@ -30,7 +30,29 @@ class Totals(TypedDict):
     closing_permanent_credits: int
 
 
-class LocalDay(Totals):
+class Measures(TypedDict):
+    """What was measured of deductions and metered uses. Percentiles are within 5 % of the exact ones."""
+
+    quantity: Annotated[int, Field(description="of the metric; 1 for each deduction that says no other")]
+    metered: Annotated[int, Field(description="metered uses, which cost no credits and are not in `count`")]
+    failures: Annotated[int, Field(description="uses whose work failed")]
+    timed: Annotated[int, Field(description="uses that say a duration")]
+    duration_ms: Annotated[int, Field(description="the sum of all durations")]
+    p50_ms: Annotated[float | None, Field(description="null without durations")]
+    p95_ms: float | None
+
+
+By = Annotated[
+    Literal["recorded", "occurred"],
+    Field(description="the time that counts: of recording, or at which the usage occurred"),
+]
+
+
+class MeasuredTotals(Totals, Measures):
+    """What happened in a span of time, the balance at its ends, and what was measured."""
+
+
+class LocalDay(MeasuredTotals):
     """One local day: from `start` on, before `end`."""
 
     date: date
@@ -43,8 +65,10 @@ class DailyAnswer(AsOf):
 
     account_id: str
     tz: str
+    by: By
+    within: float
     days: list[LocalDay]
-    totals: Totals
+    totals: MeasuredTotals
 
 
 class UsageSums(TypedDict):
@@ -65,9 +89,19 @@ class GroupName(TypedDict, total=False):
     project: str | None
     member: str | None
     metric: str | None
+    key: str | None
+    agent: str | None
 
 
 class UsageGroup(GroupName, UsageSums):
+    """What one group used; null where nothing was said. `other` is all groups beyond the limit."""
+
+
+class MeasuredSums(UsageSums, Measures):
+    """What was used, and what was measured of it."""
+
+
+class MeasuredGroup(GroupName, MeasuredSums):
     """What one group used; null where nothing was said. `other` is all groups beyond the limit."""
 
 
@@ -76,7 +110,7 @@ class UsageBucket(TypedDict):
 
     start: datetime
     end: datetime
-    groups: list[UsageGroup]
+    groups: list[MeasuredGroup]
 
 
 class UsageAnswer(AsOf):
@@ -86,8 +120,10 @@ class UsageAnswer(AsOf):
     tz: str
     granularity: str
     group_by: list[str]
+    by: By
+    within: float
     buckets: list[UsageBucket]
-    totals: UsageSums
+    totals: MeasuredSums
     truncated: bool
 
 

@@ -1,8 +1,9 @@
-"""Labels of history entries on a page: a title, the description, the origin and the token counts."""
+"""Labels of history entries on a page: a title, the description, the origin, the token counts and what was measured."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from api.dashboard.formatting import Formatter, plural
 from ledger.explain.event_titles import entry_title
 
 
@@ -39,3 +40,18 @@ def token_counts(entry: Mapping[str, Any]) -> tuple[int | None, int | None, int 
     inputs, outputs = usage.get("input_tokens"), usage.get("output_tokens")
     known = [count for count in (inputs, outputs) if count is not None]
     return inputs, outputs, sum(known) if known else None
+
+
+def measures(entry: Mapping[str, Any], formatter: Formatter) -> str:
+    """How much, how long, whether it failed and when it occurred, as far as the caller said so."""
+    usage, occurred_at = entry["usage"] or {}, entry["occurred_at"]
+    parts = []
+    if "quantity" in usage:
+        parts.append(plural(usage["quantity"], "unit", formatter.number(usage["quantity"])))
+    if "duration_ms" in usage:
+        parts.append(formatter.duration(usage["duration_ms"]))
+    if usage.get("success") is False:
+        parts.append("failed")
+    if occurred_at is not None:
+        parts.append(f"used on {formatter.minute(occurred_at)}")
+    return " \N{MIDDLE DOT} ".join(parts)

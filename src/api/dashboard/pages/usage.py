@@ -25,11 +25,12 @@ from api.http.queries.query import Page
 from api.http.queries.reads import Reads, reads_of
 from ledger.domain.commands import MAX_ID
 from ledger.domain.errors import MAX_SHOWN
+from ledger.domain.usage import Dimension
 from ledger.service import Ledger
+from projections.models.days import By
 from projections.models.history.entry_answer import Entry
 from projections.models.history.entry_lines import csv_of
 from projections.models.history.queries import USED
-from projections.models.usage.projection import Dimension
 
 LIMIT = 50
 CHOICES: Choices = {"7d": ("Last 7 days", 7), "30d": ("Last 30 days", 30), "month": ("Month to date", None)}
@@ -51,6 +52,7 @@ class UsageQuery(NamedTuple):
 
     range: Range
     table: Table
+    by: By
     given: dict[str, str]
     """The parameters of the address, without the page of the table and the expanded entry."""
 
@@ -62,14 +64,16 @@ def _usage_query(request: Request, account_id: str) -> UsageQuery:
     sort = query["sort"] if query.get("sort") in _SORTS else "newest"
     task = (query.get("task") or "")[:MAX_ID] or None
     everything = query.get("show") == "all"
+    by: By = "occurred" if query.get("by") == "occurred" else "recorded"
     table = Table(account_id, chosen.period, _SORTS[sort], None if everything else USED, task, filters)
     given = {"sort": "" if sort == "newest" else sort, "task": task or "", "show": "all" if everything else ""}
+    given["by"] = "" if by == "recorded" else by
     given |= (
         dict.fromkeys(FILTERS, "")
         | dict(filters)
         | {name: query.get(name, "")[:MAX_SHOWN] for name in ("range", "from", "to", "tz")}
     )
-    return UsageQuery(chosen, table, given)
+    return UsageQuery(chosen, table, by, given)
 
 
 async def usage(request: Request) -> Response:
@@ -77,7 +81,7 @@ async def usage(request: Request) -> Response:
     account_id = request.path_params["account_id"]
     reads, formatter, wanted = reads_of(request), formatter_of(request), _usage_query(request, account_id)
     position = required_position(request)
-    found = await breakdown_of(reads, account_id, wanted.range.period, position)
+    found = await breakdown_of(reads, account_id, wanted.range.period, position, wanted.by)
     table_page = Page(LIMIT, request.query_params.get("cursor") or None, position)
     table, refused = await _table(reads, wanted.table, table_page)
     entries, explains = table["entries"], user_of(request).may(EXPLANATIONS)
@@ -90,6 +94,7 @@ async def usage(request: Request) -> Response:
         choices=CHOICES,
         given=wanted.given,
         totals=found["totals"],
+        measured=found["measured"],
         value=options_of(request).value_of(found["totals"]["credits"]),
         charts=charts_of(found, formatter),
         menus=_menus(found, wanted.given),

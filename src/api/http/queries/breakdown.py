@@ -10,11 +10,14 @@ from datetime import date, datetime
 from itertools import pairwise
 
 from api.contract.answers.answer import AsOf
-from api.contract.answers.totals import GroupName, UsageGroup, UsageSums
+from api.contract.answers.totals import GroupName, MeasuredSums, Measures, UsageGroup, UsageSums
 from api.http.queries.periods import Period
 from api.http.queries.query import as_of, known_account
 from api.http.queries.reads import Reads
-from projections.models.usage.projection import USAGE, Dimension
+from api.http.queries.totals import measures
+from ledger.domain.usage import Dimension
+from projections.models.days import By
+from projections.models.usage.projection import USAGE
 from projections.models.usage.queries import Breakdown, Name, Sums, breakdown
 
 MOST_NAMES = 100
@@ -38,12 +41,22 @@ class Project(UsageGroup):
     providers: list[UsageGroup]
 
 
+class MeasuredModel(Measures):
+    """What was measured of one model; null for deductions that name none."""
+
+    model: str | None
+
+
 class BreakdownAnswer(AsOf):
-    """Usage by day, provider, model, project and member. The last group of projects, `other`, has no `providers`."""
+    """Usage by day, provider, model, project and member. The last group of projects, `other`, has no `providers`.
+
+    `measured` has the models of which something was measured.
+    """
 
     account_id: str
     tz: str
-    totals: UsageSums
+    totals: MeasuredSums
+    measured: list[MeasuredModel]
     days: list[DayByProvider]
     providers: list[UsageGroup]
     models: list[UsageGroup]
@@ -51,18 +64,25 @@ class BreakdownAnswer(AsOf):
     members: list[UsageGroup]
 
 
-async def breakdown_of(reads: Reads, account_id: str, period: Period, min_position: int = 0) -> BreakdownAnswer:
+async def breakdown_of(
+    reads: Reads, account_id: str, period: Period, min_position: int = 0, by: By = "recorded"
+) -> BreakdownAnswer:
     """Query the breakdown. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
     starts = period.starts()
     async with reads.views.snapshot(USAGE, at_least=min_position) as moment:
-        found = await breakdown(moment, account_id, starts, limit=MOST_NAMES, series=MOST_SERIES)
+        found = await breakdown(moment, account_id, starts, limit=MOST_NAMES, series=MOST_SERIES, by=by)
     if not found.providers:
         await known_account(reads.ledger, account_id)
     return {
         **as_of(moment),
         "account_id": account_id,
         "tz": period.tz.key,
-        "totals": _fields(found.total),
+        "totals": {**_fields(found.total), **measures(found.measured, found.total.deductions)},
+        "measured": [
+            {"model": name, **measures(found.measured_by_model[name], sums.deductions)}
+            for name, sums in found.models
+            if name in found.measured_by_model
+        ],
         "days": _days(found, period.dates(), starts),
         "providers": _listed("provider", found.providers, found.total),
         "models": _listed("model", found.models, found.total),

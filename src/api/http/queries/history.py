@@ -33,6 +33,7 @@ from ledger.current_accounts import can_be_stored
 from ledger.domain.changes import ENTRY_TYPES
 from ledger.domain.commands import MAX_ID
 from ledger.domain.errors import AccountNotFound
+from ledger.domain.usage import DIMENSIONS
 from ledger.readable_texts import with_descriptions
 from projections.models.history.entry_answer import Entry, entries_of, entry
 from projections.models.history.entry_lines import csv_of
@@ -54,7 +55,6 @@ from projections.models.history.queries import (
     pages_question,
     place_of,
 )
-from projections.models.usage.projection import DIMENSIONS
 from projections.models.views import Views
 
 router = APIRouter(route_class=AnswerRoute, tags=["queries"])
@@ -76,6 +76,8 @@ class _Filters(Visible):
     project: Id | None = None
     member: Id | None = None
     metric: Id | None = None
+    key: Id | None = None
+    agent: Id | None = None
 
     def wanted(self, account_id: str) -> Wanted:
         """The filter of the entries. Raises Problem for a period that ends before it begins."""

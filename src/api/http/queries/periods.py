@@ -9,7 +9,7 @@ from pydantic import Field
 from api.contract.problems import invalid
 from api.http.queries.query import Day, Visible, Zone, check_order
 from ledger.domain.periods import DAY, day_start
-from projections.models.days import dates, day_starts
+from projections.models.days import By, dates, day_starts
 
 MAX_DAYS = 1_100
 """The largest number of local days in one answer: three years."""
@@ -53,3 +53,9 @@ class Days(Visible):
     def period(self) -> Period:
         """The period that the parameters ask for."""
         return Period(self.from_, self.to, ZoneInfo(self.tz))
+
+
+class DaysBy(Days):
+    """The parameters of a query for a period by one of two times."""
+
+    by: By = Field("recorded", description="the time that counts: of recording, or at which usage occurred")

@@ -13,18 +13,19 @@ from api.contract.answers.totals import (
     DailyAnswer,
     GroupName,
     LocalDay,
+    MeasuredGroup,
+    MeasuredSums,
+    MeasuredTotals,
+    Measures,
     OperatorDay,
     OperatorTotals,
     StatisticsAnswer,
-    Totals,
     UsageAnswer,
     UsageBucket,
-    UsageGroup,
-    UsageSums,
 )
 from api.contract.problems import invalid
 from api.http.json_answer import AnswerRoute, JsonAnswer
-from api.http.queries.periods import Days, Period
+from api.http.queries.periods import Days, DaysBy, Period
 from api.http.queries.query import (
     PROBLEMS,
     PROBLEMS_OF_ALL,
@@ -34,14 +35,16 @@ from api.http.queries.query import (
 )
 from api.http.queries.reads import Reads, reads_of
 from ledger.domain.periods import QUARTER
+from ledger.domain.usage import DIMENSIONS, Dimension
 from measures.refusals import refusals_per_span
-from projections.models.days import HOUR, hour_starts, quarter_starts
+from projections.models.days import HOUR, By, hour_starts, quarter_starts
+from projections.models.measured import WITHIN, Measured
 from projections.models.rollups.projection import ROLLUPS
 from projections.models.rollups.queries import Closing, Total, closings, totals
 from projections.models.statistics.projection import STATISTICS
 from projections.models.statistics.queries import outstanding, per_span
-from projections.models.usage.projection import DIMENSIONS, USAGE, Dimension, Group
-from projections.models.usage.queries import Used, used
+from projections.models.usage.projection import USAGE, Group
+from projections.models.usage.queries import Used, measured_per_span, used
 
 router = APIRouter(route_class=AnswerRoute, tags=["queries"])
 
@@ -53,7 +56,7 @@ _LONGEST: dict[Granularity, timedelta] = {"15m": MAX_BUCKETS * QUARTER, "1h": MA
 _DIMENSION = rf"({'|'.join(DIMENSIONS)})"
 
 
-class _Usage(Days):
+class _Usage(DaysBy):
     granularity: Granularity = Field("1d", description="the length of a bucket, in local time")
     group_by: str | None = Field(
         None,
@@ -63,7 +66,7 @@ class _Usage(Days):
     limit: int = Field(20, ge=1, le=1_000, description="the number of groups; all further ones are one group, `other`")
 
     @property
-    def by(self) -> list[Dimension]:
+    def dimensions(self) -> list[Dimension]:
         """The dimensions, without duplicates, in the given order."""
         names = self.group_by.split(",") if self.group_by else []
         return sorted((one for one in DIMENSIONS if one in names), key=names.index)
@@ -95,32 +98,59 @@ def _cut(days: list[datetime], granularity: Granularity, tz: ZoneInfo) -> list[d
     responses=PROBLEMS,
     summary="Totals of an account by local day",
 )
-async def daily(request: Request, account_id: AccountId, query: Annotated[Days, Query()]) -> JsonAnswer[DailyAnswer]:
-    """One row for each day, with days without events. The days add up to `totals`."""
-    return JsonAnswer(await daily_of(reads_of(request), account_id, query.period, query.min_position))
+async def daily(request: Request, account_id: AccountId, query: Annotated[DaysBy, Query()]) -> JsonAnswer[DailyAnswer]:
+    """One row for each day, with days without events. The days add up to `totals`.
+
+    By occurrence, deductions count on the day on which their usage occurred. Balances are always those of that time.
+    """
+    return JsonAnswer(await daily_of(reads_of(request), account_id, query.period, query.min_position, query.by))
 
 
-async def daily_of(reads: Reads, account_id: str, period: Period, min_position: int = 0) -> DailyAnswer:
+async def daily_of(
+    reads: Reads, account_id: str, period: Period, min_position: int = 0, by: By = "recorded"
+) -> DailyAnswer:
     """Query the totals. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
     starts = period.starts()
     spans = list(pairwise(starts))
-    async with reads.views.snapshot(ROLLUPS, at_least=min_position) as moment:
-        found = await totals(moment, account_id, spans)
+    async with reads.views.snapshot(ROLLUPS, USAGE, at_least=min_position) as moment:
+        found = await totals(moment, account_id, spans, by)
+        parts = await measured_per_span(moment, account_id, starts, by)
         balances = await closings(moment, account_id, starts)
-    if not any(map(any, found)):
+    if not any(map(any, found)) and not any(part.slots for part in parts):
         await known_account(reads.ledger, account_id)
     days: list[LocalDay] = [
-        {"date": day, "start": start, "end": end, **_totals(total, opening, closing)}
-        for day, (start, end), total, (opening, closing) in zip(
-            period.dates(), spans, found, pairwise(balances), strict=True
+        {"date": day, "start": start, "end": end, **_totals(total, part, opening, closing)}
+        for day, (start, end), total, part, (opening, closing) in zip(
+            period.dates(), spans, found, parts, pairwise(balances), strict=True
         )
     ]
-    whole = _totals(sum(found, Total()), balances[0], balances[-1])
-    return {**as_of(moment), "account_id": account_id, "tz": period.tz.key, "days": days, "totals": whole}
-
-
-def _totals(total: Total, opening: Closing, closing: Closing) -> Totals:
     return {
+        **as_of(moment),
+        "account_id": account_id,
+        "tz": period.tz.key,
+        "by": by,
+        "within": WITHIN,
+        "days": days,
+        "totals": _totals(sum(found, Total()), Measured().plus(parts), balances[0], balances[-1]),
+    }
+
+
+def measures(part: Measured, deductions: int) -> Measures:
+    """What was measured of so many deductions."""
+    return {
+        "quantity": part.quantity(deductions),
+        "metered": part.metered,
+        "failures": part.failures,
+        "timed": part.timed,
+        "duration_ms": part.duration_ms,
+        "p50_ms": part.percentile(50),
+        "p95_ms": part.percentile(95),
+    }
+
+
+def _totals(total: Total, part: Measured, opening: Closing, closing: Closing) -> MeasuredTotals:
+    return {
+        **measures(part, total.deductions),
         "granted": total.granted,
         "deducted": total.deducted,
         "reversed": total.reversed,
@@ -146,13 +176,15 @@ def _totals(total: Total, opening: Closing, closing: Closing) -> Totals:
     summary="Usage of an account by time and group",
 )
 async def usage(request: Request, account_id: AccountId, query: Annotated[_Usage, Query()]) -> JsonAnswer[UsageAnswer]:
-    """Credits, tokens and counts by bucket and group, the largest groups first.
+    """Credits, tokens, counts and what was measured by bucket and group, the largest groups first.
 
     Captures count as deductions. Later reversals are not subtracted.
     """
-    reads, by = reads_of(request), query.by
+    groups = query.dimensions, query.limit
     return JsonAnswer(
-        await usage_of(reads, account_id, query.period, query.granularity, by, query.limit, query.min_position)
+        await usage_of(
+            reads_of(request), account_id, query.period, query.granularity, *groups, query.min_position, query.by
+        )
     )
 
 
@@ -161,32 +193,35 @@ async def usage_of(
     account_id: str,
     period: Period,
     granularity: Granularity = "1d",
-    by: Sequence[Dimension] = (),
+    group_by: Sequence[Dimension] = (),
     limit: int = 20,
     min_position: int = 0,
+    by: By = "recorded",
 ) -> UsageAnswer:
     """Query the totals. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
     starts = _buckets(period, granularity)
     async with reads.views.snapshot(USAGE, at_least=min_position) as moment:
-        found = await used(moment, account_id, starts, by, limit)
+        found = await used(moment, account_id, starts, group_by, limit, by)
     if not found:
         await known_account(reads.ledger, account_id)
     buckets: list[UsageBucket] = [{"start": start, "end": end, "groups": []} for start, end in pairwise(starts)]
     for row in found:
-        buckets[row.place]["groups"].append(_group(row, by))
+        buckets[row.place]["groups"].append(_group(row, group_by))
     return {
         **as_of(moment),
         "account_id": account_id,
         "tz": period.tz.key,
         "granularity": granularity,
-        "group_by": list(by),
+        "group_by": list(group_by),
+        "by": by,
+        "within": WITHIN,
         "buckets": buckets,
         "totals": _sums(found),
         "truncated": any(row.key is None for row in found),
     }
 
 
-def _group(row: Used, by: Sequence[Dimension]) -> UsageGroup:
+def _group(row: Used, by: Sequence[Dimension]) -> MeasuredGroup:
     return {**_named(row.key, by), **_sums([row])}
 
 
@@ -200,12 +235,14 @@ def _named(key: Group | None, by: Sequence[Dimension]) -> GroupName:
     return name
 
 
-def _sums(rows: Sequence[Used]) -> UsageSums:
+def _sums(rows: Sequence[Used]) -> MeasuredSums:
+    deductions = sum(row.deductions for row in rows)
     return {
+        **measures(Measured().plus([row.measured for row in rows]), deductions),
         "credits": sum(row.credits for row in rows),
         "input_tokens": sum(row.input_tokens for row in rows),
         "output_tokens": sum(row.output_tokens for row in rows),
-        "count": sum(row.deductions for row in rows),
+        "count": deductions,
     }
 
 

@@ -13,9 +13,12 @@ Facts = list[tuple[str, str | int]]
 
 _TEXT_FIELDS = (
     *("grant_id", "deduction_id", "hold_id", "payment_id", "refund_id", "transaction_id", "task_id"),
-    *("provider", "plan", "expires_at", "effective_at", "description", "reason"),
+    *("provider", "plan", "expires_at", "effective_at", "description", "reason", "occurred_at"),
 )
-_USAGE_FIELDS = ("provider", "model", "project", "member", "metric", "input_tokens", "output_tokens")
+_USAGE_FIELDS = (
+    *("provider", "model", "project", "member", "metric", "input_tokens", "output_tokens"),
+    *("key", "agent", "quantity", "duration_ms", "success"),
+)
 
 
 class Notation(Protocol):
@@ -35,11 +38,16 @@ def facts_of(logged: Logged) -> Facts:
     facts.append(("recorded_at", _fact(event.recorded_at)))
     facts += [(name, _fact(value)) for name in _TEXT_FIELDS if (value := getattr(event, name, None)) is not None]
     usage = getattr(event, "usage", None) or {}
-    return facts + [(name, usage[name]) for name in _USAGE_FIELDS if name in usage]
+    return facts + [(name, _said(usage[name])) for name in _USAGE_FIELDS if name in usage]
 
 
 def _fact(value: str | datetime) -> str:
     return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
+
+
+def _said(value: str | int) -> str | int:
+    """A value of usage. A boolean becomes a word, because the notations write it in different ways."""
+    return ("yes" if value else "no") if isinstance(value, bool) else value
 
 
 def postings_text(postings: Sequence[Posting], amount: Callable[[Posting], str]) -> str:

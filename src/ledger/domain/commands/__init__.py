@@ -13,7 +13,7 @@ from ledger.domain.commands.accounts import (
     UnfreezeAccount,
     UpdateAccount,
 )
-from ledger.domain.commands.command import MAX_ID, MAX_METADATA_BYTES, check_account_id, check_id
+from ledger.domain.commands.command import BACK_DATING, MAX_ID, MAX_METADATA_BYTES, check_account_id, check_id
 from ledger.domain.commands.grants import LONGEST_LIFETIME, GrantCredits, VoidGrant
 from ledger.domain.commands.holds import CaptureHold, ExtendHold, IfFrozen, OnExcess, PlaceHold, ReleaseHold
 from ledger.domain.commands.limits import Meter, NewLimit, SetAllowance, SetLimits
@@ -60,6 +60,7 @@ Command = (
 )
 
 __all__ = [
+    "BACK_DATING",
     "LONGEST_LIFETIME",
     "MAX_ID",
     "MAX_METADATA_BYTES",

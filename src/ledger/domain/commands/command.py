@@ -1,6 +1,7 @@
-"""What all commands share: the limits of ids and metadata."""
+"""What all commands share: the limits of ids, metadata and times."""
 
 import re
+from datetime import datetime, timedelta
 
 from ledger.domain.errors import InvalidField
 
@@ -8,6 +9,9 @@ MAX_ID = 128
 
 MAX_METADATA_BYTES = 4_096
 """The largest metadata in bytes of JSON. It is checked where JSON is read, in api/contract/bodies.py."""
+
+BACK_DATING = timedelta(days=35)
+"""How long before the moment of decision usage may have occurred."""
 
 _DOTS = frozenset({".", ".."})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -21,6 +25,12 @@ def check_id(field: str, value: str | None) -> None:
         raise InvalidField(field, f"must have 1 to {MAX_ID} characters")
     if _CONTROL.search(value):
         raise InvalidField(field, "must not contain control characters")
+
+
+def check_instant(field: str, value: datetime) -> None:
+    """Raise InvalidField unless `value` says its offset from UTC."""
+    if value.tzinfo is None:
+        raise InvalidField(field, "must say its offset from UTC")
 
 
 def check_account_id(value: str, field: str = "account_id") -> None:

@@ -1,11 +1,11 @@
 """Commands about holds."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from ledger.domain.amounts import check_amount
-from ledger.domain.commands.command import check_id
+from ledger.domain.commands.command import BACK_DATING, check_id, check_instant
 from ledger.domain.errors import InvalidField
 from ledger.domain.holds import DEFAULT_HOLD, LONGEST_HOLD, LONGEST_LIFE, SHORTEST_HOLD
 from ledger.domain.texts import check_text
@@ -53,6 +53,7 @@ class CaptureHold:
     """Turn `amount` credits of a hold into a deduction; None captures the whole hold. `final` releases the rest.
 
     `if_frozen` says whether a frozen account accepts it: its holds are older than the freeze, and their work is done.
+    `occurred_at` says when the usage occurred, at most `back_dating` before the moment of decision.
     """
 
     account_id: str
@@ -62,10 +63,14 @@ class CaptureHold:
     on_excess: OnExcess = "reject"
     usage: Usage | None = None
     if_frozen: IfFrozen = "accept"
+    occurred_at: datetime | None = None
+    back_dating: timedelta = BACK_DATING
 
     def __post_init__(self) -> None:
         if self.amount is not None:
             check_amount(self.amount)
+        if self.occurred_at is not None:
+            check_instant("occurred_at", self.occurred_at)
 
 
 @dataclass(frozen=True, slots=True)

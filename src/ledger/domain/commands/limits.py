@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from ledger.domain.amounts import check_amount
-from ledger.domain.commands.command import check_id
+from ledger.domain.commands.command import BACK_DATING, check_id, check_instant
 from ledger.domain.errors import InvalidField
 from ledger.domain.limits import CREDITS, MAX_ALLOWANCES, MAX_LIMITS, MAX_NEAR
 from ledger.domain.periods import (
@@ -144,16 +145,23 @@ class SetAllowance:
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """Count `quantity` units of a metric that cost no credits. `usage` names the metric."""
+    """Count `quantity` units of a metric that cost no credits. `usage` names the metric.
+
+    `occurred_at` says when the usage occurred, at most `back_dating` before the moment of decision.
+    """
 
     account_id: str
     quantity: int
     usage: Usage
     task_id: str | None = None
+    occurred_at: datetime | None = None
+    back_dating: timedelta = BACK_DATING
 
     def __post_init__(self) -> None:
         check_amount(self.quantity, "quantity")
         check_id("task_id", self.task_id)
+        if self.occurred_at is not None:
+            check_instant("occurred_at", self.occurred_at)
         if "metric" not in self.usage:
             raise InvalidField("usage.metric", "is required: it says what is counted")
         if self.usage["metric"] == CREDITS:

@@ -1,16 +1,20 @@
 """Commands that take credits for good, or return them."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from ledger.domain.amounts import check_amount
-from ledger.domain.commands.command import check_id
+from ledger.domain.commands.command import BACK_DATING, check_id, check_instant
 from ledger.domain.texts import JsonObject, Sealed, check_text
 from ledger.domain.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
 class DeductCredits:
-    """Take credits for good: the whole `amount` or nothing."""
+    """Take credits for good: the whole `amount` or nothing.
+
+    `occurred_at` says when the usage occurred, at most `back_dating` before the moment of decision.
+    """
 
     account_id: str
     amount: int
@@ -18,11 +22,15 @@ class DeductCredits:
     description: str | None = None
     usage: Usage | None = None
     metadata: JsonObject | Sealed | None = None
+    occurred_at: datetime | None = None
+    back_dating: timedelta = BACK_DATING
 
     def __post_init__(self) -> None:
         check_amount(self.amount, hint="; usage that costs nothing is metered")
         check_id("task_id", self.task_id)
         check_text("description", self.description)
+        if self.occurred_at is not None:
+            check_instant("occurred_at", self.occurred_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from typing import Never
 
 from ledger.domain.account import Account
 from ledger.domain.commands import CaptureHold, ExtendHold, PlaceHold, ReleaseHold
+from ledger.domain.decisions.back_dating import check_occurred
 from ledger.domain.decisions.limiting import count
 from ledger.domain.decisions.limiting import give_back as count_back
 from ledger.domain.errors import (
@@ -76,10 +77,12 @@ def extend(command: ExtendHold, account: Account, at: datetime, related: Related
 def capture(command: CaptureHold, account: Account, at: datetime, related: RelatedEvents) -> HoldCaptured:
     """Decide a capture: it spends the hold's draws in burn order, then, if asked to, an excess from available credits.
 
-    Raises HoldNotFound or how the hold ended, UsageConflictsWithHold, AmountExceedsHold, AccountFrozen when there is an
-    excess, InsufficientCredits, DrawsLimitExceeded, and what `limiting.count` raises.
+    Raises HoldNotFound or how the hold ended, OccurredAtOutOfBounds, UsageConflictsWithHold, AmountExceedsHold,
+    AccountFrozen when there is an excess, InsufficientCredits, DrawsLimitExceeded, and what `limiting.count` raises.
     """
     hold = _open_hold(account, command.hold_id, related)
+    if command.occurred_at is not None:
+        check_occurred(command.occurred_at, at, command.back_dating)
     usage = command.usage if hold.usage is None else _usage_of_capture(hold, hold.usage, command.usage or NO_USAGE)
     amount = hold.amount if command.amount is None else command.amount
     excess = max(amount - hold.amount, 0)
@@ -101,7 +104,8 @@ def capture(command: CaptureHold, account: Account, at: datetime, related: Relat
         left = max(hold.amount - amount, 0), max(hold.quantity - quantity_of(usage or NO_USAGE), 0)
         back = count_back(account.limits, (CountedPart(hold.version, hold.counts, *left),), at)
         counts = (*(counts or ()), *(back or ())) or None
-    return _captured(account, at, hold, from_hold, from_lots, returns, usage, counts, final=final)
+    used = usage, counts, command.occurred_at
+    return _captured(account, at, hold, from_hold, from_lots, returns, *used, final=final)
 
 
 def _usage_of_capture(hold: Hold, held: Usage, said: Usage) -> Usage:
@@ -138,6 +142,7 @@ def _captured(  # the event of a capture, after all decisions
     returns: Returns,
     usage: Usage | None,
     counts: Counts | None,
+    occurred_at: datetime | None,
     *,
     final: bool,
 ) -> HoldCaptured:
@@ -163,6 +168,7 @@ def _captured(  # the event of a capture, after all decisions
         hold.description,
         usage,
         counts,
+        occurred_at,
     )
 
 

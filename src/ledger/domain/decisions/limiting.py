@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from ledger.domain.account import Account
 from ledger.domain.commands import Meter, NewLimit, SetAllowance, SetLimits
+from ledger.domain.decisions.back_dating import check_occurred
 from ledger.domain.errors import (
     AllowancesLimitExceeded,
     CountersLimitExceeded,
@@ -312,9 +313,15 @@ def set_allowance(command: SetAllowance, account: Account, at: datetime) -> Allo
 
 
 def meter(command: Meter, account: Account, at: datetime) -> UsageMetered:
-    """Decide a use that costs nothing. Raises UsageRequired, LimitReached and CountersLimitExceeded."""
+    """Decide a use that costs nothing.
+
+    Raises OccurredAtOutOfBounds, UsageRequired, LimitReached and CountersLimitExceeded.
+    """
+    if command.occurred_at is not None:
+        check_occurred(command.occurred_at, at, command.back_dating)
     counts = None
     if account.limits is not None:
         counts = count(account.limits, command.usage, 0, command.quantity, at, account.balance.available)
     metric = str(command.usage["metric"])
-    return UsageMetered(at, account.balance, metric, command.quantity, command.usage, counts, command.task_id)
+    usage, task_id, occurred_at = command.usage, command.task_id, command.occurred_at
+    return UsageMetered(at, account.balance, metric, command.quantity, usage, counts, task_id, occurred_at)

@@ -5,6 +5,7 @@ from datetime import datetime
 from ledger.domain.account import Account
 from ledger.domain.amounts import MAX_AMOUNT, Balance
 from ledger.domain.commands import DeductCredits, ReverseDeduction
+from ledger.domain.decisions.back_dating import check_occurred
 from ledger.domain.decisions.limiting import count, reversed_parts
 from ledger.domain.decisions.limiting import give_back as count_back
 from ledger.domain.errors import (
@@ -27,8 +28,10 @@ MAX_REVERSALS = 1_000
 def deduct(command: DeductCredits, account: Account, at: datetime) -> CreditsDeducted:
     """Decide a deduction: the whole amount in burn order, or nothing.
 
-    Raises InsufficientCredits, DrawsLimitExceeded, and what `limiting.count` raises.
+    Raises OccurredAtOutOfBounds, InsufficientCredits, DrawsLimitExceeded, and what `limiting.count` raises.
     """
+    if command.occurred_at is not None:
+        check_occurred(command.occurred_at, at, command.back_dating)
     subscription, permanent, held, _ = account.balance
     amount = command.amount
     available = subscription + permanent - held
@@ -58,6 +61,7 @@ def deduct(command: DeductCredits, account: Account, at: datetime) -> CreditsDed
         command.usage,
         command.metadata,
         counts,
+        command.occurred_at,
     )
 
 

@@ -10,6 +10,7 @@
     ├── LimitReached                 a hard limit leaves less than the command uses
     ├── UsageRequired                a hard limit counts by what the usage does not name
     ├── UsageConflictsWithHold       a capture names other usage than its hold
+    ├── OccurredAtOutOfBounds        the usage occurred too long ago, or in the future
     ├── StandingRefusal
     │   ├── AccountFrozen  AccountClosed
     ├── AlreadyDone
@@ -82,6 +83,7 @@ from ledger.domain.errors.spending import (
     DeductionNotFound,
     DrawsLimitExceeded,
     InsufficientCredits,
+    OccurredAtOutOfBounds,
     ReversalsLimitExceeded,
 )
 
@@ -115,6 +117,7 @@ __all__ = [
     "LimitReached",
     "LimitsLimitExceeded",
     "NotFound",
+    "OccurredAtOutOfBounds",
     "OpenHoldsLimitExceeded",
     "OpenLotsLimitExceeded",
     "PaymentAlreadyRecorded",

@@ -1,5 +1,7 @@
 """Refusals of deductions and reversals."""
 
+from datetime import datetime
+
 from ledger.domain.errors.refusal import NotFound, Refusal, TooMany, TooMuch
 
 
@@ -14,6 +16,21 @@ class InsufficientCredits(Refusal):
             required=required,
             available=available,
             shortfall=required - available,
+        )
+
+
+class OccurredAtOutOfBounds(Refusal):
+    """The usage occurred too long ago, or in the future."""
+
+    code = "occurred_at_out_of_bounds"
+
+    def __init__(self, occurred_at: datetime, earliest: datetime, latest: datetime) -> None:
+        super().__init__(
+            f"The usage is said to have occurred at {occurred_at.isoformat()}; what can be recorded now occurred "
+            f"from {earliest.isoformat()} to {latest.isoformat()}. Leave occurred_at out to record it as of now.",
+            occurred_at=occurred_at,
+            earliest=earliest,
+            latest=latest,
         )
 
 

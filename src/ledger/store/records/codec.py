@@ -172,6 +172,7 @@ _FROM_JSON: dict[str, Callable[[Any], Any]] = {
     "limits": limits_from_json,
     "kept": names_from_json,
     "granted_at": time,
+    "occurred_at": time,
 }
 
 TOPICS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(event_types.Event)}

@@ -36,8 +36,10 @@ account_id = ANY (%(accounts)s)
 
 -- name: using_groups
 -- The accounts whose usage uses one of some groups.
-SELECT DISTINCT u.group_id::text AS group_id, u.account_id
-FROM pg_temp.usage AS u WHERE u.group_id = ANY (%(groups)s::uuid[]) ORDER BY 1, 2;
+SELECT u.group_id::text AS group_id, u.account_id FROM pg_temp.usage AS u WHERE u.group_id = ANY (%(groups)s::uuid[])
+UNION
+SELECT m.group_id::text, m.account_id FROM pg_temp.usage_measured AS m WHERE m.group_id = ANY (%(groups)s::uuid[])
+ORDER BY 1, 2;
 
 -- The statements `known_*` read, for each table, those values of accounts that the domain knows too.
 
@@ -168,7 +170,7 @@ WITH lines AS MATERIALIZED (
     UNION ALL
     SELECT 'usage', 'groups', jsonb_build_object('group_id', group_id), to_jsonb(e) - 'group_id',
            to_jsonb(f) - 'group_id'
-    FROM (SELECT DISTINCT group_id FROM projection_usage.usage) AS e
+    FROM (SELECT group_id FROM projection_usage.usage UNION SELECT group_id FROM projection_usage.usage_measured) AS e
     FULL JOIN projection_usage.groups AS f USING (group_id)
     WHERE e.group_id IS NULL OR f.group_id IS NULL
     UNION ALL
@@ -190,6 +192,10 @@ WITH lines AS MATERIALIZED (
     UNION ALL
     SELECT 'usage', 'usage', jsonb_build_object('account', account), NULL, jsonb_build_object('rows', count(*))
     FROM projection_usage.usage_rows
+    WHERE account NOT IN (SELECT number FROM projection_usage.usage_accounts) GROUP BY account
+    UNION ALL
+    SELECT 'usage', 'usage_measured', jsonb_build_object('account', account), NULL, jsonb_build_object('rows', count(*))
+    FROM projection_usage.measured_rows
     WHERE account NOT IN (SELECT number FROM projection_usage.usage_accounts) GROUP BY account
 )
 SELECT projection, name, key, expected, found FROM compared

@@ -37,6 +37,7 @@ class Entry(TypedDict):
     transfer_id: str | None
     other_account_id: Annotated[str | None, Field(description="of a transfer: the other account")]
     usage: Usage | None
+    occurred_at: Annotated[datetime | None, Field(description="of the usage, if the caller said it")]
 
 
 COLUMNS: tuple[str, ...] = tuple(Entry.__annotations__)
@@ -82,4 +83,5 @@ def entry_from(row: Row) -> Entry:
         "transfer_id": row.transfer_id,
         "other_account_id": row.other_account_id,
         "usage": row.usage,
+        "occurred_at": row.occurred_at,
     }

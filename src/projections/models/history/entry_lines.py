@@ -1,6 +1,7 @@
 """An entry as a line of a CSV file."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 from projections.models.history.entry_answer import Entry
@@ -11,13 +12,19 @@ COLUMNS = (
     *("balance_before", "balance_after", "description", "task_id", "transaction_id", "payment_id", "source"),
     *("grant_id", "deduction_id", "hold_id"),
 )
-USAGE = ("provider", "model", "project", "member", "metric", "input_tokens", "output_tokens")
+USAGE = (
+    *("provider", "model", "project", "member", "metric", "input_tokens", "output_tokens"),
+    *("key", "agent", "quantity", "duration_ms", "success"),
+)
 """The columns after them: the usage of a deduction."""
+OCCURRED_AT = "occurred_at"
+"""The last column. Columns that are added later come last, so that those before stay where they are."""
+ALL_COLUMNS = (*COLUMNS, *USAGE, OCCURRED_AT)
 
 
 async def csv_of(
     pages: AsyncIterator[list[Entry]],
-    columns: Sequence[str] = (*COLUMNS, *USAGE),
+    columns: Sequence[str] = ALL_COLUMNS,
     line_of: Callable[[Entry], list[Any]] | None = None,
 ) -> AsyncIterator[str]:
     """A CSV file of entries, yielded a page at a time. `columns` and `line_of` replace the usual columns."""
@@ -28,8 +35,18 @@ async def csv_of(
 
 
 def line(shown: Entry) -> list[Any]:
-    """The values of an entry in the order of COLUMNS and USAGE."""
+    """The values of an entry in the order of ALL_COLUMNS."""
     usage = shown["usage"] or {}
-    recorded_at = shown["recorded_at"].isoformat().replace("+00:00", "Z")
+    recorded_at = _time(shown["recorded_at"])
     values = [recorded_at if name == "recorded_at" else shown.get(name) for name in COLUMNS]
-    return [*values, *(usage.get(name) for name in USAGE)]
+    occurred_at = None if shown["occurred_at"] is None else _time(shown["occurred_at"])
+    return [*values, *(_said(usage.get(name)) for name in USAGE), occurred_at]
+
+
+def _time(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
+
+
+def _said(value: object) -> object:
+    """A value of usage; a boolean as in JSON."""
+    return ("true" if value else "false") if isinstance(value, bool) else value

@@ -51,6 +51,7 @@ class Described(NamedTuple):
     usage: Usage | None = None
     transfer_id: str | None = None
     other_account_id: str | None = None
+    occurred_at: datetime | None = None
 
 
 class Row(NamedTuple):
@@ -73,6 +74,7 @@ class Row(NamedTuple):
     usage: Usage | None
     transfer_id: str | None
     other_account_id: str | None
+    occurred_at: datetime | None
 
 
 def gather(facts: Sequence[Fact]) -> list[Write]:
@@ -121,6 +123,7 @@ def _stored(rows: Sequence[tuple[Any, ...]]) -> list[Write]:
     }
     for name in ("input_tokens", "output_tokens"):
         columns[name] = bigints([usage.get(name, -1) if usage else -1 for usage in fields["usage"]])
+    columns |= _rare(fields)
     columns |= {name: bigints(fields[name]) for name in ("sequence", "subscription", "permanent", "balance")}
     columns |= {name: texts(fields[name]) for name in _TEXTS}
     writes = [Write("add", len(rows), columns)]
@@ -128,6 +131,16 @@ def _stored(rows: Sequence[tuple[Any, ...]]) -> list[Write]:
         packed = {"group_ids": texts(list(known)), "names": texts(list(known.values()))}
         writes.insert(0, Write("add_groups", len(known), packed, exact=False))
     return writes
+
+
+def _rare(fields: Any) -> dict[str, Any]:
+    """The columns that few entries have a value in. One without any value is empty, which stands for nulls."""
+    columns: dict[str, Any] = {}
+    for name in ("quantity", "duration_ms"):
+        counts = [usage.get(name, -1) if usage else -1 for usage in fields["usage"]]
+        columns[name] = bigints(counts if max(counts) >= 0 else [])
+    said = any(at is not None for at in fields["occurred_at"])
+    return columns | {"occurred_at": moments(fields["occurred_at"] if said else [])}
 
 
 _TEXTS = ("task_id", "transaction_id", "payment_id", "source", "description", "other_account_id")
@@ -144,18 +157,19 @@ def _about(kind: EntryType, about: str, sequence: int) -> int:
 def _group(usage: Usage) -> tuple[str, str]:
     """The id of what some usage has in common with other usage, and the beginning of its JSON."""
     get = usage.get
-    return _named((get("model"), get("member"), get("metric"), get("project"), get("provider")))
+    names = get("model"), get("member"), get("metric"), get("project"), get("provider")
+    return _named((get("key"), get("agent"), *names[:4], get("success"), names[4]))
 
 
 @lru_cache(10_000)
-def _named(values: tuple[str | None, ...]) -> tuple[str, str]:
+def _named(values: tuple[str | int | None, ...]) -> tuple[str, str]:
     names = {name: value for name, value in zip(_NAMES, values, strict=True) if value is not None}
     text = orjson.dumps(names).removesuffix(b"}") + (b"," if names else b"")
     return blake2b(text, digest_size=16).hexdigest(), text.decode()
 
 
-_NAMES = ("model", "member", "metric", "project", "provider")
-"""In the order of PostgreSQL's jsonb, in which usage has always been answered; the tokens come after them."""
+_NAMES = ("key", "agent", "model", "member", "metric", "project", "success", "provider")
+"""In the order of PostgreSQL's jsonb, in which usage has always been answered; the numbers come after them."""
 
 
 def entries_of(fact: Fact) -> Iterator[Row]:
@@ -176,8 +190,10 @@ def entries_of(fact: Fact) -> Iterator[Row]:
 def _described(event: Event) -> Described:
     match event:
         case CreditsDeducted():
-            usage = event.usage or None
-            return Described(event.deduction_id, None, event.task_id, None, None, None, event.description, usage)
+            text, usage, occurred_at = event.description, event.usage or None, event.occurred_at
+            return Described(
+                event.deduction_id, None, event.task_id, None, None, None, text, usage, None, None, occurred_at
+            )
         case HoldCaptured():
             return Described(
                 event.deduction_id,
@@ -185,6 +201,7 @@ def _described(event: Event) -> Described:
                 event.task_id,
                 description=event.description,
                 usage=event.usage or None,
+                occurred_at=event.occurred_at,
             )
         case CreditsGranted():
             return Described(

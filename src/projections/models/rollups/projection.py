@@ -1,6 +1,9 @@
 """Rollups: the sums of an account for each quarter of an hour (UTC), from which local days of any zone are made.
 
 The same sums are stored by hour: most of a local day consists of whole hours of UTC, and those are a quarter as many.
+
+Sums are by the time of recording. For deductions that occurred in another bucket, rows of negative width have the
+difference: what to add to the sums by recording to get those by occurrence.
 """
 
 from collections.abc import Sequence
@@ -8,7 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from ledger.domain.amounts import NO_CREDITS, Balance
-from ledger.domain.changes import SUMMED_AT, TRANSFERRED, Fact
+from ledger.domain.changes import SUMMED_AT, TRANSFERRED, Fact, bucket_of
+from ledger.domain.events import CreditsDeducted, HoldCaptured
 from ledger.postgres.arrays import bigints, moments, numerics, texts
 from projections.models.projection import Projection, Table, Write
 
@@ -29,11 +33,13 @@ class _Sums:
 
 
 _Found = dict[tuple[str, datetime], _Sums]
+_PAID = (CreditsDeducted, HoldCaptured)
 
 
 def gather(facts: Sequence[Fact]) -> list[Write]:
     """The sums of each account and bucket, and the balance after its last change."""
     found: _Found = {}
+    moved: _Found = {}
     for _, account_id, _, event, bucket, changes in facts:
         if not changes:
             continue
@@ -47,7 +53,25 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
             sums.amounts[place] += credits if place == TRANSFERRED else abs(credits)
             sums.counts[place] += 1
         sums.closing = event.balance
-    return [_write(QUARTER, found), _write(HOUR, _by_hour(found))] if found else []
+        if isinstance(event, _PAID) and event.occurred_at is not None:
+            _move(moved, account_id, bucket, event.amount, bucket_of(event.occurred_at))
+    if not found:
+        return []
+    writes = [_write(QUARTER, found), _write(HOUR, _by_hour(found))]
+    if moved:
+        writes += [_write(-QUARTER, moved), _write(-HOUR, _by_hour(moved))]
+    return writes
+
+
+def _move(moved: _Found, account_id: str, bucket: datetime, amount: int, then: datetime) -> None:
+    """Take a deduction away where it was recorded, and add it where it occurred, if that is another bucket."""
+    if then == bucket:
+        return
+    place = SUMMED_AT["deduction"]
+    for at, sign in ((bucket, -1), (then, 1)):
+        sums = moved.setdefault((account_id, at), _Sums())
+        sums.amounts[place] += sign * amount
+        sums.counts[place] += sign
 
 
 def _by_hour(quarters: _Found) -> _Found:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ledger.postgres.arrays import integers, moments
-from projections.models.days import pieces
+from projections.models.days import By, pieces
 from projections.models.rollups.projection import ROLLUPS
 from projections.models.views import Question, Snapshot
 
@@ -37,22 +37,27 @@ class Closing(NamedTuple):
     permanent: int
 
 
-async def totals(moment: Snapshot, account_id: str, spans: Sequence[tuple[datetime, datetime]]) -> list[Total]:
+async def totals(
+    moment: Snapshot, account_id: str, spans: Sequence[tuple[datetime, datetime]], by: By = "recorded"
+) -> list[Total]:
     """The total of each of some spans. Spans must begin and end at the start of a bucket."""
-    return totals_in(await moment.answer(totals_question(account_id, spans)), len(spans))
+    return totals_in(await moment.answer(totals_question(account_id, spans, by)), len(spans))
 
 
-def totals_question(account_id: str, spans: Sequence[tuple[datetime, datetime]]) -> Question:
+def totals_question(account_id: str, spans: Sequence[tuple[datetime, datetime]], by: By = "recorded") -> Question:
     """The question for the totals of some spans."""
-    parts = pieces(spans)
-    parameters = {
+    return Question(ROLLUPS.statements["sums"], _parameters(account_id, spans, by))
+
+
+def _parameters(account_id: str, spans: Sequence[tuple[datetime, datetime]], by: By) -> dict[str, Any]:
+    parts = pieces(spans, by)
+    return {
         "account": account_id,
         "places": integers([piece.place for piece in parts]),
         "starts": moments([piece.start for piece in parts]),
         "ends": moments([piece.end for piece in parts]),
         "widths": integers([piece.width for piece in parts]),
     }
-    return Question(ROLLUPS.statements["sums"], parameters)
 
 
 def totals_in(rows: Sequence[dict[str, Any]], spans: int) -> list[Total]:

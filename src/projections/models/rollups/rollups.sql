@@ -1,9 +1,10 @@
 -- name: create
 -- One row for each account and quarter of an hour (width 15), and one for each account and hour (width 60).
 -- Sums are numeric, because the same credits may be granted and taken away any number of times.
+-- A negative width has what must be added to the sums by the time of recording to get those by the time of occurrence.
 CREATE TABLE rollups (
     account_id           text COLLATE "C" NOT NULL,
-    width                smallint NOT NULL CHECK (width IN (15, 60)),
+    width                smallint NOT NULL CHECK (width IN (15, 60, -15, -60)),
     bucket               timestamptz NOT NULL,
     granted              numeric NOT NULL,
     deducted             numeric NOT NULL,

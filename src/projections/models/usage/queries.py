@@ -1,14 +1,16 @@
 """Queries to the usage: by group, and as a breakdown by names and days."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from ledger.domain.usage import DIMENSIONS
 from ledger.postgres.arrays import integers, moments
-from projections.models.days import pieces
-from projections.models.usage.projection import DIMENSIONS, MEASURES, USAGE, Group
+from projections.models.days import By, pieces
+from projections.models.measured import Measured
+from projections.models.usage.projection import MEASURES, USAGE, Group
 from projections.models.views import Snapshot
 
 
@@ -22,26 +24,53 @@ class Used(NamedTuple):
     input_tokens: int
     output_tokens: int
     deductions: int
+    measured: Measured
 
 
 async def used(
-    moment: Snapshot, account_id: str, starts: Sequence[datetime], by: Sequence[str], limit: int
+    moment: Snapshot,
+    account_id: str,
+    starts: Sequence[datetime],
+    group_by: Sequence[str],
+    limit: int,
+    by: By = "recorded",
 ) -> list[Used]:
     """Usage by span and group, the largest groups first. `starts` also has the end of the last span."""
-    rows = await moment.rows(USAGE.statements["read"], account=account_id, **_pieces(starts), by=list(by), limit=limit)
+    statement, parts = USAGE.statements["read"], _pieces(starts, by)
+    rows = await moment.rows(statement, account=account_id, **parts, by=list(group_by), limit=limit)
     return [
         Used(
             row["place"],
             tuple(row["key"]) if row["key"] is not None else None,
             row["rank"],
-            *(int(row[name]) for name in (*MEASURES, "count")),
+            int(row["credits"]),
+            int(row["input_tokens"]),
+            int(row["output_tokens"]),
+            int(row["count"]),
+            _measured(row["slots"], row["counts"], row["totals"]) if row["slots"] else Measured(),
         )
         for row in rows
     ]
 
 
-def _pieces(starts: Sequence[datetime]) -> dict[str, Any]:
-    parts = pieces(list(pairwise(starts)))
+async def measured_per_span(
+    moment: Snapshot, account_id: str, starts: Sequence[datetime], by: By = "recorded"
+) -> list[Measured]:
+    """What was measured in each span. `starts` also has the end of the last span."""
+    found: list[dict[int, tuple[int, int]]] = [{} for _ in starts[1:]]
+    statement = USAGE.statements["measured_by_span"]
+    for row in await moment.rows(statement, account=account_id, **_pieces(starts, by)):
+        found[row["place"]][row["slot"]] = int(row["count"]), int(row["total"])
+    return list(map(Measured, found))
+
+
+def _measured(slots: Iterable[int], counts: Iterable[Any], totals: Iterable[Any]) -> Measured:
+    sums = ((int(count), int(total)) for count, total in zip(counts, totals, strict=True))
+    return Measured(dict(zip(slots, sums, strict=True)))
+
+
+def _pieces(starts: Sequence[datetime], by: By) -> dict[str, Any]:
+    parts = pieces(list(pairwise(starts)), by)
     return {
         "places": integers([piece.place for piece in parts]),
         "starts": moments([piece.start for piece in parts]),
@@ -82,15 +111,17 @@ class Breakdown(NamedTuple):
     members: list[tuple[Name, Sums]]
     projects_by_provider: list[tuple[Name, int, Sums]]
     days_by_provider: list[tuple[int, int, Sums]]
+    measured: Measured
+    measured_by_model: dict[Name, Measured]
 
 
 async def breakdown(
-    moment: Snapshot, account_id: str, starts: Sequence[datetime], *, limit: int, series: int
+    moment: Snapshot, account_id: str, starts: Sequence[datetime], *, limit: int, series: int, by: By = "recorded"
 ) -> Breakdown:
-    """The breakdown of some days in one query: at most `limit` names of each kind, and `series` single providers."""
-    rows = await moment.rows(
-        USAGE.statements["breakdown"], account=account_id, **_pieces(starts), limit=limit, series=series
-    )
+    """The breakdown of some days: at most `limit` names of each kind, and `series` single providers."""
+    parts = _pieces(starts, by)
+    rows = await moment.rows(USAGE.statements["breakdown"], account=account_id, **parts, limit=limit, series=series)
+    measured, by_model = await _measured_in(moment, account_id, parts)
     found: defaultdict[str, list[tuple[dict[str, Any], Sums]]] = defaultdict(list)
     for row in rows:
         found[row["sums_by"]].append((row, Sums(*(int(row[name]) for name in (*MEASURES, "count")))))
@@ -103,4 +134,18 @@ async def breakdown(
         named["member"],
         [(row["name"], row["series"] - 1, sums) for row, sums in found["project and series"]],
         [(row["day"], row["series"] - 1, sums) for row, sums in found["day"]],
+        measured,
+        by_model,
     )
+
+
+async def _measured_in(
+    moment: Snapshot, account_id: str, parts: dict[str, Any]
+) -> tuple[Measured, dict[Name, Measured]]:
+    """What was measured in some pieces of time: in total, and of each model."""
+    whole: dict[int, tuple[int, int]] = {}
+    models: defaultdict[Name, dict[int, tuple[int, int]]] = defaultdict(dict)
+    for row in await moment.rows(USAGE.statements["measured"], account=account_id, **parts):
+        slots = models[row["name"]] if row["is_model"] else whole
+        slots[row["slot"]] = int(row["count"]), int(row["total"])
+    return Measured(whole), {name: Measured(slots) for name, slots in models.items()}
