@@ -102,23 +102,24 @@ Make = Callable[[random.Random, str, Known], Made]
 SECOND = timedelta(seconds=1)
 
 
-class _Usage(dict[str, str | int | bool]):
-    """What some work was for. It is a part of an Ask, which has to have a hash."""
+class _Said(dict[str, Any]):
+    """What a caller says as an object. It is a part of an Ask, which has to have a hash."""
 
     def __hash__(self) -> int:  # type: ignore[override]  # it never changes
         return hash(tuple(self.items()))
 
 
-MEASURED: Usage = _Usage(key="k", quantity=3, duration_ms=12, success=False)
+MEASURED: Usage = _Said(key="k", quantity=3, duration_ms=12, success=False)
 
 
 def _open(rng: random.Random, account: str, known: Known) -> Made:
-    credits, labels = rng.choice(known.habits.signups), rng.choice([None, {"plan": "free"}])
+    credits, labels = rng.choice(known.habits.signups), rng.choice([None, _Said(plan="free")])
     return (credits, None, None, labels), c.OpenAccount(account, credits, labels=labels)
 
 
 def _update(rng: random.Random, account: str, _: Known) -> Made:
-    text, labels = rng.choice([None, "a team"]), {rng.choice(["plan", "tier"]): rng.choice(["pro", "free", None])}
+    text = rng.choice([None, "a team"])
+    labels = _Said({rng.choice(["plan", "tier"]): rng.choice(["pro", "free", None])})
     return (text, None, labels, None), c.UpdateAccount(account, text, None, labels)
 
 
