@@ -3,7 +3,7 @@
 A counter belongs to a limit and, where the limit counts for each value of a dimension, to one value. It counts in a
 window of time. A counter whose window has ended is 0: nothing resets it. Credits on hold count as used.
 
-The counters of a limit are in shards, so that a change copies one small dict and nothing else.
+The counters of a limit that has one for each value are in shards: a change copies one small dict and little else.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,6 +26,9 @@ MAX_NEAR = 10
 MAX_USED = 2**53 - 1
 """Where a counter stops. Only that of a soft limit gets there."""
 _SHARDS = 64
+_MASK = _SHARDS - 1
+_new = tuple.__new__
+"""Makes a named tuple in half the time. Commands with limits make many."""
 
 Value = str | None
 """The value of a counter's dimension; None where the limit has one counter for all."""
@@ -96,7 +99,7 @@ class Count(NamedTuple):
 Counts = tuple[Count, ...]
 Counters = Mapping[Value, Counter]
 Shards = tuple[Counters, ...]
-_NONE: Counters = {}
+_EMPTY: Shards = ({},) * _SHARDS
 
 
 class CountedLimit(NamedTuple):
@@ -109,26 +112,19 @@ class CountedLimit(NamedTuple):
     @classmethod
     def of(cls, limit: Limit, since: int, counters: Iterable[tuple[Value, Counter]]) -> "CountedLimit":
         """A limit with some counters."""
-        shards = tuple(dict[Value, Counter]() for _ in range(_SHARDS))
+        shards = tuple(dict[Value, Counter]() for _ in range(_SHARDS if limit.each else 1))
         for value, counter in counters:
-            shards[hash(value) % _SHARDS][value] = counter
+            shards[hash(value) & (len(shards) - 1)][value] = counter
         return cls(limit, since, shards if any(shards) else ())
 
     def counter(self, value: Value) -> Counter | None:
         """The counter of a value, whether its window has ended or not; None when nothing was ever counted."""
         shards = self.shards
-        return shards[hash(value) % _SHARDS].get(value) if shards else None
+        return shards[hash(value) & (len(shards) - 1)].get(value) if shards else None
 
     def counters(self) -> Iterator[tuple[Value, Counter]]:
         """All counters, sorted by value."""
         yield from sorted([pair for shard in self.shards for pair in shard.items()], key=_by_value)
-
-    def with_counter(self, value: Value, counter: Counter) -> "CountedLimit":
-        """The limit after one of its counters changed."""
-        place = hash(value) % _SHARDS
-        shards = self.shards or (_NONE,) * _SHARDS
-        changed = {**shards[place], value: counter}
-        return CountedLimit(self.limit, self.since, (*shards[:place], changed, *shards[place + 1 :]))
 
     def without_ended(self, at: datetime) -> "CountedLimit":
         """The limit without the counters whose windows have ended by `at`."""
@@ -164,15 +160,24 @@ class Limits:
 
     def after(self, counts: Sequence[Count], at: datetime) -> "Limits":
         """The limits after an event, recorded at `at`, that carries these counts. Raises KeyError."""
-        limits, size = list(self.all), self.size
+        limits, size, places = list(self.all), self.size, self._places
         if size + len(counts) > MAX_COUNTERS and self._without_room(counts):
             limits = [one.without_ended(at) for one in limits]
             size = sum(len(shard) for one in limits for shard in one.shards)
         for limit_id, value, used, _, until in counts:
-            place = self._places[limit_id]
-            size += limits[place].counter(value) is None
-            limits[place] = limits[place].with_counter(value, Counter(used, until))
-        return Limits(tuple(limits), size, self._places)
+            place = places[limit_id]
+            limit, since, shards = limits[place]
+            counter = _new(Counter, (used, until))
+            if value is None:
+                size += not shards
+                limits[place] = _new(CountedLimit, (limit, since, ({None: counter},)))
+                continue
+            changed, index = list(shards or _EMPTY), hash(value) & _MASK
+            shard = changed[index] = {**changed[index]}
+            size += value not in shard
+            shard[value] = counter
+            limits[place] = _new(CountedLimit, (limit, since, tuple(changed)))
+        return Limits(tuple(limits), size, places)
 
     def _without_room(self, counts: Sequence[Count]) -> bool:
         new = [one for one in counts if self.all[self._places[one.limit_id]].counter(one.value) is None]

@@ -30,13 +30,13 @@ def needs_digest(head: StreamHead | None, account: Account) -> bool:
     """Whether the last event of a command, after which its account is `account`, must have a digest of that state.
 
     To encode a state with thousands of lots and holds costs as much as thousands of events, so that it needs one more
-    rarely: after an eighth as many events as it has lots and holds, at least, and a quarter as many as it has counters.
+    rarely: after an eighth as many events as it has lots and holds, at least, and half as many as it has counters.
     """
     unproven = account.version - (0 if head is None else head.proven)
     if unproven < PROVEN_EVERY:
         return False
     counters = 0 if account.limits is None else account.limits.size
-    return unproven >= (len(account.lots) + len(account.holds) + 2 * counters) // 8
+    return unproven >= (len(account.lots) + len(account.holds) + 4 * counters) // 8
 
 
 def is_large(account: Account) -> bool:

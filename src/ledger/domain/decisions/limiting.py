@@ -115,6 +115,9 @@ def count(
     `available` are the credits of the account, and `required` those that the use needs of them: where these are too few
     and no limit leaves less, the caller refuses. Raises UsageRequired, LimitReached and CountersLimitExceeded.
     """
+    counts = _counted_at_once(limits, usage or NO_USAGE, credits, quantity, at)
+    if counts is not None:
+        return counts or None
     applied, refusal = applied_to(limits, usage, credits, quantity, at)
     if refusal is not None:
         raise refusal
@@ -127,6 +130,39 @@ def count(
     counts = tuple([one.counted(at) for one in applied])
     _check_counters(limits, counts, at)
     return counts or None
+
+
+def _counted_at_once(limits: Limits, said: Usage, credits: int, quantity: int, at: datetime) -> Counts | None:
+    """The counters after a use, in the usual case: all windows are open, and no limit refuses. Else None.
+
+    Nearly every use is one, and each is counted against several limits: this takes a third of the time.
+    """
+    counts = []
+    metric = said.get("metric")
+    for limit, _, shards in limits.all:
+        limit_id, _, amount, each, only, unit, _, hard, _, allowances = limit
+        change = credits if unit == CREDITS else quantity if unit == metric else 0
+        if not change:
+            continue
+        if only:
+            if missing_dimension(limit, said) is not None:
+                return None
+            if excludes(limit, said):
+                continue
+        value: Any = said.get(each[0]) if each else None
+        if not shards or (each and value is None):
+            return None
+        counter = shards[hash(value) & (len(shards) - 1)].get(value)
+        if counter is None:
+            return None
+        used, until = counter
+        used += change
+        if allowances:
+            amount = limit.amount_of(value)
+        if (until is not None and until <= at) or used > MAX_USED or (hard and used > amount):
+            return None
+        counts.append(Count(limit_id, value, used, amount, until))
+    return tuple(counts)
 
 
 def _check_counters(limits: Limits, counts: Sequence[Count], at: datetime) -> None:

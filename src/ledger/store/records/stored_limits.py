@@ -21,8 +21,13 @@ def counts_to_json(counts: Counts) -> list[dict[str, Any]]:
 
 
 def _count_to_json(limit_id: str, value: Value, used: int, amount: int, until: Any) -> dict[str, Any]:
-    named = {"amount": amount, "limit_id": limit_id, "until": until, "used": used, "value": value}
-    return {name: part for name, part in named.items() if part is not None}
+    if value is None:
+        if until is None:
+            return {"amount": amount, "limit_id": limit_id, "used": used}
+        return {"amount": amount, "limit_id": limit_id, "until": until, "used": used}
+    if until is None:
+        return {"amount": amount, "limit_id": limit_id, "used": used, "value": value}
+    return {"amount": amount, "limit_id": limit_id, "until": until, "used": used, "value": value}
 
 
 def counts_from_json(data: list[dict[str, Any]]) -> Counts:
