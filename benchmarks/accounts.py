@@ -46,6 +46,38 @@ def _opening(account: str) -> tuple[Command, Command]:
     )
 
 
+def limit_accounts(stand: Stand, service: Running, accounts: Iterable[str]) -> None:
+    """Set three limits on accounts: of each member by month and by day, and of all of them by month."""
+    berlin = {"zone": "Europe/Berlin"}
+    wanted = [
+        {"limit_id": "member-month", "amount": AMPLE, "each": ["member"], "period": {"every": "month", **berlin}},
+        {"limit_id": "member-day", "amount": AMPLE, "each": ["member"], "period": {"every": "day", **berlin}},
+        {"limit_id": "team-month", "amount": AMPLE, "period": {"every": "month", **berlin}},
+    ]
+    commands = (
+        {"op": "limits", "account_id": account, "idempotency_key": "limits", "source": "plan", "limits": wanted}
+        for account in accounts
+    )
+    _post(stand, service, commands)
+
+
+def use_members(stand: Stand, service: Running, accounts: Iterable[str], members: int) -> None:
+    """Deduct once for each member of each account, so that all counters of their limits are open."""
+    prefix = stand.fresh_prefix()
+    deductions = (
+        {
+            "op": "deduct",
+            "account_id": account,
+            "amount": 1,
+            "idempotency_key": f"{prefix}{member:09d}",
+            "usage": {"member": f"member-{member:05d}"},
+        }
+        for account in accounts
+        for member in range(members)
+    )
+    _post(stand, service, deductions)
+
+
 def age(stand: Stand, service: Running, accounts: Sequence[str], events: int) -> None:
     """Deduct from new accounts until each has so many events."""
     prefix = stand.fresh_prefix()

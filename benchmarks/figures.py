@@ -85,11 +85,23 @@ class _Meter:
 
 
 def http_load(
-    stand: Stand, service: Running, *, connections: int, seconds: int, accounts: int = ACCOUNTS, commands: int = 0
+    stand: Stand,
+    service: Running,
+    *,
+    connections: int,
+    seconds: int,
+    accounts: int = ACCOUNTS,
+    commands: int = 0,
+    word: str = "account",
+    members: int = 0,
 ) -> Figure:
-    """wrk on a service: `commands` in each request, or (0) deductions by themselves."""
+    """wrk on a service: `commands` in each request, or (0) deductions by themselves.
+
+    The names of the accounts begin with `word`, and each deduction names one of so many `members`, or (0) none.
+    """
     meter = _Meter(stand, stand.ours if service.rival.ours else stand.yardstick, service.pid)
-    result = warm_up(stand, service, connections=connections, seconds=seconds, accounts=accounts, commands=commands)
+    arguments = [str(accounts), str(commands), stand.fresh_prefix(), stand.api_key, word, str(members)]
+    result = _wrk(SCRIPT, service, connections, seconds, arguments)
     figure = meter.figure(result["requests"] * max(commands, 1), result["microseconds"] / 1e6)
     return replace(figure, p99=result["p99"] / 1e3)
 
@@ -98,7 +110,7 @@ def warm_up(
     stand: Stand, service: Running, *, connections: int, seconds: int, accounts: int = ACCOUNTS, commands: int = 0
 ) -> dict[str, int]:
     """The same load; what wrk counted, which may be nothing yet."""
-    arguments = [str(accounts), str(commands), stand.fresh_prefix(), stand.api_key]
+    arguments = [str(accounts), str(commands), stand.fresh_prefix(), stand.api_key, "account", "0"]
     return _wrk(SCRIPT, service, connections, seconds, arguments)
 
 

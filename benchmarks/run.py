@@ -23,6 +23,7 @@ from benchmarks.measures.growth import growth
 from benchmarks.measures.imports import imports
 from benchmarks.measures.lag import lag
 from benchmarks.measures.latency import latency
+from benchmarks.measures.limits import limits
 from benchmarks.measures.looking_back import days, depth, summary
 from benchmarks.measures.memory import memory
 from benchmarks.measures.pages import pages
@@ -38,6 +39,7 @@ from benchmarks.stand import Stand, refuse_unsafe, standing
 MEASURES: dict[str, Callable[[Bench], None]] = {
     "single": single,
     "hot": hot,
+    "limits": limits,
     "batch": batch,
     "imports": imports,
     "latency": latency,
@@ -58,8 +60,9 @@ MEASURES: dict[str, Callable[[Bench], None]] = {
 BY_NAME_ALONE = {"growth"}
 """Those that no run has unless it names them: they take hours and tens of gigabytes."""
 UNDER_LOAD = {"single", "hot", "batch", "imports", "latency", "questions", "lag", "cold-start", "growth"}
+UNDER_LOAD = {"single", "hot", "batch", "latency", "questions", "lag", "limits", "cold-start", "growth"}
 """Those that need wrk."""
-APART = {"cold-start", "growth"}
+APART = {"cold-start", "growth", "limits"}
 """Those with accounts of their own."""
 
 

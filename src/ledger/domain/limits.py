@@ -3,11 +3,10 @@
 A counter belongs to a limit and, where the limit counts for each value of a dimension, to one value. It counts in a
 window of time. A counter whose window has ended is 0: nothing resets it. Credits on hold count as used.
 
-The counters of a limit that has one for each value are in shards: a change copies one small dict and little else.
+The counters of a limit are in one dict while they are few, and then in shards: a change copies one small dict.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
@@ -26,8 +25,9 @@ MAX_NEAR = 10
 MAX_USED = 2**53 - 1
 """Where a counter stops. Only that of a soft limit gets there."""
 _SHARDS = 64
-_MASK = _SHARDS - 1
-_new = tuple.__new__
+_FEW = 128
+"""Counters of one dict: with more of them, a copy takes longer than that of a shard and of the tuple of shards."""
+new_tuple = tuple.__new__
 """Makes a named tuple in half the time. Commands with limits make many."""
 
 Value = str | None
@@ -97,9 +97,10 @@ class Count(NamedTuple):
 
 
 Counts = tuple[Count, ...]
-Counters = Mapping[Value, Counter]
+Counters = dict[Value, Counter]
+"""Never changed once it is in a state: a change copies it."""
 Shards = tuple[Counters, ...]
-_EMPTY: Shards = ({},) * _SHARDS
+_NONE: Shards = ({},)
 
 
 class CountedLimit(NamedTuple):
@@ -112,10 +113,7 @@ class CountedLimit(NamedTuple):
     @classmethod
     def of(cls, limit: Limit, since: int, counters: Iterable[tuple[Value, Counter]]) -> "CountedLimit":
         """A limit with some counters."""
-        shards = tuple(dict[Value, Counter]() for _ in range(_SHARDS if limit.each else 1))
-        for value, counter in counters:
-            shards[hash(value) & (len(shards) - 1)][value] = counter
-        return cls(limit, since, shards if any(shards) else ())
+        return cls(limit, since, _sharded(dict(counters)))
 
     def counter(self, value: Value) -> Counter | None:
         """The counter of a value, whether its window has ended or not; None when nothing was ever counted."""
@@ -128,17 +126,25 @@ class CountedLimit(NamedTuple):
 
     def without_ended(self, at: datetime) -> "CountedLimit":
         """The limit without the counters whose windows have ended by `at`."""
-        left = [{name: one for name, one in shard.items() if one.is_open(at)} for shard in self.shards]
-        return self._replace(shards=tuple(left) if any(left) else ())
+        left = {name: one for shard in self.shards for name, one in shard.items() if one.is_open(at)}
+        return self._replace(shards=_sharded(left))
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The limits of an account, in their order, and how many counters they have."""
+def _sharded(counters: Counters) -> Shards:
+    if len(counters) <= _FEW:
+        return (counters,) if counters else ()
+    shards = tuple(dict[Value, Counter]() for _ in range(_SHARDS))
+    for value, counter in counters.items():
+        shards[hash(value) & (_SHARDS - 1)][value] = counter
+    return shards
+
+
+class Limits(NamedTuple):
+    """The limits of an account, in their order, how many counters they have, and the place of each id."""
 
     all: tuple[CountedLimit, ...]
     size: int
-    _places: Mapping[str, int] = field(compare=False, repr=False)
+    places: Mapping[str, int]
 
     @classmethod
     def of(cls, limits: Iterable[CountedLimit]) -> "Limits | None":
@@ -151,7 +157,7 @@ class Limits:
 
     def get(self, limit_id: str) -> CountedLimit | None:
         """The limit with this id; None when there is none."""
-        place = self._places.get(limit_id)
+        place = self.places.get(limit_id)
         return None if place is None else self.all[place]
 
     def open_counters(self, at: datetime) -> int:
@@ -160,38 +166,43 @@ class Limits:
 
     def after(self, counts: Sequence[Count], at: datetime) -> "Limits":
         """The limits after an event, recorded at `at`, that carries these counts. Raises KeyError."""
-        limits, size, places = list(self.all), self.size, self._places
+        limits, size, places = list(self.all), self.size, self.places
         if size + len(counts) > MAX_COUNTERS and self._without_room(counts):
             limits = [one.without_ended(at) for one in limits]
             size = sum(len(shard) for one in limits for shard in one.shards)
         for limit_id, value, used, _, until in counts:
             place = places[limit_id]
             limit, since, shards = limits[place]
-            counter = _new(Counter, (used, until))
-            if value is None:
-                size += not shards
-                limits[place] = _new(CountedLimit, (limit, since, ({None: counter},)))
-                continue
-            changed, index = list(shards or _EMPTY), hash(value) & _MASK
-            shard = changed[index] = {**changed[index]}
-            size += value not in shard
-            shard[value] = counter
-            limits[place] = _new(CountedLimit, (limit, since, tuple(changed)))
-        return Limits(tuple(limits), size, places)
+            counter = new_tuple(Counter, (used, until))
+            if len(shards) <= 1:  # nearly always
+                [shard] = shards or _NONE
+                changed = shard.copy()
+                changed[value] = counter
+                size += len(changed) - len(shard)
+                shards = (changed,) if len(changed) <= _FEW else _sharded(changed)
+            else:
+                index = hash(value) & (_SHARDS - 1)
+                shard = shards[index]
+                changed = shard.copy()
+                changed[value] = counter
+                size += len(changed) - len(shard)
+                shards = (*shards[:index], changed, *shards[index + 1 :])
+            limits[place] = new_tuple(CountedLimit, (limit, since, shards))
+        return new_tuple(Limits, (tuple(limits), size, places))
 
     def _without_room(self, counts: Sequence[Count]) -> bool:
-        new = [one for one in counts if self.all[self._places[one.limit_id]].counter(one.value) is None]
+        new = [one for one in counts if self.all[self.places[one.limit_id]].counter(one.value) is None]
         return self.size + len(new) > MAX_COUNTERS
 
     def with_allowance(self, limit_id: str, value: str, amount: int | None) -> "Limits":
         """The limits after one allowance was set, or removed. Raises KeyError."""
-        place = self._places[limit_id]
+        place = self.places[limit_id]
         found = self.all[place]
         allowances = {name: one for name, one in found.limit.allowances.items() if name != value}
         if amount is not None:
             allowances[value] = amount
         changed = found._replace(limit=found.limit._replace(allowances=allowances))
-        return Limits((*self.all[:place], changed, *self.all[place + 1 :]), self.size, self._places)
+        return Limits((*self.all[:place], changed, *self.all[place + 1 :]), self.size, self.places)
 
 
 def replaced(

@@ -9,7 +9,7 @@ database of time zones, and a new version of that database does not move a windo
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -84,18 +84,24 @@ def window_end(period: Period | None, at: datetime) -> datetime | None:
         return None
     if isinstance(period, TimedPeriod):
         return at + timedelta(seconds=period.seconds)
+    return _calendar_end(period, at.replace(minute=at.minute // 15 * 15, second=0, microsecond=0))
+
+
+@lru_cache(4_096)
+def _calendar_end(period: CalendarPeriod, quarter: datetime) -> datetime:
+    """The end of the window that contains a quarter of an hour (UTC): windows consist of whole ones."""
     tz = ZoneInfo(period.zone)
     if period.every == "hour":
-        return _hour_end(at, tz)
-    day = _next_start(at.astimezone(tz).date(), period)
-    while (end := day_start(day, tz)) <= at:  # a clock that was put back over midnight shows the day before once more
+        return _hour_end(quarter, tz)
+    day = _next_start(quarter.astimezone(tz).date(), period)
+    while (end := day_start(day, tz)) <= quarter:  # a clock put back over midnight shows the day before once more
         day = _next_start(day, period)
     return end
 
 
-def _hour_end(at: datetime, tz: ZoneInfo) -> datetime:
+def _hour_end(quarter: datetime, tz: ZoneInfo) -> datetime:
     """The next moment at which the local clock shows a full hour, or a local day begins."""
-    end = at.astimezone(UTC).replace(minute=at.minute // 15 * 15, second=0, microsecond=0)
+    end = quarter
     for _ in range(_QUARTERS):  # offsets are whole quarters of an hour
         end += QUARTER
         local = end.astimezone(tz)

@@ -85,15 +85,15 @@ def limits_left(counts: Counts) -> list[LimitLeft]:
     """What is left of the limits whose counters moved."""
     return [
         {
-            "limit_id": one.limit_id,
-            "value": one.value,
-            "amount": one.amount,
-            "used": one.used,
-            "headroom": one.headroom,
-            "over": one.over,
-            "resets_at": one.until,
+            "limit_id": limit_id,
+            "value": value,
+            "amount": amount,
+            "used": used,
+            "headroom": amount - used if used < amount else 0,
+            "over": used - amount if used > amount else 0,
+            "resets_at": until,
         }
-        for one in counts
+        for limit_id, value, used, amount, until in counts
     ]
 
 

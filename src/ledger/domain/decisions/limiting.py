@@ -37,6 +37,7 @@ from ledger.domain.limits import (
     Value,
     excludes,
     missing_dimension,
+    new_tuple,
     replaced,
     value_in,
 )
@@ -161,7 +162,7 @@ def _counted_at_once(limits: Limits, said: Usage, credits: int, quantity: int, a
             amount = limit.amount_of(value)
         if (until is not None and until <= at) or used > MAX_USED or (hard and used > amount):
             return None
-        counts.append(Count(limit_id, value, used, amount, until))
+        counts.append(new_tuple(Count, (limit_id, value, used, amount, until)))
     return tuple(counts)
 
 

@@ -17,17 +17,16 @@ _dimension = reader_of(Dimension)
 
 def counts_to_json(counts: Counts) -> list[dict[str, Any]]:
     """The counts of an event."""
-    return [_count_to_json(*one) for one in counts]
-
-
-def _count_to_json(limit_id: str, value: Value, used: int, amount: int, until: Any) -> dict[str, Any]:
-    if value is None:
+    found = []
+    for limit_id, value, used, amount, until in counts:
         if until is None:
-            return {"amount": amount, "limit_id": limit_id, "used": used}
-        return {"amount": amount, "limit_id": limit_id, "until": until, "used": used}
-    if until is None:
-        return {"amount": amount, "limit_id": limit_id, "used": used, "value": value}
-    return {"amount": amount, "limit_id": limit_id, "until": until, "used": used, "value": value}
+            count: dict[str, Any] = {"amount": amount, "limit_id": limit_id, "used": used}
+        else:
+            count = {"amount": amount, "limit_id": limit_id, "until": until, "used": used}
+        if value is not None:
+            count["value"] = value
+        found.append(count)
+    return found
 
 
 def counts_from_json(data: list[dict[str, Any]]) -> Counts:
