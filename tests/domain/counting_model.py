@@ -82,7 +82,7 @@ class Kept:
             "over": max(used - self.amount(value), 0),
             "hard": limit.hard,
             "period": period and {name: getattr(period, name) for name in period.__slots__},
-            "resets_at": until,
+            "resets_at": until if is_open or not isinstance(period, TimedPeriod) else None,
         }
 
 
@@ -296,13 +296,14 @@ def begins(every: str, starts: int, before: datetime, after: datetime) -> bool:
         return False
     day = before.date() + DAY
     while day <= after.date():
-        if _is_first(every, starts, day):
+        if is_first(every, starts, day):
             return True
         day += DAY
     return False
 
 
-def _is_first(every: str, starts: int, day: date) -> bool:
+def is_first(every: str, starts: int, day: date) -> bool:
+    """Whether a window begins with a day."""
     if every == "week":
         return day.isoweekday() == starts
     if every == "month":

@@ -16,9 +16,28 @@ from ledger.commit.submission import (
     Submission,
     Unavailable,
 )
-from ledger.domain.commands import Command, DeductCredits, EraseTexts, GrantCredits, OpenAccount, RecordPayment
-from ledger.domain.errors import BatchRefused, HoldLifeExceeded, InsufficientCredits, Refusal
+from ledger.domain.commands import (
+    Command,
+    DeductCredits,
+    EraseTexts,
+    GrantCredits,
+    Meter,
+    NewLimit,
+    OpenAccount,
+    RecordPayment,
+    SetAllowance,
+    SetLimits,
+)
+from ledger.domain.errors import (
+    BatchRefused,
+    HoldLifeExceeded,
+    InsufficientCredits,
+    LimitReached,
+    Refusal,
+    UsageRequired,
+)
 from ledger.domain.events import Event
+from ledger.domain.periods import CalendarPeriod, TimedPeriod
 from ledger.forwarding.messages import (
     CommandFailed,
     command_message,
@@ -34,6 +53,20 @@ from tests.store.samples import SAMPLES
 
 METADATA = Metadata("key:ümlaut", "deduct", "key", "r1")
 MOMENT = datetime(2026, 1, 1, 12, 0, 0, 5, tzinfo=UTC)
+
+
+EVERYTHING = NewLimit(
+    "month",
+    5,
+    ("member",),
+    (("model", "m"),),
+    "z",
+    CalendarPeriod("month", "Europe/Berlin", 31),
+    hard=False,
+    near=(1, 2),
+    allowances={"ada": 1},
+    used={"ada": 2},
+)
 
 
 def through(command: Command, expected: ExpectedVersions | None = None) -> Submission:
@@ -60,6 +93,9 @@ def test_every_command_comes_through(data: st.DataObject, journal: Journal) -> N
         DeductCredits("a", 2**53 - 1, usage={"model": "m", "input_tokens": 3}),
         DeductCredits("a", 1, usage={"success": False}, occurred_at=MOMENT, back_dating=timedelta(days=3)),
         EraseTexts("a"),
+        SetLimits("a", "plan", (EVERYTHING, NewLimit("least", 0, period=TimedPeriod(60)))),
+        SetAllowance("a", "month", "ada"),
+        Meter("a", 7, {"metric": "z", "member": "y"}, "task"),
     ],
 )
 def test_fields_that_json_does_not_have_come_through(command: Command) -> None:
@@ -84,6 +120,8 @@ def test_every_event_comes_through(event: Event) -> None:
         InsufficientCredits(5, 3),
         HoldLifeExceeded("h", MOMENT),
         BatchRefused(4, InsufficientCredits(5, 3)),
+        LimitReached("Member ada may use 3 more credits", 5, 9, [{"headroom": 3, "resets_at": MOMENT}]),
+        UsageRequired("member", "month"),
     ],
 )
 def test_a_refusal_says_the_same(refusal: Refusal) -> None:

@@ -22,10 +22,22 @@ from ledger.domain.events import (
     PaymentRecorded,
 )
 from ledger.domain.usage import Usage
+from ledger.domain.events import CreditsDeducted, CreditsGranted, CreditsHeld, Events, HoldCaptured, PaymentRecorded
+from ledger.domain.periods import CalendarPeriod
 from ledger.store.records.codec import Metadata
 from ledger.store.records.receipts import fingerprint
 
 Body = tuple[object, ...]
+
+
+class Said(dict[str, str]):
+    """Usage as a part of what can be asked again: an Ask is looked up by what it is."""
+
+    def __hash__(self) -> int:  # type: ignore[override]  # nobody changes it
+        return hash(tuple(self.items()))
+
+
+ADA = Said(member="ada")
 
 
 class Ask(NamedTuple):
@@ -137,6 +149,8 @@ def _deduct(rng: random.Random, account: str, _: Known) -> Made:
     text = rng.choice([None, None, "a picture"])
     usage = MEASURED if rng.random() < 0.25 else None
     return (amount, None, text, usage), c.DeductCredits(account, amount, description=text, usage=usage)
+    usage = rng.choice([None, ADA, ADA])
+    return (amount, None, text, repr(usage)), c.DeductCredits(account, amount, description=text, usage=usage)
 
 
 def _reverse(rng: random.Random, account: str, known: Known) -> Made:
@@ -146,7 +160,9 @@ def _reverse(rng: random.Random, account: str, known: Known) -> Made:
 
 def _hold(rng: random.Random, account: str, _: Known) -> Made:
     amount, seconds = rng.choice([1, 10, rng.randint(1, 60)]), rng.choice([1, 2, 5, 900])
-    return (amount, seconds), c.PlaceHold(account, amount, seconds * SECOND)
+    usage = rng.choice([None, ADA])
+    said = (amount, seconds, None, None, repr(usage))
+    return said, c.PlaceHold(account, amount, seconds * SECOND, usage=usage)
 
 
 def _capture(rng: random.Random, account: str, known: Known) -> Made:
@@ -182,6 +198,27 @@ def _pay(rng: random.Random, account: str, known: Known) -> Made:
 def _refund(rng: random.Random, account: str, known: Known) -> Made:
     name, refund, cents = _recent(rng, known.payments), f"re_{rng.randint(1, 5)}", rng.choice([None, 30, 100])
     return (name, refund, cents), c.RefundPayment(account, name, refund, cents)
+
+
+def _limits(rng: random.Random, account: str, known: Known) -> Made:
+    limits = [
+        c.NewLimit("each", rng.choice([5, 40, 400]), ("member",), period=CalendarPeriod("day", "Europe/Berlin")),
+        c.NewLimit(
+            "metered", rng.choice([3, 30]), unit="files", period=CalendarPeriod("hour"), hard=rng.random() < 0.5
+        ),
+    ]
+    wanted = tuple(rng.sample(limits, rng.randint(0, 2)))
+    return ("plan", repr(wanted)), c.SetLimits(account, "plan", wanted)
+
+
+def _allow(rng: random.Random, account: str, known: Known) -> Made:
+    amount = rng.choice([None, 0, 20])
+    return ("each", "ada", amount), c.SetAllowance(account, "each", "ada", amount)
+
+
+def _meter(rng: random.Random, account: str, known: Known) -> Made:
+    quantity = rng.randint(1, 9)
+    return (quantity, None, None), c.Meter(account, quantity, Said(metric="files", member="ada"))
 
 
 def _freeze(_: random.Random, account: str, __: Known) -> Made:
@@ -221,6 +258,9 @@ _MAKERS: dict[str, tuple[Make, int]] = {
     "void": (_void, 2),
     "payment": (_pay, 2),
     "payment_refund": (_refund, 2),
+    "limits": (_limits, 2),
+    "allowance": (_allow, 1),
+    "meter": (_meter, 2),
     "freeze": (_freeze, 1),
     "unfreeze": (_unfreeze, 2),
     "close": (_close, 0),

@@ -183,7 +183,7 @@ def _check_counters(limits: Limits, counts: Sequence[Count], at: datetime) -> No
 
 def _reached(binding: Applied, applied: Sequence[Applied], at: datetime, available: int) -> LimitReached:
     ordered = [binding, *(one for one in applied if one is not binding)]
-    until = binding.until if binding.is_open else window_end(binding.limit.period, at)
+    until = _resets_at(binding, at)
     end = f" until {_in_zone(until, binding.limit.period)}" if until is not None else ""
     who = f"{binding.limit.each[0].capitalize()} {shown(binding.value or '')}" if binding.limit.each else "The account"
     only = "".join(f" for {name} {shown(value)}" for name, value in binding.limit.only)
@@ -194,7 +194,10 @@ def _reached(binding: Applied, applied: Sequence[Applied], at: datetime, availab
 
 
 def _resets_at(one: Applied, at: datetime) -> datetime | None:
-    return one.until if one.is_open else window_end(one.limit.period, at)
+    """The end of the window; None where it never ends, and where the first use opens it: a refusal is none."""
+    if one.is_open:
+        return one.until
+    return window_end(one.limit.period, at) if isinstance(one.limit.period, CalendarPeriod) else None
 
 
 def _in_zone(at: datetime, period: Period | None) -> str:
