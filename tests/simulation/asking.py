@@ -30,8 +30,8 @@ from ledger.store.records.receipts import fingerprint
 Body = tuple[object, ...]
 
 
-class Said(dict[str, str]):
-    """Usage as a part of what can be asked again: an Ask is looked up by what it is."""
+class Said(dict[str, Any]):
+    """Usage or labels as a part of what can be asked again: an Ask is looked up by what it is."""
 
     def __hash__(self) -> int:  # type: ignore[override]  # nobody changes it
         return hash(tuple(self.items()))
@@ -126,12 +126,14 @@ MEASURED: Usage = _Said(key="k", quantity=3, duration_ms=12, success=False)
 
 def _open(rng: random.Random, account: str, known: Known) -> Made:
     credits, labels = rng.choice(known.habits.signups), rng.choice([None, _Said(plan="free")])
+    credits, labels = rng.choice(known.habits.signups), rng.choice([None, Said(plan="free")])
     return (credits, None, None, labels), c.OpenAccount(account, credits, labels=labels)
 
 
 def _update(rng: random.Random, account: str, _: Known) -> Made:
     text = rng.choice([None, "a team"])
     labels = _Said({rng.choice(["plan", "tier"]): rng.choice(["pro", "free", None])})
+    text, labels = rng.choice([None, "a team"]), Said({rng.choice(["plan", "tier"]): rng.choice(["pro", "free", None])})
     return (text, None, labels, None), c.UpdateAccount(account, text, None, labels)
 
 
