@@ -14,7 +14,7 @@ from api.http.methods import HeadAndOptions
 from api.http.query_routes import QueryRoutes
 from api.http.requests.authentication import Authentication
 from api.http.requests.callers import below_v1
-from api.http.requests.encoded_slashes import MAY_BE_ENCODED, SLASH, with_encoded_slashes
+from api.http.requests.encoded_slashes import PERCENT, SLASH, with_encoded_slashes
 from api.http.requests.rate_headers import telling
 from api.http.requests.replies import problem_reply, send_reply
 from api.http.requests.request import BODY_READ, check_query
@@ -65,7 +65,8 @@ class HotPath:
         if scope["type"] != "http":
             await self.framework(scope, receive, send)
             return
-        if MAY_BE_ENCODED in scope["raw_path"]:
+        encoded = PERCENT in scope["raw_path"]
+        if encoded:
             scope = with_encoded_slashes(scope)
         if scope["query_string"] or self._requests >= MAX_REQUESTS:
             try:
@@ -83,7 +84,7 @@ class HotPath:
                 if path.startswith("/v1/accounts/") and path.endswith("/deductions"):
                     account_id = path[13:-11]
                     if account_id and "/" not in account_id:
-                        ids = {"account_id": account_id.replace(SLASH, "/")}
+                        ids = {"account_id": account_id.replace(SLASH, "/") if encoded else account_id}
                         await self._reply(scope, self._endpoint.command(self._deduct, ids, scope, receive), send)
                         return
                 elif path == "/v1/batch":

@@ -7,7 +7,7 @@ neither class.
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.http.requests.encoded_slashes import MAY_BE_ENCODED, with_encoded_slashes
+from api.http.requests.encoded_slashes import PERCENT, with_encoded_slashes
 
 
 class StripPathPrefix:
@@ -21,7 +21,7 @@ class StripPathPrefix:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan."""
         if scope["type"] == "http":
-            if MAY_BE_ENCODED in scope["raw_path"]:
+            if PERCENT in scope["raw_path"]:
                 scope = with_encoded_slashes(scope)
             path: str = scope["path"]
             if path == self._prefix or path.startswith(self._below):

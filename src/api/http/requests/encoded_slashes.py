@@ -14,8 +14,8 @@ from starlette.types import Scope
 
 SLASH = "\udc2f"
 """Stands for an encoded slash."""
-MAY_BE_ENCODED = b"%2"
-"""What every path with an encoded slash has, and nearly no other."""
+PERCENT = ord("%")
+"""What every path with an encoded slash has. A look for one byte takes a sixth of the time of a look for two."""
 _ENCODED = re.compile(rb"%2[fF]")
 
 
