@@ -17,6 +17,7 @@ class AccountAnswer(Answer):
 
     account_id: str
     standing: Standing
+    successor: Annotated[str | None, Field(description="of a closed account: the one into which it was merged")]
     labels: dict[str, str]
     description: Annotated[str | None, Field(description="null if there is none, or it was erased")]
     metadata: Annotated[dict[str, Any] | None, Field(description="null if there are none, or they were erased")]
@@ -33,6 +34,7 @@ def account_answer(found: AccountAt, texts: ProfileTexts) -> AccountAnswer:
     return {
         "account_id": account.account_id,
         "standing": account.standing,
+        "successor": account.successor,
         "labels": dict(account.profile.labels),
         "description": texts.description or None,
         "metadata": texts.metadata or None,
