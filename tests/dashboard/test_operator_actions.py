@@ -201,7 +201,7 @@ def test_an_account_is_edited_and_what_is_left_as_it_is_stays(service: Service) 
         ({"labels": "plan"}, "Enter one label on each line"),
         ({"labels": "a=b\na=c"}, "The label a is there twice."),
         ({"labels": "a/b=c"}, "This is no label: labels must have names of 1 to 40 letters"),
-        ({}, "body must have a description, metadata or labels"),
+        ({}, "Change the description, the labels or the metadata."),
     ):
         refused = filled_in(client, form, reason="wrong", **typed)
         assert refused.status_code == 422

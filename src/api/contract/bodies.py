@@ -161,18 +161,8 @@ class OpenBody(Body):
     labels: Labels | None = None
 
 
-def _given(name: str) -> dict[str, Any]:
-    """The schema of a body that says something with a field. An empty text or object does; no labels do not."""
-    schemas = {"description": {"type": "string"}, "metadata": {"type": "object"}}
-    return {"required": [name], "properties": {name: schemas.get(name, {"type": "object", "minProperties": 1})}}
-
-
 class UpdateBody(Body):
     """Correct the description, the metadata or the labels of an account. What is absent or null stays."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"anyOf": [_given("description"), _given("metadata"), _given("labels")]}
-    )
 
     description: Text | None = Field(None, description="replaces the earlier one; an empty text removes it")
     metadata: Metadata | None = Field(None, description="replaces the earlier one; an empty object removes it")

@@ -69,8 +69,6 @@ def test_an_erasure_takes_texts_and_leaves_labels(service: Service) -> None:
 def test_updates_that_are_wrong(service: Service) -> None:
     account = staged(service)
     wrong: list[tuple[Json, str]] = [
-        ({}, "body"),
-        ({"labels": {}}, "body"),
         ({"labels": {"a/b": "c"}}, "labels.a/b"),
         ({"labels": {"a": ""}}, "labels.a"),
         ({"labels": {"a": 7}}, "labels.a"),

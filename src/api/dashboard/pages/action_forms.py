@@ -190,6 +190,8 @@ def parse_form(action: Action, given: Mapping[str, str]) -> ParsedForm:
                 parsed.fields[field.name] = _value(field, text, given)
             except ValueError as error:
                 parsed.errors[field.name] = str(error)
+    if action.name == "update" and not parsed.fields and not parsed.errors:
+        parsed.errors["labels"] = "Change the description, the labels or the metadata."
     reason = given.get("reason", "").replace("\r\n", "\n")
     parsed.fields[action.reason] = reason
     if not reason:

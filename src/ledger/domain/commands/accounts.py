@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from ledger.domain.amounts import check_amount
 from ledger.domain.commands.command import check_account_id
-from ledger.domain.errors import InvalidField
 from ledger.domain.profile import LabelChanges, Labels, check_labels
 from ledger.domain.texts import JsonObject, Sealed, check_text
 
@@ -43,8 +42,6 @@ class UpdateAccount:
         check_text("description", self.description)
         check_text("reason", self.reason)
         check_labels(self.labels)
-        if self.description is None and self.metadata is None and not self.labels:
-            raise InvalidField("body", "must have a description, metadata or labels")
 
 
 @dataclass(frozen=True, slots=True)
