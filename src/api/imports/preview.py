@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from api.imports.checking import Checked
-from api.imports.rating import Options, Rated
-from ledger.commit.submission import Recorded
+from api.imports.rating import Options, Rated, Rating, refused_for_time
+from ledger.commit.submission import Outcome, Recorded
 from ledger.domain.errors import Refusal
 from ledger.service import Ledger
 
@@ -47,14 +47,14 @@ class Trial:
 
 async def try_rows(ledger: Ledger, options: Options, checked: Checked) -> Trial:
     """Try the first rows on the ledger. Raises Overloaded, Unavailable, and psycopg.Error."""
-    rows, rating = checked.first, checked.rating
-    submissions = [rating.deduction(rated)() for rated in rows]
-    outcomes = await ledger.dry_run(submissions, atomic=False) if rows else []
+    rows, rating, now = checked.first, checked.rating, ledger.clock()
+    timed = [rating.is_timed(rated, now) for rated in rows]
+    outcomes = await _outcomes(ledger, rating, rows, timed, [])
     missing = _missing(rows, outcomes) if options.opening is not None else []
-    if missing:
-        submissions = [rating.deduction(rated)() for rated in rows]
-        openings = [one for account_id in missing for one in rating.opening(account_id)()]
-        outcomes = (await ledger.dry_run([*openings, *submissions], atomic=False))[len(openings) :]
+    again = [one.occurred_at is not None and refused_for_time(out) for one, out in zip(rows, outcomes, strict=True)]
+    if missing or any(again):
+        timed = [one != other for one, other in zip(timed, again, strict=True)]
+        outcomes = await _outcomes(ledger, rating, rows, timed, missing)
     trial = Trial(len(rows), opened=len(missing))
     for rated, outcome in zip(rows, outcomes, strict=True):
         if isinstance(outcome, Refusal):
@@ -67,6 +67,16 @@ async def try_rows(ledger: Ledger, options: Options, checked: Checked) -> Trial:
     if checked.tally.deducted > len(rows):
         trial.short = await _shortfalls(ledger, options, checked)
     return trial
+
+
+async def _outcomes(
+    ledger: Ledger, rating: Rating, rows: Sequence[Rated], timed: Sequence[bool], missing: Sequence[str]
+) -> list[Outcome]:
+    """What the ledger would answer if the missing accounts were opened before."""
+    openings = [one for account_id in missing for one in rating.opening(account_id)()]
+    deductions = [rating.deduction(rated, timed=one)() for rated, one in zip(rows, timed, strict=True)]
+    found = await ledger.dry_run([*openings, *deductions], atomic=False) if rows else []
+    return found[len(openings) :]
 
 
 def _missing(rows: Sequence[Rated], outcomes: Sequence[Recorded | Refusal]) -> list[str]:

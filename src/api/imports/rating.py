@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from hashlib import blake2b, sha256
 from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
@@ -28,10 +28,10 @@ from api.imports.files.usage_file import UsageFile, shown
 from api.imports.formulas.formula import Formula, Template, literal_template
 from api.imports.formulas.price_file import PriceFile
 from api.imports.formulas.vocabulary import Vocabulary
-from ledger.commit.submission import Submission
+from ledger.commit.submission import Outcome, Submission
 from ledger.domain.amounts import MAX_AMOUNT, Kind
 from ledger.domain.commands import MAX_ID, check_account_id
-from ledger.domain.errors import InvalidField
+from ledger.domain.errors import InvalidField, KeyReused, OccurredAtOutOfBounds
 from ledger.store import Metadata, fingerprint
 
 ACTOR = "import"
@@ -97,6 +97,8 @@ class Rated(NamedTuple):
     body: Body
     key: str
     """The idempotency key of the deduction."""
+    occurred_at: datetime | None
+    """When the usage occurred, if the file says it."""
 
 
 NotCharged = Literal["free", "empty"]
@@ -144,19 +146,28 @@ class Rating:
         name = None if self._key is None else self._key.text(row)
         task = self._task.text(row) if self._task else _short_name(name or "", MAX_ID)
         fields: dict[str, Any] = {"task_id": task, "usage": self._usage_of(row)}
-        if self._time is not None:
-            fields["metadata"] = {"occurred_at": self._time.text(row)}
+        at = None if self._time is None else self._time.read(row)
+        if at is not None:
+            fields |= {"metadata": {"occurred_at": at.text}, "occurred_at": _in_json(at.instant)}
         # A row that costs nothing gives no command, but its other fields are checked too.
         body = _valid(account_id, {"amount": amount or 1, **fields})
         if not amount:
             return "free"
-        return Rated(
-            row, account_id, amount, body, f"{self._job_key}{row.number}" if name is None else _key_named(name)
-        )
+        key = f"{self._job_key}{row.number}" if name is None else _key_named(name)
+        return Rated(row, account_id, amount, body, key, at.instant if at else None)
 
-    def deduction(self, rated: Rated) -> Callable[[], Submission]:
-        """A function that makes the command of a row, for each time that it is sent."""
-        return self._command("deduct", rated.account_id, rated.body, rated.key)
+    def deduction(self, rated: Rated, *, timed: bool) -> Callable[[], Submission]:
+        """A function that makes the command of a row, for each time that it is sent.
+
+        Without `timed`, the time of the usage is in its metadata alone: the ledger takes it only within bounds.
+        """
+        body = rated.body if timed else rated.body.model_copy(update={"occurred_at": None})
+        return self._command("deduct", rated.account_id, body, rated.key)
+
+    def is_timed(self, rated: Rated, now: datetime) -> bool:
+        """Whether the ledger takes the time of the usage of a row, if it is recorded now."""
+        at = rated.occurred_at
+        return at is not None and now - self._defaults.back_dating <= at <= now
 
     def opening(self, account_id: str) -> Callable[[], list[Submission]]:
         """A function that makes the commands that open an account. The ledger carries out all of them or none.
@@ -205,6 +216,14 @@ class _Key:
         return text
 
 
+class _ReadTime(NamedTuple):
+    """A time in a row."""
+
+    instant: datetime
+    text: str
+    """What the metadata has."""
+
+
 class _Time:
     """The column with the time of the usage."""
 
@@ -219,7 +238,7 @@ class _Time:
         except FormatProblem as problem:
             raise OptionProblem(f"--time-format: {problem}") from None
 
-    def text(self, row: Row) -> str:
+    def read(self, row: Row) -> _ReadTime:
         """The time in a row. Raises RowProblem.
 
         ISO 8601 is kept as the file has it, unless the operator says how to read it: no digit is lost.
@@ -229,9 +248,19 @@ class _Time:
             at = self._read(cell)
         except RowProblem as problem:
             raise RowProblem(f"column {self._column!r} {problem}") from None
-        if not self._told and _ISO.fullmatch(cell):
-            return cell
-        return at.isoformat().replace("+00:00", "Z")
+        return _ReadTime(at, cell if not self._told and _ISO.fullmatch(cell) else _in_json(at))
+
+
+def refused_for_time(outcome: Outcome) -> bool:
+    """Whether a row was refused because of the time of its usage alone: it is out of bounds, or an earlier import has
+    recorded the row with the time where this one has none, or the other way round."""
+    if isinstance(outcome, KeyReused):
+        return list(outcome.facts["fields"]) == ["occurred_at"]
+    return isinstance(outcome, OccurredAtOutOfBounds)
+
+
+def _in_json(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
 
 
 def digest_of(row: Row) -> bytes:

@@ -13,6 +13,7 @@ _WHY: dict[Stop, str] = {
     "refused": "a row was refused",
     "unavailable": "the database cannot be reached, so the outcome of the last rows is not known",
 }
+_UNDATED = "their time is too long ago, or in the future; only their metadata has it"
 _ADVICE = {
     KeyReused.code: (
         "an earlier run of this job has imported these rows, with other options or from another file.\n"
@@ -58,6 +59,7 @@ class Report:
             "replayed": tally.replayed,
             "skipped": tally.skipped,
             "empty": tally.empty,
+            "undated": tally.undated,
             "bad": tally.bad,
             "refused": tally.refused.total(),
             "credits": {
@@ -98,6 +100,7 @@ class Report:
             _line("skipped", tally.skipped, None, "they cost 0 credits"),
             _line("refused", tally.refused.total(), None),
             f"  opened   {tally.opened:>12,} accounts",
+            *([f"  undated  {tally.undated:>12,} rows  {_UNDATED}"] if tally.undated else []),
         ]
 
     def _first_refused(self) -> list[tuple[Rated, Refusal]]:

@@ -24,6 +24,8 @@ class Tally:
     """Rows that cost 0 credits."""
     empty: int = 0
     """Rows without any value of which the amount is made."""
+    undated: int = 0
+    """Rows that are recorded without the time of their usage, because it is out of bounds; it is in their metadata."""
     bad: int = 0
     """Rows that cannot be used, and are left out."""
     credits_deducted: int = 0

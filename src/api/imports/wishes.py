@@ -14,7 +14,7 @@ from api.imports.files.dialect import DELIMITERS, ENCODINGS, Dialect, DialectOpt
 from api.imports.files.usage_file import UsageFile, open_file, shown
 from api.imports.formulas.price_file import PriceFile
 from api.imports.profiles import PROFILES, Profile, detect
-from api.imports.rating import Opening, OptionProblem, Options
+from api.imports.rating import USAGE_COUNTS, Opening, OptionProblem, Options
 
 _WORD = re.compile(r"`((?:[^`]|``)+)`|([^\W\d]\w*)")
 _TEXT = re.compile(r"'[^']*'")
@@ -144,7 +144,7 @@ def _without_missing(text: str, columns: Sequence[str]) -> str | None:
 
 def _words(name: str, text: str) -> set[str]:
     """The columns that a template or formula of the usage names."""
-    if name in ("input_tokens", "output_tokens"):
+    if name in USAGE_COUNTS:
         return _named(text)
     return {word for piece in _IN_BRACES.findall(text) for word in _named(piece)}
 

@@ -1,10 +1,13 @@
 """Files that overlap: a row with a key is charged once, and rows without one are told of."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from ledger.store.records.sealing import unseal
 from tests.api.imports.importer import Importer
+from tests.commands import command
 
 DAY_1 = "generation_id,created_at,tokens_prompt,user\ngen-b,2026-11-02 09:15:03,1000,bob\ngen-a,2026-11-02,1000,ada\n"
 DAY_2 = DAY_1.replace("\n", "\ngen-c,2026-11-03 10:00:00,1000,cyd\n", 1)
@@ -92,3 +95,53 @@ def test_a_key_that_a_file_has_twice_is_told(importer: Importer, tmp_path: Path)
     done = importer.run(path, *OPTIONS, "--key", "{generation_id}")
     assert "1 row of this file has the key of an earlier row in it: what has one key is charged once." in done.err
     assert spent(importer) == {"ada": 1}
+
+
+# The time of the usage.
+
+
+def occurred(importer: Importer) -> dict[str, tuple[str | None, str]]:
+    """When the usage of each task occurred, as the event says it and as its metadata does."""
+    found = importer.rows(
+        "SELECT account_id, key, data FROM ledger.event_log JOIN ledger.text_keys USING (account_id)"
+        " WHERE type = 'CreditsDeducted'"
+    )
+    return {
+        data["task_id"]: (data.get("occurred_at"), unseal(key, account, data["metadata"])["occurred_at"])
+        for account, key, data in found
+    }
+
+
+def test_usage_is_recorded_as_of_its_time_within_bounds(importer: Importer, tmp_path: Path) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    times = {"new": now - timedelta(hours=1), "days": now - timedelta(days=3), "old": now - timedelta(days=400)}
+    path = tmp_path / "usage.csv"
+    path.write_text("id,at\n" + "".join(f"{name},{int(at.timestamp())}\n" for name, at in times.items()))
+    options = ["--account", "ada", "--amount", "1", "--key", "{id}", "--time", "at", "--open-permanent", "10"]
+    assert "refuse none" in importer.ask(path, *options).err
+    first = importer.run(path, *options, "--json").report
+    assert (first["deducted"], first["undated"]) == (3, 1)
+    text = {name: at.isoformat().replace("+00:00", "Z") for name, at in times.items()}
+    found = occurred(importer)
+    assert {name: metadata for name, (_, metadata) in found.items()} == text
+    assert {name: event and event[:19] for name, (event, _) in found.items()} == {
+        "new": text["new"][:19],
+        "days": text["days"][:19],
+        "old": None,
+    }
+
+    # The bounds move on with time, and a setting moves them: the rows stay the same.
+    for days in ("1", "35", "3650"):
+        settings = {"CREDIT_LEDGER_BACK_DATING_DAYS": days}
+        done = command(importer.conninfo, "import", path, *options, "--yes", "--json", settings=settings)
+        assert (done.status, done.report["replayed"], done.report["refused"]) == (0, 3, 0), days
+        shown = command(importer.conninfo, "import", path, *options, settings=settings).err
+        assert "Recorded already, and not charged again: 3 rows, 3 credits." in shown
+    assert occurred(importer) == found
+
+
+def test_usage_of_the_future_keeps_its_time_in_its_metadata(importer: Importer, tmp_path: Path) -> None:
+    path = tmp_path / "usage.csv"
+    path.write_text(f"at\n{datetime.now(UTC) + timedelta(days=2)}\n")
+    done = importer.run(path, "--account", "ada", "--amount", "1", "--time", "at", "--open-permanent", "10", "--json")
+    assert (done.report["deducted"], done.report["undated"]) == (1, 1)
