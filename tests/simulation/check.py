@@ -268,6 +268,7 @@ class Check:
             told = model._carry_out(self._completed(carried), now)
         except Refused as refused:
             raise Wrong(f"{carried} must be refused: {refused.code} {refused.facts}") from refused
+        told.pop("updated", None)  # texts are sealed here; `_check_texts` reads them
         if told != (done := answer_of(carried)):
             raise Wrong(f"{carried} must lead to {told}, and led to {done}")
         self.made[ask.account] |= {event.grant_id: event for event in carried.events if isinstance(event, Granted)}
@@ -570,6 +571,7 @@ def answer_of(carried: Carried) -> dict[str, Any]:
             answer.setdefault("received", []).extend(what_was_done(event)["received"])
         else:
             answer.update(what_was_done(event))
+    answer.pop("updated", None)
     last = carried.events[-1]
     return {
         **answer,
