@@ -16,6 +16,7 @@ from api.dashboard import sign_in
 from api.dashboard.current_user import NotSignedIn, admit, home_path, root_of, user_of
 from api.dashboard.forms import form_secret
 from api.dashboard.import_pages import import_file, import_list
+from api.dashboard.limits.page import limits
 from api.dashboard.live_updates import updates
 from api.dashboard.pages import accounts, actions, billing, events, grants, overview, service, statistics, usage
 from api.dashboard.pages.action_forms import ACTIONS
@@ -51,6 +52,7 @@ def dashboard() -> Starlette:
         _page(_ACCOUNT, overview.overview),
         _page(f"{_ACCOUNT}/usage", usage.usage),
         _page(f"{_ACCOUNT}/usage.csv", usage.usage_csv),
+        _page(f"{_ACCOUNT}/limits", limits),
         _page(f"{_ACCOUNT}/billing", billing.billing),
         _page(f"{_ACCOUNT}/updates", updates),
         _page(f"{_ACCOUNT}/events", events.events),
@@ -105,10 +107,14 @@ class _QueryLimit:
         await self._app(scope, receive, send)
 
 
+_PLACES = {"void": "grants/{grant_id}/", "allowance": "limits/{limit_id}/", "remove": "limits/{limit_id}/"}
+"""Where the form of an action is, if it is about one thing of an account."""
+
+
 def _actions() -> Iterator[Route]:
     """The routes of the action forms: GET shows a form, POST submits it."""
     for name in ACTIONS:
-        path = f"{_ACCOUNT}/grants/{{grant_id}}/{name}" if name == "void" else f"{_ACCOUNT}/{name}"
+        path = f"{_ACCOUNT}/{_PLACES.get(name, '')}{name}"
         yield _page(path, actions.show_form)
         yield _page(path, actions.submit_form, "POST")
 

@@ -154,6 +154,12 @@ def plural(count: int, noun: str, written: str | None = None) -> str:
     return f"{written or count} {noun}"
 
 
+def ordinal(number: int) -> str:
+    """The place of a day in a month, such as 1st or 22nd."""
+    ending = "th" if 10 < number % 100 < 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
 _STEPS = (
     (timedelta(minutes=1), timedelta(seconds=1), "second"),
     (timedelta(hours=1), timedelta(minutes=1), "minute"),

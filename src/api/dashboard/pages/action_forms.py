@@ -9,8 +9,9 @@ from typing import Any, Literal, NamedTuple, cast, get_args
 from api.contract.operations import ALL_OPERATIONS, MOVES, Operation
 from api.dashboard.pages.profile_form import Input, changed
 from ledger.domain.amounts import MAX_AMOUNT
-from ledger.domain.periods import UnknownZone, zone
+from ledger.domain.periods import LAST_START, UnknownZone, zone
 from ledger.domain.texts import MAX_TEXT
+from ledger.domain.usage import DIMENSIONS
 from ledger.explain.event_titles import GRANT_TITLES
 
 _WHOLE = re.compile(r"[0-9]{1,17}", re.ASCII)
@@ -22,7 +23,7 @@ class Field(NamedTuple):
 
     name: str
     label: str
-    input: Literal["amount", "choice", "time", "account"] | Input
+    input: Literal["amount", "count", "choice", "time", "account", "word"] | Input
     hint: str = ""
     options: tuple[tuple[str, str], ...] = ()
     required: bool = False
@@ -30,7 +31,7 @@ class Field(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One action of an operator. Every action needs a reason; `reason` names the command's field for it."""
+    """One action of an operator. `reason` names the command's field for the reason; None: it has none."""
 
     name: str
     """The name of the operation, and the last part of the address of the form."""
@@ -38,16 +39,20 @@ class Action:
     button: str
     explanation: str
     fields: tuple[Field, ...] = ()
-    reason: str = "reason"
+    reason: str | None = "reason"
     holder_sees_reason: bool = True
     """Whether the holder of the account can read the reason."""
     reduces: bool = False
     """Whether the holder has fewer credits or fewer rights afterwards."""
+    command: str = ""
+    """The name of the operation of the API, if it is not that of the action."""
+    page: str = ""
+    """The page of the account that shows the effect; the overview, if it is empty."""
 
     @property
     def operation(self) -> Operation:
         """The operation of the API."""
-        return ALL_OPERATIONS[self.name]
+        return ALL_OPERATIONS[self.command or self.name]
 
     @property
     def moves(self) -> bool:
@@ -59,6 +64,57 @@ _AMOUNT = Field("amount", "Credits", "amount", required=True)
 _KINDS = (("permanent", "Permanent: they never expire"), ("subscription", "Subscription: spent first, and they expire"))
 _SOURCES = tuple((name, GRANT_TITLES[name]) for name in ("adjustment", "promotion", "topup", "subscription"))
 
+_EACH = (("", "All usage together"), *((name, f"Each {name}") for name in DIMENSIONS))
+_PERIODS = (
+    ("", "Never"),
+    *((every, f"Every {every}") for every in LAST_START),
+    ("hours", "Some hours after the first use"),
+)
+LIMIT_ACTIONS = (
+    Action(
+        "limit",
+        "Set a limit",
+        "Set",
+        "This sets one limit, or changes it. Counters of a limit go on if it counts the same things in the same time.",
+        (
+            Field("limit_id", "Name", "word", "A word that is unique in the account.", required=True),
+            Field("amount", "Amount", "count", "How much may be used. 0 lets nothing be used.", required=True),
+            Field("unit", "Of", "word", "credits, or the metric of usage whose units it counts."),
+            Field("each", "Counts", "choice", options=_EACH),
+            Field("only", "Only for", "word", "Such as member=ada, model=gpt-5. If empty, it applies to all usage."),
+            Field("period", "Resets", "choice", options=_PERIODS),
+            Field("starts", "Starts on", "count", "The day of the week (1 is Monday) or of the month. If empty, 1."),
+            Field("zone", "Time zone", "word", "Of the hours, days, weeks, months or years, such as Europe/Berlin."),
+            Field("hours", "Hours", "count", "For a window that the first use opens."),
+            Field("hard", "Beyond it", "choice", options=(("yes", "Refuse usage"), ("no", "Only count"))),
+        ),
+        None,
+        command="limits",
+        page="limits",
+    ),
+    Action(
+        "allowance",
+        "Set an allowance",
+        "Set",
+        "This sets the amount of one value of a limit, such as one member, in place of the amount of the limit.",
+        (
+            Field("value", "For", "word", "The value, such as the id of a member.", required=True),
+            Field("amount", "Amount", "count", "If empty, the amount of the limit holds again."),
+        ),
+        None,
+        page="limits",
+    ),
+    Action(
+        "remove",
+        "Remove a limit",
+        "Remove",
+        "This removes the limit and its counters. What was used stays used.",
+        (),
+        None,
+        command="limits",
+        page="limits",
+    ),
+)
 ACTIONS = {
     action.name: action
     for action in (
@@ -164,7 +220,16 @@ ACTIONS = {
             (Field("successor", "Into account", "account", required=True),),
             reduces=True,
         ),
+        *LIMIT_ACTIONS,
     )
+}
+
+
+_MISSING = {
+    "amount": "the number of credits",
+    "account": "the id of the account",
+    "count": "a number",
+    "word": "a word",
 }
 
 
@@ -183,8 +248,7 @@ def parse_form(action: Action, given: Mapping[str, str]) -> ParsedForm:
         if field.input in get_args(Input):
             _parse_text(field, given, parsed)
         elif not text and field.required:
-            missing = "the number of credits" if field.input == "amount" else "the id of the account"
-            parsed.errors[field.name] = f"Enter {missing}."
+            parsed.errors[field.name] = f"Enter {_MISSING[field.input]}."
         elif text:
             try:
                 parsed.fields[field.name] = _value(field, text, given)
@@ -192,6 +256,8 @@ def parse_form(action: Action, given: Mapping[str, str]) -> ParsedForm:
                 parsed.errors[field.name] = str(error)
     if action.name == "update" and not parsed.fields and not parsed.errors:
         parsed.errors["labels"] = "Change the description, the labels or the metadata."
+    if action.reason is None:
+        return parsed
     reason = given.get("reason", "").replace("\r\n", "\n")
     parsed.fields[action.reason] = reason
     if not reason:
@@ -214,18 +280,20 @@ def _parse_text(field: Field, given: Mapping[str, str], parsed: ParsedForm) -> N
 def _value(field: Field, text: str, given: Mapping[str, str]) -> str | int:
     match field.input:
         case "amount":
-            return _amount(text)
+            return _amount(text, least=1)
+        case "count":
+            return _amount(text, least=0)
         case "time":
             return _time(text, given.get("tz", "UTC"))
         case _:
             return text
 
 
-def _amount(text: str) -> int:
+def _amount(text: str, least: int) -> int:
     if not _WHOLE.fullmatch(text):
         raise ValueError("Enter a whole number without separators, such as 2500.")
-    if not 1 <= int(text) <= MAX_AMOUNT:
-        raise ValueError(f"Enter a number from 1 to {MAX_AMOUNT:,}.")
+    if not least <= int(text) <= MAX_AMOUNT:
+        raise ValueError(f"Enter a number from {least} to {MAX_AMOUNT:,}.")
     return int(text)
 
 

@@ -16,6 +16,7 @@ from api.contract.problems import STATUSES, Problem
 from api.contract.scopes import EXPLANATIONS
 from api.dashboard.current_user import Operator, account_path, operator_of, page_not_found, root_of
 from api.dashboard.forms import read_form
+from api.dashboard.limits.forms import FormError, typed_values, with_limit, without_limit
 from api.dashboard.pages.action_forms import ACTIONS, Action, parse_form
 from api.dashboard.pages.event_details import EventDetails, details_of
 from api.dashboard.pages.profile_form import filled
@@ -29,6 +30,7 @@ from ledger.commit.submission import Outcome, Overloaded, Recorded, Submission, 
 from ledger.domain.account import Account
 from ledger.domain.commands import MAX_ID
 from ledger.domain.errors import AccountNotFound, Refusal
+from ledger.domain.texts import MAX_TEXT
 from ledger.moves import move
 from ledger.postgres.errors import LOST
 from ledger.readable_texts import profile_texts
@@ -73,9 +75,15 @@ class Form(NamedTuple):
     @property
     def path(self) -> str:
         """The address of the form."""
-        if "grant_id" in self.ids:
-            return account_path(self.root, self.account_id, "grants", self.ids["grant_id"], self.action.name)
+        for name, noun in (("grant_id", "grants"), ("limit_id", "limits")):
+            if name in self.ids:
+                return account_path(self.root, self.account_id, noun, self.ids[name], self.action.name)
         return account_path(self.root, self.account_id, self.action.name)
+
+    @property
+    def page(self) -> str:
+        """The address of the page that shows the effect."""
+        return account_path(self.root, self.account_id, *([self.action.page] if self.action.page else []))
 
 
 class OtherAccount(NamedTuple):
@@ -93,7 +101,7 @@ def _done(outcome: Outcome) -> Recorded:
 
 
 async def show_form(request: Request) -> Response:
-    """Show an empty form."""
+    """Show a form: empty, or with the values that the address says or that the thing to change has."""
     given = {"key": f"dashboard-{secrets.token_urlsafe(18)}", "tz": formatter_of(request).zone.key}
     form = _form(request, given)
     account = await _account(request, form.account_id)
@@ -104,7 +112,18 @@ async def show_form(request: Request) -> Response:
     if form.action.name == "update":
         texts = await profile_texts(reads_of(request).ledger.log, account, account.version)
         form = form._replace(given=given | filled(texts, account.profile.labels))
+    if form.action.page == "limits":
+        form = form._replace(given=given | _typed_before(request, form.action, account))
     return await _form_page(request, form, account, None)
+
+
+def _typed_before(request: Request, action: Action, account: Account) -> dict[str, str]:
+    """The values with which a form of limits begins."""
+    names = {field.name for field in action.fields}
+    given = {name: value[:MAX_TEXT] for name, value in request.query_params.items() if name in names}
+    if action.name != "limit":
+        return given
+    return {"zone": formatter_of(request).zone.key, **typed_values(given.get("limit_id", ""), account), **given}
 
 
 async def submit_form(request: Request) -> Response:
@@ -113,7 +132,7 @@ async def submit_form(request: Request) -> Response:
     if form.given.get("step") == "change":
         return await _form_page(request, form, await _account(request, form.account_id), None)
     try:
-        submission = _submission(request, form)
+        submission = await _submission(request, form)
         if form.given.get("step") == "confirm":
             return await _execute_form(request, form, submission)
         return await _preview(request, form, submission)
@@ -161,7 +180,7 @@ async def _form_page(request: Request, form: Form, account: Account | None, prob
     )
 
 
-def _submission(request: Request, form: Form) -> Submission:
+async def _submission(request: Request, form: Form) -> Submission:
     """The command of a form. Raises Problem and Refusal."""
     key = check_key(form.given.get("key"), "key")
     fields, errors = parse_form(form.action, form.given)
@@ -170,6 +189,8 @@ def _submission(request: Request, form: Form) -> Submission:
     endpoint = endpoint_of(request)
     if form.action.name == "transfer":
         fields["from_account_id"] = form.account_id
+    if form.action.command == "limits":
+        fields = _all_limits(form, fields, await _account(request, form.account_id))
     return endpoint.submission_for(
         form.action.operation,
         form.account_id,
@@ -180,6 +201,16 @@ def _submission(request: Request, form: Form) -> Submission:
         form.operator.key,
         endpoint.next_request_id(),
     )
+
+
+def _all_limits(form: Form, fields: Mapping[str, Any], account: Account) -> dict[str, Any]:
+    """The body that sets or removes one limit. Raises Problem."""
+    if form.action.name == "remove":
+        return without_limit(form.ids["limit_id"], account)
+    try:
+        return with_limit(fields, account)
+    except FormError as error:
+        raise Problem("validation_failed", "", sentences={error.field: str(error)}) from error
 
 
 async def _preview(request: Request, form: Form, submission: Submission) -> Response:
@@ -217,6 +248,7 @@ async def _execute_form(request: Request, form: Form, submission: Submission) ->
 async def _executed(endpoint: CommandEndpoint, reads: Reads, name: str, submission: Submission) -> Recorded:
     """Execute and count the command as the API does. Raises Refusal, Overloaded and Unavailable."""
     outcome: Outcome
+    operation = ACTIONS[name].operation.name
     if ACTIONS[name].moves:
         moved = await move(reads.ledger, submission)
         outcome = moved if isinstance(moved, Refusal) else moved.first
@@ -224,9 +256,9 @@ async def _executed(endpoint: CommandEndpoint, reads: Reads, name: str, submissi
         outcome = await reads.ledger.execute(submission)
     if isinstance(outcome, Refusal):
         endpoint.count_refusals([outcome])
-        metrics.count_command(name, STATUSES[outcome.code][0])
+        metrics.count_command(operation, STATUSES[outcome.code][0])
         raise outcome
-    metrics.count_command(name, 200 if outcome.replayed else 201)
+    metrics.count_command(operation, 200 if outcome.replayed else 201)
     return outcome
 
 
@@ -235,7 +267,7 @@ async def _show_account(request: Request, form: Form, recorded: Recorded) -> Res
     with suppress(NotYetVisible, NotBuilt, *LOST):
         async with reads_of(request).views.snapshot(HISTORY, ROLLUPS, at_least=recorded.position):
             pass
-    return RedirectResponse(f"{account_path(form.root, form.account_id)}?done={recorded.version}", 303)
+    return RedirectResponse(f"{form.page}?done={recorded.version}", 303)
 
 
 def _form_problem(action: Action, problem: Problem) -> FormProblem:

@@ -5,21 +5,19 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dashboard.charts import Chart, Point, Series, columns
-from api.dashboard.current_user import CurrentUser, Operator, user_of
+from api.dashboard.done_notice import done_by
 from api.dashboard.formatting import Formatter
 from api.dashboard.formatting import day as day_name
+from api.dashboard.limits.page import limits_now, notices_of
 from api.dashboard.options import options_of
 from api.dashboard.pages import entry_labels
 from api.dashboard.rendering import formatter_of, page, required_position
-from api.http.queries.query import now_of
 from api.http.queries.reads import reads_of
 from api.http.queries.summary import SERIES_DAYS, summary_of
-from ledger.domain.amounts import MAX_AMOUNT
 
 EXPIRES_SOON = timedelta(days=7)
 """The page warns of credits that expire within this time."""
@@ -27,8 +25,6 @@ BEHIND_AFTER = timedelta(seconds=5)
 """The page says that the history is behind if it is older than this."""
 FORECAST_LIMIT = timedelta(days=365)
 """The page names no date of running out beyond this."""
-_NOTICE_FOR = timedelta(minutes=10)
-"""An address with `done` shows no notice of an event that is older than this."""
 
 
 class Expiring(NamedTuple):
@@ -40,7 +36,7 @@ class Expiring(NamedTuple):
 
 async def overview(request: Request) -> Response:
     """Show the overview."""
-    user, account_id = user_of(request), request.path_params["account_id"]
+    account_id = request.path_params["account_id"]
     reads, formatter = reads_of(request), formatter_of(request)
     summary = await summary_of(reads, account_id, formatter.zone, required_position(request))
     balance = summary["balance"]
@@ -58,22 +54,9 @@ async def overview(request: Request) -> Response:
         low=balance["available"] <= options_of(request).low_credits,
         labels=entry_labels,
         stale_since=stale_since(summary, formatter.now),
-        done=await _recent_action_of(request, user, account_id),
+        done=await done_by(request, account_id),
+        limits=notices_of(await limits_now(reads, account_id)),
     )
-
-
-async def _recent_action_of(request: Request, user: CurrentUser, account_id: str) -> str | None:
-    """The sentence of the event that this operator has just recorded, or None. `done` in the address is its version,
-    after the redirect of an action."""
-    text = request.query_params.get("done", "")
-    if not isinstance(user, Operator) or not (text.isascii() and text.isdecimal() and len(text) < 16):
-        return None
-    found = await reads_of(request).ledger.explain_last_events(account_id, min(int(text), MAX_AMOUNT), 1)
-    for row, explained in zip(found.rows, found.explained, strict=True):
-        actor = orjson.loads(row.state)["metadata"]["actor"]
-        if actor == user.key.actor and now_of(request) - explained.explanation.recorded_at < _NOTICE_FOR:
-            return explained.explanation.sentence
-    return None
 
 
 def expiring_soon(expiries: Sequence[Mapping[str, Any]], now: datetime) -> Expiring | None:

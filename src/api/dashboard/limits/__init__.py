@@ -1,0 +1,1 @@
+"""The limits page, and the forms with which operators set limits."""
