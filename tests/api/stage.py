@@ -41,6 +41,7 @@ PATHS = {
     "limits": "/v1/accounts/{account_id}/limits",
     "allowance": "/v1/accounts/{account_id}/limits/{limit_id}/allowances",
     "meter": "/v1/accounts/{account_id}/usage",
+    "change_expiry": "/v1/accounts/{account_id}/grants/{grant_id}/expiry",
 }
 """The table of the contract: operation -> path."""
 
@@ -137,6 +138,7 @@ def asks(account: str) -> dict[str, Ask]:
         Ask("limits", account, {"source": "plan", "limits": [{**LIMIT, "amount": 50}]}),
         Ask("allowance", account, {"value": "ada", "amount": 7}, {"limit_id": "queries"}),
         Ask("meter", account, {"quantity": 3, "usage": {"metric": "rag_query", "member": "ada"}}),
+        Ask("change_expiry", account, {"expires_at": "2099-01-31T12:00:00Z"}, {"grant_id": "grt_3"}),
     ]
     return {ask.operation: ask for ask in found}
 

@@ -62,7 +62,7 @@ MORE: dict[int, set[str]] = {
     408: {"body_timeout"},
     409: {
         *("payment_already_recorded", "refund_already_recorded", "transfer_already_reversed", "transfer_spent"),
-        "not_yet_visible",
+        *("grant_closed", "grant_expired", "not_yet_visible"),
     },
     414: {"query_too_large"},
     415: {"unsupported_media_type"},
@@ -146,6 +146,23 @@ def expired_hold(service: Service, account: str) -> httpx.Response:
     hold = Ask("hold", account, {"amount": 1, "expires_in_seconds": 1}).post(service, "h").json()["hold_id"]
     eventually(lambda: bool(balance(service, account)["held"] == 40))
     return Ask("release", account, {}, {"hold_id": hold}).post(service, "r")
+
+
+def moved(service: Service, account: str, grant_id: str) -> httpx.Response:
+    until = {"expires_at": "2099-01-01T00:00:00Z"}
+    return Ask("change_expiry", account, until, {"grant_id": grant_id}).post(service, "k")
+
+
+def closed_grant(service: Service, account: str) -> httpx.Response:
+    assert Ask("void", account, {}, {"grant_id": "grt_3"}).post(service, "v").status_code == 201
+    return moved(service, account, "grt_3")
+
+
+def expired_grant(service: Service, account: str) -> httpx.Response:
+    soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    grant = Ask("grant", account, {"kind": "subscription", "amount": 9, "expires_at": soon}).post(service, "g").json()
+    eventually(lambda: bool(balance(service, account)["total"] == 140))
+    return moved(service, account, grant["grant_id"])
 
 
 def many(operation: str, count: int, then: Produce, **fields: object) -> Produce:
@@ -268,6 +285,8 @@ REQUESTS: dict[str, Produce] = {
     ),
     "account_closed": after("close", "deduct"),
     "account_frozen": after("freeze", "deduct"),
+    "grant_closed": closed_grant,
+    "grant_expired": expired_grant,
     "hold_already_captured": after("capture", "release"),
     "hold_already_released": after("release", "capture"),
     "hold_expired": expired_hold,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from people.api_keys import create_key
+from tests.api.stage import eventually
 from tests.dashboard.acting import done, fields_of, filled_in, newest_event, path_of, sent
 from tests.dashboard.guests import ROOT, operator, person
 from tests.dashboard.histories import visible
@@ -25,6 +26,7 @@ FORMS = [
     ("transfer",),
     ("merge",),
     ("grants", "grt_2", "void"),
+    ("grants", "grt_2", "change_expiry"),
     ("grants",),
 ]
 
@@ -142,6 +144,28 @@ def test_a_grant_is_voided_from_the_list_of_those_that_are_open(service: Service
     event = newest_event(service, account)
     assert (event["data"]["reason"], event["data"]["closed"]) == ("All of it", True)
     assert "grt_3" not in client.get(path_of(account, "grants")).text
+
+
+def test_the_expiry_of_a_grant_is_changed_and_what_expired_is_reinstated(service: Service) -> None:
+    account = service.open_account()
+    client = operator(service)
+    soon = datetime.now(UTC) + timedelta(seconds=2)
+    grant = {"kind": "subscription", "amount": 300, "expires_at": soon.isoformat()}
+    granted = service.post(f"/v1/accounts/{account}/grants", grant, key="g")
+    visible(service, account, granted.json()["position"])
+    path = path_of(account, "grants", "grt_2", "change_expiry")
+    assert f'href="{path}"' in client.get(path_of(account, "grants")).text
+    assert "Enter a date and a time" in filled_in(client, path, reason="Too short").text
+    until = (datetime.now(UTC) + timedelta(days=9)).date()
+    typed = {"expires_at": f"{until}T12:00", "reason": "Too short"}
+    eventually(lambda: total(service, account) == 0)
+    assert "Choose to reinstate" in filled_in(client, path, **typed).text
+    listed = client.get(f"{path_of(account, 'grants')}?status=expired")
+    assert f'href="{path}"' in listed.text
+    page = done(client, path, reinstate="true", **typed)
+    assert "300 subscription credits were reinstated" in page.text
+    assert newest_event(service, account)["data"]["reason"] == "Too short"
+    assert total(service, account) == 300
 
 
 def test_an_account_is_frozen_and_unfrozen(service: Service) -> None:

@@ -21,6 +21,7 @@ from ledger.domain.events import (
     DeductionReversed,
     Event,
     Events,
+    GrantExpiryChanged,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -123,6 +124,14 @@ def what_was_done(event: Event) -> dict[str, Any]:
                 "voided": event.amount,
                 "uncollected": event.uncollected,
                 "closed": event.closed,
+            }
+        case GrantExpiryChanged():
+            return {
+                "grant_id": event.grant_id,
+                "kind": event.kind,
+                "expires_at": event.expires_at,
+                "previous_expires_at": event.previous_expires_at,
+                "reinstated": event.reinstated,
             }
         case PaymentRecorded():
             return {"payment_id": event.payment_id, "status": event.status}

@@ -13,7 +13,7 @@ from ledger.domain.decisions.decider import decide
 from ledger.domain.decisions.expiry import apply_due_expiries
 from ledger.domain.errors import Refusal
 from ledger.domain.events import Event, Events
-from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, made_by, needed_subjects, subject_of
+from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, names_of, needed_subjects
 
 ACCOUNT_ID = "ada"
 DAY_ZERO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -94,4 +94,4 @@ def related_events_about(events: list[Event], names: frozenset[str]) -> RelatedE
     """The events about the named things, in stream order."""
     if not names:
         return NO_RELATED_EVENTS
-    return RelatedEvents(tuple(e for e in events if subject_of(e) in names or made_by(e) in names))
+    return RelatedEvents(tuple(e for e in events if names_of(e) & names))

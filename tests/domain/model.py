@@ -33,6 +33,7 @@ class Grant:
     expires_at: datetime | None
     free: int
     closed: bool = False
+    lapsed: int = 0
 
 
 @dataclass
@@ -191,6 +192,8 @@ class Model:
                 return self._send_back(command)
             case c.UpdateAccount():
                 return self._update(command)
+            case c.ChangeGrantExpiry():
+                return self._change_expiry(command, at)
             case c.FreezeAccount():
                 return self._stand("frozen")
             case c.UnfreezeAccount():
@@ -231,6 +234,7 @@ class Model:
                 if grant.free and grant.expires_at == moment:
                     self._next_version()
                     self.passed.append(("lot lapsed", grant.grant_id, moment, grant.free))
+                    grant.lapsed += grant.free
                     grant.free = 0
 
     def _expire_hold(self, hold: Hold, moment: datetime, to: datetime) -> None:
@@ -506,6 +510,7 @@ class Model:
                 given.cancelled += part.amount
             elif grant.expires_at is not None and grant.expires_at <= at:
                 given.lapsed += part.amount
+                grant.lapsed += part.amount
             else:
                 given.returned += part.amount
                 grant.free += part.amount
@@ -565,6 +570,34 @@ class Model:
             "voided": cancelled,
             "uncollected": max(asked - cancelled, 0),
             "closed": close,
+        }
+
+    def _change_expiry(self, command: c.ChangeGrantExpiry, at: datetime) -> Answer:
+        """Everything else follows: when credits come back, the grant is asked for its expiry."""
+        grant = self.grants.get(command.grant_id)
+        if grant is None:
+            raise Refused("grant_not_found")
+        if grant.closed:
+            raise Refused("grant_closed", grant_id=grant.grant_id)
+        over = grant.expires_at is not None and grant.expires_at <= at
+        if over and not command.reinstate:
+            raise Refused("grant_expired", grant_id=grant.grant_id, expired_at=grant.expires_at)
+        if grant.kind == "permanent" and command.expires_at is not None:
+            raise Refused("validation_failed")
+        if grant.kind == "subscription" and (command.expires_at is None or command.expires_at <= at):
+            raise Refused("validation_failed")
+        back = grant.lapsed if command.reinstate else 0
+        self._check_room(back)
+        before, grant.expires_at = grant.expires_at, command.expires_at
+        grant.lapsed -= back
+        grant.free += back
+        self._next_version()
+        return {
+            "grant_id": grant.grant_id,
+            "kind": grant.kind,
+            "expires_at": grant.expires_at,
+            "previous_expires_at": before,
+            "reinstated": back,
         }
 
     # Between accounts ---------------------------------------------------------------------------------------------

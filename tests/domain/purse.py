@@ -5,7 +5,7 @@ The laws are checked on this, so that a mistake in the account's own folding can
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ledger.domain.events import (
@@ -19,6 +19,7 @@ from ledger.domain.events import (
     DeductionReversed,
     Event,
     Granted,
+    GrantExpiryChanged,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -83,6 +84,10 @@ class Purse:
             case CreditsExpired():
                 self.open[event.grant_id] -= event.amount
                 self.lapsed += event.amount
+            case GrantExpiryChanged():
+                self.grants[event.grant_id] = replace(self.grants[event.grant_id], expires_at=event.expires_at)
+                self.open[event.grant_id] += event.reinstated
+                self.lapsed -= event.reinstated
             case _:
                 pass
 

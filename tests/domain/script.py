@@ -207,6 +207,9 @@ COMMANDS: dict[str, Make] = {
     r"release (?P<id>\w+)": lambda m: c.ReleaseHold(ACCOUNT_ID, m["id"]),
     r"reverse (?P<id>\w+)(?: (?P<size>\S+))?": lambda m: c.ReverseDeduction(ACCOUNT_ID, m["id"], amount(m["size"])),
     r"void (?P<id>\w+)(?: (?P<size>\S+))?": lambda m: c.VoidGrant(ACCOUNT_ID, m["id"], amount(m["size"])),
+    r"expire (?P<id>\w+) (?:on (?P<end>day .+?)|never)(?P<reinstate> and reinstate)?": lambda m: c.ChangeGrantExpiry(
+        ACCOUNT_ID, m["id"], moment(m["end"]) if m["end"] else None, m["reinstate"] is not None
+    ),
     rf"pay (?P<id>\S+) (?P<cents>\S+)(?: (?P<status>failed|refunded))?(?: for {GRANT})?": payment,
     r"refund (?P<id>\S+) as (?P<refund>\S+?)(?:: (?P<cents>\S+))?": lambda m: c.RefundPayment(
         ACCOUNT_ID, m["id"], m["refund"], amount(m["cents"])

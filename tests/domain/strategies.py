@@ -14,6 +14,7 @@ from ledger.domain.amounts import MAX_AMOUNT, Kind
 from ledger.domain.commands import (
     BACK_DATING,
     CaptureHold,
+    ChangeGrantExpiry,
     CloseAccount,
     Command,
     DeductCredits,
@@ -132,6 +133,8 @@ def _choice(journal: Journal) -> list[Make]:
         choice += [_send_back]
     if CreditsHeld in made:
         choice += [_capture, _extend, _release]
+    if any(isinstance(event, Granted) and event.kind == "subscription" for event in journal.events):
+        choice += [_change_expiry] * 2
     if account.holds:
         choice += [_capture, _capture, _capture, _capture, _extend, _release]
     if made & {CreditsDeducted, HoldCaptured}:
@@ -364,6 +367,15 @@ def _refund(draw: st.DrawFn, journal: Journal) -> RefundPayment:
     cents = paid.get(payment_id, 1)
     refund_id = f"re_{draw(st.integers(1, 4))}"
     return RefundPayment(ACCOUNT_ID, payment_id, refund_id, _amount_or_all(draw, cents, cents // 3))
+
+
+def _change_expiry(draw: st.DrawFn, journal: Journal) -> Command:
+    """Sooner, later, at a moment when something else ends; also of what has lapsed, and of what never does."""
+    granted = [event for event in journal.events if isinstance(event, Granted)]
+    lapsing = [event.grant_id for event in granted if event.kind == "subscription"]
+    grant_id = draw(st.sampled_from([*lapsing * 3, *(event.grant_id for event in granted), "grt_999999"]))
+    end = draw(st.sampled_from([*_ends(journal), None]))
+    return ChangeGrantExpiry(ACCOUNT_ID, grant_id, end, draw(st.booleans()))
 
 
 def _stand(draw: st.DrawFn, journal: Journal) -> Command:

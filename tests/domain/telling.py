@@ -22,6 +22,7 @@ from ledger.domain.events import (
     DeductionReversed,
     Event,
     Events,
+    GrantExpiryChanged,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -101,6 +102,10 @@ def _event(event: Event) -> str:
             closed = ", closed" if event.closed else ""
             uncollected = f", uncollected {event.uncollected}" if event.uncollected else ""
             return f"voided {event.amount} of {event.grant_id}{uncollected}{closed}"
+        case GrantExpiryChanged():
+            back = f", {event.reinstated} reinstated" if event.reinstated else ""
+            ends = _moment(event.previous_expires_at), _moment(event.expires_at)
+            return f"{event.grant_id} until {ends[1]}, not {ends[0]}{back}"
         case CreditsExpired():
             return f"{event.grant_id} -{event.amount} lapsed on {_moment(event.effective_at)}"
         case PaymentRecorded():

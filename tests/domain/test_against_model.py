@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from ledger.domain.account import fold
 from ledger.domain.commands import (
     CaptureHold,
+    ChangeGrantExpiry,
     CloseAccount,
     Command,
     DeductCredits,
@@ -180,6 +181,7 @@ TestLedgerAndModel.settings = settings(max_examples=times(60, 250), stateful_ste
         CaptureHold(ACCOUNT_ID, "hld_1"),
         ReleaseHold(ACCOUNT_ID, "hld_1"),
         VoidGrant(ACCOUNT_ID, "grt_1"),
+        ChangeGrantExpiry(ACCOUNT_ID, "grt_1", None),
         RecordPayment(ACCOUNT_ID, "pi_1", "stripe", "paid", 1, "eur"),
         RefundPayment(ACCOUNT_ID, "pi_1", "re_1"),
         FreezeAccount(ACCOUNT_ID),

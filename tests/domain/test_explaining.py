@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ledger.domain.commands import (
     CaptureHold,
+    ChangeGrantExpiry,
     CloseAccount,
     DeductCredits,
     EraseTexts,
@@ -354,6 +355,7 @@ PAID = RecordPayment(ACCOUNT_ID, "pi_1", "stripe", "paid", 100, "eur", grant=Gra
 HOLD = PlaceHold(ACCOUNT_ID, 5, 2 * DAY)
 GRANT = GrantCredits(ACCOUNT_ID, "subscription", 5, lifetime=DAY)
 AT_ONCE = timedelta(0)
+MOVED = ChangeGrantExpiry(ACCOUNT_ID, "grt_3", DAY_ZERO + 9 * DAY)
 REFUND = RefundPayment(ACCOUNT_ID, "pi_1", "re_1", 40)
 
 WRONG: list[tuple[list[Any], timedelta, Any, dict[str, Any], str]] = [
@@ -412,6 +414,25 @@ WRONG: list[tuple[list[Any], timedelta, Any, dict[str, Any], str]] = [
         "the event leaves 41 that it should have taken",
     ),
     ([], AT_ONCE, VoidGrant(ACCOUNT_ID, "grt_3"), {"amount": 51}, "the event takes 51, but 50 remained"),
+    ([], AT_ONCE, MOVED, {"grant_id": "grt_9"}, "there is no earlier grant grt_9"),
+    ([], AT_ONCE, MOVED, {"kind": "permanent"}, "grt_3 is subscription, but the event records permanent"),
+    (
+        [],
+        AT_ONCE,
+        MOVED,
+        {"previous_expires_at": None},
+        "the lot lapses at 2026-01-02 00:00:00Z, but the event records that it does not lapse",
+    ),
+    ([], AT_ONCE, MOVED, {"reinstated": 1}, "0 had lapsed, but the event reinstates 1"),
+    ([], AT_ONCE, MOVED, {"expires_at": None}, "the lot has subscription credits, but now it does not lapse"),
+    ([], AT_ONCE, MOVED, {"expires_at": DAY_ZERO}, "the expiry had passed when the event was recorded"),
+    (
+        [VoidGrant(ACCOUNT_ID, "grt_4")],
+        AT_ONCE,
+        MOVED,
+        {"grant_id": "grt_4"},
+        "grant grt_4 is closed: nothing comes back to it",
+    ),
     (
         [PAID],
         AT_ONCE,
@@ -465,6 +486,28 @@ def test_what_breaks_a_rule_is_told_in_words(
         event = decided[-1]
     told = told_of(journal, replace(event, **changes))
     assert violation in told.violations
+
+
+def test_a_changed_expiry_says_what_follows_it() -> None:
+    journal = opened(DeductCredits(ACCOUNT_ID, 8))
+    journal.now += DAY
+    journal.carry_out(SWEEP)
+    silent = replace(next_event(journal, replace(MOVED, reinstate=True)), reinstated=0)
+    assert "42 had lapsed, but the event reinstates 0" in told_of(journal, silent).violations
+    journal.carry_out(replace(MOVED, reinstate=True))
+    lapse, changed = (told for _, _, told in list(explained(journal.events))[-2:])
+    assert lapse.sentence == "42 subscription credits of grt_3 lapsed at 2026-01-02 00:00:00Z, unspent."
+    assert changed.sentence == (
+        "Grant grt_3 lapses at 2026-01-10 00:00:00Z instead of at 2026-01-02 00:00:00Z: "
+        "42 subscription credits were reinstated, which had lapsed."
+    )
+    assert changed.sound
+    assert (changed.details.lot.before, changed.details.lot.after) == (0, 42)  # type: ignore[union-attr]
+    reversed_ = told_of(journal, next_event(journal, ReverseDeduction(ACCOUNT_ID, "ded_5")))
+    assert reversed_.sound
+    assert [(part.fate, part.after) for part in reversed_.details.returns] == [("returned", 50)]
+    again = next_event(journal, replace(MOVED, reinstate=True))
+    assert told_of(journal, again).sentence == "Grant grt_3 lapses at 2026-01-10 00:00:00Z, as before."
 
 
 def test_what_comes_back_at_the_very_end_of_its_lot_lapses() -> None:

@@ -42,6 +42,7 @@ MISSING = [
     "ledger/0010_limits.sql",
     "ledger/0011_moves.sql",
     "ledger/0012_account_updates.sql",
+    "ledger/0013_changed_expiries.sql",
     "people/0001_schema.sql",
     "people/0002_manage_scope_and_cursor_key.sql",
     "people/0003_key_log.sql",

@@ -6,6 +6,7 @@ from datetime import timedelta
 from ledger.commit.submission import Recorded
 from ledger.domain.commands import (
     CaptureHold,
+    ChangeGrantExpiry,
     CloseAccount,
     Command,
     DeductCredits,
@@ -82,6 +83,11 @@ class Busy:
         self._clock.forward(days=1)
         await self.ask(RecordExpiries(account))  # what is left of the sixty
         await self.ask(ReverseDeduction(account, spent))  # comes back and lapses at once
+        until = self._clock() + 2 * DAY
+        brief = await self.make(GrantCredits(account, "subscription", 7, lifetime=DAY))
+        await self.ask(ChangeGrantExpiry(account, brief, until - DAY / 2))
+        self._clock.forward(days=3)
+        await self.ask(ChangeGrantExpiry(account, brief, until + 3 * DAY, True, "too early"))
         self._clock.forward(minutes=20)
 
     async def _hold(self, account: str) -> None:

@@ -26,10 +26,18 @@ COLUMNS = {
     "grant": "granted",
     "reversal": "reversed",
     "expiry": "expired",
+    "reinstatement": "expired",
     "void": "voided",
     "transfer": "transferred",
 }
-COUNTED = {"grant": "grants", "reversal": "reversals", "expiry": "expiries", "void": "voids", "transfer": "transfers"}
+COUNTED = {
+    "grant": "grants",
+    "reversal": "reversals",
+    "expiry": "expiries",
+    "reinstatement": "expiries",
+    "void": "voids",
+    "transfer": "transfers",
+}
 
 
 class Told(NamedTuple):
@@ -135,6 +143,9 @@ class Book:
                 self.grant(event)
             case e.TransferReversed():
                 self.give_back(event.returns, "sent")
+            case e.GrantExpiryChanged():
+                self.move(event.grant_id, event.reinstated, "lapsed", "remaining")
+                self.grants[event.grant_id]["expires_at"] = event.expires_at
             case e.PaymentRecorded():
                 self.pay(version, event)
             case e.PaymentRefunded():
@@ -232,14 +243,15 @@ def differences(event: Event, before: dict[tuple[str, str], int], after: dict[tu
         return sub, perm
 
     spending = "capture" if isinstance(event, e.HoldCaptured) else "deduction"
-    spent = more("spent")
+    spent, lapsed = more("spent"), more("lapsed")
     coming = "transfer" if isinstance(event, e.CreditsReceived) else "grant"
     entries = [
         Entry(coming, *more("amount")),
         Entry("transfer", *minus(more("sent"))),
         Entry(spending if sum(spent) > 0 else "reversal", *minus(spent)),
     ]
-    entries += [Entry("expiry", *minus(more("lapsed"))), Entry("void", *minus(more("voided")))]
+    lapsing = "expiry" if sum(lapsed) > 0 else "reinstatement"
+    entries += [Entry(lapsing, *minus(lapsed)), Entry("void", *minus(more("voided")))]
     return [entry for entry in entries if entry.credits]
 
 
@@ -301,10 +313,15 @@ def _add_rollups(tables: Tables, told: Told, book: Book, entries: list[Entry]) -
         named = dict(zip(("account_id", "width", "bucket"), key, strict=True))
         row = tables["rollups.rollups"].setdefault(key, named | nothing)
         for entry in entries:
-            size = entry.credits if entry.type == "transfer" else abs(entry.credits)
-            row[COLUMNS.get(entry.type, "deducted")] += size
+            row[COLUMNS.get(entry.type, "deducted")] += summed(entry)
             row[COUNTED.get(entry.type, "deductions")] += 1
         row["closing_subscription"], row["closing_permanent"] = book.total("subscription"), book.total("permanent")
+
+
+def summed(entry: Entry) -> int:
+    """What an entry adds to its sum: what is reinstated has not expired, and transfers go both ways."""
+    signed = {"reinstatement": -entry.credits, "transfer": entry.credits}
+    return signed.get(entry.type, abs(entry.credits))
 
 
 def _add_usage(tables: Tables, told: Told) -> None:
@@ -381,7 +398,7 @@ def _add_statistics(tables: Tables, told: Told, entries: list[Entry]) -> None:
     row["opened"] += opened
     for entry in entries:
         if entry.type != "transfer":  # all accounts together keep what is moved
-            row[COLUMNS.get(entry.type, "deducted")] += abs(entry.credits)
+            row[COLUMNS.get(entry.type, "deducted")] += summed(entry)
         row["deductions"] += entry.type in ("deduction", "capture")
         row["subscription"] += entry.subscription
         row["permanent"] += entry.permanent

@@ -21,7 +21,7 @@ def back(kind: str, amount: int, fate: str) -> Return:
 
 NOTHING = [
     *("AccountOpened", "AccountUpdated", "AccountFrozen", "AccountUnfrozen", "AccountClosed", "AccountReopened"),
-    *("CreditsHeld", "HoldExtended", "PaymentRecorded", "PaymentRefunded", "TextsErased"),
+    *("CreditsHeld", "HoldExtended", "GrantExpiryChanged.least", "PaymentRecorded", "PaymentRefunded", "TextsErased"),
     *("LimitsSet", "AllowanceSet", "UsageMetered"),
 ]
 """Held credits are still the account's; money is not credits: grants and voids beside it are events of their own."""
@@ -35,6 +35,7 @@ OF_SAMPLES = {
     "HoldExpired": [Change("expiry", -20, 0), Change("void", -5, 0)],
     "DeductionReversed": [Change("reversal", 25, 80), Change("expiry", -20, 0), Change("void", -5, 0)],
     "GrantVoided": [Change("void", -100, 0)],
+    "GrantExpiryChanged": [Change("reinstatement", 20, 0)],
     "CreditsExpired": [Change("expiry", -100, 0)],
     "CreditsSent": [Change("transfer", -120, -80)],
     "CreditsReceived": [Change("transfer", 120, 0)],

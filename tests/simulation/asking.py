@@ -25,6 +25,7 @@ from ledger.domain.periods import CalendarPeriod
 from ledger.domain.usage import Usage
 from ledger.store.records.codec import Metadata
 from ledger.store.records.receipts import fingerprint
+from tests.domain.journal import DAY_ZERO
 
 Body = tuple[object, ...]
 
@@ -173,6 +174,12 @@ def _void(rng: random.Random, account: str, known: Known) -> Made:
     return (name, amount, None), c.VoidGrant(account, name, amount)
 
 
+def _change_expiry(rng: random.Random, account: str, known: Known) -> Made:
+    name, reinstate = _recent(rng, known.grants), rng.random() < 0.5
+    end = DAY_ZERO + rng.randint(1, 60) * SECOND if rng.random() < 0.9 else None
+    return (name, end, reinstate, None), c.ChangeGrantExpiry(account, name, end, reinstate)
+
+
 def _pay(rng: random.Random, account: str, known: Known) -> Made:
     name, cents = f"pi_{rng.randint(1, 8)}", rng.choice([100, 1999])
     bought = _grant(rng, account, known)[1] if rng.random() < 0.7 else None
@@ -243,6 +250,7 @@ _MAKERS: dict[str, tuple[Make, int]] = {
     "extend": (_extend, 1),
     "release": (_release, 1),
     "void": (_void, 2),
+    "change_expiry": (_change_expiry, 2),
     "payment": (_pay, 2),
     "payment_refund": (_refund, 2),
     "limits": (_limits, 2),

@@ -35,6 +35,15 @@ class Stored(NamedTuple):
     hash: bytes
 
 
+def _lapses(row: Stored, grant: int) -> bool:
+    """Whether credits of a grant lapsed in an event."""
+    named = f'"grt_{grant}"'.encode() in row.state
+    return named and (row.topic == "CreditsExpired" or (row.topic in _RETURNING and b'"fate":"lapsed"' in row.state))
+
+
+_RETURNING = {"HoldCaptured", "HoldExpired", "HoldReleased", "DeductionReversed", "TransferReversed"}
+
+
 class Change(NamedTuple):
     """What an append changes when it is committed."""
 
@@ -284,6 +293,7 @@ class Tables:
         for account, subject, version in zip(given["accounts"], given["subjects"], given["versions"], strict=True):
             for row in self.streams.get(account, ()):
                 times = (row.version == version) + (row.subject is not None and row.subject == subject)
+                times += subject.startswith("lps_") and row.version > version and _lapses(row, version)
                 found += [About(account, *self._chained(row))] * times
         return sorted(found, key=lambda row: (row.account, row.version))
 

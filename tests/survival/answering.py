@@ -111,6 +111,10 @@ _DEEDS: dict[str, Callable[[Data], Data]] = {
     "HoldReleased": lambda data: {"hold_id": data["hold_id"], **_came_back("released", data)},
     "DeductionReversed": lambda data: {"deduction_id": data["deduction_id"], **_came_back("reversed", data)},
     "GrantVoided": _voided,
+    "GrantExpiryChanged": lambda data: {
+        **{name: data.get(name) for name in ("expires_at", "previous_expires_at")},
+        **_same(data, "grant_id", "kind", "reinstated"),
+    },
     "PaymentRecorded": lambda data: {"payment_id": data["payment_id"], "payment_status": data["status"]},
     "PaymentRefunded": _refunded,
     "AccountFrozen": lambda data: {"standing": "frozen"},

@@ -25,6 +25,7 @@ TOPICS = {
     "transfer": "CreditsSent",
     "merge": "AccountClosed",
     "transfer_reversal": "TransferReversed",
+    "change_expiry": "GrantExpiryChanged",
 }
 SAID = ("amount", "kind", "task_id", "transaction_id", "payment_id", "refund_id", "provider", "amount_minor")
 """What a body says and an event repeats."""

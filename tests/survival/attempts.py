@@ -60,6 +60,7 @@ PATHS = {
     "unfreeze": _ACCOUNT + "/unfreeze",
     "close": _ACCOUNT + "/close",
     "reopen": _ACCOUNT + "/reopen",
+    "change_expiry": _ACCOUNT + "/grants/{grant_id}/expiry",
 }
 
 

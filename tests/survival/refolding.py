@@ -29,6 +29,8 @@ class Grant:
     expires_at: datetime | None
     free: int
     closed: bool = False
+    lost: int = 0
+    """What lapsed of it and was not reinstated."""
 
     def lapsed(self, at: datetime) -> bool:
         """Whether its time has passed: a lot is spendable while now < expires_at."""
@@ -179,6 +181,8 @@ class Book:
         for grant_id, part, fate in told:
             if fate == "returned":
                 self._change(grant_id, part)
+            if fate == "lapsed":
+                self.grants[grant_id].lost += part
 
     def _open_hold(self, row: Row, hold_id: str, *, expiring: bool = False) -> Hold:
         hold = self.holds.get(hold_id)
@@ -324,6 +328,17 @@ class Book:
         if not data["amount"] or data["amount"] != grant.free:
             self._complain(row, f"lets {data['amount']} lapse of {grant.free}")
         self._change(data["grant_id"], -data["amount"])
+        grant.lost += data["amount"]
+
+    def _change_expiry(self, row: Row, data: Data) -> None:
+        grant, end = self.grants[data["grant_id"]], data.get("expires_at")
+        if grant.closed or ((grant.lapsed(row.recorded_at) or data["reinstated"]) and data["reinstated"] != grant.lost):
+            self._complain(row, f"reinstates {data['reinstated']} of {grant.lost}")
+        grant.expires_at = _time(end) if end else None
+        if (end is None) != (grant.kind == "permanent") or grant.lapsed(row.recorded_at):
+            self._complain(row, f"lets {grant.kind} credits expire at {end}")
+        grant.lost -= data["reinstated"]
+        self._change(data["grant_id"], data["reinstated"])
 
     def _pay(self, row: Row, data: Data) -> None:
         if data["payment_id"] in self.payments:
@@ -392,6 +407,7 @@ _FOLDS = {
     "TransferReversed": Book._reverse_transfer,
     "CreditsSentBack": Book._send_back,
     "CreditsExpired": Book._lapse,
+    "GrantExpiryChanged": Book._change_expiry,
     "PaymentRecorded": Book._pay,
     "PaymentRefunded": Book._refund,
 }

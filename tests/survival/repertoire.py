@@ -69,6 +69,7 @@ class Repertoire:
             "extend": (20, self._extend),
             "reverse": (60, self._reverse),
             "void": (20, self._void),
+            "change_expiry": (10, self._change_expiry),
             "payment": (40, self._payment),
             "payment_refund": (20, self._refund),
             "update": (8, self._update),
@@ -207,6 +208,13 @@ class Repertoire:
         if grant_id is None:
             return None
         return ({"amount": chance.randint(1, 200)} if chance.random() < 0.7 else {}), {"grant_id": grant_id}
+
+    def _change_expiry(self, known: Known, chance: random.Random) -> Body:
+        grant_id = known.pick("grant_id", chance)
+        if grant_id is None:
+            return None
+        end = self._now() + timedelta(seconds=chance.uniform(0.3, 5))
+        return {"expires_at": end.isoformat(), "reinstate": chance.random() < 0.5}, {"grant_id": grant_id}
 
     def _payment(self, known: Known, chance: random.Random) -> Body:
         body: dict[str, Any] = {

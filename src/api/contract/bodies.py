@@ -239,6 +239,14 @@ class VoidBody(Body):
     reason: Text | None = None
 
 
+class ExpiryBody(Body):
+    """Change when the lot of a grant lapses."""
+
+    expires_at: Time | None = Field(description="in the future; null for permanent credits, which never expire")
+    reinstate: bool | None = Field(None, description="whether what has lapsed comes back to the lot; default false")
+    reason: Text | None = None
+
+
 class PaymentGrant(Body):
     """The credits that a payment buys."""
 

@@ -16,6 +16,7 @@ from api.contract.bodies import (
     CaptureBody,
     DeductBody,
     EmptyBody,
+    ExpiryBody,
     ExtendBody,
     GrantBody,
     HoldBody,
@@ -36,6 +37,7 @@ from api.contract.scopes import ROUTES, Scopes
 from ledger.domain.commands import (
     BACK_DATING,
     CaptureHold,
+    ChangeGrantExpiry,
     CloseAccount,
     Command,
     DeductCredits,
@@ -343,6 +345,13 @@ OPERATIONS: dict[str, Operation] = {
             lambda a, i, b, d: _meter(a, b, d),
             "Count usage that costs no credits",
             "task_id",
+        ),
+        Operation(
+            "change_expiry",
+            _ACCOUNT + "/grants/{grant_id}/expiry",
+            ExpiryBody,
+            lambda a, i, b, d: ChangeGrantExpiry(a, i["grant_id"], b.expires_at, b.reinstate is True, b.reason),
+            "Change when the credits of a grant expire",
         ),
     )
 }

@@ -39,6 +39,8 @@ STATUSES: dict[str, tuple[int, str]] = {
     "account_exists_with_different_body": (409, "The account exists"),
     "account_closed": (409, "The account is closed"),
     "account_frozen": (409, "The account is frozen"),
+    "grant_closed": (409, "The grant was voided"),
+    "grant_expired": (409, "The grant has expired"),
     "hold_already_captured": (409, "The hold has been captured"),
     "hold_already_released": (409, "The hold has been released"),
     "hold_expired": (409, "The hold has expired"),

@@ -13,6 +13,7 @@ MEANINGS = {
     READ: "balances, history, usage, lists, totals, and the pages of operators",
     SPEND: "deduct, hold, capture, extend, release, reverse and meter",
     MANAGE: "open, update, freeze, unfreeze, close, reopen and merge accounts; grant, void and transfer credits; "
+    "change the expiry of grants; "
     "record and refund payments; set limits",
     AUDIT: "events with their metadata and reasons, and explanations",
     PORTAL: "links to the dashboard for account holders",
@@ -39,6 +40,7 @@ ROUTES: dict[str, Scopes] = {
     f"POST {_ACCOUNT}/holds/{{hold_id}}/extensions": (SPEND,),
     f"POST {_ACCOUNT}/holds/{{hold_id}}/release": (SPEND,),
     f"POST {_ACCOUNT}/grants/{{grant_id}}/void": (MANAGE,),
+    f"POST {_ACCOUNT}/grants/{{grant_id}}/expiry": (MANAGE,),
     f"POST {_ACCOUNT}/payments": (MANAGE,),
     f"POST {_ACCOUNT}/payments/{{payment_id}}/refunds": (MANAGE,),
     f"POST {_ACCOUNT}/freeze": (MANAGE,),
@@ -119,6 +121,8 @@ PAGES: dict[str, Access] = {
     f"POST {_PAGE}/grants/{{grant_id}}/void": Access((MANAGE,)),
     f"GET {_PAGE}/update": Access((MANAGE,)),
     f"POST {_PAGE}/update": Access((MANAGE,)),
+    f"GET {_PAGE}/grants/{{grant_id}}/change_expiry": Access((MANAGE,)),
+    f"POST {_PAGE}/grants/{{grant_id}}/change_expiry": Access((MANAGE,)),
     f"GET {_PAGE}/freeze": Access((MANAGE,)),
     f"POST {_PAGE}/freeze": Access((MANAGE,)),
     f"GET {_PAGE}/unfreeze": Access((MANAGE,)),

@@ -14,11 +14,11 @@ class ActionLink(NamedTuple):
     path: str
 
 
-_VOID = ("Void a grant", "grants")
+_GRANTS = ("Correct a grant", "grants")
 _FORMS = (
     ("Grant", "grant"),
     ("Deduct", "deduct"),
-    _VOID,
+    _GRANTS,
     ("Edit", "update"),
     ("Transfer", "transfer"),
     ("Merge", "merge"),
@@ -37,7 +37,7 @@ def acts(user: CurrentUser) -> bool:
 
 def action_links(user: CurrentUser, root: str, account_id: str, standing: Standing) -> list[ActionLink]:
     """The actions that a user may take on an account of this standing. From a closed one credits are only cancelled."""
-    forms = (*((_VOID,) if standing == "closed" else _FORMS), _STANDINGS[standing])
+    forms = (*((_GRANTS,) if standing == "closed" else _FORMS), _STANDINGS[standing])
     return [ActionLink(name, account_path(root, account_id, end)) for name, end in forms if _may_open(user, end)]
 
 

@@ -107,7 +107,12 @@ class _QueryLimit:
         await self._app(scope, receive, send)
 
 
-_PLACES = {"void": "grants/{grant_id}/", "allowance": "limits/{limit_id}/", "remove": "limits/{limit_id}/"}
+_PLACES = {
+    "void": "grants/{grant_id}/",
+    "change_expiry": "grants/{grant_id}/",
+    "allowance": "limits/{limit_id}/",
+    "remove": "limits/{limit_id}/",
+}
 """Where the form of an action is, if it is about one thing of an account."""
 
 

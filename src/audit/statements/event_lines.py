@@ -23,6 +23,7 @@ from ledger.domain.events import (
     CreditsSentBack,
     DeductionReversed,
     Event,
+    GrantExpiryChanged,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -131,8 +132,8 @@ def _figure(change: Change) -> SignedFigure:
 def _details(event: Event, currencies: Mapping[str, str]) -> list[str]:
     match event:
         case CreditsGranted():
-            until = f"until {_minute(event.expires_at)}" if event.expires_at else "without expiry"
-            return [f"{event.kind.capitalize()} credits", until, *_named("order", event.transaction_id)]
+            kind = f"{event.kind.capitalize()} credits"
+            return [kind, _until(event.expires_at), *_named("order", event.transaction_id)]
         case CreditsDeducted():
             then, counted = _used(event.occurred_at), _counted(event.counts)
             return [*_named("task", event.task_id), *_usage(event.usage), *then, event.deduction_id, *counted]
@@ -146,8 +147,7 @@ def _details(event: Event, currencies: Mapping[str, str]) -> list[str]:
         case HoldExtended():
             return [f"until {_minute(event.expires_at)}"]
         case HoldReleased() | HoldExpired():
-            given_back = sum(part.amount for part in event.returns)
-            return [f"{number(given_back)} no longer reserved"]
+            return [f"{number(sum(part.amount for part in event.returns))} no longer reserved"]
         case DeductionReversed():
             return [f"of the credits used as {event.deduction_id}"]
         case CreditsExpired():
@@ -155,6 +155,8 @@ def _details(event: Event, currencies: Mapping[str, str]) -> list[str]:
         case GrantVoided():
             missing = [f"{number(event.uncollected)} more were already used"] if event.uncollected else []
             return [f"{event.kind.capitalize()} credits", *missing]
+        case GrantExpiryChanged():
+            return [f"{event.kind.capitalize()} credits", _until(event.expires_at)]
         case PaymentRecorded() | PaymentRefunded():
             return _paid(event, currencies)
         case AccountFrozen():
@@ -223,6 +225,10 @@ def _paid(event: PaymentRecorded | PaymentRefunded, currencies: Mapping[str, str
 def _money(minor: int, currency: str) -> str:
     """An amount in minor units, with as many digits after the point as its currency has."""
     return f"{currency.upper()} {in_units(minor, currency):,f}"
+
+
+def _until(expires_at: datetime | None) -> str:
+    return f"until {_minute(expires_at)}" if expires_at else "without expiry"
 
 
 def _minute(at: datetime) -> str:

@@ -9,7 +9,7 @@ from operator import itemgetter
 from ledger.domain.account import Account
 from ledger.domain.commands import Command
 from ledger.domain.events import Event
-from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, made_by, needed_subjects, subject_of
+from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, names_of, needed_subjects
 
 
 class RelatedIndex:
@@ -22,12 +22,12 @@ class RelatedIndex:
 
     def add(self, version: int, event: Event) -> None:
         """Add an event."""
-        for subject in _subjects(event):
+        for subject in names_of(event):
             self._about.setdefault(subject, {})[version] = event
 
     def remove(self, version: int, event: Event) -> None:
         """Remove an event that was added."""
-        for subject in _subjects(event):
+        for subject in names_of(event):
             del self._about[subject][version]
 
     def needed_by(self, command: Command, account: Account | None) -> tuple[frozenset[str], RelatedEvents]:
@@ -46,7 +46,3 @@ class RelatedIndex:
         for subject in subjects:
             found |= self._about.get(subject, {})
         return RelatedEvents(tuple([event for _, event in sorted(found.items(), key=itemgetter(0))]))
-
-
-def _subjects(event: Event) -> set[str]:
-    return {subject for subject in (made_by(event), subject_of(event)) if subject is not None}

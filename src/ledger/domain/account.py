@@ -28,6 +28,7 @@ from ledger.domain.events import (
     DeductionReversed,
     Event,
     Events,
+    GrantExpiryChanged,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -42,7 +43,7 @@ from ledger.domain.events import (
 )
 from ledger.domain.holds import NO_HOLDS, Hold, Holds, Returns, put_back
 from ledger.domain.limits import Counts, Limits, replaced
-from ledger.domain.lots import NO_LOTS, Lot, Lots, cancel, first_expiry, put, tail, take, total, without
+from ledger.domain.lots import NO_LOTS, Lot, Lots, cancel, first_expiry, put, tail, take, total, with_expiry, without
 from ledger.domain.profile import NO_PROFILE, Profile
 from ledger.domain.usage import NO_USAGE, quantity_of
 
@@ -157,12 +158,13 @@ def _change(account: Account, event: Event) -> Account:
         case HoldCaptured():
             return _with_counts(_captured(account, event), event.counts)
         case HoldReleased() | HoldExpired():
-            account = _without_hold(_returned(account, event.returns), event.hold_id)
-            return _with_counts(account, event.counts)
+            return _with_counts(_without_hold(_returned(account, event.returns), event.hold_id), event.counts)
         case DeductionReversed():
             return _with_counts(_returned(account, event.returns), event.counts)
         case GrantVoided():
             return _voided(account, event)
+        case GrantExpiryChanged():
+            return _expiry_changed(account, event)
         case CreditsExpired():
             return replace(account, lots=without(account.lots, event.grant_id))
         case AccountFrozen():
@@ -217,6 +219,11 @@ def _moved(account: Account, event: CreditsSent | CreditsReceived | TransferReve
             return replace(account, lots=put(account.lots, lot))
         case TransferReversed():
             return _returned(account, event.returns)
+
+
+def _expiry_changed(account: Account, event: GrantExpiryChanged) -> Account:
+    lots = with_expiry(account.lots, event, event.previous_expires_at, event.reinstated)
+    return replace(account, lots=lots, holds=account.holds.with_expiry(event.grant_id, event.expires_at))
 
 
 def _voided(account: Account, event: GrantVoided) -> Account:

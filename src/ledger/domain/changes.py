@@ -25,6 +25,7 @@ from ledger.domain.events import (
     CreditsSentBack,
     DeductionReversed,
     Event,
+    GrantExpiryChanged,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -40,7 +41,7 @@ from ledger.domain.events import (
 from ledger.domain.holds import Fate, Returns, lost
 from ledger.domain.lots import Draws, total
 
-EntryType = Literal["grant", "deduction", "capture", "reversal", "void", "expiry", "transfer"]
+EntryType = Literal["grant", "deduction", "capture", "reversal", "void", "expiry", "reinstatement", "transfer"]
 ENTRY_TYPES: tuple[EntryType, ...] = get_args(EntryType)
 
 SUMMED_AT: dict[EntryType, int] = {
@@ -49,13 +50,17 @@ SUMMED_AT: dict[EntryType, int] = {
     "capture": 1,
     "reversal": 2,
     "expiry": 3,
+    "reinstatement": 3,
     "void": 4,
     "transfer": 5,
 }
 """The index of an entry type among the sums granted, deducted, reversed, expired, voided, transferred.
 
-A capture is a deduction. Transfers are the only sum with a sign: what came from other accounts less what went to them.
+A capture is a deduction. What is reinstated has not expired: it counts as an expiry, and its credits are subtracted.
+Transfers are what came from other accounts less what went to them.
 """
+SUM_SIGNS = (1, -1, 1, -1, -1, 1)
+"""Of each sum: the sign of the credits that it counts. With these signs, the sums are what the balance changed by."""
 TRANSFERRED = SUMMED_AT["transfer"]
 
 BUCKET_MINUTES = 15
@@ -111,6 +116,8 @@ def changes_of(event: Event) -> Changes:
             return (_returned("transfer", event.returns), *_lost(event.returns))
         case GrantVoided():
             return (_of_kind("void", event.kind, -event.amount),) if event.amount else ()
+        case GrantExpiryChanged():
+            return (_of_kind("reinstatement", event.kind, event.reinstated),) if event.reinstated else ()
         case CreditsExpired():
             return (_of_kind("expiry", event.kind, -event.amount),)
         case AccountOpened() | CreditsHeld() | HoldExtended() | PaymentRecorded() | PaymentRefunded():

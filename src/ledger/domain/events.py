@@ -180,6 +180,21 @@ class GrantVoided(_Recorded):
 
 
 @dataclass(frozen=True, slots=True)
+class GrantExpiryChanged(_Recorded):
+    """The lot of a grant lapses at `expires_at` in place of `previous_expires_at`, also what comes back to it later.
+
+    `reinstated` credits that had lapsed came back to the lot.
+    """
+
+    grant_id: str
+    kind: Kind
+    reinstated: int
+    expires_at: datetime | None = None
+    previous_expires_at: datetime | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CreditsExpired(_Recorded):
     """What remained of a lot lapsed at `effective_at`, its `expires_at`. It may be recorded later."""
 
@@ -352,6 +367,7 @@ Event = (
     | HoldExpired
     | DeductionReversed
     | GrantVoided
+    | GrantExpiryChanged
     | CreditsExpired
     | PaymentRecorded
     | PaymentRefunded

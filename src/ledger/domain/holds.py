@@ -171,6 +171,14 @@ class Holds:
             holds = holds._with(replace(hold, closed_grants=hold.closed_grants | {grant_id}))
         return holds
 
+    def with_expiry(self, grant_id: str, expires_at: datetime | None) -> "Holds":
+        """The holds after the lot of a grant got another expiry: what comes back to it lapses then."""
+        holds = self
+        for hold in self._drawing_from(_number(grant_id)):
+            draws = [part._replace(expires_at=expires_at) if part.grant_id == grant_id else part for part in hold.draws]
+            holds = holds._with(replace(hold, draws=tuple(draws)))
+        return holds
+
     def without_texts(self) -> "Holds":
         """The holds without their descriptions."""
         runs = tuple([tuple([replace(hold, description=None) for hold in run]) for run in self.runs])
@@ -187,7 +195,7 @@ class Holds:
             number = pair[1] + 1
 
     def _with(self, hold: Hold) -> "Holds":
-        """The holds with `hold` in place of the one with its id, which has the same draws and the same expiry."""
+        """The holds with `hold` in place of the one with its id, with the same lots and the same expiry."""
         place = self._place(hold.hold_id)
         assert place is not None
         return Holds(replaced(self.runs, place, hold), self._ends, self._draws, self.grants)

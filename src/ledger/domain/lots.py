@@ -177,6 +177,16 @@ def without_first(lots: Lots, count: int = 1) -> Lots:
     return Lots(runs_without_first(lots.runs, count)) if count else lots
 
 
+def with_expiry(lots: Lots, grant: OfGrant, before: datetime | None, more: int) -> Lots:
+    """The lots after the lot of `grant`, which lapsed at `before`, got its expiry, and `more` credits."""
+    place = _place(lots, Lot(grant.grant_id, grant.kind, 0, before))
+    remaining = more
+    if place is not None:
+        remaining += lots.runs[place.run][place.at].remaining
+        lots = Lots(removed(lots.runs, place))
+    return put(lots, Lot(grant.grant_id, grant.kind, remaining, grant.expires_at)) if remaining else lots
+
+
 def cancel(lots: Lots, grant_id: str, amount: int) -> Lots:
     """The lots after `amount` credits of one grant were cancelled."""
     place = _place_by_id(lots, grant_id) if amount else None

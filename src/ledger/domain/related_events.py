@@ -6,12 +6,14 @@ the events about them (`subject_of` says which thing an event is about, so that 
 to `decide` as RelatedEvents.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal, NamedTuple
 
 from ledger.domain.account import Account
 from ledger.domain.commands import (
     CaptureHold,
+    ChangeGrantExpiry,
     Command,
     DeductCredits,
     ExtendHold,
@@ -25,6 +27,7 @@ from ledger.domain.commands import (
 )
 from ledger.domain.events import (
     CreditsDeducted,
+    CreditsExpired,
     CreditsGranted,
     CreditsHeld,
     CreditsReceived,
@@ -34,6 +37,7 @@ from ledger.domain.events import (
     Event,
     Events,
     Granted,
+    GrantExpiryChanged,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -51,7 +55,7 @@ Ending = Literal["captured", "released", "expired"]
 
 
 class EarlierDeduction(NamedTuple):
-    """A deduction's draws, its reversals so far, and the hold that was captured, if it is a capture."""
+    """A deduction's draws with the expiries that their lots have now, its reversals, and the hold of a capture."""
 
     draws: Draws
     reversals: tuple[DeductionReversed, ...]
@@ -79,9 +83,20 @@ class RelatedEvents:
     events: Events = ()
 
     def grant(self, grant_id: str) -> Granted | None:
-        """The grant with this id; None when there is none."""
-        found = (e for e in self.events if isinstance(e, Granted) and e.grant_id == grant_id)
-        return next(found, None)
+        """The grant with this id, with the expiry that its lot has now; None when there is none."""
+        for event in self.events:
+            if isinstance(event, Granted) and event.grant_id == grant_id:
+                expiries = self._changed_expiries()
+                return replace(event, expires_at=expiries[grant_id]) if grant_id in expiries else event
+        return None
+
+    def _changed_expiries(self) -> dict[str, datetime | None]:
+        """The expiries of the grants whose expiry was changed."""
+        return {e.grant_id: e.expires_at for e in self.events if isinstance(e, GrantExpiryChanged)}
+
+    def lapsed(self, grant_id: str) -> int:
+        """The credits of a grant that lapsed and were not reinstated; it needs the events of `lapses_subject`."""
+        return sum(lapsed_credits(event).get(grant_id, 0) for event in self.events)
 
     def closed_grants(self) -> frozenset[str]:
         """The ids of the grants that were closed."""
@@ -92,7 +107,7 @@ class RelatedEvents:
         for event in self.events:
             if isinstance(event, CreditsDeducted | HoldCaptured) and event.deduction_id == deduction_id:
                 hold_id = event.hold_id if isinstance(event, HoldCaptured) else None
-                return EarlierDeduction(event.draws, self._reversals(deduction_id), hold_id)
+                return EarlierDeduction(self._as_of_now(event.draws), self._reversals(deduction_id), hold_id)
         return None
 
     def counted(self, deduction_id: str) -> tuple[CountedPart, ...]:
@@ -117,6 +132,12 @@ class RelatedEvents:
                     return own, CountedPart(version, counts, total(event.from_hold), from_hold)
                 left = max(left - quantity, 0)
         return ()
+
+    def _as_of_now(self, draws: Draws) -> Draws:
+        expiries = self._changed_expiries()
+        if not expiries:
+            return draws
+        return tuple([part._replace(expires_at=expiries.get(part.grant_id, part.expires_at)) for part in draws])
 
     def _reversals(self, deduction_id: str) -> tuple[DeductionReversed, ...]:
         return tuple(e for e in self.events if isinstance(e, DeductionReversed) and e.deduction_id == deduction_id)
@@ -145,14 +166,17 @@ class RelatedEvents:
         return tuple(e for e in self.events if isinstance(e, PaymentRefunded) and e.payment_id == payment_id)
 
     def sent(self, transfer_id: str) -> CreditsSent | None:
-        """The transfer with this id that the account sent; None when there is none."""
-        found = (e for e in self.events if isinstance(e, CreditsSent) and e.transfer_id == transfer_id)
-        return next(found, None)
+        """The transfer with this id that the account sent, its draws with the expiries that their lots have now."""
+        for event in self.events:
+            if isinstance(event, CreditsSent) and event.transfer_id == transfer_id:
+                return replace(event, draws=self._as_of_now(event.draws))
+        return None
 
     def received(self, from_account_id: str, transfer_id: str) -> tuple[CreditsReceived, ...]:
-        """The lots that a transfer of another account brought."""
-        subject = received_subject(from_account_id, transfer_id)
-        return tuple(e for e in self.events if isinstance(e, CreditsReceived) and subject_of(e) == subject)
+        """The lots that a transfer of another account brought, with the expiries that they have now."""
+        subject, now = received_subject(from_account_id, transfer_id), self._changed_expiries()
+        found = [e for e in self.events if isinstance(e, CreditsReceived) and subject_of(e) == subject]
+        return tuple([replace(e, expires_at=now[e.grant_id]) if e.grant_id in now else e for e in found])
 
     def is_reversed(self, transfer_id: str) -> bool:
         """Whether a transfer that the account sent was reversed."""
@@ -181,6 +205,34 @@ def received_subject(from_account_id: str, transfer_id: str) -> str:
     return f"rcv_{transfer_id}_{from_account_id}"
 
 
+def lapses_subject(grant_id: str) -> str:
+    """The subject of all events in which credits of a grant lapsed or were reinstated; an event may have several."""
+    return f"lps_{grant_id[4:]}"
+
+
+def lapsed_credits(event: Event) -> dict[str, int]:
+    """The credits that lapsed in an event, by grant; what was reinstated is negative."""
+    match event:
+        case CreditsExpired():
+            return {event.grant_id: event.amount}
+        case GrantExpiryChanged():
+            return {event.grant_id: -event.reinstated}
+        case HoldCaptured() | HoldReleased() | HoldExpired() | DeductionReversed() | TransferReversed():
+            lapsed: dict[str, int] = {}
+            for part in event.returns:
+                if part.fate == "lapsed":
+                    lapsed[part.grant_id] = lapsed.get(part.grant_id, 0) + part.amount
+            return lapsed
+        case _:
+            return {}
+
+
+def names_of(event: Event) -> set[str]:
+    """All subjects under which an event is looked up."""
+    names = {name for name in (made_by(event), subject_of(event)) if name is not None}
+    return names.union(map(lapses_subject, lapsed_credits(event)))
+
+
 def subject_of(event: Event) -> str | None:
     """The earlier thing that an event is about; None when it only makes a new one, whose id contains its version."""
     if isinstance(event, CreditsDeducted):  # nearly every event is one
@@ -190,7 +242,7 @@ def subject_of(event: Event) -> str | None:
             return event.hold_id
         case DeductionReversed():
             return event.deduction_id
-        case GrantVoided():
+        case GrantVoided() | GrantExpiryChanged():
             return event.grant_id
         case PaymentRecorded() | PaymentRefunded():
             return payment_subject(event.payment_id)
@@ -233,6 +285,9 @@ def needed_subjects(command: Command, account: Account | None, known: RelatedEve
             return frozenset({command.deduction_id, *names})
         case VoidGrant():
             return frozenset({command.grant_id})
+        case ChangeGrantExpiry():
+            lapses = {lapses_subject(command.grant_id)} if command.reinstate else set()
+            return frozenset({command.grant_id, *lapses})
         case RefundPayment():
             payment = known.payment(command.payment_id)
             grants = {payment.grant_id} if payment and payment.grant_id else set()
@@ -244,7 +299,9 @@ def needed_subjects(command: Command, account: Account | None, known: RelatedEve
             grants = {part.grant_id for part in sent.draws} if sent else set()
             return frozenset({command.transfer_id, *grants})
         case SendBack():
-            return frozenset({received_subject(command.from_account_id, command.transfer_id)})
+            lots = known.received(command.from_account_id, command.transfer_id)
+            names = {lot.grant_id for lot in lots}
+            return frozenset({received_subject(command.from_account_id, command.transfer_id), *names})
         case CaptureHold() | ExtendHold() | ReleaseHold() if command.hold_id not in account.holds:
             return frozenset({command.hold_id})
         case _:

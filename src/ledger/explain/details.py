@@ -22,6 +22,7 @@ from ledger.domain.events import (
     CreditsSentBack,
     DeductionReversed,
     Event,
+    GrantExpiryChanged,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -41,7 +42,7 @@ from ledger.explain.draws import explain_draws, explain_held_draws, out_of_order
 from ledger.explain.explanation import Details, ExplainedHold, ExplainedLot
 from ledger.explain.lots import wrong_lot
 from ledger.explain.returns import explain_returns, wrong_returns
-from ledger.explain.sentences import counted, instant
+from ledger.explain.sentences import counted, end_of, instant
 from ledger.explain.transfers import explain_received, explain_reversed_transfer, explain_sent, explain_sent_back
 
 _DRAW_ORDER = "the order of the hold's draws"
@@ -74,6 +75,8 @@ def details_of(before: Account, event: Event, related: RelatedEvents) -> Details
             return _reversed(before, event, related)
         case GrantVoided():
             return _voided(before, event, related)
+        case GrantExpiryChanged():
+            return _expiry_changed(before, event, related)
         case CreditsExpired():
             return _expired(before, event)
         case CreditsSent():
@@ -126,6 +129,36 @@ def _voided(before: Account, event: GrantVoided, related: RelatedEvents) -> Deta
     expires_at = lot.expires_at if lot else granted.expires_at if granted else None
     change = ExplainedLot(event.grant_id, event.kind, expires_at, remaining, remaining - event.amount)
     return Details(why=tuple(why), lot=change, violations=tuple(wrong))
+
+
+_FOLLOWS = "Credits of the grant that are held, or that come back later, lapse at the new moment too."
+
+
+def _expiry_changed(before: Account, event: GrantExpiryChanged, related: RelatedEvents) -> Details:
+    lot = _lot_of(before, event.grant_id)
+    remaining = lot.remaining if lot else 0
+    change = ExplainedLot(event.grant_id, event.kind, event.expires_at, remaining, remaining + event.reinstated)
+    return Details(why=(_FOLLOWS,), lot=change, violations=tuple(_wrong_expiry(event, related)))
+
+
+def _wrong_expiry(event: GrantExpiryChanged, related: RelatedEvents) -> Iterator[str]:
+    granted, lapsed = related.grant(event.grant_id), related.lapsed(event.grant_id)
+    if granted is None:
+        yield f"there is no earlier grant {event.grant_id}"
+        return
+    before = granted.expires_at
+    if granted.kind != event.kind:
+        yield f"{event.grant_id} is {granted.kind}, but the event records {event.kind}"
+    if before != event.previous_expires_at:
+        yield f"the lot {end_of(before)}, but the event records that it {end_of(event.previous_expires_at)}"
+    if event.reinstated != lapsed and (event.reinstated or (before is not None and before <= event.recorded_at)):
+        yield f"{lapsed:,} had lapsed, but the event reinstates {event.reinstated:,}"
+    if event.grant_id in related.closed_grants():
+        yield f"grant {event.grant_id} is closed: nothing comes back to it"
+    if (event.expires_at is None) != (event.kind == "permanent"):
+        yield f"the lot has {event.kind} credits, but now it {end_of(event.expires_at)}"
+    if event.expires_at is not None and event.expires_at <= event.recorded_at:
+        yield "the expiry had passed when the event was recorded"
 
 
 def _expired(before: Account, event: CreditsExpired) -> Details:

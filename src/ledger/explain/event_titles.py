@@ -24,6 +24,7 @@ from ledger.domain.events import (
     CreditsSentBack,
     DeductionReversed,
     Event,
+    GrantExpiryChanged,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -59,6 +60,7 @@ ENTRY_WORDS: Mapping[EntryType, str] = {
     "expiry": "expired",
     "void": "cancelled",
     "transfer": "transferred",
+    "reinstatement": "reinstated",
 }
 """A verb for each type of entry, so that signs and colours are never the only distinction."""
 _ENTRY_TITLES: Mapping[EntryType, str] = {
@@ -69,6 +71,7 @@ _ENTRY_TITLES: Mapping[EntryType, str] = {
     "expiry": "Credits expired",
     "void": "Credits cancelled",
     "transfer": "Credits transferred",
+    "reinstatement": "Credits reinstated",
 }
 
 
@@ -94,6 +97,8 @@ def event_title(event: Event) -> str:
             return _ENTRY_TITLES["void"]
         case CreditsSent() | CreditsReceived() | TransferReversed() | CreditsSentBack():
             return _ENTRY_TITLES["transfer"]
+        case GrantExpiryChanged():
+            return _ENTRY_TITLES["reinstatement"] if event.reinstated else "Expiry changed"
         case CreditsHeld():
             return "Credits put on hold"
         case HoldExtended():

@@ -19,6 +19,7 @@ from ledger.domain.events import (
     CreditsSentBack,
     DeductionReversed,
     Event,
+    GrantExpiryChanged,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -31,7 +32,7 @@ from ledger.domain.events import (
     UsageMetered,
 )
 from ledger.domain.lots import first_expiry
-from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, made_by, subject_of
+from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, lapses_subject, made_by, subject_of
 from ledger.explain.counting import explain_counts, wrong_counts
 from ledger.explain.details import details_of
 from ledger.explain.explanation import Details, Explanation
@@ -51,7 +52,13 @@ _ACCEPTED_WHEN_CLOSED = (
     | CreditsSentBack
 )
 _ABOUT_EARLIER_EVENTS = (
-    DeductionReversed | GrantVoided | PaymentRecorded | PaymentRefunded | TransferReversed | CreditsSentBack
+    DeductionReversed
+    | GrantVoided
+    | GrantExpiryChanged
+    | PaymentRecorded
+    | PaymentRefunded
+    | TransferReversed
+    | CreditsSentBack
 )
 
 FOLD_ERRORS = (AttributeError, IndexError, KeyError, TypeError, ValueError)
@@ -70,6 +77,11 @@ def subjects_of(event: Event, known: RelatedEvents) -> frozenset[str]:
     sent = known.sent(subject)
     if sent is not None:
         return frozenset({subject, *(part.grant_id for part in sent.draws)})
+    if isinstance(event, GrantExpiryChanged):
+        return frozenset({subject, lapses_subject(event.grant_id)})
+    if isinstance(event, CreditsSentBack):
+        lots = known.received(event.from_account_id, event.transfer_id)
+        return frozenset({subject, *(lot.grant_id for lot in lots)})
     deduction = known.deduction(subject)
     if deduction is None:
         return frozenset({subject})

@@ -21,6 +21,7 @@ from ledger.domain.events import (
     CreditsSentBack,
     DeductionReversed,
     Event,
+    GrantExpiryChanged,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -62,6 +63,12 @@ def _were_of(amount: int, origin: str) -> str:
     return f"{counted(amount)} of {origin} {'was' if amount == 1 else 'were'}"
 
 
+_CLOSED = (
+    "The account was closed: from now on it accepts only what returns or cancels credits, "
+    "and payments that grant nothing."
+)
+
+
 def sentence(before: Account | None, event: Event) -> str:
     """The sentence that says what `event` did. `before` is the account before it (None: it did not exist)."""
     match event:
@@ -89,6 +96,8 @@ def sentence(before: Account | None, event: Event) -> str:
             return f"{_were_of(event.amount, f'deduction {event.deduction_id}')} reversed{_lost(event.returns)}."
         case GrantVoided():
             return _voided(event)
+        case GrantExpiryChanged():
+            return _expiry_changed(event)
         case CreditsExpired():
             at = instant(event.effective_at)
             return f"{counted(event.amount, f'{event.kind} credit')} of {event.grant_id} lapsed at {at}, unspent."
@@ -245,3 +254,15 @@ def _voided(event: GrantVoided) -> str:
     if event.uncollected:
         done += f"; {event.uncollected:,} more were asked for, but did not remain"
     return f"{done}. The grant is closed: what comes back to it later is cancelled." if event.closed else f"{done}."
+
+
+def _expiry_changed(event: GrantExpiryChanged) -> str:
+    ends = [end_of(expires_at) for expires_at in (event.expires_at, event.previous_expires_at)]
+    if ends[0] == ends[1]:
+        done = f"Grant {event.grant_id} {ends[0]}, as before"
+    else:
+        before = "never" if event.previous_expires_at is None else f"at {instant(event.previous_expires_at)}"
+        done = f"Grant {event.grant_id} {ends[0]} instead of {before}"
+    if event.reinstated:
+        return f"{done}: {were(event.reinstated, f'{event.kind} credit')} reinstated, which had lapsed."
+    return f"{done}."

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ledger.domain.account import Account
 from ledger.domain.decisions.expiry import apply_due_expiries
 from ledger.domain.events import AccountOpened
-from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, made_by, subject_of
+from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, names_of
 from ledger.explain.explaining import explain, subjects_of
 from ledger.explain.explanation import Explanation
 from ledger.store.feed import Feed, Logged, read
@@ -137,7 +137,7 @@ async def _related(feed: Feed, account_id: str, events: Sequence[Logged]) -> dic
     while missing := frozenset().union(*needed.values()) - found.keys():
         found |= {subject: [] for subject in missing}
         for logged in read(await feed.related_rows(account_id, sorted(missing), events[-1].version)):
-            for subject in missing & {subject_of(logged.event), made_by(logged.event)}:
+            for subject in missing & names_of(logged.event):
                 found[subject].append(logged)
         related_events = {version: _before(version, subjects, found) for version, subjects in needed.items()}
         needed = {version: subjects_of(by_version[version], related) for version, related in related_events.items()}

@@ -298,8 +298,9 @@ async def _commands_in(rows: Iterable[Any]) -> dict[tuple[str, str], Executed]:
 
 
 def _version_named(subject: str) -> int:
-    """The version in an id of the ledger, such as grt_7; 0 for any other text, because no event has version 0."""
+    """The version in an id of the ledger, such as grt_7, or in the subject of a grant's lapses; 0 for any other text,
+    because no event has version 0."""
     prefix, _, digits = subject.partition("_")
-    if prefix in {"grt", "ded", "hld", "trf"} and digits.isascii() and digits.isdecimal() and len(digits) < 19:
+    if prefix in {"grt", "ded", "hld", "trf", "lps"} and digits.isascii() and digits.isdecimal() and len(digits) < 19:
         return int(digits)
     return 0

@@ -270,6 +270,7 @@ TEXTS = [
     ("unfreeze", "reason"),
     ("close", "reason"),
     ("reopen", "reason"),
+    ("change_expiry", "reason"),
 ]
 CONTROL = ["\0", "\x01", "\r", "\x08", "\x1b", "\x7f", "\x80", "\x9f"]
 

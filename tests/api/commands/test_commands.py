@@ -97,6 +97,11 @@ ANSWERS: dict[str, tuple[int, Json, tuple[int, int, int]]] = {
     "limits": (1, {"source": "plan", "kept": ["queries"]}, (70, 70, 40)),
     "allowance": (1, {"limit_id": "queries", "value": "ada", "amount": 7}, (70, 70, 40)),
     "meter": (1, {"metric": "rag_query", "metered": 3}, (70, 70, 40)),
+    "change_expiry": (
+        1,
+        {"grant_id": "grt_3", "kind": "subscription", "expires_at": "2099-01-31T12:00:00Z", "reinstated": 0},
+        (70, 70, 40),
+    ),
 }
 BALANCE = ("total", "held", "available", "subscription_credits", "permanent_credits", "subscription_expire_at")
 

@@ -230,6 +230,7 @@ def test_a_hold_takes_no_key_from_its_task(service: Service) -> None:
         "unfreeze",
         "close",
         "reopen",
+        "change_expiry",
     ):
         ask = asks(staged(service))[name]
         refused(ask.post(service), 400, "idempotency_key_required")

@@ -28,7 +28,7 @@ from tests.api.stage import Json
 DAY = timedelta(days=1)
 ZONES = ["UTC", "Europe/Berlin", "Asia/Kathmandu", "Pacific/Apia", "America/Asuncion"]
 SORTS: list[Any] = ["newest first", "oldest first", "largest first", "smallest first"]
-TYPES: list[Any] = ["grant", "deduction", "capture", "reversal", "void", "expiry"]
+TYPES: list[Any] = ["grant", "deduction", "capture", "reversal", "void", "expiry", "reinstatement"]
 USED: Any = ("deduction", "capture")
 SAID = {
     "provider": ["one", "two", "three"],

@@ -20,7 +20,7 @@ from tests.long_form import times
 from tests.postgres import owner
 from tests.service import ADMIN_KEY, PLAIN, Service
 
-TYPES = ["grant", "deduction", "capture", "reversal", "void", "expiry"]
+TYPES = ["grant", "deduction", "capture", "reversal", "void", "expiry", "reinstatement"]
 TYPE_FILTERS = [None, *TYPES, "grant,expiry", "deduction,capture", "deduction,grant,void", ",".join(TYPES)]
 COLUMNS = [
     *("sequence", "version", "recorded_at", "type", "credits", "subscription_credits", "permanent_credits"),

@@ -71,9 +71,11 @@ def test_every_status_is_a_part_of_the_whole_list(year: Year, noun: str, limit: 
 def test_grants_are_those_of_the_events_newest_first(year: Year) -> None:
     for account in ACCOUNTS:
         granted = [event for event in reversed(year.events[account]) if event["type"] == "CreditsGranted"]
+        changed = [event["data"] for event in year.events[account] if event["type"] == "GrantExpiryChanged"]
+        expiries = {data["grant_id"]: {"expires_at": data["expires_at"]} for data in changed if "expires_at" in data}
         grants = listed(year.service, account, "grants", limit=1_000)
         for row, event in zip(grants, granted, strict=True):
-            data = event["data"]
+            data = event["data"] | expiries.get(event["data"]["grant_id"], {})
             assert (row["grant_id"], row["granted_at"]) == (data["grant_id"], event["recorded_at"])
             names = ("kind", "amount", "source", "expires_at", "transaction_id", "payment_id", "description")
             for name in names:
@@ -91,7 +93,7 @@ def test_every_credit_of_a_grant_is_in_one_place(year: Year) -> None:
         assert sum(grant["held"] for grant in grants) == now["held"] == 0
         sums = {place: sum(grant[place] for grant in grants) for place in PLACES}
         for place, types in {
-            "lapsed": ["expiry"],
+            "lapsed": ["expiry", "reinstatement"],
             "voided": ["void"],
             "spent": ["deduction", "capture", "reversal"],
         }.items():

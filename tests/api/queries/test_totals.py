@@ -27,6 +27,7 @@ AMOUNTS = {
     "deduction": "deducted",
     "reversal": "reversed",
     "expiry": "expired",
+    "reinstatement": "expired",
     "void": "voided",
     "transfer": "transferred",
 }
@@ -35,6 +36,7 @@ COUNTS = {
     "deduction": "deductions",
     "reversal": "reversals",
     "expiry": "expiries",
+    "reinstatement": "expiries",
     "void": "voids",
     "transfer": "transfers",
 }
@@ -78,6 +80,8 @@ def lines(event: Json) -> Iterator[tuple[str, int]]:
             yield "transfer", data["amount"]
         case "CreditsSent" | "CreditsSentBack":
             yield "transfer", -data["amount"]
+        case "GrantExpiryChanged" if data["reinstated"]:
+            yield "reinstatement", -data["reinstated"]
     if fates["lapsed"]:
         yield "expiry", fates["lapsed"]
     if fates["cancelled"]:

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from ledger.commit.submission import Recorded
 from ledger.domain.commands import (
     CaptureHold,
+    ChangeGrantExpiry,
     Command,
     DeductCredits,
     ExtendHold,
@@ -46,6 +47,8 @@ ACCOUNTS = [SMALL, BUSY, "zoë", "ada", IDLE]
 WEIGHTS = [5, 60, 20, 15, 0]
 TASKS = [None, None, "task-1", "task-2", "tâche/3"]
 MOMENTS = 2_400
+CORRECTED = 10
+"""Of so many moments one has a correction too."""
 TICK = timedelta(microseconds=1)
 
 
@@ -136,6 +139,12 @@ def command(account: str, purse: Purse, number: int, now: datetime, chance: Rand
     return operation, chosen
 
 
+def correction(account: str, purse: Purse, at: datetime) -> Command:
+    """What has lapsed of an older grant comes back for some days."""
+    grant_id = ["grt_1", "grt_1", *purse.made["grant"][-3:]][-2]
+    return ChangeGrantExpiry(account, grant_id, at + timedelta(days=9), True, "too early")
+
+
 def said(chance: Random) -> dict[str, str | int | bool] | None:
     """The usage of a deduction: few values, so that groups overlap; some are partly or wholly empty."""
     if chance.random() < 0.15:
@@ -177,6 +186,8 @@ async def _write(database: str) -> None:
             done = await ledger.execute(submission(wanted, operation, None))
             if isinstance(done, Recorded):
                 purses[account].remember(done.events)
+            if number % CORRECTED == 0:
+                await ledger.execute(submission(correction(account, purses[account], clock.now), "change_expiry", None))
         clock.now = instant(LAST) + timedelta(days=40)
         for account in ACCOUNTS:
             await ledger.execute(submission(RecordExpiries(account), "expire", None))

@@ -7,6 +7,7 @@ from api.contract.answers.commands import (
     AnyAnswer,
     Captured,
     Deducted,
+    ExpiryChanged,
     Extended,
     Granted,
     GrantIfAny,
@@ -47,6 +48,7 @@ from ledger.domain.events import (
     DeductionReversed,
     Event,
     Events,
+    GrantExpiryChanged,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -116,6 +118,8 @@ def _answered(place: Place, events: Events) -> AnyAnswer:
             return _reversed(place, event)
         case GrantVoided() as event:
             return _voided(place, event)
+        case GrantExpiryChanged() as event:
+            return _expiry_changed(place, event)
         case AccountOpened():
             return _opened(place, last)
         case PaymentRecorded() as event:
@@ -262,6 +266,18 @@ def _voided(place: Place, event: GrantVoided) -> Voided:
         "grant_id": event.grant_id,
         "voided": event.amount,
         "uncollected": event.uncollected,
+        "balance": balance_fields(event.balance),
+    }
+
+
+def _expiry_changed(place: Place, event: GrantExpiryChanged) -> ExpiryChanged:
+    return {
+        **place,
+        "grant_id": event.grant_id,
+        "kind": event.kind,
+        "expires_at": event.expires_at,
+        "previous_expires_at": event.previous_expires_at,
+        "reinstated": event.reinstated,
         "balance": balance_fields(event.balance),
     }
 

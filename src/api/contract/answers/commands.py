@@ -155,6 +155,16 @@ class Voided(CommandAnswer):
     uncollected: int
 
 
+class ExpiryChanged(CommandAnswer):
+    """A change of when the lot of a grant lapses: `reinstated` credits that had lapsed came back to it."""
+
+    grant_id: str
+    kind: Kind
+    expires_at: datetime | None
+    previous_expires_at: datetime | None
+    reinstated: int
+
+
 class Paid(CommandAnswer, GrantIfAny):
     """A payment; the grant fields are there when it bought credits."""
 
@@ -307,6 +317,7 @@ ANSWERS: dict[str, type[CommandAnswer]] = {
     "transfer": Transferred,
     "merge": Merged,
     "transfer_reversal": TransferReversal,
+    "change_expiry": ExpiryChanged,
 }
 
 
@@ -320,6 +331,7 @@ AnyAnswer = (
     | Extended
     | Released
     | Voided
+    | ExpiryChanged
     | Paid
     | Refunded
     | StandingChanged

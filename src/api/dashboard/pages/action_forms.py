@@ -23,7 +23,8 @@ class Field(NamedTuple):
 
     name: str
     label: str
-    input: Literal["amount", "count", "choice", "time", "account", "word"] | Input
+    input: Literal["amount", "count", "choice", "flag", "time", "account", "word"] | Input
+    """A flag is a choice between no value and `true`."""
     hint: str = ""
     options: tuple[tuple[str, str], ...] = ()
     required: bool = False
@@ -176,6 +177,22 @@ ACTIONS = {
             holder_sees_reason=False,
         ),
         Action(
+            "change_expiry",
+            "Change the expiry of a grant",
+            "Change",
+            "The credits of this grant expire at another moment, also those that are held, or that come back later.",
+            (
+                Field("expires_at", "Expire at", "time", required=True),
+                Field(
+                    "reinstate",
+                    "What has expired",
+                    "flag",
+                    "A grant whose credits have expired can only be changed if they are reinstated.",
+                    (("", "Stays expired"), ("true", "Is reinstated")),
+                ),
+            ),
+        ),
+        Action(
             "freeze",
             "Freeze the account",
             "Freeze",
@@ -230,6 +247,7 @@ _MISSING = {
     "account": "the id of the account",
     "count": "a number",
     "word": "a word",
+    "time": "a date and a time, such as 2027-01-31T12:00",
 }
 
 
@@ -277,7 +295,7 @@ def _parse_text(field: Field, given: Mapping[str, str], parsed: ParsedForm) -> N
             parsed.fields[field.name] = value
 
 
-def _value(field: Field, text: str, given: Mapping[str, str]) -> str | int:
+def _value(field: Field, text: str, given: Mapping[str, str]) -> str | int | bool:
     match field.input:
         case "amount":
             return _amount(text, least=1)
@@ -285,6 +303,8 @@ def _value(field: Field, text: str, given: Mapping[str, str]) -> str | int:
             return _amount(text, least=0)
         case "time":
             return _time(text, given.get("tz", "UTC"))
+        case "flag":
+            return text == "true"
         case _:
             return text
 

@@ -44,6 +44,7 @@ _OPPOSITES = {("freeze", "frozen"): "unfreeze", ("unfreeze", "active"): "freeze"
 _ADVICE = {
     "account_frozen": "A frozen account accepts no deductions. Nothing was taken. Unfreeze the account first.",
     "account_closed": "A closed account accepts no such action. Nothing was recorded. Reopen the account first.",
+    "grant_expired": "This grant has expired. Nothing was recorded. Choose to reinstate what has expired.",
     "overloaded": "Too many commands are waiting. Nothing was recorded. Send the form again in a moment.",
     "unavailable": "It is not known whether the action was recorded. Send the form again: it is recorded at most once.",
     "storage_full": "The storage of the database is full. Nothing was recorded. Free space, then send the form again.",

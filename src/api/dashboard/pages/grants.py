@@ -1,8 +1,9 @@
-"""The open grants of an account, from which an operator chooses one to void."""
+"""The grants of an account from which an operator chooses one to correct: to void it, or to change its expiry."""
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.contract.answers.lists import GrantStatus
 from api.dashboard.rendering import page, required_position
 from api.http.queries.lists import grants_of
 from api.http.queries.query import Page
@@ -12,8 +13,9 @@ LIMIT = 50
 
 
 async def grants(request: Request) -> Response:
-    """Show the grants that can be voided, the newest first."""
+    """Show the open grants, or those that have expired, the newest first."""
     account_id = request.path_params["account_id"]
     cursor = request.query_params.get("cursor") or None
-    found = await grants_of(reads_of(request), account_id, "open", Page(LIMIT, cursor, required_position(request)))
-    return await page(request, "grants.html", account_id=account_id, **found)
+    status: GrantStatus = "expired" if request.query_params.get("status") == "expired" else "open"
+    found = await grants_of(reads_of(request), account_id, status, Page(LIMIT, cursor, required_position(request)))
+    return await page(request, "grants.html", account_id=account_id, listed=status, **found)

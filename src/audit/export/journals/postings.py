@@ -39,6 +39,7 @@ from ledger.domain.events import (
     CreditsSentBack,
     DeductionReversed,
     Event,
+    GrantExpiryChanged,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -180,6 +181,9 @@ def _sums(accounts: Accounts, event: Event, currencies: Mapping[str, str]) -> _S
             return sums.add(accounts.lot(event.kind, event.grant_id), event.amount)
         case TransferReversed():
             return _back(sums.add(accounts.transfers, -event.amount), accounts, event.returns)
+        case GrantExpiryChanged():
+            sums.add(accounts.fate(event.kind, event.grant_id, "lapsed"), -event.reinstated)
+            return sums.add(accounts.lot(event.kind, event.grant_id), event.reinstated)
         case PaymentRecorded():
             return _paid(sums, accounts, event.amount_minor, event.currency) if event.status == "paid" else sums
         case PaymentRefunded():

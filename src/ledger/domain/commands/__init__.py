@@ -14,7 +14,7 @@ from ledger.domain.commands.accounts import (
     UpdateAccount,
 )
 from ledger.domain.commands.command import BACK_DATING, MAX_ID, MAX_METADATA_BYTES, check_account_id, check_id
-from ledger.domain.commands.grants import LONGEST_LIFETIME, GrantCredits, VoidGrant
+from ledger.domain.commands.grants import LONGEST_LIFETIME, ChangeGrantExpiry, GrantCredits, VoidGrant
 from ledger.domain.commands.holds import CaptureHold, ExtendHold, IfFrozen, OnExcess, PlaceHold, ReleaseHold
 from ledger.domain.commands.limits import Meter, NewLimit, SetAllowance, SetLimits
 from ledger.domain.commands.moving import (
@@ -41,6 +41,7 @@ Command = (
     | CaptureHold
     | ReleaseHold
     | VoidGrant
+    | ChangeGrantExpiry
     | RecordPayment
     | RefundPayment
     | FreezeAccount
@@ -66,6 +67,7 @@ __all__ = [
     "MAX_METADATA_BYTES",
     "SECOND_HALVES",
     "CaptureHold",
+    "ChangeGrantExpiry",
     "CloseAccount",
     "Command",
     "DeductCredits",

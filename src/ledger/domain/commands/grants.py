@@ -51,3 +51,22 @@ class VoidGrant:
         check_text("reason", self.reason)
         if self.amount is not None:
             check_amount(self.amount)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeGrantExpiry:
+    """Let the lot of a grant lapse at `expires_at`: a moment for subscription credits, None for permanent ones.
+
+    `reinstate` says that what has lapsed of the grant comes back to its lot. Without it, a lapsed lot is refused.
+    """
+
+    account_id: str
+    grant_id: str
+    expires_at: datetime | None
+    reinstate: bool = False
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        check_text("reason", self.reason)
+        if self.expires_at is not None and self.expires_at.tzinfo is None:
+            raise InvalidField("expires_at", "must say its offset from UTC")

@@ -2,7 +2,7 @@
 
 `decide` is pure: time, ids and earlier events are arguments, and it changes nothing. A command yields all of its
 events, after the expiries that are due by then, or raises a Refusal and yields none. The rules are in one file for each
-subject: granting, spending, holding, paying, moving, limiting; the expiries are in expiry.py.
+subject: granting, correcting, spending, holding, paying, moving, limiting; the expiries are in expiry.py.
 """
 
 from datetime import datetime
@@ -11,6 +11,7 @@ from typing import assert_never
 from ledger.domain.account import Account
 from ledger.domain.commands import (
     CaptureHold,
+    ChangeGrantExpiry,
     CloseAccount,
     Command,
     DeductCredits,
@@ -38,6 +39,7 @@ from ledger.domain.commands import (
     UpdateAccount,
     VoidGrant,
 )
+from ledger.domain.decisions.correcting import change_expiry
 from ledger.domain.decisions.expiry import apply_due_expiries
 from ledger.domain.decisions.granting import grant, open_account, void
 from ledger.domain.decisions.holding import capture, extend, place, release
@@ -121,6 +123,8 @@ def _carry_out(command: Command, account: Account, at: datetime, related: Relate
             return (reverse(command, account, at, related),)
         case VoidGrant():
             return (void(command, account, at, related),)
+        case ChangeGrantExpiry():
+            return (change_expiry(command, account, at, related),)
         case RecordPayment():
             return record(command, account, at, related)
         case RefundPayment():

@@ -17,6 +17,8 @@
     │   ├── AccountExists
     │   ├── HoldAlreadyCaptured  HoldAlreadyReleased  HoldHasExpired
     │   ├── PaymentAlreadyRecorded  RefundAlreadyRecorded  TransferAlreadyReversed
+    ├── GrantClosed                  the grant was voided as a whole
+    ├── GrantHasExpired              the lot of the grant has lapsed
     ├── HoldLifeExceeded             an extension would let the hold last too long
     ├── TooMuch
     │   ├── AmountExceedsHold  AmountExceedsDeduction  AmountExceedsPayment  BalanceLimitExceeded
@@ -41,7 +43,7 @@ from ledger.domain.errors.accounts import (
     LabelsLimitExceeded,
     StandingRefusal,
 )
-from ledger.domain.errors.grants import GrantNotFound, OpenLotsLimitExceeded
+from ledger.domain.errors.grants import GrantClosed, GrantHasExpired, GrantNotFound, OpenLotsLimitExceeded
 from ledger.domain.errors.holds import (
     AmountExceedsHold,
     HoldAlreadyCaptured,
@@ -103,6 +105,8 @@ __all__ = [
     "CountersLimitExceeded",
     "DeductionNotFound",
     "DrawsLimitExceeded",
+    "GrantClosed",
+    "GrantHasExpired",
     "GrantNotFound",
     "HoldAlreadyCaptured",
     "HoldAlreadyReleased",

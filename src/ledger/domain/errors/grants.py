@@ -1,11 +1,39 @@
 """Refusals about grants and their lots."""
 
-from ledger.domain.errors.refusal import NotFound, TooMany
+from datetime import datetime
+
+from ledger.domain.errors.refusal import NotFound, Refusal, TooMany, shown
 
 
 class GrantNotFound(NotFound):
     code = "grant_not_found"
     noun = "grant"
+
+
+class GrantClosed(Refusal):
+    """The grant was voided as a whole: nothing comes back to it."""
+
+    code = "grant_closed"
+
+    def __init__(self, grant_id: str) -> None:
+        super().__init__(
+            f"Grant {shown(grant_id)!r} was voided as a whole, and nothing comes back to it; grant the credits anew.",
+            grant_id=grant_id,
+        )
+
+
+class GrantHasExpired(Refusal):
+    """The lot of the grant has lapsed, and the command does not ask to reinstate it."""
+
+    code = "grant_expired"
+
+    def __init__(self, grant_id: str, expired_at: datetime) -> None:
+        super().__init__(
+            f"Grant {shown(grant_id)!r} expired at {expired_at.isoformat()}; "
+            "set reinstate=true to give back what lapsed of it.",
+            grant_id=grant_id,
+            expired_at=expired_at,
+        )
 
 
 class OpenLotsLimitExceeded(TooMany):

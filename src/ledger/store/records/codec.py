@@ -166,6 +166,7 @@ _FROM_JSON: dict[str, Callable[[Any], Any]] = {
     "from_lots": _draws,
     "returns": _returns,
     "expires_at": time,
+    "previous_expires_at": time,
     "effective_at": time,
     "lots_expire_at": time,
     "counts": counts_from_json,

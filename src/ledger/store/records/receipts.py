@@ -35,6 +35,7 @@ BODY_FIELDS: Mapping[str, tuple[str, ...]] = {
     "transfer": ("to_account_id", "amount", "description"),
     "merge": ("successor", "reason"),
     "transfer_reversal": ("transfer_id", "reason"),
+    "change_expiry": ("grant_id", "expires_at", "reinstate", "reason"),
 }
 """The fields of each operation's body, in the order of the fingerprint. New fields are added at the end."""
 

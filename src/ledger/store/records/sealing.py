@@ -18,6 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ledger.domain.commands import (
+    ChangeGrantExpiry,
     CloseAccount,
     Command,
     DeductCredits,
@@ -50,6 +51,7 @@ _TEXTS: Mapping[type, tuple[str, ...]] = {
     PlaceHold: ("description",),
     ReverseDeduction: ("reason",),
     VoidGrant: ("reason",),
+    ChangeGrantExpiry: ("reason",),
     FreezeAccount: ("reason",),
     UnfreezeAccount: ("reason",),
     CloseAccount: ("reason",),

@@ -135,6 +135,7 @@ UPDATE grants AS g SET
     voided = g.voided + r.voided,
     sent = g.sent + r.sent,
     closed = g.closed OR r.closed <> 0,
+    expires_at = coalesce(r.expires_at, g.expires_at),
     status = CASE
         WHEN g.remaining + r.remaining + g.held + r.held > 0 THEN 'open'
         WHEN g.closed OR r.closed <> 0 OR g.voided + r.voided = g.amount THEN 'voided'
@@ -144,8 +145,8 @@ UPDATE grants AS g SET
     END
 FROM unnest(
     %(accounts)s::text[], %(numbers)s::bigint[], %(remaining)s::bigint[], %(held)s::bigint[], %(spent)s::bigint[],
-    %(lapsed)s::bigint[], %(voided)s::bigint[], %(sent)s::bigint[], %(closed)s::bigint[]
-) AS r (account_id, number, remaining, held, spent, lapsed, voided, sent, closed)
+    %(lapsed)s::bigint[], %(voided)s::bigint[], %(sent)s::bigint[], %(closed)s::bigint[], %(expiries)s::timestamptz[]
+) AS r (account_id, number, remaining, held, spent, lapsed, voided, sent, closed, expires_at)
 WHERE g.account_id = r.account_id AND g.number = r.number;
 
 -- name: change_holds

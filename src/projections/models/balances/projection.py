@@ -28,6 +28,7 @@ from ledger.domain.events import (
     DeductionReversed,
     Event,
     Granted,
+    GrantExpiryChanged,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -68,7 +69,8 @@ class _Hold:
 
 
 class _Accounts(NamedTuple):
-    """The changes of a batch: the last event of each account, standings, labels, new and changed grants and holds."""
+    """The changes of a batch: the last event of each account, standings, labels, new and changed grants and holds, and
+    the changed expiries of grants."""
 
     last: dict[str, tuple[int, Event]]
     opened: dict[str, datetime]
@@ -77,13 +79,14 @@ class _Accounts(NamedTuple):
     successors: dict[str, str | None]
     granted: list[tuple[str, Granted]]
     grants: defaultdict[tuple[str, str], list[int]]
+    expiries: dict[tuple[str, str], datetime | None]
     placed: list[tuple[str, CreditsHeld]]
     holds: defaultdict[tuple[str, str], _Hold]
 
 
 def gather(facts: Sequence[Fact]) -> list[Write]:
     """Accounts, then new grants and holds, then changes of grants and holds."""
-    batch = _Accounts({}, {}, {}, {}, {}, [], defaultdict(lambda: [0] * 7), [], defaultdict(_Hold))
+    batch = _Accounts({}, {}, {}, {}, {}, [], defaultdict(lambda: [0] * 7), {}, [], defaultdict(_Hold))
     last, grants = batch.last, batch.grants
     for _, account_id, version, event, _, _ in facts:
         last[account_id] = version, event
@@ -131,6 +134,11 @@ def _add(batch: _Accounts, account_id: str, event: Event) -> None:
             places[_REMAINING] -= event.amount
             places[_VOIDED] += event.amount
             places[_CLOSED] |= event.closed
+        case GrantExpiryChanged():
+            places = batch.grants[account_id, event.grant_id]
+            places[_REMAINING] += event.reinstated
+            places[_LAPSED] -= event.reinstated
+            batch.expiries[account_id, event.grant_id] = event.expires_at
         case CreditsExpired():
             places = batch.grants[account_id, event.grant_id]
             places[_REMAINING] -= event.amount
@@ -184,7 +192,7 @@ def _writes(batch: _Accounts) -> list[Write]:
         _labels(batch.labels),
         _new_grants(batch.granted),
         _new_holds(batch.placed),
-        _changed_grants(batch.grants),
+        _changed_grants(batch.grants, batch.expiries),
         _changed_holds(batch.holds),
     ]
 
@@ -277,10 +285,13 @@ def _new_holds(placed: Sequence[tuple[str, CreditsHeld]]) -> Write:
     )
 
 
-def _changed_grants(grants: dict[tuple[str, str], list[int]]) -> Write:
+def _changed_grants(
+    grants: dict[tuple[str, str], list[int]], expiries: dict[tuple[str, str], datetime | None]
+) -> Write:
     columns = {name: bigints([places[place] for places in grants.values()]) for place, name in enumerate(PLACES)}
     columns["closed"] = bigints([places[_CLOSED] for places in grants.values()])
     named = {
+        "expiries": moments([expiries.get(grant) for grant in grants]),
         "accounts": texts([account_id for account_id, _ in grants]),
         "numbers": _numbers(grant_id for _, grant_id in grants),
     }

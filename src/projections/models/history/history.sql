@@ -29,7 +29,7 @@ CREATE TABLE entry_rows (
     quantity       bigint,
     duration_ms    bigint,
     occurred_at    timestamptz,
-    type           "char" NOT NULL,      -- the first letter of the type
+    type           "char" NOT NULL,      -- the letter of the type
     about_kind     "char" NOT NULL,      -- g: about a grant, d: a deduction, h: a hold alone, t: a transfer
     group_id       uuid,
     task_id        text COLLATE "C",
@@ -51,7 +51,7 @@ CREATE INDEX entries_not_deductions ON entry_rows (account, type, recorded_at, s
 CREATE VIEW entry_answers AS
 SELECT account, sequence, sequence / 4 AS version, recorded_at,
        CASE type WHEN 'd' THEN 'deduction' WHEN 'g' THEN 'grant' WHEN 'c' THEN 'capture' WHEN 'r' THEN 'reversal'
-                 WHEN 'v' THEN 'void' WHEN 'e' THEN 'expiry' WHEN 't' THEN 'transfer' END AS type,
+                 WHEN 'v' THEN 'void' WHEN 'e' THEN 'expiry' WHEN 'i' THEN 'reinstatement' WHEN 't' THEN 'transfer' END AS type,
        subscription + permanent AS credits, subscription AS subscription_credits, permanent AS permanent_credits,
        balance - subscription - permanent AS balance_before, balance AS balance_after, description, task_id,
        transaction_id, payment_id, source,

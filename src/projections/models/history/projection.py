@@ -22,6 +22,7 @@ from ledger.domain.events import (
     CreditsSentBack,
     DeductionReversed,
     Event,
+    GrantExpiryChanged,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -36,6 +37,17 @@ from projections.models.projection import Projection, Table, Write
 PARTS = 4
 """The number of sequence numbers of each event. An event makes at most three entries."""
 MAX_SEQUENCE = 2**63 - 1
+CODES: dict[EntryType, str] = {
+    "grant": "g",
+    "deduction": "d",
+    "capture": "c",
+    "reversal": "r",
+    "void": "v",
+    "expiry": "e",
+    "reinstatement": "i",
+    "transfer": "t",
+}
+"""The letters by which entries have their types."""
 
 
 class Described(NamedTuple):
@@ -114,7 +126,7 @@ def _stored(rows: Sequence[tuple[Any, ...]]) -> list[Write]:
         "accounts": texts(list(accounts)),
         "whose": bigints(whose),
         "recorded_at": moments(fields["recorded_at"]),
-        "types": "".join([kind[0] for kind in fields["type"]]),
+        "types": "".join([CODES[kind] for kind in fields["type"]]),
         "about_kinds": "".join([about[0] for about in fields["about"]]),
         "about": bigints(list(map(_about, fields["type"], fields["about"], fields["sequence"]))),
         "hold": bigints([0 if hold_id is None else int(hold_id[4:]) for hold_id in fields["hold_id"]]),
@@ -226,7 +238,7 @@ def _described(event: Event) -> Described:
             return _of_transfer(event.transfer_id, event.from_account_id, event.reason)
         case DeductionReversed():
             return Described(event.deduction_id, description=event.reason)
-        case GrantVoided():
+        case GrantVoided() | GrantExpiryChanged():
             return Described(event.grant_id, description=event.reason)
         case CreditsExpired():
             return Described(event.grant_id)

@@ -9,7 +9,7 @@ import orjson
 from ledger.domain.changes import EntryType
 from ledger.postgres.arrays import bigints, integers, moments, texts
 from projections.models.days import Piece
-from projections.models.history.projection import HISTORY, MAX_SEQUENCE
+from projections.models.history.projection import CODES, HISTORY, MAX_SEQUENCE
 from projections.models.views import Question, SharedQuestion, Snapshot
 
 Order = Literal["newest first", "oldest first"]
@@ -150,8 +150,7 @@ def _question(name: str, wanted: Wanted, order: Order | SizeOrder, **limits: Any
 
 
 def _codes(types: Sequence[EntryType]) -> list[str]:
-    """The letters by which entries have their types."""
-    return [kind[0] for kind in types]
+    return [CODES[kind] for kind in types]
 
 
 def place_of(row: Mapping[str, Any]) -> Place:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from ledger.domain.amounts import NO_CREDITS, Balance
-from ledger.domain.changes import SUMMED_AT, TRANSFERRED, Fact, bucket_of
+from ledger.domain.changes import SUM_SIGNS, SUMMED_AT, Fact, bucket_of
 from ledger.domain.events import CreditsDeducted, HoldCaptured
 from ledger.postgres.arrays import bigints, moments, numerics, texts
 from projections.models.projection import Projection, Table, Write
@@ -49,8 +49,7 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
             sums = found[key] = _Sums()
         for kind, subscription, permanent in changes:
             place = SUMMED_AT[kind]
-            credits = subscription + permanent
-            sums.amounts[place] += credits if place == TRANSFERRED else abs(credits)
+            sums.amounts[place] += SUM_SIGNS[place] * (subscription + permanent)
             sums.counts[place] += 1
         sums.closing = event.balance
         if isinstance(event, _PAID) and event.occurred_at is not None:

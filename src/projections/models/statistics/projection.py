@@ -6,7 +6,7 @@ A bucket stores by how much it changed the outstanding credits; their sum from t
 from collections.abc import Sequence
 from datetime import datetime
 
-from ledger.domain.changes import SUMMED_AT, TRANSFERRED, Fact
+from ledger.domain.changes import SUM_SIGNS, SUMMED_AT, TRANSFERRED, Fact
 from ledger.domain.events import AccountOpened
 from ledger.postgres.arrays import bigints, moments, numerics
 from projections.models.projection import Projection, Table, Write
@@ -29,7 +29,7 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
         for kind, subscription, permanent in changes:
             place = SUMMED_AT[kind]
             if place != TRANSFERRED:  # what is moved is neither granted nor used, and all accounts together keep it
-                sums[place] += abs(subscription + permanent)
+                sums[place] += SUM_SIGNS[place] * (subscription + permanent)
             sums[_SUBSCRIPTION] += subscription
             sums[_PERMANENT] += permanent
             sums[_DEDUCTIONS] += place == 1
