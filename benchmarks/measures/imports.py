@@ -1,6 +1,7 @@
 """`imports`: a file of a million rows by `credit-ledger import`, against batches of 500 over HTTP; and its memory."""
 
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -33,6 +34,8 @@ class _Run(NamedTuple):
     """One import."""
 
     per_second: float
+    cpu: float
+    """CPU time of the process in µs for one row."""
     peak: int
     """Bytes of memory."""
 
@@ -56,6 +59,16 @@ def imports(bench: Bench) -> None:
     ratio = f"{per_second / best:.2f}"
     batch = f"{best:,.0f}/s (batches of {COMMANDS} over HTTP)"
     bench.report.add(Row(f"{what}, all of it", f"{per_second:,.0f} rows/s", batch, ratio))
+    cpu, batch_cpu = median(run.cpu for run in runs), median(turn.service_cpu for turn in batches)
+    measured = f"{cpu:,.0f} µs of CPU time for a row"
+    bench.report.add(
+        Row(
+            f"{what}, its process",
+            measured,
+            f"{batch_cpu:,.0f} µs (the service, for one of a batch)",
+            f"{batch_cpu / cpu:.2f}",
+        )
+    )
     bench.report.add(Row(f"{what}, memory", f"{median(run.peak for run in runs) / 2**20:,.0f} MiB"))
 
 
@@ -65,18 +78,24 @@ def _import(stand: Stand, number: int, rows: int) -> _Run:
     command = [sys.executable, "-m", "api.cli", "import", str(path), *_OPTIONS]
     settings = {"CREDIT_LEDGER_DATABASE_URL": as_url(stand.ours.conninfo)}
     said = stand.folder / f"import-{number}.json"
-    began = time.monotonic()
+    began, used = time.monotonic(), _children_seconds()
     with said.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=clean_environment() | settings, stdout=output)
         peak = _watch(process)
-    seconds = time.monotonic() - began
+    seconds, cpu = time.monotonic() - began, _children_seconds() - used
     report = json.loads(said.read_text()) if process.returncode == 0 else {}
     path.unlink()
     if report.get("deducted") != rows or report["credits"]["deducted"] != credits:
         raise Spoiled(
             f"the import ended with {process.returncode} and recorded {report.get('deducted')} of {rows} rows"
         )
-    return _Run(rows / seconds, peak)
+    return _Run(rows / seconds, cpu / rows * 1e6, peak)
+
+
+def _children_seconds() -> float:
+    """CPU time of all processes that this one has started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _watch(process: subprocess.Popen[bytes]) -> int:

@@ -25,6 +25,8 @@ MOST_ACCOUNTS = 100_000
 """The most accounts whose totals are told one by one."""
 TRIED = 10_000
 """The rows at the beginning that a preview tries on the ledger."""
+_TRIED_SIZE = 16 * 1024 * 1024
+"""The most characters of those rows."""
 _MOST_KEYS = 200_000
 """The most keys among which it looks for one that a file has twice."""
 _LOOKED_UP = 5_000
@@ -64,6 +66,8 @@ class Checked:
     tally: Tally = field(default_factory=Tally)
     first: list[Rated] = field(default_factory=list)
     """The first rows that cost credits: as many as are tried."""
+    first_size: int = 0
+    """The characters of those."""
     accounts: dict[str, AccountTotal] = field(default_factory=dict)
     other_accounts: AccountTotal = field(default_factory=lambda: AccountTotal(0, 0))
     """The rows of all further accounts."""
@@ -82,8 +86,9 @@ class Checked:
     def add(self, rated: Rated) -> None:
         """Count a row that costs credits."""
         self.tally.deduct(rated, replayed=False)
-        if len(self.first) < TRIED:
+        if len(self.first) < TRIED and self.first_size < _TRIED_SIZE:
             self.first.append(rated)
+            self.first_size += sum(map(len, rated.row.cells))
         if rated.account_id in self.accounts or len(self.accounts) < MOST_ACCOUNTS:
             rows, credits = self.accounts.get(rated.account_id, (0, 0))
             self.accounts[rated.account_id] = AccountTotal(rows + 1, credits + rated.amount)
