@@ -226,6 +226,9 @@ def folded(log: Iterable[Told]) -> Tables:
         book.add(told.version, told.event)
         _add_account(tables, told, book)
         entries = differences(told.event, before, book.sums())
+        if isinstance(told.event, e.AccountClosed | e.AccountReopened):
+            own = {"account_id": told.account_id, "successor": book.successor}
+            tables["history.successors"][told.account_id,] = own
         _add_history(tables, told, book, entries)
         _add_rollups(tables, told, book, entries)
         _add_usage(tables, told)

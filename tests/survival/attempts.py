@@ -61,7 +61,12 @@ PATHS = {
     "close": _ACCOUNT + "/close",
     "reopen": _ACCOUNT + "/reopen",
     "change_expiry": _ACCOUNT + "/grants/{grant_id}/expiry",
+    "transfer": "/v1/transfers",
+    "merge": _ACCOUNT + "/merge",
+    "transfer_reversal": _ACCOUNT + "/transfers/{transfer_id}/reversals",
 }
+MOVES = {"transfer", "merge", "transfer_reversal"}
+"""What is about two accounts, and in no batch."""
 
 
 class Group(NamedTuple):

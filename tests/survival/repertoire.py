@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.survival.attempts import Ask, Attempt, Group
+from tests.survival.attempts import MOVES, Ask, Attempt, Group
 
 ACCOUNTS, HOT = 200, 4
 REMEMBERED = 50
@@ -23,6 +23,7 @@ _LEARNT = {
     "capture": "deduction_id",
     "hold": "hold_id",
     "payment": "payment_id",
+    "transfer": "transfer_id",
 }
 """Which id of an answer is worth to be kept, by operation."""
 
@@ -76,6 +77,9 @@ class Repertoire:
             "freeze": (8, self._reason),
             "unfreeze": (4, self._reason),
             "close": (1, self._reason),
+            "transfer": (30, self._transfer),
+            "transfer_reversal": (12, self._reverse_transfer),
+            "merge": (1, self._reason),
             "reopen": (1, self._reason),
         }
 
@@ -94,7 +98,10 @@ class Repertoire:
         draw = chance.random()
         if draw < 0.93:
             return Group((self.ask(chance),))
-        asks = tuple(self.ask(chance) for _ in range(chance.randint(2, 12)))
+        several = [self.ask(chance) for _ in range(chance.randint(2, 12))]
+        asks = tuple(ask for ask in several if ask.operation not in MOVES)
+        if len(asks) < 2:
+            return Group((several[0],))
         if chance.random() < 0.2:
             asks += (chance.choice(asks),)  # a batch may name a command twice
         return Group(asks, atomic=draw > 0.97 and all(ask.operation != "open" for ask in asks))
@@ -110,6 +117,11 @@ class Repertoire:
         operation, (body, ids) = self._operation(known, chance)
         self._number += 1
         key = f"{operation}-{self._number}"
+        other = chance.choice([name for name in self._names if name != account])
+        if operation == "transfer":
+            body |= {"from_account_id": account, "to_account_id": other}
+        elif operation == "merge":
+            body |= {"successor": other}
         return self._keyed(Ask(operation, account, key, body, ids), chance)
 
     def learn(self, attempt: Attempt) -> None:
@@ -215,6 +227,13 @@ class Repertoire:
             return None
         end = self._now() + timedelta(seconds=chance.uniform(0.3, 5))
         return {"expires_at": end.isoformat(), "reinstate": chance.random() < 0.5}, {"grant_id": grant_id}
+
+    def _transfer(self, known: Known, chance: random.Random) -> Body:
+        return ({"amount": chance.randint(1, 80)} if chance.random() < 0.95 else {}), {}
+
+    def _reverse_transfer(self, known: Known, chance: random.Random) -> Body:
+        transfer_id = known.pick("transfer_id", chance)
+        return None if transfer_id is None else ({}, {"transfer_id": transfer_id})
 
     def _payment(self, known: Known, chance: random.Random) -> Body:
         body: dict[str, Any] = {

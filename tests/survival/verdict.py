@@ -14,6 +14,8 @@ from tests.survival.refolding import Book
 
 SWEEPER = ("expire", {"CreditsExpired", "HoldExpired"})
 """What happens without a command: its operation, and the events that it may make."""
+SECOND_HALVES = {"receive": {"transfer", "merge"}, "send_back": {"transfer_reversal"}}
+"""What a move does to its other account, and the operations that were asked for."""
 
 
 def judge(attempts: Sequence[Attempt], rows: Sequence[Row], seen: Sequence[tuple[int, bytes]] | None) -> Figures:
@@ -43,6 +45,11 @@ def _refolded(rows: Sequence[Row]) -> Iterator[str]:
         books.setdefault(row.account, Book(row.account)).fold(row)
     for book in books.values():
         yield from book.complaints
+    for name, book in books.items():
+        for other, credits in book.exchanged.items():
+            there = books[other].exchanged.get(name, 0) if other in books else 0
+            if credits + there:
+                yield f"{name} has exchanged {credits} with {other}, which says {there}"
 
 
 def _missed(rows: Sequence[Row], seen: Sequence[tuple[int, bytes]]) -> Iterator[str]:
@@ -92,6 +99,7 @@ class _Judgement:
     ) -> None:
         self._figures = figures
         self._recorded = recorded
+        self._at = {row.position: row for row in rows}
         self._request_ids = {row.metadata["request_id"] for row in rows}
         self._by_command: dict[Command, list[Attempt]] = defaultdict(list)
         for attempt in attempts:
@@ -104,9 +112,19 @@ class _Judgement:
             self._count(attempts)
             self._check_command(command, attempts, self._recorded.get(command, []))
         for command, events in self._recorded.items():
-            if command not in self._by_command:
+            if command not in self._by_command and not self._is_second_half(events):
                 self._figures.wrong.append(f"{events[0].name} was asked by nobody: {command[1]} {command[2]}")
         self._check_atomic()
+
+    def _is_second_half(self, events: list[Row]) -> bool:
+        """Whether events are what a move did to its other account, right beside what it did to the first."""
+        metadata = events[0].metadata
+        first = {
+            row.metadata["operation"]
+            for row in (self._at.get(events[0].position - 1), self._at.get(events[-1].position + 1))
+            if row is not None and row.metadata["request_id"] == metadata["request_id"]
+        }
+        return bool(first & SECOND_HALVES.get(metadata["operation"], set()))
 
     def _count(self, attempts: list[Attempt]) -> None:
         figures, outcomes = self._figures, {attempt.outcome for attempt in attempts}

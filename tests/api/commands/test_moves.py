@@ -221,6 +221,10 @@ def test_a_merge_closes_the_account_and_questions_name_its_successor(service: Se
     for question in ("balance", "summary"):
         said = service.get(f"/v1/accounts/{account}/{question}").json()
         assert said["successor"] == other, question
+    for filtered in ({}, {"limit": 500}, {"type": "transfer"}, {"provider": "p"}, {"order": "asc", "limit": 1}):
+        said = service.get(f"/v1/accounts/{account}/history", min_position=position, **filtered).json()
+        assert said["successor"] == other, filtered
+    assert service.get(f"/v1/accounts/{other}/history").json()["successor"] is None
     listed = service.get("/v1/accounts", prefix=account, min_position=position, limit=1).json()["accounts"][0]
     assert (listed["standing"], listed["successor"]) == ("closed", other)
     assert service.get(f"/v1/accounts/{other}/balance").json()["successor"] is None

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from api.cli.progress import Lines
 from ledger.commit.notifications import CommitListener
 from ledger.commit.submission import Recorded
-from ledger.domain.commands import CaptureHold, DeductCredits, GrantCredits, PlaceHold, ReverseDeduction
+from ledger.domain.commands import CaptureHold, DeductCredits, GrantCredits, PlaceHold, ReverseDeduction, SendCredits
+from ledger.moves import Moved, move
 from ledger.service import Ledger
 from ledger.store.feed import Feed
 from ledger.store.records.codec import encode_snapshot
@@ -38,7 +39,7 @@ from tests.projections.folding import Told
 from tests.projections.histories import logs
 from tests.projections.moving import projected
 from tests.projections.stored import number_of
-from tests.store.asking import deduction, open_account
+from tests.store.asking import deduction, open_account, submission
 
 NAMES = {projection.name for projection in PROJECTIONS}
 
@@ -401,6 +402,23 @@ async def test_rows_of_no_account_are_found_among_all(database: str, ledger: Led
     assert strays == [
         ("history", {"account": 0}, None, {"rows": 1}),
         ("usage", {"account": 77}, None, {"rows": 1}),
+    ]
+
+
+async def test_what_one_account_sent_must_have_been_received(database: str, ledger: Ledger, clock: Clock) -> None:
+    """Each stream may be sound by itself; of two accounts, what left one reached the other."""
+    for account, credits in (("ada", 100), ("bob", 0)):
+        await open_account(ledger, account, permanent=credits)
+    asked = submission(SendCredits("ada", "bob", 30), "transfer", "t", ("bob", 30))
+    assert isinstance(await move(ledger, asked), Moved)
+    await projected(ledger, database)
+    async with await connect(database) as connection:
+        assert not (await check_totals(connection)).differences
+    run(database, "UPDATE projection_history.entry_rows SET permanent = 20 WHERE type = 't' AND permanent > 0")
+    async with await connect(database) as connection:
+        found = [one for one in (await check_totals(connection)).differences if "accounts" in one.key]
+    assert [(one.key["accounts"], one.expected, one.found) for one in found] == [
+        (["ada", "bob"], {"transferred": 0}, {"transferred": -10})
     ]
 
 

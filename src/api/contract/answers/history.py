@@ -1,7 +1,9 @@
 """The answers about an account's history."""
 
 from datetime import datetime
+from typing import Annotated
 
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from api.contract.answers.answer import AsOf, ListPage
@@ -11,6 +13,7 @@ from projections.models.history.entry_answer import Entry
 class HistoryAnswer(ListPage):
     """Entries in order."""
 
+    successor: Annotated[str | None, Field(description="of a closed account: the one into which it was merged")]
     entries: list[Entry]
 
 

@@ -54,6 +54,8 @@ from projections.models.history.queries import (
     page_question,
     pages_question,
     place_of,
+    split,
+    successor_question,
 )
 from projections.models.views import Views
 
@@ -122,27 +124,36 @@ async def history_of(reads: Reads, wanted: Wanted, order: Order, asked: Page = F
     if not can_be_stored(wanted.account_id):  # others share the statement
         raise AccountNotFound(wanted.account_id)
     start = reads.cursors.read(asked.cursor, (wanted, order), (datetime, int))
-    moment, found, last = await _page(reads.views, after_cursor(wanted, order, start), order, asked)
+    moment, found, last, successor = await _page(reads.views, after_cursor(wanted, order, start), order, asked)
     if not found:
         await known_account(reads.ledger, wanted.account_id)
     entries = await with_descriptions(reads.ledger.log, wanted.account_id, found)
     next_cursor = reads.cursors.make((wanted, order), *last) if last else None
-    return {**as_of(moment), "next_cursor": next_cursor, "entries": entries}
+    return {**as_of(moment), "next_cursor": next_cursor, "successor": successor, "entries": entries}
 
 
-async def _page(views: Views, wanted: Wanted, order: Order, asked: Page) -> tuple[Moment, list[Entry], Place | None]:
+async def _page(
+    views: Views, wanted: Wanted, order: Order, asked: Page
+) -> tuple[Moment, list[Entry], Place | None, str | None]:
+    """A page, the place after it, and the successor of an account that was merged."""
     limit, least = asked.limit, asked.min_position
     if is_plain(wanted) and limit <= SHARED_LIMIT:
         shared = await views.ask_together((HISTORY,), pages_question(order), *asker_of(wanted, limit), at_least=least)
-        entries = entries_of(shared.rows[:limit])
-        return shared, entries, place_of(entries[-1]) if len(shared.rows) > limit else None
+        rows, successor = split(shared.rows)
+        entries = entries_of(rows[:limit])
+        return shared, entries, place_of(entries[-1]) if len(rows) > limit else None, successor
+    merged = successor_question(wanted.account_id)
     if is_one_question(wanted):
-        answered = await views.ask((HISTORY,), page_question(wanted, order, limit), at_least=least)
+        answered = await views.ask((HISTORY,), page_question(wanted, order, limit), merged, at_least=least)
         found = page_in(answered.rows[0], limit)
-        return answered, [entry(row) for row in found.rows], found.last
+        return answered, [entry(row) for row in found.rows], found.last, _successor(answered.rows[1])
     async with views.snapshot(HISTORY, at_least=least) as moment:
         found = await page(moment, wanted, order, limit)
-        return moment, [entry(row) for row in found.rows], found.last
+        return moment, [entry(row) for row in found.rows], found.last, _successor(await moment.answer(merged))
+
+
+def _successor(rows: list[dict[str, Any]]) -> str | None:
+    return rows[0]["successor"] if rows else None
 
 
 @router.get(

@@ -12,6 +12,11 @@ CREATE TABLE history_groups (
     group_id uuid PRIMARY KEY,
     names    text NOT NULL
 );
+-- Each account that was ever closed or reopened, and the account into which it was merged, if it is closed and was.
+CREATE TABLE successors (
+    account_id text COLLATE "C" PRIMARY KEY,
+    successor  text
+);
 -- One row for each change of balance. Within an account the order by time and by sequence is the same, so one index serves
 -- pages, periods and the running balance. The columns are in an order in which none is padded.
 CREATE TABLE entry_rows (
@@ -77,6 +82,13 @@ FROM entry_answers AS e JOIN history_accounts AS a ON a.number = e.account;
 -- name: add_accounts
 INSERT INTO history_accounts (number, account_id) SELECT * FROM unnest(%(numbers)s::bigint[], %(accounts)s::text[]);
 
+-- name: put_successors
+INSERT INTO successors (account_id, successor) SELECT * FROM unnest(%(accounts)s::text[], %(successors)s::text[])
+ON CONFLICT (account_id) DO UPDATE SET successor = excluded.successor;
+
+-- name: successor
+SELECT successor FROM projection_history.successors WHERE account_id = %(account)s AND successor IS NOT NULL;
+
 -- name: add_groups
 INSERT INTO history_groups (group_id, names)
 SELECT * FROM unnest(%(group_ids)s::text[]::uuid[], %(names)s::text[])
@@ -125,16 +137,21 @@ FROM unnest(
     %(limits)s::bigint[]
 ) WITH ORDINALITY AS asker (account_id, low_at, low, high_at, high, most, number)
 CROSS JOIN LATERAL (
-    SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
-           balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, transfer_id,
-       other_account_id, usage, occurred_at
-    FROM projection_history.entry_answers
-    WHERE account = (
-        SELECT a.number FROM projection_history.history_accounts AS a WHERE a.account_id = asker.account_id
-    )
-      AND (recorded_at, sequence) > (asker.low_at, asker.low) AND (recorded_at, sequence) < (asker.high_at, asker.high)
-    ORDER BY recorded_at DESC, sequence DESC
-    LIMIT asker.most
+    (SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
+            balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id,
+            transfer_id, other_account_id, usage, occurred_at
+     FROM projection_history.entry_answers
+     WHERE account = (
+         SELECT a.number FROM projection_history.history_accounts AS a WHERE a.account_id = asker.account_id
+     )
+       AND (recorded_at, sequence) > (asker.low_at, asker.low) AND (recorded_at, sequence) < (asker.high_at, asker.high)
+     ORDER BY recorded_at DESC, sequence DESC
+     LIMIT asker.most)
+    UNION ALL
+    -- After them a row that is no entry, of an account that was merged: its successor. Most accounts have none.
+    SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+           s.successor, NULL, NULL
+    FROM projection_history.successors AS s WHERE s.account_id = asker.account_id AND s.successor IS NOT NULL
 ) AS entry;
 
 -- name: summaries

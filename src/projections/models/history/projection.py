@@ -14,6 +14,8 @@ import orjson
 
 from ledger.domain.changes import EntryType, Fact
 from ledger.domain.events import (
+    AccountClosed,
+    AccountReopened,
     CreditsDeducted,
     CreditsExpired,
     CreditsGranted,
@@ -92,6 +94,7 @@ class Row(NamedTuple):
 def gather(facts: Sequence[Fact]) -> list[Write]:
     """The entries of a batch."""
     rows: list[tuple[Any, ...]] = []
+    successors: dict[str, str | None] = {}
     for fact in facts:
         _, account_id, version, event, _, changes = fact
         if len(changes) == 1:  # nearly every event has one, and a Row for each takes a third of the time
@@ -108,11 +111,16 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
             )
         elif changes:
             rows += entries_of(fact)
+        elif isinstance(event, AccountClosed | AccountReopened):
+            successors[account_id] = event.successor if isinstance(event, AccountClosed) else None
     opened = [(position, account_id) for position, account_id, version, *_ in facts if version == 1]
     writes = []
     if opened:
         numbers, names = zip(*opened, strict=True)
         writes.append(Write("add_accounts", len(opened), {"numbers": bigints(numbers), "accounts": texts(names)}))
+    if successors:
+        told = {"accounts": texts(list(successors)), "successors": texts(list(successors.values()))}
+        writes.append(Write("put_successors", len(successors), told))
     return writes + _stored(rows) if rows else writes
 
 
@@ -255,7 +263,7 @@ def _of_transfer(transfer_id: str, other_account_id: str, text: str | None) -> D
 HISTORY = Projection(
     "history",
     version=3,
-    tables=(Table("entries", ("account_id", "recorded_at", "sequence")),),
+    tables=(Table("entries", ("account_id", "recorded_at", "sequence")), Table("successors", ("account_id",))),
     gather=gather,
-    stored=("history_accounts", "history_groups", "entry_rows"),
+    stored=("history_accounts", "history_groups", "successors", "entry_rows"),
 )

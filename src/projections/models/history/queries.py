@@ -124,6 +124,22 @@ def page_question(wanted: Wanted, order: Order, limit: int, *, look_through: int
     return _question(_statement(wanted), wanted, order, limit=limit + 1, look_through=look_through)
 
 
+def successor_question(account_id: str) -> Question:
+    """The question for the account into which one was merged; it has no row for others."""
+    return Question(HISTORY.statements["successor"], {"account": account_id})
+
+
+def split(rows: list[Any]) -> tuple[list[Any], str | None]:
+    """The rows of a shared page that are entries, and the successor of an account that was merged."""
+    if not rows or rows[-1][0] is not None:
+        return rows, None
+    return rows[:-1], rows[-1][_OTHER_ACCOUNT]
+
+
+_OTHER_ACCOUNT = 18
+"""The place of `other_account_id` in a row of a shared page."""
+
+
 def page_in(rows: list[dict[str, Any]], limit: int) -> Found:
     """The page in the rows of such a question."""
     return Found(rows[:limit], place_of(rows[limit - 1])) if len(rows) > limit else Found(rows, None)
