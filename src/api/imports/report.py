@@ -21,6 +21,9 @@ _ADVICE = {
     ),
     "account_not_found": "open these accounts first, or use the --open options.",
     "insufficient_credits": "after a top-up, run the same command again: it deducts only the refused rows.",
+    "limit_reached": "when the limit is raised or its window has ended, run the same command again: "
+    "it deducts only the refused rows.",
+    "usage_required": "say what a limit counts by, with --usage or a column of that name, and run it again.",
 }
 
 
