@@ -1,11 +1,7 @@
 """One account, and what it says about itself: opened with, corrected, erased; and found by its labels."""
 
-import re
 from typing import Any
 
-import psycopg
-
-from projections.models.balances.queries import Filters, _filtered
 from tests.api.queries.test_lists import listed
 from tests.api.stage import Ask, Json, eventually, field_errors, fresh, refused, staged
 from tests.commands import command
@@ -144,14 +140,3 @@ def test_filters_that_are_wrong(service: Service) -> None:
     page = service.get("/v1/accounts", limit=1).json()
     other = service.get("/v1/accounts", limit=1, cursor=page["next_cursor"], **{"label.plan": "pro"})
     assert list(field_errors(other)) == ["cursor"]
-
-
-def test_a_page_by_a_label_reads_its_index(service: Service) -> None:
-    """The plan does not sort, and does not read accounts that lack the label."""
-    statement, parameters = _filtered("account_id", Filters(labels=(("plan", "pro"),)))
-    with psycopg.connect(service.conninfo) as connection:
-        connection.execute("SET enable_seqscan = off")
-        given = {**parameters, "name": "plan", "value": "pro", "after": "", "limit": 50}
-        plan = "\n".join(row[0] for row in connection.execute(f"EXPLAIN {statement}".encode(), given).fetchall())
-    assert "labels_by_value" in plan
-    assert "account_id" not in "".join(re.findall("Sort Key: (.*)", plan)), "the index has the order"

@@ -10,6 +10,7 @@ from api.http.requests.encoded_slashes import SLASH, readable, restored, with_en
 from ledger.domain.commands import check_account_id
 from ledger.domain.errors import InvalidField
 from tests.api.stage import Ask, asks, eventually, fresh, refused, staged
+from tests.api.streaming.ear import listening, stream_of
 from tests.service import Service
 
 IDS = [
@@ -89,6 +90,14 @@ def test_such_an_account_takes_every_command(service: Service) -> None:
         "commands": [ask.item("b") for name, ask in asks(staged(service, fresh("a/b"))).items() if name == "deduct"]
     }
     assert [result["status"] for result in service.post("/v1/batch", batch).json()["results"]] == [201]
+
+
+def test_such_an_account_has_a_stream(service: Service) -> None:
+    account = staged(service, fresh("org/project"))
+    with listening(service, stream_of(quote(account, safe=""))) as ear:
+        assert ear.start.event == "start"
+        Ask("deduct", account, {"amount": 1}).post(service, "k")
+        assert ear.next().data["account_id"] == account
 
 
 def test_parts_of_a_path_are_not_parts_of_an_id(service: Service) -> None:

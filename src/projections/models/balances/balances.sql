@@ -263,13 +263,21 @@ WHERE (a.last_activity_at, a.account_id) < (%(at)s, %(after)s)
 ORDER BY a.last_activity_at DESC, a.account_id DESC
 LIMIT %(limit)s;
 
--- name: with_standing
-AND a.standing = %(standing)s
+-- A standing is written out, because a plan for any standing would not use the index of the few that are not active.
 
--- name: with_label
-AND a.account_id IN (
+-- name: with_active
+AND a.standing = 'active'
+
+-- name: with_frozen
+AND a.standing = 'frozen'
+
+-- name: with_closed
+AND a.standing = 'closed'
+
+-- name: with_rare_label
+AND a.account_id = ANY (ARRAY(
     SELECT l.account_id FROM projection_balances.labels AS l WHERE l.name = %(name)s AND l.value = %(value)s
-)
+))
 
 -- name: with_all_labels
 AND NOT EXISTS (
@@ -280,12 +288,12 @@ AND NOT EXISTS (
 )
 
 -- name: rarest_label
--- The label that the fewest accounts have, counted up to a thousand: its accounts are looked through for the others.
-SELECT wanted.name, wanted.value
+-- The label that the fewest accounts have, and how many: counted up to a limit.
+SELECT wanted.name, wanted.value, counted.accounts
 FROM unnest(%(names)s::text[], %(values)s::text[]) AS wanted (name, value)
 CROSS JOIN LATERAL (
     SELECT count(*) AS accounts FROM (
-        SELECT FROM projection_balances.labels AS l WHERE l.name = wanted.name AND l.value = wanted.value LIMIT 1000
+        SELECT FROM projection_balances.labels AS l WHERE l.name = wanted.name AND l.value = wanted.value LIMIT %(few)s
     ) AS found
 ) AS counted
 ORDER BY counted.accounts

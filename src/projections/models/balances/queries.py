@@ -46,6 +46,8 @@ class Filters(NamedTuple):
 
 
 ALL_ACCOUNTS = Filters()
+FEW = 1_000
+"""Fewer accounts than this are all looked at, whatever the order of the list."""
 _ORDERS: dict[Sort, LiteralString] = {"account_id": "id", "balance": "balance", "activity": "activity"}
 _AFTER_ALL = "\U0010ffff" * (MAX_ID + 1)
 """A suffix that sorts after every id, and, appended to a prefix, after every id with that prefix."""
@@ -62,35 +64,31 @@ async def accounts_page(
     if after is not None:
         key |= {"after": after[-1], "total": after[0], "at": after[0]}
     key.pop("at" if sort == "balance" else "total")
-    statement, parameters = _filtered(sort, filters)
+    parameters = {"prefix": filters.prefix, "prefix_end": filters.prefix + _AFTER_ALL, "limit": limit, **key}
+    few = False
     if filters.labels:
-        label = filters.labels[0] if len(filters.labels) == 1 else await _rarest(moment, filters.labels)
-        parameters |= dict(zip(("name", "value"), label, strict=True))
-    return await moment.rows(statement, limit=limit, **key, **parameters)
+        columns = {"names": [name for name, _ in filters.labels], "values": [value for _, value in filters.labels]}
+        [rarest] = await moment.rows(BALANCES.statements["rarest_label"], few=FEW, **columns)
+        few = rarest["accounts"] < FEW
+        parameters |= columns | {"name": rarest["name"], "value": rarest["value"]}
+    return await moment.rows(_statement(sort, filters, few=few), **parameters)
 
 
-def _filtered(sort: Sort, filters: Filters) -> tuple[LiteralString, dict[str, Any]]:
-    """The statement of a list with the conditions of its filters, and their parameters but the label to begin with."""
+def _statement(sort: Sort, filters: Filters, *, few: bool) -> LiteralString:
+    """The statement of a list with the conditions of its filters.
+
+    When `few` accounts have the rarest label, all of them are looked at. Otherwise the order is followed: that of a
+    label, which has its accounts by id, or that of the list.
+    """
     found = BALANCES.statements
-    parameters: dict[str, Any] = {"prefix": filters.prefix, "prefix_end": filters.prefix + _AFTER_ALL}
-    by_id = sort == "account_id"
-    statement = found["labelled_accounts_by_id" if filters.labels and by_id else f"accounts_by_{_ORDERS[sort]}"]
+    begin: LiteralString = f"accounts_by_{_ORDERS[sort]}"
     conditions: list[LiteralString] = []
     if filters.standing is not None:
-        conditions.append(found["with_standing"])
-        parameters["standing"] = filters.standing
-    if filters.labels and not by_id:
-        conditions.append(found["with_label"])
-    if len(filters.labels) > 1:
+        conditions.append(found[f"with_{filters.standing}"])
+    if filters.labels and few:
+        conditions.append(found["with_rare_label"])
+    elif filters.labels and sort == "account_id" and filters.standing in {None, "active"}:
+        begin = "labelled_accounts_by_id"
+    if filters.labels:
         conditions.append(found["with_all_labels"])
-        parameters |= _columns(filters.labels)
-    return statement.replace("{filters}", " ".join(conditions)), parameters
-
-
-async def _rarest(moment: Snapshot, labels: Sequence[tuple[str, str]]) -> tuple[str, str]:
-    (row,) = await moment.rows(BALANCES.statements["rarest_label"], **_columns(labels))
-    return row["name"], row["value"]
-
-
-def _columns(labels: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
-    return {"names": [name for name, _ in labels], "values": [value for _, value in labels]}
+    return found[begin].replace("{filters}", " ".join(conditions))
