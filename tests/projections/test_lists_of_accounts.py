@@ -12,7 +12,7 @@ from projections.models.balances.queries import Filters, Sort, accounts_page
 from projections.models.views import Snapshot, Views
 from tests.postgres import owner
 
-ACCOUNTS = 20_000
+ACCOUNTS = 4_000
 SORTS: list[Sort] = ["account_id", "balance", "activity"]
 STANDINGS: list[Standing | None] = [None, "active", "frozen", "closed"]
 LABELS = [(), (("plan", "pro"),), (("region", "rare"),), (("plan", "pro"), ("region", "rare")), (("plan", "none"),)]
