@@ -154,7 +154,7 @@ class Submission:
         """
         same_request = executed.metadata.request_id == self.metadata.request_id
         if self.opens_closed(account, executed.metadata):
-            return AccountClosed(self.account_id)
+            return AccountClosed(self.account_id, account.successor if account else None)
         before = executed.fingerprint
         if same_request or before is None or same_body(before, self.fingerprint):
             return Recorded(executed.account_id, executed.version, executed.position, executed.events, not same_request)

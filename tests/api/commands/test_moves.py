@@ -217,6 +217,8 @@ def test_a_merge_closes_the_account_and_questions_name_its_successor(service: Se
         refused(Ask("deduct", account, {"amount": 1}).post(service, "no"), 409, "account_closed")["successor"] == other
     )
     assert refused(transfer(service, other, account, amount=1), 409, "account_closed")["successor"] == other
+    again = service.post("/v1/accounts", {"account_id": account, "signup_credits": 50})
+    assert refused(again, 409, "account_closed")["successor"] == other
     position = answer["received"]["position"]
     for question in ("balance", "summary"):
         said = service.get(f"/v1/accounts/{account}/{question}").json()
