@@ -55,14 +55,14 @@ def rows_to_compare(connection: psycopg.Connection[Any], projections: Sequence[P
     found = rows_as_stored(connection, projections)
     for row in found.get("history.entries", {}).values():
         row["usage"] = row["usage"] and json.loads(row["usage"])
-    if "usage.usage" not in found:
+    if "usage.groups" not in found:
         return found
     names = {key: tuple(row[name] for name in DIMENSIONS) for key, row in found["usage.groups"].items()}
     assert len(set(names.values())) == len(names), "a group has two names"
     measures = ("width", "credits", "input_tokens", "output_tokens", "count")
     found["usage.usage"] = {
         (account_id, width, bucket, *names[group_id,]): {measure: row[measure] for measure in measures}
-        for (account_id, width, bucket, group_id), row in found["usage.usage"].items()
+        for (account_id, width, bucket, group_id), row in found.get("usage.usage", {}).items()
     }
     if "usage.usage_measured" in found:
         found["usage.usage_measured"] = {
