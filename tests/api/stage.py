@@ -94,13 +94,13 @@ def fresh(word: str = "account") -> str:
 
 def staged(service: Service, account: str | None = None) -> str:
     """A new account as this module describes it, with an id that no other test has, or this one."""
-    account = account or fresh()
+    account, grant = account or fresh(), {"kind": "permanent", "amount": 20}
     told = [
         (Ask("open", account, {"account_id": account, "signup_credits": 50}), None),
         (Ask("grant", account, {"kind": "subscription", "amount": 100}), "stage"),
         (Ask("deduct", account, {"amount": 30}), "stage"),
         (Ask("hold", account, {"amount": 40, "expires_in_seconds": 3600}), "stage"),
-        (Ask("payment", account, payment("pay-1", grant={"kind": "permanent", "amount": 20})), None),
+        (Ask("payment", account, payment("pay-1", provider_of(account), grant=grant)), None),
         (Ask("limits", account, {"source": "plan", "limits": [LIMIT]}), "stage"),
     ]
     answers = [ask.post(service, key) for ask, key in told]
@@ -109,9 +109,14 @@ def staged(service: Service, account: str | None = None) -> str:
     return account
 
 
-def payment(payment_id: str, **more: Any) -> Json:
+def provider_of(account: str) -> str:
+    """The provider of an account's payments: each has its own, because a payment of a provider is of one account."""
+    return f"bank-of-{account}"
+
+
+def payment(payment_id: str, provider: str = "stripe", **more: Any) -> Json:
     """The body of a payment of 10.00 dollars."""
-    money = {"provider": "stripe", "status": "paid", "amount_minor": 1000, "currency": "USD"}
+    money = {"provider": provider, "status": "paid", "amount_minor": 1000, "currency": "USD"}
     return {"payment_id": payment_id, **money, **more}
 
 
@@ -129,7 +134,7 @@ def asks(account: str) -> dict[str, Ask]:
         Ask("extend", account, {"expires_in_seconds": 7200}, {"hold_id": "hld_5"}),
         Ask("release", account, {}, {"hold_id": "hld_5"}),
         Ask("void", account, {"amount": 8}, {"grant_id": "grt_7"}),
-        Ask("payment", account, payment("pay-2", grant={"kind": "permanent", "amount": 3})),
+        Ask("payment", account, payment("pay-2", provider_of(account), grant={"kind": "permanent", "amount": 3})),
         Ask("payment_refund", account, {"refund_id": "re-1"}, {"payment_id": "pay-1"}),
         Ask("freeze", account, {"reason": "chargeback"}),
         Ask("unfreeze", account, {"reason": "settled"}),

@@ -25,7 +25,7 @@ from ledger.postgres.migrations import migrate
 from ledger.postgres.named_sql import queries
 from people.api_keys import create_key
 from tests.api.conftest import under_contract
-from tests.api.stage import Ask, asks, balance, eventually, fresh, payment, refused, staged, version
+from tests.api.stage import Ask, asks, balance, eventually, fresh, payment, provider_of, refused, staged, version
 from tests.api.streaming.ear import ask, listening
 from tests.postgres import owner
 from tests.service import ADMIN_KEY, PLAIN, Service, running_service, service_here
@@ -61,13 +61,14 @@ MORE: dict[int, set[str]] = {
     405: {"method_not_allowed"},
     408: {"body_timeout"},
     409: {
-        *("payment_already_recorded", "refund_already_recorded", "transfer_already_reversed", "transfer_spent"),
-        *("grant_closed", "grant_expired", "not_yet_visible"),
+        *("payment_already_recorded", "payment_of_another_account", "payment_ambiguous", "refund_already_recorded"),
+        *("transfer_already_reversed", "transfer_spent", "grant_closed", "grant_expired", "not_yet_visible"),
     },
     414: {"query_too_large"},
     415: {"unsupported_media_type"},
     422: {
         *("amount_exceeds_payment", "hold_life_exceeded", "labels_limit_exceeded", "occurred_at_out_of_bounds"),
+        "coming_grants_limit_exceeded",
         *("open_lots_limit_exceeded", "open_holds_limit_exceeded", "draws_limit_exceeded", "reversals_limit_exceeded"),
         *("usage_required", "usage_conflicts_with_hold"),
         *("limits_limit_exceeded", "allowances_limit_exceeded", "counters_limit_exceeded"),
@@ -258,6 +259,7 @@ def reversed_transfer(service: Service, account: str, *before: Ask) -> httpx.Res
     return service.post(path, {}, **{"Idempotency-Key": "k"})
 
 
+LATER = "2100-01-01T00:00:00Z"
 REQUESTS: dict[str, Produce] = {
     "transfer_not_found": lambda service, account: service.post(
         f"/v1/accounts/{account}/transfers/trf_404/reversals", {}, **{"Idempotency-Key": "k"}
@@ -291,6 +293,12 @@ REQUESTS: dict[str, Produce] = {
     "hold_already_released": after("release", "capture"),
     "hold_expired": expired_hold,
     "payment_already_recorded": twice("payment"),
+    "payment_of_another_account": lambda service, account: Ask(
+        "payment", staged(service), payment("pay-1", provider_of(account))
+    ).post(service),
+    "payment_ambiguous": lambda service, account: many(
+        "payment", 1, one("payment_refund", payment_id="pay-1"), **payment("pay-1", f"other-{account}")
+    )(service, account),
     "refund_already_recorded": twice("payment_refund"),
     "batch_refused": batch(1, atomic=True),
     "version_mismatch": lambda service, account: asks(account)["deduct"].post(service, "k", **{"If-Match": '"6"'}),
@@ -311,6 +319,9 @@ REQUESTS: dict[str, Produce] = {
         "update", "update", labels={"region": "eu", **{f"label-{number}": "x" for number in range(15)}}
     ),
     "open_lots_limit_exceeded": many("grant", 9_997, body("grant"), kind="permanent", amount=1),
+    "coming_grants_limit_exceeded": many(
+        "grant", 366, body("grant", effective_at=LATER), kind="permanent", amount=1, effective_at=LATER
+    ),
     "open_holds_limit_exceeded": many(
         "grant",
         1,
@@ -610,6 +621,7 @@ def test_a_fault_is_answered_with(database: str, server_folder: Path, code: str)
 
 def test_a_payment_under_another_key_is_not_recorded_twice(service: Service) -> None:
     account = staged(service)
-    again = Ask("payment", account, payment("pay-1", grant={"kind": "permanent", "amount": 20})).post(service, "other")
+    body = payment("pay-1", provider_of(account), grant={"kind": "permanent", "amount": 20})
+    again = Ask("payment", account, body).post(service, "other")
     refused(again, 409, "payment_already_recorded", payment_id="pay-1")
     assert balance(service, account)["total"] == 140

@@ -22,6 +22,7 @@ from ledger.domain.events import (
     Event,
     Events,
     GrantExpiryChanged,
+    GrantStarted,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -44,16 +45,24 @@ from tests.domain.model import Answer, Given
 
 def answer_of(events: Events, journal: Journal) -> Answer:
     """The answer to a command that led to `events`, which the journal has appended."""
-    passed = [event for event in events if isinstance(event, HoldExpired | CreditsExpired)]
+    passed = [event for event in events if isinstance(event, HoldExpired | CreditsExpired | GrantStarted)]
     answer: Answer = {"passed": sorted((what_time_did(event) for event in passed), key=repr)}
-    for event in events[len(passed) :]:
-        if isinstance(event, CreditsReceived):  # one for each lot
-            answer.setdefault("received", []).append(_received(event))
-        else:
-            answer.update(what_was_done(event))
+    answer |= what_events_did(events[len(passed) :])
     account = journal.opened
     after = {"version": account.version, "recorded_at": account.recorded_at}
     return {**answer, **after, "balance": balance_of(account.balance)}
+
+
+def what_events_did(events: Events) -> Answer:
+    """The events of a decision, told by name; grants, voids and received lots may be several."""
+    answer: Answer = {}
+    for event in events:
+        done = what_was_done(event)
+        for several in ("grants", "voids", "received"):
+            if several in done:
+                done[several] = answer.get(several, []) + done[several]
+        answer.update(done)
+    return answer
 
 
 def balance_of(balance: Balance) -> Answer:
@@ -68,8 +77,10 @@ def balance_of(balance: Balance) -> Answer:
     }
 
 
-def what_time_did(event: HoldExpired | CreditsExpired) -> tuple[object, ...]:
-    """A hold's or a lot's end."""
+def what_time_did(event: HoldExpired | CreditsExpired | GrantStarted) -> tuple[object, ...]:
+    """A hold's or a lot's end, or the start of a coming grant."""
+    if isinstance(event, GrantStarted):
+        return ("grant started", event.grant_id, event.effective_at, event.amount)
     if isinstance(event, HoldExpired):
         return ("hold expired", event.hold_id, event.effective_at, _given(event.returns), _counts(event.counts))
     return ("lot lapsed", event.grant_id, event.effective_at, event.amount)
@@ -83,13 +94,15 @@ def what_was_done(event: Event) -> dict[str, Any]:
         case AccountUpdated():
             return {"updated": {event.description, *(event.metadata or {})} - {None}, "labels": event.labels}
         case CreditsGranted():
-            return {
+            granted = {
                 "grant_id": event.grant_id,
                 "granted": event.amount,
                 "kind": event.kind,
                 "expires_at": event.expires_at,
+                "effective_at": event.effective_at,
                 "source": event.source,
             }
+            return {"grants": [granted]}
         case CreditsDeducted():
             said = {"deducted": event.amount, "counts": _counts(event.counts), "occurred_at": event.occurred_at}
             return {**said, **_deduction(event.deduction_id, event.draws)}
@@ -119,12 +132,14 @@ def what_was_done(event: Event) -> dict[str, Any]:
         case DeductionReversed():
             return {"reversed": event.amount, "given": _given(event.returns), "counts": _counts(event.counts)}
         case GrantVoided():
-            return {
+            voided = {
                 "grant_id": event.grant_id,
                 "voided": event.amount,
                 "uncollected": event.uncollected,
                 "closed": event.closed,
+                "coming": bool(event.coming),
             }
+            return {"voids": [voided]}
         case GrantExpiryChanged():
             return {
                 "grant_id": event.grant_id,
@@ -134,12 +149,13 @@ def what_was_done(event: Event) -> dict[str, Any]:
                 "reinstated": event.reinstated,
             }
         case PaymentRecorded():
-            return {"payment_id": event.payment_id, "status": event.status}
+            return {"payment_id": event.payment_id, "provider": event.provider, "status": event.status}
         case PaymentRefunded():
             return {
                 "refund_id": event.refund_id,
                 "refunded": event.amount_minor,
                 "refunded_so_far": event.refunded_minor,
+                "provider": event.provider,
             }
         case AccountFrozen():
             return {"standing": "frozen"}
@@ -179,7 +195,7 @@ def what_was_done(event: Event) -> dict[str, Any]:
             return {"limit_id": event.limit_id, "value": event.value, "amount": event.amount}
         case UsageMetered():
             return {"metric": event.metric, "metered": event.quantity, **_meter(event)}
-        case HoldExpired() | CreditsExpired():
+        case HoldExpired() | CreditsExpired() | GrantStarted():
             raise AssertionError(f"time comes first, and not after the command: {event}")
 
 

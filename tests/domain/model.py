@@ -8,6 +8,7 @@ copy, so that one that is refused has done nothing. Wherever the ledger and this
 import pickle
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import Any
 
 from ledger.domain import commands as c
@@ -15,6 +16,8 @@ from tests.domain.counting_model import Counting, Piece, Refused, quantity_in
 
 LARGEST = 9_007_199_254_740_991
 MOST_LOTS = 10_000
+MOST_COMING = 366
+LATEST_START = timedelta(days=36_500)
 MOST_HOLDS = 10_000
 MOST_DRAWS = 1_000
 MOST_LABELS = 16
@@ -34,6 +37,9 @@ class Grant:
     free: int
     closed: bool = False
     lapsed: int = 0
+    effective_at: datetime | None = None
+    coming: int = 0
+    """What is left of it before it starts; from then on that is free."""
 
 
 @dataclass
@@ -63,7 +69,7 @@ class Payment:
 
     status: str
     amount_minor: int
-    grant_id: str | None
+    grant_ids: list[str]
     refunds: dict[str, int] = field(default_factory=dict)
 
 
@@ -90,12 +96,13 @@ class Model:
         self.counted: dict[str, list[Piece]] = {}  # of each deduction, in the order in which it would be given back
         self.amounts: dict[str, Piece] = {}  # of each deduction, all that was counted
         self.counting = Counting()
-        self.payments: dict[str, Payment] = {}
+        self.payments: dict[tuple[str, str], Payment] = {}
         self.sent: dict[str, tuple[str, list[Part]]] = {}  # whom to, and the parts in the order of the draws
         self.reversed: set[str] = set()  # the transfers that came back
         self.received: dict[tuple[str, str], list[Part]] = {}  # by sender and transfer: the lots that it brought
         self.successor: str | None = None
         self.labels: dict[str, str] = {}
+        self.elsewhere: set[tuple[str, str]] = set()  # the payments that other accounts have
         self.passed: list[tuple[object, ...]] = []  # what time took before the command
 
     # Asking -------------------------------------------------------------------------------------------------------
@@ -147,7 +154,7 @@ class Model:
     def _check_standing(self, command: c.Command) -> None:
         giving_back = c.ReverseDeduction | c.ReleaseHold | c.VoidGrant | c.RefundPayment
         aside = c.ReopenAccount | c.EraseTexts | c.RecordExpiries | c.ReverseTransfer | c.SendBack
-        bare = isinstance(command, c.RecordPayment) and command.grant is None
+        bare = isinstance(command, c.RecordPayment) and not command.grants
         again = isinstance(command, c.MergeAccount) and command.successor == self.successor
         if self.standing == "closed" and not (bare or again or isinstance(command, giving_back | aside)):
             raise Refused("account_closed", **({"successor": self.successor} if self.successor else {}))
@@ -224,6 +231,7 @@ class Model:
         while True:
             moments = [hold.expires_at for hold in self.holds.values() if not hold.ended]
             moments += [g.expires_at for g in self.grants.values() if g.free and g.expires_at]
+            moments += [g.effective_at for g in self.grants.values() if g.coming and g.effective_at]
             moment = min(moments, default=None)
             if moment is None or moment > to:
                 return
@@ -236,6 +244,11 @@ class Model:
                     self.passed.append(("lot lapsed", grant.grant_id, moment, grant.free))
                     grant.lapsed += grant.free
                     grant.free = 0
+            for grant in self.grants.values():
+                if grant.coming and grant.effective_at == moment:
+                    self._next_version()
+                    self.passed.append(("grant started", grant.grant_id, moment, grant.coming))
+                    grant.free, grant.coming = grant.coming, 0
 
     def _expire_hold(self, hold: Hold, moment: datetime, to: datetime) -> None:
         self._next_version()
@@ -259,37 +272,47 @@ class Model:
         return {"passed": [], "opened": command.account_id, "labels": labels, **granted, **self._after()}
 
     def _grant(self, command: c.GrantCredits, at: datetime, payment_id: str | None = None) -> Answer:
-        expires_at = None
+        expires_at, start = None, command.effective_at
+        if start is not None and not at < start <= at + LATEST_START:
+            raise Refused("validation_failed")
         if command.kind == "subscription":
             expires_at = command.expires_at
             if expires_at is None and command.lifetime is not None:
-                expires_at = at + command.lifetime
-            if expires_at is not None and expires_at <= at:
+                expires_at = (start or at) + command.lifetime
+            if expires_at is not None and expires_at <= (start or at):
                 raise Refused("validation_failed")
         self._check_room(command.amount)
-        if len([g for g in self.grants.values() if g.free]) >= MOST_LOTS:
+        if start is not None and len([g for g in self.grants.values() if g.coming]) >= MOST_COMING:
+            raise Refused("coming_grants_limit_exceeded", limit=MOST_COMING)
+        if len([g for g in self.grants.values() if g.free or g.coming]) >= MOST_LOTS:
             raise Refused("open_lots_limit_exceeded", limit=MOST_LOTS)
         usual = "subscription"
         if command.kind == "permanent":
             usual = "topup" if payment_id else "adjustment"
-        return self._new_grant(command.kind, command.amount, expires_at, command.source or usual)
+        return self._new_grant(command.kind, command.amount, expires_at, command.source or usual, start)
 
-    def _new_grant(self, kind: str, amount: int, expires_at: datetime | None, source: str) -> Answer:
+    def _new_grant(
+        self, kind: str, amount: int, expires_at: datetime | None, source: str, start: datetime | None = None
+    ) -> Answer:
         number = self._next_version()
-        grant = Grant(f"grt_{number}", number, kind, amount, expires_at, free=amount)
+        grant = Grant(f"grt_{number}", number, kind, amount, expires_at, free=0 if start else amount)
+        grant.effective_at, grant.coming = start, amount if start else 0
         self.grants[grant.grant_id] = grant
-        return {
+        granted = {
             "grant_id": grant.grant_id,
             "granted": amount,
             "kind": kind,
             "expires_at": expires_at,
+            "effective_at": start,
             "source": source,
         }
+        return {"grants": [granted]}
 
     def _check_room(self, amount: int) -> None:
-        total = self._balance()["total"]
-        if total + amount > LARGEST:
-            raise Refused("balance_limit_exceeded", total=total, amount=amount, limit=LARGEST)
+        total, coming = self._balance()["total"], sum(grant.coming for grant in self.grants.values())
+        if total + coming + amount > LARGEST:
+            facts = {"coming": coming} if coming else {}
+            raise Refused("balance_limit_exceeded", total=total, amount=amount, limit=LARGEST, **facts)
 
     # Credits out --------------------------------------------------------------------------------------------------
 
@@ -527,10 +550,9 @@ class Model:
         parts.reverse()  # the last draw goes back first
         back = self._take_off(parts, wanted)
         parts.reverse()
-        before = self._balance()["total"]
+        before = self._copy()
         given = self._give_back(back, at)
-        if before + given.returned > LARGEST:
-            raise Refused("balance_limit_exceeded", total=before, amount=given.returned, limit=LARGEST)
+        before._check_room(given.returned)
         self._next_version()
         return {
             "reversed": wanted,
@@ -557,26 +579,35 @@ class Model:
         if grant is None:
             raise Refused("grant_not_found")
         if command.amount is None:
-            return self._cancel(grant, grant.free, close=True)
+            return self._cancel(grant, grant.coming or grant.free, close=True)
         return self._cancel(grant, command.amount, close=False)
 
     def _cancel(self, grant: Grant, asked: int, *, close: bool) -> Answer:
-        cancelled = grant.free if close else min(asked, grant.free)
-        grant.free -= cancelled
+        coming = grant.coming > 0
+        there = grant.coming if coming else grant.free
+        cancelled = there if close else min(asked, there)
+        if coming:
+            grant.coming -= cancelled
+        else:
+            grant.free -= cancelled
         grant.closed = grant.closed or close
         self._next_version()
-        return {
+        voided = {
             "grant_id": grant.grant_id,
             "voided": cancelled,
             "uncollected": max(asked - cancelled, 0),
             "closed": close,
+            "coming": coming,
         }
+        return {"voids": [voided]}
 
     def _change_expiry(self, command: c.ChangeGrantExpiry, at: datetime) -> Answer:
         """Everything else follows: when credits come back, the grant is asked for its expiry."""
         grant = self.grants.get(command.grant_id)
         if grant is None:
             raise Refused("grant_not_found")
+        if grant.coming:
+            raise Refused("validation_failed")
         if grant.closed:
             raise Refused("grant_closed", grant_id=grant.grant_id)
         over = grant.expires_at is not None and grant.expires_at <= at
@@ -626,10 +657,11 @@ class Model:
             raise Refused("open_lots_limit_exceeded", limit=MOST_LOTS)
         brought, told = [], []
         for lot in command.lots:
-            made = self._new_grant(lot.kind, lot.amount, lot.expires_at, lot.source)
+            [made] = self._new_grant(lot.kind, lot.amount, lot.expires_at, lot.source)["grants"]
             brought.append(Part(made["grant_id"], lot.amount))
             origin = lot.origin_account_id, lot.origin_grant_id
-            told.append((*made.values(), lot.granted_at, command.from_account_id, lot.grant_id, *origin))
+            said = [made[name] for name in ("grant_id", "granted", "kind", "expires_at", "source")]
+            told.append((*said, lot.granted_at, command.from_account_id, lot.grant_id, *origin))
         self.received[command.from_account_id, command.transfer_id] = brought
         return {"received": told}
 
@@ -663,22 +695,30 @@ class Model:
     # Money --------------------------------------------------------------------------------------------------------
 
     def _pay(self, command: c.RecordPayment, at: datetime) -> Answer:
-        if command.payment_id in self.payments:
+        name = command.provider, command.payment_id
+        before = self.payments.get(name)
+        if before is not None and not (before.status == "failed" and command.status == "paid"):
             raise Refused("payment_already_recorded")
+        if before is None and name in self.elsewhere:
+            raise Refused("payment_of_another_account")
         self._next_version()
-        payment = Payment(command.status, command.amount_minor, None)
-        self.payments[command.payment_id] = payment
-        did = {"payment_id": command.payment_id, "status": command.status}
-        if command.grant is None:
-            return did
-        granted = self._grant(command.grant, at, command.payment_id)
-        payment.grant_id = granted["grant_id"]
-        return {**did, **granted}
+        payment = self.payments[name] = Payment(command.status, command.amount_minor, [])
+        granted: list[Answer] = []
+        for grant in command.grants:
+            granted += self._grant(grant, at, command.payment_id)["grants"]
+        payment.grant_ids = [grant["grant_id"] for grant in granted]
+        did = {"payment_id": command.payment_id, "provider": command.provider, "status": command.status}
+        return {**did, "grants": granted} if granted else did
 
     def _refund(self, command: c.RefundPayment) -> Answer:
-        payment = self.payments.get(command.payment_id)
-        if payment is None:
+        found = [name for name in self.payments if name[1] == command.payment_id]
+        if command.provider is not None:
+            found = [name for name in found if name[0] == command.provider]
+        if not found:
             raise Refused("payment_not_found")
+        if len(found) > 1:
+            raise Refused("payment_ambiguous", providers=[provider for provider, _ in found])
+        payment = self.payments[found[0]]
         if command.refund_id in payment.refunds:
             raise Refused("refund_already_recorded")
         before = sum(payment.refunds.values())
@@ -692,16 +732,33 @@ class Model:
             "refund_id": command.refund_id,
             "refunded": wanted,
             "refunded_so_far": before + wanted,
+            "provider": found[0][0],
         }
-        if payment.grant_id is None:
-            return did
-        grant = self.grants[payment.grant_id]
-        asked = grant.amount * (before + wanted) // payment.amount_minor
-        asked -= grant.amount * before // payment.amount_minor
+        grants = [self.grants[grant_id] for grant_id in payment.grant_ids]
         whole = wanted == left
-        if not asked and not whole:
-            return did
-        return {**did, **self._cancel(grant, asked, close=whole)}
+        voids: list[Answer] = []
+        earlier, now = (
+            self._going_back(grants, Fraction(part, payment.amount_minor)) for part in (before, before + wanted)
+        )
+        for grant, one, other in zip(grants, earlier, now, strict=True):
+            if other > one or whole:
+                voids += self._cancel(grant, other - one, close=whole)["voids"]
+        return {**did, "voids": voids} if voids else did
+
+    def _going_back(self, grants: list[Grant], part: Fraction) -> list[int]:
+        """What of some grants goes back with a part of their payment.
+
+        Of a grant of n credits, the first is due at 1/n of the money, the second at 2/n; of all together, as many go
+        back as their sum has before that part, in the order in which they are due.
+        """
+        due = [int(grant.amount * part) for grant in grants]
+        missing = int(sum(grant.amount for grant in grants) * part) - sum(due)
+        for _ in range(missing):
+            next_ones = [
+                (Fraction(sure + 1, grant.amount), n) for n, (sure, grant) in enumerate(zip(due, grants, strict=True))
+            ]
+            due[min(next_ones)[1]] += 1
+        return due
 
     # Standing, versions, balances ---------------------------------------------------------------------------------
 

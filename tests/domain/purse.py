@@ -20,6 +20,7 @@ from ledger.domain.events import (
     Event,
     Granted,
     GrantExpiryChanged,
+    GrantStarted,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -32,10 +33,14 @@ from ledger.domain.lots import Draws
 
 @dataclass
 class Purse:
-    """Everything that the events say, in totals; `open` is what is neither spent nor held, grant by grant."""
+    """Everything that the events say, in totals; `open` is what is neither spent nor held, grant by grant.
+
+    `coming` is what is left of grants that have not started.
+    """
 
     grants: dict[str, Granted] = field(default_factory=dict)
     open: dict[str, int] = field(default_factory=dict)
+    coming: dict[str, int] = field(default_factory=dict)
     held: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     granted: int = 0
     spent: int = 0
@@ -50,7 +55,7 @@ class Purse:
         match event:
             case CreditsGranted():
                 self.grants[event.grant_id] = event
-                self.open[event.grant_id] = event.amount
+                (self.open if event.effective_at is None else self.coming)[event.grant_id] = event.amount
                 self.granted += event.amount
             case CreditsReceived():
                 self.grants[event.grant_id] = event
@@ -62,6 +67,8 @@ class Purse:
             case TransferReversed():
                 self.moved_in += event.amount
                 self._put(event.returns)
+            case GrantStarted():
+                self.open[event.grant_id] = self.coming.pop(event.grant_id)
             case CreditsDeducted():
                 self._take(event.draws)
                 self.spent += event.amount
@@ -78,8 +85,11 @@ class Purse:
             case DeductionReversed():
                 self.reversed += event.amount
                 self._put(event.returns)
+            case GrantVoided() if event.coming:
+                self.coming[event.grant_id] -= event.amount
+                self.cancelled += event.amount
             case GrantVoided():
-                self.open[event.grant_id] -= event.amount
+                self.open[event.grant_id] = self.open.get(event.grant_id, 0) - event.amount
                 self.cancelled += event.amount
             case CreditsExpired():
                 self.open[event.grant_id] -= event.amount
@@ -96,7 +106,7 @@ class Purse:
         return [
             (grant, self.open[grant.grant_id])
             for grant in self.grants.values()
-            if self.open[grant.grant_id] and (grant.expires_at is None or at < grant.expires_at)
+            if self.open.get(grant.grant_id) and (grant.expires_at is None or at < grant.expires_at)
         ]
 
     def _take(self, draws: Draws) -> None:

@@ -70,7 +70,7 @@ def length(text: str) -> timedelta:
 
 
 def grant(words: re.Match[str]) -> c.GrantCredits:
-    kind, size, source, end, lifetime = words.group("kind", "size", "source", "end", "lifetime")
+    kind, size, source, start, end, lifetime = words.group("kind", "size", "source", "start", "end", "lifetime")
     return c.GrantCredits(
         ACCOUNT_ID,
         kind,  # type: ignore[arg-type]
@@ -78,6 +78,7 @@ def grant(words: re.Match[str]) -> c.GrantCredits:
         source,  # type: ignore[arg-type]
         expires_at=moment(end) if end else None,
         lifetime=length(lifetime) if lifetime else None,
+        effective_at=moment(start) if start else None,
     )
 
 
@@ -107,8 +108,8 @@ def capture(words: re.Match[str]) -> c.CaptureHold:
 
 def payment(words: re.Match[str]) -> c.RecordPayment:
     status, cents = words["status"] or "paid", amount(words["cents"])
-    bought = grant(words) if words["kind"] else None
-    provider, currency = "stripe", "eur"
+    bought = tuple(grant(found) for found in _each_grant(words["bought"]))
+    provider, currency = words["provider"] or "stripe", "eur"
     return c.RecordPayment(
         ACCOUNT_ID,
         words["id"],
@@ -116,7 +117,7 @@ def payment(words: re.Match[str]) -> c.RecordPayment:
         status,  # type: ignore[arg-type]
         cents,
         currency,
-        grant=bought,
+        grants=bought,
     )
 
 
@@ -178,8 +179,17 @@ def receive(words: re.Match[str]) -> c.ReceiveCredits:
     return c.ReceiveCredits(ACCOUNT_ID, words["sender"], None, words["id"], tuple(lots))
 
 
+def _each_grant(text: str | None) -> Iterator[re.Match[str]]:
+    for part in text.split(" and ") if text else ():
+        found = re.fullmatch(GRANT, part)
+        if found is None:
+            raise ValueError(f"{part!r} is not a grant")
+        yield found
+
+
 GRANT = (
     r"(?P<kind>subscription|permanent) (?P<size>\S+)(?: from (?P<source>\w+))?"
+    r"(?: starts (?P<start>day \d+(?: \d\d:\d\d:\d\d)?))?"
     r"(?: expires (?P<end>day .+)| for (?P<lifetime>\d+ \w+))?"
 )
 USAGE = r"(?: by (?P<usage>.+))?"
@@ -210,9 +220,10 @@ COMMANDS: dict[str, Make] = {
     r"expire (?P<id>\w+) (?:on (?P<end>day .+?)|never)(?P<reinstate> and reinstate)?": lambda m: c.ChangeGrantExpiry(
         ACCOUNT_ID, m["id"], moment(m["end"]) if m["end"] else None, m["reinstate"] is not None
     ),
-    rf"pay (?P<id>\S+) (?P<cents>\S+)(?: (?P<status>failed|refunded))?(?: for {GRANT})?": payment,
-    r"refund (?P<id>\S+) as (?P<refund>\S+?)(?:: (?P<cents>\S+))?": lambda m: c.RefundPayment(
-        ACCOUNT_ID, m["id"], m["refund"], amount(m["cents"])
+    r"pay (?P<id>\S+) (?P<cents>\S+)(?: (?P<status>failed|refunded))?(?: by (?P<provider>\w+))?"
+    r"(?: for (?P<bought>(?:subscription|permanent) .+))?": payment,
+    r"refund (?P<id>\S+) as (?P<refund>\S+?)(?:: (?P<cents>\S+))?(?: by (?P<provider>\w+))?": lambda m: c.RefundPayment(
+        ACCOUNT_ID, m["id"], m["refund"], amount(m["cents"]), m["provider"]
     ),
     r"send (?P<size>\S+) to (?P<to>\w+)": lambda m: c.SendCredits(
         ACCOUNT_ID, m["to"], None if m["size"] == "everything" else amount(m["size"])

@@ -72,7 +72,8 @@ JUMPS = [timedelta(0), TICK, SECOND, MINUTE, 15 * MINUTE, DAY, 7 * DAY, 30 * DAY
 AROUND = [-TICK, timedelta(0), timedelta(0), TICK]
 ON_EXCESS: list[OnExcess] = ["reject", "draw"]
 _BOUNDS = st.sampled_from([BACK_DATING, BACK_DATING, timedelta(0), DAY])
-STATUSES: list[PaymentStatus] = ["paid", "paid", "paid", "failed", "refunded"]
+STATUSES: list[PaymentStatus] = ["paid", "paid", "paid", "failed", "failed", "refunded"]
+PROVIDERS = ["stripe", "stripe", "stripe", "paypal"]
 
 PERIODS: list[Period | None] = [
     None,
@@ -207,11 +208,14 @@ def _update(draw: st.DrawFn, _: Journal) -> UpdateAccount:
 def _grant(draw: st.DrawFn, journal: Journal) -> GrantCredits:
     room = MAX_AMOUNT - journal.opened.balance.total
     amount = _near(draw, room) if draw(st.integers(0, 9)) == 9 else draw(st.integers(1, 60))
+    start = draw(st.sampled_from([None, None, None, *_ends(journal)]))
     if draw(st.integers(0, 2)) == 2:
-        return GrantCredits(ACCOUNT_ID, "permanent", amount)
+        return GrantCredits(ACCOUNT_ID, "permanent", amount, effective_at=start)
     lifetime = draw(st.sampled_from([None, TICK, 15 * MINUTE, DAY, 30 * DAY]))
     expires_at = draw(st.sampled_from([None, *_ends(journal)]))
-    return GrantCredits(ACCOUNT_ID, "subscription", amount, expires_at=expires_at, lifetime=lifetime)
+    return GrantCredits(
+        ACCOUNT_ID, "subscription", amount, expires_at=expires_at, lifetime=lifetime, effective_at=start
+    )
 
 
 def _deduct(draw: st.DrawFn, journal: Journal) -> DeductCredits:
@@ -357,8 +361,9 @@ def _send_back(draw: st.DrawFn, journal: Journal) -> SendBack:
 def _pay(draw: st.DrawFn, journal: Journal) -> RecordPayment:
     payment_id, status = f"pi_{draw(st.integers(1, 6))}", draw(st.sampled_from(STATUSES))
     cents = draw(st.sampled_from([0, 1, 3, 7, 10, 1999, MAX_AMOUNT]))
-    bought = _grant(draw, journal) if status == "paid" and draw(st.integers(0, 3)) else None
-    return RecordPayment(ACCOUNT_ID, payment_id, "stripe", status, cents, "eur", grant=bought)
+    count = draw(st.sampled_from([0, 1, 1, 1, 2, 3])) if status == "paid" else 0
+    bought = tuple(_grant(draw, journal) for _ in range(count))
+    return RecordPayment(ACCOUNT_ID, payment_id, draw(st.sampled_from(PROVIDERS)), status, cents, "eur", None, bought)
 
 
 def _refund(draw: st.DrawFn, journal: Journal) -> RefundPayment:
@@ -366,7 +371,8 @@ def _refund(draw: st.DrawFn, journal: Journal) -> RefundPayment:
     payment_id = _one_of(draw, paid, "pi_999")
     cents = paid.get(payment_id, 1)
     refund_id = f"re_{draw(st.integers(1, 4))}"
-    return RefundPayment(ACCOUNT_ID, payment_id, refund_id, _amount_or_all(draw, cents, cents // 3))
+    provider = draw(st.sampled_from([None, None, *PROVIDERS]))
+    return RefundPayment(ACCOUNT_ID, payment_id, refund_id, _amount_or_all(draw, cents, cents // 3), provider)
 
 
 def _change_expiry(draw: st.DrawFn, journal: Journal) -> Command:
@@ -434,4 +440,5 @@ def _ends(journal: Journal) -> list[datetime]:
 def _known_ends(journal: Journal) -> set[datetime]:
     ends = {event.expires_at for event in journal.events if isinstance(event, Granted)}
     ends |= {hold.expires_at for hold in journal.opened.holds}
+    ends |= {grant.effective_at for grant in journal.opened.coming}
     return {end for end in ends if end is not None and end > journal.now - DAY}

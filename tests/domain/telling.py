@@ -23,6 +23,7 @@ from ledger.domain.events import (
     Event,
     Events,
     GrantExpiryChanged,
+    GrantStarted,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -75,10 +76,13 @@ def _event(event: Event) -> str:
         case AccountUpdated():
             texts = [name for name in ("description", "metadata") if getattr(event, name) is not None]
             return " ".join(["updated", *texts]) + _labels(event.labels)
-        case CreditsGranted(expires_at=None):
-            return f"{event.grant_id} +{event.amount}"
         case CreditsGranted():
-            return f"{event.grant_id} +{event.amount} until {_moment(event.expires_at)}"
+            starts = f" starts {_moment(event.effective_at)}" if event.effective_at else ""
+            until = f" until {_moment(event.expires_at)}" if event.expires_at else ""
+            return f"{event.grant_id} +{event.amount}{starts}{until}"
+        case GrantStarted():
+            until = f" until {_moment(event.expires_at)}" if event.expires_at else ""
+            return f"{event.grant_id} +{event.amount} started on {_moment(event.effective_at)}{until}"
         case CreditsDeducted():
             return f"{event.deduction_id} = {_draws(event.draws)}{_used(event.occurred_at)}{_counts(event.counts)}"
         case CreditsHeld():
@@ -101,7 +105,8 @@ def _event(event: Event) -> str:
         case GrantVoided():
             closed = ", closed" if event.closed else ""
             uncollected = f", uncollected {event.uncollected}" if event.uncollected else ""
-            return f"voided {event.amount} of {event.grant_id}{uncollected}{closed}"
+            coming = "coming " if event.coming else ""
+            return f"voided {event.amount} of {coming}{event.grant_id}{uncollected}{closed}"
         case GrantExpiryChanged():
             back = f", {event.reinstated} reinstated" if event.reinstated else ""
             ends = _moment(event.previous_expires_at), _moment(event.expires_at)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from ledger.domain.account import Account
 from ledger.domain.commands import (
     CaptureHold,
     ChangeGrantExpiry,
@@ -29,7 +30,16 @@ from ledger.domain.commands import (
     UnfreezeAccount,
     VoidGrant,
 )
-from ledger.domain.events import CreditsDeducted, CreditsGranted, CreditsHeld, Event, Granted, HoldCaptured
+from ledger.domain.events import (
+    CreditsDeducted,
+    CreditsGranted,
+    CreditsHeld,
+    Event,
+    Granted,
+    GrantVoided,
+    HoldCaptured,
+    PaymentRecorded,
+)
 from ledger.domain.lots import Draw
 from ledger.explain.explaining import explain
 from ledger.explain.explanation import MOST_PASSED_OVER, Explanation
@@ -173,10 +183,23 @@ def _wrong(value: Any) -> Iterator[Any]:
         yield from (value[:-1], (*value, value[-1]))
 
 
+def _is_coming(event: Event) -> bool:
+    """Whether an event grants or voids credits that are no part of the balance: their number is what a caller says."""
+    match event:
+        case CreditsGranted():
+            return event.effective_at is not None
+        case GrantVoided():
+            return bool(event.coming)
+        case _:
+            return False
+
+
 def _changed(event: Event) -> Iterator[Event]:
     assert is_dataclass(event)
     for field in fields(event):
-        if (type(event).__name__, field.name) not in FREE:
+        if (type(event).__name__, field.name) not in FREE and not (
+            _is_coming(event) and field.name in {"amount", "kind"}
+        ):
             yield from (replace(event, **{field.name: other}) for other in _wrong(getattr(event, field.name)))
 
 
@@ -186,7 +209,22 @@ def test_whatever_is_a_little_wrong_is_noticed(journal: Journal) -> None:
     for index, (before, event, _) in enumerate(explained(journal.events)):
         related = related_events_for(event, journal.events[:index])
         for wrong in _changed(event):
-            assert not explain(before, wrong, related).sound, wrong
+            told = explain(before, wrong, related)
+            if isinstance(wrong, PaymentRecorded) and told.sound:  # it lists fewer grants: those that follow tell
+                assert not _sound_grants(before, wrong, journal.events, index), wrong
+            else:
+                assert not told.sound, wrong
+
+
+def _sound_grants(account: Account | None, paid: PaymentRecorded, events: list[Event], index: int) -> bool:
+    """Whether the grants that follow a payment are sound when that is told as `paid`."""
+    earlier, sound = events[:index], True
+    for event in [paid, *events[index + 1 :]]:
+        told = explain(account, event, related_events_for(event, earlier))
+        if isinstance(event, CreditsGranted) and event.payment_id == paid.payment_id:
+            sound = sound and told.sound
+        account, earlier = told.after, [*earlier, event]
+    return sound
 
 
 @many
@@ -206,7 +244,8 @@ def test_draws_and_returns_in_another_order_are_noticed(journal: Journal) -> Non
 @given(journals(), st.data())
 def test_an_event_that_is_missing_or_told_twice_is_noticed(journal: Journal, data: st.DataObject) -> None:
     """Not always at once: what is missing may be needed later, or never. But numbers are off from then on."""
-    counted = [i for i, e in enumerate(journal.events) if isinstance(e, CreditsGranted | CreditsDeducted | CreditsHeld)]
+    counting = CreditsGranted | CreditsDeducted | CreditsHeld
+    counted = [i for i, e in enumerate(journal.events) if isinstance(e, counting) and not _is_coming(e)]
     assume(counted)
     index = data.draw(st.sampled_from(counted))
     events = journal.events
@@ -351,7 +390,9 @@ def test_credits_spent_after_their_expiry_are_told() -> None:
     assert told.details.passed_over[0].reason == "expired"
 
 
-PAID = RecordPayment(ACCOUNT_ID, "pi_1", "stripe", "paid", 100, "eur", grant=GrantCredits(ACCOUNT_ID, "permanent", 10))
+PAID = RecordPayment(
+    ACCOUNT_ID, "pi_1", "stripe", "paid", 100, "eur", grants=(GrantCredits(ACCOUNT_ID, "permanent", 10),)
+)
 HOLD = PlaceHold(ACCOUNT_ID, 5, 2 * DAY)
 GRANT = GrantCredits(ACCOUNT_ID, "subscription", 5, lifetime=DAY)
 AT_ONCE = timedelta(0)

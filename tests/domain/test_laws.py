@@ -36,6 +36,7 @@ from ledger.domain.events import (
     CreditsSent,
     Event,
     Granted,
+    GrantStarted,
     HoldCaptured,
     HoldExpired,
 )
@@ -230,8 +231,8 @@ def test_no_credit_is_lost_or_invented(journal: Journal) -> None:
         purse.add(event)
         left, held = sum(purse.open.values()), sum(purse.held.values())
         spent = purse.spent - purse.reversed
-        moved = purse.moved_out - purse.moved_in
-        assert purse.granted == spent + left + held + purse.lapsed + purse.cancelled + moved
+        moved, coming = purse.moved_out - purse.moved_in, sum(purse.coming.values())
+        assert purse.granted == spent + left + held + purse.lapsed + purse.cancelled + moved + coming
         assert (left, held) == (event.balance.available, event.balance.held)
         assert all(amount >= 0 for amount in [*purse.open.values(), *purse.held.values()])
 
@@ -273,7 +274,9 @@ def test_a_sweeper_changes_nothing_but_when_an_expiry_is_recorded(journal: Journ
 
 def _without_time_of_notice(events: list[Event]) -> list[Event]:
     return [
-        replace(event, recorded_at=event.effective_at) if isinstance(event, HoldExpired | CreditsExpired) else event
+        replace(event, recorded_at=event.effective_at)
+        if isinstance(event, HoldExpired | CreditsExpired | GrantStarted)
+        else event
         for event in events
     ]
 
@@ -306,13 +309,15 @@ def test_time_changes_an_account_when_it_says_and_not_a_moment_before(journal: J
     events, settled = apply_due_expiries(account, due)
     assert events
     assert settled.due_at is None or settled.due_at > due
-    assert {event.effective_at for event in events if isinstance(event, HoldExpired | CreditsExpired)} == {due}
+    assert {
+        event.effective_at for event in events if isinstance(event, HoldExpired | CreditsExpired | GrantStarted)
+    } == {due}
 
 
 @fewer
 @given(journals())
 def test_expiries_are_recorded_in_the_order_in_which_they_took_effect(journal: Journal) -> None:
-    ends = [e.effective_at for e in journal.events if isinstance(e, HoldExpired | CreditsExpired)]
+    ends = [e.effective_at for e in journal.events if isinstance(e, HoldExpired | CreditsExpired | GrantStarted)]
     assert ends == sorted(ends)
     grants = purse_of(journal.events).grants
     for event in journal.events:

@@ -19,7 +19,7 @@ FILES = sorted(FOLDER.glob("*.txt"))
 SCENARIOS = [scenario for path in FILES for scenario in read(path)]
 SHORT_ONES = [each for each in SCENARIOS if all(line.times < 100 for line in each.lines)]
 
-OF_OTHER_FLOORS = {"idempotency_key_reused", "version_mismatch", "batch_refused"}
+OF_OTHER_FLOORS = {"idempotency_key_reused", "version_mismatch", "batch_refused", "payment_of_another_account"}
 """Refusals that the domain knows by name and never raises: the store does."""
 
 

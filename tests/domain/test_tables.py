@@ -273,7 +273,7 @@ def test_refunds_void_in_proportion_and_come_out_even(
     journal = Journal()
     journal.carry_out(OpenAccount(ACCOUNT_ID))
     grant = GrantCredits(ACCOUNT_ID, "permanent", bought)
-    journal.carry_out(RecordPayment(ACCOUNT_ID, "pi_1", "stripe", "paid", paid, "eur", grant=grant))
+    journal.carry_out(RecordPayment(ACCOUNT_ID, "pi_1", "stripe", "paid", paid, "eur", grants=(grant,)))
     taken: list[int | None] = []
     for number, cents in enumerate(refunds):
         events = journal.carry_out(RefundPayment(ACCOUNT_ID, "pi_1", f"re_{number}", cents))
@@ -288,7 +288,7 @@ def test_refunds_void_in_proportion_and_come_out_even(
 def test_a_refund_that_finds_the_credits_spent_takes_no_others() -> None:
     journal = three_lots()
     grant = GrantCredits(ACCOUNT_ID, "subscription", 100, expires_at=SHORT - SECOND)
-    journal.carry_out(RecordPayment(ACCOUNT_ID, "pi_1", "stripe", "paid", 10, "eur", grant=grant))
+    journal.carry_out(RecordPayment(ACCOUNT_ID, "pi_1", "stripe", "paid", 10, "eur", grants=(grant,)))
     journal.carry_out(DeductCredits(ACCOUNT_ID, 90))
     refunded, void = journal.carry_out(RefundPayment(ACCOUNT_ID, "pi_1", "re_1", 5))
     assert isinstance(void, GrantVoided)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from audit.export.journals import account_journal as books
 from audit.export.journals.postings import Accounts, commodity_of, encoded, postings_of
 from ledger.domain.events import CreditsDeducted, DeductionReversed
+from ledger.explain.money import currencies_of
 from ledger.store.feed import Logged
 from tests.domain.journal import Journal
 from tests.domain.strategies import journals
@@ -51,7 +52,7 @@ def test_currencies_are_commodities(some: set[str]) -> None:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(journal=journals())
 def test_entries_balance_and_assets_are_the_balance(journal: Journal) -> None:
-    names, currencies = Accounts("ada"), {"pi_1": "EUR"} | {f"pi_{n}": "eur" for n in range(7)}
+    names, currencies = Accounts("ada"), currencies_of(journal.events)
     assets: Counter[str] = Counter()
     for event in journal.events:
         postings = postings_of(names, event, currencies)

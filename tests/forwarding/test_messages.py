@@ -89,7 +89,7 @@ def test_every_command_comes_through(data: st.DataObject, journal: Journal) -> N
         OpenAccount("ä", 5, {"free": [1, 2.5, None, {"deep": "\N{SNOWMAN}"}]}),
         GrantCredits("a", "subscription", 1, lifetime=timedelta(days=30, microseconds=1)),
         GrantCredits("a", "subscription", 1, expires_at=MOMENT),
-        RecordPayment("a", "p", "s", "paid", 1, "EUR", None, GrantCredits("a", "permanent", 9, "topup", None, None)),
+        RecordPayment("a", "p", "s", "paid", 1, "EUR", None, (GrantCredits("a", "permanent", 9, "topup", None, None),)),
         DeductCredits("a", 2**53 - 1, usage={"model": "m", "input_tokens": 3}),
         DeductCredits("a", 1, usage={"success": False}, occurred_at=MOMENT, back_dating=timedelta(days=3)),
         EraseTexts("a"),

@@ -43,6 +43,8 @@ MISSING = [
     "ledger/0011_moves.sql",
     "ledger/0012_account_updates.sql",
     "ledger/0013_changed_expiries.sql",
+    "ledger/0014_payments_of_providers.sql",
+    "ledger/0015_coming_grants.sql",
     "people/0001_schema.sql",
     "people/0002_manage_scope_and_cursor_key.sql",
     "people/0003_key_log.sql",

@@ -103,12 +103,12 @@ class Busy:
 
     async def _pay(self, account: str) -> None:
         bought = GrantCredits(account, "permanent", 200, "topup", description="bought")
-        await self.ask(RecordPayment(account, "pay-1", "stripe", "paid", 1999, "eur", "gold", bought))
+        await self.ask(RecordPayment(account, "pay-1", f"bank-{account}", "paid", 1999, "eur", "gold", (bought,)))
         await self.ask(RefundPayment(account, "pay-1", "re-1", 500))
         refunded = GrantCredits(account, "subscription", 50, lifetime=9 * DAY)
-        await self.ask(RecordPayment(account, "pay-2", "stripe", "paid", 100, "usd", None, refunded))
+        await self.ask(RecordPayment(account, "pay-2", f"bank-{account}", "paid", 100, "usd", None, (refunded,)))
         await self.ask(RefundPayment(account, "pay-2", "re-2"))
-        await self.ask(RecordPayment(account, "pay-3", "stripe", "failed", 5, "eur"))
+        await self.ask(RecordPayment(account, "pay-3", f"bank-{account}", "failed", 5, "eur"))
         voided = await self.make(GrantCredits(account, "permanent", 40, "promotion"))
         yesterday = self._clock() - DAY
         await self.ask(DeductCredits(account, 3, "task-4", usage=MEASURED, occurred_at=yesterday))

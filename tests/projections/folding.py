@@ -19,7 +19,7 @@ Key = tuple[Any, ...]
 Tables = dict[str, dict[Key, Row]]
 """Rows by the table's name, such as balances.grants, and their key. Of usage the group is part of the key."""
 
-PLACES = ("remaining", "held", "spent", "lapsed", "voided", "sent")
+PLACES = ("coming", "remaining", "held", "spent", "lapsed", "voided", "sent")
 WHERE_IT_WENT = {"returned": "remaining", "lapsed": "lapsed", "cancelled": "voided"}
 DIMENSIONS = ("provider", "model", "project", "member", "metric", "key", "agent")
 COLUMNS = {
@@ -70,7 +70,7 @@ class Book:
         self.opened_at: datetime | None = None
         self.grants: dict[str, Row] = {}
         self.holds: dict[str, Row] = {}
-        self.payments: dict[str, Row] = {}
+        self.payments: dict[tuple[str, str], Row] = {}
         self.bought: list[Row] = []
         self.labels: dict[str, str] = {}
 
@@ -78,7 +78,7 @@ class Book:
         """How many credits of each kind are in each place, and how many there ever were (`amount`)."""
         found: dict[tuple[str, str], int] = defaultdict(int)
         for grant in self.grants.values():
-            for place in (*PLACES, "amount"):
+            for place in (*PLACES, "_never", "amount"):
                 found[place, grant["kind"]] += grant[place]
         return found
 
@@ -117,6 +117,8 @@ class Book:
                 self.successor = getattr(event, "successor", None)
             case e.CreditsGranted():
                 self.grant(event)
+            case e.GrantStarted():
+                self.move(event.grant_id, event.amount, "coming", "remaining")
             case e.CreditsDeducted():
                 self.draw(event.draws, "remaining", "spent")
             case e.CreditsHeld():
@@ -133,7 +135,8 @@ class Book:
             case e.DeductionReversed():
                 self.give_back(event.returns, "spent")
             case e.GrantVoided():
-                self.move(event.grant_id, event.amount, "remaining", "voided")
+                self.move(event.grant_id, event.amount, "coming" if event.coming else "remaining", "voided")
+                self.grants[event.grant_id]["_never"] += event.amount if event.coming else 0
                 self.grants[event.grant_id]["closed"] |= event.closed
             case e.CreditsExpired():
                 self.move(event.grant_id, event.amount, "remaining", "lapsed")
@@ -154,12 +157,13 @@ class Book:
     def grant(self, event: e.CreditsGranted | e.CreditsReceived) -> None:
         self.grants[event.grant_id] = {
             **said(event, "kind", "source", "amount", "expires_at", "transaction_id", "payment_id", "description"),
-            **said(event, "from_account_id", "from_grant_id"),
+            **said(event, "from_account_id", "from_grant_id", "effective_at"),
             **dict.fromkeys(PLACES, 0),
             "number": number(event.grant_id),
             "granted_at": getattr(event, "granted_at", event.recorded_at),
-            "remaining": event.amount,
+            "remaining" if getattr(event, "effective_at", None) is None else "coming": event.amount,
             "closed": False,
+            "_never": 0,
         }
         if isinstance(event, e.CreditsGranted) and event.payment_id is not None:
             self.bought.append(said(event, "payment_id", "grant_id", "kind", "amount", "expires_at"))
@@ -201,15 +205,21 @@ class Book:
         assert hold["held"] == 0, f"{hold_id} has ended and keeps credits"
 
     def pay(self, version: int, event: e.PaymentRecorded) -> None:
-        self.payments[event.payment_id] = {
+        self.payments[event.provider, event.payment_id] = {
             **said(event, "payment_id", "recorded_at", "provider", "status", "amount_minor", "currency", "plan"),
             "version": version,
             "refunded_minor": 0,
             "refunded_at": None,
+            "first_grant": number(event.bought[0]) if event.bought else None,
+            "grants": len(event.bought),
         }
 
     def refund(self, event: e.PaymentRefunded) -> None:
-        payment = self.payments[event.payment_id]
+        named = [payment for payment in self.payments.values() if payment["payment_id"] == event.payment_id]
+        if event.provider is None:  # an old refund: when it was recorded, there was one payment with that id
+            payment = min(named, key=lambda one: int(one["version"]))
+        else:
+            payment = self.payments[event.provider, event.payment_id]
         payment["refunded_minor"] += event.amount_minor
         payment["refunded_at"] = event.recorded_at
         if payment["refunded_minor"] == payment["amount_minor"]:
@@ -247,14 +257,18 @@ def differences(event: Event, before: dict[tuple[str, str], int], after: dict[tu
 
     spending = "capture" if isinstance(event, e.HoldCaptured) else "deduction"
     spent, lapsed = more("spent"), more("lapsed")
+    # What is coming, or is voided before it starts, never was in the balance.
+    never = [one + other for one, other in zip(more("coming"), more("_never"), strict=True)]
+    granted = [one - other for one, other in zip(more("amount"), never, strict=True)]
+    voided = [one - other for one, other in zip(more("voided"), more("_never"), strict=True)]
     coming = "transfer" if isinstance(event, e.CreditsReceived) else "grant"
     entries = [
-        Entry(coming, *more("amount")),
+        Entry(coming, *granted),
         Entry("transfer", *minus(more("sent"))),
         Entry(spending if sum(spent) > 0 else "reversal", *minus(spent)),
     ]
     lapsing = "expiry" if sum(lapsed) > 0 else "reinstatement"
-    entries += [Entry(lapsing, *minus(lapsed)), Entry("void", *minus(more("voided")))]
+    entries += [Entry(lapsing, *minus(lapsed)), Entry("void", *minus((voided[0], voided[1])))]
     return [entry for entry in entries if entry.credits]
 
 
@@ -286,7 +300,7 @@ def _add_history(tables: Tables, told: Told, book: Book, entries: list[Entry]) -
         sequence = 4 * told.version + part
         tables["history.entries"][told.account_id, event.recorded_at, sequence] = {
             **said(event, "hold_id", "task_id", "transaction_id", "payment_id", "transfer_id"),
-            "source": event.source if isinstance(event, e.CreditsGranted) else None,
+            "source": event.source if isinstance(event, e.CreditsGranted | e.GrantStarted) else None,
             "other_account_id": first_said(event, "to_account_id", "from_account_id"),
             **entry._asdict(),
             "account_id": told.account_id,
@@ -413,17 +427,20 @@ def _add_book(tables: Tables, account_id: str, book: Book) -> None:
         tables["balances.labels"][account_id, name] = {**own, "name": name, "value": value}
     for grant in book.grants.values():
         row = {**own, **grant, "status": status_of(grant)}
+        del row["_never"]
         tables["balances.grants"][account_id, grant["number"]] = row
     for hold in book.holds.values():
         tables["balances.holds"][account_id, hold["number"]] = {**own, **hold}
     for payment in book.payments.values():
-        tables["payments.payments"][account_id, payment["payment_id"]] = {**own, **payment}
+        tables["payments.payments"][account_id, payment["provider"], payment["payment_id"]] = {**own, **payment}
     for bought in book.bought:
         tables["payments.bought"][account_id, bought["payment_id"], bought["grant_id"]] = {**own, **bought}
 
 
 def status_of(grant: Row) -> str:
-    """Open while credits of it remain or are held; then what became of it, the strongest word first."""
+    """Coming until it starts; open while credits remain or are held; then what became of it, by the strongest word."""
+    if grant["coming"]:
+        return "coming"
     if grant["remaining"] or grant["held"]:
         return "open"
     if grant["closed"] or grant["voided"] == grant["amount"]:

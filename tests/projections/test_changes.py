@@ -29,6 +29,8 @@ NOTHING = [
 OF_SAMPLES = {
     "CreditsGranted": [Change("grant", 300, 0)],
     "CreditsGranted.least": [Change("grant", 0, 2**53 - 1)],
+    "CreditsGranted.coming": [],
+    "GrantStarted": [Change("grant", 300, 0)],
     "CreditsDeducted": [Change("deduction", -120, -80)],
     "HoldCaptured.least": [Change("capture", -120, -80)],
     "HoldReleased": [Change("expiry", -20, 0), Change("void", -5, 0)],
@@ -36,6 +38,7 @@ OF_SAMPLES = {
     "DeductionReversed": [Change("reversal", 25, 80), Change("expiry", -20, 0), Change("void", -5, 0)],
     "GrantVoided": [Change("void", -100, 0)],
     "GrantExpiryChanged": [Change("reinstatement", 20, 0)],
+    "GrantVoided.coming": [],
     "CreditsExpired": [Change("expiry", -100, 0)],
     "CreditsSent": [Change("transfer", -120, -80)],
     "CreditsReceived": [Change("transfer", 120, 0)],

@@ -74,7 +74,7 @@ def _anything(account: str, chance: random.Random, known: list[Event]) -> Comman
     if len(grants) < 20:
         lifetime = timedelta(milliseconds=chance.choice([1, 500, 60_000]))
         lapsing = GrantCredits(account, "subscription", chance.randint(1, 99), lifetime=lifetime)
-        choice += [lapsing, RecordPayment(account, f"pi_{len(known)}", "stripe", "paid", 999, "EUR", grant=lapsing)]
+        choice += [lapsing, RecordPayment(account, f"pi_{len(known)}", account, "paid", 999, "EUR", grants=(lapsing,))]
     if holds:
         hold = chance.choice(holds)
         choice += [ReleaseHold(account, hold), ExtendHold(account, hold, timedelta(seconds=2))]

@@ -185,8 +185,9 @@ def _pay(rng: random.Random, account: str, known: Known) -> Made:
     bought = _grant(rng, account, known)[1] if rng.random() < 0.7 else None
     assert bought is None or isinstance(bought, c.GrantCredits)
     said = None if bought is None else f"{bought.kind} {bought.amount} {bought.lifetime}"
-    command = c.RecordPayment(account, name, "stripe", "paid", cents, "eur", grant=bought)
-    return (name, "stripe", "paid", cents, "eur", None, said), command
+    provider = rng.choice([account, account, "stripe"])  # with one provider, accounts compete for the same payments
+    command = c.RecordPayment(account, name, provider, "paid", cents, "eur", grants=(bought,) if bought else ())
+    return (name, provider, "paid", cents, "eur", None, said), command
 
 
 def _refund(rng: random.Random, account: str, known: Known) -> Made:

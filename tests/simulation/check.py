@@ -17,14 +17,15 @@ import orjson
 from ledger.commit.submission import Outcome, Recorded
 from ledger.domain import commands as c
 from ledger.domain.account import Account, evolve
+from ledger.domain.commands import RecordPayment
 from ledger.domain.decisions.moving import received_by
 from ledger.domain.errors import AccountClosed, AccountExists, BatchRefused, KeyReused, Refusal, VersionMismatch
 from ledger.domain.events import (
     CreditsExpired,
-    CreditsReceived,
     CreditsSent,
     Event,
     Granted,
+    GrantStarted,
     HoldExpired,
     TextsErased,
 )
@@ -35,7 +36,7 @@ from ledger.store.records.receipts import BODY_FIELDS, fingerprint
 from ledger.store.records.sealing import unmasked, unseal
 from ledger.store.snapshots import digest_in, state_digest
 from ledger.store.stream_heads import StreamHead
-from tests.domain.answers import balance_of, what_time_did, what_was_done
+from tests.domain.answers import balance_of, what_events_did, what_time_did
 from tests.domain.counting_model import Refused
 from tests.domain.model import Answer, Model
 from tests.simulation.asking import KEYLESS, Ask
@@ -274,8 +275,10 @@ class Check:
         self.made[ask.account] |= {event.grant_id: event for event in carried.events if isinstance(event, Granted)}
         for event in carried.events:
             states.append(evolve(states[-1], event))
+        if isinstance(ask.command, RecordPayment):
+            claim(self.models, ask.command)
         for doubt in self.doubts:
-            doubt.fresh = doubt.fresh or ask.account in doubt.accounts
+            doubt.fresh = doubt.fresh or ask.account in doubt.accounts or isinstance(ask.command, RecordPayment)
 
     def _check_chain(self, carried: Carried) -> None:
         hashes = self.hashes[carried.ask.account]
@@ -363,6 +366,8 @@ class Check:
             if isinstance(told, Refused):
                 return index == outcome.index and is_same(told, outcome.cause)
             model._carry_out(ask.command, now)
+            if isinstance(ask.command, RecordPayment):
+                claim(models, ask.command)
             if ask.receipt is not None:
                 leaders[ask.receipt] = ask, model.version
         return False
@@ -514,6 +519,13 @@ def telling(moments: list[datetime], models: list[Model]) -> Iterator[datetime]:
             yield moment
 
 
+def claim(models: Mapping[str, Model], command: RecordPayment) -> None:
+    """Let all other accounts know that a payment is recorded."""
+    for account, model in models.items():
+        if account != command.account_id:
+            model.elsewhere.add((command.provider, command.payment_id))
+
+
 def tell(model: Model, ask: Ask, now: datetime) -> Answer | Refused:
     """What the model answers, without carrying it out."""
     version = model.version if model.exists else 0
@@ -565,13 +577,9 @@ def is_reuse(refusal: Refusal, ask: Ask, before: Ask, version: int) -> bool:
 
 def answer_of(carried: Carried) -> dict[str, Any]:
     """What a command led to, in the words of the model."""
-    passed = [event for event in carried.events if isinstance(event, HoldExpired | CreditsExpired)]
+    passed = [event for event in carried.events if isinstance(event, HoldExpired | CreditsExpired | GrantStarted)]
     answer: dict[str, Any] = {"passed": sorted((what_time_did(event) for event in passed), key=repr)}
-    for event in carried.events[len(passed) :]:
-        if isinstance(event, CreditsReceived):
-            answer.setdefault("received", []).extend(what_was_done(event)["received"])
-        else:
-            answer.update(what_was_done(event))
+    answer |= what_events_did(tuple(carried.events[len(passed) :]))
     answer.pop("updated", None)
     last = carried.events[-1]
     return {

@@ -10,6 +10,7 @@ from copy import copy
 from struct import unpack_from
 from typing import Any, NamedTuple
 
+import orjson
 import psycopg
 
 from ledger.store.reader import SQL
@@ -127,6 +128,15 @@ class About(NamedTuple):
     previous: bytes | None
 
 
+class Claimed(NamedTuple):
+    """A row of the statement `payments_of_others`."""
+
+    account: str
+    provider: str
+    subject: str
+    other: str
+
+
 class Receipt(NamedTuple):
     """A row of the statement `receipts`."""
 
@@ -168,6 +178,7 @@ class Tables:
             SQL["load_at"]: self._load_at,
             SQL["newest_events"]: self._newest_events,
             SQL["related_events"]: self._related_events,
+            SQL["payments_of_others"]: self._payments_of_others,
             SQL["receipts"]: self._receipts,
             SQL["save_snapshots"]: self._save_snapshots,
             SQL["confirm"]: _nothing,  # there is no standby
@@ -296,6 +307,19 @@ class Tables:
                 times += subject.startswith("lps_") and row.version > version and _lapses(row, version)
                 found += [About(account, *self._chained(row))] * times
         return sorted(found, key=lambda row: (row.account, row.version))
+
+    def _payments_of_others(self, given: Parameters) -> Rows:
+        found: Rows = []
+        for name in zip(given["accounts"], given["providers"], given["subjects"], strict=True):
+            account, provider, subject = name
+            others = [
+                row.account
+                for row in self.log
+                if row.topic == "PaymentRecorded" and row.subject == subject and row.account != account
+                if orjson.loads(row.state)["data"].get("provider") == provider
+            ]
+            found += [Claimed(*name, other) for other in others[:1]]
+        return found
 
     def _receipts(self, given: Parameters) -> Rows:
         found: Rows = []

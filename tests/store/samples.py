@@ -21,6 +21,7 @@ from ledger.domain.events import (
     DeductionReversed,
     Event,
     GrantExpiryChanged,
+    GrantStarted,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -63,6 +64,11 @@ SAMPLES: dict[str, Event] = {
     "CreditsGranted": CreditsGranted(
         AT, SOME, "grt_3", "subscription", 300, "subscription", LATER, "txn-1", "pi_1", "March", FREE
     ),
+    "CreditsGranted.coming": CreditsGranted(
+        AT, SOME, "grt_3", "subscription", 300, "subscription", LATER + LATER.resolution, effective_at=LATER
+    ),
+    "GrantStarted": GrantStarted(AT, SOME, "grt_3", "subscription", 300, "subscription", AT, LATER, "txn-1", "pi_1"),
+    "GrantStarted.least": GrantStarted(AT, SOME, "grt_2", "permanent", 5, "topup", AT),
     "CreditsGranted.least": CreditsGranted(AT, SOME, "grt_2", "permanent", 2**53 - 1, "signup"),
     "CreditsDeducted": CreditsDeducted(
         AT,
@@ -114,10 +120,15 @@ SAMPLES: dict[str, Event] = {
     "GrantVoided.least": GrantVoided(AT, SOME, "grt_3", "subscription", 0, 0, False),
     "GrantExpiryChanged": GrantExpiryChanged(AT, SOME, "grt_3", "subscription", 20, LATER, AT, "a wrong month"),
     "GrantExpiryChanged.least": GrantExpiryChanged(AT, SOME, "grt_2", "permanent", 0),
+    "GrantVoided.coming": GrantVoided(AT, SOME, "grt_3", "subscription", 100, 5, True, "chargeback", True),
     "CreditsExpired": CreditsExpired(AT, SOME, "grt_3", "subscription", 100, AT),
     "PaymentRecorded": PaymentRecorded(AT, SOME, "pi_1", "stripe", "paid", 1_000, "EUR", "pro", "grt_9"),
+    "PaymentRecorded.several": PaymentRecorded(
+        AT, SOME, "pi_1", "stripe", "paid", 1_000, "EUR", grant_ids=("grt_9", "grt_10")
+    ),
     "PaymentRecorded.least": PaymentRecorded(AT, SOME, "pi_1", "stripe", "failed", 0, "EUR"),
     "PaymentRefunded": PaymentRefunded(AT, SOME, "pi_1", "re_1", 400, 900),
+    "PaymentRefunded.provider": PaymentRefunded(AT, SOME, "pi_1", "re_1", 400, 900, "stripe"),
     "AccountFrozen": AccountFrozen(AT, SOME, "fraud?"),
     "AccountFrozen.least": AccountFrozen(AT, SOME),
     "AccountUnfrozen": AccountUnfrozen(AT, SOME, "no"),

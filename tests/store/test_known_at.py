@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from ledger.commit.submission import Recorded
-from ledger.domain.commands import Command, DeductCredits, GrantCredits, OpenAccount, RecordPayment
+from ledger.domain.commands import Command, DeductCredits, GrantCredits, OpenAccount, RecordPayment, RefundPayment
 from ledger.domain.events import CreditsGranted, CreditsHeld
 from ledger.service import Ledger
 from tests.conftest import Clock
@@ -61,8 +61,11 @@ async def _written(stand: Stand, journal: Journal) -> tuple[str, list[Model]]:
 
 
 def _for(account: str, command: Command) -> Command:
-    if isinstance(command, RecordPayment) and command.grant is not None:
-        return replace(command, account_id=account, grant=replace(command.grant, account_id=account))
+    if isinstance(command, RecordPayment):  # the journals of all accounts name the same payments
+        grants = tuple(replace(grant, account_id=account) for grant in command.grants)
+        return replace(command, account_id=account, provider=f"{command.provider} of {account}", grants=grants)
+    if isinstance(command, RefundPayment) and command.provider is not None:
+        return replace(command, account_id=account, provider=f"{command.provider} of {account}")
     return replace(command, account_id=account)
 
 

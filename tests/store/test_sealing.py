@@ -64,7 +64,7 @@ TEXTUAL: list[Command] = [
     c.CaptureHold("a", "hld_5", 2, False),
     c.ReverseDeduction("a", "ded_4", 1, SECRET),
     c.VoidGrant("a", "grt_3", 1, SECRET),
-    c.RecordPayment("a", "p", "x", "paid", 1, "eur", None, GrantCredits("a", "permanent", 9, description=SECRET)),
+    c.RecordPayment("a", "p", "x", "paid", 1, "eur", None, (GrantCredits("a", "permanent", 9, description=SECRET),)),
     c.UpdateAccount("a", SECRET, {"name": SECRET}, {"plan": "pro"}, SECRET),
     c.ChangeGrantExpiry("a", "grt_2", None, False, SECRET),
     c.FreezeAccount("a", SECRET),

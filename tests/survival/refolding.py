@@ -14,7 +14,7 @@ Data = dict[str, Any]
 Parts = list[tuple[str, int]]
 """Credits by grant, in an order that matters."""
 
-EXPIRIES = {"CreditsExpired", "HoldExpired"}
+EXPIRIES = {"CreditsExpired", "HoldExpired", "GrantStarted"}
 SPENDING = {"CreditsDeducted", "CreditsHeld", "HoldExtended", "CreditsSent"}
 AFTER_CLOSING = EXPIRIES | {"DeductionReversed", "HoldReleased", "GrantVoided", "PaymentRefunded", "AccountReopened"}
 AFTER_CLOSING |= {"TransferReversed", "CreditsSentBack"}
@@ -31,6 +31,8 @@ class Grant:
     closed: bool = False
     lost: int = 0
     """What lapsed of it and was not reinstated."""
+    starts_at: datetime | None = None
+    coming: int = 0
 
     def lapsed(self, at: datetime) -> bool:
         """Whether its time has passed: a lot is spendable while now < expires_at."""
@@ -62,8 +64,9 @@ class Book:
     ended: set[str] = field(default_factory=set)
     deductions: dict[str, Parts] = field(default_factory=dict)
     """What is not reversed of each, in the order in which it would come back."""
-    payments: dict[str, tuple[int, dict[str, int]]] = field(default_factory=dict)
-    """The money of each, and its refunds."""
+    payments: dict[tuple[str, str], tuple[int, dict[str, int]]] = field(default_factory=dict)
+    """The money of each, and its refunds, by provider and id."""
+    statuses: dict[tuple[str, str], str] = field(default_factory=dict)
     sent: dict[str, tuple[str, Parts]] = field(default_factory=dict)
     """Whom each transfer went to, and what would come back, the last draw first."""
     received: dict[tuple[str, str], Parts] = field(default_factory=dict)
@@ -115,6 +118,9 @@ class Book:
         for grant_id, grant in self.free.items():
             if grant.lapsed(row.recorded_at):
                 self._complain(row, f"comes after the expiry of {grant_id}, which is not recorded")
+        for grant_id, grant in self.grants.items():
+            if grant.coming and grant.starts_at is not None and grant.starts_at <= row.recorded_at:
+                self._complain(row, f"comes after the start of {grant_id}, which is not recorded")
         for hold_id, hold in self.holds.items():
             if hold.expires_at <= row.recorded_at:
                 self._complain(row, f"comes after the expiry of {hold_id}, which is not recorded")
@@ -218,7 +224,21 @@ class Book:
             self._complain(row, f"expires at {expires_at}")
         if data["amount"] <= 0 or data["grant_id"] != f"grt_{row.version}":
             self._complain(row, f"grants {data['amount']} as {data['grant_id']}")
-        self.grants[data["grant_id"]] = Grant(row.version, data["kind"], expires_at, 0)
+        grant = self.grants[data["grant_id"]] = Grant(row.version, data["kind"], expires_at, 0)
+        if "effective_at" not in data:
+            self._change(data["grant_id"], data["amount"])
+            return
+        grant.starts_at, grant.coming = _time(data["effective_at"]), data["amount"]
+        if grant.starts_at <= row.recorded_at or (expires_at is not None and expires_at <= grant.starts_at):
+            self._complain(row, f"starts at {grant.starts_at} and expires at {expires_at}")
+
+    def _start(self, row: Row, data: Data) -> None:
+        grant, at = self.grants[data["grant_id"]], _time(data["effective_at"])
+        if at != grant.starts_at or at > row.recorded_at:
+            self._complain(row, f"starts early: {data['grant_id']} starts at {grant.starts_at}")
+        if not data["amount"] or data["amount"] != grant.coming:
+            self._complain(row, f"starts {data['amount']} of {grant.coming}")
+        grant.coming = 0
         self._change(data["grant_id"], data["amount"])
 
     def _send(self, row: Row, data: Data) -> None:
@@ -313,12 +333,18 @@ class Book:
         self._give_back(row, back, row.recorded_at)
 
     def _void(self, row: Row, data: Data) -> None:
-        grant = self.grants[data["grant_id"]]
-        if not 0 <= data["amount"] <= grant.free:
-            self._complain(row, f"voids {data['amount']} of {grant.free}")
-        if (data["closed"] or data["uncollected"]) and data["amount"] != grant.free:
-            self._complain(row, f"voids {data['amount']} and leaves {grant.free - data['amount']}")
-        self._change(data["grant_id"], -data["amount"])
+        grant, coming = self.grants[data["grant_id"]], data.get("coming", False)
+        if coming != (grant.coming > 0):
+            self._complain(row, f"voids {grant.coming} that are coming, or does not say so")
+        there = grant.coming if coming else grant.free
+        if not 0 <= data["amount"] <= there:
+            self._complain(row, f"voids {data['amount']} of {there}")
+        if (data["closed"] or data["uncollected"]) and data["amount"] != there:
+            self._complain(row, f"voids {data['amount']} and leaves {there - data['amount']}")
+        if coming:
+            grant.coming -= data["amount"]
+        else:
+            self._change(data["grant_id"], -data["amount"])
         grant.closed = grant.closed or data["closed"]
 
     def _lapse(self, row: Row, data: Data) -> None:
@@ -341,12 +367,16 @@ class Book:
         self._change(data["grant_id"], data["reinstated"])
 
     def _pay(self, row: Row, data: Data) -> None:
-        if data["payment_id"] in self.payments:
+        name = data["provider"], data["payment_id"]
+        if name in self.payments and (self.statuses[name] != "failed" or data["status"] != "paid"):
             self._complain(row, f"records {data['payment_id']} once more")
-        self.payments[data["payment_id"]] = (data["amount_minor"], {})
+        self.payments[name], self.statuses[name] = (data["amount_minor"], {}), data["status"]
 
     def _refund(self, row: Row, data: Data) -> None:
-        money, refunds = self.payments[data["payment_id"]]
+        named = [name for name in self.payments if name[1] == data["payment_id"]]
+        if "provider" in data:  # an old refund has none: its payment was the only one with that id
+            named = [(data["provider"], data["payment_id"])]
+        money, refunds = self.payments[named[0]]
         if data["refund_id"] in refunds:
             self._complain(row, f"records {data['refund_id']} once more")
         refunds[data["refund_id"]] = data["amount_minor"]
@@ -394,6 +424,7 @@ _FOLDS = {
     "AccountClosed": Book._close,
     "AccountReopened": Book._reopen,
     "CreditsGranted": Book._grant,
+    "GrantStarted": Book._start,
     "CreditsDeducted": Book._deduct,
     "CreditsHeld": Book._place,
     "HoldExtended": Book._extend,

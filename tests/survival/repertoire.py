@@ -160,8 +160,9 @@ class Repertoire:
         always = ask.operation in ("payment", "payment_refund")
         if not always and chance.random() < 0.7:
             return ask
-        body = {**ask.body, field_name: ask.key}
-        return Ask(ask.operation, ask.account, ask.key, body, ask.ids, named=chance.random() < 0.3)
+        body, named = {**ask.body, field_name: ask.key}, chance.random() < 0.3
+        key = ask.key if named or ask.operation != "payment" else f"{body['provider']}:{ask.key}:{body['status']}"
+        return Ask(ask.operation, ask.account, key, body, ask.ids, named=named)
 
     # One method for each operation -----------------------------------------------------------------------------------
 

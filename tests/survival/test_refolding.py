@@ -93,7 +93,10 @@ HOLDING: list[Event] = [
     held(21, 11, [part("grt_4", 10)], balance(0, 40, 10), end=99),
 ]
 GOOD: list[Event] = [*HOLDING, captured(22, balance(0, 36)), event(23, "AccountClosed", balance(0, 36))]
-PAID: list[Event] = [*OPENING, event(1, "PaymentRecorded", FULL, payment_id="p", amount_minor=5)]
+PAID: list[Event] = [
+    *OPENING,
+    event(1, "PaymentRecorded", FULL, payment_id="p", provider="s", status="paid", amount_minor=5),
+]
 
 
 def complaints(events: list[Event], versions: dict[int, int] | None = None) -> list[str]:

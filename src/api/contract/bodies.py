@@ -1,7 +1,7 @@
 """The bodies of commands, strict: no conversions, no unknown fields, every limit said where a caller can read it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 
@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from ledger.domain.amounts import MAX_AMOUNT, Kind
-from ledger.domain.commands import MAX_ID, MAX_METADATA_BYTES, OnExcess
+from ledger.domain.commands import MAX_BOUGHT, MAX_ID, MAX_METADATA_BYTES, OnExcess
 from ledger.domain.events import PaymentStatus, Source
 from ledger.domain.holds import DEFAULT_HOLD, LONGEST_HOLD, SHORTEST_HOLD
 from ledger.domain.profile import LABEL_NAME, MAX_CHANGES, MAX_LABEL_VALUE, MAX_LABELS
@@ -109,7 +109,7 @@ LabelChanges = Annotated[
         description=f"new values of some labels, null removes one; the others stay; {_PLAIN_LABELS}",
     ),
 ]
-FREE_FIELDS = ("metadata", "grant")
+FREE_FIELDS = ("metadata", "grant", "grants")
 """The fields in which a caller writes what they like, and those that hold such a field."""
 HoldSeconds = Annotated[int, Field(ge=int(SHORTEST_HOLD.total_seconds()), le=int(LONGEST_HOLD.total_seconds()))]
 # In a strict model a time would have to be a datetime already; JSON only has strings.
@@ -170,16 +170,24 @@ class UpdateBody(Body):
     reason: Text | None = None
 
 
+EffectiveAt = Annotated[
+    Time | None, Field(description="when the credits start, if that is later: until then they are coming; default: now")
+]
+
+
 class GrantBody(Body):
     """Give credits."""
 
     kind: Kind
     amount: Amount
-    expires_at: Time | None = Field(None, description="subscription credits only; the default is a setting, 30 days")
+    expires_at: Time | None = Field(
+        None, description="subscription credits only; the default is a setting, 30 days from the start"
+    )
     source: Source | None = None
     transaction_id: Id | None = Field(None, description="the idempotency key, when there is no header")
     description: Text | None = None
     metadata: Metadata | None = None
+    effective_at: EffectiveAt = None
 
 
 class DeductBody(Body):
@@ -256,25 +264,39 @@ class PaymentGrant(Body):
     source: Source | None = None
     description: Text | None = None
     metadata: Metadata | None = None
+    effective_at: EffectiveAt = None
 
 
 class PaymentBody(Body):
-    """Record what a payment provider has seen."""
+    """Record what a payment provider has seen. A payment that failed may be recorded once more, as paid."""
 
-    payment_id: Id = Field(description="the provider's id; the idempotency key, when there is no header")
+    payment_id: Id = Field(
+        description="the provider's id; the idempotency key, with provider and status, when there is no header"
+    )
     provider: Id
     status: PaymentStatus
     amount_minor: AmountOrNone = Field(description="in minor units of the currency, such as cents")
     currency: Currency = Field(description="ISO 4217")
     plan: Id | None = None
-    grant: PaymentGrant | None = Field(None, description="only with status paid")
+    grant: PaymentGrant | None = Field(None, description="what it buys; only with status paid")
+    grants: Annotated[list[PaymentGrant], Field(min_length=1, max_length=MAX_BOUGHT)] | None = Field(
+        None, description="what it buys, when that is several grants; only with status paid"
+    )
+
+    @property
+    def bought(self) -> Sequence[PaymentGrant]:
+        """All grants that it buys: `grant` comes first."""
+        return [*([self.grant] if self.grant is not None else []), *(self.grants or ())]
 
 
 class PaymentRefundBody(Body):
-    """Refund a payment, and void in proportion the grant that it bought."""
+    """Refund a payment, and void in proportion the grants that it bought."""
 
-    refund_id: Id = Field(description="the provider's id; the idempotency key, when there is no header")
+    refund_id: Id = Field(
+        description="the provider's id; the idempotency key, with the provider if that is said, when there is no header"
+    )
     amount_minor: Amount | None = Field(None, description="default: all that is not yet refunded")
+    provider: Id | None = Field(None, description="whose payment it is, if several providers have used the id")
 
 
 class ReasonBody(Body):

@@ -98,6 +98,8 @@ def command_documentation(operation: Operation) -> dict[str, Any]:
 
 
 def _key_sentence(operation: Operation) -> str:
+    if operation.name == "payment":
+        return "Without the header, `provider`, `payment_id` and `status` are the idempotency key."
     if operation.own_key:
         return f"Without the header, `{operation.own_key}` is the idempotency key."
     return "The Idempotency-Key header is required."

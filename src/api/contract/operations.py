@@ -61,6 +61,7 @@ from ledger.domain.commands import (
     UnfreezeAccount,
     UpdateAccount,
     VoidGrant,
+    payment_key,
 )
 from ledger.domain.holds import DEFAULT_HOLD, LONGEST_LIFE
 from ledger.store import BODY_FIELDS
@@ -93,6 +94,14 @@ class Operation:
     summary: str
     own_key: str | None = None
     """The field that is the idempotency key when there is no header."""
+    key_of: Callable[[Any, Any], str] | None = None
+    """What makes that key of the body and the command, where the field alone would not do."""
+
+    def key_without_header(self, body: Body, command: Command) -> str | None:
+        """The idempotency key of a command whose caller sent no header; None when there is none."""
+        if self.key_of is not None:
+            return self.key_of(body, command)
+        return getattr(body, self.own_key, None) if self.own_key else None
 
     @cached_property
     def scopes(self) -> Scopes:
@@ -137,6 +146,7 @@ def _grant(account_id: str, body: GrantBody | PaymentGrant, defaults: Defaults) 
         getattr(body, "transaction_id", None),
         body.description,
         body.metadata,
+        body.effective_at,
     )
 
 
@@ -149,7 +159,7 @@ def _payment(account_id: str, body: PaymentBody, defaults: Defaults) -> RecordPa
         body.amount_minor,
         body.currency,
         body.plan,
-        _grant(account_id, body.grant, defaults) if body.grant else None,
+        tuple(_grant(account_id, grant, defaults) for grant in body.bought),
     )
 
 
@@ -287,14 +297,16 @@ OPERATIONS: dict[str, Operation] = {
             lambda a, i, b, d: _payment(a, b, d),
             "Record a payment and grant what it buys",
             "payment_id",
+            lambda b, c: payment_key(c),
         ),
         Operation(
             "payment_refund",
             _ACCOUNT + "/payments/{payment_id}/refunds",
             PaymentRefundBody,
-            lambda a, i, b, d: RefundPayment(a, i["payment_id"], b.refund_id, b.amount_minor),
+            lambda a, i, b, d: RefundPayment(a, i["payment_id"], b.refund_id, b.amount_minor, b.provider),
             "Refund a payment and void what it bought",
             "refund_id",
+            lambda b, c: b.refund_id if b.provider is None else f"{b.provider}:{b.refund_id}",
         ),
         Operation(
             "freeze",

@@ -47,9 +47,12 @@ def _check_size(kind: type[Body], fields: Mapping[str, Any], name: str) -> None:
         raise invalid(name, f"has {len(fields)} fields and may have at most {size} ({known})")
     for below, model in models:
         value = fields.get(below)
-        for part in value if isinstance(value, list) else (value,):
-            if isinstance(part, dict):
-                _check_size(model, part, below)
+        if isinstance(value, dict):
+            _check_size(model, value, below)
+        elif isinstance(value, list):
+            for index, part in enumerate(value):
+                if isinstance(part, dict):
+                    _check_size(model, part, f"{below}.{index}")
 
 
 @cache
@@ -60,6 +63,7 @@ def _shape_of(kind: type[Body]) -> _Shape:
 
 
 def _models_in(annotation: Any) -> Iterator[type[Body]]:
-    for part in (annotation, *get_args(annotation)):
-        if isinstance(part, type) and issubclass(part, Body):
-            yield part
+    if isinstance(annotation, type) and issubclass(annotation, Body):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)

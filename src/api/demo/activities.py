@@ -171,7 +171,7 @@ class _CustomerActivities:
         body = known.body.model_validate({**own_key, **always, **fields})
         path = {name: ids[name] for name in known.path_ids}
         command = known.build(self._customer.account_id, path, body, Defaults())
-        key = getattr(body, known.own_key or "", new_id)
+        key = known.key_without_header(body, command) or new_id
         metadata = Metadata(ACTORS[action], operation, key, make_id(self._rng, "demo"))
         marks = fingerprint(known.values(path, body))
         for event in self._plan.ask(PlannedCommand(self._plan.now, metadata, command, marks, refused)):

@@ -13,7 +13,14 @@ from typing_extensions import TypedDict
 
 from audit.replay.history import Line, account_lines, event_lines
 from ledger.domain.account import Account, Standing
-from ledger.explain.balance_answer import BalanceFields, OpenLot, balance_fields, open_lots
+from ledger.explain.balance_answer import (
+    BalanceFields,
+    ComingFields,
+    OpenLot,
+    balance_fields,
+    coming_grants,
+    open_lots,
+)
 from ledger.explain.explanation import Explanation
 from ledger.explain.explanation_answer import ExplanationFields, explanation_fields
 from ledger.explain.sentences import instant
@@ -120,6 +127,7 @@ class FinalAccount(BalanceFields):
 
     standing: Standing
     grants: list[OpenLot]
+    coming: list[ComingFields]
     holds: list[OpenHold]
 
 
@@ -184,6 +192,7 @@ def _final(account: Account) -> FinalAccount:
         "standing": account.standing,
         **balance_fields(account.balance),
         "grants": open_lots(account.lots),
+        "coming": coming_grants(account.coming),
         "holds": [
             {"hold_id": hold.hold_id, "amount": hold.amount, "expires_at": hold.expires_at} for hold in account.holds
         ],

@@ -46,12 +46,21 @@ def event_lines(explained: Explanation, position: int | None) -> Iterator[Line]:
 
 
 def account_lines(account: Account, title: str) -> Iterator[Line]:
-    """The lines of an account: its balance, its open lots in burn order, its open holds."""
+    """The lines of an account: its balance, its open lots in burn order, its coming grants, its open holds."""
     yield Line(title, "bold")
     yield Line(f"{_INDENT}balance  {_balance(account.balance, account.balance)}")
     if account.standing != "active":
         yield Line(f"{_INDENT}the account is {account.standing}")
     rows = [("lot", lot.grant_id, _nature(lot.kind, lot.expires_at), f"{lot.remaining:,}") for lot in account.lots]
+    rows += [
+        (
+            "coming",
+            one.grant_id,
+            f"{_nature(one.kind, one.expires_at)}, from {instant(one.effective_at)}",
+            f"{one.amount:,}",
+        )
+        for one in account.coming
+    ]
     rows += [("hold", hold.hold_id, f"until {instant(hold.expires_at)}", f"{hold.amount:,}") for hold in account.holds]
     yield from (Line(_INDENT + row) for row in _aligned(rows))
 

@@ -24,6 +24,7 @@ from ledger.domain.events import (
     DeductionReversed,
     Event,
     GrantExpiryChanged,
+    GrantStarted,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -40,7 +41,7 @@ from ledger.domain.limits import Counts, Limit
 from ledger.domain.periods import Period, TimedPeriod
 from ledger.domain.usage import Usage
 from ledger.explain.event_titles import ENTRY_WORDS, event_title
-from ledger.explain.money import in_units
+from ledger.explain.money import Currencies, currencies_of, in_units
 
 _MINUS = "\N{MINUS SIGN}"
 
@@ -69,11 +70,11 @@ class Row(NamedTuple):
 
 def rows_of(events: Sequence[Event], texts: Sequence[Mapping[str, Any]]) -> list[Row]:
     """The lines of some events. `texts` has the readable texts of each event."""
-    currencies = {event.payment_id: event.currency for event in events if isinstance(event, PaymentRecorded)}
+    currencies = currencies_of(events)
     return [_row_of(event, readable, currencies) for event, readable in zip(events, texts, strict=True)]
 
 
-def _row_of(event: Event, texts: Mapping[str, Any], currencies: Mapping[str, str]) -> Row:
+def _row_of(event: Event, texts: Mapping[str, Any], currencies: Currencies) -> Row:
     at = event.recorded_at
     lines = [str(texts[name]) for name in ("description", "reason") if isinstance(texts.get(name), str)]
     return Row(
@@ -129,11 +130,10 @@ def _figure(change: Change) -> SignedFigure:
     return SignedFigure(signed(credits), ENTRY_WORDS[change.type], credits > 0)
 
 
-def _details(event: Event, currencies: Mapping[str, str]) -> list[str]:
+def _details(event: Event, currencies: Currencies) -> list[str]:
     match event:
-        case CreditsGranted():
-            kind = f"{event.kind.capitalize()} credits"
-            return [kind, _until(event.expires_at), *_named("order", event.transaction_id)]
+        case CreditsGranted() | GrantStarted():
+            return _granted(event)
         case CreditsDeducted():
             then, counted = _used(event.occurred_at), _counted(event.counts)
             return [*_named("task", event.task_id), *_usage(event.usage), *then, event.deduction_id, *counted]
@@ -154,7 +154,8 @@ def _details(event: Event, currencies: Mapping[str, str]) -> list[str]:
             return [f"on {_minute(event.effective_at)}", f"{event.kind.capitalize()} credits"]
         case GrantVoided():
             missing = [f"{number(event.uncollected)} more were already used"] if event.uncollected else []
-            return [f"{event.kind.capitalize()} credits", *missing]
+            coming = [f"{number(event.amount)} of a grant that had not started"] if event.coming else []
+            return [f"{event.kind.capitalize()} credits", *coming, *missing]
         case GrantExpiryChanged():
             return [f"{event.kind.capitalize()} credits", _until(event.expires_at)]
         case PaymentRecorded() | PaymentRefunded():
@@ -213,9 +214,18 @@ def _per(period: Period | None) -> str:
     return f" in {number(period.seconds)} seconds" if isinstance(period, TimedPeriod) else f" per {period.every}"
 
 
-def _paid(event: PaymentRecorded | PaymentRefunded, currencies: Mapping[str, str]) -> list[str]:
+def _granted(event: CreditsGranted | GrantStarted) -> list[str]:
+    details = [f"{event.kind.capitalize()} credits", _until(event.expires_at), *_named("order", event.transaction_id)]
+    if event.effective_at is None:
+        return details
+    if isinstance(event, GrantStarted):
+        return [f"on {_minute(event.effective_at)}", *details]
+    return [f"{number(event.amount)} coming on {_minute(event.effective_at)}", *details]
+
+
+def _paid(event: PaymentRecorded | PaymentRefunded, currencies: Currencies) -> list[str]:
     if isinstance(event, PaymentRefunded):
-        currency = currencies.get(event.payment_id)  # None: the payment is before the period
+        currency = currencies.get((event.provider, event.payment_id))  # None: the payment is before the period
         money = _money(event.amount_minor, currency) if currency else f"{number(event.amount_minor)} in minor units"
         return [money, f"refund {event.refund_id}", f"payment {event.payment_id}"]
     money = _money(event.amount_minor, event.currency)

@@ -17,6 +17,7 @@ from ledger.domain.decisions.moving import received_by
 from ledger.domain.errors import AccountClosed, BatchRefused, Refusal, VersionMismatch
 from ledger.domain.events import CreditsSent, Event, Granted
 from ledger.slices import Slices
+from ledger.store.payment_claims import PaymentClaims
 from ledger.store.reader import Executed, Reader
 from ledger.store.records.codec import Metadata
 from ledger.store.records.sealing import sealed_command
@@ -37,6 +38,7 @@ class FreshDecision:
         heads: dict[str, StreamHead | None],
         executed: dict[Key, Executed],
         related: dict[str, RelatedIndex],
+        claims: PaymentClaims,
         clock: Callable[[], datetime],
     ) -> None:
         self.heads = heads
@@ -55,6 +57,7 @@ class FreshDecision:
         self._keys = {name: key_of(head) for name, head in heads.items()}
         self._executed = executed
         self._related = related
+        self._claims = claims
         self._leaders: dict[Key, Submission] = {}
         self._clock = clock
 
@@ -70,14 +73,15 @@ class FreshDecision:
 
         Raises UnreadableEvent.
         """
-        keys = [(one.account_id, one.receipt) for one in submissions if one.receipt is not None]
+        keys = [(one.account_id, name) for one in submissions for name in one.receipts]
         executed = await reader.executed(keys) if keys else {}
         loaded = await reader.load(known)
         for one in loaded.values():
             if one.problem is not None:
                 raise one.problem
         heads = {name: item.head for name, item in loaded.items()}
-        return cls(reader, heads, executed, await _read_related(reader, submissions, heads), clock)
+        claims = await PaymentClaims.read(reader, [one.command for one in submissions])
+        return cls(reader, heads, executed, await _read_related(reader, submissions, heads), claims, clock)
 
     async def decide_units(self, units: Iterable[UnitOfWork]) -> None:
         """Decide units in order, in slices between which other tasks run."""
@@ -93,6 +97,7 @@ class FreshDecision:
     async def _decide_together(self, submissions: Sequence[Submission], work: Slices) -> None:
         """Decide all submissions of an atomic batch; one refusal refuses the whole batch."""
         before = dict(self._accounts), dict(self._keys), dict(self._leaders), dict(self.follows)
+        claims = self._claims.copy()
         count = len(self.decided)
         clock = self._clock_of(submissions)
         for index, submission in enumerate(submissions):
@@ -103,6 +108,7 @@ class FreshDecision:
             answer = self.answers.get(submission)
             if isinstance(answer, Refusal):
                 self._accounts, self._keys, self._leaders, self.follows = before
+                self._claims = claims
                 for decided in self.decided[count:]:
                     for version, event in decided.numbered_events():
                         self._index(decided.account_id).remove(version, event)
@@ -148,8 +154,8 @@ class FreshDecision:
     async def _decide(self, submission: Submission, work: Slices, clock: Callable[[], datetime]) -> None:
         key = (submission.account_id, submission.receipt or "")
         leader, account = self._leaders.get(key), self._accounts[submission.account_id]
-        if key in self._executed:
-            self.answers[submission] = submission.replay(self._executed[key], account)
+        if (executed := self._executed_before(submission)) is not None:
+            self.answers[submission] = submission.replay(executed, account)
         elif leader is None:
             await self._decide_anew(submission, work, clock())
         elif submission.opens_closed(account, leader.metadata):
@@ -159,6 +165,11 @@ class FreshDecision:
         else:
             self.answers[submission] = submission.reused(leader.metadata, leader.fingerprint, leader.version)
 
+    def _executed_before(self, submission: Submission) -> Executed | None:
+        """The command that has used the key of a submission, if one has."""
+        found = (self._executed.get((submission.account_id, name)) for name in submission.receipts)
+        return next((one for one in found if one is not None and submission.repeats(one)), None)
+
     async def _decide_anew(self, submission: Submission, work: Slices, now: datetime) -> None:
         name = submission.account_id
         try:
@@ -166,6 +177,7 @@ class FreshDecision:
             account = await self._after_many_expiries(submission, now, work)
             command = self._completed.get(submission, submission.command)
             _, related = self._index(name).needed_by(command, account)
+            related = self._claims.added_to(related, command)
             command, submission.key = sealed_command(command, self._keys[name])
             submission.events = decide(command, account, now, related)
         except Refusal as refusal:
@@ -199,6 +211,7 @@ class FreshDecision:
     def _take(self, submission: Submission) -> None:
         """Let the events of a submission be appended, and decide later ones on the account after them."""
         self._accounts[submission.account_id] = submission.after
+        self._claims.add(submission.command)
         index = self._index(submission.account_id)
         for version, event in submission.numbered_events():
             index.add(version, event)

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol, TypeVar
 
 from ledger.domain.account import Account
-from ledger.domain.commands import Command
+from ledger.domain.commands import Command, RecordPayment, payment_key
 from ledger.domain.errors import AccountClosed, AccountExists, KeyReused, Refusal
-from ledger.domain.events import Event, Events
+from ledger.domain.events import Event, Events, PaymentRecorded
 from ledger.store.batch import Row
 from ledger.store.reader import Executed
 from ledger.store.records.codec import Metadata
@@ -128,6 +128,26 @@ class Submission:
         """The rows of its events; None when nobody wants them."""
         self.followers: list[Submission] | None = None
 
+    @property
+    def receipts(self) -> tuple[str, ...]:
+        """The names under which its key may have been used: a payment without a key had its id alone, before."""
+        command, receipt = self.command, self.receipt
+        if receipt is None:
+            return ()
+        if isinstance(command, RecordPayment) and self.metadata.idempotency_key == payment_key(command):
+            return receipt, receipt_name(self.metadata.operation, command.payment_id)
+        return (receipt,)
+
+    def repeats(self, executed: Executed) -> bool:
+        """Whether the command that used one of its receipts used its key."""
+        if executed.metadata.idempotency_key == self.metadata.idempotency_key or self.metadata.operation == "open":
+            return True
+        command = self.command
+        return isinstance(command, RecordPayment) and any(
+            isinstance(event, PaymentRecorded) and (event.provider, event.status) == (command.provider, command.status)
+            for event in executed.events
+        )
+
     def recorded(self, position: int) -> Recorded:
         """The outcome when its events are in the log, the last one at `position`."""
         return Recorded(self.account_id, self.version, position, self.events, replayed=False)
@@ -164,9 +184,10 @@ class Submission:
         """The refusal because the command of version `version` used the same key with another body."""
         fields = differing_fields(self.metadata.operation, fingerprint, self.fingerprint)
         key = self.metadata.idempotency_key or ""
-        if key != before.idempotency_key or key == self.receipt_key_of_opening:
+        opening = self.metadata.operation == "open"
+        if opening and (key != before.idempotency_key or key == self.receipt_key_of_opening):
             return AccountExists(self.account_id, fields)
-        return KeyReused(key, version, fields)
+        return KeyReused(before.idempotency_key or key, version, fields)
 
     def opens_closed(self, account: Account | None, before: Metadata) -> bool:
         """Whether it asks to open a closed account, and is not itself the command that opened it (`before`)."""

@@ -10,6 +10,7 @@ from functools import reduce
 from typing import Literal, assert_never
 
 from ledger.domain.amounts import NO_CREDITS, Balance
+from ledger.domain.coming import ComingGrants, lessened, with_grant, without_grant
 from ledger.domain.events import (
     AccountClosed,
     AccountFrozen,
@@ -29,6 +30,7 @@ from ledger.domain.events import (
     Event,
     Events,
     GrantExpiryChanged,
+    GrantStarted,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -66,6 +68,7 @@ class Account:
     profile: Profile = NO_PROFILE
     successor: str | None = None
     """The account into which this one was merged when it was closed."""
+    coming: ComingGrants = ()
 
     @property
     def first_hold(self) -> Hold | None:
@@ -74,16 +77,21 @@ class Account:
 
     @property
     def due_at(self) -> datetime | None:
-        """When the next expiry is due: the first lot lapses or the first hold expires. None when nothing expires."""
-        lapse, hold = self.balance.subscription_expire_at, self.first_hold
-        if lapse is None or hold is None:
-            return lapse or (hold.expires_at if hold else None)
-        return min(lapse, hold.expires_at)
+        """When time changes the account next: the first lot lapses, the first hold expires, or a coming grant starts.
+
+        None when nothing is due at any time.
+        """
+        lapse, hold, coming = self.balance.subscription_expire_at, self.first_hold, self.coming
+        moments = [lapse, hold.expires_at if hold else None, coming[0].effective_at if coming else None]
+        return min([moment for moment in moments if moment is not None], default=None)
 
     def is_due(self, at: datetime) -> bool:
-        """Whether an expiry is due by `at`. Every decision asks, so this avoids the cost of `due_at`."""
+        """Whether an expiry or a start is due by `at`. Every decision asks, so this avoids the cost of `due_at`."""
         lapse = self.balance.subscription_expire_at
         if lapse is not None and lapse <= at:
+            return True
+        coming = self.coming
+        if coming and coming[0].effective_at <= at:
             return True
         runs = self.holds.runs
         return bool(runs) and runs[0][0].expires_at <= at
@@ -121,6 +129,8 @@ def evolve(account: Account | None, event: Event) -> Account:
             account.holds,
             account.limits if event.counts is None else _counted(account, event.counts, event.recorded_at),
             account.profile,
+            account.successor,
+            account.coming,
         )
     account = replace(account, version=account.version + 1, recorded_at=event.recorded_at, balance=event.balance)
     return _change(account, event)
@@ -132,11 +142,12 @@ def _change(account: Account, event: Event) -> Account:
             return _with_counts(replace(account, lots=take(account.lots, event.draws)), event.counts)
         case CreditsSent() | CreditsReceived() | TransferReversed() | CreditsSentBack():
             return _moved(account, event)
+        case CreditsGranted() if event.effective_at is not None:
+            return replace(account, coming=with_grant(account.coming, event))
         case CreditsGranted():
-            return replace(
-                account,
-                lots=put(account.lots, Lot(event.grant_id, event.kind, event.amount, event.expires_at)),
-            )
+            return _with_lot(account, event)
+        case GrantStarted():
+            return _with_lot(replace(account, coming=without_grant(account.coming, event.grant_id)), event)
         case CreditsHeld():
             at, end = event.recorded_at, event.expires_at
             no_grants = frozenset[str]()
@@ -215,8 +226,7 @@ def _moved(account: Account, event: CreditsSent | CreditsReceived | TransferReve
         case CreditsSent() | CreditsSentBack():
             return replace(account, lots=take(account.lots, event.draws))
         case CreditsReceived():
-            lot = Lot(event.grant_id, event.kind, event.amount, event.expires_at)
-            return replace(account, lots=put(account.lots, lot))
+            return _with_lot(account, event)
         case TransferReversed():
             return _returned(account, event.returns)
 
@@ -226,7 +236,13 @@ def _expiry_changed(account: Account, event: GrantExpiryChanged) -> Account:
     return replace(account, lots=lots, holds=account.holds.with_expiry(event.grant_id, event.expires_at))
 
 
+def _with_lot(account: Account, event: CreditsGranted | GrantStarted | CreditsReceived) -> Account:
+    return replace(account, lots=put(account.lots, Lot(event.grant_id, event.kind, event.amount, event.expires_at)))
+
+
 def _voided(account: Account, event: GrantVoided) -> Account:
+    if event.coming:
+        return replace(account, coming=lessened(account.coming, event.grant_id, event.amount, closed=event.closed))
     lots = cancel(account.lots, event.grant_id, event.amount)
     if not event.closed:
         return replace(account, lots=lots)

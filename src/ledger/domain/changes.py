@@ -26,6 +26,7 @@ from ledger.domain.events import (
     DeductionReversed,
     Event,
     GrantExpiryChanged,
+    GrantStarted,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -101,6 +102,8 @@ def changes_of(event: Event) -> Changes:
         return (_drawn("deduction", event.draws, event.amount),)
     match event:
         case CreditsGranted():
+            return (_of_kind("grant", event.kind, event.amount),) if event.effective_at is None else ()
+        case GrantStarted():
             return (_of_kind("grant", event.kind, event.amount),)
         case HoldCaptured():
             return (_drawn("capture", event.draws, event.amount), *_lost(event.returns))
@@ -115,7 +118,7 @@ def changes_of(event: Event) -> Changes:
         case TransferReversed():
             return (_returned("transfer", event.returns), *_lost(event.returns))
         case GrantVoided():
-            return (_of_kind("void", event.kind, -event.amount),) if event.amount else ()
+            return (_of_kind("void", event.kind, -event.amount),) if event.amount and not event.coming else ()
         case GrantExpiryChanged():
             return (_of_kind("reinstatement", event.kind, event.reinstated),) if event.reinstated else ()
         case CreditsExpired():

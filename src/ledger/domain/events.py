@@ -53,7 +53,7 @@ class AccountUpdated(_Recorded):
 
 @dataclass(frozen=True, slots=True)
 class CreditsGranted(_Recorded):
-    """Credits were granted, which makes a lot. `payment_id` names the payment that bought them."""
+    """Credits were granted, which makes a lot; with an `effective_at` they are coming until GrantStarted."""
 
     grant_id: str
     kind: Kind
@@ -64,6 +64,21 @@ class CreditsGranted(_Recorded):
     payment_id: str | None = None
     description: str | None = None
     metadata: JsonObject | Sealed | None = None
+    effective_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GrantStarted(_Recorded):
+    """A coming grant started, which makes a lot of the `amount` that is left. It may be recorded later."""
+
+    grant_id: str
+    kind: Kind
+    amount: int
+    source: Source
+    effective_at: datetime
+    expires_at: datetime | None = None
+    transaction_id: str | None = None
+    payment_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +183,8 @@ class DeductionReversed(_Recorded):
 class GrantVoided(_Recorded):
     """`amount` credits of what remained of a grant were cancelled; `uncollected` more were asked for.
 
-    `closed` says that credits that come back to the grant later are cancelled too.
+    `closed` says that credits that come back to the grant later are cancelled too. `coming` says that the grant had not
+    started, so its credits were no part of the balance.
     """
 
     grant_id: str
@@ -177,6 +193,7 @@ class GrantVoided(_Recorded):
     uncollected: int
     closed: bool
     reason: str | None = None
+    coming: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +223,7 @@ class CreditsExpired(_Recorded):
 
 @dataclass(frozen=True, slots=True)
 class PaymentRecorded(_Recorded):
-    """A payment provider reported a payment, in minor units of its currency; `grant_id` names the grant it bought."""
+    """A provider reported a payment, in minor units of its currency. It buys `grant_id`, or several `grant_ids`."""
 
     payment_id: str
     provider: str
@@ -215,17 +232,24 @@ class PaymentRecorded(_Recorded):
     currency: str
     plan: str | None = None
     grant_id: str | None = None
+    grant_ids: tuple[str, ...] | None = None
+
+    @property
+    def bought(self) -> tuple[str, ...]:
+        """The ids of all grants that it bought."""
+        return self.grant_ids or ((self.grant_id,) if self.grant_id is not None else ())
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentRefunded(_Recorded):
-    """Money of a payment was refunded. The next event voids the grant that it bought."""
+    """Money was refunded. Old events have no `provider`: theirs is the account's first payment with that id."""
 
     payment_id: str
     refund_id: str
     amount_minor: int
     refunded_minor: int
     """All money refunded of this payment so far, including this refund."""
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +383,7 @@ Event = (
     AccountOpened
     | AccountUpdated
     | CreditsGranted
+    | GrantStarted
     | CreditsDeducted
     | CreditsHeld
     | HoldExtended

@@ -38,6 +38,7 @@ from ledger.domain.events import (
     Events,
     Granted,
     GrantExpiryChanged,
+    GrantStarted,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -78,9 +79,17 @@ class CountedPart(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RelatedEvents:
-    """Earlier events of one account about the things that a command names, in stream order."""
+    """Earlier events of one account about the things that a command names, in stream order.
+
+    `claimed_by` is another account that has recorded the payment which the command records.
+    """
 
     events: Events = ()
+    claimed_by: str | None = None
+
+    def after(self, more: Events) -> "RelatedEvents":
+        """These and later events."""
+        return replace(self, events=self.events + more)
 
     def grant(self, grant_id: str) -> Granted | None:
         """The grant with this id, with the expiry that its lot has now; None when there is none."""
@@ -156,14 +165,27 @@ class RelatedEvents:
                     pass
         return None
 
-    def payment(self, payment_id: str) -> PaymentRecorded | None:
-        """The payment with this id; None when there is none."""
-        found = (e for e in self.events if isinstance(e, PaymentRecorded) and e.payment_id == payment_id)
-        return next(found, None)
+    def payments(self, payment_id: str) -> tuple[PaymentRecorded, ...]:
+        """The payments with this id, one of each provider as it was last recorded; the oldest provider first."""
+        found = [e for e in self.events if isinstance(e, PaymentRecorded) and e.payment_id == payment_id]
+        return tuple({payment.provider: payment for payment in found}.values())
 
-    def refunds(self, payment_id: str) -> tuple[PaymentRefunded, ...]:
+    def payment(self, provider: str, payment_id: str) -> PaymentRecorded | None:
+        """The payment with this id of a provider, as it was last recorded; None when there is none."""
+        return next((payment for payment in self.payments(payment_id) if payment.provider == provider), None)
+
+    def refunds(self, payment: PaymentRecorded) -> tuple[PaymentRefunded, ...]:
         """All refunds of a payment."""
-        return tuple(e for e in self.events if isinstance(e, PaymentRefunded) and e.payment_id == payment_id)
+        payment_id = payment.payment_id
+        first = self.payments(payment_id)[0].provider
+        refunds = [e for e in self.events if isinstance(e, PaymentRefunded) and e.payment_id == payment_id]
+        return tuple(refund for refund in refunds if (refund.provider or first) == payment.provider)
+
+    def refunded_payment(self, refund: PaymentRefunded) -> PaymentRecorded | None:
+        """The payment of a refund; None when there is none."""
+        if refund.provider is not None:
+            return self.payment(refund.provider, refund.payment_id)
+        return next(iter(self.payments(refund.payment_id)), None)
 
     def sent(self, transfer_id: str) -> CreditsSent | None:
         """The transfer with this id that the account sent, its draws with the expiries that their lots have now."""
@@ -242,7 +264,7 @@ def subject_of(event: Event) -> str | None:
             return event.hold_id
         case DeductionReversed():
             return event.deduction_id
-        case GrantVoided() | GrantExpiryChanged():
+        case GrantVoided() | GrantStarted() | GrantExpiryChanged():
             return event.grant_id
         case PaymentRecorded() | PaymentRefunded():
             return payment_subject(event.payment_id)
@@ -289,8 +311,7 @@ def needed_subjects(command: Command, account: Account | None, known: RelatedEve
             lapses = {lapses_subject(command.grant_id)} if command.reinstate else set()
             return frozenset({command.grant_id, *lapses})
         case RefundPayment():
-            payment = known.payment(command.payment_id)
-            grants = {payment.grant_id} if payment and payment.grant_id else set()
+            grants = {name for payment in known.payments(command.payment_id) for name in payment.bought}
             return frozenset({payment_subject(command.payment_id), *grants})
         case RecordPayment():
             return frozenset({payment_subject(command.payment_id)})

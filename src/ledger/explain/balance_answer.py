@@ -7,6 +7,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from ledger.domain.amounts import Balance, Kind
+from ledger.domain.coming import ComingGrants
 from ledger.domain.lots import Lots
 
 
@@ -30,6 +31,16 @@ class OpenLot(TypedDict):
     expires_at: datetime | None
 
 
+class ComingFields(TypedDict):
+    """What is left of a grant that has not started: no part of the balance, and spendable from `effective_at` on."""
+
+    grant_id: str
+    kind: Kind
+    amount: int
+    effective_at: datetime
+    expires_at: datetime | None
+
+
 def balance_fields(balance: Balance) -> BalanceFields:
     """The answer for a balance."""
     subscription, permanent, held, expire_at = balance
@@ -48,4 +59,18 @@ def open_lots(lots: Lots) -> list[OpenLot]:
     return [
         {"grant_id": grant_id, "kind": kind, "remaining": remaining, "expires_at": expires_at}
         for grant_id, kind, remaining, expires_at in lots
+    ]
+
+
+def coming_grants(coming: ComingGrants) -> list[ComingFields]:
+    """The answers for the coming grants, in the order in which they start."""
+    return [
+        {
+            "grant_id": grant.grant_id,
+            "kind": grant.kind,
+            "amount": grant.amount,
+            "effective_at": grant.effective_at,
+            "expires_at": grant.expires_at,
+        }
+        for grant in coming
     ]

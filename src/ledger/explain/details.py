@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import assert_never
 
 from ledger.domain.account import Account
+from ledger.domain.coming import find
 from ledger.domain.events import (
     AccountClosed,
     AccountFrozen,
@@ -23,6 +24,7 @@ from ledger.domain.events import (
     DeductionReversed,
     Event,
     GrantExpiryChanged,
+    GrantStarted,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -57,7 +59,9 @@ def details_of(before: Account, event: Event, related: RelatedEvents) -> Details
     """
     match event:
         case CreditsGranted():
-            return _granted(event)
+            return _granted(event, related)
+        case GrantStarted():
+            return _started(before, event)
         case CreditsDeducted():
             details = explain_draws(before.lots, before.holds, event.draws, event.recorded_at)
             return details._replace(violations=(*details.violations, *wrong_sum(event.draws, event.amount)))
@@ -103,9 +107,36 @@ def details_of(before: Account, event: Event, related: RelatedEvents) -> Details
 # Lots -----------------------------------------------------------------------------------------------------------------
 
 
-def _granted(event: CreditsGranted) -> Details:
+def _granted(event: CreditsGranted, related: RelatedEvents) -> Details:
+    wrong = [*wrong_lot(event)]
+    if event.payment_id is not None and not any(
+        event.grant_id in payment.bought for payment in related.payments(event.payment_id)
+    ):
+        wrong.append(f"no earlier payment {event.payment_id} buys {event.grant_id}")
     lot = ExplainedLot(event.grant_id, event.kind, event.expires_at, 0, event.amount)
-    return Details(lot=lot, violations=tuple(wrong_lot(event)))
+    if event.effective_at is None:
+        return Details(lot=lot, violations=tuple(wrong))
+    if event.effective_at <= event.recorded_at:
+        wrong.append("the start had passed when the event was recorded")
+    if event.expires_at is not None and event.expires_at <= event.effective_at:
+        wrong.append("the credits lapse before they start")
+    why = "The grant is coming: its credits are no part of the balance, and nothing draws from them, until it starts."
+    return Details(why=(why,), violations=tuple(wrong))
+
+
+def _started(before: Account, event: GrantStarted) -> Details:
+    coming = find(before.coming, event.grant_id)
+    wrong = [*_wrong_time(before, event)]
+    if coming is None:
+        wrong.append(f"there is no coming grant {event.grant_id}")
+    else:
+        wrong += [
+            f"the event records another {name.replace('_', ' ')} than the coming grant has"
+            for name, value in coming._asdict().items()
+            if getattr(event, name) != value
+        ]
+    lot = ExplainedLot(event.grant_id, event.kind, event.expires_at, 0, event.amount)
+    return Details(why=(_TAKES_EFFECT,), lot=lot, violations=tuple(wrong))
 
 
 def _lot_of(before: Account, grant_id: str) -> Lot | None:
@@ -113,19 +144,25 @@ def _lot_of(before: Account, grant_id: str) -> Lot | None:
 
 
 def _voided(before: Account, event: GrantVoided, related: RelatedEvents) -> Details:
-    lot = _lot_of(before, event.grant_id)
-    remaining = lot.remaining if lot else 0
+    lot, coming = _lot_of(before, event.grant_id), find(before.coming, event.grant_id)
+    remaining = coming.amount if coming else lot.remaining if lot else 0
     granted = related.grant(event.grant_id)
     wrong = []
     if granted is None:
         wrong.append(f"there is no earlier grant {event.grant_id}")
     elif granted.kind != event.kind:
         wrong.append(f"{event.grant_id} is {granted.kind}, but the event records {event.kind}")
+    if bool(event.coming) != (coming is not None):
+        wrong.append(f"{event.grant_id} is {'coming' if coming else 'not coming'}, but the event records the opposite")
     if not 0 <= event.amount <= remaining:
         wrong.append(f"the event takes {event.amount:,}, but {remaining:,} remained")
     elif event.amount < remaining and (event.closed or event.uncollected):
         wrong.append(f"the event leaves {remaining - event.amount:,} that it should have taken")
     why = ["A void takes only what remains of its grant. It does not touch other lots."] if event.uncollected else []
+    if event.coming:
+        left = counted(remaining - event.amount)
+        why.append(f"The grant had not started, so the balance does not change; {left} of it are still coming.")
+        return Details(why=tuple(why), violations=tuple(wrong))
     expires_at = lot.expires_at if lot else granted.expires_at if granted else None
     change = ExplainedLot(event.grant_id, event.kind, expires_at, remaining, remaining - event.amount)
     return Details(why=tuple(why), lot=change, violations=tuple(wrong))
@@ -176,11 +213,13 @@ def _expired(before: Account, event: CreditsExpired) -> Details:
     return Details(why=(_TAKES_EFFECT,), lot=change, violations=tuple(wrong))
 
 
-def _wrong_time(before: Account, event: CreditsExpired | HoldExpired) -> Iterator[str]:
+def _wrong_time(before: Account, event: CreditsExpired | HoldExpired | GrantStarted) -> Iterator[str]:
     if event.effective_at > event.recorded_at:
         yield f"the event takes effect at {instant(event.effective_at)}, after it was recorded"
     if before.due_at is not None and before.due_at < event.effective_at:
-        yield f"another lot or hold expired earlier, at {instant(before.due_at)}"
+        starts = before.coming and before.coming[0].effective_at == before.due_at
+        what = "a coming grant started" if starts else "another lot or hold expired"
+        yield f"{what} earlier, at {instant(before.due_at)}"
 
 
 # Holds ----------------------------------------------------------------------------------------------------------------
@@ -291,18 +330,29 @@ def _reversed(before: Account, event: DeductionReversed, related: RelatedEvents)
 
 
 def _wrong_payment(before: Account, event: PaymentRecorded | PaymentRefunded, related: RelatedEvents) -> Iterator[str]:
-    payment = related.payment(event.payment_id)
     if isinstance(event, PaymentRecorded):
-        if payment is not None:
-            yield f"payment {event.payment_id} was recorded before"
-        if event.grant_id is not None and event.grant_id != before.next_id("grt", ahead=2):
-            yield f"the payment buys {event.grant_id}, which is not the next event"
+        yield from _wrong_record(before, event, related)
         return
+    payment = related.refunded_payment(event)
     if payment is None:
         yield f"there is no earlier payment {event.payment_id}"
         return
-    refunded = sum(refund.amount_minor for refund in related.refunds(event.payment_id)) + event.amount_minor
+    refunded = sum(refund.amount_minor for refund in related.refunds(payment)) + event.amount_minor
     if refunded != event.refunded_minor:
         yield f"the event records {event.refunded_minor:,} as refunded in total, but the sum is {refunded:,}"
     if refunded > payment.amount_minor:
         yield f"{refunded:,} were refunded, but only {payment.amount_minor:,} were paid"
+
+
+def _wrong_record(before: Account, event: PaymentRecorded, related: RelatedEvents) -> Iterator[str]:
+    earlier = related.payment(event.provider, event.payment_id)
+    if earlier is not None and (earlier.status != "failed" or event.status != "paid"):
+        yield f"payment {event.payment_id} was recorded before"
+    if event.bought and event.status != "paid":
+        yield f"the payment is {event.status}, but it buys {event.bought[0]}"
+    if event.grant_ids is not None and len(event.grant_ids) < 2:
+        yield "the event lists a single grant, which it should name alone"
+    for ahead, grant_id in enumerate(event.bought, 2):
+        if grant_id != before.next_id("grt", ahead=ahead):
+            place = "the next event" if ahead == 2 else f"the event {ahead - 1} after it"
+            yield f"the payment buys {grant_id}, which is not {place}"

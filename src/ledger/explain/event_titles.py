@@ -25,6 +25,7 @@ from ledger.domain.events import (
     DeductionReversed,
     Event,
     GrantExpiryChanged,
+    GrantStarted,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -83,7 +84,9 @@ def entry_title(entry: EntryType, source: Source | None) -> str:
 def event_title(event: Event) -> str:
     """The title of an event. An event that makes an entry has the title of the entry."""
     match event:
-        case CreditsGranted():
+        case CreditsGranted() if event.effective_at is not None:
+            return "Credits granted for later"
+        case CreditsGranted() | GrantStarted():
             return GRANT_TITLES[event.source]
         case CreditsDeducted():
             return _ENTRY_TITLES["deduction"]

@@ -14,12 +14,14 @@ from ledger.domain.events import (
     AccountReopened,
     CreditsDeducted,
     CreditsExpired,
+    CreditsGranted,
     CreditsHeld,
     CreditsSent,
     CreditsSentBack,
     DeductionReversed,
     Event,
     GrantExpiryChanged,
+    GrantStarted,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -32,13 +34,22 @@ from ledger.domain.events import (
     UsageMetered,
 )
 from ledger.domain.lots import first_expiry
-from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, lapses_subject, made_by, subject_of
+from ledger.domain.related_events import (
+    NO_RELATED_EVENTS,
+    RelatedEvents,
+    lapses_subject,
+    made_by,
+    payment_subject,
+    subject_of,
+)
 from ledger.explain.counting import explain_counts, wrong_counts
 from ledger.explain.details import details_of
 from ledger.explain.explanation import Details, Explanation
 from ledger.explain.sentences import instant, sentence
 
 _SPENDING = CreditsDeducted | CreditsHeld | HoldExtended | UsageMetered | CreditsSent
+_DUE = HoldExpired | CreditsExpired | GrantStarted
+"""What time does: such an event takes effect at its own moment, and may be recorded later."""
 _ACCEPTED_WHEN_CLOSED = (
     DeductionReversed
     | HoldReleased
@@ -46,6 +57,7 @@ _ACCEPTED_WHEN_CLOSED = (
     | PaymentRefunded
     | HoldExpired
     | CreditsExpired
+    | GrantStarted
     | AccountReopened
     | TextsErased
     | TransferReversed
@@ -70,6 +82,8 @@ def subjects_of(event: Event, known: RelatedEvents) -> frozenset[str]:
 
     The caller looks their events up and calls again with them, until the answer no longer grows.
     """
+    if isinstance(event, CreditsGranted) and event.payment_id is not None:
+        return frozenset({payment_subject(event.payment_id)})
     if not isinstance(event, _ABOUT_EARLIER_EVENTS):
         return frozenset()
     subject = subject_of(event)
@@ -101,7 +115,7 @@ def explain(before: Account | None, event: Event, related: RelatedEvents = NO_RE
         before.version + 1 if before else 1,
         type(event).__name__,
         event.recorded_at,
-        event.effective_at if isinstance(event, HoldExpired | CreditsExpired) else None,
+        event.effective_at if isinstance(event, _DUE) else None,
         sentence(before, event),
         details,
         before.balance if before else NO_CREDITS,
@@ -127,8 +141,8 @@ def _general(before: Account | None, event: Event) -> Iterator[str]:
         return
     if event.recorded_at < before.recorded_at:
         yield f"the previous event was recorded later, at {instant(before.recorded_at)}"
-    if not isinstance(event, HoldExpired | CreditsExpired) and before.is_due(event.recorded_at):
-        yield f"an expiry that was due at {_due(before)} is not recorded before this event"
+    if not isinstance(event, _DUE) and before.is_due(event.recorded_at):
+        yield f"{_due(before)} is not recorded before this event"
     if before.standing == "closed" and not _accepted_when_closed(before, event):
         yield (
             "the account was closed, and a closed account accepts only what returns or cancels credits, "
@@ -147,7 +161,7 @@ def _general(before: Account | None, event: Event) -> Iterator[str]:
 
 def _accepted_when_closed(before: Account, event: Event) -> bool:
     if isinstance(event, PaymentRecorded):
-        return event.grant_id is None
+        return not event.bought
     return isinstance(event, _ACCEPTED_WHEN_CLOSED) or _follows(before, event)
 
 
@@ -159,7 +173,8 @@ def _follows(before: Account, event: Event) -> bool:
 
 
 def _due(before: Account) -> str:
-    return instant(before.due_at) if before.due_at else "before"
+    what = "a start" if before.coming and before.coming[0].effective_at == before.due_at else "an expiry"
+    return f"{what} that was due at {instant(before.due_at) if before.due_at else 'an unknown time'}"
 
 
 def _after(before: Account | None, event: Event) -> tuple[Account | None, list[str]]:

@@ -22,6 +22,7 @@ from ledger.domain.events import (
     DeductionReversed,
     Event,
     GrantExpiryChanged,
+    GrantStarted,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -78,6 +79,8 @@ def sentence(before: Account | None, event: Event) -> str:
             return _updated(before, event)
         case CreditsGranted():
             return _granted(event)
+        case GrantStarted():
+            return _started(event)
         case CreditsDeducted():
             return f"{were(event.amount)} deducted as {event.deduction_id}{_task_and_time(event)}."
         case CreditsHeld():
@@ -102,9 +105,7 @@ def sentence(before: Account | None, event: Event) -> str:
             at = instant(event.effective_at)
             return f"{counted(event.amount, f'{event.kind} credit')} of {event.grant_id} lapsed at {at}, unspent."
         case PaymentRecorded():
-            bought = f" It buys {event.grant_id}, the next event." if event.grant_id else ""
-            money = f"{event.amount_minor:,} {event.currency.upper()} in minor units"
-            return f"Payment {event.payment_id} was recorded: {event.provider}, {money}, {event.status}.{bought}"
+            return _recorded(event)
         case PaymentRefunded():
             money = f"{event.amount_minor:,} minor units of payment {event.payment_id}"
             return f"{money} were refunded as {event.refund_id}; {event.refunded_minor:,} in total."
@@ -148,13 +149,36 @@ def _label_changes(before: Labels, after: Labels) -> list[str]:
     return [*new, *(f"no label {name}" for name in before if name not in after)]
 
 
+def _started(event: GrantStarted) -> str:
+    what = f"{counted(event.amount, f'{event.kind} credit')} of {event.grant_id}"
+    return f"{what} started at {instant(event.effective_at)}; {_until(event)}."
+
+
+def _recorded(event: PaymentRecorded) -> str:
+    money = f"{event.amount_minor:,} {event.currency.upper()} in minor units"
+    return f"Payment {event.payment_id} was recorded: {event.provider}, {money}, {event.status}.{_bought(event)}"
+
+
+def _bought(event: PaymentRecorded) -> str:
+    bought = event.bought
+    if not bought:
+        return ""
+    if len(bought) == 1:
+        return f" It buys {bought[0]}, the next event."
+    return f" It buys {bought[0]} to {bought[-1]}, the next {len(bought)} events."
+
+
 def _granted(event: CreditsGranted) -> str:
-    end = "they do not lapse" if event.expires_at is None else f"they lapse at {instant(event.expires_at)}"
     origin: list[str] = [event.source]
     origin += [f"transaction {event.transaction_id}"] if event.transaction_id is not None else []
     origin += [f"payment {event.payment_id}"] if event.payment_id is not None else []
     what = were(event.amount, f"{event.kind} credit")
-    return f"{what} granted as {event.grant_id} ({', '.join(origin)}); {end}."
+    start = f"they start at {instant(event.effective_at)}, and " if event.effective_at is not None else ""
+    return f"{what} granted as {event.grant_id} ({', '.join(origin)}); {start}{_until(event)}."
+
+
+def _until(event: CreditsGranted | GrantStarted) -> str:
+    return "they do not lapse" if event.expires_at is None else f"they lapse at {instant(event.expires_at)}"
 
 
 def _standing(event: AccountFrozen | AccountUnfrozen | AccountClosed | AccountReopened) -> str:
@@ -250,7 +274,8 @@ def _lost(returns: Returns) -> str:
 
 
 def _voided(event: GrantVoided) -> str:
-    done = f"{_were_of(event.amount, f'grant {event.grant_id}')} voided"
+    grant = f"{'the coming ' if event.coming else ''}grant {event.grant_id}"
+    done = f"{_were_of(event.amount, grant)} voided"
     if event.uncollected:
         done += f"; {event.uncollected:,} more were asked for, but did not remain"
     return f"{done}. The grant is closed: what comes back to it later is cancelled." if event.closed else f"{done}."

@@ -81,10 +81,13 @@ def _duration(value: int | None) -> timedelta | None:
     return None if value is None else timedelta(microseconds=value)
 
 
-def _grant(value: dict[str, Any] | None) -> GrantCredits | None:
-    if value is None:
-        return None
+def _grants(values: list[dict[str, Any]]) -> tuple[GrantCredits, ...]:
+    return tuple(map(_grant, values))
+
+
+def _grant(value: dict[str, Any]) -> GrantCredits:
     value["expires_at"], value["lifetime"] = _moment(value["expires_at"]), _duration(value["lifetime"])
+    value["effective_at"] = _moment(value["effective_at"])
     return GrantCredits(**value)
 
 
@@ -111,12 +114,13 @@ def _lots(value: list[list[Any]]) -> MovedLots:
 
 _READERS: dict[str, Callable[[Any], Any]] = {
     "expires_at": _moment,
+    "effective_at": _moment,
     "lifetime": _duration,
     "expires_in": _duration,
     "longest_life": _duration,
     "occurred_at": _moment,
     "back_dating": _duration,
-    "grant": _grant,
+    "grants": _grants,
     "limits": _limits,
     "lots": _lots,
 }

@@ -59,6 +59,14 @@ class Executed(NamedTuple):
     """None when it was erased together with the texts of its account."""
 
 
+class Payment(NamedTuple):
+    """A payment of a provider in an account, by its subject (see payment_subject)."""
+
+    account_id: str
+    provider: str
+    subject: str
+
+
 class StoredRow(NamedTuple):
     """One event row as stored."""
 
@@ -182,6 +190,18 @@ class Reader:
                 found[row.account][row.version] = _chained(row)[0]
                 if work.over:
                     await work.pause()
+        return found
+
+    async def payments_of_others(self, payments: Collection[Payment]) -> dict[Payment, str]:
+        """Of some payments those that another account has recorded, with that account."""
+        found: dict[Payment, str] = {}
+        once = list(dict.fromkeys(payments))
+        for start in range(0, len(once), _KEYS):
+            accounts, providers, subjects = zip(*once[start : start + _KEYS], strict=True)
+            rows = await self._rows(
+                "payments_of_others", accounts=list(accounts), providers=list(providers), subjects=list(subjects)
+            )
+            found |= {Payment(row.account, row.provider, row.subject): row.other for row in rows}
         return found
 
     async def related_rows(self, account_id: str, subjects: Sequence[str], upto: int) -> list[StoredRow]:

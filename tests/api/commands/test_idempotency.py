@@ -127,8 +127,8 @@ DIFFERENT: dict[str, tuple[str, Json, Json, list[str]]] = {
     ),
     "money": (
         "payment",
-        payment("pay-9"),
-        payment("pay-9", amount_minor=1, currency="EUR"),
+        payment("pay-8"),
+        payment("pay-8", amount_minor=1, currency="EUR"),
         ["amount_minor", "currency"],
     ),
 }

@@ -131,7 +131,7 @@ def command(account: str, purse: Purse, number: int, now: datetime, chance: Rand
         (5, "reverse", ReverseDeduction(account, one("deduction"), chance.randint(1, 30), "a mistake")),
         (3, "reverse", ReverseDeduction(account, one("deduction"))),
         (3, "void", VoidGrant(account, one("grant"), chance.choice([None, 20]), "clawed back")),
-        (3, "payment", RecordPayment(account, f"pay-{number}", "stripe", "paid", 1_000, "EUR", "pro", grant)),
+        (3, "payment", RecordPayment(account, f"pay-{number}", "stripe", "paid", 1_000, "EUR", "pro", (grant,))),
         (2, "payment_refund", RefundPayment(account, one("payment"), f"re-{number}", chance.choice([None, 300]))),
         (4, "expire", RecordExpiries(account)),
     ]

@@ -49,7 +49,7 @@ async def live_a_life(ledger: Ledger, account: str) -> None:
     life: list[Command] = [
         OpenAccount(account, 100),
         GrantCredits(account, "subscription", 40, lifetime=timedelta(days=30), description="a “month”, 100%"),
-        RecordPayment(account, "pi_1", "stripe", "paid", 900, "EUR", "pro", bought),
+        RecordPayment(account, "pi_1", f"bank-{account}", "paid", 900, "EUR", "pro", (bought,)),
         *(DeductCredits(account, 1, f"task-{n}", usage={"model": f"m{n % 3}", "input_tokens": n}) for n in range(12)),
         PlaceHold(account, 20, task_id="held"),
         CaptureHold(account, "hld_18", 5, usage={"member": "é"}),

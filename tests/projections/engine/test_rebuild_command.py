@@ -81,7 +81,7 @@ async def test_as_json(ledger: Ledger, database: str) -> None:
     assert compared["differences"][0] == {
         "table": "payments",
         "kind": "different",
-        "key": {"account_id": "ada", "payment_id": "pi_1"},
+        "key": {"account_id": "ada", "provider": "bank-ada", "payment_id": "pi_1"},
         "live": {"plan": "basic"},
         "rebuilt": {"plan": "pro"},
     }

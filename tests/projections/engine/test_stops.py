@@ -22,7 +22,9 @@ NAMES = [projection.name for projection in PROJECTIONS]
 COMMANDS: list[Command] = [
     OpenAccount(ACCOUNT_ID, 100),
     *(DeductCredits(ACCOUNT_ID, amount) for amount in (1, 2, 3)),
-    RecordPayment(ACCOUNT_ID, "pi_1", "stripe", "paid", 999, "EUR", grant=GrantCredits(ACCOUNT_ID, "permanent", 50)),
+    RecordPayment(
+        ACCOUNT_ID, "pi_1", "stripe", "paid", 999, "EUR", grants=(GrantCredits(ACCOUNT_ID, "permanent", 50),)
+    ),
     *(DeductCredits(ACCOUNT_ID, amount) for amount in (4, 5, 6)),
 ]
 SOUND = 10

@@ -1,16 +1,19 @@
 """Makes the answers of commands. Each is a pure function of the command's events: a replay gives the original again."""
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from api.contract.answers.commands import (
     AllowanceChanged,
     AnyAnswer,
+    BoughtGrant,
     Captured,
     Deducted,
     ExpiryChanged,
     Extended,
     Granted,
     GrantIfAny,
+    GrantsIfAny,
     Held,
     LabelsIfAny,
     LimitsReplaced,
@@ -24,7 +27,8 @@ from api.contract.answers.commands import (
     StandingChanged,
     Updated,
     Voided,
-    VoidIfAny,
+    VoidedGrant,
+    VoidsIfAny,
 )
 from api.contract.answers.limits import LimitsIfAny, limit_fields, limits_left
 from api.contract.answers.moving import draw_fields, merged, transfer_reversal, transferred
@@ -49,6 +53,7 @@ from ledger.domain.events import (
     Event,
     Events,
     GrantExpiryChanged,
+    GrantStarted,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -123,9 +128,9 @@ def _answered(place: Place, events: Events) -> AnyAnswer:
         case AccountOpened():
             return _opened(place, last)
         case PaymentRecorded() as event:
-            return _paid(place, event, last)
+            return _paid(place, event, events)
         case PaymentRefunded() as event:
-            return _refunded(place, event, last)
+            return _refunded(place, event, events)
         case AccountUpdated() as event:
             return _updated(place, event)
         case AccountFrozen() as event:
@@ -146,19 +151,23 @@ def _answered(place: Place, events: Events) -> AnyAnswer:
             return transferred(place, event)
         case TransferReversed() as event:
             return transfer_reversal(place, event)
-        case CreditsExpired() | HoldExpired() | TextsErased() | CreditsReceived() | CreditsSentBack() as event:
+        case CreditsExpired() | HoldExpired() | GrantStarted() | TextsErased() as event:
+            raise TypeError(f"{type(event).__name__} is what no caller asks for")
+        case CreditsReceived() | CreditsSentBack() as event:
             raise TypeError(f"{type(event).__name__} is what no caller asks for")
         case event:
             assert_never(event)
 
 
 def _main(events: Events) -> Event:
-    """What the command is about: the last event, or the one before a grant or a void that belongs to it."""
+    """What the command is about: the last event, or the one before the grants or voids that belong to it."""
     last = events[-1]
-    if isinstance(last, CreditsGranted | GrantVoided) and len(events) > 1:
-        before = events[-2]
-        if isinstance(before, AccountOpened | PaymentRecorded | PaymentRefunded):
-            return before
+    if isinstance(last, CreditsGranted | GrantVoided):
+        for before in reversed(events[:-1]):
+            if isinstance(before, AccountOpened | PaymentRecorded | PaymentRefunded):
+                return before
+            if type(before) is not type(last):
+                break
     return last
 
 
@@ -209,6 +218,7 @@ def _granted(place: Place, event: CreditsGranted) -> Granted:
         "granted": event.amount,
         "kind": event.kind,
         "expires_at": event.expires_at,
+        "effective_at": event.effective_at,
         "balance": balance_fields(event.balance),
     }
 
@@ -291,24 +301,24 @@ def _updated(place: Place, event: AccountUpdated) -> Updated:
     return {**place, **labels, "balance": balance_fields(event.balance)}
 
 
-def _paid(place: Place, event: PaymentRecorded, last: Event) -> Paid:
+def _paid(place: Place, event: PaymentRecorded, events: Events) -> Paid:
     return {
         **place,
         "payment_id": event.payment_id,
         "payment_status": event.status,
-        **_grant_if_any(last),
-        "balance": balance_fields(last.balance),
+        **_grants_if_any([one for one in events if isinstance(one, CreditsGranted)]),
+        "balance": balance_fields(events[-1].balance),
     }
 
 
-def _refunded(place: Place, event: PaymentRefunded, last: Event) -> Refunded:
+def _refunded(place: Place, event: PaymentRefunded, events: Events) -> Refunded:
     return {
         **place,
         "payment_id": event.payment_id,
         "refund_id": event.refund_id,
         "refunded_minor": event.amount_minor,
-        **_void_if_any(last),
-        "balance": balance_fields(last.balance),
+        **_voids_if_any([one for one in events if isinstance(one, GrantVoided)]),
+        "balance": balance_fields(events[-1].balance),
     }
 
 
@@ -349,17 +359,32 @@ def _allowance_changed(place: Place, event: AllowanceSet) -> AllowanceChanged:
 
 
 def _grant_if_any(last: Event) -> GrantIfAny:
-    if not isinstance(last, CreditsGranted):
+    return {**_bought(last)} if isinstance(last, CreditsGranted) else {}
+
+
+def _grants_if_any(events: Sequence[CreditsGranted]) -> GrantsIfAny:
+    if not events:
         return {}
+    grants = [_bought(event) for event in events]
+    return {**grants[0], "grants": grants} if len(grants) == 1 else {"grants": grants}
+
+
+def _bought(event: CreditsGranted) -> BoughtGrant:
     return {
-        "grant_id": last.grant_id,
-        "granted": last.amount,
-        "kind": last.kind,
-        "expires_at": last.expires_at,
+        "grant_id": event.grant_id,
+        "granted": event.amount,
+        "kind": event.kind,
+        "expires_at": event.expires_at,
+        "effective_at": event.effective_at,
     }
 
 
-def _void_if_any(last: Event) -> VoidIfAny:
-    if not isinstance(last, GrantVoided):
+def _voids_if_any(events: Sequence[GrantVoided]) -> VoidsIfAny:
+    if not events:
         return {}
-    return {"grant_id": last.grant_id, "voided": last.amount, "uncollected": last.uncollected}
+    voids = [_void(event) for event in events]
+    return {**voids[0], "voids": voids} if len(voids) == 1 else {"voids": voids}
+
+
+def _void(event: GrantVoided) -> VoidedGrant:
+    return {"grant_id": event.grant_id, "voided": event.amount, "uncollected": event.uncollected}

@@ -7,12 +7,19 @@ from pydantic import Field
 
 from api.contract.answers.answer import Answer
 from ledger.domain.account import Standing
-from ledger.explain.balance_answer import BalanceFields, OpenLot, balance_fields, open_lots
+from ledger.explain.balance_answer import (
+    BalanceFields,
+    ComingFields,
+    OpenLot,
+    balance_fields,
+    coming_grants,
+    open_lots,
+)
 from ledger.service import AccountAt
 
 
 class BalanceAnswer(Answer, BalanceFields):
-    """A balance from the truth; `grants` are the open lots in burn order."""
+    """A balance from the truth; `grants` are the open lots in burn order, `coming` what is no part of it yet."""
 
     account_id: str
     as_of: Annotated[datetime, Field(description="the moment that it is the balance of")]
@@ -22,10 +29,11 @@ class BalanceAnswer(Answer, BalanceFields):
     standing: Standing
     successor: Annotated[str | None, Field(description="of a closed account: the one into which it was merged")]
     grants: list[OpenLot]
+    coming: Annotated[list[ComingFields], Field(description="the grants that have not started, the next one first")]
 
 
 def balance_answer(found: AccountAt) -> BalanceAnswer:
-    """The balance at a moment, and the open lots in burn order."""
+    """The balance at a moment, the open lots in burn order, and the coming grants."""
     account = found.account
     return {
         "account_id": account.account_id,
@@ -37,4 +45,5 @@ def balance_answer(found: AccountAt) -> BalanceAnswer:
         "successor": account.successor,
         **balance_fields(account.balance),
         "grants": open_lots(account.lots),
+        "coming": coming_grants(account.coming),
     }

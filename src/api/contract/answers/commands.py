@@ -42,6 +42,12 @@ class DrawFields(TypedDict):
     amount: int
 
 
+EffectiveAt = Annotated[
+    datetime | None,
+    Field(description="when the credits start: until then they are no part of the balance; null: at once"),
+]
+
+
 class GrantIfAny(TypedDict, total=False):
     """What else was done where credits were granted too."""
 
@@ -49,6 +55,23 @@ class GrantIfAny(TypedDict, total=False):
     granted: int
     kind: Kind
     expires_at: datetime | None
+    effective_at: EffectiveAt
+
+
+class BoughtGrant(TypedDict):
+    """One of the grants that a payment bought."""
+
+    grant_id: str
+    granted: int
+    kind: Kind
+    expires_at: datetime | None
+    effective_at: EffectiveAt
+
+
+class GrantsIfAny(GrantIfAny, total=False):
+    """What else was done where a payment bought credits: the fields of the grant when it is one, and all grants."""
+
+    grants: list[BoughtGrant]
 
 
 class VoidIfAny(TypedDict, total=False):
@@ -65,6 +88,20 @@ class LabelsIfAny(TypedDict, total=False):
     labels: Annotated[dict[str, str], Field(description="all labels of the account after it, if some were changed")]
 
 
+class VoidedGrant(TypedDict):
+    """One of the grants that a refund voided."""
+
+    grant_id: str
+    voided: int
+    uncollected: int
+
+
+class VoidsIfAny(VoidIfAny, total=False):
+    """What else was done where grants were voided: the fields of the void when it is one, and all voids."""
+
+    voids: list[VoidedGrant]
+
+
 class Opened(CommandAnswer, GrantIfAny):
     """An opened account; the grant fields are there when it has signup credits."""
 
@@ -78,6 +115,7 @@ class Granted(CommandAnswer):
     granted: int
     kind: Kind
     expires_at: datetime | None
+    effective_at: EffectiveAt
 
 
 class Deducted(CommandAnswer, LimitsIfAny):
@@ -165,15 +203,15 @@ class ExpiryChanged(CommandAnswer):
     reinstated: int
 
 
-class Paid(CommandAnswer, GrantIfAny):
-    """A payment; the grant fields are there when it bought credits."""
+class Paid(CommandAnswer, GrantsIfAny):
+    """A payment. `grants` is there when it bought credits; the fields of a grant are there when it bought one grant."""
 
     payment_id: str
     payment_status: PaymentStatus
 
 
-class Refunded(CommandAnswer, VoidIfAny):
-    """A refund; the void fields are there when the payment bought credits."""
+class Refunded(CommandAnswer, VoidsIfAny):
+    """A refund. `voids` is there when it voided credits; the fields of a void are there when it voided one grant."""
 
     payment_id: str
     refund_id: str

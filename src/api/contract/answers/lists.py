@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from api.contract.answers.answer import ListPage
@@ -12,18 +13,19 @@ from ledger.domain.amounts import Balance, Kind
 from ledger.domain.events import PaymentStatus, Source
 from ledger.explain.balance_answer import BalanceFields, balance_fields
 
-GrantStatus = Literal["open", "spent", "expired", "voided", "sent"]
+GrantStatus = Literal["coming", "open", "spent", "expired", "voided", "sent"]
 HoldStatus = Literal["open", "captured", "released", "expired"]
 
 
 class Grant(TypedDict):
-    """A grant, and where its credits are: amount = remaining + held + spent + lapsed + voided + sent."""
+    """A grant, and where its credits are: amount = coming + remaining + held + spent + lapsed + voided + sent."""
 
     grant_id: str
     kind: Kind
     source: Source
     status: GrantStatus
     amount: int
+    coming: Annotated[int, Field(description="of a grant that has not started")]
     remaining: int
     held: int
     spent: int
@@ -31,6 +33,7 @@ class Grant(TypedDict):
     voided: int
     sent: int
     granted_at: datetime
+    effective_at: Annotated[datetime | None, Field(description="when it starts or started; null: when it was granted")]
     expires_at: datetime | None
     transaction_id: str | None
     payment_id: str | None
@@ -72,9 +75,11 @@ class Bought(TypedDict):
     grant_id: str
     kind: Kind
     amount: int
+    coming: int
     remaining: int
     held: int
     voided: int
+    effective_at: datetime | None
     expires_at: datetime | None
 
 
@@ -126,6 +131,7 @@ def grant(row: Mapping[str, Any]) -> Grant:
         "source": row["source"],
         "status": row["status_now"],
         "amount": row["amount"],
+        "coming": row["coming_now"],
         "remaining": row["remaining_now"],
         "held": row["held"],
         "spent": row["spent"],
@@ -133,6 +139,7 @@ def grant(row: Mapping[str, Any]) -> Grant:
         "voided": row["voided"],
         "sent": row["sent"],
         "granted_at": row["granted_at"],
+        "effective_at": row["effective_at"],
         "expires_at": row["expires_at"],
         "transaction_id": row["transaction_id"],
         "payment_id": row["payment_id"],
@@ -177,17 +184,22 @@ def payment(row: Mapping[str, Any]) -> Payment:
 
 
 def _bought(part: Mapping[str, Any]) -> Bought:
-    """One grant; the database wrote its time, which is to look like all others."""
-    expires_at = part["expires_at"]
+    """One grant; the database wrote its times, which are to look like all others."""
     return {
         "grant_id": part["grant_id"],
         "kind": part["kind"],
         "amount": part["amount"],
+        "coming": part["coming"],
         "remaining": part["remaining"],
         "held": part["held"],
         "voided": part["voided"],
-        "expires_at": datetime.fromisoformat(expires_at).astimezone(UTC) if expires_at else None,
+        "effective_at": _moment(part["effective_at"]),
+        "expires_at": _moment(part["expires_at"]),
     }
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None
 
 
 def listed_account(row: Mapping[str, Any]) -> ListedAccount:

@@ -19,13 +19,21 @@ class Expiring(TypedDict):
     credits: int
 
 
+class Coming(TypedDict):
+    """Credits that start together."""
+
+    effective_at: datetime
+    credits: int
+
+
 class SummaryBalance(BalanceFields):
-    """The balance from the truth, and what lapses when."""
+    """The balance from the truth, what lapses when, and what starts when."""
 
     as_of: datetime
     version: int
     position: int
     expiries: list[Expiring]
+    coming: list[Coming]
 
 
 class Use(TypedDict):

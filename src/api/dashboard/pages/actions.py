@@ -28,6 +28,7 @@ from api.http.requests.replies import as_problem
 from api.http.requests.request import check_key
 from ledger.commit.submission import Outcome, Overloaded, Recorded, Submission, Unavailable
 from ledger.domain.account import Account
+from ledger.domain.coming import find
 from ledger.domain.commands import MAX_ID
 from ledger.domain.errors import AccountNotFound, Refusal
 from ledger.domain.texts import MAX_TEXT
@@ -177,6 +178,7 @@ async def _form_page(request: Request, form: Form, account: Account | None, prob
         form=form,
         balance=account.balance if account else None,
         lot=next((lot for lot in account.lots if lot.grant_id == grant_id), None) if account else None,
+        coming=find(account.coming, grant_id) if account and grant_id else None,
         problem=problem,
     )
 

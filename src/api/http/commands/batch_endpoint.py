@@ -16,7 +16,14 @@ from api.contract.operations import OPERATIONS
 from api.contract.problems import Problem, from_refusal, invalid
 from api.contract.scopes import COMMANDS
 from api.http.commands.batch_body import read_large_batch
-from api.http.commands.command_endpoint import JSON, OPTIONS, CommandEndpoint, finished, take_account_id
+from api.http.commands.command_endpoint import (
+    JSON,
+    OPTIONS,
+    CommandEndpoint,
+    finished,
+    refusal_for,
+    take_account_id,
+)
 from api.http.requests.callers import require
 from api.http.requests.replies import Reply, as_problem, problem_reply
 from api.http.requests.request import MAX_BATCH_BODY, check_key, headers_of, is_dry_run, read_body
@@ -58,10 +65,10 @@ class BatchEndpoint:
         atomic, items = await read_large_batch(body, lambda fields, n: self._item(fields, key, f"{request_id}/{n}"))
         self._commands.count_commands(scope, key, len(items) - 1)
         if atomic:
-            answers = await self._together(items, dry_run=dry_run)
+            answers = await self._together(items, key, dry_run=dry_run)
         else:
             answers = await self._each(items, dry_run=dry_run)
-        return Reply(200, [JSON], await _encoded(answers, dry_run=dry_run))
+        return Reply(200, [JSON], await _encoded(answers, key, dry_run=dry_run))
 
     # Commands to submissions -------------------------------------------------------------------------------------
 
@@ -118,7 +125,7 @@ class BatchEndpoint:
         except (Overloaded, Unavailable) as error:
             return as_problem(error, request_id)
 
-    async def _together(self, items: list[Item], *, dry_run: bool) -> list[Answer]:
+    async def _together(self, items: list[Item], key: ApiKey, *, dry_run: bool) -> list[Answer]:
         submissions = []
         for index, item in enumerate(items):
             if isinstance(item, Problem):
@@ -134,7 +141,7 @@ class BatchEndpoint:
                 outcomes = await self._ledger.execute_together(submissions)
         for outcome in outcomes:
             if isinstance(outcome, Refusal):
-                raise from_refusal(outcome)
+                raise from_refusal(refusal_for(key, outcome))
         return list(outcomes)
 
 
@@ -155,13 +162,13 @@ async def _outcome_of(submitted: _Submitted | Answer) -> Answer:
         return as_problem(error, submitted.request_id)
 
 
-async def _encoded(answers: Sequence[Answer], *, dry_run: bool) -> bytes:
+async def _encoded(answers: Sequence[Answer], key: ApiKey, *, dry_run: bool) -> bytes:
     """The results as JSON, the `BatchAnswer` of the contract, encoded in slices."""
     parts: list[bytes] = []
     results: list[BatchResult] = []
     work = Slices()
     for answer in answers:
-        results.append(_result(answer, dry_run=dry_run))
+        results.append(_result(answer, key, dry_run=dry_run))
         if len(results) >= _ENCODED:
             parts.append(orjson.dumps(results, option=OPTIONS)[1:-1])
             results = []
@@ -171,12 +178,12 @@ async def _encoded(answers: Sequence[Answer], *, dry_run: bool) -> bytes:
     return b'{"results":[' + b",".join(parts) + b"]}"
 
 
-def _result(answer: Answer, *, dry_run: bool) -> BatchResult:
+def _result(answer: Answer, key: ApiKey, *, dry_run: bool) -> BatchResult:
     """The result of one command of a batch: its status, and the fields of its answer."""
     if isinstance(answer, Recorded):
         return batch_result(answer, 200 if dry_run or answer.replayed else 201, dry_run=dry_run)
     if isinstance(answer, Refusal):
-        answer = from_refusal(answer)
+        answer = from_refusal(refusal_for(key, answer))
     return answer.document()
 
 

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope
 from api.contract.answers.answering import answer
 from api.contract.operations import Defaults, Operation
 from api.contract.problems import Problem, from_refusal
-from api.contract.scopes import Scopes
+from api.contract.scopes import READ, Scopes
 from api.contract.validation import validated
 from api.http import metrics
 from api.http.requests.ambiguity import check_unambiguous
@@ -36,7 +36,7 @@ from api.http.requests.request import (
 )
 from ledger.commit.submission import ExpectedVersions, Outcome, Submission
 from ledger.domain.commands import check_account_id, check_id
-from ledger.domain.errors import Refusal
+from ledger.domain.errors import BatchRefused, PaymentOfAnotherAccount, Refusal
 from ledger.service import Ledger
 from ledger.store import Metadata, fingerprint
 from measures.refusals import RefusalCounter
@@ -87,7 +87,7 @@ class CommandEndpoint:
         else:
             outcome = await self._ledger.execute(submission)
             self.count_refusals([outcome])
-        return _reply(outcome, dry_run=dry_run)
+        return _reply(outcome, key, dry_run=dry_run)
 
     async def authorized(self, scope: Scope, headers: Headers, scopes: Scopes) -> ApiKey:
         """The caller's key. Nothing else of the request is looked at before. Raises AccessRefused and Problem."""
@@ -131,12 +131,21 @@ class CommandEndpoint:
         check_account_id(account_id)
         for name in operation.path_ids:
             check_id(name, ids[name])
-        own = getattr(body, operation.own_key, None) if operation.own_key and named is None else named
+        command = operation.build(account_id, ids, body, self._defaults)
+        own = operation.key_without_header(body, command) if named is None else named
         if own is None:
             raise Problem("idempotency_key_required", _how_to_key(operation))
-        command = operation.build(account_id, ids, body, self._defaults)
         metadata = Metadata(key.actor, operation.name, own, request_id)
         return Submission(command, metadata, fingerprint(operation.values(ids, body)), expected)
+
+
+def refusal_for(key: ApiKey, refusal: Refusal) -> Refusal:
+    """A refusal as the holder of a key may know it: who reads accounts learns which other account has a payment."""
+    if isinstance(refusal, BatchRefused):
+        return BatchRefused(refusal.index, refusal_for(key, refusal.cause))
+    if isinstance(refusal, PaymentOfAnotherAccount) and not key.allows(READ):
+        return refusal.without_account()
+    return refusal
 
 
 def endpoint_of(request: Request) -> CommandEndpoint:
@@ -163,9 +172,9 @@ def _how_to_key(operation: Operation) -> str:
     return f"Send an Idempotency-Key header{own}, so that the command can be repeated safely."
 
 
-def _reply(outcome: Outcome, *, dry_run: bool) -> Reply:
+def _reply(outcome: Outcome, key: ApiKey, *, dry_run: bool) -> Reply:
     if isinstance(outcome, Refusal):
-        return problem_reply(from_refusal(outcome))
+        return problem_reply(from_refusal(refusal_for(key, outcome)))
     headers = [JSON]
     if outcome.replayed:
         headers.append(REPLAYED)

@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request
 
-from api.contract.answers.summary import Average, Expiring, SummaryAnswer, SummaryBalance, Use
+from api.contract.answers.summary import Average, Coming, Expiring, SummaryAnswer, SummaryBalance, Use
 from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.queries.query import PROBLEMS, AccountId, Visible, Zone, as_of
 from api.http.queries.reads import Reads, reads_of
 from ledger.current_accounts import can_be_stored
+from ledger.domain.coming import ComingGrants
 from ledger.domain.errors import AccountNotFound
 from ledger.domain.lots import Lots
 from ledger.domain.periods import DAY, day_start
@@ -119,6 +120,7 @@ def _balance(found: AccountAt) -> SummaryBalance:
         "version": found.newest.version,
         "position": found.newest.position,
         "expiries": _expiries(found.account.lots),
+        "coming": _coming(found.account.coming),
     }
 
 
@@ -129,6 +131,14 @@ def _expiries(lots: Lots) -> list[Expiring]:
         if lot.expires_at is not None:
             sums[lot.expires_at] += lot.remaining
     return [{"expires_at": at, "credits": sums[at]} for at in sorted(sums)[:MAX_EXPIRIES]]
+
+
+def _coming(coming: ComingGrants) -> list[Coming]:
+    """What is no part of the balance yet. Grants that start at the same time are one."""
+    sums: defaultdict[datetime, int] = defaultdict(int)
+    for grant in coming:
+        sums[grant.effective_at] += grant.amount
+    return [{"effective_at": at, "credits": sums[at]} for at in sorted(sums)[:MAX_EXPIRIES]]
 
 
 def _use(total: Total) -> Use:

@@ -12,10 +12,11 @@ from api.contract.problems import MAX_ERRORS, Problem, invalid, validation_faile
 from api.http.requests.ambiguity import name_twice, parameters_of, repeated_names, repeats_names
 from api.http.requests.request_body import body_too_large, receive_body
 from ledger.commit.submission import ExpectedVersions
-from ledger.domain.commands import MAX_METADATA_BYTES
+from ledger.domain.commands import MAX_BOUGHT, MAX_METADATA_BYTES
 from ledger.domain.errors import MAX_SHOWN
 
-_LARGEST = {"metadata": MAX_METADATA_BYTES, "grant": 4 * MAX_METADATA_BYTES}
+_GRANT = 4 * MAX_METADATA_BYTES
+_LARGEST = {"metadata": MAX_METADATA_BYTES, "grant": _GRANT, "grants": MAX_BOUGHT * _GRANT}
 """Bytes of JSON that a valid free field has at most. A grant has metadata, and some texts beside it."""
 MAX_BODY = 64 * 1024
 """The largest body of one command, in bytes."""

@@ -13,7 +13,8 @@ from typing import NamedTuple
 from audit.export.journals.postings import CREDIT, Accounts, Postings, postings_of
 from ledger.domain.account import Account, evolve
 from ledger.domain.amounts import Kind
-from ledger.domain.events import CreditsGranted, CreditsReceived, Event, PaymentRecorded
+from ledger.domain.events import CreditsGranted, CreditsReceived, Event, GrantStarted, PaymentRecorded
+from ledger.explain.money import Currencies, add_currency
 from ledger.store import Logged, UnreadableEvent
 
 
@@ -59,14 +60,14 @@ def _day(at: datetime) -> date:
 class Journal:
     """Turns the events of one account, in their order, into lines of a journal.
 
-    It keeps the account's open lots and holds, and the names of all its grants and payments.
+    It keeps the account's open lots and holds, and the names of all its grants that started, and of its payments.
     """
 
     account_id: str
     _names: Accounts = field(init=False)
     _account: Account | None = None
     _kinds: dict[str, Kind] = field(default_factory=dict)
-    _currencies: dict[str, str] = field(default_factory=dict)
+    _currencies: Currencies = field(default_factory=dict)
     _opened: set[str] = field(default_factory=set)
     _flows: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
 
@@ -96,10 +97,10 @@ class Journal:
 
     def _keep_names(self, event: Event) -> None:
         match event:
-            case CreditsGranted() | CreditsReceived():
+            case CreditsGranted(effective_at=None) | GrantStarted() | CreditsReceived():
                 self._kinds[event.grant_id] = event.kind
             case PaymentRecorded():
-                self._currencies[event.payment_id] = event.currency
+                add_currency(self._currencies, event)
 
     def _begin(self, day: date) -> list[Line]:
         names = self._names

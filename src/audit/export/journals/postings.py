@@ -18,7 +18,6 @@ entry that does not balance.
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
 from typing import NamedTuple, assert_never
 
 from ledger.domain.amounts import Kind
@@ -40,6 +39,7 @@ from ledger.domain.events import (
     DeductionReversed,
     Event,
     GrantExpiryChanged,
+    GrantStarted,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -54,6 +54,7 @@ from ledger.domain.events import (
 )
 from ledger.domain.holds import Fate, Returns
 from ledger.domain.lots import Draws
+from ledger.explain.money import Currencies
 
 CREDIT = "CREDIT"
 """The commodity of credits. Money has others."""
@@ -145,7 +146,7 @@ class _Sums:
         return tuple(Posting(account, amount, unit) for (account, unit), amount in self._sums.items() if amount)
 
 
-def postings_of(accounts: Accounts, event: Event, currencies: Mapping[str, str]) -> Postings:
+def postings_of(accounts: Accounts, event: Event, currencies: Currencies) -> Postings:
     """The postings of an event: none, or two and more with the sum 0.
 
     `currencies` has the currency of each earlier payment of the account, because a refund does not name its currency.
@@ -153,10 +154,12 @@ def postings_of(accounts: Accounts, event: Event, currencies: Mapping[str, str])
     return _sums(accounts, event, currencies).postings()
 
 
-def _sums(accounts: Accounts, event: Event, currencies: Mapping[str, str]) -> _Sums:
+def _sums(accounts: Accounts, event: Event, currencies: Currencies) -> _Sums:
     sums = _Sums()
     match event:
-        case CreditsGranted():
+        case CreditsGranted() if event.effective_at is not None:
+            return sums  # its credits come in when it starts
+        case CreditsGranted() | GrantStarted():
             sums.add(accounts.granted(event.source), -event.amount)
             return sums.add(accounts.lot(event.kind, event.grant_id), event.amount)
         case CreditsDeducted():
@@ -171,7 +174,7 @@ def _sums(accounts: Accounts, event: Event, currencies: Mapping[str, str]) -> _S
         case DeductionReversed():
             return _back(sums.add(accounts.spent, -event.amount), accounts, event.returns)
         case GrantVoided():
-            return _lost(sums, accounts, event, "cancelled")
+            return sums if event.coming else _lost(sums, accounts, event, "cancelled")
         case CreditsExpired():
             return _lost(sums, accounts, event, "lapsed")
         case CreditsSent() | CreditsSentBack():
@@ -187,7 +190,7 @@ def _sums(accounts: Accounts, event: Event, currencies: Mapping[str, str]) -> _S
         case PaymentRecorded():
             return _paid(sums, accounts, event.amount_minor, event.currency) if event.status == "paid" else sums
         case PaymentRefunded():
-            return _paid(sums, accounts, -event.amount_minor, currencies[event.payment_id])
+            return _paid(sums, accounts, -event.amount_minor, currencies[event.provider, event.payment_id])
         case AccountOpened() | HoldExtended():
             return sums
         case (

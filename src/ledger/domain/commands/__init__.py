@@ -27,7 +27,7 @@ from ledger.domain.commands.moving import (
     SendBack,
     SendCredits,
 )
-from ledger.domain.commands.payments import RecordPayment, RefundPayment
+from ledger.domain.commands.payments import MAX_BOUGHT, RecordPayment, RefundPayment, payment_key
 from ledger.domain.commands.spending import DeductCredits, ReverseDeduction
 
 Command = (
@@ -63,6 +63,7 @@ Command = (
 __all__ = [
     "BACK_DATING",
     "LONGEST_LIFETIME",
+    "MAX_BOUGHT",
     "MAX_ID",
     "MAX_METADATA_BYTES",
     "SECOND_HALVES",
@@ -101,4 +102,5 @@ __all__ = [
     "VoidGrant",
     "check_account_id",
     "check_id",
+    "payment_key",
 ]

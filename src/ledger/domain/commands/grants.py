@@ -14,7 +14,10 @@ LONGEST_LIFETIME = timedelta(days=36_500)
 
 @dataclass(frozen=True, slots=True)
 class GrantCredits:
-    """Grant credits. A subscription grant without `expires_at` lapses `lifetime` after the moment of decision."""
+    """Grant credits, spendable at once or, with `effective_at`, from a later moment on.
+
+    A subscription grant without `expires_at` lapses `lifetime` after it starts.
+    """
 
     account_id: str
     kind: Kind
@@ -25,6 +28,7 @@ class GrantCredits:
     transaction_id: str | None = None
     description: str | None = None
     metadata: JsonObject | Sealed | None = None
+    effective_at: datetime | None = None
 
     def __post_init__(self) -> None:
         check_amount(self.amount)
@@ -34,6 +38,8 @@ class GrantCredits:
             raise InvalidField("expires_at", "must be absent: permanent credits never expire")
         if self.expires_at is not None and self.expires_at.tzinfo is None:
             raise InvalidField("expires_at", "must say its offset from UTC")
+        if self.effective_at is not None and self.effective_at.tzinfo is None:
+            raise InvalidField("effective_at", "must say its offset from UTC")
         if self.lifetime is not None and not timedelta(0) < self.lifetime <= LONGEST_LIFETIME:
             raise InvalidField("lifetime", f"must be positive and at most {LONGEST_LIFETIME.days} days")
 

@@ -8,10 +8,16 @@ from ledger.domain.commands.grants import GrantCredits
 from ledger.domain.errors import InvalidField
 from ledger.domain.events import PaymentStatus
 
+MAX_BOUGHT = 100
+"""The largest number of grants that one payment buys."""
+
 
 @dataclass(frozen=True, slots=True)
 class RecordPayment:
-    """Record a payment and, when it is paid, grant the credits that it buys: both or neither."""
+    """Record a payment and, when it is paid, grant the credits that it buys: all of it or nothing.
+
+    A payment is one of a provider: two providers may use the same id.
+    """
 
     account_id: str
     payment_id: str
@@ -20,7 +26,7 @@ class RecordPayment:
     amount_minor: int
     currency: str
     plan: str | None = None
-    grant: GrantCredits | None = None
+    grants: tuple[GrantCredits, ...] = ()
 
     def __post_init__(self) -> None:
         check_id("payment_id", self.payment_id)
@@ -28,22 +34,36 @@ class RecordPayment:
         check_id("currency", self.currency)
         check_id("plan", self.plan)
         check_amount(self.amount_minor, "amount_minor", least=0)
-        if self.grant is not None and self.grant.account_id != self.account_id:
-            raise InvalidField("grant", "must be for the account of the payment")
-        if self.grant is not None and self.status != "paid":
-            raise InvalidField("grant", f"must be absent: a payment that is {self.status} buys nothing")
+        if len(self.grants) > MAX_BOUGHT:
+            raise InvalidField("grants", f"must be at most {MAX_BOUGHT}", len(self.grants))
+        said = "grant" if len(self.grants) == 1 else "grants"
+        if any(grant.account_id != self.account_id for grant in self.grants):
+            raise InvalidField(said, "must be for the account of the payment")
+        if self.grants and self.status != "paid":
+            raise InvalidField(said, f"must be absent: a payment that is {self.status} buys nothing")
+
+
+def payment_key(command: RecordPayment) -> str:
+    """The idempotency key of a payment whose caller gives none: its provider, its id and its status."""
+    provider = command.provider.replace("%", "%25").replace(":", "%3A")
+    return f"{provider}:{command.payment_id}:{command.status}"
 
 
 @dataclass(frozen=True, slots=True)
 class RefundPayment:
-    """Refund `amount_minor` of a payment; None refunds the rest. The grant that it bought is voided proportionally."""
+    """Refund `amount_minor` of a payment; None refunds the rest. The grants that it bought are voided in proportion.
+
+    `provider` says whose payment it is; it may be absent while one provider only has used the id in this account.
+    """
 
     account_id: str
     payment_id: str
     refund_id: str
     amount_minor: int | None = None
+    provider: str | None = None
 
     def __post_init__(self) -> None:
         check_id("refund_id", self.refund_id)
+        check_id("provider", self.provider)
         if self.amount_minor is not None:
             check_amount(self.amount_minor, "amount_minor")

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from ledger.domain.account import Account
+from ledger.domain.coming import find
 from ledger.domain.commands import ChangeGrantExpiry
 from ledger.domain.decisions.granting import check_room
 from ledger.domain.errors import GrantClosed, GrantHasExpired, GrantNotFound, InvalidField
@@ -22,6 +23,8 @@ def change_expiry(
     granted = related.grant(command.grant_id)
     if granted is None:
         raise GrantNotFound(command.grant_id)
+    if find(account.coming, command.grant_id) is not None:
+        raise InvalidField("grant_id", "must be of a grant that has started; void a coming grant, and grant it anew")
     if command.grant_id in related.closed_grants():
         raise GrantClosed(command.grant_id)
     before = granted.expires_at

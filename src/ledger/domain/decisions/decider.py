@@ -86,7 +86,7 @@ def decide(
     if not account.is_due(at):
         return _carry_out(command, account, at, related)
     lapses, account = apply_due_expiries(account, at)
-    done = _carry_out(command, account, at, RelatedEvents(related.events + lapses))
+    done = _carry_out(command, account, at, related.after(lapses))
     return lapses + done if done or isinstance(command, RecordExpiries) else ()  # a move may have nothing to receive
 
 
@@ -94,7 +94,7 @@ def _check_standing(command: Command, account: Account) -> None:
     if isinstance(command, _ALWAYS_ALLOWED):
         return
     if account.standing == "closed":
-        if isinstance(command, ReopenAccount) or (isinstance(command, RecordPayment) and command.grant is None):
+        if isinstance(command, ReopenAccount) or (isinstance(command, RecordPayment) and not command.grants):
             return  # money moves on after people leave
         if isinstance(command, MergeAccount) and command.successor == account.successor:
             return  # what came back since follows what was merged

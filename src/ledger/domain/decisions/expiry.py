@@ -1,4 +1,5 @@
-"""Expiry is a function of time, not of a job: the hold and lot expiries that are due at a moment, as events.
+"""Expiry is a function of time, not of a job: the expiries of holds and lots, and the starts of coming grants, that are
+due at a moment, as events.
 
 Every decision and every balance applies them first, so no answer depends on whether a sweeper has run.
 """
@@ -6,17 +7,19 @@ Every decision and every balance applies them first, so no answer depends on whe
 from datetime import datetime
 
 from ledger.domain.account import Account, evolve
+from ledger.domain.coming import ComingGrant
 from ledger.domain.decisions.limiting import give_back as count_back
-from ledger.domain.events import CreditsExpired, Event, Events, HoldExpired
+from ledger.domain.events import CreditsExpired, Event, Events, GrantStarted, HoldExpired
 from ledger.domain.holds import Hold, give_back, lost, put_back
-from ledger.domain.lots import first_expiry, without_first
+from ledger.domain.lots import Lot, first_expiry, put, without_first
 from ledger.domain.related_events import CountedPart
 
 
 def apply_due_expiries(account: Account, at: datetime) -> tuple[Events, Account]:
-    """The hold expiries and lot expiries that are due by `at`, oldest first, and the account after them.
+    """The expiries and starts that are due by `at`, oldest first, and the account after them.
 
-    A lot is spendable while at < expires_at. Each event is recorded at `at` and takes effect at its own expiry.
+    A lot is spendable while effective_at <= at < expires_at. Each event is recorded at `at`, and takes effect at its
+    own moment.
     """
     events: list[Event] = []
     while account.is_due(at):
@@ -35,8 +38,13 @@ def has_many_due(account: Account, at: datetime) -> bool:
 
 
 def next_expiry(account: Account, at: datetime) -> Event:
-    """The oldest expiry that is due by `at`, recorded at `at`. There must be one."""
+    """The oldest expiry or start that is due by `at`, recorded at `at`. There must be one.
+
+    What ends at a moment ends before anything starts at it.
+    """
     lapse, hold = first_expiry(account.lots), account.first_hold
+    if account.coming and _starts_first(account.coming[0], lapse, hold):
+        return _start(account, account.coming[0], at)
     if hold is not None and (lapse is None or hold.expires_at <= lapse):
         return _expire_hold(account, hold, at)
     lot = account.lots.first
@@ -44,6 +52,17 @@ def next_expiry(account: Account, at: datetime) -> Event:
     assert lapse is not None
     balance = account.balance_after(without_first(account.lots), subscription=-lot.remaining)
     return CreditsExpired(at, balance, lot.grant_id, lot.kind, lot.remaining, lapse)
+
+
+def _starts_first(coming: ComingGrant, lapse: datetime | None, hold: Hold | None) -> bool:
+    start = coming.effective_at
+    return (lapse is None or start < lapse) and (hold is None or start < hold.expires_at)
+
+
+def _start(account: Account, coming: ComingGrant, at: datetime) -> GrantStarted:
+    lot = Lot(coming.grant_id, coming.kind, coming.amount, coming.expires_at)
+    credits = {coming.kind: coming.amount}
+    return GrantStarted(at, account.balance_after(put(account.lots, lot), **credits), *coming)
 
 
 def _expire_hold(account: Account, hold: Hold, at: datetime) -> HoldExpired:

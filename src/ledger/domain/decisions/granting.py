@@ -3,10 +3,17 @@
 from datetime import datetime
 
 from ledger.domain.account import Account, evolve
-from ledger.domain.amounts import MAX_AMOUNT, NO_CREDITS
-from ledger.domain.commands import GrantCredits, OpenAccount, VoidGrant
-from ledger.domain.errors import BalanceLimitExceeded, GrantNotFound, InvalidField, OpenLotsLimitExceeded
-from ledger.domain.events import AccountOpened, CreditsGranted, Events, GrantVoided, Source
+from ledger.domain.amounts import MAX_AMOUNT, NO_CREDITS, Balance
+from ledger.domain.coming import MAX_COMING_GRANTS, find, total_coming
+from ledger.domain.commands import LONGEST_LIFETIME, GrantCredits, OpenAccount, VoidGrant
+from ledger.domain.errors import (
+    BalanceLimitExceeded,
+    ComingGrantsLimitExceeded,
+    GrantNotFound,
+    InvalidField,
+    OpenLotsLimitExceeded,
+)
+from ledger.domain.events import AccountOpened, CreditsGranted, Events, Granted, GrantVoided, Source
 from ledger.domain.lots import MAX_OPEN_LOTS, Lot, cancel, put, remaining_of
 from ledger.domain.profile import NO_PROFILE, changed_labels
 from ledger.domain.related_events import RelatedEvents
@@ -26,16 +33,22 @@ def open_account(command: OpenAccount, at: datetime) -> Events:
 
 
 def grant(command: GrantCredits, account: Account, at: datetime, *, payment_id: str | None = None) -> CreditsGranted:
-    """Decide a grant. Raises InvalidField (the expiry has passed), BalanceLimitExceeded, OpenLotsLimitExceeded."""
-    expires_at = _expiry(command, at)
+    """Decide a grant: of credits that are spendable at once, or of a coming grant.
+
+    Coming grants count towards the limits, so that no start is ever refused. Raises InvalidField (its time has passed),
+    BalanceLimitExceeded, ComingGrantsLimitExceeded and OpenLotsLimitExceeded.
+    """
+    start = _start(command, at)
+    expires_at = _expiry(command, start)
+    if command.effective_at is not None and len(account.coming) >= MAX_COMING_GRANTS:
+        raise ComingGrantsLimitExceeded(MAX_COMING_GRANTS)
     check_room(account, command.amount)
 
-    lot = Lot(account.next_id("grt"), command.kind, command.amount, expires_at)
-    new = {command.kind: command.amount}
+    grant_id = account.next_id("grt")
     return CreditsGranted(
         at,
-        account.balance_after(put(account.lots, lot), **new),
-        lot.grant_id,
+        account.balance if command.effective_at is not None else _balance_with(account, grant_id, command, expires_at),
+        grant_id,
         command.kind,
         command.amount,
         command.source or _usual_source(command, payment_id),
@@ -44,15 +57,27 @@ def grant(command: GrantCredits, account: Account, at: datetime, *, payment_id: 
         payment_id,
         command.description,
         command.metadata,
+        command.effective_at,
     )
 
 
 def check_room(account: Account, amount: int, lots: int = 1) -> None:
     """Raise BalanceLimitExceeded or OpenLotsLimitExceeded unless so many credits fit in, in so many new lots."""
-    if account.balance.total + amount > MAX_AMOUNT:
-        raise BalanceLimitExceeded(account.balance.total, amount, MAX_AMOUNT)
-    if _has_too_many_lots(account, MAX_OPEN_LOTS - lots):
+    check_balance(account, amount)
+    if _has_too_many_lots(account, MAX_OPEN_LOTS - len(account.coming) - lots):
         raise OpenLotsLimitExceeded(MAX_OPEN_LOTS)
+
+
+def check_balance(account: Account, amount: int) -> None:
+    """Raise BalanceLimitExceeded unless the balance and all that is coming may grow by `amount` credits."""
+    total, coming = account.balance.total, total_coming(account.coming)
+    if total + coming + amount > MAX_AMOUNT:
+        raise BalanceLimitExceeded(total, amount, MAX_AMOUNT, coming)
+
+
+def _balance_with(account: Account, grant_id: str, command: GrantCredits, expires_at: datetime | None) -> Balance:
+    new = {command.kind: command.amount}
+    return account.balance_after(put(account.lots, Lot(grant_id, command.kind, command.amount, expires_at)), **new)
 
 
 def _has_too_many_lots(account: Account, most: int) -> bool:
@@ -62,13 +87,29 @@ def _has_too_many_lots(account: Account, most: int) -> bool:
     return len(account.holds.drawn_grants().union(lot.grant_id for lot in account.lots)) > most
 
 
-def _expiry(command: GrantCredits, at: datetime) -> datetime | None:
+def _start(command: GrantCredits, at: datetime) -> datetime:
+    start = command.effective_at
+    if start is None:
+        return at
+    if start <= at:
+        rule = "must be in the future; leave it out for credits that start now"
+        raise InvalidField("effective_at", rule, start.isoformat())
+    if start > at + LONGEST_LIFETIME:
+        raise InvalidField(
+            "effective_at", f"must be at most {LONGEST_LIFETIME.days} days in the future", start.isoformat()
+        )
+    return start
+
+
+def _expiry(command: GrantCredits, start: datetime) -> datetime | None:
+    """When the credits of a grant that starts then lapse."""
     if command.kind == "permanent":
         return None
     if command.expires_at is None:
-        return at + command.lifetime if command.lifetime is not None else None
-    if command.expires_at <= at:
-        raise InvalidField("expires_at", "must be in the future", command.expires_at.isoformat())
+        return start + command.lifetime if command.lifetime is not None else None
+    if command.expires_at <= start:
+        rule = "must be in the future" if command.effective_at is None else "must be after effective_at"
+        raise InvalidField("expires_at", rule, command.expires_at.isoformat())
     return command.expires_at
 
 
@@ -84,7 +125,7 @@ def void(command: VoidGrant, account: Account, at: datetime, related: RelatedEve
     if granted is None:
         raise GrantNotFound(command.grant_id)
     closing = command.amount is None
-    asked = remaining_of(account.lots, granted) if command.amount is None else command.amount
+    asked = _remaining_of(account, granted) if command.amount is None else command.amount
     return claw_back(command.grant_id, asked, command.reason, account, at, related, closing=closing)
 
 
@@ -105,16 +146,24 @@ def claw_back(
     granted = related.grant(grant_id)
     if granted is None:
         raise GrantNotFound(grant_id)
-    remaining = remaining_of(account.lots, granted)
+    remaining = _remaining_of(account, granted)
     amount = remaining if closing else min(asked, remaining)
+    coming = find(account.coming, grant_id) is not None
     lost = {granted.kind: -amount}
     return GrantVoided(
         at,
-        account.balance_after(cancel(account.lots, grant_id, amount), **lost),
+        account.balance if coming else account.balance_after(cancel(account.lots, grant_id, amount), **lost),
         grant_id,
         granted.kind,
         amount,
         max(asked - amount, 0),
         closing,
         reason,
+        coming or None,
     )
+
+
+def _remaining_of(account: Account, granted: Granted) -> int:
+    """What remains of a grant, coming or started."""
+    coming = find(account.coming, granted.grant_id)
+    return remaining_of(account.lots, granted) if coming is None else coming.amount

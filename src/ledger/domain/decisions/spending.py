@@ -3,14 +3,14 @@
 from datetime import datetime
 
 from ledger.domain.account import Account
-from ledger.domain.amounts import MAX_AMOUNT, Balance
+from ledger.domain.amounts import Balance
 from ledger.domain.commands import DeductCredits, ReverseDeduction
 from ledger.domain.decisions.back_dating import check_occurred
+from ledger.domain.decisions.granting import check_balance
 from ledger.domain.decisions.limiting import count, reversed_parts
 from ledger.domain.decisions.limiting import give_back as count_back
 from ledger.domain.errors import (
     AmountExceedsDeduction,
-    BalanceLimitExceeded,
     DeductionNotFound,
     InsufficientCredits,
     ReversalsLimitExceeded,
@@ -83,8 +83,7 @@ def reverse(command: ReverseDeduction, account: Account, at: datetime, related: 
     back = head(tail(deduction.draws[::-1], deduction.reversed), amount)
     returns = give_back(back, at, related.closed_grants())
     returned = with_fate(returns, "returned")
-    if account.balance.total + returned > MAX_AMOUNT:
-        raise BalanceLimitExceeded(account.balance.total, returned, MAX_AMOUNT)
+    check_balance(account, returned)
     subscription = total(back, "subscription") - lost(returns, "subscription")
     balance = account.balance_after(
         put_back(account.lots, returns), subscription=subscription, permanent=returned - subscription

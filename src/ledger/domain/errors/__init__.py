@@ -16,7 +16,8 @@
     ├── AlreadyDone
     │   ├── AccountExists
     │   ├── HoldAlreadyCaptured  HoldAlreadyReleased  HoldHasExpired
-    │   ├── PaymentAlreadyRecorded  RefundAlreadyRecorded  TransferAlreadyReversed
+    │   ├── PaymentAlreadyRecorded  PaymentOfAnotherAccount  RefundAlreadyRecorded  TransferAlreadyReversed
+    ├── PaymentAmbiguous             several providers have a payment with the id
     ├── GrantClosed                  the grant was voided as a whole
     ├── GrantHasExpired              the lot of the grant has lapsed
     ├── HoldLifeExceeded             an extension would let the hold last too long
@@ -24,7 +25,8 @@
     │   ├── AmountExceedsHold  AmountExceedsDeduction  AmountExceedsPayment  BalanceLimitExceeded
     │   ├── TransferSpent            the receiver no longer has all that a transfer brought
     ├── TooMany
-    │   ├── OpenLotsLimitExceeded  OpenHoldsLimitExceeded  DrawsLimitExceeded  ReversalsLimitExceeded
+    │   ├── OpenLotsLimitExceeded  ComingGrantsLimitExceeded
+    │   ├── OpenHoldsLimitExceeded  DrawsLimitExceeded  ReversalsLimitExceeded
     │   ├── LimitsLimitExceeded  AllowancesLimitExceeded  CountersLimitExceeded  LabelsLimitExceeded
     ├── KeyReused                    an idempotency key was used again with another body
     ├── VersionMismatch              the account is not at a version that the caller expects
@@ -43,7 +45,13 @@ from ledger.domain.errors.accounts import (
     LabelsLimitExceeded,
     StandingRefusal,
 )
-from ledger.domain.errors.grants import GrantClosed, GrantHasExpired, GrantNotFound, OpenLotsLimitExceeded
+from ledger.domain.errors.grants import (
+    ComingGrantsLimitExceeded,
+    GrantClosed,
+    GrantHasExpired,
+    GrantNotFound,
+    OpenLotsLimitExceeded,
+)
 from ledger.domain.errors.holds import (
     AmountExceedsHold,
     HoldAlreadyCaptured,
@@ -66,7 +74,9 @@ from ledger.domain.errors.moving import TransferAlreadyReversed, TransferNotFoun
 from ledger.domain.errors.payments import (
     AmountExceedsPayment,
     PaymentAlreadyRecorded,
+    PaymentAmbiguous,
     PaymentNotFound,
+    PaymentOfAnotherAccount,
     RefundAlreadyRecorded,
 )
 from ledger.domain.errors.refusal import (
@@ -102,6 +112,7 @@ __all__ = [
     "AmountExceedsPayment",
     "BalanceLimitExceeded",
     "BatchRefused",
+    "ComingGrantsLimitExceeded",
     "CountersLimitExceeded",
     "DeductionNotFound",
     "DrawsLimitExceeded",
@@ -125,7 +136,9 @@ __all__ = [
     "OpenHoldsLimitExceeded",
     "OpenLotsLimitExceeded",
     "PaymentAlreadyRecorded",
+    "PaymentAmbiguous",
     "PaymentNotFound",
+    "PaymentOfAnotherAccount",
     "RefundAlreadyRecorded",
     "Refusal",
     "ReversalsLimitExceeded",

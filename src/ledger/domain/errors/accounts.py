@@ -56,12 +56,15 @@ class AccountExists(AlreadyDone):
 class BalanceLimitExceeded(TooMuch):
     code = "balance_limit_exceeded"
 
-    def __init__(self, total: int, amount: int, limit: int) -> None:
+    def __init__(self, total: int, amount: int, limit: int, coming: int = 0) -> None:
+        also = f", {coming} that are coming" if coming else ""
+        facts = {"coming": coming} if coming else {}
         super().__init__(
-            f"The balance of {total} credits and {amount} more would exceed the limit of {limit} credits.",
+            f"The balance of {total} credits{also} and {amount} more would exceed the limit of {limit} credits.",
             total=total,
             amount=amount,
             limit=limit,
+            **facts,
         )
 
 

@@ -36,6 +36,16 @@ class GrantHasExpired(Refusal):
         )
 
 
+class ComingGrantsLimitExceeded(TooMany):
+    code = "coming_grants_limit_exceeded"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"The account has {limit} coming grants, which is the limit; void some first, or grant the credits later.",
+            limit,
+        )
+
+
 class OpenLotsLimitExceeded(TooMany):
     code = "open_lots_limit_exceeded"
 

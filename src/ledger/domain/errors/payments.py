@@ -1,6 +1,8 @@
 """Refusals about payments."""
 
-from ledger.domain.errors.refusal import AlreadyDone, NotFound, TooMuch, shown
+from collections.abc import Sequence
+
+from ledger.domain.errors.refusal import AlreadyDone, NotFound, Refusal, TooMuch, shown
 
 
 class PaymentNotFound(NotFound):
@@ -11,10 +13,47 @@ class PaymentNotFound(NotFound):
 class PaymentAlreadyRecorded(AlreadyDone):
     code = "payment_already_recorded"
 
-    def __init__(self, payment_id: str) -> None:
+    def __init__(self, provider: str, payment_id: str, status: str) -> None:
         super().__init__(
-            f"Payment {shown(payment_id)!r} was recorded before under another idempotency key.",
+            f"Payment {shown(payment_id)!r} of {shown(provider)!r} was recorded before as {status}, "
+            "under another idempotency key; only a payment that failed is recorded once more, as paid.",
             payment_id=payment_id,
+            provider=provider,
+            payment_status=status,
+        )
+
+
+class PaymentOfAnotherAccount(AlreadyDone):
+    """Another account has recorded the payment. Its id is a fact, for those who may know it, and not in the message."""
+
+    code = "payment_of_another_account"
+
+    def __init__(self, provider: str, payment_id: str, other: str | None) -> None:
+        facts = {} if other is None else {"other_account_id": other}
+        super().__init__(
+            f"Payment {shown(payment_id)!r} of {shown(provider)!r} was recorded for another account: "
+            "a payment of a provider belongs to one account.",
+            payment_id=payment_id,
+            provider=provider,
+            **facts,
+        )
+
+    def without_account(self) -> "PaymentOfAnotherAccount":
+        """The same for a caller who may not know the other account."""
+        return PaymentOfAnotherAccount(self.facts["provider"], self.facts["payment_id"], None)
+
+
+class PaymentAmbiguous(Refusal):
+    """Several providers have recorded a payment with the id, and the command does not say whose it means."""
+
+    code = "payment_ambiguous"
+
+    def __init__(self, payment_id: str, providers: Sequence[str]) -> None:
+        names = [shown(provider) for provider in providers]
+        super().__init__(
+            f"Payment {shown(payment_id)!r} is one of {len(names)} providers; say which with `provider`.",
+            payment_id=payment_id,
+            providers=names,
         )
 
 

@@ -23,6 +23,7 @@ from ledger.domain.holds import Fate, Hold, Holds, Return, Returns
 from ledger.domain.lots import Draw, Draws, Lot, Lots
 from ledger.domain.profile import Profile
 from ledger.slices import Steps, at_once
+from ledger.store.records.coming_values import coming_from_json, coming_to_json
 from ledger.store.records.stored_limits import (
     counted_limits_from_json,
     counted_limits_to_json,
@@ -174,6 +175,7 @@ _FROM_JSON: dict[str, Callable[[Any], Any]] = {
     "kept": names_from_json,
     "granted_at": time,
     "occurred_at": time,
+    "grant_ids": lambda names: tuple(map(text, names)),
 }
 
 TOPICS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(event_types.Event)}
@@ -315,7 +317,9 @@ def snapshot_encoding(account: Account) -> Steps[bytes]:
     for lot_run in account.lots.runs:
         lots.append(orjson.dumps(_lots_to_json(lot_run), option=_OPTIONS)[1:-1])
         yield
-    first_fields = {"account_id": account.account_id, "balance": balance_to_json(account.balance)}
+    first_fields: dict[str, Any] = {"account_id": account.account_id, "balance": balance_to_json(account.balance)}
+    if account.coming:
+        first_fields["coming"] = coming_to_json(account.coming)
     last_fields = {
         "profile": account.profile._asdict(),
         "recorded_at": account.recorded_at,
@@ -348,6 +352,7 @@ def snapshot_decoding(state: bytes) -> Steps[Account]:
         counted_limits_from_json(data.get("limits", [])),
         Profile(**data["profile"]),
         data["successor"],
+        coming_from_json(data.get("coming", ())),
     )
 
 

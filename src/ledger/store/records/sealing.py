@@ -11,7 +11,7 @@ from binascii import a2b_base64
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from hashlib import blake2b
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import orjson
 from cryptography.exceptions import InvalidTag
@@ -62,7 +62,7 @@ _TEXTS: Mapping[type, tuple[str, ...]] = {
     ReverseTransfer: ("reason",),
     SendBack: ("reason",),
 }
-"""The text fields of each command; a payment has those of its grant."""
+"""The text fields of each command; a payment has those of its grants."""
 
 
 def new_key() -> Key:
@@ -106,9 +106,8 @@ def sealed_command(command: C, key: Key | None) -> tuple[C, Key | None]:
 
     The key is `key`, that of its account, or a new one when the account has none.
     """
-    if isinstance(command, RecordPayment) and command.grant is not None:
-        grant, key = sealed_command(command.grant, key)
-        return replace(command, grant=grant), key
+    if isinstance(command, RecordPayment) and command.grants:
+        return cast("tuple[C, Key | None]", _sealed_payment(command, key))
     texts = {}
     for name in _TEXTS.get(type(command), ()):  # a comprehension would cost every command a call
         text = getattr(command, name)
@@ -120,6 +119,15 @@ def sealed_command(command: C, key: Key | None) -> tuple[C, Key | None]:
     tokens = {name: seal(key, command.account_id, text) for name, text in texts.items()}
     change: Callable[..., C] = replace
     return change(command, **tokens), key
+
+
+def _sealed_payment(command: RecordPayment, key: Key | None) -> tuple[RecordPayment, Key | None]:
+    grants, sealing = [], None
+    for grant in command.grants:
+        sealed, used = sealed_command(grant, sealing or key)
+        grants.append(sealed)
+        sealing = sealing or used
+    return replace(command, grants=tuple(grants)), sealing
 
 
 # Fingerprints --------------------------------------------------------------------------------------------------

@@ -141,6 +141,17 @@ LEFT JOIN ledger.events AS before
   ON before.originator_id = e.originator_id AND before.originator_version = e.originator_version - 1
 ORDER BY a.account, e.originator_version;
 
+-- name: payments_of_others
+-- Of some payments those that another account has recorded, each with one such account.
+SELECT p.account, p.provider, p.subject, e.other
+FROM unnest(%(accounts)s::text[], %(providers)s::text[], %(subjects)s::text[]) AS p (account, provider, subject)
+CROSS JOIN LATERAL (
+    SELECT originator_id AS other FROM ledger.events
+    WHERE topic = 'PaymentRecorded' AND subject = p.subject AND ledger.provider_of(state) = p.provider
+      AND originator_id <> p.account
+    LIMIT 1
+) AS e;
+
 -- name: related_rows
 -- The same events of one account, as stored, up to a version, each once.
 SELECT DISTINCT ON (e.originator_version)

@@ -25,7 +25,8 @@ CREATE TABLE labels (
 );
 CREATE INDEX labels_by_value ON labels (name, value, account_id);
 
--- A grant is open while some of its credits remain or are held. Its number is the version in its id.
+-- A grant is coming until it starts (effective_at), and open while some of its credits remain or are held. Its number is the
+-- version in its id.
 CREATE TABLE grants (
     account_id     text COLLATE "C" NOT NULL,
     number         bigint NOT NULL,
@@ -47,10 +48,13 @@ CREATE TABLE grants (
     from_grant_id   text,
     closed         boolean NOT NULL DEFAULT false,
     status         text NOT NULL DEFAULT 'open',
+    coming         bigint NOT NULL DEFAULT 0 CHECK (coming >= 0),
+    effective_at   timestamptz,
     PRIMARY KEY (account_id, number),
-    CHECK (remaining + held + spent + lapsed + voided + sent = amount)
+    CHECK (coming + remaining + held + spent + lapsed + voided + sent = amount)
 ) WITH (fillfactor = 80);
 CREATE INDEX grants_by_status ON grants (account_id, status, number);
+CREATE INDEX grants_coming ON grants (effective_at) WHERE status = 'coming';
 
 CREATE TABLE holds (
     account_id  text COLLATE "C" NOT NULL,
@@ -102,18 +106,20 @@ SELECT * FROM unnest(%(accounts)s::text[], %(names)s::text[], %(values)s::text[]
 
 -- name: add_grants
 INSERT INTO grants (
-    account_id, number, kind, source, amount, remaining, granted_at, expires_at, transaction_id, payment_id,
-    description, from_account_id, from_grant_id
+    account_id, number, kind, source, amount, remaining, coming, granted_at, expires_at, transaction_id, payment_id,
+    description, from_account_id, from_grant_id, effective_at, status
 )
-SELECT account_id, number, kind, source, amount, amount, at, expires_at, transaction_id, payment_id, description,
-       from_account_id, from_grant_id
+SELECT account_id, number, kind, source, amount,
+       CASE WHEN starts IS NULL THEN amount ELSE 0 END, CASE WHEN starts IS NULL THEN 0 ELSE amount END,
+       at, expires_at, transaction_id, payment_id, description, from_account_id, from_grant_id, starts,
+       CASE WHEN starts IS NULL THEN 'open' ELSE 'coming' END
 FROM unnest(
     %(accounts)s::text[], %(numbers)s::bigint[], %(kinds)s::text[], %(sources)s::text[], %(amounts)s::bigint[],
     %(times)s::timestamptz[], %(expiries)s::timestamptz[], %(transactions)s::text[], %(payments)s::text[],
-    %(descriptions)s::text[], %(senders)s::text[], %(sent_grants)s::text[]
+    %(descriptions)s::text[], %(senders)s::text[], %(sent_grants)s::text[], %(starts)s::timestamptz[]
 ) AS r (
     account_id, number, kind, source, amount, at, expires_at, transaction_id, payment_id, description, from_account_id,
-    from_grant_id
+    from_grant_id, starts
 );
 
 -- name: add_holds
@@ -123,6 +129,22 @@ FROM unnest(
     %(accounts)s::text[], %(numbers)s::bigint[], %(amounts)s::bigint[], %(times)s::timestamptz[],
     %(expiries)s::timestamptz[], %(tasks)s::text[], %(descriptions)s::text[]
 ) AS r (account_id, number, amount, at, expires_at, task_id, description);
+
+-- name: change_coming
+UPDATE grants AS g SET
+    coming = g.coming - r.started - r.voided,
+    remaining = g.remaining + r.started,
+    voided = g.voided + r.voided,
+    closed = g.closed OR r.closed <> 0,
+    status = CASE
+        WHEN r.started > 0 THEN 'open'
+        WHEN g.coming = r.voided THEN 'voided'
+        ELSE 'coming'
+    END
+FROM unnest(
+    %(accounts)s::text[], %(numbers)s::bigint[], %(started)s::bigint[], %(voided)s::bigint[], %(closed)s::bigint[]
+) AS r (account_id, number, started, voided, closed)
+WHERE g.account_id = r.account_id AND g.number = r.number;
 
 -- name: change_grants
 -- The status of a grant with nothing left: voided if it was closed or wholly voided, sent if all of it was sent, expired
@@ -163,34 +185,49 @@ FROM unnest(
 WHERE h.account_id = r.account_id AND h.number = r.number;
 
 -- name: due
--- Accounts with an expiry that is due, of a subscription lot or a hold, the longest overdue first.
+-- Accounts with an expiry of a subscription lot or a hold, or a start of a coming grant, that is due, the longest overdue
+-- first.
 SELECT account_id FROM (
     (SELECT account_id, subscription_expire_at AS due_at FROM projection_balances.accounts
      WHERE subscription_expire_at <= %(now)s ORDER BY subscription_expire_at LIMIT %(limit)s)
     UNION ALL
     (SELECT account_id, expires_at FROM projection_balances.holds
      WHERE status = 'open' AND expires_at <= %(now)s ORDER BY expires_at LIMIT %(limit)s)
+    UNION ALL
+    (SELECT account_id, effective_at FROM projection_balances.grants
+     WHERE status = 'coming' AND effective_at <= %(now)s ORDER BY effective_at LIMIT %(limit)s)
 ) AS due
 GROUP BY account_id
 ORDER BY min(due_at)
 LIMIT %(limit)s;
 
 -- name: grants_page
--- Grants, newest first. A lot after its expiry is shown as expired, even if no event records it yet.
+-- Grants, newest first. A coming grant is shown as open from its start on, and a lot after its expiry as expired, even if no
+-- event records it yet.
 SELECT g.number, g.kind, g.source, g.amount, g.held, g.spent, g.voided, g.sent, g.granted_at, g.expires_at,
-       g.transaction_id, g.payment_id, g.description, g.from_account_id, g.from_grant_id, now.remaining_now, now.lapsed_now, now.status_now
+       g.transaction_id, g.payment_id, g.description, g.from_account_id, g.from_grant_id, g.effective_at,
+       begun.coming AS coming_now, now.remaining_now, now.lapsed_now, now.status_now
 FROM projection_balances.grants AS g
+CROSS JOIN LATERAL (SELECT g.status = 'coming' AND g.effective_at <= %(now)s AS started) AS start
 CROSS JOIN LATERAL (
-    SELECT g.status = 'open' AND g.expires_at <= %(now)s AND g.remaining > 0 AS due
+    SELECT CASE WHEN start.started THEN 0 ELSE g.coming END AS coming,
+           CASE WHEN start.started THEN g.coming ELSE g.remaining END AS remaining,
+           CASE WHEN start.started THEN 'open' ELSE g.status END AS status
+) AS begun
+CROSS JOIN LATERAL (
+    SELECT begun.status = 'open' AND g.expires_at <= %(now)s AND begun.remaining > 0 AS due
 ) AS time
 CROSS JOIN LATERAL (
-    SELECT CASE WHEN time.due THEN 0 ELSE g.remaining END AS remaining_now,
-           CASE WHEN time.due THEN g.lapsed + g.remaining ELSE g.lapsed END AS lapsed_now,
-           CASE WHEN time.due AND g.held = 0 THEN 'expired' ELSE g.status END AS status_now
+    SELECT CASE WHEN time.due THEN 0 ELSE begun.remaining END AS remaining_now,
+           CASE WHEN time.due THEN g.lapsed + begun.remaining ELSE g.lapsed END AS lapsed_now,
+           CASE WHEN time.due AND g.held = 0 THEN 'expired' ELSE begun.status END AS status_now
 ) AS now
 WHERE g.account_id = %(account)s AND g.number < %(before)s
-  AND (%(status)s::text IS NULL
-       OR now.status_now = %(status)s AND g.status IN (%(status)s, CASE %(status)s WHEN 'expired' THEN 'open' END))
+  AND (%(status)s::text IS NULL OR now.status_now = %(status)s AND g.status IN (
+      %(status)s,
+      CASE %(status)s WHEN 'expired' THEN 'open' END,
+      CASE WHEN %(status)s IN ('open', 'expired') THEN 'coming' END
+  ))
 ORDER BY g.number DESC
 LIMIT %(limit)s;
 

@@ -1,7 +1,7 @@
 """Balances: the current state of each account, with its labels, of each of its grants and of each of its holds.
 
 An account's figures are those of its last event. At every moment, each credit of a grant is in one of six places:
-remaining, held, spent, lapsed, voided or sent to another account. They add up to the amount of the grant.
+coming, remaining, held, spent, lapsed, voided or sent to another account. They add up to the amount of the grant.
 """
 
 from collections import defaultdict
@@ -29,6 +29,7 @@ from ledger.domain.events import (
     Event,
     Granted,
     GrantExpiryChanged,
+    GrantStarted,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -68,6 +69,16 @@ class _Hold:
         self.status: str | None = None
 
 
+class _Coming:
+    """The changes that a batch makes to one coming grant: credits that started, and credits that were voided."""
+
+    __slots__ = ("closed", "started", "voided")
+
+    def __init__(self) -> None:
+        self.started = self.voided = 0
+        self.closed = False
+
+
 class _Accounts(NamedTuple):
     """The changes of a batch: the last event of each account, standings, labels, new and changed grants and holds, and
     the changed expiries of grants."""
@@ -78,6 +89,7 @@ class _Accounts(NamedTuple):
     standings: dict[str, Standing]
     successors: dict[str, str | None]
     granted: list[tuple[str, Granted]]
+    coming: dict[tuple[str, str], _Coming]
     grants: defaultdict[tuple[str, str], list[int]]
     expiries: dict[tuple[str, str], datetime | None]
     placed: list[tuple[str, CreditsHeld]]
@@ -85,8 +97,8 @@ class _Accounts(NamedTuple):
 
 
 def gather(facts: Sequence[Fact]) -> list[Write]:
-    """Accounts, then new grants and holds, then changes of grants and holds."""
-    batch = _Accounts({}, {}, {}, {}, {}, [], defaultdict(lambda: [0] * 7), {}, [], defaultdict(_Hold))
+    """Accounts, then new grants and holds, then what became of coming grants, then changes of grants and holds."""
+    batch = _Accounts({}, {}, {}, {}, {}, [], {}, defaultdict(lambda: [0] * 7), {}, [], defaultdict(_Hold))
     last, grants = batch.last, batch.grants
     for _, account_id, version, event, _, _ in facts:
         last[account_id] = version, event
@@ -129,6 +141,12 @@ def _add(batch: _Accounts, account_id: str, event: Event) -> None:
             _move(batch, account_id, event.draws, _REMAINING, _SENT)
         case TransferReversed():
             _come_back(batch, account_id, event.returns, _SENT)
+        case GrantStarted():
+            batch.coming.setdefault((account_id, event.grant_id), _Coming()).started += event.amount
+        case GrantVoided() if event.coming:
+            coming = batch.coming.setdefault((account_id, event.grant_id), _Coming())
+            coming.voided += event.amount
+            coming.closed |= event.closed
         case GrantVoided():
             places = batch.grants[account_id, event.grant_id]
             places[_REMAINING] -= event.amount
@@ -192,6 +210,7 @@ def _writes(batch: _Accounts) -> list[Write]:
         _labels(batch.labels),
         _new_grants(batch.granted),
         _new_holds(batch.placed),
+        _changed_coming(batch.coming),
         _changed_grants(batch.grants, batch.expiries),
         _changed_holds(batch.holds),
     ]
@@ -252,6 +271,27 @@ def _new_grants(granted: Sequence[tuple[str, Granted]]) -> Write:
             "senders": texts([_received_from(event)[0] for _, event in granted]),
             "sent_grants": texts([_received_from(event)[1] for _, event in granted]),
             "descriptions": texts([event.description for _, event in granted]),
+            "starts": moments(
+                [event.effective_at if isinstance(event, CreditsGranted) else None for _, event in granted]
+            ),
+        },
+    )
+
+
+def _start_of(event: Granted) -> datetime | None:
+    return event.effective_at if isinstance(event, CreditsGranted) else None
+
+
+def _changed_coming(coming: dict[tuple[str, str], _Coming]) -> Write:
+    return Write(
+        "change_coming",
+        len(coming),
+        {
+            "accounts": texts([account_id for account_id, _ in coming]),
+            "numbers": _numbers(grant_id for _, grant_id in coming),
+            "started": bigints([grant.started for grant in coming.values()]),
+            "voided": bigints([grant.voided for grant in coming.values()]),
+            "closed": bigints([grant.closed for grant in coming.values()]),
         },
     )
 

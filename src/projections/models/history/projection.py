@@ -25,6 +25,7 @@ from ledger.domain.events import (
     DeductionReversed,
     Event,
     GrantExpiryChanged,
+    GrantStarted,
     GrantVoided,
     HoldCaptured,
     HoldExpired,
@@ -244,6 +245,13 @@ def _described(event: Event) -> Described:
             return _of_transfer(event.transfer_id, event.to_account_id, event.reason)
         case CreditsSentBack():
             return _of_transfer(event.transfer_id, event.from_account_id, event.reason)
+        case GrantStarted():
+            return Described(
+                event.grant_id,
+                transaction_id=event.transaction_id,
+                payment_id=event.payment_id,
+                source=event.source,
+            )
         case DeductionReversed():
             return Described(event.deduction_id, description=event.reason)
         case GrantVoided() | GrantExpiryChanged():

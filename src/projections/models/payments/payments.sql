@@ -1,18 +1,21 @@
 -- name: create
--- A payment is `refunded` when all of its money was refunded; until then it has the status that its provider reported.
+-- A payment is `refunded` when all of its money was refunded; until then it has the status that its provider reported last.
+-- What it bought are `grants` grants, whose numbers are consecutive.
 CREATE TABLE payments (
     account_id     text COLLATE "C" NOT NULL,
     payment_id     text COLLATE "C" NOT NULL,
     version        bigint NOT NULL,
     recorded_at    timestamptz NOT NULL,
-    provider       text NOT NULL,
+    provider       text COLLATE "C" NOT NULL,
     status         text NOT NULL,
     amount_minor   numeric NOT NULL,
     refunded_minor numeric NOT NULL DEFAULT 0 CHECK (refunded_minor <= amount_minor),
     currency       text NOT NULL,
     plan           text,
     refunded_at    timestamptz,
-    PRIMARY KEY (account_id, payment_id)
+    first_grant    bigint,
+    grants         bigint NOT NULL,
+    PRIMARY KEY (account_id, provider, payment_id)
 );
 CREATE UNIQUE INDEX payments_in_order ON payments (account_id, version);
 CREATE TABLE bought (
@@ -26,13 +29,24 @@ CREATE TABLE bought (
 );
 
 -- name: add
+-- A payment that failed may come once more, as paid.
 INSERT INTO payments (
-    account_id, version, payment_id, recorded_at, provider, status, amount_minor, currency, plan
+    account_id, version, payment_id, recorded_at, provider, status, amount_minor, currency, plan, first_grant, grants
 )
 SELECT * FROM unnest(
     %(accounts)s::text[], %(versions)s::bigint[], %(payments)s::text[], %(times)s::timestamptz[],
-    %(providers)s::text[], %(statuses)s::text[], %(amounts)s::numeric[], %(currencies)s::text[], %(plans)s::text[]
-);
+    %(providers)s::text[], %(statuses)s::text[], %(amounts)s::numeric[], %(currencies)s::text[], %(plans)s::text[],
+    %(firsts)s::bigint[], %(counts)s::bigint[]
+)
+ON CONFLICT (account_id, provider, payment_id) DO UPDATE SET
+    version = excluded.version,
+    recorded_at = excluded.recorded_at,
+    status = excluded.status,
+    amount_minor = excluded.amount_minor,
+    currency = excluded.currency,
+    plan = excluded.plan,
+    first_grant = excluded.first_grant,
+    grants = excluded.grants;
 
 -- name: add_bought
 INSERT INTO bought (account_id, payment_id, grant_id, kind, amount, expires_at)
@@ -42,13 +56,19 @@ SELECT * FROM unnest(
 );
 
 -- name: refund
+-- An old refund names no provider: it is of the first payment with its id.
 UPDATE payments AS p SET
     refunded_minor = r.refunded,
     refunded_at = r.at,
     status = CASE WHEN r.refunded = p.amount_minor THEN 'refunded' ELSE p.status END
-FROM unnest(%(accounts)s::text[], %(payments)s::text[], %(refunded)s::numeric[], %(times)s::timestamptz[])
-     AS r (account_id, payment_id, refunded, at)
-WHERE p.account_id = r.account_id AND p.payment_id = r.payment_id;
+FROM unnest(%(accounts)s::text[], %(providers)s::text[], %(payments)s::text[], %(refunded)s::numeric[],
+            %(times)s::timestamptz[]) AS r (account_id, provider, payment_id, refunded, at)
+WHERE p.account_id = r.account_id AND p.payment_id = r.payment_id
+  AND p.provider = coalesce(r.provider, (
+      SELECT first.provider FROM payments AS first
+      WHERE first.account_id = r.account_id AND first.payment_id = r.payment_id
+      ORDER BY first.version LIMIT 1
+  ));
 
 -- name: page
 -- Payments, newest first, each with the grants that it bought and what remains of them: 0 for a lot that has expired.
@@ -58,13 +78,16 @@ FROM projection_payments.payments AS p
 LEFT JOIN LATERAL (
     SELECT json_agg(json_build_object(
         'grant_id', b.grant_id, 'kind', b.kind, 'amount', b.amount,
-        'remaining', CASE WHEN g.expires_at <= %(now)s THEN 0 ELSE g.remaining END,
-        'held', g.held, 'voided', g.voided, 'expires_at', b.expires_at
+        'remaining', CASE WHEN g.expires_at <= %(now)s THEN 0 WHEN time.started THEN g.coming ELSE g.remaining END,
+        'coming', CASE WHEN time.started THEN 0 ELSE g.coming END,
+        'held', g.held, 'voided', g.voided, 'effective_at', g.effective_at, 'expires_at', b.expires_at
     ) ORDER BY g.number) AS grants
     FROM projection_payments.bought AS b
     LEFT JOIN projection_balances.grants AS g
         ON g.account_id = b.account_id AND g.number = substr(b.grant_id, 5)::bigint
+    CROSS JOIN LATERAL (SELECT g.status = 'coming' AND g.effective_at <= %(now)s AS started) AS time
     WHERE b.account_id = p.account_id AND b.payment_id = p.payment_id
+      AND substr(b.grant_id, 5)::bigint BETWEEN p.first_grant AND p.first_grant + p.grants - 1
 ) AS bought ON true
 WHERE p.account_id = %(account)s AND p.version < %(before)s AND (%(status)s::text IS NULL OR p.status = %(status)s)
 ORDER BY p.version DESC

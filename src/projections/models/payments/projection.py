@@ -10,14 +10,14 @@ from projections.models.projection import Projection, Table, Write
 
 def gather(facts: Sequence[Fact]) -> list[Write]:
     """New payments first, then the grants that they bought, then refunds."""
-    recorded: list[tuple[str, int, PaymentRecorded]] = []
+    recorded: dict[tuple[str, str, str], tuple[int, PaymentRecorded]] = {}
     bought: list[tuple[str, CreditsGranted]] = []
-    refunded: dict[tuple[str, str], PaymentRefunded] = {}
+    refunded: dict[tuple[str, str | None, str], PaymentRefunded] = {}
     for _, account_id, version, event, _, _ in facts:
         if isinstance(event, PaymentRecorded):
-            recorded.append((account_id, version, event))
+            recorded[account_id, event.provider, event.payment_id] = version, event
         elif isinstance(event, PaymentRefunded):
-            refunded[account_id, event.payment_id] = event
+            refunded[account_id, event.provider, event.payment_id] = event
         elif isinstance(event, CreditsGranted) and event.payment_id is not None:
             bought.append((account_id, event))
     writes = [
@@ -26,14 +26,18 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
             len(recorded),
             {
                 "accounts": texts([account_id for account_id, _, _ in recorded]),
-                "versions": bigints([version for _, version, _ in recorded]),
-                "payments": texts([event.payment_id for _, _, event in recorded]),
-                "times": moments([event.recorded_at for _, _, event in recorded]),
-                "providers": texts([event.provider for _, _, event in recorded]),
-                "statuses": texts([event.status for _, _, event in recorded]),
-                "amounts": numerics([event.amount_minor for _, _, event in recorded]),
-                "currencies": texts([event.currency for _, _, event in recorded]),
-                "plans": texts([event.plan for _, _, event in recorded]),
+                "versions": bigints([version for version, _ in recorded.values()]),
+                "payments": texts([event.payment_id for _, event in recorded.values()]),
+                "times": moments([event.recorded_at for _, event in recorded.values()]),
+                "providers": texts([event.provider for _, event in recorded.values()]),
+                "statuses": texts([event.status for _, event in recorded.values()]),
+                "amounts": numerics([event.amount_minor for _, event in recorded.values()]),
+                "currencies": texts([event.currency for _, event in recorded.values()]),
+                "plans": texts([event.plan for _, event in recorded.values()]),
+                "firsts": bigints(
+                    [int(event.bought[0][4:]) if event.bought else None for _, event in recorded.values()]
+                ),
+                "counts": bigints([len(event.bought) for _, event in recorded.values()]),
             },
         ),
         Write(
@@ -52,8 +56,9 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
             "refund",
             len(refunded),
             {
-                "accounts": texts([account_id for account_id, _ in refunded]),
-                "payments": texts([payment_id for _, payment_id in refunded]),
+                "accounts": texts([account_id for account_id, _, _ in refunded]),
+                "providers": texts([provider for _, provider, _ in refunded]),
+                "payments": texts([payment_id for _, _, payment_id in refunded]),
                 "refunded": numerics([event.refunded_minor for event in refunded.values()]),
                 "times": moments([event.recorded_at for event in refunded.values()]),
             },
@@ -64,9 +69,9 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
 
 PAYMENTS = Projection(
     "payments",
-    version=1,
+    version=2,
     tables=(
-        Table("payments", ("account_id", "payment_id")),
+        Table("payments", ("account_id", "provider", "payment_id")),
         Table("bought", ("account_id", "payment_id", "grant_id")),
     ),
     gather=gather,

@@ -1,0 +1,3 @@
+-- Grants that start later than they are granted.
+
+INSERT INTO ledger.topics (topic) VALUES ('GrantStarted');
