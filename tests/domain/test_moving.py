@@ -43,7 +43,7 @@ def credits_of(*accounts: Journal) -> tuple[int, int]:
     return sum(one.subscription for one in balances), sum(one.permanent for one in balances)
 
 
-@settings(max_examples=times(60, 400))
+@settings(max_examples=times(30, 400))
 @given(journals(20, moves=False), journals(12, moves=False), st.data())
 def test_moves_between_two_accounts_keep_all_credits(ada: Journal, bob: Journal, data: st.DataObject) -> None:
     ada.now = bob.now = max(ada.now, bob.now, ada.opened.recorded_at, bob.opened.recorded_at)
@@ -81,7 +81,7 @@ def test_moves_between_two_accounts_keep_all_credits(ada: Journal, bob: Journal,
             }
 
 
-@settings(max_examples=times(40, 300))
+@settings(max_examples=times(20, 300))
 @given(journals(25, moves=False), st.integers(1, 200) | st.none())
 def test_both_halves_are_what_the_naive_model_makes_of_them(ada: Journal, amount: int | None) -> None:
     bob, models = opened(account_id=BOB), (Model(), Model())
@@ -100,7 +100,7 @@ def test_both_halves_are_what_the_naive_model_makes_of_them(ada: Journal, amount
     assert [(lot.grant_id, lot.remaining) for lot in bob.opened.lots] == models[1].lots()
 
 
-@settings(max_examples=times(40, 300))
+@settings(max_examples=times(20, 300))
 @given(journals(25, moves=False), st.integers(1, 200) | st.none())
 def test_a_reversal_at_once_is_as_if_there_had_been_no_move(ada: Journal, amount: int | None) -> None:
     bob = opened(GrantCredits(BOB, "permanent", 5), account_id=BOB)

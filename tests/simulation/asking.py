@@ -284,7 +284,7 @@ class Askers:
             self._operations += ["close", "reopen"]
         self._asked: list[Ask] = []
         self._moves: list[list[Ask]] = []
-        self._moving = len(self._accounts) > 1 and rng.random() < 0.5
+        self._moving = len(self._accounts) > 1 and rng.random() < 0.7
 
     def opening(self, account: str) -> Ask:
         """The first opening of an account."""
@@ -307,7 +307,7 @@ class Askers:
     def draw_together(self) -> list[Ask]:
         """An atomic batch; most are such as are not refused for one of them. Some are the halves of a move."""
         rng = self._rng
-        if self._moving and rng.random() < 0.5:
+        if self._moving and rng.random() < 0.6:
             return rng.choice(self._moves) if self._moves and rng.random() < self._repeats else self._draw_move()
         asks = []
         for _ in range(rng.randint(2, 4)):
@@ -324,10 +324,10 @@ class Askers:
         sender, receiver = rng.sample(self._accounts, 2)
         key, chance, known = f"m{len(self._moves)}", rng.random(), self.known[sender].transfers
         first: tuple[str, Body, c.Command]
-        if chance < 0.2 and (earlier := rng.choice(known[-4:]))[1] in self.known:
+        if chance < 0.4 and (earlier := rng.choice(known[-4:]))[1] in self.known:
             transfer_id, receiver = earlier
             first = "transfer_reversal", (transfer_id, None), c.ReverseTransfer(sender, transfer_id)
-        elif chance < 0.25:
+        elif chance < 0.45:
             first = "merge", (receiver, None), c.MergeAccount(sender, receiver)
         else:
             amount = rng.choice([None, 1, 5, 20])

@@ -12,8 +12,8 @@ from ledger.service import Ledger
 from tests.store.asking import balance, deduct, open_account, sound, submission
 from tests.store.test_lost_commit import through_proxy
 
-ROUNDS = 8
-TURNS = 6
+ROUNDS = 6
+TURNS = 4
 
 
 def transfer(sender: str, receiver: str, amount: int | None, key: str) -> Submission:
@@ -47,9 +47,9 @@ async def test_a_lost_commit_moves_credits_once(each_database: str) -> None:
         await sound(ledger)
 
 
-async def test_a_repeated_key_gives_both_halves_again(each_database: str) -> None:
+async def test_a_repeated_key_gives_both_halves_again(database: str) -> None:
     """Also from another process, and when the accounts have moved on; and two at the same time are one."""
-    async with Ledger(each_database).running() as one, Ledger(each_database).running() as two:
+    async with Ledger(database).running() as one, Ledger(database).running() as two:
         await open_account(one, "a", permanent=50, subscription=5)
         await open_account(one, "b", permanent=1)
         both = await asyncio.gather(*(moved(ledger, transfer("a", "b", 20, "k")) for ledger in (one, two)))
@@ -66,9 +66,9 @@ async def test_a_repeated_key_gives_both_halves_again(each_database: str) -> Non
         await sound(one)
 
 
-async def test_crossing_transfers_of_several_processes_all_come_through(each_database: str) -> None:
+async def test_crossing_transfers_of_several_processes_all_come_through(database: str) -> None:
     """Each locks the same accounts in the opposite order; the sum stays what it was."""
-    async with Ledger(each_database).running() as one, Ledger(each_database).running() as two:
+    async with Ledger(database).running() as one, Ledger(database).running() as two:
         for account in "ab":
             await open_account(one, account, permanent=TURNS)
         numbers = itertools.count()
@@ -87,9 +87,9 @@ async def test_crossing_transfers_of_several_processes_all_come_through(each_dat
         await sound(two)
 
 
-async def test_a_transfer_sees_what_the_same_commit_has_granted(each_database: str) -> None:
+async def test_a_transfer_sees_what_the_same_commit_has_granted(database: str) -> None:
     """Its lots come from grants that are not in the log yet when both are decided."""
-    async with Ledger(each_database).running() as ledger:
+    async with Ledger(database).running() as ledger:
         await open_account(ledger, "a", permanent=3)
         await open_account(ledger, "b")
         first, second = await asyncio.gather(
@@ -103,8 +103,8 @@ async def test_a_transfer_sees_what_the_same_commit_has_granted(each_database: s
         assert await balance(ledger, "a") == 3
 
 
-async def test_a_reversal_is_done_once_whoever_asks(each_database: str) -> None:
-    async with Ledger(each_database).running() as one, Ledger(each_database).running() as two:
+async def test_a_reversal_is_done_once_whoever_asks(database: str) -> None:
+    async with Ledger(database).running() as one, Ledger(database).running() as two:
         await open_account(one, "a", permanent=9)
         await open_account(one, "b")
         await moved(one, transfer("a", "b", 4, "t"))
@@ -116,9 +116,9 @@ async def test_a_reversal_is_done_once_whoever_asks(each_database: str) -> None:
         assert (await balance(one, "a"), await balance(two, "b")) == (9, 0)
 
 
-async def test_of_two_merges_at_once_one_is_refused(each_database: str) -> None:
+async def test_of_two_merges_at_once_one_is_refused(database: str) -> None:
     """Each into the other: the second finds its receiver closed, and leaves its own account as it was."""
-    async with Ledger(each_database).running() as one, Ledger(each_database).running() as two:
+    async with Ledger(database).running() as one, Ledger(database).running() as two:
         for account in "ab":
             await open_account(one, account, permanent=5)
         asked = [submission(MergeAccount(*pair), "merge", "m", (pair[1], None)) for pair in ("ab", "ba")]
