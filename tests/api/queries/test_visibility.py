@@ -38,7 +38,7 @@ PATHS = {
 NEEDS = {
     "history": {"history"},
     "history.csv": {"history"},
-    "daily": {"rollups"},
+    "daily": {"rollups", "usage"},
     "usage": {"usage"},
     "grants": {"balances"},
     "holds": {"balances"},

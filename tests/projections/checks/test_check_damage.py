@@ -43,6 +43,7 @@ BEHIND = {
 SHOWN_AS = {
     "account": "account_id",
     "hold": "hold_id",
+    "transfer": "transfer_id",
     "about_kind": "about",
     **dict.fromkeys(("group_id", "input_tokens", "output_tokens", "quantity", "duration_ms"), "usage"),
 }
