@@ -47,11 +47,8 @@ from projections.models.history.queries import (
     Place,
     Wanted,
     asker_of,
-    is_one_question,
     is_plain,
     page,
-    page_in,
-    page_question,
     pages_question,
     place_of,
     split,
@@ -142,14 +139,10 @@ async def _page(
         rows, successor = split(shared.rows)
         entries = entries_of(rows[:limit])
         return shared, entries, place_of(entries[-1]) if len(rows) > limit else None, successor
-    merged = successor_question(wanted.account_id)
-    if is_one_question(wanted):
-        answered = await views.ask((HISTORY,), page_question(wanted, order, limit), merged, at_least=least)
-        found = page_in(answered.rows[0], limit)
-        return answered, [entry(row) for row in found.rows], found.last, _successor(answered.rows[1])
     async with views.snapshot(HISTORY, at_least=least) as moment:
         found = await page(moment, wanted, order, limit)
-        return moment, [entry(row) for row in found.rows], found.last, _successor(await moment.answer(merged))
+        merged = await moment.answer(successor_question(wanted.account_id))
+        return moment, [entry(row) for row in found.rows], found.last, _successor(merged)
 
 
 def _successor(rows: list[dict[str, Any]]) -> str | None:
