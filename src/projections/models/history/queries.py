@@ -114,11 +114,6 @@ def summaries_question(pieces: Sequence[Piece], limit: int) -> SharedQuestion:
     return SharedQuestion(HISTORY.statements["summaries"], (("accounts", texts),), parameters)
 
 
-def is_one_question(wanted: Wanted) -> bool:
-    """Whether one question finds a whole page, and what comes after it."""
-    return _statement(wanted) != "page_of_usage"
-
-
 def page_question(wanted: Wanted, order: Order, limit: int, *, look_through: int = LOOKED_THROUGH) -> Question:
     """The question for a page of at most `limit` entries in order."""
     return _question(_statement(wanted), wanted, order, limit=limit + 1, look_through=look_through)
