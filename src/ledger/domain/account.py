@@ -142,10 +142,8 @@ def _change(account: Account, event: Event) -> Account:
             return _with_counts(replace(account, lots=take(account.lots, event.draws)), event.counts)
         case CreditsSent() | CreditsReceived() | TransferReversed() | CreditsSentBack():
             return _moved(account, event)
-        case CreditsGranted() if event.effective_at is not None:
-            return replace(account, coming=with_grant(account.coming, event))
         case CreditsGranted():
-            return _with_lot(account, event)
+            return _granted(account, event)
         case GrantStarted():
             return _with_lot(replace(account, coming=without_grant(account.coming, event.grant_id)), event)
         case CreditsHeld():
@@ -234,6 +232,12 @@ def _moved(account: Account, event: CreditsSent | CreditsReceived | TransferReve
 def _expiry_changed(account: Account, event: GrantExpiryChanged) -> Account:
     lots = with_expiry(account.lots, event, event.previous_expires_at, event.reinstated)
     return replace(account, lots=lots, holds=account.holds.with_expiry(event.grant_id, event.expires_at))
+
+
+def _granted(account: Account, event: CreditsGranted) -> Account:
+    if event.effective_at is not None:
+        return replace(account, coming=with_grant(account.coming, event))
+    return _with_lot(account, event)
 
 
 def _with_lot(account: Account, event: CreditsGranted | GrantStarted | CreditsReceived) -> Account:

@@ -9,26 +9,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from ledger.domain.amounts import Balance, Kind
+from ledger.domain.amounts import Kind
 from ledger.domain.holds import Returns
 from ledger.domain.limits import Counts, Limit
 from ledger.domain.lots import Draws
+from ledger.domain.payment_events import PaymentRecorded as PaymentRecorded
+from ledger.domain.payment_events import PaymentRefunded as PaymentRefunded
+from ledger.domain.payment_events import PaymentStatus as PaymentStatus
+from ledger.domain.payment_events import Recorded
 from ledger.domain.profile import Labels
 from ledger.domain.texts import JsonObject, Sealed
 from ledger.domain.usage import Usage
 
 Source = Literal["signup", "subscription", "topup", "promotion", "adjustment"]
-PaymentStatus = Literal["paid", "failed", "refunded"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Recorded:
-    recorded_at: datetime
-    balance: Balance
-
-
-@dataclass(frozen=True, slots=True)
-class AccountOpened(_Recorded):
+class AccountOpened(Recorded):
     """An account was opened. This is the first event of every stream."""
 
     account_id: str
@@ -38,7 +35,7 @@ class AccountOpened(_Recorded):
 
 
 @dataclass(frozen=True, slots=True)
-class AccountUpdated(_Recorded):
+class AccountUpdated(Recorded):
     """What the account says about itself was corrected. What is None stayed as it was.
 
     `description` and `metadata` replace the earlier ones, and an empty one removes them. `labels` are all labels of the
@@ -52,7 +49,7 @@ class AccountUpdated(_Recorded):
 
 
 @dataclass(frozen=True, slots=True)
-class CreditsGranted(_Recorded):
+class CreditsGranted(Recorded):
     """Credits were granted, which makes a lot; with an `effective_at` they are coming until GrantStarted."""
 
     grant_id: str
@@ -68,7 +65,7 @@ class CreditsGranted(_Recorded):
 
 
 @dataclass(frozen=True, slots=True)
-class GrantStarted(_Recorded):
+class GrantStarted(Recorded):
     """A coming grant started, which makes a lot of the `amount` that is left. It may be recorded later."""
 
     grant_id: str
@@ -82,7 +79,7 @@ class GrantStarted(_Recorded):
 
 
 @dataclass(frozen=True, slots=True)
-class CreditsDeducted(_Recorded):
+class CreditsDeducted(Recorded):
     """Credits were taken for good. The draws add up to the amount.
 
     Here as in other events, `counts` are the counters of limits that the event moved; None when no limit applied.
@@ -101,7 +98,7 @@ class CreditsDeducted(_Recorded):
 
 
 @dataclass(frozen=True, slots=True)
-class CreditsHeld(_Recorded):
+class CreditsHeld(Recorded):
     """Credits were reserved until `expires_at`."""
 
     hold_id: str
@@ -115,7 +112,7 @@ class CreditsHeld(_Recorded):
 
 
 @dataclass(frozen=True, slots=True)
-class HoldExtended(_Recorded):
+class HoldExtended(Recorded):
     """A hold was extended to a later `expires_at`. `lots_expire_at`: when the first of its lots lapses, if by then."""
 
     hold_id: str
@@ -124,7 +121,7 @@ class HoldExtended(_Recorded):
 
 
 @dataclass(frozen=True, slots=True)
-class HoldCaptured(_Recorded):
+class HoldCaptured(Recorded):
     """All or part of a hold became a deduction. `final` says that the hold has ended; `returns` holds its rest.
 
     `occurred_at`: of the usage, if the caller said it.
@@ -150,7 +147,7 @@ class HoldCaptured(_Recorded):
 
 
 @dataclass(frozen=True, slots=True)
-class HoldReleased(_Recorded):
+class HoldReleased(Recorded):
     """A hold was released on request."""
 
     hold_id: str
@@ -159,7 +156,7 @@ class HoldReleased(_Recorded):
 
 
 @dataclass(frozen=True, slots=True)
-class HoldExpired(_Recorded):
+class HoldExpired(Recorded):
     """A hold expired at `effective_at`, before it was resolved. It may be recorded later."""
 
     hold_id: str
@@ -169,7 +166,7 @@ class HoldExpired(_Recorded):
 
 
 @dataclass(frozen=True, slots=True)
-class DeductionReversed(_Recorded):
+class DeductionReversed(Recorded):
     """All or part of a deduction was reversed."""
 
     deduction_id: str
@@ -180,7 +177,7 @@ class DeductionReversed(_Recorded):
 
 
 @dataclass(frozen=True, slots=True)
-class GrantVoided(_Recorded):
+class GrantVoided(Recorded):
     """`amount` credits of what remained of a grant were cancelled; `uncollected` more were asked for.
 
     `closed` says that credits that come back to the grant later are cancelled too. `coming` says that the grant had not
@@ -197,7 +194,7 @@ class GrantVoided(_Recorded):
 
 
 @dataclass(frozen=True, slots=True)
-class GrantExpiryChanged(_Recorded):
+class GrantExpiryChanged(Recorded):
     """The lot of a grant lapses at `expires_at` in place of `previous_expires_at`, also what comes back to it later.
 
     `reinstated` credits that had lapsed came back to the lot.
@@ -212,7 +209,7 @@ class GrantExpiryChanged(_Recorded):
 
 
 @dataclass(frozen=True, slots=True)
-class CreditsExpired(_Recorded):
+class CreditsExpired(Recorded):
     """What remained of a lot lapsed at `effective_at`, its `expires_at`. It may be recorded later."""
 
     grant_id: str
@@ -222,38 +219,7 @@ class CreditsExpired(_Recorded):
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentRecorded(_Recorded):
-    """A provider reported a payment, in minor units of its currency. It buys `grant_id`, or several `grant_ids`."""
-
-    payment_id: str
-    provider: str
-    status: PaymentStatus
-    amount_minor: int
-    currency: str
-    plan: str | None = None
-    grant_id: str | None = None
-    grant_ids: tuple[str, ...] | None = None
-
-    @property
-    def bought(self) -> tuple[str, ...]:
-        """The ids of all grants that it bought."""
-        return self.grant_ids or ((self.grant_id,) if self.grant_id is not None else ())
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentRefunded(_Recorded):
-    """Money was refunded. Old events have no `provider`: theirs is the account's first payment with that id."""
-
-    payment_id: str
-    refund_id: str
-    amount_minor: int
-    refunded_minor: int
-    """All money refunded of this payment so far, including this refund."""
-    provider: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CreditsSent(_Recorded):
+class CreditsSent(Recorded):
     """Credits were sent to another account, which received them in the same moment. They were neither used nor lost."""
 
     transfer_id: str
@@ -264,7 +230,7 @@ class CreditsSent(_Recorded):
 
 
 @dataclass(frozen=True, slots=True)
-class CreditsReceived(_Recorded):
+class CreditsReceived(Recorded):
     """A lot that another account sent became a lot of this account. Each lot has an event of its own.
 
     The new lot keeps the kind, the expiry, the source and the grant date (`granted_at`). `from_grant_id` is the
@@ -286,7 +252,7 @@ class CreditsReceived(_Recorded):
 
 
 @dataclass(frozen=True, slots=True)
-class TransferReversed(_Recorded):
+class TransferReversed(Recorded):
     """All credits of a transfer came back to the account that had sent them."""
 
     transfer_id: str
@@ -297,7 +263,7 @@ class TransferReversed(_Recorded):
 
 
 @dataclass(frozen=True, slots=True)
-class CreditsSentBack(_Recorded):
+class CreditsSentBack(Recorded):
     """All credits of a transfer went back to the account that had sent them."""
 
     transfer_id: str
@@ -308,7 +274,7 @@ class CreditsSentBack(_Recorded):
 
 
 @dataclass(frozen=True, slots=True)
-class AccountFrozen(_Recorded):
+class AccountFrozen(Recorded):
     """The account was frozen: it refuses deductions, holds, extensions, transfers to others,
     and captures of more than was held."""
 
@@ -316,14 +282,14 @@ class AccountFrozen(_Recorded):
 
 
 @dataclass(frozen=True, slots=True)
-class AccountUnfrozen(_Recorded):
+class AccountUnfrozen(Recorded):
     """The account was unfrozen: it accepts all commands again."""
 
     reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class AccountClosed(_Recorded):
+class AccountClosed(Recorded):
     """The account was closed: it accepts only what returns or cancels credits, and payments that grant nothing.
 
     It was merged into its `successor`, if any.
@@ -334,19 +300,19 @@ class AccountClosed(_Recorded):
 
 
 @dataclass(frozen=True, slots=True)
-class AccountReopened(_Recorded):
+class AccountReopened(Recorded):
     """The account was reopened: it is active, with the credits that it has."""
 
     reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class TextsErased(_Recorded):
+class TextsErased(Recorded):
     """The key of all earlier texts was destroyed: they cannot be read again."""
 
 
 @dataclass(frozen=True, slots=True)
-class LimitsSet(_Recorded):
+class LimitsSet(Recorded):
     """All limits of one source were replaced.
 
     Counters of the limits in `kept` go on. The others begin with this event, at `counts` or else at 0.
@@ -359,7 +325,7 @@ class LimitsSet(_Recorded):
 
 
 @dataclass(frozen=True, slots=True)
-class AllowanceSet(_Recorded):
+class AllowanceSet(Recorded):
     """The amount of one value of a limit was set; None: it was removed, and the amount of the limit holds."""
 
     limit_id: str
@@ -368,7 +334,7 @@ class AllowanceSet(_Recorded):
 
 
 @dataclass(frozen=True, slots=True)
-class UsageMetered(_Recorded):
+class UsageMetered(Recorded):
     """`quantity` units of a metric were used. They cost no credits and count against limits."""
 
     metric: str
