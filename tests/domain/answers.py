@@ -105,7 +105,7 @@ def what_was_done(event: Event) -> dict[str, Any]:
             return {"grants": [granted]}
         case CreditsDeducted():
             said = {"deducted": event.amount, "counts": _counts(event.counts), "occurred_at": event.occurred_at}
-            return {**said, **_deduction(event.deduction_id, event.draws)}
+            return {**said, **_deduction(event)}
         case CreditsHeld():
             return {
                 "hold_id": event.hold_id,
@@ -125,12 +125,13 @@ def what_was_done(event: Event) -> dict[str, Any]:
                 "hold_is_over": event.final,
                 "counts": _counts(event.counts),
                 "occurred_at": event.occurred_at,
-                **_deduction(event.deduction_id, event.draws),
+                **_deduction(event),
             }
         case HoldReleased():
             return {"hold_id": event.hold_id, "given": _given(event.returns), "counts": _counts(event.counts)}
         case DeductionReversed():
-            return {"reversed": event.amount, "given": _given(event.returns), "counts": _counts(event.counts)}
+            given, waived = _given(event.returns), event.waived or 0
+            return {"reversed": event.amount, "given": given, "waived": waived, "counts": _counts(event.counts)}
         case GrantVoided():
             voided = {
                 "grant_id": event.grant_id,
@@ -208,12 +209,13 @@ def _received(event: CreditsReceived) -> tuple[object, ...]:
     return (*lot, event.from_account_id, event.from_grant_id, event.origin_account_id, event.origin_grant_id)
 
 
-def _deduction(deduction_id: str, draws: Draws) -> dict[str, Any]:
+def _deduction(event: CreditsDeducted | HoldCaptured) -> dict[str, Any]:
     return {
-        "deduction_id": deduction_id,
-        "from_subscription": total(draws, "subscription"),
-        "from_permanent": total(draws, "permanent"),
-        "draws": _draws(draws),
+        "deduction_id": event.deduction_id,
+        "from_subscription": total(event.draws, "subscription"),
+        "from_permanent": total(event.draws, "permanent"),
+        "draws": _draws(event.draws),
+        "uncollected": event.uncollected or 0,
     }
 
 

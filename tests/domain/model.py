@@ -96,6 +96,7 @@ class Model:
         self.counted: dict[str, list[Piece]] = {}  # of each deduction, in the order in which it would be given back
         self.amounts: dict[str, Piece] = {}  # of each deduction, all that was counted
         self.counting = Counting()
+        self.owed: dict[str, int] = {}  # what deductions could not collect and nobody waived
         self.payments: dict[tuple[str, str], Payment] = {}
         self.sent: dict[str, tuple[str, list[Part]]] = {}  # whom to, and the parts in the order of the draws
         self.reversed: set[str] = set()  # the transfers that came back
@@ -377,10 +378,16 @@ class Model:
     def _deduct(self, command: c.DeductCredits, at: datetime) -> Answer:
         self._check_occurred(command, at)
         usage = dict(command.usage or {})
-        counts, piece = self._count(usage, command.amount, quantity_in(usage), at)
-        parts = self._draw(command.amount, required=command.amount)
+        missing = 0
+        if command.on_shortfall == "available":
+            missing = max(command.amount - self._available(), 0)
+        counts, piece = self._count(usage, command.amount - missing, quantity_in(usage), at)
+        parts = self._draw(command.amount - missing, required=command.amount)
         self._check_draws(parts)
-        return {**self._new_deduction(parts, [piece]), "counts": counts, "occurred_at": command.occurred_at}
+        return {**self._new_deduction(parts, [piece], missing), "counts": counts, "occurred_at": command.occurred_at}
+
+    def _available(self) -> int:
+        return sum(grant.free for grant in self.grants.values())
 
     def _meter(self, command: c.Meter, at: datetime) -> Answer:
         self._check_occurred(command, at)
@@ -393,9 +400,11 @@ class Model:
             "occurred_at": command.occurred_at,
         }
 
-    def _new_deduction(self, parts: list[Part], pieces: list[Piece]) -> Answer:
+    def _new_deduction(self, parts: list[Part], counted: list[Piece], missing: int) -> Answer:
         deduction_id = f"ded_{self._next_version()}"
         self.deductions[deduction_id] = parts
+        self.owed[deduction_id] = missing
+        pieces = [Piece([], missing, 0), *counted]  # no limit counted what was not there
         self.counted[deduction_id] = pieces
         sums = sum(piece.credits for piece in pieces), sum(piece.quantity for piece in pieces)
         self.amounts[deduction_id] = Piece([], *sums)
@@ -408,6 +417,7 @@ class Model:
             "from_subscription": by_kind["subscription"],
             "from_permanent": by_kind["permanent"],
             "draws": self._said(parts),
+            "uncollected": missing,
         }
 
     def _said(self, parts: list[Part]) -> list[tuple[str, str, int]]:
@@ -465,6 +475,11 @@ class Model:
         held = sum(part.amount for part in hold.parts)
         wanted = held if command.amount is None else command.amount
         excess, beyond = [], max(quantity - hold.counted.quantity, 0)
+        missing = 0
+        if wanted > held and command.on_excess == "available":
+            there = 0 if self.standing == "frozen" else self._available()
+            missing = max(wanted - held - there, 0)
+            wanted -= missing
         if wanted > held:
             if command.on_excess == "reject":
                 raise Refused("amount_exceeds_hold", amount=wanted, held=held, excess=wanted - held)
@@ -489,7 +504,7 @@ class Model:
             "given": given,
             "hold_is_over": hold.ended is not None,
             "occurred_at": command.occurred_at,
-            **self._new_deduction(spent + excess, [piece, taken]),
+            **self._new_deduction(spent + excess, [piece, taken], missing),
             "counts": counts,
         }
 
@@ -543,10 +558,14 @@ class Model:
         parts = self.deductions.get(command.deduction_id)
         if parts is None:
             raise Refused("deduction_not_found")
-        left = sum(part.amount for part in parts)
+        owed = self.owed[command.deduction_id]
+        left = sum(part.amount for part in parts) + owed
         wanted = left if command.amount is None else command.amount
         if not left or wanted > left:
             raise Refused("amount_exceeds_deduction", amount=wanted, reversible=left)
+        waived = min(owed, wanted)  # what was never paid is waived before what was paid comes back
+        self.owed[command.deduction_id] -= waived
+        wanted -= waived
         parts.reverse()  # the last draw goes back first
         back = self._take_off(parts, wanted)
         parts.reverse()
@@ -557,7 +576,8 @@ class Model:
         return {
             "reversed": wanted,
             "given": given,
-            "counts": self._give_counts_back(command.deduction_id, left, wanted, at),
+            "waived": waived,
+            "counts": self._give_counts_back(command.deduction_id, left, waived + wanted, at),
         }
 
     def _give_counts_back(self, deduction_id: str, left: int, wanted: int, at: datetime) -> list[Any]:

@@ -99,7 +99,10 @@ def hold(words: re.Match[str]) -> c.PlaceHold:
 
 
 def capture(words: re.Match[str]) -> c.CaptureHold:
-    final, on_excess = words["more"] is None, "draw" if words["draw"] else "reject"
+    final, on_excess = (
+        words["more"] is None,
+        {None: "reject", "draw the excess": "draw"}.get(words["draw"], "available"),
+    )
     size, if_frozen = amount(words["size"]), "refuse" if words["unless"] else "accept"
     used = moment(words["used"]) if words["used"] else None
     said = usage(words["usage"])
@@ -204,15 +207,17 @@ COMMANDS: dict[str, Make] = {
         ACCOUNT_ID, m["text"], labels=labels(m["labels"])
     ),
     rf"grant {GRANT}": grant,
-    rf"deduct (?P<size>\S+){USED}{USAGE}": lambda m: c.DeductCredits(
+    rf"deduct (?P<size>\S+)(?P<short> or what there is)?{USED}{USAGE}": lambda m: c.DeductCredits(
         ACCOUNT_ID,
         amount(m["size"]),
         usage=usage(m["usage"]),
         occurred_at=moment(m["used"]) if m["used"] else None,
+        on_shortfall="available" if m["short"] else "reject",
     ),
     rf"hold (?P<size>\S+)(?: for (?P<length>\S+ \w+))?{USAGE}": hold,
     r"extend (?P<id>\w+) for (?P<length>\S+ \w+)": lambda m: c.ExtendHold(ACCOUNT_ID, m["id"], length(m["length"])),
-    r"capture (?P<id>\w+)(?: (?P<size>[^a\s]\S*))?(?P<more> and more later)?(?P<draw> and draw the excess)?"
+    r"capture (?P<id>\w+)(?: (?P<size>[^a\s]\S*))?(?P<more> and more later)?"
+    r"(?: and (?P<draw>draw the excess|take what there is))?"
     rf"(?P<unless> unless frozen)?{USED}{USAGE}": capture,
     r"release (?P<id>\w+)": lambda m: c.ReleaseHold(ACCOUNT_ID, m["id"]),
     r"reverse (?P<id>\w+)(?: (?P<size>\S+))?": lambda m: c.ReverseDeduction(ACCOUNT_ID, m["id"], amount(m["size"])),

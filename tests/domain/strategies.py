@@ -28,6 +28,7 @@ from ledger.domain.commands import (
     MovedLot,
     NewLimit,
     OnExcess,
+    OnShortfall,
     OpenAccount,
     PlaceHold,
     ReceiveCredits,
@@ -70,7 +71,8 @@ SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days
 LENGTHS = [SHORTEST_HOLD, 15 * MINUTE, 60 * MINUTE, DAY, LONGEST_HOLD, LONGEST_HOLD]
 JUMPS = [timedelta(0), TICK, SECOND, MINUTE, 15 * MINUTE, DAY, 7 * DAY, 30 * DAY, -TICK, -DAY]
 AROUND = [-TICK, timedelta(0), timedelta(0), TICK]
-ON_EXCESS: list[OnExcess] = ["reject", "draw"]
+ON_EXCESS: list[OnExcess] = ["reject", "draw", "available"]
+ON_SHORTFALL: list[OnShortfall] = ["reject", "reject", "available"]
 _BOUNDS = st.sampled_from([BACK_DATING, BACK_DATING, timedelta(0), DAY])
 STATUSES: list[PaymentStatus] = ["paid", "paid", "paid", "failed", "failed", "refunded"]
 PROVIDERS = ["stripe", "stripe", "stripe", "paypal"]
@@ -221,7 +223,10 @@ def _grant(draw: st.DrawFn, journal: Journal) -> GrantCredits:
 def _deduct(draw: st.DrawFn, journal: Journal) -> DeductCredits:
     amount = _amount_to_spend(draw, journal)
     usage, occurred_at = _usage(draw, journal), _occurred(draw, journal)
-    return DeductCredits(ACCOUNT_ID, amount, usage=usage, occurred_at=occurred_at, back_dating=draw(_BOUNDS))
+    on_shortfall, bound = draw(st.sampled_from(ON_SHORTFALL)), draw(_BOUNDS)
+    return DeductCredits(
+        ACCOUNT_ID, amount, usage=usage, occurred_at=occurred_at, back_dating=bound, on_shortfall=on_shortfall
+    )
 
 
 def _occurred(draw: st.DrawFn, journal: Journal) -> datetime | None:
@@ -318,7 +323,7 @@ def _release(draw: st.DrawFn, journal: Journal) -> ReleaseHold:
 
 def _reverse(draw: st.DrawFn, journal: Journal) -> ReverseDeduction:
     deductions = [e for e in journal.events if isinstance(e, CreditsDeducted | HoldCaptured)]
-    made = {e.deduction_id: e.amount for e in deductions}
+    made = {e.deduction_id: e.amount + (e.uncollected or 0) for e in deductions}
     deduction_id = _one_of(draw, made, "ded_999999")
     amount = made.get(deduction_id, 1)
     return ReverseDeduction(ACCOUNT_ID, deduction_id, _amount_or_all(draw, amount, amount // 3))

@@ -84,7 +84,8 @@ def _event(event: Event) -> str:
             until = f" until {_moment(event.expires_at)}" if event.expires_at else ""
             return f"{event.grant_id} +{event.amount} started on {_moment(event.effective_at)}{until}"
         case CreditsDeducted():
-            return f"{event.deduction_id} = {_draws(event.draws)}{_used(event.occurred_at)}{_counts(event.counts)}"
+            drawn = f"{_draws(event.draws)}{_uncollected(event.uncollected)}"
+            return f"{event.deduction_id} = {drawn}{_used(event.occurred_at)}{_counts(event.counts)}"
         case CreditsHeld():
             return f"{event.hold_id} = {_draws(event.draws)} until {_moment(event.expires_at)}{_counts(event.counts)}"
         case HoldExtended():
@@ -92,16 +93,16 @@ def _event(event: Event) -> str:
             return f"{event.hold_id} until {_moment(event.expires_at)}{beyond}"
         case HoldCaptured():
             over = _returns(event.returns) if event.final else ", more later"
-            return (
-                f"{event.deduction_id} = {_draws(event.draws)}{over}{_used(event.occurred_at)}{_counts(event.counts)}"
-            )
+            drawn = f"{_draws(event.draws)}{_uncollected(event.uncollected)}"
+            return f"{event.deduction_id} = {drawn}{over}{_used(event.occurred_at)}{_counts(event.counts)}"
         case HoldReleased():
             return f"released{_returns(event.returns)}{_counts(event.counts)}"
         case HoldExpired():
             expired = f"{event.hold_id} expired on {_moment(event.effective_at)}"
             return f"{expired}{_returns(event.returns)}{_counts(event.counts)}"
         case DeductionReversed():
-            return f"reversed{_returns(event.returns)}{_counts(event.counts)}"
+            waived = f", {event.waived} waived" if event.waived else ""
+            return f"reversed{waived}{_returns(event.returns)}{_counts(event.counts)}"
         case GrantVoided():
             closed = ", closed" if event.closed else ""
             uncollected = f", uncollected {event.uncollected}" if event.uncollected else ""
@@ -167,7 +168,11 @@ def _labels(labels: Labels | None) -> str:
 
 
 def _draws(draws: Draws) -> str:
-    return " + ".join(f"{part.grant_id} {part.amount}" for part in draws)
+    return " + ".join(f"{part.grant_id} {part.amount}" for part in draws) or "nothing"
+
+
+def _uncollected(amount: int | None) -> str:
+    return "" if amount is None else f", uncollected {amount}"
 
 
 def _returns(returns: Returns) -> str:

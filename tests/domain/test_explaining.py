@@ -156,6 +156,9 @@ FREE = {
     ("LimitsSet", "counts"),
     ("AllowanceSet", "amount"),
     ("UsageMetered", "quantity"),
+    ("CreditsDeducted", "uncollected"),
+    ("HoldCaptured", "uncollected"),
+    ("DeductionReversed", "waived"),
 }
 FREE |= {("CreditsReceived", name) for name in ("source", "from_grant_id", "origin_grant_id")}
 """What no rule gives, because it is what a caller or another account says."""
@@ -246,6 +249,7 @@ def test_an_event_that_is_missing_or_told_twice_is_noticed(journal: Journal, dat
     """Not always at once: what is missing may be needed later, or never. But numbers are off from then on."""
     counting = CreditsGranted | CreditsDeducted | CreditsHeld
     counted = [i for i, e in enumerate(journal.events) if isinstance(e, counting) and not _is_coming(e)]
+    counted = [i for i in counted if not isinstance(e := journal.events[i], CreditsDeducted) or e.amount]
     assume(counted)
     index = data.draw(st.sampled_from(counted))
     events = journal.events
@@ -396,6 +400,7 @@ PAID = RecordPayment(
 HOLD = PlaceHold(ACCOUNT_ID, 5, 2 * DAY)
 GRANT = GrantCredits(ACCOUNT_ID, "subscription", 5, lifetime=DAY)
 AT_ONCE = timedelta(0)
+SHORT = DeductCredits(ACCOUNT_ID, 200, on_shortfall="available")
 MOVED = ChangeGrantExpiry(ACCOUNT_ID, "grt_3", DAY_ZERO + 9 * DAY)
 REFUND = RefundPayment(ACCOUNT_ID, "pi_1", "re_1", 40)
 
@@ -455,6 +460,36 @@ WRONG: list[tuple[list[Any], timedelta, Any, dict[str, Any], str]] = [
         "the event leaves 41 that it should have taken",
     ),
     ([], AT_ONCE, VoidGrant(ACCOUNT_ID, "grt_3"), {"amount": 51}, "the event takes 51, but 50 remained"),
+    ([], AT_ONCE, SHORT, {"uncollected": None, "amount": 0, "draws": ()}, "0 is not a valid amount"),
+    ([], AT_ONCE, SHORT, {"uncollected": 0}, "0 is not a valid amount of uncollected credits"),
+    (
+        [],
+        AT_ONCE,
+        DeductCredits(ACCOUNT_ID, 9),
+        {"uncollected": 1},
+        "credits are uncollected, but 161 were left",
+    ),
+    (
+        [SHORT],
+        AT_ONCE,
+        ReverseDeduction(ACCOUNT_ID, "ded_5", 40),
+        {"waived": 29},
+        "30 were uncollected, but the event waives 29",
+    ),
+    (
+        [SHORT],
+        AT_ONCE,
+        ReverseDeduction(ACCOUNT_ID, "ded_5", 4),
+        {"waived": None},
+        "nothing comes back, and nothing is waived",
+    ),
+    (
+        [HOLD],
+        AT_ONCE,
+        CaptureHold(ACCOUNT_ID, "hld_5", 4),
+        {"uncollected": 1, "final": False, "returns": ()},
+        "credits are uncollected, but the hold has not ended",
+    ),
     ([], AT_ONCE, MOVED, {"grant_id": "grt_9"}, "there is no earlier grant grt_9"),
     ([], AT_ONCE, MOVED, {"kind": "permanent"}, "grt_3 is subscription, but the event records permanent"),
     (
@@ -527,6 +562,21 @@ def test_what_breaks_a_rule_is_told_in_words(
         event = decided[-1]
     told = told_of(journal, replace(event, **changes))
     assert violation in told.violations
+
+
+def test_a_shortfall_is_told_and_so_is_what_is_waived() -> None:
+    journal = opened(SHORT)
+    short = told_of(opened(), journal.events[-1])
+    assert short.sound
+    assert short.sentence == "170 credits were deducted as ded_5; 30 more were asked for, but were not available."
+    waiver = next_event(journal, ReverseDeduction(ACCOUNT_ID, "ded_5", 1))
+    assert told_of(journal, waiver).sentence == "1 that deduction ded_5 could not collect is waived."
+    whole = next_event(journal, ReverseDeduction(ACCOUNT_ID, "ded_5"))
+    assert told_of(journal, whole).sentence == (
+        "30 that deduction ded_5 could not collect are waived, and 170 credits of it were reversed."
+    )
+    assert told_of(journal, waiver).sound
+    assert told_of(journal, whole).sound
 
 
 def test_a_changed_expiry_says_what_follows_it() -> None:

@@ -21,6 +21,7 @@ Tables = dict[str, dict[Key, Row]]
 
 PLACES = ("coming", "remaining", "held", "spent", "lapsed", "voided", "sent")
 WHERE_IT_WENT = {"returned": "remaining", "lapsed": "lapsed", "cancelled": "voided"}
+MEASURES = ("credits", "input_tokens", "output_tokens", "uncollected")
 DIMENSIONS = ("provider", "model", "project", "member", "metric", "key", "agent")
 COLUMNS = {
     "grant": "granted",
@@ -71,6 +72,7 @@ class Book:
         self.grants: dict[str, Row] = {}
         self.holds: dict[str, Row] = {}
         self.payments: dict[tuple[str, str], Row] = {}
+        self.uncollected: dict[str, Row] = {}
         self.bought: list[Row] = []
         self.labels: dict[str, str] = {}
 
@@ -154,6 +156,22 @@ class Book:
             case e.PaymentRefunded():
                 self.refund(event)
 
+    def owe(self, told: Told) -> None:
+        """What a deduction could not collect is owed, until a reversal waives it."""
+        event = told.event
+        if isinstance(event, e.CreditsDeducted | e.HoldCaptured) and event.uncollected:
+            hold = getattr(event, "hold_id", None)
+            self.uncollected[event.deduction_id] = {
+                **said(event, "recorded_at", "task_id", "uncollected"),
+                "number": told.version,
+                "position": told.position,
+                "hold": hold and number(hold),
+                "collected": event.amount,
+                "waived": 0,
+            }
+        if isinstance(event, e.DeductionReversed) and event.waived:
+            self.uncollected[event.deduction_id]["waived"] += event.waived
+
     def grant(self, event: e.CreditsGranted | e.CreditsReceived) -> None:
         self.grants[event.grant_id] = {
             **said(event, "kind", "source", "amount", "expires_at", "transaction_id", "payment_id", "description"),
@@ -234,6 +252,7 @@ def folded(log: Iterable[Told]) -> Tables:
         book = books[told.account_id]
         before = book.sums()
         book.add(told.version, told.event)
+        book.owe(told)
         _add_account(tables, told, book)
         entries = differences(told.event, before, book.sums())
         if isinstance(told.event, e.AccountClosed | e.AccountReopened):
@@ -269,7 +288,10 @@ def differences(event: Event, before: dict[tuple[str, str], int], after: dict[tu
     ]
     lapsing = "expiry" if sum(lapsed) > 0 else "reinstatement"
     entries += [Entry(lapsing, *minus(lapsed)), Entry("void", *minus((voided[0], voided[1])))]
-    return [entry for entry in entries if entry.credits]
+    moved = [entry for entry in entries if entry.credits]
+    if isinstance(event, e.DeductionReversed) and not event.amount:
+        return [Entry("reversal", 0, 0)]  # all of it was waived
+    return moved if moved or not isinstance(event, e.CreditsDeducted) else [Entry("deduction", 0, 0)]
 
 
 def _add_account(tables: Tables, told: Told, book: Book) -> None:
@@ -311,6 +333,7 @@ def _add_history(tables: Tables, told: Told, book: Book, entries: list[Entry]) -
             "description": first_said(event, "description", "reason"),
             "usage": dict(found) if (found := first_said(event, "usage")) else None,
             "occurred_at": first_said(event, "occurred_at"),
+            "uncollected": 0 if part else owed(event),
         }
 
 
@@ -335,6 +358,13 @@ def _add_rollups(tables: Tables, told: Told, book: Book, entries: list[Entry]) -
         row["closing_subscription"], row["closing_permanent"] = book.total("subscription"), book.total("permanent")
 
 
+def owed(event: Event) -> int:
+    """What an event could not collect; negative: what it waived."""
+    if isinstance(event, e.DeductionReversed):
+        return -(event.waived or 0)
+    return (event.uncollected or 0) if isinstance(event, e.CreditsDeducted | e.HoldCaptured) else 0
+
+
 def summed(entry: Entry) -> int:
     """What an entry adds to its sum: what is reinstated has not expired, and transfers go both ways."""
     signed = {"reinstatement": -entry.credits, "transfer": entry.credits}
@@ -353,11 +383,12 @@ def _add_usage(tables: Tables, told: Told) -> None:
         return
     recorded = [(width, bucket_of(event.recorded_at, width), 1) for width in (15, 60)]
     for width, bucket, sign in [*recorded, *moves(event)]:
-        nothing = {"width": width, **dict.fromkeys(("credits", "input_tokens", "output_tokens", "count"), 0)}
+        nothing = {"width": width, **dict.fromkeys((*MEASURES, "count"), 0)}
         key = told.account_id, width, bucket, *group
         row = tables["usage.usage"].setdefault(key, nothing)
         row["credits"] += sign * event.amount
         row["count"] += sign
+        row["uncollected"] += sign * (event.uncollected or 0)
         for tokens in ("input_tokens", "output_tokens"):
             row[tokens] += sign * int(usage.get(tokens, 0))
 
@@ -410,9 +441,12 @@ def _add_statistics(tables: Tables, told: Told, entries: list[Entry]) -> None:
         "subscription",
         "permanent",
         "opened",
+        "uncollected",
+        "waived",
     )
     row = tables["statistics.statistics"].setdefault((bucket,), {"bucket": bucket, **dict.fromkeys(columns, 0)})
     row["opened"] += opened
+    row["waived" if owed(told.event) < 0 else "uncollected"] += abs(owed(told.event))
     for entry in entries:
         if entry.type != "transfer":  # all accounts together keep what is moved
             row[COLUMNS.get(entry.type, "deducted")] += summed(entry)
@@ -431,6 +465,8 @@ def _add_book(tables: Tables, account_id: str, book: Book) -> None:
         tables["balances.grants"][account_id, grant["number"]] = row
     for hold in book.holds.values():
         tables["balances.holds"][account_id, hold["number"]] = {**own, **hold}
+    for row in book.uncollected.values():
+        tables["uncollected.uncollected"][account_id, row["number"]] = {**own, **row}
     for payment in book.payments.values():
         tables["payments.payments"][account_id, payment["provider"], payment["payment_id"]] = {**own, **payment}
     for bought in book.bought:

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from ledger.domain.amounts import MAX_AMOUNT, Kind
-from ledger.domain.commands import MAX_BOUGHT, MAX_ID, MAX_METADATA_BYTES, OnExcess
+from ledger.domain.commands import MAX_BOUGHT, MAX_ID, MAX_METADATA_BYTES, OnExcess, OnShortfall
 from ledger.domain.events import PaymentStatus, Source
 from ledger.domain.holds import DEFAULT_HOLD, LONGEST_HOLD, SHORTEST_HOLD
 from ledger.domain.profile import LABEL_NAME, MAX_CHANGES, MAX_LABEL_VALUE, MAX_LABELS
@@ -201,12 +201,19 @@ class DeductBody(Body):
     usage: UsageBody | None = None
     metadata: Metadata | None = None
     occurred_at: OccurredAt | None = None
+    on_shortfall: OnShortfall | None = Field(
+        None,
+        description="when fewer credits are available: `reject` (default), or take what is `available` and record the "
+        "rest as uncollected",
+    )
 
 
 class ReverseBody(Body):
     """Undo a deduction."""
 
-    amount: Amount | None = Field(None, description="default: all that is not yet reversed")
+    amount: Amount | None = Field(
+        None, description="default: all that is not yet reversed; what is uncollected is waived first"
+    )
     reason: Text | None = None
 
 
@@ -225,7 +232,11 @@ class CaptureBody(Body):
 
     amount: Amount | None = Field(None, description="default: all that is held")
     final: bool | None = Field(None, description="whether the rest is released; default true")
-    on_excess: OnExcess | None = Field(None, description="when the amount is larger than the hold; default reject")
+    on_excess: OnExcess | None = Field(
+        None,
+        description="when the amount is larger than the hold: `reject` (default), `draw` the rest from the available "
+        "credits, or take what of it is `available` and record the rest as uncollected",
+    )
     usage: UsageBody | None = None
     occurred_at: OccurredAt | None = None
 

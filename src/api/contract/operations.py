@@ -190,16 +190,9 @@ def _capture(account_id: str, hold_id: str, body: CaptureBody, defaults: Default
 
 
 def _deduct(account_id: str, body: DeductBody, defaults: Defaults) -> DeductCredits:
-    return DeductCredits(
-        account_id,
-        body.amount,
-        body.task_id,
-        body.description,
-        body.usage.given() if body.usage else None,
-        body.metadata,
-        body.occurred_at,
-        defaults.back_dating,
-    )
+    usage = body.usage.given() if body.usage else None
+    rest = body.occurred_at, defaults.back_dating, body.on_shortfall or "reject"
+    return DeductCredits(account_id, body.amount, body.task_id, body.description, usage, body.metadata, *rest)
 
 
 def _limits(account_id: str, body: LimitsBody) -> SetLimits:

@@ -60,6 +60,7 @@ def dashboard() -> Starlette:
         _page(f"{_ACCOUNT}/grants", grants.grants),
         _page("/accounts", accounts.accounts),
         _page("/statistics", statistics.statistics),
+        _page("/uncollected", accounts.uncollected),
         _page("/service", service.service),
         _page("/imports", import_list.imports),
         _page("/imports", import_list.upload, "POST"),

@@ -20,7 +20,7 @@ GROUP = 100_000
 _INTEGERS = frozenset(
     {
         *("position", "sequence", "version", "credits", "subscription_credits", "permanent_credits"),
-        *("balance_before", "balance_after", "input_tokens", "output_tokens", "quantity", "duration_ms"),
+        *("balance_before", "balance_after", "input_tokens", "output_tokens", "quantity", "duration_ms", "uncollected"),
     }
 )
 _ALWAYS = frozenset({*NAMED, "recorded_at", "type", *_INTEGERS}) - {*USAGE}

@@ -135,11 +135,11 @@ def _details(event: Event, currencies: Currencies) -> list[str]:
         case CreditsGranted() | GrantStarted():
             return _granted(event)
         case CreditsDeducted():
-            then, counted = _used(event.occurred_at), _counted(event.counts)
+            then, counted = _used(event.occurred_at), [*_uncollected(event.uncollected), *_counted(event.counts)]
             return [*_named("task", event.task_id), *_usage(event.usage), *then, event.deduction_id, *counted]
         case HoldCaptured():
             ended = "hold closed" if event.final else "hold still open"
-            then, counted = _used(event.occurred_at), _counted(event.counts)
+            then, counted = _used(event.occurred_at), [*_uncollected(event.uncollected), *_counted(event.counts)]
             return [*_named("task", event.task_id), *_usage(event.usage), *then, event.deduction_id, ended, *counted]
         case CreditsHeld():
             held = f"{number(event.amount)} reserved until {_minute(event.expires_at)}"
@@ -149,7 +149,7 @@ def _details(event: Event, currencies: Currencies) -> list[str]:
         case HoldReleased() | HoldExpired():
             return [f"{number(sum(part.amount for part in event.returns))} no longer reserved"]
         case DeductionReversed():
-            return [f"of the credits used as {event.deduction_id}"]
+            return [f"of the credits used as {event.deduction_id}", *_waived(event.waived)]
         case CreditsExpired():
             return [f"on {_minute(event.effective_at)}", f"{event.kind.capitalize()} credits"]
         case GrantVoided():
@@ -212,6 +212,14 @@ def _per(period: Period | None) -> str:
     if period is None:
         return ""
     return f" in {number(period.seconds)} seconds" if isinstance(period, TimedPeriod) else f" per {period.every}"
+
+
+def _waived(amount: int | None) -> list[str]:
+    return [] if amount is None else [f"{number(amount)} that were not collected are waived"]
+
+
+def _uncollected(amount: int | None) -> list[str]:
+    return [] if amount is None else [f"{number(amount)} more were used, but not available"]
 
 
 def _granted(event: CreditsGranted | GrantStarted) -> list[str]:

@@ -84,6 +84,7 @@ class CreditsDeducted(Recorded):
 
     Here as in other events, `counts` are the counters of limits that the event moved; None when no limit applied.
     `occurred_at`: of the usage, if the caller said it.
+    `uncollected` credits more were asked for and were not available; None when all were. Then the amount may be 0.
     """
 
     deduction_id: str
@@ -95,6 +96,7 @@ class CreditsDeducted(Recorded):
     metadata: JsonObject | Sealed | None = None
     counts: Counts | None = None
     occurred_at: datetime | None = None
+    uncollected: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ class HoldCaptured(Recorded):
     """All or part of a hold became a deduction. `final` says that the hold has ended; `returns` holds its rest.
 
     `occurred_at`: of the usage, if the caller said it.
+    `uncollected` credits more were asked for beyond the hold, and were not available; None when all were.
     """
 
     hold_id: str
@@ -139,6 +142,7 @@ class HoldCaptured(Recorded):
     usage: Usage | None = None
     counts: Counts | None = None
     occurred_at: datetime | None = None
+    uncollected: int | None = None
 
     @property
     def draws(self) -> Draws:
@@ -167,13 +171,17 @@ class HoldExpired(Recorded):
 
 @dataclass(frozen=True, slots=True)
 class DeductionReversed(Recorded):
-    """All or part of a deduction was reversed."""
+    """All or part of a deduction was reversed: `amount` credits came back.
+
+    `waived` credits of what was uncollected of it are not asked for any more; None when nothing was uncollected.
+    """
 
     deduction_id: str
     amount: int
     returns: Returns
     reason: str | None = None
     counts: Counts | None = None
+    waived: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,11 +61,22 @@ class EarlierDeduction(NamedTuple):
     draws: Draws
     reversals: tuple[DeductionReversed, ...]
     hold_id: str | None = None
+    uncollected: int = 0
 
     @property
     def reversed(self) -> int:
         """The credits that are already reversed."""
         return sum([reversal.amount for reversal in self.reversals])
+
+    @property
+    def owed(self) -> int:
+        """The credits that were uncollected and are not waived."""
+        return self.uncollected - self.waived
+
+    @property
+    def waived(self) -> int:
+        """The credits that were uncollected and are waived."""
+        return sum([reversal.waived or 0 for reversal in self.reversals])
 
 
 class CountedPart(NamedTuple):
@@ -116,19 +127,23 @@ class RelatedEvents:
         for event in self.events:
             if isinstance(event, CreditsDeducted | HoldCaptured) and event.deduction_id == deduction_id:
                 hold_id = event.hold_id if isinstance(event, HoldCaptured) else None
-                return EarlierDeduction(self._as_of_now(event.draws), self._reversals(deduction_id), hold_id)
+                reversals = self._reversals(deduction_id)
+                draws = self._as_of_now(event.draws)
+                return EarlierDeduction(draws, reversals, hold_id, event.uncollected or 0)
         return None
 
     def counted(self, deduction_id: str) -> tuple[CountedPart, ...]:
         """The parts of a deduction that limits counted, in the order in which a reversal gives them back.
 
-        What a capture took from its hold was counted when the hold was placed, and its excess with the capture.
+        What was uncollected comes first: no limit counted its credits. What a capture took from its hold was counted
+        when the hold was placed, and its excess with the capture.
         """
         held: CreditsHeld | None = None
         left = 0
         for event in self.events:
             if isinstance(event, CreditsDeducted) and event.deduction_id == deduction_id:
-                return (CountedPart(_version(deduction_id), event.counts, event.amount, _quantity(event.usage)),)
+                own = CountedPart(_version(deduction_id), event.counts, event.amount, _quantity(event.usage))
+                return _uncounted(event), own
             if isinstance(event, CreditsHeld):
                 held, left = event, _quantity(event.usage)
             if isinstance(event, HoldCaptured):
@@ -138,7 +153,7 @@ class RelatedEvents:
                     excess = total(event.from_lots), quantity - from_hold
                     own = CountedPart(_version(deduction_id), event.counts, *excess)
                     counts, version = (held.counts, _version(held.hold_id)) if held is not None else (None, 0)
-                    return own, CountedPart(version, counts, total(event.from_hold), from_hold)
+                    return _uncounted(event), own, CountedPart(version, counts, total(event.from_hold), from_hold)
                 left = max(left - quantity, 0)
         return ()
 
@@ -206,6 +221,11 @@ class RelatedEvents:
 
 
 NO_RELATED_EVENTS = RelatedEvents()
+
+
+def _uncounted(event: CreditsDeducted | HoldCaptured) -> CountedPart:
+    """What a deduction could not collect, of which no limit counted credits."""
+    return CountedPart(_version(event.deduction_id), None, event.uncollected or 0, 0)
 
 
 def _version(name: str) -> int:

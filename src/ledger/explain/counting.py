@@ -180,7 +180,10 @@ def _expected(before: Account, limits: Limits, event: CountingEvent, related: Re
         case DeductionReversed():
             deduction = related.deduction(event.deduction_id)
             parts = related.counted(event.deduction_id)
-            return returned_to(limits, reversed_parts(parts, deduction.reversed, event.amount), at) if deduction else []
+            if deduction is None:
+                return []
+            done, asked = deduction.reversed + deduction.waived, event.amount + (event.waived or 0)
+            return returned_to(limits, reversed_parts(parts, done, asked), at)
         case HoldReleased() | HoldExpired():
             hold = before.holds.get(event.hold_id)
             return returned_to(limits, [_part(hold, hold.amount, hold.quantity)], at) if hold is not None else []

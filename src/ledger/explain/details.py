@@ -64,7 +64,9 @@ def details_of(before: Account, event: Event, related: RelatedEvents) -> Details
             return _started(before, event)
         case CreditsDeducted():
             details = explain_draws(before.lots, before.holds, event.draws, event.recorded_at)
-            return details._replace(violations=(*details.violations, *wrong_sum(event.draws, event.amount)))
+            wrong = *wrong_sum(event.draws, event.amount), *_wrong_shortfall(before, event)
+            why = (*details.why, *_shortfall(event.uncollected))
+            return details._replace(why=why, violations=(*details.violations, *wrong))
         case CreditsHeld():
             return _held(before, event)
         case HoldExtended():
@@ -261,13 +263,34 @@ def _captured(before: Account, event: HoldCaptured) -> Details:
     why = ["A capture spends the credits that its hold drew, in the order of those draws."]
     if event.from_lots:
         why.append(f"{counted(total(event.from_lots))} beyond the hold came from the available credits, in burn order.")
+    why += _shortfall(event.uncollected)
     return details._replace(
         why=tuple(why),
         draws=explain_held_draws(hold, event.from_hold) + details.draws,
         returns=explain_returns(before.lots, event.returns),
         hold=ExplainedHold(hold.hold_id, hold.expires_at, hold.amount, 0 if event.final else hold.amount - spent),
-        violations=(*details.violations, *_wrong_capture(hold, event)),
+        violations=(*details.violations, *_wrong_capture(hold, event), *_wrong_shortfall(before, event)),
     )
+
+
+def _shortfall(uncollected: int | None) -> tuple[str, ...]:
+    return () if uncollected is None else ("The command takes what is available when that is less than it asks for.",)
+
+
+def _wrong_shortfall(before: Account, event: CreditsDeducted | HoldCaptured) -> Iterator[str]:
+    """Violations where credits are uncollected although there were some, or nothing is taken or uncollected."""
+    if event.uncollected is None:
+        if not event.amount:
+            yield "0 is not a valid amount"
+        return
+    taken = event.draws if isinstance(event, CreditsDeducted) else event.from_lots
+    left = before.balance.available - total(taken)
+    if event.uncollected < 1:
+        yield f"{event.uncollected:,} is not a valid amount of uncollected credits"
+    if left and (isinstance(event, CreditsDeducted) or before.standing != "frozen"):
+        yield f"credits are uncollected, but {left:,} were left"
+    if isinstance(event, HoldCaptured) and not event.final:
+        yield "credits are uncollected, but the hold has not ended"
 
 
 def _wrong_capture(hold: Hold, event: HoldCaptured) -> Iterator[str]:
@@ -323,6 +346,13 @@ def _reversed(before: Account, event: DeductionReversed, related: RelatedEvents)
         why.append(f"{counted(deduction.reversed)} of the deduction came back before.")
     left = tail(deduction.draws[::-1], deduction.reversed)
     wrong = [*wrong_returns(left, event.returns, _REVERSED, event.recorded_at, related.closed_grants())]
+    waived = event.waived or 0
+    if event.waived is not None:
+        why.append("What was uncollected of the deduction is waived before credits come back.")
+    if not 0 <= waived <= deduction.owed or (event.amount and waived < deduction.owed):
+        wrong.append(f"{deduction.owed:,} were uncollected, but the event waives {waived:,}")
+    if not event.amount and not waived:
+        wrong.append("nothing comes back, and nothing is waived")
     back = sum(part.amount for part in event.returns)
     if back != event.amount:
         wrong.append(f"the event records {counted(event.amount)}, but {back:,} come back")

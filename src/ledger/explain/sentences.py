@@ -82,7 +82,8 @@ def sentence(before: Account | None, event: Event) -> str:
         case GrantStarted():
             return _started(event)
         case CreditsDeducted():
-            return f"{were(event.amount)} deducted as {event.deduction_id}{_task_and_time(event)}."
+            done = f"{were(event.amount)} deducted as {event.deduction_id}{_task_and_time(event)}"
+            return f"{done}{_uncollected(event.uncollected)}."
         case CreditsHeld():
             until = instant(event.expires_at)
             return f"{were(event.amount)} put on hold as {event.hold_id}{_for_task(event.task_id)}, until {until}."
@@ -96,7 +97,7 @@ def sentence(before: Account | None, event: Event) -> str:
             at = instant(event.effective_at)
             return f"Hold {event.hold_id} expired at {at} before it was resolved: {_came_back(event.returns)}."
         case DeductionReversed():
-            return f"{_were_of(event.amount, f'deduction {event.deduction_id}')} reversed{_lost(event.returns)}."
+            return _reversed(event)
         case GrantVoided():
             return _voided(event)
         case GrantExpiryChanged():
@@ -252,6 +253,7 @@ def _captured(before: Account | None, event: HoldCaptured) -> str:
     done += _task_and_time(event)
     if event.from_lots:
         done += f", {total(event.from_lots):,} of them beyond the hold"
+    done += _uncollected(event.uncollected)
     if event.returns:
         return f"{done}. The hold ended: {_came_back(event.returns)}."
     if event.final:
@@ -259,6 +261,20 @@ def _captured(before: Account | None, event: HoldCaptured) -> str:
     hold = before.holds.get(event.hold_id) if before else None
     left = f" with {counted(hold.amount - total(event.from_hold))}" if hold else ""
     return f"{done}. The hold stays open{left}."
+
+
+def _uncollected(amount: int | None) -> str:
+    return "" if amount is None else f"; {amount:,} more were asked for, but were not available"
+
+
+def _reversed(event: DeductionReversed) -> str:
+    deduction = f"deduction {event.deduction_id}"
+    if event.waived is None:
+        return f"{_were_of(event.amount, deduction)} reversed{_lost(event.returns)}."
+    waived = f"{event.waived:,} that {deduction} could not collect {'is' if event.waived == 1 else 'are'} waived"
+    if not event.amount:
+        return f"{waived}."
+    return f"{waived}, and {_were_of(event.amount, 'it')} reversed{_lost(event.returns)}."
 
 
 def _came_back(returns: Returns) -> str:

@@ -6,7 +6,8 @@ from projections.models.payments.projection import PAYMENTS
 from projections.models.projection import Projection
 from projections.models.rollups.projection import ROLLUPS
 from projections.models.statistics.projection import STATISTICS
+from projections.models.uncollected.projection import UNCOLLECTED
 from projections.models.usage.projection import USAGE
 
-PROJECTIONS: tuple[Projection, ...] = (BALANCES, HISTORY, ROLLUPS, USAGE, PAYMENTS, STATISTICS)
+PROJECTIONS: tuple[Projection, ...] = (BALANCES, HISTORY, ROLLUPS, USAGE, PAYMENTS, UNCOLLECTED, STATISTICS)
 BY_NAME = {projection.name: projection for projection in PROJECTIONS}

@@ -288,7 +288,7 @@ async def test_an_account_that_one_side_alone_knows(database: str, ledger: Ledge
         tables.append(f"projection_{name}.{name}_accounts")
     run(database, *(f"UPDATE {table} SET account_id = 'ghost' WHERE account_id = 'bob'" for table in tables))
     found = await checked(database)
-    expected = {"balances", "history", "rollups", "usage", "payments"}
+    expected = {"balances", "history", "rollups", "usage", "payments", "uncollected"}
     for account in ("ada", "bob"):
         missing = {one.projection for one in found.differences if one.account_id == account and one.found is None}
         assert missing == expected

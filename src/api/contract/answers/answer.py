@@ -33,3 +33,29 @@ class ProblemDocument(Answer):
     status: int
     code: str
     detail: str
+
+
+class UncollectedIfAny(TypedDict, total=False):
+    """What of a deduction was not available, if anything was not."""
+
+    uncollected: Annotated[int, Field(description="asked for and not available; absent when all was collected")]
+
+
+class WaivedIfAny(TypedDict, total=False):
+    """What a reversal waived, if anything of the deduction was uncollected."""
+
+    waived: Annotated[int, Field(description="of what was uncollected; absent when nothing is waived")]
+
+
+COLLECTED: UncollectedIfAny = {}
+NOTHING_WAIVED: WaivedIfAny = {}
+
+
+def uncollected(amount: int) -> UncollectedIfAny:
+    """The field of what was not available."""
+    return {"uncollected": amount}
+
+
+def waived(amount: int) -> WaivedIfAny:
+    """The field of what is waived."""
+    return {"waived": amount}

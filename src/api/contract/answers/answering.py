@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import assert_never
 
+from api.contract.answers.answer import COLLECTED, NOTHING_WAIVED, uncollected, waived
 from api.contract.answers.commands import (
     AllowanceChanged,
     AnyAnswer,
@@ -183,6 +184,7 @@ def _deducted(place: Place, event: CreditsDeducted) -> Deducted:
         "balance_after": event.balance.total,
         "balance": balance_fields(event.balance),
         **(_NO_LIMITS if event.counts is None else _limits(event.counts)),
+        **(COLLECTED if event.uncollected is None else uncollected(event.uncollected)),
     }
 
 
@@ -204,6 +206,7 @@ def _captured(place: Place, event: HoldCaptured) -> Captured:
         "balance_after": event.balance.total,
         "balance": balance_fields(event.balance),
         **(_NO_LIMITS if event.counts is None else _limits(event.counts)),
+        **(COLLECTED if event.uncollected is None else uncollected(event.uncollected)),
     }
 
 
@@ -267,6 +270,7 @@ def _reversed(place: Place, event: DeductionReversed) -> Reversed:
         "cancelled": with_fate(event.returns, "cancelled"),
         "balance": balance_fields(event.balance),
         **(_NO_LIMITS if event.counts is None else _limits(event.counts)),
+        **(NOTHING_WAIVED if event.waived is None else waived(event.waived)),
     }
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from api.contract.answers.answer import Answer, ProblemDocument
+from api.contract.answers.answer import Answer, ProblemDocument, UncollectedIfAny, WaivedIfAny
 from api.contract.answers.limits import LimitFields, LimitLeft, LimitsIfAny
 from ledger.domain.account import Standing
 from ledger.domain.amounts import Kind
@@ -118,7 +118,7 @@ class Granted(CommandAnswer):
     effective_at: EffectiveAt
 
 
-class Deducted(CommandAnswer, LimitsIfAny):
+class Deducted(CommandAnswer, LimitsIfAny, UncollectedIfAny):
     """A deduction."""
 
     deduction_id: str
@@ -129,7 +129,7 @@ class Deducted(CommandAnswer, LimitsIfAny):
     balance_after: int
 
 
-class Reversed(CommandAnswer, LimitsIfAny):
+class Reversed(CommandAnswer, LimitsIfAny, WaivedIfAny):
     """A reversal: `lapsed` and `cancelled` say what of it reached no lot."""
 
     deduction_id: str

@@ -1,4 +1,4 @@
-"""The answers of lists: grants, holds and payments of an account, and all accounts."""
+"""The answers of lists: grants, holds and payments of an account, all accounts, and uncollected amounts."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -105,6 +105,31 @@ class PaymentsAnswer(ListPage):
     payments: list[Payment]
 
 
+UncollectedStatus = Literal["open", "waived"]
+
+
+class Uncollected(TypedDict):
+    """A deduction that asked for more than was available."""
+
+    account_id: str
+    deduction_id: str
+    hold_id: str | None
+    task_id: str | None
+    status: Annotated[UncollectedStatus, Field(description="`waived`: a reversal waived all that was uncollected")]
+    recorded_at: datetime
+    position: int
+    collected: int
+    uncollected: int
+    waived: int
+    outstanding: Annotated[int, Field(description="uncollected - waived")]
+
+
+class UncollectedAnswer(ListPage):
+    """Deductions of all accounts, or of one, newest first."""
+
+    uncollected: list[Uncollected]
+
+
 class ListedAccount(BalanceFields):
     """An account as of its last event."""
 
@@ -121,6 +146,24 @@ class AccountsAnswer(ListPage):
     """Accounts in the order that was asked for."""
 
     accounts: list[ListedAccount]
+
+
+def uncollected_deduction(row: Mapping[str, Any]) -> Uncollected:
+    """A deduction as it is answered, from a row of the uncollected amounts."""
+    outstanding = row["uncollected"] - row["waived"]
+    return {
+        "account_id": row["account_id"],
+        "deduction_id": f"ded_{row['number']}",
+        "hold_id": None if row["hold"] is None else f"hld_{row['hold']}",
+        "task_id": row["task_id"],
+        "status": "open" if outstanding else "waived",
+        "recorded_at": row["recorded_at"],
+        "position": row["position"],
+        "collected": row["collected"],
+        "uncollected": row["uncollected"],
+        "waived": row["waived"],
+        "outstanding": outstanding,
+    }
 
 
 def grant(row: Mapping[str, Any]) -> Grant:

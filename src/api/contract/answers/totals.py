@@ -77,6 +77,7 @@ class UsageSums(TypedDict):
     credits: int
     input_tokens: int
     output_tokens: int
+    uncollected: Annotated[int, Field(description="credits that were asked for and not available")]
     count: int
 
 
@@ -144,6 +145,8 @@ class OperatorTotals(TypedDict):
     spent: int
     lapsed: int
     voided: int
+    uncollected: Annotated[int, Field(description="what deductions asked for and was not available")]
+    waived: Annotated[int, Field(description="what reversals waived of such amounts, whenever they were asked for")]
     deductions: int
     accounts_opened: int
     outstanding: Outstanding

@@ -1,4 +1,4 @@
-"""The list of all accounts, for operators: filtered by a prefix of the id, standing and labels, sorted, in pages."""
+"""The lists of operators: uncollected amounts; accounts, by prefix of the id, standing and labels, sorted, in pages."""
 
 import re
 from typing import Any, Literal, get_args
@@ -6,11 +6,11 @@ from typing import Any, Literal, get_args
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.contract.answers.lists import AccountsAnswer
+from api.contract.answers.lists import AccountsAnswer, UncollectedStatus
 from api.contract.bodies import ONE_LINE
 from api.contract.problems import invalid
 from api.dashboard.rendering import page, required_position
-from api.http.queries.lists import accounts_of
+from api.http.queries.lists import accounts_of, uncollected_of
 from api.http.queries.query import Page
 from api.http.queries.reads import reads_of
 from ledger.domain.account import Standing
@@ -94,3 +94,12 @@ def sort_of(request: Request) -> Sort:
         if text == sort:
             return sort  # type: ignore[no-any-return]
     raise invalid("sort", f"must be one of {', '.join(get_args(Sort))}")
+
+
+async def uncollected(request: Request) -> Response:
+    """Show one page of the deductions that asked for more than was available: what is left to collect, or all."""
+    query = request.query_params
+    status: UncollectedStatus | None = None if query.get("status") == "all" else "open"
+    wanted = Page(LIMIT, query.get("cursor") or None, required_position(request))
+    found = await uncollected_of(reads_of(request), None, status, wanted)
+    return await page(request, "uncollected.html", **found, listed=status, first=wanted.cursor is None)

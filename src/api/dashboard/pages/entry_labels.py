@@ -1,6 +1,6 @@
 """Labels of history entries on a page: a title, the description, the origin, the token counts and what was measured."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from api.dashboard.formatting import Formatter, plural
@@ -17,6 +17,14 @@ def description_of(entry: Mapping[str, Any]) -> str:
     usage = entry["usage"] or {}
     text = entry["description"] or usage.get("model") or entry["task_id"] or entry["transaction_id"]
     return str(text or "")
+
+
+def uncollected_of(entry: Mapping[str, Any], number: Callable[[int], str]) -> str:
+    """What more was asked for and not available, or what of it is waived; an empty text for nothing."""
+    amount = entry["uncollected"]
+    if not amount:
+        return ""
+    return f"{number(amount)} more not available" if amount > 0 else f"{number(-amount)} waived"
 
 
 def origin_of(entry: Mapping[str, Any]) -> str:

@@ -1,7 +1,8 @@
-"""The routes of lists: the grants, holds and payments of an account, and, for operators, all accounts."""
+"""The routes of lists: the grants, holds and payments of an account, and, for operators, all accounts and uncollected
+amounts."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import Field, WithJsonSchema, model_validator
@@ -14,10 +15,13 @@ from api.contract.answers.lists import (
     HoldsAnswer,
     HoldStatus,
     PaymentsAnswer,
+    UncollectedAnswer,
+    UncollectedStatus,
     grant,
     hold,
     listed_account,
     payment,
+    uncollected_deduction,
 )
 from api.contract.bodies import ONE_LINE, Labels
 from api.contract.cursors import MAX_CURSOR, List
@@ -43,6 +47,8 @@ from projections.models.balances.projection import BALANCES
 from projections.models.balances.queries import ALL_ACCOUNTS, Filters, Sort, accounts_page, grants_page, holds_page
 from projections.models.payments.projection import PAYMENTS
 from projections.models.payments.queries import page as payments_page
+from projections.models.uncollected.projection import UNCOLLECTED
+from projections.models.uncollected.queries import page as uncollected_page
 from projections.models.views import Snapshot
 
 router = APIRouter(route_class=AnswerRoute, tags=["queries"])
@@ -108,6 +114,11 @@ class _Accounts(_Page):
     def filters(self) -> Filters:
         """The accounts that the parameters ask for."""
         return Filters(self.prefix, self.standing, tuple(sorted(self.label.items())))
+
+
+class _Uncollected(_Page):
+    account_id: str | None = Field(None, min_length=1, max_length=MAX_ID, pattern=ONE_LINE, description="default: all")
+    status: Literal["open"] | None = Field(None, description="`open`: only what is left to collect; default: all")
 
 
 @router.get(
@@ -230,6 +241,33 @@ async def accounts_of(
         rows = await accounts_page(moment, sort, filters, after=after, limit=page.limit + 1)
     head = _head(page, moment, [reads.cursors.make(of, row[column], row["account_id"]) for row in rows])
     return {**head, "accounts": [listed_account(row) for row in rows[: page.limit]]}
+
+
+@router.get(
+    "/v1/uncollected",
+    responses=PROBLEMS_OF_ALL,
+    summary="Deductions that asked for more than was available",
+)
+async def uncollected(request: Request, query: Annotated[_Uncollected, Query()]) -> JsonAnswer[UncollectedAnswer]:
+    """For operators. Newest first, of all accounts or of one."""
+    return JsonAnswer(await uncollected_of(reads_of(request), query.account_id, query.status, query.page))
+
+
+async def uncollected_of(
+    reads: Reads, account_id: str | None = None, status: UncollectedStatus | None = None, page: Page = FIRST_PAGE
+) -> UncollectedAnswer:
+    """Query one page. Raises Problem, NotYetVisible and NotBuilt."""
+    of = ("uncollected", account_id, status)
+    async with reads.views.snapshot(UNCOLLECTED, at_least=page.min_position) as moment:
+        rows = await uncollected_page(
+            moment,
+            account_id=account_id,
+            before=_before(reads, page, of),
+            open_only=status == "open",
+            limit=page.limit + 1,
+        )
+    head = _head(page, moment, [reads.cursors.make(of, row["position"]) for row in rows])
+    return {**head, "uncollected": [uncollected_deduction(row) for row in rows[: page.limit]]}
 
 
 def _before(reads: Reads, page: Page, of: List) -> int:

@@ -242,11 +242,12 @@ def _sums(rows: Sequence[Used]) -> MeasuredSums:
         "credits": sum(row.credits for row in rows),
         "input_tokens": sum(row.input_tokens for row in rows),
         "output_tokens": sum(row.output_tokens for row in rows),
+        "uncollected": sum(row.uncollected for row in rows),
         "count": deductions,
     }
 
 
-_FLOWS = ("granted", "deducted", "reversed", "expired", "voided", "deductions", "opened")
+_FLOWS = (*("granted", "deducted", "reversed", "expired", "voided", "uncollected", "waived", "deductions", "opened"),)
 
 
 @router.get(
@@ -301,6 +302,8 @@ def _operator_totals(sums: dict[str, int], balances: dict[str, int], refusals: d
         "spent": flows["deducted"] - flows["reversed"],
         "lapsed": flows["expired"],
         "voided": flows["voided"],
+        "uncollected": flows["uncollected"],
+        "waived": flows["waived"],
         "deductions": flows["deductions"],
         "accounts_opened": flows["opened"],
         "outstanding": {

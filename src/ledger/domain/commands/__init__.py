@@ -28,7 +28,7 @@ from ledger.domain.commands.moving import (
     SendCredits,
 )
 from ledger.domain.commands.payments import MAX_BOUGHT, RecordPayment, RefundPayment, payment_key
-from ledger.domain.commands.spending import DeductCredits, ReverseDeduction
+from ledger.domain.commands.spending import DeductCredits, OnShortfall, ReverseDeduction
 
 Command = (
     OpenAccount
@@ -83,6 +83,7 @@ __all__ = [
     "MovedLots",
     "NewLimit",
     "OnExcess",
+    "OnShortfall",
     "OpenAccount",
     "PlaceHold",
     "ReceiveCredits",

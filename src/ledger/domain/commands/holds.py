@@ -11,7 +11,7 @@ from ledger.domain.holds import DEFAULT_HOLD, LONGEST_HOLD, LONGEST_LIFE, SHORTE
 from ledger.domain.texts import check_text
 from ledger.domain.usage import Usage
 
-OnExcess = Literal["reject", "draw"]
+OnExcess = Literal["reject", "draw", "available"]
 
 IfFrozen = Literal["accept", "refuse"]
 

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from ledger.domain.amounts import check_amount
 from ledger.domain.commands.command import BACK_DATING, check_id, check_instant
 from ledger.domain.texts import JsonObject, Sealed, check_text
 from ledger.domain.usage import Usage
+
+OnShortfall = Literal["reject", "available"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +17,7 @@ class DeductCredits:
     """Take credits for good: the whole `amount` or nothing.
 
     `occurred_at` says when the usage occurred, at most `back_dating` before the moment of decision.
+    `on_shortfall` = `available` takes what there is, when that is less, and records the rest as uncollected.
     """
 
     account_id: str
@@ -24,6 +28,7 @@ class DeductCredits:
     metadata: JsonObject | Sealed | None = None
     occurred_at: datetime | None = None
     back_dating: timedelta = BACK_DATING
+    on_shortfall: OnShortfall = "reject"
 
     def __post_init__(self) -> None:
         check_amount(self.amount, hint="; usage that costs nothing is metered")
@@ -35,7 +40,10 @@ class DeductCredits:
 
 @dataclass(frozen=True, slots=True)
 class ReverseDeduction:
-    """Reverse `amount` credits of a deduction; None reverses all that is not yet reversed."""
+    """Reverse `amount` credits of a deduction; None reverses all that is not yet reversed.
+
+    What was uncollected of the deduction comes first: it is waived. The rest returns to the lots.
+    """
 
     account_id: str
     deduction_id: str

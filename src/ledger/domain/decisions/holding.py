@@ -77,6 +77,7 @@ def extend(command: ExtendHold, account: Account, at: datetime, related: Related
 def capture(command: CaptureHold, account: Account, at: datetime, related: RelatedEvents) -> HoldCaptured:
     """Decide a capture: it spends the hold's draws in burn order, then, if asked to, an excess from available credits.
 
+    With `on_excess` = `available`, what of the excess is not available is uncollected. Nothing of a frozen account is.
     Raises HoldNotFound or how the hold ended, OccurredAtOutOfBounds, UsageConflictsWithHold, AmountExceedsHold,
     AccountFrozen when there is an excess, InsufficientCredits, DrawsLimitExceeded, and what `limiting.count` raises.
     """
@@ -88,6 +89,11 @@ def capture(command: CaptureHold, account: Account, at: datetime, related: Relat
     excess = max(amount - hold.amount, 0)
     if excess and command.on_excess == "reject":
         raise AmountExceedsHold(amount, hold.amount)
+    uncollected = 0
+    if excess and command.on_excess == "available":
+        available = 0 if account.standing == "frozen" else account.balance.available
+        uncollected = max(excess - available, 0)
+        excess -= uncollected
     if excess and account.standing == "frozen":
         raise AccountFrozen(account.account_id)
     counts = None
@@ -104,7 +110,7 @@ def capture(command: CaptureHold, account: Account, at: datetime, related: Relat
         left = max(hold.amount - amount, 0), max(hold.quantity - quantity_of(usage or NO_USAGE), 0)
         back = count_back(account.limits, (CountedPart(hold.version, hold.counts, *left),), at)
         counts = (*(counts or ()), *(back or ())) or None
-    used = usage, counts, command.occurred_at
+    used = usage, counts, command.occurred_at, uncollected or None
     return _captured(account, at, hold, from_hold, from_lots, returns, *used, final=final)
 
 
@@ -143,6 +149,7 @@ def _captured(  # the event of a capture, after all decisions
     usage: Usage | None,
     counts: Counts | None,
     occurred_at: datetime | None,
+    uncollected: int | None,
     *,
     final: bool,
 ) -> HoldCaptured:
@@ -169,6 +176,7 @@ def _captured(  # the event of a capture, after all decisions
         usage,
         counts,
         occurred_at,
+        uncollected,
     )
 
 

@@ -26,29 +26,31 @@ MAX_REVERSALS = 1_000
 
 
 def deduct(command: DeductCredits, account: Account, at: datetime) -> CreditsDeducted:
-    """Decide a deduction: the whole amount in burn order, or nothing.
+    """Decide a deduction: the whole amount in burn order, or nothing; or, where it says so, what there is.
 
     Raises OccurredAtOutOfBounds, InsufficientCredits, DrawsLimitExceeded, and what `limiting.count` raises.
     """
     if command.occurred_at is not None:
         check_occurred(command.occurred_at, at, command.back_dating)
     subscription, permanent, held, _ = account.balance
-    amount = command.amount
+    amount, uncollected = command.amount, None
     available = subscription + permanent - held
     counts = None
+    if amount > available and command.on_shortfall == "available":
+        amount, uncollected = available, amount - available
     if account.limits is not None:
         quantity = quantity_of(command.usage or NO_USAGE)
         counts = count(account.limits, command.usage, amount, quantity, at, available, amount)
     if amount > available:
         raise InsufficientCredits(amount, available)
-    draws = draw(account.lots, amount)
+    draws = draw(account.lots, amount) if amount else ()
 
     from_subscription = total(draws, "subscription")
     after = Balance(
         subscription - from_subscription,
         permanent - (amount - from_subscription),
         held,
-        first_expiry_after(account.lots, draws),
+        first_expiry_after(account.lots, draws) if uncollected is None else None,
     )
     return CreditsDeducted(
         at,
@@ -62,11 +64,12 @@ def deduct(command: DeductCredits, account: Account, at: datetime) -> CreditsDed
         command.metadata,
         counts,
         command.occurred_at,
+        uncollected,
     )
 
 
 def reverse(command: ReverseDeduction, account: Account, at: datetime, related: RelatedEvents) -> DeductionReversed:
-    """Decide a reversal: credits return to their lots, the last draw first.
+    """Decide a reversal: what was uncollected is waived, then credits return to their lots, the last draw first.
 
     Raises DeductionNotFound, ReversalsLimitExceeded, AmountExceedsDeduction and BalanceLimitExceeded.
     """
@@ -75,11 +78,13 @@ def reverse(command: ReverseDeduction, account: Account, at: datetime, related: 
         raise DeductionNotFound(command.deduction_id)
     if len(deduction.reversals) >= MAX_REVERSALS:
         raise ReversalsLimitExceeded(MAX_REVERSALS)
-    reversible = total(deduction.draws) - deduction.reversed
-    amount = reversible if command.amount is None else command.amount
-    if amount > reversible or not reversible:
-        raise AmountExceedsDeduction(amount, reversible)
+    reversible = total(deduction.draws) - deduction.reversed + deduction.owed
+    asked = reversible if command.amount is None else command.amount
+    if asked > reversible or not reversible:
+        raise AmountExceedsDeduction(asked, reversible)
 
+    waived = min(asked, deduction.owed)
+    amount = asked - waived
     back = head(tail(deduction.draws[::-1], deduction.reversed), amount)
     returns = give_back(back, at, related.closed_grants())
     returned = with_fate(returns, "returned")
@@ -90,6 +95,6 @@ def reverse(command: ReverseDeduction, account: Account, at: datetime, related: 
     )
     counts = None
     if account.limits is not None:
-        parts = reversed_parts(related.counted(command.deduction_id), deduction.reversed, amount)
-        counts = count_back(account.limits, parts, at)
-    return DeductionReversed(at, balance, command.deduction_id, amount, returns, command.reason, counts)
+        before = deduction.reversed + deduction.waived
+        counts = count_back(account.limits, reversed_parts(related.counted(command.deduction_id), before, asked), at)
+    return DeductionReversed(at, balance, command.deduction_id, amount, returns, command.reason, counts, waived or None)

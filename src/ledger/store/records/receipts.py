@@ -16,7 +16,7 @@ BODY_FIELDS: Mapping[str, tuple[str, ...]] = {
     "open": ("signup_credits", "metadata", "description", "labels"),
     "update": ("description", "metadata", "labels", "reason"),
     "grant": ("kind", "amount", "expires_at", "source", "transaction_id", "description", "metadata", "effective_at"),
-    "deduct": ("amount", "task_id", "description", "usage", "metadata", "occurred_at"),
+    "deduct": ("amount", "task_id", "description", "usage", "metadata", "occurred_at", "on_shortfall"),
     "reverse": ("deduction_id", "amount", "reason"),
     "hold": ("amount", "expires_in_seconds", "task_id", "description", "usage"),
     "capture": ("hold_id", "amount", "final", "on_excess", "usage", "occurred_at"),

@@ -107,6 +107,8 @@ WITH lines AS MATERIALIZED (
            count(*) FILTER (WHERE type IN ('expiry', 'reinstatement')) AS expiries,
            count(*) FILTER (WHERE type = 'void') AS voids,
            count(*) FILTER (WHERE type = 'transfer') AS transfers,
+           coalesce(sum(uncollected) FILTER (WHERE type IN ('deduction', 'capture')), 0) AS uncollected,
+           coalesce(-sum(uncollected) FILTER (WHERE type = 'reversal'), 0) AS waived,
            sum(subscription) AS subscription,
            sum(permanent) AS permanent
     FROM (SELECT *, subscription + permanent AS credits FROM projection_history.entries) AS e
@@ -115,7 +117,8 @@ WITH lines AS MATERIALIZED (
     SELECT date_bin('15 minutes', opened_at, 'epoch'::timestamptz) AS bucket, count(*) AS opened
     FROM projection_balances.accounts GROUP BY 1
 ), of_statistics AS (
-    SELECT bucket, granted, deducted, reversed, expired, voided, subscription, permanent, deductions, opened
+    SELECT bucket, granted, deducted, reversed, expired, voided, subscription, permanent, uncollected, waived,
+           deductions, opened
     FROM lines FULL JOIN opened USING (bucket)
 ), of_rollups AS (
     SELECT width, bucket, sum(granted) AS granted, sum(deducted) AS deducted, sum(reversed) AS reversed,
@@ -127,11 +130,12 @@ WITH lines AS MATERIALIZED (
     SELECT date_bin('1 hour', bucket, 'epoch'::timestamptz) AS bucket, sum(granted) AS granted,
            sum(deducted) AS deducted, sum(reversed) AS reversed, sum(expired) AS expired, sum(voided) AS voided,
            sum(transferred) AS transferred, sum(grants) AS grants, sum(deductions) AS deductions,
-           sum(reversals) AS reversals, sum(expiries) AS expiries, sum(voids) AS voids, sum(transfers) AS transfers
+           sum(reversals) AS reversals, sum(expiries) AS expiries, sum(voids) AS voids, sum(transfers) AS transfers,
+           sum(uncollected) AS uncollected
     FROM lines GROUP BY 1
 ), of_usage AS (
     -- Joined with the groups, because a sum over any of their dimensions is a sum of these rows.
-    SELECT width, bucket, sum(credits) AS deducted, sum(count) AS deductions
+    SELECT width, bucket, sum(credits) AS deducted, sum(uncollected) AS uncollected, sum(count) AS deductions
     FROM projection_usage.usage JOIN projection_usage.groups USING (group_id) GROUP BY width, bucket
 ), compared AS (
     SELECT 'statistics' AS projection, 'statistics' AS name, jsonb_build_object('bucket', bucket) AS key,
@@ -139,26 +143,31 @@ WITH lines AS MATERIALIZED (
                'granted', coalesce(e.granted, 0), 'deducted', coalesce(e.deducted, 0),
                'reversed', coalesce(e.reversed, 0), 'expired', coalesce(e.expired, 0),
                'voided', coalesce(e.voided, 0), 'subscription', coalesce(e.subscription, 0),
-               'permanent', coalesce(e.permanent, 0), 'deductions', coalesce(e.deductions, 0),
+               'permanent', coalesce(e.permanent, 0), 'uncollected', coalesce(e.uncollected, 0),
+               'waived', coalesce(e.waived, 0), 'deductions', coalesce(e.deductions, 0),
                'opened', coalesce(e.opened, 0)) END AS expected,
            to_jsonb(f) - 'bucket' AS found
     FROM of_statistics AS e FULL JOIN projection_statistics.statistics AS f USING (bucket)
     UNION ALL
     SELECT 'rollups', 'rollups', jsonb_build_object('width', 15, 'bucket', bucket),
-           to_jsonb(e) - '{bucket,subscription,permanent}'::text[], to_jsonb(f) - '{width,bucket}'::text[]
+           to_jsonb(e) - '{bucket,subscription,permanent,uncollected,waived}'::text[], to_jsonb(f) - '{width,bucket}'::text[]
     FROM lines AS e FULL JOIN (SELECT * FROM of_rollups WHERE width = 15) AS f USING (bucket)
     UNION ALL
     SELECT 'rollups', 'rollups', jsonb_build_object('width', 60, 'bucket', bucket),
-           to_jsonb(e) - 'bucket', to_jsonb(f) - '{width,bucket}'::text[]
+           to_jsonb(e) - '{bucket,uncollected}'::text[], to_jsonb(f) - '{width,bucket}'::text[]
     FROM of_hours AS e FULL JOIN (SELECT * FROM of_rollups WHERE width = 60) AS f USING (bucket)
     UNION ALL
     SELECT 'usage', 'usage', jsonb_build_object('width', 15, 'bucket', bucket),
-           jsonb_build_object('deducted', e.deducted, 'deductions', e.deductions), to_jsonb(f) - '{width,bucket}'::text[]
+           jsonb_build_object(
+               'deducted', e.deducted, 'uncollected', e.uncollected, 'deductions', e.deductions
+           ), to_jsonb(f) - '{width,bucket}'::text[]
     FROM (SELECT * FROM lines WHERE deductions > 0) AS e
     FULL JOIN (SELECT * FROM of_usage WHERE width = 15) AS f USING (bucket)
     UNION ALL
     SELECT 'usage', 'usage', jsonb_build_object('width', 60, 'bucket', bucket),
-           jsonb_build_object('deducted', e.deducted, 'deductions', e.deductions), to_jsonb(f) - '{width,bucket}'::text[]
+           jsonb_build_object(
+               'deducted', e.deducted, 'uncollected', e.uncollected, 'deductions', e.deductions
+           ), to_jsonb(f) - '{width,bucket}'::text[]
     FROM (SELECT * FROM of_hours WHERE deductions > 0) AS e
     FULL JOIN (SELECT * FROM of_usage WHERE width = 60) AS f USING (bucket)
     UNION ALL

@@ -38,6 +38,9 @@ class Entry(TypedDict):
     other_account_id: Annotated[str | None, Field(description="of a transfer: the other account")]
     usage: Usage | None
     occurred_at: Annotated[datetime | None, Field(description="of the usage, if the caller said it")]
+    uncollected: Annotated[
+        int, Field(description="what was asked for and not available; negative: so much of it is waived")
+    ]
 
 
 COLUMNS: tuple[str, ...] = tuple(Entry.__annotations__)
@@ -84,4 +87,5 @@ def entry_from(row: Row) -> Entry:
         "other_account_id": row.other_account_id,
         "usage": row.usage,
         "occurred_at": row.occurred_at,
+        "uncollected": row.uncollected,
     }

@@ -17,9 +17,9 @@ USAGE = (
     *("key", "agent", "quantity", "duration_ms", "success"),
 )
 """The columns after them: the usage of a deduction."""
-OCCURRED_AT = "occurred_at"
-"""The last column. Columns that are added later come last, so that those before stay where they are."""
-ALL_COLUMNS = (*COLUMNS, *USAGE, OCCURRED_AT)
+LAST = ("occurred_at", "uncollected")
+"""The last columns. Columns that are added later come last, so that those before stay where they are."""
+ALL_COLUMNS = (*COLUMNS, *USAGE, *LAST)
 
 
 async def csv_of(
@@ -40,7 +40,7 @@ def line(shown: Entry) -> list[Any]:
     recorded_at = _time(shown["recorded_at"])
     values = [recorded_at if name == "recorded_at" else shown.get(name) for name in COLUMNS]
     occurred_at = None if shown["occurred_at"] is None else _time(shown["occurred_at"])
-    return [*values, *(_said(usage.get(name)) for name in USAGE), occurred_at]
+    return [*values, *(_said(usage.get(name)) for name in USAGE), occurred_at, shown["uncollected"]]
 
 
 def _time(at: datetime) -> str:

@@ -34,6 +34,7 @@ CREATE TABLE entry_rows (
     quantity       bigint,
     duration_ms    bigint,
     occurred_at    timestamptz,
+    uncollected    bigint,               -- what was asked for and not available; negative: waived
     type           "char" NOT NULL,      -- the letter of the type
     about_kind     "char" NOT NULL,      -- g: about a grant, d: a deduction, h: a hold alone, t: a transfer
     group_id       uuid,
@@ -69,14 +70,15 @@ SELECT account, sequence, sequence / 4 AS version, recorded_at,
            || concat_ws(',', '"quantity":' || quantity, '"duration_ms":' || duration_ms,
                         '"input_tokens":' || input_tokens, '"output_tokens":' || output_tokens), ','
        ) || '}' END AS usage,
-       type AS code, hashtextextended(task_id, 0) AS task_hash, occurred_at
+       type AS code, hashtextextended(task_id, 0) AS task_hash, occurred_at,
+       coalesce(uncollected, 0) AS uncollected
 FROM entry_rows AS e;
 -- The same with the ids of accounts: for people, and for what compares rows.
 CREATE VIEW entries AS
 SELECT a.account_id, e.recorded_at, e.sequence, e.subscription_credits AS subscription, e.permanent_credits AS permanent,
        e.balance_after AS balance, e.type, coalesce(e.grant_id, e.deduction_id, e.hold_id, e.transfer_id) AS about, e.hold_id,
        e.transfer_id, e.other_account_id, e.task_id,
-       e.transaction_id, e.payment_id, e.source, e.description, e.usage, e.occurred_at
+       e.transaction_id, e.payment_id, e.source, e.description, e.usage, e.occurred_at, e.uncollected
 FROM entry_answers AS e JOIN history_accounts AS a ON a.number = e.account;
 
 -- name: add_accounts
@@ -104,25 +106,25 @@ WITH known AS MATERIALIZED (
 )
 INSERT INTO entry_rows (
     account, recorded_at, sequence, subscription, permanent, balance, about, hold, transfer, input_tokens, output_tokens,
-    quantity, duration_ms, occurred_at, type, about_kind, group_id, task_id, transaction_id, payment_id, source, description,
+    quantity, duration_ms, occurred_at, uncollected, type, about_kind, group_id, task_id, transaction_id, payment_id, source, description,
     other_account_id
 )
 SELECT known.numbers[r.whose], r.recorded_at, r.sequence, r.subscription, r.permanent, r.balance, nullif(r.about, 0),
        nullif(r.hold, 0), nullif(r.transfer, 0), nullif(r.input_tokens, -1), nullif(r.output_tokens, -1),
-       nullif(r.quantity, -1), nullif(r.duration_ms, -1), r.occurred_at, r.type::"char", r.about_kind::"char",
+       nullif(r.quantity, -1), nullif(r.duration_ms, -1), r.occurred_at, nullif(r.uncollected, 0), r.type::"char", r.about_kind::"char",
        r.group_id::uuid, r.task_id, r.transaction_id, r.payment_id, r.source, r.description,
        r.other_account_id
 FROM unnest(
     %(whose)s::bigint[], %(recorded_at)s::timestamptz[], %(sequence)s::bigint[], %(subscription)s::bigint[],
     %(permanent)s::bigint[], %(balance)s::bigint[], %(about)s::bigint[], %(hold)s::bigint[], %(transfer)s::bigint[],
     %(input_tokens)s::bigint[], %(output_tokens)s::bigint[], %(quantity)s::bigint[], %(duration_ms)s::bigint[],
-    %(occurred_at)s::timestamptz[], string_to_array(%(types)s, NULL),
+    %(occurred_at)s::timestamptz[], %(uncollected)s::bigint[], string_to_array(%(types)s, NULL),
     string_to_array(%(about_kinds)s, NULL),
     %(group_id)s::text[], %(task_id)s::text[], %(transaction_id)s::text[], %(payment_id)s::text[], %(source)s::text[],
     %(description)s::text[], %(other_account_id)s::text[]
 ) AS r (
     whose, recorded_at, sequence, subscription, permanent, balance, about, hold, transfer, input_tokens, output_tokens,
-    quantity, duration_ms, occurred_at, type, about_kind, group_id, task_id, transaction_id, payment_id, source, description,
+    quantity, duration_ms, occurred_at, uncollected, type, about_kind, group_id, task_id, transaction_id, payment_id, source, description,
     other_account_id
 ), known;
 
@@ -139,7 +141,7 @@ FROM unnest(
 CROSS JOIN LATERAL (
     (SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
             balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id,
-            transfer_id, other_account_id, usage, occurred_at
+            transfer_id, other_account_id, usage, occurred_at, uncollected
      FROM projection_history.entry_answers
      WHERE account = (
          SELECT a.number FROM projection_history.history_accounts AS a WHERE a.account_id = asker.account_id
@@ -150,7 +152,7 @@ CROSS JOIN LATERAL (
     UNION ALL
     -- After them a row that is no entry, of an account that was merged: its successor. Most accounts have none.
     SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-           s.successor, NULL, NULL
+           s.successor, NULL, NULL, NULL
     FROM projection_history.successors AS s WHERE s.account_id = asker.account_id AND s.successor IS NOT NULL
 ) AS entry;
 
@@ -163,7 +165,7 @@ CROSS JOIN LATERAL (
     WITH newest AS MATERIALIZED (
         SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
                balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, transfer_id,
-       other_account_id, usage, occurred_at, code
+       other_account_id, usage, occurred_at, uncollected, code
         FROM projection_history.entry_answers
         WHERE account = (
             SELECT a.number FROM projection_history.history_accounts AS a WHERE a.account_id = asker.account_id
@@ -173,13 +175,13 @@ CROSS JOIN LATERAL (
     )
     SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
            balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, transfer_id,
-           other_account_id, usage, occurred_at,
+           other_account_id, usage, occurred_at, uncollected,
            NULL::numeric AS deducted, NULL::numeric AS reversed, NULL::numeric AS deductions
     FROM newest
     UNION ALL
     (SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
             balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, transfer_id,
-       other_account_id, usage, occurred_at,
+       other_account_id, usage, occurred_at, uncollected,
             NULL, NULL, NULL
      FROM unnest(%(codes)s::text[]::"char"[]) AS t (wanted)
      CROSS JOIN LATERAL (
@@ -204,7 +206,7 @@ CROSS JOIN LATERAL (
      LIMIT 1)
     UNION ALL
     SELECT piece.place, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-           NULL, NULL, NULL, NULL, sums.deducted, sums.reversed, sums.deductions
+           NULL, NULL, NULL, NULL, NULL, sums.deducted, sums.reversed, sums.deductions
     FROM unnest(%(places)s::integer[], %(starts)s::timestamptz[], %(ends)s::timestamptz[], %(widths)s::integer[])
          AS piece (place, starts, ends, width)
     CROSS JOIN LATERAL (
@@ -219,7 +221,7 @@ CROSS JOIN LATERAL (
 -- name: page
 SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
        balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, transfer_id,
-       other_account_id, usage, occurred_at
+       other_account_id, usage, occurred_at, uncollected
 FROM projection_history.entry_answers
 WHERE account = (SELECT number FROM projection_history.history_accounts WHERE account_id = %(account)s)
   AND (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
@@ -230,7 +232,7 @@ LIMIT %(limit)s;
 -- Deductions are many, so they are filtered while scanning. Other types are few, so each one is looked up by index.
 SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
        balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, transfer_id,
-       other_account_id, usage, occurred_at
+       other_account_id, usage, occurred_at, uncollected
 FROM (
     SELECT e.* FROM unnest(%(codes)s::text[]::"char"[]) AS t (wanted)
     CROSS JOIN LATERAL (
@@ -262,7 +264,7 @@ WITH asked AS MATERIALIZED (
 )
 SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
        balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, transfer_id,
-       other_account_id, usage, occurred_at
+       other_account_id, usage, occurred_at, uncollected
 FROM of_task
 WHERE (recorded_at, sequence) > (%(low_at)s, %(low)s) AND (recorded_at, sequence) < (%(high_at)s, %(high)s)
   AND (%(codes)s::text[] IS NULL OR code = ANY (%(codes)s::text[]::"char"[]))
@@ -274,7 +276,7 @@ LIMIT %(limit)s;
 -- No index leads to entries by usage, so this reads one after the other, up to a limit.
 SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
        balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, transfer_id,
-       other_account_id, usage, occurred_at
+       other_account_id, usage, occurred_at, uncollected
 FROM (
     SELECT * FROM projection_history.entry_answers
     WHERE account = (SELECT number FROM projection_history.history_accounts WHERE account_id = %(account)s)
@@ -322,7 +324,7 @@ WITH whose AS MATERIALIZED (
 )
 SELECT sequence, version, recorded_at, type, credits, subscription_credits, permanent_credits, balance_before,
        balance_after, description, task_id, transaction_id, payment_id, source, grant_id, deduction_id, hold_id, transfer_id,
-       other_account_id, usage, occurred_at, size
+       other_account_id, usage, occurred_at, uncollected, size
 FROM asked JOIN projection_history.entry_answers USING (recorded_at, sequence)
 WHERE account = (SELECT number FROM whose)
 ORDER BY size DESC, recorded_at DESC, sequence DESC;

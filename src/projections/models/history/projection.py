@@ -67,6 +67,7 @@ class Described(NamedTuple):
     transfer_id: str | None = None
     other_account_id: str | None = None
     occurred_at: datetime | None = None
+    uncollected: int = 0
 
 
 class Row(NamedTuple):
@@ -90,6 +91,8 @@ class Row(NamedTuple):
     transfer_id: str | None
     other_account_id: str | None
     occurred_at: datetime | None
+    uncollected: int
+    """What was asked for and not available; negative where it is waived."""
 
 
 def gather(facts: Sequence[Fact]) -> list[Write]:
@@ -145,7 +148,7 @@ def _stored(rows: Sequence[tuple[Any, ...]]) -> list[Write]:
     for name in ("input_tokens", "output_tokens"):
         columns[name] = bigints([usage.get(name, -1) if usage else -1 for usage in fields["usage"]])
     columns |= _rare(fields)
-    columns |= {name: bigints(fields[name]) for name in ("sequence", "subscription", "permanent", "balance")}
+    columns |= {name: bigints(fields[name]) for name in _NUMBERS}
     columns |= {name: texts(fields[name]) for name in _TEXTS}
     writes = [Write("add", len(rows), columns)]
     if known := dict(filter(None, groups)):
@@ -164,6 +167,7 @@ def _rare(fields: Any) -> dict[str, Any]:
     return columns | {"occurred_at": moments(fields["occurred_at"] if said else [])}
 
 
+_NUMBERS = ("sequence", "subscription", "permanent", "balance", "uncollected")
 _TEXTS = ("task_id", "transaction_id", "payment_id", "source", "description", "other_account_id")
 
 
@@ -206,14 +210,16 @@ def entries_of(fact: Fact) -> Iterator[Row]:
     for part, change in enumerate(changes):
         balance += change.subscription + change.permanent
         yield Row(account_id, number + part, recorded_at, *change, balance, *described)
+        described = (*described[:-1], 0)  # what was uncollected or waived is on the first line
 
 
 def _described(event: Event) -> Described:
     match event:
         case CreditsDeducted():
             text, usage, occurred_at = event.description, event.usage or None, event.occurred_at
+            owed = event.uncollected or 0
             return Described(
-                event.deduction_id, None, event.task_id, None, None, None, text, usage, None, None, occurred_at
+                event.deduction_id, None, event.task_id, None, None, None, text, usage, None, None, occurred_at, owed
             )
         case HoldCaptured():
             return Described(
@@ -223,6 +229,7 @@ def _described(event: Event) -> Described:
                 description=event.description,
                 usage=event.usage or None,
                 occurred_at=event.occurred_at,
+                uncollected=event.uncollected or 0,
             )
         case CreditsGranted():
             return Described(
@@ -253,7 +260,7 @@ def _described(event: Event) -> Described:
                 source=event.source,
             )
         case DeductionReversed():
-            return Described(event.deduction_id, description=event.reason)
+            return Described(event.deduction_id, description=event.reason, uncollected=-(event.waived or 0))
         case GrantVoided() | GrantExpiryChanged():
             return Described(event.grant_id, description=event.reason)
         case CreditsExpired():

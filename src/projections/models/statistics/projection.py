@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from ledger.domain.changes import SUM_SIGNS, SUMMED_AT, TRANSFERRED, Fact
-from ledger.domain.events import AccountOpened
+from ledger.domain.events import AccountOpened, CreditsDeducted, DeductionReversed, HoldCaptured
 from ledger.postgres.arrays import bigints, moments, numerics
 from projections.models.projection import Projection, Table, Write
 
-SUMS = ("granted", "deducted", "reversed", "expired", "voided", "subscription", "permanent", "deductions", "opened")
-_SUBSCRIPTION, _PERMANENT, _DEDUCTIONS, _OPENED = 5, 6, 7, 8
+SUMS = (
+    *("granted", "deducted", "reversed", "expired", "voided", "subscription", "permanent", "uncollected", "waived"),
+    *("deductions", "opened"),
+)
+_SUBSCRIPTION, _PERMANENT, _UNCOLLECTED, _WAIVED, _DEDUCTIONS, _OPENED = 5, 6, 7, 8, 9, 10
 
 
 def gather(facts: Sequence[Fact]) -> list[Write]:
@@ -26,6 +29,11 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
         if sums is None:
             sums = found[bucket] = [0] * len(SUMS)
         sums[_OPENED] += opened
+        if isinstance(event, CreditsDeducted | HoldCaptured):
+            if event.uncollected is not None:
+                sums[_UNCOLLECTED] += event.uncollected
+        elif isinstance(event, DeductionReversed) and event.waived is not None:
+            sums[_WAIVED] += event.waived
         for kind, subscription, permanent in changes:
             place = SUMMED_AT[kind]
             if place != TRANSFERRED:  # what is moved is neither granted nor used, and all accounts together keep it
@@ -41,4 +49,4 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
     return [Write("add", len(found), columns | {"buckets": moments(list(found))})]
 
 
-STATISTICS = Projection("statistics", version=1, tables=(Table("statistics", ("bucket",)),), gather=gather)
+STATISTICS = Projection("statistics", version=2, tables=(Table("statistics", ("bucket",)),), gather=gather)

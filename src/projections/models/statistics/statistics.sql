@@ -9,18 +9,21 @@ CREATE TABLE statistics (
     -- By how much the bucket changed the outstanding credits of each kind, signed.
     subscription numeric NOT NULL,
     permanent    numeric NOT NULL,
+    -- What deductions asked for and was not available, and what of such amounts was waived.
+    uncollected  numeric NOT NULL,
+    waived       numeric NOT NULL,
     deductions   bigint NOT NULL,
     opened       bigint NOT NULL
 ) WITH (fillfactor = 50);
 
 -- name: add
 INSERT INTO statistics AS s (
-    bucket, granted, deducted, reversed, expired, voided, subscription, permanent, deductions, opened
+    bucket, granted, deducted, reversed, expired, voided, subscription, permanent, uncollected, waived, deductions, opened
 )
 SELECT * FROM unnest(
     %(buckets)s::timestamptz[], %(granted)s::numeric[], %(deducted)s::numeric[], %(reversed)s::numeric[],
     %(expired)s::numeric[], %(voided)s::numeric[], %(subscription)s::numeric[], %(permanent)s::numeric[],
-    %(deductions)s::bigint[], %(opened)s::bigint[]
+    %(uncollected)s::numeric[], %(waived)s::numeric[], %(deductions)s::bigint[], %(opened)s::bigint[]
 )
 ON CONFLICT (bucket) DO UPDATE SET
     granted = s.granted + excluded.granted,
@@ -30,6 +33,8 @@ ON CONFLICT (bucket) DO UPDATE SET
     voided = s.voided + excluded.voided,
     subscription = s.subscription + excluded.subscription,
     permanent = s.permanent + excluded.permanent,
+    uncollected = s.uncollected + excluded.uncollected,
+    waived = s.waived + excluded.waived,
     deductions = s.deductions + excluded.deductions,
     opened = s.opened + excluded.opened;
 
@@ -38,6 +43,7 @@ ON CONFLICT (bucket) DO UPDATE SET
 SELECT width_bucket(bucket, %(starts)s::timestamptz[]) AS place,
        sum(granted) AS granted, sum(deducted) AS deducted, sum(reversed) AS reversed, sum(expired) AS expired,
        sum(voided) AS voided, sum(subscription) AS subscription, sum(permanent) AS permanent,
+       sum(uncollected) AS uncollected, sum(waived) AS waived,
        sum(deductions) AS deductions, sum(opened) AS opened
 FROM projection_statistics.statistics
 WHERE bucket >= %(first)s AND bucket < %(last)s

@@ -24,7 +24,8 @@ from ledger.postgres.arrays import bigints, integers, moments, numerics, texts
 from projections.models.measured import METERED, is_measured, measured_in
 from projections.models.projection import Projection, Table, Write
 
-MEASURES = ("credits", "input_tokens", "output_tokens")
+MEASURES = ("credits", "input_tokens", "output_tokens", "uncollected")
+_UNCOLLECTED, _COUNT = 3, 4
 
 QUARTER = 15
 """The width of a bucket, in minutes."""
@@ -64,12 +65,14 @@ class _Found:
         usage: Mapping[str, Any] = event.usage or _NOTHING
         sums = self.sums.get(key)
         if sums is None:
-            sums = self.sums[key] = [0, 0, 0, 0]
+            sums = self.sums[key] = [0, 0, 0, 0, 0]
             self.groups[key[-1]] = group_id(key[-1])
         sums[0] += sign * event.amount
         sums[1] += sign * usage.get("input_tokens", 0)
         sums[2] += sign * usage.get("output_tokens", 0)
-        sums[3] += sign
+        sums[_COUNT] += sign
+        if event.uncollected is not None:
+            sums[_UNCOLLECTED] += sign * event.uncollected
         if is_measured(usage):
             self._measure(key, measured_in(usage), sign)
 
@@ -143,7 +146,7 @@ def _known(groups: Mapping[Group, str]) -> Write:
 
 def _sums(found: _Found) -> Write:
     columns = _keys(list(found.sums), found.groups)
-    columns["counts"] = bigints([sums[3] for sums in found.sums.values()])
+    columns["counts"] = bigints([sums[_COUNT] for sums in found.sums.values()])
     for place, measure in enumerate(MEASURES):
         columns[measure] = numerics([sums[place] for sums in found.sums.values()])
     hours = set(map(_hour_of, found.sums))

@@ -23,6 +23,7 @@ class Used(NamedTuple):
     credits: int
     input_tokens: int
     output_tokens: int
+    uncollected: int
     deductions: int
     measured: Measured
 
@@ -46,6 +47,7 @@ async def used(
             int(row["credits"]),
             int(row["input_tokens"]),
             int(row["output_tokens"]),
+            int(row["uncollected"]),
             int(row["count"]),
             _measured(row["slots"], row["counts"], row["totals"]) if row["slots"] else Measured(),
         )
@@ -85,6 +87,7 @@ class Sums(NamedTuple):
     credits: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    uncollected: int = 0
     deductions: int = 0
 
     def __add__(self, other: "Sums") -> "Sums":  # type: ignore[override]  # a sum, as its name says
