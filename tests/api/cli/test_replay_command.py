@@ -28,8 +28,8 @@ from tests.projections.busy import Busy
 
 HISTORY = Path(__file__).with_name("history_of_ada.txt")
 """The whole history of ada, up to a moment at which an expiry is due and not recorded. An auditor sees this text."""
-END = "2026-01-03T02:00:00Z"
-EVENTS = 35
+END = "2026-01-06T02:00:00Z"
+EVENTS = 40
 
 
 class Finished(NamedTuple):
@@ -62,6 +62,14 @@ def _environment(database: str) -> dict[str, str]:
     return {"CREDIT_LEDGER_DATABASE_URL": as_url(database)}
 
 
+def version_of(database: str, kind: str, number: int = 1) -> int:
+    """The version of ada's first event of a type, or of the second or a later one."""
+    query = "SELECT version FROM ledger.event_log WHERE account_id = 'ada' AND type = %s ORDER BY version"
+    with psycopg.connect(database) as connection:
+        found: int = connection.execute(query, [kind]).fetchall()[number - 1][0]
+    return found
+
+
 async def _lived(database: str) -> None:
     clock = Clock()
     async with Ledger(database, clock=clock).running() as ledger:
@@ -85,15 +93,18 @@ def test_the_history_reads_as_it_should(lived: str) -> None:
 
 def test_it_ends_where_it_is_told_to(lived: str) -> None:
     whole = HISTORY.read_text()
-    first_four = replay(lived, "ada", "--at", "4")
-    assert whole.startswith(first_four.out.partition("ada after")[0])
-    assert "ada after version 4\n    balance  total 130 (subscription 30, permanent 100)" in first_four.out
+    deducted = version_of(lived, "CreditsDeducted")
+    first_few = replay(lived, "ada", "--at", str(deducted))
+    assert whole.startswith(first_few.out.partition("ada after")[0])
+    assert f"ada after version {deducted}\n    balance  total 130 (subscription 30, permanent 100)" in first_few.out
     at_noon = replay(lived, "ada", "--at", "2026-01-01T12:00:00Z")
-    assert "ada after version 7, as of 2026-01-01 12:00:00Z\n" in at_noon.out
-    at_the_moment = replay(lived, "ada", "--at", "2026-01-02T00:50:00Z")
-    assert "ada after version 32, as of 2026-01-02 00:50:00Z\n" in at_the_moment.out
-    later = replay(lived, "ada", "--at", "4", "--from-version", "4")
-    assert later.out == first_four.out[first_four.out.index("\n4  ") + 1 :]
+    last_before_noon = version_of(lived, "DeductionReversed")
+    assert f"ada after version {last_before_noon}, as of 2026-01-01 12:00:00Z\n" in at_noon.out
+    at_the_moment = replay(lived, "ada", "--at", "2026-01-05T00:50:00Z")
+    last_of_the_moment = version_of(lived, "AccountUnfrozen")
+    assert f"ada after version {last_of_the_moment}, as of 2026-01-05 00:50:00Z\n" in at_the_moment.out
+    later = replay(lived, "ada", "--at", str(deducted), "--from-version", str(deducted))
+    assert later.out == first_few.out[first_few.out.index(f"\n{deducted}  ") + 1 :]
     now = replay(lived, "ada")
     assert now.out.count("not recorded by then") == 2, "the hold, and then the lot"
 
@@ -105,14 +116,14 @@ def test_an_object_for_each_event_and_one_for_the_end(lived: str) -> None:
     assert [event["position"] for event in events] == [*range(1, EVENTS + 1), None]
     assert [event["recorded"] for event in events] == [True] * EVENTS + [False]
     assert (end["type"], end["version"], end["unsound"], end["problem"]) == ("End", EVENTS, 0, None)
-    assert (end["as_of"], end["account"]["total"], end["account"]["holds"]) == (END, 726, [])
+    assert (end["as_of"], end["account"]["total"], end["account"]["holds"]) == (END, 733, [])
 
 
 REFUSED = {
     ("bob",): (3, "there is no account 'bob'"),
-    ("ada", "--at", "36"): (3, "account 'ada' has no version 36: its last event is version 35"),
-    ("ada", "--from-version", "36"): (3, "account 'ada' has no version 36: its last event is version 35"),
-    ("ada", "--at", "0"): (3, "account 'ada' has no version 0: its last event is version 35"),
+    ("ada", "--at", "41"): (3, "account 'ada' has no version 41: its last event is version 40"),
+    ("ada", "--from-version", "41"): (3, "account 'ada' has no version 41: its last event is version 40"),
+    ("ada", "--at", "0"): (3, "account 'ada' has no version 0: its last event is version 40"),
     ("ada", "--at", "3", "--from-version", "4"): (3, "there is nothing to print: version 4 comes after version 3"),
     ("ada", "--at", "2025-12-31T23:59:59Z"): (3, "account 'ada' did not exist yet at 2025-12-31 23:59:59Z"),
     ("ada", "--at", "2026-01-01T00:00:00"): (2, "neither a version nor a time with its offset"),
@@ -198,58 +209,67 @@ def rewrite(database: str, version: int, state: Any) -> None:
 
 
 def test_a_draw_out_of_order_is_marked_and_the_history_goes_on(damaged: str) -> None:
-    state = stored(damaged, 4)
-    state["data"]["draws"] = [{"amount": 30, "grant_id": "grt_2", "kind": "permanent"}]
-    rewrite(damaged, 4, state)
-    done = replay(damaged, "ada", "--at", "6", "--from-version", "6")
+    spent, end = version_of(damaged, "CreditsDeducted"), version_of(damaged, "CreditsDeducted", 3)
+    permanent, subscription = (f"grt_{version_of(damaged, 'CreditsGranted', number)}" for number in (1, 2))
+    state = stored(damaged, spent)
+    state["data"]["draws"] = [{"amount": 30, "grant_id": permanent, "kind": "permanent"}]
+    rewrite(damaged, spent, state)
+    done = replay(damaged, "ada", "--at", str(end), "--from-version", str(end))
     assert done.status == 1
-    order = "the burn order puts grt_3 next, but the event names grt_2: subscription before permanent"
+    order = f"the burn order puts {subscription} next, but the event names {permanent}: subscription before permanent"
     assert f"    NOT SOUND: {order}\n" in done.out, "although it is before the first that was asked for"
-    assert done.out.startswith("4  2026-01-01")
-    assert done.out.endswith("1 of 6 events are not sound: versions 4.\n")
-    *_, end = map(json.loads, replay(damaged, "ada", "--at", "6", "--json").out.splitlines())
-    assert (end["unsound"], end["unsound_versions"], end["account"]["subscription_credits"]) == (1, [4], 24)
+    assert done.out.startswith(f"{spent}  2026-01-01")
+    assert done.out.endswith(f"1 of {end} events are not sound: versions {spent}.\n")
+    *_, said = map(json.loads, replay(damaged, "ada", "--at", str(end), "--json").out.splitlines())
+    assert (said["unsound"], said["unsound_versions"], said["account"]["subscription_credits"]) == (1, [spent], 24)
 
 
 def test_a_balance_that_is_not_what_lots_add_up_to(damaged: str) -> None:
-    state = stored(damaged, 6)
+    spent = version_of(damaged, "CreditsDeducted", 3)
+    state = stored(damaged, spent)
     state["data"]["balance"]["permanent_credits"] += 1_000
-    rewrite(damaged, 6, state)
-    done = replay(damaged, "ada", "--at", "6")
+    rewrite(damaged, spent, state)
+    done = replay(damaged, "ada", "--at", str(spent))
     assert done.status == 1
     assert "NOT SOUND: the balance is 24 subscription, 1,100 permanent, 0 held" in done.out
     assert "but lots and holds add up to 24 subscription, 100 permanent, 0 held" in done.out
 
 
 def test_an_event_that_is_missing_ends_the_history(damaged: str) -> None:
-    change(damaged, "DELETE FROM ledger.events WHERE originator_version = 5")
+    before, missing = version_of(damaged, "CreditsDeducted"), version_of(damaged, "CreditsDeducted", 2)
+    assert missing == before + 1
+    change(damaged, "DELETE FROM ledger.events WHERE originator_version = %s", missing)
     done = replay(damaged, "ada")
     assert done.status == 1
-    assert "4  2026-01-01 00:00:00Z  CreditsDeducted, position 4" in done.out
-    assert done.out.endswith("The history of ada ends here: version 5 is missing: version 6 is next.\n")
+    assert f"{before}  2026-01-01 00:00:00Z  CreditsDeducted, position {before}" in done.out
+    ends = f"The history of ada ends here: version {missing} is missing: version {missing + 1} is next.\n"
+    assert done.out.endswith(ends)
     change(damaged, "DELETE FROM ledger.events WHERE originator_version = 1")
     assert "version 1 is missing: version 2 is next" in replay(damaged, "ada").out
 
 
 def test_an_event_that_cannot_be_read_ends_the_history(damaged: str) -> None:
-    rewrite(damaged, 5, b"{")
+    unreadable = version_of(damaged, "CreditsDeducted", 2)
+    rewrite(damaged, unreadable, b"{")
     done = replay(damaged, "ada")
     assert done.status == 1
-    assert "The history of ada ends here: the event at position 5 of account ada cannot be read: " in done.out
+    problem = f"position {unreadable} of account ada cannot be read"
+    assert f"The history of ada ends here: the event at {problem}: " in done.out
     *_, end = map(json.loads, replay(damaged, "ada", "--json").out.splitlines())
-    assert (end["version"], end["account"]["total"]) == (4, 130)
-    assert "position 5 of account ada cannot be read" in end["problem"]
+    assert (end["version"], end["account"]["total"]) == (unreadable - 1, 130)
+    assert problem in end["problem"]
 
 
 def test_an_event_after_which_the_account_cannot_be_computed_ends_the_history(damaged: str) -> None:
-    state = stored(damaged, 11)
+    captured = version_of(damaged, "HoldCaptured")
+    state = stored(damaged, captured)
     state["data"]["hold_id"] = "hld_1"
-    rewrite(damaged, 11, state)
+    rewrite(damaged, captured, state)
     done = replay(damaged, "ada")
     assert done.status == 1
     assert "NOT SOUND: there is no open hold hld_1\n" in done.out
-    assert "The history of ada ends here: the account cannot be computed after version 11.\n" in done.out
-    assert "12  2026" not in done.out
+    assert f"The history of ada ends here: the account cannot be computed after version {captured}.\n" in done.out
+    assert f"\n{captured + 1}  2026" not in done.out
 
 
 def test_the_opening_of_another_account(damaged: str) -> None:
@@ -273,10 +293,11 @@ def test_snapshots_are_not_believed(damaged: str) -> None:
 
 def test_a_terminal_is_not_led_astray(damaged: str) -> None:
     """Ids are the callers' own, and behind the service's back they may be anything."""
-    state = stored(damaged, 4)
+    spent = version_of(damaged, "CreditsDeducted")
+    state = stored(damaged, spent)
     state["data"]["task_id"] = "\x1b[2J\u202egone"
-    rewrite(damaged, 4, state)
-    out = replay(damaged, "ada", "--at", "4").out
+    rewrite(damaged, spent, state)
+    out = replay(damaged, "ada", "--at", str(spent)).out
     assert "for task \N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}gone." in out
     assert "\x1b" not in out
 
