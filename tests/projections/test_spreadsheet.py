@@ -86,4 +86,5 @@ def test_numbers_of_ours_stay_numbers() -> None:
 
 def test_no_other_file_writes_csv() -> None:
     written = re.compile(r"csv\.(?:writer|DictWriter)|from csv import|to_csv|write_csv")
-    assert [str(path) for path in SOURCES.rglob("*.py") if written.search(path.read_text(encoding="utf-8"))] == []
+    found = {path.name for path in SOURCES.rglob("*.py") if written.search(path.read_text(encoding="utf-8"))}
+    assert found == {"bad_rows.py"}, "which gives rows of an imported file back as they were, to be imported again"

@@ -22,7 +22,7 @@ from tests.projections.busy import Busy
 from tests.store.asking import open_account
 
 EVERYTHING = Period(None, None)
-SECOND_DAY = Period(datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 2, 0, 40, tzinfo=UTC))
+FIFTH_DAY = Period(datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 1, 5, 0, 40, tzinfo=UTC))
 """Of the first account: some events before it, some in it, some after it."""
 MADE_AT = datetime(2026, 7, 1, tzinfo=UTC)
 
@@ -73,7 +73,7 @@ async def gather(database: str, where: Path, *, accounts: int = 2) -> Evidence:
             if number == 0:
                 checkpoint_keys.rotate(datetime(2026, 6, 1, tzinfo=UTC))
         statements = []
-        for number, period in enumerate((EVERYTHING, SECOND_DAY)):
+        for number, period in enumerate((EVERYTHING, FIFTH_DAY)):
             statements.append(where / f"statement-{number}.json")
             statements[-1].write_bytes((await statement(ledger, checkpoint_keys, "ada-0", period)).file)
         await open_account(ledger, "late", permanent=3)

@@ -35,7 +35,7 @@ from ledger.store.records.codec import decode_event
 from tests.conftest import Clock
 from tests.postgres import TestServers, tampering
 from tests.projections.busy import Busy
-from tests.proof.evidence import EVERYTHING, SECOND_DAY, checkpoint_keys_of, statement
+from tests.proof.evidence import EVERYTHING, FIFTH_DAY, checkpoint_keys_of, statement
 from tests.proof.evidence import sign as sign_log
 from tests.store.asking import open_account
 
@@ -73,11 +73,11 @@ async def test_a_statement_of_everything(stage: Stage) -> None:
 
 async def test_a_period_in_the_middle(stage: Stage) -> None:
     """It has the event before it, whose balance is the opening one, and the one after it: so nothing was left out."""
-    said = (await stage.statement(SECOND_DAY)).verified.statement
+    said = (await stage.statement(FIFTH_DAY)).verified.statement
     assert said.before is not None
     assert said.after is not None
     times = [decode_event(one.record.topic, one.record.state).recorded_at for one in said.chain]
-    assert times[0] < SECOND_DAY.begin <= times[1] <= times[-2] < SECOND_DAY.end <= times[-1]  # type: ignore[operator]
+    assert times[0] < FIFTH_DAY.begin <= times[1] <= times[-2] < FIFTH_DAY.end <= times[-1]  # type: ignore[operator]
     assert said.opening == decode_event(said.before.record.topic, said.before.record.state).balance
     whole = (await stage.statement()).verified.statement
     assert said.chain == whole.events[said.before.record.version - 1 : said.after.record.version]
@@ -181,13 +181,13 @@ LIES: dict[str, tuple[Callable[[Statement], Statement], str]] = {
     "an event left out": (_without(2), "not consecutive"),
     "the first left out": (_without(0), "not consecutive"),
     "the last ones left out": (_as_if_closed_up, "not consecutive"),
-    "another amount": (_with_state(b'"amount":5,', b'"amount":4,'), "is not one of the 71 events"),
-    "another proof": (_first_proof, "is not one of the 71 events"),
+    "another amount": (_with_state(b'"amount":5,', b'"amount":4,'), "is not one of the 81 events"),
+    "another proof": (_first_proof, "is not one of the 81 events"),
     "another account": (lambda said: replace(said, account_id="bob"), "it is of another account"),
     "another opening": (lambda said: replace(said, opening=said.closing), "opening balance"),
     "another closing": (lambda said: replace(said, closing=said.opening), "closing balance"),
     "a later beginning": (lambda said: _period(said, HOUR / 6, None), "outside of the period"),
-    "an earlier beginning": (lambda said: _period(said, -30 * HOUR, None), "listed as before the period"),
+    "an earlier beginning": (lambda said: _period(said, -80 * HOUR, None), "listed as before the period"),
     "an earlier end": (lambda said: _period(said, None, -HOUR / 2), "outside of the period"),
     "a later end": (lambda said: _period(said, None, 300 * HOUR), "listed as after the period"),
     "nothing before": (lambda said: replace(said, before=None), "does not match the stored event"),
@@ -307,7 +307,7 @@ async def _made(database: str, where: Path) -> tuple[NewStatement, SigningKey]:
         await Busy(ledger, clock).live("bob")
         await open_account(ledger, "carl")
         await sign_log(ledger, checkpoint_keys)
-        made = await statement(ledger, checkpoint_keys, "ada", SECOND_DAY)
+        made = await statement(ledger, checkpoint_keys, "ada", FIFTH_DAY)
         return made, checkpoint_keys.signing_key()
 
 

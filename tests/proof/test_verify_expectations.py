@@ -13,7 +13,7 @@ from tests.proof.verifying import Scene, run, told
 
 def signed_part(bundle: Path) -> None:
     """Leave out of a bundle what no checkpoint covers."""
-    keep_events(bundle, 74)
+    keep_events(bundle, 84)
 
 
 def keep_events(bundle: Path, number: int) -> None:
@@ -45,7 +45,7 @@ def test_all_signed_is_the_only_success(scene: Scene, bundle: Path) -> None:
     assert [run(scene, "--account", account, "--signed-only")[0] for account in ("ada-0", "late")] == [0, 1]
 
 
-@pytest.mark.parametrize("events", [0, 76])
+@pytest.mark.parametrize("events", [0, 86])
 def test_no_checkpoint_is_no_success(scene: Scene, bundle: Path, events: int) -> None:
     """Neither of an emptied bundle nor of a whole log."""
     key = scene[0].key.text
@@ -64,30 +64,30 @@ def test_a_cut_log_is_found_by_the_number_of_events_that_somebody_knows(scene: S
     remove_checkpoints(bundle, beyond=size)
     assert run(scene, str(bundle), "--key", key)[0] == 0, "nobody who has only this can tell"
     assert run(scene, str(bundle), "--key", key, "--at-least", str(size))[0] == 0
-    report = told(scene, str(bundle), "--key", key, "--at-least", "74")
+    report = told(scene, str(bundle), "--key", key, "--at-least", "84")
     assert (report["status"], report["first"]["what"], report["first"]["position"]) == ("broken", "position", size + 1)
-    assert (report["first"]["expected"], report["first"]["found"]) == ("at least 74", size)
+    assert (report["first"]["expected"], report["first"]["found"]) == ("at least 84", size)
     remove_checkpoints(bundle)
     assert run(scene, str(bundle), "--at-least", "1", "--key", key)[0] == 1
-    assert run(scene, str(scene[0].statements[0]), "--at-least", "77", "--key", key)[0] == 1
-    assert run(scene, "--at-least", "74")[0] == 4
-    assert run(scene, "--at-least", "75")[0] == 1
+    assert run(scene, str(scene[0].statements[0]), "--at-least", "87", "--key", key)[0] == 1
+    assert run(scene, "--at-least", "84")[0] == 4
+    assert run(scene, "--at-least", "85")[0] == 1
 
 
 def test_a_cut_log_is_found_by_a_checkpoint_that_somebody_kept(scene: Scene, bundle: Path, tmp_path: Path) -> None:
     key, folder = scene[0].key.text, scene[0].exported
     older, newer = (str(path) for path in sorted(folder.glob("*.checkpoint")))
-    keep_events(bundle, 50)
-    remove_checkpoints(bundle, beyond=50)
+    keep_events(bundle, 55)
+    remove_checkpoints(bundle, beyond=55)
     assert run(scene, str(bundle), "--key", key, "--since", older)[0] == 4
     first = told(scene, str(bundle), "--key", key, "--since", newer)["first"]
-    assert (first["what"], first["position"]) == ("position", 51)
+    assert (first["what"], first["position"]) == ("position", 56)
     log = str(bundle / EVENTS)
     assert run(scene, log, "--key", key, "--since", older)[0] == 4, "the checkpoint alone covers a part of the log"
     assert run(scene, log, "--key", key, "--since", newer)[0] == 1
     assert run(scene, log, "--since", older)[0] == 3, "nothing says whose signature to believe"
     forged = tmp_path / "forged"
-    forged.write_bytes(Path(older).read_bytes().replace(b"\n37\n", b"\n36\n"))
+    forged.write_bytes(Path(older).read_bytes().replace(b"\n42\n", b"\n41\n"))
     assert forged.read_bytes() != Path(older).read_bytes()
     assert told(scene, str(bundle), "--key", key, "--since", str(forged))["first"]["file"] == "forged"
     assert run(scene, "--since", newer)[0] == 4
