@@ -23,6 +23,7 @@ def addresses(account: str) -> list[Address]:
     """All of them, for one account."""
     ids = {"account_id": account, "operation": "deduct", "key": "k", "grant_id": "grt_2", "token": "t"}
     ids |= {"deduction_id": "ded_4", "hold_id": "hld_5", "payment_id": "pay-1", "digest": "d", "name": "app.css"}
+    ids |= {"limit_id": "member-month", "transfer_id": "trf_9", "upload_id": "u"}
     front = create_app(load_settings(), "postgresql:///nowhere")
     assert isinstance(front, HotPath)
     app: FastAPI = front.app
