@@ -17,7 +17,7 @@ from ledger.store.records.receipts import fingerprint
 
 _MOST_DIGITS = 19
 """A version has fewer digits."""
-_NO_BODY = fingerprint(())
+NO_BODY = fingerprint(())
 """The body of a second half is that of the first."""
 
 
@@ -59,12 +59,12 @@ async def _second_half(ledger: Ledger, first: Submission) -> Submission:
         case _:
             raise TypeError(f"{type(command).__name__} moves nothing")
     operation = "send_back" if isinstance(second, SendBack) else "receive"
-    key = None if first.receipt is None else _key_of_second(sender, first.receipt)
+    key = None if first.receipt is None else key_of_second(sender, first.receipt)
     metadata = first.metadata._replace(operation=operation, idempotency_key=key)
-    return Submission(second, metadata, _NO_BODY)
+    return Submission(second, metadata, NO_BODY)
 
 
-def _key_of_second(sender: str, receipt: str) -> str:
+def key_of_second(sender: str, receipt: str) -> str:
     """The key of a second half. Keys are unique only within a sender, so it is made from the sender too."""
     return blake2b(f"{len(sender)}:{sender}:{receipt}".encode(), digest_size=32).hexdigest()
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from api.cli.progress import Lines
-from api.contract.operations import OPERATIONS
+from api.contract.operations import ALL_OPERATIONS
 from api.demo.activities import ACTORS, _CustomerActivities, plan_company
 from api.demo.company import COMPANY, SHOWCASE_ACCOUNT, Step, make_customers
 from api.demo.filling import Filled, fill
@@ -24,6 +24,7 @@ from projections.models.catalog import PROJECTIONS
 from tests.demo.conftest import BEGINS, NOW, small_plan
 
 WEEK = timedelta(days=7)
+SECOND_HALVES = {"receive", "send_back"}
 APP = Metadata(ACTORS["deduct"], "deduct", None, "")
 
 
@@ -40,8 +41,9 @@ def test_a_plan_can_be_made_on_any_day(days: int) -> None:
     """Its rules refuse nothing but what is meant, and everything happens that can."""
     now = NOW + timedelta(days=days, hours=3 * days)
     plan = list(plan_company(Random(days), now, weeks=2, accounts=9))
-    assert {planned.refusal for planned in plan} >= {"insufficient_credits", "account_frozen", "account_closed"}
-    assert {planned.metadata.operation for planned in plan} == {*OPERATIONS, "expire"}
+    refusals = {"insufficient_credits", "limit_reached", "account_frozen", "account_closed"}
+    assert {planned.refusal for planned in plan} >= refusals
+    assert {planned.metadata.operation for planned in plan} == {*ALL_OPERATIONS, *SECOND_HALVES, "expire"}
 
 
 def test_a_plan_is_in_the_order_of_time_and_ends_minutes_ago(plan: list[PlannedCommand]) -> None:
@@ -77,7 +79,7 @@ def test_only_what_is_meant_to_be_is_refused(plan: list[PlannedCommand], company
     """The filling itself holds every answer against the plan."""
     conninfo, filled = company
     refused = Counter(planned.refusal for planned in plan if planned.refusal)
-    assert {"insufficient_credits", "account_frozen", "account_closed"} <= set(refused)
+    assert {"insufficient_credits", "limit_reached", "account_frozen", "account_closed"} <= set(refused)
     assert filled.commands == len(plan)
     assert filled.refusals == refused.total()
     with psycopg.connect(conninfo) as connection:
@@ -168,6 +170,7 @@ async def test_the_showcase_account_has_what_a_page_is_worth_looking_at_for(comp
     assert subscription[0].expires_at == NOW + timedelta(days=4)
     assert account.balance.permanent > 0
     assert len(account.holds) == 1
+    assert [grant.effective_at > NOW for grant in account.coming] == [True]
 
 
 def test_the_showcase_account_has_members_projects_and_providers(plan: list[PlannedCommand]) -> None:
@@ -179,6 +182,8 @@ def test_the_showcase_account_has_members_projects_and_providers(plan: list[Plan
     assert len({said["project"] for said in usage}) == 4
     assert len({said["provider"] for said in usage}) == 4
     assert all(command.description for command in done)
+    assert {said["success"] for said in usage} == {True, False}
+    assert all(said["duration_ms"] for said in usage)
 
 
 def test_everything_happens_to_the_showcase_account_but_to_its_standing(company: tuple[str, Filled]) -> None:

@@ -6,11 +6,21 @@ from math import ceil
 from random import Random
 from typing import Any
 
-from api.contract.operations import OPERATIONS, Defaults
+from api.contract.operations import ALL_OPERATIONS, Defaults
 from api.demo.company import COMPANY, Customer, Script, Step, make_customers
 from api.demo.plan import Activity, Plan, PlannedCommand
 from api.demo.tasks import Task, make_id, make_task, work_moments
-from ledger.domain.errors import InsufficientCredits
+from ledger.commit.submission import Submission
+from ledger.domain.commands import (
+    Command,
+    MergeAccount,
+    ReceiveCredits,
+    ReverseTransfer,
+    SendBack,
+    SendCredits,
+)
+from ledger.domain.errors import InsufficientCredits, LimitReached, Refusal
+from ledger.moves import NO_BODY, key_of_second
 from ledger.store import Metadata, fingerprint
 
 ACTORS = {action: f"key:demo-{actor}" for actor, actions in COMPANY.actors.items() for action in actions}
@@ -19,7 +29,10 @@ _PERIOD = timedelta(days=30)
 _DECLINED = 0.06
 """Share of the renewals that fail at first."""
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_IDS = ("grant_id", "deduction_id", "hold_id", "payment_id")
+_IDS = ("grant_id", "deduction_id", "hold_id", "payment_id", "transfer_id")
+_TRIES_AT_A_LIMIT = 3
+_METERED = ("project", "member")
+"""What metered usage has from a task; what was counted is in company.toml."""
 
 
 def plan_company(rng: Random, now: datetime, *, weeks: int, accounts: int) -> Iterator[PlannedCommand]:
@@ -48,13 +61,19 @@ class _CustomerActivities:
         self._plan, self._customer, self._rng = plan, customer, plan.rng
         self._leaves = plan.moment(customer.leaves)
         self._tries = customer.tries_without_credits
+        self._tries_at_a_limit = _TRIES_AT_A_LIMIT
+        self._receivers = dict[str, str]()
 
     def open_account(self) -> Activity:
         """Open the account, and start everything else that happens to it."""
         customer = self._customer
         yield self._plan.moment(customer.arrives)
-        metadata = {"name": customer.name, "kind": "team" if customer.members else "person"}
-        self._ask("open", {"account_id": customer.account_id, "signup_credits": 100, "metadata": metadata}, {})
+        kind = "team" if customer.members else "person"
+        opening = {"account_id": customer.account_id, "signup_credits": 100, "description": customer.name}
+        opening |= {"metadata": {"name": customer.name, "kind": kind}}
+        region = customer.place[0].key.partition("/")[0].lower()
+        opening |= {"labels": {"kind": kind, "plan": customer.plan or "pay-as-you-go", "region": region}}
+        self._ask("open", opening, {})
         if customer.plan:
             self._plan.follow(self._subscribe())
         self._plan.follow(self._run(customer.script) if customer.script else self._receive_promotions())
@@ -121,13 +140,17 @@ class _CustomerActivities:
                 task = make_task(self._rng, self._customer, member)
             try:
                 self._carry_out(step, task, ids)
-            except InsufficientCredits as refusal:
-                self._run_short(step._replace(fields={**step.fields, "refused": refusal.code}), task, ids)
+            except (InsufficientCredits, LimitReached) as refusal:
+                self._run_short(refusal, step._replace(fields={**step.fields, "refused": refusal.code}), task, ids)
                 return
 
-    def _run_short(self, step: Step, task: Task, ids: dict[str, str]) -> None:
-        """Ask nevertheless, or buy more, or wait."""
-        if self._tries:
+    def _run_short(self, refusal: Refusal, step: Step, task: Task, ids: dict[str, str]) -> None:
+        """Ask nevertheless, or buy more, or wait. Credits do not help where a limit is reached."""
+        if isinstance(refusal, LimitReached):
+            if self._tries_at_a_limit:
+                self._tries_at_a_limit -= 1
+                self._carry_out(step, task, ids)
+        elif self._tries:
             self._tries -= 1
             self._carry_out(step, task, ids)
         elif self._customer.top_up and not self._customer.tries_without_credits:
@@ -151,14 +174,19 @@ class _CustomerActivities:
         fields = dict(step.fields)
         refused = fields.pop("refused", None)
         if step.action in {"deduct", "hold", "capture"}:
-            known = OPERATIONS[step.action].body.model_fields
+            known = ALL_OPERATIONS[step.action].body.model_fields
             fields = {name: value for name, value in task._asdict().items() if name in known} | fields
+        elif step.action == "meter":
+            usage = {name: task.usage[name] for name in _METERED if name in task.usage} | fields["usage"]
+            fields |= {"task_id": make_id(self._rng, "task"), "usage": usage}
         elif step.action == "buy":
             fields = make_top_up(self._rng, self._customer)
         elif step.action == "decline":
             fields = _payment(self._rng, self._customer, self._customer.top_up)
         if "share" in fields:
             fields["amount"] = ceil(task.amount * fields.pop("share"))
+        if "starts_days" in fields:
+            fields["effective_at"] = (self._plan.now + timedelta(days=fields.pop("starts_days"))).isoformat()
         if "lasts_days" in fields:
             fields["expires_at"] = (self._plan.now + timedelta(days=fields.pop("lasts_days"))).isoformat()
         self._ask(step.action, fields, ids, refused)
@@ -166,13 +194,38 @@ class _CustomerActivities:
     def _ask(self, action: str, fields: Mapping[str, Any], ids: dict[str, str], refused: str | None = None) -> None:
         """Plan a command as a body of the HTTP contract makes it, and keep the ids that it makes."""
         operation, always = COMPANY.actions.get(action, (action, {}))
-        known, new_id = OPERATIONS[operation], make_id(self._rng, action)
+        known, new_id = ALL_OPERATIONS[operation], make_id(self._rng, action)
         own_key = {known.own_key: new_id} if known.own_key else {}
-        body = known.body.model_validate({**own_key, **always, **fields})
-        path = {name: ids[name] for name in known.path_ids}
+        path = {name: fields[name] if name in fields else ids[name] for name in known.path_ids}
+        said = {name: value for name, value in fields.items() if name not in path}
+        if "from_account_id" in known.body.model_fields:
+            said["from_account_id"] = self._customer.account_id
+        body = known.body.model_validate({**own_key, **always, **said})
         command = known.build(self._customer.account_id, path, body, Defaults())
         key = known.key_without_header(body, command) or new_id
         metadata = Metadata(ACTORS[action], operation, key, make_id(self._rng, "demo"))
         marks = fingerprint(known.values(path, body))
-        for event in self._plan.ask(PlannedCommand(self._plan.now, metadata, command, marks, refused)):
+        second = self._second_half(command)
+        planned = PlannedCommand(self._plan.now, metadata, command, marks, refused, moves=second is not None)
+        for event in self._plan.ask(planned):
             ids |= {name: getattr(event, name) for name in _IDS if getattr(event, name, None)}
+        if second is not None:
+            receipt = Submission(command, metadata, marks).receipt
+            key = key_of_second(self._customer.account_id, receipt or "")
+            operation = "send_back" if isinstance(second, SendBack) else "receive"
+            metadata = metadata._replace(operation=operation, idempotency_key=key)
+            self._receivers[ids["transfer_id"]] = second.account_id
+            self._plan.ask(planned._replace(metadata=metadata, command=second, fingerprint=NO_BODY))
+
+    def _second_half(self, command: Command) -> ReceiveCredits | SendBack | None:
+        """What a move asks of the other account; None for what moves nothing."""
+        sender = self._customer.account_id
+        match command:
+            case SendCredits():
+                return ReceiveCredits(command.to_account_id, sender, command.description)
+            case MergeAccount():
+                return ReceiveCredits(command.successor, sender, command.reason)
+            case ReverseTransfer():
+                receiver = self._receivers[command.transfer_id]
+                return SendBack(receiver, sender, command.transfer_id, command.reason)
+        return None

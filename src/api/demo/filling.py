@@ -63,10 +63,19 @@ async def fill(
 
 
 def _transactions(plan: Iterable[PlannedCommand]) -> Iterator[list[PlannedCommand]]:
-    """Many commands at a time; one that is refused is alone, or nothing of its transaction would be carried out."""
-    for refused, group in groupby(plan, key=lambda planned: planned.refusal is not None):
-        while batch := list(islice(group, 1 if refused else _TOGETHER)):
+    """Many commands at a time. The halves of a move are by themselves, as the ledger wants them. One that is refused is
+    alone, or nothing of its transaction would be carried out.
+    """
+    for most, group in groupby(plan, key=_together):
+        while batch := list(islice(group, most)):
             yield batch
+
+
+def _together(planned: PlannedCommand) -> int:
+    """How many commands like this one are in one transaction."""
+    if planned.refusal is not None:
+        return 1
+    return 2 if planned.moves else _TOGETHER
 
 
 async def _execute(ledger: Ledger, batch: Sequence[PlannedCommand]) -> Sequence[Outcome]:

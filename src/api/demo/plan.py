@@ -13,14 +13,18 @@ from random import Random
 from typing import NamedTuple
 
 from ledger.domain.account import Account, fold
-from ledger.domain.commands import Command, RecordExpiries
+from ledger.domain.commands import Command, ReceiveCredits, RecordExpiries
 from ledger.domain.decisions.decider import decide
-from ledger.domain.errors import InsufficientCredits, Refusal, StandingRefusal
-from ledger.domain.events import Event, Events
+from ledger.domain.decisions.moving import received_by
+from ledger.domain.errors import InsufficientCredits, LimitReached, Refusal, StandingRefusal
+from ledger.domain.events import CreditsSent, Event, Events, Granted
 from ledger.domain.related_events import NO_RELATED_EVENTS, RelatedEvents, needed_subjects
 from ledger.store import Metadata
 
 _SWEEPER = Metadata("sweeper", "expire", None, "sweep")
+
+_FOUND_OUT = InsufficientCredits | LimitReached | StandingRefusal
+"""Refusals that customers find out by asking."""
 
 Activity = Generator[datetime, None, None]
 """Yields the moment at which it continues, and then finds the accounts as everything before has left them."""
@@ -37,6 +41,8 @@ class PlannedCommand(NamedTuple):
     """The code with which it is refused; None when it is carried out."""
     version: int = 0
     """The account's version afterwards."""
+    moves: bool = False
+    """Whether it is a half of a move. Both halves are carried out together, the second right behind the first."""
 
     @property
     def account_id(self) -> str:
@@ -83,15 +89,15 @@ class Plan:
     def ask(self, planned: PlannedCommand) -> Events:
         """Add a command to the plan; returns what comes of it. Raises PlanMismatch.
 
-        Too few credits, or an account that is frozen or closed, where that is not meant: the command is left out, and
-        the refusal is raised.
+        Too few credits, a limit that is reached, or an account that is frozen or closed, where that is not meant: the
+        command is left out, and the refusal is raised.
         """
         account, events, refused = self._accounts.get(planned.account_id), Events(), None
         try:
             events = self._decide(planned, account)
         except Refusal as refusal:
             refused = refusal.code
-            if refused != planned.refusal and isinstance(refusal, InsufficientCredits | StandingRefusal):
+            if refused != planned.refusal and isinstance(refusal, _FOUND_OUT):
                 raise
         account = fold(events, account)
         if refused != planned.refusal or account is None:
@@ -103,9 +109,18 @@ class Plan:
         return events
 
     def _decide(self, planned: PlannedCommand, account: Account | None) -> Events:
-        needs = needed_subjects(planned.command, account, NO_RELATED_EVENTS)
+        command = planned.command
+        if isinstance(command, ReceiveCredits):
+            command = self._received(command)
+        needs = needed_subjects(command, account, NO_RELATED_EVENTS)
         related = RelatedEvents(tuple(self._streams[planned.account_id])) if needs else NO_RELATED_EVENTS
-        return decide(planned.command, account, planned.moment, related)
+        return decide(command, account, planned.moment, related)
+
+    def _received(self, command: ReceiveCredits) -> ReceiveCredits:
+        """The second half of a move, with what the newest transfer of the sender sent."""
+        stream = self._streams[command.from_account_id]
+        sent = next(event for event in reversed(stream) if isinstance(event, CreditsSent))
+        return received_by(command, sent, {event.grant_id: event for event in stream if isinstance(event, Granted)})
 
     def _watch(self, account: Account) -> None:
         """See to it that the sweeper comes when time next takes something from the account."""

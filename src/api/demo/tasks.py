@@ -7,9 +7,13 @@ from math import ceil, sqrt
 from random import Random
 from typing import Any, NamedTuple
 
-from api.demo.company import COMPANY, Customer
+from api.demo.company import COMPANY, Customer, Model
 
 _WORK = {project: work for work in COMPANY.work.values() for project in work.projects}
+
+
+_FAILED = 0.02
+"""Share of the tasks that fail, although they cost credits."""
 
 
 class Task(NamedTuple):
@@ -35,10 +39,19 @@ def make_task(rng: Random, customer: Customer, member: str | None, models: Seque
     taken, made = _size(rng, work.input), _size(rng, work.output)
     usage: dict[str, Any] = {"provider": model.provider, "model": model.name, "project": project}
     usage |= {"member": member} if member else {}
-    usage |= {"metric": model.metric} if model.metric else {"input_tokens": taken, "output_tokens": made}
+    usage |= (
+        {"metric": model.metric, "quantity": made} if model.metric else {"input_tokens": taken, "output_tokens": made}
+    )
+    usage |= {"duration_ms": _duration_ms(rng, model, made), "success": rng.random() >= _FAILED}
     cost = (taken * model.input + made * model.output) / (1 if model.metric else 1_000)
     text = re.sub(r"{(\w+)}", lambda place: rng.choice(COMPANY.words[place[1]]), rng.choice(work.descriptions))
     return Task(make_id(rng, "task"), max(1, ceil(cost)), text, usage)
+
+
+def _duration_ms(rng: Random, model: Model, made: int) -> int:
+    """Longer for more output, with few answers that take several times as long as most."""
+    usual = 4_000 * made if model.metric else 600 + 14 * made
+    return max(1, round(usual * rng.lognormvariate(0, 0.45)))
 
 
 def _size(rng: Random, limits: tuple[int, int]) -> int:
