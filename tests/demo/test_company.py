@@ -14,9 +14,11 @@ from api.demo.activities import ACTORS, _CustomerActivities, plan_company
 from api.demo.company import COMPANY, SHOWCASE_ACCOUNT, Step, make_customers
 from api.demo.filling import Filled, fill
 from api.demo.plan import Plan, PlanMismatch, PlannedCommand
+from ledger.commit.submission import Submission
 from ledger.domain.account import Account
 from ledger.domain.commands import DeductCredits, OpenAccount
 from ledger.domain.errors import InsufficientCredits
+from ledger.moves import Moved, move
 from ledger.service import Ledger
 from ledger.store.records.codec import TOPICS, Metadata
 from projections.engine.builds import live
@@ -104,6 +106,20 @@ def test_events_are_recorded_at_the_moments_of_the_plan(
     with psycopg.connect(company[0]) as connection:
         found = [connection.execute(query, [planned.account_id, planned.version]).fetchone() for planned in done]
     assert found == [(planned.moment,) for planned in done]
+
+
+async def test_moves_are_recorded_as_if_a_caller_had_asked(
+    plan: list[PlannedCommand], company: tuple[str, Filled]
+) -> None:
+    """Asked again with the same key, both halves answer that they are done."""
+    firsts = [planned for planned in plan if planned.moves and planned.metadata.operation not in SECOND_HALVES]
+    assert {planned.metadata.operation for planned in firsts} == {"transfer", "transfer_reversal", "merge"}
+    async with Ledger(company[0], clock=lambda: NOW).running() as ledger:
+        for planned in firsts:
+            again = planned.metadata._replace(request_id="again")
+            done = await move(ledger, Submission(planned.command, again, planned.fingerprint))
+            assert isinstance(done, Moved), done
+            assert (done.first.replayed, done.second.replayed) == (True, True)
 
 
 def test_expiries_are_noticed_within_a_second(company: tuple[str, Filled]) -> None:
