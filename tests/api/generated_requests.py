@@ -31,6 +31,7 @@ BEYOND_A_SCHEMA = (
     "that UTC can express",
     "must be a time zone of the IANA database",
     "must have an id of its own each",
+    "must be another account",
     "must be a `next_cursor` of this very list",
     "must not be before `from`",
     "must be a date from",

@@ -51,7 +51,9 @@ QUERIES = {
         f"/v1/accounts/{{account_id}}/{name}": {200, 401, 403, 404, 409, 422, 429, 500, 503}
         for name in ["history", "history.csv", "rollups/daily", "usage", "grants", "holds", "payments", "summary"]
     },
-    **{path: {200, 401, 403, 409, 422, 429, 500, 503} for path in ("/v1/accounts", "/v1/statistics")},
+    **{
+        path: {200, 401, 403, 409, 422, 429, 500, 503} for path in ("/v1/accounts", "/v1/statistics", "/v1/uncollected")
+    },
     "/healthz": {200},
     "/readyz": {200, 503},
     "/metrics": {200, 404},
@@ -153,11 +155,24 @@ def test_a_good_body_is_valid_by_the_document_and_a_bad_one_is_not(operation: st
     assert not Draft202012Validator(batch).is_valid({"commands": [{**ask.item("k"), "account_id": "a\nb"}]})
 
 
+def test_the_document_bounds_the_names_of_a_dictionary_and_their_number() -> None:
+    labels = {"$ref": "#/components/schemas/UpdateBody", "components": the_document()["components"]}
+    limit = {"$ref": "#/components/schemas/LimitBody", "components": the_document()["components"]}
+    good = {name: Draft202012Validator(labels).is_valid({"labels": {name: "x"}}) for name in ("plan", "", "a b", "é")}
+    assert good == {"plan": True, "": False, "a b": False, "é": False}
+    assert not Draft202012Validator(labels).is_valid({"labels": dict.fromkeys(map(str, range(33)))})
+    for field in ("used", "allowances"):
+        for name, valid in (("m", True), ("a\nb", False)):
+            body = {"limit_id": "l", "amount": 1, field: {name: 1}}
+            assert Draft202012Validator(limit).is_valid(body) == valid, body
+
+
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_an_answer_has_all_the_fields_of_its_shape(service: Service, contract: Contract, operation: str) -> None:
     answer = asks(staged(service))[operation].post(service, "k").json()
     schema = contract.resolved({"$ref": f"#/components/schemas/{ANSWERS[operation].__name__}"})
-    if_any = {"dry_run", "status", "idempotent_replayed", *({"limits"} - answer.keys())}
+    absent = {"limits", "uncollected", "waived"} - {*answer, *schema["required"]}
+    if_any = {"dry_run", "status", "idempotent_replayed", *absent}
     assert schema["properties"].keys() - if_any == answer.keys()
 
 

@@ -15,6 +15,7 @@ from pydantic import (
     Strict,
     StringConstraints,
 )
+from pydantic.config import JsonDict
 
 from ledger.domain.amounts import MAX_AMOUNT, Kind
 from ledger.domain.commands import MAX_BOUGHT, MAX_ID, MAX_METADATA_BYTES, OnExcess, OnShortfall
@@ -98,16 +99,21 @@ Metadata = Annotated[
 LabelName = Annotated[str, StringConstraints(pattern=f"^{LABEL_NAME}$")]
 LabelValue = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LABEL_VALUE, pattern=ONE_LINE)]
 _PLAIN_LABELS = "plain texts that lists of accounts can be filtered by; not erasable, so no personal data"
+NO_OTHER_NAMES: JsonDict = {"additionalProperties": False}
+"""What the schema of a dictionary needs where the names have a pattern: without it, it allows all other names too."""
 Labels = Annotated[
-    dict[LabelName, LabelValue], BeforeValidator(_few), Field(max_length=MAX_LABELS, description=_PLAIN_LABELS)
+    dict[LabelName, LabelValue],
+    Field(max_length=MAX_LABELS, description=_PLAIN_LABELS, json_schema_extra=NO_OTHER_NAMES),
+    BeforeValidator(_few),
 ]
 LabelChanges = Annotated[
     dict[LabelName, LabelValue | None],
-    BeforeValidator(_few),
     Field(
         max_length=MAX_CHANGES,
         description=f"new values of some labels, null removes one; the others stay; {_PLAIN_LABELS}",
+        json_schema_extra=NO_OTHER_NAMES,
     ),
+    BeforeValidator(_few),
 ]
 FREE_FIELDS = ("metadata", "grant", "grants")
 """The fields in which a caller writes what they like, and those that hold such a field."""

@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Discriminator, Field, StringConstraints, Tag
 
-from api.contract.bodies import SEGMENT, Amount, AmountOrNone, Body, Id, OccurredAt, UsageBody
+from api.contract.bodies import NO_OTHER_NAMES, SEGMENT, Amount, AmountOrNone, Body, Id, OccurredAt, UsageBody
+from api.contract.problems import VARIANTS
 from ledger.domain.commands import MAX_ID, NewLimit
 from ledger.domain.limits import CREDITS, MAX_ALLOWANCES, MAX_LIMITS, MAX_NEAR
 from ledger.domain.periods import LONGEST_TIMED, SHORTEST_TIMED, CalendarPeriod, Every, Period, TimedPeriod
@@ -12,7 +13,12 @@ from ledger.domain.usage import DIMENSIONS, Dimension
 
 Percent = Annotated[int, Field(ge=1, le=100)]
 LimitId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID, pattern=SEGMENT)]
-Amounts = Annotated[dict[Id, AmountOrNone], Field(max_length=MAX_ALLOWANCES)]
+Amounts = Annotated[dict[Id, AmountOrNone], Field(max_length=MAX_ALLOWANCES, json_schema_extra=NO_OTHER_NAMES)]
+# With a discriminator, an error is about the one form that the value has, and not about both.
+Used = Annotated[
+    Annotated[AmountOrNone, Tag(VARIANTS[0])] | Annotated[Amounts, Tag(VARIANTS[1])],
+    Discriminator(lambda value: VARIANTS[isinstance(value, dict)]),
+]
 
 
 class PeriodBody(Body):
@@ -70,7 +76,7 @@ class LimitBody(Body):
     allowances: Amounts | None = Field(
         None, description="the amounts of single values of `each`; default: those of before, if the limit goes on"
     )
-    used: AmountOrNone | Amounts | None = Field(
+    used: Used | None = Field(
         None, description="where a counter begins that does not go on: a number, or with `each` one for each value"
     )
 

@@ -183,10 +183,13 @@ def from_pydantic(details: Sequence[ErrorDetails], prefix: str = "", about_zero:
 
 _NAME = "[key]"
 """What pydantic puts behind a name that is wrong itself."""
+VARIANTS = "[number]", "[object]"
+"""The tags of a field that is either a number or an object; pydantic puts them behind the name of the field."""
+_NO_FIELDS = {_NAME, *VARIANTS}
 
 
 def _field_error(detail: ErrorDetails, prefix: str, about_zero: Mapping[str, str]) -> dict[str, Any]:
-    path = ".".join(shown(str(part)) for part in detail["loc"] if part != _NAME)
+    path = ".".join(shown(str(part)) for part in detail["loc"] if part not in _NO_FIELDS)
     error: dict[str, Any] = {"field": prefix + path or "body", "message": _message(detail)}
     value = detail.get("input")
     if value == 0 and type(value) is int:

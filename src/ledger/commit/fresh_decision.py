@@ -121,7 +121,7 @@ class FreshDecision:
     def _clock_of(self, submissions: Sequence[Submission]) -> Callable[[], datetime]:
         """The clock by which a batch is decided. Both halves of a move have one time: what has not lapsed where it
         leaves has not lapsed where it arrives."""
-        if not isinstance(submissions[-1].command, SECOND_HALVES):
+        if not submissions or not isinstance(submissions[-1].command, SECOND_HALVES):
             return self._clock
         accounts = [self._accounts[one.account_id] for one in submissions]
         moment = max([self._clock(), *(account.recorded_at for account in accounts if account is not None)])

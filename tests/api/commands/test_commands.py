@@ -19,6 +19,7 @@ from tests.api.stage import (
     field_errors,
     fresh,
     payment,
+    provider_of,
     refused,
     staged,
     version,
@@ -379,7 +380,7 @@ def test_a_frozen_account_takes_no_spending_and_a_closed_one_nearly_nothing(serv
         refused(asks(account)[name].post(service, "z"), 409, "account_closed", account_id=account)
     for name in ("reverse", "release", "void", "payment_refund"):
         assert asks(account)[name].post(service, "z").status_code == 201
-    assert Ask("payment", account, payment("pay-3")).post(service).status_code == 201
+    assert Ask("payment", account, payment("pay-3", provider_of(account))).post(service).status_code == 201
     assert balance(service, account)["standing"] == "closed"
 
 
