@@ -99,6 +99,8 @@ Metadata = Annotated[
 LabelName = Annotated[str, StringConstraints(pattern=f"^{LABEL_NAME}$")]
 LabelValue = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LABEL_VALUE, pattern=ONE_LINE)]
 _PLAIN_LABELS = "plain texts that lists of accounts can be filtered by; not erasable, so no personal data"
+VARIANTS = "[number]", "[object]"
+"""The tags of a field that is either a number or an object. Pydantic puts them behind the name of the field."""
 NO_OTHER_NAMES: JsonDict = {"additionalProperties": False}
 """What the schema of a dictionary needs where the names have a pattern: without it, it allows all other names too."""
 Labels = Annotated[

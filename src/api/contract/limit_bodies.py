@@ -4,8 +4,7 @@ from typing import Annotated
 
 from pydantic import Discriminator, Field, StringConstraints, Tag
 
-from api.contract.bodies import NO_OTHER_NAMES, SEGMENT, Amount, AmountOrNone, Body, Id, OccurredAt, UsageBody
-from api.contract.problems import VARIANTS
+from api.contract.bodies import NO_OTHER_NAMES, SEGMENT, VARIANTS, Amount, AmountOrNone, Body, Id, OccurredAt, UsageBody
 from ledger.domain.commands import MAX_ID, NewLimit
 from ledger.domain.limits import CREDITS, MAX_ALLOWANCES, MAX_LIMITS, MAX_NEAR
 from ledger.domain.periods import LONGEST_TIMED, SHORTEST_TIMED, CalendarPeriod, Every, Period, TimedPeriod

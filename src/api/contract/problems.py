@@ -10,6 +10,7 @@ import orjson
 from pydantic_core import ErrorDetails
 
 from api.contract.answers.answer import ProblemDocument
+from api.contract.bodies import VARIANTS
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.errors import MAX_SHOWN, Refusal, shown
 
@@ -183,8 +184,6 @@ def from_pydantic(details: Sequence[ErrorDetails], prefix: str = "", about_zero:
 
 _NAME = "[key]"
 """What pydantic puts behind a name that is wrong itself."""
-VARIANTS = "[number]", "[object]"
-"""The tags of a field that is either a number or an object; pydantic puts them behind the name of the field."""
 _NO_FIELDS = {_NAME, *VARIANTS}
 
 
