@@ -83,6 +83,11 @@ class Busy:
         self._clock.forward(days=1)
         await self.ask(RecordExpiries(account))  # what is left of the sixty
         await self.ask(ReverseDeduction(account, spent))  # comes back and lapses at once
+        until = self._clock() + 2 * DAY
+        brief = await self.make(GrantCredits(account, "subscription", 7, lifetime=DAY))
+        await self.ask(ChangeGrantExpiry(account, brief, until - DAY / 2))
+        self._clock.forward(days=3)
+        await self.ask(ChangeGrantExpiry(account, brief, until + 3 * DAY, True, "too early"))
         self._clock.forward(minutes=20)
 
     async def _hold(self, account: str) -> None:
@@ -111,11 +116,7 @@ class Busy:
         await self.ask(VoidGrant(account, voided, None, "all"))
 
     async def end(self, account: str) -> None:
-        """Correct what can be corrected, and close it, for good."""
-        brief = await self.make(GrantCredits(account, "subscription", 7, lifetime=timedelta(minutes=1)))
-        await self.ask(ChangeGrantExpiry(account, brief, self._clock() + timedelta(minutes=2)))
-        self._clock.forward(minutes=3)
-        await self.ask(ChangeGrantExpiry(account, brief, self._clock() + 2 * DAY, True, "too early"))
+        """Close it, for good."""
         short = await self.make(DeductCredits(account, 100_000, "long", usage=USAGE, on_shortfall="available"))
         await self.make(DeductCredits(account, 5, on_shortfall="available"))
         await self.ask(ReverseDeduction(account, short, 40, "billed"))

@@ -139,7 +139,9 @@ def _deduct(rng: random.Random, account: str, _: Known) -> Made:
     amount = rng.choice([1, 5, 5, 20, rng.randint(1, 60)])
     text = rng.choice([None, None, "a picture"])
     usage = rng.choice([None, MEASURED, ADA, ADA])
-    return (amount, None, text, usage), c.DeductCredits(account, amount, description=text, usage=usage)
+    short: c.OnShortfall = "available" if rng.random() < 0.2 else "reject"
+    command = c.DeductCredits(account, amount, description=text, usage=usage, on_shortfall=short)
+    return (amount, None, text, usage, short), command
 
 
 def _reverse(rng: random.Random, account: str, known: Known) -> Made:
@@ -155,7 +157,7 @@ def _hold(rng: random.Random, account: str, _: Known) -> Made:
 
 def _capture(rng: random.Random, account: str, known: Known) -> Made:
     name, amount, final = _recent(rng, known.holds), rng.choice([None, None, 1, 5, 40]), rng.random() < 0.6
-    on_excess: c.OnExcess = "draw" if rng.random() < 0.5 else "reject"
+    on_excess: c.OnExcess = rng.choice(["draw", "reject", "available"])
     return (name, amount, final, on_excess), c.CaptureHold(account, name, amount, final, on_excess)
 
 

@@ -52,6 +52,7 @@ def _deduction(data: Data, draws: list[Data]) -> Data:
         "from_permanent": data["amount"] - from_subscription,
         "draws": parts,
         "balance_after": data["balance"]["subscription_credits"] + data["balance"]["permanent_credits"],
+        **{name: data[name] for name in ("uncollected",) if name in data},
     }
 
 

@@ -44,6 +44,6 @@ def _agrees(operation: str, name: str, value: Any, data: dict[str, Any]) -> bool
         return bool(data[name] == value)
     if name not in SAID or name not in data:
         return True
-    if operation == "void" and name == "amount":  # it takes what there is, and says what is missing
-        return bool(data["amount"] + data["uncollected"] == value)
+    if name == "amount":  # some take what there is, and say what is missing; a reversal may waive what was missing
+        return bool(data["amount"] + data.get("uncollected", 0) + data.get("waived", 0) == value)
     return bool(data[name] == value)

@@ -64,6 +64,8 @@ class Book:
     ended: set[str] = field(default_factory=set)
     deductions: dict[str, Parts] = field(default_factory=dict)
     """What is not reversed of each, in the order in which it would come back."""
+    owed: dict[str, int] = field(default_factory=dict)
+    """What each could not collect, and was not waived."""
     payments: dict[tuple[str, str], tuple[int, dict[str, int]]] = field(default_factory=dict)
     """The money of each, and its refunds, by provider and id."""
     statuses: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -277,6 +279,15 @@ class Book:
 
     def _deduct(self, row: Row, data: Data) -> None:
         self.deductions[data["deduction_id"]] = self._burn(row, data["draws"], data["amount"])[::-1]
+        self._owe(row, data)
+
+    def _owe(self, row: Row, data: Data) -> None:
+        """What is uncollected was not there. Of a frozen account nothing is but what was held."""
+        self.owed[data["deduction_id"]] = owed = data.get("uncollected", 0)
+        if owed and self.free and self.standing != "frozen":
+            self._complain(row, f"leaves {owed} uncollected, and there are credits")
+        if not owed and not data["amount"]:
+            self._complain(row, "takes nothing")
 
     def _place(self, row: Row, data: Data) -> None:
         parts = self._burn(row, data["draws"], data["amount"])
@@ -308,6 +319,7 @@ class Book:
         elif not rest:
             self._complain(row, f"leaves {data['hold_id']} open with nothing held")
         self.deductions[data["deduction_id"]] = (spent + more)[::-1]
+        self._owe(row, data)
 
     def _release(self, row: Row, data: Data) -> None:
         hold = self._open_hold(row, data["hold_id"])
@@ -327,7 +339,11 @@ class Book:
     def _reverse(self, row: Row, data: Data) -> None:
         left = self.deductions[data["deduction_id"]]
         back, rest = _split(left, data["amount"])
-        if data["amount"] <= 0 or sum(part for _, part in back) != data["amount"]:
+        owed, waived = self.owed.get(data["deduction_id"], 0), data.get("waived", 0)
+        if waived > owed or (data["amount"] and waived < owed):
+            self._complain(row, f"waives {waived} of {owed}")
+        self.owed[data["deduction_id"]] = owed - waived
+        if data["amount"] + waived <= 0 or sum(part for _, part in back) != data["amount"]:
             raise ValueError(f"it reverses {data['amount']} of {sum(part for _, part in left)}")
         self.deductions[data["deduction_id"]] = rest
         self._give_back(row, back, row.recorded_at)

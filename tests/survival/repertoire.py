@@ -178,6 +178,8 @@ class Repertoire:
                 body["occurred_at"] = (self._now() - timedelta(hours=chance.randint(0, 500))).isoformat()
         if chance.random() < 0.2:
             body["description"] = f"work {chance.randint(1, 9)}"
+        if chance.random() < 0.2:
+            body["on_shortfall"] = "available"
         return body, {}
 
     def _grant(self, known: Known, chance: random.Random) -> Body:
@@ -198,7 +200,7 @@ class Repertoire:
         body: dict[str, Any] = {}
         if chance.random() < 0.7:
             body["amount"] = chance.randint(1, 100)
-            body["on_excess"] = chance.choice(("reject", "draw"))
+            body["on_excess"] = chance.choice(("reject", "draw", "available"))
             body["final"] = chance.random() < 0.5
         return body, {"hold_id": hold_id}
 
