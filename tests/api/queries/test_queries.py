@@ -188,6 +188,7 @@ def test_a_stream_has_the_events_of_one_account_by_version(service: Service) -> 
         "CreditsHeld",
         "PaymentRecorded",
         "CreditsGranted",
+        "LimitsSet",
     ]
     assert {event["account_id"] for event in events} == {account}
     assert sorted(event["position"] for event in events) == [event["position"] for event in events]

@@ -510,6 +510,8 @@ def of_all(year: Year, first: date, last: date, tz: str) -> list[Json]:
 
 
 def operators_row(parts: tuple[Json, ...], opened: int) -> Json:
+    """The sums of one day of all accounts. Nothing is asked for in this year that is not available."""
+
     def of(name: str) -> int:
         return sum(part[name] for part in parts)
 
@@ -521,6 +523,8 @@ def operators_row(parts: tuple[Json, ...], opened: int) -> Json:
         "spent": of("deducted") - of("reversed"),
         "lapsed": of("expired"),
         "voided": of("voided"),
+        "uncollected": 0,
+        "waived": 0,
         "deductions": of("deductions"),
         "accounts_opened": opened,
         "outstanding": {
