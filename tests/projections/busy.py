@@ -115,11 +115,15 @@ class Busy:
         await self.ask(VoidGrant(account, voided, 15, "part"))
         await self.ask(VoidGrant(account, voided, None, "all"))
 
-    async def end(self, account: str) -> None:
-        """Close it, for good."""
+    async def fall_short(self, account: str) -> None:
+        """Use more than there is, some of which is waived."""
         short = await self.make(DeductCredits(account, 100_000, "long", usage=USAGE, on_shortfall="available"))
         await self.make(DeductCredits(account, 5, on_shortfall="available"))
         await self.ask(ReverseDeduction(account, short, 40, "billed"))
+
+    async def end(self, account: str) -> None:
+        """Close it, for good."""
+        await self.fall_short(account)
         await self.ask(CloseAccount(account, "gone"))
         await self.ask(ReopenAccount(account, "back"))
         await self.ask(CloseAccount(account, "gone again"))

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from ledger.domain.commands import DeductCredits, GrantCredits, MergeAccount
+from ledger.moves import Moved, move
 from ledger.service import Ledger
 from tests.conftest import Clock
 from tests.postgres import TestServer, TestServers
 from tests.projections.bench import Bench, bench_on
 from tests.projections.busy import Busy
 from tests.projections.moving import projected
-from tests.store.asking import open_account
+from tests.store.asking import open_account, submission
 
 
 @pytest.fixture(scope="session")
@@ -61,8 +63,15 @@ def busy(server: TestServer, lived_and_projected: str) -> Iterator[str]:
 async def _live(conninfo: str) -> None:
     clock = Clock()
     async with Ledger(conninfo, clock=clock).running() as ledger:
+        await open_account(ledger, "cyd", permanent=5)
         for account in ("bob", "ada"):
-            await Busy(ledger, clock).live(account)
+            busy = Busy(ledger, clock)
+            await busy.live(account)
+            await busy.fall_short(account)
+            await busy.ask(GrantCredits(account, "permanent", 500))
+            await busy.ask(DeductCredits(account, 1))
+        merged = submission(MergeAccount("cyd", "bob"), "merge", "m", ("bob", None))
+        assert isinstance(await move(ledger, merged), Moved)
 
 
 async def _project(conninfo: str) -> None:

@@ -27,13 +27,13 @@ def run(database: str, statement: str) -> None:
 def test_nothing_is_wrong(busy: str) -> None:
     done = check(busy)
     assert (done.status, done.err) == (0, "")
-    assert done.out.startswith("checked 12 accounts with ")
+    assert done.out.startswith("checked 13 accounts with ")
     assert done.out.endswith("0 differences\n")
     some = check(busy, "--accounts", "3", "--json").report
     assert (some["status"], some["accounts"], some["differences"], some["first"]) == ("clean", 3, 0, [])
     assert set(some["positions"]) == {"balances", "history", "rollups", "usage", "payments", "uncollected"}
     everything = check(busy, "--all", "--json").report
-    assert (everything["status"], everything["accounts"], everything["totals"]) == ("clean", 12, True)
+    assert (everything["status"], everything["accounts"], everything["totals"]) == ("clean", 13, True)
     end = everything["log_position"]
     assert everything["events"] == end
     names = ["balances", "history", "rollups", "usage", "payments", "uncollected", "statistics"]

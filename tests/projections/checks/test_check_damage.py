@@ -137,6 +137,7 @@ def victims(servers: TestServers, lived: str) -> Iterator[Damaged]:
             connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}".encode())
         connection.execute("ALTER TABLE projection_balances.accounts ALTER COLUMN total DROP EXPRESSION")
         connection.execute("DROP INDEX projection_payments.payments_in_order")
+        connection.execute("DROP INDEX projection_uncollected.uncollected_in_order")
         connection.execute("CREATE SCHEMA kept")
         for projection, table in TABLES:
             stored = BEHIND.get(f"{projection.name}.{table.name}", table.name)

@@ -57,6 +57,7 @@ async def live_a_life(ledger: Ledger, account: str) -> None:
         ReverseDeduction(account, "ded_6", reason="it failed"),
         RefundPayment(account, "pi_1", "re_1", 300),
         VoidGrant(account, "grt_3", 4),
+        DeductCredits(account, 1_000, "long", on_shortfall="available"),
     ]
     for number, command in enumerate(life):
         done = await ledger.execute(submission(command, "live", f"{number}", (number,)))

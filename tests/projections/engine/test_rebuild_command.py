@@ -57,7 +57,7 @@ async def test_what_it_prints(ledger: Ledger, database: str) -> None:
         f", 2 rows compared at position {end}, differences: 1 missing, 1 different, switched at position {end}"
     )
     assert differences == [
-        "  payments (account_id ada, payment_id pi_1): plan basic should be plan pro",
+        "  payments (account_id ada, provider bank-ada, payment_id pi_1): plan basic should be plan pro",
         "  bought (account_id ada, payment_id pi_1, grant_id grt_5): missing; it should be kind permanent, amount 50,"
         " expires_at null",
     ]

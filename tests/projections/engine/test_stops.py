@@ -187,7 +187,8 @@ BEHIND_ITS_BACK: dict[str, tuple[str, str, str, str]] = {
     ),
     "a payment that is there already": (
         "payments",
-        "INSERT INTO projection_payments.payments SELECT 'ada', 'pi_1', 6, now(), 's', 'paid', 1, 0, 'EUR'",
+        "INSERT INTO projection_payments.payments"
+        " SELECT 'ada', 'pi_1', 6, now(), 's', 'paid', 1, 0, 'EUR', NULL, NULL, NULL, 0",
         "DELETE FROM projection_payments.payments",
         "UniqueViolation",
     ),
