@@ -149,9 +149,12 @@ class _Rebuild:
         return (await build_states(self._connection, [live(self._projection)])).get(schema)
 
     async def _goal(self) -> int:
-        """The position to reach before a switch: that of the live build if it follows the log closely, else the end."""
+        """The position to reach before a switch: that of the live build if it follows the log closely, else the end.
+
+        A live build at position 0 was made by a migration, and nothing has moved it since.
+        """
         end, at = await self._feed.last_position(), await self._live()
-        follows = at is not None and at.stopped_at is None and end - at.position <= self._page
+        follows = at is not None and at.stopped_at is None and at.position > 0 and end - at.position <= self._page
         return at.position if at is not None and follows else end
 
     async def _compare(self) -> Comparison | None:

@@ -1,7 +1,7 @@
 """Numbers that cannot be stored exactly: refused by name before anything is made of them, wherever JSON comes in."""
 
 from decimal import Decimal
-from typing import get_args
+from typing import TypeGuard, get_args
 
 import orjson
 import pytest
@@ -98,7 +98,7 @@ def _kinds(annotation: object) -> list[object]:
     return [annotation, *(kind for part in get_args(annotation) for kind in _kinds(part))]
 
 
-def _is_body(kind: object) -> bool:
+def _is_body(kind: object) -> TypeGuard[type[BaseModel]]:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
