@@ -96,7 +96,7 @@ class Purse:
                 self.lapsed += event.amount
             case GrantExpiryChanged():
                 self.grants[event.grant_id] = replace(self.grants[event.grant_id], expires_at=event.expires_at)
-                self.open[event.grant_id] += event.reinstated
+                self.open[event.grant_id] = self.open.get(event.grant_id, 0) + event.reinstated
                 self.lapsed -= event.reinstated
             case _:
                 pass
