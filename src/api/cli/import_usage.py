@@ -13,7 +13,8 @@ import orjson
 import typer
 
 from api.cli.errors import WRONG_OPTION, Failure, Failures, fail, interrupted, reported, warn
-from api.cli.import_options import (
+from api.cli.progress import showing_progress
+from api.cli.usage_import.options import (
     Account,
     Amount,
     Decimal,
@@ -41,8 +42,7 @@ from api.cli.import_options import (
     opening_of,
     usage_of,
 )
-from api.cli.import_preview import confirmed, details, detected, preview_text
-from api.cli.progress import showing_progress
+from api.cli.usage_import.preview import confirmed, details, detected, preview_text
 from api.contract.operations import Defaults
 from api.imports.checking import Checked, check
 from api.imports.files.bad_rows import BadRows

@@ -1,0 +1,1 @@
+"""What belongs to the command that imports usage: its options, and its preview."""
