@@ -183,6 +183,27 @@ def test_a_refusal_of_what_was_acknowledged_before(story: Story) -> None:
     assert story.judged().sound
 
 
+def test_an_opening_that_is_said_to_be_of_a_closed_account(story: Story) -> None:
+    """That of an account that is closed is refused also when it repeats the first; of any other it is a replay."""
+    closed = {row.account for row in story.rows if row.topic == "AccountClosed"}
+    opened = next(a for a in story.attempts if a.ask.operation == "open" and a.ask.account not in closed and a.status)
+    late = max(attempt.answered_at for attempt in story.attempts) + 1
+    again = replace(opened, sent_at=late, answered_at=late + 1, outcome="refused", status=409, request_id="again")
+    again.answer = {"code": "account_closed"}
+    story.attempts.append(again)
+    assert one(story.judged().wrong, "had long been recorded")
+    story.rows.append(_closing(story.rows, opened.ask.account))
+    assert not any("had long been recorded" in sentence for sentence in story.judged().wrong)
+
+
+def _closing(rows: list[Row], account: str) -> Row:
+    """An event that closes the account, at the end of the log."""
+    last = max((row for row in rows if row.account == account), key=lambda row: row.version)
+    closing = copy.copy(last)
+    closing.topic, closing.position, closing.version = "AccountClosed", len(rows) + 1, last.version + 1
+    return closing
+
+
 def test_two_answers_as_something_new(story: Story) -> None:
     attempt, _ = story.a_command()
     story.attempts.append(replace(attempt, request_id="again"))

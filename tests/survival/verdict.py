@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from math import inf
 
 from tests.survival.answering import answer_of, says
 from tests.survival.asked import agrees
@@ -105,6 +106,7 @@ class _Judgement:
         for attempt in attempts:
             self._by_command[attempt.ask.command].append(attempt)
         self._known = _Known(attempts)
+        self._closures = _Closures(rows)
 
     def judge(self) -> None:
         """Fill the figures."""
@@ -163,8 +165,16 @@ class _Judgement:
             return
         if attempt.code == "overloaded" or not agrees(attempt.ask, events):
             return
+        if self._may_be_of_a_closed_account(attempt):
+            return
         if self._known.before(attempt.sent_at) >= events[-1].position:
             yield f"it was refused when {events[-1].name} had long been recorded under this key"
+
+    def _may_be_of_a_closed_account(self, attempt: Attempt) -> bool:
+        """Whether it asks again to open an account that may have been closed then: that is no replay."""
+        ask = attempt.ask
+        refused = ask.operation == "open" and attempt.code == "account_closed"
+        return refused and self._closures.possible(ask.account, after=self._known.before(attempt.sent_at))
 
     def _check_atomic(self) -> None:
         groups: dict[Group, list[bool]] = defaultdict(list)
@@ -194,6 +204,22 @@ def _said(attempt: Attempt) -> str:
     if attempt.outcome == "ok":
         return f"{what} was answered {attempt.status} at version {attempt.answer.get('version')}"
     return f"{what} was answered {attempt.status} {attempt.code}".rstrip()
+
+
+class _Closures:
+    """From where to where in the log each account is closed."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._ends: dict[str, float] = {}
+        for row in rows:
+            if row.topic == "AccountClosed":
+                self._ends[row.account] = inf
+            elif row.topic == "AccountReopened" and self._ends.get(row.account) == inf:
+                self._ends[row.account] = row.position
+
+    def possible(self, account: str, *, after: int) -> bool:
+        """Whether an account is closed at any position from `after` on."""
+        return self._ends.get(account, 0) > after
 
 
 class _Known:
