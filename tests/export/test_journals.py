@@ -16,7 +16,14 @@ from audit.export.journals.hledger import Hledger
 from audit.export.journals.notation import Notation
 from audit.export.journals.postings import commodity_of, encoded
 from ledger.domain.amounts import MAX_AMOUNT
-from ledger.domain.commands import DeductCredits, GrantCredits, OpenAccount, PlaceHold
+from ledger.domain.commands import (
+    DeductCredits,
+    GrantCredits,
+    OpenAccount,
+    PlaceHold,
+    ReverseDeduction,
+    VoidGrant,
+)
 from ledger.domain.events import AccountOpened, CreditsDeducted, Event, GrantVoided
 from tests.domain.journal import ACCOUNT_ID, Journal
 from tests.export.accounting import READERS, Balances, journal, problems, read_by_tool, said
@@ -58,6 +65,15 @@ def expected(log: list[Told]) -> Balances:
             holder, money = encoded(payment["account_id"]), payment["amount_minor"] - payment["refunded_minor"]
             found[f"Expenses:Paid:Account-{holder}", commodity_of(payment["currency"])] += money
             found[f"Equity:Paid:Account-{holder}", commodity_of(payment["currency"])] -= money
+    memos: list[tuple[str, str, int]] = [
+        ("Uncollected", row["account_id"], row["uncollected"] - row["waived"])
+        for row in tables["uncollected.uncollected"].values()
+    ]
+    voids = [told for told in log if isinstance(told.event, GrantVoided)]
+    memos += [("Clawbacks", told.account_id, told.event.uncollected) for told in voids]
+    for memo, account_id, amount in memos:
+        found[f"Equity:Memo:{memo}:Account-{encoded(account_id)}", "UNCOLLECTED"] -= amount
+        found[f"Equity:Memo:Contra:Account-{encoded(account_id)}", "UNCOLLECTED"] += amount
     return {key: amount for key, amount in found.items() if amount}
 
 
@@ -71,13 +87,14 @@ def test_no_error_is_found_until_an_amount_is_changed(notation: type[Notation], 
     read = read_by_tool(text, notation)
     assert not read.problems
     assert read.balances == expected(log)
-    assert not sum(amount for (name, _), amount in read.balances.items() if name.startswith("Equity:Transfers:"))
+    for clearing in ("Equity:Transfers:", "Equity:Memo:"):
+        assert not sum(amount for (name, _), amount in read.balances.items() if name.startswith(clearing))
     assert problems(_changed(text, chance), notation)
     if PAIR.search(text):
         assert problems(_shifted(text, chance), notation)
 
 
-AMOUNT = re.compile(r"(?<=  )-?\d+(?= (?:CREDIT|\"?MINOR-))|(?<=\* )-?\d+(?= CREDIT)")
+AMOUNT = re.compile(r"(?<=  )-?\d+(?= (?:CREDIT|UNCOLLECTED|\"?MINOR-))|(?<=\* )-?\d+(?= CREDIT)")
 
 
 PAIR = re.compile(
@@ -158,6 +175,27 @@ def _saying(event: Event, text: str) -> Event:
 
 def log_of(past: Journal) -> list[Told]:
     return [Told(version, ACCOUNT_ID, version, event) for version, event in enumerate(past.events, 1)]
+
+
+@pytest.mark.parametrize("notation", READERS)
+def test_what_is_uncollected_is_on_memo_accounts_until_it_is_waived(notation: type[Notation]) -> None:
+    past = Journal()
+    past.carry_out(OpenAccount(ACCOUNT_ID, 10))
+    past.carry_out(DeductCredits(ACCOUNT_ID, 15, on_shortfall="available"))
+    past.carry_out(DeductCredits(ACCOUNT_ID, 7, on_shortfall="available"))
+    past.carry_out(ReverseDeduction(ACCOUNT_ID, "ded_3", 4))
+    past.carry_out(VoidGrant(ACCOUNT_ID, "grt_2", 10))
+    text = journal(log_of(past), notation())
+    read = read_by_tool(text, notation)
+    assert not read.problems
+    assert read.balances == {
+        ("Income:Granted:Signup:Account-ada", "CREDIT"): -10,
+        ("Expenses:Spent:Account-ada", "CREDIT"): 10,
+        ("Equity:Memo:Uncollected:Account-ada", "UNCOLLECTED"): -8,
+        ("Equity:Memo:Clawbacks:Account-ada", "UNCOLLECTED"): -10,
+        ("Equity:Memo:Contra:Account-ada", "UNCOLLECTED"): 18,
+    }
+    assert problems(text.replace("-7 UNCOLLECTED", "-6 UNCOLLECTED").replace(" 7 UNC", " 6 UNC"), notation)
 
 
 @pytest.mark.parametrize("notation", READERS)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
-from audit.export.journals.postings import CREDIT, Accounts, Postings, postings_of
+from audit.export.journals.postings import CREDIT, UNCOLLECTED, Accounts, Postings, postings_of
 from ledger.domain.account import Account, evolve
 from ledger.domain.amounts import Kind
 from ledger.domain.events import CreditsGranted, CreditsReceived, Event, GrantStarted, PaymentRecorded
@@ -114,7 +114,8 @@ class Journal:
         for account, amount, commodity in transaction.postings:
             if account not in self._opened:
                 self._opened.add(account)
-                lines.append(AccountOpening(transaction.day, account, commodity if commodity == CREDIT else None))
+                only = commodity if commodity in (CREDIT, UNCOLLECTED) else None
+                lines.append(AccountOpening(transaction.day, account, only))
             if not self._names.is_asset(account):
                 self._flows[account, commodity] += amount
         return lines

@@ -59,6 +59,9 @@ from ledger.explain.money import Currencies
 CREDIT = "CREDIT"
 """The commodity of credits. Money has others."""
 
+UNCOLLECTED = "UNCOLLECTED"
+"""The commodity of memo accounts: credits that were asked for and never moved. No sum of credits includes them."""
+
 _PLAIN = re.compile(r"[A-Za-z0-9]")
 _DASH_WITHIN = re.compile(r"-[A-Za-z0-9]")
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -108,6 +111,9 @@ class Accounts:
         self.paid = f"Expenses:Paid:{holder}"
         self.money = f"Equity:Paid:{holder}"
         self.transfers = f"Equity:Transfers:{holder}"
+        self.uncollected = f"Equity:Memo:Uncollected:{holder}"
+        self.clawbacks = f"Equity:Memo:Clawbacks:{holder}"
+        self.contra = f"Equity:Memo:Contra:{holder}"
         self._holder = holder
         self._lost: dict[Fate, str] = {"lapsed": f"Expenses:Lapsed:{holder}", "cancelled": f"Expenses:Voided:{holder}"}
 
@@ -163,17 +169,21 @@ def _sums(accounts: Accounts, event: Event, currencies: Currencies) -> _Sums:
             sums.add(accounts.granted(event.source), -event.amount)
             return sums.add(accounts.lot(event.kind, event.grant_id), event.amount)
         case CreditsDeducted():
-            return _taken(sums, accounts, event.draws).add(accounts.spent, event.amount)
+            _taken(sums, accounts, event.draws).add(accounts.spent, event.amount)
+            return _noted(sums, accounts, accounts.uncollected, event.uncollected)
         case CreditsHeld():
             return _held(_taken(sums, accounts, event.draws), accounts, event.draws)
         case HoldCaptured():
             _taken(_unheld(sums, accounts, event.from_hold), accounts, event.from_lots)
-            return _back_from_hold(sums.add(accounts.spent, event.amount), accounts, event.returns)
+            _back_from_hold(sums.add(accounts.spent, event.amount), accounts, event.returns)
+            return _noted(sums, accounts, accounts.uncollected, event.uncollected)
         case HoldReleased() | HoldExpired():
             return _back_from_hold(sums, accounts, event.returns)
         case DeductionReversed():
-            return _back(sums.add(accounts.spent, -event.amount), accounts, event.returns)
+            _back(sums.add(accounts.spent, -event.amount), accounts, event.returns)
+            return _noted(sums, accounts, accounts.uncollected, -(event.waived or 0))
         case GrantVoided():
+            _noted(sums, accounts, accounts.clawbacks, event.uncollected)
             return sums if event.coming else _lost(sums, accounts, event, "cancelled")
         case CreditsExpired():
             return _lost(sums, accounts, event, "lapsed")
@@ -235,6 +245,12 @@ def _back_from_hold(sums: _Sums, accounts: Accounts, returns: Returns) -> _Sums:
 def _lost(sums: _Sums, accounts: Accounts, event: GrantVoided | CreditsExpired, fate: Fate) -> _Sums:
     sums.add(accounts.lot(event.kind, event.grant_id), -event.amount)
     return sums.add(accounts.fate(event.kind, event.grant_id, fate), event.amount)
+
+
+def _noted(sums: _Sums, accounts: Accounts, memo: str, uncollected: int | None) -> _Sums:
+    """Note what is uncollected in a memo account and its contra account: no credit moves, and a claim has two sides."""
+    amount = uncollected or 0
+    return sums.add(memo, -amount, UNCOLLECTED).add(accounts.contra, amount, UNCOLLECTED)
 
 
 def _paid(sums: _Sums, accounts: Accounts, amount_minor: int, currency: str) -> _Sums:
