@@ -91,6 +91,22 @@ def test_a_file_is_uploaded_previewed_and_recorded(service: Service) -> None:
     assert "All imports" in done.text
 
 
+def test_rows_beyond_the_balance_take_what_there_is(service: Service) -> None:
+    ada = service.open_account(permanent=50)
+    client = operator(service)
+    page = uploaded(client, f"who,n\n{ada},40\n{ada},30\n", f"short-{ada}.csv")
+    wrong = pressed(client, page, "check", account="{who}", amount="n", on_shortfall="draw")
+    assert "On shortfall: &#39;draw&#39; must be reject or available" in wrong.text
+    ahead = pressed(client, page, "check", account="{who}", amount="n", on_shortfall="available")
+    assert "1 account cannot pay for all" in ahead.text
+    assert f"<bdi>{ada}</bdi>: 20 of 70 credits" in ahead.text
+    assert fields_of(pressed(client, ahead, "change"))["on_shortfall"] == "available"
+    done = pressed(client, ahead, "record")
+    assert "Remove from the list" in done.text
+    assert "1 row cost more than was available: 20 credits are" in done.text
+    assert balance(service, ada) == 0
+
+
 def test_an_export_that_is_known_needs_only_its_price(service: Service) -> None:
     account = service.open_account(permanent=1_000)
     client = operator(service)

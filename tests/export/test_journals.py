@@ -69,8 +69,9 @@ def expected(log: list[Told]) -> Balances:
         ("Uncollected", row["account_id"], row["uncollected"] - row["waived"])
         for row in tables["uncollected.uncollected"].values()
     ]
-    voids = [told for told in log if isinstance(told.event, GrantVoided)]
-    memos += [("Clawbacks", told.account_id, told.event.uncollected) for told in voids]
+    memos += [
+        ("Clawbacks", told.account_id, told.event.uncollected) for told in log if isinstance(told.event, GrantVoided)
+    ]
     for memo, account_id, amount in memos:
         found[f"Equity:Memo:{memo}:Account-{encoded(account_id)}", "UNCOLLECTED"] -= amount
         found[f"Equity:Memo:Contra:Account-{encoded(account_id)}", "UNCOLLECTED"] += amount

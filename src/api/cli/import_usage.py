@@ -27,6 +27,7 @@ from api.cli.usage_import.options import (
     Job,
     Json,
     Key,
+    OnShortfall,
     OpenPermanent,
     OpenSignup,
     OpenSubscription,
@@ -56,7 +57,7 @@ from api.imports.rating import OptionProblem, Options
 from api.imports.report import Report
 from api.imports.row_digests import RowDigests
 from api.imports.tally import Tally
-from api.imports.wishes import Wishes, dialect_of, options_for, recognise, zone_of
+from api.imports.wishes import Wishes, dialect_of, options_for, recognise, shortfall_of, zone_of
 from api.runtime.database import database
 from api.runtime.settings import Settings
 from ledger.commit.submission import Overloaded, Unavailable
@@ -110,6 +111,7 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
         open_signup: OpenSignup = None,
         open_subscription: OpenSubscription = None,
         open_permanent: OpenPermanent = None,
+        on_shortfall: OnShortfall = "reject",
         detect: Detect = False,
         dry_run: DryRun = False,
         yes: Yes = False,
@@ -138,11 +140,11 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
                 zone_of(time_zone),
                 dialect,
                 None if prices is None else read_prices(prices),
+                shortfall_of(on_shortfall),
             )
-            asks = _asks(yes=yes, dry_run=dry_run, json=json)
-            options = options_for(wishes, found)
-            run = _Run(file, options, settings, dry_run, stop_on_refusal, asks, _other_than(file, skip_bad))
-            report = _run(run)
+            asks, options = _asks(yes=yes, dry_run=dry_run, json=json), options_for(wishes, found)
+            bad = _other_than(file, skip_bad)
+            report = _run(_Run(file, options, settings, dry_run, stop_on_refusal, asks, bad))
         typer.echo(orjson.dumps(report.as_json()).decode() if json else report.as_text())
         raise typer.Exit(report.status)
 

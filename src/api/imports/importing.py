@@ -17,7 +17,17 @@ import psycopg
 from api.contract.operations import Defaults
 from api.imports.files.row import FileProblem, Row, RowProblem
 from api.imports.files.usage_file import UsageFile, open_file
-from api.imports.rating import ACTOR, NotCharged, Options, Rated, Rating, digest_of, refused_for_time
+from api.imports.rating import (
+    ACTOR,
+    NotCharged,
+    Options,
+    Rated,
+    Rating,
+    Terms,
+    digest_of,
+    other_terms,
+    uncollected_of,
+)
 from api.imports.tally import Stop, Tally
 from ledger.commit.submission import Outcome, Overloaded, Recorded, Submission, Unavailable
 from ledger.domain.errors import AccountExists, BatchRefused
@@ -170,14 +180,14 @@ class Import:
             self._error = self._error or error
 
     async def _record(self, rated: Rated, rating: Rating) -> None:
-        timed = rating.is_timed(rated, self._ledger.clock())
-        outcome = await self._send_until_answered(rated, rating, timed=timed)
-        if rated.occurred_at is not None and refused_for_time(outcome):
-            timed = not timed
-            outcome = await self._send_until_answered(rated, rating, timed=timed)
+        terms = rating.terms_of(rated, self._ledger.clock())
+        outcome = await self._send_until_answered(rated, rating, terms)
+        if (other := other_terms(rated, terms, outcome)) is not None:
+            terms = other
+            outcome = await self._send_until_answered(rated, rating, terms)
         if isinstance(outcome, Recorded):
-            self.tally.deduct(rated, replayed=outcome.replayed)
-            self.tally.undated += rated.occurred_at is not None and not timed
+            self.tally.deduct(rated, replayed=outcome.replayed, uncollected=uncollected_of(outcome))
+            self.tally.undated += rated.occurred_at is not None and not terms.timed
             if self._kept is not None:
                 self._digests.append(digest_of(rated.row))
             return
@@ -185,9 +195,9 @@ class Import:
         if self._stop_on_refusal:
             self.stop("refused")
 
-    async def _send_until_answered(self, rated: Rated, rating: Rating, *, timed: bool) -> Outcome:
+    async def _send_until_answered(self, rated: Rated, rating: Rating, terms: Terms) -> Outcome:
         """Send a row until it has an outcome. Raises Overloaded or Unavailable after PATIENCE, or after a stop."""
-        deduction = rating.deduction(rated, timed=timed)
+        deduction = rating.deduction(rated, terms)
         clock = asyncio.get_running_loop().time
         give_up_at = clock() + PATIENCE
         while True:

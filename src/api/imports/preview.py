@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from api.imports.checking import Checked
-from api.imports.rating import Options, Rated, Rating, refused_for_time
+from api.imports.rating import Options, Rated, Rating, Terms, other_terms, uncollected_of
 from ledger.commit.submission import Outcome, Recorded
 from ledger.domain.errors import Refusal
 from ledger.service import Ledger
@@ -30,6 +30,15 @@ class Shortfall(NamedTuple):
     """None: there is no such account."""
 
 
+class Uncollected(NamedTuple):
+    """An account that pays for a part of its rows only."""
+
+    account_id: str
+    credits: int
+    """What was tried, or the whole file, costs it."""
+    uncollected: int
+
+
 @dataclass(slots=True)
 class Trial:
     """What the ledger would answer."""
@@ -43,18 +52,20 @@ class Trial:
     first_refused: list[tuple[Rated, Refusal]] = field(default_factory=list)
     short: list[Shortfall] = field(default_factory=list)
     """Accounts with too few credits for the whole file; only for a file with more rows than are tried."""
+    uncollected: list[Uncollected] = field(default_factory=list)
+    """Accounts from which what there is would be taken, those with the most uncollected credits first."""
 
 
 async def try_rows(ledger: Ledger, options: Options, checked: Checked) -> Trial:
     """Try the first rows on the ledger. Raises Overloaded, Unavailable, and psycopg.Error."""
     rows, rating, now = checked.first, checked.rating, ledger.clock()
-    timed = [rating.is_timed(rated, now) for rated in rows]
-    outcomes = await _outcomes(ledger, rating, rows, timed, [])
+    terms = [rating.terms_of(rated, now) for rated in rows]
+    outcomes = await _outcomes(ledger, rating, rows, terms, [])
     missing = _missing(rows, outcomes) if options.opening is not None else []
-    again = [one.occurred_at is not None and refused_for_time(out) for one, out in zip(rows, outcomes, strict=True)]
-    if missing or any(again):
-        timed = [one != other for one, other in zip(timed, again, strict=True)]
-        outcomes = await _outcomes(ledger, rating, rows, timed, missing)
+    others = [other_terms(*one) for one in zip(rows, terms, outcomes, strict=True)]
+    if missing or any(others):
+        terms = [other or one for other, one in zip(others, terms, strict=True)]
+        outcomes = await _outcomes(ledger, rating, rows, terms, missing)
     trial = Trial(len(rows), opened=len(missing))
     for rated, outcome in zip(rows, outcomes, strict=True):
         if isinstance(outcome, Refusal):
@@ -66,15 +77,42 @@ async def try_rows(ledger: Ledger, options: Options, checked: Checked) -> Trial:
             trial.credits_before += rated.amount
     if checked.tally.deducted > len(rows):
         trial.short = await _shortfalls(ledger, options, checked)
+    if options.on_shortfall == "available":
+        _take_available(trial, rows, outcomes)
     return trial
 
 
+def _take_available(trial: Trial, rows: Sequence[Rated], outcomes: Sequence[Outcome]) -> None:
+    """Tell what would be uncollected: by the trial of all rows, or by the totals of a longer file."""
+    found = _uncollected(rows, outcomes)
+    for one in trial.short:
+        if one.available is not None:
+            found[one.account_id] = Uncollected(one.account_id, one.credits, one.credits - one.available)
+    trial.short = [one for one in trial.short if one.available is None]
+    trial.uncollected = sorted(found.values(), key=lambda one: -one.uncollected)
+
+
+def _uncollected(rows: Sequence[Rated], outcomes: Sequence[Outcome]) -> dict[str, Uncollected]:
+    """What each account that falls short would pay for the rows that were tried, without those recorded before."""
+    costs: Counter[str] = Counter()
+    missing: Counter[str] = Counter()
+    for rated, outcome in zip(rows, outcomes, strict=True):
+        if isinstance(outcome, Recorded) and not outcome.replayed:
+            costs[rated.account_id] += rated.amount
+            missing[rated.account_id] += uncollected_of(outcome)
+    return {
+        account_id: Uncollected(account_id, costs[account_id], amount)
+        for account_id, amount in missing.items()
+        if amount
+    }
+
+
 async def _outcomes(
-    ledger: Ledger, rating: Rating, rows: Sequence[Rated], timed: Sequence[bool], missing: Sequence[str]
+    ledger: Ledger, rating: Rating, rows: Sequence[Rated], terms: Sequence[Terms], missing: Sequence[str]
 ) -> list[Outcome]:
     """What the ledger would answer if the missing accounts were opened before."""
     openings = [one for account_id in missing for one in rating.opening(account_id)()]
-    deductions = [rating.deduction(rated, timed=one)() for rated, one in zip(rows, timed, strict=True)]
+    deductions = [rating.deduction(rated, one)() for rated, one in zip(rows, terms, strict=True)]
     found = await ledger.dry_run([*openings, *deductions], atomic=False) if rows else []
     return found[len(openings) :]
 

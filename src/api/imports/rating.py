@@ -28,10 +28,11 @@ from api.imports.files.usage_file import UsageFile, shown
 from api.imports.formulas.formula import Formula, Template, literal_template
 from api.imports.formulas.price_file import PriceFile
 from api.imports.formulas.vocabulary import Vocabulary
-from ledger.commit.submission import Outcome, Submission
+from ledger.commit.submission import Outcome, Recorded, Submission
 from ledger.domain.amounts import MAX_AMOUNT, Kind
-from ledger.domain.commands import MAX_ID, check_account_id
+from ledger.domain.commands import MAX_ID, OnShortfall, check_account_id
 from ledger.domain.errors import InvalidField, KeyReused, OccurredAtOutOfBounds
+from ledger.domain.events import CreditsDeducted
 from ledger.store import Metadata, fingerprint
 
 ACTOR = "import"
@@ -86,6 +87,8 @@ class Options:
     prices: PriceFile | None = None
     names: Mapping[str, str] = field(default_factory=dict)
     """Formulas by the names that the profile of the file gives them."""
+    on_shortfall: OnShortfall = "reject"
+    """What becomes of a row that costs more than is available."""
 
 
 class Rated(NamedTuple):
@@ -99,6 +102,14 @@ class Rated(NamedTuple):
     """The idempotency key of the deduction."""
     occurred_at: datetime | None
     """When the usage occurred, if the file says it."""
+
+
+class Terms(NamedTuple):
+    """On which terms a row is deducted. They are no part of the file, so an earlier run may have had others."""
+
+    timed: bool
+    """With the time of the usage. Without it, only the metadata has the time: the ledger takes it within bounds."""
+    on_shortfall: OnShortfall
 
 
 NotCharged = Literal["free", "empty"]
@@ -124,6 +135,7 @@ class Rating:
         self._time = None if options.time is None else _Time(options, columns)
         self._usage = {name: _usage(name, text, known) for name, text in options.usage.items()}
         self._opening = options.opening or Opening()
+        self._on_shortfall = options.on_shortfall
         self._origin = secrets.token_hex(6)
         self._numbers = itertools.count(1)
 
@@ -156,18 +168,18 @@ class Rating:
         key = f"{self._job_key}{row.number}" if name is None else _key_named(name)
         return Rated(row, account_id, amount, body, key, at.instant if at else None)
 
-    def deduction(self, rated: Rated, *, timed: bool) -> Callable[[], Submission]:
-        """A function that makes the command of a row, for each time that it is sent.
-
-        Without `timed`, the time of the usage is in its metadata alone: the ledger takes it only within bounds.
-        """
-        body = rated.body if timed else rated.body.model_copy(update={"occurred_at": None})
+    def deduction(self, rated: Rated, terms: Terms) -> Callable[[], Submission]:
+        """A function that makes the command of a row on some terms, for each time that it is sent."""
+        changed: dict[str, Any] = {} if terms.timed else {"occurred_at": None}
+        if terms.on_shortfall != "reject":
+            changed["on_shortfall"] = terms.on_shortfall
+        body = rated.body.model_copy(update=changed) if changed else rated.body
         return self._command("deduct", rated.account_id, body, rated.key)
 
-    def is_timed(self, rated: Rated, now: datetime) -> bool:
-        """Whether the ledger takes the time of the usage of a row, if it is recorded now."""
+    def terms_of(self, rated: Rated, now: datetime) -> Terms:
+        """The terms of a row, if it is recorded now."""
         at = rated.occurred_at
-        return at is not None and now - self._defaults.back_dating <= at <= now
+        return Terms(at is not None and now - self._defaults.back_dating <= at <= now, self._on_shortfall)
 
     def opening(self, account_id: str) -> Callable[[], list[Submission]]:
         """A function that makes the commands that open an account. The ledger carries out all of them or none.
@@ -251,12 +263,27 @@ class _Time:
         return _ReadTime(at, cell if not self._told and _ISO.fullmatch(cell) else _in_json(at))
 
 
-def refused_for_time(outcome: Outcome) -> bool:
-    """Whether a row was refused because of the time of its usage alone: it is out of bounds, or an earlier import has
-    recorded the row with the time where this one has none, or the other way round."""
+def other_terms(rated: Rated, terms: Terms, outcome: Outcome) -> Terms | None:
+    """The terms on which the ledger takes a row that it refused because of its terms alone; None for another refusal.
+
+    The time of the usage is out of bounds, or an earlier import has recorded the row on other terms: then the row is
+    charged already, and is replayed.
+    """
     if isinstance(outcome, KeyReused):
-        return list(outcome.facts["fields"]) == ["occurred_at"]
-    return isinstance(outcome, OccurredAtOutOfBounds)
+        differs = set(outcome.facts["fields"])
+    elif isinstance(outcome, OccurredAtOutOfBounds):
+        differs = {"occurred_at"}
+    else:
+        return None
+    if not differs or differs - {"occurred_at", "on_shortfall"} or ("occurred_at" in differs and not rated.occurred_at):
+        return None
+    other: OnShortfall = "reject" if terms.on_shortfall == "available" else "available"
+    return Terms(terms.timed ^ ("occurred_at" in differs), other if "on_shortfall" in differs else terms.on_shortfall)
+
+
+def uncollected_of(recorded: Recorded) -> int:
+    """The credits that the deduction of a row asked for and could not take."""
+    return sum(event.uncollected or 0 for event in recorded.events if isinstance(event, CreditsDeducted))
 
 
 def _in_json(at: datetime) -> str:

@@ -14,13 +14,15 @@ _WHY: dict[Stop, str] = {
     "unavailable": "the database cannot be reached, so the outcome of the last rows is not known",
 }
 _UNDATED = "their time is too long ago, or in the future; only their metadata has it"
+_UNCOLLECTED = "they cost more than was available; GET /v1/uncollected lists them"
 _ADVICE = {
     KeyReused.code: (
         "an earlier run of this job has imported these rows, with other options or from another file.\n"
         "The ledger keeps those deductions. Another file is another job: name it with --job."
     ),
     "account_not_found": "open these accounts first, or use the --open options.",
-    "insufficient_credits": "after a top-up, run the same command again: it deducts only the refused rows.",
+    "insufficient_credits": "after a top-up, run the same command again: it deducts only the refused rows. "
+    "Or take what there is, with --on-shortfall available.",
     "limit_reached": "when the limit is raised or its window has ended, run the same command again: "
     "it deducts only the refused rows.",
     "usage_required": "say what a limit counts by, with --usage or a column of that name, and run it again.",
@@ -63,12 +65,14 @@ class Report:
             "skipped": tally.skipped,
             "empty": tally.empty,
             "undated": tally.undated,
+            "uncollected": tally.uncollected,
             "bad": tally.bad,
             "refused": tally.refused.total(),
             "credits": {
                 "deducted": tally.credits_deducted,
                 "replayed": tally.credits_replayed,
                 "together": tally.credits_deducted + tally.credits_replayed,
+                "uncollected": tally.credits_uncollected,
             },
             "refused_by_code": dict(sorted(tally.refused.items())),
             "first_refused": [_refused_row(rated, refusal) for rated, refusal in self._first_refused()],
@@ -103,6 +107,7 @@ class Report:
             _line("skipped", tally.skipped, None, "they cost 0 credits"),
             _line("refused", tally.refused.total(), None),
             f"  opened   {tally.opened:>12,} accounts",
+            *([_uncollected_line(tally)] if tally.uncollected else []),
             *([f"  undated  {tally.undated:>12,} rows  {_UNDATED}"] if tally.undated else []),
         ]
 
@@ -134,6 +139,10 @@ class Report:
 def _line(name: str, rows: int, credits: int | None, remark: str = "") -> str:
     amount = " " * 20 if credits is None else f"{credits:>12,} credits"
     return f"  {name:9}{rows:>12,} rows {amount}  {remark}".rstrip()
+
+
+def _uncollected_line(tally: Tally) -> str:
+    return f"  uncollected{tally.uncollected:>10,} rows {tally.credits_uncollected:>12,} credits  {_UNCOLLECTED}"
 
 
 def _refused_row(rated: Rated, refusal: Refusal) -> dict[str, Any]:

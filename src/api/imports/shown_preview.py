@@ -44,4 +44,7 @@ def shown_preview(options: Options, checked: Checked, trial: Trial) -> dict[str,
         ],
         "short": [one._asdict() for one in trial.short[:_ACCOUNTS]],
         "short_count": len(trial.short),
+        "uncollected": [one._asdict() for one in trial.uncollected[:_ACCOUNTS]],
+        "uncollected_accounts": len(trial.uncollected),
+        "uncollected_credits": sum(one.uncollected for one in trial.uncollected),
     }

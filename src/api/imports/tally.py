@@ -28,8 +28,11 @@ class Tally:
     """Rows that are recorded without the time of their usage, because it is out of bounds; it is in their metadata."""
     bad: int = 0
     """Rows that cannot be used, and are left out."""
+    uncollected: int = 0
+    """Recorded rows, of this run or an earlier one, that cost more than was available."""
     credits_deducted: int = 0
     credits_replayed: int = 0
+    credits_uncollected: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     refused_rows: list[tuple[Rated, Refusal]] = field(default_factory=list)
     stopped: Stop | None = None
@@ -39,14 +42,16 @@ class Tally:
         """The number of rows with a known outcome."""
         return self.deducted + self.replayed + self.skipped + self.empty + self.bad + self.refused.total()
 
-    def deduct(self, rated: Rated, *, replayed: bool) -> None:
+    def deduct(self, rated: Rated, *, replayed: bool, uncollected: int = 0) -> None:
         """Count a row that this run, or an earlier one (`replayed`), has recorded."""
         if replayed:
             self.replayed += 1
-            self.credits_replayed += rated.amount
+            self.credits_replayed += rated.amount - uncollected
         else:
             self.deducted += 1
-            self.credits_deducted += rated.amount
+            self.credits_deducted += rated.amount - uncollected
+        self.uncollected += uncollected > 0
+        self.credits_uncollected += uncollected
 
     def leave_out(self, why: NotCharged) -> None:
         """Count a row that costs nothing."""

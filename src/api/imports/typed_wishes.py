@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from api.imports.files.row import FileProblem
 from api.imports.formulas.price_file import PriceFile, prices_of
 from api.imports.rating import USAGE_COUNTS, USAGE_FLAGS, USAGE_NAMES, Opening, OptionProblem
-from api.imports.wishes import Recognised, Wishes, dialect_of, profile_account, zone_of
+from api.imports.wishes import Recognised, Wishes, dialect_of, profile_account, shortfall_of, zone_of
 from ledger.domain.amounts import MAX_AMOUNT
 
 OPENINGS = ("open_signup", "open_subscription", "open_permanent")
 DIALECT = ("encoding", "delimiter", "decimal")
-TEXTS = ("profile", "account", "amount", "key", "time", "time_format", "time_zone", "job", "prices")
+TEXTS = ("profile", "account", "amount", "key", "time", "time_format", "time_zone", "job", "prices", "on_shortfall")
 USAGE = {f"usage_{name}": name for name in (*USAGE_NAMES, *USAGE_COUNTS, *USAGE_FLAGS)}
 """The fields of the usage, by the names of the form's fields."""
 FIELDS = (*TEXTS, *DIALECT, *USAGE, *OPENINGS)
@@ -35,6 +35,7 @@ def wishes_of(form: Mapping[str, str], name: str) -> Wishes:
         zone_of(given["time_zone"]),
         dialect_of(given["encoding"], given["delimiter"], given["decimal"]),
         _prices(given["prices"]),
+        shortfall_of(given["on_shortfall"] or "reject"),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from keyword import iskeyword
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple, cast, get_args
 from zoneinfo import ZoneInfo
 
 from api.imports.files.cell_numbers import Decimal
@@ -15,10 +15,12 @@ from api.imports.files.usage_file import UsageFile, open_file, shown
 from api.imports.formulas.price_file import PriceFile
 from api.imports.profiles import PROFILES, Profile, detect
 from api.imports.rating import USAGE_COUNTS, Opening, OptionProblem, Options
+from ledger.domain.commands import OnShortfall
 
 _WORD = re.compile(r"`((?:[^`]|``)+)`|([^\W\d]\w*)")
 _TEXT = re.compile(r"'[^']*'")
 _IN_BRACES = re.compile(r"\{((?:`[^`]*`|[^`{}])*)\}")
+SHORTFALLS: tuple[OnShortfall, ...] = get_args(OnShortfall)
 _NOT_COLUMNS = frozenset(
     {"row", "or", "lower", "upper", "replace", "lookup", "abs", "ceil", "floor", "round", "min", "max"}
 )
@@ -41,6 +43,7 @@ class Wishes:
     time_zone: tzinfo | None = None
     dialect: DialectOptions = field(default_factory=DialectOptions)
     prices: PriceFile | None = None
+    on_shortfall: OnShortfall = "reject"
 
 
 class Recognised(NamedTuple):
@@ -87,6 +90,7 @@ def options_for(wishes: Wishes, found: Recognised) -> Options:
         wishes.dialect,
         wishes.prices,
         _names(profile, found.columns) if profile else {},
+        wishes.on_shortfall,
     )
 
 
@@ -171,6 +175,13 @@ def dialect_of(encoding: str | None, delimiter: str | None, decimal: str | None)
     if decimal not in (None, ".", ","):
         raise OptionProblem(f"--decimal: {decimal!r} must be . or ,")
     return DialectOptions(encoding and encoding.lower(), sign, cast("Decimal | None", decimal))
+
+
+def shortfall_of(name: str) -> OnShortfall:
+    """What becomes of a row that costs more than is available. Raises OptionProblem."""
+    if name not in SHORTFALLS:
+        raise OptionProblem(f"--on-shortfall: {name!r} must be {' or '.join(SHORTFALLS)}")
+    return name
 
 
 def zone_of(name: str | None) -> tzinfo | None:

@@ -249,7 +249,7 @@ def test_refused_rows_are_counted_and_named_and_can_be_run_again(importer: Impor
 
     report = importer.run(small, *SIMPLE, "--json").report
     assert report["refused_by_code"] == {"insufficient_credits": 1}
-    assert report["credits"] == {"deducted": 0, "replayed": 12, "together": 12}
+    assert report["credits"] == {"deducted": 0, "replayed": 12, "together": 12, "uncollected": 0}
     assert report["skipped"] == 1
     refused = report["first_refused"][0]
     assert (refused["row"], refused["account_id"], refused["amount"], refused["shortfall"]) == (3, "ann", 200, 192)
@@ -285,6 +285,34 @@ def test_the_same_job_with_other_options_is_refused_clearly(importer: Importer, 
     assert importer.log() == log
     assert importer.run(small, *SIMPLE, "--job", "another").status == 0
     assert importer.draws() == {("ann", "permanent"): 2 * 212}
+
+
+def test_what_there_is_is_taken_and_the_rest_is_uncollected(importer: Importer, small: Path) -> None:
+    """Also of rows that an earlier run refused; what is recorded is replayed, whatever the option says."""
+    assert importer.run(small, *SIMPLE, "--open-permanent", "20").status == 1
+    wrong = importer.run(small, *SIMPLE, "--on-shortfall", "draw")
+    assert (wrong.status, "--on-shortfall: 'draw' must be reject or available" in wrong.err) == (2, True)
+
+    short = ["--on-shortfall", "available"]
+    asked = importer.ask(small, *SIMPLE, *short).err
+    assert "From 1 account what there is would be taken, and 192 credits be uncollected:" in asked
+    assert "  'ann': 200 credits, 192 of them uncollected" in asked
+    assert "The ledger would refuse none of them." in asked
+
+    report = importer.run(small, *SIMPLE, *short, "--json").report
+    assert (report["deducted"], report["replayed"], report["refused"], report["uncollected"]) == (1, 2, 0, 1)
+    assert report["credits"] == {"deducted": 8, "replayed": 12, "together": 20, "uncollected": 192}
+    assert importer.draws() == {("ann", "permanent"): 20}
+    log = importer.log()
+    for options in (short, []):
+        again = importer.run(small, *SIMPLE, *options)
+        assert again.status == 0
+        assert "uncollected         1 rows          192 credits  they cost more than was available" in again.out
+    assert importer.log() == log
+
+    path = small.with_name("nothing.csv")
+    path.write_text("customer,n\nann,3\n")
+    assert importer.run(path, *SIMPLE, *short, "--json").report["credits"]["uncollected"] == 3
 
 
 # Openings.

@@ -102,6 +102,11 @@ def test_accounts_that_cannot_pay_for_a_long_file_are_named(
     assert "'ann': 30 rows, 30 credits; 20 available" in shown
     assert "'cyd': 1 rows, 1 credits; there is no such account" in shown
 
+    shown = importer.ask(path, "--account", "{who}", "--amount", "n", "--on-shortfall", "available").err
+    assert "From 1 account what there is would be taken, and 10 credits be uncollected:" in shown
+    assert "'ann': 30 credits, 10 of them uncollected" in shown
+    assert "1 account cannot pay for the whole file:" in shown
+
 
 def test_a_dry_run_shows_the_same_without_a_ledger(usage: Path) -> None:
     nowhere = Importer("host=127.0.0.1 port=1 dbname=nothing")

@@ -78,6 +78,14 @@ SkipBad = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Leave rows out that cannot be used, and write them to FILE with the reasons."),
 ]
+OnShortfall = Annotated[
+    str,
+    typer.Option(
+        metavar="WHAT",
+        help="When a row costs more than is available: reject it, or take what is `available` and record the rest as "
+        "uncollected.",
+    ),
+]
 StopOnRefusal = Annotated[
     bool, typer.Option("--stop-on-refusal", help="Stop at the first row that the ledger refuses.")
 ]

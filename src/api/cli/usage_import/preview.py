@@ -91,6 +91,19 @@ def _problems(checked: Checked) -> list[str]:
     return ["Rows that cannot be used:", *[f"  {text}" for text in checked.problems]] if checked.problems else []
 
 
+def _uncollected(trial: Trial) -> list[str]:
+    """What would be taken from accounts that cannot pay for all of their rows."""
+    if not trial.uncollected:
+        return []
+    count, credits = len(trial.uncollected), sum(one.uncollected for one in trial.uncollected)
+    lines = [f"From {counted(count, 'account')} what there is would be taken, and {credits:,} credits be uncollected:"]
+    lines += [
+        f"  {one.account_id!r}: {one.credits:,} credits, {one.uncollected:,} of them uncollected"
+        for one in trial.uncollected[:LISTED]
+    ]
+    return [*lines, f"  and {count - LISTED:,} more"] if count > LISTED else lines
+
+
 def _trial(checked: Checked, trial: Trial) -> list[str]:
     lines = []
     if trial.tried < checked.tally.deducted:
@@ -100,6 +113,7 @@ def _trial(checked: Checked, trial: Trial) -> list[str]:
         lines.append(f"Recorded already, and not charged again: {rows}, {trial.credits_before:,} credits.")
     if trial.opened:
         lines.append(f"To open: {counted(trial.opened, 'account')}.")
+    lines += _uncollected(trial)
     if not trial.refused and not trial.short:
         return [*lines, "The ledger would refuse none of them." if trial.tried else "There is nothing to deduct."]
     for code, count in trial.refused.most_common():
