@@ -59,8 +59,7 @@ MEASURES: dict[str, Callable[[Bench], None]] = {
 }
 BY_NAME_ALONE = {"growth"}
 """Those that no run has unless it names them: they take hours and tens of gigabytes."""
-UNDER_LOAD = {"single", "hot", "batch", "imports", "latency", "questions", "lag", "cold-start", "growth"}
-UNDER_LOAD = {"single", "hot", "batch", "latency", "questions", "lag", "limits", "cold-start", "growth"}
+UNDER_LOAD = {"single", "hot", "limits", "batch", "imports", "latency", "questions", "lag", "cold-start", "growth"}
 """Those that need wrk."""
 APART = {"cold-start", "growth", "limits"}
 """Those with accounts of their own."""
