@@ -1,5 +1,7 @@
 """The billing page in a real browser."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -57,6 +59,18 @@ def test_on_a_phone_all_that_matters_is_seen_at_once(new_visit: NewVisit, paid: 
     expect(last.get_by_text("of 300").filter(visible=True)).to_be_visible()
     expect(last.get_by_text("300 cancelled").filter(visible=True)).to_be_visible()
     expect(last.get_by_text("never expires").filter(visible=True)).to_be_visible()
+
+
+def test_grants_that_were_sent_or_are_coming_say_so(visit: Visit, service: Service) -> None:
+    account, other = service.open_account(permanent=70), service.open_account()
+    body = {"from_account_id": account, "to_account_id": other, "amount": 70}
+    service.post("/v1/transfers", body, key="t")
+    coming = {"kind": "permanent", "amount": 9, "effective_at": (datetime.now(UTC) + timedelta(days=3)).isoformat()}
+    granted = service.post(f"/v1/accounts/{account}/grants", coming, key="c")
+    visible(service, account, granted.json()["position"])
+    later, gone = (line.split(" | ")[3:5] for line in lines(billing(visit, account), "grants"))
+    assert later == ["coming", "0 9 coming"]
+    assert gone == ["sent", "0 70 sent"]
 
 
 def test_long_lists_have_pages(visit: Visit, service: Service) -> None:

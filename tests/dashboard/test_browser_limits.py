@@ -142,6 +142,6 @@ def test_what_no_limit_can_be_is_said_at_its_field(new_visit: NewVisit, service:
     page.get_by_label("Amount", exact=True).fill("5")
     page.get_by_label("Only for", exact=True).fill("member")
     page.get_by_role("button", name="Preview").click()
-    expect(page.get_by_text("Enter pairs such as member=ada, model=gpt-5.")).to_be_visible()
+    expect(page.get_by_text("Enter one on each line, such as model=gpt-5.")).to_be_visible()
     assert fits(page)
     assert barriers_in_light_and_dark(page) == ""

@@ -103,6 +103,9 @@ def test_a_merged_account_links_to_its_successor(service: Service) -> None:
     assert "It was merged into" in ahead.text
     page = sent(client, path, ahead, "confirm")
     assert f'It was merged into <a class="breaks" href="{path_of(other)}">' in page.text
+    assert "Buy more credits" not in page.text, "a closed account cannot use them"
+    assert f"to {other}" in page.text, "the entry says where the credits went"
+    assert f"merged into <bdi>{other}</bdi>" in client.get(f"{ROOT}/accounts", params={"prefix": account}).text
     assert total(service, other) == 10
 
 

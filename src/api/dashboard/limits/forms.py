@@ -3,17 +3,28 @@
 The command replaces all limits of its source, so a form that changes one limit sends the others as they are now.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from api.contract.answers.limits import limit_fields
+from api.dashboard.limits.lengths import length_of, seconds_of
 from ledger.domain.account import Account
-from ledger.domain.limits import Limit
+from ledger.domain.errors import LimitNotFound
+from ledger.domain.limits import CREDITS, MAX_NEAR, Limit
+from ledger.domain.usage import DIMENSIONS
 
 OPERATOR = "operator"
 """The source of the limits that operators set on these pages. Those of other sources are left alone."""
 _OWN = ("limit_id", "each", "only", "unit", "amount", "period", "hard", "near")
 """What a body says of a limit that goes on: its allowances and counters go on with it."""
+NEW = {"unit": CREDITS, "near": "80"}
+"""What the form of a new limit has at first."""
+FIELDS = {"period.seconds": "length", "period.zone": "zone", "period.starts": "starts", "period.every": "period"}
+"""The fields of the form, by those of a limit that have another name."""
+_PERCENT = re.compile(r"[1-9][0-9]?|100", re.ASCII)
+_SECOND = re.compile(rf",\s*({'|'.join(DIMENSIONS)})\s*=", re.ASCII)
+"""The beginning of a second pair on one line."""
 
 
 class FormError(ValueError):
@@ -26,6 +37,8 @@ class FormError(ValueError):
 
 def with_limit(given: Mapping[str, Any], account: Account) -> dict[str, Any]:
     """The body that sets one limit. Raises FormError."""
+    if "/" in given["limit_id"]:
+        raise FormError("limit_id", "A name has no slash.")
     before = next((limit for limit in _limits(account) if limit.limit_id == given["limit_id"]), None)
     new = {
         "limit_id": given["limit_id"],
@@ -35,16 +48,17 @@ def with_limit(given: Mapping[str, Any], account: Account) -> dict[str, Any]:
         "only": _only(given.get("only", "")),
         "period": _period(given),
         "hard": given.get("hard") != "no",
+        "near": _near(given.get("near", "")),
     }
-    if before is not None:
-        new["near"] = list(before.near)
-        if before.allowances and list(before.each) == new["each"]:
-            new["allowances"] = dict(before.allowances)
+    if before is not None and before.allowances and list(before.each) == new["each"]:
+        new["allowances"] = dict(before.allowances)
     return _body(account, given["limit_id"], [new])
 
 
 def without_limit(limit_id: str, account: Account) -> dict[str, Any]:
-    """The body that removes one limit."""
+    """The body that removes one limit. Raises LimitNotFound if operators have set no such limit."""
+    if all(limit.limit_id != limit_id for limit in _limits(account)):
+        raise LimitNotFound(limit_id)
     return _body(account, limit_id, [])
 
 
@@ -59,12 +73,13 @@ def typed_values(limit_id: str, account: Account) -> dict[str, str]:
         "amount": str(found.amount),
         "unit": found.unit,
         "each": found.each[0] if found.each else "",
-        "only": ", ".join(f"{name}={value}" for name, value in found.only),
-        "period": "hours" if "seconds" in period else period.get("every", ""),
+        "only": "\n".join(f"{name}={value}" for name, value in found.only),
+        "period": "timed" if "seconds" in period else period.get("every", ""),
         "starts": str(period["starts"]) if "starts" in period else "",
-        "hours": str(period["seconds"] // 3_600) if "seconds" in period else "",
+        "length": length_of(period["seconds"]) if "seconds" in period else "",
         "zone": period.get("zone", ""),
         "hard": "yes" if found.hard else "no",
+        "near": ", ".join(map(str, found.near)),
     }
 
 
@@ -81,20 +96,39 @@ def _body(account: Account, limit_id: str, changed: list[dict[str, Any]]) -> dic
 
 
 def _only(text: str) -> dict[str, str]:
-    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
-    if any(not sign or not value.strip() for _, sign, value in pairs):
-        raise FormError("only", "Enter pairs such as member=ada, model=gpt-5.")
-    return {name.strip(): value.strip() for name, _, value in pairs}
+    found: dict[str, str] = {}
+    for line in filter(str.strip, text.splitlines()):
+        name, _, value = (part.strip() for part in line.partition("="))
+        if not value or _SECOND.search(value):
+            raise FormError("only", "Enter one on each line, such as model=gpt-5.")
+        if name not in DIMENSIONS:
+            raise FormError("only", f"Usage has no {name}. It has {', '.join(DIMENSIONS)}.")
+        if name in found:
+            raise FormError("only", f"There are two lines for {name}.")
+        found[name] = value
+    return found
+
+
+def _near(text: str) -> list[int]:
+    percents = text.replace("%", " ").replace(",", " ").split()
+    if not all(_PERCENT.fullmatch(one) for one in percents) or len(percents) > MAX_NEAR:
+        raise FormError("near", f"Enter at most {MAX_NEAR} percents from 1 to 100, such as 50, 80.")
+    return sorted({int(one) for one in percents})
+
+
+def _seconds(text: str) -> int:
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        raise FormError("length", str(error)) from error
 
 
 def _period(given: Mapping[str, Any]) -> dict[str, Any] | None:
     match given.get("period"):
         case None | "":
             return None
-        case "hours":
-            if not given.get("hours"):
-                raise FormError("hours", "Enter how many hours a window lasts.")
-            return {"seconds": given["hours"] * 3_600}
+        case "timed":
+            return {"seconds": _seconds(given.get("length", ""))}
         case every:
             period = {"every": every, "zone": given.get("zone") or "UTC"}
             return period | ({"starts": given["starts"]} if given.get("starts") else {})

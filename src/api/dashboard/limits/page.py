@@ -6,16 +6,18 @@ from typing import Literal, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.contract.answers.limits import CounterNow, LimitNow, LimitsAnswer
+from api.contract.answers.limits import CounterNow, LimitFields, LimitNow, LimitsAnswer, limit_fields
 from api.contract.scopes import PAGES
 from api.dashboard.current_user import user_of
 from api.dashboard.done_notice import done_by
 from api.dashboard.formatting import Formatter, ordinal
 from api.dashboard.limits.forms import OPERATOR
+from api.dashboard.limits.lengths import length_of
 from api.dashboard.rendering import formatter_of, page
 from api.http.queries.limits import limits_answer
 from api.http.queries.reads import Reads, reads_of
 from ledger.domain.errors import AccountNotFound
+from ledger.domain.events import LimitsSet
 from ledger.domain.limits import CREDITS
 
 MOST_COUNTERS = 50
@@ -111,12 +113,24 @@ def bar_of(limit: LimitNow, counter: CounterNow) -> Bar:
     state: State = "left"
     if used >= amount:
         state = "reached"
-    elif limit["near"] and 100 * used >= min(limit["near"]) * amount:
+    elif limit["near"] and 100 * used >= max(limit["near"]) * amount:
         state = "near"
     return Bar(counter["value"], used, amount, counter["headroom"], counter["over"], state, counter["resets_at"])
 
 
-def rule_of(limit: LimitNow, formatter: Formatter) -> str:
+def rule_set(event: LimitsSet, formatter: Formatter) -> list[str]:
+    """What the last limit of an event says, in sentences, and whether its counters go on."""
+    limit = limit_fields(event.limits[-1])
+    goes_on = limit["limit_id"] in event.kept
+    return [
+        f"{rule_of(limit, formatter)}.",
+        window_of(limit),
+        "Beyond it, usage is refused." if limit["hard"] else "Beyond it, usage is only counted.",
+        "Its counters go on." if goes_on else "Its counters begin at 0.",
+    ]
+
+
+def rule_of(limit: LimitFields, formatter: Formatter) -> str:
     """What a limit says, such as: 1,000 credits for each member, only of model gpt-5."""
     rule = f"{formatter.number(limit['amount'])} {_unit(limit['unit'], limit['amount'])}"
     if limit["each"]:
@@ -132,13 +146,13 @@ def _unit(unit: str, amount: int) -> str:
     return f"units of {unit}" if amount != 1 else f"unit of {unit}"
 
 
-def window_of(limit: LimitNow) -> str:
+def window_of(limit: LimitFields) -> str:
     """The window in which a limit counts, in words."""
     period = limit["period"]
     if period is None:
         return "It never resets."
     if "seconds" in period:
-        return f"It resets {_length(period['seconds'])} after the first use."
+        return f"It resets {length_of(period['seconds'])} after the first use."
     every, starts, zone = period["every"], period.get("starts", 1), period["zone"]
     when = ""
     if every == "week":
@@ -146,11 +160,3 @@ def window_of(limit: LimitNow) -> str:
     elif every == "month":
         when = f", on the {ordinal(starts)}"
     return f"It resets every {every}{when}, in {zone}."
-
-
-def _length(seconds: int) -> str:
-    for unit, noun in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        if seconds % unit == 0:
-            count = seconds // unit
-            return f"{count} {noun}{'' if count == 1 else 's'}"
-    return f"{seconds} seconds"

@@ -23,7 +23,7 @@ class Field(NamedTuple):
 
     name: str
     label: str
-    input: Literal["amount", "count", "choice", "flag", "time", "account", "word"] | Input
+    input: Literal["amount", "count", "choice", "flag", "time", "account", "word", "lines"] | Input
     """A flag is a choice between no value and `true`."""
     hint: str = ""
     options: tuple[tuple[str, str], ...] = ()
@@ -69,7 +69,7 @@ _EACH = (("", "All usage together"), *((name, f"Each {name}") for name in DIMENS
 _PERIODS = (
     ("", "Never"),
     *((every, f"Every {every}") for every in LAST_START),
-    ("hours", "Some hours after the first use"),
+    ("timed", "Some time after the first use"),
 )
 LIMIT_ACTIONS = (
     Action(
@@ -80,14 +80,25 @@ LIMIT_ACTIONS = (
         (
             Field("limit_id", "Name", "word", "A word that is unique in the account.", required=True),
             Field("amount", "Amount", "count", "How much may be used. 0 lets nothing be used.", required=True),
-            Field("unit", "Of", "word", "credits, or the metric of usage whose units it counts."),
+            Field("unit", "Unit", "word", "credits, or a metric of usage, such as image: then its units count."),
             Field("each", "Counts", "choice", options=_EACH),
-            Field("only", "Only for", "word", "Such as member=ada, model=gpt-5. If empty, it applies to all usage."),
+            Field(
+                "only",
+                "Only for",
+                "lines",
+                "One on each line, such as model=gpt-5. If empty, it applies to all usage.",
+            ),
             Field("period", "Resets", "choice", options=_PERIODS),
             Field("starts", "Starts on", "count", "The day of the week (1 is Monday) or of the month. If empty, 1."),
             Field("zone", "Time zone", "word", "Of the hours, days, weeks, months or years, such as Europe/Berlin."),
-            Field("hours", "Hours", "count", "For a window that the first use opens."),
+            Field(
+                "length",
+                "Lasts",
+                "word",
+                "For a window that the first use opens, such as 90 minutes, 5 hours or 30 days.",
+            ),
             Field("hard", "Beyond it", "choice", options=(("yes", "Refuse usage"), ("no", "Only count"))),
+            Field("near", "Warn at", "word", "Percents of the amount, such as 50, 80. If empty, nobody is warned."),
         ),
         None,
         command="limits",

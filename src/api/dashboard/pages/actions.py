@@ -16,7 +16,8 @@ from api.contract.problems import STATUSES, Problem
 from api.contract.scopes import EXPLANATIONS
 from api.dashboard.current_user import Operator, account_path, operator_of, page_not_found, root_of
 from api.dashboard.forms import read_form
-from api.dashboard.limits.forms import FormError, typed_values, with_limit, without_limit
+from api.dashboard.limits.forms import FIELDS, NEW, FormError, typed_values, with_limit, without_limit
+from api.dashboard.limits.page import rule_set
 from api.dashboard.pages.action_forms import ACTIONS, Action, parse_form
 from api.dashboard.pages.event_details import EventDetails, details_of
 from api.dashboard.pages.profile_form import filled
@@ -31,6 +32,7 @@ from ledger.domain.account import Account
 from ledger.domain.coming import find
 from ledger.domain.commands import MAX_ID
 from ledger.domain.errors import AccountNotFound, Refusal
+from ledger.domain.events import LimitsSet
 from ledger.domain.texts import MAX_TEXT
 from ledger.moves import move
 from ledger.postgres.errors import LOST
@@ -125,7 +127,7 @@ def _typed_before(request: Request, action: Action, account: Account) -> dict[st
     given = {name: value[:MAX_TEXT] for name, value in request.query_params.items() if name in names}
     if action.name != "limit":
         return given
-    return {"zone": formatter_of(request).zone.key, **typed_values(given.get("limit_id", ""), account), **given}
+    return {"zone": formatter_of(request).zone.key, **NEW, **typed_values(given.get("limit_id", ""), account), **given}
 
 
 async def submit_form(request: Request) -> Response:
@@ -236,7 +238,12 @@ async def _preview(request: Request, form: Form, submission: Submission) -> Resp
         "before": before,
         "explains": form.operator.may(EXPLANATIONS),
         "other": None,
+        "rule": [],
     }
+    if form.action.name == "remove":
+        values["rule"] = ["It is removed, with its counters."]
+    elif form.action.name == "limit" and isinstance(set_now := outcome.events[-1], LimitsSet):
+        values["rule"] = rule_set(set_now, formatter_of(request))
     if second is not None and second.events:
         told = [details_of(one) for one in await ledger.explain_dry_run(second)]
         values["other"] = OtherAccount(second.account_id, told)
@@ -292,13 +299,21 @@ def _form_problem(action: Action, problem: Problem) -> FormProblem:
             return FormProblem(problem.status, title, [_ADVICE.get(code, problem.detail)], {})
 
 
+def _form_name(action: Action, field: str) -> str:
+    """The name of the form's field. The limit of a form is the last of its body, such as `limits.3.period.zone`."""
+    if action.command != "limits" or not field.startswith("limits."):
+        return field
+    name = field.split(".", 2)[-1]
+    return FIELDS.get(name, name.partition(".")[0])
+
+
 def _field_errors(action: Action, problem: Problem) -> tuple[dict[str, str], list[str]]:
     """The errors as sentences: by field for the fields of the form, and as a list for the others."""
     names = {field.name for field in action.fields} | {"reason"}
     errors: dict[str, str] = dict(problem.facts.get("sentences", {}))
     rest = []
     for one in problem.facts.get("errors", ()):
-        name = "reason" if one["field"] == action.reason else one["field"]
+        name = "reason" if one["field"] == action.reason else _form_name(action, one["field"])
         if name in names:
             errors[name] = f"This {one['message']}."
         else:

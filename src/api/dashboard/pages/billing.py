@@ -1,15 +1,28 @@
 """The billing page: the payments with the grants that each one paid for, and all grants with what remains of them."""
 
+from collections.abc import Mapping
+
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.contract.answers.lists import GrantStatus
 from api.dashboard.rendering import page, required_position
 from api.http.queries.lists import grants_of, payments_of
 from api.http.queries.query import Page
 from api.http.queries.reads import reads_of
+from ledger.domain.events import PaymentStatus
 from ledger.explain.event_titles import GRANT_TITLES
 
 LIMIT = 25
+TONES: Mapping[PaymentStatus | GrantStatus, str] = {
+    "paid": "good",
+    "failed": "bad",
+    "refunded": "warn",
+    "open": "good",
+    "expired": "warn",
+    "voided": "bad",
+}
+"""The tones of statuses; one that is not here has none."""
 
 
 async def billing(request: Request) -> Response:
@@ -27,4 +40,5 @@ async def billing(request: Request) -> Response:
         grants=grants,
         given=given,
         sources=GRANT_TITLES,
+        tones=TONES,
     )

@@ -27,11 +27,19 @@ def uncollected_of(entry: Mapping[str, Any], number: Callable[[int], str]) -> st
     return f"{number(amount)} more not available" if amount > 0 else f"{number(-amount)} waived"
 
 
+def other_account_of(entry: Mapping[str, Any]) -> str:
+    """Where credits of a transfer went, or where they came from; an empty text for any other entry."""
+    other = entry["other_account_id"]
+    if not other:
+        return ""
+    return f"{'to' if entry['credits'] < 0 else 'from'} {other}"
+
+
 def origin_of(entry: Mapping[str, Any]) -> str:
-    """Project, model and member, without the one that is the description already."""
+    """The other account of a transfer; project, model and member, without the one that is the description already."""
     usage = entry["usage"] or {}
     description = description_of(entry)
-    parts = [usage.get(name) for name in ("project", "model", "member")]
+    parts = [other_account_of(entry), *(usage.get(name) for name in ("project", "model", "member"))]
     return " \N{MIDDLE DOT} ".join(str(part) for part in parts if part and part != description)
 
 

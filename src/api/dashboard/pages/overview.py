@@ -51,7 +51,7 @@ async def overview(request: Request) -> Response:
         pace=pace(summary["last_seven_days"]),
         average=summary["average_cost_per_task"]["average"] and Decimal(summary["average_cost_per_task"]["average"]),
         week=week_chart(summary["last_seven_days"], formatter),
-        low=balance["available"] <= options_of(request).low_credits,
+        low=summary["standing"] != "closed" and balance["available"] <= options_of(request).low_credits,
         labels=entry_labels,
         stale_since=stale_since(summary, formatter.now),
         done=await done_by(request, account_id),
