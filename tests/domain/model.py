@@ -692,10 +692,9 @@ class Model:
             raise Refused("transfer_already_reversed")
         self.reversed.add(command.transfer_id)
         to, parts = self.sent[command.transfer_id]
-        before = self._balance()["total"]
+        before = self._copy()
         given = self._give_back(parts[::-1], at)
-        if before + given.returned > LARGEST:
-            raise Refused("balance_limit_exceeded", total=before, amount=given.returned, limit=LARGEST)
+        before._check_room(given.returned)
         self._next_version()
         return {"transfer_id": command.transfer_id, "to": to, "came_back": given}
 

@@ -14,19 +14,25 @@ from ledger.domain.account import Account, evolve, fold
 from ledger.domain.amounts import MAX_AMOUNT, Kind
 from ledger.domain.commands import (
     CaptureHold,
+    ChangeGrantExpiry,
+    Command,
     DeductCredits,
     GrantCredits,
+    MovedLot,
     OpenAccount,
     PlaceHold,
+    ReceiveCredits,
     RecordExpiries,
     RecordPayment,
     RefundPayment,
     ReverseDeduction,
+    ReverseTransfer,
+    SendCredits,
     VoidGrant,
 )
 from ledger.domain.decisions.decider import decide
 from ledger.domain.decisions.expiry import apply_due_expiries
-from ledger.domain.errors import InsufficientCredits, InvalidField, Refusal
+from ledger.domain.errors import BalanceLimitExceeded, InsufficientCredits, InvalidField, Refusal
 from ledger.domain.events import (
     CreditsDeducted,
     CreditsExpired,
@@ -73,6 +79,41 @@ def test_every_event_names_its_version_and_its_time(journal: Journal) -> None:
         assert account.balance == event.balance
         assert before is None or before.recorded_at <= event.recorded_at
         assert {name.split("_")[1] for name in _names_made(event)} <= {str(version)}
+
+
+FULL = GrantCredits(ACCOUNT_ID, "permanent", MAX_AMOUNT)
+LATER = GrantCredits(ACCOUNT_ID, "permanent", MAX_AMOUNT, effective_at=DAY_ZERO + 9 * DAY)
+LAPSING = GrantCredits(ACCOUNT_ID, "subscription", MAX_AMOUNT, lifetime=DAY)
+PAID = RecordPayment(
+    ACCOUNT_ID, "pi_1", "stripe", "paid", 1, "eur", grants=(GrantCredits(ACCOUNT_ID, "permanent", 1),)
+)
+LOT = MovedLot("grt_2", "permanent", 1, None, "topup", DAY_ZERO, "bob", "grt_2")
+
+
+@pytest.mark.parametrize(
+    ("before", "brings"),
+    [
+        ([], GrantCredits(ACCOUNT_ID, "permanent", 1)),
+        ([], PAID),
+        ([], ReceiveCredits(ACCOUNT_ID, "bob", None, "trf_3", (LOT,))),
+        ([FULL, DeductCredits(ACCOUNT_ID, MAX_AMOUNT)], ReverseDeduction(ACCOUNT_ID, "ded_3", 1)),
+        ([FULL, SendCredits(ACCOUNT_ID, "bob")], ReverseTransfer(ACCOUNT_ID, "trf_3")),
+        ([LAPSING, DAY], ChangeGrantExpiry(ACCOUNT_ID, "grt_2", DAY_ZERO + 3 * DAY, reinstate=True)),
+    ],
+)
+def test_nothing_that_brings_credits_takes_the_room_of_what_is_coming(
+    before: list[Command | timedelta], brings: Command
+) -> None:
+    """A start is never refused, so the largest balance is kept only if each of these looks at it."""
+    journal = Journal()
+    for one in [OpenAccount(ACCOUNT_ID), *before, LATER]:
+        if isinstance(one, timedelta):
+            journal.now += one
+        else:
+            journal.carry_out(one)
+    assert isinstance(journal.attempt(brings), BalanceLimitExceeded)
+    journal.now = DAY_ZERO + 9 * DAY
+    assert journal.settled(journal.now).balance.total == MAX_AMOUNT
 
 
 def _names_made(event: Event) -> list[str]:

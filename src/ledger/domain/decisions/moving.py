@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from ledger.domain.account import Account, evolve
-from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.commands import (
     MergeAccount,
     MovedLot,
@@ -19,9 +18,8 @@ from ledger.domain.commands import (
     SendBack,
     SendCredits,
 )
-from ledger.domain.decisions.granting import check_room
+from ledger.domain.decisions.granting import check_balance, check_room
 from ledger.domain.errors import (
-    BalanceLimitExceeded,
     InsufficientCredits,
     TransferAlreadyReversed,
     TransferNotFound,
@@ -134,8 +132,7 @@ def reverse_transfer(
     back = sent.draws[::-1]
     returns = give_back(back, at, related.closed_grants())
     returned = with_fate(returns, "returned")
-    if account.balance.total + returned > MAX_AMOUNT:
-        raise BalanceLimitExceeded(account.balance.total, returned, MAX_AMOUNT)
+    check_balance(account, returned)
     subscription = total(back, "subscription") - lost(returns, "subscription")
     balance = account.balance_after(
         put_back(account.lots, returns), subscription=subscription, permanent=returned - subscription
