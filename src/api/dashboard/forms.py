@@ -43,6 +43,8 @@ async def read_form(request: Request) -> dict[str, str]:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError as error:
         raise HTTPException(400, "The form cannot be read.") from error
+    if any("\0" in text for pair in pairs for text in pair):
+        raise HTTPException(400, "The form has the character U+0000, which nothing can hold.")
     fields = dict(pairs)
     if len(fields) != len(pairs):
         raise HTTPException(400, "The form has a field twice.")

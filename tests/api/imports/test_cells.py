@@ -213,7 +213,7 @@ def test_times_that_are_none(text: str, form: str | None, problem: str) -> None:
         time_reader(form)(text)
 
 
-@pytest.mark.parametrize("form", ["", "dd.mm.yyyy", "%H:%M", "%Q", "%d.%m", "%"])
+@pytest.mark.parametrize("form", ["", "dd.mm.yyyy", "%H:%M", "%Q", "%d.%m", "%", "%Y-%m-%d %d"])
 def test_formats_that_are_none(form: str) -> None:
     with pytest.raises(FormatProblem):
         time_reader(form)

@@ -112,6 +112,10 @@ def test_what_programs_write_is_understood(tmp_path: Path, program: str) -> None
         (b'who,n\nann,1\n"bob,2\n', "line 3 is not CSV: a quoted value has no end"),
         (b"who,n\rann,1\r  \rann,1.5\r", "row 1 (line 4): --amount is 3/2, not an integer: use ceil()"),
         (b"who,n\r" + b"x" * 2_000_000, "line 2 has more than 1,048,576 bytes: is this a CSV file?"),
+        (
+            b'who,n\n"' + b'ab\n","' * 200_000,
+            "has more than 1,048,576 bytes: is a closing quote missing?",
+        ),
         (b"   \nann,1\n", "the first line must name the columns, and it is empty"),
         (b"who,n\n" + b"x" * 2_000_000, "line 2 has more than 1,048,576 bytes: is this a CSV file?"),
         (b"who,n\n" + b"x" * 200_000 + b",1\n", "line 2 is not CSV: a value has more than 131,072 characters"),

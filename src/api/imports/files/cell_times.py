@@ -104,7 +104,7 @@ def _check(form: str) -> None:
     at = datetime(2026, 11, 28, 22, 33, 44, 555_555, UTC)
     try:
         again = datetime.strptime(at.strftime(form), form)  # noqa: DTZ007
-    except ValueError as error:
+    except (ValueError, re.error) as error:  # the latter where it has a part of the time twice
         raise FormatProblem(f"{form[:60]!r} is no format of times: {error}") from None
     if (again.year, again.month, again.day) != (2026, 11, 28):
         raise FormatProblem(

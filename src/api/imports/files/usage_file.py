@@ -18,6 +18,8 @@ from api.imports.files.row import FileProblem, Row
 
 MAX_LINE = 1024 * 1024
 """The most bytes of one line, so that a file without line ends cannot fill the memory."""
+MAX_RECORD = MAX_LINE
+"""The most bytes of one row: the quotes of its values may span many lines."""
 MAX_COLUMNS = 1_000
 
 _BLOCK = 64 * 1024
@@ -35,6 +37,8 @@ class UsageFile:
 
     def __init__(self, file: BinaryIO, options: DialectOptions = _TOLD) -> None:
         self.bytes_read = 0
+        self._record_bytes = 0
+        """Those of the record that is being read."""
         self.size = _size(file)
         sample = file.read(SAMPLE)
         self.dialect: Dialect = find_dialect(sample, options)
@@ -61,7 +65,9 @@ class UsageFile:
 
     def _records(self) -> Iterator[list[str]]:
         try:
-            yield from self._reader
+            for record in self._reader:
+                self._record_bytes = 0
+                yield record
         except csv.Error as error:
             raise FileProblem(f"line {self._line} is not CSV: {_in_plain_words(error)}") from error
 
@@ -74,6 +80,10 @@ class UsageFile:
         for number, line in enumerate(_split(blocks), 1):
             if len(line) >= MAX_LINE:
                 raise FileProblem(f"line {number} has more than {MAX_LINE:,} bytes: is this a CSV file?")
+            self._record_bytes += len(line)
+            if self._record_bytes > MAX_RECORD:
+                size = f"more than {MAX_RECORD:,} bytes"
+                raise FileProblem(f"the row that goes on in line {number} has {size}: is a closing quote missing?")
             if number > 1 or not dialect.separator_line:
                 yield _decode(line, number, encoding)
 
