@@ -16,6 +16,7 @@ from tests.dashboard.guests import ROOT, operator, person
 from tests.service import PATIENCE, Service
 
 IMPORTS = f"{ROOT}/imports"
+PLAIN = {"account": "{who}", "amount": "n"}
 
 
 def uploaded(client: httpx.Client, content: bytes | str, name: str = "usage.csv") -> httpx.Response:
@@ -193,6 +194,34 @@ def test_only_operators_who_may_deduct_import_and_only_those_who_manage_open_acc
     ahead = pressed(spender, page, "check", account="{who}", amount="n", open_signup="100")
     assert "1 row: account_not_found" in ahead.text
     assert reader.get(page.url.path).status_code == 403
+
+
+def test_what_opens_accounts_is_recorded_by_those_who_may_open_them(service: Service) -> None:
+    """Who prepares an import and who records it may be two operators."""
+    manager, spender = operator(service), client_with(service, "ledger:read", "ledger:write")
+    ahead = pressed(manager, uploaded(manager, "who,n\nopened-here,1\n"), "check", **PLAIN, open_permanent="500")
+    answer = pressed(spender, spender.get(ahead.url.path), "record")
+    assert (answer.status_code, "needs the scope ledger:manage" in answer.text) == (403, True)
+    assert service.get("/v1/accounts/opened-here").status_code == 404
+    pressed(manager, ahead, "record")
+    assert balance(service, "opened-here") == 499
+
+
+@pytest.mark.parametrize("name", ["account", "key", "prices", "nothing"])
+def test_a_form_with_a_null_character_is_refused(service: Service, name: str) -> None:
+    client = operator(service)
+    page = uploaded(client, "who,n\nada,1\n")
+    assert pressed(client, page, "check", **{**PLAIN, name: "{who}\0"}).status_code == 400
+
+
+def test_so_many_bad_rows_are_not_kept(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.imports.runs._MOST_BAD", 10_000)
+    client = operator(service)
+    told = pressed(client, uploaded(client, "who,n\n" + "ada,x\n" * 1_000), "check", **PLAIN)
+    assert re.search(
+        r"too many rows cannot be used, among them row \d+ .*: column &#39;n&#39; is &#39;x&#39;", told.text
+    )
+    assert client.get(f"{told.url.path}/bad_rows.csv").status_code == 404
 
 
 def test_a_form_needs_its_token_before_its_file_is_read(service: Service) -> None:

@@ -39,6 +39,8 @@ _EVERY = 0.5
 """Seconds between two reports of the progress."""
 _PACE = Pace(window=200, rows_at_once=20)
 """Beside requests, an import takes less at a time than alone: they wait for its rows."""
+_MOST_BAD = 16 * 1024 * 1024
+"""The most characters of the rows that cannot be used, with the reasons: they are kept as a file."""
 _STOP_WITHIN = 5.0
 """Seconds that imports get to finish the rows that are sent, when the process stops."""
 _PROBLEMS = (FileProblem, FormulaError, OptionProblem, OpeningRefused)
@@ -114,7 +116,7 @@ class ImportRuns:
         options = _options(path, form, upload.name)
         bad_path = path.with_name("bad.csv")
         rows = RowDigests(self._ledger.log, options.job)
-        checked = await check(path, options, self._defaults, progress, known=rows, bad=BadRows(bad_path))
+        checked = await check(path, options, self._defaults, progress, known=rows, bad=BadRows(bad_path, _MOST_BAD))
         trial = await try_rows(self._ledger, options, checked)
         bad = bad_path.read_bytes() if bad_path.exists() else None
         preview = shown_preview(options, checked, trial)
@@ -126,7 +128,9 @@ class ImportRuns:
         options = _options(path, form, upload.name)
         clock = asyncio.get_running_loop().time
         began = clock()
-        checked = await check(path, options, self._defaults, progress, bad=BadRows(path.with_name("bad.csv")))
+        checked = await check(
+            path, options, self._defaults, progress, bad=BadRows(path.with_name("bad.csv"), _MOST_BAD)
+        )
         rows = RowDigests(self._ledger.log, options.job)
         work = Import(self._ledger, options, self._defaults, skip_bad=True, kept=rows, actor=actor, pace=_PACE)
         progress.stops = work

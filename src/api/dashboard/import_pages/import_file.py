@@ -61,6 +61,7 @@ async def submit_import_file(request: Request) -> Response:
         case "check":
             return await _check(request, upload, form)
         case "record":
+            _check_openings(request, upload)
             await runs.record(upload, operator_of(request).key.actor)
         case "change":
             return await _form(request, upload, upload.form, None)
@@ -92,6 +93,12 @@ async def _upload(request: Request) -> Upload:
     if found is None:
         raise HTTPException(404)
     return found
+
+
+def _check_openings(request: Request, upload: Upload) -> None:
+    """Refuse to record what another operator prepared who may open accounts, unless this one may too."""
+    if any(map(upload.form.get, OPENINGS)) and not operator_of(request).may(_OPENS):
+        raise HTTPException(403, f"This import opens accounts. Your key needs the scope {MANAGE} to record it.")
 
 
 def _back(request: Request, upload: Upload) -> Response:

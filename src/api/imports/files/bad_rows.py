@@ -18,8 +18,10 @@ PROBLEM = "import_problem"
 class BadRows:
     """Makes the file with its first row, in place of an older one. Without any row there is no file afterwards."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, most: int | None = None) -> None:
+        """`most` is the most characters of all values in it; None for as many as there are."""
         self._path = path
+        self._left = most
         self._partial = path.with_name(path.name + ".partial")
         self._file: TextIO | None = None
 
@@ -40,8 +42,18 @@ class BadRows:
             else:
                 cells = [row.cells[index] for index in self._kept if index < len(row.cells)]
             self._write([*cells, *[""] * (width - len(cells)), " ".join(problem.split())])
+            self._count(row, cells, problem)
         except OSError as error:
             raise self._unwritable(error) from error
+
+    def _count(self, row: Row, cells: Sequence[str], problem: str) -> None:
+        if self._left is None:
+            return
+        self._left -= sum(map(len, cells)) + len(problem)
+        if self._left < 0:
+            if self._file is not None:
+                self._file.close()
+            raise FileProblem(f"too many rows cannot be used, among them {row.place}: {problem}")
 
     def end(self) -> None:
         """Put the file in its place. Raises FileProblem."""
