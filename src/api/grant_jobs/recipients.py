@@ -1,5 +1,6 @@
 """The accounts that a grant job is for: those in a file, or those that have some labels."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from projections.models.views import Views
 
 LISTED_PROBLEMS = 20
 _PAGE = 1_000
+_LINE_END = re.compile(r"\r\n|\n|\r")
+"""Not all that Unicode calls one: an id may have a line separator, and its halves may be ids of others."""
 
 
 class ListProblem(Exception):
@@ -20,7 +23,7 @@ class ListProblem(Exception):
 def in_file(path: Path) -> list[str]:
     """The accounts in a file, one on each line, each once. Blank lines do not count. Raises ListProblem."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = _LINE_END.split(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ListProblem(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -86,23 +86,26 @@ def test_the_accounts_are_those_of_the_beginning_unless_new_ones_are_asked_for(s
 
 def test_a_file_names_the_accounts_and_refusals_are_told(service: Service, tmp_path: Path) -> None:
     file, job, nobody = tmp_path / "accounts.txt", fresh("job"), fresh("nobody")
-    there = opened(service, fresh("ünï"), fresh())
-    file.write_text(f"\ufeff{there[0]}\n\n  {nobody}\r\n{there[1]}\n{there[0]}\n")
+    divided = f"{fresh()}\u2028{(victim := fresh())}"
+    assert opened(service, victim) == [victim], "half of the id of another account, which a line separator divides"
+    there = opened(service, fresh("ünï"), fresh(), divided)
+    file.write_text(f"\ufeff{there[0]}\n\n  {nobody}\r\n{there[1]}\n{there[0]}\n{divided}\n")
     options = ("--to", file, "--amount", "5", "--kind", "subscription", "--job", job)
     done = report(service, *options, status=1)
-    assert (done["accounts"], counts(done)) == (3, (2, 0, 1, 10))
+    assert (done["accounts"], counts(done)) == (4, (3, 0, 1, 15))
     assert done["refused_by_code"] == {"account_not_found": 1}
     assert done["first_refused"][0]["account_id"] == nobody
     opened(service, nobody)
-    assert counts(report(service, *options)) == (1, 2, 0, 5), "a refusal does not use up the key"
+    assert counts(report(service, *options)) == (1, 3, 0, 5), "a refusal does not use up the key"
     told = run(service, *options, "--yes")
     assert re.fullmatch(
-        rf"{job}: 3 accounts in \d+\.\d s\n"
+        rf"{job}: 4 accounts in \d+\.\d s\n"
         r"  granted              0 accounts                0 credits\n"
-        r"  replayed             3 accounts  they had it from an earlier run\n"
+        r"  replayed             4 accounts  they had it from an earlier run\n"
         r"  refused              0 accounts\n",
         told.out,
     )
+    assert totals(service, [victim]) == [0]
 
 
 def test_a_job_has_one_set_of_terms(service: Service, tmp_path: Path) -> None:
