@@ -84,9 +84,7 @@ def test_every_event_names_its_version_and_its_time(journal: Journal) -> None:
 FULL = GrantCredits(ACCOUNT_ID, "permanent", MAX_AMOUNT)
 LATER = GrantCredits(ACCOUNT_ID, "permanent", MAX_AMOUNT, effective_at=DAY_ZERO + 9 * DAY)
 LAPSING = GrantCredits(ACCOUNT_ID, "subscription", MAX_AMOUNT, lifetime=DAY)
-PAID = RecordPayment(
-    ACCOUNT_ID, "pi_1", "stripe", "paid", 1, "eur", grants=(GrantCredits(ACCOUNT_ID, "permanent", 1),)
-)
+PAID = RecordPayment(ACCOUNT_ID, "pi_1", "stripe", "paid", 1, "eur", grants=(GrantCredits(ACCOUNT_ID, "permanent", 1),))
 LOT = MovedLot("grt_2", "permanent", 1, None, "topup", DAY_ZERO, "bob", "grt_2")
 
 

@@ -4,6 +4,7 @@ import asyncio
 import tracemalloc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from unittest.mock import ANY
 
 import psycopg
 import pytest
@@ -418,8 +419,49 @@ async def test_what_one_account_sent_must_have_been_received(database: str, ledg
     async with await connect(database) as connection:
         found = [one for one in (await check_totals(connection)).differences if "accounts" in one.key]
     assert [(one.key["accounts"], one.expected, one.found) for one in found] == [
-        (["ada", "bob"], {"transferred": 0}, {"transferred": -10})
+        (["ada", "bob"], {"permanent": 0}, {"permanent": -10})
     ]
+
+
+@pytest.mark.parametrize(
+    ("damage", "table", "expected", "found"),
+    [
+        (
+            "UPDATE projection_history.entry_rows SET subscription = permanent, permanent = 0"
+            " WHERE type = 't' AND permanent > 0",
+            "entries",
+            {"subscription": 0, "permanent": 0},
+            {"subscription": 30, "permanent": -30},
+        ),
+        (
+            "UPDATE projection_balances.grants SET kind = 'subscription', source = 'topup'"
+            " WHERE from_account_id IS NOT NULL",
+            "grants",
+            {"kind": "permanent", "source": "signup"},
+            {"kind": "subscription", "source": "topup"},
+        ),
+        (
+            "UPDATE projection_balances.grants SET from_grant_id = 'grt_9' WHERE from_account_id IS NOT NULL",
+            "grants",
+            None,
+            ANY,
+        ),
+    ],
+)
+async def test_what_was_received_is_what_was_sent(
+    database: str, ledger: Ledger, damage: str, table: str, expected: object, found: object
+) -> None:
+    """Its kind, source and date, which no reader of the receiver's stream alone can know to be wrong."""
+    for account, credits in (("ada", 100), ("bob", 0)):
+        await open_account(ledger, account, permanent=credits)
+    assert isinstance(
+        await move(ledger, submission(SendCredits("ada", "bob", 30), "transfer", "t", ("bob", 30))), Moved
+    )
+    await projected(ledger, database)
+    run(database, damage)
+    async with await connect(database) as connection:
+        wrong = [one for one in (await check_totals(connection)).differences if one.table == table]
+    assert [(one.expected, one.found) for one in wrong] == [(expected, found)]
 
 
 _ENTRY = (

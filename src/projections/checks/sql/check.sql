@@ -183,16 +183,27 @@ WITH lines AS MATERIALIZED (
     FULL JOIN projection_usage.groups AS f USING (group_id)
     WHERE e.group_id IS NULL OR f.group_id IS NULL
     UNION ALL
-    -- Of each two accounts: what one sent, the other received, and what one sent back, came back to the other.
-    SELECT 'history', 'entries', jsonb_build_object('accounts', accounts), jsonb_build_object('transferred', 0),
-           jsonb_build_object('transferred', sum(credits))
+    -- Of each transfer: what one account sent, the other received as the same kind, and what one sent back, came back.
+    SELECT 'history', 'entries', jsonb_build_object('accounts', accounts, 'transfer_id', transfer_id),
+           jsonb_build_object('subscription', 0, 'permanent', 0),
+           jsonb_build_object('subscription', sum(subscription), 'permanent', sum(permanent))
     FROM (
-        SELECT subscription + permanent AS credits, jsonb_build_array(
+        SELECT subscription, permanent, transfer_id, jsonb_build_array(
             least(account_id, other_account_id COLLATE "C"), greatest(account_id, other_account_id COLLATE "C")
         ) AS accounts
         FROM projection_history.entries WHERE type = 'transfer'
     ) AS transfers
-    GROUP BY accounts
+    GROUP BY accounts, transfer_id
+    UNION ALL
+    -- Of each lot that was received: it is of the kind, the source and the date of the grant from which it was sent.
+    SELECT 'balances', 'grants', jsonb_build_object('account', r.account_id, 'number', r.number),
+           CASE WHEN s.number IS NOT NULL THEN jsonb_build_object(
+               'kind', s.kind, 'source', s.source, 'granted_at', s.granted_at) END,
+           jsonb_build_object('kind', r.kind, 'source', r.source, 'granted_at', r.granted_at)
+    FROM projection_balances.grants AS r
+    LEFT JOIN projection_balances.grants AS s
+        ON s.account_id = r.from_account_id AND s.number = substr(r.from_grant_id, 5)::bigint
+    WHERE r.from_account_id IS NOT NULL
     UNION ALL
     -- Rows of no account, which the views leave out.
     SELECT 'history', 'entries', jsonb_build_object('account', account), NULL, jsonb_build_object('rows', count(*))
