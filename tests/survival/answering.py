@@ -15,6 +15,12 @@ def answer_of(rows: list[Row]) -> Data:
     said: Data = {"account_id": last.account, "version": last.version, "position": last.position}
     for row in rows:
         said |= _DEEDS.get(row.topic, _nothing)(row.data)
+    for main, topic, word in _LISTS:
+        parts = [_DEEDS[topic](row.data) for row in rows if row.topic == topic]
+        if parts and any(row.topic == main for row in rows):
+            said[word] = parts
+            if len(parts) > 1:
+                said = {name: value for name, value in said.items() if name not in parts[0]}
     return said | {"balance": _balance(last.data["balance"])}
 
 
@@ -53,11 +59,37 @@ def _deduction(data: Data, draws: list[Data]) -> Data:
         "draws": parts,
         "balance_after": data["balance"]["subscription_credits"] + data["balance"]["permanent_credits"],
         **{name: data[name] for name in ("uncollected",) if name in data},
+        **_counted(data),
     }
 
 
 def _granted(data: Data) -> Data:
-    return {"granted": data["amount"], "expires_at": data.get("expires_at"), **_same(data, "grant_id", "kind")}
+    moments = {name: data.get(name) for name in ("expires_at", "effective_at")}
+    return {"granted": data["amount"], **moments, **_same(data, "grant_id", "kind")}
+
+
+def _counted(data: Data) -> Data:
+    """What is left of the limits that counted it, if any did."""
+    return {"limits": [_left(count) for count in data["counts"]]} if "counts" in data else {}
+
+
+def _left(count: Data) -> Data:
+    left = count["amount"] - count["used"]
+    return {
+        "headroom": max(left, 0),
+        "over": max(-left, 0),
+        "resets_at": count.get("until"),
+        "value": count.get("value"),
+        **_same(count, "limit_id", "amount", "used"),
+    }
+
+
+def _limit(said: Data) -> Data:
+    return {**said, "period": said.get("period")}
+
+
+def _metered(data: Data) -> Data:
+    return {"metric": data["metric"], "metered": data["quantity"], "limits": [], **_counted(data)}
 
 
 def _held(data: Data) -> Data:
@@ -65,7 +97,7 @@ def _held(data: Data) -> Data:
     first = min(ends, key=datetime.fromisoformat, default=None)
     outlived = first is not None and datetime.fromisoformat(first) <= datetime.fromisoformat(data["expires_at"])
     lapse = first if outlived else None
-    return {"held": data["amount"], "lots_expire_at": lapse, **_same(data, "hold_id", "expires_at")}
+    return {"held": data["amount"], "lots_expire_at": lapse, **_same(data, "hold_id", "expires_at"), **_counted(data)}
 
 
 def _captured(data: Data) -> Data:
@@ -77,7 +109,7 @@ def _captured(data: Data) -> Data:
 def _came_back(word: str, data: Data) -> Data:
     parts = data["returns"]
     fates = {fate: sum(part["amount"] for part in parts if part["fate"] == fate) for fate in ("lapsed", "cancelled")}
-    return {word: sum(part["amount"] for part in parts), **fates}
+    return {word: sum(part["amount"] for part in parts), **fates, **_counted(data)}
 
 
 def _voided(data: Data) -> Data:
@@ -127,4 +159,9 @@ _DEEDS: dict[str, Callable[[Data], Data]] = {
         **_same(data, "transfer_id", "to_account_id"),
     },
     "AccountReopened": lambda data: {"standing": "active"},
+    "UsageMetered": _metered,
+    "LimitsSet": lambda data: {"limits": [_limit(said) for said in data["limits"]], **_same(data, "source", "kept")},
+    "AllowanceSet": lambda data: {"amount": data.get("amount"), **_same(data, "limit_id", "value")},
 }
+_LISTS = (("PaymentRecorded", "CreditsGranted", "grants"), ("PaymentRefunded", "GrantVoided", "voids"))
+"""What a payment or a refund did to several grants; what it did to one is said beside the list too."""

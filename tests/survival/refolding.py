@@ -6,45 +6,31 @@ says about draws, returns and balances is worked out once more before it is beli
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
+from tests.survival.counters import Counters, Part, quantity_of, reversed_parts
+from tests.survival.holdings import (
+    Data,
+    Due,
+    Grant,
+    Hold,
+    Parts,
+    Payment,
+    balance_text,
+    burn_order,
+    collected,
+    moment,
+    split,
+    without,
+)
 from tests.survival.log import Row
-
-Data = dict[str, Any]
-Parts = list[tuple[str, int]]
-"""Credits by grant, in an order that matters."""
+from tests.survival.shares import shares
 
 EXPIRIES = {"CreditsExpired", "HoldExpired", "GrantStarted"}
-SPENDING = {"CreditsDeducted", "CreditsHeld", "HoldExtended", "CreditsSent"}
+SPENDING = {"CreditsDeducted", "CreditsHeld", "HoldExtended", "CreditsSent", "UsageMetered"}
 AFTER_CLOSING = EXPIRIES | {"DeductionReversed", "HoldReleased", "GrantVoided", "PaymentRefunded", "AccountReopened"}
 AFTER_CLOSING |= {"TransferReversed", "CreditsSentBack"}
-
-
-@dataclass(slots=True)
-class Grant:
-    """One grant; `free` is what is neither spent, held, lapsed nor cancelled."""
-
-    number: int
-    kind: str
-    expires_at: datetime | None
-    free: int
-    closed: bool = False
-    lost: int = 0
-    """What lapsed of it and was not reinstated."""
-    starts_at: datetime | None = None
-    coming: int = 0
-
-    def lapsed(self, at: datetime) -> bool:
-        """Whether its time has passed: a lot is spendable while now < expires_at."""
-        return self.expires_at is not None and self.expires_at <= at
-
-
-@dataclass(slots=True)
-class Hold:
-    """One open hold."""
-
-    parts: Parts
-    expires_at: datetime
+COUNTING = {"CreditsDeducted", "CreditsHeld", "HoldCaptured", "HoldReleased", "HoldExpired", "DeductionReversed"}
+COUNTING |= {"UsageMetered", "LimitsSet"}
 
 
 @dataclass(slots=True)
@@ -66,9 +52,14 @@ class Book:
     """What is not reversed of each, in the order in which it would come back."""
     owed: dict[str, int] = field(default_factory=dict)
     """What each could not collect, and was not waived."""
-    payments: dict[tuple[str, str], tuple[int, dict[str, int]]] = field(default_factory=dict)
-    """The money of each, and its refunds, by provider and id."""
-    statuses: dict[tuple[str, str], str] = field(default_factory=dict)
+    counted: dict[str, list[Part]] = field(default_factory=dict)
+    """What limits have counted of each deduction, in the order in which it would come back."""
+    gone: dict[str, int] = field(default_factory=dict)
+    """What of each deduction was reversed or waived."""
+    counters: Counters = field(default_factory=Counters)
+    payments: dict[tuple[str, str], Payment] = field(default_factory=dict)
+    """By provider and id."""
+    due: list[Due] = field(default_factory=list)
     sent: dict[str, tuple[str, Parts]] = field(default_factory=dict)
     """Whom each transfer went to, and what would come back, the last draw first."""
     received: dict[tuple[str, str], Parts] = field(default_factory=dict)
@@ -88,16 +79,25 @@ class Book:
         self._check_standing(row)
         if row.topic not in EXPIRIES:
             self._check_nothing_is_due(row)
+        if self.due and (row.topic, row.data.get("grant_id")) != self.due[0][:2]:
+            self._complain(row, f"comes before the {self.due[0].topic} of {self.due[0].grant_id}")
+            self.due.clear()
         try:
-            if (fold := _FOLDS.get(row.topic)) is not None:  # else it moves no credits
+            if (fold := FOLDS.get(row.topic)) is not None:  # else it moves no credits
                 fold(self, row, row.data)
         except (KeyError, ValueError) as error:
             self._complain(row, f"cannot be: {error}")
             return
         self._check_balance(row)
+        self._check_counts(row)
 
     def _complain(self, row: Row, what: str) -> None:
         self.complaints.append(f"{row.name} {what}")
+
+    @property
+    def unfinished(self) -> list[str]:
+        """What had to follow the last event, and did not."""
+        return [f"{self.name} ends before the {due.topic} of {due.grant_id}" for due in self.due]
 
     # What holds for every event --------------------------------------------------------------------------------------
 
@@ -135,17 +135,24 @@ class Book:
         ends = [grant.expires_at for grant in self.free.values() if grant.expires_at is not None]
         figures = made["subscription"], made["permanent"], sum(self.held.values()), min(ends, default=None)
         end = said.get("subscription_expire_at")
-        told = said["subscription_credits"], said["permanent_credits"], said["held"], end and _time(end)
+        told = said["subscription_credits"], said["permanent_credits"], said["held"], end and moment(end)
         if told != figures:
-            self._complain(row, f"says the balance {_balance(told)}, and the events make {_balance(figures)}")
+            self._complain(row, f"says the balance {balance_text(told)}, and the events make {balance_text(figures)}")
         if min(figures[:3]) < 0:
-            self._complain(row, f"leaves a negative balance: {_balance(figures)}")
+            self._complain(row, f"leaves a negative balance: {balance_text(figures)}")
+
+    def _check_counts(self, row: Row) -> None:
+        if row.topic not in COUNTING and "counts" in row.data:
+            self._complain(row, "has counts")
+        for complaint in self.counters.complaints:
+            self._complain(row, complaint)
+        self.counters.complaints.clear()
 
     # Moving credits --------------------------------------------------------------------------------------------------
 
     def _burn(self, row: Row, draws: list[Data], amount: int) -> Parts:
         """Check draws from the lots against the burn order, and make them."""
-        lots = sorted(self.free.items(), key=lambda item: _burn_order(item[1]))
+        lots = sorted(self.free.items(), key=lambda item: burn_order(item[1]))
         wanted: Parts = []
         for grant_id, grant in lots:
             missing = amount - sum(part for _, part in wanted)
@@ -221,21 +228,23 @@ class Book:
         self.standing, self.successor = "active", None
 
     def _grant(self, row: Row, data: Data) -> None:
-        expires_at = _time(data["expires_at"]) if "expires_at" in data else None
+        expires_at = moment(data["expires_at"]) if "expires_at" in data else None
         if expires_at is not None and (data["kind"] == "permanent" or expires_at <= row.recorded_at):
             self._complain(row, f"expires at {expires_at}")
         if data["amount"] <= 0 or data["grant_id"] != f"grt_{row.version}":
             self._complain(row, f"grants {data['amount']} as {data['grant_id']}")
-        grant = self.grants[data["grant_id"]] = Grant(row.version, data["kind"], expires_at, 0)
+        grant = self.grants[data["grant_id"]] = Grant(row.version, data["kind"], expires_at, 0, granted=data["amount"])
+        if (self._next_due() is None) != ("payment_id" not in data):
+            self._complain(row, f"is a grant of the payment {data.get('payment_id')}")
         if "effective_at" not in data:
             self._change(data["grant_id"], data["amount"])
             return
-        grant.starts_at, grant.coming = _time(data["effective_at"]), data["amount"]
+        grant.starts_at, grant.coming = moment(data["effective_at"]), data["amount"]
         if grant.starts_at <= row.recorded_at or (expires_at is not None and expires_at <= grant.starts_at):
             self._complain(row, f"starts at {grant.starts_at} and expires at {expires_at}")
 
     def _start(self, row: Row, data: Data) -> None:
-        grant, at = self.grants[data["grant_id"]], _time(data["effective_at"])
+        grant, at = self.grants[data["grant_id"]], moment(data["effective_at"])
         if at != grant.starts_at or at > row.recorded_at:
             self._complain(row, f"starts early: {data['grant_id']} starts at {grant.starts_at}")
         if not data["amount"] or data["amount"] != grant.coming:
@@ -280,6 +289,31 @@ class Book:
     def _deduct(self, row: Row, data: Data) -> None:
         self.deductions[data["deduction_id"]] = self._burn(row, data["draws"], data["amount"])[::-1]
         self._owe(row, data)
+        usage, counts = data.get("usage", {}), data.get("counts", [])
+        own = Part(row.version, counts, data["amount"], quantity_of(usage))
+        self._count(row, usage, own.credits, own.quantity)
+        self.counted[data["deduction_id"]] = [self._uncounted(row), own]
+
+    def _meter(self, row: Row, data: Data) -> None:
+        if data["quantity"] <= 0 or data["metric"] != data["usage"]["metric"]:
+            self._complain(row, f"meters {data['quantity']} of {data['metric']}")
+        self._count(row, data["usage"], 0, data["quantity"])
+
+    def _set_limits(self, row: Row, data: Data) -> None:
+        self.counters.replace(data, row.version, row.recorded_at)
+
+    def _allow(self, row: Row, data: Data) -> None:
+        self.counters.allow(data)
+
+    def _count(self, row: Row, usage: Data, credits: int, quantity: int, back: list[Part] | None = None) -> None:
+        """Check the counters that a use moves, and those that get something back, and move them."""
+        stated = row.data.get("counts", [])
+        wanted = self.counters.use(usage, credits, quantity, row.recorded_at, stated)
+        self.counters.take(wanted + self.counters.give_back(back or [], row.recorded_at), stated)
+
+    def _uncounted(self, row: Row) -> Part:
+        """What was uncollected, which comes back first: no limit has counted it."""
+        return Part(row.version, [], row.data.get("uncollected", 0), 0)
 
     def _owe(self, row: Row, data: Data) -> None:
         """What is uncollected was not there. Of a frozen account nothing is but what was held."""
@@ -292,18 +326,21 @@ class Book:
     def _place(self, row: Row, data: Data) -> None:
         parts = self._burn(row, data["draws"], data["amount"])
         self._hold_back(parts, 1)
-        self.holds[data["hold_id"]] = Hold(parts, _time(data["expires_at"]))
+        usage, counts = data.get("usage", {}), data.get("counts", [])
+        self._count(row, usage, data["amount"], quantity_of(usage))
+        expires_at = moment(data["expires_at"])
+        self.holds[data["hold_id"]] = Hold(parts, expires_at, row.version, counts, quantity_of(usage))
 
     def _extend(self, row: Row, data: Data) -> None:
         hold = self._open_hold(row, data["hold_id"])
-        if _time(data["expires_at"]) < hold.expires_at:
+        if moment(data["expires_at"]) < hold.expires_at:
             self._complain(row, f"makes {data['hold_id']} end earlier")
-        hold.expires_at = _time(data["expires_at"])
+        hold.expires_at = moment(data["expires_at"])
 
     def _capture(self, row: Row, data: Data) -> None:
         hold = self._open_hold(row, data["hold_id"])
         spent = [(part["grant_id"], part["amount"]) for part in data["from_hold"]]
-        rest = _without(hold.parts, spent)
+        rest = without(hold.parts, spent)
         if rest is None:
             raise ValueError(f"it captures {spent} of {hold.parts}")
         excess = data["amount"] - sum(part for _, part in spent)
@@ -312,6 +349,7 @@ class Book:
         more = self._burn(row, data["from_lots"], excess)
         self._hold_back(spent, -1)
         hold.parts = rest
+        self._count_capture(row, data, hold, excess)
         if data["final"]:
             self._hold_back(rest, -1)
             self._give_back(row, rest, row.recorded_at)
@@ -321,24 +359,37 @@ class Book:
         self.deductions[data["deduction_id"]] = (spent + more)[::-1]
         self._owe(row, data)
 
+    def _count_capture(self, row: Row, data: Data, hold: Hold, excess: int) -> None:
+        """What was held was counted when it was placed. What is over it counts now; what is left of it goes back."""
+        usage = data.get("usage", {})
+        quantity = quantity_of(usage)
+        of_hold = min(quantity, hold.quantity)
+        hold.quantity -= of_hold
+        own = Part(row.version, data.get("counts", []), excess, quantity - of_hold)
+        captured = Part(hold.version, hold.counts, data["amount"] - excess, of_hold)
+        self._count(row, usage, own.credits, own.quantity, [hold.left] if data["final"] else None)
+        self.counted[data["deduction_id"]] = [self._uncounted(row), own, captured]
+
     def _release(self, row: Row, data: Data) -> None:
         hold = self._open_hold(row, data["hold_id"])
         self._hold_back(hold.parts, -1)
         self._give_back(row, hold.parts, row.recorded_at)
+        self._count(row, {}, 0, 0, [hold.left])
         self._end(data["hold_id"])
 
     def _expire_hold(self, row: Row, data: Data) -> None:
         hold = self._open_hold(row, data["hold_id"], expiring=True)
-        at = _time(data["effective_at"])
+        at = moment(data["effective_at"])
         if at != hold.expires_at or at > row.recorded_at:
             self._complain(row, f"lapses early: {data['hold_id']} ends at {hold.expires_at}")
         self._hold_back(hold.parts, -1)
         self._give_back(row, hold.parts, at)
+        self._count(row, {}, 0, 0, [hold.left])
         self._end(data["hold_id"])
 
     def _reverse(self, row: Row, data: Data) -> None:
         left = self.deductions[data["deduction_id"]]
-        back, rest = _split(left, data["amount"])
+        back, rest = split(left, data["amount"])
         owed, waived = self.owed.get(data["deduction_id"], 0), data.get("waived", 0)
         if waived > owed or (data["amount"] and waived < owed):
             self._complain(row, f"waives {waived} of {owed}")
@@ -347,6 +398,10 @@ class Book:
             raise ValueError(f"it reverses {data['amount']} of {sum(part for _, part in left)}")
         self.deductions[data["deduction_id"]] = rest
         self._give_back(row, back, row.recorded_at)
+        before = self.gone.get(data["deduction_id"], 0)
+        self.gone[data["deduction_id"]] = before + data["amount"] + waived
+        parts = reversed_parts(self.counted[data["deduction_id"]], before, data["amount"] + waived)
+        self._count(row, {}, 0, 0, parts)
 
     def _void(self, row: Row, data: Data) -> None:
         grant, coming = self.grants[data["grant_id"]], data.get("coming", False)
@@ -355,6 +410,10 @@ class Book:
         there = grant.coming if coming else grant.free
         if not 0 <= data["amount"] <= there:
             self._complain(row, f"voids {data['amount']} of {there}")
+        due = self._next_due()
+        if due is not None and (data["amount"], data["uncollected"], data["closed"]) != collected(due, there):
+            voids = data["amount"] + data["uncollected"]
+            self._complain(row, f"voids {voids} of {data['grant_id']}, and {due.amount} had to go")
         if (data["closed"] or data["uncollected"]) and data["amount"] != there:
             self._complain(row, f"voids {data['amount']} and leaves {there - data['amount']}")
         if coming:
@@ -364,7 +423,7 @@ class Book:
         grant.closed = grant.closed or data["closed"]
 
     def _lapse(self, row: Row, data: Data) -> None:
-        grant, at = self.grants[data["grant_id"]], _time(data["effective_at"])
+        grant, at = self.grants[data["grant_id"]], moment(data["effective_at"])
         if at != grant.expires_at or at > row.recorded_at:
             self._complain(row, f"lapses early: {data['grant_id']} ends at {grant.expires_at}")
         if not data["amount"] or data["amount"] != grant.free:
@@ -376,65 +435,51 @@ class Book:
         grant, end = self.grants[data["grant_id"]], data.get("expires_at")
         if grant.closed or ((grant.lapsed(row.recorded_at) or data["reinstated"]) and data["reinstated"] != grant.lost):
             self._complain(row, f"reinstates {data['reinstated']} of {grant.lost}")
-        grant.expires_at = _time(end) if end else None
+        grant.expires_at = moment(end) if end else None
         if (end is None) != (grant.kind == "permanent") or grant.lapsed(row.recorded_at):
             self._complain(row, f"lets {grant.kind} credits expire at {end}")
         grant.lost -= data["reinstated"]
         self._change(data["grant_id"], data["reinstated"])
 
     def _pay(self, row: Row, data: Data) -> None:
-        name = data["provider"], data["payment_id"]
-        if name in self.payments and (self.statuses[name] != "failed" or data["status"] != "paid"):
+        name, before = (data["provider"], data["payment_id"]), None
+        if (before := self.payments.get(name)) and (before.status, data["status"]) != ("failed", "paid"):
             self._complain(row, f"records {data['payment_id']} once more")
-        self.payments[name], self.statuses[name] = (data["amount_minor"], {}), data["status"]
+        bought = data.get("grant_ids", [data["grant_id"]] if "grant_id" in data else [])
+        if bought and (data["status"] != "paid" or ("grant_ids" in data and len(bought) < 2)):
+            self._complain(row, f"buys {bought} and is {data['status']}")
+        self.payments[name] = Payment(data["status"], data["amount_minor"], bought)
+        self.due = [Due("CreditsGranted", grant_id) for grant_id in bought]
 
     def _refund(self, row: Row, data: Data) -> None:
         named = [name for name in self.payments if name[1] == data["payment_id"]]
         if "provider" in data:  # an old refund has none: its payment was the only one with that id
             named = [(data["provider"], data["payment_id"])]
-        money, refunds = self.payments[named[0]]
-        if data["refund_id"] in refunds:
+        payment = self.payments[named[0]]
+        if data["refund_id"] in payment.refunds:
             self._complain(row, f"records {data['refund_id']} once more")
-        refunds[data["refund_id"]] = data["amount_minor"]
-        if sum(refunds.values()) > money or sum(refunds.values()) != data["refunded_minor"]:
-            self._complain(row, f"refunds {sum(refunds.values())} of {money}")
+        before = sum(payment.refunds.values())
+        payment.refunds[data["refund_id"]] = data["amount_minor"]
+        total = sum(payment.refunds.values())
+        if payment.status != "paid" or total > payment.money or total != data["refunded_minor"]:
+            self._complain(row, f"refunds {total} of {payment.money}")
+            return
+        amounts = [self.grants[name].granted for name in payment.bought]
+        if amounts:
+            pairs = zip(shares(amounts, before, payment.money), shares(amounts, total, payment.money), strict=True)
+            closes = total == payment.money
+            dues = [
+                Due("GrantVoided", name, now - already, closes)
+                for name, (already, now) in zip(payment.bought, pairs, strict=True)
+            ]
+            self.due = [due for due in dues if due.amount or closes]
+
+    def _next_due(self) -> Due | None:
+        """What had to come just now, if anything."""
+        return self.due.pop(0) if self.due else None
 
 
-def _burn_order(grant: Grant) -> tuple[bool, bool, float, int]:
-    """Subscription before permanent, the earliest end first and no end last, then the oldest."""
-    end = grant.expires_at
-    return grant.kind == "permanent", end is None, end.timestamp() if end else 0.0, grant.number
-
-
-def _split(parts: Parts, amount: int) -> tuple[Parts, Parts]:
-    """The first `amount` credits of `parts`, and the rest."""
-    first, rest = [], []
-    for grant_id, part in parts:
-        taken = min(part, amount)
-        amount -= taken
-        if taken:
-            first.append((grant_id, taken))
-        if part > taken:
-            rest.append((grant_id, part - taken))
-    return first, rest
-
-
-def _without(parts: Parts, taken: Parts) -> Parts | None:
-    """What is left of `parts` when `taken`, their first credits, are gone; None when these are not their first."""
-    first, rest = _split(parts, sum(part for _, part in taken))
-    return rest if first == taken else None
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
-def _balance(figures: tuple[Any, ...]) -> str:
-    subscription, permanent, held, end = figures
-    return f"{subscription} + {permanent}, {held} held, until {end}"
-
-
-_FOLDS = {
+FOLDS = {
     "AccountFrozen": Book._freeze,
     "AccountUnfrozen": Book._unfreeze,
     "AccountClosed": Book._close,
@@ -455,6 +500,9 @@ _FOLDS = {
     "CreditsSentBack": Book._send_back,
     "CreditsExpired": Book._lapse,
     "GrantExpiryChanged": Book._change_expiry,
+    "LimitsSet": Book._set_limits,
+    "AllowanceSet": Book._allow,
+    "UsageMetered": Book._meter,
     "PaymentRecorded": Book._pay,
     "PaymentRefunded": Book._refund,
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.survival import limiting
 from tests.survival.attempts import MOVES, Ask, Attempt, Group
 
 ACCOUNTS, HOT = 200, 4
@@ -38,9 +39,13 @@ class Known:
     """What callers know of one account."""
 
     opened: bool = False
+    limited: bool = False
+    """Whether it was given limits, so that usage has to say whose it was."""
     standing: str = "active"
     ids: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in _LEARNT.values()})
     done: list[Ask] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    """Providers and ids of payments that failed, and of which nobody has said anything since."""
 
     def pick(self, name: str, chance: random.Random) -> str | None:
         """One of the ids of a kind, a late one rather than an early one."""
@@ -48,6 +53,14 @@ class Known:
         return ids[-1 - int(len(ids) * chance.random() ** 3)] if ids else None
 
 
+_OWN_KEYS = {
+    "grant": "transaction_id",
+    "deduct": "task_id",
+    "meter": "task_id",
+    "payment": "payment_id",
+    "payment_refund": "refund_id",
+}
+"""Which field of a body is its key, by operation."""
 Body = tuple[dict[str, Any], dict[str, str]] | None
 """The body and the ids in the path; None when the account has nothing to do this to."""
 
@@ -73,6 +86,9 @@ class Repertoire:
             "change_expiry": (10, self._change_expiry),
             "payment": (40, self._payment),
             "payment_refund": (20, self._refund),
+            "limits": (12, self._limits),
+            "allowance": (12, self._allowance),
+            "meter": (40, self._meter),
             "update": (8, self._update),
             "freeze": (8, self._reason),
             "unfreeze": (4, self._reason),
@@ -82,6 +98,11 @@ class Repertoire:
             "merge": (1, self._reason),
             "reopen": (1, self._reason),
         }
+
+    @property
+    def operations(self) -> set[str]:
+        """What is asked for."""
+        return {"open", *self._kinds}
 
     @property
     def asked(self) -> int:
@@ -112,6 +133,8 @@ class Repertoire:
         known = self._known[account]
         if not known.opened:
             return Ask("open", account, account, {"signup_credits": 150}, named=False)
+        if not known.limited and limiting.has_limits(account):
+            return limiting.first_limits(account)
         if known.done and chance.random() < 0.01:
             return _misused(chance.choice(known.done))
         operation, (body, ids) = self._operation(known, chance)
@@ -134,6 +157,11 @@ class Repertoire:
             return
         if "standing" in answer:
             known.standing = answer["standing"]
+        known.limited = known.limited or ask.operation == "limits"
+        for grant in answer.get("grants", ()):
+            _keep(known.ids["grant_id"], grant["grant_id"])
+        if answer.get("payment_status") == "failed":
+            _keep(known.failed, (ask.body["provider"], answer["payment_id"]))
         name = _LEARNT.get(ask.operation)
         if name is not None:
             _keep(known.ids[name], str(answer[name]))
@@ -153,15 +181,18 @@ class Repertoire:
 
     def _keyed(self, ask: Ask, chance: random.Random) -> Ask:
         """Where an operation has a business id for a key, both ways are used."""
-        own = {"grant": "transaction_id", "deduct": "task_id", "payment": "payment_id", "payment_refund": "refund_id"}
-        field_name = own.get(ask.operation)
+        field_name = _OWN_KEYS.get(ask.operation)
         if field_name is None:
             return ask
         always = ask.operation in ("payment", "payment_refund")
         if not always and chance.random() < 0.7:
             return ask
-        body, named = {**ask.body, field_name: ask.key}, chance.random() < 0.3
-        key = ask.key if named or ask.operation != "payment" else f"{body['provider']}:{ask.key}:{body['status']}"
+        body, named = {field_name: ask.key, **ask.body}, chance.random() < 0.3
+        key = ask.key
+        if ask.operation == "payment" and not named:
+            key = f"{body['provider']}:{body['payment_id']}:{body['status']}"
+        if ask.operation == "payment_refund" and not named and "provider" in body:
+            key = f"{body['provider']}:{ask.key}"
         return Ask(ask.operation, ask.account, key, body, ask.ids, named=named)
 
     # One method for each operation -----------------------------------------------------------------------------------
@@ -169,7 +200,9 @@ class Repertoire:
     def _deduct(self, known: Known, chance: random.Random) -> Body:
         amount = chance.randint(1, 30) if chance.random() < 0.8 else chance.randint(100, 700)
         body: dict[str, Any] = {"amount": amount}
-        if chance.random() < 0.2:
+        if known.limited:
+            body["usage"] = limiting.attributed(chance)
+        elif chance.random() < 0.2:
             body["usage"] = {"provider": "p", "model": chance.choice("xyz"), "input_tokens": chance.randint(0, 999)}
             if chance.random() < 0.3:
                 body["usage"] |= {"key": chance.choice("kl"), "quantity": chance.randint(0, 9), "success": True}
@@ -183,15 +216,34 @@ class Repertoire:
         return body, {}
 
     def _grant(self, known: Known, chance: random.Random) -> Body:
-        body: dict[str, Any] = {"kind": chance.choice(("subscription", "permanent")), "amount": chance.randint(20, 400)}
-        if body["kind"] == "subscription" and chance.random() < 0.7:
-            body["expires_at"] = (self._now() + timedelta(seconds=chance.uniform(0.3, 5))).isoformat()
+        body = self._credits(chance)
         if chance.random() < 0.1:
             body["metadata"] = {"from": "survival", "n": chance.randint(1, 9)}
         return body, {}
 
+    def _credits(self, chance: random.Random) -> dict[str, Any]:
+        """Credits to be granted; some of them start soon, and many lapse soon after their start."""
+        body: dict[str, Any] = {"kind": chance.choice(("subscription", "permanent")), "amount": chance.randint(20, 400)}
+        start = self._now()
+        if chance.random() < 0.15:
+            start += timedelta(seconds=chance.uniform(0.2, 3))
+            body["effective_at"] = start.isoformat()
+        if body["kind"] == "subscription" and chance.random() < 0.7:
+            body["expires_at"] = (start + self._life(chance)).isoformat()
+        return body
+
+    def _life(self, chance: random.Random) -> timedelta:
+        """How long credits live."""
+        return timedelta(seconds=chance.uniform(0.3, 5))
+
+    def _hold_seconds(self, chance: random.Random) -> int:
+        return chance.choice((1, 1, 2, 3, 60))
+
     def _hold(self, known: Known, chance: random.Random) -> Body:
-        return {"amount": chance.randint(1, 120), "expires_in_seconds": chance.choice((1, 1, 2, 3, 60))}, {}
+        body: dict[str, Any] = {"amount": chance.randint(1, 120), "expires_in_seconds": self._hold_seconds(chance)}
+        if known.limited:
+            body["usage"] = limiting.attributed(chance)
+        return body, {}
 
     def _capture(self, known: Known, chance: random.Random) -> Body:
         hold_id = known.pick("hold_id", chance)
@@ -202,6 +254,8 @@ class Repertoire:
             body["amount"] = chance.randint(1, 100)
             body["on_excess"] = chance.choice(("reject", "draw", "available"))
             body["final"] = chance.random() < 0.5
+        if known.limited and chance.random() < 0.3:
+            body["usage"] = limiting.attributed(chance)
         return body, {"hold_id": hold_id}
 
     def _release(self, known: Known, chance: random.Random) -> Body:
@@ -239,23 +293,46 @@ class Repertoire:
         return None if transfer_id is None else ({}, {"transfer_id": transfer_id})
 
     def _payment(self, known: Known, chance: random.Random) -> Body:
-        body: dict[str, Any] = {
-            "provider": "stripe",
-            "status": "paid",
-            "amount_minor": chance.randint(100, 5000),
-            "currency": "EUR",
-            "grant": {"kind": chance.choice(("subscription", "permanent")), "amount": chance.randint(50, 500)},
-        }
+        body: dict[str, Any] = {"provider": chance.choice(("stripe", "stripe", "paddle")), "status": "paid"}
+        body |= {"amount_minor": chance.randint(100, 5000), "currency": "EUR"}
+        if known.failed and chance.random() < 0.3:  # the provider has tried once more
+            body["provider"], body["payment_id"] = known.failed.pop()
+        elif chance.random() < 0.06:
+            self._take_known_payment(body, known, chance)
         if chance.random() < 0.15:
-            del body["grant"]
-            body["status"] = "failed"
-        return body, {}
+            return body | {"status": "failed"}, {}
+        bought = [self._credits(chance) for _ in range(chance.choice((0, 1, 1, 1, 2, 3)))]
+        if len(bought) == 1 or (bought and chance.random() < 0.3):
+            body["grant"] = bought.pop()
+        return body | ({"grants": bought} if bought else {}), {}
+
+    def _take_known_payment(self, body: dict[str, Any], known: Known, chance: random.Random) -> None:
+        """Let a payment have the id of one that another account has recorded, or this one of another provider."""
+        other = self._known[chance.choice(self._hot)]
+        payment_id = other.pick("payment_id", chance)
+        if payment_id is not None:
+            body["payment_id"] = payment_id
+            body["provider"] = "adyen" if other is known else body["provider"]
 
     def _refund(self, known: Known, chance: random.Random) -> Body:
         payment_id = known.pick("payment_id", chance)
         if payment_id is None:
             return None
-        return ({"amount_minor": chance.randint(1, 2000)} if chance.random() < 0.6 else {}), {"payment_id": payment_id}
+        body: dict[str, Any] = {"amount_minor": chance.randint(1, 2000)} if chance.random() < 0.6 else {}
+        if chance.random() < 0.3:
+            body["provider"] = chance.choice(("stripe", "paddle", "adyen"))
+        return body, {"payment_id": payment_id}
+
+    def _limits(self, known: Known, chance: random.Random) -> Body:
+        if not known.limited and chance.random() < 0.95:
+            return None
+        return limiting.limits(chance), {}
+
+    def _allowance(self, known: Known, chance: random.Random) -> Body:
+        return limiting.allowance(chance) if known.limited else None
+
+    def _meter(self, known: Known, chance: random.Random) -> Body:
+        return limiting.metered(chance), {}
 
     def _update(self, known: Known, chance: random.Random) -> Body:
         return {"labels": {chance.choice(["plan", "tier"]): chance.choice(["pro", "free", None])}}, {}
@@ -271,7 +348,7 @@ def _misused(done: Ask) -> Ask:
     )
 
 
-def _keep(ids: list[str], new: str) -> None:
+def _keep(ids: list[Any], new: object) -> None:
     if new not in ids[-5:]:
         ids.append(new)
         del ids[:-REMEMBERED]

@@ -99,9 +99,9 @@ PAID: list[Event] = [
 ]
 
 
-def complaints(events: list[Event], versions: dict[int, int] | None = None) -> list[str]:
+def complaints(events: list[Event], versions: dict[int, int] | None = None, book: Book | None = None) -> list[str]:
     """What the refolding has to say about a stream."""
-    book = Book("a")
+    book = book or Book("a")
     for number, (second, topic, data) in enumerate(events, 1):
         metadata = {"operation": "op", "idempotency_key": "k", "request_id": "r"}
         state = orjson.dumps({"data": data, "metadata": metadata, "recorded_at": at(second), "schema": 1})

@@ -115,6 +115,8 @@ def test_a_good_run_is_found_good(good: Story) -> None:
     assert figures.commands == figures.acknowledged + figures.refused > COMMANDS
     assert figures.refused > 20
     assert {row.topic for row in good.rows} >= {"CreditsHeld", "HoldCaptured", "DeductionReversed", "GrantVoided"}
+    assert {row.topic for row in good.rows} >= {"LimitsSet", "UsageMetered"}
+    assert any("counts" in row.data for row in good.rows)
     assert not chain_broken(good.rows)
 
 

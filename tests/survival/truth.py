@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from tests.survival.attempts import Attempt
 from tests.survival.log import Row
 
-LAPSES = {"CreditsExpired", "HoldExpired"}
+DUE = {"CreditsExpired": "lapsed", "HoldExpired": "lapsed", "GrantStarted": "started"}
+"""What takes effect at a moment of its own, and what it is called."""
 
 
 def untimely(
@@ -34,7 +35,7 @@ def untimely(
         if attempt is not None:
             told = true_time(attempt.answered_at)
             latest = told if latest is None else min(latest, told)
-        if row.topic in LAPSES and latest is not None:
+        if row.topic in DUE and latest is not None:
             at = datetime.fromisoformat(row.data["effective_at"])
             if at > latest + tolerance:
-                yield f"{row.name} lapsed by {latest}, and had until {at}"
+                yield f"{row.name} {DUE[row.topic]} by {latest}, and its time was {at}"

@@ -1,7 +1,7 @@
 """The verdict: what was asked and answered, held against the log. Pure, and without a line of the ledger's own code."""
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from math import inf
 
@@ -13,7 +13,7 @@ from tests.survival.follower import digest
 from tests.survival.log import Row
 from tests.survival.refolding import Book
 
-SWEEPER = ("expire", {"CreditsExpired", "HoldExpired"})
+SWEEPER = ("expire", {"CreditsExpired", "HoldExpired", "GrantStarted"})
 """What happens without a command: its operation, and the events that it may make."""
 SECOND_HALVES = {"receive": {"transfer", "merge"}, "send_back": {"transfer_reversal"}}
 """What a move does to its other account, and the operations that were asked for."""
@@ -45,7 +45,9 @@ def _refolded(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         books.setdefault(row.account, Book(row.account)).fold(row)
     for book in books.values():
-        yield from book.complaints
+        yield from [*book.complaints, *book.unfinished]
+    payments = Counter(name for book in books.values() for name in book.payments)
+    yield from (f"{count} accounts have the payment {name}" for name, count in payments.items() if count > 1)
     for name, book in books.items():
         for other, credits in book.exchanged.items():
             there = books[other].exchanged.get(name, 0) if other in books else 0

@@ -18,7 +18,7 @@ from tests.survival.ground import Ground
 from tests.survival.log import read_log
 from tests.survival.own_server import own_server
 from tests.survival.plan import Plan
-from tests.survival.repertoire import Body, Known, Repertoire
+from tests.survival.repertoire import Repertoire
 from tests.survival.serving import serving
 from tests.survival.trial import trial
 from tests.survival.truth import untimely
@@ -83,19 +83,12 @@ def _step(chance: random.Random) -> float:
 class Lasting(Repertoire):
     """Credits and holds for seconds, minutes and hours: a step forward must take none, a step back must leave none."""
 
-    def _grant(self, known: Known, chance: random.Random) -> Body:
-        body: dict[str, object] = {
-            "kind": chance.choice(("subscription", "subscription", "permanent")),
-            "amount": chance.randint(20, 400),
-        }
-        if body["kind"] == "subscription" and chance.random() < 0.8:
-            low, high = chance.choice(((0.3, 5), (0.3, 5), MINUTES, HOURS))
-            body["expires_at"] = (self._now() + timedelta(seconds=chance.uniform(low, high))).isoformat()
-        return body, {}
+    def _life(self, chance: random.Random) -> timedelta:
+        low, high = chance.choice(((0.3, 5), (0.3, 5), MINUTES, HOURS))
+        return timedelta(seconds=chance.uniform(low, high))
 
-    def _hold(self, known: Known, chance: random.Random) -> Body:
-        seconds = chance.choice((1, 2, 3, 60, 600, 7_200))
-        return {"amount": chance.randint(1, 120), "expires_in_seconds": seconds}, {}
+    def _hold_seconds(self, chance: random.Random) -> int:
+        return chance.choice((1, 2, 3, 60, 600, 7_200))
 
 
 FAULT = Fault("stepped-clock", "clock of the machine stepped back and forth by minutes and hours", "steps", 100, 2, run)
