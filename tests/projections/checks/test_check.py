@@ -173,7 +173,10 @@ async def _write(busy: Busy, account: str) -> None:
 async def test_many_events_do_not_take_much_memory(
     database: str, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The peak of an account with many events is that of one with few: what is in memory at a time is a page."""
+    """The peak of an account with many events is that of one with few: what is in memory at a time is a page.
+
+    What else happens in the process meanwhile counts too, so the least of some peaks is what the account takes.
+    """
     monkeypatch.setattr(refold, "PAGE", 100)
     few, many = 300, 3_000
     for account, count in (("few", few), ("many", many)):
@@ -186,11 +189,14 @@ async def test_many_events_do_not_take_much_memory(
     peaks = []
     async with await connect(database) as connection:
         for account, events in (("few", few + 2), ("many", many + 2)):
-            tracemalloc.start()
-            found = await check_accounts(connection, [account])
-            peaks.append(tracemalloc.get_traced_memory()[1])
-            tracemalloc.stop()
-            assert (found.events, words(found)) == (events, [])
+            found: list[int] = []
+            for _ in range(3):
+                tracemalloc.start()
+                checked_now = await check_accounts(connection, [account])
+                found.append(tracemalloc.get_traced_memory()[1])
+                tracemalloc.stop()
+                assert (checked_now.events, words(checked_now)) == (events, [])
+            peaks.append(min(found))
     assert peaks[1] < 1.5 * peaks[0]
 
 
