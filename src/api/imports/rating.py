@@ -39,6 +39,8 @@ ACTOR = "import"
 USAGE_NAMES = ("provider", "model", "project", "member", "metric", "key", "agent")
 USAGE_COUNTS = ("input_tokens", "output_tokens", "quantity", "duration_ms")
 USAGE_FLAGS = ("success",)
+SEPARATOR = "|"
+"""What is between the values that the key of a profile joins."""
 LONGEST_JOB = 100
 """The most characters, counted after percent-encoding. A key may have 255."""
 
@@ -89,6 +91,8 @@ class Options:
     """Formulas by the names that the profile of the file gives them."""
     on_shortfall: OnShortfall = "reject"
     """What becomes of a row that costs more than is available."""
+    key_columns: Sequence[str] = ()
+    """The columns whose values the key joins, if a profile has made it."""
 
 
 class Rated(NamedTuple):
@@ -128,7 +132,7 @@ class Rating:
         self._job_key = _key_of(options.job)
         self._account = Template("--account", options.account, known)
         self._amount = Formula("--amount", options.amount, known)
-        self._key = None if options.key is None else _Key(options.key, known)
+        self._key = None if options.key is None else _Key(options, known)
         default_task = None if self._key else literal_template(options.job) + "-{row}"
         task = default_task if options.task is None else options.task
         self._task = None if task is None else Template("--task", task, known)
@@ -217,14 +221,18 @@ class Rating:
 class _Key:
     """The template of what makes a row itself."""
 
-    def __init__(self, text: str, known: Vocabulary) -> None:
-        self._template = Template("--key", text, known)
+    def __init__(self, options: Options, known: Vocabulary) -> None:
+        self._template = Template("--key", options.key or "", known)
+        self._joined = [known.columns.index(name) for name in options.key_columns]
 
     def text(self, row: Row) -> str:
         """The name of a row. Raises RowProblem if it is empty."""
         text = self._template.text(row).strip()
         if not text:
             raise RowProblem("--key is empty, so nothing says which row it is")
+        if self._joined and text.count(SEPARATOR) >= len(self._joined):  # a value has one
+            lengths = [str(len(row.cells[index])) for index in self._joined]  # tell where each value ends
+            return SEPARATOR.join([text, *lengths])
         return text
 
 

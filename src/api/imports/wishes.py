@@ -14,7 +14,7 @@ from api.imports.files.dialect import DELIMITERS, ENCODINGS, Dialect, DialectOpt
 from api.imports.files.usage_file import UsageFile, open_file, shown
 from api.imports.formulas.price_file import PriceFile
 from api.imports.profiles import PROFILES, Profile, detect
-from api.imports.rating import USAGE_COUNTS, Opening, OptionProblem, Options
+from api.imports.rating import SEPARATOR, USAGE_COUNTS, Opening, OptionProblem, Options
 from ledger.domain.commands import OnShortfall
 
 _WORD = re.compile(r"`((?:[^`]|``)+)`|([^\W\d]\w*)")
@@ -91,6 +91,7 @@ def options_for(wishes: Wishes, found: Recognised) -> Options:
         wishes.prices,
         _names(profile, found.columns) if profile else {},
         wishes.on_shortfall,
+        _key_columns(profile, found.columns) if profile and not wishes.key else (),
     )
 
 
@@ -123,8 +124,13 @@ def _key(profile: Profile, columns: Sequence[str]) -> str:
     """The template of what makes a row itself."""
     if profile.key is not None:
         return "{" + _quoted(profile.key) + "}"
-    parts = [f"{{{_quoted(name)}}}" for name in columns if name and name not in profile.measures]
-    return f"{profile.name}:" + "|".join(parts)
+    parts = [f"{{{_quoted(name)}}}" for name in _key_columns(profile, columns)]
+    return f"{profile.name}:" + SEPARATOR.join(parts)
+
+
+def _key_columns(profile: Profile, columns: Sequence[str]) -> Sequence[str]:
+    """The columns that make a row itself together; none if one column has its id."""
+    return [name for name in columns if name and name not in profile.measures] if profile.key is None else []
 
 
 def _names(profile: Profile, columns: Sequence[str]) -> dict[str, str]:

@@ -330,6 +330,13 @@ def test_prices_are_looked_up_by_name_and_by_the_longest_beginning(model: str, p
     assert Formula("--amount", "lookup(model, 'input') * 2", known).value(Row(0, 2, [model])) == 2 * price
 
 
+def test_a_template_makes_no_text_without_bounds() -> None:
+    template = Template("--task", "{Input}" * 100, COLUMNS)
+    assert len(template.text(row("x" * 1_000))) == 100_000
+    with pytest.raises(RowProblem, match="--task makes a text of more than 100,000 characters"):
+        template.text(row("x" * 1_001))
+
+
 def test_a_name_without_a_price() -> None:
     prices = PriceFile(["model", "input"], {"small": ["small", "1"]}, number_reader("."))
     known, this = Vocabulary(["model"], prices=prices), Row(0, 2, ["large"])

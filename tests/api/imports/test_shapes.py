@@ -152,6 +152,21 @@ def test_a_long_key_becomes_its_digest(tmp_path: Path) -> None:
     assert len({rated.key for rated in found.first}) == len(set(tasks)) == 3
 
 
+def test_values_that_are_divided_in_another_way_are_another_row(tmp_path: Path) -> None:
+    """The key of a profile joins the values of its columns, and people may choose these: their own name, for one."""
+    head = "usage_date_utc,model,workspace,api_key,token_type,cost_usd\n2026-11-02,m,"
+    rows = ["a|b,c,t,1", "a,b|c,t,1", "a|b|c,,t,1", ",a|b|c,t,1", "a,b,c|t,1", "a|b,c,t,2"]
+    content = "".join(f"2026-11-02,m,{row}\n" for row in rows)
+    told = {"account": "ada", "amount": "ceil(cost)"}
+    keys = [
+        one.key
+        for one in checked(tmp_path, Shape("anthropic-cost", f"{head}x,y,t,1\n{content}".encode(), (), told)).first
+    ]
+    assert keys[0] == "import-key:anthropic-cost:2026-11-02|m|x|y|t"
+    assert len(set(keys[1:6])) == 5
+    assert keys[6] == keys[1]
+
+
 def test_a_row_without_a_key_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"row 1 \(line 3\): --key is empty, so nothing says which row it is"):
         keyed(tmp_path, "id,n\na,1\n,1\n", "{id}")

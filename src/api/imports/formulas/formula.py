@@ -17,11 +17,14 @@ length and depth of a formula are limited, and there are no powers, so no formul
 import re
 
 from api.imports.files.cell_numbers import Number
-from api.imports.files.row import Row
+from api.imports.files.row import Row, RowProblem
 from api.imports.formulas.errors import FormulaError, check_length
 from api.imports.formulas.functions import integer_of
 from api.imports.formulas.parser import ComputeText, FormulaParser
 from api.imports.formulas.vocabulary import Vocabulary
+
+MAX_MADE = 100_000
+"""The most characters that a template makes of a row: it can name a large cell hundreds of times."""
 
 _PIECES = re.compile(r"(?P<brace>\{\{|\}\})|\{(?P<formula>(?:`[^`]*`|[^`{}])*)\}|(?P<text>[^{}]+)|(?P<stray>[{}])")
 
@@ -53,11 +56,15 @@ class Template:
 
     def __init__(self, name: str, text: str, vocabulary: Vocabulary) -> None:
         check_length(name, text)
+        self._name = name
         self._parts = [_part(name, text, vocabulary, piece) for piece in _PIECES.finditer(text)]
 
     def text(self, row: Row) -> str:
         """The text for a row. Raises RowProblem."""
-        return "".join([part if isinstance(part, str) else part(row) for part in self._parts])
+        text = "".join([part if isinstance(part, str) else part(row) for part in self._parts])
+        if len(text) > MAX_MADE:
+            raise RowProblem(f"{self._name} makes a text of more than {MAX_MADE:,} characters")
+        return text
 
 
 def literal_template(text: str) -> str:
