@@ -23,6 +23,8 @@ NEW = {"unit": CREDITS, "near": "80"}
 FIELDS = {"period.seconds": "length", "period.zone": "zone", "period.starts": "starts", "period.every": "period"}
 """The fields of the form, by those of a limit that have another name."""
 _PERCENT = re.compile(r"[1-9][0-9]?|100", re.ASCII)
+_LINE_END = re.compile(r"\r\n|\n|\r")
+"""A value may have what else Unicode calls a line end."""
 _SECOND = re.compile(rf",\s*({'|'.join(DIMENSIONS)})\s*=", re.ASCII)
 """The beginning of a second pair on one line."""
 
@@ -97,7 +99,7 @@ def _body(account: Account, limit_id: str, changed: list[dict[str, Any]]) -> dic
 
 def _only(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
-    for line in filter(str.strip, text.splitlines()):
+    for line in filter(str.strip, _LINE_END.split(text)):
         name, _, value = (part.strip() for part in line.partition("="))
         if not value or _SECOND.search(value):
             raise FormError("only", "Enter one on each line, such as model=gpt-5.")
