@@ -92,7 +92,7 @@ def test_a_trace_is_imported_and_again_changes_nothing(imported: Imported, trace
     second = importer.run(trace, *options, "--json")
     assert second.status == 0
     counts = {"rows": len(right.prices), "deducted": 0, "replayed": len(right.prices), "skipped": 0, "refused": 0}
-    credits = {"deducted": 0, "replayed": right.total, "together": right.total}
+    credits = {"deducted": 0, "replayed": right.total, "together": right.total, "uncollected": 0}
     wanted = counts | {"accounts_opened": 0, "stopped": None, "credits": credits}
     assert {name: second.report[name] for name in wanted} == wanted
     assert importer.log() == log
