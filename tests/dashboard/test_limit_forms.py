@@ -43,7 +43,7 @@ def test_a_form_that_is_sent_as_it_is_changes_nothing(service: Service) -> None:
     limit = {
         "limit_id": 'O\'Neil "1" <b>',
         "amount": 50,
-        "only": {"member": "Doe, Jane", "model": "gpt-5"},
+        "only": {"member": "Doe, Jane", "model": "gpt\u20285"},
         "period": {"seconds": 5_400},
         "near": [50, 95],
     }
