@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ _PATIENCE = 300
 
 
 @contextmanager
-def demo() -> Iterator[tuple[str, dict[str, str]]]:
-    """A demo without traffic: its address, and its links by the kind of their user."""
+def demo() -> Iterator[tuple[str, dict[str, str], Path]]:
+    """A demo without traffic: its address, its links by the kind of their user, and its data directory."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="credit-ledger-pictures-") as folder:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_LEDGER_")}
@@ -39,7 +40,7 @@ def demo() -> Iterator[tuple[str, dict[str, str]]]:
             command = [sys.executable, "-m", "api.cli", "demo", "--still"]
             process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
         try:
-            yield f"http://127.0.0.1:{port}", _links(process, log)
+            yield f"http://127.0.0.1:{port}", _links(process, log), Path(folder) / "demo"
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(60)
@@ -53,6 +54,23 @@ def _links(process: "subprocess.Popen[bytes]", log: Path) -> dict[str, str]:
             return {kind.lower(): url for kind, url in found}
         time.sleep(0.2)
     raise SystemExit(f"the demo does not serve:\n{log.read_text()}")
+
+
+def take_statement(browser: Browser, data_dir: Path) -> None:
+    """Take a picture of the page of a statement of the last days."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_LEDGER_")}
+    environment |= {"CREDIT_LEDGER_DATA_DIR": str(data_dir)}
+    page_file = data_dir.parent / "statement.html"
+    since = (datetime.now(UTC) - timedelta(days=9)).date().isoformat()
+    command = [sys.executable, "-m", "api.cli", "statement", "iris-valdez", "--from", since]
+    files = ["--out", str(page_file.with_suffix(".json")), "--html", str(page_file)]
+    subprocess.run([*command, *files], env=environment, check=True)
+    context = browser.new_context(locale="en-GB", timezone_id="Europe/Berlin", viewport=_size(DESK))
+    page = context.new_page()
+    page.goto(page_file.as_uri(), wait_until="load")
+    page.screenshot(path=IMAGES / "statement.png")
+    print("docs/images/statement.png")
+    context.close()
 
 
 def take(browser: Browser, base: str, link: str, pictures: dict[str, tuple[str, tuple[int, int], str]]) -> None:
@@ -79,12 +97,13 @@ def main() -> None:
     program = chromium()
     if program is None:
         raise SystemExit("chromium is needed; CREDIT_LEDGER_TEST_CHROMIUM may name one")
-    with demo() as (base, links), opened(program) as browser:
+    with demo() as (base, links, data_dir), opened(program) as browser:
         own = {
             "overview": (SHOWCASE, DESK, "light"),
             "overview-dark": (SHOWCASE, DESK, "dark"),
             "overview-phone": (SHOWCASE, PHONE, "light"),
             "usage": (f"{SHOWCASE}/usage", DESK, "light"),
+            "limits": (f"{SHOWCASE}/limits", DESK, "light"),
             "billing": (f"{SHOWCASE}/billing", DESK, "light"),
         }
         take(browser, base, links["portal"], own)
@@ -93,6 +112,7 @@ def main() -> None:
             "statistics": ("/dashboard/statistics", DESK, "light"),
         }
         take(browser, base, links["operator"], others)
+        take_statement(browser, data_dir)
 
 
 if __name__ == "__main__":

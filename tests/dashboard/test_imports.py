@@ -67,6 +67,7 @@ def test_a_file_is_uploaded_previewed_and_recorded(service: Service) -> None:
         "1 row: insufficient_credits",
         "1000 credits are required and 50 are available.",
         "Each row is known by the job &#39;days.csv&#39; and its number in the file.",
+        "Key names a column that makes a row itself.",
         "Record 2 deductions",
     ):
         assert words in ahead.text, words
@@ -82,6 +83,11 @@ def test_a_file_is_uploaded_previewed_and_recorded(service: Service) -> None:
     assert (event["data"]["amount"], event["data"]["usage"]) == (5, {"model": "large"})
     assert event["metadata"]["actor"] == "key:admin"
     assert event["metadata"]["idempotency_key"] == "import:days.csv:0"
+
+    again = pressed(client, pressed(client, done, "change"), "check")
+    assert "Record 2 deductions" in again.text
+    assert "Result so far" not in again.text, "the page is about the new preview"
+    done = pressed(client, again, "record")
 
     service.post(f"/v1/accounts/{bob}/grants", {"kind": "permanent", "amount": 1_000, "transaction_id": "more"})
     done = pressed(client, done, "record")

@@ -103,6 +103,7 @@ def test_a_search_that_finds_nothing_says_so(service: Service) -> None:
         page = client.get(PAGES[0], params=wrong)
         assert page.status_code == 422
         assert f"{next(iter(wrong))} must be" in told(page.text)
+        assert 'aria-label="Operator"' in page.text, "the menu leads on"
 
 
 # Statistics ---------------------------------------------------------------------------------------------------------

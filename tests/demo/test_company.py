@@ -155,6 +155,8 @@ def test_each_account_has_what_it_is_known_for(plan: list[PlannedCommand]) -> No
     for planned in plan:
         asked[planned.account_id][planned.refusal or planned.metadata.operation] += 1
     assert asked["theo-marsh"]["insufficient_credits"] > 1
+    short = [one.command for one in by(plan, "theo-marsh") if isinstance(one.command, DeductCredits)][-3:]
+    assert {command.on_shortfall for command in short} == {"available"}
     assert asked["pixel-foundry"]["account_frozen"] > 1
     assert asked["iris-valdez"]["unfreeze"] == 1
     assert (asked["ben-ashdown"]["close"], asked["ben-ashdown"]["reopen"]) == (2, 1)

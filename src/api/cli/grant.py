@@ -133,6 +133,8 @@ async def _run(run: _Run, settings: Settings, conninfo: str) -> tuple[int, Any]:
     async with ledger.running(), views.running():
         granting = GrantRun(ledger, views, run.job, defaults)
         accounts = await granting.accounts(run.in_file, include_new=run.include_new)
+        if not accounts:
+            raise ListProblem(f"{_nobody(run)}; nothing is granted, and the job is not begun")
         if not run.dry_run:
             if not run.yes:
                 _ask(run.job, len(accounts))
@@ -140,6 +142,14 @@ async def _run(run: _Run, settings: Settings, conninfo: str) -> tuple[int, Any]:
         with showing_progress() as progress:
             tally = await (granting.rehearse if run.dry_run else granting.send)(accounts, progress)
     return len(accounts), tally
+
+
+def _nobody(run: _Run) -> str:
+    """Why there is no account; most likely a label is misspelt."""
+    if run.in_file is not None:
+        return "the file names no account"
+    wanted = ", ".join(f"{name}={value}" for name, value in (run.job.labels or {}).items())
+    return f"no account that is not closed has the labels {wanted}"
 
 
 def _ask(job: GrantJob, accounts: int) -> None:

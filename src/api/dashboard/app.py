@@ -175,10 +175,11 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
 
 async def _on_error(request: Request, error: Exception) -> Response:
     problem = as_problem(error, endpoint_of(request).next_request_id())
-    sentences = [f"{one['field']} {one['message']}." for one in problem.facts.get("errors", ())]
+    fields = [f"{one['field']} {one['message']}." for one in problem.facts.get("errors", ())]
+    sentences = [" ".join(fields) or problem.detail]
     if "request_id" in problem.facts:
         sentences.append(f"The request id is {problem.facts['request_id']}.")
-    response = await _failed(request, problem.status, " ".join((problem.detail, *sentences)))
+    response = await _failed(request, problem.status, " ".join(sentences))
     if "request_id" in problem.facts:
         response.headers["x-request-id"] = problem.facts["request_id"]
     if problem.retry_after is not None:

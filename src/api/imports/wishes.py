@@ -20,6 +20,8 @@ from ledger.domain.commands import OnShortfall
 _WORD = re.compile(r"`((?:[^`]|``)+)`|([^\W\d]\w*)")
 _TEXT = re.compile(r"'[^']*'")
 _IN_BRACES = re.compile(r"\{((?:`[^`]*`|[^`{}])*)\}")
+_EXAMPLES = ("ceil((input_tokens + 4 * output_tokens) / 1000)", "ceil(input_tokens / 1000)")
+"""Amounts for a file that lacks columns of the example of its profile."""
 SHORTFALLS: tuple[OnShortfall, ...] = get_args(OnShortfall)
 _NOT_COLUMNS = frozenset(
     {"row", "or", "lower", "upper", "replace", "lookup", "abs", "ceil", "floor", "round", "min", "max"}
@@ -75,7 +77,7 @@ def options_for(wishes: Wishes, found: Recognised) -> Options:
             f"--account is missing: name the column of the account, such as '{{user}}'; there are {columns}"
         )
     if wishes.amount is None:
-        raise OptionProblem(_amount_missing(profile or found.profile))
+        raise OptionProblem(_amount_missing(profile or found.profile, found.columns))
     return Options(
         wishes.job,
         account,
@@ -105,19 +107,24 @@ def _check_columns(profile: Profile, found: Recognised) -> None:
         )
 
 
-def _amount_missing(profile: Profile | None) -> str:
+def _amount_missing(profile: Profile | None, columns: Sequence[str]) -> str:
     if profile is None:
         return "--amount is missing: the credits of a row, such as 'ceil((Input + 3 * Output) / 100)'"
-    names = ", ".join(sorted({*profile.names, *(set(profile.usage) & {"input_tokens", "output_tokens"})}))
-    return (
-        f"--amount is missing: the credits of a row, such as '{profile.example}'; --from {profile.name} knows {names}"
-    )
+    names = ", ".join(names_in(profile, columns))
+    example = example_of(profile, columns)
+    return f"--amount is missing: the credits of a row, such as '{example}'; --from {profile.name} knows {names}"
 
 
 def profile_account(profile: Profile, columns: Sequence[str]) -> str | None:
     """The template of the account: the first given value of the columns that can be it."""
     there = [_quoted(name) for name in profile.account if name in columns]
     return "{" + " or ".join(there[:1]) + "}" if there else None
+
+
+def example_of(profile: Profile, columns: Sequence[str]) -> str:
+    """An amount that makes sense for a file with these columns; if nothing was measured, one credit for each row."""
+    known = {*columns, *_names(profile, columns)}
+    return next((text for text in (profile.example, *_EXAMPLES) if _named(text) <= known), "1")
 
 
 def _key(profile: Profile, columns: Sequence[str]) -> str:
@@ -131,6 +138,12 @@ def _key(profile: Profile, columns: Sequence[str]) -> str:
 def _key_columns(profile: Profile, columns: Sequence[str]) -> Sequence[str]:
     """The columns that make a row itself together; none if one column has its id."""
     return [name for name in columns if name and name not in profile.measures] if profile.key is None else []
+
+
+def names_in(profile: Profile, columns: Sequence[str]) -> list[str]:
+    """The names that formulas for a file with these columns can use beside them."""
+    measured = set(profile.usage) & {"input_tokens", "output_tokens"} & set(columns)
+    return sorted({*_names(profile, columns), *measured})
 
 
 def _names(profile: Profile, columns: Sequence[str]) -> dict[str, str]:

@@ -84,6 +84,17 @@ def test_the_accounts_are_those_of_the_beginning_unless_new_ones_are_asked_for(s
     assert counts(report(service, *options[:-1], fresh("job"))) == (2, 0, 0, 14)
 
 
+def test_a_label_that_nobody_has_begins_no_job(service: Service) -> None:
+    """A misspelt label would else make a job for nobody, for ever."""
+    plan = fresh("plan")
+    options = ("--label", f"plan={plan}", "--amount", "7", "--job", fresh("job"))
+    done = run(service, *options, "--yes")
+    assert (done.status, done.out) == (1, "")
+    assert f"no account that is not closed has the labels plan={plan}; nothing is granted" in done.err
+    opened(service, fresh(), plan=plan)
+    assert counts(report(service, *options)) == (1, 0, 0, 7)
+
+
 def test_a_file_names_the_accounts_and_refusals_are_told(service: Service, tmp_path: Path) -> None:
     file, job, nobody = tmp_path / "accounts.txt", fresh("job"), fresh("nobody")
     divided = f"{fresh()}\u2028{(victim := fresh())}"

@@ -188,6 +188,12 @@ def test_detect(tmp_path: Path) -> None:
         "  columns: 'request_id', 'spend', 'startTime', 'user'\n"
         "  import it with --from litellm --amount 'ceil(cost * 1000)'\n"
     )
+    path.write_text("generation_id,created_at,tokens_prompt,user\na,2026-11-02,1000,ada\n")
+    assert "--from openrouter --amount 'ceil(input_tokens / 1000)'" in nowhere.ask(path, "--detect").out
+    path.write_text("Date,Kind,Model,Output Tokens,Cost\n2026-07-22,Included,composer,1,Free\n")
+    told = nowhere.ask(path, "--detect").out
+    assert "it has no column of the account (User): say with --account whose usage it is" in told
+    assert "--from cursor --account ACCOUNT --amount 'ceil(cost * 100)'" in told
     path.write_text("a,b\n1,2\n")
     assert "export.csv: no export that is known; UTF-8, delimiter comma" in nowhere.ask(path, "--detect").out
 

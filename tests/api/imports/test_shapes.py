@@ -16,7 +16,7 @@ from api.imports.formulas.formula import Formula
 from api.imports.formulas.vocabulary import Vocabulary
 from api.imports.profiles import PROFILES, detect
 from api.imports.rating import OptionProblem, Options, Rated
-from api.imports.wishes import Recognised, Wishes, options_for, recognise
+from api.imports.wishes import Recognised, Wishes, example_of, options_for, recognise
 from tests.api.imports.shapes import SHAPES, Charge, Shape
 
 
@@ -72,7 +72,7 @@ def test_a_profile_needs_no_column_but_those_by_which_it_is_known(name: str) -> 
     found = recognise_columns(columns)
     options = options_for(Wishes("job", name, "ada", "1"), found)
     known = Vocabulary(columns, names=options.names)
-    for text in options.names.values():
+    for text in (*options.names.values(), example_of(profile, columns)):
         Formula("a name", text, known)
     for field in ("input_tokens", "output_tokens"):
         if field in options.usage:
@@ -102,7 +102,10 @@ def test_the_example_of_a_profile_works(name: str) -> None:
         (Wishes("job", "litellm"), "--from litellm: the file lacks the columns 'request_id', 'spend', 'startTime' of"),
         (Wishes("job", "litellm"), "it looks like --from cursor"),
         (Wishes("job", "cursor"), "--account is missing: name the column of the account, such as '{user}'; there are"),
-        (Wishes("job", "cursor", "ada"), "such as 'ceil(cost * 100)'; --from cursor knows cost, input_tokens, output_"),
+        (
+            Wishes("job", "cursor", "ada"),
+            "such as 'ceil(cost * 100)'; --from cursor knows cost, output_tokens, requests",
+        ),
         (Wishes("job", account="ada"), "such as 'ceil(cost * 100)'; --from cursor knows cost"),
     ],
 )

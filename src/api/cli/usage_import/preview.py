@@ -12,7 +12,7 @@ from api.imports.notes import keyed_by, left_out, line_of, warnings
 from api.imports.preview import LISTED, Trial
 from api.imports.profiles import detect
 from api.imports.rating import Options
-from api.imports.wishes import Recognised
+from api.imports.wishes import Recognised, example_of, profile_account
 from ledger.explain.sentences import counted
 
 _ROWS = 5
@@ -51,9 +51,17 @@ def detected(name: str, found: Recognised) -> str:
     if found.profile is None:
         return f"{name}: no export that is known; {found.dialect}\n{columns}"
     profile = found.profile
+    amount = example_of(profile, found.columns)
+    if profile_account(profile, found.columns) is None:
+        names = " or ".join(profile.account)
+        return (
+            f"{name}: {profile.title}; {found.dialect}\n{columns}\n"
+            f"  it has no column of the account ({names}): say with --account whose usage it is\n"
+            f"  import it with --from {profile.name} --account ACCOUNT --amount '{amount}'"
+        )
     return (
         f"{name}: {profile.title}; {found.dialect}\n{columns}\n"
-        f"  import it with --from {profile.name} --amount '{profile.example}'"
+        f"  import it with --from {profile.name} --amount '{amount}'"
     )
 
 

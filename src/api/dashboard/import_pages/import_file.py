@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -20,6 +20,7 @@ from api.contract.scopes import MANAGE, Access
 from api.dashboard.current_user import operator_of, root_of
 from api.dashboard.forms import read_form
 from api.dashboard.import_pages.import_list import runs_of, state_of
+from api.dashboard.import_pages.wording import in_words
 from api.dashboard.rendering import page
 from api.imports.files.dialect import DELIMITERS, ENCODINGS
 from api.imports.files.row import FileProblem
@@ -29,7 +30,7 @@ from api.imports.profiles import PROFILES
 from api.imports.rating import OptionProblem, Rating
 from api.imports.typed_wishes import DIALECT, FIELDS, OPENINGS, USAGE, suggested, wishes_of
 from api.imports.uploads import Upload
-from api.imports.wishes import Recognised, dialect_of, options_for, recognise
+from api.imports.wishes import Recognised, dialect_of, example_of, names_in, options_for, recognise
 
 _OPENS = Access((MANAGE,))
 """Who may open accounts, and so give credits, with an import."""
@@ -37,7 +38,6 @@ _SAMPLE = 5
 """The rows that are shown beside the form."""
 _PARTS = 2
 """The parts of the file in which they are looked for."""
-_OPTION = re.compile(r"--(?=[a-z])([a-z-]+)")
 
 
 class Beginning(NamedTuple):
@@ -150,16 +150,19 @@ async def _form(request: Request, upload: Upload, form: Mapping[str, str], probl
     beginning = await _beginning(request, upload, form)
     first = {} if form or beginning.found is None else suggested(beginning.found, upload.name)
     why = problem or beginning.problem
-    profile = beginning.found.profile if beginning.found else None
+    profile, columns = (beginning.found.profile, beginning.found.columns) if beginning.found else (None, [])
     return await page(
         request,
         "import_form.html",
         status=422 if problem and request.method == "POST" else 200,
         upload=upload,
         form={**dict.fromkeys(FIELDS, ""), **first, **form},
-        problem=_in_words(why) if why else None,
+        problem=why,
+        in_words=in_words,
         beginning=beginning,
         profile=profile,
+        example=example_of(profile, columns) if profile else "",
+        names=names_in(profile, columns) if profile else [],
         profiles=PROFILES.values(),
         encodings=[(name, name) for name in ENCODINGS],
         delimiters=[(name, name) for name in DELIMITERS],
@@ -174,9 +177,10 @@ async def _show(request: Request, upload: Upload) -> Response:
         interrupted = "The check was interrupted. Send the form again." if upload.abandoned else None
         return await _form(request, upload, upload.form, upload.problem or interrupted)
     share = upload.done / upload.total if upload.total else 0
-    return await page(request, "import_file.html", upload=upload, state=state_of(upload), share=min(share, 1.0))
-
-
-def _in_words(problem: str) -> str:
-    """A message with the names of the form's fields in place of the options of the command line."""
-    return _OPTION.sub(lambda found: found[1].replace("-", " ").capitalize(), problem)
+    values: dict[str, Any] = {
+        "upload": upload,
+        "state": state_of(upload),
+        "share": min(share, 1.0),
+        "in_words": in_words,
+    }
+    return await page(request, "import_file.html", **values)

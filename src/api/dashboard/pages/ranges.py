@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 from starlette.requests import Request
 
 from api.contract.problems import from_pydantic
@@ -29,8 +30,12 @@ def range_of(request: Request, choices: Choices, default: str) -> Range:
     formatter, given = formatter_of(request), request.query_params
     if given.get("from") or given.get("to"):
         today = formatter.today()
-        last = _date("to", given.get("to")) or today
-        first = _date("from", given.get("from")) or last
+        wrong: list[ErrorDetails] = []
+        first, last = (_date(name, given.get(name), wrong) for name in ("from", "to"))
+        if wrong:
+            raise from_pydantic(wrong)
+        last = last or today
+        first = first or last
         return Range(Period(first, last, formatter.zone), None)
     chosen = given.get("range", default)
     chosen = chosen if chosen in choices else default
@@ -41,11 +46,12 @@ def _first(days: int | None, today: date) -> date:
     return today.replace(day=1) if days is None else today - timedelta(days=days - 1)
 
 
-def _date(field: str, text: str | None) -> date | None:
+def _date(field: str, text: str | None, wrong: list[ErrorDetails]) -> date | None:
+    """A date of the address; None if it has none. What is wrong with it is added to `wrong`."""
     if not text:
         return None
     try:
         return _DAY.validate_python(text)
     except ValidationError as error:
-        details = [{**detail, "loc": (field,)} for detail in error.errors(include_url=False)]
-        raise from_pydantic(details) from None  # type: ignore[arg-type]
+        wrong += [{**detail, "loc": (field,)} for detail in error.errors(include_url=False)]
+        return None
