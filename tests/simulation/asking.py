@@ -7,7 +7,7 @@ many of one's that compete for the same credits, and lots and holds that end wit
 import random
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from ledger.commit.submission import ExpectedVersions, Submission
 from ledger.domain import commands as c
@@ -104,25 +104,25 @@ Make = Callable[[random.Random, str, Known], Made]
 SECOND = timedelta(seconds=1)
 
 
-class _Said(dict[str, Any]):
+class Said(dict[str, Any]):
     """What a caller says as an object. It is a part of an Ask, which has to have a hash."""
 
     def __hash__(self) -> int:  # type: ignore[override]  # it never changes
         return hash(tuple(self.items()))
 
 
-ADA: Usage = _Said(member="ada")
-MEASURED: Usage = _Said(key="k", quantity=3, duration_ms=12, success=False)
+ADA: Usage = Said(member="ada")
+MEASURED: Usage = Said(key="k", quantity=3, duration_ms=12, success=False)
 
 
 def _open(rng: random.Random, account: str, known: Known) -> Made:
-    credits, labels = rng.choice(known.habits.signups), rng.choice([None, _Said(plan="free")])
+    credits, labels = rng.choice(known.habits.signups), rng.choice([None, Said(plan="free")])
     return (credits, None, None, labels), c.OpenAccount(account, credits, labels=labels)
 
 
 def _update(rng: random.Random, account: str, _: Known) -> Made:
     text = rng.choice([None, "a team"])
-    labels = _Said({rng.choice(["plan", "tier"]): rng.choice(["pro", "free", None])})
+    labels = Said({rng.choice(["plan", "tier"]): rng.choice(["pro", "free", None])})
     return (text, None, labels, None), c.UpdateAccount(account, text, None, labels)
 
 
@@ -145,7 +145,7 @@ def _deduct(rng: random.Random, account: str, _: Known) -> Made:
 
 
 def _reverse(rng: random.Random, account: str, known: Known) -> Made:
-    name, amount = _recent(rng, known.deductions), rng.choice([None, 1, 5])
+    name, amount = recent(rng, known.deductions), rng.choice([None, 1, 5])
     return (name, amount, None), c.ReverseDeduction(account, name, amount)
 
 
@@ -156,28 +156,28 @@ def _hold(rng: random.Random, account: str, _: Known) -> Made:
 
 
 def _capture(rng: random.Random, account: str, known: Known) -> Made:
-    name, amount, final = _recent(rng, known.holds), rng.choice([None, None, 1, 5, 40]), rng.random() < 0.6
+    name, amount, final = recent(rng, known.holds), rng.choice([None, None, 1, 5, 40]), rng.random() < 0.6
     on_excess: c.OnExcess = rng.choice(["draw", "reject", "available"])
     return (name, amount, final, on_excess), c.CaptureHold(account, name, amount, final, on_excess)
 
 
 def _extend(rng: random.Random, account: str, known: Known) -> Made:
-    name, seconds = _recent(rng, known.holds), rng.choice([1, 5, 30])
+    name, seconds = recent(rng, known.holds), rng.choice([1, 5, 30])
     return (name, seconds), c.ExtendHold(account, name, seconds * SECOND)
 
 
 def _release(rng: random.Random, account: str, known: Known) -> Made:
-    name = _recent(rng, known.holds)
+    name = recent(rng, known.holds)
     return (name,), c.ReleaseHold(account, name)
 
 
 def _void(rng: random.Random, account: str, known: Known) -> Made:
-    name, amount = _recent(rng, known.grants), rng.choice([None, 5, 30])
+    name, amount = recent(rng, known.grants), rng.choice([None, 5, 30])
     return (name, amount, None), c.VoidGrant(account, name, amount)
 
 
 def _change_expiry(rng: random.Random, account: str, known: Known) -> Made:
-    name, reinstate = _recent(rng, known.grants), rng.random() < 0.5
+    name, reinstate = recent(rng, known.grants), rng.random() < 0.5
     end = DAY_ZERO + rng.randint(1, 60) * SECOND if rng.random() < 0.9 else None
     return (name, end, reinstate, None), c.ChangeGrantExpiry(account, name, end, reinstate)
 
@@ -193,7 +193,7 @@ def _pay(rng: random.Random, account: str, known: Known) -> Made:
 
 
 def _refund(rng: random.Random, account: str, known: Known) -> Made:
-    name, refund, cents = _recent(rng, known.payments), f"re_{rng.randint(1, 5)}", rng.choice([None, 30, 100])
+    name, refund, cents = recent(rng, known.payments), f"re_{rng.randint(1, 5)}", rng.choice([None, 30, 100])
     return (name, refund, cents), c.RefundPayment(account, name, refund, cents)
 
 
@@ -215,7 +215,7 @@ def _allow(rng: random.Random, account: str, known: Known) -> Made:
 
 def _meter(rng: random.Random, account: str, known: Known) -> Made:
     quantity = rng.randint(1, 9)
-    return (quantity, None, None), c.Meter(account, quantity, _Said(metric="files", member="ada"))
+    return (quantity, None, None), c.Meter(account, quantity, Said(metric="files", member="ada"))
 
 
 def _freeze(_: random.Random, account: str, __: Known) -> Made:
@@ -271,11 +271,21 @@ KEYLESS = {"erase", "expire"}
 """What operators and the sweeper ask for: to do it twice is to do it once, so there is no key."""
 
 
+class Words(Protocol):
+    """Whoever says now and then something else than what would have been asked."""
+
+    def instead(self, account: str, known: Known) -> tuple[str, Body, c.Command] | None:
+        """The operation, its body and its command; None where nothing else is said."""
+
+
 class Askers:
     """Draws what clients ask for. Every run leaves out some operations, so that others meet more often."""
 
-    def __init__(self, rng: random.Random, accounts: Iterable[str], *, repeats: float, brittle: bool) -> None:
+    def __init__(
+        self, rng: random.Random, accounts: Iterable[str], newer: Words, *, repeats: float, brittle: bool
+    ) -> None:
         self._rng = rng
+        self._newer = newer
         self._accounts = list(accounts)
         self._repeats = repeats
         self._habits = Habits(brittle=brittle)
@@ -302,6 +312,8 @@ class Askers:
                 return before
             return self._anew(before.account, before.operation, before.key)
         ask = self._anew(rng.choice(self._accounts), rng.choice(self._operations), None)
+        if (newer := self._newer.instead(ask.account, self.known[ask.account])) is not None:
+            ask = Ask(newer[0], ask.key or f"k{len(self._asked)}", *newer[1:], ask.expected_version)
         if ask.key is not None:
             self._asked.append(ask)
         return ask
@@ -356,6 +368,6 @@ class Askers:
         self.known[account].learn(version, events)
 
 
-def _recent(rng: random.Random, names: list[str]) -> Any:
+def recent(rng: random.Random, names: list[str]) -> Any:
     """One of the last few: older ones are mostly over."""
     return rng.choice(names[-4:])

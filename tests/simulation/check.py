@@ -510,7 +510,9 @@ def readings(request: Request) -> list[datetime]:
 def telling(moments: list[datetime], models: list[Model]) -> Iterator[datetime]:
     """Those moments that can make a difference: of several between which nothing ends, the first one."""
     ends = [grant.expires_at for model in models for grant in model.grants.values()]
+    ends += [grant.effective_at for model in models for grant in model.grants.values()]
     ends += [hold.expires_at for model in models for hold in model.holds.values()]
+    ends += [move.until for model in models for limit in model.counting.limits for move in limit.moves]
     seen: set[int] = set()
     for moment in moments:
         over = sum(end is not None and end <= moment for end in ends)

@@ -26,6 +26,7 @@ from tests.simulation.asking import Ask, Askers
 from tests.simulation.driver import driving
 from tests.simulation.loop import Deadlock, Endless, VirtualLoop
 from tests.simulation.network import THIS_PROCESS, Network
+from tests.simulation.newer_asking import NewerWords
 from tests.simulation.plan import Plan
 from tests.simulation.server import Server
 from tests.simulation.weather import Weather
@@ -186,7 +187,8 @@ class Run:
         if self.plan.calm:
             self.weather.clear_up()
         self.server = Server(self.rng, self.weather, self.tell)
-        self.askers = Askers(self.rng, self.plan.accounts, repeats=self.plan.repeats, brittle=self.plan.scarce)
+        plan, newer = self.plan, NewerWords.of_run(seed)
+        self.askers = Askers(self.rng, plan.accounts, newer, repeats=plan.repeats, brittle=plan.scarce)
         self.loop = VirtualLoop()
         self.network = Network(random.Random(seed + 3), self.tell)
         self._unsettled: dict[tuple[Ask, ...], bool] = {}
