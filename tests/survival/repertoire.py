@@ -74,6 +74,9 @@ class Repertoire:
         self._now = now
         self._known = {name: Known() for name in self._names}
         self._number = 0
+        self._borrowed: set[str] = set()
+        """Ids of payments that were asked for in several places: their keys are in headers, because a payment without
+        one has, after its own key, the bare id, under which an old service would have recorded it."""
         self._kinds: dict[str, tuple[int, Callable[[Known, random.Random], Body]]] = {
             "deduct": (440, self._deduct),
             "grant": (140, self._grant),
@@ -188,6 +191,7 @@ class Repertoire:
         if not always and chance.random() < 0.7:
             return ask
         body, named = {field_name: ask.key, **ask.body}, chance.random() < 0.3
+        named = named or body.get("payment_id") in self._borrowed
         key = ask.key
         if ask.operation == "payment" and not named:
             key = f"{body['provider']}:{body['payment_id']}:{body['status']}"
@@ -311,6 +315,7 @@ class Repertoire:
         other = self._known[chance.choice(self._hot)]
         payment_id = other.pick("payment_id", chance)
         if payment_id is not None:
+            self._borrowed.add(payment_id)
             body["payment_id"] = payment_id
             body["provider"] = "adyen" if other is known else body["provider"]
 

@@ -250,6 +250,23 @@ def test_half_of_an_atomic_batch(story: Story) -> None:
     assert one(story.judged().wrong, "of an atomic batch 1 were carried out")
 
 
+@pytest.mark.parametrize(("index", "is_wrong"), [(0, True), (1, False)])
+def test_a_refused_batch_with_what_was_acknowledged_before(story: Story, index: int, *, is_wrong: bool) -> None:
+    """It is refused because of the ask that it names; all others may have been carried out elsewhere."""
+    attempt, _ = story.a_command()
+    group = Group((attempt.ask, Ask("deduct", attempt.ask.account, "never", {"amount": 1})), atomic=True)
+    problem = {"code": "batch_refused", "index": index, "cause": {"code": "insufficient_credits"}}
+    late = attempt.answered_at + 1
+    for ask in group.asks:
+        again = replace(attempt, ask=ask, sent_at=late, answered_at=late + 1, outcome="refused", status=409)
+        again.request_id, again.answer, again.together = f"again/{ask.key}", problem, group
+        story.attempts.append(again)
+    if is_wrong:
+        assert one(story.judged().wrong, "had long been recorded under this key")
+    else:
+        assert story.judged().sound
+
+
 def _without_receipt(row: Row) -> None:
     row.receipt = None
 

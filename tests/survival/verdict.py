@@ -161,11 +161,12 @@ class _Judgement:
     def _objections_to_no(self, attempt: Attempt, events: list[Row]) -> Iterator[str]:
         if attempt.request_id in self._request_ids:
             yield "it was refused and is in the log"
+        code = _code_of_its_own(attempt)
         if not events:
-            if attempt.code == "idempotency_key_reused":
+            if code == "idempotency_key_reused":
                 yield "nothing in the log has used the key"
             return
-        if attempt.code == "overloaded" or not agrees(attempt.ask, events):
+        if code in (None, "overloaded") or not agrees(attempt.ask, events):
             return
         if self._may_be_of_a_closed_account(attempt):
             return
@@ -198,6 +199,15 @@ def _objections_to_yes(attempt: Attempt, events: list[Row]) -> Iterator[str]:
     mine = events[-1].metadata["request_id"] == attempt.request_id
     if mine != (attempt.status == 201):
         yield f"the log has it from request {events[-1].metadata['request_id']}, and this was {attempt.request_id}"
+
+
+def _code_of_its_own(attempt: Attempt) -> str | None:
+    """Why an ask was refused; None when its atomic batch was, because of another ask: that tells nothing of this one,
+    which may have been carried out elsewhere."""
+    if attempt.together is None or attempt.code != "batch_refused":
+        return attempt.code
+    is_cause = attempt.together.asks[attempt.answer["index"]] is attempt.ask
+    return str(attempt.answer["cause"]["code"]) if is_cause else None
 
 
 def _said(attempt: Attempt) -> str:
