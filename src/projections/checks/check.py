@@ -266,8 +266,11 @@ def _known(table: Table, account: Account) -> Iterator[tuple[int | None, Row]]:
                 yield None, {"labels": dict(account.profile.labels)}
         case "grants":
             for lot in account.lots:
-                row = {"kind": lot.kind, "remaining": lot.remaining, "expires_at": lot.expires_at}
+                row = {"kind": lot.kind, "remaining": lot.remaining, "coming": 0, "expires_at": lot.expires_at}
                 yield int(lot.grant_id[4:]), _plainly(row)
+            for grant in account.coming:
+                row = {"kind": grant.kind, "remaining": 0, "coming": grant.amount, "expires_at": grant.expires_at}
+                yield int(grant.grant_id[4:]), _plainly(row)
         case "holds":
             for hold in account.holds:
                 yield int(hold.hold_id[4:]), _plainly({"held": hold.amount, "expires_at": hold.expires_at})

@@ -339,6 +339,7 @@ async def test_a_snapshot_that_differs_from_the_events_is_named(database: str, l
 MISTAKES = [
     ("balances", "accounts", "NEW.subscription_expire_at := NEW.subscription_expire_at + interval '1 second'"),
     ("balances", "grants", "NEW.kind := 'other'"),
+    ("balances", "grants", "IF NEW.coming > 0 THEN NEW.coming := 999; NEW.amount := 999; END IF"),
     ("balances", "holds", "NEW.expires_at := NEW.expires_at + interval '1 second'"),
     ("history", "entries", "NEW.subscription := NEW.subscription + 1; NEW.permanent := NEW.permanent - 1"),
     ("history", "entries", "NEW.balance := NEW.balance + 1"),
@@ -360,7 +361,9 @@ async def test_a_mistake_of_the_projection_itself_is_found_by_the_domain(
         f"CREATE FUNCTION public.mistake() RETURNS trigger LANGUAGE plpgsql AS $${body}$$",
         trigger.format(f"projection_{projection}.{stored}"),
     )
-    await Busy(ledger, clock).live("ada")
+    busy = Busy(ledger, clock)
+    await busy.live("ada")
+    await busy.ask(GrantCredits("ada", "permanent", 5, effective_at=clock.now + DAY))
     await projected(ledger, database)
     async with await connect(database) as connection:
         await connection.execute(trigger.format(f"pg_temp.{stored}").encode())

@@ -53,8 +53,8 @@ SELECT account_id, NULL AS number, json_object_agg(name, value) AS labels
 FROM projection_balances.labels WHERE account_id = ANY (%(accounts)s) GROUP BY account_id;
 
 -- name: known_grants
-SELECT account_id, number, kind, remaining, expires_at
-FROM projection_balances.grants WHERE account_id = ANY (%(accounts)s) AND remaining > 0;
+SELECT account_id, number, kind, remaining, coming, expires_at
+FROM projection_balances.grants WHERE account_id = ANY (%(accounts)s) AND (remaining > 0 OR coming > 0);
 
 -- name: known_holds
 SELECT account_id, number, held, expires_at
