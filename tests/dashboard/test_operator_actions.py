@@ -96,17 +96,20 @@ def test_a_transfer_that_is_refused_says_why(service: Service) -> None:
 
 
 def test_a_merged_account_links_to_its_successor(service: Service) -> None:
-    account, other = service.open_account(permanent=10), service.open_account()
+    account, other = service.open_account(permanent=10, subscription=300), service.open_account()
     client = operator(service)
     path = path_of(account, "merge")
     ahead = filled_in(client, path, successor=other, reason="A new name")
     assert "It was merged into" in ahead.text
+    own, _, theirs = ahead.text.partition("The other account")
+    assert "−310" in own, "all that the merge moves, not its last event"
+    assert "+310" in theirs
     page = sent(client, path, ahead, "confirm")
     assert f'It was merged into <a class="breaks" href="{path_of(other)}">' in page.text
     assert "Buy more credits" not in page.text, "a closed account cannot use them"
     assert f"to {other}" in page.text, "the entry says where the credits went"
     assert f"merged into <bdi>{other}</bdi>" in client.get(f"{ROOT}/accounts", params={"prefix": account}).text
-    assert total(service, other) == 10
+    assert total(service, other) == 310
 
 
 def test_a_grant_expires_when_its_operator_says_in_the_zone_of_the_form(service: Service) -> None:

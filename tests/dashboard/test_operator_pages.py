@@ -106,6 +106,22 @@ def test_a_search_that_finds_nothing_says_so(service: Service) -> None:
         assert 'aria-label="Operator"' in page.text, "the menu leads on"
 
 
+def test_uncollected_amounts_lead_to_what_left_them(service: Service) -> None:
+    account, client = service.open_account(permanent=30), operator(service)
+    short = {"amount": 50, "on_shortfall": "available"}
+    taken = service.post(f"/v1/accounts/{account}/deductions", short, key="short").json()
+    service.get("/v1/uncollected", min_position=taken["position"])
+    page = client.get(PAGES[3])
+    assert f"{account} 20 {taken['deduction_id']}" in told(page.text)
+    events = path_of(account, "events")
+    assert f'href="{events}?version={taken["version"]}#v{taken["version"]}"' in page.text
+    path = f"/v1/accounts/{account}/deductions/{taken['deduction_id']}/reversals"
+    waived = service.post(path, {}, key="waive").json()
+    service.get("/v1/uncollected", min_position=waived["position"])
+    assert account not in client.get(PAGES[3]).text
+    assert f"{account} 0 {taken['deduction_id']}" in told(client.get(PAGES[3], params={"status": "all"}).text)
+
+
 # Statistics ---------------------------------------------------------------------------------------------------------
 
 

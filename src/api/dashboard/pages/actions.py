@@ -19,7 +19,7 @@ from api.dashboard.forms import read_form
 from api.dashboard.limits.forms import FIELDS, NEW, FormError, typed_values, with_limit, without_limit
 from api.dashboard.limits.page import rule_set
 from api.dashboard.pages.action_forms import ACTIONS, Action, parse_form
-from api.dashboard.pages.event_details import EventDetails, details_of
+from api.dashboard.pages.event_details import EventDetails, balances_between, details_of
 from api.dashboard.pages.profile_form import filled
 from api.dashboard.rendering import formatter_of, page
 from api.http import metrics
@@ -95,6 +95,11 @@ class OtherAccount(NamedTuple):
 
     account_id: str
     events: list[EventDetails]
+
+    @property
+    def balances(self) -> list[tuple[str, int, int]]:
+        """Each part of its balance, before and after all of its events."""
+        return balances_between(self.events[0], self.events[-1])
 
 
 def _done(outcome: Outcome) -> Recorded:
@@ -236,6 +241,7 @@ async def _preview(request: Request, form: Form, submission: Submission) -> Resp
         "form": form,
         "event": event,
         "before": before,
+        "balances": balances_between(before[0] if before and form.action.moves else event, event),
         "explains": form.operator.may(EXPLANATIONS),
         "other": None,
         "rule": [],

@@ -37,8 +37,7 @@ class EventDetails(NamedTuple):
     @property
     def balances(self) -> list[tuple[str, int, int]]:
         """Each part of the balance by name, before and after the event."""
-        before, after = self.explanation.before, self.explanation.balance
-        return [(name, part(before), part(after)) for name, part in _PARTS]
+        return balances_between(self, self)
 
 
 _PARTS: tuple[tuple[str, Callable[[Balance], int]], ...] = (
@@ -48,6 +47,12 @@ _PARTS: tuple[tuple[str, Callable[[Balance], int]], ...] = (
     ("Held", lambda balance: balance.held),
     ("Available", lambda balance: balance.available),
 )
+
+
+def balances_between(first: EventDetails, last: EventDetails) -> list[tuple[str, int, int]]:
+    """Each part of the balance by name, before one event and after a later one."""
+    before, after = first.explanation.before, last.explanation.balance
+    return [(name, part(before), part(after)) for name, part in _PARTS]
 
 
 def details_of(explanation: Explanation) -> EventDetails:
