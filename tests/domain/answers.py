@@ -201,7 +201,7 @@ def what_was_done(event: Event) -> dict[str, Any]:
 
 
 def _counts(counts: Counts | None) -> list[Told]:
-    return in_order([(one.limit_id, one.value, one.used, one.amount, one.until) for one in counts or ()])
+    return in_order(list(counts or ()))
 
 
 def _received(event: CreditsReceived) -> tuple[object, ...]:

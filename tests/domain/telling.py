@@ -37,7 +37,7 @@ from ledger.domain.events import (
     UsageMetered,
 )
 from ledger.domain.holds import Fate, Returns
-from ledger.domain.limits import Counts
+from ledger.domain.limits import Counts, named
 from ledger.domain.lots import Draws
 from ledger.domain.profile import Labels
 from tests.domain.journal import DAY_ZERO
@@ -159,7 +159,7 @@ def _names(names: list[str]) -> str:
 def _counts(counts: Counts | None) -> str:
     if counts is not None and len(counts) > MOST_TOLD:
         return f", {len(counts)} counters"
-    parts = (f", {one.limit_id} {one.value or ''}".rstrip() + f" {one.used}/{one.amount}" for one in counts or ())
+    parts = (f", {one.limit_id} {one.value or ''}".rstrip() + f" {one.used}/{one.amount}" for one in named(counts))
     return "".join(parts)
 
 

@@ -40,6 +40,7 @@ from ledger.domain.events import (
     HoldCaptured,
     PaymentRecorded,
 )
+from ledger.domain.limits import named
 from ledger.domain.lots import Draw
 from ledger.explain.explaining import explain
 from ledger.explain.explanation import MOST_PASSED_OVER, Explanation
@@ -203,7 +204,10 @@ def _changed(event: Event) -> Iterator[Event]:
         if (type(event).__name__, field.name) not in FREE and not (
             _is_coming(event) and field.name in {"amount", "kind"}
         ):
-            yield from (replace(event, **{field.name: other}) for other in _wrong(getattr(event, field.name)))
+            value = getattr(event, field.name)
+            if field.name == "counts" and value:
+                value = tuple(named(value))  # with names, so that each of their fields is changed
+            yield from (replace(event, **{field.name: other}) for other in _wrong(value))
 
 
 @settings(max_examples=40, deadline=None)

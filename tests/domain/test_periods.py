@@ -11,6 +11,7 @@ from ledger.domain.account import fold
 from ledger.domain.commands import DeductCredits, NewLimit, OpenAccount, SetLimits
 from ledger.domain.decisions.decider import decide
 from ledger.domain.events import CreditsDeducted
+from ledger.domain.limits import named
 from ledger.domain.periods import LAST_START, LONGEST, CalendarPeriod, Every, TimedPeriod, window_end
 from ledger.explain.explaining import explain
 from tests.domain.counting_model import is_first
@@ -88,21 +89,20 @@ def test_the_end_that_an_event_recorded_stands_whatever_the_clock_says_later() -
     account = fold(decide(SetLimits("a", "plan", (limit,)), account, now), account)
     [opening] = decide(DeductCredits("a", 6), account, now)
     assert isinstance(opening, CreditsDeducted)
-    assert opening.counts is not None
+    [count] = named(opening.counts)
     recorded = now + timedelta(hours=12)
-    assert opening.counts[0].until == now + timedelta(hours=11)
-    older = replace(opening, counts=(opening.counts[0]._replace(until=recorded),))
+    assert count.until == now + timedelta(hours=11)
+    older = replace(opening, counts=(count._replace(until=recorded),))
     assert explain(account, older).sound
     account = fold((older,), account)
     [second] = decide(DeductCredits("a", 4), account, recorded - MINUTE)
     assert isinstance(second, CreditsDeducted)
-    assert second.counts == (opening.counts[0]._replace(until=recorded, used=10),)
+    assert second.counts == (count._replace(until=recorded, used=10),)
     assert explain(account, second).sound
     account = fold((second,), account)
     [next_day] = decide(DeductCredits("a", 1), account, recorded)
     assert isinstance(next_day, CreditsDeducted)
-    assert next_day.counts is not None
-    assert next_day.counts[0].used == 1
+    assert [one.used for one in named(next_day.counts)] == [1]
 
 
 def test_a_timed_window_begins_with_the_first_use() -> None:

@@ -35,7 +35,7 @@ from ledger.domain.events import (
     UsageMetered,
 )
 from ledger.domain.holds import Return
-from ledger.domain.limits import Count, Limit
+from ledger.domain.limits import Limit
 from ledger.domain.lots import Draw
 from ledger.domain.periods import CalendarPeriod, TimedPeriod
 from ledger.store.records.codec import Metadata
@@ -50,7 +50,7 @@ RETURNS = (
     Return("grt_3", "subscription", 20, AT, "lapsed"),
     Return("grt_4", "subscription", 5, LATER, "cancelled"),
 )
-COUNTS = (Count("month", "ada", 1_080, 5_000, LATER), Count("pool", None, 2**53 - 1, 0, None))
+COUNTS = (("month", "ada", 1_080, 5_000, LATER), ("pool", None, 2**53 - 1, 0, None))
 METADATA = Metadata("key:1a2b3c4d", "deduct", "task-abc123", "0f0f0f0f-7")
 WITHOUT_KEY = Metadata("sweeper", "expire", None, "sweep")
 FREE = {"naïve": ["é", 1, 2.5, None, True, {"b": 1, "a": "😀"}]}

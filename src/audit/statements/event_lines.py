@@ -37,7 +37,7 @@ from ledger.domain.events import (
     TransferReversed,
     UsageMetered,
 )
-from ledger.domain.limits import Counts, Limit
+from ledger.domain.limits import Counts, Limit, named
 from ledger.domain.periods import Period, TimedPeriod
 from ledger.domain.usage import Usage
 from ledger.explain.event_titles import ENTRY_WORDS, event_title
@@ -196,7 +196,7 @@ def _counted(counts: Counts | None) -> list[str]:
     """How much of each limit was used after an event."""
     return [
         f"{one.limit_id}{'' if one.value is None else f', {one.value}'}: {number(one.used)} of {number(one.amount)}"
-        for one in counts or ()
+        for one in named(counts)
     ]
 
 

@@ -215,7 +215,7 @@ def _with_counts(account: Account, counts: Counts | None) -> Account:
 
 def _counted(account: Account, counts: Counts, at: datetime) -> Limits:
     if account.limits is None:
-        raise KeyError(counts[0].limit_id)
+        raise KeyError(counts[0][0])
     return account.limits.after(counts, at)
 
 

@@ -3,7 +3,8 @@
 A counter belongs to a limit and, where the limit counts for each value of a dimension, to one value. It counts in a
 window of time. A counter whose window has ended is 0: nothing resets it. Credits on hold count as used.
 
-The counters of a limit are in one dict while they are few, and then in shards: a change copies one small dict.
+The counters of a limit are in one dict while they are few, and then in shards: a change copies one small dict. They are
+apart from the limits, which no use changes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,9 +25,9 @@ MAX_NEAR = 10
 """Percents of a limit that alert."""
 MAX_USED = 2**53 - 1
 """Where a counter stops. Only that of a soft limit gets there."""
-_SHARDS = 64
-_FEW = 128
-"""Counters of one dict: with more of them, a copy takes longer than that of a shard and of the tuple of shards."""
+_SHARDS = ((8, 1), (256, 16), (MAX_COUNTERS, 64))
+"""Up to how many counters of a limit are in how many shards. A change copies a shard and the tuple of shards, so both
+must be small."""
 new_tuple = tuple.__new__
 """Makes a named tuple in half the time. Commands with limits make many."""
 
@@ -96,11 +97,21 @@ class Count(NamedTuple):
         return max(self.used - self.amount, 0)
 
 
-Counts = tuple[Count, ...]
-Counters = dict[Value, Counter]
+Counted = tuple[str, Value, int, int, datetime | None]
+"""The fields of a `Count` in a plain tuple, as events have it. A named one takes four times as long to make, and every
+command with limits makes some."""
+Counts = tuple[Counted, ...]
+Used = tuple[int, datetime | None]
+"""The fields of a `Counter` in a plain tuple, as states have it."""
+Counters = dict[Value, Used]
 """Never changed once it is in a state: a change copies it."""
 Shards = tuple[Counters, ...]
 _NONE: Shards = ({},)
+
+
+def named(counts: Counts | None) -> Iterator[Count]:
+    """The counts of an event with the names of their fields."""
+    return map(Count._make, counts or ())
 
 
 class CountedLimit(NamedTuple):
@@ -118,33 +129,65 @@ class CountedLimit(NamedTuple):
     def counter(self, value: Value) -> Counter | None:
         """The counter of a value, whether its window has ended or not; None when nothing was ever counted."""
         shards = self.shards
-        return shards[hash(value) & (len(shards) - 1)].get(value) if shards else None
+        found = shards[hash(value) & (len(shards) - 1)].get(value) if shards else None
+        return None if found is None else Counter(*found)
 
     def counters(self) -> Iterator[tuple[Value, Counter]]:
         """All counters, sorted by value."""
-        yield from sorted([pair for shard in self.shards for pair in shard.items()], key=_by_value)
+        for value, used in sorted([pair for shard in self.shards for pair in shard.items()], key=_by_value):
+            yield value, new_tuple(Counter, used)
 
     def without_ended(self, at: datetime) -> "CountedLimit":
         """The limit without the counters whose windows have ended by `at`."""
-        left = {name: one for shard in self.shards for name, one in shard.items() if one.is_open(at)}
+        left = {name: one for shard in self.shards for name, one in shard.items() if Counter(*one).is_open(at)}
         return self._replace(shards=_sharded(left))
 
 
-def _sharded(counters: Counters) -> Shards:
-    if len(counters) <= _FEW:
-        return (counters,) if counters else ()
-    shards = tuple(dict[Value, Counter]() for _ in range(_SHARDS))
+def _sharded(counters: Mapping[Value, Used]) -> Shards:
+    if not counters:
+        return ()
+    count = _shards_of(len(counters))
+    shards = tuple(Counters() for _ in range(count))
     for value, counter in counters.items():
-        shards[hash(value) & (_SHARDS - 1)][value] = counter
+        shards[hash(value) & (count - 1)][value] = counter
     return shards
+
+
+def _shards_of(counters: int) -> int:
+    return next((shards for most, shards in _SHARDS if counters <= most), _SHARDS[-1][1])
+
+
+def _with_new(shards: Shards, value: Value, used: Used) -> Shards:
+    """The shards with a counter of a value that had none, in more shards when they are too many for these."""
+    count = 1 + sum(map(len, shards))
+    if not shards or _shards_of(count) != len(shards):
+        return _sharded({name: one for shard in shards for name, one in shard.items()} | {value: used})
+    index = hash(value) & (len(shards) - 1)
+    return (*shards[:index], {**shards[index], value: used}, *shards[index + 1 :])
+
+
+Rule = tuple[str, Dimension | None, int, bool, Limit | None]
+"""What the usual decision needs of a limit: its id, the dimension by which it counts, its amount, whether it is hard,
+and the limit itself where it counts a metric, applies to some values only, or has allowances."""
+
+
+def _rule(limit: Limit) -> Rule:
+    plain = limit.unit == CREDITS and not limit.only and not limit.allowances
+    return limit.limit_id, limit.each[0] if limit.each else None, limit.amount, limit.hard, None if plain else limit
 
 
 class Limits(NamedTuple):
     """The limits of an account, in their order, how many counters they have, and the place of each id."""
 
-    all: tuple[CountedLimit, ...]
+    limits: tuple[Limit, ...]
+    since: tuple[int, ...]
+    """Of each limit: the version of the event with which its counters began."""
+    shards: tuple[Shards, ...]
+    """Of each limit: its counters."""
     size: int
     places: Mapping[str, int]
+    rules: tuple[Rule, ...]
+    """Of each limit: what the usual decision needs of it."""
 
     @classmethod
     def of(cls, limits: Iterable[CountedLimit]) -> "Limits | None":
@@ -153,56 +196,73 @@ class Limits(NamedTuple):
         if not all_:
             return None
         size = sum(len(shard) for one in all_ for shard in one.shards)
-        return cls(all_, size, {one.limit.limit_id: place for place, one in enumerate(all_)})
+        places = {one.limit.limit_id: place for place, one in enumerate(all_)}
+        rules = tuple(_rule(one.limit) for one in all_)
+        return cls(
+            tuple([one.limit for one in all_]),
+            tuple([one.since for one in all_]),
+            tuple([one.shards for one in all_]),
+            size,
+            places,
+            rules,
+        )
+
+    @property
+    def all(self) -> tuple[CountedLimit, ...]:
+        """The limits, each with its counters."""
+        return tuple(map(CountedLimit, self.limits, self.since, self.shards))
 
     def get(self, limit_id: str) -> CountedLimit | None:
         """The limit with this id; None when there is none."""
         place = self.places.get(limit_id)
-        return None if place is None else self.all[place]
+        return None if place is None else CountedLimit(self.limits[place], self.since[place], self.shards[place])
 
     def open_counters(self, at: datetime) -> int:
         """The number of counters whose windows contain `at`."""
-        return sum(one.is_open(at) for limit in self.all for shard in limit.shards for one in shard.values())
+        return sum(
+            until is None or at < until for shards in self.shards for shard in shards for _, until in shard.values()
+        )
 
-    def after(self, counts: Sequence[Count], at: datetime) -> "Limits":
+    def after(self, counts: Counts, at: datetime) -> "Limits":
         """The limits after an event, recorded at `at`, that carries these counts. Raises KeyError."""
-        limits, size, places = list(self.all), self.size, self.places
+        limits, since, all_shards, size, places, rules = self
+        changed = list(all_shards)
         if size + len(counts) > MAX_COUNTERS and self._without_room(counts):
-            limits = [one.without_ended(at) for one in limits]
-            size = sum(len(shard) for one in limits for shard in one.shards)
+            changed = [one.without_ended(at).shards for one in self.all]
+            size = sum(len(shard) for shards in changed for shard in shards)
         for limit_id, value, used, _, until in counts:
             place = places[limit_id]
-            limit, since, shards = limits[place]
-            counter = new_tuple(Counter, (used, until))
-            if len(shards) <= 1:  # nearly always
-                [shard] = shards or _NONE
-                changed = shard.copy()
-                changed[value] = counter
-                size += len(changed) - len(shard)
-                shards = (changed,) if len(changed) <= _FEW else _sharded(changed)
+            shards = changed[place] or _NONE
+            index = hash(value) & (len(shards) - 1)
+            counters = shards[index].copy()
+            if value not in counters:
+                size += 1
+                changed[place] = _with_new(changed[place], value, (used, until))
+                continue
+            counters[value] = used, until
+            if len(shards) == 1:
+                changed[place] = (counters,)
             else:
-                index = hash(value) & (_SHARDS - 1)
-                shard = shards[index]
-                changed = shard.copy()
-                changed[value] = counter
-                size += len(changed) - len(shard)
-                shards = (*shards[:index], changed, *shards[index + 1 :])
-            limits[place] = new_tuple(CountedLimit, (limit, since, shards))
-        return new_tuple(Limits, (tuple(limits), size, places))
+                others = list(shards)  # a third of the time of joining what is before it and behind it
+                others[index] = counters
+                changed[place] = tuple(others)
+        return new_tuple(Limits, (limits, since, tuple(changed), size, places, rules))
 
-    def _without_room(self, counts: Sequence[Count]) -> bool:
-        new = [one for one in counts if self.all[self.places[one.limit_id]].counter(one.value) is None]
+    def _without_room(self, counts: Counts) -> bool:
+        all_ = self.all
+        new = [value for limit_id, value, *_ in counts if all_[self.places[limit_id]].counter(value) is None]
         return self.size + len(new) > MAX_COUNTERS
 
     def with_allowance(self, limit_id: str, value: str, amount: int | None) -> "Limits":
         """The limits after one allowance was set, or removed. Raises KeyError."""
         place = self.places[limit_id]
-        found = self.all[place]
-        allowances = {name: one for name, one in found.limit.allowances.items() if name != value}
+        found = self.limits[place]
+        allowances = {name: one for name, one in found.allowances.items() if name != value}
         if amount is not None:
             allowances[value] = amount
-        changed = found._replace(limit=found.limit._replace(allowances=allowances))
-        return Limits((*self.all[:place], changed, *self.all[place + 1 :]), self.size, self.places)
+        changed = found._replace(allowances=allowances)
+        limits = (*self.limits[:place], changed, *self.limits[place + 1 :])
+        return self._replace(limits=limits, rules=tuple(map(_rule, limits)))
 
 
 def replaced(
@@ -236,5 +296,5 @@ def value_in(limit: Limit, usage: Usage) -> Value:
     return str(usage[limit.each[0]]) if limit.each else None
 
 
-def _by_value(pair: tuple[Value, Counter]) -> str:
+def _by_value(pair: tuple[Value, Used]) -> str:
     return pair[0] or ""

@@ -23,7 +23,7 @@ from ledger.domain.events import (
     UsageMetered,
 )
 from ledger.domain.holds import Hold
-from ledger.domain.limits import CREDITS, MAX_USED, Count, Counts, Limit, Limits
+from ledger.domain.limits import CREDITS, MAX_USED, Count, Counts, Limit, Limits, named
 from ledger.domain.lots import total
 from ledger.domain.periods import LONGEST, CalendarPeriod, TimedPeriod
 from ledger.domain.related_events import CountedPart, RelatedEvents
@@ -40,10 +40,10 @@ def explain_counts(before: Account, event: Event) -> tuple[ExplainedCount, ...]:
     """Explain the counts that an event carries."""
     if isinstance(event, LimitsSet):
         limits = {limit.limit_id: limit for limit in event.limits}
-        return tuple(_explained(limits.get(one.limit_id), 0, one) for one in event.counts or ())
+        return tuple(_explained(limits.get(one.limit_id), 0, one) for one in named(event.counts))
     if not isinstance(event, CountingEvent):
         return ()
-    return tuple(_explained(*_before(before.limits, one, event.recorded_at), one) for one in event.counts or ())
+    return tuple(_explained(*_before(before.limits, one, event.recorded_at), one) for one in named(event.counts))
 
 
 def _before(limits: Limits | None, count: Count, at: datetime) -> tuple[Limit | None, int]:
@@ -94,7 +94,7 @@ def wrong_counts(before: Account, event: Event, related: RelatedEvents) -> Itera
 
 
 def _differences(expected: Sequence[Applied], counts: Counts, at: datetime) -> Iterator[str]:
-    moved = {(one.limit_id, one.value): one for one in counts}
+    moved = {(one.limit_id, one.value): one for one in named(counts)}
     if len(moved) < len(counts):
         yield "the event moves one counter twice"
     for one in expected:
@@ -157,7 +157,7 @@ def _wrong_limits(before: Account, event: LimitsSet) -> Iterator[str]:
             yield f"limit {limit.limit_id} is of another source"
         if (found is not None and limit.counts_like(found)) != (limit.limit_id in event.kept):
             yield f"the counters of limit {limit.limit_id} go on exactly when it counts as it did before"
-    for count in event.counts or ():
+    for count in named(event.counts):
         begun = new.get(count.limit_id)
         if begun is None or count.limit_id in event.kept:
             yield f"the event sets a counter of limit {count.limit_id}, which does not begin with it"

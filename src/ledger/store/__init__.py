@@ -10,7 +10,15 @@ from ledger.store.kept_snapshots import FalseSnapshot, KeptSnapshots, accounts_w
 from ledger.store.log import EventLog, Writer
 from ledger.store.reader import Connection, End, NewestEvent, Reader, StoredRow
 from ledger.store.records.chain import GENESIS, Record, UnreadableEvent
-from ledger.store.records.codec import TOPICS, Metadata, balance_from_json, balance_to_json, decode_event, to_json
+from ledger.store.records.codec import (
+    TOPICS,
+    Metadata,
+    balance_from_json,
+    balance_to_json,
+    decode_event,
+    decode_uncounted,
+    to_json,
+)
 from ledger.store.records.receipts import BODY_FIELDS, fingerprint
 from ledger.store.records.sealing import unseal
 
@@ -37,6 +45,7 @@ __all__ = [
     "balance_from_json",
     "balance_to_json",
     "decode_event",
+    "decode_uncounted",
     "fingerprint",
     "ledger_id",
     "ledger_id_of",

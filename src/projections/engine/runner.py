@@ -21,7 +21,7 @@ from ledger.commit.notifications import CommitListener
 from ledger.domain.changes import BUCKET, Fact, bucket_of, changes_of
 from ledger.postgres.connecting import connect_async
 from ledger.postgres.errors import LOST
-from ledger.store import Feed, Logged, UnreadableEvent, read
+from ledger.store import Feed, Logged, UnreadableEvent, decode_uncounted, read
 from projections.engine.builds import SQL, Batch, Build, BuildMoved, Work, apply, live, states_of_all, use
 from projections.models.catalog import PROJECTIONS
 from projections.models.projection import Projection, Write
@@ -68,7 +68,7 @@ async def prepare(feed: Feed, builds: Sequence[Build], after: int, upto: int, pa
     rows, problem = await feed.verified(after, upto, page)
     facts: list[Fact] = []
     for start in range(0, len(rows), SLICE):
-        facts += facts_of(read(rows[start : start + SLICE]))
+        facts += facts_of(read(rows[start : start + SLICE], decode_uncounted))
         await asyncio.sleep(0)
     if problem is not None:
         raise problem

@@ -29,7 +29,7 @@ from ledger.domain.limits import (
     MAX_COUNTERS,
     MAX_LIMITS,
     MAX_USED,
-    Count,
+    Counted,
     CountedLimit,
     Counts,
     Limit,
@@ -37,7 +37,7 @@ from ledger.domain.limits import (
     Value,
     excludes,
     missing_dimension,
-    new_tuple,
+    named,
     replaced,
     value_in,
 )
@@ -71,11 +71,11 @@ class Applied(NamedTuple):
         """Whether a hard limit leaves less than the use needs."""
         return self.limit.hard and self.used + self.change > self.amount
 
-    def counted(self, at: datetime) -> Count:
+    def counted(self, at: datetime) -> Counted:
         """The counter after the use. A use of a counter that is not open opens its window."""
         until = self.until if self.is_open else window_end(self.limit.period, at)
         used = min(max(self.used + self.change, 0), MAX_USED)
-        return Count(self.limit.limit_id, self.value, used, self.amount, until)
+        return self.limit.limit_id, self.value, used, self.amount, until
 
 
 def applied_to(
@@ -138,41 +138,49 @@ def _counted_at_once(limits: Limits, said: Usage, credits: int, quantity: int, a
 
     Nearly every use is one, and each is counted against several limits: this takes a third of the time.
     """
-    counts = []
-    metric = said.get("metric")
-    for limit, _, shards in limits.all:
-        limit_id, _, amount, each, only, unit, _, hard, _, allowances = limit
-        change = credits if unit == CREDITS else quantity if unit == metric else 0
+    counts: list[Counted] = []
+    for (limit_id, dimension, amount, hard, limit), shards in zip(limits.rules, limits.shards, strict=True):
+        change = credits if limit is None else _change(limit, said, credits, quantity)
         if not change:
-            continue
-        if only:
-            if missing_dimension(limit, said) is not None:
+            if change is None:
                 return None
-            if excludes(limit, said):
-                continue
-        value: Any = said.get(each[0]) if each else None
-        if not shards or (each and value is None):
+            continue
+        value: Any = None
+        if dimension is not None:
+            value = said.get(dimension)
+            if value is None:
+                return None
+        if not shards:
             return None
         counter = shards[hash(value) & (len(shards) - 1)].get(value)
         if counter is None:
             return None
         used, until = counter
         used += change
-        if allowances:
-            amount = limit.amount_of(value)
-        if (until is not None and until <= at) or used > MAX_USED or (hard and used > amount):
+        allowed = amount if limit is None else limit.amount_of(value)
+        if (hard and used > allowed) or used > MAX_USED or (until is not None and until <= at):
             return None
-        counts.append(new_tuple(Count, (limit_id, value, used, amount, until)))
+        counts.append((limit_id, value, used, allowed, until))
     return tuple(counts)
 
 
-def _check_counters(limits: Limits, counts: Sequence[Count], at: datetime) -> None:
+def _change(limit: Limit, said: Usage, credits: int, quantity: int) -> int | None:
+    """By how much a use moves a counter of a limit, 0 where the limit does not apply; None where it cannot tell."""
+    change = credits if limit.unit == CREDITS else quantity if limit.unit == said.get("metric") else 0
+    if not change or not limit.only:
+        return change
+    if missing_dimension(limit, said) is not None:
+        return None
+    return 0 if excludes(limit, said) else change
+
+
+def _check_counters(limits: Limits, counts: Counts, at: datetime) -> None:
     if limits.size + len(counts) <= MAX_COUNTERS:
         return
     new = 0
-    for one in counts:
-        found = limits.get(one.limit_id)
-        counter = found.counter(one.value) if found else None
+    for limit_id, value, *_ in counts:
+        found = limits.get(limit_id)
+        counter = found.counter(value) if found else None
         new += counter is None or not counter.is_open(at)
     if limits.open_counters(at) + new > MAX_COUNTERS:
         raise CountersLimitExceeded(MAX_COUNTERS)
@@ -242,7 +250,7 @@ def returned_to(limits: Limits, parts: Iterable[CountedPart], at: datetime) -> l
     """
     found: dict[tuple[str, Value], Applied] = {}
     for part in parts:
-        for one in part.counts or ():
+        for one in named(part.counts):
             counted = limits.get(one.limit_id)
             if counted is None or counted.since >= part.version:
                 continue
@@ -329,14 +337,16 @@ def _limit(wanted: NewLimit, source: str, before: Limit | None) -> Limit:
     )
 
 
-def _beginning(wanted: Sequence[NewLimit], new: Sequence[Limit], kept: Sequence[str], at: datetime) -> Iterator[Count]:
+def _beginning(
+    wanted: Sequence[NewLimit], new: Sequence[Limit], kept: Sequence[str], at: datetime
+) -> Iterator[Counted]:
     """The counters that do not begin at 0."""
     for asked, limit in zip(wanted, new, strict=True):
         if asked.used is None or limit.limit_id in kept:
             continue
         begun = sorted(asked.used.items()) if isinstance(asked.used, Mapping) else [(None, asked.used)]
         for value, used in begun:
-            yield Count(limit.limit_id, value, used, limit.amount_of(value), window_end(limit.period, at))
+            yield limit.limit_id, value, used, limit.amount_of(value), window_end(limit.period, at)
 
 
 def set_allowance(command: SetAllowance, account: Account, at: datetime) -> AllowanceSet:

@@ -1,9 +1,13 @@
 """Limits, their counters and their counts as JSON, in events and snapshots, and back. Names are sorted."""
 
 from collections.abc import Iterable
+from datetime import datetime
+from functools import lru_cache
 from typing import Any, cast
 
-from ledger.domain.limits import Count, CountedLimit, Counter, Counts, Limit, Limits, Value
+import orjson
+
+from ledger.domain.limits import Counted, CountedLimit, Counter, Counts, Limit, Limits, Value
 from ledger.domain.periods import CalendarPeriod, Every, Period, TimedPeriod
 from ledger.domain.usage import Dimension
 from ledger.slices import Steps
@@ -11,38 +15,42 @@ from ledger.store.records.stored_values import number, reader_of, text, time
 
 _STEP = 500
 """The counters of a snapshot that are encoded in one step."""
+_ENDS = 4_096
+"""Ends of windows whose texts are kept, and as many the other way round."""
+_VALUES = {str, type(None)}
 _every = reader_of(Every)
 _dimension = reader_of(Dimension)
 
 
-def counts_to_json(counts: Counts) -> list[dict[str, Any]]:
-    """The counts of an event."""
-    found = []
-    for limit_id, value, used, amount, until in counts:
-        if until is None:
-            count: dict[str, Any] = {"amount": amount, "limit_id": limit_id, "used": used}
-        else:
-            count = {"amount": amount, "limit_id": limit_id, "until": until, "used": used}
-        if value is not None:
-            count["value"] = value
-        found.append(count)
-    return found
+def counts_to_json(counts: Counts) -> list[list[Any]]:
+    """The counts of an event, each as [limit, value, used, amount, end of the window]: most of what names would take is
+    spared, in the log and by whoever reads it."""
+    return [
+        [limit_id, value, used, amount, until if until is None else text_of(until)]
+        for limit_id, value, used, amount, until in counts
+    ]
 
 
-def counts_from_json(data: list[dict[str, Any]]) -> Counts:
-    """The counts of an event. Raises TypeError, ValueError and KeyError for what the ledger does not write."""
-    return tuple([_count(one) for one in data])
+def counts_from_json(data: list[list[Any]]) -> Counts:
+    """The counts of an event. Raises TypeError and ValueError for what the ledger does not write."""
+    if type(data) is not list:
+        raise TypeError(f"{data!r:.64} is no list of counts")
+    counts: list[Counted] = []
+    for limit_id, value, used, amount, until in data:
+        if type(limit_id) is not str or type(value) not in _VALUES:
+            raise TypeError(f"{limit_id!r:.64} and {value!r:.64} are not a limit and a value")
+        end = until if until is None else _time_of(until)
+        counts.append((limit_id, value, number(used), number(amount), end))
+    return tuple(counts)
 
 
-def _count(data: dict[str, Any]) -> Count:
-    value, until = data.get("value"), data.get("until")
-    return Count(
-        text(data["limit_id"]),
-        None if value is None else text(value),
-        number(data["used"]),
-        number(data["amount"]),
-        None if until is None else time(until),
-    )
+@lru_cache(_ENDS)
+def text_of(until: datetime) -> str:
+    """The end of a window as canonical JSON has it. Many counters share it, and many events tell it."""
+    return cast("str", orjson.loads(orjson.dumps(until, option=orjson.OPT_UTC_Z)))
+
+
+_time_of = lru_cache(_ENDS)(time)
 
 
 def limits_to_json(limits: Iterable[Limit]) -> list[dict[str, Any]]:
@@ -110,16 +118,13 @@ def names_from_json(data: list[Any]) -> tuple[str, ...]:
 
 
 def counted_limits_to_json(limits: Limits) -> Steps[list[dict[str, Any]]]:
-    """The steps to limits with their counters."""
+    """The steps to limits with their counters, each as [value, used, end of the window]."""
     found = []
     for one in limits.all:
-        counters = []
-        for place, (value, (used, until)) in enumerate(one.counters(), 1):
-            counter: dict[str, Any] = {"used": used} if until is None else {"until": until, "used": used}
-            if value is not None:
-                counter["value"] = value
-            counters.append(counter)
-            if not place % _STEP:
+        counters: list[list[Any]] = []
+        for value, (used, until) in one.counters():
+            counters.append([value, used, until if until is None else text_of(until)])
+            if not len(counters) % _STEP:
                 yield
         found.append({"counters": counters, "limit": limit_to_json(one.limit), "since": one.since})
     return found
@@ -134,6 +139,6 @@ def _counted(data: dict[str, Any]) -> CountedLimit:
     return CountedLimit.of(_limit(data["limit"]), number(data["since"]), map(_counter, data["counters"]))
 
 
-def _counter(data: dict[str, Any]) -> tuple[Value, Counter]:
-    until = data.get("until")
-    return data.get("value"), Counter(number(data["used"]), None if until is None else time(until))
+def _counter(data: list[Any]) -> tuple[Value, Counter]:
+    value, used, until = data
+    return value, Counter(number(used), None if until is None else _time_of(until))
