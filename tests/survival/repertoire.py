@@ -75,8 +75,8 @@ class Repertoire:
         self._known = {name: Known() for name in self._names}
         self._number = 0
         self._borrowed: set[str] = set()
-        """Ids of payments that were asked for in several places: their keys are in headers, because a payment without
-        one has, after its own key, the bare id, under which an old service would have recorded it."""
+        """Ids of payments that are asked for more than once. From then on their keys are in headers: without one, the
+        bare id counts as a key too, because it was the key before, and the verdict does not know of that."""
         self._kinds: dict[str, tuple[int, Callable[[Known, random.Random], Body]]] = {
             "deduct": (440, self._deduct),
             "grant": (140, self._grant),
@@ -304,6 +304,8 @@ class Repertoire:
         elif chance.random() < 0.06:
             self._take_known_payment(body, known, chance)
         if chance.random() < 0.15:
+            if "payment_id" in body:
+                self._borrowed.add(body["payment_id"])
             return body | {"status": "failed"}, {}
         bought = [self._credits(chance) for _ in range(chance.choice((0, 1, 1, 1, 2, 3)))]
         if len(bought) == 1 or (bought and chance.random() < 0.3):
