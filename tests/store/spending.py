@@ -42,7 +42,7 @@ LIMITS = (
     NewLimit("pool", POOL),
     NewLimit("files", FILES, ("member",), unit="files"),
 )
-ITEMS, AT_ONCE = 80, 16
+ITEMS, AT_ONCE = 56, 14
 CREDITS = 10 * POOL
 LATEST = 0.02
 """Seconds after an answer within which a spender is killed."""
