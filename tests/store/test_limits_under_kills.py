@@ -117,9 +117,8 @@ def used_after(rows: list[Row]) -> list[Used]:
                 used["files", data["usage"]["member"]] += data["quantity"]
             case topic:
                 assert topic in {"AccountOpened", "CreditsGranted", "LimitsSet"}
-        for one in data.get("counts", ()):
-            assert one["used"] == used[one["limit_id"], one.get("value")], row.name
-            assert one["amount"] == AMOUNTS[one["limit_id"]], row.name
+        for limit_id, value, now, amount, _ in data.get("counts", ()):
+            assert (now, amount) == (used[limit_id, value], AMOUNTS[limit_id]), row.name
         assert all(0 <= amount <= AMOUNTS[limit_id] for (limit_id, _), amount in used.items()), f"{row.name}: {used}"
         after.append(used.copy())
     assert not book.complaints

@@ -73,15 +73,11 @@ def _counted(data: Data) -> Data:
     return {"limits": [_left(count) for count in data["counts"]]} if "counts" in data else {}
 
 
-def _left(count: Data) -> Data:
-    left = count["amount"] - count["used"]
-    return {
-        "headroom": max(left, 0),
-        "over": max(-left, 0),
-        "resets_at": count.get("until"),
-        "value": count.get("value"),
-        **_same(count, "limit_id", "amount", "used"),
-    }
+def _left(count: list[Any]) -> Data:
+    limit_id, value, used, amount, until = count
+    headroom, over = max(amount - used, 0), max(used - amount, 0)
+    left = {"amount": amount, "used": used, "headroom": headroom, "over": over, "resets_at": until}
+    return {"limit_id": limit_id, "value": value, **left}
 
 
 def _limit(said: Data) -> Data:

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 Data = dict[str, Any]
+Count = list[Any]
+"""A counter after an event: the limit, the value, what is used, of what amount, until when."""
 LARGEST = 2**53 - 1
 SIGNS = ("each", "only", "unit", "period")
 """What a limit counts by: one that changes any of it begins anew."""
@@ -29,7 +31,7 @@ class Part(NamedTuple):
     """What an event counted, at its version: it goes back to the same counters, in the same windows."""
 
     version: int
-    counts: list[Data]
+    counts: list[Count]
     credits: int
     quantity: int
 
@@ -91,7 +93,7 @@ class Counters:
                 rules[name] = Rule(said, old.since, old.counters)
         self.rules = rules
         for count in data.get("counts", ()):
-            one = _told(count)
+            one = told_of(count)
             rule = rules[one.limit_id]
             if one.limit_id in data["kept"] or one.amount != rule.amount(one.value):
                 self.complaints.append(f"begins {one.limit_id} at {one}")
@@ -108,9 +110,9 @@ class Counters:
             allowances[data["value"]] = data["amount"]
         rule.said = rule.said | {"allowances": allowances}
 
-    def use(self, usage: Data, credits: int, quantity: int, at: datetime, stated: list[Data]) -> list[Told]:
+    def use(self, usage: Data, credits: int, quantity: int, at: datetime, stated: list[Count]) -> list[Told]:
         """The counters that a use moves; `stated` are those that its event has, of which new windows are taken."""
-        windows = {(one.limit_id, one.value): one.until for one in map(_told, stated)}
+        windows = {(one.limit_id, one.value): one.until for one in map(told_of, stated)}
         found = []
         for name, rule in self.rules.items():
             said = rule.said
@@ -137,7 +139,7 @@ class Counters:
         """The counters to which parts of earlier uses go back."""
         found: dict[tuple[str, str | None], Told] = {}
         for part in parts:
-            for count in map(_told, part.counts):
+            for count in map(told_of, part.counts):
                 rule = self.rules.get(count.limit_id)
                 if rule is None or rule.since >= part.version:
                     continue  # it began later, and has not counted this
@@ -150,9 +152,9 @@ class Counters:
                 found[key] = Told(*key, max(used - back, 0), rule.amount(count.value), counter.until)
         return list(found.values())
 
-    def take(self, wanted: list[Told], stated: list[Data]) -> None:
+    def take(self, wanted: list[Told], stated: list[Count]) -> None:
         """Move the counters, as the event says if it is right."""
-        told = [_told(count) for count in stated]
+        told = [told_of(count) for count in stated]
         if told != wanted:
             self.complaints.append(f"counts {_text(told)}, and it had to be {_text(wanted)}")
         for one in told:
@@ -204,15 +206,10 @@ def _can_be(period: Data | None, until: datetime | None, at: datetime) -> bool:
             return True
 
 
-def _told(count: Data) -> Told:
-    until = count.get("until")
-    return Told(
-        count["limit_id"],
-        count.get("value"),
-        count["used"],
-        count["amount"],
-        None if until is None else datetime.fromisoformat(until),
-    )
+def told_of(count: Count) -> Told:
+    """One counter as an event states it."""
+    limit_id, value, used, amount, until = count
+    return Told(limit_id, value, used, amount, None if until is None else datetime.fromisoformat(until))
 
 
 def _text(told: list[Told]) -> str:

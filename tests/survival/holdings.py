@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from tests.survival.counters import Part
+from tests.survival.counters import Count, Part
 
 Data = dict[str, Any]
 Parts = list[tuple[str, int]]
@@ -38,7 +38,7 @@ class Hold:
     parts: Parts
     expires_at: datetime
     version: int
-    counts: list[Data]
+    counts: list[Count]
     quantity: int
     """What is left of the units of its metric."""
 

@@ -124,7 +124,7 @@ def test_the_answer_of_a_refund_lists_its_voids() -> None:
 
 
 def test_an_answer_says_what_limits_leave() -> None:
-    counts = [{"limit_id": "each", "value": "ada", "used": 7, "amount": 5, "until": LATER}]
+    counts = [["each", "ada", 7, 5, LATER]]
     data = {"deduction_id": "ded_5", "amount": 7, "draws": [], "counts": counts}
     left = {"limit_id": "each", "value": "ada", "amount": 5, "used": 7, "headroom": 0, "over": 2, "resets_at": LATER}
     assert answer_of(rows(("CreditsDeducted", data)))["limits"] == [left]

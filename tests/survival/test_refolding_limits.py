@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.survival.counters import Count
 from tests.survival.test_refolding import FULL, OPENING, Event, at, balance, complaints, event, lapsed, part
 
 HOUR = 3_600.0
@@ -24,24 +25,23 @@ def limits_set(second: float, *limits: Data, left: Data = FULL, kept: tuple[str,
     return event(second, "LimitsSet", left, source="plan", limits=list(limits), kept=list(kept), **more)
 
 
-def count(limit_id: str, used: int, amount: int, until: float | None = None, value: str | None = "ada") -> Data:
-    said: Data = {"limit_id": limit_id, "used": used, "amount": amount}
-    return said | ({"until": at(until)} if until else {}) | ({"value": value} if value else {})
+def count(limit_id: str, used: int, amount: int, until: float | None = None, value: str | None = "ada") -> Count:
+    return [limit_id, value, used, amount, at(until) if until else None]
 
 
-def each(used: int, amount: int = 20, until: float = 61) -> Data:
+def each(used: int, amount: int = 20, until: float = 61) -> Count:
     return count("each", used, amount, until)
 
 
-def all_(used: int) -> Data:
+def all_(used: int) -> Count:
     return count("all", used, 15, value=None)
 
 
-def files(used: int, until: float = HOUR) -> Data:
+def files(used: int, until: float = HOUR) -> Count:
     return count("files", used, 5, until)
 
 
-def spent(second: float, draw: Data, left: Data, *counts: Data, **usage: Any) -> Event:
+def spent(second: float, draw: Data, left: Data, *counts: Count, **usage: Any) -> Event:
     more: Data = {"usage": {"member": "ada", **usage}, "counts": list(counts)}
     if usage.get("member", "ada") is None:
         del more["usage"]
@@ -54,7 +54,7 @@ def _said(more: Data) -> Data:
     return {name: value for name, value in more.items() if value != []}
 
 
-def captured(second: float, left: Data, *counts: Data, quantity: int = 1) -> Event:
+def captured(second: float, left: Data, *counts: Count, quantity: int = 1) -> Event:
     """Two of the hold of five, for good."""
     lots: Data = {"from_hold": [part("grt_3", 2)], "from_lots": [], "returns": [part("grt_3", 3, "returned")]}
     usage = {"member": "ada", "metric": "files", "quantity": quantity}
@@ -62,13 +62,13 @@ def captured(second: float, left: Data, *counts: Data, quantity: int = 1) -> Eve
     return event(second, "HoldCaptured", left, **named, **lots, **_said({"counts": list(counts)}))
 
 
-def given_back(second: float, amount: int, left: Data, *counts: Data, deduction: str = "ded_6") -> Event:
+def given_back(second: float, amount: int, left: Data, *counts: Count, deduction: str = "ded_6") -> Event:
     back = [part("grt_3", amount, "returned")]
     more = _said({"counts": list(counts)})
     return event(second, "DeductionReversed", left, deduction_id=deduction, amount=amount, returns=back, **more)
 
 
-def metered(second: float, quantity: int, left: Data, *counts: Data, member: str = "ada") -> Event:
+def metered(second: float, quantity: int, left: Data, *counts: Count, member: str = "ada") -> Event:
     usage = {"metric": "files", "member": member}
     more = _said({"counts": list(counts)})
     return event(second, "UsageMetered", left, metric="files", quantity=quantity, usage=usage, **more)
