@@ -626,8 +626,6 @@ class Model:
         grant = self.grants.get(command.grant_id)
         if grant is None:
             raise Refused("grant_not_found")
-        if grant.coming:
-            raise Refused("validation_failed")
         if grant.closed:
             raise Refused("grant_closed", grant_id=grant.grant_id)
         over = grant.expires_at is not None and grant.expires_at <= at
@@ -636,6 +634,8 @@ class Model:
         if grant.kind == "permanent" and command.expires_at is not None:
             raise Refused("validation_failed")
         if grant.kind == "subscription" and (command.expires_at is None or command.expires_at <= at):
+            raise Refused("validation_failed")
+        if grant.coming and grant.effective_at and command.expires_at and command.expires_at <= grant.effective_at:
             raise Refused("validation_failed")
         back = grant.lapsed if command.reinstate else 0
         self._check_room(back)

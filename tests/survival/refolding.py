@@ -436,6 +436,8 @@ class Book:
         if grant.closed or ((grant.lapsed(row.recorded_at) or data["reinstated"]) and data["reinstated"] != grant.lost):
             self._complain(row, f"reinstates {data['reinstated']} of {grant.lost}")
         grant.expires_at = moment(end) if end else None
+        if grant.coming and grant.starts_at and grant.expires_at and grant.expires_at <= grant.starts_at:
+            self._complain(row, f"lets credits expire at {end}, before they start")
         if (end is None) != (grant.kind == "permanent") or grant.lapsed(row.recorded_at):
             self._complain(row, f"lets {grant.kind} credits expire at {end}")
         grant.lost -= data["reinstated"]

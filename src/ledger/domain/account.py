@@ -10,7 +10,7 @@ from functools import reduce
 from typing import Literal, assert_never
 
 from ledger.domain.amounts import NO_CREDITS, Balance
-from ledger.domain.coming import ComingGrants, lessened, with_grant, without_grant
+from ledger.domain.coming import ComingGrants, find, lessened, with_end, with_grant, without_grant
 from ledger.domain.events import (
     AccountClosed,
     AccountFrozen,
@@ -230,6 +230,8 @@ def _moved(account: Account, event: CreditsSent | CreditsReceived | TransferReve
 
 
 def _expiry_changed(account: Account, event: GrantExpiryChanged) -> Account:
+    if find(account.coming, event.grant_id) is not None:
+        return replace(account, coming=with_end(account.coming, event.grant_id, event.expires_at))
     lots = with_expiry(account.lots, event, event.previous_expires_at, event.reinstated)
     return replace(account, lots=lots, holds=account.holds.with_expiry(event.grant_id, event.expires_at))
 

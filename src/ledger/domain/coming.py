@@ -70,6 +70,11 @@ def lessened(coming: ComingGrants, grant_id: str, amount: int, *, closed: bool) 
     )
 
 
+def with_end(coming: ComingGrants, grant_id: str, expires_at: datetime | None) -> ComingGrants:
+    """The coming grants after the credits of one got another end."""
+    return tuple(grant._replace(expires_at=expires_at) if grant.grant_id == grant_id else grant for grant in coming)
+
+
 def total_coming(coming: ComingGrants) -> int:
     """The credits of all coming grants."""
     return sum([grant.amount for grant in coming])

@@ -174,10 +174,16 @@ _FOLLOWS = "Credits of the grant that are held, or that come back later, lapse a
 
 
 def _expiry_changed(before: Account, event: GrantExpiryChanged, related: RelatedEvents) -> Details:
+    wrong = tuple(_wrong_expiry(event, related))
+    if (coming := find(before.coming, event.grant_id)) is not None:
+        start = instant(coming.effective_at)
+        if event.expires_at is not None and event.expires_at <= coming.effective_at:
+            wrong = (*wrong, f"the grant starts only at {start}")
+        return Details(why=(f"The grant had not started: its credits will come at {start}.",), violations=wrong)
     lot = _lot_of(before, event.grant_id)
     remaining = lot.remaining if lot else 0
     change = ExplainedLot(event.grant_id, event.kind, event.expires_at, remaining, remaining + event.reinstated)
-    return Details(why=(_FOLLOWS,), lot=change, violations=tuple(_wrong_expiry(event, related)))
+    return Details(why=(_FOLLOWS,), lot=change, violations=wrong)
 
 
 def _wrong_expiry(event: GrantExpiryChanged, related: RelatedEvents) -> Iterator[str]:
