@@ -5,6 +5,7 @@ program adds are left out of a comparison, and nothing else is.
 """
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,10 +14,14 @@ import pytest
 import pytest_asyncio
 
 from api.app import create_app
+from api.components import COMPONENTS
 from api.http.hot_path import HotPath
 from api.runtime.clock_agreement import ORIGIN
 from api.runtime.settings import load_settings
 from ledger.clock import seconds_since_start
+from ledger.postgres.migrations import migrate
+from ledger.postgres.roles import set_up
+from tests.postgres import owner
 from tests.service import ADMIN_KEY
 
 ACCOUNTS = "/v1/accounts"
@@ -38,9 +43,18 @@ async def client(
     migrated: str, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Whoever has every right."""
+    async with asking(migrated, expected, monkeypatch) as client:
+        yield client
+
+
+@asynccontextmanager
+async def asking(
+    conninfo: str, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[httpx.AsyncClient]:
+    """An administrator of an application, soon after the old program stopped."""
     moment = datetime.fromisoformat(expected["at"]) + timedelta(minutes=2)
     monkeypatch.setenv(ORIGIN, repr(moment.timestamp() - seconds_since_start()))
-    front = create_app(load_settings(admin_key=ADMIN_KEY), migrated)
+    front = create_app(load_settings(admin_key=ADMIN_KEY), conninfo)
     assert isinstance(front, HotPath)
     transport = httpx.ASGITransport(front, raise_app_exceptions=False)
     async with (
@@ -58,6 +72,35 @@ async def asked(client: httpx.AsyncClient, path: str, **parameters: Any) -> Any:
     answer = await client.get(path, params=parameters)
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+@pytest_asyncio.fixture
+async def early_client(
+    old_database: str, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Whoever asks before the read models are built again."""
+    migrate(owner(old_database), COMPONENTS)
+    assert set_up(owner(old_database), COMPONENTS) is None
+    async with asking(old_database, expected, monkeypatch) as client:
+        yield client
+
+
+async def test_read_models_of_then_answer_until_they_are_built_again(
+    early_client: httpx.AsyncClient, expected: dict[str, Any]
+) -> None:
+    first, last = (expected["statistics"]["days"][place]["date"] for place in (0, -1))
+    span = {"from": first, "to": last}
+    for account, before in expected["accounts"].items():
+        entries = (await asked(early_client, f"{ACCOUNTS}/{account}/history", limit=1_000, order="asc"))["entries"]
+        assert len(entries) == before["entries"]
+        await asked(early_client, f"{ACCOUNTS}/{account}/rollups/daily", **span)
+    usage = await asked(
+        early_client, f"{ACCOUNTS}/team-northwind/usage", **span, granularity="total", group_by="provider,model"
+    )
+    assert same(usage, expected["usage"]) == expected["usage"]
+    statistics = await asked(early_client, "/v1/statistics", **span)
+    assert same(statistics, expected["statistics"]) == expected["statistics"]
+    assert statistics["groups"] == []
 
 
 async def test_balances_and_history(client: httpx.AsyncClient, expected: dict[str, Any]) -> None:

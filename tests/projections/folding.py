@@ -406,7 +406,16 @@ def _add_measured(tables: Tables, told: Told, group: Key) -> None:
     """Metered uses, quantities other than 1, failures and durations, each in rows of its own."""
     recorded = [(width, bucket_of(told.event.recorded_at, width), 1) for width in (15, 60)]
     metered = [(-4, told.event.quantity)] if isinstance(told.event, e.UsageMetered) else []
-    for slot, said_ in metered + measured(first_said(told.event, "usage") or {}):
+    usage = first_said(told.event, "usage") or {}
+    for slot, said_ in metered + measured(usage):
+        for width, bucket, _ in recorded:
+            whole = {"provider": usage.get("provider", ""), "model": usage.get("model", "")}
+            key = width, bucket, *whole.values(), slot
+            everybody = tables["statistics.statistics_measured"].setdefault(
+                key, {"width": width, "bucket": bucket, **whole, "slot": slot, "count": 0, "total": 0}
+            )
+            everybody["count"] += 1
+            everybody["total"] += said_
         for width, bucket, sign in [*recorded, *moves(told.event)]:
             row = tables["usage.usage_measured"].setdefault(
                 (told.account_id, width, bucket, *group, slot), {"count": 0, "total": 0}

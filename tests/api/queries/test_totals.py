@@ -549,6 +549,33 @@ def test_statistics_are_the_sums_over_all_accounts(year: Year) -> None:
         assert answer["totals"]["outstanding"] == expected[-1]["outstanding"]
 
 
+def test_statistics_tell_how_long_work_took_and_how_often_it_failed(year: Year) -> None:
+    """Of all accounts, in total and by provider and model; what has no duration and no failure is in no group."""
+    for first, last, tz in [(FIRST, LAST, "UTC"), (date(2024, 10, 1), date(2024, 10, 31), "Asia/Kathmandu")]:
+        answer = statistics(year.service, **period(first, last, tz=tz))
+        start, end = (
+            datetime.fromisoformat(answer["days"][place][name]) for place, name in ((0, "start"), (-1, "end"))
+        )
+        inside = [event for account in ACCOUNTS for event in year.events[account] if start <= at(event) < end]
+        expected = used(inside, ["provider", "model"])
+        whole = added(expected.values())
+        totals = answer["totals"]
+        assert {name: totals[name] for name in ("quantity", "failures", "timed", "duration_ms")} == {
+            name: whole[name] for name in ("quantity", "failures", "timed", "duration_ms")
+        }
+        check_percentiles(totals, sorted(one for sums in expected.values() for one in sums["durations"]))
+        shown = {(one["provider"], one["model"]): one for one in answer["groups"] if "other" not in one}
+        said = {key: sums for key, sums in expected.items() if sums["timed"] or sums["failures"]}
+        assert len(shown) == min(len(said), 20)
+        for key, group in shown.items():
+            assert [group[name] for name in ("failures", "timed", "duration_ms")] == [
+                said[key][name] for name in ("failures", "timed", "duration_ms")
+            ]
+            check_percentiles(group, said[key]["durations"])
+        for name in ("failures", "timed", "duration_ms"):
+            assert sum(group[name] for group in answer["groups"]) == totals[name]
+
+
 def test_statistics_of_a_period_know_what_was_owed_before(year: Year) -> None:
     for first, last in [(date(2024, 10, 1), date(2024, 10, 31)), (LAST + 60 * DAY, LAST + 61 * DAY)]:
         answer = statistics(year.service, **period(first, last, tz="Asia/Kathmandu"))

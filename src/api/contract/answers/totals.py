@@ -30,16 +30,21 @@ class Totals(TypedDict):
     closing_permanent_credits: int
 
 
-class Measures(TypedDict):
-    """What was measured of deductions and metered uses. Percentiles are within 5 % of the exact ones."""
+class WorkMeasures(TypedDict):
+    """How long work took, and how often it failed. Percentiles are within 5 % of the exact ones."""
 
-    quantity: Annotated[int, Field(description="of the metric; 1 for each deduction that says no other")]
-    metered: Annotated[int, Field(description="metered uses, which cost no credits and are not in `count`")]
     failures: Annotated[int, Field(description="uses whose work failed")]
     timed: Annotated[int, Field(description="uses that say a duration")]
     duration_ms: Annotated[int, Field(description="the sum of all durations")]
     p50_ms: Annotated[float | None, Field(description="null without durations")]
     p95_ms: float | None
+
+
+class Measures(WorkMeasures):
+    """What was measured of deductions and metered uses."""
+
+    quantity: Annotated[int, Field(description="of the metric; 1 for each deduction that says no other")]
+    metered: Annotated[int, Field(description="metered uses, which cost no credits and are not in `count`")]
 
 
 By = Annotated[
@@ -153,6 +158,14 @@ class OperatorTotals(TypedDict):
     refusals: Annotated[dict[str, int], Field(description="refused commands by code")]
 
 
+class OperatorPeriod(OperatorTotals, Measures):
+    """All days together, and what was measured of their usage."""
+
+
+class MeasuredModel(GroupName, WorkMeasures):
+    """The work of one provider and model; null where nothing was said. `other` is all groups beyond the limit."""
+
+
 class OperatorDay(OperatorTotals):
     """One local day."""
 
@@ -165,5 +178,10 @@ class StatisticsAnswer(AsOf):
     """One row per local day."""
 
     tz: str
+    within: Annotated[float, Field(description="the largest relative error of percentiles")]
     days: list[OperatorDay]
-    totals: OperatorTotals
+    totals: OperatorPeriod
+    groups: Annotated[
+        list[MeasuredModel],
+        Field(description="by provider and model, those with the most uses that say a duration or a failure first"),
+    ]

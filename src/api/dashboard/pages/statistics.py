@@ -1,4 +1,5 @@
-"""The statistics of all accounts, for operators: outstanding credits, grants, usage, expiry and refusals by day."""
+"""The statistics of all accounts, for operators: outstanding credits, grants, usage, expiry and refusals by day, and
+how long work took."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -32,6 +33,7 @@ async def statistics(request: Request) -> Response:
         request,
         "statistics.html",
         totals=found["totals"],
+        groups=found["groups"],
         as_of=found["as_of"],
         refused=sum(found["totals"]["refusals"].values()),
         range=chosen,

@@ -14,14 +14,17 @@ from api.contract.answers.totals import (
     GroupName,
     LocalDay,
     MeasuredGroup,
+    MeasuredModel,
     MeasuredSums,
     MeasuredTotals,
     Measures,
     OperatorDay,
+    OperatorPeriod,
     OperatorTotals,
     StatisticsAnswer,
     UsageAnswer,
     UsageBucket,
+    WorkMeasures,
 )
 from api.contract.problems import invalid
 from api.http.json_answer import AnswerRoute, JsonAnswer
@@ -42,7 +45,7 @@ from projections.models.measured import WITHIN, Measured
 from projections.models.rollups.projection import ROLLUPS
 from projections.models.rollups.queries import Closing, Total, closings, totals
 from projections.models.statistics.projection import STATISTICS
-from projections.models.statistics.queries import outstanding, per_span
+from projections.models.statistics.queries import MeasuredWork, measured_work, outstanding, per_span
 from projections.models.usage.projection import USAGE, Group
 from projections.models.usage.queries import Used, measured_per_span, used
 
@@ -50,6 +53,9 @@ router = APIRouter(route_class=AnswerRoute, tags=["queries"])
 
 MAX_BUCKETS = 3_000
 """The largest number of buckets in one answer: a month in quarters of an hour."""
+
+MOST_MODELS = 20
+"""The largest number of providers and models in the statistics; all further ones are one group."""
 
 Granularity = Literal["15m", "1h", "1d", "total"]
 _LONGEST: dict[Granularity, timedelta] = {"15m": MAX_BUCKETS * QUARTER, "1h": MAX_BUCKETS * HOUR}
@@ -137,9 +143,11 @@ async def daily_of(
 
 def measures(part: Measured, deductions: int) -> Measures:
     """What was measured of so many deductions."""
+    return {"quantity": part.quantity(deductions), "metered": part.metered, **_work(part)}
+
+
+def _work(part: Measured) -> WorkMeasures:
     return {
-        "quantity": part.quantity(deductions),
-        "metered": part.metered,
         "failures": part.failures,
         "timed": part.timed,
         "duration_ms": part.duration_ms,
@@ -258,7 +266,7 @@ _FLOWS = (*("granted", "deducted", "reversed", "expired", "voided", "uncollected
 async def statistics(request: Request, query: Annotated[Days, Query()]) -> JsonAnswer[StatisticsAnswer]:
     """Outstanding credits at the end of each day, credits granted, spent and lapsed, and refusals by code.
 
-    For operators.
+    How long work took and how often it failed, in total and by provider and model. For operators.
     """
     return JsonAnswer(await statistics_of(reads_of(request), query.period, query.min_position))
 
@@ -269,6 +277,7 @@ async def statistics_of(reads: Reads, period: Period, min_position: int = 0) -> 
     async with reads.views.snapshot(STATISTICS, at_least=min_position) as moment:
         found = await per_span(moment, starts)
         balances = await outstanding(moment, starts[0])
+        work = await measured_work(moment, starts[0], starts[-1], MOST_MODELS)
     refused = await refusals_per_span(reads.ledger.log, starts)
     days: list[OperatorDay] = []
     for place, (day, (start, end)) in enumerate(zip(period.dates(), pairwise(starts), strict=True)):
@@ -288,9 +297,22 @@ async def statistics_of(reads: Reads, period: Period, min_position: int = 0) -> 
     return {
         **as_of(moment),
         "tz": period.tz.key,
+        "within": WITHIN,
         "days": days,
-        "totals": _operator_totals(flows, balances, refusals),
+        "totals": _operator_period(_operator_totals(flows, balances, refusals), work.whole),
+        "groups": _models(work),
     }
+
+
+def _operator_period(sums: OperatorTotals, whole: Measured) -> OperatorPeriod:
+    return {**sums, **measures(whole, sums["deductions"])}
+
+
+def _models(work: MeasuredWork) -> list[MeasuredModel]:
+    models: list[MeasuredModel] = [
+        {**GroupName(provider=one.provider, model=one.model), **_work(one.measured)} for one in work.models
+    ]
+    return [*models, {**GroupName(other=True), **_work(work.others)}] if work.others.slots else models
 
 
 def _operator_totals(sums: dict[str, int], balances: dict[str, int], refusals: dict[str, int]) -> OperatorTotals:

@@ -149,6 +149,19 @@ WITH lines AS MATERIALIZED (
            to_jsonb(f) - 'bucket' AS found
     FROM of_statistics AS e FULL JOIN projection_statistics.statistics AS f USING (bucket)
     UNION ALL
+    -- By the time of recording, as all statistics are.
+    SELECT 'statistics', 'statistics_measured',
+           jsonb_build_object('width', width, 'bucket', bucket, 'provider', provider, 'model', model, 'slot', slot),
+           to_jsonb(e) - '{width,bucket,provider,model,slot}'::text[],
+           to_jsonb(f) - '{width,bucket,provider,model,slot}'::text[]
+    FROM (
+        SELECT width, bucket, coalesce(provider, '') AS provider, coalesce(model, '') AS model, slot,
+               sum(count) AS count, sum(total) AS total
+        FROM projection_usage.usage_measured JOIN projection_usage.groups USING (group_id)
+        WHERE width > 0 GROUP BY 1, 2, 3, 4, 5
+    ) AS e
+    FULL JOIN projection_statistics.statistics_measured AS f USING (width, bucket, provider, model, slot)
+    UNION ALL
     SELECT 'rollups', 'rollups', jsonb_build_object('width', 15, 'bucket', bucket),
            to_jsonb(e) - '{bucket,subscription,permanent,uncollected,waived}'::text[], to_jsonb(f) - '{width,bucket}'::text[]
     FROM lines AS e FULL JOIN (SELECT * FROM of_rollups WHERE width = 15) AS f USING (bucket)

@@ -15,6 +15,18 @@ CREATE TABLE statistics (
     deductions   bigint NOT NULL,
     opened       bigint NOT NULL
 ) WITH (fillfactor = 50);
+-- What was measured of usage, by provider and model ('' where the usage names none): in each slot (models/measured.py) the
+-- number of uses, and the total of what they say; for each quarter of an hour (width 15) and for each hour (width 60).
+CREATE TABLE statistics_measured (
+    bucket   timestamptz NOT NULL,
+    count    bigint NOT NULL,
+    width    smallint NOT NULL CHECK (width IN (15, 60)),
+    slot     smallint NOT NULL,
+    provider text COLLATE "C" NOT NULL,
+    model    text COLLATE "C" NOT NULL,
+    total    numeric NOT NULL,
+    PRIMARY KEY (width, bucket, provider, model, slot)
+) WITH (fillfactor = 50);
 
 -- name: add
 INSERT INTO statistics AS s (
@@ -54,3 +66,39 @@ GROUP BY 1;
 SELECT coalesce(sum(subscription), 0) AS subscription, coalesce(sum(permanent), 0) AS permanent
 FROM projection_statistics.statistics
 WHERE bucket < %(first)s;
+
+-- name: add_measured
+-- Add what was measured in quarters of an hour, and its sums by hour.
+WITH given AS MATERIALIZED (
+    SELECT * FROM unnest(
+        %(buckets)s::timestamptz[], %(providers)s::text[], %(models)s::text[], %(slots)s::integer[], %(counts)s::bigint[],
+        %(totals)s::numeric[]
+    ) AS given (bucket, provider, model, slot, count, total)
+)
+INSERT INTO statistics_measured AS m (width, bucket, provider, model, slot, count, total)
+SELECT 15, * FROM given
+UNION ALL
+SELECT 60, date_bin('1 hour', bucket, 'epoch'::timestamptz), provider, model, slot, sum(count), sum(total)
+FROM given GROUP BY 2, 3, 4, 5
+ON CONFLICT (width, bucket, provider, model, slot) DO UPDATE SET
+    count = m.count + excluded.count,
+    total = m.total + excluded.total;
+
+-- name: measured
+-- What was measured in some pieces of time. Providers and models are ranked by how many uses say a duration or a failure;
+-- those beyond the limit share a rank, and those of which neither is known have none.
+WITH counted AS MATERIALIZED (
+    SELECT m.provider, m.model, m.slot, sum(m.count) AS count, sum(m.total) AS total
+    FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[], %(widths)s::integer[]) AS piece (starts, ends, width)
+    JOIN projection_statistics.statistics_measured AS m
+         ON m.width = piece.width AND m.bucket >= piece.starts AND m.bucket < piece.ends
+    GROUP BY m.provider, m.model, m.slot
+), ranked AS (
+    SELECT provider, model, least(row_number() OVER (ORDER BY sum(count) DESC, provider, model), %(limit)s + 1) AS rank
+    FROM counted WHERE slot >= %(least_slot)s GROUP BY provider, model
+)
+SELECT rank, CASE WHEN rank <= %(limit)s THEN provider END AS provider, CASE WHEN rank <= %(limit)s THEN model END AS model,
+       slot, sum(count) AS count, sum(total) AS total
+FROM counted LEFT JOIN ranked USING (provider, model)
+GROUP BY 1, 2, 3, 4
+ORDER BY rank;
