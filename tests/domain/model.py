@@ -682,7 +682,9 @@ class Model:
             origin = lot.origin_account_id, lot.origin_grant_id
             said = [made[name] for name in ("grant_id", "granted", "kind", "expires_at", "source")]
             told.append((*said, lot.granted_at, command.from_account_id, lot.grant_id, *origin))
-        self.received[command.from_account_id, command.transfer_id] = brought
+        for lot, part in zip(command.lots, brought, strict=True):
+            named = command.from_account_id, lot.transfer_id or command.transfer_id
+            self.received.setdefault(named, []).append(part)
         return {"received": told}
 
     def _reverse_transfer(self, command: c.ReverseTransfer, at: datetime) -> Answer:

@@ -44,7 +44,7 @@ def with_lots(command: ReceiveCredits, first: Events, sender: Journal) -> Receiv
     """The second half with what the first half sent."""
     grants = {event.grant_id: event for event in sender.events if isinstance(event, Granted)}
     sent = [event for event in first if isinstance(event, CreditsSent)]
-    return received_by(command, sent[0], grants) if sent else command
+    return received_by(command, sent, grants) if sent else command
 
 
 def _moment(*journals: Journal) -> datetime:

@@ -174,6 +174,43 @@ def test_so_does_the_number_of_lots() -> None:
     assert len(bob.opened.lots) == MAX_OPEN_LOTS
 
 
+@settings(max_examples=times(2, 40), deadline=None)
+@given(st.integers(1_001, 2_500), st.integers(1, 5))
+def test_a_merge_sends_any_number_of_lots(count: int, held: int) -> None:
+    """With several transfers of whole lots, in one decision; each of them can be reversed by itself."""
+    ada, bob = opened(), opened(account_id=BOB)
+    lots = Lots.of(
+        Lot(f"grt_{number + 2}", "permanent" if number % 3 else "subscription", 1 + number % 7, None)
+        for number in range(count)
+    )
+    grants = [
+        CreditsGranted(ada.now, Balance(0, 0, 0, None), lot.grant_id, lot.kind, lot.remaining, "topup") for lot in lots
+    ]
+    kinds = {kind: sum(lot.remaining for lot in lots if lot.kind == kind) for kind in ("subscription", "permanent")}
+    balance = Balance(kinds["subscription"], kinds["permanent"], 0, None)
+    ada.events += grants
+    ada.account = replace(ada.opened, version=count + 1, balance=balance, lots=lots)
+    ada.carry_out(PlaceHold(ACCOUNT_ID, held, timedelta(hours=1)))
+    before = credits_of(ada, bob)
+    moved = move(MergeAccount(ACCOUNT_ID, BOB), ada, bob)
+    assert not isinstance(moved, Refusal)
+    sent = [event for event in moved[0] if isinstance(event, CreditsSent)]
+    assert [len(event.draws) for event in sent[:-1]] == [1_000] * (len(sent) - 1)
+    assert 0 < len(sent[-1].draws) <= 1_000
+    received = [event for event in moved[1] if isinstance(event, CreditsReceived)]
+    drawn = [(event.transfer_id, *part) for event in sent for part in event.draws]
+    assert [(e.transfer_id, e.from_grant_id, e.kind, e.amount, e.expires_at) for e in received] == drawn
+    assert (len(ada.opened.lots), ada.opened.balance.available, ada.opened.standing) == (0, 0, "closed")
+    assert (ada.opened.balance.held, ada.opened.successor, credits_of(ada, bob)) == (held, BOB, before)
+    last = sent[-1]
+    back = move(ReverseTransfer(ACCOUNT_ID, last.transfer_id), ada, bob)
+    assert not isinstance(back, Refusal)
+    assert (ada.opened.balance.available, credits_of(ada, bob)) == (last.amount, before)
+    again = move(MergeAccount(ACCOUNT_ID, BOB), ada, bob)
+    assert not isinstance(again, Refusal)
+    assert (ada.opened.balance.available, credits_of(ada, bob)) == (0, before)
+
+
 def test_a_merged_account_names_its_successor() -> None:
     ada, bob = opened(GrantCredits(ACCOUNT_ID, "permanent", 5)), opened(account_id=BOB)
     move(MergeAccount(ACCOUNT_ID, BOB), ada, bob)

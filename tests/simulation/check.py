@@ -207,7 +207,7 @@ class Check:
         sent = [event for event in first.events if isinstance(event, CreditsSent)] if first else []
         if first is None or not sent or first.rows[0].position > carried.rows[0].position:
             raise Wrong(f"{carried} receives what nobody has sent")
-        return received_by(command, sent[0], self.made[command.from_account_id])
+        return received_by(command, sent, self.made[command.from_account_id])
 
     def _is_forgotten(self, carried: Carried, upto: int) -> bool:
         """Whether nobody can tell any more what a command said: it had texts, and they were erased."""

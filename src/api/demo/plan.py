@@ -117,10 +117,10 @@ class Plan:
         return decide(command, account, planned.moment, related)
 
     def _received(self, command: ReceiveCredits) -> ReceiveCredits:
-        """The second half of a move, with what the newest transfer of the sender sent."""
+        """The second half of a move, with what the newest transfer of the sender sent. No merge here needs several."""
         stream = self._streams[command.from_account_id]
         sent = next(event for event in reversed(stream) if isinstance(event, CreditsSent))
-        return received_by(command, sent, {event.grant_id: event for event in stream if isinstance(event, Granted)})
+        return received_by(command, [sent], {event.grant_id: event for event in stream if isinstance(event, Granted)})
 
     def _watch(self, account: Account) -> None:
         """See to it that the sweeper comes when time next takes something from the account."""

@@ -134,9 +134,9 @@ class FreshDecision:
             if name not in self._executed and name not in self._leaders:  # there was nothing to receive
                 self.answers[second] = Recorded(second.account_id, 0, 0, (), True)
             return
-        sent = next((event for event in first.events if isinstance(event, CreditsSent)), None)
-        if sent is not None:
-            names = frozenset(part.grant_id for part in sent.draws)
+        sent = [event for event in first.events if isinstance(event, CreditsSent)]
+        if sent:
+            names = frozenset(part.grant_id for one in sent for part in one.draws)
             self._completed[second] = received_by(command, sent, await self._grants(first.account_id, names))
 
     async def _grants(self, account_id: str, names: frozenset[str]) -> dict[str, Granted]:

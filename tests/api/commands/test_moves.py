@@ -251,6 +251,24 @@ def test_an_account_without_credits_can_be_renamed(service: Service) -> None:
     assert (again.status_code, again.json()) == (200, first.json())
 
 
+def test_a_merge_of_more_lots_than_one_transfer_can_draw_makes_several(service: Service) -> None:
+    old, new, key = opened(service), opened(service), f"merge-{next(_keys)}"
+    grants = [
+        {"op": "grant", "account_id": old, "kind": "permanent", "amount": 2, "idempotency_key": f"g{n}"}
+        for n in range(1_001)
+    ]
+    assert service.post("/v1/batch", {"commands": grants}).status_code == 200
+    assert refused(transfer(service, old, new), 422, "draws_limit_exceeded")["covered"] == 2_000
+    answer = done(first := merge(service, old, new, key))
+    assert (answer["sent"], len(answer["draws"]), len(answer["received"]["lots"])) == (2_002, 1_001, 1_001)
+    assert answer["transfer_ids"] == [answer["transfer_id"], f"trf_{answer['version'] - 1}"]
+    assert balances(service, old, new) == [(0, 0, 0), (0, 2_002, 0)]
+    again = merge(service, old, new, key)
+    assert (again.status_code, again.json()) == (200, first.json())
+    assert done(reverse(service, old, answer["transfer_ids"][1]))["reversed"] == 2
+    assert balances(service, old, new) == [(0, 2, 0), (0, 2_000, 0)]
+
+
 @pytest.mark.parametrize("operation", ["transfer", "merge", "transfer_reversal"])
 def test_no_batch_has_moves(service: Service, account: str, operation: str) -> None:
     item = {"op": operation, "account_id": account, "idempotency_key": "k", "to_account_id": "x"}

@@ -262,6 +262,10 @@ class SentIfAny(TypedDict, total=False):
     to_account_id: str
     sent: int
     draws: list[DrawFields]
+    transfer_ids: Annotated[
+        list[str],
+        Field(description="of an account of more than 1,000 lots, which needs several transfers: all of them"),
+    ]
 
 
 class ReceivedIfAny(TypedDict, total=False):

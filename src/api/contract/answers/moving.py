@@ -1,5 +1,6 @@
 """Makes the answers of moves between two accounts: the half that was asked for, and the other side."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from api.contract.answers.commands import (
@@ -41,22 +42,28 @@ def transferred(place: Place, event: CreditsSent) -> Transferred:
     }
 
 
-def _sent(event: CreditsSent) -> SentIfAny:
-    return {
-        "transfer_id": event.transfer_id,
-        "to_account_id": event.to_account_id,
-        "sent": event.amount,
-        "draws": draw_fields(event.draws),
+def _all_sent(transfers: Sequence[CreditsSent]) -> SentIfAny:
+    """What the transfers of a merge sent together."""
+    if not transfers:
+        return {}
+    first = transfers[0]
+    sent: SentIfAny = {
+        "transfer_id": first.transfer_id,
+        "to_account_id": first.to_account_id,
+        "sent": sum(one.amount for one in transfers),
+        "draws": [part for one in transfers for part in draw_fields(one.draws)],
     }
+    if len(transfers) > 1:
+        sent["transfer_ids"] = [one.transfer_id for one in transfers]
+    return sent
 
 
 def merged(place: Place, event: AccountClosed, events: Events) -> Merged:
     """The answer to a merge, from the events of the account that was closed."""
     assert event.successor is not None
-    sent = next((_sent(one) for one in events if isinstance(one, CreditsSent)), SentIfAny())
     return {
         **place,
-        **sent,
+        **_all_sent([one for one in events if isinstance(one, CreditsSent)]),
         **ReceivedIfAny(),
         "standing": "closed",
         "successor": event.successor,

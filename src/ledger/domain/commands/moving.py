@@ -27,6 +27,8 @@ class MovedLot(NamedTuple):
     origin_account_id: str
     origin_grant_id: str
     """The grant that the credits come from in the end, and its account: a lot may have been moved before."""
+    transfer_id: str = ""
+    """The transfer that brought it, if it is another one than the command names: a merge may need several."""
 
 
 MovedLots = tuple[MovedLot, ...]

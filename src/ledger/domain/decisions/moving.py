@@ -5,9 +5,10 @@ only its own account, so the two accounts may be anywhere. What is sent is neith
 is not granted. See docs/adr/0071-moves.md.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 
 from ledger.domain.account import Account, evolve
 from ledger.domain.commands import (
@@ -37,7 +38,7 @@ from ledger.domain.events import (
     TransferReversed,
 )
 from ledger.domain.holds import give_back, lost, put_back, with_fate
-from ledger.domain.lots import Draw, Draws, Lot, draw, put, remaining_of, take, total
+from ledger.domain.lots import MAX_DRAWS, Draw, Draws, Lot, draw, put, remaining_of, take, total
 from ledger.domain.related_events import RelatedEvents
 
 
@@ -62,31 +63,41 @@ def send(command: SendCredits, account: Account, at: datetime) -> CreditsSent:
 def merge(command: MergeAccount, account: Account, at: datetime) -> Events:
     """Decide a merge: all that is available is sent, and the account is closed. What is on hold stays.
 
-    What comes back to a merged account follows with another merge into the same successor. Raises DrawsLimitExceeded.
+    An event has a limited number of draws, so many lots are sent with several transfers. What comes back to a merged
+    account follows with another merge into the same successor.
     """
     events: list[Event] = []
-    if account.balance.available:
-        sent = send(SendCredits(account.account_id, command.successor), account, at)
+    while account.lots.first is not None:
+        amount = sum([lot.remaining for lot in islice(account.lots, MAX_DRAWS)])
+        sent = send(SendCredits(account.account_id, command.successor, amount), account, at)
         events.append(sent)
         account = evolve(account, sent)
     events.append(AccountClosed(at, account.balance, command.reason, command.successor))
     return tuple(events)
 
 
-def received_by(command: ReceiveCredits, sent: CreditsSent, grants: Mapping[str, Granted]) -> ReceiveCredits:
-    """The second half, with what the first half sent; `grants` are the events of the sender's grants, by their ids."""
-    lots = tuple(_moved(part, grants[part.grant_id], sent, command) for part in sent.draws)
-    return replace(command, transfer_id=sent.transfer_id, lots=lots)
+def received_by(command: ReceiveCredits, sent: Sequence[CreditsSent], grants: Mapping[str, Granted]) -> ReceiveCredits:
+    """The second half, with what the first half sent: one transfer, or those of a merge.
+
+    `grants` are the events of the sender's grants, by their ids.
+    """
+    first = sent[0].transfer_id
+    lots = tuple(
+        _moved(part, grants[part.grant_id], command, "" if one.transfer_id == first else one.transfer_id)
+        for one in sent
+        for part in one.draws
+    )
+    return replace(command, transfer_id=first, lots=lots)
 
 
-def _moved(part: Draw, granted: Granted, sent: CreditsSent, command: ReceiveCredits) -> MovedLot:
+def _moved(part: Draw, granted: Granted, command: ReceiveCredits, transfer_id: str) -> MovedLot:
     if isinstance(granted, CreditsGranted):
         origin = command.from_account_id, part.grant_id
         granted_at = granted.recorded_at
     else:
         origin = granted.origin_account_id, granted.origin_grant_id
         granted_at = granted.granted_at
-    return MovedLot(*part, granted.source, granted_at, *origin)
+    return MovedLot(*part, granted.source, granted_at, *origin, transfer_id)
 
 
 def receive(command: ReceiveCredits, account: Account, at: datetime) -> Events:
@@ -104,7 +115,7 @@ def receive(command: ReceiveCredits, account: Account, at: datetime) -> Events:
             lot.amount,
             lot.source,
             lot.granted_at,
-            command.transfer_id,
+            lot.transfer_id or command.transfer_id,
             command.from_account_id,
             lot.grant_id,
             lot.origin_account_id,
