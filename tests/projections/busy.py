@@ -88,6 +88,8 @@ class Busy:
         await self.ask(ChangeGrantExpiry(account, brief, until - DAY / 2))
         self._clock.forward(days=3)
         await self.ask(ChangeGrantExpiry(account, brief, until + 3 * DAY, True, "too early"))
+        coming = GrantCredits(account, "subscription", 6, lifetime=DAY, effective_at=self._clock() + 9 * DAY)
+        await self.ask(ChangeGrantExpiry(account, await self.make(coming), self._clock() + 30 * DAY))
         self._clock.forward(minutes=20)
 
     async def _hold(self, account: str) -> None:

@@ -147,7 +147,7 @@ FROM unnest(
 WHERE g.account_id = r.account_id AND g.number = r.number;
 
 -- name: change_grants
--- The status of a grant with nothing left: voided if it was closed or wholly voided, sent if all of it was sent, expired
+-- A coming grant can only get another expiry. The status of a grant with nothing left: voided if it was closed or wholly voided, sent if all of it was sent, expired
 -- if some of it lapsed, else spent.
 UPDATE grants AS g SET
     remaining = g.remaining + r.remaining,
@@ -159,6 +159,7 @@ UPDATE grants AS g SET
     closed = g.closed OR r.closed <> 0,
     expires_at = coalesce(r.expires_at, g.expires_at),
     status = CASE
+        WHEN g.coming > 0 THEN 'coming'
         WHEN g.remaining + r.remaining + g.held + r.held > 0 THEN 'open'
         WHEN g.closed OR r.closed <> 0 OR g.voided + r.voided = g.amount THEN 'voided'
         WHEN g.sent + r.sent = g.amount THEN 'sent'
