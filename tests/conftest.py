@@ -1,6 +1,7 @@
 """What tests of every floor share: real servers, fresh databases, a ledger with a clock of its own, a real service."""
 
 import gc
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,16 @@ from tests.postgres import TestServer, TestServers, quick_folder
 from tests.service import Service, running_service
 
 SERVERS = ["embedded", "machine"]
+LONGEST = [
+    "survival/test_survival.py",
+    "attack/test_attack.py",
+    "tests/test_docs.py",
+    "engine/test_projectors.py",
+    "engine/test_rebuild_command.py",
+    "engine/test_kills.py",
+    "demo/test_demo_command.py",
+]
+"""The files with the longest tests, the longest first."""
 
 # How long an example takes is the machine's affair, and no property of what is tested.
 settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -29,6 +40,25 @@ def pytest_collection() -> Iterator[None]:
     yield
     gc.freeze()
     gc.enable()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In several processes, begin with the files whose tests take longest, each file in another one: for a long test
+    that begins last, all others wait. pytest-xdist gives each process as many tests as the others, in this order."""
+    processes: int = getattr(config, "workerinput", {}).get("workercount", 1)
+    if processes == 1:
+        return
+    first: list[list[pytest.Item]] = [[] for _ in range(processes)]
+    for number, file in enumerate(LONGEST):
+        first[number % processes] += [item for item in items if item.path.match(file)]
+    others = [item for item in items if not any(item.path.match(file) for file in LONGEST)]
+    left, count = deque(others), len(items)
+    items.clear()
+    for number, begun in enumerate(first):
+        share = count * (number + 1) // processes - len(items)
+        items += begun
+        items += [left.popleft() for _ in range(min(share - len(begun), len(left)))]
+    items += left
 
 
 class Clock:

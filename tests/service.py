@@ -106,7 +106,7 @@ class Service:
                     return
             except httpx.TransportError:
                 pass
-            time.sleep(0.02)
+            time.sleep(0.05)
         raise AssertionError(f"the service is not ready:\n{self.log.read_text()}")
 
 

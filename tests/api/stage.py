@@ -103,9 +103,10 @@ def staged(service: Service, account: str | None = None) -> str:
         (Ask("payment", account, payment("pay-1", provider_of(account), grant=grant)), None),
         (Ask("limits", account, {"source": "plan", "limits": [LIMIT]}), "stage"),
     ]
-    answers = [ask.post(service, key) for ask, key in told]
-    assert [answer.status_code for answer in answers] == [201] * len(told), answers[-1].text
-    assert answers[-1].json()["version"] == STAGED_VERSION
+    answer = service.post("/v1/batch", {"commands": [ask.item(key) for ask, key in told]})
+    results = answer.json()["results"]
+    assert [result["status"] for result in results] == [201] * len(told), answer.text
+    assert results[-1]["version"] == STAGED_VERSION
     return account
 
 

@@ -364,7 +364,7 @@ def test_a_request_is_answered_with(request: pytest.FixtureRequest, code: str) -
 
 
 def too_many_requests(conninfo: str, folder: Path) -> httpx.Response:
-    with service_here(conninfo, folder, settings={"CREDIT_LEDGER_RATE_LIMIT": "5"}) as service:
+    with service_here(conninfo, folder, settings={"CREDIT_LEDGER_RATE_LIMIT": "1"}) as service:
         under_contract(service)
         ask = Ask("open", "account", {"account_id": "account"})
         began = time.monotonic()

@@ -1,5 +1,6 @@
 """Runs `credit-ledger import` on one database, and reads its content."""
 
+import os
 import signal
 import subprocess
 import time
@@ -22,6 +23,14 @@ class Run:
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
+
+    def wait_until_it_says(self, word: str) -> None:
+        """Wait until it has told this on its standard error, or the process has ended."""
+        while not self.over() and word not in self._so_far():
+            time.sleep(0.01)
+
+    def _so_far(self) -> str:
+        return os.pread(self._err.fileno(), 65_536, 0).decode()
 
     def over(self) -> bool:
         return self.process.poll() is not None
@@ -75,6 +84,18 @@ class Importer:
         """How many events there are of each type."""
         return dict(self.rows("SELECT type, count(*) FROM ledger.event_log GROUP BY 1"))
 
+    def wait_until_it_records(self, run: Run) -> None:
+        """Wait until somebody waits to append to the log, which the caller has locked, or the process has ended."""
+        waiting = """
+            SELECT EXISTS (
+                SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            )
+        """
+        with psycopg.connect(self.conninfo, autocommit=True) as connection:
+            while not run.over() and connection.execute(waiting.encode()).fetchone() != (True,):
+                time.sleep(0.01)
+
     def wait_for_events(self, count: int, run: Run) -> None:
         """Wait until the log has so many events, or the process has ended."""
         with psycopg.connect(self.conninfo, autocommit=True) as connection:
@@ -82,4 +103,4 @@ class Importer:
                 found = connection.execute("SELECT count(*) >= %s FROM ledger.events", [count]).fetchone()
                 if found == (True,):
                     return
-                time.sleep(0.005)
+                time.sleep(0.01)

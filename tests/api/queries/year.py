@@ -4,7 +4,6 @@ It was written through a ledger with a clock of its own, over every change of cl
 all lots and holds have ended, so a service with the real clock adds nothing to it.
 """
 
-import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -13,6 +12,8 @@ from itertools import pairwise
 from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
+
+import uvloop
 
 from ledger.commit.submission import Recorded
 from ledger.domain.commands import (
@@ -196,7 +197,7 @@ async def _write(database: str) -> None:
 
 def write_year(database: str) -> None:
     """Write the year into a database, and project it."""
-    asyncio.run(_write(database))
+    uvloop.run(_write(database))
 
 
 @dataclass

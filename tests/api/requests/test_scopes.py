@@ -69,6 +69,7 @@ def serving(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> I
     with server.database() as conninfo, service_here(conninfo, tmp_path_factory.mktemp("scopes")) as running:
         yield running
         all_leave()
+        NOBODY.close()
 
 
 @pytest.fixture(scope="module")
