@@ -25,7 +25,8 @@ from benchmarks.processes import peak_memory
 from benchmarks.progress import Spoiled
 from ledger.domain.changes import fact
 from ledger.store.recorder import LedgerRecorder
-from ledger.store.records.codec import LedgerMapper, Stored
+from ledger.store.records.codec import Stored
+from ledger.store.records.mapper import LedgerMapper
 from projections.models.balances.projection import BALANCES
 
 SCHEMA = "library"

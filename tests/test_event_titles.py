@@ -10,7 +10,16 @@ from audit.export.journals.hledger import Hledger
 from audit.export.journals.postings import Posting
 from audit.statements.event_lines import rows_of
 from ledger.domain.changes import ENTRY_TYPES, changes_of
-from ledger.domain.events import CreditsGranted, Event, GrantStarted, HoldExpired, HoldReleased, PaymentStatus, Source
+from ledger.domain.events import (
+    CreditsGranted,
+    DisputeRecorded,
+    Event,
+    GrantStarted,
+    HoldExpired,
+    HoldReleased,
+    PaymentStatus,
+    Source,
+)
 from ledger.explain.event_titles import ENTRY_WORDS, GRANT_TITLES, PAYMENT_TITLES, entry_title, event_title
 from ledger.store import Logged
 from tests.store.samples import SAMPLES
@@ -29,7 +38,7 @@ def test_nothing_goes_without_words() -> None:
 def test_an_entry_has_the_title_of_its_event(event: Event) -> None:
     """The first entry has: what also lapses has a title of its own, and so has the end of a hold."""
     changes = changes_of(event)
-    if changes and not isinstance(event, HoldReleased | HoldExpired):
+    if changes and not isinstance(event, HoldReleased | HoldExpired | DisputeRecorded):
         source = event.source if isinstance(event, CreditsGranted | GrantStarted) else None
         assert event_title(event) == entry_title(changes[0].type, source)
 

@@ -179,7 +179,8 @@ def _admin_key(settings: Settings) -> str | None:
 def _defaults(settings: Settings) -> Defaults:
     subscription, hold = timedelta(days=settings.subscription_days), timedelta(days=settings.hold_days)
     back_dating = timedelta(days=settings.back_dating_days)
-    return Defaults(settings.signup_credits, subscription, hold, settings.frozen_captures, back_dating)
+    on_dispute = settings.on_dispute
+    return Defaults(settings.signup_credits, subscription, hold, settings.frozen_captures, back_dating, on_dispute)
 
 
 def _rate_limits(settings: Settings) -> RateLimits | None:

@@ -17,7 +17,7 @@ from ledger.commit.snapshot_writer import SnapshotWriter
 from ledger.commit.state_cache import StateCache
 from ledger.commit.submission import Outcome, Recorded, Submission, UnitOfWork
 from ledger.current_accounts import Current, CurrentAccounts
-from ledger.domain.account import Account, evolve
+from ledger.domain.account import Account
 from ledger.domain.decisions.expiry import next_expiry
 from ledger.explain.explanation import Explanation
 from ledger.explain.streams import ExplainedEvent, ExplainedEvents, explain_events, explain_row, explain_rows
@@ -266,7 +266,7 @@ async def _after_expiries(account: Account, at: datetime) -> Account:
     """The account after the expiries that are due by a moment. There may be thousands, so it gives way."""
     work = Slices()
     while account.is_due(at):
-        account = evolve(account, next_expiry(account, at))
+        _, account = next_expiry(account, at)
         if work.over:
             await work.pause()
     return account

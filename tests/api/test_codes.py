@@ -63,6 +63,7 @@ MORE: dict[int, set[str]] = {
     408: {"body_timeout"},
     409: {
         *("payment_already_recorded", "payment_of_another_account", "payment_ambiguous", "refund_already_recorded"),
+        *("payment_not_paid", "dispute_already_recorded", "dispute_already_decided", "hold_disputed"),
         *("transfer_already_reversed", "transfer_spent", "grant_closed", "grant_expired", "not_yet_visible"),
     },
     414: {"query_too_large"},
@@ -71,7 +72,7 @@ MORE: dict[int, set[str]] = {
         *("amount_exceeds_payment", "hold_life_exceeded", "labels_limit_exceeded", "occurred_at_out_of_bounds"),
         "coming_grants_limit_exceeded",
         *("open_lots_limit_exceeded", "open_holds_limit_exceeded", "draws_limit_exceeded", "reversals_limit_exceeded"),
-        *("usage_required", "usage_conflicts_with_hold"),
+        *("usage_required", "usage_conflicts_with_hold", "disputes_limit_exceeded"),
         *("limits_limit_exceeded", "allowances_limit_exceeded", "counters_limit_exceeded"),
     },
     429: {"too_many_streams"},
@@ -260,6 +261,13 @@ def reversed_transfer(service: Service, account: str, *before: Ask) -> httpx.Res
     return service.post(path, {}, **{"Idempotency-Key": "k"})
 
 
+def disputed_too_often(service: Service, account: str) -> httpx.Response:
+    ask = asks(account)["payment_dispute"]
+    items = [ask.but(dispute_id=f"dp-{number}", state="won").item() for number in range(100)]
+    assert {result["status"] for result in service.post("/v1/batch", {"commands": items}).json()["results"]} == {201}
+    return ask.but(dispute_id="dp-100").post(service)
+
+
 LATER = "2100-01-01T00:00:00Z"
 REQUESTS: dict[str, Produce] = {
     "transfer_not_found": lambda service, account: service.post(
@@ -301,6 +309,13 @@ REQUESTS: dict[str, Produce] = {
         "payment", 1, one("payment_refund", payment_id="pay-1"), **payment("pay-1", f"other-{account}")
     )(service, account),
     "refund_already_recorded": twice("payment_refund"),
+    "payment_not_paid": lambda service, account: many(
+        "payment", 1, one("payment_dispute", payment_id="pay-9"), **payment("pay-9", f"other-{account}", amount_minor=0)
+    )(service, account),
+    "dispute_already_recorded": twice("payment_dispute"),
+    "dispute_already_decided": many("payment_dispute", 1, body("payment_dispute", state="lost"), state="won"),
+    "hold_disputed": many("payment_dispute", 1, one("release", hold_id="hld_9"), state="open"),
+    "disputes_limit_exceeded": disputed_too_often,
     "batch_refused": batch(1, atomic=True),
     "version_mismatch": lambda service, account: asks(account)["deduct"].post(service, "k", **{"If-Match": '"6"'}),
     "body_too_large": raw("{}" + " " * 70_000),

@@ -105,6 +105,7 @@ ALLOWED = {
     "/v1/accounts/a/grants": "GET, HEAD, OPTIONS, POST",
     "/v1/accounts/a/events/stream": "GET, HEAD, OPTIONS",
     "/v1/accounts/a/payments/p%2Fq/refunds": "OPTIONS, POST",
+    "/v1/accounts/a/payments/p%2Fq/disputes": "OPTIONS, POST",
     "/docs": "GET, HEAD, OPTIONS",
     "/dashboard": "GET, HEAD, OPTIONS",
     "/dashboard/sign-in": "GET, HEAD, OPTIONS, POST",

@@ -19,6 +19,7 @@ from ledger.domain.events import (
     CreditsSent,
     CreditsSentBack,
     DeductionReversed,
+    DisputeRecorded,
     Event,
     Events,
     GrantExpiryChanged,
@@ -45,7 +46,7 @@ from tests.domain.model import Answer, Given
 
 def answer_of(events: Events, journal: Journal) -> Answer:
     """The answer to a command that led to `events`, which the journal has appended."""
-    passed = [event for event in events if isinstance(event, HoldExpired | CreditsExpired | GrantStarted)]
+    passed = [event for event in events if is_of_time(event)]
     answer: Answer = {"passed": sorted((what_time_did(event) for event in passed), key=repr)}
     answer |= what_events_did(events[len(passed) :])
     account = journal.opened
@@ -53,12 +54,19 @@ def answer_of(events: Events, journal: Journal) -> Answer:
     return {**answer, **after, "balance": balance_of(account.balance)}
 
 
+def is_of_time(event: Event) -> bool:
+    """Whether time made the event: an expiry, a start, or what a dispute holds of a grant that started."""
+    if isinstance(event, DisputeRecorded):
+        return (event.changed_by or "").startswith("grt_")
+    return isinstance(event, HoldExpired | CreditsExpired | GrantStarted)
+
+
 def what_events_did(events: Events) -> Answer:
     """The events of a decision, told by name; grants, voids and received lots may be several."""
     answer: Answer = {}
     for event in events:
         done = what_was_done(event)
-        for several in ("grants", "voids", "received"):
+        for several in ("grants", "voids", "received", "changes"):
             if several in done:
                 done[several] = answer.get(several, []) + done[several]
         answer.update(done)
@@ -77,12 +85,15 @@ def balance_of(balance: Balance) -> Answer:
     }
 
 
-def what_time_did(event: HoldExpired | CreditsExpired | GrantStarted) -> tuple[object, ...]:
-    """A hold's or a lot's end, or the start of a coming grant."""
+def what_time_did(event: Event) -> tuple[object, ...]:
+    """A hold's or a lot's end, or the start of a coming grant, with what a dispute holds of it."""
+    if isinstance(event, DisputeRecorded):
+        return ("disputed", event.dispute_id, event.changed_by, event.hold_id, total(event.draws))
     if isinstance(event, GrantStarted):
         return ("grant started", event.grant_id, event.effective_at, event.amount)
     if isinstance(event, HoldExpired):
         return ("hold expired", event.hold_id, event.effective_at, _given(event.returns), _counts(event.counts))
+    assert isinstance(event, CreditsExpired)
     return ("lot lapsed", event.grant_id, event.effective_at, event.amount)
 
 
@@ -157,6 +168,21 @@ def what_was_done(event: Event) -> dict[str, Any]:
                 "refunded": event.amount_minor,
                 "refunded_so_far": event.refunded_minor,
                 "provider": event.provider,
+            }
+        case DisputeRecorded() if event.changed_by is not None:
+            awaits = [tuple(one) for one in event.awaits or ()]
+            told = event.dispute_id, event.hold_id, _draws(event.draws), awaits, _given(event.returns)
+            return {"changes": [told]}
+        case DisputeRecorded():
+            return {
+                "dispute_id": event.dispute_id,
+                "state": event.state,
+                "disputed": event.amount_minor,
+                "provider": event.provider,
+                "hold_id": event.hold_id,
+                "draws": _draws(event.draws),
+                "awaits": [tuple(one) for one in event.awaits or ()],
+                "given": _given(event.returns),
             }
         case AccountFrozen():
             return {"standing": "frozen"}

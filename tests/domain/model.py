@@ -21,6 +21,7 @@ LATEST_START = timedelta(days=36_500)
 MOST_HOLDS = 10_000
 MOST_DRAWS = 1_000
 MOST_LABELS = 16
+MOST_DISPUTES = 100
 
 Answer = dict[str, Any]
 
@@ -64,6 +65,17 @@ class Hold:
 
 
 @dataclass
+class Dispute:
+    """One dispute, for ever: its money, and what it holds, also of grants that have not started."""
+
+    state: str
+    money: int
+    hold_id: str | None = None
+    parts: list[Part] = field(default_factory=list)
+    later: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
 class Payment:
     """One payment, for ever."""
 
@@ -71,6 +83,18 @@ class Payment:
     amount_minor: int
     grant_ids: list[str]
     refunds: dict[str, int] = field(default_factory=dict)
+    disputes: dict[str, Dispute] = field(default_factory=dict)
+
+    @property
+    def gone(self) -> int:
+        """The money that went back."""
+        return sum(self.refunds.values()) + sum(one.money for one in self.disputes.values() if one.state == "lost")
+
+    @property
+    def open_disputes(self) -> list[tuple[str, Dispute]]:
+        """Those that hold something, the oldest first."""
+        found = [pair for pair in self.disputes.items() if pair[1].state == "open" and pair[1].hold_id]
+        return sorted(found, key=lambda pair: int((pair[1].hold_id or "")[4:]))
 
 
 @dataclass
@@ -153,7 +177,7 @@ class Model:
         return {"passed": sorted(self.passed, key=repr), **did, **self._after()}
 
     def _check_standing(self, command: c.Command) -> None:
-        giving_back = c.ReverseDeduction | c.ReleaseHold | c.VoidGrant | c.RefundPayment
+        giving_back = c.ReverseDeduction | c.ReleaseHold | c.VoidGrant | c.RefundPayment | c.RecordDispute
         aside = c.ReopenAccount | c.EraseTexts | c.RecordExpiries | c.ReverseTransfer | c.SendBack
         bare = isinstance(command, c.RecordPayment) and not command.grants
         again = isinstance(command, c.MergeAccount) and command.successor == self.successor
@@ -187,7 +211,9 @@ class Model:
             case c.RecordPayment():
                 return self._pay(command, at)
             case c.RefundPayment():
-                return self._refund(command)
+                return self._refund(command, at)
+            case c.RecordDispute():
+                return self._dispute(command, at)
             case c.SendCredits():
                 return self._send(command.to_account_id, command.amount)
             case c.MergeAccount():
@@ -250,6 +276,7 @@ class Model:
                     self._next_version()
                     self.passed.append(("grant started", grant.grant_id, moment, grant.coming))
                     grant.free, grant.coming = grant.coming, 0
+                    self._hold_what_started(grant)
 
     def _expire_hold(self, hold: Hold, moment: datetime, to: datetime) -> None:
         self._next_version()
@@ -444,6 +471,10 @@ class Model:
         }
 
     def _open_hold(self, hold_id: str) -> Hold:
+        for (_, payment_id), payment in self.payments.items():
+            for dispute_id, dispute in payment.disputes.items():
+                if dispute.hold_id == hold_id:
+                    raise Refused("hold_disputed", hold_id=hold_id, payment_id=payment_id, dispute_id=dispute_id)
         hold = self.holds.get(hold_id)
         if hold is None:
             raise Refused("hold_not_found")
@@ -731,18 +762,21 @@ class Model:
         did = {"payment_id": command.payment_id, "provider": command.provider, "status": command.status}
         return {**did, "grants": granted} if granted else did
 
-    def _refund(self, command: c.RefundPayment) -> Answer:
-        found = [name for name in self.payments if name[1] == command.payment_id]
-        if command.provider is not None:
-            found = [name for name in found if name[0] == command.provider]
+    def _meant(self, payment_id: str, provider: str | None) -> tuple[str, Payment]:
+        found = [name for name in self.payments if name[1] == payment_id]
+        if provider is not None:
+            found = [name for name in found if name[0] == provider]
         if not found:
             raise Refused("payment_not_found")
         if len(found) > 1:
             raise Refused("payment_ambiguous", providers=[provider for provider, _ in found])
-        payment = self.payments[found[0]]
+        return found[0][0], self.payments[found[0]]
+
+    def _refund(self, command: c.RefundPayment, at: datetime) -> Answer:
+        provider, payment = self._meant(command.payment_id, command.provider)
         if command.refund_id in payment.refunds:
             raise Refused("refund_already_recorded")
-        before = sum(payment.refunds.values())
+        before, so_far = payment.gone, sum(payment.refunds.values())
         left = payment.amount_minor - before if payment.status == "paid" else 0
         wanted = left if command.amount_minor is None else command.amount_minor
         if not left or wanted > left:
@@ -752,19 +786,173 @@ class Model:
         did = {
             "refund_id": command.refund_id,
             "refunded": wanted,
-            "refunded_so_far": before + wanted,
-            "provider": found[0][0],
+            "refunded_so_far": so_far + wanted,
+            "provider": provider,
         }
+        asked = self._share(payment, before, before + wanted)
+        return {**did, **self._take_back(payment, asked, at, whole=wanted == left)}
+
+    def _share(self, payment: Payment, start: int, end: int) -> dict[str, int]:
+        """What of each grant goes with the money from `start` to `end`."""
         grants = [self.grants[grant_id] for grant_id in payment.grant_ids]
-        whole = wanted == left
+        earlier, now = (self._going_back(grants, Fraction(part, payment.amount_minor)) for part in (start, end))
+        return {grant.grant_id: b - a for grant, a, b in zip(grants, earlier, now, strict=True)}
+
+    def _take_back(self, payment: Payment, asked: dict[str, int], at: datetime, *, whole: bool) -> Answer:
+        """What is free is cancelled; where that is too little, open disputes first give back what they hold."""
+        changes: list[Any] = []
+        missing = {name: amount - self.grants[name].free for name, amount in asked.items()}
+        for dispute_id, dispute in payment.open_disputes:
+            back, kept = [], []
+            for part in dispute.parts:
+                size = part.amount if whole else max(min(part.amount, missing[part.grant_id]), 0)
+                missing[part.grant_id] -= size
+                if size:
+                    back.append(Part(part.grant_id, size))
+                if part.amount > size:
+                    kept.append(Part(part.grant_id, part.amount - size))
+            dispute.parts = kept
+            if back:
+                self._next_version()
+                later = [*dispute.later.items()]
+                changes.append((dispute_id, dispute.hold_id, [], later, self._give_back(back, at)))
         voids: list[Answer] = []
-        earlier, now = (
-            self._going_back(grants, Fraction(part, payment.amount_minor)) for part in (before, before + wanted)
-        )
-        for grant, one, other in zip(grants, earlier, now, strict=True):
-            if other > one or whole:
-                voids += self._cancel(grant, other - one, close=whole)["voids"]
-        return {**did, "voids": voids} if voids else did
+        for name, amount in asked.items():
+            if amount or whole:
+                voids += self._cancel(self.grants[name], amount, close=whole)["voids"]
+        return {**({"changes": changes} if changes else {}), **({"voids": voids} if voids else {})}
+
+    def _dispute(self, command: c.RecordDispute, at: datetime) -> Answer:
+        provider, payment = self._meant(command.payment_id, command.provider)
+        if payment.status != "paid" or not payment.amount_minor:
+            raise Refused("payment_not_paid")
+        known = payment.disputes.get(command.dispute_id)
+        if known is not None and known.state != "open":
+            same = command.state in ("open", known.state)
+            raise Refused("dispute_already_recorded" if same else "dispute_already_decided", dispute_state=known.state)
+        if known is not None and command.state == "open":
+            raise Refused("dispute_already_recorded", dispute_state="open")
+        if known is None and len(payment.disputes) == MOST_DISPUTES:
+            raise Refused("disputes_limit_exceeded", limit=MOST_DISPUTES)
+        before, left = payment.gone, payment.amount_minor - payment.gone
+        said = command.amount_minor
+        if said is None:
+            said = left if known is None else known.money
+        if said > payment.amount_minor:
+            raise Refused("amount_exceeds_payment", amount_minor=said)
+        dispute = payment.disputes.setdefault(command.dispute_id, Dispute("open", 0))
+        others = sum(one.money for one in payment.disputes.values() if one.state == "open" and one is not dispute)
+        dispute.state, dispute.money = command.state, min(said, left)
+        did = {
+            "dispute_id": command.dispute_id,
+            "state": dispute.state,
+            "disputed": dispute.money,
+            "provider": provider,
+            "draws": [],
+            "awaits": [],
+            "given": Given(),
+        }
+        version = self._next_version()
+        if command.state == "open":
+            start = min(before + others, payment.amount_minor)
+            share = self._share(payment, start, min(start + dispute.money, payment.amount_minor))
+            if command.effect != "record" and payment.grant_ids:
+                dispute.hold_id = f"hld_{version}"
+                self._hold_disputed(dispute, share)
+            did |= {"hold_id": dispute.hold_id, "draws": self._said(dispute.parts), "awaits": [*dispute.later.items()]}
+            return did | (self._stand("frozen") if command.effect == "freeze" and self.standing == "active" else {})
+        held, dispute.parts = dispute.parts, []
+        did["hold_id"] = dispute.hold_id
+        if command.state == "won":
+            did["given"] = self._give_back(held, at)
+            return did | self._told_changes(self._hold_more(payment))
+        asked = self._share(payment, before, before + dispute.money)
+        given, whole = self._cancel_held(held, asked, at, whole=before + dispute.money == payment.amount_minor)
+        taken = self._take_back(payment, asked, at, whole=whole)
+        changes = taken.pop("changes", []) + self._hold_more(payment)
+        return {**did, "given": given, **taken, **self._told_changes(changes)}
+
+    def _told_changes(self, changes: list[Any]) -> Answer:
+        return {"changes": changes} if changes else {}
+
+    def _hold_more(self, payment: Payment) -> list[Any]:
+        """When a dispute has ended, those that are open hold what is theirs now."""
+        changes = []
+        start = payment.gone
+        for dispute_id, dispute in payment.disputes.items():
+            if dispute.state != "open":
+                continue
+            first, last = (min(part, payment.amount_minor) for part in (start, start + dispute.money))
+            start += dispute.money
+            if dispute.hold_id is None:
+                continue
+            before, later = {part.grant_id: part.amount for part in dispute.parts}, dict(dispute.later)
+            share = self._share(payment, first, last)
+            missing = {name: max(share[name] - before.get(name, 0), 0) for name in share}
+            more = self._hold_disputed(dispute, missing)
+            dispute.later = {name: amount for name, amount in share.items() if amount and self.grants[name].coming}
+            if more or dispute.later != later:
+                self._next_version()
+                held = [*dispute.later.items()]
+                changes.append((dispute_id, dispute.hold_id, self._said(more), held, Given()))
+        return changes
+
+    def _hold_disputed(self, dispute: Dispute, share: dict[str, int]) -> list[Part]:
+        names = [name for name in share if self.grants[name].free and share[name]]
+        taken = []
+        in_order = []
+        while names:
+            best = names[0]
+            for name in names[1:]:
+                best = name if self._goes_first(self.grants[name], self.grants[best]) else best
+            names.remove(best)
+            in_order.append(best)
+        for name in in_order:
+            grant = self.grants[name]
+            part = Part(name, min(share[name], grant.free))
+            grant.free -= part.amount
+            taken.append(part)
+            self._add_part(dispute, Part(name, part.amount))
+        dispute.later = {name: amount for name, amount in share.items() if amount and self.grants[name].coming}
+        return taken
+
+    def _add_part(self, dispute: Dispute, part: Part) -> None:
+        for known in dispute.parts:
+            if known.grant_id == part.grant_id:
+                known.amount += part.amount
+                return
+        dispute.parts.append(part)
+
+    def _goes_first(self, one: Grant, other: Grant) -> bool:
+        if one.kind != other.kind:
+            return one.kind == "subscription"
+        return self._burns_before(one, other)
+
+    def _cancel_held(self, held: list[Part], asked: dict[str, int], at: datetime, *, whole: bool) -> tuple[Given, bool]:
+        """What was held is cancelled, as far as it is asked for; the rest comes back. Afterwards less is asked for."""
+        cancelled, rest = 0, []
+        for part in held:
+            size = part.amount if whole else min(part.amount, asked[part.grant_id])
+            asked[part.grant_id] = max(asked[part.grant_id] - size, 0)
+            cancelled += size
+            if part.amount > size:
+                rest.append(Part(part.grant_id, part.amount - size))
+        given = self._give_back(rest, at)
+        given.cancelled += cancelled
+        return given, whole
+
+    def _hold_what_started(self, grant: Grant) -> None:
+        """An open dispute of what bought a grant holds its share of it from the start on."""
+        for payment in self.payments.values():
+            for dispute_id, dispute in payment.open_disputes:
+                amount = dispute.later.pop(grant.grant_id, None)
+                if amount is not None:
+                    size = min(amount, grant.free)
+                    grant.free -= size
+                    if size:
+                        dispute.parts.append(Part(grant.grant_id, size))
+                    self._next_version()
+                    self.passed.append(("disputed", dispute_id, grant.grant_id, dispute.hold_id, size))
 
     def _going_back(self, grants: list[Grant], part: Fraction) -> list[int]:
         """What of some grants goes back with a part of their payment.
@@ -828,6 +1016,11 @@ class Model:
             for part in hold.parts:
                 credits[self.grants[part.grant_id].kind] += part.amount
                 held += part.amount
+        for payment in self.payments.values():
+            for dispute in payment.disputes.values():
+                for part in dispute.parts:
+                    credits[self.grants[part.grant_id].kind] += part.amount
+                    held += part.amount
         total = credits["subscription"] + credits["permanent"]
         return {
             "total": total,

@@ -17,6 +17,7 @@ from ledger.domain.events import (
     CreditsSent,
     CreditsSentBack,
     DeductionReversed,
+    DisputeRecorded,
     Event,
     Granted,
     GrantExpiryChanged,
@@ -81,6 +82,10 @@ class Purse:
                 self.spent += event.amount
                 self._leave(event.hold_id, event.returns)
             case HoldReleased() | HoldExpired():
+                self._leave(event.hold_id, event.returns)
+            case DisputeRecorded() if event.hold_id is not None:
+                self._take(event.draws)
+                self.held[event.hold_id] += sum(part.amount for part in event.draws)
                 self._leave(event.hold_id, event.returns)
             case DeductionReversed():
                 self.reversed += event.amount

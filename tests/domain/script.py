@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,7 @@ GRANT = (
     r"(?: expires (?P<end>day .+)| for (?P<lifetime>\d+ \w+))?"
 )
 USAGE = r"(?: by (?P<usage>.+))?"
+_numbers = count(1)
 USED = r"(?: used on (?P<used>day .+?))?"
 COMMANDS: dict[str, Make] = {
     r"open(?: with (?P<size>\S+))?(?: labelled (?P<labels>\S+))?": lambda m: c.OpenAccount(
@@ -229,6 +231,16 @@ COMMANDS: dict[str, Make] = {
     r"(?: for (?P<bought>(?:subscription|permanent) .+))?": payment,
     r"refund (?P<id>\S+) as (?P<refund>\S+?)(?:: (?P<cents>\S+))?(?: by (?P<provider>\w+))?": lambda m: c.RefundPayment(
         ACCOUNT_ID, m["id"], m["refund"], amount(m["cents"]), m["provider"]
+    ),
+    r"dispute (?P<id>\S+) as (?P<dispute>\S+?)(?:: (?P<cents>\S+))? (?P<state>open|won|lost)(?: by (?P<provider>\w+))?"
+    r"(?: and (?P<effect>freeze|record))?": lambda m: c.RecordDispute(
+        ACCOUNT_ID,
+        m["id"],
+        m["dispute"].replace("*", str(next(_numbers))),
+        m["state"],  # type: ignore[arg-type]
+        amount(m["cents"]),
+        m["provider"],
+        effect=m["effect"] or "hold",  # type: ignore[arg-type]
     ),
     r"send (?P<size>\S+) to (?P<to>\w+)": lambda m: c.SendCredits(
         ACCOUNT_ID, m["to"], None if m["size"] == "everything" else amount(m["size"])

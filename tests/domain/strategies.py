@@ -27,11 +27,13 @@ from ledger.domain.commands import (
     Meter,
     MovedLot,
     NewLimit,
+    OnDispute,
     OnExcess,
     OnShortfall,
     OpenAccount,
     PlaceHold,
     ReceiveCredits,
+    RecordDispute,
     RecordExpiries,
     RecordPayment,
     RefundPayment,
@@ -52,6 +54,8 @@ from ledger.domain.events import (
     CreditsHeld,
     CreditsReceived,
     CreditsSent,
+    DisputeRecorded,
+    DisputeState,
     Granted,
     HoldCaptured,
     PaymentRecorded,
@@ -75,6 +79,8 @@ ON_EXCESS: list[OnExcess] = ["reject", "draw", "available"]
 ON_SHORTFALL: list[OnShortfall] = ["reject", "reject", "available"]
 _BOUNDS = st.sampled_from([BACK_DATING, BACK_DATING, timedelta(0), DAY])
 STATUSES: list[PaymentStatus] = ["paid", "paid", "paid", "failed", "failed", "refunded"]
+DISPUTE_STATES: list[DisputeState] = ["open", "open", "won", "lost"]
+EFFECTS: list[OnDispute] = ["hold", "hold", "hold", "hold", "freeze", "record"]
 PROVIDERS = ["stripe", "stripe", "stripe", "paypal"]
 
 PERIODS: list[Period | None] = [
@@ -143,7 +149,7 @@ def _choice(journal: Journal) -> list[Make]:
     if made & {CreditsDeducted, HoldCaptured}:
         choice += [_reverse, _reverse]
     if PaymentRecorded in made:
-        choice += [_refund, _refund]
+        choice += [_refund, _refund, _dispute, _dispute, _dispute]
     if account.standing != "active":
         choice += [_stand] * 8
     return choice
@@ -380,6 +386,18 @@ def _refund(draw: st.DrawFn, journal: Journal) -> RefundPayment:
     return RefundPayment(ACCOUNT_ID, payment_id, refund_id, _amount_or_all(draw, cents, cents // 3), provider)
 
 
+def _dispute(draw: st.DrawFn, journal: Journal) -> RecordDispute:
+    """A word about a dispute; often the next one about a dispute that is open."""
+    paid = {e.payment_id: e.amount_minor for e in journal.events if isinstance(e, PaymentRecorded)}
+    payment_id = _one_of(draw, paid, "pi_999")
+    cents = paid.get(payment_id, 1)
+    dispute_id, state = f"dp_{draw(st.integers(1, 3))}", draw(st.sampled_from(DISPUTE_STATES))
+    provider = draw(st.sampled_from([None, None, *PROVIDERS]))
+    amount = _amount_or_all(draw, cents, cents // 3)
+    effect = draw(st.sampled_from(EFFECTS))
+    return RecordDispute(ACCOUNT_ID, payment_id, dispute_id, state, amount, provider, effect=effect)
+
+
 def _change_expiry(draw: st.DrawFn, journal: Journal) -> Command:
     """Sooner, later, at a moment when something else ends; also of what has lapsed, and of what never does."""
     granted = [event for event in journal.events if isinstance(event, Granted)]
@@ -407,7 +425,7 @@ def _one_of(draw: st.DrawFn, known: Iterable[str], unknown: str) -> str:
 
 
 def _hold_id(draw: st.DrawFn, journal: Journal) -> str:
-    placed = [e.hold_id for e in journal.events if isinstance(e, CreditsHeld)]
+    placed = [e.hold_id for e in journal.events if isinstance(e, CreditsHeld | DisputeRecorded) and e.hold_id]
     return draw(st.sampled_from([*[hold.hold_id for hold in journal.opened.holds] * 4, *placed, "hld_999999"]))
 
 

@@ -20,6 +20,7 @@ from ledger.domain.events import (
     CreditsSent,
     CreditsSentBack,
     DeductionReversed,
+    DisputeRecorded,
     Event,
     Events,
     GrantExpiryChanged,
@@ -118,6 +119,13 @@ def _event(event: Event) -> str:
             return f"{event.payment_id} {event.status}"
         case PaymentRefunded():
             return f"refunded {event.amount_minor}, in all {event.refunded_minor}"
+        case DisputeRecorded() if event.changed_by is not None:
+            more = f", {_draws(event.draws)} more" if event.draws else ""
+            return f"{event.hold_id} changed by {event.changed_by}{more}{_returns(event.returns)}"
+        case DisputeRecorded():
+            held = f", {event.hold_id} = {_draws(event.draws)}" if event.hold_id and event.state == "open" else ""
+            coming = "".join(f", later {one.amount} of {one.grant_id}" for one in event.awaits or ())
+            return f"{event.dispute_id} {event.state} of {event.amount_minor}{held}{coming}{_returns(event.returns)}"
         case AccountFrozen():
             return "frozen"
         case AccountUnfrozen():

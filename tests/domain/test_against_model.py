@@ -26,6 +26,7 @@ from ledger.domain.commands import (
     OpenAccount,
     PlaceHold,
     ReceiveCredits,
+    RecordDispute,
     RecordExpiries,
     RecordPayment,
     RefundPayment,
@@ -108,7 +109,7 @@ class LedgerAndModel(RuleBasedStateMachine):
             return
         account = self.journal.opened
         in_lots = sum(lot.remaining for lot in account.lots)
-        in_holds = sum(part.amount for hold in account.holds for part in hold.draws)
+        in_holds = sum(part.amount for hold in (*account.holds, *account.disputed) for part in hold.draws)
         assert (in_lots, in_holds) == (account.balance.available, account.balance.held)
         assert in_lots + in_holds == account.balance.total
         assert [(lot.grant_id, lot.remaining) for lot in account.lots] == self.model.lots()
@@ -184,6 +185,7 @@ TestLedgerAndModel.settings = settings(max_examples=times(60, 250), stateful_ste
         ChangeGrantExpiry(ACCOUNT_ID, "grt_1", None),
         RecordPayment(ACCOUNT_ID, "pi_1", "stripe", "paid", 1, "eur"),
         RefundPayment(ACCOUNT_ID, "pi_1", "re_1"),
+        RecordDispute(ACCOUNT_ID, "pi_1", "dp_1", "open"),
         FreezeAccount(ACCOUNT_ID),
         UnfreezeAccount(ACCOUNT_ID),
         CloseAccount(ACCOUNT_ID),

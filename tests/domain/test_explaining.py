@@ -150,6 +150,7 @@ def _rule_found(order: list[Granted], index: int) -> str:
 # Events that are not what the rules make ------------------------------------------------------------------------------
 
 FREE = {
+    *[("DisputeRecorded", name) for name in ("amount_minor", "dispute_id", "state", "reason", "awaits", "changed_by")],
     ("PaymentRecorded", "amount_minor"),
     ("GrantVoided", "uncollected"),
     ("CreditsGranted", "source"),

@@ -40,6 +40,7 @@ from ledger.domain.events import (
     CreditsHeld,
     CreditsReceived,
     CreditsSent,
+    DisputeRecorded,
     Event,
     Granted,
     GrantExpiryChanged,
@@ -122,8 +123,8 @@ def _names_made(event: Event) -> list[str]:
             return [event.transfer_id]
         case CreditsDeducted() | HoldCaptured():
             return [event.deduction_id]
-        case CreditsHeld():
-            return [event.hold_id]
+        case CreditsHeld() | DisputeRecorded(hold_id=str(), state="open", changed_by=None):
+            return [event.hold_id or ""]
         case _:
             return []
 

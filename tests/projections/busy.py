@@ -15,6 +15,7 @@ from ledger.domain.commands import (
     GrantCredits,
     OpenAccount,
     PlaceHold,
+    RecordDispute,
     RecordExpiries,
     RecordPayment,
     RefundPayment,
@@ -110,6 +111,10 @@ class Busy:
         refunded = GrantCredits(account, "subscription", 50, lifetime=9 * DAY)
         await self.ask(RecordPayment(account, "pay-2", f"bank-{account}", "paid", 100, "usd", None, (refunded,)))
         await self.ask(RefundPayment(account, "pay-2", "re-2"))
+        for name in ("dp-1", "dp-2", "dp-3"):
+            await self.ask(RecordDispute(account, "pay-1", name, "open", 400))
+        await self.ask(RecordDispute(account, "pay-1", "dp-1", "lost"))
+        await self.ask(RecordDispute(account, "pay-1", "dp-2", "won"))
         await self.ask(RecordPayment(account, "pay-3", f"bank-{account}", "failed", 5, "eur"))
         voided = await self.make(GrantCredits(account, "permanent", 40, "promotion"))
         yesterday = self._clock() - DAY

@@ -74,6 +74,7 @@ class Book:
         self.payments: dict[tuple[str, str], Row] = {}
         self.uncollected: dict[str, Row] = {}
         self.bought: list[Row] = []
+        self.disputes: dict[tuple[str, str, str], Row] = {}
         self.labels: dict[str, str] = {}
 
     def sums(self) -> dict[tuple[str, str], int]:
@@ -151,6 +152,8 @@ class Book:
             case e.GrantExpiryChanged():
                 self.move(event.grant_id, event.reinstated, "lapsed", "remaining")
                 self.grants[event.grant_id]["expires_at"] = event.expires_at
+            case e.DisputeRecorded():
+                self.dispute(event)
             case e.PaymentRecorded():
                 self.pay(version, event)
             case e.PaymentRefunded():
@@ -230,6 +233,14 @@ class Book:
             "refunded_at": None,
             "first_grant": number(event.bought[0]) if event.bought else None,
             "grants": len(event.bought),
+        }
+
+    def dispute(self, event: e.DisputeRecorded) -> None:
+        self.draw(event.draws, "remaining", "held")
+        self.give_back(event.returns, "held")
+        self.disputes[event.provider, event.payment_id, event.dispute_id] = {
+            **said(event, "provider", "payment_id", "dispute_id", "state", "amount_minor"),
+            "changed_at": event.recorded_at,
         }
 
     def refund(self, event: e.PaymentRefunded) -> None:
@@ -478,6 +489,9 @@ def _add_book(tables: Tables, account_id: str, book: Book) -> None:
         tables["uncollected.uncollected"][account_id, row["number"]] = {**own, **row}
     for payment in book.payments.values():
         tables["payments.payments"][account_id, payment["provider"], payment["payment_id"]] = {**own, **payment}
+    for dispute in book.disputes.values():
+        names = dispute["provider"], dispute["payment_id"], dispute["dispute_id"]
+        tables["payments.disputes"][account_id, *names] = {**own, **dispute}
     for bought in book.bought:
         tables["payments.bought"][account_id, bought["payment_id"], bought["grant_id"]] = {**own, **bought}
 

@@ -21,7 +21,16 @@ def back(kind: str, amount: int, fate: str) -> Return:
 
 NOTHING = [
     *("AccountOpened", "AccountUpdated", "AccountFrozen", "AccountUnfrozen", "AccountClosed", "AccountReopened"),
-    *("CreditsHeld", "HoldExtended", "GrantExpiryChanged.least", "PaymentRecorded", "PaymentRefunded", "TextsErased"),
+    *(
+        "CreditsHeld",
+        "HoldExtended",
+        "GrantExpiryChanged.least",
+        "PaymentRecorded",
+        "PaymentRefunded",
+        "TextsErased",
+        "DisputeRecorded",
+        "DisputeRecorded.least",
+    ),
     *("LimitsSet", "AllowanceSet", "UsageMetered"),
 ]
 """Held credits are still the account's; money is not credits: grants and voids beside it are events of their own."""
@@ -43,6 +52,8 @@ OF_SAMPLES = {
     "GrantExpiryChanged": [Change("reinstatement", 20, 0)],
     "GrantVoided.coming": [],
     "CreditsExpired": [Change("expiry", -100, 0)],
+    "DisputeRecorded.changed": [Change("expiry", -20, 0), Change("void", -5, 0)],
+    "DisputeRecorded.lost": [Change("expiry", -20, 0), Change("void", -5, 0)],
     "CreditsSent": [Change("transfer", -120, -80)],
     "CreditsReceived": [Change("transfer", 120, 0)],
     "CreditsReceived.least": [Change("transfer", 0, 80)],

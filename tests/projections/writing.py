@@ -16,6 +16,7 @@ from ledger.domain.commands import (
     GrantCredits,
     OpenAccount,
     PlaceHold,
+    RecordDispute,
     RecordPayment,
     RefundPayment,
     ReleaseHold,
@@ -23,7 +24,15 @@ from ledger.domain.commands import (
     VoidGrant,
 )
 from ledger.domain.errors import Refusal
-from ledger.domain.events import CreditsDeducted, CreditsGranted, CreditsHeld, Event, HoldCaptured, PaymentRecorded
+from ledger.domain.events import (
+    CreditsDeducted,
+    CreditsGranted,
+    CreditsHeld,
+    DisputeState,
+    Event,
+    HoldCaptured,
+    PaymentRecorded,
+)
 from ledger.service import Ledger
 from tests.projections.histories import usage
 from tests.store.asking import submission
@@ -83,6 +92,9 @@ def _anything(account: str, chance: random.Random, known: list[Event]) -> Comman
         choice += [ReverseDeduction(account, chance.choice(spent), chance.choice([1, None]))] * 2
     if paid:
         choice.append(RefundPayment(account, chance.choice(paid), f"re_{len(known)}", 100))
+        states: list[DisputeState] = ["open", "open", "won", "lost"]
+        dispute = f"dp_{chance.randint(1, 3)}"
+        choice.append(RecordDispute(account, chance.choice(paid), dispute, chance.choice(states), 300))
     if grants[1:]:
         choice.append(VoidGrant(account, chance.choice(grants[1:]), chance.choice([1, None])))
     return chance.choice(choice)

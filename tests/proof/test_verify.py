@@ -78,7 +78,7 @@ def test_a_snapshot_that_differs_from_the_events_is_named(scene: Scene) -> None:
     _, database = scene
     forged = """
     INSERT INTO ledger.snapshots (originator_id, originator_version, topic, state, hash)
-    SELECT originator_id, {}, 'Account/2', '{{}}', hash FROM ledger.events WHERE notification_id = 45
+    SELECT originator_id, {}, 'Account/3', '{{}}', hash FROM ledger.events WHERE notification_id = 45
     """
     with tampering(database) as connection:
         for version, problem in (

@@ -19,6 +19,7 @@ from ledger.domain.events import (
     CreditsSent,
     CreditsSentBack,
     DeductionReversed,
+    DisputeRecorded,
     Event,
     GrantExpiryChanged,
     GrantStarted,
@@ -34,7 +35,7 @@ from ledger.domain.events import (
     TransferReversed,
     UsageMetered,
 )
-from ledger.domain.holds import Return
+from ledger.domain.holds import Awaited, Return
 from ledger.domain.limits import Limit
 from ledger.domain.lots import Draw
 from ledger.domain.periods import CalendarPeriod, TimedPeriod
@@ -132,6 +133,14 @@ SAMPLES: dict[str, Event] = {
     "PaymentRecorded.least": PaymentRecorded(AT, SOME, "pi_1", "stripe", "failed", 0, "EUR"),
     "PaymentRefunded": PaymentRefunded(AT, SOME, "pi_1", "re_1", 400, 900),
     "PaymentRefunded.provider": PaymentRefunded(AT, SOME, "pi_1", "re_1", 400, 900, "stripe"),
+    "DisputeRecorded": DisputeRecorded(
+        AT, SOME, "pi_1", "dp_1", "open", 1_000, "stripe", DRAWS, (), "hld_6", (Awaited("grt_9", 7),), "fraudulent"
+    ),
+    "DisputeRecorded.changed": DisputeRecorded(
+        AT, SOME, "pi_1", "dp_1", "open", 1_000, "stripe", (), RETURNS, "hld_6", changed_by="refund re_1"
+    ),
+    "DisputeRecorded.lost": DisputeRecorded(AT, SOME, "pi_1", "dp_1", "lost", 600, "stripe", (), RETURNS, "hld_6"),
+    "DisputeRecorded.least": DisputeRecorded(AT, SOME, "pi_1", "dp_1", "won", 600, "stripe", (), ()),
     "AccountFrozen": AccountFrozen(AT, SOME, "fraud?"),
     "AccountFrozen.least": AccountFrozen(AT, SOME),
     "AccountUnfrozen": AccountUnfrozen(AT, SOME, "no"),

@@ -14,13 +14,13 @@ from ledger.domain.events import CreditsDeducted, Event
 from ledger.store.records import upcasts
 from ledger.store.records.codec import (
     TOPICS,
-    LedgerMapper,
     Stored,
     decode,
     decode_snapshot,
     encode,
     encode_snapshot,
 )
+from ledger.store.records.mapper import LedgerMapper
 from tests.store.samples import METADATA, SAMPLES, WITHOUT_KEY
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -125,6 +125,15 @@ def _refunded(data: Data) -> Data:
     return {"refunded_minor": data["amount_minor"], **_same(data, "payment_id", "refund_id")}
 
 
+def _disputed(data: Data) -> Data:
+    returns = data["returns"]
+    fates = [("released", "returned"), ("lapsed", "lapsed"), ("cancelled", "cancelled")]
+    back = {word: sum(part["amount"] for part in returns if part["fate"] == fate) for word, fate in fates}
+    said = {"dispute_state": data["state"], "disputed_minor": data["amount_minor"], "hold_id": data.get("hold_id")}
+    held = {"held": sum(part["amount"] for part in data["draws"])}
+    return {**said, **held, **back, **_same(data, "payment_id", "dispute_id")}
+
+
 def _same(data: Data, *names: str) -> Data:
     return {name: data[name] for name in names}
 
@@ -146,6 +155,7 @@ _DEEDS: dict[str, Callable[[Data], Data]] = {
     },
     "PaymentRecorded": lambda data: {"payment_id": data["payment_id"], "payment_status": data["status"]},
     "PaymentRefunded": _refunded,
+    "DisputeRecorded": _disputed,
     "AccountFrozen": lambda data: {"standing": "frozen"},
     "AccountUnfrozen": lambda data: {"standing": "active"},
     "AccountClosed": _closed,

@@ -19,6 +19,7 @@ TOPICS = {
     "void": "GrantVoided",
     "payment": "PaymentRecorded",
     "payment_refund": "PaymentRefunded",
+    "payment_dispute": "DisputeRecorded",
     "freeze": "AccountFrozen",
     "unfreeze": "AccountUnfrozen",
     "close": "AccountClosed",
@@ -40,6 +41,7 @@ SAID = {
     "quantity",
     "refund_id",
     "source",
+    "state",
     "status",
     "task_id",
     "transaction_id",
@@ -51,7 +53,7 @@ MOMENTS = {"effective_at", "occurred_at", "expires_at"}
 
 def agrees(ask: Ask, events: list[Row]) -> bool:
     """Whether the events are of the right type and say what was asked for."""
-    done = [row.data for row in events if row.topic == TOPICS[ask.operation]]
+    done = [row.data for row in events if row.topic == TOPICS[ask.operation] and "changed_by" not in row.data]
     if len(done) != 1:
         return False
     if ask.operation == "payment" and not _are_bought(ask.body, events):
@@ -88,4 +90,6 @@ def _agrees(operation: str, name: str, value: Any, data: dict[str, Any]) -> bool
         return True
     if name == "amount":  # some take what there is, and say what is missing; a reversal may waive what was missing
         return bool(data["amount"] + data.get("uncollected", 0) + data.get("waived", 0) == value)
+    if operation == "payment_dispute" and name == "amount_minor":  # no more than what is left of the payment
+        return bool(data[name] <= value)
     return bool(data[name] == value)

@@ -56,6 +56,7 @@ PATHS = {
     "void": _ACCOUNT + "/grants/{grant_id}/void",
     "payment": _ACCOUNT + "/payments",
     "payment_refund": _ACCOUNT + "/payments/{payment_id}/refunds",
+    "payment_dispute": _ACCOUNT + "/payments/{payment_id}/disputes",
     "freeze": _ACCOUNT + "/freeze",
     "unfreeze": _ACCOUNT + "/unfreeze",
     "close": _ACCOUNT + "/close",

@@ -49,6 +49,15 @@ class Hold:
 
 
 @dataclass(slots=True)
+class Dispute:
+    """One dispute of a payment: its state, its money, and what it holds."""
+
+    state: str
+    money: int
+    held: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Payment:
     """One payment as it was last recorded."""
 
@@ -56,6 +65,12 @@ class Payment:
     money: int
     bought: list[str]
     refunds: dict[str, int] = field(default_factory=dict)
+    disputes: dict[str, Dispute] = field(default_factory=dict)
+
+    @property
+    def lost(self) -> int:
+        """The money that was lost in disputes."""
+        return sum(one.money for one in self.disputes.values() if one.state == "lost")
 
 
 class Due(NamedTuple):

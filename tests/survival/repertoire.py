@@ -89,6 +89,7 @@ class Repertoire:
             "change_expiry": (10, self._change_expiry),
             "payment": (40, self._payment),
             "payment_refund": (20, self._refund),
+            "payment_dispute": (16, self._dispute),
             "limits": (12, self._limits),
             "allowance": (12, self._allowance),
             "meter": (40, self._meter),
@@ -340,6 +341,16 @@ class Repertoire:
 
     def _meter(self, known: Known, chance: random.Random) -> Body:
         return limiting.metered(chance), {}
+
+    def _dispute(self, known: Known, chance: random.Random) -> Body:
+        payment_id = known.pick("payment_id", chance)
+        if payment_id is None:
+            return None
+        state = chance.choice(["open", "open", "won", "lost"])
+        body: dict[str, Any] = {"dispute_id": f"dp-{chance.randint(1, 3)}", "state": state}
+        return body | ({"amount_minor": chance.randint(1, 2000)} if chance.random() < 0.6 else {}), {
+            "payment_id": payment_id
+        }
 
     def _update(self, known: Known, chance: random.Random) -> Body:
         return {"labels": {chance.choice(["plan", "tier"]): chance.choice(["pro", "free", None])}}, {}

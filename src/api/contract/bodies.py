@@ -19,7 +19,7 @@ from pydantic.config import JsonDict
 
 from ledger.domain.amounts import MAX_AMOUNT, Kind
 from ledger.domain.commands import MAX_BOUGHT, MAX_ID, MAX_METADATA_BYTES, OnExcess, OnShortfall
-from ledger.domain.events import PaymentStatus, Source
+from ledger.domain.events import DisputeState, PaymentStatus, Source
 from ledger.domain.holds import DEFAULT_HOLD, LONGEST_HOLD, SHORTEST_HOLD
 from ledger.domain.profile import LABEL_NAME, MAX_CHANGES, MAX_LABEL_VALUE, MAX_LABELS
 from ledger.domain.texts import MAX_TEXT
@@ -316,6 +316,20 @@ class PaymentRefundBody(Body):
     )
     amount_minor: Amount | None = Field(None, description="default: all that is not yet refunded")
     provider: Id | None = Field(None, description="whose payment it is, if several providers have used the id")
+
+
+class PaymentDisputeBody(Body):
+    """Record that a dispute of a payment was opened, won or lost. An open one holds what is left of what it bought."""
+
+    dispute_id: Id = Field(
+        description="the provider's id; `dispute:<dispute_id>:<state>` is the idempotency key when there is no header"
+    )
+    state: DisputeState
+    amount_minor: Amount | None = Field(
+        None, description="the disputed money; default: what was said at the opening, or else all that is left"
+    )
+    provider: Id | None = Field(None, description="whose payment it is, if several providers have used the id")
+    reason: Text | None = None
 
 
 class ReasonBody(Body):

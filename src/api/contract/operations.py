@@ -23,6 +23,7 @@ from api.contract.bodies import (
     MergeBody,
     OpenBody,
     PaymentBody,
+    PaymentDisputeBody,
     PaymentGrant,
     PaymentRefundBody,
     ReasonBody,
@@ -31,11 +32,11 @@ from api.contract.bodies import (
     UpdateBody,
     VoidBody,
 )
+from api.contract.defaults import Defaults as Defaults
 from api.contract.limit_bodies import AllowanceBody, LimitsBody, MeterBody
 from api.contract.problems import invalid
 from api.contract.scopes import ROUTES, Scopes
 from ledger.domain.commands import (
-    BACK_DATING,
     CaptureHold,
     ChangeGrantExpiry,
     CloseAccount,
@@ -44,11 +45,11 @@ from ledger.domain.commands import (
     ExtendHold,
     FreezeAccount,
     GrantCredits,
-    IfFrozen,
     MergeAccount,
     Meter,
     OpenAccount,
     PlaceHold,
+    RecordDispute,
     RecordPayment,
     RefundPayment,
     ReleaseHold,
@@ -63,22 +64,8 @@ from ledger.domain.commands import (
     VoidGrant,
     payment_key,
 )
-from ledger.domain.holds import DEFAULT_HOLD, LONGEST_LIFE
+from ledger.domain.holds import DEFAULT_HOLD
 from ledger.store import BODY_FIELDS
-
-
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """What settings say where a body says nothing."""
-
-    signup_credits: int = 100
-    subscription_lifetime: timedelta = timedelta(days=30)
-    longest_life: timedelta = LONGEST_LIFE
-    """Of a hold that is extended."""
-    frozen_captures: IfFrozen = "accept"
-    back_dating: timedelta = BACK_DATING
-    """How long before it is recorded usage may have occurred."""
-
 
 Build = Callable[[str, Mapping[str, str], Any, Defaults], Command]
 
@@ -300,6 +287,17 @@ OPERATIONS: dict[str, Operation] = {
             "Refund a payment and void what it bought",
             "refund_id",
             lambda b, c: b.refund_id if b.provider is None else f"{b.provider}:{b.refund_id}",
+        ),
+        Operation(
+            "payment_dispute",
+            _ACCOUNT + "/payments/{payment_id}/disputes",
+            PaymentDisputeBody,
+            lambda a, i, b, d: RecordDispute(
+                a, i["payment_id"], b.dispute_id, b.state, b.amount_minor, b.provider, b.reason, d.on_dispute
+            ),
+            "Record a dispute of a payment",
+            "dispute_id",
+            lambda b, c: f"dispute:{b.dispute_id}:{b.state}",
         ),
         Operation(
             "freeze",

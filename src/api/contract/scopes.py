@@ -14,7 +14,7 @@ MEANINGS = {
     SPEND: "deduct, hold, capture, extend, release, reverse and meter",
     MANAGE: "open, update, freeze, unfreeze, close, reopen and merge accounts; grant, void and transfer credits; "
     "change the expiry of grants; "
-    "record and refund payments; set limits",
+    "record and refund payments, and their disputes; set limits",
     AUDIT: "events with their metadata and reasons, and explanations",
     PORTAL: "links to the dashboard for account holders",
 }
@@ -43,6 +43,7 @@ ROUTES: dict[str, Scopes] = {
     f"POST {_ACCOUNT}/grants/{{grant_id}}/expiry": (MANAGE,),
     f"POST {_ACCOUNT}/payments": (MANAGE,),
     f"POST {_ACCOUNT}/payments/{{payment_id}}/refunds": (MANAGE,),
+    f"POST {_ACCOUNT}/payments/{{payment_id}}/disputes": (MANAGE,),
     f"POST {_ACCOUNT}/freeze": (MANAGE,),
     f"POST {_ACCOUNT}/unfreeze": (MANAGE,),
     f"POST {_ACCOUNT}/close": (MANAGE,),

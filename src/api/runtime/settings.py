@@ -21,7 +21,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.runtime.operator_error import OperatorError
 from ledger.domain.amounts import MAX_AMOUNT
-from ledger.domain.commands import BACK_DATING, IfFrozen
+from ledger.domain.commands import BACK_DATING, IfFrozen, OnDispute
 from ledger.domain.holds import LONGEST_HOLD
 from ledger.proof.files import read_word
 from ledger.proof.notes import BadNote
@@ -113,6 +113,11 @@ class Settings(BaseSettings):
     )
     frozen_captures: IfFrozen = Field(
         "accept", description="what a frozen account does with captures of holds from before it was frozen"
+    )
+    on_dispute: OnDispute = Field(
+        "hold",
+        description="what an open dispute of a payment does: `hold` what is left of what it bought, `freeze` the "
+        "account as well, or only `record` it",
     )
     back_dating_days: int = Field(
         BACK_DATING.days,

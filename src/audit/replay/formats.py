@@ -122,6 +122,15 @@ class OpenHold(TypedDict):
     expires_at: datetime
 
 
+class OpenDispute(TypedDict):
+    """What an open dispute of a payment holds in the end."""
+
+    hold_id: str
+    amount: int
+    payment_id: str
+    dispute_id: str
+
+
 class FinalAccount(BalanceFields):
     """An account in the end."""
 
@@ -129,6 +138,7 @@ class FinalAccount(BalanceFields):
     grants: list[OpenLot]
     coming: list[ComingFields]
     holds: list[OpenHold]
+    disputed: list[OpenDispute]
 
 
 class End(TypedDict):
@@ -195,6 +205,15 @@ def _final(account: Account) -> FinalAccount:
         "coming": coming_grants(account.coming),
         "holds": [
             {"hold_id": hold.hold_id, "amount": hold.amount, "expires_at": hold.expires_at} for hold in account.holds
+        ],
+        "disputed": [
+            {
+                "hold_id": held.hold_id,
+                "amount": held.amount,
+                "payment_id": held.payment_id,
+                "dispute_id": held.dispute_id,
+            }
+            for held in account.disputed
         ],
     }
 

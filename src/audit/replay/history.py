@@ -61,7 +61,8 @@ def account_lines(account: Account, title: str) -> Iterator[Line]:
         )
         for one in account.coming
     ]
-    rows += [("hold", hold.hold_id, f"until {instant(hold.expires_at)}", f"{hold.amount:,}") for hold in account.holds]
+    rows += [("hold", hold.hold_id, _held_until(hold.expires_at), f"{hold.amount:,}") for hold in account.holds]
+    rows += [("hold", held.hold_id, _held_until(None), f"{held.amount:,}") for held in account.disputed]
     yield from (Line(_INDENT + row) for row in _aligned(rows))
 
 
@@ -104,7 +105,11 @@ def _return(part: ExplainedReturn) -> Row:
 
 
 def _hold(hold: ExplainedHold) -> Row:
-    return "hold", hold.hold_id, f"until {instant(hold.expires_at)}", _moved(hold.before, hold.after)
+    return "hold", hold.hold_id, _held_until(hold.expires_at), _moved(hold.before, hold.after)
+
+
+def _held_until(expires_at: datetime | None) -> str:
+    return "until its dispute ends" if expires_at is None else f"until {instant(expires_at)}"
 
 
 def _nature(kind: Kind, expires_at: datetime | None) -> str:

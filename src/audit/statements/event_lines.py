@@ -22,6 +22,7 @@ from ledger.domain.events import (
     CreditsSent,
     CreditsSentBack,
     DeductionReversed,
+    DisputeRecorded,
     Event,
     GrantExpiryChanged,
     GrantStarted,
@@ -158,7 +159,7 @@ def _details(event: Event, currencies: Currencies) -> list[str]:
             return [f"{event.kind.capitalize()} credits", *coming, *missing]
         case GrantExpiryChanged():
             return [f"{event.kind.capitalize()} credits", _until(event.expires_at)]
-        case PaymentRecorded() | PaymentRefunded():
+        case PaymentRecorded() | PaymentRefunded() | DisputeRecorded():
             return _paid(event, currencies)
         case AccountFrozen():
             return ["no credits can be used until it is unfrozen"]
@@ -231,13 +232,24 @@ def _granted(event: CreditsGranted | GrantStarted) -> list[str]:
     return [f"{number(event.amount)} coming on {_minute(event.effective_at)}", *details]
 
 
-def _paid(event: PaymentRecorded | PaymentRefunded, currencies: Currencies) -> list[str]:
+def _paid(event: PaymentRecorded | PaymentRefunded | DisputeRecorded, currencies: Currencies) -> list[str]:
+    if isinstance(event, DisputeRecorded):
+        return _disputed(event, currencies)
     if isinstance(event, PaymentRefunded):
         currency = currencies.get((event.provider, event.payment_id))  # None: the payment is before the period
         money = _money(event.amount_minor, currency) if currency else f"{number(event.amount_minor)} in minor units"
         return [money, f"refund {event.refund_id}", f"payment {event.payment_id}"]
     money = _money(event.amount_minor, event.currency)
     return [money, event.provider, *_named("plan", event.plan), *_named("payment", event.payment_id)]
+
+
+def _disputed(event: DisputeRecorded, currencies: Currencies) -> list[str]:
+    currency = currencies.get((event.provider, event.payment_id))  # None: the payment is before the period
+    money = _money(event.amount_minor, currency) if currency else f"{number(event.amount_minor)} in minor units"
+    held, back = sum(part.amount for part in event.draws), sum(part.amount for part in event.returns)
+    credits = [f"{number(held)} reserved until the dispute ends"] if held else []
+    credits += [f"{number(back)} no longer reserved"] if back else []
+    return [money, f"dispute {event.dispute_id}", f"payment {event.payment_id}", *credits]
 
 
 def _money(minor: int, currency: str) -> str:

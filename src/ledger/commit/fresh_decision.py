@@ -9,7 +9,7 @@ from datetime import datetime
 
 from ledger.commit.related_index import RelatedIndex
 from ledger.commit.submission import Outcome, Recorded, Submission, UnitOfWork
-from ledger.domain.account import Account, evolve, fold
+from ledger.domain.account import Account, fold
 from ledger.domain.commands import SECOND_HALVES, Command, OpenAccount, ReceiveCredits, RecordExpiries
 from ledger.domain.decisions.decider import decide
 from ledger.domain.decisions.expiry import has_many_due, next_expiry
@@ -198,8 +198,8 @@ class FreshDecision:
         while account.is_due(at):
             expiries: list[Event] = []
             while len(expiries) < _AT_ONCE and account.is_due(at):
-                expiries.append(next_expiry(account, at))
-                account = evolve(account, expiries[-1])
+                due, account = next_expiry(account, at)
+                expiries += due
                 if work.over:
                     await work.pause()
             metadata = Metadata("sweeper", "expire", None, submission.metadata.request_id)

@@ -27,6 +27,7 @@ from ledger.domain.events import (
     CreditsSent,
     CreditsSentBack,
     DeductionReversed,
+    DisputeRecorded,
     Event,
     Events,
     GrantExpiryChanged,
@@ -43,7 +44,16 @@ from ledger.domain.events import (
     TransferReversed,
     UsageMetered,
 )
-from ledger.domain.holds import NO_HOLDS, Hold, Holds, Returns, put_back
+from ledger.domain.holds import (
+    NO_HOLDS,
+    NOTHING_DISPUTED,
+    Disputed,
+    DisputedCredits,
+    Hold,
+    Holds,
+    Returns,
+    put_back,
+)
 from ledger.domain.limits import Counts, Limits, replaced
 from ledger.domain.lots import NO_LOTS, Lot, Lots, cancel, first_expiry, put, tail, take, total, with_expiry, without
 from ledger.domain.profile import NO_PROFILE, Profile
@@ -69,6 +79,8 @@ class Account:
     successor: str | None = None
     """The account into which this one was merged when it was closed."""
     coming: ComingGrants = ()
+    disputed: DisputedCredits = NOTHING_DISPUTED
+    """What open disputes of payments hold, which is no part of `holds`."""
 
     @property
     def first_hold(self) -> Hold | None:
@@ -131,6 +143,7 @@ def evolve(account: Account | None, event: Event) -> Account:
             account.profile,
             account.successor,
             account.coming,
+            account.disputed,
         )
     account = replace(account, version=account.version + 1, recorded_at=event.recorded_at, balance=event.balance)
     return _change(account, event)
@@ -147,21 +160,7 @@ def _change(account: Account, event: Event) -> Account:
         case GrantStarted():
             return _with_lot(replace(account, coming=without_grant(account.coming, event.grant_id)), event)
         case CreditsHeld():
-            at, end = event.recorded_at, event.expires_at
-            no_grants = frozenset[str]()
-            hold = Hold(
-                event.hold_id,
-                event.draws,
-                end,
-                at,
-                event.task_id,
-                event.description,
-                no_grants,
-                event.usage,
-                event.counts,
-            )
-            account = replace(account, lots=take(account.lots, event.draws))
-            return _with_hold(_with_counts(account, event.counts), hold)
+            return _held(account, event)
         case HoldExtended():
             return _with_hold(account, replace(account.holds[event.hold_id], expires_at=event.expires_at))
         case HoldCaptured():
@@ -192,9 +191,27 @@ def _change(account: Account, event: Event) -> Account:
             return replace(account, limits=limits)
         case UsageMetered():
             return _with_counts(account, event.counts)
+        case DisputeRecorded():
+            return _disputed(account, event)
         case AccountOpened() | PaymentRecorded() | PaymentRefunded():
             return account
     assert_never(event)
+
+
+def _held(account: Account, event: CreditsHeld) -> Account:
+    hold = Hold(
+        event.hold_id,
+        event.draws,
+        event.expires_at,
+        event.recorded_at,
+        event.task_id,
+        event.description,
+        frozenset[str](),
+        event.usage,
+        event.counts,
+    )
+    account = replace(account, lots=take(account.lots, event.draws))
+    return _with_hold(_with_counts(account, event.counts), hold)
 
 
 def _captured(account: Account, event: HoldCaptured) -> Account:
@@ -233,7 +250,8 @@ def _expiry_changed(account: Account, event: GrantExpiryChanged) -> Account:
     if find(account.coming, event.grant_id) is not None:
         return replace(account, coming=with_end(account.coming, event.grant_id, event.expires_at))
     lots = with_expiry(account.lots, event, event.previous_expires_at, event.reinstated)
-    return replace(account, lots=lots, holds=account.holds.with_expiry(event.grant_id, event.expires_at))
+    held = account.disputed.with_expiry(event.grant_id, event.expires_at)
+    return replace(account, lots=lots, holds=account.holds.with_expiry(event.grant_id, event.expires_at), disputed=held)
 
 
 def _granted(account: Account, event: CreditsGranted) -> Account:
@@ -252,7 +270,21 @@ def _voided(account: Account, event: GrantVoided) -> Account:
     lots = cancel(account.lots, event.grant_id, event.amount)
     if not event.closed:
         return replace(account, lots=lots)
-    return replace(account, lots=lots, holds=account.holds.closing(event.grant_id))
+    held = account.disputed.closing(event.grant_id)
+    return replace(account, lots=lots, holds=account.holds.closing(event.grant_id), disputed=held)
+
+
+def _disputed(account: Account, event: DisputeRecorded) -> Account:
+    account = replace(account, lots=put_back(take(account.lots, event.draws), event.returns))
+    name, awaits = event.hold_id, event.awaits or ()
+    if name is None:
+        return account
+    if event.state != "open":
+        return replace(account, disputed=account.disputed.without(name))
+    if event.changed_by is not None:
+        return replace(account, disputed=account.disputed.changed(name, event.draws, event.returns, awaits))
+    words = event.payment_id, event.provider, event.dispute_id, event.amount_minor
+    return replace(account, disputed=account.disputed.with_one(Disputed(name, *words, event.draws, awaits)))
 
 
 def _with_other_texts(account: Account, event: AccountUpdated | TextsErased) -> Account:

@@ -24,6 +24,7 @@ from ledger.domain.events import (
     CreditsSent,
     CreditsSentBack,
     DeductionReversed,
+    DisputeRecorded,
     Event,
     GrantExpiryChanged,
     GrantStarted,
@@ -107,7 +108,7 @@ def changes_of(event: Event) -> Changes:
             return (_of_kind("grant", event.kind, event.amount),)
         case HoldCaptured():
             return (_drawn("capture", event.draws, event.amount), *_lost(event.returns))
-        case HoldReleased() | HoldExpired():
+        case HoldReleased() | HoldExpired() | DisputeRecorded():
             return _lost(event.returns)
         case DeductionReversed():
             return (_returned("reversal", event.returns), *_lost(event.returns))

@@ -13,6 +13,8 @@ from ledger.domain.amounts import Kind
 from ledger.domain.holds import Returns
 from ledger.domain.limits import Counts, Limit
 from ledger.domain.lots import Draws
+from ledger.domain.payment_events import DisputeRecorded as DisputeRecorded
+from ledger.domain.payment_events import DisputeState as DisputeState
 from ledger.domain.payment_events import PaymentRecorded as PaymentRecorded
 from ledger.domain.payment_events import PaymentRefunded as PaymentRefunded
 from ledger.domain.payment_events import PaymentStatus as PaymentStatus
@@ -370,6 +372,7 @@ Event = (
     | CreditsExpired
     | PaymentRecorded
     | PaymentRefunded
+    | DisputeRecorded
     | CreditsSent
     | CreditsReceived
     | TransferReversed

@@ -1,7 +1,8 @@
 """Holds: credits reserved for work whose cost is not yet known, and the fate of credits that come back.
 
-Held credits do not lapse. Credits that come back after the expiry of their lot lapse at once; credits that come back to
-a closed grant are cancelled at once. Both are decided here, once, and the event carries the decision.
+What open disputes of payments hold is apart from the holds of callers: it has no expiry, and nobody captures, releases
+or extends it. Held credits do not lapse. Credits that come back after the expiry of their lot lapse at once; credits
+that come back to a closed grant are cancelled at once. Both are decided here, once, and the event carries the decision.
 """
 
 from collections.abc import Iterable, Iterator
@@ -175,8 +176,7 @@ class Holds:
         """The holds after the lot of a grant got another expiry: what comes back to it lapses then."""
         holds = self
         for hold in self._drawing_from(_number(grant_id)):
-            draws = [part._replace(expires_at=expires_at) if part.grant_id == grant_id else part for part in hold.draws]
-            holds = holds._with(replace(hold, draws=tuple(draws)))
+            holds = holds._with(replace(hold, draws=_with_expiry(hold.draws, grant_id, expires_at)))
         return holds
 
     def without_texts(self) -> "Holds":
@@ -220,6 +220,113 @@ def _itself(pair: tuple[int, int]) -> tuple[int, int]:
 def _is_drawn(draws: Runs[tuple[int, int]], grant: int) -> bool:
     pair = value_from(draws, (grant, 0), _itself)
     return pair is not None and pair[0] == grant
+
+
+class Awaited(NamedTuple):
+    """Credits of a grant that has not started, which an open dispute will hold as soon as it does."""
+
+    grant_id: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Disputed:
+    """What one open dispute of a payment holds, a draw for each grant. `awaits` is of grants that have not started."""
+
+    hold_id: str
+    payment_id: str
+    provider: str
+    dispute_id: str
+    amount_minor: int
+    draws: Draws
+    awaits: tuple[Awaited, ...] = ()
+    closed_grants: frozenset[str] = frozenset()
+    """Grants of these draws that were closed since: credits that come back to them are cancelled."""
+
+    @property
+    def amount(self) -> int:
+        """The credits that it holds."""
+        return total(self.draws)
+
+    def held_of(self, grant_id: str) -> int:
+        """The credits of one grant that it holds."""
+        return sum([part.amount for part in self.draws if part.grant_id == grant_id])
+
+    def changed(self, draws: Draws, returns: Returns, awaits: tuple[Awaited, ...]) -> "Disputed":
+        """The same after `draws` were added and `returns` came back. What it awaits is `awaits` from now on."""
+        parts = {part.grant_id: part for part in self.draws}
+        for more in draws:
+            parts[more.grant_id] = more._replace(amount=more.amount + self.held_of(more.grant_id))
+        for back in returns:
+            part = parts[back.grant_id]
+            parts[back.grant_id] = part._replace(amount=part.amount - back.amount)
+        return replace(self, draws=tuple([part for part in parts.values() if part.amount]), awaits=awaits)
+
+
+@dataclass(frozen=True, slots=True)
+class DisputedCredits:
+    """What the open disputes of an account hold, in the order in which they were opened."""
+
+    all: tuple[Disputed, ...] = ()
+
+    def __iter__(self) -> Iterator[Disputed]:
+        return iter(self.all)
+
+    def __bool__(self) -> bool:
+        return bool(self.all)
+
+    def get(self, hold_id: str | None) -> Disputed | None:
+        """What is held under this id; None when no open dispute holds it."""
+        return next((one for one in self.all if one.hold_id == hold_id), None)
+
+    def of_payment(self, provider: str, payment_id: str) -> tuple[Disputed, ...]:
+        """What the open disputes of one payment hold."""
+        return tuple([one for one in self.all if (one.provider, one.payment_id) == (provider, payment_id)])
+
+    def with_one(self, disputed: Disputed) -> "DisputedCredits":
+        """These and what a new dispute holds."""
+        return DisputedCredits((*self.all, disputed))
+
+    def without(self, hold_id: str) -> "DisputedCredits":
+        """These without what is held under this id. Raises KeyError."""
+        if self.get(hold_id) is None:
+            raise KeyError(hold_id)
+        return DisputedCredits(tuple([one for one in self.all if one.hold_id != hold_id]))
+
+    def changed(self, hold_id: str, draws: Draws, returns: Returns, awaits: tuple[Awaited, ...]) -> "DisputedCredits":
+        """These with another amount held under this id. Raises KeyError."""
+        if self.get(hold_id) is None:
+            raise KeyError(hold_id)
+        changed = [one.changed(draws, returns, awaits) if one.hold_id == hold_id else one for one in self.all]
+        return DisputedCredits(tuple(changed))
+
+    def closing(self, grant_id: str) -> "DisputedCredits":
+        """These after a grant was closed: what comes back to it is cancelled."""
+        return DisputedCredits(
+            tuple(
+                [
+                    replace(one, closed_grants=one.closed_grants | {grant_id}) if one.held_of(grant_id) else one
+                    for one in self.all
+                ]
+            )
+        )
+
+    def with_expiry(self, grant_id: str, expires_at: datetime | None) -> "DisputedCredits":
+        """These after the lot of a grant got another expiry."""
+        return DisputedCredits(
+            tuple([replace(one, draws=_with_expiry(one.draws, grant_id, expires_at)) for one in self.all])
+        )
+
+    def drawn_grants(self) -> set[str]:
+        """The ids of the grants from which they hold credits."""
+        return {part.grant_id for one in self.all for part in one.draws}
+
+
+NOTHING_DISPUTED = DisputedCredits()
+
+
+def _with_expiry(draws: Draws, grant_id: str, expires_at: datetime | None) -> Draws:
+    return tuple([part._replace(expires_at=expires_at) if part.grant_id == grant_id else part for part in draws])
 
 
 def lots_expire_at(draws: Draws, end: datetime) -> datetime | None:

@@ -17,6 +17,7 @@ from ledger.domain.commands import (
     Command,
     DeductCredits,
     ExtendHold,
+    RecordDispute,
     RecordPayment,
     RefundPayment,
     ReleaseHold,
@@ -34,6 +35,7 @@ from ledger.domain.events import (
     CreditsSent,
     CreditsSentBack,
     DeductionReversed,
+    DisputeRecorded,
     Event,
     Events,
     Granted,
@@ -202,6 +204,24 @@ class RelatedEvents:
             return self.payment(refund.provider, refund.payment_id)
         return next(iter(self.payments(refund.payment_id)), None)
 
+    def refunded_minor(self, payment: PaymentRecorded) -> int:
+        """The money of a payment that was refunded."""
+        return sum(refund.amount_minor for refund in self.refunds(payment))
+
+    def disputes(self, payment: PaymentRecorded) -> dict[str, DisputeRecorded]:
+        """All disputes of a payment by their ids, each as it was last recorded."""
+        name = payment.provider, payment.payment_id
+        found = [e for e in self.events if isinstance(e, DisputeRecorded) and (e.provider, e.payment_id) == name]
+        return {dispute.dispute_id: dispute for dispute in found}
+
+    def lost_minor(self, payment: PaymentRecorded) -> int:
+        """The money of a payment that was lost in disputes."""
+        return sum(one.amount_minor for one in self.disputes(payment).values() if one.state == "lost")
+
+    def dispute_holding(self, hold_id: str) -> DisputeRecorded | None:
+        """The opening of the dispute that holds, or held, credits under this id; None when there is none."""
+        return next((e for e in self.events if isinstance(e, DisputeRecorded) and made_by(e) == hold_id), None)
+
     def sent(self, transfer_id: str) -> CreditsSent | None:
         """The transfer with this id that the account sent, its draws with the expiries that their lots have now."""
         for event in self.events:
@@ -259,7 +279,14 @@ def lapsed_credits(event: Event) -> dict[str, int]:
             return {event.grant_id: event.amount}
         case GrantExpiryChanged():
             return {event.grant_id: -event.reinstated}
-        case HoldCaptured() | HoldReleased() | HoldExpired() | DeductionReversed() | TransferReversed():
+        case (
+            HoldCaptured()
+            | HoldReleased()
+            | HoldExpired()
+            | DeductionReversed()
+            | TransferReversed()
+            | DisputeRecorded()
+        ):
             lapsed: dict[str, int] = {}
             for part in event.returns:
                 if part.fate == "lapsed":
@@ -286,7 +313,7 @@ def subject_of(event: Event) -> str | None:
             return event.deduction_id
         case GrantVoided() | GrantStarted() | GrantExpiryChanged():
             return event.grant_id
-        case PaymentRecorded() | PaymentRefunded():
+        case PaymentRecorded() | PaymentRefunded() | DisputeRecorded():
             return payment_subject(event.payment_id)
         case CreditsReceived() | CreditsSentBack():
             return received_subject(event.from_account_id, event.transfer_id)
@@ -304,6 +331,8 @@ def made_by(event: Event) -> str | None:
         case CreditsDeducted() | HoldCaptured():
             return event.deduction_id
         case CreditsHeld():
+            return event.hold_id
+        case DisputeRecorded(state="open", changed_by=None):
             return event.hold_id
         case CreditsSent():
             return event.transfer_id
@@ -330,7 +359,7 @@ def needed_subjects(command: Command, account: Account | None, known: RelatedEve
         case ChangeGrantExpiry():
             lapses = {lapses_subject(command.grant_id)} if command.reinstate else set()
             return frozenset({command.grant_id, *lapses})
-        case RefundPayment():
+        case RefundPayment() | RecordDispute():
             grants = {name for payment in known.payments(command.payment_id) for name in payment.bought}
             return frozenset({payment_subject(command.payment_id), *grants})
         case RecordPayment():

@@ -22,6 +22,7 @@ from ledger.domain.events import (
     CreditsSent,
     CreditsSentBack,
     DeductionReversed,
+    DisputeRecorded,
     Event,
     GrantExpiryChanged,
     GrantStarted,
@@ -40,6 +41,7 @@ from ledger.domain.events import (
 from ledger.domain.holds import Hold, lots_expire_at
 from ledger.domain.lots import Lot, tail, total
 from ledger.domain.related_events import RelatedEvents
+from ledger.explain.disputes import explain_dispute
 from ledger.explain.draws import explain_draws, explain_held_draws, out_of_order, wrong_sum
 from ledger.explain.explanation import Details, ExplainedHold, ExplainedLot
 from ledger.explain.lots import wrong_lot
@@ -63,7 +65,7 @@ def details_of(before: Account, event: Event, related: RelatedEvents) -> Details
         case GrantStarted():
             return _started(before, event)
         case CreditsDeducted():
-            details = explain_draws(before.lots, before.holds, event.draws, event.recorded_at)
+            details = explain_draws(before, event.draws, event.recorded_at)
             wrong = *wrong_sum(event.draws, event.amount), *_wrong_shortfall(before, event)
             why = (*details.why, *_shortfall(event.uncollected))
             return details._replace(why=why, violations=(*details.violations, *wrong))
@@ -95,6 +97,8 @@ def details_of(before: Account, event: Event, related: RelatedEvents) -> Details
             return explain_sent_back(before, event, related)
         case PaymentRecorded() | PaymentRefunded():
             return Details(violations=tuple(_wrong_payment(before, event, related)))
+        case DisputeRecorded():
+            return explain_dispute(before, event, related)
         case AccountOpened():
             return Details(violations=("the account was already open",))
         case (
@@ -234,7 +238,7 @@ def _wrong_time(before: Account, event: CreditsExpired | HoldExpired | GrantStar
 
 
 def _held(before: Account, event: CreditsHeld) -> Details:
-    details = explain_draws(before.lots, before.holds, event.draws, event.recorded_at)
+    details = explain_draws(before, event.draws, event.recorded_at)
     wrong = [*details.violations, *wrong_sum(event.draws, event.amount)]
     if event.expires_at <= event.recorded_at:
         wrong.append("the expiry had passed when the event was recorded")
@@ -264,7 +268,7 @@ def _captured(before: Account, event: HoldCaptured) -> Details:
         return _no_hold(event.hold_id)
     details = Details()
     if event.from_lots:
-        details = explain_draws(before.lots, before.holds, event.from_lots, event.recorded_at)
+        details = explain_draws(before, event.from_lots, event.recorded_at)
     spent = total(event.from_hold)
     why = ["A capture spends the credits that its hold drew, in the order of those draws."]
     if event.from_lots:
@@ -333,8 +337,9 @@ def _returned_hold(before: Account, event: HoldReleased | HoldExpired, at: datet
 def _hold_expired(before: Account, event: HoldExpired) -> Details:
     details = _returned_hold(before, event, event.effective_at)
     wrong = [*_wrong_time(before, event), *details.violations]
-    if details.hold is not None and details.hold.expires_at != event.effective_at:
-        wrong.append(f"the hold lasts until {instant(details.hold.expires_at)}, not {instant(event.effective_at)}")
+    hold = before.holds.get(event.hold_id)
+    if hold is not None and hold.expires_at != event.effective_at:
+        wrong.append(f"the hold lasts until {instant(hold.expires_at)}, not {instant(event.effective_at)}")
     return details._replace(why=(_TAKES_EFFECT,), violations=tuple(wrong))
 
 
@@ -373,10 +378,10 @@ def _wrong_payment(before: Account, event: PaymentRecorded | PaymentRefunded, re
     if payment is None:
         yield f"there is no earlier payment {event.payment_id}"
         return
-    refunded = sum(refund.amount_minor for refund in related.refunds(payment)) + event.amount_minor
+    refunded = related.refunded_minor(payment) + event.amount_minor
     if refunded != event.refunded_minor:
         yield f"the event records {event.refunded_minor:,} as refunded in total, but the sum is {refunded:,}"
-    if refunded > payment.amount_minor:
+    if refunded + related.lost_minor(payment) > payment.amount_minor:
         yield f"{refunded:,} were refunded, but only {payment.amount_minor:,} were paid"
 
 

@@ -6,28 +6,30 @@ that an event carries with that order and reports each difference as a violation
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from itertools import islice, takewhile
+from itertools import chain, islice, takewhile
 
-from ledger.domain.holds import Hold, Holds, Return
-from ledger.domain.lots import Draw, Draws, Lot, Lots
+from ledger.domain.account import Account
+from ledger.domain.holds import DisputedCredits, Hold, Holds, Return
+from ledger.domain.lots import Draw, Draws, Lot
 from ledger.explain.explanation import MOST_PASSED_OVER, Details, ExplainedDraw, PassedOver, Rule
 from ledger.explain.sentences import counted, end_of, instant
 
 Part = Lot | Draw
 
 
-def explain_draws(lots: Lots, holds: Holds, draws: Draws, at: datetime) -> Details:
-    """Explain the `draws` that an event made from `lots` at `at`: each draw, the lots passed over, and violations."""
-    in_order = tuple(lots)
+def explain_draws(before: Account, draws: Draws, at: datetime) -> Details:
+    """Explain the `draws` that an event made from the lots of an account at `at`: each draw, the lots passed over, and
+    violations."""
+    in_order, disputed = tuple(before.lots), before.disputed
     expired = in_order[: sum(1 for _ in takewhile(lambda lot: _has_expired(lot, at), in_order))]
     spendable = in_order[len(expired) :]
     places = _places(spendable, draws)
     passed_over = [
         *(_expired(lot) for lot in expired[:MOST_PASSED_OVER]),
         *islice(_not_drawn(spendable, draws, places), MOST_PASSED_OVER),
-        *islice(_held(holds), MOST_PASSED_OVER),
+        *islice(chain(_held(before.holds), _disputed(disputed)), MOST_PASSED_OVER),
     ]
-    others = len(lots) - len(places) + sum(len(hold.draws) for hold in holds)
+    others = len(in_order) - len(places) + sum(len(hold.draws) for hold in (*before.holds, *disputed))
     return Details(
         draws=tuple(_explain_draw(spendable, part, places.get(part.grant_id)) for part in draws),
         passed_over=tuple(passed_over),
@@ -174,6 +176,13 @@ def _held(holds: Holds) -> Iterator[PassedOver]:
         why = f"held by {hold.hold_id} until {instant(hold.expires_at)}"
         for grant_id, kind, amount, expires_at in hold.draws:
             yield PassedOver(grant_id, kind, expires_at, amount, "held", hold.hold_id, why)
+
+
+def _disputed(disputed: DisputedCredits) -> Iterator[PassedOver]:
+    for one in disputed:
+        why = f"held by {one.hold_id} until dispute {one.dispute_id} ends"
+        for grant_id, kind, amount, expires_at in one.draws:
+            yield PassedOver(grant_id, kind, expires_at, amount, "held", one.hold_id, why)
 
 
 def _has_expired(lot: Lot, at: datetime) -> bool:

@@ -23,6 +23,8 @@ from ledger.domain.events import (
     CreditsSent,
     CreditsSentBack,
     DeductionReversed,
+    DisputeRecorded,
+    DisputeState,
     Event,
     GrantExpiryChanged,
     GrantStarted,
@@ -64,6 +66,11 @@ ENTRY_WORDS: Mapping[EntryType, str] = {
     "reinstatement": "reinstated",
 }
 """A verb for each type of entry, so that signs and colours are never the only distinction."""
+DISPUTE_TITLES: Mapping[DisputeState, str] = {
+    "open": "Payment disputed",
+    "won": "Dispute won",
+    "lost": "Dispute lost",
+}
 _ENTRY_TITLES: Mapping[EntryType, str] = {
     "grant": "Credits granted",
     "deduction": "Credits used",
@@ -114,6 +121,8 @@ def event_title(event: Event) -> str:
             return PAYMENT_TITLES[event.status]
         case PaymentRefunded():
             return PAYMENT_TITLES["refunded"]
+        case DisputeRecorded():
+            return "Disputed credits changed" if event.changed_by is not None else DISPUTE_TITLES[event.state]
         case AccountOpened():
             return "Account opened"
         case AccountUpdated():

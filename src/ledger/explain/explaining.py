@@ -19,6 +19,7 @@ from ledger.domain.events import (
     CreditsSent,
     CreditsSentBack,
     DeductionReversed,
+    DisputeRecorded,
     Event,
     GrantExpiryChanged,
     GrantStarted,
@@ -55,6 +56,7 @@ _ACCEPTED_WHEN_CLOSED = (
     | HoldReleased
     | GrantVoided
     | PaymentRefunded
+    | DisputeRecorded
     | HoldExpired
     | CreditsExpired
     | GrantStarted
@@ -69,6 +71,7 @@ _ABOUT_EARLIER_EVENTS = (
     | GrantExpiryChanged
     | PaymentRecorded
     | PaymentRefunded
+    | DisputeRecorded
     | TransferReversed
     | CreditsSentBack
 )
@@ -141,7 +144,7 @@ def _general(before: Account | None, event: Event) -> Iterator[str]:
         return
     if event.recorded_at < before.recorded_at:
         yield f"the previous event was recorded later, at {instant(before.recorded_at)}"
-    if not isinstance(event, _DUE) and before.is_due(event.recorded_at):
+    if not _is_of_time(event) and before.is_due(event.recorded_at):
         yield f"{_due(before)} is not recorded before this event"
     if before.standing == "closed" and not _accepted_when_closed(before, event):
         yield (
@@ -157,6 +160,13 @@ def _general(before: Account | None, event: Event) -> Iterator[str]:
     made = made_by(event)
     if made is not None and made[4:] != str(before.version + 1):
         yield f"the event makes {made}, but its version is {before.version + 1}"
+
+
+def _is_of_time(event: Event) -> bool:
+    """Whether time made the event: what is due, or what an open dispute holds of a grant that has just started."""
+    if isinstance(event, DisputeRecorded):
+        return event.changed_by is not None and event.changed_by.startswith("grt_")
+    return isinstance(event, _DUE)
 
 
 def _accepted_when_closed(before: Account, event: Event) -> bool:
@@ -194,7 +204,7 @@ def _sums(account: Account) -> Balance:
     for lot in account.lots:
         credits[lot.kind] += lot.remaining
     held = 0
-    for hold in account.holds:
+    for hold in (*account.holds, *account.disputed):
         for part in hold.draws:
             credits[part.kind] += part.amount
             held += part.amount

@@ -17,9 +17,11 @@ from ledger.domain.holds import Fate
 MOST_PASSED_OVER = 10
 """The largest number of lots passed over that are listed for each reason; the rest are counted."""
 
-Rule = Literal["only_lot", "subscription_first", "earliest_expiry", "oldest_grant", "as_held", "as_received"]
+Rule = Literal[
+    "only_lot", "subscription_first", "earliest_expiry", "oldest_grant", "as_held", "as_received", "as_disputed"
+]
 """What gives a lot its place: the rule that separates it from its neighbour in burn order, or the earlier hold or
-transfer."""
+transfer, or the dispute of what it was bought with."""
 Reason = Literal["not_needed", "held", "expired", "skipped"]
 """Why a lot was not drawn. `skipped`: against the burn order, because a lot after it was drawn."""
 
@@ -82,7 +84,7 @@ class ExplainedHold:
     """The one hold that an event changes: its credits before and after. The hold has ended when `after` is 0."""
 
     hold_id: str
-    expires_at: datetime
+    expires_at: Annotated[datetime | None, Field(description="null: a dispute holds the credits until it ends")]
     before: int
     after: int
 

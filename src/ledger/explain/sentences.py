@@ -20,6 +20,7 @@ from ledger.domain.events import (
     CreditsSent,
     CreditsSentBack,
     DeductionReversed,
+    DisputeRecorded,
     Event,
     GrantExpiryChanged,
     GrantStarted,
@@ -110,6 +111,8 @@ def sentence(before: Account | None, event: Event) -> str:
         case PaymentRefunded():
             money = f"{event.amount_minor:,} minor units of payment {event.payment_id}"
             return f"{money} were refunded as {event.refund_id}; {event.refunded_minor:,} in total."
+        case DisputeRecorded():
+            return _disputed(event)
         case AccountFrozen() | AccountUnfrozen() | AccountClosed() | AccountReopened():
             return _standing(event)
         case CreditsSent() | CreditsReceived() | TransferReversed() | CreditsSentBack():
@@ -307,3 +310,24 @@ def _expiry_changed(event: GrantExpiryChanged) -> str:
     if event.reinstated:
         return f"{done}: {were(event.reinstated, f'{event.kind} credit')} reinstated, which had lapsed."
     return f"{done}."
+
+
+def _disputed(event: DisputeRecorded) -> str:
+    if event.changed_by is not None:
+        return f"Dispute {event.dispute_id} holds {_more_or_less(event)} as {event.hold_id}: {event.changed_by}."
+    money = f"{event.amount_minor:,} minor units of payment {event.payment_id}"
+    if event.state != "open":
+        done = f"Dispute {event.dispute_id} of {money} was {event.state}"
+        return f"{done}: {_came_back(event.returns)}." if event.returns else f"{done}; it held no credits."
+    done = f"{money} were disputed as {event.dispute_id}"
+    if event.hold_id is None:
+        return f"{done}; no credits are held."
+    later = sum([part.amount for part in event.awaits or ()])
+    coming = f", and {later:,} more of grants that have not started" if later else ""
+    return f"{done}: {were(total(event.draws))} put on hold as {event.hold_id}{coming}, until the dispute ends."
+
+
+def _more_or_less(event: DisputeRecorded) -> str:
+    if event.returns:
+        return f"{counted(sum(part.amount for part in event.returns))} less"
+    return f"{counted(total(event.draws))} more"

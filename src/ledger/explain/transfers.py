@@ -23,7 +23,7 @@ _NEITHER = "A transfer is no usage: its credits were neither used nor lost, and 
 
 def explain_sent(before: Account, event: CreditsSent) -> Details:
     """What was sent, lot by lot, and to whom."""
-    details = explain_draws(before.lots, before.holds, event.draws, event.recorded_at)
+    details = explain_draws(before, event.draws, event.recorded_at)
     wrong = [*details.violations, *wrong_sum(event.draws, event.amount)]
     if event.to_account_id == before.account_id:
         wrong.append("the account sends credits to itself")

@@ -83,7 +83,7 @@ def _problem(account_id: str, row: Any, account: Account) -> str | None:
 
 def _sum(account: Account) -> Balance:
     """What the lots and holds of an account add up to."""
-    held = [part for hold in account.holds for part in hold.draws]
+    held = [part for hold in (*account.holds, *account.disputed) for part in hold.draws]
     subscription = sum([lot.remaining for lot in account.lots if lot.kind == "subscription"])
     permanent = sum([lot.remaining for lot in account.lots if lot.kind == "permanent"])
     return Balance(

@@ -121,6 +121,7 @@ NUMBERS = [  # operation, field, the least and the largest value
     ("payment", "amount_minor", 0, LARGEST),
     ("payment", "grant.amount", 1, LARGEST),
     ("payment_refund", "amount_minor", 1, LARGEST),
+    ("payment_dispute", "amount_minor", 1, LARGEST),
 ]
 NO_INTEGERS = [1.0, 1.5, -0.5, 1e300, True, False, "1", "", "one", [], [1], {}, {"amount": 1}]
 
@@ -193,12 +194,14 @@ REQUIRED = {
     "extend": ["expires_in_seconds"],
     "payment": ["amount_minor", "currency", "payment_id", "provider", "status"],
     "payment_refund": ["refund_id"],
+    "payment_dispute": ["dispute_id", "state"],
 }
 WORDS = [
     ("grant", "kind"),
     ("grant", "source"),
     ("capture", "on_excess"),
     ("payment", "status"),
+    ("payment_dispute", "state"),
     ("payment", "currency"),
     ("payment", "grant.kind"),
 ]
@@ -255,6 +258,7 @@ IDS = [
     ("payment", "provider"),
     ("payment", "plan"),
     ("payment_refund", "refund_id"),
+    ("payment_dispute", "dispute_id"),
 ]
 TEXTS = [
     ("grant", "description"),
@@ -262,6 +266,7 @@ TEXTS = [
     ("reverse", "reason"),
     ("hold", "description"),
     ("void", "reason"),
+    ("payment_dispute", "reason"),
     ("payment", "grant.description"),
     ("open", "description"),
     ("update", "description"),
@@ -317,6 +322,7 @@ def test_a_thing_that_cannot_be(service: Service, account: str, name: str) -> No
         "extend": "hold",
         "void": "grant",
         "payment_refund": "payment",
+        "payment_dispute": "payment",
     }.items():
         if (noun, name) == ("hold", "hld_5"):
             continue

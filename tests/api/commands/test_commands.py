@@ -91,6 +91,21 @@ ANSWERS: dict[str, tuple[int, Json, tuple[int, int, int]]] = {
         },
         (70, 50, 40),
     ),
+    "payment_dispute": (
+        1,
+        {
+            "payment_id": "pay-1",
+            "dispute_id": "dp-1",
+            "dispute_state": "open",
+            "disputed_minor": 1000,
+            "hold_id": "hld_9",
+            "held": 20,
+            "released": 0,
+            "lapsed": 0,
+            "cancelled": 0,
+        },
+        (70, 70, 60),
+    ),
     "freeze": (1, {"standing": "frozen"}, (70, 70, 40)),
     "unfreeze": (1, {"standing": "active"}, (70, 70, 40)),
     "close": (1, {"standing": "closed"}, (70, 70, 40)),
@@ -350,7 +365,7 @@ def test_partial_refunds_void_in_proportion(service: Service) -> None:
     rest = Ask("payment_refund", account, {"refund_id": "re-3"}, pay).post(service).json()
     assert (rest["refunded_minor"], rest["voided"], rest["balance"]["total"]) == (667, 14, 120)
     again = Ask("payment_refund", account, {"refund_id": "re-4"}, pay).post(service)
-    detail = "Nothing of the payment can be refunded: it was refunded or never paid."
+    detail = "Nothing of the payment can be refunded: it was refunded, lost in disputes, or never paid."
     assert refused(again, 422, "amount_exceeds_payment", refundable_minor=0)["detail"] == detail
 
 
@@ -378,7 +393,7 @@ def test_a_frozen_account_takes_no_spending_and_a_closed_one_nearly_nothing(serv
     assert asks(account)["close"].post(service, "c").status_code == 201
     for name in ("update", "grant", "deduct", "hold", "capture", "extend", "payment", "freeze", "unfreeze", "close"):
         refused(asks(account)[name].post(service, "z"), 409, "account_closed", account_id=account)
-    for name in ("reverse", "release", "void", "payment_refund"):
+    for name in ("reverse", "release", "void", "payment_dispute", "payment_refund"):
         assert asks(account)[name].post(service, "z").status_code == 201
     assert Ask("payment", account, payment("pay-3", provider_of(account))).post(service).status_code == 201
     assert balance(service, account)["standing"] == "closed"

@@ -192,13 +192,14 @@ OWN: dict[str, tuple[Json, str]] = {
     "deduct": ({"amount": 1}, "task_id"),
     "payment": (payment("x"), "payment_id"),
     "payment_refund": ({"amount_minor": 1}, "refund_id"),
+    "payment_dispute": ({"amount_minor": 1, "state": "open"}, "dispute_id"),
 }
 
 
 @pytest.mark.parametrize("operation", OWN)
 def test_a_business_id_is_the_key_when_there_is_no_header(service: Service, operation: str) -> None:
     body, own = OWN[operation]
-    ask = Ask(operation, staged(service), body, {"payment_id": "pay-1"} if operation == "payment_refund" else {})
+    ask = Ask(operation, staged(service), body, {"payment_id": "pay-1"} if operation.startswith("payment_") else {})
     first = ask.but(**{own: "né/1"}).post(service)
     assert is_replay(ask.but(**{own: "né/1"}).post(service), first)
     another = ask.but(**{own: "né/2"}).post(service)

@@ -137,3 +137,50 @@ def test_a_retry_of_a_payment_finds_the_receipt_of_before(service: Service) -> N
     refused(Ask("payment", account, body | {"amount_minor": 1}).post(service), 422, "idempotency_key_reused")
     other = Ask("payment", account, body | {"provider": f"other-{account}"}).post(service)
     assert (other.status_code, balance(service, account)["total"]) == (201, 8)
+
+
+def dispute(service: Service, account: str, state: str, **body: object) -> httpx.Response:
+    ids = {"payment_id": "1"}
+    return Ask("payment_dispute", account, {"dispute_id": "dp-1", "state": state, **body}, ids).post(service)
+
+
+def in_list(service: Service, account: str, position: int) -> Json:
+    [row] = service.get(f"/v1/accounts/{account}/payments", min_position=position).json()["payments"]
+    return {name: row[name] for name in ("status", "disputed_minor", "dispute_state", "refunded_minor")}
+
+
+def test_a_dispute_holds_what_is_left_and_what_is_won_comes_back(service: Service) -> None:
+    account = opened(service)
+    paid(service, account, grant=credits(20))
+    assert Ask("deduct", account, {"amount": 5}).post(service, "d").status_code == 201
+    held = dispute(service, account, "open", amount_minor=500, reason="fraudulent").json()
+    assert (held["held"], held["hold_id"], held["balance"]["available"]) == (10, "hld_5", 5)
+    assert dispute(service, account, "open", amount_minor=500, reason="fraudulent").status_code == 200
+    facts = {"hold_id": "hld_5", "payment_id": "1", "dispute_id": "dp-1"}
+    refused(Ask("capture", account, {}, {"hold_id": "hld_5"}).post(service, "c"), 409, "hold_disputed", **facts)
+    row = {"status": "paid", "disputed_minor": 500, "dispute_state": "open", "refunded_minor": 0}
+    assert in_list(service, account, held["position"]) == row
+    won = dispute(service, account, "won").json()
+    assert (won["released"], won["disputed_minor"], won["balance"]["available"]) == (10, 500, 15)
+    assert in_list(service, account, won["position"]) == row | {"disputed_minor": 0, "dispute_state": "won"}
+    late = dispute(service, account, "open", amount_minor=501)
+    refused(late, 422, "idempotency_key_reused")
+    refused(dispute(service, account, "lost"), 409, "dispute_already_decided", dispute_state="won")
+
+
+def test_a_dispute_that_is_lost_says_what_was_cancelled_and_what_was_spent(service: Service) -> None:
+    account = opened(service)
+    paid(service, account, grants=[credits(20), credits(10)])
+    assert Ask("deduct", account, {"amount": 5}).post(service, "d").status_code == 201
+    assert dispute(service, account, "open").json()["held"] == 25
+    rehearsed = Ask("payment_dispute", account, {"dispute_id": "dp-1", "state": "lost"}, {"payment_id": "1"}).post(
+        service, None, "?dry_run=true"
+    )
+    assert (rehearsed.json()["dry_run"], balance(service, account)["held"]) == (True, 25)
+    lost = dispute(service, account, "lost").json()
+    assert (lost["cancelled"], lost["released"], lost["balance"]["total"]) == (25, 0, 0)
+    assert [(part["voided"], part["uncollected"]) for part in lost["voids"]] == [(0, 5), (0, 0)]
+    assert in_list(service, account, lost["position"])["disputed_minor"] == 1000
+    refused(refund(service, account), 422, "amount_exceeds_payment", refundable_minor=0)
+    explained = service.get(f"/v1/accounts/{account}/explain", version=7).json()
+    assert explained["violations"] == []

@@ -328,7 +328,7 @@ async def test_a_snapshot_that_differs_from_the_events_is_named(database: str, l
     state = encode_snapshot(ada)
     keep = """
     INSERT INTO ledger.snapshots (originator_id, originator_version, topic, state, hash)
-    SELECT originator_id, 9, 'Account/2', %s, hash FROM ledger.events WHERE originator_version = 9
+    SELECT originator_id, 9, 'Account/3', %s, hash FROM ledger.events WHERE originator_version = 9
     """
     with tampering(database) as connection:
         connection.execute(keep, [state])

@@ -13,6 +13,7 @@ from ledger.domain.commands import (
     GrantCredits,
     OpenAccount,
     PlaceHold,
+    RecordDispute,
     RecordPayment,
     RefundPayment,
     ReverseDeduction,
@@ -56,6 +57,7 @@ async def live_a_life(ledger: Ledger, account: str) -> None:
         PlaceHold(account, 7),
         ReverseDeduction(account, "ded_6", reason="it failed"),
         RefundPayment(account, "pi_1", "re_1", 300),
+        RecordDispute(account, "pi_1", "dp_1", "open"),
         VoidGrant(account, "grt_3", 4),
         DeductCredits(account, 1_000, "long", on_shortfall="available"),
     ]

@@ -6,6 +6,8 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
+from ledger.domain.amounts import Kind
+
 
 @with_config(ConfigDict(extra="allow"))
 class Answer(TypedDict):
@@ -59,3 +61,63 @@ def uncollected(amount: int) -> UncollectedIfAny:
 def waived(amount: int) -> WaivedIfAny:
     """The field of what is waived."""
     return {"waived": amount}
+
+
+EffectiveAt = Annotated[
+    datetime | None,
+    Field(description="when the credits start: until then they are no part of the balance; null: at once"),
+]
+
+
+class GrantIfAny(TypedDict, total=False):
+    """What else was done where credits were granted too."""
+
+    grant_id: str
+    granted: int
+    kind: Kind
+    expires_at: datetime | None
+    effective_at: EffectiveAt
+
+
+class BoughtGrant(TypedDict):
+    """One of the grants that a payment bought."""
+
+    grant_id: str
+    granted: int
+    kind: Kind
+    expires_at: datetime | None
+    effective_at: EffectiveAt
+
+
+class GrantsIfAny(GrantIfAny, total=False):
+    """What else was done where a payment bought credits: the fields of the grant when it is one, and all grants."""
+
+    grants: list[BoughtGrant]
+
+
+class VoidIfAny(TypedDict, total=False):
+    """What else was done where credits were voided too."""
+
+    grant_id: str
+    voided: int
+    uncollected: int
+
+
+class LabelsIfAny(TypedDict, total=False):
+    """The labels of the account, where labels were changed."""
+
+    labels: Annotated[dict[str, str], Field(description="all labels of the account after it, if some were changed")]
+
+
+class VoidedGrant(TypedDict):
+    """One of the grants that a refund voided."""
+
+    grant_id: str
+    voided: int
+    uncollected: int
+
+
+class VoidsIfAny(VoidIfAny, total=False):
+    """What else was done where grants were voided: the fields of the void when it is one, and all voids."""
+
+    voids: list[VoidedGrant]

@@ -1,38 +1,30 @@
 """Makes the answers of commands. Each is a pure function of the command's events: a replay gives the original again."""
 
-from collections.abc import Sequence
 from typing import assert_never
 
-from api.contract.answers.answer import COLLECTED, NOTHING_WAIVED, uncollected, waived
+from api.contract.answers.answer import COLLECTED, NOTHING_WAIVED, LabelsIfAny, uncollected, waived
 from api.contract.answers.commands import (
     AllowanceChanged,
     AnyAnswer,
-    BoughtGrant,
     Captured,
     Deducted,
     ExpiryChanged,
     Extended,
     Granted,
-    GrantIfAny,
-    GrantsIfAny,
     Held,
-    LabelsIfAny,
     LimitsReplaced,
     Metered,
     Opened,
-    Paid,
     Place,
-    Refunded,
     Released,
     Reversed,
     StandingChanged,
     Updated,
     Voided,
-    VoidedGrant,
-    VoidsIfAny,
 )
 from api.contract.answers.limits import LimitsIfAny, limit_fields, limits_left
 from api.contract.answers.moving import draw_fields, merged, transfer_reversal, transferred
+from api.contract.answers.payments import disputed, grant_if_any, paid, refunded
 from ledger.commit.submission import Recorded
 from ledger.domain.account import Standing
 from ledger.domain.events import (
@@ -51,6 +43,7 @@ from ledger.domain.events import (
     CreditsSent,
     CreditsSentBack,
     DeductionReversed,
+    DisputeRecorded,
     Event,
     Events,
     GrantExpiryChanged,
@@ -129,9 +122,11 @@ def _answered(place: Place, events: Events) -> AnyAnswer:
         case AccountOpened():
             return _opened(place, last)
         case PaymentRecorded() as event:
-            return _paid(place, event, events)
+            return paid(place, event, events)
         case PaymentRefunded() as event:
-            return _refunded(place, event, events)
+            return refunded(place, event, events)
+        case DisputeRecorded() as event:
+            return disputed(place, event, events)
         case AccountUpdated() as event:
             return _updated(place, event)
         case AccountFrozen() as event:
@@ -161,15 +156,22 @@ def _answered(place: Place, events: Events) -> AnyAnswer:
 
 
 def _main(events: Events) -> Event:
-    """What the command is about: the last event, or the one before the grants or voids that belong to it."""
+    """What the command is about: the last event, or the one before the grants, voids or freeze that belong to it."""
     last = events[-1]
-    if isinstance(last, CreditsGranted | GrantVoided):
+    if isinstance(last, CreditsGranted | GrantVoided | AccountFrozen):
         for before in reversed(events[:-1]):
-            if isinstance(before, AccountOpened | PaymentRecorded | PaymentRefunded):
+            if _leads(before, last):
                 return before
-            if type(before) is not type(last):
+            if type(before) is not type(last) and not isinstance(before, DisputeRecorded):
                 break
     return last
+
+
+def _leads(event: Event, last: Event) -> bool:
+    """Whether an event is what a command is about, and `last` only follows from it."""
+    if isinstance(event, DisputeRecorded):
+        return event.changed_by is None
+    return isinstance(event, AccountOpened | PaymentRecorded | PaymentRefunded) and not isinstance(last, AccountFrozen)
 
 
 def _deducted(place: Place, event: CreditsDeducted) -> Deducted:
@@ -297,33 +299,12 @@ def _expiry_changed(place: Place, event: GrantExpiryChanged) -> ExpiryChanged:
 
 
 def _opened(place: Place, last: Event) -> Opened:
-    return {**place, "standing": "active", **_grant_if_any(last), "balance": balance_fields(last.balance)}
+    return {**place, "standing": "active", **grant_if_any(last), "balance": balance_fields(last.balance)}
 
 
 def _updated(place: Place, event: AccountUpdated) -> Updated:
     labels: LabelsIfAny = {} if event.labels is None else {"labels": dict(event.labels)}
     return {**place, **labels, "balance": balance_fields(event.balance)}
-
-
-def _paid(place: Place, event: PaymentRecorded, events: Events) -> Paid:
-    return {
-        **place,
-        "payment_id": event.payment_id,
-        "payment_status": event.status,
-        **_grants_if_any([one for one in events if isinstance(one, CreditsGranted)]),
-        "balance": balance_fields(events[-1].balance),
-    }
-
-
-def _refunded(place: Place, event: PaymentRefunded, events: Events) -> Refunded:
-    return {
-        **place,
-        "payment_id": event.payment_id,
-        "refund_id": event.refund_id,
-        "refunded_minor": event.amount_minor,
-        **_voids_if_any([one for one in events if isinstance(one, GrantVoided)]),
-        "balance": balance_fields(events[-1].balance),
-    }
 
 
 def _standing(
@@ -360,35 +341,3 @@ def _allowance_changed(place: Place, event: AllowanceSet) -> AllowanceChanged:
         "amount": event.amount,
         "balance": balance_fields(event.balance),
     }
-
-
-def _grant_if_any(last: Event) -> GrantIfAny:
-    return {**_bought(last)} if isinstance(last, CreditsGranted) else {}
-
-
-def _grants_if_any(events: Sequence[CreditsGranted]) -> GrantsIfAny:
-    if not events:
-        return {}
-    grants = [_bought(event) for event in events]
-    return {**grants[0], "grants": grants} if len(grants) == 1 else {"grants": grants}
-
-
-def _bought(event: CreditsGranted) -> BoughtGrant:
-    return {
-        "grant_id": event.grant_id,
-        "granted": event.amount,
-        "kind": event.kind,
-        "expires_at": event.expires_at,
-        "effective_at": event.effective_at,
-    }
-
-
-def _voids_if_any(events: Sequence[GrantVoided]) -> VoidsIfAny:
-    if not events:
-        return {}
-    voids = [_void(event) for event in events]
-    return {**voids[0], "voids": voids} if len(voids) == 1 else {"voids": voids}
-
-
-def _void(event: GrantVoided) -> VoidedGrant:
-    return {"grant_id": event.grant_id, "voided": event.amount, "uncollected": event.uncollected}

@@ -6,11 +6,21 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from api.contract.answers.answer import Answer, ProblemDocument, UncollectedIfAny, WaivedIfAny
+from api.contract.answers.answer import (
+    Answer,
+    EffectiveAt,
+    GrantIfAny,
+    GrantsIfAny,
+    LabelsIfAny,
+    ProblemDocument,
+    UncollectedIfAny,
+    VoidsIfAny,
+    WaivedIfAny,
+)
 from api.contract.answers.limits import LimitFields, LimitLeft, LimitsIfAny
 from ledger.domain.account import Standing
 from ledger.domain.amounts import Kind
-from ledger.domain.events import PaymentStatus, Source
+from ledger.domain.events import DisputeState, PaymentStatus, Source
 from ledger.explain.balance_answer import BalanceFields
 
 
@@ -40,66 +50,6 @@ class DrawFields(TypedDict):
     grant_id: str
     kind: Kind
     amount: int
-
-
-EffectiveAt = Annotated[
-    datetime | None,
-    Field(description="when the credits start: until then they are no part of the balance; null: at once"),
-]
-
-
-class GrantIfAny(TypedDict, total=False):
-    """What else was done where credits were granted too."""
-
-    grant_id: str
-    granted: int
-    kind: Kind
-    expires_at: datetime | None
-    effective_at: EffectiveAt
-
-
-class BoughtGrant(TypedDict):
-    """One of the grants that a payment bought."""
-
-    grant_id: str
-    granted: int
-    kind: Kind
-    expires_at: datetime | None
-    effective_at: EffectiveAt
-
-
-class GrantsIfAny(GrantIfAny, total=False):
-    """What else was done where a payment bought credits: the fields of the grant when it is one, and all grants."""
-
-    grants: list[BoughtGrant]
-
-
-class VoidIfAny(TypedDict, total=False):
-    """What else was done where credits were voided too."""
-
-    grant_id: str
-    voided: int
-    uncollected: int
-
-
-class LabelsIfAny(TypedDict, total=False):
-    """The labels of the account, where labels were changed."""
-
-    labels: Annotated[dict[str, str], Field(description="all labels of the account after it, if some were changed")]
-
-
-class VoidedGrant(TypedDict):
-    """One of the grants that a refund voided."""
-
-    grant_id: str
-    voided: int
-    uncollected: int
-
-
-class VoidsIfAny(VoidIfAny, total=False):
-    """What else was done where grants were voided: the fields of the void when it is one, and all voids."""
-
-    voids: list[VoidedGrant]
 
 
 class Opened(CommandAnswer, GrantIfAny):
@@ -216,6 +166,25 @@ class Refunded(CommandAnswer, VoidsIfAny):
     payment_id: str
     refund_id: str
     refunded_minor: int
+
+
+class Disputed(CommandAnswer, VoidsIfAny):
+    """A dispute that was opened, won or lost. `voids` is there when it voided credits; the fields of a void are there
+    when it voided one grant.
+
+    `held` credits are what an open dispute holds from now on. When it ends, `released` came back to their lots,
+    `lapsed` came back after the expiry of their lots, and `cancelled` were lost.
+    """
+
+    payment_id: str
+    dispute_id: str
+    dispute_state: DisputeState
+    disputed_minor: int
+    hold_id: Annotated[str | None, Field(description="what holds, or held, the credits; null: nothing is or was held")]
+    held: int
+    released: int
+    lapsed: int
+    cancelled: int
 
 
 class Updated(CommandAnswer, LabelsIfAny):
@@ -349,6 +318,7 @@ ANSWERS: dict[str, type[CommandAnswer]] = {
     "void": Voided,
     "payment": Paid,
     "payment_refund": Refunded,
+    "payment_dispute": Disputed,
     "freeze": StandingChanged,
     "unfreeze": StandingChanged,
     "close": StandingChanged,
@@ -376,6 +346,7 @@ AnyAnswer = (
     | ExpiryChanged
     | Paid
     | Refunded
+    | Disputed
     | StandingChanged
     | LimitsReplaced
     | AllowanceChanged

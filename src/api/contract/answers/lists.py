@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 from api.contract.answers.answer import ListPage
 from ledger.domain.account import Standing
 from ledger.domain.amounts import Balance, Kind
-from ledger.domain.events import PaymentStatus, Source
+from ledger.domain.events import DisputeState, PaymentStatus, Source
 from ledger.explain.balance_answer import BalanceFields, balance_fields
 
 GrantStatus = Literal["coming", "open", "spent", "expired", "voided", "sent"]
@@ -91,6 +91,10 @@ class Payment(TypedDict):
     status: PaymentStatus
     amount_minor: int
     refunded_minor: int
+    disputed_minor: Annotated[int, Field(description="of disputes that are open or lost")]
+    dispute_state: Annotated[
+        DisputeState | None, Field(description="of several: open before lost before won; null: no dispute")
+    ]
     currency: str
     plan: str | None
     recorded_at: datetime
@@ -217,6 +221,8 @@ def payment(row: Mapping[str, Any]) -> Payment:
         "status": row["status"],
         "amount_minor": row["amount_minor"],
         "refunded_minor": row["refunded_minor"],
+        "disputed_minor": row["disputed_minor"],
+        "dispute_state": row["dispute_state"],
         "currency": row["currency"],
         "plan": row["plan"],
         "recorded_at": row["recorded_at"],

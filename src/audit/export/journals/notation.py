@@ -12,7 +12,7 @@ Facts = list[tuple[str, str | int]]
 """Metadata of a transaction by name. No name has a meaning for Beancount or hledger."""
 
 _TEXT_FIELDS = (
-    *("grant_id", "deduction_id", "hold_id", "payment_id", "refund_id", "transaction_id", "task_id"),
+    *("grant_id", "deduction_id", "hold_id", "payment_id", "refund_id", "dispute_id", "transaction_id", "task_id"),
     *("provider", "plan", "expires_at", "effective_at", "description", "reason", "occurred_at"),
 )
 _USAGE_FIELDS = (

@@ -37,6 +37,7 @@ from ledger.domain.events import (
     CreditsSent,
     CreditsSentBack,
     DeductionReversed,
+    DisputeRecorded,
     Event,
     GrantExpiryChanged,
     GrantStarted,
@@ -201,6 +202,11 @@ def _sums(accounts: Accounts, event: Event, currencies: Currencies) -> _Sums:
             return _paid(sums, accounts, event.amount_minor, event.currency) if event.status == "paid" else sums
         case PaymentRefunded():
             return _paid(sums, accounts, -event.amount_minor, currencies[event.provider, event.payment_id])
+        case DisputeRecorded():
+            _held(_taken(sums, accounts, event.draws), accounts, event.draws)
+            _back_from_hold(sums, accounts, event.returns)
+            lost = event.amount_minor if event.state == "lost" else 0
+            return _paid(sums, accounts, -lost, currencies[event.provider, event.payment_id]) if lost else sums
         case AccountOpened() | HoldExtended():
             return sums
         case (

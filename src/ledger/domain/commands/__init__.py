@@ -27,7 +27,14 @@ from ledger.domain.commands.moving import (
     SendBack,
     SendCredits,
 )
-from ledger.domain.commands.payments import MAX_BOUGHT, RecordPayment, RefundPayment, payment_key
+from ledger.domain.commands.payments import (
+    MAX_BOUGHT,
+    OnDispute,
+    RecordDispute,
+    RecordPayment,
+    RefundPayment,
+    payment_key,
+)
 from ledger.domain.commands.spending import DeductCredits, OnShortfall, ReverseDeduction
 
 Command = (
@@ -44,6 +51,7 @@ Command = (
     | ChangeGrantExpiry
     | RecordPayment
     | RefundPayment
+    | RecordDispute
     | FreezeAccount
     | UnfreezeAccount
     | CloseAccount
@@ -82,11 +90,13 @@ __all__ = [
     "MovedLot",
     "MovedLots",
     "NewLimit",
+    "OnDispute",
     "OnExcess",
     "OnShortfall",
     "OpenAccount",
     "PlaceHold",
     "ReceiveCredits",
+    "RecordDispute",
     "RecordExpiries",
     "RecordPayment",
     "RefundPayment",

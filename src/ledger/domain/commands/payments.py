@@ -1,12 +1,14 @@
 """Commands about payments."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from ledger.domain.amounts import check_amount
 from ledger.domain.commands.command import check_id
 from ledger.domain.commands.grants import GrantCredits
 from ledger.domain.errors import InvalidField
-from ledger.domain.events import PaymentStatus
+from ledger.domain.events import DisputeState, PaymentStatus
+from ledger.domain.texts import check_text
 
 MAX_BOUGHT = 100
 """The largest number of grants that one payment buys."""
@@ -65,5 +67,34 @@ class RefundPayment:
     def __post_init__(self) -> None:
         check_id("refund_id", self.refund_id)
         check_id("provider", self.provider)
+        if self.amount_minor is not None:
+            check_amount(self.amount_minor, "amount_minor")
+
+
+OnDispute = Literal["hold", "freeze", "record"]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDispute:
+    """Record that a dispute of a payment was opened, won or lost.
+
+    `amount_minor` is the disputed money; None is what was said when it was opened, or else all that is left of the
+    payment. `provider` is as in a refund. `effect` says what an open dispute does: it holds what the payment bought,
+    freezes the account as well, or is only recorded.
+    """
+
+    account_id: str
+    payment_id: str
+    dispute_id: str
+    state: DisputeState
+    amount_minor: int | None = None
+    provider: str | None = None
+    reason: str | None = None
+    effect: OnDispute = "hold"
+
+    def __post_init__(self) -> None:
+        check_id("dispute_id", self.dispute_id)
+        check_id("provider", self.provider)
+        check_text("reason", self.reason)
         if self.amount_minor is not None:
             check_amount(self.amount_minor, "amount_minor")

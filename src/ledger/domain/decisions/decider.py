@@ -2,7 +2,7 @@
 
 `decide` is pure: time, ids and earlier events are arguments, and it changes nothing. A command yields all of its
 events, after the expiries that are due by then, or raises a Refusal and yields none. The rules are in one file for each
-subject: granting, correcting, spending, holding, paying, moving, limiting; the expiries are in expiry.py.
+subject: granting, correcting, spending, holding, paying, disputing, moving, limiting; the expiries are in expiry.py.
 """
 
 from datetime import datetime
@@ -24,6 +24,7 @@ from ledger.domain.commands import (
     OpenAccount,
     PlaceHold,
     ReceiveCredits,
+    RecordDispute,
     RecordExpiries,
     RecordPayment,
     RefundPayment,
@@ -40,6 +41,7 @@ from ledger.domain.commands import (
     VoidGrant,
 )
 from ledger.domain.decisions.correcting import change_expiry
+from ledger.domain.decisions.disputing import record_dispute
 from ledger.domain.decisions.expiry import apply_due_expiries
 from ledger.domain.decisions.granting import grant, open_account, void
 from ledger.domain.decisions.holding import capture, extend, place, release
@@ -60,6 +62,7 @@ _ALWAYS_ALLOWED = (
     | ReleaseHold
     | VoidGrant
     | RefundPayment
+    | RecordDispute
     | EraseTexts
     | RecordExpiries
     | ReverseTransfer
@@ -129,6 +132,8 @@ def _carry_out(command: Command, account: Account, at: datetime, related: Relate
             return record(command, account, at, related)
         case RefundPayment():
             return refund(command, account, at, related)
+        case RecordDispute():
+            return record_dispute(command, account, at, related)
         case UpdateAccount():
             return (update(command, account, at),)
         case FreezeAccount():

@@ -5,9 +5,11 @@ Every decision and every balance applies them first, so no answer depends on whe
 """
 
 from datetime import datetime
+from functools import reduce
 
 from ledger.domain.account import Account, evolve
 from ledger.domain.coming import ComingGrant
+from ledger.domain.decisions.disputing import started
 from ledger.domain.decisions.limiting import give_back as count_back
 from ledger.domain.events import CreditsExpired, Event, Events, GrantStarted, HoldExpired
 from ledger.domain.holds import Hold, give_back, lost, put_back
@@ -23,9 +25,8 @@ def apply_due_expiries(account: Account, at: datetime) -> tuple[Events, Account]
     """
     events: list[Event] = []
     while account.is_due(at):
-        event = next_expiry(account, at)
-        events.append(event)
-        account = evolve(account, event)
+        due, account = next_expiry(account, at)
+        events += due
     return tuple(events), account
 
 
@@ -37,11 +38,20 @@ def has_many_due(account: Account, at: datetime) -> bool:
     return False
 
 
-def next_expiry(account: Account, at: datetime) -> Event:
-    """The oldest expiry or start that is due by `at`, recorded at `at`. There must be one.
+def next_expiry(account: Account, at: datetime) -> tuple[Events, Account]:
+    """The oldest expiry or start that is due by `at`, recorded at `at`, and the account after it. There must be one.
 
-    What ends at a moment ends before anything starts at it.
+    What ends at a moment ends before anything starts at it. What open disputes hold of a grant that starts follows it.
     """
+    event = _next(account, at)
+    account = evolve(account, event)
+    if not isinstance(event, GrantStarted) or not account.disputed:
+        return (event,), account
+    held = started(account, event, at)
+    return (event, *held), reduce(evolve, held, account)
+
+
+def _next(account: Account, at: datetime) -> Event:
     lapse, hold = first_expiry(account.lots), account.first_hold
     if account.coming and _starts_first(account.coming[0], lapse, hold):
         return _start(account, account.coming[0], at)

@@ -82,9 +82,10 @@ def _balance_with(account: Account, grant_id: str, command: GrantCredits, expire
 
 def _has_too_many_lots(account: Account, most: int) -> bool:
     """Count the lots that are wholly held too, because they may come back."""
-    if len(account.lots) + account.holds.grants <= most:
+    disputed = account.disputed.drawn_grants()
+    if len(account.lots) + account.holds.grants + len(disputed) <= most:
         return False
-    return len(account.holds.drawn_grants().union(lot.grant_id for lot in account.lots)) > most
+    return len(account.holds.drawn_grants().union(disputed, [lot.grant_id for lot in account.lots])) > most
 
 
 def _start(command: GrantCredits, at: datetime) -> datetime:

@@ -13,6 +13,7 @@ from ledger.domain.errors import (
     AmountExceedsHold,
     HoldAlreadyCaptured,
     HoldAlreadyReleased,
+    HoldDisputed,
     HoldHasExpired,
     HoldLifeExceeded,
     HoldNotFound,
@@ -200,6 +201,9 @@ def _open_hold(account: Account, hold_id: str, related: RelatedEvents) -> Hold:
 
 
 def _refuse(hold_id: str, related: RelatedEvents) -> Never:
+    dispute = related.dispute_holding(hold_id)
+    if dispute is not None:
+        raise HoldDisputed(hold_id, dispute.payment_id, dispute.dispute_id)
     match related.hold_ending(hold_id):
         case "captured":
             raise HoldAlreadyCaptured(hold_id)

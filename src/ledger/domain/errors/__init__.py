@@ -17,7 +17,10 @@
     │   ├── AccountExists
     │   ├── HoldAlreadyCaptured  HoldAlreadyReleased  HoldHasExpired
     │   ├── PaymentAlreadyRecorded  PaymentOfAnotherAccount  RefundAlreadyRecorded  TransferAlreadyReversed
+    │   ├── DisputeAlreadyRecorded  DisputeAlreadyDecided
     ├── PaymentAmbiguous             several providers have a payment with the id
+    ├── PaymentNotPaid               a payment has no money that can be disputed
+    ├── HoldDisputed                 a dispute of a payment holds the credits
     ├── GrantClosed                  the grant was voided as a whole
     ├── GrantHasExpired              the lot of the grant has lapsed
     ├── HoldLifeExceeded             an extension would let the hold last too long
@@ -28,6 +31,7 @@
     │   ├── OpenLotsLimitExceeded  ComingGrantsLimitExceeded
     │   ├── OpenHoldsLimitExceeded  DrawsLimitExceeded  ReversalsLimitExceeded
     │   ├── LimitsLimitExceeded  AllowancesLimitExceeded  CountersLimitExceeded  LabelsLimitExceeded
+    │   ├── DisputesLimitExceeded
     ├── KeyReused                    an idempotency key was used again with another body
     ├── VersionMismatch              the account is not at a version that the caller expects
     └── BatchRefused                 one command of an atomic batch was refused
@@ -56,6 +60,7 @@ from ledger.domain.errors.holds import (
     AmountExceedsHold,
     HoldAlreadyCaptured,
     HoldAlreadyReleased,
+    HoldDisputed,
     HoldHasExpired,
     HoldLifeExceeded,
     HoldNotFound,
@@ -73,9 +78,13 @@ from ledger.domain.errors.limits import (
 from ledger.domain.errors.moving import TransferAlreadyReversed, TransferNotFound, TransferSpent
 from ledger.domain.errors.payments import (
     AmountExceedsPayment,
+    DisputeAlreadyDecided,
+    DisputeAlreadyRecorded,
+    DisputesLimitExceeded,
     PaymentAlreadyRecorded,
     PaymentAmbiguous,
     PaymentNotFound,
+    PaymentNotPaid,
     PaymentOfAnotherAccount,
     RefundAlreadyRecorded,
 )
@@ -115,12 +124,16 @@ __all__ = [
     "ComingGrantsLimitExceeded",
     "CountersLimitExceeded",
     "DeductionNotFound",
+    "DisputeAlreadyDecided",
+    "DisputeAlreadyRecorded",
+    "DisputesLimitExceeded",
     "DrawsLimitExceeded",
     "GrantClosed",
     "GrantHasExpired",
     "GrantNotFound",
     "HoldAlreadyCaptured",
     "HoldAlreadyReleased",
+    "HoldDisputed",
     "HoldHasExpired",
     "HoldLifeExceeded",
     "HoldNotFound",
@@ -138,6 +151,7 @@ __all__ = [
     "PaymentAlreadyRecorded",
     "PaymentAmbiguous",
     "PaymentNotFound",
+    "PaymentNotPaid",
     "PaymentOfAnotherAccount",
     "RefundAlreadyRecorded",
     "Refusal",

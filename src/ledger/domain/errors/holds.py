@@ -31,6 +31,21 @@ class HoldHasExpired(AlreadyDone):
         super().__init__(f"Hold {shown(hold_id)!r} has expired; its credits went back.", hold_id=hold_id)
 
 
+class HoldDisputed(Refusal):
+    """An open dispute of a payment holds the credits, or held them until it ended."""
+
+    code = "hold_disputed"
+
+    def __init__(self, hold_id: str, payment_id: str, dispute_id: str) -> None:
+        super().__init__(
+            f"Hold {shown(hold_id)!r} is that of dispute {shown(dispute_id)!r}: only the end of the dispute ends it; "
+            f"record the dispute of payment {shown(payment_id)!r} as won or lost.",
+            hold_id=hold_id,
+            payment_id=payment_id,
+            dispute_id=dispute_id,
+        )
+
+
 class HoldLifeExceeded(Refusal):
     """An extension would let the hold last too long, from when it was placed."""
 

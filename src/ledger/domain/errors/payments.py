@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ledger.domain.errors.refusal import AlreadyDone, NotFound, Refusal, TooMuch, shown
+from ledger.domain.errors.refusal import AlreadyDone, NotFound, Refusal, TooMany, TooMuch, shown
 
 
 class PaymentNotFound(NotFound):
@@ -69,13 +69,66 @@ class RefundAlreadyRecorded(AlreadyDone):
         )
 
 
+class PaymentNotPaid(Refusal):
+    """A payment that failed, or whose amount is 0, has no money that can be disputed."""
+
+    code = "payment_not_paid"
+
+    def __init__(self, payment_id: str, status: str) -> None:
+        what = "its amount is 0" if status == "paid" else f"it is {status}"
+        super().__init__(
+            f"Payment {shown(payment_id)!r} has no money that can be disputed: {what}.",
+            payment_id=payment_id,
+            payment_status=status,
+        )
+
+
+class DisputeAlreadyRecorded(AlreadyDone):
+    """The dispute is in the state that is recorded, or in a later one. The account is as it should be."""
+
+    code = "dispute_already_recorded"
+
+    def __init__(self, dispute_id: str, state: str) -> None:
+        super().__init__(
+            f"Dispute {shown(dispute_id)!r} was recorded before as {state}; nothing is left to do.",
+            dispute_id=dispute_id,
+            dispute_state=state,
+        )
+
+
+class DisputeAlreadyDecided(AlreadyDone):
+    """A dispute that was won cannot be lost, nor one that was lost won."""
+
+    code = "dispute_already_decided"
+
+    def __init__(self, dispute_id: str, state: str, asked: str) -> None:
+        super().__init__(
+            f"Dispute {shown(dispute_id)!r} was recorded before as {state}, so it cannot be {asked}.",
+            dispute_id=dispute_id,
+            dispute_state=state,
+        )
+
+
+class DisputesLimitExceeded(TooMany):
+    code = "disputes_limit_exceeded"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The payment has {limit} disputes, which is the limit.", limit)
+
+
 class AmountExceedsPayment(TooMuch):
+    """A refund of more than is left, or a dispute of more than was paid."""
+
     code = "amount_exceeds_payment"
 
-    def __init__(self, amount_minor: int, refundable_minor: int) -> None:
+    def __init__(self, amount_minor: int, refundable_minor: int, what: str = "refund") -> None:
         asked = f"The refund asks for {amount_minor}, and only {refundable_minor} of the payment can still be refunded."
+        if what == "dispute":
+            asked = f"The dispute is about {amount_minor}, which is more than was paid."
+        elif not refundable_minor:
+            asked = "Nothing of the payment can be refunded: it was refunded, lost in disputes, or never paid."
         super().__init__(
-            asked if refundable_minor else "Nothing of the payment can be refunded: it was refunded or never paid.",
+            asked,
             amount_minor=amount_minor,
             refundable_minor=refundable_minor,
         )

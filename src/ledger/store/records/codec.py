@@ -13,7 +13,6 @@ from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar, cast, get_args, get_type_hints
 
 import orjson
-from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 
 from ledger.domain import events as event_types
 from ledger.domain.account import Account
@@ -24,6 +23,12 @@ from ledger.domain.lots import Draw, Draws, Lot, Lots
 from ledger.domain.profile import Profile
 from ledger.slices import Steps, at_once
 from ledger.store.records.coming_values import coming_from_json, coming_to_json
+from ledger.store.records.disputed_values import (
+    awaits_from_json,
+    awaits_to_json,
+    disputed_from_json,
+    disputed_to_json,
+)
 from ledger.store.records.stored_limits import (
     counted_limits_from_json,
     counted_limits_to_json,
@@ -41,7 +46,7 @@ _SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z
 _STEP = 100
 """The lots or holds of a snapshot that are decoded in one step."""
 Value = TypeVar("Value")
-SNAPSHOT_TOPIC = "Account/2"
+SNAPSHOT_TOPIC = "Account/3"
 """The format of snapshots. A change of the format needs a new name; snapshots with other names are ignored."""
 
 
@@ -159,6 +164,7 @@ _TO_JSON: dict[str, Callable[[Any], Any]] = {
     "returns": _parts_to_json,
     "counts": counts_to_json,
     "limits": limits_to_json,
+    "awaits": awaits_to_json,
 }
 _FROM_JSON: dict[str, Callable[[Any], Any]] = {
     "balance": balance_from_json,
@@ -175,6 +181,7 @@ _FROM_JSON: dict[str, Callable[[Any], Any]] = {
     "kept": names_from_json,
     "granted_at": time,
     "occurred_at": time,
+    "awaits": awaits_from_json,
     "grant_ids": lambda names: tuple(map(text, names)),
 }
 
@@ -283,23 +290,6 @@ def _metadata(stored: dict[str, Any]) -> Metadata:
     return found
 
 
-class LedgerMapper(Mapper[str]):
-    """The event library's mapper, implemented with this codec."""
-
-    def __init__(self) -> None:
-        super().__init__(transcoder=JSONTranscoder())
-
-    def to_stored_event(self, domain_event: Any) -> StoredEvent:
-        """Convert a Stored to the library's StoredEvent."""
-        topic, state = encode(domain_event.event, domain_event.metadata)
-        return StoredEvent(domain_event.account_id, domain_event.version, topic, state)
-
-    def to_domain_event(self, stored_event: StoredEvent) -> Any:
-        """Convert the library's StoredEvent to a Stored."""
-        event, metadata = decode(stored_event.topic, stored_event.state)
-        return Stored(str(stored_event.originator_id), stored_event.originator_version, event, metadata)
-
-
 # Snapshots -----------------------------------------------------------------------------------------------------
 
 
@@ -325,6 +315,8 @@ def snapshot_encoding(account: Account) -> Steps[bytes]:
     first_fields: dict[str, Any] = {"account_id": account.account_id, "balance": balance_to_json(account.balance)}
     if account.coming:
         first_fields["coming"] = coming_to_json(account.coming)
+    if account.disputed:
+        first_fields["disputed"] = disputed_to_json(account.disputed, _draws_to_json)
     last_fields = {
         "profile": account.profile._asdict(),
         "recorded_at": account.recorded_at,
@@ -358,6 +350,7 @@ def snapshot_decoding(state: bytes) -> Steps[Account]:
         Profile(**data["profile"]),
         data["successor"],
         coming_from_json(data.get("coming", ())),
+        disputed_from_json(data.get("disputed", ()), _draws),
     )
 
 

@@ -25,6 +25,7 @@ BODY_FIELDS: Mapping[str, tuple[str, ...]] = {
     "void": ("grant_id", "amount", "reason"),
     "payment": ("payment_id", "provider", "status", "amount_minor", "currency", "plan", "grant", "grants"),
     "payment_refund": ("payment_id", "refund_id", "amount_minor", "provider"),
+    "payment_dispute": ("payment_id", "dispute_id", "state", "amount_minor", "provider", "reason"),
     "freeze": ("reason",),
     "unfreeze": ("reason",),
     "close": ("reason",),

@@ -121,7 +121,7 @@ SELECT low AS version FROM halves WHERE low = high;
 -- name: related_events
 -- The events that made one of some subjects (their versions) or are about one of them, in stream order, each with the hash
 -- of the event before it. An event may come twice. The subject lps_7 stands for all events in which credits of grant 7 lapsed:
--- they are about something else, and have an index of their own, whose condition is repeated here.
+-- they are about something else, and have two indexes of their own, whose conditions are repeated here.
 SELECT a.account, e.notification_id AS position, e.originator_version AS version, e.topic, e.state, e.subject, e.receipt,
        e.fingerprint, e.command_events, e.hash, before.hash AS previous
 FROM unnest(%(accounts)s::text[], %(subjects)s::text[], %(versions)s::bigint[]) AS a (account, subject, version)
@@ -135,6 +135,11 @@ CROSS JOIN LATERAL (
       AND (topic = 'CreditsExpired'
            OR topic IN ('HoldCaptured', 'HoldExpired', 'HoldReleased', 'DeductionReversed', 'TransferReversed')
               AND position('"fate":"lapsed"'::bytea IN state) > 0)
+      AND position(convert_to('"grt_' || a.version || '"', 'UTF8') IN state) > 0
+    UNION ALL
+    SELECT * FROM ledger.events
+    WHERE a.subject ^@ 'lps_' AND originator_id = a.account AND originator_version > a.version
+      AND topic = 'DisputeRecorded' AND position('"fate":"lapsed"'::bytea IN state) > 0
       AND position(convert_to('"grt_' || a.version || '"', 'UTF8') IN state) > 0
 ) AS e
 LEFT JOIN ledger.events AS before
@@ -167,6 +172,11 @@ CROSS JOIN LATERAL (
       AND (topic = 'CreditsExpired'
            OR topic IN ('HoldCaptured', 'HoldExpired', 'HoldReleased', 'DeductionReversed', 'TransferReversed')
               AND position('"fate":"lapsed"'::bytea IN state) > 0)
+      AND position(convert_to('"grt_' || a.version || '"', 'UTF8') IN state) > 0
+    UNION ALL
+    SELECT * FROM ledger.events
+    WHERE a.subject ^@ 'lps_' AND originator_id = %(account)s AND originator_version > a.version
+      AND topic = 'DisputeRecorded' AND position('"fate":"lapsed"'::bytea IN state) > 0
       AND position(convert_to('"grt_' || a.version || '"', 'UTF8') IN state) > 0
 ) AS e
 WHERE e.originator_version <= %(upto)s

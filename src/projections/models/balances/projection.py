@@ -26,6 +26,7 @@ from ledger.domain.events import (
     CreditsSent,
     CreditsSentBack,
     DeductionReversed,
+    DisputeRecorded,
     Event,
     Granted,
     GrantExpiryChanged,
@@ -137,21 +138,17 @@ def _add(batch: _Accounts, account_id: str, event: Event) -> None:
             hold.status, hold.ended_at = "expired", event.effective_at
         case DeductionReversed():
             _come_back(batch, account_id, event.returns, _SPENT)
+        case DisputeRecorded():
+            _move(batch, account_id, event.draws, _REMAINING, _HELD)
+            _come_back(batch, account_id, event.returns, _HELD)
         case CreditsSent() | CreditsSentBack():
             _move(batch, account_id, event.draws, _REMAINING, _SENT)
         case TransferReversed():
             _come_back(batch, account_id, event.returns, _SENT)
         case GrantStarted():
             batch.coming.setdefault((account_id, event.grant_id), _Coming()).started += event.amount
-        case GrantVoided() if event.coming:
-            coming = batch.coming.setdefault((account_id, event.grant_id), _Coming())
-            coming.voided += event.amount
-            coming.closed |= event.closed
         case GrantVoided():
-            places = batch.grants[account_id, event.grant_id]
-            places[_REMAINING] -= event.amount
-            places[_VOIDED] += event.amount
-            places[_CLOSED] |= event.closed
+            _void(batch, account_id, event)
         case GrantExpiryChanged():
             places = batch.grants[account_id, event.grant_id]
             places[_REMAINING] += event.reinstated
@@ -172,6 +169,18 @@ def _add(batch: _Accounts, account_id: str, event: Event) -> None:
             _label(batch, account_id, event)
         case _:
             pass  # payments change no grant; the grants and voids that come with them are separate events
+
+
+def _void(batch: _Accounts, account_id: str, event: GrantVoided) -> None:
+    if event.coming:
+        coming = batch.coming.setdefault((account_id, event.grant_id), _Coming())
+        coming.voided += event.amount
+        coming.closed |= event.closed
+        return
+    places = batch.grants[account_id, event.grant_id]
+    places[_REMAINING] -= event.amount
+    places[_VOIDED] += event.amount
+    places[_CLOSED] |= event.closed
 
 
 def _label(batch: _Accounts, account_id: str, event: AccountOpened | AccountUpdated) -> None:

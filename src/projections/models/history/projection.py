@@ -23,6 +23,7 @@ from ledger.domain.events import (
     CreditsSent,
     CreditsSentBack,
     DeductionReversed,
+    DisputeRecorded,
     Event,
     GrantExpiryChanged,
     GrantStarted,
@@ -265,6 +266,9 @@ def _described(event: Event) -> Described:
             return Described(event.grant_id, description=event.reason)
         case CreditsExpired():
             return Described(event.grant_id)
+        case DisputeRecorded():
+            assert event.hold_id is not None, "credits came back"
+            return Described(event.hold_id, event.hold_id, payment_id=event.payment_id, description=event.reason)
         case HoldReleased() | HoldExpired():
             return Described(event.hold_id, event.hold_id)
         case _:

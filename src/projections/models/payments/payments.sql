@@ -27,6 +27,16 @@ CREATE TABLE bought (
     expires_at timestamptz,
     PRIMARY KEY (account_id, payment_id, grant_id)
 );
+CREATE TABLE disputes (
+    account_id   text COLLATE "C" NOT NULL,
+    provider     text COLLATE "C" NOT NULL,
+    payment_id   text COLLATE "C" NOT NULL,
+    dispute_id   text COLLATE "C" NOT NULL,
+    state        text NOT NULL,
+    amount_minor numeric NOT NULL,
+    changed_at   timestamptz NOT NULL,
+    PRIMARY KEY (account_id, provider, payment_id, dispute_id)
+);
 
 -- name: add
 -- A payment that failed may come once more, as paid.
@@ -70,10 +80,23 @@ WHERE p.account_id = r.account_id AND p.payment_id = r.payment_id
       ORDER BY first.version LIMIT 1
   ));
 
+-- name: dispute
+INSERT INTO disputes (account_id, provider, payment_id, dispute_id, state, amount_minor, changed_at)
+SELECT * FROM unnest(
+    %(accounts)s::text[], %(providers)s::text[], %(payments)s::text[], %(disputes)s::text[], %(states)s::text[],
+    %(amounts)s::numeric[], %(times)s::timestamptz[]
+)
+ON CONFLICT (account_id, provider, payment_id, dispute_id) DO UPDATE SET
+    state = excluded.state,
+    amount_minor = excluded.amount_minor,
+    changed_at = excluded.changed_at;
+
 -- name: page
 -- Payments, newest first, each with the grants that it bought and what remains of them: 0 for a lot that has expired.
+-- Of its disputes, those that are open count before those that were lost, and these before those that were won.
 SELECT p.payment_id, p.provider, p.status, p.amount_minor, p.refunded_minor, p.currency, p.plan, p.recorded_at,
-       p.refunded_at, p.version, coalesce(bought.grants, '[]') AS grants
+       p.refunded_at, p.version, coalesce(bought.grants, '[]') AS grants,
+       disputed.minor AS disputed_minor, disputed.state AS dispute_state
 FROM projection_payments.payments AS p
 LEFT JOIN LATERAL (
     SELECT json_agg(json_build_object(
@@ -89,6 +112,12 @@ LEFT JOIN LATERAL (
     WHERE b.account_id = p.account_id AND b.payment_id = p.payment_id
       AND substr(b.grant_id, 5)::bigint BETWEEN p.first_grant AND p.first_grant + p.grants - 1
 ) AS bought ON true
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(d.amount_minor) FILTER (WHERE d.state <> 'won'), 0) AS minor,
+           (array_agg(d.state ORDER BY array_position(ARRAY['open', 'lost', 'won'], d.state)))[1] AS state
+    FROM projection_payments.disputes AS d
+    WHERE d.account_id = p.account_id AND d.provider = p.provider AND d.payment_id = p.payment_id
+) AS disputed
 WHERE p.account_id = %(account)s AND p.version < %(before)s AND (%(status)s::text IS NULL OR p.status = %(status)s)
 ORDER BY p.version DESC
 LIMIT %(limit)s;

@@ -1,23 +1,26 @@
-"""Payments: the money that providers reported, what of it was refunded, and the grants that it paid for."""
+"""Payments: the money that providers reported, what of it was refunded or disputed, and the grants that it paid for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ledger.domain.changes import Fact
-from ledger.domain.events import CreditsGranted, PaymentRecorded, PaymentRefunded
+from ledger.domain.events import CreditsGranted, DisputeRecorded, PaymentRecorded, PaymentRefunded
 from ledger.postgres.arrays import bigints, moments, numerics, texts
 from projections.models.projection import Projection, Table, Write
 
 
 def gather(facts: Sequence[Fact]) -> list[Write]:
-    """New payments first, then the grants that they bought, then refunds."""
+    """New payments first, then the grants that they bought, then refunds and disputes."""
     recorded: dict[tuple[str, str, str], tuple[int, PaymentRecorded]] = {}
     bought: list[tuple[str, CreditsGranted]] = []
     refunded: dict[tuple[str, str | None, str], PaymentRefunded] = {}
+    disputed: dict[tuple[str, str, str, str], DisputeRecorded] = {}
     for _, account_id, version, event, _, _ in facts:
         if isinstance(event, PaymentRecorded):
             recorded[account_id, event.provider, event.payment_id] = version, event
         elif isinstance(event, PaymentRefunded):
             refunded[account_id, event.provider, event.payment_id] = event
+        elif isinstance(event, DisputeRecorded):
+            disputed[account_id, event.provider, event.payment_id, event.dispute_id] = event
         elif isinstance(event, CreditsGranted) and event.payment_id is not None:
             bought.append((account_id, event))
     writes = [
@@ -52,27 +55,49 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
                 "expiries": moments([event.expires_at for _, event in bought]),
             },
         ),
-        Write(
-            "refund",
-            len(refunded),
-            {
-                "accounts": texts([account_id for account_id, _, _ in refunded]),
-                "providers": texts([provider for _, provider, _ in refunded]),
-                "payments": texts([payment_id for _, _, payment_id in refunded]),
-                "refunded": numerics([event.refunded_minor for event in refunded.values()]),
-                "times": moments([event.recorded_at for event in refunded.values()]),
-            },
-        ),
+        _refunds(refunded),
+        _disputes(disputed),
     ]
     return [write for write in writes if write.rows]
 
 
+def _refunds(refunded: Mapping[tuple[str, str | None, str], PaymentRefunded]) -> Write:
+    return Write(
+        "refund",
+        len(refunded),
+        {
+            "accounts": texts([account_id for account_id, _, _ in refunded]),
+            "providers": texts([provider for _, provider, _ in refunded]),
+            "payments": texts([payment_id for _, _, payment_id in refunded]),
+            "refunded": numerics([event.refunded_minor for event in refunded.values()]),
+            "times": moments([event.recorded_at for event in refunded.values()]),
+        },
+    )
+
+
+def _disputes(disputed: Mapping[tuple[str, str, str, str], DisputeRecorded]) -> Write:
+    return Write(
+        "dispute",
+        len(disputed),
+        {
+            "accounts": texts([account_id for account_id, *_ in disputed]),
+            "providers": texts([event.provider for event in disputed.values()]),
+            "payments": texts([event.payment_id for event in disputed.values()]),
+            "disputes": texts([event.dispute_id for event in disputed.values()]),
+            "states": texts([event.state for event in disputed.values()]),
+            "amounts": numerics([event.amount_minor for event in disputed.values()]),
+            "times": moments([event.recorded_at for event in disputed.values()]),
+        },
+    )
+
+
 PAYMENTS = Projection(
     "payments",
-    version=2,
+    version=3,
     tables=(
         Table("payments", ("account_id", "provider", "payment_id")),
         Table("bought", ("account_id", "payment_id", "grant_id")),
+        Table("disputes", ("account_id", "provider", "payment_id", "dispute_id")),
     ),
     gather=gather,
 )
