@@ -269,6 +269,7 @@ def disputed_too_often(service: Service, account: str) -> httpx.Response:
 
 
 LATER = "2100-01-01T00:00:00Z"
+DISPUTE = {"payment_id": "pay-1", "dispute_id": "dp-1"}
 REQUESTS: dict[str, Produce] = {
     "transfer_not_found": lambda service, account: service.post(
         f"/v1/accounts/{account}/transfers/trf_404/reversals", {}, **{"Idempotency-Key": "k"}
@@ -313,8 +314,10 @@ REQUESTS: dict[str, Produce] = {
         "payment", 1, one("payment_dispute", payment_id="pay-9"), **payment("pay-9", f"other-{account}", amount_minor=0)
     )(service, account),
     "dispute_already_recorded": twice("payment_dispute"),
-    "dispute_already_decided": many("payment_dispute", 1, body("payment_dispute", state="lost"), state="won"),
-    "hold_disputed": many("payment_dispute", 1, one("release", hold_id="hld_9"), state="open"),
+    "dispute_already_decided": many(
+        "payment_dispute", 1, body("payment_dispute", state="lost"), **DISPUTE, state="won"
+    ),
+    "hold_disputed": many("payment_dispute", 1, one("release", hold_id="hld_9"), **DISPUTE, state="open"),
     "disputes_limit_exceeded": disputed_too_often,
     "batch_refused": batch(1, atomic=True),
     "version_mismatch": lambda service, account: asks(account)["deduct"].post(service, "k", **{"If-Match": '"6"'}),
