@@ -17,6 +17,7 @@ from ledger.domain.events import (
     CreditsHeld,
     CreditsReceived,
     CreditsSent,
+    DisputeState,
     Events,
     HoldCaptured,
     PaymentRecorded,
@@ -101,6 +102,7 @@ class Known:
 
 Made = tuple[Body, c.Command]
 Make = Callable[[random.Random, str, Known], Made]
+DISPUTE_STATES: list[DisputeState] = ["open", "open", "won", "lost"]
 SECOND = timedelta(seconds=1)
 
 
@@ -197,6 +199,12 @@ def _refund(rng: random.Random, account: str, known: Known) -> Made:
     return (name, refund, cents), c.RefundPayment(account, name, refund, cents)
 
 
+def dispute(rng: random.Random, account: str, known: Known) -> Made:
+    name, dispute, cents = recent(rng, known.payments), f"dp_{rng.randint(1, 2)}", rng.choice([None, 30, 100])
+    state = rng.choice(DISPUTE_STATES)
+    return (name, dispute, state, cents), c.RecordDispute(account, name, dispute, state, cents)
+
+
 def _limits(rng: random.Random, account: str, known: Known) -> Made:
     limits = [
         c.NewLimit("each", rng.choice([5, 40, 400]), ("member",), period=CalendarPeriod("day", "Europe/Berlin")),
@@ -256,6 +264,7 @@ _MAKERS: dict[str, tuple[Make, int]] = {
     "change_expiry": (_change_expiry, 2),
     "payment": (_pay, 2),
     "payment_refund": (_refund, 2),
+    "payment_dispute": (dispute, 0),  # asked by newer_asking.py alone
     "limits": (_limits, 2),
     "allowance": (_allow, 1),
     "meter": (_meter, 2),

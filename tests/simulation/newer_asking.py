@@ -1,5 +1,5 @@
-"""Random commands with words that came later: coming grants, payments of several grants or that failed, limits of a
-pool and of seconds, holds and captures that say what they were for.
+"""Random commands with words that came later: coming grants, payments of several grants or that failed, disputes,
+limits of a pool and of seconds, holds and captures that say what they were for.
 
 They draw from a chance of their own, and only in some of the runs: the others are as they were before there were any.
 So the seeds that are known to find a bug go on to find it.
@@ -14,7 +14,7 @@ from ledger.domain.events import PaymentStatus
 from ledger.domain.periods import TimedPeriod
 from ledger.domain.usage import Usage
 from tests.domain.journal import DAY_ZERO
-from tests.simulation.asking import SECOND, Body, Known, Made, Said, recent
+from tests.simulation.asking import SECOND, Body, Known, Made, Said, dispute, recent
 
 OFTEN = 0.3
 SHARE = 0.4
@@ -111,6 +111,8 @@ _MAKERS: list[tuple[str, Callable[[random.Random, str, Known], Made]]] = [
     ("payment", _pay),
     ("payment", _pay),
     ("payment_refund", _refund),
+    ("payment_dispute", dispute),
+    ("payment_dispute", dispute),
     ("limits", _limits),
     ("allowance", _allow),
     ("deduct", _deduct),
