@@ -223,7 +223,8 @@ def test_tokens_are_those_that_were_said(usage: Any, counted: tuple[int | None, 
 
 def test_an_entry_says_what_it_was_for() -> None:
     usage = {"model": "gpt", "project": "web", "member": "ann"}
-    entry: dict[str, Any] = {"description": None, "task_id": "t1", "transaction_id": None, "usage": usage}
+    entry: dict[str, Any] = dict.fromkeys(("description", "transaction_id", "other_account_id"))
+    entry |= {"task_id": "t1", "usage": usage}
     assert (description_of(entry), origin_of(entry), task_and_origin(entry)) == ("gpt", "web · ann", "t1 · web · gpt")
     assert task_and_origin({**entry, "description": "a text"}) == "web · gpt"
     silent = {**entry, "task_id": None, "usage": None}
