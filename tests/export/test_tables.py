@@ -26,6 +26,7 @@ from ledger.store.feed import Feed, read
 from ledger.store.log import EventLog
 from projections.models.history.entry_lines import ALL_COLUMNS, USAGE
 from tests.commands import command
+from tests.projections.busy import LIFE
 from tests.projections.folding import Told, folded
 
 ALWAYS = Period(None, None)
@@ -201,7 +202,7 @@ def test_the_command_writes_tables(lived: str, tmp_path: Path) -> None:
         "format": "parquet",
         "to": str(tmp_path / "p"),
         "position": summary["position"],
-        "events": 40,
+        "events": LIFE,
         "entries": parquet.read_metadata(tmp_path / "p").num_rows,
         "keys": None,
     }

@@ -34,6 +34,8 @@ from tests.conftest import Clock
 from tests.store.asking import submission
 
 DAY = timedelta(days=1)
+LIFE = 47
+"""The events of one account when `live` is over."""
 _numbers = itertools.count(1)
 USAGE: Usage = {"provider": "p", "model": "m", "project": "x", "member": "ada", "metric": "tokens", "input_tokens": 70}
 MEASURED: Usage = {"model": "m", "key": "k", "agent": "a", "quantity": 3, "duration_ms": 1_500, "success": False}

@@ -34,7 +34,7 @@ from ledger.store.records.chain import Record
 from ledger.store.records.codec import decode_event
 from tests.conftest import Clock
 from tests.postgres import TestServers, tampering
-from tests.projections.busy import Busy
+from tests.projections.busy import LIFE, Busy
 from tests.proof.evidence import EVERYTHING, FIFTH_DAY, checkpoint_keys_of, statement
 from tests.proof.evidence import sign as sign_log
 from tests.store.asking import open_account
@@ -181,8 +181,8 @@ LIES: dict[str, tuple[Callable[[Statement], Statement], str]] = {
     "an event left out": (_without(2), "not consecutive"),
     "the first left out": (_without(0), "not consecutive"),
     "the last ones left out": (_as_if_closed_up, "not consecutive"),
-    "another amount": (_with_state(b'"amount":5,', b'"amount":4,'), "is not one of the 81 events"),
-    "another proof": (_first_proof, "is not one of the 81 events"),
+    "another amount": (_with_state(b'"amount":5,', b'"amount":4,'), f"is not one of the {2 * LIFE + 1} events"),
+    "another proof": (_first_proof, f"is not one of the {2 * LIFE + 1} events"),
     "another account": (lambda said: replace(said, account_id="bob"), "it is of another account"),
     "another opening": (lambda said: replace(said, opening=said.closing), "opening balance"),
     "another closing": (lambda said: replace(said, closing=said.opening), "closing balance"),

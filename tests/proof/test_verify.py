@@ -25,10 +25,14 @@ from ledger.proof.walk import Breach, Place, Walk
 from ledger.service import Ledger
 from ledger.store.records.chain import GENESIS, Record
 from tests.postgres import TestServer, tampering
+from tests.projections.busy import LIFE
 from tests.proof.evidence import Silence, checkpoint_keys_of
 from tests.proof.evidence import sign as sign_log
-from tests.proof.verifying import Scene, run, told
+from tests.proof.verifying import ALL, FIRST, SIGNED, Scene, run, told
 from tests.store.asking import open_account
+
+THIRD = FIRST + 3
+"""The position of the third event of the second busy account."""
 
 # A ledger ----------------------------------------------------------------------------------------------------------
 
@@ -41,19 +45,19 @@ def test_a_ledger_that_holds(scene: Scene) -> None:
         "the ledger: no fault found, but the end is not signed\n"
         "  log of API keys: 0 entries verified, the last hash is 0000"
     )
-    assert "\n  86 events of 5 accounts verified\n  2 checkpoints, " in text
-    assert "2 events after position 84: chained, and not signed yet" in text
+    assert f"\n  {ALL} events of 5 accounts verified\n  2 checkpoints, " in text
+    assert f"2 events after position {SIGNED}: chained, and not signed yet" in text
     assert "the key of this installation" in text
     report = told(scene, "--key", evidence.key.text)
     assert (report["status"], report["first"], report["keys_from"]) == ("unsigned", None, "given")
-    assert (report["events"], report["accounts"], report["checkpoints"]) == (86, 5, 2)
-    assert (report["signed_position"], report["unsigned_events"]) == (84, 2)
+    assert (report["events"], report["accounts"], report["checkpoints"]) == (ALL, 5, 2)
+    assert (report["signed_position"], report["unsigned_events"]) == (SIGNED, 2)
     assert report["keys"][0] == evidence.key.text
 
 
 def test_one_account_of_a_ledger(scene: Scene) -> None:
     report = told(scene, "--account", "ada-0")
-    assert (report["status"], report["events"], report["accounts"], report["checkpoints"]) == ("holds", 40, 1, 1)
+    assert (report["status"], report["events"], report["accounts"], report["checkpoints"]) == ("holds", LIFE, 1, 1)
     late = told(scene, "--account", "late")
     assert (late["status"], late["unsigned_events"]) == ("unsigned", 2)
     status, text = run(scene, "--account", "nobody")
@@ -62,12 +66,12 @@ def test_one_account_of_a_ledger(scene: Scene) -> None:
 
 def test_what_was_changed_is_named_and_is_the_status(scene: Scene) -> None:
     _, database = scene
-    with _changed(database, "UPDATE ledger.events SET subject = 'x' WHERE notification_id = 45"):
+    with _changed(database, f"UPDATE ledger.events SET subject = 'x' WHERE notification_id = {THIRD}"):
         status, text = run(scene)
         assert status == 1
-        assert "a fault was found\n  Position 45, account ada-1, version 3: the stored hash does not match" in text
+        assert f"a fault was found\n  Position {THIRD}, account ada-1, version 3: the stored hash does not " in text
         first = told(scene)["first"]
-        assert (first["what"], first["position"], first["account_id"], first["version"]) == ("hash", 45, "ada-1", 3)
+        assert (first["what"], first["position"], first["account_id"], first["version"]) == ("hash", THIRD, "ada-1", 3)
         assert run(scene, "--account", "ada-1")[0] == 1
         assert run(scene, "--account", "ada-0")[0] == 0
     assert run(scene)[0] == 4
@@ -76,9 +80,9 @@ def test_what_was_changed_is_named_and_is_the_status(scene: Scene) -> None:
 def test_a_snapshot_that_differs_from_the_events_is_named(scene: Scene) -> None:
     """The service does not believe it. Whoever can append events could have appended its proof too."""
     _, database = scene
-    forged = """
+    forged = f"""
     INSERT INTO ledger.snapshots (originator_id, originator_version, topic, state, hash)
-    SELECT originator_id, {}, 'Account/3', '{{}}', hash FROM ledger.events WHERE notification_id = 45
+    SELECT originator_id, {{}}, 'Account/3', '{{{{}}}}', hash FROM ledger.events WHERE notification_id = {THIRD}
     """
     with tampering(database) as connection:
         for version, problem in (
@@ -116,7 +120,7 @@ def test_an_older_latest_checkpoint_is_found(scene: Scene) -> None:
         status, text = run(scene)
     finally:
         latest.write_bytes(newest)
-    assert (status, "latest: it is not the newest checkpoint; expected 84, found 42" in text) == (1, True)
+    assert (status, f"latest: it is not the newest checkpoint; expected {SIGNED}, found {FIRST}" in text) == (1, True)
 
 
 TEXT_KEYS = {
@@ -267,7 +271,7 @@ def test_checkpoints_that_somebody_kept_elsewhere_judge_a_log(scene: Scene, bund
     kept = shutil.copytree(evidence.exported, tmp_path / "kept")
     lines = (bundle / EVENTS).read_bytes().splitlines(keepends=True)
     (bundle / EVENTS).write_bytes(b"".join(lines[:55]))
-    for path in (bundle / "checkpoints").glob("*/*84.checkpoint"):
+    for path in (bundle / "checkpoints").glob(f"*/*{SIGNED}.checkpoint"):
         path.unlink()
         (path.parent / "latest").unlink()
     assert verify_path(bundle, Trusting(None, [evidence.key]), Silence()).breach is None, (
@@ -292,7 +296,7 @@ def test_a_log_alone_is_chained_and_that_is_what_is_said(scene: Scene, bundle: P
     status, text = run(scene, str(bundle / EVENTS))
     assert status == 3
     assert "There is no checkpoint for the log" in text
-    assert "86 events: chained, and not signed yet" in text
+    assert f"{ALL} events: chained, and not signed yet" in text
     assert "no signature was verified" in text
     key = scene[0].key.text
     report = told(scene, str(bundle / EVENTS), "--checkpoints", str(bundle / "checkpoints"), "--key", key)

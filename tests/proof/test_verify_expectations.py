@@ -8,12 +8,12 @@ import pytest
 
 from audit.export.bundle import EVENTS, KEY
 from ledger.proof.notes import LARGEST_NOTE
-from tests.proof.verifying import Scene, run, told
+from tests.proof.verifying import ALL, FIRST, SIGNED, Scene, run, told
 
 
 def signed_part(bundle: Path) -> None:
     """Leave out of a bundle what no checkpoint covers."""
-    keep_events(bundle, 84)
+    keep_events(bundle, SIGNED)
 
 
 def keep_events(bundle: Path, number: int) -> None:
@@ -45,7 +45,7 @@ def test_all_signed_is_the_only_success(scene: Scene, bundle: Path) -> None:
     assert [run(scene, "--account", account, "--signed-only")[0] for account in ("ada-0", "late")] == [0, 1]
 
 
-@pytest.mark.parametrize("events", [0, 86])
+@pytest.mark.parametrize("events", [0, ALL])
 def test_no_checkpoint_is_no_success(scene: Scene, bundle: Path, events: int) -> None:
     """Neither of an emptied bundle nor of a whole log."""
     key = scene[0].key.text
@@ -64,14 +64,14 @@ def test_a_cut_log_is_found_by_the_number_of_events_that_somebody_knows(scene: S
     remove_checkpoints(bundle, beyond=size)
     assert run(scene, str(bundle), "--key", key)[0] == 0, "nobody who has only this can tell"
     assert run(scene, str(bundle), "--key", key, "--at-least", str(size))[0] == 0
-    report = told(scene, str(bundle), "--key", key, "--at-least", "84")
+    report = told(scene, str(bundle), "--key", key, "--at-least", str(SIGNED))
     assert (report["status"], report["first"]["what"], report["first"]["position"]) == ("broken", "position", size + 1)
-    assert (report["first"]["expected"], report["first"]["found"]) == ("at least 84", size)
+    assert (report["first"]["expected"], report["first"]["found"]) == (f"at least {SIGNED}", size)
     remove_checkpoints(bundle)
     assert run(scene, str(bundle), "--at-least", "1", "--key", key)[0] == 1
-    assert run(scene, str(scene[0].statements[0]), "--at-least", "87", "--key", key)[0] == 1
-    assert run(scene, "--at-least", "84")[0] == 4
-    assert run(scene, "--at-least", "85")[0] == 1
+    assert run(scene, str(scene[0].statements[0]), "--at-least", str(ALL + 1), "--key", key)[0] == 1
+    assert run(scene, "--at-least", str(SIGNED))[0] == 4
+    assert run(scene, "--at-least", str(SIGNED + 1))[0] == 1
 
 
 def test_a_cut_log_is_found_by_a_checkpoint_that_somebody_kept(scene: Scene, bundle: Path, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_a_cut_log_is_found_by_a_checkpoint_that_somebody_kept(scene: Scene, bun
     assert run(scene, log, "--key", key, "--since", newer)[0] == 1
     assert run(scene, log, "--since", older)[0] == 3, "nothing says whose signature to believe"
     forged = tmp_path / "forged"
-    forged.write_bytes(Path(older).read_bytes().replace(b"\n42\n", b"\n41\n"))
+    forged.write_bytes(Path(older).read_bytes().replace(b"\n%d\n" % FIRST, b"\n%d\n" % (FIRST - 1)))
     assert forged.read_bytes() != Path(older).read_bytes()
     assert told(scene, str(bundle), "--key", key, "--since", str(forged))["first"]["file"] == "forged"
     assert run(scene, "--since", newer)[0] == 4

@@ -7,9 +7,15 @@ from typer.testing import CliRunner
 
 from api.cli.main import app
 from api.runtime.database import as_url
+from tests.projections.busy import LIFE
 from tests.proof.evidence import Evidence
 
 Scene = tuple[Evidence, str]
+FIRST = LIFE + 2
+"""The events of the first checkpoint: a busy life and an account beside it."""
+SIGNED = 2 * FIRST
+ALL = SIGNED + 2
+"""Those of the second one, and those of the whole log."""
 
 
 def run(scene: Scene, *options: str) -> tuple[int, str]:

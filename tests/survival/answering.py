@@ -12,6 +12,7 @@ Data = dict[str, Any]
 def answer_of(rows: list[Row]) -> Data:
     """The answer of the command that made these events: where it is, what it did, the balance after it."""
     last = rows[-1]
+    rows = [row for row in rows if "changed_by" not in row.data]  # what a dispute holds follows from other events
     said: Data = {"account_id": last.account, "version": last.version, "position": last.position}
     for row in rows:
         said |= _DEEDS.get(row.topic, _nothing)(row.data)
@@ -169,5 +170,9 @@ _DEEDS: dict[str, Callable[[Data], Data]] = {
     "LimitsSet": lambda data: {"limits": [_limit(said) for said in data["limits"]], **_same(data, "source", "kept")},
     "AllowanceSet": lambda data: {"amount": data.get("amount"), **_same(data, "limit_id", "value")},
 }
-_LISTS = (("PaymentRecorded", "CreditsGranted", "grants"), ("PaymentRefunded", "GrantVoided", "voids"))
-"""What a payment or a refund did to several grants; what it did to one is said beside the list too."""
+_LISTS = (
+    ("PaymentRecorded", "CreditsGranted", "grants"),
+    ("PaymentRefunded", "GrantVoided", "voids"),
+    ("DisputeRecorded", "GrantVoided", "voids"),
+)
+"""What a payment, a refund or a lost dispute did to several grants; what it did to one is said beside the list too."""
