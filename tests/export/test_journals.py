@@ -65,6 +65,11 @@ def expected(log: list[Told]) -> Balances:
             holder, money = encoded(payment["account_id"]), payment["amount_minor"] - payment["refunded_minor"]
             found[f"Expenses:Paid:Account-{holder}", commodity_of(payment["currency"])] += money
             found[f"Equity:Paid:Account-{holder}", commodity_of(payment["currency"])] -= money
+    for dispute in tables["payments.disputes"].values():
+        payment = tables["payments.payments"][dispute["account_id"], dispute["provider"], dispute["payment_id"]]
+        lost = dispute["amount_minor"] if dispute["state"] == "lost" else 0
+        found[f"Expenses:Paid:Account-{encoded(dispute['account_id'])}", commodity_of(payment["currency"])] -= lost
+        found[f"Equity:Paid:Account-{encoded(dispute['account_id'])}", commodity_of(payment["currency"])] += lost
     memos: list[tuple[str, str, int]] = [
         ("Uncollected", row["account_id"], row["uncollected"] - row["waived"])
         for row in tables["uncollected.uncollected"].values()

@@ -90,10 +90,15 @@ def _grants_add_up(rows: Tables) -> None:
         assert sum(grant[place] for place in PLACES) == grant["amount"]
         held[grant["account_id"]] += grant["held"]
         left[grant["account_id"]] += grant["remaining"] + grant["held"]
+    for account in _rows(rows, "balances.accounts"):
+        assert held[account["account_id"]] == account["held"]
+        assert left[account["account_id"]] == account["total"]
     for hold in _rows(rows, "balances.holds"):
         held[hold["account_id"]] -= hold["held"]
-    assert not any(held.values()), "what grants have held is not what holds hold"
-    assert all(left[row["account_id"]] == row["total"] for row in _rows(rows, "balances.accounts"))
+    disputed = {row["account_id"] for row in _rows(rows, "payments.disputes")}
+    rest = {account_id: credits for account_id, credits in held.items() if credits}
+    assert rest.keys() <= disputed, "what grants have held is not what holds and disputes hold"
+    assert all(credits > 0 for credits in rest.values())
 
 
 def _balances_run(entries: list[Row], totals: dict[str, int]) -> None:

@@ -19,7 +19,15 @@ from ledger.domain import commands as c
 from ledger.domain.account import Account, evolve
 from ledger.domain.commands import RecordPayment
 from ledger.domain.decisions.moving import received_by
-from ledger.domain.errors import AccountClosed, AccountExists, BatchRefused, KeyReused, Refusal, VersionMismatch
+from ledger.domain.errors import (
+    AccountClosed,
+    AccountExists,
+    BatchRefused,
+    KeyReused,
+    LimitReached,
+    Refusal,
+    VersionMismatch,
+)
 from ledger.domain.events import (
     CreditsExpired,
     CreditsSent,
@@ -332,7 +340,9 @@ class Check:
         outcome, request = doubt.outcome, doubt.request
         if isinstance(outcome, BatchRefused):
             models = [self.models[account] for account in sorted(doubt.accounts)]
-            return any(self._is_batch_refused(request, outcome, now) for now in telling(doubt.readings, models))
+            opens = outcome.cause.code == LimitReached.code  # it tells the end of a window that the batch may open
+            moments = doubt.readings if opens else telling(doubt.readings, models)
+            return any(self._is_batch_refused(request, outcome, now) for now in moments)
         ask = request.asks[doubt.index]
         model = self.models[ask.account]
         if isinstance(outcome, Recorded) and outcome.events:  # an opening that was answered again

@@ -111,8 +111,7 @@ _MAKERS: list[tuple[str, Callable[[random.Random, str, Known], Made]]] = [
     ("payment", _pay),
     ("payment", _pay),
     ("payment_refund", _refund),
-    ("payment_dispute", dispute),
-    ("payment_dispute", dispute),
+    ("limits", _limits),
     ("limits", _limits),
     ("allowance", _allow),
     ("deduct", _deduct),
@@ -122,6 +121,8 @@ _MAKERS: list[tuple[str, Callable[[random.Random, str, Known], Made]]] = [
     ("capture", _capture),
     ("meter", _meter),
 ]
+_OF_PAYMENTS: list[tuple[str, Callable[[random.Random, str, Known], Made]]] = [("payment_dispute", dispute)] * 5
+"""What is asked of accounts that are known to have a payment."""
 
 
 class NewerWords:
@@ -140,5 +141,5 @@ class NewerWords:
         """The operation, its body and its command; None where nothing else is said."""
         if not self.spoken or self._rng.random() > OFTEN:
             return None
-        operation, make = self._rng.choice(_MAKERS)
+        operation, make = self._rng.choice(_MAKERS + _OF_PAYMENTS if known.payments else _MAKERS)
         return operation, *make(self._rng, account, known)

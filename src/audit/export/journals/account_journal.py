@@ -149,7 +149,7 @@ def _remaining(account: Account) -> dict[str, int]:
 
 def _held(account: Account) -> dict[str, int]:
     held: defaultdict[str, int] = defaultdict(int)
-    for hold in account.holds:
+    for hold in (*account.holds, *account.disputed):
         for part in hold.draws:
             held[part.grant_id] += part.amount
     return held
