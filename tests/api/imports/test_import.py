@@ -185,16 +185,18 @@ def test_connections_that_break_around_commits_change_nothing(importer: Importer
 
 
 def end_connections(conninfo: str, run: Run) -> Iterator[int]:
-    """End all connections to a database, again and again, a little more seldom each time, while a run lasts."""
+    """End all connections to a database, some times within about two seconds of a run."""
     name = conninfo_to_dict(conninfo)["dbname"]
     end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = %s"
     pause = 0.02
     with psycopg.connect(make_conninfo(owner(conninfo), dbname="postgres"), autocommit=True) as connection:
-        while not run.over():
+        for _ in range(15):
+            if run.over():
+                return
             row = connection.execute(end, [name]).fetchone()
             yield row[0] if row else 0
             time.sleep(pause)
-            pause *= 1.2
+            pause *= 1.3
 
 
 def test_beside_a_running_service(service: Service, tmp_path: Path) -> None:
