@@ -12,7 +12,15 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from ledger.commit.submission import Recorded
-from ledger.domain.commands import Command, DeductCredits, GrantCredits, OpenAccount, RecordPayment, RefundPayment
+from ledger.domain.commands import (
+    Command,
+    DeductCredits,
+    GrantCredits,
+    OpenAccount,
+    RecordDispute,
+    RecordPayment,
+    RefundPayment,
+)
 from ledger.domain.events import CreditsGranted, CreditsHeld
 from ledger.service import Ledger
 from tests.conftest import Clock
@@ -64,7 +72,7 @@ def _for(account: str, command: Command) -> Command:
     if isinstance(command, RecordPayment):  # the journals of all accounts name the same payments
         grants = tuple(replace(grant, account_id=account) for grant in command.grants)
         return replace(command, account_id=account, provider=f"{command.provider} of {account}", grants=grants)
-    if isinstance(command, RefundPayment) and command.provider is not None:
+    if isinstance(command, RefundPayment | RecordDispute) and command.provider is not None:
         return replace(command, account_id=account, provider=f"{command.provider} of {account}")
     return replace(command, account_id=account)
 

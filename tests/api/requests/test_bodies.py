@@ -7,10 +7,17 @@ import pytest
 from starlette.types import Message
 
 from api.contract.problems import Problem
+from api.http.requests import request_body
 from api.http.requests.request import read_body
 from api.http.requests.request_body import ClientLeft
 
 LIMIT = 10
+
+
+@pytest.fixture(autouse=True)
+def no_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that other tests have in this process remembers a loop of its own."""
+    monkeypatch.setattr(request_body._arriving, "loop", None)
 
 
 class Server:
