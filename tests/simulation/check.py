@@ -7,7 +7,7 @@ its question and its answer: at a state that the account had then, at a time tha
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -29,12 +29,9 @@ from ledger.domain.errors import (
     VersionMismatch,
 )
 from ledger.domain.events import (
-    CreditsExpired,
     CreditsSent,
     Event,
     Granted,
-    GrantStarted,
-    HoldExpired,
     TextsErased,
 )
 from ledger.domain.texts import SEALED
@@ -44,7 +41,7 @@ from ledger.store.records.receipts import BODY_FIELDS, fingerprint
 from ledger.store.records.sealing import unmasked, unseal
 from ledger.store.snapshots import digest_in, state_digest
 from ledger.store.stream_heads import StreamHead
-from tests.domain.answers import balance_of, what_events_did, what_time_did
+from tests.domain.answers import balance_of, is_of_time, what_events_did, what_time_did
 from tests.domain.counting_model import Refused
 from tests.domain.model import Answer, Model
 from tests.simulation.asking import KEYLESS, Ask
@@ -341,18 +338,18 @@ class Check:
         if isinstance(outcome, BatchRefused):
             models = [self.models[account] for account in sorted(doubt.accounts)]
             opens = outcome.cause.code == LimitReached.code  # it tells the end of a window that the batch may open
-            moments = doubt.readings if opens else telling(doubt.readings, models)
+            moments = doubt.readings if opens else telling(doubt.readings, models, request.asks)
             return any(self._is_batch_refused(request, outcome, now) for now in moments)
         ask = request.asks[doubt.index]
         model = self.models[ask.account]
         if isinstance(outcome, Recorded) and outcome.events:  # an opening that was answered again
             return model.standing != "closed"
         if isinstance(outcome, Recorded):
-            told = (tell(model, ask, now) for now in telling(doubt.readings, [model]))
+            told = (tell(model, ask, now) for now in telling(doubt.readings, [model], [ask]))
             return outcome.version == model.version and any(
                 not isinstance(t, Refused) and not t["passed"] for t in told
             )
-        return any(is_same(tell(model, ask, now), outcome) for now in telling(doubt.readings, [model]))
+        return any(is_same(tell(model, ask, now), outcome) for now in telling(doubt.readings, [model], [ask]))
 
     def _is_batch_refused(self, request: Request, outcome: BatchRefused, now: datetime) -> bool:
         models = {ask.account: self.models[ask.account]._copy() for ask in request.asks[: outcome.index + 1]}
@@ -517,9 +514,11 @@ def readings(request: Request) -> list[datetime]:
     return found
 
 
-def telling(moments: list[datetime], models: list[Model]) -> Iterator[datetime]:
-    """Those moments that can make a difference: of several between which nothing ends, the first one."""
-    ends = [grant.expires_at for model in models for grant in model.grants.values()]
+def telling(moments: list[datetime], models: list[Model], asks: Iterable[Ask]) -> Iterator[datetime]:
+    """Those moments that can make a difference: of several between which nothing ends, and that none of the `asks`
+    names, the first one."""
+    ends: list[datetime | None] = [at for ask in asks for at in moments_in(ask.command)]
+    ends += [grant.expires_at for model in models for grant in model.grants.values()]
     ends += [grant.effective_at for model in models for grant in model.grants.values()]
     ends += [hold.expires_at for model in models for hold in model.holds.values()]
     ends += [move.until for model in models for limit in model.counting.limits for move in limit.moves]
@@ -529,6 +528,15 @@ def telling(moments: list[datetime], models: list[Model]) -> Iterator[datetime]:
         if over not in seen:
             seen.add(over)
             yield moment
+
+
+def moments_in(command: c.Command) -> Iterator[datetime]:
+    """The moments that a command names, and that its grants name."""
+    for part in (command, *getattr(command, "grants", ())):
+        for name in ("effective_at", "expires_at", "occurred_at"):
+            moment = getattr(part, name, None)
+            if isinstance(moment, datetime):
+                yield moment
 
 
 def claim(models: Mapping[str, Model], command: RecordPayment) -> None:
@@ -589,7 +597,7 @@ def is_reuse(refusal: Refusal, ask: Ask, before: Ask, version: int) -> bool:
 
 def answer_of(carried: Carried) -> dict[str, Any]:
     """What a command led to, in the words of the model."""
-    passed = [event for event in carried.events if isinstance(event, HoldExpired | CreditsExpired | GrantStarted)]
+    passed = [event for event in carried.events if is_of_time(event)]
     answer: dict[str, Any] = {"passed": sorted((what_time_did(event) for event in passed), key=repr)}
     answer |= what_events_did(tuple(carried.events[len(passed) :]))
     answer.pop("updated", None)

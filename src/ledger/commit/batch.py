@@ -40,6 +40,9 @@ class OpenBatch:
         state after it, if its last event needs the digest of that and the account is large.
         """
         self.submissions.append(submission)
+        submission.snapshot = None  # it may have been decided before, on a state that did not come true
+        if submission.rows is not None:
+            submission.rows = []
         hash_ = hash_of(head)
         previous = None if submission.account_id in self._accounts else hash_
         self._accounts.add(submission.account_id)
@@ -83,7 +86,6 @@ class OpenBatch:
         if submission.rows is not None:
             submission.rows = self.rows[-len(submission.events) :]
         proven = 0 if head is None else head.proven
-        submission.snapshot = None
         if encoded is not None:
             proven, submission.snapshot = version, Snapshot(account_id, version, encoded, hash_)
         key = key_after(submission.events, key)

@@ -268,6 +268,8 @@ class Committer:
         replayed = dict.fromkeys(queues_of([e for e in batch.submissions if e in used and e.events]))
         replayed = {queue: None for queue in replayed if queue not in stale}
         done = [e for e in batch.submissions if e not in used and e.queue not in stale and e.queue not in replayed]
+        # A repeated opening is answered by the state of its account, and in `replayed` that state is not in the log.
+        used -= {e for e in used if e.opens and e.queue in replayed}
         replays = [e for e in batch.submissions if e in used and e.queue not in stale]
         self._answer_all(done, appended.first_position)
         if replays:
