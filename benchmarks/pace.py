@@ -37,7 +37,7 @@ class Pace:
     questions: int
     """How often each question of these three is asked."""
     import_rows: int
-    """Rows of the file in `imports`."""
+    """Rows of the file in `imports`, which has one turn: a million rows take five minutes."""
     growth: tuple[int, int]
     """Accounts of the small and of the large log in `growth`."""
 
