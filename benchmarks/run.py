@@ -41,7 +41,6 @@ MEASURES: dict[str, Callable[[Bench], None]] = {
     "hot": hot,
     "limits": limits,
     "batch": batch,
-    "imports": imports,
     "latency": latency,
     "questions": questions,
     "lag": lag,
@@ -55,6 +54,7 @@ MEASURES: dict[str, Callable[[Bench], None]] = {
     "summary": summary,
     "days": days,
     "pages": pages,
+    "imports": imports,  # after it the projections are a million events behind, and a service is not ready for minutes
     "growth": growth,
 }
 BY_NAME_ALONE = {"growth"}
