@@ -1,0 +1,1 @@
+"""What is sold, and what payment providers say about it."""
