@@ -33,6 +33,7 @@ NEEDED = {
     "import-log": ["log.jsonl"],
     "grant": ["--to", "accounts.txt", "--amount", "1", "--job", "j"],
     "import": ["usage.csv", "--account", "a", "--amount", "1"],
+    "billing": ["simulate", "--provider", "stripe", "--scenario", "topup", "--account", "a", "--secret", "s"],
 }
 """What some commands have to be told before they look at their settings."""
 MANUAL = Path(__file__).parents[1] / "docs" / "operations.md"

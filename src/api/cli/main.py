@@ -31,6 +31,7 @@ COMMANDS = {
     "export": "api.cli.export",
     "import-log": "api.cli.import_log",
     "erase": "api.cli.erase",
+    "billing": "api.cli.billing",
 }
 """The module of each command. A call imports only the module of its command."""
 

@@ -68,6 +68,11 @@ class Dodo:
         for secret in self.secrets:
             standard_key(secret)
 
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The types of events that matter."""
+        return (*_READERS, *(f"subscription.{what}" for what in _SUBSCRIPTION_EVENTS))
+
     def verify(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Delivery:
         """The delivery, if its signature fits and its time is within five minutes of ours. Raises NotGenuine."""
         delivery_id = check_standard_webhook(map(standard_key, self.secrets), headers, body, now)
@@ -249,3 +254,17 @@ _READERS: dict[str, Callable[[Payload], Iterator[Fact]]] = {
     **dict.fromkeys(_DISPUTE_STATES, _dispute),
 }
 """The types that matter, besides those of subscriptions."""
+_SUBSCRIPTION_EVENTS = (
+    "active",
+    "renewed",
+    "updated",
+    "on_hold",
+    "past_due",
+    "paused",
+    "unpaused",
+    "cancelled",
+    "failed",
+    "expired",
+    "plan_changed",
+)
+"""Those of subscriptions that are known. Any other is read as well."""

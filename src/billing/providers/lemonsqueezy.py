@@ -62,6 +62,11 @@ class LemonSqueezy:
         for secret in self.secrets:
             text_key(secret)
 
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The types of events that matter."""
+        return tuple(_READERS)
+
     def verify(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Delivery:
         """The delivery, if its `X-Signature` fits. It has no time that could be too old. Raises NotGenuine.
 

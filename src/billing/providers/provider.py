@@ -50,6 +50,10 @@ class Provider(Protocol):
     def name(self) -> str:
         """Its name in our URLs and ids."""
 
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The types of its events that matter: those to tick at the provider."""
+
     def verify(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Delivery:
         """The delivery, if one of the secrets signed exactly these bytes. Raises NotGenuine.
 

@@ -67,6 +67,11 @@ class Stripe:
         for secret in self.secrets:
             text_key(secret)
 
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The types of events that matter."""
+        return tuple(_READERS)
+
     def verify(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Delivery:
         """The delivery, if a `v1` of its `Stripe-Signature` fits and it is at most five minutes old. Raises NotGenuine.
 
