@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -60,6 +61,7 @@ READING = (ROOT / "docs" / "reading.md").read_text()
 EXPORTING = (ROOT / "docs" / "exporting.md").read_text()
 PROOF = (ROOT / "docs" / "proof.md").read_text()
 DASHBOARD = (ROOT / "docs" / "dashboard.md").read_text()
+BILLING = (ROOT / "docs" / "billing.md").read_text()
 
 
 def blocks(language: str, page: str = README) -> list[str]:
@@ -84,6 +86,7 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
         known = key_line.replace("clk_...", key)
         answers = [_run(known + curl.replace("8000", port)) for curl in curls]
         read = [_said(known + curl.replace("8000", port)) for curl in blocks("sh", READING)]
+        sold = [_sold(block, known, port, environment, server_folder) for block in blocks("sh", BILLING)]
         links = [_run(known + curl.replace("8000", port)) for curl in blocks("sh", DASHBOARD)]
         exported = [_in_a_folder(block, environment, server_folder) for block in blocks("sh", EXPORTING)]
         proven = [_in_a_folder(block, environment, server_folder) for block in blocks("sh", PROOF)]
@@ -100,6 +103,7 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
     assert "exported 4 events up to position 4 to events.jsonl\n" in exported
     assert "imported 4 events; the log ends at position 4\n" in exported
     assert proven[-1].startswith("the ledger: no fault found\n")
+    _check_sold(sold)
     [explained] = [json.loads(answer) for answer in read if answer.startswith("{") and '"sentence"' in answer]
     assert _without_times(explained) == _without_times(json.loads(blocks("json", READING)[-1]))
 
@@ -135,6 +139,33 @@ def _in_a_folder(block: str, environment: Mapping[str, str], folder: Path) -> st
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def _sold(block: str, known: str, port: str, environment: Mapping[str, str], folder: Path) -> str:
+    """What the page about billing shows: commands run beside the sample of a catalogue, questions go to the service."""
+    if block.startswith("curl"):
+        return _said(known + block.replace("8000", port))
+    sample = folder / "exports" / "catalog.toml"
+    sample.parent.mkdir(exist_ok=True)
+    sample.write_bytes((ROOT / "docs" / "catalog.toml").read_bytes())
+    return _in_a_folder(block, environment, folder)
+
+
+def _check_sold(shown: list[str]) -> None:
+    compared, applied, put, asked = shown
+    assert compared.endswith("6 new versions, 0 as before\n")
+    assert applied.startswith(compared)
+    assert "plan pro: Pro, version 1\n" in applied
+    assert json.loads(put) == json.loads(blocks("json", BILLING)[0]) | _made(json.loads(put))
+    assert json.loads(asked)["credits"] == 2_000
+    sample = tomllib.loads((ROOT / "docs" / "catalog.toml").read_text())
+    [example] = [tomllib.loads(block)["plans"] for block in blocks("toml", BILLING)]
+    assert example == {"pro": sample["plans"]["pro"]}
+
+
+def _made(answer: Mapping[str, object]) -> dict[str, object]:
+    """What differs from run to run in the answer about a package."""
+    return {name: answer[name] for name in ("created_by", "created_at", "versions")}
 
 
 def _local(command: str) -> str:

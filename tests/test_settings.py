@@ -26,6 +26,7 @@ from tests.commands import command
 NEEDED = {
     "keys": ["list"],
     "checkpoints": ["list"],
+    "catalog": ["show"],
     "replay": ["ada"],
     "erase": ["ada", "--yes"],
     "statement": ["ada"],

@@ -24,6 +24,7 @@ from api.dashboard import portal_sessions
 from api.dashboard.app import dashboard
 from api.dashboard.current_user import ROOT
 from api.http import health
+from api.http.billing import catalog
 from api.http.commands.batch_endpoint import BatchEndpoint
 from api.http.commands.command_endpoint import CommandEndpoint, endpoint_of
 from api.http.commands.move_endpoint import MoveEndpoint
@@ -59,6 +60,7 @@ from api.streaming.follower import Follower
 from api.streaming.places import StreamPlaces
 from api.streaming.streams import router as streams_router
 from api.wiring import Wiring, dashboard_options
+from billing.errors import BillingRefused
 from ledger.domain.errors import Refusal, shown
 from ledger.forwarding.group import Group
 from ledger.postgres.errors import LOST
@@ -157,7 +159,7 @@ def _background(settings: Settings, wiring: Wiring) -> dict[str, Work]:
 
 def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
     wiring.attach_to(app)
-    for part in (*_QUERIES, health, portal_sessions):
+    for part in (*_QUERIES, catalog, health, portal_sessions):
         app.include_router(part.router)
     app.include_router(streams_router)
     for operation in OPERATIONS.values():
@@ -296,7 +298,7 @@ def _add_problem_handlers(app: FastAPI) -> None:
     app.exception_handler(RequestValidationError)(on_validation)
     app.exception_handler(ClientLeft)(on_client_left)
     app.exception_handler(HTTPException)(on_http)
-    for kind in (Problem, Refusal, AccessRefused, NotYetVisible, NotBuilt, *LOST, Exception):
+    for kind in (Problem, Refusal, AccessRefused, BillingRefused, NotYetVisible, NotBuilt, *LOST, Exception):
         app.exception_handler(kind)(on_error)
 
 

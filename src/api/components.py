@@ -10,5 +10,6 @@ COMPONENTS = (
     Component("measures", "measures", "measures"),
     Component("imports", "api.imports", "imports"),
     Component("jobs", "jobs", "jobs"),
+    Component("billing", "billing", "billing"),
     Component("projections", "projections", "projections", builds="projection_"),
 )

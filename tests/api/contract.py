@@ -42,7 +42,7 @@ class Contract:
         if template is None:
             return
         said = f"{request.method} {template} answered {response.status_code}: {response.text[:500]}"
-        if request.method == "POST":
+        if request.method in {"POST", "PUT"}:
             assert response.headers.get("x-request-id"), said
         announced = self.document["paths"][template][request.method.lower()]["responses"]
         assert str(response.status_code) in announced, f"not in the document: {said}"

@@ -1,5 +1,6 @@
 """Every code that the service can answer with, brought about by some request, under the status that it has."""
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -22,6 +23,10 @@ from api.runtime.embedded import lifetime as embedded
 from api.runtime.embedded.lifetime import embedded_postgres
 from api.runtime.embedded.server import packaged_programs, run, server_in
 from api.streaming.places import MAX_FOR_EACH
+from billing.catalog import MAX_ENTRIES, put
+from billing.catalog_changes import Wanted
+from billing.plans import Package
+from ledger.postgres.connecting import connect_async
 from ledger.postgres.migrations import migrate
 from ledger.postgres.named_sql import queries
 from people.api_keys import create_key
@@ -58,13 +63,17 @@ TABLE: dict[int, set[str]] = {
 
 MORE: dict[int, set[str]] = {
     402: {"limit_reached"},
-    404: {"not_found", "event_not_found", "receipt_not_found", "limit_not_found", "transfer_not_found"},
+    404: {
+        *("not_found", "event_not_found", "receipt_not_found", "limit_not_found", "transfer_not_found"),
+        *("plan_not_found", "package_not_found"),
+    },
     405: {"method_not_allowed"},
     408: {"body_timeout"},
     409: {
         *("payment_already_recorded", "payment_of_another_account", "payment_ambiguous", "refund_already_recorded"),
         *("payment_not_paid", "dispute_already_recorded", "dispute_already_decided", "hold_disputed"),
         *("transfer_already_reversed", "transfer_spent", "grant_closed", "grant_expired", "not_yet_visible"),
+        "product_belongs_to_another",
     },
     414: {"query_too_large"},
     415: {"unsupported_media_type"},
@@ -74,6 +83,7 @@ MORE: dict[int, set[str]] = {
         *("open_lots_limit_exceeded", "open_holds_limit_exceeded", "draws_limit_exceeded", "reversals_limit_exceeded"),
         *("usage_required", "usage_conflicts_with_hold", "disputes_limit_exceeded"),
         *("limits_limit_exceeded", "allowances_limit_exceeded", "counters_limit_exceeded"),
+        "catalog_limit_exceeded",
     },
     429: {"too_many_streams"},
     500: {"internal_error"},
@@ -289,6 +299,8 @@ REQUESTS: dict[str, Produce] = {
     "deduction_not_found": one("reverse", deduction_id="ded_5"),
     "hold_not_found": one("release", hold_id="hld_4"),
     "payment_not_found": one("payment_refund", payment_id="pay-404"),
+    "plan_not_found": get("/v1/plans/{}"),
+    "package_not_found": get("/v1/packages/{}"),
     "event_not_found": lambda service, account: service.get(f"/v1/accounts/{account}/explain", version=999),
     "receipt_not_found": get("/v1/accounts/{}/receipts/deduct/unused"),
     "method_not_allowed": get("/v1/accounts/{}/deductions"),
@@ -619,7 +631,38 @@ def no_public_url(database: str, folder: Path) -> httpx.Response:
     return answer
 
 
+def product_of_another(conninfo: str, folder: Path) -> httpx.Response:
+    """Two packages cannot be one product of a provider."""
+    price = {"price": "once", "amount_minor": 100, "currency": "EUR", "products": {"stripe": "price_1"}}
+    with service_here(conninfo, folder) as service:
+        under_contract(service)
+        bodies = {name: {"name": name, "credits": 1, "prices": [price]} for name in ("one", "other")}
+        first, second = (service.client.put(f"/v1/packages/{name}", json=body) for name, body in bodies.items())
+    assert first.status_code == 201
+    return second
+
+
+def full_catalogue(conninfo: str, folder: Path) -> httpx.Response:
+    """It has as many packages as it may have."""
+    body = Package.model_validate({"name": "x", "credits": 1})
+    bodies = [Wanted(f"p{number}", body) for number in range(MAX_ENTRIES)]
+    asyncio.run(put_there(conninfo, bodies))
+    with service_here(conninfo, folder) as service:
+        under_contract(service)
+        assert service.client.put("/v1/plans/p", json={"name": "x", "credits": 1}).status_code == 201
+        answer = service.client.put("/v1/packages/one-more", json={"name": "x", "credits": 1})
+    assert answer.json()["limit"] == MAX_ENTRIES
+    return answer
+
+
+async def put_there(conninfo: str, wanted: list[Wanted]) -> None:
+    async with await connect_async(conninfo) as connection:
+        await put(connection, wanted, "a test")
+
+
 FAULTS: dict[str, Callable[[str, Path], httpx.Response]] = {
+    "product_belongs_to_another": product_of_another,
+    "catalog_limit_exceeded": full_catalogue,
     "hold_life_exceeded": too_long_a_hold,
     "occurred_at_out_of_bounds": too_long_ago,
     "rate_limited": too_many_requests,

@@ -13,7 +13,7 @@ from tests.service import ADMIN_KEY, Service
 
 MOMENTARY = {"date", "set-cookie", "content-security-policy", "transfer-encoding"}
 """Headers that differ from one answer to the next, and the one that only a body has."""
-VALUES = {"account_id": "{account_id}", "operation": "open", "key": "{account_id}"}
+VALUES = {"account_id": "{account_id}", "operation": "open", "key": "{account_id}", "plan_id": "a", "package_id": "a"}
 NEEDED = {"from": "2026-01-01", "to": "2026-01-02"}
 PAGES = [
     "/dashboard",
@@ -69,6 +69,8 @@ def answered(client: httpx.Client, path: str) -> httpx.Response:
 
 
 def test_every_question_is_answered_to_head_as_to_get(service: Service, contract: Contract) -> None:
+    for name in ("plans", "packages"):
+        assert service.client.put(f"/v1/{name}/a", json={"name": "A", "credits": 1}).status_code in {200, 201}
     asked = questions(contract, staged(service))
     assert {"/healthz", "/readyz", "/metrics", "/v1/events"} <= {path for path, _ in asked}
     for path, parameters in asked:
@@ -106,6 +108,9 @@ ALLOWED = {
     "/v1/accounts/a/events/stream": "GET, HEAD, OPTIONS",
     "/v1/accounts/a/payments/p%2Fq/refunds": "OPTIONS, POST",
     "/v1/accounts/a/payments/p%2Fq/disputes": "OPTIONS, POST",
+    "/v1/plans": "GET, HEAD, OPTIONS",
+    "/v1/plans/a": "GET, HEAD, OPTIONS, PUT",
+    "/v1/packages/a": "GET, HEAD, OPTIONS, PUT",
     "/docs": "GET, HEAD, OPTIONS",
     "/dashboard": "GET, HEAD, OPTIONS",
     "/dashboard/sign-in": "GET, HEAD, OPTIONS, POST",
@@ -121,7 +126,7 @@ def test_what_an_address_takes_is_told(service: Service, path: str) -> None:
     told = guest(service).options(path)
     assert (told.status_code, told.content, told.headers["allow"]) == (204, b"", ALLOWED[path])
     assert "content-length" not in told.headers
-    refused = client.put(path)
+    refused = client.patch(path)
     assert (refused.status_code, refused.headers["allow"]) == (405, ALLOWED[path])
     if "HEAD" not in ALLOWED[path]:
         refused = client.head(path)
@@ -138,7 +143,7 @@ def test_where_there_is_nothing_no_method_is_told(service: Service, path: str) -
 
 def test_the_service_as_a_whole_tells_all_methods(service: Service) -> None:
     answer = guest(service).request("OPTIONS", "/", extensions={"target": b"*"})
-    assert (answer.status_code, answer.headers["allow"]) == (204, "GET, HEAD, OPTIONS, POST")
+    assert (answer.status_code, answer.headers["allow"]) == (204, "GET, HEAD, OPTIONS, POST, PUT")
 
 
 def test_a_long_method_is_not_repeated(service: Service) -> None:

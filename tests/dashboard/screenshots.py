@@ -105,6 +105,7 @@ def main() -> None:
             "usage": (f"{SHOWCASE}/usage", DESK, "light"),
             "limits": (f"{SHOWCASE}/limits", DESK, "light"),
             "billing": (f"{SHOWCASE}/billing", DESK, "light"),
+            "plans": (f"{SHOWCASE}/plans", DESK, "light"),
         }
         take(browser, base, links["portal"], own)
         others = {

@@ -49,6 +49,7 @@ _TABLES = (
     "ledger.subtrees",
     "people.api_keys",
     "measures.refusals",
+    "billing.catalog",
     "projections.drift",
     "projections.definitions",
     "projection_balances.accounts",
@@ -60,7 +61,7 @@ def statements(owner: str, login: str, database: str) -> Iterator[str]:
     """All statements, in the order in which they may help each other."""
     schemas = [owner, login, SERVICE, "postgres", "evil", "pg_evil", "projection_evil", "projection_history_next"]
     yield from (f'CREATE SCHEMA "{name}"' for name in (*schemas, "$user"))
-    places = [*schemas, "public", "pg_temp", "ledger", "people", "projections", "projection_balances"]
+    places = [*schemas, "public", "pg_temp", "ledger", "people", "billing", "projections", "projection_balances"]
     for place, (signature, (result, value)) in product(places, _FUNCTIONS.items()):
         body = GIVES_AWAY.format(value)
         yield f'CREATE FUNCTION "{place}".{signature} RETURNS {result} LANGUAGE plpgsql AS $trap${body}$trap$'

@@ -4,7 +4,9 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from ipaddress import ip_address
+from pathlib import Path
 from random import Random
 from time import monotonic
 from typing import Annotated, Any
@@ -33,6 +35,8 @@ from projections.engine.builds import prepare
 
 FOLDER = "demo"
 """The folder of the demo in the data directory. It is the demo's own data directory."""
+SAMPLE_CATALOG = Path(str(files("api.demo").joinpath("catalog.toml")))
+"""The plans and packages of the demo, unless the settings name others."""
 
 _WORTH = {"credit_price": "0.01", "currency": "EUR"}
 """The worth of a credit in the demo, unless the settings name another: a top-up of 5,000 costs 50 euros."""
@@ -99,7 +103,9 @@ def _with_own_folder(settings: Settings) -> Settings:
     os.environ.pop(variable("checkpoint_dir"), None)
     if settings.credit_price is None:
         os.environ.update({variable(name): value for name, value in _WORTH.items()})
-    return settings.model_copy(update={"data_dir": folder, "checkpoint_dir": None})
+    return settings.model_copy(
+        update={"data_dir": folder, "checkpoint_dir": None, "catalog": settings.catalog or SAMPLE_CATALOG}
+    )
 
 
 def _make(database: Database, weeks: int, accounts: int) -> None:

@@ -22,6 +22,7 @@ COMMANDS = {
     "keys": "api.cli.keys",
     "import": "api.cli.import_usage",
     "grant": "api.cli.grant",
+    "catalog": "api.cli.catalog",
     "check": "api.cli.check",
     "rebuild": "api.cli.rebuild",
     "checkpoints": "api.cli.checkpoints",

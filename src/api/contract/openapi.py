@@ -12,6 +12,7 @@ from api.contract.answers.events import EventNotice
 from api.contract.bodies import ACCOUNT_ID, MAX_BATCH, MAX_KEY, ONE_LINE, PortalSessionBody
 from api.contract.operations import ALL_OPERATIONS, OPERATIONS, Operation
 from api.contract.scopes import MEANINGS, ROUTES, Scopes, route_name
+from billing.plans import Package, Plan
 from ledger.domain.commands import MAX_ID
 
 _SCHEMAS = "#/components/schemas/"
@@ -227,13 +228,13 @@ def _scope_sentence(scopes: Scopes) -> str:
 
 def _add_problems_of_all(method: str, responses: dict[str, Any]) -> None:
     """Add the problems that do not depend on the route: of the query string, and of the time that a body takes."""
-    for status in (408, 414) if method == "post" else (414,):
+    for status in (408, 414) if method in {"post", "put"} else (414,):
         responses[str(status)] = problem_response(status)
 
 
 def _schemas() -> dict[str, Any]:
     """What routes name by reference."""
-    bodies: list[type] = [*(operation.body for operation in ALL_OPERATIONS.values()), PortalSessionBody]
+    bodies: list[type] = [*(operation.body for operation in ALL_OPERATIONS.values()), PortalSessionBody, Plan, Package]
     answers: list[type] = [*ANSWERS.values(), BatchAnswer, EventNotice, ProblemDocument]
     named: list[tuple[type, JsonSchemaMode, TypeAdapter[Any]]] = [
         *((body, "validation", TypeAdapter(body)) for body in bodies),

@@ -26,6 +26,8 @@ Scopes = tuple[str, ...]
 OPEN: Scopes = ()
 RECEIPTS: Scopes = (READ, SPEND, MANAGE)
 COMMANDS: Scopes = (SPEND, MANAGE)
+ADMIN: Scopes = ("admin",)
+"""For keys with the scope `admin` alone."""
 
 _ACCOUNT = "/v1/accounts/{account_id}"
 
@@ -76,6 +78,12 @@ ROUTES: dict[str, Scopes] = {
     "GET /v1/events/stream": (READ,),
     "GET /v1/statistics": (READ,),
     "GET /v1/uncollected": (READ,),
+    "GET /v1/plans": (READ,),
+    "GET /v1/plans/{plan_id}": (READ,),
+    "PUT /v1/plans/{plan_id}": ADMIN,
+    "GET /v1/packages": (READ,),
+    "GET /v1/packages/{package_id}": (READ,),
+    "PUT /v1/packages/{package_id}": ADMIN,
     "GET /healthz": OPEN,
     "GET /readyz": OPEN,
     "GET /metrics": OPEN,
@@ -112,6 +120,7 @@ PAGES: dict[str, Access] = {
     f"GET {_PAGE}/usage.csv": _OWN,
     f"GET {_PAGE}/limits": _OWN,
     f"GET {_PAGE}/billing": _OWN,
+    f"GET {_PAGE}/plans": _OWN,
     f"GET {_PAGE}/updates": _OWN,
     f"GET {_PAGE}/events": Access((AUDIT,)),
     f"GET {_PAGE}/grant": Access((MANAGE,)),
@@ -145,6 +154,9 @@ PAGES: dict[str, Access] = {
     "GET /statistics": _OPERATOR,
     "GET /uncollected": _OPERATOR,
     "GET /service": _OPERATOR,
+    "GET /catalog": _OPERATOR,
+    "GET /catalog/plans/{plan_id}": _OPERATOR,
+    "GET /catalog/packages/{package_id}": _OPERATOR,
     "GET /imports": Access((SPEND,)),
     "POST /imports": Access((SPEND,)),
     "GET /imports/{upload_id}": Access((SPEND,)),

@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple, TypeVar, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from api.contract.bodies import Body
 from api.contract.problems import from_pydantic, invalid
 
-BodyT = TypeVar("BodyT", bound=Body)
+BodyT = TypeVar("BodyT", bound=BaseModel)
 
 
 class _Shape(NamedTuple):
@@ -23,7 +22,7 @@ class _Shape(NamedTuple):
     """
 
     size: int
-    models: tuple[tuple[str, type[Body]], ...]
+    models: tuple[tuple[str, type[BaseModel]], ...]
     names: frozenset[str]
     validate: Callable[[object], Any]
 
@@ -36,11 +35,11 @@ def validated(kind: type[BodyT], fields: dict[str, Any]) -> BodyT:
     try:
         body: BodyT = validate(fields)
     except ValidationError as error:
-        raise from_pydantic(error.errors(include_url=False), about_zero=kind.ABOUT_ZERO) from None
+        raise from_pydantic(error.errors(include_url=False), about_zero=getattr(kind, "ABOUT_ZERO", {})) from None
     return body
 
 
-def _check_size(kind: type[Body], fields: Mapping[str, Any], name: str) -> None:
+def _check_size(kind: type[BaseModel], fields: Mapping[str, Any], name: str) -> None:
     size, models, _, _ = _shape_of(kind)
     if len(fields) > size:
         known = ", ".join(kind.model_fields)
@@ -56,14 +55,14 @@ def _check_size(kind: type[Body], fields: Mapping[str, Any], name: str) -> None:
 
 
 @cache
-def _shape_of(kind: type[Body]) -> _Shape:
+def _shape_of(kind: type[BaseModel]) -> _Shape:
     models = tuple((name, model) for name, field in kind.model_fields.items() for model in _models_in(field.annotation))
     names = frozenset(name for name, _ in models)
     return _Shape(len(kind.model_fields), models, names, kind.__pydantic_validator__.validate_python)
 
 
-def _models_in(annotation: Any) -> Iterator[type[Body]]:
-    if isinstance(annotation, type) and issubclass(annotation, Body):
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for part in get_args(annotation):
         yield from _models_in(part)

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.contract.problems import Problem
 from api.contract.scopes import PAGES, route_name
 from api.dashboard import sign_in
+from api.dashboard.catalog_pages import catalog, plans
 from api.dashboard.current_user import NotSignedIn, admit, home_path, root_of, user_of
 from api.dashboard.forms import form_secret
 from api.dashboard.import_pages import import_file, import_list
@@ -28,6 +29,7 @@ from api.http.requests.encoded_slashes import restore_ids
 from api.http.requests.replies import as_problem
 from api.http.requests.request import check_query
 from api.http.requests.request_body import ClientLeft
+from billing.errors import BillingRefused
 from ledger.domain.errors import Refusal
 from ledger.postgres.errors import LOST
 from people.errors import AccessRefused
@@ -54,6 +56,7 @@ def dashboard() -> Starlette:
         _page(f"{_ACCOUNT}/usage.csv", usage.usage_csv),
         _page(f"{_ACCOUNT}/limits", limits),
         _page(f"{_ACCOUNT}/billing", billing.billing),
+        _page(f"{_ACCOUNT}/plans", plans.plans),
         _page(f"{_ACCOUNT}/updates", updates),
         _page(f"{_ACCOUNT}/events", events.events),
         *_actions(),
@@ -62,13 +65,18 @@ def dashboard() -> Starlette:
         _page("/statistics", statistics.statistics),
         _page("/uncollected", accounts.uncollected),
         _page("/service", service.service),
+        _page("/catalog", catalog.catalog),
+        _page("/catalog/plans/{plan_id}", catalog.plan_versions),
+        _page("/catalog/packages/{package_id}", catalog.package_versions),
         _page("/imports", import_list.imports),
         _page("/imports", import_list.upload, "POST"),
         _page("/imports/{upload_id}", import_file.import_file),
         _page("/imports/{upload_id}", import_file.submit_import_file, "POST"),
         _page("/imports/{upload_id}/bad_rows.csv", import_file.bad_rows),
     ]
-    expected = dict.fromkeys((Problem, Refusal, AccessRefused, NotYetVisible, NotBuilt, *LOST, Exception), _on_error)
+    expected = dict.fromkeys(
+        (Problem, Refusal, AccessRefused, BillingRefused, NotYetVisible, NotBuilt, *LOST, Exception), _on_error
+    )
     others = {NotSignedIn: _not_signed_in, HTTPException: _on_http_error, ClientLeft: _on_client_left}
     app = Starlette(exception_handlers={**others, **expected})
     app.router = Router(routes, redirect_slashes=False, middleware=[Middleware(_QueryLimit)])

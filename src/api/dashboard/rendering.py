@@ -23,6 +23,7 @@ from api.http.cached_document import CachedDocument
 from api.http.queries.query import now_of
 from api.http.queries.reads import reads_of
 from api.http.requests.encoded_slashes import quoted
+from billing.catalog import sells
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.periods import UnknownZone, zone
 from ledger.postgres.errors import LOST
@@ -95,7 +96,8 @@ def required_position(request: Request) -> int:
 
 async def page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
     """Render a page. Every template has `current_user` (None before the sign-in), `formatter`, `options`, `nonce`,
-    `csrf`, `sees_events`, `imports`, and `actions`: the links to what the current user may do to the account."""
+    `csrf`, `sees_events`, `imports`, `sells` (whether there are plans or packages), and `actions`: links to what the
+    current user may do to the account."""
     user: CurrentUser | None = getattr(request.state, "current_user", None)
     root = root_of(request)
     known = {
@@ -114,6 +116,7 @@ async def page(request: Request, template: str, *, status: int = 200, **values: 
         "address": quoted(request.scope["path"]),
         "event_types": " ".join(TOPICS),
         "stale_since": None,
+        "sells": values.get("account_id") is not None and await _sells(request),
         "actions": await _actions(request, user, values.get("account_id")),
     }
     text = environment().get_template(template).render(known | values)
@@ -133,6 +136,15 @@ async def _actions(request: Request, user: CurrentUser | None, account_id: str |
     except LOST:
         return []
     return action_links(user, root_of(request), account_id, found.account.standing) if found else []
+
+
+async def _sells(request: Request) -> bool:
+    """Whether the catalogue has something; not while the database is away."""
+    try:
+        async with reads_of(request).ledger.log.connection() as connection:
+            return await sells(connection)
+    except LOST:
+        return False
 
 
 def _formatter(request: Request) -> Formatter:

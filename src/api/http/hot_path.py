@@ -28,6 +28,8 @@ _CLOSE = (b"connection", b"close")
 """Told with a refusal of a request whose body was not read. The server ends the connection, because what follows on it
 would be the rest of that body. A client that is not told may send its next request on a connection that ends at that
 moment, and get no answer (RFC 9112, section 9.6)."""
+_WITH_BODY = frozenset({"POST", "PUT"})
+"""The methods of requests that have a body."""
 _FIRST_REFUSAL = 400
 """The smallest status of answers for which a body may not be read."""
 
@@ -94,6 +96,9 @@ class HotPath:
             elif scope["method"] == "GET" and (query := self._queries.find(path)) is not None:
                 await self._queries.answer(query, scope, receive, send)
                 return
+            elif scope["method"] in _WITH_BODY:
+                scope[BODY_READ] = []
+                send = _closing(scope, send)
             await self.framework(scope, receive, send)
         finally:
             self._requests -= 1
@@ -108,7 +113,7 @@ class HotPath:
 
     async def _send(self, scope: Scope, send: Send, problem: Problem) -> None:
         reply = problem_reply(problem)
-        if scope["method"] == "POST":
+        if scope["method"] in _WITH_BODY:
             reply.headers.append(_CLOSE)
         reply.headers.append((b"x-request-id", self._endpoint.next_request_id().encode()))
         await send_reply(send, reply)

@@ -7,7 +7,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _BODY_IS_DROPPED = "credit_ledger.head"
-_EVERYWHERE = ("GET", "HEAD", "OPTIONS", "POST")
+_EVERYWHERE = ("GET", "HEAD", "OPTIONS", "POST", "PUT")
 
 
 class HeadAndOptions:

@@ -190,6 +190,11 @@ class Settings(BaseSettings):
         description="the price of one credit, such as 0.002, for the estimated value on the dashboard",
     )
     currency: str = Field("USD", pattern="^[A-Z]{3}$", description="the currency of that price, an ISO 4217 code")
+    catalog: Path | None = Field(
+        None,
+        description="a TOML file of plans and packages, put into the catalogue at each start of the service; a file "
+        "that cannot be used stops the start",
+    )
 
     @property
     def checkpoints(self) -> Path:
@@ -218,12 +223,12 @@ class Settings(BaseSettings):
             raise ValueError
         return url
 
-    @field_validator("data_dir", "checkpoint_dir")
+    @field_validator("data_dir", "checkpoint_dir", "catalog")
     @classmethod
-    def _absolute(cls, folder: Path | None) -> Path | None:
+    def _absolute(cls, path: Path | None) -> Path | None:
         """An absolute path, which does not depend on the current directory."""
         try:
-            return folder and folder.expanduser().absolute()
+            return path and path.expanduser().absolute()
         except RuntimeError as error:  # `~` of a user without a home directory
             raise ValueError from error
 

@@ -8,6 +8,7 @@ from starlette.types import Send
 
 from api.contract.problems import Problem, from_refusal, projection_unavailable, query_timeout
 from api.http.requests.request_body import ClientLeft
+from billing.errors import BillingRefused
 from ledger.commit.submission import NoSession, Overloaded, StorageFull, Unavailable
 from ledger.domain.errors import Refusal
 from ledger.postgres.errors import LOST
@@ -46,6 +47,8 @@ def as_problem(error: Exception, request_id: str) -> Problem:
             return error
         case Refusal():
             return from_refusal(error)
+        case BillingRefused():
+            return Problem(error.code, error.detail, **error.facts)
         case AccessRefused():
             return Problem(error.code, error.detail, retry_after=error.retry_after, **error.facts)
         case Overloaded():

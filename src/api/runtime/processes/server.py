@@ -16,6 +16,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from api.components import COMPONENTS
+from api.runtime.catalog import put_catalog
 from api.runtime.checkpoints import check_against_checkpoints
 from api.runtime.clock_agreement import ORIGIN, agree_on_time
 from api.runtime.database import Database, as_url, migrated
@@ -65,6 +66,7 @@ def serve(settings: Settings, address: ListenAddress, companion: Companion = _no
         for name in found.applied:
             _log.info("migrated: %s", name)
         prepare(found.service)
+        put_catalog(settings, found.service)
         check_against_checkpoints(settings, found.service)
         _warn(found)
         if links_need_public_url(settings):

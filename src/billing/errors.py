@@ -1,0 +1,83 @@
+"""Why the catalogue refuses. Each refusal has a stable code, and the numbers and ids of its reason as facts.
+
+BillingRefused
+    PlanNotFound, PackageNotFound
+    ProductBelongsToAnother
+    CatalogFull
+WrongCatalog        a file that is no catalogue
+"""
+
+from typing import Any, ClassVar, Literal
+
+Kind = Literal["plan", "package"]
+"""What an entry of the catalogue is."""
+
+
+class BillingRefused(Exception):
+    """A request that is refused. `code` says why, `detail` is a sentence, and `facts` has what it is about."""
+
+    code: ClassVar[str]
+
+    def __init__(self, detail: str, **facts: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.facts = facts
+
+
+class _NotFound(BillingRefused):
+    noun: ClassVar[str]
+
+    def __init__(self, entry_id: str, version: int | None = None) -> None:
+        if version is None:
+            super().__init__(f"There is no {self.noun} {entry_id!r}.", **{f"{self.noun}_id": entry_id})
+        else:
+            detail = f"The {self.noun} {entry_id!r} has no version {version}."
+            super().__init__(detail, **{f"{self.noun}_id": entry_id, "version": version})
+
+
+class PlanNotFound(_NotFound):
+    """The catalogue has no such plan, or no such version of it."""
+
+    code = "plan_not_found"
+    noun = "plan"
+
+
+class PackageNotFound(_NotFound):
+    """The catalogue has no such package, or no such version of it."""
+
+    code = "package_not_found"
+    noun = "package"
+
+
+class ProductBelongsToAnother(BillingRefused):
+    """A product of a provider already means other terms: those of another entry, or of an earlier version."""
+
+    code = "product_belongs_to_another"
+
+    def __init__(self, provider: str, product_id: str, kind: Kind, entry_id: str, version: int) -> None:
+        super().__init__(
+            f"The product {product_id!r} of {provider} already means version {version} of the {kind} {entry_id!r}, "
+            "with other terms. Make a new product at the provider, so that whoever has the old one keeps its terms.",
+            provider=provider,
+            product_id=product_id,
+            **{f"{kind}_id": entry_id},
+            version=version,
+        )
+
+
+class CatalogFull(BillingRefused):
+    """The catalogue has as many entries of a kind, or versions of an entry, as it may have."""
+
+    code = "catalog_limit_exceeded"
+
+    def __init__(self, what: str, limit: int) -> None:
+        super().__init__(f"The catalogue may have at most {limit} {what}.", limit=limit)
+
+
+class WrongCatalog(Exception):
+    """A file is no catalogue. The message is one line that names the file and what is wrong in it."""
+
+
+def not_found(kind: Kind, entry_id: str, version: int | None = None) -> BillingRefused:
+    """The refusal for an entry that the catalogue does not have."""
+    return PlanNotFound(entry_id, version) if kind == "plan" else PackageNotFound(entry_id, version)

@@ -1,0 +1,58 @@
+-- name: lock
+-- One change of the catalogue at a time.
+SELECT pg_advisory_xact_lock(hashtextextended('billing.catalog', 0));
+
+-- name: newest
+-- The newest version of each entry, of one kind or of both.
+SELECT DISTINCT ON (kind, id) kind, id, version, body, sha256, created_by, created_at
+FROM billing.catalog
+WHERE kind = %(kind)s OR %(kind)s::text IS NULL
+ORDER BY kind, id, version DESC;
+
+-- name: find
+-- One version of an entry; without a number, the newest.
+SELECT kind, id, version, body, sha256, created_by, created_at
+FROM billing.catalog
+WHERE kind = %(kind)s AND id = %(id)s AND (version = %(version)s OR %(version)s::integer IS NULL)
+ORDER BY version DESC
+LIMIT 1;
+
+-- name: versions
+-- All versions of an entry, the newest first.
+SELECT kind, id, version, body, sha256, created_by, created_at
+FROM billing.catalog
+WHERE kind = %(kind)s AND id = %(id)s
+ORDER BY version DESC;
+
+-- name: sold_as
+-- What some products of providers mean at a time (null: now): the version to which each was bound or, if a later version
+-- applies to all, the newest of those.
+SELECT p.provider, p.product_id, p.price,
+       c.kind, c.id, c.version, c.body, c.sha256, c.created_by, c.created_at
+FROM unnest(%(providers)s::text[], %(products)s::text[]) AS w (provider, product_id)
+JOIN billing.products AS p USING (provider, product_id)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM billing.catalog AS v
+    WHERE v.kind = p.kind AND v.id = p.id
+      AND (v.version = p.version
+           OR v.version > p.version AND v.body ->> 'applies_to' = 'all'
+              AND (v.created_at <= %(at)s OR %(at)s::timestamptz IS NULL))
+    ORDER BY v.version DESC
+    LIMIT 1
+) AS c;
+
+-- name: add
+INSERT INTO billing.catalog (kind, id, version, body, sha256, created_by)
+VALUES (%(kind)s, %(id)s, %(version)s, %(body)s, %(sha256)s, %(created_by)s);
+
+-- name: bind
+-- Products that are bound already stay as they are.
+INSERT INTO billing.products (provider, product_id, kind, id, version, price)
+SELECT provider, product_id, %(kind)s, %(id)s, %(version)s, price
+FROM unnest(%(providers)s::text[], %(products)s::text[], %(prices)s::text[]) AS w (provider, product_id, price)
+ON CONFLICT DO NOTHING;
+
+-- name: sells
+-- Whether there is any entry.
+SELECT EXISTS (SELECT FROM billing.catalog) AS sells;
