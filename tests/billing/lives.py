@@ -1,24 +1,29 @@
 """Simulated lives, signed and read: what tests of providers share."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
 from billing.facts import Fact, joined
-from billing.known_providers import PROVIDERS
+from billing.known_providers import PROVIDERS as KNOWN
+from billing.providers.paddle import Paddle
+from billing.providers.polar import Polar
 from billing.providers.provider import Delivery, Provider
 from billing.simulation.scenarios import Life, Prices, steps_of
 from billing.simulation.signing import events_of
 from billing.simulation.steps import Customer, Event, Step
 
+PROVIDERS: Mapping[str, Callable[[Sequence[str]], Provider]] = {**KNOWN, "paddle": Paddle, "polar": Polar}
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 ADA = Customer("ada", 41)
 SECRETS = {
     "dodo": "whsec_" + base64.b64encode(bytes(range(32))).decode(),
     "lemonsqueezy": "a secret with spaces",
+    "paddle": "pdl_ntfset_1_used_as_it_is",
+    "polar": "polar_whs_used_as_it_is",
     "stripe": "whsec_used_as_it_is",
 }
 AMOUNTS = (20_00, 50_00, 10_00, "USD")
@@ -27,7 +32,7 @@ PRICES = {
     "lemonsqueezy": Prices("1001", "1002", "2001", *AMOUNTS),
     "stripe": Prices("price_lite", "price_pro", "price_credits", *AMOUNTS),
 }
-SIMULATED = sorted(SECRETS)
+SIMULATED = sorted(PRICES)
 
 
 def provider(name: str, *secrets: str) -> Provider:
