@@ -36,9 +36,8 @@ _SUBSCRIPTION_STATUSES: dict[str, SubscriptionStatus] = {
 _REASONS: dict[str, Reason] = {
     "subscription_recurring": "renewal",
     "subscription_update": "change",
-    "web": "initial",
-    "api": "initial",
 }
+"""Why an existing subscription was charged. Any other origin, such as a checkout, begins one."""
 _DISPUTES: dict[str, DisputeState] = {
     # The bank took the money back. Nothing says that this is final, and a reversal may follow.
     "chargeback": "open",
@@ -117,7 +116,7 @@ def _transaction(status: PaymentStatus) -> Callable[[Payload], Iterator[Fact]]:
             amount_minor=transaction.needed_digits("details.totals.grand_total", "details.totals.total"),
             currency=transaction.needed_text("currency_code").upper(),
             at=transaction.time("billed_at") or transaction.needed_time("created_at"),
-            reason=_REASONS.get(origin) if subscription else "topup",
+            reason=_reason_of(origin) if subscription else "topup",
             subscription_id=_id(subscription) if subscription else None,
             items=_items_of(transaction),
             period_start=transaction.time("billing_period.starts_at"),
@@ -126,6 +125,10 @@ def _transaction(status: PaymentStatus) -> Callable[[Payload], Iterator[Fact]]:
         )
 
     return read
+
+
+def _reason_of(origin: str) -> Reason | None:
+    return _REASONS.get(origin) if origin.startswith("subscription_") else "initial"
 
 
 def _items_of(transaction: Payload) -> tuple[Item, ...]:
