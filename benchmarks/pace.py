@@ -36,6 +36,8 @@ class Pace:
     """Events in each quarter of an hour of the year that `depth`, `summary` and `days` look back on."""
     questions: int
     """How often each question of these three is asked."""
+    webhooks: int
+    """Webhooks of one round in `webhooks`."""
     import_rows: int
     """Rows of the file in `imports`, which has one turn: a million rows take five minutes."""
     growth: tuple[int, int]
@@ -58,6 +60,7 @@ FULL = Pace(
     lag_seconds=30,
     quarter_events=30,
     questions=400,
+    webhooks=8_000,
     import_rows=1_000_000,
     growth=(12_500, 1_250_000),
 )
@@ -77,6 +80,7 @@ QUICK = Pace(
     lag_seconds=5,
     quarter_events=1,
     questions=100,
+    webhooks=2_000,
     import_rows=30_000,
     growth=(12_500, 25_000),
 )

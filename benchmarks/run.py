@@ -30,6 +30,7 @@ from benchmarks.measures.pages import pages
 from benchmarks.measures.questions import questions
 from benchmarks.measures.single import hot, single
 from benchmarks.measures.touch import touch
+from benchmarks.measures.webhooks import webhooks
 from benchmarks.pace import ACCOUNTS, FULL, QUICK, Pace
 from benchmarks.progress import Spoiled, say
 from benchmarks.report import Report, write
@@ -41,6 +42,7 @@ MEASURES: dict[str, Callable[[Bench], None]] = {
     "hot": hot,
     "limits": limits,
     "batch": batch,
+    "webhooks": webhooks,
     "latency": latency,
     "questions": questions,
     "lag": lag,
@@ -61,7 +63,7 @@ BY_NAME_ALONE = {"growth"}
 """Those that no run has unless it names them: they take hours and tens of gigabytes."""
 UNDER_LOAD = {"single", "hot", "limits", "batch", "imports", "latency", "questions", "lag", "cold-start", "growth"}
 """Those that need wrk."""
-APART = {"cold-start", "growth", "limits"}
+APART = {"cold-start", "growth", "limits", "webhooks"}
 """Those with accounts of their own."""
 
 

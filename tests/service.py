@@ -34,6 +34,8 @@ from api.runtime.processes.projector import project
 from api.runtime.settings import LOG_FORMAT, Settings, load_settings
 
 ADMIN_KEY = "a-key-for-tests"
+WEBHOOK_SECRET = "whsec_for_tests"
+"""What signs the webhooks of Stripe."""
 PATIENCE = 240
 """Seconds that a loaded machine gets for what takes a moment."""
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -170,6 +172,7 @@ def _environment(conninfo: str, folder: Path, port: int, settings: Mapping[str, 
         "CREDIT_LEDGER_DATABASE_URL": as_url(conninfo),
         "CREDIT_LEDGER_PORT": str(port),
         "CREDIT_LEDGER_ADMIN_KEY": ADMIN_KEY,
+        "CREDIT_LEDGER_STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "CREDIT_LEDGER_DATA_DIR": str(folder / "data"),
         **settings,
     }

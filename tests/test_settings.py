@@ -274,7 +274,8 @@ def test_a_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 def test_every_secret_setting_may_be_in_a_file() -> None:
-    assert secret_settings() == ["database_url", "owner_url", "admin_key"]
+    webhooks = [f"{name}_webhook_secret" for name in ("dodo", "lemonsqueezy", "stripe")]
+    assert secret_settings() == [*webhooks, "database_url", "owner_url", "admin_key"]
     text = MANUAL.read_text()
     assert all(f"`{variable(name)}_FILE`" in text for name in secret_settings())
 

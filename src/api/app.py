@@ -24,7 +24,7 @@ from api.dashboard import portal_sessions
 from api.dashboard.app import dashboard
 from api.dashboard.current_user import ROOT
 from api.http import health
-from api.http.billing import catalog
+from api.http.billing import catalog, receiving, webhooks
 from api.http.commands.batch_endpoint import BatchEndpoint
 from api.http.commands.command_endpoint import CommandEndpoint, endpoint_of
 from api.http.commands.move_endpoint import MoveEndpoint
@@ -56,6 +56,7 @@ from api.runtime.processes.traceback_limit import limit_tracebacks
 from api.runtime.processes.worker_group import group_of_workers
 from api.runtime.settings import LOG_FORMAT, Settings, load_settings
 from api.runtime.sweeper import Sweeper
+from api.runtime.webhooks import Webhooks
 from api.streaming.follower import Follower
 from api.streaming.places import StreamPlaces
 from api.streaming.streams import router as streams_router
@@ -106,22 +107,23 @@ def create_app(
         group=group,
     )
     keys = KeyRing(ledger.log, clock, _admin_key(settings), _rate_limits(settings))
-    views = Views(conninfo, query_timeout=settings.query_timeout_seconds)
-    follower = Follower(ledger.log, conninfo)
-    checkpoints = CheckpointWatch(settings.signing, settings.checkpoints)
+    views, follower = Views(conninfo, query_timeout=settings.query_timeout_seconds), Follower(ledger.log, conninfo)
     refusals = RefusalCounter(ledger.log)
-    privileges = PrivilegeWatch(COMPONENTS)
+    received = Webhooks(settings, ledger, conninfo)
+    watched = CheckpointWatch(settings.signing, settings.checkpoints), PrivilegeWatch(COMPONENTS), received.inbox
     wiring = Wiring(
         endpoint := CommandEndpoint(ledger, keys, _defaults(settings), refusals),
         BatchEndpoint(ledger, endpoint),
         Reads(ledger, views, clock),
-        Health(ledger, clock, checkpoints, privileges, restarts, processes, start, settings.ops_port is not None),
+        Health(ledger, clock, *watched, restarts, processes, start, settings.ops_port is not None),
         keys,
         follower,
         StreamPlaces(),
         SessionWatch(ledger.log),
         dashboard_options(settings),
         ImportRuns(ledger, _defaults(settings)),
+        received.inbox,
+        received.entrance,
     )
     sweeper = Sweeper(ledger, conninfo, settings.sweep_interval_seconds, settings.sweep_rate)
 
@@ -129,8 +131,9 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with ledger.running(), views.running(), wiring.import_runs.running():
             await keys.refresh()
+            await received.inbox.read_key()
             wiring.reads.cursors.use(await cursor_key(ledger.log))
-            work = {**_background(settings, wiring), "sweeper": sweeper.run, "refusals": refusals.run}
+            work = {**_background(settings, wiring), "sweeper": sweeper.run, "refusals": refusals.run, **received.work}
             async with in_background(work, restarts), _for_operators(settings, wiring.health):
                 tune_garbage_collection()
                 with call_at_shutdown(follower.end):
@@ -159,7 +162,7 @@ def _background(settings: Settings, wiring: Wiring) -> dict[str, Work]:
 
 def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
     wiring.attach_to(app)
-    for part in (*_QUERIES, catalog, health, portal_sessions):
+    for part in (*_QUERIES, catalog, health, portal_sessions, receiving, webhooks):
         app.include_router(part.router)
     app.include_router(streams_router)
     for operation in OPERATIONS.values():

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from starlette.applications import Starlette
 
 from api.dashboard.options import Options
+from api.http.billing.receiving import WebhookEntrance
 from api.http.commands.batch_endpoint import BatchEndpoint
 from api.http.commands.command_endpoint import CommandEndpoint
 from api.http.health import Health
@@ -14,6 +15,7 @@ from api.runtime.listening.listen_address import links_need_public_url
 from api.runtime.settings import Settings
 from api.streaming.follower import Follower
 from api.streaming.places import StreamPlaces
+from billing.inbox.inbox import Inbox
 from people.api_keys import KeyRing
 from people.sessions import SessionWatch
 
@@ -32,6 +34,8 @@ class Wiring:
     session_watch: SessionWatch
     options: Options
     import_runs: ImportRuns
+    inbox: Inbox
+    webhooks: WebhookEntrance
 
     def attach_to(self, app: Starlette) -> None:
         """Set the parts as the state of an application, each under its own name, where its routes find them."""

@@ -26,6 +26,8 @@ from api.streaming.places import MAX_FOR_EACH
 from billing.catalog import MAX_ENTRIES, put
 from billing.catalog_changes import Wanted
 from billing.plans import Package
+from billing.simulation.signing import signed
+from billing.simulation.steps import Event
 from ledger.postgres.connecting import connect_async
 from ledger.postgres.migrations import migrate
 from ledger.postgres.named_sql import queries
@@ -34,7 +36,7 @@ from tests.api.conftest import under_contract
 from tests.api.stage import Ask, asks, balance, eventually, fresh, payment, provider_of, refused, staged, version
 from tests.api.streaming.ear import ask, listening
 from tests.postgres import owner
-from tests.service import ADMIN_KEY, PLAIN, Service, running_service, service_here
+from tests.service import ADMIN_KEY, PLAIN, WEBHOOK_SECRET, Service, running_service, service_here
 
 LARGEST = 2**53 - 1
 A_BATCH = 1_000
@@ -62,10 +64,11 @@ TABLE: dict[int, set[str]] = {
 """The table of the HTTP contract in the design."""
 
 MORE: dict[int, set[str]] = {
+    401: {"signature_invalid"},
     402: {"limit_reached"},
     404: {
         *("not_found", "event_not_found", "receipt_not_found", "limit_not_found", "transfer_not_found"),
-        *("plan_not_found", "package_not_found"),
+        *("plan_not_found", "package_not_found", "provider_not_configured", "webhook_not_found"),
     },
     405: {"method_not_allowed"},
     408: {"body_timeout"},
@@ -73,7 +76,7 @@ MORE: dict[int, set[str]] = {
         *("payment_already_recorded", "payment_of_another_account", "payment_ambiguous", "refund_already_recorded"),
         *("payment_not_paid", "dispute_already_recorded", "dispute_already_decided", "hold_disputed"),
         *("transfer_already_reversed", "transfer_spent", "grant_closed", "grant_expired", "not_yet_visible"),
-        "product_belongs_to_another",
+        *("product_belongs_to_another", "webhook_already_applied"),
     },
     414: {"query_too_large"},
     415: {"unsupported_media_type"},
@@ -280,6 +283,20 @@ def disputed_too_often(service: Service, account: str) -> httpx.Response:
 
 LATER = "2100-01-01T00:00:00Z"
 DISPUTE = {"payment_id": "pay-1", "dispute_id": "dp-1"}
+
+
+def webhook_again(service: Service, account: str) -> httpx.Response:
+    """A webhook that says what belongs together, and is applied as soon as that is known."""
+    linked = {"payment": {"payment_intent": f"pi_{account}"}, "invoice": f"in_{account}"}
+    payload = {"id": f"evt_{account}", "type": "invoice_payment.paid", "livemode": True, "data": {"object": linked}}
+    now = datetime.now(UTC)
+    told = signed("stripe", Event("invoice_payment.paid", payload, f"evt_{account}", now), WEBHOOK_SECRET, now)
+    done = service.client.post("/v1/webhooks/stripe", content=told.body, headers=told.headers).json()
+    path = f"/v1/webhooks/{done['webhook_id']}"
+    eventually(lambda: bool(service.get(path).json()["state"] == "applied"))
+    return service.post(f"{path}/retry")
+
+
 REQUESTS: dict[str, Produce] = {
     "transfer_not_found": lambda service, account: service.post(
         f"/v1/accounts/{account}/transfers/trf_404/reversals", {}, **{"Idempotency-Key": "k"}
@@ -301,6 +318,10 @@ REQUESTS: dict[str, Produce] = {
     "payment_not_found": one("payment_refund", payment_id="pay-404"),
     "plan_not_found": get("/v1/plans/{}"),
     "package_not_found": get("/v1/packages/{}"),
+    "signature_invalid": lambda service, _: service.client.post("/v1/webhooks/stripe", content=b"{}"),
+    "provider_not_configured": lambda service, _: service.client.post("/v1/webhooks/nobody", content=b"{}"),
+    "webhook_not_found": get("/v1/webhooks/{}"),
+    "webhook_already_applied": webhook_again,
     "event_not_found": lambda service, account: service.get(f"/v1/accounts/{account}/explain", version=999),
     "receipt_not_found": get("/v1/accounts/{}/receipts/deduct/unused"),
     "method_not_allowed": get("/v1/accounts/{}/deductions"),

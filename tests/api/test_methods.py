@@ -13,7 +13,9 @@ from tests.service import ADMIN_KEY, Service
 
 MOMENTARY = {"date", "set-cookie", "content-security-policy", "transfer-encoding"}
 """Headers that differ from one answer to the next, and the one that only a body has."""
-VALUES = {"account_id": "{account_id}", "operation": "open", "key": "{account_id}", "plan_id": "a", "package_id": "a"}
+VALUES = {"account_id": "{account_id}", "operation": "open", "key": "{account_id}"} | dict.fromkeys(
+    ("plan_id", "package_id", "name"), "a"
+)
 NEEDED = {"from": "2026-01-01", "to": "2026-01-02"}
 PAGES = [
     "/dashboard",
@@ -111,6 +113,9 @@ ALLOWED = {
     "/v1/plans": "GET, HEAD, OPTIONS",
     "/v1/plans/a": "GET, HEAD, OPTIONS, PUT",
     "/v1/packages/a": "GET, HEAD, OPTIONS, PUT",
+    "/v1/webhooks": "GET, HEAD, OPTIONS",
+    "/v1/webhooks/stripe": "GET, HEAD, OPTIONS, POST",
+    "/v1/webhooks/a/retry": "OPTIONS, POST",
     "/docs": "GET, HEAD, OPTIONS",
     "/dashboard": "GET, HEAD, OPTIONS",
     "/dashboard/sign-in": "GET, HEAD, OPTIONS, POST",

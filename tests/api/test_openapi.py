@@ -57,6 +57,8 @@ QUERIES = {
     **{f"/v1/{name}": {200, 401, 403, 422, 429, 500, 503} for name in ("plans", "packages")},
     "/v1/plans/{plan_id}": {200, 401, 403, 404, 422, 429, 500, 503},
     "/v1/packages/{package_id}": {200, 401, 403, 404, 422, 429, 500, 503},
+    "/v1/webhooks": {200, 401, 403, 422, 429, 500, 503},
+    "/v1/webhooks/{name}": {200, 401, 403, 404, 422, 429, 500, 503},
     "/healthz": {200},
     "/readyz": {200, 503},
     "/metrics": {200, 404},
@@ -64,8 +66,14 @@ QUERIES = {
 COMMAND = {200, 201, 400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 500, 503}
 PORTAL = {201, 400, 401, 403, 404, 413, 415, 422, 429, 500, 503}
 BATCH = {200, 400, 401, 403, 409, 413, 415, 422, 429, 500, 503}
+DELIVERY = {200, 401, 404, 413, 422, 429, 500, 503}
+DECISION = {200, 400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503}
+DECISIONS = [f"/v1/webhooks/{{webhook_id}}/{word}" for word in ("retry", "match", "dismiss")]
 PUT = {200, 201, 400, 401, 403, 409, 413, 415, 422, 429, 500, 503}
-POSTED = [*PATHS.values(), *MOVE_PATHS.values(), "/v1/batch", "/v1/portal_sessions"]
+POSTED = [
+    *(*PATHS.values(), *MOVE_PATHS.values(), "/v1/batch", "/v1/portal_sessions"),
+    *("/v1/webhooks/{name}", *DECISIONS),
+]
 PUTS = ["/v1/plans/{plan_id}", "/v1/packages/{package_id}"]
 CONTRACT = [
     *(("get", path) for path in QUERIES),
@@ -132,6 +140,10 @@ def test_every_route_says_how_it_can_fail() -> None:
             assert statuses == BATCH
         elif path == "/v1/portal_sessions":
             assert statuses == PORTAL
+        elif path == "/v1/webhooks/{name}":
+            assert statuses == DELIVERY
+        elif path in DECISIONS:
+            assert statuses == DECISION
         else:
             operation = next(name for name, its_path in (PATHS | MOVE_PATHS).items() if its_path == path)
             expected = COMMAND | ({402} if operation in {"deduct", "hold", "capture", "meter", "transfer"} else set())
@@ -147,8 +159,9 @@ def test_every_route_says_how_it_can_fail() -> None:
 def test_everything_below_v1_asks_for_a_key() -> None:
     scheme = the_document()["components"]["securitySchemes"]["key"]
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
-    for (_, path), found in operations_of(the_document()).items():
-        assert ("security" in found) == path.startswith("/v1/")
+    for (method, path), found in operations_of(the_document()).items():
+        is_signed = (method, path) == ("post", "/v1/webhooks/{name}")
+        assert ("security" in found) == (path.startswith("/v1/") and not is_signed)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

@@ -33,8 +33,10 @@ from ledger.domain.errors import (
     DrawsLimitExceeded,
     HoldHasExpired,
     InsufficientCredits,
+    InvalidField,
     OpenHoldsLimitExceeded,
     OpenLotsLimitExceeded,
+    RefundAlreadyRecorded,
 )
 from ledger.domain.events import (
     CreditsDeducted,
@@ -44,6 +46,7 @@ from ledger.domain.events import (
     HoldCaptured,
     HoldExpired,
     HoldReleased,
+    PaymentRefunded,
 )
 from ledger.domain.holds import LONGEST_HOLD, NO_HOLDS, Hold, Holds, Returns, with_fate
 from ledger.domain.lots import (
@@ -283,6 +286,39 @@ def test_refunds_void_in_proportion_and_come_out_even(
         taken.append(voids[0].amount if voids else None)
     assert taken == voided
     assert journal.opened.balance.total == 0
+
+
+@pytest.mark.parametrize(
+    ("totals", "amounts"),
+    [
+        ([400, 1_000], [400, 600]),
+        ([1_000, 400], [1_000, None]),
+        ([400, 400, 700], [400, None, 300]),
+        ([2_000], [1_000]),
+    ],
+)
+def test_a_refund_up_to_a_total_takes_what_is_missing(totals: list[int], amounts: list[int | None]) -> None:
+    """Providers tell how much was refunded in all: a total that comes late, or twice, refunds nothing."""
+    journal = Journal()
+    journal.carry_out(OpenAccount(ACCOUNT_ID))
+    grant = GrantCredits(ACCOUNT_ID, "permanent", 500)
+    journal.carry_out(RecordPayment(ACCOUNT_ID, "pi_1", "stripe", "paid", 1_000, "eur", grants=(grant,)))
+    for number, (total, amount) in enumerate(zip(totals, amounts, strict=True)):
+        command = RefundPayment(ACCOUNT_ID, "pi_1", f"total-{number}", total_minor=total)
+        if amount is None:
+            with pytest.raises(RefundAlreadyRecorded):
+                journal.carry_out(command)
+        else:
+            refunded, *_ = journal.carry_out(command)
+            assert isinstance(refunded, PaymentRefunded)
+            assert refunded.amount_minor == amount
+    assert journal.opened.balance.total == 500 - sum(amount or 0 for amount in amounts) // 2
+
+
+def test_a_refund_is_of_an_amount_or_up_to_a_total() -> None:
+    for amount, total in ((1, 1), (None, 0)):
+        with pytest.raises(InvalidField):
+            RefundPayment(ACCOUNT_ID, "pi_1", "re_1", amount, total_minor=total)
 
 
 def test_a_refund_that_finds_the_credits_spent_takes_no_others() -> None:

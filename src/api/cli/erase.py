@@ -12,6 +12,7 @@ import typer
 from api.cli.errors import warn
 from api.runtime.database import Database, migrated
 from api.runtime.settings import Settings
+from billing.inbox.inbox import Inbox
 from ledger.commit.submission import Outcome, Recorded, Submission
 from ledger.domain.commands import EraseTexts
 from ledger.domain.errors import Refusal
@@ -45,9 +46,12 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
 
 
 async def _erase(database: Database, accounts: Sequence[str]) -> list[Outcome]:
-    """Erase one account after the other. An account that does not exist does not stop the others."""
+    """Erase one account after the other, and what providers sent about it. One that does not exist stops no others."""
     async with Ledger(database.service).running() as ledger:
         outcomes = [await ledger.execute(_submission(account_id)) for account_id in accounts]
+        inbox = Inbox(ledger.log)
+        for account_id in accounts:
+            await inbox.erase(account_id)
         await asyncio.to_thread(_vacuum, database.owner)
     return outcomes
 

@@ -9,6 +9,7 @@ from pydantic.json_schema import JsonSchemaMode
 from api.contract.answers.answer import ProblemDocument
 from api.contract.answers.commands import ANSWERS, BatchAnswer
 from api.contract.answers.events import EventNotice
+from api.contract.billing_bodies import DismissBody, MatchBody
 from api.contract.bodies import ACCOUNT_ID, MAX_BATCH, MAX_KEY, ONE_LINE, PortalSessionBody
 from api.contract.operations import ALL_OPERATIONS, OPERATIONS, Operation
 from api.contract.scopes import MEANINGS, ROUTES, Scopes, route_name
@@ -22,7 +23,7 @@ _PROBLEM_CONTENT: dict[str, Any] = {
 
 _TITLES = {
     400: "`idempotency_key_required` or `malformed_json`",
-    401: "`unauthenticated`",
+    401: "`unauthenticated` or `signature_invalid`",
     402: "`insufficient_credits` or `limit_reached`",
     403: "`missing_scope`",
     404: "not found: the account or what the command names",
@@ -234,7 +235,8 @@ def _add_problems_of_all(method: str, responses: dict[str, Any]) -> None:
 
 def _schemas() -> dict[str, Any]:
     """What routes name by reference."""
-    bodies: list[type] = [*(operation.body for operation in ALL_OPERATIONS.values()), PortalSessionBody, Plan, Package]
+    others = (PortalSessionBody, Plan, Package, MatchBody, DismissBody)
+    bodies: list[type] = [*(operation.body for operation in ALL_OPERATIONS.values()), *others]
     answers: list[type] = [*ANSWERS.values(), BatchAnswer, EventNotice, ProblemDocument]
     named: list[tuple[type, JsonSchemaMode, TypeAdapter[Any]]] = [
         *((body, "validation", TypeAdapter(body)) for body in bodies),

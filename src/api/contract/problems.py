@@ -22,6 +22,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "idempotency_key_required": (400, "An idempotency key is required"),
     "malformed_json": (400, "The body is not JSON"),
     "unauthenticated": (401, "A valid API key is required"),
+    "signature_invalid": (401, "The delivery is not genuine"),
     "insufficient_credits": (402, "Not enough credits"),
     "limit_reached": (402, "A limit is reached"),
     "missing_scope": (403, "The API key may not do this"),
@@ -35,6 +36,8 @@ STATUSES: dict[str, tuple[int, str]] = {
     "transfer_not_found": (404, "There is no such transfer"),
     "plan_not_found": (404, "There is no such plan"),
     "package_not_found": (404, "There is no such package"),
+    "provider_not_configured": (404, "The provider has no secret here"),
+    "webhook_not_found": (404, "There is no such webhook"),
     "event_not_found": (404, "The account has no such event"),
     "receipt_not_found": (404, "The key has not been used"),
     "method_not_allowed": (405, "This address does not take this method"),
@@ -58,6 +61,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "transfer_already_reversed": (409, "The transfer was reversed before"),
     "transfer_spent": (409, "The receiver no longer has all of it"),
     "product_belongs_to_another": (409, "The product has other terms already"),
+    "webhook_already_applied": (409, "The webhook was applied"),
     "batch_refused": (409, "The atomic batch was refused"),
     "not_yet_visible": (409, "The position is not visible yet"),
     "version_mismatch": (412, "The account has moved on"),
@@ -135,6 +139,8 @@ class Problem(Exception):
         result = [(b"content-type", PROBLEM_JSON.encode())]
         if self.code == "unauthenticated":
             result.append((b"www-authenticate", b"Bearer"))
+        if self.code == "signature_invalid":
+            result.append((b"www-authenticate", b"Signature"))
         if self.code in {"body_too_large", "body_timeout"}:
             result.append((b"connection", b"close"))  # the rest of the body is not read
         if self.retry_after is not None:

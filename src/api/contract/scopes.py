@@ -84,6 +84,12 @@ ROUTES: dict[str, Scopes] = {
     "GET /v1/packages": (READ,),
     "GET /v1/packages/{package_id}": (READ,),
     "PUT /v1/packages/{package_id}": ADMIN,
+    "POST /v1/webhooks/{name}": OPEN,  # a signature in place of a key
+    "GET /v1/webhooks": ADMIN,
+    "GET /v1/webhooks/{name}": ADMIN,
+    "POST /v1/webhooks/{webhook_id}/retry": ADMIN,
+    "POST /v1/webhooks/{webhook_id}/match": ADMIN,
+    "POST /v1/webhooks/{webhook_id}/dismiss": ADMIN,
     "GET /healthz": OPEN,
     "GET /readyz": OPEN,
     "GET /metrics": OPEN,

@@ -1,7 +1,7 @@
 """Health: the routes /healthz for load balancers, /readyz for operators and /metrics for Prometheus."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -21,12 +21,14 @@ from api.contract.answers.health import (
     ReadinessAnswer,
     ReadinessStatus,
     Role,
+    WebhooksState,
 )
 from api.contract.openapi import problem_response
 from api.contract.readiness import AGAIN_AND_AGAIN
 from api.http import metrics
 from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.shared_answer import SharedAnswer
+from billing.inbox.inbox import Inbox, WaitingCount
 from ledger.clock import GuardedClock
 from ledger.postgres.privileges import PrivilegeWatch
 from ledger.postgres.socket_logins import SocketLogins
@@ -46,6 +48,8 @@ _FIGURES = 1.0
 """Seconds after which a process sets its metrics for the others."""
 LONGEST_LAG = timedelta(seconds=30)
 """/readyz reports a projection whose oldest event that it has not applied is older than this."""
+LONGEST_WAIT = timedelta(hours=1)
+"""/readyz warns of a webhook that has waited for longer."""
 
 
 class RestartCounts(Protocol):
@@ -64,6 +68,7 @@ class Health:
     """The clock of the ledger."""
     checkpoints: CheckpointWatch
     privileges: PrivilegeWatch
+    inbox: Inbox
     restarts: RestartCounts
     processes: bool
     """Whether the service has several worker processes."""
@@ -126,6 +131,7 @@ async def readiness(health: Health) -> ReadinessAnswer:
     sessions = await _sessions(health)
     states = None if sessions is None else await _states(health)  # a lost database costs one timeout only
     checkpoint_status = None if states is None else await _checkpoint_status(health)
+    waiting = None if states is None else await _waiting(health)
     role = None if states is None else await _role(health)
     restarts = health.restarts.recent()
     checks: Checks = {
@@ -143,6 +149,7 @@ async def readiness(health: Health) -> ReadinessAnswer:
         "clock": _clock(health),
         "projections": states or {},
         "checkpoints": _checkpoints(checkpoint_status) if checkpoint_status else None,
+        "webhooks": None if waiting is None else _webhooks(waiting, health.clock()),
         "restarts": restarts,
     }
 
@@ -174,8 +181,11 @@ async def _exposition(health: Health) -> bytes:
         metrics.STOPPED.labels(name).set(state["stopped_at"] is not None)
     if states is not None and (status := await _checkpoint_status(health)):
         metrics.show_checkpoints(status.noted, status.signed_at, status.problem, health.clock())
+    shown = metrics.exposition(processes=health.processes)
     found = await drift_of(health)
-    return metrics.exposition(processes=health.processes) + (metrics.exposition_of(found) if found else b"")
+    shown += metrics.exposition_of(found) if found else b""
+    waiting = await _waiting(health)
+    return shown + (metrics.exposition_of_waiting(waiting, health.clock()) if waiting is not None else b"")
 
 
 def _clock(health: Health) -> ClockState:
@@ -232,6 +242,23 @@ async def _checkpoint_status(health: Health) -> CheckpointStatus | None:
             return await health.checkpoints.status(connection)
     except psycopg.Error:
         return None
+
+
+async def _waiting(health: Health) -> list[WaitingCount] | None:
+    """How many webhooks wait; None when the database does not answer."""
+    try:
+        return await health.inbox.waiting()
+    except psycopg.Error:
+        return None
+
+
+def _webhooks(waiting: Sequence[WaitingCount], now: datetime) -> WebhooksState:
+    oldest = max(((now - one.oldest) for one in waiting), default=timedelta())
+    return {
+        "waiting": sum(one.count for one in waiting),
+        "oldest_seconds": max(round(oldest.total_seconds()), 0),
+        "too_long": oldest > LONGEST_WAIT,
+    }
 
 
 def _checkpoints(status: CheckpointStatus) -> CheckpointsState:

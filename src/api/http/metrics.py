@@ -1,7 +1,7 @@
 """The metrics for Prometheus: counts of commands and refusals, and the state of the service."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import cache
@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from prometheus_client.values import MultiProcessValue  # noqa: F401  # chosen by PROMETHEUS_MULTIPROC_DIR
 
+from billing.inbox.inbox import WaitingCount
 from projections.checks.watch import Drift
 
 COMMANDS = Counter(
@@ -62,6 +63,16 @@ RESTARTS = Gauge(
     "How often a part of the service ended and was started again in the last minute, up to 3",
     ["part"],
     multiprocess_mode="mostrecent",
+)
+
+
+WEBHOOKS = Counter(
+    "credit_ledger_webhooks",
+    "Webhooks of payment providers that arrived (new, duplicate, spooled), and what became of them",
+    ["provider", "type", "state"],
+)
+SIGNATURE_FAILURES = Counter(
+    "credit_ledger_webhook_signature_failures", "Deliveries that no secret of their provider has signed", ["provider"]
 )
 
 
@@ -143,4 +154,32 @@ def exposition_of(drift: Drift) -> bytes:
     """The metrics of the drift, as text."""
     registry = CollectorRegistry()
     registry.register(_DriftCollector(drift))
+    return generate_latest(registry)
+
+
+class _WaitingCollector(Collector):
+    """The webhooks that wait. They are in the database, so each process reports them for all."""
+
+    def __init__(self, waiting: Sequence[WaitingCount], now: datetime) -> None:
+        self._waiting = waiting
+        self._now = now
+
+    def collect(self) -> Iterator[Metric]:
+        """A sample for each reason, and the age of the oldest webhook that waits."""
+        gauge = GaugeMetricFamily(
+            "credit_ledger_webhooks_waiting", "Webhooks that are not applied yet", labels=["reason"]
+        )
+        for one in self._waiting:
+            gauge.add_metric([one.reason], one.count)
+        yield gauge
+        oldest = min((one.oldest for one in self._waiting), default=self._now)
+        age = max((self._now - oldest).total_seconds(), 0.0)
+        said = "Seconds since the oldest webhook arrived that is not applied yet; 0 when none waits"
+        yield GaugeMetricFamily("credit_ledger_webhook_oldest_waiting_seconds", said, age)
+
+
+def exposition_of_waiting(waiting: Sequence[WaitingCount], now: datetime) -> bytes:
+    """The metrics of webhooks that wait, as text."""
+    registry = CollectorRegistry()
+    registry.register(_WaitingCollector(waiting, now))
     return generate_latest(registry)

@@ -17,8 +17,9 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from api.runtime.billing_settings import BillingSettings
 from api.runtime.operator_error import OperatorError
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.commands import BACK_DATING, IfFrozen, OnDispute
@@ -66,7 +67,7 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share") / "credit-ledger"
 
 
-class Settings(BaseSettings):
+class Settings(BillingSettings):
     """All settings, read once at the start. An empty variable counts as not set."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, hide_input_in_errors=True)

@@ -3,3 +3,9 @@
 GRANT USAGE ON SCHEMA billing TO credit_ledger_service;
 GRANT SELECT, INSERT ON TABLE billing.catalog TO credit_ledger_service;
 GRANT SELECT, INSERT ON TABLE billing.products TO credit_ledger_service;
+
+-- The inbox of webhooks.
+GRANT SELECT ON TABLE billing.secrets TO credit_ledger_service;
+GRANT SELECT, INSERT, UPDATE ON TABLE billing.webhooks TO credit_ledger_service;
+GRANT SELECT, INSERT, UPDATE ON TABLE billing.facts TO credit_ledger_service;
+GRANT SELECT, INSERT, UPDATE ON TABLE billing.links TO credit_ledger_service;

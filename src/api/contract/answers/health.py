@@ -53,6 +53,14 @@ class Role(TypedDict):
     could: tuple[str, ...]
 
 
+class WebhooksState(TypedDict):
+    """Webhooks that are not applied yet: a warning when one has waited for more than an hour."""
+
+    waiting: int
+    oldest_seconds: Annotated[int, Field(description="since the oldest of them arrived; 0 when none waits")]
+    too_long: bool
+
+
 class Checks(TypedDict):
     """What has to be true of a service that is ready."""
 
@@ -73,6 +81,10 @@ class ReadinessAnswer(Answer):
     clock: ClockState
     projections: dict[str, ProjectionState]
     checkpoints: CheckpointsState | None
+    webhooks: Annotated[
+        WebhooksState | None,
+        Field(description="a warning: the service is ready even when webhooks wait for an operator"),
+    ]
     restarts: Annotated[
         dict[str, int],
         Field(description="how often a part of the service ended and was started again in the last minute, up to 3"),

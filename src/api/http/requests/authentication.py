@@ -1,4 +1,5 @@
-"""Authentication comes first: nothing of a request below /v1 is read before its API key is known to be good.
+"""Authentication comes first: nothing of a request below /v1 is read before its API key is known to be good, but for
+the deliveries of payment providers, which are signed.
 
 An address that does not exist, and a method that an address does not take, are told to those with a key only. OPTIONS
 needs none: it tells what the public OpenAPI document says.
@@ -13,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.contract.scopes import ROUTES, route_name
 from api.http.requests.ambiguity import check_unambiguous, parameters_of
-from api.http.requests.callers import CALLER, authenticate, below_v1, caller_of, require
+from api.http.requests.callers import CALLER, authenticate, caller_of, needs_key, require
 from api.http.requests.encoded_slashes import restore_ids
 from api.http.requests.replies import as_problem, problem_reply, send_reply
 from api.http.requests.request import check_query, headers_of
@@ -32,7 +33,7 @@ class Authentication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan."""
-        if scope["type"] == "http" and below_v1(scope["path"]):
+        if scope["type"] == "http" and needs_key(scope["method"], scope["path"]):
             try:
                 key = await authenticate(self._keys, scope, headers_of(scope))
             except Exception as error:

@@ -12,11 +12,21 @@ from people.errors import AccessRefused
 CALLER = "credit_ledger.caller"
 """The entry of an ASGI scope that has the key of the caller, after api.http.requests.authentication has checked it."""
 _HEADER = b"authorization"
+_DELIVERIES = "/v1/webhooks/"
+"""The beginning of the addresses to which payment providers deliver. A signature is their key."""
 
 
 def below_v1(path: str) -> bool:
     """Whether an address belongs to the API, which answers nobody without a key."""
     return path.startswith("/v1") and path[3:4] in {"", "/"}
+
+
+def needs_key(method: str, path: str) -> bool:
+    """Whether an address answers nobody without a key: all below /v1 but those to which payment providers deliver."""
+    if method == "POST" and path.startswith(_DELIVERIES):
+        name = path[len(_DELIVERIES) :]
+        return not name or "/" in name
+    return below_v1(path)
 
 
 def authorization_of(scope: Scope, headers: Headers) -> bytes | None:

@@ -131,13 +131,22 @@ async def read_body(scope: Scope, headers: Headers, receive: Receive, limit: int
 
     Raises ClientLeft, and Problem: body_too_large, body_timeout, overloaded and unsupported_media_type.
     """
+    body = await read_raw_body(scope, headers, receive, limit)
+    if body:
+        _check_media_type(headers)
+    return body
+
+
+async def read_raw_body(scope: Scope, headers: Headers, receive: Receive, limit: int) -> bytes:
+    """Read a whole body of any media type, and note that it was read.
+
+    Raises ClientLeft, and Problem: body_too_large, body_timeout and overloaded.
+    """
     size = _size_told(headers)
     if size is not None and size > limit:
         raise body_too_large(limit)
     body = await receive_body(receive, limit, size)
     scope.setdefault(BODY_READ, []).append(len(body))
-    if body:
-        _check_media_type(headers)
     return body
 
 

@@ -19,7 +19,7 @@ from api.runtime.checkpoints import checkpoint_keys
 from api.runtime.processes.garbage_collection import tune_garbage_collection
 from api.runtime.processes.parent_process import signal_at_end_of
 from api.runtime.processes.restarts import Restarts
-from api.runtime.settings import FILE, LOG_FORMAT, Settings, load_settings, variable
+from api.runtime.settings import FILE, LOG_FORMAT, Settings, load_settings, secret_settings, variable
 from ledger.commit.notifications import CommitListener
 from ledger.proof.checkpointer import Checkpointer
 from ledger.store import EventLog, Feed
@@ -93,9 +93,9 @@ def _guard(stopping: threading.Event, restarts: Restarts) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """The environment of the projector, which signs nobody in."""
-    admin_key = {variable("admin_key"), variable("admin_key") + FILE}
-    return {name: value for name, value in os.environ.items() if name not in admin_key}
+    """The environment of the projector, which signs nobody in and receives nothing."""
+    secret = {variable(name) + end for name in secret_settings() if name != "database_url" for end in ("", FILE)}
+    return {name: value for name, value in os.environ.items() if name not in secret}
 
 
 def main() -> None:

@@ -55,6 +55,8 @@ def payment_key(command: RecordPayment) -> str:
 class RefundPayment:
     """Refund `amount_minor` of a payment; None refunds the rest. The grants that it bought are voided in proportion.
 
+    `total_minor` in its place refunds as much as is missing until so much is refunded in all: providers tell totals.
+
     `provider` says whose payment it is; it may be absent while one provider only has used the id in this account.
     """
 
@@ -63,12 +65,17 @@ class RefundPayment:
     refund_id: str
     amount_minor: int | None = None
     provider: str | None = None
+    total_minor: int | None = None
 
     def __post_init__(self) -> None:
         check_id("refund_id", self.refund_id)
         check_id("provider", self.provider)
         if self.amount_minor is not None:
             check_amount(self.amount_minor, "amount_minor")
+        if self.total_minor is not None:
+            check_amount(self.total_minor, "total_minor")
+            if self.amount_minor is not None:
+                raise InvalidField("total_minor", "must be absent when there is an `amount_minor`")
 
 
 OnDispute = Literal["hold", "freeze", "record"]

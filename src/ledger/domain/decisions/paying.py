@@ -62,6 +62,10 @@ def refund(command: RefundPayment, account: Account, at: datetime, related: Rela
     gone = refunded + related.lost_minor(payment)
     refundable = payment.amount_minor - gone if payment.status == "paid" else 0
     amount = refundable if command.amount_minor is None else command.amount_minor
+    if command.total_minor is not None:
+        amount = min(command.total_minor - refunded, refundable)
+        if amount <= 0:
+            raise RefundAlreadyRecorded(command.payment_id, command.refund_id)
     if amount > refundable or not refundable:
         raise AmountExceedsPayment(amount, refundable)
 

@@ -1,0 +1,65 @@
+"""The settings of payment providers: the secrets of their webhooks, and whether they take real money."""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings
+
+from billing.known_providers import PROVIDERS
+
+Mode = Literal["live", "test"]
+_END = "_webhook_secret"
+
+
+class BillingSettings(BaseSettings):
+    """A part of the settings (settings.py)."""
+
+    dodo_webhook_secret: SecretStr | None = Field(
+        None,
+        description="the secret of the webhook at Dodo Payments, whsec_...; several, divided by commas, while one is "
+        "replaced",
+    )
+    dodo_mode: Mode = Field("live", description="whether Dodo Payments takes real money or plays: the other is ignored")
+    lemonsqueezy_webhook_secret: SecretStr | None = Field(
+        None,
+        description="the signing secret of the webhook at Lemon Squeezy; several, divided by commas, while one is "
+        "replaced",
+    )
+    lemonsqueezy_mode: Mode = Field(
+        "live", description="whether Lemon Squeezy takes real money or plays: the other is ignored"
+    )
+    stripe_webhook_secret: SecretStr | None = Field(
+        None,
+        description="the secret of the webhook at Stripe, whsec_...; several, divided by commas, while one is replaced",
+    )
+    stripe_mode: Mode = Field("live", description="whether Stripe takes real money or plays: the other is ignored")
+    webhook_days: int = Field(
+        90, ge=1, le=3_650, description="days after which what providers sent is dropped; what came of it stays"
+    )
+
+    @field_validator("dodo_webhook_secret", "lemonsqueezy_webhook_secret", "stripe_webhook_secret")
+    @classmethod
+    def _are_secrets(cls, value: SecretStr | None, field: ValidationInfo) -> SecretStr | None:
+        """Let the provider look at its secrets, so that a wrong one stops the start and not the first webhook."""
+        if value is not None:
+            assert field.field_name is not None
+            secrets = _divided(value)
+            if not secrets:
+                raise ValueError
+            PROVIDERS[field.field_name.removesuffix(_END)](secrets)
+        return value
+
+    @property
+    def webhook_secrets(self) -> dict[str, tuple[str, ...]]:
+        """The secrets of each provider that has one."""
+        found = {name: getattr(self, name + _END) for name in PROVIDERS}
+        return {name: _divided(value) for name, value in found.items() if value is not None}
+
+    @property
+    def modes(self) -> dict[str, Mode]:
+        """The mode of each provider."""
+        return {name: getattr(self, f"{name}_mode") for name in PROVIDERS}
+
+
+def _divided(value: SecretStr) -> tuple[str, ...]:
+    return tuple(part for one in value.get_secret_value().split(",") if (part := one.strip()))

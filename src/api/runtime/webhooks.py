@@ -1,0 +1,55 @@
+"""The inbox of webhooks in a process of the service: what receives deliveries, and what applies them."""
+
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any
+
+from api.http import metrics
+from api.http.billing.receiving import WebhookEntrance
+from api.runtime.settings import Settings
+from billing.inbox.biller import Biller
+from billing.inbox.deciding import Decided
+from billing.inbox.inbox import Inbox
+from billing.inbox.receiving import Reception
+from billing.inbox.spool import Spool
+from billing.known_providers import PROVIDERS
+from ledger.service import Ledger
+
+FOLDER = "webhooks"
+"""The folder of the spool in the data directory."""
+
+
+class Webhooks:
+    """The parts of the inbox that belong together: the inbox itself, its entrance and its biller."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, conninfo: str) -> None:
+        self.inbox = inbox = Inbox(ledger.log)
+        secrets = settings.webhook_secrets
+        self._biller = Biller(
+            ledger,
+            inbox,
+            conninfo,
+            {name: made(secrets.get(name, ())) for name, made in PROVIDERS.items()},
+            settings.modes,
+            settings.on_dispute,
+            timedelta(days=settings.webhook_days),
+            _count,
+        )
+        reception = Reception(
+            inbox,
+            Spool(settings.data_dir / FOLDER, lambda: inbox.seal),
+            {name: PROVIDERS[name](given) for name, given in secrets.items()},
+            ledger.clock,
+            self._biller.arrived.set,
+        )
+        self.entrance = WebhookEntrance(reception)
+
+    @property
+    def work(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+        """What is done until the process ends, by the names under which restarts are counted."""
+        return {"biller": self._biller.run, "spool": self.entrance.reception.keep_drained}
+
+
+def _count(decided: Decided) -> None:
+    due = decided.read.due
+    metrics.WEBHOOKS.labels(due.provider, due.type, decided.state).inc()
