@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 from billing.catalog_changes import Change, Entry, Product, SoldAs, Wanted, check_products
 from billing.errors import CatalogFull, Kind, not_found
 from billing.plans import READERS, as_json, digest, products_of
+from ledger.domain.errors import shown
 from ledger.postgres.named_sql import queries
 
 MAX_ENTRIES = 1_000
@@ -106,7 +107,7 @@ def _check_room(there: Mapping[tuple[Kind, str], Entry], found: Sequence[Change]
             raise CatalogFull(f"{kind}s", MAX_ENTRIES)
     for change in found:
         if change.version > MAX_VERSIONS:
-            raise CatalogFull(f"versions of the {change.kind} {change.id!r}", MAX_VERSIONS)
+            raise CatalogFull(f"versions of the {change.kind} {shown(change.id)!r}", MAX_VERSIONS)
 
 
 async def _sold_as(

@@ -9,19 +9,23 @@ WrongCatalog        a file that is no catalogue
 
 from typing import Any, ClassVar, Literal
 
+from ledger.domain.errors import shown
+
 Kind = Literal["plan", "package"]
 """What an entry of the catalogue is."""
 
 
 class BillingRefused(Exception):
-    """A request that is refused. `code` says why, `detail` is a sentence, and `facts` has what it is about."""
+    """A request that is refused. `code` says why, `detail` is a sentence, `facts` has numbers and ids, cut short."""
 
     code: ClassVar[str]
 
     def __init__(self, detail: str, **facts: Any) -> None:
         super().__init__(detail)
         self.detail = detail
-        self.facts = facts
+        self.facts: dict[str, Any] = {
+            name: shown(fact) if isinstance(fact, str) else fact for name, fact in facts.items()
+        }
 
 
 class _NotFound(BillingRefused):
@@ -29,9 +33,9 @@ class _NotFound(BillingRefused):
 
     def __init__(self, entry_id: str, version: int | None = None) -> None:
         if version is None:
-            super().__init__(f"There is no {self.noun} {entry_id!r}.", **{f"{self.noun}_id": entry_id})
+            super().__init__(f"There is no {self.noun} {shown(entry_id)!r}.", **{f"{self.noun}_id": entry_id})
         else:
-            detail = f"The {self.noun} {entry_id!r} has no version {version}."
+            detail = f"The {self.noun} {shown(entry_id)!r} has no version {version}."
             super().__init__(detail, **{f"{self.noun}_id": entry_id, "version": version})
 
 
@@ -56,8 +60,9 @@ class ProductBelongsToAnother(BillingRefused):
 
     def __init__(self, provider: str, product_id: str, kind: Kind, entry_id: str, version: int) -> None:
         super().__init__(
-            f"The product {product_id!r} of {provider} already means version {version} of the {kind} {entry_id!r}, "
-            "with other terms. Make a new product at the provider, so that whoever has the old one keeps its terms.",
+            f"The product {shown(product_id)!r} of {provider} already means version {version} of the {kind} "
+            f"{shown(entry_id)!r}, with other terms. Make a new product at the provider, "
+            "so that whoever has the old one keeps its terms.",
             provider=provider,
             product_id=product_id,
             **{f"{kind}_id": entry_id},

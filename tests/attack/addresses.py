@@ -23,7 +23,13 @@ def addresses(account: str) -> list[Address]:
     """All of them, for one account."""
     ids = {"account_id": account, "operation": "deduct", "key": "k", "grant_id": "grt_2", "token": "t"}
     ids |= {"deduction_id": "ded_4", "hold_id": "hld_5", "payment_id": "pay-1", "digest": "d", "name": "app.css"}
-    ids |= {"limit_id": "member-month", "transfer_id": "trf_9", "upload_id": "u"}
+    ids |= {
+        "limit_id": "member-month",
+        "transfer_id": "trf_9",
+        "upload_id": "u",
+        "plan_id": "pro",
+        "package_id": "small",
+    }
     front = create_app(load_settings(), "postgresql:///nowhere")
     assert isinstance(front, HotPath)
     app: FastAPI = front.app
@@ -31,7 +37,7 @@ def addresses(account: str) -> list[Address]:
     return [
         Address(method, template.format(**ids), template)
         for template, route in ((below + one.path.replace(":path}", "}"), one) for one, below in routes)
-        for method in sorted(set(getattr(route, "methods", None) or ()) & {"GET", "POST"})
+        for method in sorted(set(getattr(route, "methods", None) or ()) & {"GET", "POST", "PUT"})
     ]
 
 

@@ -148,6 +148,14 @@ def test_names_are_texts_and_never_markup(service: Service, account: str) -> Non
     assert service.client.put("/v1/plans/evil", json={**body, "listed": False}).status_code == 201
 
 
+def test_the_overview_leads_to_the_plans(service: Service) -> None:
+    """Unless the product has a page of its own for them."""
+    text = person(service, poor := service.open_account(permanent=1)).get(f"{ROOT}/accounts/{poor}").text
+    link = f'href="{ROOT}{PLANS.format(poor)}"'
+    assert f'<a class="button" {link}>See plans and packages</a>' in text
+    assert f"<a {link}>Plans and packages</a>" in text
+
+
 def test_who_sells_nothing_has_no_plans(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> None:
     server = servers.get("embedded")
     assert server is not None

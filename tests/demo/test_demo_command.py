@@ -79,6 +79,7 @@ def test_it_is_made_once_and_then_only_served(server_folder: Path) -> None:
         assert link is not None
         opened = client.get(link[1], follow_redirects=True)
         assert "€" in client.get(f"{opened.url.path}/usage", headers={"Accept-Language": "en"}).text
+        assert [plan["plan_id"] for plan in client.get("/v1/plans").json()["plans"]] == ["free", "pro", "max"]
         before = version(client)
     with running_demo(server_folder, public_url="https://product.example/demo/") as (said, client):
         assert "Made" not in said

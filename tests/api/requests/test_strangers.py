@@ -102,6 +102,15 @@ def strange(account: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "POST", "/v1/batch", {"json": {"commands": [{"op": LONG}, {"op": "deduct", "account_id": LONG, LONG: 1}]}}
     yield "POST", "/v1/portal_sessions", {"json": {"account_id": LONG, LONG: LONG, "return_url": LONG}}
     yield "POST", "/v1/portal_sessions", {"json": {"account_id": LONG}}
+    for kind in ("plans", "packages"):
+        price = {"price": "p", "amount_minor": 1, "currency": "EUR", "products": {"stripe": LONG}}
+        plan = {"name": "x", "credits": 1, "prices": [{**price, "interval": {"months": 1}}]}
+        package = {"name": "x", "credits": 1, "prices": [price]}
+        for name in (LONG, f"{LONG}-other"):
+            yield "PUT", f"/v1/{kind}/{name}", {"json": plan if kind == "plans" else package}
+        yield "PUT", f"/v1/{kind}/{LONG}", {"json": {LONG: 1, "name": LONG, "credits": LONG, "prices": [{LONG: LONG}]}}
+        yield "GET", f"/v1/{kind}/{LONG}-none", {}
+        yield "GET", f"{ROOT}/catalog/{kind}/{LONG}-none", {}
     for method, path in addresses(LONG):
         if method == "GET":
             yield method, path, {}
@@ -142,11 +151,16 @@ def test_who_leaves_in_the_middle_of_a_body_leaves_no_error(logged: Service) -> 
     signed_in = operator(logged)
     cookie = "; ".join(f"{name}={value}" for name, value in signed_in.cookies.items())
     form = "application/x-www-form-urlencoded"
-    posted = [path for method, path in addresses(account) if method == "POST"]
+    posted = [(method, path) for method, path in addresses(account) if method in {"POST", "PUT"}]
     assert len(posted) > 20
-    for path in posted:
+    for method, path in posted:
         for framing in ("Content-Length: 5000", "Transfer-Encoding: chunked"):
-            lines = [f"POST {path} HTTP/1.1", "Host: ledger", f"Authorization: Bearer {ADMIN_KEY}", f"Cookie: {cookie}"]
+            lines = [
+                f"{method} {path} HTTP/1.1",
+                "Host: ledger",
+                f"Authorization: Bearer {ADMIN_KEY}",
+                f"Cookie: {cookie}",
+            ]
             lines += [
                 f"Content-Type: {form if path.startswith(ROOT) else 'application/json'}",
                 framing,
