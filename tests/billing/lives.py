@@ -1,22 +1,19 @@
 """Simulated lives, signed and read: what tests of providers share."""
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
 from billing.facts import Fact, joined
-from billing.known_providers import PROVIDERS as KNOWN
-from billing.providers.paddle import Paddle
-from billing.providers.polar import Polar
+from billing.known_providers import PROVIDERS
 from billing.providers.provider import Delivery, Provider
 from billing.simulation.scenarios import Life, Prices, steps_of
 from billing.simulation.signing import events_of
 from billing.simulation.steps import Customer, Event, Step
 
-PROVIDERS: Mapping[str, Callable[[Sequence[str]], Provider]] = {**KNOWN, "paddle": Paddle, "polar": Polar}
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 ADA = Customer("ada", 41)
 SECRETS = {

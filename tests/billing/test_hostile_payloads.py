@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing.facts import Incomplete, about, joined, things
+from billing.known_providers import PROVIDERS
 from billing.providers.provider import NotGenuine
-from tests.billing.lives import NOW, PROVIDERS, SECRETS, SIMULATED, provider, read, scenario
+from tests.billing.lives import NOW, SECRETS, SIMULATED, provider, read, scenario
 
 Path = tuple[str | int, ...]
 HEADERS = [

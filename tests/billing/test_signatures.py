@@ -11,8 +11,9 @@ import pytest
 import stripe
 from standardwebhooks import Webhook
 
+from billing.known_providers import PROVIDERS
 from billing.providers.provider import NotGenuine
-from tests.billing.lives import PROVIDERS, SECRETS
+from tests.billing.lives import SECRETS
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 ALL = sorted(PROVIDERS)

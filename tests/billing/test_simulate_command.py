@@ -155,3 +155,28 @@ def test_a_slip_is_said(receiver: Receiver, options: list[str], said: str) -> No
     assert shown.status == 2
     assert said in " ".join(shown.err.replace("│", " ").split())
     assert receiver.got == []
+
+
+def test_without_a_secret_it_says_which_setting_has_one(receiver: Receiver) -> None:
+    asked = ["--provider", "stripe", "--scenario", "topup", "--account", "ada", "--url", receiver.url]
+    shown = command(None, "billing", "simulate", *asked)
+    assert shown.status == 2
+    assert "CREDIT_LEDGER_STRIPE_WEBHOOK_SECRET" in shown.err
+
+
+def test_the_secret_and_the_address_are_those_of_the_settings(receiver: Receiver) -> None:
+    settings = {
+        "CREDIT_LEDGER_STRIPE_WEBHOOK_SECRET": f"{SECRETS['stripe']}, whsec_old",
+        "CREDIT_LEDGER_PORT": receiver.url.rpartition(":")[2],
+    }
+    asked = ["--provider", "stripe", "--scenario", "topup", "--account", "ada"]
+    assert command(None, "billing", "simulate", *asked, settings=settings).status == 0
+    assert len(receiver.got) == 1
+
+
+def test_the_mode_is_that_of_the_settings(receiver: Receiver) -> None:
+    asked = ["--provider", "stripe", "--scenario", "topup", "--account", "ada", "--url", receiver.url]
+    asked += ["--secret", SECRETS["stripe"]]
+    command(None, "billing", "simulate", *asked, settings={"CREDIT_LEDGER_STRIPE_MODE": "test"})
+    [(_, body)] = receiver.got
+    assert body["livemode"] is False

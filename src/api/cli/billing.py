@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from api.cli.errors import Failure, reported
+from api.cli.errors import Failure, fail, reported
 from api.runtime.settings import Settings
 from billing.simulation.posting import Answer, NoAnswer, events_to_post, not_received, post
 from billing.simulation.scenarios import SAMPLE_PRICES, SCENARIOS, Prices
@@ -33,14 +33,16 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
         provider: Annotated[str, typer.Option(help=f"Whose webhooks: {', '.join(SIMULATED)}.")],
         scenario: Annotated[str, typer.Option(help=f"What happens. {_SCENARIOS}.")],
         account: Annotated[str, typer.Option(metavar="ID", help="The account of the customer.")],
-        secret: Annotated[str, typer.Option(help="The webhook secret of the service.")],
         url: Annotated[str | None, typer.Option(help="The service; default: this machine's, by the settings.")] = None,
+        secret: Annotated[str | None, typer.Option(help="The webhook secret; default: that of the settings.")] = None,
         plan: Annotated[str | None, typer.Option(metavar="PRODUCT", help="The product that is subscribed to.")] = None,
         better: Annotated[str | None, typer.Option(metavar="PRODUCT", help="The product of an upgrade.")] = None,
         package: Annotated[str | None, typer.Option(metavar="PRODUCT", help="The product of a top-up.")] = None,
         seed: Annotated[int | None, typer.Option(min=1, max=_LARGEST_SEED, help="Makes the same ids again.")] = None,
         *,
-        test_mode: Annotated[bool, typer.Option("--test-mode", help="As in the provider's test mode.")] = False,
+        test_mode: Annotated[
+            bool, typer.Option("--test-mode", help="As in the provider's test mode; default: by the settings.")
+        ] = False,
         json: Json = False,
     ) -> None:
         """Sign what a provider would deliver, post it to a running service, and show the answers.
@@ -53,10 +55,10 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
         customer = Customer(account, seed or secrets.randbelow(_LARGEST_SEED) + 1)
         prices = _with_products(SAMPLE_PRICES[provider], plan, better, package)
         where = f"{(url or _own_address(settings)).rstrip('/')}/v1/webhooks/{provider}"
-        key, now = secret, datetime.now(UTC)
-        answers = []
+        key, now = secret or _own_secret(settings, provider), datetime.now(UTC)
+        live, answers = not test_mode and settings.modes[provider] == "live", []
         with reported(_FAILURES):
-            for event in events_to_post(provider, scenario, customer, prices, now, live=not test_mode):
+            for event in events_to_post(provider, scenario, customer, prices, now, live=live):
                 one = signed(provider, event, key, datetime.now(UTC))
                 answer = post(where, one)
                 answers.append(answer)
@@ -88,6 +90,13 @@ def _with_products(prices: Prices, plan: str | None, better: str | None, package
 def _own_address(settings: Settings) -> str:
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104  # it is not listened on
     return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def _own_secret(settings: Settings, provider: str) -> str:
+    found = settings.webhook_secrets.get(provider)
+    if not found:
+        fail(f"give --secret, or set CREDIT_LEDGER_{provider.upper()}_WEBHOOK_SECRET as for the service", 2)
+    return found[0]
 
 
 def _as_json(one: Signed, answer: Answer) -> dict[str, Any]:

@@ -28,6 +28,14 @@ class BillingSettings(BaseSettings):
     lemonsqueezy_mode: Mode = Field(
         "live", description="whether Lemon Squeezy takes real money or plays: the other is ignored"
     )
+    paddle_webhook_secret: SecretStr | None = Field(
+        None,
+        description="the secret of the notification destination at Paddle, pdl_ntfset_...; several, divided by commas, "
+        "while one is replaced",
+    )
+    polar_webhook_secret: SecretStr | None = Field(
+        None, description="the secret of the webhook at Polar; several, divided by commas, while one is replaced"
+    )
     stripe_webhook_secret: SecretStr | None = Field(
         None,
         description="the secret of the webhook at Stripe, whsec_...; several, divided by commas, while one is replaced",
@@ -37,7 +45,7 @@ class BillingSettings(BaseSettings):
         90, ge=1, le=3_650, description="days after which what providers sent is dropped; what came of it stays"
     )
 
-    @field_validator("dodo_webhook_secret", "lemonsqueezy_webhook_secret", "stripe_webhook_secret")
+    @field_validator(*(name + _END for name in PROVIDERS))
     @classmethod
     def _are_secrets(cls, value: SecretStr | None, field: ValidationInfo) -> SecretStr | None:
         """Let the provider look at its secrets, so that a wrong one stops the start and not the first webhook."""
@@ -57,8 +65,8 @@ class BillingSettings(BaseSettings):
 
     @property
     def modes(self) -> dict[str, Mode]:
-        """The mode of each provider."""
-        return {name: getattr(self, f"{name}_mode") for name in PROVIDERS}
+        """The mode of each provider. One without a setting has a secret for each mode, and its deliveries tell none."""
+        return {name: getattr(self, f"{name}_mode", "live") for name in PROVIDERS}
 
 
 def _divided(value: SecretStr) -> tuple[str, ...]:
