@@ -13,7 +13,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 
-from billing.catalog_changes import Change, Entry, Product, SoldAs, Wanted, check_products
+from billing.catalog_changes import Change, Entry, SoldAs, Wanted, check_products
 from billing.errors import CatalogFull, Kind, not_found
 from billing.plans import READERS, as_json, digest, products_of
 from ledger.domain.errors import shown
@@ -26,6 +26,8 @@ MAX_VERSIONS = 1_000
 
 _SQL = queries("billing", "sql/catalog.sql")
 Connection = AsyncConnection[Any]
+Paid = tuple[str, str, datetime | None]
+"""A product of a provider, and the time at which it was paid for (None: now)."""
 
 
 async def newest(connection: Connection, kind: Kind | None = None) -> list[Entry]:
@@ -54,8 +56,19 @@ async def sells(connection: Connection) -> bool:
 
 async def sold_as(connection: Connection, provider: str, product_id: str, at: datetime | None = None) -> SoldAs | None:
     """What a product of a provider means to whoever pays for it at a time (None: now); None if no entry has it."""
-    found = await _sold_as(connection, [(provider, product_id)], at)
-    return next(iter(found.values()), None)
+    [found] = await sold_as_each(connection, [(provider, product_id, at)])
+    return found
+
+
+async def sold_as_each(connection: Connection, wanted: Sequence[Paid]) -> list[SoldAs | None]:
+    """What some products mean, each at its time, in their order; None for one that no entry has."""
+    if not wanted:
+        return []
+    providers, products, ats = zip(*wanted, strict=True)
+    parameters = {"providers": list(providers), "products": list(products), "ats": list(ats)}
+    rows = await _rows(connection, "sold_as", parameters)
+    found = {row["number"]: SoldAs(_entry(row), row["price"]) for row in rows}
+    return [found.get(number) for number in range(1, len(wanted) + 1)]
 
 
 async def changes(connection: Connection, wanted: Sequence[Wanted]) -> list[Change]:
@@ -64,7 +77,9 @@ async def changes(connection: Connection, wanted: Sequence[Wanted]) -> list[Chan
     Raises ProductBelongsToAnother and CatalogFull.
     """
     there = {(entry.kind, entry.id): entry for entry in await newest(connection)}
-    sold = await _sold_as(connection, [product for one in wanted for product in products_of(one.body)])
+    products = [product for one in wanted for product in products_of(one.body)]
+    meant = await sold_as_each(connection, [(*product, None) for product in products])
+    sold = {product: found for product, found in zip(products, meant, strict=True) if found is not None}
     found = [Change(one.id, one.body, there.get((one.body.KIND, one.id))) for one in wanted]
     for one, change in zip(wanted, found, strict=True):
         if not change.is_same:
@@ -108,18 +123,6 @@ def _check_room(there: Mapping[tuple[Kind, str], Entry], found: Sequence[Change]
     for change in found:
         if change.version > MAX_VERSIONS:
             raise CatalogFull(f"versions of the {change.kind} {shown(change.id)!r}", MAX_VERSIONS)
-
-
-async def _sold_as(
-    connection: Connection, products: Sequence[tuple[str, str]], at: datetime | None = None
-) -> dict[Product, SoldAs]:
-    parameters = {
-        "providers": [provider for provider, _ in products],
-        "products": [product_id for _, product_id in products],
-        "at": at,
-    }
-    rows = await _rows(connection, "sold_as", parameters)
-    return {(row["provider"], row["product_id"]): SoldAs(_entry(row), row["price"]) for row in rows}
 
 
 async def _rows(connection: Connection, name: str, parameters: Mapping[str, Any]) -> list[DictRow]:

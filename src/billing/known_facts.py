@@ -11,7 +11,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from pydantic import TypeAdapter
 
-from billing.catalog import sold_as
+from billing.catalog import sold_as_each
+from billing.catalog_changes import SoldAs
 from billing.facts import (
     DisputeSeen,
     Fact,
@@ -88,7 +89,7 @@ async def known_about(connection: Connection, names: Names) -> Known:
             of_subscriptions.add(row["thing"])
         elif account is not None:
             owners.setdefault(row["thing"], []).append(OwnerLink(account, row["decided"]))
-    sold = {product: found for product in products_in(facts) if (found := await _sold(connection, product))}
+    sold = await _sold(connection, list(products_in(facts)))
     return Known(facts, names.belongs_to, owners, of_subscriptions, sold)
 
 
@@ -117,13 +118,14 @@ async def _new_links(connection: Connection, links: Sequence[Link]) -> frozenset
     return frozenset(name for row in new for name in (row["thing"], row["belongs_to"]))
 
 
-async def _sold(connection: Connection, product: Product) -> SoldProduct | None:
-    """What a product means at a time; None when no entry of the catalogue has it."""
-    name, at = product
-    provider, _, product_id = name.partition(":")
-    found = await sold_as(connection, provider, product_id, at)
-    if found is None:
-        return None
+async def _sold(connection: Connection, products: Sequence[Product]) -> dict[Product, SoldProduct]:
+    """What some products mean, each at its time; those that no entry of the catalogue has are left out."""
+    named = [(*name.partition(":")[::2], at) for name, at in products]
+    found = await sold_as_each(connection, named)
+    return {product: _product(one) for product, one in zip(products, found, strict=True) if one is not None}
+
+
+def _product(found: SoldAs) -> SoldProduct:
     return SoldProduct(found.entry.kind, found.entry.id, found.entry.version, found.price, found.entry.body)
 
 

@@ -36,6 +36,8 @@ BATCH = 200
 """Webhooks of one turn."""
 INTERVAL = 0.5
 """Seconds between two looks for webhooks that other processes have put down."""
+_GATHERING = 0.03
+"""Seconds for which arrivals are gathered: a turn of many takes little more than a turn of one."""
 _RETRY = 2.0
 _DROP_EVERY = timedelta(hours=1)
 _SQL = queries("billing", "sql/biller.sql")
@@ -97,6 +99,7 @@ class Biller:
                 while await self.turn(connection) == BATCH:
                     pass
             await _first(self.arrived.wait(), INTERVAL)
+            await asyncio.sleep(_GATHERING)
 
     async def _leads(self, connection: Connection) -> bool:
         if not self._leading:
@@ -126,11 +129,9 @@ class Biller:
 
     async def _note(self, connection: Connection, reads: Iterable[Read], now: datetime) -> None:
         """Join the facts of webhooks with what is known, and wake what may have waited for them, all at once."""
-        with_facts = [one for one in reads if one.facts and one.waits is None]
+        facts = [fact for one in reads if one.waits is None for fact in one.facts]
         async with connection.transaction():
-            more = await note(connection, [fact for one in with_facts for fact in one.facts])
-            if with_facts:
-                await connection.execute(_SQL["named"], _named(with_facts))
+            more = await note(connection, facts)
             if more:
                 same = await names_of(connection, more)
                 await connection.execute(_INBOX["wake"], {"names": sorted(same.all), "now": now})
@@ -203,15 +204,6 @@ async def _due(connection: Connection, now: datetime) -> list[Due]:
     async with connection.cursor(row_factory=class_row(Due)) as cursor:
         await cursor.execute(_SQL["due"], {"now": now, "limit": BATCH})
         return await cursor.fetchall()
-
-
-def _named(reads: list[Read]) -> dict[str, Any]:
-    """The parameters of the statement `named`."""
-    return {
-        "numbers": [one.due.number for one in reads],
-        "things": ["\n".join(sorted(one.names)) for one in reads],
-        "about": ["\n".join(sorted(one.subjects)) for one in reads],
-    }
 
 
 def _of(one: Read, known: Known, results: Mapping[str, Result]) -> list[Result]:

@@ -151,8 +151,15 @@ def columns(decisions: Sequence[Decided], now: datetime) -> dict[str, Any]:
         "attempts": attempts,
         "next_tries": [now + pause_after(n) if more else None for n, more in zip(attempts, again, strict=True)],
         "positions": [",".join(map(str, one.positions)) for one in decisions],
+        "things": [_lines(one.read.names) for one in decisions],
+        "about": [_lines(one.read.subjects) for one in decisions],
         "now": now,
     }
+
+
+def _lines(names: Iterable[str]) -> str | None:
+    """Some names as lines; None for none, which leaves the ones that are known."""
+    return "\n".join(sorted(names)) or None
 
 
 def reason_to_wait(outcome: Outcome) -> Waits | None:

@@ -12,23 +12,19 @@ WHERE next_try_at <= %(now)s
 ORDER BY next_try_at, number
 LIMIT %(limit)s;
 
--- name: named
--- What webhooks are about, as soon as it is known.
-UPDATE billing.webhooks AS w
-SET things = string_to_array(n.things, E'\n'), about = string_to_array(n.about, E'\n')
-FROM unnest(%(numbers)s::bigint[], %(things)s::text[], %(about)s::text[]) AS n (number, things, about)
-WHERE w.number = n.number;
-
 -- name: decide
 -- A webhook that an operator has dismissed meanwhile stays dismissed.
 UPDATE billing.webhooks AS w
 SET state = d.state, reason = d.reason, detail = d.detail, account_id = coalesce(d.account_id, w.account_id),
     attempts = d.attempts, next_try_at = d.next_try_at, decided_at = %(now)s,
-    applied_positions = string_to_array(d.positions, ',')::bigint[]
+    applied_positions = string_to_array(d.positions, ',')::bigint[],
+    things = coalesce(string_to_array(d.things, E'\n'), w.things),
+    about = coalesce(string_to_array(d.about, E'\n'), w.about)
 FROM unnest(
     %(numbers)s::bigint[], %(states)s::text[], %(reasons)s::text[], %(details)s::text[], %(accounts)s::text[],
-    %(attempts)s::integer[], %(next_tries)s::timestamptz[], %(positions)s::text[]
-) AS d (number, state, reason, detail, account_id, attempts, next_try_at, positions)
+    %(attempts)s::integer[], %(next_tries)s::timestamptz[], %(positions)s::text[],
+    %(things)s::text[], %(about)s::text[]
+) AS d (number, state, reason, detail, account_id, attempts, next_try_at, positions, things, about)
 WHERE w.number = d.number AND w.state IN ('new', 'waiting');
 
 -- name: products

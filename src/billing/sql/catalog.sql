@@ -25,19 +25,20 @@ WHERE kind = %(kind)s AND id = %(id)s
 ORDER BY version DESC;
 
 -- name: sold_as
--- What some products of providers mean at a time (null: now): the version to which each was bound or, if a later version
--- applies to all, the newest of those.
-SELECT p.provider, p.product_id, p.price,
+-- What some products of providers mean, each at its time (null: now): the version to which it was bound or, if a later
+-- version applies to all, the newest of those.
+SELECT w.number, p.provider, p.product_id, p.price,
        c.kind, c.id, c.version, c.body, c.sha256, c.created_by, c.created_at
-FROM unnest(%(providers)s::text[], %(products)s::text[]) AS w (provider, product_id)
-JOIN billing.products AS p USING (provider, product_id)
+FROM unnest(%(providers)s::text[], %(products)s::text[], %(ats)s::timestamptz[])
+    WITH ORDINALITY AS w (provider, product_id, at, number)
+JOIN billing.products AS p ON p.provider = w.provider AND p.product_id = w.product_id
 CROSS JOIN LATERAL (
     SELECT *
     FROM billing.catalog AS v
     WHERE v.kind = p.kind AND v.id = p.id
       AND (v.version = p.version
            OR v.version > p.version AND v.body ->> 'applies_to' = 'all'
-              AND (v.created_at <= %(at)s OR %(at)s::timestamptz IS NULL))
+              AND (v.created_at <= w.at OR w.at IS NULL))
     ORDER BY v.version DESC
     LIMIT 1
 ) AS c;

@@ -44,6 +44,7 @@ def test_details_and_metrics_are_on_the_operators_port_alone(apart: tuple[Servic
                 "projections",
                 "checkpoints",
                 "restarts",
+                "webhooks",
             }
             found = operator.get("/metrics?x=1")
             assert found.headers["content-type"].startswith("text/plain; version=0.0.4")
