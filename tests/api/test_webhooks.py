@@ -17,6 +17,7 @@ from tests.api.conftest import under_contract
 from tests.api.stage import eventually
 from tests.billing.inbox.desk import CREDITS, events_told
 from tests.billing.lives import PRICES, SECRETS, SIMULATED, life
+from tests.commands import command
 from tests.postgres import TestServers
 from tests.service import PLAIN, Service, service_here, wait_for
 
@@ -206,3 +207,26 @@ def test_nothing_of_a_payload_or_a_secret_is_logged(billed: Service) -> None:
     assert not [secret for secret in SECRETS.values() if secret in text]
     assert "@example.com" not in text
     eventually(lambda: json.loads(billed.get("/readyz").text)["status"] == "ok")
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_whole_life_that_the_command_line_simulates_ends_with_its_credits(billed: Service, provider: str) -> None:
+    """Every delivery twice, and all in a random order: three packages are bought, and one of them is refunded."""
+    account = billed.open_account()
+    options = {
+        "--provider": provider,
+        "--scenario": "shuffle",
+        "--account": account,
+        "--url": billed.url,
+        "--secret": SECRETS[provider],
+        "--package": PRICES[provider].package,
+        "--seed": str(900_000 + next(_numbers)),
+    }
+    done = command(None, "billing", "simulate", *(word for option in options.items() for word in option), "--json")
+    assert done.status == 0, done.err
+    answers = [json.loads(line)["answer"] for line in done.out.splitlines()]
+    assert sum(answer["duplicate"] for answer in answers) == len(answers) / 2
+    for answer in answers:
+        settled(billed, answer["webhook_id"])
+    wait_for(lambda: billed.get(f"/v1/accounts/{account}/balance").json()["available"] == 2 * CREDITS)
+    assert billed.get(f"/v1/accounts/{account}/balance").json()["permanent_credits"] == 2 * CREDITS
