@@ -187,7 +187,7 @@ def grouped(seeds: Iterable[int]) -> Iterator[int]:
 @pytest.mark.parametrize(
     ("owner", "name", "bug", "seeds"),
     [
-        (WriterConnection, "connect", connect_without_fence, brittle(range(17_130, 40_000))),
+        (WriterConnection, "connect", connect_without_fence, brittle(range(19_800, 45_000))),
         (Committer, "_decide_again_from_log", keep_the_state, plain(range(530, 3_530))),
         (committer, "decide_on_head", answer_at_once, range(3_000)),
         (committer, "release_key", keep_the_key, range(3_000)),
