@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from tests.api.contract import Contract
+from tests.api.contract import Contract, the_contract
 from tests.api.stage import Ask, eventually, staged
 from tests.postgres import TestServers
 from tests.service import Service, service_here
@@ -13,7 +13,7 @@ from tests.service import Service, service_here
 
 def under_contract(service: Service) -> Contract:
     """Check all that a service answers to its own client from now on."""
-    contract = Contract(service.get("/openapi.json").json())
+    contract = the_contract()
     service.client.event_hooks = {"response": [contract.check]}
     return contract
 
@@ -25,7 +25,7 @@ def contract(service: Service) -> Iterator[Contract]:
     eventually(lambda: "\ncredit_ledger_commands_waiting 0.0\n" in service.get("/metrics").text)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def crowded(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service for tests that record tens of thousands of events, which others would have to go through."""
     found = servers.get("embedded")

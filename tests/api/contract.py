@@ -5,9 +5,13 @@ from functools import cache
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
 from jsonschema_rs import Draft202012Validator
 
+from api.app import create_app
 from api.contract.problems import STATUSES
+from api.http.hot_path import HotPath
+from api.runtime.settings import load_settings
 
 _WITH_SLASHES = {"key", "payment_id"}
 """Path parameters that may go on over several segments."""
@@ -79,6 +83,21 @@ class Contract:
         while "$ref" in schema:
             schema = self._components["schemas"][schema["$ref"].rpartition("/")[2]]
         return schema
+
+
+@cache
+def the_app() -> FastAPI:
+    """The application, on a database that is not used."""
+    front = create_app(load_settings(), "postgresql:///nowhere")
+    assert isinstance(front, HotPath)
+    return front.app
+
+
+@cache
+def the_contract() -> Contract:
+    """Its document as a contract: that of every service, as test_openapi.py finds. To ask each of them for the same
+    document, and to make the same validators of it, takes half a second."""
+    return Contract(the_app().openapi())
 
 
 def _pattern(path: str) -> re.Pattern[str]:

@@ -4,32 +4,19 @@ That the other answers conform to it too is checked on every request of this fol
 """
 
 from collections.abc import Iterator
-from functools import cache
 from importlib import import_module
 from typing import Any
 
 import pytest
 import requests
-from fastapi import FastAPI
 from jsonschema_rs import Draft202012Validator
 
-from api.app import create_app
 from api.contract.answers.commands import ANSWERS
 from api.contract.operations import OPERATIONS as SERVED
 from api.contract.problems import STATUSES
-from api.http.hot_path import HotPath
-from api.runtime.settings import load_settings
-from tests.api.contract import Contract
+from tests.api.contract import Contract, the_app
 from tests.api.stage import MOVE_PATHS, OPERATIONS, PATHS, Ask, Json, asks, staged
 from tests.service import ADMIN_KEY, Service
-
-
-@cache
-def the_app() -> FastAPI:
-    """The application, on a database that is not used."""
-    front = create_app(load_settings(), "postgresql:///nowhere")
-    assert isinstance(front, HotPath)
-    return front.app
 
 
 def the_document() -> Json:

@@ -21,7 +21,7 @@ def _guests_leave() -> Iterator[None]:
     all_leave()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # a service works although nobody asks it: it ends with its folder
 def service(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service with only the accounts of this folder's tests, because operators see lists of all accounts."""
     server = servers.get("embedded")

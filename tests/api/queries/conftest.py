@@ -10,9 +10,9 @@ from tests.postgres import TestServers
 from tests.service import service_here
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def year(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Year]:
-    """A service on a year of events; only to be read."""
+    """A service on a year of events; only to be read. It ends with its folder: it works although nobody asks it."""
     found = servers.get("embedded")
     assert found is not None
     with found.database() as conninfo:
