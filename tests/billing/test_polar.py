@@ -91,6 +91,30 @@ def test_an_order_of_a_subscription(reason: str, ours: str | None) -> None:
     assert (payment.reason, payment.subscription_id) == (ours, "polar:sub_1")
 
 
+def line(amount: int, start: int, end: int, *, proration: bool) -> Json:
+    """A line of an order, for a time from one day of the month to another."""
+    times = {"start_timestamp": f"2026-11-{start:02}T00:00:00Z", "end_timestamp": f"2026-11-{end:02}T00:00:00Z"}
+    return {"label": "-", "amount": amount, "proration": proration, "product_price_id": None, **times}
+
+
+def test_an_order_pays_for_the_time_of_its_largest_line() -> None:
+    whole, old, new = (
+        line(500, 1, 30, proration=False),
+        line(-900, 11, 30, proration=True),
+        line(990, 12, 30, proration=True),
+    )
+    for lines, day in (([old, whole, new], 1), ([new, old], 12)):
+        payment = facts(order(subscription_id="sub_1", items=lines))[0]
+        assert (payment.period_start.day, payment.period_end.day) == (day, 30)
+    untimed = whole | {"end_timestamp": None}
+    for single in (
+        order(items=[whole]),
+        order(subscription_id="sub_1", items=[untimed]),
+        order(subscription_id="sub_1"),
+    ):
+        assert facts(single)[0].period_start is None
+
+
 @pytest.mark.parametrize(("status", "count"), [("pending", 0), ("refunded", 1), ("partially_refunded", 1)])
 def test_only_an_order_that_is_paid_is_a_payment(status: str, count: int) -> None:
     assert len(of_kind(facts(order(status=status)), PaymentSeen)) == count

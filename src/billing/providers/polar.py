@@ -91,6 +91,7 @@ def _order(event: Payload) -> Iterator[Fact]:
         return
     order_id, subscription = _id(order.needed_text("id")), order.text("subscription_id")
     product, reason = order.text("product_id"), _REASONS.get(order.text("billing_reason") or "")
+    period = _period_of(order) if subscription else None
     yield PaymentSeen(
         payment_id=order_id,
         status="paid",
@@ -100,11 +101,27 @@ def _order(event: Payload) -> Iterator[Fact]:
         reason=reason if subscription else "topup",
         subscription_id=_id(subscription) if subscription else None,
         items=(Item(product, order.whole("seats", "units") or 1),) if product else (),
+        period_start=period.time("start_timestamp") if period else None,
+        period_end=period.time("end_timestamp") if period else None,
         **_owner_of(order),
     )
     refunded = (order.whole("refunded_amount") or 0) + (order.whole("refunded_tax_amount") or 0)
     if refunded:
         yield RefundSeen(order_id, total_minor=refunded)
+
+
+def _period_of(order: Payload) -> Payload | None:
+    """The line of an order that says which time it pays for: a whole period before a part of one, then the largest.
+
+    A change has a line for what is left of the old product, with a negative amount, and one for the new product.
+    """
+    lines = [line for line in order.each("items") if line.time("start_timestamp") and line.time("end_timestamp")]
+    return max(lines, key=lambda line: (not line.is_true("proration"), _signed_amount(line)), default=None)
+
+
+def _signed_amount(line: Payload) -> int:
+    amount = line.at("amount").value
+    return amount if isinstance(amount, int) else 0
 
 
 def _subscription(event: Payload) -> Iterator[Fact]:
