@@ -163,6 +163,8 @@ PAGES: dict[str, Access] = {
     "GET /catalog": _OPERATOR,
     "GET /catalog/plans/{plan_id}": _OPERATOR,
     "GET /catalog/packages/{package_id}": _OPERATOR,
+    "GET /webhooks": Access(ADMIN),
+    "POST /webhooks": Access(ADMIN),
     "GET /imports": Access((SPEND,)),
     "POST /imports": Access((SPEND,)),
     "GET /imports/{upload_id}": Access((SPEND,)),

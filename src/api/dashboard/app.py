@@ -23,6 +23,7 @@ from api.dashboard.pages import accounts, actions, billing, events, grants, over
 from api.dashboard.pages.action_forms import ACTIONS
 from api.dashboard.rendering import STATIC, page, static_document
 from api.dashboard.same_origin import check_same_origin
+from api.dashboard.webhook_pages import webhooks
 from api.http.commands.command_endpoint import endpoint_of
 from api.http.methods import methods_at
 from api.http.requests.encoded_slashes import restore_ids
@@ -68,6 +69,8 @@ def dashboard() -> Starlette:
         _page("/catalog", catalog.catalog),
         _page("/catalog/plans/{plan_id}", catalog.plan_versions),
         _page("/catalog/packages/{package_id}", catalog.package_versions),
+        _page("/webhooks", webhooks.webhooks),
+        _page("/webhooks", webhooks.decide_webhook, "POST"),
         _page("/imports", import_list.imports),
         _page("/imports", import_list.upload, "POST"),
         _page("/imports/{upload_id}", import_file.import_file),
