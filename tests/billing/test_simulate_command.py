@@ -16,7 +16,6 @@ from stripe import Webhook as StripeWebhook
 from tests.billing.lives import SECRETS, SIMULATED, provider
 from tests.commands import Finished, command
 
-
 DODO = DodoPayments(bearer_token="none", webhook_key=SECRETS["dodo"])
 """Its client calls nobody here: it only reads what is signed."""
 
