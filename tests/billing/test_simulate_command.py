@@ -6,18 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 from typing import Any
 
 import pytest
-from dodopayments import DodoPayments
-from stripe import SignatureVerificationError
-from stripe import Webhook as StripeWebhook
 
 from tests.billing.lives import SECRETS, SIMULATED, provider
 from tests.commands import Finished, command
-
-DODO = DodoPayments(bearer_token="none", webhook_key=SECRETS["dodo"])
-"""Its client calls nobody here: it only reads what is signed."""
 
 
 @dataclass
@@ -32,10 +27,11 @@ class Receiver:
 
 def check(name: str, headers: Any, body: bytes) -> None:
     """Raise an exception unless the provider's own library takes a delivery for genuine."""
+    libraries = import_module("tests.billing.libraries")
     if name == "stripe":
-        StripeWebhook.construct_event(body, headers["stripe-signature"], SECRETS["stripe"])
+        libraries.stripe_event(body, headers)
     elif name == "dodo":
-        DODO.webhooks.unwrap(body.decode(), headers=dict(headers.items()))
+        libraries.dodo_event(body, headers)
     else:  # it has no library
         provider(name).verify(headers, body, datetime.now(UTC))
 
@@ -48,7 +44,7 @@ def receiver() -> Iterator[Receiver]:
             status = found.status
             try:
                 check(self.path.rpartition("/")[2], self.headers, body)
-            except (ValueError, SignatureVerificationError):
+            except ValueError:
                 status = 401
             found.got.append((self.path, json.loads(body)))
             self.send_response(status)
