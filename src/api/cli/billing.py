@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
+from api.cli import webhooks
 from api.cli.errors import Failure, fail, reported
 from api.runtime.settings import Settings
 from billing.simulation.posting import Answer, NoAnswer, events_to_post, not_received, post
@@ -24,9 +25,11 @@ _FAILURES: dict[type[BaseException], Failure] = {NoAnswer: Failure(), ValueError
 
 def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
     """Add `billing` to the command line."""
-    billing = typer.Typer(help="Payment providers: simulate their webhooks.", no_args_is_help=True)
+    billing = typer.Typer(
+        help="Webhooks of payment providers: status, webhooks, retry, simulate.", no_args_is_help=True
+    )
     app.add_typer(billing, name="billing")
-    billing.callback()(_billing)
+    webhooks.add_to(billing, load_settings)
 
     @billing.command("simulate")
     def simulate(
@@ -67,10 +70,6 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
         if not json:
             typer.echo(f"{len(answers)} deliveries for {account} (--seed {customer.number}), {refused} refused")
         raise typer.Exit(1 if refused else 0)
-
-
-def _billing() -> None:
-    """Keep `billing` a group although it has one command."""
 
 
 def _check(option: str, value: str, allowed: tuple[str, ...]) -> None:
