@@ -29,6 +29,7 @@ def addresses(account: str) -> list[Address]:
         "upload_id": "u",
         "plan_id": "pro",
         "package_id": "small",
+        "webhook_id": "whk_1",
     }
     front = create_app(load_settings(), "postgresql:///nowhere")
     assert isinstance(front, HotPath)
