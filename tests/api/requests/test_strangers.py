@@ -120,6 +120,12 @@ def strange(account: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield "GET", path, {}
     yield "GET", f"/v1/accounts/{account}/receipts/deduct/{LONG}", {}
     yield "PUT", f"/v1/{LONG}", {}
+    yield "POST", f"/v1/webhooks/{LONG}", {"json": {LONG: LONG}}
+    yield "POST", "/v1/webhooks/stripe", {"json": {LONG: LONG}, "headers": {"Stripe-Signature": LONG}}
+    for word in ("retry", "match", "dismiss"):
+        body = {"account_id": account} if word == "match" else {}
+        yield "POST", f"/v1/webhooks/{LONG}/{word}", {"json": body}
+        yield "POST", f"/v1/webhooks/whk_1/{word}", {"json": {"account_id": LONG, "reason": LONG, LONG: 1}}
 
 
 def test_no_answer_repeats_more_than_64_characters_of_a_caller(logged: Service) -> None:

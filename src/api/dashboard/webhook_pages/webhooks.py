@@ -15,7 +15,7 @@ from api.http.queries.reads import reads_of
 from billing.inbox.inbox import NEWEST, Inbox
 from billing.inbox.webhook import State
 from ledger.domain.commands import check_account_id
-from ledger.domain.errors import InvalidField
+from ledger.domain.errors import InvalidField, shown
 from ledger.domain.texts import check_text
 
 LIMIT = 50
@@ -76,7 +76,7 @@ async def _wrong_account(request: Request, account_id: str) -> str | None:
     except InvalidField as refusal:
         return refusal.message
     known = await reads_of(request).ledger.current.newest_event(account_id)
-    return None if known is not None else f"There is no account {account_id}."
+    return None if known is not None else f"There is no account {shown(account_id)}."
 
 
 async def _list(request: Request, problem: _Problem | None) -> Response:

@@ -30,6 +30,7 @@ from api.http.requests.request import MAX_BODY, headers_of, read_body, read_json
 from billing.inbox.inbox import NEWEST, Inbox
 from billing.inbox.webhook import State
 from ledger.domain.commands import MAX_ID
+from ledger.domain.errors import shown
 
 router = APIRouter(route_class=AnswerRoute, tags=["billing"])
 
@@ -144,10 +145,10 @@ async def _decided(request: Request, webhook_id: str, deciding: Awaitable[bool])
     if found is None:
         raise _not_found(webhook_id)
     if not done:
-        raise Problem("webhook_already_applied", "The webhook has been applied.", webhook_id=webhook_id)
+        raise Problem("webhook_already_applied", "The webhook has been applied.", webhook_id=shown(webhook_id))
     answer: DecidedAnswer = {**webhook_fields(found)}
     return JsonAnswer(answer, headers={"x-request-id": endpoint_of(request).next_request_id()})
 
 
 def _not_found(webhook_id: str) -> Problem:
-    return Problem("webhook_not_found", "There is no such webhook.", webhook_id=webhook_id)
+    return Problem("webhook_not_found", "There is no such webhook.", webhook_id=shown(webhook_id))
