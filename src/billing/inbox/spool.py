@@ -48,7 +48,7 @@ class Spool:
         name = arrival.digest
         with self._writing:
             try:
-                self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self._make_folder()
                 if (self._folder / name).exists():
                     return
                 content = self._seal().close(name, _packed(arrival))
@@ -56,6 +56,12 @@ class Spool:
                 self._write(name, content)
             except OSError as error:
                 raise SpoolFull(f"the spool cannot keep a delivery: {error}") from error
+
+    def _make_folder(self) -> None:
+        """Make the folder, and its own name durable too."""
+        if not self._folder.is_dir():
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _make_names_durable(self._folder.parent)
 
     def _check_room(self, more: int) -> None:
         sizes = list(_sizes(self._folder))
@@ -76,14 +82,7 @@ class Spool:
             with suppress(OSError):
                 unfinished.unlink()
             raise
-        self._make_names_durable()
-
-    def _make_names_durable(self) -> None:
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _make_names_durable(self._folder)
 
     def names(self) -> list[str]:
         """The names of the deliveries that are kept."""
@@ -108,6 +107,14 @@ class Spool:
     def drop(self, name: str) -> None:
         """Forget a delivery that is in the inbox."""
         (self._folder / name).unlink(missing_ok=True)
+
+
+def _make_names_durable(folder: Path) -> None:
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def _write_all(file: int, content: bytes) -> None:

@@ -13,7 +13,8 @@ ORDER BY next_try_at, number
 LIMIT %(limit)s;
 
 -- name: decide
--- A webhook that an operator has dismissed meanwhile stays dismissed.
+-- One that an operator has dismissed meanwhile stays dismissed, and one that has become due again is looked at again:
+-- what was decided did not yet know why.
 UPDATE billing.webhooks AS w
 SET state = d.state, reason = d.reason, detail = d.detail, account_id = coalesce(d.account_id, w.account_id),
     attempts = d.attempts, next_try_at = d.next_try_at, decided_at = %(now)s,
@@ -25,7 +26,7 @@ FROM unnest(
     %(attempts)s::integer[], %(next_tries)s::timestamptz[], %(positions)s::text[],
     %(things)s::text[], %(about)s::text[]
 ) AS d (number, state, reason, detail, account_id, attempts, next_try_at, positions, things, about)
-WHERE w.number = d.number AND w.state IN ('new', 'waiting');
+WHERE w.number = d.number AND w.state IN ('new', 'waiting') AND w.next_try_at <= %(now)s;
 
 -- name: products
 -- How many products the catalogue has.

@@ -71,10 +71,11 @@ GROUP BY 1
 ORDER BY 1;
 
 -- name: drop_bodies
--- At most 1,000 at a time.
+-- At most 1,000 at a time. One that nobody has read yet keeps its body.
 UPDATE billing.webhooks SET body = NULL, headers = NULL
 WHERE number IN (
     SELECT number FROM billing.webhooks WHERE body IS NOT NULL AND received_at < %(before)s
+        AND (state <> 'new' OR about <> '{}')
     ORDER BY received_at
     LIMIT 1000
 );

@@ -185,6 +185,28 @@ async def test_a_wrong_match_can_be_mended(desk: Desk) -> None:
     assert not await desk.inbox.match(webhook.webhook_id, "nobody", "key:test", desk.clock.now)
 
 
+async def test_a_match_in_the_middle_of_a_turn_is_not_overruled_by_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The turn knows nothing of the match yet: what it decides must not put the webhook off."""
+    await desk.open("somebody")
+    await desk.deliver_all("dodo", story("dodo", "buy_package"))
+    webhook, results = await desk.only(), desk.biller._results
+
+    async def matched_meanwhile(*arguments: Any) -> Any:
+        desk.clock.forward(milliseconds=1)
+        assert await desk.inbox.match(webhook.webhook_id, "somebody", "key:test", desk.clock.now)
+        return await results(*arguments)
+
+    desk.clock.forward(seconds=1)
+    with monkeypatch.context() as turn:
+        turn.setattr(desk.biller, "_results", matched_meanwhile)
+        assert await desk.biller.turn(desk.connection) == 1
+    assert await reasons(desk) == [("new", None)]
+    await desk.apply()
+    assert await desk.available("somebody") == CREDITS
+
+
 async def test_what_is_dismissed_is_not_tried_again(desk: Desk) -> None:
     await desk.deliver_all("stripe", story("stripe", "buy_package"))
     webhook = await desk.only()

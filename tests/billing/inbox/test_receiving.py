@@ -153,6 +153,17 @@ async def test_bodies_are_dropped_and_what_came_of_them_stays(desk: Desk) -> Non
     assert await desk.inbox.body(webhook.webhook_id) is None
 
 
+async def test_what_nobody_has_read_keeps_its_body(desk: Desk) -> None:
+    """A spool may be drained long after its deliveries arrived."""
+    await desk.open("ada")
+    [paid] = bought("stripe")
+    await desk.deliver("stripe", paid)
+    desk.clock.forward(days=KEEP.days + 1)
+    await desk.biller._drop_bodies(desk.connection)
+    await desk.apply()
+    assert await desk.available("ada") == CREDITS
+
+
 async def test_what_waits_is_applied_after_its_body_was_dropped(desk: Desk) -> None:
     """The facts are known; the payload is not needed any more."""
     [paid] = bought("dodo")
