@@ -117,13 +117,6 @@ async def test_the_end_of_a_dispute_may_come_first(desk: Desk) -> None:
     assert {webhook.state for webhook in await desk.webhooks()} == {"applied"}
 
 
-async def test_a_subscription_waits_until_the_ledger_knows_subscriptions(desk: Desk) -> None:
-    await desk.open("ada")
-    await desk.deliver_all("dodo", story("dodo", "subscribe"))
-    assert {reason for state, reason in await reasons(desk) if state == "waiting"} == {"waiting_for_subscription"}
-    assert await desk.available("ada") == 0
-
-
 async def test_the_order_of_a_plan_grants_nothing(desk: Desk) -> None:
     """masumi-network/sokosumi#1846: the checkout and the invoice both granted."""
     await desk.open("ada")
