@@ -33,7 +33,7 @@ from api.http.health import Health
 from api.http.hot_path import HotPath
 from api.http.methods import methods_at
 from api.http.path_prefix import AddPathPrefix, StripPathPrefix
-from api.http.queries import explanations, history, ledger_queries, limits, lists, summary, totals
+from api.http.queries import explanations, history, ledger_queries, limits, lists, subscription, summary, totals
 from api.http.queries.reads import Reads
 from api.http.query_routes import QueryRoutes
 from api.http.requests.encoded_slashes import readable, restored
@@ -76,7 +76,7 @@ from people.secrets import cursor_key
 from people.sessions import SessionWatch
 from projections.models.views import NotBuilt, NotYetVisible, Views
 
-_QUERIES = (ledger_queries, limits, explanations, history, totals, lists, summary)
+_QUERIES = (ledger_queries, limits, subscription, explanations, history, totals, lists, summary)
 _Answer = Callable[[Operation, Mapping[str, str], Scope, Receive], Awaitable[Reply]]
 """What answers the requests for an operation."""
 _EX_SOFTWARE = 70

@@ -10,6 +10,7 @@ import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -35,6 +36,7 @@ PATHS = {
     "payment": "/v1/accounts/{account_id}/payments",
     "payment_refund": "/v1/accounts/{account_id}/payments/{payment_id}/refunds",
     "payment_dispute": "/v1/accounts/{account_id}/payments/{payment_id}/disputes",
+    "subscription": "/v1/accounts/{account_id}/subscriptions/{subscription_id}",
     "freeze": "/v1/accounts/{account_id}/freeze",
     "unfreeze": "/v1/accounts/{account_id}/unfreeze",
     "close": "/v1/accounts/{account_id}/close",
@@ -122,6 +124,13 @@ def payment(payment_id: str, provider: str = "stripe", **more: Any) -> Json:
     return {"payment_id": payment_id, **money, **more}
 
 
+def word(**more: Any) -> Json:
+    """The body of a word about a subscription of a plan without a price, which gives 10 credits a month."""
+    terms = {"plan": "free", "plan_version": 1, "credits": 10, "every": {"months": 1}}
+    now = datetime.now(UTC).replace(microsecond=0)
+    return {"provider": "bank", "status": "active", "terms": terms, "as_of": now.isoformat(), **more}
+
+
 def asks(account: str) -> dict[str, Ask]:
     """For each operation a request that succeeds on a staged account; an opening makes another account."""
     other = fresh()
@@ -139,6 +148,7 @@ def asks(account: str) -> dict[str, Ask]:
         Ask("payment", account, payment("pay-2", provider_of(account), grant={"kind": "permanent", "amount": 3})),
         Ask("payment_refund", account, {"refund_id": "re-1"}, {"payment_id": "pay-1"}),
         Ask("payment_dispute", account, {"dispute_id": "dp-1", "state": "open"}, {"payment_id": "pay-1"}),
+        Ask("subscription", account, word(), {"subscription_id": "sub-1"}),
         Ask("freeze", account, {"reason": "chargeback"}),
         Ask("unfreeze", account, {"reason": "settled"}),
         Ask("close", account, {"reason": "asked for"}),

@@ -33,7 +33,7 @@ from ledger.postgres.migrations import migrate
 from ledger.postgres.named_sql import queries
 from people.api_keys import create_key
 from tests.api.conftest import under_contract
-from tests.api.stage import Ask, asks, balance, eventually, fresh, payment, provider_of, refused, staged, version
+from tests.api.stage import Ask, asks, balance, eventually, fresh, payment, provider_of, refused, staged, version, word
 from tests.api.streaming.ear import ask, listening
 from tests.postgres import owner
 from tests.service import ADMIN_KEY, PLAIN, WEBHOOK_SECRET, Service, running_service, service_here
@@ -85,6 +85,7 @@ MORE: dict[int, set[str]] = {
         "coming_grants_limit_exceeded",
         *("open_lots_limit_exceeded", "open_holds_limit_exceeded", "draws_limit_exceeded", "reversals_limit_exceeded"),
         *("usage_required", "usage_conflicts_with_hold", "disputes_limit_exceeded"),
+        "subscriptions_limit_exceeded",
         *("limits_limit_exceeded", "allowances_limit_exceeded", "counters_limit_exceeded"),
         "catalog_limit_exceeded",
     },
@@ -281,6 +282,15 @@ def disputed_too_often(service: Service, account: str) -> httpx.Response:
     return ask.but(dispute_id="dp-100").post(service)
 
 
+def subscribed_too_often(service: Service, account: str) -> httpx.Response:
+    items = [
+        Ask("subscription", account, word(status="incomplete"), {"subscription_id": f"sub-{number}"}).item()
+        for number in range(100)
+    ]
+    assert {result["status"] for result in service.post("/v1/batch", {"commands": items}).json()["results"]} == {201}
+    return Ask("subscription", account, word(), {"subscription_id": "sub-100"}).post(service)
+
+
 LATER = "2100-01-01T00:00:00Z"
 DISPUTE = {"payment_id": "pay-1", "dispute_id": "dp-1"}
 
@@ -352,6 +362,7 @@ REQUESTS: dict[str, Produce] = {
     ),
     "hold_disputed": many("payment_dispute", 1, one("release", hold_id="hld_9"), **DISPUTE, state="open"),
     "disputes_limit_exceeded": disputed_too_often,
+    "subscriptions_limit_exceeded": subscribed_too_often,
     "batch_refused": batch(1, atomic=True),
     "version_mismatch": lambda service, account: asks(account)["deduct"].post(service, "k", **{"If-Match": '"6"'}),
     "body_too_large": raw("{}" + " " * 70_000),

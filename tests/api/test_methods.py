@@ -114,6 +114,8 @@ ALLOWED = {
     "/v1/webhooks": "GET, HEAD, OPTIONS",
     "/v1/webhooks/stripe": "GET, HEAD, OPTIONS, POST",
     "/v1/webhooks/a/retry": "OPTIONS, POST",
+    "/v1/accounts/a/subscriptions/p%2Fq": "OPTIONS, POST",
+    "/v1/accounts/a/subscription": "GET, HEAD, OPTIONS",
     "/docs": "GET, HEAD, OPTIONS",
     "/dashboard": "GET, HEAD, OPTIONS",
     "/dashboard/sign-in": "GET, HEAD, OPTIONS, POST",

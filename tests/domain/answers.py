@@ -32,6 +32,7 @@ from ledger.domain.events import (
     LimitsSet,
     PaymentRecorded,
     PaymentRefunded,
+    SubscriptionRecorded,
     TextsErased,
     TransferReversed,
     UsageMetered,
@@ -184,6 +185,8 @@ def what_was_done(event: Event) -> dict[str, Any]:
                 "awaits": [tuple(one) for one in event.awaits or ()],
                 "given": _given(event.returns),
             }
+        case SubscriptionRecorded():
+            return {"subscription_id": event.subscription_id, "told": event.status}
         case AccountFrozen():
             return {"standing": "frozen"}
         case AccountUnfrozen() | AccountReopened():

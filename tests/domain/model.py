@@ -214,6 +214,8 @@ class Model:
                 return self._refund(command, at)
             case c.RecordDispute():
                 return self._dispute(command, at)
+            case c.RecordSubscription():
+                return self._word(command)
             case c.SendCredits():
                 return self._send(command.to_account_id, command.amount)
             case c.MergeAccount():
@@ -977,6 +979,12 @@ class Model:
             self.successor = None
         self._next_version()
         return {"standing": standing}
+
+    def _word(self, command: c.RecordSubscription) -> Answer:
+        """A word of what is not paid yet changes no credits; test_subscriptions.py has a model of those that do."""
+        assert command.status == "incomplete"
+        self._next_version()
+        return {"subscription_id": command.subscription_id, "told": command.status}
 
     def _update(self, command: c.UpdateAccount) -> Answer:
         labels = self._relabel(command.labels)

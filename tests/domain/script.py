@@ -22,6 +22,7 @@ from typing import Any
 
 from ledger.domain import commands as c
 from ledger.domain.periods import CalendarPeriod, Period, TimedPeriod
+from ledger.domain.plans.terms import Interval, Terms
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO
 
 Make = Callable[[re.Match[str]], c.Command | None]
@@ -241,6 +242,14 @@ COMMANDS: dict[str, Make] = {
         amount(m["cents"]),
         m["provider"],
         effect=m["effect"] or "hold",  # type: ignore[arg-type]
+    ),
+    r"subscription (?P<id>\S+) (?P<status>\w+), (?P<size>\d+) each (?P<days>\d+) days": lambda m: c.RecordSubscription(
+        ACCOUNT_ID,
+        m["id"].replace("*", str(next(_numbers))),
+        "bank",
+        m["status"],  # type: ignore[arg-type]
+        Terms("free", 1, int(m["size"]), Interval(int(m["days"]), "days")),
+        DAY_ZERO,
     ),
     r"send (?P<size>\S+) to (?P<to>\w+)": lambda m: c.SendCredits(
         ACCOUNT_ID, m["to"], None if m["size"] == "everything" else amount(m["size"])

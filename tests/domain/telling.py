@@ -33,6 +33,7 @@ from ledger.domain.events import (
     LimitsSet,
     PaymentRecorded,
     PaymentRefunded,
+    SubscriptionRecorded,
     TextsErased,
     TransferReversed,
     UsageMetered,
@@ -117,6 +118,8 @@ def _event(event: Event) -> str:
             return f"{event.grant_id} -{event.amount} lapsed on {_moment(event.effective_at)}"
         case PaymentRecorded():
             return f"{event.payment_id} {event.status}"
+        case SubscriptionRecorded():
+            return f"{event.subscription_id} {event.status}"
         case PaymentRefunded():
             return f"refunded {event.amount_minor}, in all {event.refunded_minor}"
         case DisputeRecorded() if event.changed_by is not None:

@@ -18,6 +18,7 @@ from ledger.domain.commands import (
     RecordDispute,
     RecordExpiries,
     RecordPayment,
+    RecordSubscription,
     RefundPayment,
     ReleaseHold,
     ReopenAccount,
@@ -27,6 +28,8 @@ from ledger.domain.commands import (
     VoidGrant,
 )
 from ledger.domain.events import Events
+from ledger.domain.plans.subscribed import SubscriptionPayment
+from ledger.domain.plans.terms import Interval, Terms
 from ledger.domain.related_events import made_by
 from ledger.domain.usage import Usage
 from ledger.service import Ledger
@@ -118,11 +121,19 @@ class Busy:
         await self.ask(RecordDispute(account, "pay-1", "dp-1", "lost"))
         await self.ask(RecordDispute(account, "pay-1", "dp-2", "won"))
         await self.ask(RecordPayment(account, "pay-3", f"bank-{account}", "failed", 5, "eur"))
+        await self._subscribe(account)
         voided = await self.make(GrantCredits(account, "permanent", 40, "promotion"))
         yesterday = self._clock() - DAY
         await self.ask(DeductCredits(account, 3, "task-4", usage=MEASURED, occurred_at=yesterday))
         await self.ask(VoidGrant(account, voided, 15, "part"))
         await self.ask(VoidGrant(account, voided, None, "all"))
+
+    async def _subscribe(self, account: str) -> None:
+        """A subscription that is paid for."""
+        bank, plan, at = f"bank-{account}", Terms("pro", 1, 30, Interval(9, "days"), Interval(9, "days")), self._clock()
+        await self.ask(RecordSubscription(account, "sub-1", bank, "active", plan, at))
+        what = SubscriptionPayment("sub-1", "initial", at, at, at + 9 * DAY)
+        await self.ask(RecordPayment(account, "pay-4", bank, "paid", 900, "eur", subscription=what))
 
     async def fall_short(self, account: str) -> None:
         """Use more than there is, some of which is waived."""

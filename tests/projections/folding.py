@@ -62,6 +62,16 @@ class Entry(NamedTuple):
         return self.subscription + self.permanent
 
 
+NO_WORD: Row = dict.fromkeys(
+    (
+        *("status", "rank", "as_of", "started_at", "plan", "plan_version", "quantity", "credits", "period_start"),
+        *("period_end", "ends_at", "next_plan", "trial_ends_at", "billed", "billed_unit", "payment_id", "paid_at"),
+        *("paid_minor", "paid_currency", "paid_until", "next_allowance_at"),
+    )
+)
+"""A subscription of which nothing is known yet."""
+
+
 class Book:
     """One account: its grants with the place of every credit, its holds, its payments."""
 
@@ -76,6 +86,7 @@ class Book:
         self.bought: list[Row] = []
         self.disputes: dict[tuple[str, str, str], Row] = {}
         self.labels: dict[str, str] = {}
+        self.subscriptions: dict[str, Row] = {}
 
     def sums(self) -> dict[tuple[str, str], int]:
         """How many credits of each kind are in each place, and how many there ever were (`amount`)."""
@@ -154,6 +165,8 @@ class Book:
                 self.grants[event.grant_id]["expires_at"] = event.expires_at
             case e.DisputeRecorded():
                 self.dispute(event)
+            case e.SubscriptionRecorded():
+                self.word(version, event)
             case e.PaymentRecorded():
                 self.pay(version, event)
             case e.PaymentRefunded():
@@ -186,6 +199,10 @@ class Book:
             "closed": False,
             "_never": 0,
         }
+        of = getattr(event, "allowance", None)
+        if of is not None:
+            row = self.subscriptions[of.subscription_id]
+            row |= {"version": number(event.grant_id), "next_allowance_at": of.next_at}
         if isinstance(event, e.CreditsGranted) and event.payment_id is not None:
             self.bought.append(said(event, "payment_id", "grant_id", "kind", "amount", "expires_at"))
 
@@ -233,6 +250,47 @@ class Book:
             "refunded_at": None,
             "first_grant": number(event.bought[0]) if event.bought else None,
             "grants": len(event.bought),
+            **dict.fromkeys(("subscription_id", "reason", "period_start", "period_end")),
+        }
+        what = event.subscription
+        if what is None:
+            return
+        self.payments[event.provider, event.payment_id] |= {
+            "subscription_id": what.subscription_id,
+            "reason": what.reason,
+            "period_start": what.period_start,
+            "period_end": what.period_end,
+        }
+        if event.status == "paid":
+            row = self.subscription(version, what.subscription_id, event.provider, event.next_allowance_at)
+            newest = (what.paid_at, event.payment_id) >= (row["paid_at"] or what.paid_at, row["payment_id"] or "")
+            if what.reason != "change" and newest:
+                row |= said(event, "payment_id") | {"paid_at": what.paid_at, "paid_until": what.period_end}
+                row |= {"paid_minor": event.amount_minor, "paid_currency": event.currency}
+
+    def subscription(self, version: int, name: str, provider: str, next_at: datetime | None) -> Row:
+        """The row of a subscription, after one more event about it."""
+        row = self.subscriptions.setdefault(name, {"subscription_id": name, "provider": provider, **NO_WORD})
+        row |= {"version": version, "next_allowance_at": next_at}
+        return row
+
+    def word(self, version: int, event: e.SubscriptionRecorded) -> None:
+        row = self.subscription(version, event.subscription_id, event.provider, event.next_allowance_at)
+        ranks = ["incomplete", "trialing", "active", "paused", "past_due", "ended"]
+        place = event.status == "ended", event.as_of, ranks.index(event.status)
+        row["started_at"] = min(row["started_at"] or event.as_of, event.as_of)
+        if row["status"] is not None and place < (row["status"] == "ended", row["as_of"], row["rank"]):
+            return
+        billed = event.terms.billed
+        row |= said(event, "status", "as_of", "quantity", "period_start", "period_end", "ends_at", "next_plan")
+        row |= {
+            "trial_ends_at": event.trial_ends_at,
+            "rank": place[2],
+            "plan": event.terms.plan,
+            "plan_version": event.terms.version,
+            "credits": event.terms.credits,
+            "billed": billed and billed.length,
+            "billed_unit": billed and billed.unit,
         }
 
     def dispute(self, event: e.DisputeRecorded) -> None:
@@ -492,6 +550,8 @@ def _add_book(tables: Tables, account_id: str, book: Book) -> None:
     for dispute in book.disputes.values():
         names = dispute["provider"], dispute["payment_id"], dispute["dispute_id"]
         tables["payments.disputes"][account_id, *names] = {**own, **dispute}
+    for name, row in book.subscriptions.items():
+        tables["subscriptions.subscriptions"][account_id, name] = {**own, **row}
     for bought in book.bought:
         tables["payments.bought"][account_id, bought["payment_id"], bought["grant_id"]] = {**own, **bought}
 

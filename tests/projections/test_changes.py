@@ -30,6 +30,9 @@ NOTHING = [
         "TextsErased",
         "DisputeRecorded",
         "DisputeRecorded.least",
+        "SubscriptionRecorded",
+        "SubscriptionRecorded.least",
+        "PaymentRecorded.subscription",
     ),
     *("LimitsSet", "AllowanceSet", "UsageMetered"),
 ]
@@ -40,6 +43,8 @@ OF_SAMPLES = {
     "CreditsGranted.least": [Change("grant", 0, 2**53 - 1)],
     "CreditsGranted.coming": [],
     "GrantStarted": [Change("grant", 300, 0)],
+    "CreditsGranted.allowance": [Change("grant", 1_000, 0)],
+    "GrantVoided.allowance": [Change("void", -200, 0)],
     "CreditsDeducted": [Change("deduction", -120, -80)],
     "CreditsDeducted.short": [Change("deduction", 0, 0)],
     "HoldCaptured.short": [Change("capture", -120, -160)],

@@ -18,6 +18,7 @@ from ledger.domain.commands import (
     PlaceHold,
     RecordDispute,
     RecordPayment,
+    RecordSubscription,
     RefundPayment,
     ReleaseHold,
     ReverseDeduction,
@@ -33,6 +34,8 @@ from ledger.domain.events import (
     HoldCaptured,
     PaymentRecorded,
 )
+from ledger.domain.plans.subscribed import SubscriptionPayment, SubscriptionStatus
+from ledger.domain.plans.terms import Interval, Terms
 from ledger.service import Ledger
 from tests.projections.histories import usage
 from tests.store.asking import submission
@@ -95,6 +98,12 @@ def _anything(account: str, chance: random.Random, known: list[Event]) -> Comman
         states: list[DisputeState] = ["open", "open", "won", "lost"]
         dispute = f"dp_{chance.randint(1, 3)}"
         choice.append(RecordDispute(account, chance.choice(paid), dispute, chance.choice(states), 300))
+    at = chance.choice([event.recorded_at for event in known])
+    plan = Terms("pro", 1, chance.choice([5, 50]), Interval(1, "months"), chance.choice([None, Interval(1, "months")]))
+    status: SubscriptionStatus = chance.choice(["active", "active", "past_due", "ended"])
+    choice.append(RecordSubscription(account, f"sub_{chance.randint(1, 3)}", account, status, plan, at))
+    what = SubscriptionPayment(f"sub_{chance.randint(1, 3)}", chance.choice(["initial", "renewal", "change"]), at)
+    choice.append(RecordPayment(account, f"in_{len(known)}", account, "paid", 900, "EUR", subscription=what))
     if grants[1:]:
         choice.append(VoidGrant(account, chance.choice(grants[1:]), chance.choice([1, None])))
     return chance.choice(choice)

@@ -23,6 +23,7 @@ from ledger.domain.events import (
     PaymentRecorded,
 )
 from ledger.domain.periods import CalendarPeriod
+from ledger.domain.plans.terms import Interval, Terms
 from ledger.domain.usage import Usage
 from ledger.store.records.codec import Metadata
 from ledger.store.records.receipts import fingerprint
@@ -226,6 +227,14 @@ def _meter(rng: random.Random, account: str, known: Known) -> Made:
     return (quantity, None, None), c.Meter(account, quantity, Said(metric="files", member="ada"))
 
 
+def word(rng: random.Random, account: str, _: Known) -> Made:
+    """A word about a subscription that is not paid yet: it changes no credits."""
+    name, at = rng.choice(["sub_1", "sub_2"]), DAY_ZERO + rng.randint(0, 3) * SECOND
+    terms = Terms("pro", 1, 100, Interval(1, "months"), Interval(1, "months"))
+    told = c.RecordSubscription(account, name, "bank", "incomplete", terms, at)
+    return (name, "bank", "incomplete", repr(terms), at, *[None] * 7), told
+
+
 def _freeze(_: random.Random, account: str, __: Known) -> Made:
     return (None,), c.FreezeAccount(account)
 
@@ -265,6 +274,7 @@ _MAKERS: dict[str, tuple[Make, int]] = {
     "payment": (_pay, 2),
     "payment_refund": (_refund, 2),
     "payment_dispute": (dispute, 0),  # asked by newer_asking.py alone
+    "subscription": (word, 0),  # asked by newer_asking.py alone
     "limits": (_limits, 2),
     "allowance": (_allow, 1),
     "meter": (_meter, 2),

@@ -14,7 +14,7 @@ from ledger.domain.events import PaymentStatus
 from ledger.domain.periods import TimedPeriod
 from ledger.domain.usage import Usage
 from tests.domain.journal import DAY_ZERO
-from tests.simulation.asking import SECOND, Body, Known, Made, Said, dispute, recent
+from tests.simulation.asking import SECOND, Body, Known, Made, Said, dispute, recent, word
 
 OFTEN = 0.3
 SHARE = 0.4
@@ -120,6 +120,7 @@ _MAKERS: list[tuple[str, Callable[[random.Random, str, Known], Made]]] = [
     ("capture", _capture),
     ("capture", _capture),
     ("meter", _meter),
+    ("subscription", word),
 ]
 _OF_PAYMENTS: list[tuple[str, Callable[[random.Random, str, Known], Made]]] = [("payment_dispute", dispute)] * 5
 """What is asked of accounts that are known to have a payment."""

@@ -31,6 +31,7 @@ from ledger.domain.events import (
     LimitsSet,
     PaymentRecorded,
     PaymentRefunded,
+    SubscriptionRecorded,
     TextsErased,
     TransferReversed,
     UsageMetered,
@@ -39,6 +40,8 @@ from ledger.domain.holds import Awaited, Return
 from ledger.domain.limits import Limit
 from ledger.domain.lots import Draw
 from ledger.domain.periods import CalendarPeriod, TimedPeriod
+from ledger.domain.plans.subscribed import AllowanceOf, SubscriptionPayment
+from ledger.domain.plans.terms import Interval, RollOver, Terms
 from ledger.store.records.codec import Metadata
 
 AT = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
@@ -54,6 +57,7 @@ RETURNS = (
 COUNTS = (("month", "ada", 1_080, 5_000, LATER), ("pool", None, 2**53 - 1, 0, None))
 METADATA = Metadata("key:1a2b3c4d", "deduct", "task-abc123", "0f0f0f0f-7")
 WITHOUT_KEY = Metadata("sweeper", "expire", None, "sweep")
+TERMS = Terms("pro", 3, 1_000, Interval(1, "months"), Interval(12, "months"), RollOver(2_000, 1), 3_600, 2, 50)
 FREE = {"naïve": ["é", 1, 2.5, None, True, {"b": 1, "a": "😀"}]}
 
 SAMPLES: dict[str, Event] = {
@@ -133,6 +137,51 @@ SAMPLES: dict[str, Event] = {
     "PaymentRecorded.least": PaymentRecorded(AT, SOME, "pi_1", "stripe", "failed", 0, "EUR"),
     "PaymentRefunded": PaymentRefunded(AT, SOME, "pi_1", "re_1", 400, 900),
     "PaymentRefunded.provider": PaymentRefunded(AT, SOME, "pi_1", "re_1", 400, 900, "stripe"),
+    "PaymentRecorded.subscription": PaymentRecorded(
+        AT,
+        SOME,
+        "in_1",
+        "stripe",
+        "paid",
+        2_000,
+        "EUR",
+        subscription=SubscriptionPayment("sub_1", "renewal", AT, AT, AT + timedelta(days=31), 2, TERMS),
+        next_allowance_at=AT + timedelta(days=31),
+    ),
+    "CreditsGranted.allowance": CreditsGranted(
+        AT,
+        SOME,
+        "grt_7",
+        "subscription",
+        1_000,
+        "subscription",
+        AT + timedelta(days=32),
+        payment_id="in_1",
+        allowance=AllowanceOf("sub_1", AT, AT + timedelta(days=31), next_at=AT + timedelta(days=31)),
+    ),
+    "GrantVoided.allowance": GrantVoided(
+        AT, SOME, "grt_7", "subscription", 200, 50, False, "refund re_1", cause="allowance"
+    ),
+    "SubscriptionRecorded": SubscriptionRecorded(
+        AT,
+        SOME,
+        "sub_1",
+        "stripe",
+        "trialing",
+        TERMS,
+        AT - timedelta(seconds=3),
+        2,
+        AT,
+        AT + timedelta(days=31),
+        AT + timedelta(days=31),
+        "max",
+        AT + timedelta(days=14),
+        "in_1",
+        AT + timedelta(days=14),
+    ),
+    "SubscriptionRecorded.least": SubscriptionRecorded(
+        AT, SOME, "sub_1", "manual", "active", Terms("free", 1, 100, Interval(30, "days")), AT, 1
+    ),
     "DisputeRecorded": DisputeRecorded(
         AT, SOME, "pi_1", "dp_1", "open", 1_000, "stripe", DRAWS, (), "hld_6", (Awaited("grt_9", 7),), "fraudulent"
     ),

@@ -157,6 +157,12 @@ _DEEDS: dict[str, Callable[[Data], Data]] = {
     "PaymentRecorded": lambda data: {"payment_id": data["payment_id"], "payment_status": data["status"]},
     "PaymentRefunded": _refunded,
     "DisputeRecorded": _disputed,
+    "SubscriptionRecorded": lambda data: {
+        "subscription_id": data["subscription_id"],
+        "subscription_status": data["status"],
+        "plan": data["terms"]["plan"],
+        "plan_version": data["terms"]["version"],
+    },
     "AccountFrozen": lambda data: {"standing": "frozen"},
     "AccountUnfrozen": lambda data: {"standing": "active"},
     "AccountClosed": _closed,

@@ -20,6 +20,7 @@ TOPICS = {
     "payment": "PaymentRecorded",
     "payment_refund": "PaymentRefunded",
     "payment_dispute": "DisputeRecorded",
+    "subscription": "SubscriptionRecorded",
     "freeze": "AccountFrozen",
     "unfreeze": "AccountUnfrozen",
     "close": "AccountClosed",

@@ -57,6 +57,7 @@ PATHS = {
     "payment": _ACCOUNT + "/payments",
     "payment_refund": _ACCOUNT + "/payments/{payment_id}/refunds",
     "payment_dispute": _ACCOUNT + "/payments/{payment_id}/disputes",
+    "subscription": _ACCOUNT + "/subscriptions/{subscription_id}",
     "freeze": _ACCOUNT + "/freeze",
     "unfreeze": _ACCOUNT + "/unfreeze",
     "close": _ACCOUNT + "/close",

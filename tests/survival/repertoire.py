@@ -90,6 +90,7 @@ class Repertoire:
             "payment": (40, self._payment),
             "payment_refund": (20, self._refund),
             "payment_dispute": (16, self._dispute),
+            "subscription": (6, self._word),
             "limits": (12, self._limits),
             "allowance": (12, self._allowance),
             "meter": (40, self._meter),
@@ -354,6 +355,13 @@ class Repertoire:
 
     def _update(self, known: Known, chance: random.Random) -> Body:
         return {"labels": {chance.choice(["plan", "tier"]): chance.choice(["pro", "free", None])}}, {}
+
+    def _word(self, known: Known, chance: random.Random) -> Body:
+        """A word about a subscription that is not paid yet: it changes no credits."""
+        month = {"months": 1}
+        terms = {"plan": "pro", "plan_version": 1, "credits": 100, "every": month, "billed": month}
+        told = {"provider": "bank", "status": "incomplete", "terms": terms, "as_of": self._now().isoformat()}
+        return told, {"subscription_id": f"sub_{chance.randint(1, 3)}"}
 
     def _reason(self, known: Known, chance: random.Random) -> Body:
         return ({"reason": "a try"} if chance.random() < 0.5 else {}), {}

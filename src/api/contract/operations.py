@@ -22,10 +22,6 @@ from api.contract.bodies import (
     HoldBody,
     MergeBody,
     OpenBody,
-    PaymentBody,
-    PaymentDisputeBody,
-    PaymentGrant,
-    PaymentRefundBody,
     ReasonBody,
     ReverseBody,
     TransferBody,
@@ -34,8 +30,10 @@ from api.contract.bodies import (
 )
 from api.contract.defaults import Defaults as Defaults
 from api.contract.limit_bodies import AllowanceBody, LimitsBody, MeterBody
+from api.contract.payment_bodies import PaymentBody, PaymentDisputeBody, PaymentGrant, PaymentRefundBody
 from api.contract.problems import invalid
 from api.contract.scopes import ROUTES, Scopes
+from api.contract.subscription_bodies import SubscriptionBody
 from ledger.domain.commands import (
     CaptureHold,
     ChangeGrantExpiry,
@@ -63,6 +61,7 @@ from ledger.domain.commands import (
     UpdateAccount,
     VoidGrant,
     payment_key,
+    word_key,
 )
 from ledger.domain.holds import DEFAULT_HOLD
 from ledger.store import BODY_FIELDS
@@ -119,7 +118,7 @@ def _picker(names: Sequence[str]) -> Callable[[Mapping[str, object]], Sequence[o
 _ORDERED = {name: _picker(names) for name, names in BODY_FIELDS.items()}
 
 
-_PATH_IDS = ("deduction_id", "hold_id", "grant_id", "payment_id", "limit_id", "transfer_id")
+_PATH_IDS = ("deduction_id", "hold_id", "grant_id", "payment_id", "subscription_id", "limit_id", "transfer_id")
 
 
 def _grant(account_id: str, body: GrantBody | PaymentGrant, defaults: Defaults) -> GrantCredits:
@@ -147,6 +146,7 @@ def _payment(account_id: str, body: PaymentBody, defaults: Defaults) -> RecordPa
         body.currency,
         body.plan,
         tuple(_grant(account_id, grant, defaults) for grant in body.bought),
+        body.subscription.payment() if body.subscription is not None else None,
     )
 
 
@@ -298,6 +298,15 @@ OPERATIONS: dict[str, Operation] = {
             "Record a dispute of a payment",
             "dispute_id",
             lambda b, c: f"dispute:{b.dispute_id}:{b.state}",
+        ),
+        Operation(
+            "subscription",
+            _ACCOUNT + "/subscriptions/{subscription_id}",
+            SubscriptionBody,
+            lambda a, i, b, d: b.command(a, i["subscription_id"]),
+            "Record what a provider says about a subscription",
+            "as_of",
+            lambda b, c: word_key(c),
         ),
         Operation(
             "freeze",

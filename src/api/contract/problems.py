@@ -84,6 +84,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "labels_limit_exceeded": (422, "Too many labels"),
     "reversals_limit_exceeded": (422, "Too many reversals of one deduction"),
     "disputes_limit_exceeded": (422, "Too many disputes of one payment"),
+    "subscriptions_limit_exceeded": (422, "Too many subscriptions"),
     "usage_required": (422, "A limit needs to know more of the usage"),
     "usage_conflicts_with_hold": (422, "The usage is not that of the hold"),
     "limits_limit_exceeded": (422, "Too many limits"),

@@ -1,4 +1,4 @@
-"""The sweeper: records expiries and hold expiries that no command has recorded yet, at a limited rate.
+"""The sweeper: records expiries, starts and allowances that no command has recorded yet, at a limited rate.
 
 Answers never depend on it: expired credits cannot be spent, whether their expiry is recorded or not. Only one process
 sweeps at a time.
@@ -6,6 +6,7 @@ sweeps at a time.
 
 import asyncio
 import logging
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -20,8 +21,10 @@ from ledger.postgres.named_sql import queries
 from ledger.service import Ledger
 from ledger.store import Metadata, UnreadableEvent
 from projections.models.balances.queries import due
+from projections.models.subscriptions.queries import due as allowances_due
 
 _RETRY = 2.0
+_ASK_AGAIN = timedelta(hours=1)
 _SQL = queries("api.runtime")
 _log = logging.getLogger("credit_ledger.sweeper")
 
@@ -37,6 +40,8 @@ class Sweeper:
         self._leading = False
         self._unreadable: set[str] = set()
         """Accounts with an event that cannot be read. They are left alone until the next start."""
+        self._nothing_due: dict[str, datetime] = {}
+        """Accounts whose next allowance came to nothing, because its money went back, and since when."""
 
     async def run(self) -> None:
         """Sweep until cancelled. After a lost connection, wait for the database."""
@@ -68,14 +73,15 @@ class Sweeper:
         The balances projection names the accounts. If it is behind, it may name an account twice, and the second time
         there is nothing to record.
         """
-        named = await due(connection, self._ledger.clock(), self._batch + len(self._unreadable))
-        accounts = [account for account in named if account not in self._unreadable][: self._batch]
+        accounts = await self._due(connection, self._ledger.clock())
         sweeping = [self._ledger.execute(_submission(account)) for account in accounts]
         outcomes = await asyncio.gather(*sweeping, return_exceptions=True)
         events = 0
         for account, outcome in zip(accounts, outcomes, strict=True):
             if isinstance(outcome, Recorded):
                 events += len(outcome.events)
+                if not outcome.events:
+                    self._nothing_due[account] = self._ledger.clock()
             elif isinstance(outcome, UnreadableEvent):
                 self._unreadable.add(account)
                 _log.error("the expiries of account %s are not recorded: %s", account, outcome)
@@ -83,6 +89,14 @@ class Sweeper:
                 raise outcome
         metrics.SWEPT.inc(events)
         return events
+
+    async def _due(self, connection: AsyncConnection[Any], now: datetime) -> list[str]:
+        """The accounts to look at, at most one batch."""
+        self._nothing_due = {name: since for name, since in self._nothing_due.items() if now - since < _ASK_AGAIN}
+        left_out = self._unreadable.union(self._nothing_due)
+        limit = self._batch + len(left_out)
+        named = [*await due(connection, now, limit), *await allowances_due(connection, now, limit)]
+        return [account for account in dict.fromkeys(named) if account not in left_out][: self._batch]
 
 
 def _submission(account_id: str) -> Submission:

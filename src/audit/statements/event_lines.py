@@ -34,6 +34,7 @@ from ledger.domain.events import (
     LimitsSet,
     PaymentRecorded,
     PaymentRefunded,
+    SubscriptionRecorded,
     TextsErased,
     TransferReversed,
     UsageMetered,
@@ -161,12 +162,12 @@ def _details(event: Event, currencies: Currencies) -> list[str]:
             return [f"{event.kind.capitalize()} credits", _until(event.expires_at)]
         case PaymentRecorded() | PaymentRefunded() | DisputeRecorded():
             return _paid(event, currencies)
-        case AccountFrozen():
-            return ["no credits can be used until it is unfrozen"]
+        case SubscriptionRecorded():
+            return _word(event)
+        case AccountFrozen() | AccountClosed():
+            return _standing(event)
         case AccountOpened() | AccountUpdated() | AccountUnfrozen() | AccountReopened():
             return []
-        case AccountClosed():
-            return _named("merged into account", event.successor)
         case CreditsSent():
             return [f"to account {event.to_account_id}", event.transfer_id]
         case TransferReversed():
@@ -191,6 +192,12 @@ def _details(event: Event, currencies: Currencies) -> list[str]:
             then, counted = _used(event.occurred_at), _counted(event.counts)
             return [used, *_named("task", event.task_id), *usage, *then, "no credits", *counted]
     assert_never(event)
+
+
+def _standing(event: AccountFrozen | AccountClosed) -> list[str]:
+    if isinstance(event, AccountFrozen):
+        return ["no credits can be used until it is unfrozen"]
+    return _named("merged into account", event.successor)
 
 
 def _counted(counts: Counts | None) -> list[str]:
@@ -225,6 +232,8 @@ def _uncollected(amount: int | None) -> list[str]:
 
 def _granted(event: CreditsGranted | GrantStarted) -> list[str]:
     details = [f"{event.kind.capitalize()} credits", _until(event.expires_at), *_named("order", event.transaction_id)]
+    if isinstance(event, CreditsGranted) and event.allowance is not None:
+        return [f"for {day(event.allowance.window_start)} to {day(event.allowance.window_end)}", *details]
     if event.effective_at is None:
         return details
     if isinstance(event, GrantStarted):
@@ -241,6 +250,13 @@ def _paid(event: PaymentRecorded | PaymentRefunded | DisputeRecorded, currencies
         return [money, f"refund {event.refund_id}", f"payment {event.payment_id}"]
     money = _money(event.amount_minor, event.currency)
     return [money, event.provider, *_named("plan", event.plan), *_named("payment", event.payment_id)]
+
+
+def _word(event: SubscriptionRecorded) -> list[str]:
+    """A word about a subscription: its plan, and until when it lasts."""
+    ends = [f"ends on {day(event.ends_at)}"] if event.ends_at else []
+    period = [f"paid until {day(event.period_end)}"] if event.period_end and not ends else []
+    return [f"plan {event.terms.plan}", event.provider, *period, *ends, *_named("then plan", event.next_plan)]
 
 
 def _disputed(event: DisputeRecorded, currencies: Currencies) -> list[str]:

@@ -9,8 +9,8 @@ from datetime import datetime
 from functools import reduce
 from typing import Literal, assert_never
 
-from ledger.domain.amounts import NO_CREDITS, Balance
-from ledger.domain.coming import ComingGrants, find, lessened, with_end, with_grant, without_grant
+from ledger.domain.amounts import MAX_AMOUNT, NO_CREDITS, Balance
+from ledger.domain.coming import ComingGrants, find, lessened, total_coming, with_end, with_grant, without_grant
 from ledger.domain.events import (
     AccountClosed,
     AccountFrozen,
@@ -40,6 +40,7 @@ from ledger.domain.events import (
     LimitsSet,
     PaymentRecorded,
     PaymentRefunded,
+    SubscriptionRecorded,
     TextsErased,
     TransferReversed,
     UsageMetered,
@@ -57,6 +58,7 @@ from ledger.domain.holds import (
 from ledger.domain.limits import Counts, Limits, replaced
 from ledger.domain.lots import NO_LOTS, Lot, Lots, cancel, first_expiry, put, tail, take, total, with_expiry, without
 from ledger.domain.profile import NO_PROFILE, Profile
+from ledger.domain.subscriptions.subscriptions import NO_SUBSCRIPTIONS, Subscriptions
 from ledger.domain.usage import NO_USAGE, quantity_of
 
 Standing = Literal["active", "frozen", "closed"]
@@ -81,6 +83,7 @@ class Account:
     coming: ComingGrants = ()
     disputed: DisputedCredits = NOTHING_DISPUTED
     """What open disputes of payments hold, which is no part of `holds`."""
+    subscriptions: Subscriptions = NO_SUBSCRIPTIONS
 
     @property
     def first_hold(self) -> Hold | None:
@@ -88,11 +91,30 @@ class Account:
         return self.holds.first
 
     @property
+    def next_allowance_at(self) -> datetime | None:
+        """When time grants the next allowance of a subscription; None when it grants none. A closed account gets none,
+        and one that has no room for a single credit gets it when there is room."""
+        at = self.subscriptions.next_at
+        if at is None or self.standing == "closed" or not self.room:
+            return None
+        return at
+
+    @property
+    def room(self) -> int:
+        """How many credits fit in, beside the balance and all that is coming."""
+        return MAX_AMOUNT - self.balance.total - total_coming(self.coming)
+
+    @property
     def due_at(self) -> datetime | None:
-        """When time changes the account next: the first lot lapses, the first hold expires, or a coming grant starts.
+        """When time changes the account next: a lot lapses, a hold expires, or a grant or an allowance starts.
 
         None when nothing is due at any time.
         """
+        return min([at for at in (self.next_end_or_start, self.next_allowance_at) if at is not None], default=None)
+
+    @property
+    def next_end_or_start(self) -> datetime | None:
+        """The same without allowances, of which those that would have lapsed are left out."""
         lapse, hold, coming = self.balance.subscription_expire_at, self.first_hold, self.coming
         moments = [lapse, hold.expires_at if hold else None, coming[0].effective_at if coming else None]
         return min([moment for moment in moments if moment is not None], default=None)
@@ -106,7 +128,10 @@ class Account:
         if coming and coming[0].effective_at <= at:
             return True
         runs = self.holds.runs
-        return bool(runs) and runs[0][0].expires_at <= at
+        if runs and runs[0][0].expires_at <= at:
+            return True
+        allowance = self.subscriptions.next_at
+        return allowance is not None and allowance <= at and self.next_allowance_at is not None
 
     def next_id(self, prefix: Literal["grt", "ded", "hld", "trf"], ahead: int = 1) -> str:
         """The id of the grant, deduction, hold or transfer that the event `ahead` versions from here makes."""
@@ -144,6 +169,7 @@ def evolve(account: Account | None, event: Event) -> Account:
             account.successor,
             account.coming,
             account.disputed,
+            account.subscriptions,
         )
     account = replace(account, version=account.version + 1, recorded_at=event.recorded_at, balance=event.balance)
     return _change(account, event)
@@ -177,8 +203,11 @@ def _change(account: Account, event: Event) -> Account:
             return replace(account, lots=without(account.lots, event.grant_id))
         case AccountFrozen():
             return replace(account, standing="frozen")
-        case AccountUnfrozen() | AccountReopened():
+        case AccountUnfrozen():
             return replace(account, standing="active", successor=None)
+        case AccountReopened():
+            subscriptions = account.subscriptions.after_closed_until(event.recorded_at)
+            return replace(account, standing="active", successor=None, subscriptions=subscriptions)
         case AccountClosed():
             return replace(account, standing="closed", successor=event.successor)
         case AccountUpdated() | TextsErased():
@@ -193,7 +222,9 @@ def _change(account: Account, event: Event) -> Account:
             return _with_counts(account, event.counts)
         case DisputeRecorded():
             return _disputed(account, event)
-        case AccountOpened() | PaymentRecorded() | PaymentRefunded():
+        case PaymentRecorded() | PaymentRefunded() | SubscriptionRecorded():
+            return _with_subscriptions(account, event)
+        case AccountOpened():
             return account
     assert_never(event)
 
@@ -257,7 +288,31 @@ def _expiry_changed(account: Account, event: GrantExpiryChanged) -> Account:
 def _granted(account: Account, event: CreditsGranted) -> Account:
     if event.effective_at is not None:
         return replace(account, coming=with_grant(account.coming, event))
+    if event.allowance is not None:
+        account = replace(account, subscriptions=account.subscriptions.after_grant(event))
     return _with_lot(account, event)
+
+
+def _with_subscriptions(account: Account, event: PaymentRecorded | PaymentRefunded | SubscriptionRecorded) -> Account:
+    before = account.subscriptions
+    match event:
+        case SubscriptionRecorded():
+            return replace(account, subscriptions=before.after_word(event))
+        case PaymentRecorded():
+            return (
+                account if event.subscription is None else replace(account, subscriptions=before.after_payment(event))
+            )
+        case PaymentRefunded():
+            after = _after_money_back(before, event, refunded=event.amount_minor)
+            return account if after is before else replace(account, subscriptions=after)
+
+
+def _after_money_back(
+    before: Subscriptions, event: PaymentRefunded | DisputeRecorded, *, refunded: int = 0, lost: int = 0
+) -> Subscriptions:
+    if not before or event.provider is None:
+        return before
+    return before.after_money_back(event.provider, event.payment_id, event.recorded_at, refunded=refunded, lost=lost)
 
 
 def _with_lot(account: Account, event: CreditsGranted | GrantStarted | CreditsReceived) -> Account:
@@ -268,6 +323,8 @@ def _voided(account: Account, event: GrantVoided) -> Account:
     if event.coming:
         return replace(account, coming=lessened(account.coming, event.grant_id, event.amount, closed=event.closed))
     lots = cancel(account.lots, event.grant_id, event.amount)
+    if event.cause is not None:
+        account = replace(account, subscriptions=account.subscriptions.after_void(event))
     if not event.closed:
         return replace(account, lots=lots)
     held = account.disputed.closing(event.grant_id)
@@ -276,6 +333,9 @@ def _voided(account: Account, event: GrantVoided) -> Account:
 
 def _disputed(account: Account, event: DisputeRecorded) -> Account:
     account = replace(account, lots=put_back(take(account.lots, event.draws), event.returns))
+    if event.state == "lost":
+        lost = _after_money_back(account.subscriptions, event, lost=event.amount_minor)
+        account = replace(account, subscriptions=lost)
     name, awaits = event.hold_id, event.awaits or ()
     if name is None:
         return account

@@ -36,6 +36,7 @@ from ledger.domain.events import (
     LimitsSet,
     PaymentRecorded,
     PaymentRefunded,
+    SubscriptionRecorded,
     TextsErased,
     TransferReversed,
     UsageMetered,
@@ -125,6 +126,8 @@ def changes_of(event: Event) -> Changes:
         case CreditsExpired():
             return (_of_kind("expiry", event.kind, -event.amount),)
         case AccountOpened() | CreditsHeld() | HoldExtended() | PaymentRecorded() | PaymentRefunded():
+            return ()
+        case SubscriptionRecorded():
             return ()
         case (
             AccountUpdated() | AccountFrozen() | AccountUnfrozen() | AccountClosed() | AccountReopened() | TextsErased()

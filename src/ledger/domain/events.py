@@ -19,11 +19,14 @@ from ledger.domain.payment_events import PaymentRecorded as PaymentRecorded
 from ledger.domain.payment_events import PaymentRefunded as PaymentRefunded
 from ledger.domain.payment_events import PaymentStatus as PaymentStatus
 from ledger.domain.payment_events import Recorded
+from ledger.domain.payment_events import SubscriptionRecorded as SubscriptionRecorded
+from ledger.domain.plans.subscribed import AllowanceOf
 from ledger.domain.profile import Labels
 from ledger.domain.texts import JsonObject, Sealed
 from ledger.domain.usage import Usage
 
 Source = Literal["signup", "subscription", "topup", "promotion", "adjustment"]
+VoidCause = Literal["allowance", "roll_over"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,10 @@ class AccountUpdated(Recorded):
 
 @dataclass(frozen=True, slots=True)
 class CreditsGranted(Recorded):
-    """Credits were granted, which makes a lot; with an `effective_at` they are coming until GrantStarted."""
+    """Credits were granted, which makes a lot; with an `effective_at` they are coming until GrantStarted.
+
+    An `allowance` is of a window of a subscription. It may be recorded after the start of that.
+    """
 
     grant_id: str
     kind: Kind
@@ -64,6 +70,7 @@ class CreditsGranted(Recorded):
     description: str | None = None
     metadata: JsonObject | Sealed | None = None
     effective_at: datetime | None = None
+    allowance: AllowanceOf | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +198,8 @@ class GrantVoided(Recorded):
     """`amount` credits of what remained of a grant were cancelled; `uncollected` more were asked for.
 
     `closed` says that credits that come back to the grant later are cancelled too. `coming` says that the grant had not
-    started, so its credits were no part of the balance.
+    started, so its credits were no part of the balance. The `cause` is that they were more of an `allowance` than its
+    subscription entitles to, by all that is known, or more than may `roll_over` when the next allowance comes.
     """
 
     grant_id: str
@@ -201,6 +209,7 @@ class GrantVoided(Recorded):
     closed: bool
     reason: str | None = None
     coming: bool | None = None
+    cause: VoidCause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,8 +294,7 @@ class CreditsSentBack(Recorded):
 
 @dataclass(frozen=True, slots=True)
 class AccountFrozen(Recorded):
-    """The account was frozen: it refuses deductions, holds, extensions, transfers to others,
-    and captures of more than was held."""
+    """The account was frozen: it refuses what spends credits, and captures of more than was held."""
 
     reason: str | None = None
 
@@ -373,6 +381,7 @@ Event = (
     | PaymentRecorded
     | PaymentRefunded
     | DisputeRecorded
+    | SubscriptionRecorded
     | CreditsSent
     | CreditsReceived
     | TransferReversed

@@ -199,6 +199,12 @@ def remaining_of(lots: Lots, grant: OfGrant) -> int:
     return 0 if place is None else lots.runs[place.run][place.at].remaining
 
 
+def remaining_by_id(lots: Lots, grant_id: str) -> int:
+    """The same where only the id is known, which takes longer."""
+    place = _place_by_id(lots, grant_id)
+    return 0 if place is None else lots.runs[place.run][place.at].remaining
+
+
 def _lessened(lots: Lots, grant: OfGrant, amount: int) -> Lots:
     """The lots with `amount` credits less in the lot of one grant; the lots themselves when it has no open lot."""
     place = _place(lots, grant)

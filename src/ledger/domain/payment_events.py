@@ -1,4 +1,4 @@
-"""The events about payments and disputes, and what every event has. All others are in events.py, with these."""
+"""The events about payments, disputes and subscriptions, and what every event has. The others are in events.py."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +7,8 @@ from typing import Literal
 from ledger.domain.amounts import Balance
 from ledger.domain.holds import Awaited, Returns
 from ledger.domain.lots import Draws
+from ledger.domain.plans.subscribed import SubscriptionPayment, SubscriptionStatus
+from ledger.domain.plans.terms import Terms
 
 PaymentStatus = Literal["paid", "failed", "refunded"]
 DisputeState = Literal["open", "won", "lost"]
@@ -22,7 +24,11 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class PaymentRecorded(Recorded):
-    """A provider reported a payment, in minor units of its currency. It buys `grant_id`, or several `grant_ids`."""
+    """A provider reported a payment, in minor units of its currency. It buys `grant_id`, or several `grant_ids`.
+
+    One for a `subscription` buys the allowances of a time, which are grants with its id. Time alone grants the next of
+    them at `next_allowance_at`, as far as is known.
+    """
 
     payment_id: str
     provider: str
@@ -32,6 +38,8 @@ class PaymentRecorded(Recorded):
     plan: str | None = None
     grant_id: str | None = None
     grant_ids: tuple[str, ...] | None = None
+    subscription: SubscriptionPayment | None = None
+    next_allowance_at: datetime | None = None
 
     @property
     def bought(self) -> tuple[str, ...]:
@@ -71,3 +79,27 @@ class DisputeRecorded(Recorded):
     awaits: tuple[Awaited, ...] | None = None
     reason: str | None = None
     changed_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionRecorded(Recorded):
+    """A provider reported the state of a subscription at `as_of`, by its own clock.
+
+    It is a state and not an intention: whether somebody upgraded, cancelled or came back shows in two of them.
+    `pays` names the payment whose plan it tells, if it tells one. `next_allowance_at` is when time alone grants the
+    next allowance, as far as is known; None when it grants none.
+    """
+
+    subscription_id: str
+    provider: str
+    status: SubscriptionStatus
+    terms: Terms
+    as_of: datetime
+    quantity: int
+    period_start: datetime | None = None
+    period_end: datetime | None = None
+    ends_at: datetime | None = None
+    next_plan: str | None = None
+    trial_ends_at: datetime | None = None
+    pays: str | None = None
+    next_allowance_at: datetime | None = None

@@ -48,6 +48,7 @@ from ledger.domain.events import (
     HoldReleased,
     PaymentRecorded,
     PaymentRefunded,
+    SubscriptionRecorded,
     TransferReversed,
 )
 from ledger.domain.limits import Counts
@@ -262,6 +263,11 @@ def payment_subject(payment_id: str) -> str:
     return f"pay_{payment_id}"
 
 
+def subscription_subject(subscription_id: str) -> str:
+    """The subject of a subscription."""
+    return f"sub_{subscription_id}"
+
+
 def received_subject(from_account_id: str, transfer_id: str) -> str:
     """The subject of what a transfer brought. Transfers have ids of their senders, so it names the sender too."""
     return f"rcv_{transfer_id}_{from_account_id}"
@@ -315,6 +321,8 @@ def subject_of(event: Event) -> str | None:
             return event.grant_id
         case PaymentRecorded() | PaymentRefunded() | DisputeRecorded():
             return payment_subject(event.payment_id)
+        case SubscriptionRecorded():
+            return subscription_subject(event.subscription_id)
         case CreditsReceived() | CreditsSentBack():
             return received_subject(event.from_account_id, event.transfer_id)
         case TransferReversed():
@@ -360,7 +368,8 @@ def needed_subjects(command: Command, account: Account | None, known: RelatedEve
             lapses = {lapses_subject(command.grant_id)} if command.reinstate else set()
             return frozenset({command.grant_id, *lapses})
         case RefundPayment() | RecordDispute():
-            grants = {name for payment in known.payments(command.payment_id) for name in payment.bought}
+            payments, allowances = known.payments(command.payment_id), account.subscriptions.granted_by
+            grants = {name for one in payments for name in one.bought or allowances(one.provider, one.payment_id)}
             return frozenset({payment_subject(command.payment_id), *grants})
         case RecordPayment():
             return frozenset({payment_subject(command.payment_id)})

@@ -34,6 +34,7 @@ from ledger.domain.events import (
     LimitsSet,
     PaymentRecorded,
     PaymentRefunded,
+    SubscriptionRecorded,
     TextsErased,
     TransferReversed,
     UsageMetered,
@@ -41,12 +42,13 @@ from ledger.domain.events import (
 from ledger.domain.holds import Hold, lots_expire_at
 from ledger.domain.lots import Lot, tail, total
 from ledger.domain.related_events import RelatedEvents
-from ledger.explain.disputes import explain_dispute
 from ledger.explain.draws import explain_draws, explain_held_draws, out_of_order, wrong_sum
 from ledger.explain.explanation import Details, ExplainedHold, ExplainedLot
 from ledger.explain.lots import wrong_lot
+from ledger.explain.payments import buys, explain_dispute, wrong_payment
 from ledger.explain.returns import explain_returns, wrong_returns
 from ledger.explain.sentences import counted, end_of, instant
+from ledger.explain.subscriptions.explaining import explain_word, why_allowance, why_void, wrong_allowance, wrong_void
 from ledger.explain.transfers import explain_received, explain_reversed_transfer, explain_sent, explain_sent_back
 
 _DRAW_ORDER = "the order of the hold's draws"
@@ -61,7 +63,7 @@ def details_of(before: Account, event: Event, related: RelatedEvents) -> Details
     """
     match event:
         case CreditsGranted():
-            return _granted(event, related)
+            return _granted(before, event, related)
         case GrantStarted():
             return _started(before, event)
         case CreditsDeducted():
@@ -96,9 +98,11 @@ def details_of(before: Account, event: Event, related: RelatedEvents) -> Details
         case CreditsSentBack():
             return explain_sent_back(before, event, related)
         case PaymentRecorded() | PaymentRefunded():
-            return Details(violations=tuple(_wrong_payment(before, event, related)))
+            return Details(violations=tuple(wrong_payment(before, event, related)))
         case DisputeRecorded():
             return explain_dispute(before, event, related)
+        case SubscriptionRecorded():
+            return explain_word(before, event)
         case AccountOpened():
             return Details(violations=("the account was already open",))
         case (
@@ -113,21 +117,25 @@ def details_of(before: Account, event: Event, related: RelatedEvents) -> Details
 # Lots -----------------------------------------------------------------------------------------------------------------
 
 
-def _granted(event: CreditsGranted, related: RelatedEvents) -> Details:
+def _granted(before: Account, event: CreditsGranted, related: RelatedEvents) -> Details:
     wrong = [*wrong_lot(event)]
-    if event.payment_id is not None and not any(
-        event.grant_id in payment.bought for payment in related.payments(event.payment_id)
-    ):
+    if event.payment_id is not None and not any(buys(one, event) for one in related.payments(event.payment_id)):
         wrong.append(f"no earlier payment {event.payment_id} buys {event.grant_id}")
+    why: tuple[str, ...] = ()
+    if event.allowance is not None:
+        wrong += wrong_allowance(before, event, event.allowance)
+        why = why_allowance(before, event, event.allowance)
     lot = ExplainedLot(event.grant_id, event.kind, event.expires_at, 0, event.amount)
     if event.effective_at is None:
-        return Details(lot=lot, violations=tuple(wrong))
+        return Details(why=why, lot=lot, violations=tuple(wrong))
     if event.effective_at <= event.recorded_at:
         wrong.append("the start had passed when the event was recorded")
     if event.expires_at is not None and event.expires_at <= event.effective_at:
         wrong.append("the credits lapse before they start")
-    why = "The grant is coming: its credits are no part of the balance, and nothing draws from them, until it starts."
-    return Details(why=(why,), violations=tuple(wrong))
+    coming = (
+        "The grant is coming: its credits are no part of the balance, and nothing draws from them, until it starts."
+    )
+    return Details(why=(coming,), violations=tuple(wrong))
 
 
 def _started(before: Account, event: GrantStarted) -> Details:
@@ -164,7 +172,9 @@ def _voided(before: Account, event: GrantVoided, related: RelatedEvents) -> Deta
         wrong.append(f"the event takes {event.amount:,}, but {remaining:,} remained")
     elif event.amount < remaining and (event.closed or event.uncollected):
         wrong.append(f"the event leaves {remaining - event.amount:,} that it should have taken")
-    why = ["A void takes only what remains of its grant. It does not touch other lots."] if event.uncollected else []
+    wrong += wrong_void(before, event)
+    why = [*why_void(event)]
+    why += ["A void takes only what remains of its grant. It does not touch other lots."] if event.uncollected else []
     if event.coming:
         left = counted(remaining - event.amount)
         why.append(f"The grant had not started, so the balance does not change; {left} of it are still coming.")
@@ -228,10 +238,11 @@ def _expired(before: Account, event: CreditsExpired) -> Details:
 def _wrong_time(before: Account, event: CreditsExpired | HoldExpired | GrantStarted) -> Iterator[str]:
     if event.effective_at > event.recorded_at:
         yield f"the event takes effect at {instant(event.effective_at)}, after it was recorded"
-    if before.due_at is not None and before.due_at < event.effective_at:
-        starts = before.coming and before.coming[0].effective_at == before.due_at
+    first = before.next_end_or_start
+    if first is not None and first < event.effective_at:
+        starts = before.coming and before.coming[0].effective_at == first
         what = "a coming grant started" if starts else "another lot or hold expired"
-        yield f"{what} earlier, at {instant(before.due_at)}"
+        yield f"{what} earlier, at {instant(first)}"
 
 
 # Holds ----------------------------------------------------------------------------------------------------------------
@@ -343,7 +354,7 @@ def _hold_expired(before: Account, event: HoldExpired) -> Details:
     return details._replace(why=(_TAKES_EFFECT,), violations=tuple(wrong))
 
 
-# Reversals and payments -----------------------------------------------------------------------------------------------
+# Reversals ------------------------------------------------------------------------------------------------------------
 
 
 def _reversed(before: Account, event: DeductionReversed, related: RelatedEvents) -> Details:
@@ -368,32 +379,3 @@ def _reversed(before: Account, event: DeductionReversed, related: RelatedEvents)
     if back != event.amount:
         wrong.append(f"the event records {counted(event.amount)}, but {back:,} come back")
     return Details(why=tuple(why), returns=returns, violations=tuple(wrong))
-
-
-def _wrong_payment(before: Account, event: PaymentRecorded | PaymentRefunded, related: RelatedEvents) -> Iterator[str]:
-    if isinstance(event, PaymentRecorded):
-        yield from _wrong_record(before, event, related)
-        return
-    payment = related.refunded_payment(event)
-    if payment is None:
-        yield f"there is no earlier payment {event.payment_id}"
-        return
-    refunded = related.refunded_minor(payment) + event.amount_minor
-    if refunded != event.refunded_minor:
-        yield f"the event records {event.refunded_minor:,} as refunded in total, but the sum is {refunded:,}"
-    if refunded + related.lost_minor(payment) > payment.amount_minor:
-        yield f"{refunded:,} were refunded, but only {payment.amount_minor:,} were paid"
-
-
-def _wrong_record(before: Account, event: PaymentRecorded, related: RelatedEvents) -> Iterator[str]:
-    earlier = related.payment(event.provider, event.payment_id)
-    if earlier is not None and (earlier.status != "failed" or event.status != "paid"):
-        yield f"payment {event.payment_id} was recorded before"
-    if event.bought and event.status != "paid":
-        yield f"the payment is {event.status}, but it buys {event.bought[0]}"
-    if event.grant_ids is not None and len(event.grant_ids) < 2:
-        yield "the event lists a single grant, which it should name alone"
-    for ahead, grant_id in enumerate(event.bought, 2):
-        if grant_id != before.next_id("grt", ahead=ahead):
-            place = "the next event" if ahead == 2 else f"the event {ahead - 1} after it"
-            yield f"the payment buys {grant_id}, which is not {place}"

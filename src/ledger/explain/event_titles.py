@@ -38,10 +38,12 @@ from ledger.domain.events import (
     PaymentRefunded,
     PaymentStatus,
     Source,
+    SubscriptionRecorded,
     TextsErased,
     TransferReversed,
     UsageMetered,
 )
+from ledger.domain.plans.subscribed import SubscriptionStatus
 
 GRANT_TITLES: Mapping[Source, str] = {
     "signup": "Welcome credits",
@@ -70,6 +72,14 @@ DISPUTE_TITLES: Mapping[DisputeState, str] = {
     "open": "Payment disputed",
     "won": "Dispute won",
     "lost": "Dispute lost",
+}
+SUBSCRIPTION_TITLES: Mapping[SubscriptionStatus, str] = {
+    "incomplete": "Subscription not yet paid",
+    "trialing": "Subscription on trial",
+    "active": "Subscription active",
+    "paused": "Subscription paused",
+    "past_due": "Subscription past due",
+    "ended": "Subscription ended",
 }
 _ENTRY_TITLES: Mapping[EntryType, str] = {
     "grant": "Credits granted",
@@ -121,6 +131,8 @@ def event_title(event: Event) -> str:
             return PAYMENT_TITLES[event.status]
         case PaymentRefunded():
             return PAYMENT_TITLES["refunded"]
+        case SubscriptionRecorded():
+            return SUBSCRIPTION_TITLES[event.status]
         case DisputeRecorded():
             return "Disputed credits changed" if event.changed_by is not None else DISPUTE_TITLES[event.state]
         case AccountOpened():

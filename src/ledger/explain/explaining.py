@@ -163,15 +163,19 @@ def _general(before: Account | None, event: Event) -> Iterator[str]:
 
 
 def _is_of_time(event: Event) -> bool:
-    """Whether time made the event: what is due, or what an open dispute holds of a grant that has just started."""
+    """Whether time may have made the event: what is due, or what follows from a grant that has just started."""
     if isinstance(event, DisputeRecorded):
         return event.changed_by is not None and event.changed_by.startswith("grt_")
+    if isinstance(event, GrantVoided):
+        return event.cause == "roll_over"
+    if isinstance(event, CreditsGranted):
+        return event.allowance is not None
     return isinstance(event, _DUE)
 
 
 def _accepted_when_closed(before: Account, event: Event) -> bool:
     if isinstance(event, PaymentRecorded):
-        return not event.bought
+        return not event.bought and (event.subscription is None or event.status != "paid")
     return isinstance(event, _ACCEPTED_WHEN_CLOSED) or _follows(before, event)
 
 
@@ -183,7 +187,8 @@ def _follows(before: Account, event: Event) -> bool:
 
 
 def _due(before: Account) -> str:
-    what = "a start" if before.coming and before.coming[0].effective_at == before.due_at else "an expiry"
+    starts = before.coming and before.coming[0].effective_at == before.due_at
+    what = "a start" if starts or before.due_at == before.next_allowance_at else "an expiry"
     return f"{what} that was due at {instant(before.due_at) if before.due_at else 'an unknown time'}"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ledger.domain.events import Granted
+from ledger.domain.events import CreditsGranted, Granted
 
 
 def wrong_lot(event: Granted) -> Iterator[str]:
@@ -11,5 +11,6 @@ def wrong_lot(event: Granted) -> Iterator[str]:
         yield f"{event.amount:,} is not a valid amount"
     if event.expires_at is not None and event.kind == "permanent":
         yield "permanent credits do not lapse, but these have an expiry"
-    if event.expires_at is not None and event.expires_at <= event.recorded_at:
+    late = isinstance(event, CreditsGranted) and event.allowance is not None  # time granted it, and took it, before
+    if event.expires_at is not None and event.expires_at <= event.recorded_at and not late:
         yield "the expiry had passed when the event was recorded"

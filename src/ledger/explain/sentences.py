@@ -32,12 +32,15 @@ from ledger.domain.events import (
     LimitsSet,
     PaymentRecorded,
     PaymentRefunded,
+    SubscriptionRecorded,
     TextsErased,
     TransferReversed,
     UsageMetered,
+    VoidCause,
 )
 from ledger.domain.holds import Returns, with_fate
 from ledger.domain.lots import total
+from ledger.domain.plans.subscribed import AllowanceOf
 from ledger.domain.profile import Labels
 
 
@@ -113,6 +116,8 @@ def sentence(before: Account | None, event: Event) -> str:
             return f"{money} were refunded as {event.refund_id}; {event.refunded_minor:,} in total."
         case DisputeRecorded():
             return _disputed(event)
+        case SubscriptionRecorded():
+            return _word(before, event)
         case AccountFrozen() | AccountUnfrozen() | AccountClosed() | AccountReopened():
             return _standing(event)
         case CreditsSent() | CreditsReceived() | TransferReversed() | CreditsSentBack():
@@ -164,6 +169,10 @@ def _recorded(event: PaymentRecorded) -> str:
 
 
 def _bought(event: PaymentRecorded) -> str:
+    if event.subscription is not None:
+        _, reason, _, start, end, *_ = event.subscription
+        period = f", from {instant(start)} to {instant(end)}" if start is not None and end is not None else ""
+        return f" It is for subscription {event.subscription.subscription_id} ({reason}{period})."
     bought = event.bought
     if not bought:
         return ""
@@ -176,9 +185,34 @@ def _granted(event: CreditsGranted) -> str:
     origin: list[str] = [event.source]
     origin += [f"transaction {event.transaction_id}"] if event.transaction_id is not None else []
     origin += [f"payment {event.payment_id}"] if event.payment_id is not None else []
+    origin += [_of_window(event.allowance)] if event.allowance is not None else []
     what = were(event.amount, f"{event.kind} credit")
     start = f"they start at {instant(event.effective_at)}, and " if event.effective_at is not None else ""
     return f"{what} granted as {event.grant_id} ({', '.join(origin)}); {start}{_until(event)}."
+
+
+def _of_window(of: AllowanceOf) -> str:
+    what = "the trial" if of.trial else "the allowance"
+    return f"{what} of {of.subscription_id} from {instant(of.window_start)} to {instant(of.window_end)}"
+
+
+def _word(before: Account | None, event: SubscriptionRecorded) -> str:
+    """What a word about a subscription says, and what of it is other than before."""
+    terms, last = event.terms, None
+    one = before.subscriptions.get(event.subscription_id) if before is not None else None
+    last = one.last if one is not None else None
+    plan = f"plan {terms.plan} (version {terms.version})"
+    said = f"Subscription {event.subscription_id} of {event.provider} was {event.status.replace('_', ' ')} on {plan}"
+    parts = [f"{said} at {instant(event.as_of)}"]
+    if last is not None and last.as_of <= event.as_of and last.terms.plan != terms.plan:
+        parts.append(f"before, it was on {last.terms.plan}")
+    if event.ends_at is not None:
+        parts.append(f"it ends at {instant(event.ends_at)}")
+    elif last is not None and last.ends_at is not None and event.status == "active":
+        parts.append("it does not end any more")
+    if event.next_plan is not None:
+        parts.append(f"its next plan is {event.next_plan}")
+    return f"{'; '.join(parts)}."
 
 
 def _until(event: CreditsGranted | GrantStarted) -> str:
@@ -292,9 +326,16 @@ def _lost(returns: Returns) -> str:
     return f"; of these, {' and '.join(parts)}" if parts else ""
 
 
+_VOID_CAUSES: dict[VoidCause | None, str] = {
+    "allowance": ", which its subscription does not entitle to",
+    "roll_over": ", which is more than may roll over",
+    None: "",
+}
+
+
 def _voided(event: GrantVoided) -> str:
     grant = f"{'the coming ' if event.coming else ''}grant {event.grant_id}"
-    done = f"{_were_of(event.amount, grant)} voided"
+    done = f"{_were_of(event.amount, grant)} voided{_VOID_CAUSES[event.cause]}"
     if event.uncollected:
         done += f"; {event.uncollected:,} more were asked for, but did not remain"
     return f"{done}. The grant is closed: what comes back to it later is cancelled." if event.closed else f"{done}."

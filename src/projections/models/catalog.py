@@ -6,8 +6,18 @@ from projections.models.payments.projection import PAYMENTS
 from projections.models.projection import Projection
 from projections.models.rollups.projection import ROLLUPS
 from projections.models.statistics.projection import STATISTICS
+from projections.models.subscriptions.projection import SUBSCRIPTIONS
 from projections.models.uncollected.projection import UNCOLLECTED
 from projections.models.usage.projection import USAGE
 
-PROJECTIONS: tuple[Projection, ...] = (BALANCES, HISTORY, ROLLUPS, USAGE, PAYMENTS, UNCOLLECTED, STATISTICS)
+PROJECTIONS: tuple[Projection, ...] = (
+    BALANCES,
+    HISTORY,
+    ROLLUPS,
+    USAGE,
+    PAYMENTS,
+    SUBSCRIPTIONS,
+    UNCOLLECTED,
+    STATISTICS,
+)
 BY_NAME = {projection.name: projection for projection in PROJECTIONS}

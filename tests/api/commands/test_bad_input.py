@@ -122,6 +122,9 @@ NUMBERS = [  # operation, field, the least and the largest value
     ("payment", "grant.amount", 1, LARGEST),
     ("payment_refund", "amount_minor", 1, LARGEST),
     ("payment_dispute", "amount_minor", 1, LARGEST),
+    ("subscription", "quantity", 1, LARGEST),
+    ("subscription", "terms.plan_version", 1, LARGEST),
+    ("subscription", "terms.credits", 0, LARGEST),
 ]
 NO_INTEGERS = [1.0, 1.5, -0.5, 1e300, True, False, "1", "", "one", [], [1], {}, {"amount": 1}]
 
@@ -195,6 +198,7 @@ REQUIRED = {
     "payment": ["amount_minor", "currency", "payment_id", "provider", "status"],
     "payment_refund": ["refund_id"],
     "payment_dispute": ["dispute_id", "state"],
+    "subscription": ["as_of", "provider", "status", "terms"],
 }
 WORDS = [
     ("grant", "kind"),
@@ -202,6 +206,7 @@ WORDS = [
     ("capture", "on_excess"),
     ("payment", "status"),
     ("payment_dispute", "state"),
+    ("subscription", "status"),
     ("payment", "currency"),
     ("payment", "grant.kind"),
 ]
@@ -259,6 +264,10 @@ IDS = [
     ("payment", "plan"),
     ("payment_refund", "refund_id"),
     ("payment_dispute", "dispute_id"),
+    ("subscription", "provider"),
+    ("subscription", "next_plan"),
+    ("subscription", "pays"),
+    ("subscription", "terms.plan"),
 ]
 TEXTS = [
     ("grant", "description"),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.contract import bodies
+from api.contract import bodies, payment_bodies
 from api.contract.bodies import Body
 from api.contract.problems import Problem
 from api.contract.validation import validated
@@ -106,7 +106,7 @@ def test_too_many_fields_are_counted_and_not_listed(kind: type[Body]) -> None:
     [
         (bodies.DeductBody, "usage", "usage"),
         (bodies.CaptureBody, "usage", "usage"),
-        (bodies.PaymentBody, "grant", "grant"),
+        (payment_bodies.PaymentBody, "grant", "grant"),
     ],
 )
 def test_too_many_fields_within_are_counted(kind: type[Body], name: str, field: str) -> None:

@@ -106,6 +106,19 @@ ANSWERS: dict[str, tuple[int, Json, tuple[int, int, int]]] = {
         },
         (70, 70, 60),
     ),
+    "subscription": (
+        2,
+        {
+            "subscription_id": "sub-1",
+            "subscription_status": "active",
+            "plan": "free",
+            "plan_version": 1,
+            "grant_id": "grt_10",
+            "granted": 10,
+            "kind": "subscription",
+        },
+        (80, 70, 40),
+    ),
     "freeze": (1, {"standing": "frozen"}, (70, 70, 40)),
     "unfreeze": (1, {"standing": "active"}, (70, 70, 40)),
     "close": (1, {"standing": "closed"}, (70, 70, 40)),
@@ -391,7 +404,18 @@ def test_a_frozen_account_takes_no_spending_and_a_closed_one_nearly_nothing(serv
     assert asks(account)["unfreeze"].post(service, "u").status_code == 201
     assert asks(account)["deduct"].post(service, "y").status_code == 201
     assert asks(account)["close"].post(service, "c").status_code == 201
-    for name in ("update", "grant", "deduct", "hold", "capture", "extend", "payment", "freeze", "unfreeze", "close"):
+    for name in (
+        "update",
+        "grant",
+        "deduct",
+        "hold",
+        "capture",
+        "extend",
+        "payment",
+        "subscription",
+        "freeze",
+        "unfreeze",
+    ):
         refused(asks(account)[name].post(service, "z"), 409, "account_closed", account_id=account)
     for name in ("reverse", "release", "void", "payment_dispute", "payment_refund"):
         assert asks(account)[name].post(service, "z").status_code == 201

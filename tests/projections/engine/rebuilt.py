@@ -1,7 +1,7 @@
 """What tests of the rebuild share: accounts to which everything has happened, and a rebuild of some projections."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 
@@ -15,10 +15,12 @@ from ledger.domain.commands import (
     PlaceHold,
     RecordDispute,
     RecordPayment,
+    RecordSubscription,
     RefundPayment,
     ReverseDeduction,
     VoidGrant,
 )
+from ledger.domain.plans.terms import Interval, Terms
 from ledger.service import Ledger
 from ledger.store.feed import Feed
 from projections.engine.rebuild import Rebuilt, rebuild, rebuilding
@@ -44,6 +46,10 @@ class Watching:
         self.reached.append(done)
 
 
+DAY = datetime(2026, 1, 1, tzinfo=UTC)
+FREE = Terms("free", 1, 10, Interval(1, "months"))
+
+
 async def live_a_life(ledger: Ledger, account: str) -> None:
     """Something of every kind that makes a row, and so many deductions that it takes several pages."""
     bought = GrantCredits(account, "permanent", 50, "topup")
@@ -58,6 +64,7 @@ async def live_a_life(ledger: Ledger, account: str) -> None:
         ReverseDeduction(account, "ded_6", reason="it failed"),
         RefundPayment(account, "pi_1", "re_1", 300),
         RecordDispute(account, "pi_1", "dp_1", "open"),
+        RecordSubscription(account, "sub_1", f"bank-{account}", "active", FREE, DAY),
         VoidGrant(account, "grt_3", 4),
         DeductCredits(account, 1_000, "long", on_shortfall="available"),
     ]

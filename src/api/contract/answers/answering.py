@@ -24,7 +24,7 @@ from api.contract.answers.commands import (
 )
 from api.contract.answers.limits import LimitsIfAny, limit_fields, limits_left
 from api.contract.answers.moving import draw_fields, merged, transfer_reversal, transferred
-from api.contract.answers.payments import disputed, grant_if_any, paid, refunded
+from api.contract.answers.payments import disputed, grant_if_any, paid, refunded, subscribed
 from ledger.commit.submission import Recorded
 from ledger.domain.account import Standing
 from ledger.domain.events import (
@@ -56,6 +56,7 @@ from ledger.domain.events import (
     LimitsSet,
     PaymentRecorded,
     PaymentRefunded,
+    SubscriptionRecorded,
     TextsErased,
     TransferReversed,
     UsageMetered,
@@ -127,6 +128,8 @@ def _answered(place: Place, events: Events) -> AnyAnswer:
             return refunded(place, event, events)
         case DisputeRecorded() as event:
             return disputed(place, event, events)
+        case SubscriptionRecorded() as event:
+            return subscribed(place, event, events)
         case AccountUpdated() as event:
             return _updated(place, event)
         case AccountFrozen() as event:
@@ -158,20 +161,25 @@ def _answered(place: Place, events: Events) -> AnyAnswer:
 def _main(events: Events) -> Event:
     """What the command is about: the last event, or the one before the grants, voids or freeze that belong to it."""
     last = events[-1]
-    if isinstance(last, CreditsGranted | GrantVoided | AccountFrozen):
+    if isinstance(last, CreditsGranted | GrantVoided | AccountFrozen) or _is_change_of_dispute(last):
         for before in reversed(events[:-1]):
             if _leads(before, last):
                 return before
-            if type(before) is not type(last) and not isinstance(before, DisputeRecorded):
+            if not isinstance(before, CreditsGranted | GrantVoided | DisputeRecorded):
                 break
     return last
+
+
+def _is_change_of_dispute(event: Event) -> bool:
+    return isinstance(event, DisputeRecorded) and event.changed_by is not None
 
 
 def _leads(event: Event, last: Event) -> bool:
     """Whether an event is what a command is about, and `last` only follows from it."""
     if isinstance(event, DisputeRecorded):
         return event.changed_by is None
-    return isinstance(event, AccountOpened | PaymentRecorded | PaymentRefunded) and not isinstance(last, AccountFrozen)
+    leading = AccountOpened | PaymentRecorded | PaymentRefunded | SubscriptionRecorded
+    return isinstance(event, leading) and not isinstance(last, AccountFrozen)
 
 
 def _deducted(place: Place, event: CreditsDeducted) -> Deducted:

@@ -1,4 +1,4 @@
-"""The answer of GET /v1/accounts/{account_id}/balance."""
+"""What is answered of an account from the truth: its balance, and its subscriptions."""
 
 from datetime import datetime
 from typing import Annotated
@@ -15,6 +15,7 @@ from ledger.explain.balance_answer import (
     coming_grants,
     open_lots,
 )
+from ledger.explain.subscriptions.answer import SubscriptionNow, active_of, subscriptions_now
 from ledger.service import AccountAt
 
 
@@ -46,4 +47,33 @@ def balance_answer(found: AccountAt) -> BalanceAnswer:
         **balance_fields(account.balance),
         "grants": open_lots(account.lots),
         "coming": coming_grants(account.coming),
+    }
+
+
+class SubscriptionAnswer(Answer):
+    """The subscriptions of an account at a moment."""
+
+    account_id: str
+    as_of: datetime
+    version: int
+    position: int
+    has_active_subscription: bool
+    subscription: Annotated[
+        SubscriptionNow | None, Field(description="the active one that counts; null: there is no active one")
+    ]
+    subscriptions: Annotated[list[SubscriptionNow], Field(description="all that are known, the one that counts first")]
+
+
+def subscription_answer(found: AccountAt) -> SubscriptionAnswer:
+    """What is said of the subscriptions of an account."""
+    now = subscriptions_now(found.account, found.as_of)
+    active = active_of(now)
+    return {
+        "account_id": found.account.account_id,
+        "as_of": found.as_of,
+        "version": found.newest.version,
+        "position": found.newest.position,
+        "has_active_subscription": active is not None,
+        "subscription": active,
+        "subscriptions": now,
     }

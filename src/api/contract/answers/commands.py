@@ -21,6 +21,7 @@ from api.contract.answers.limits import LimitFields, LimitLeft, LimitsIfAny
 from ledger.domain.account import Standing
 from ledger.domain.amounts import Kind
 from ledger.domain.events import DisputeState, PaymentStatus, Source
+from ledger.domain.plans.subscribed import SubscriptionStatus
 from ledger.explain.balance_answer import BalanceFields
 
 
@@ -166,6 +167,15 @@ class Refunded(CommandAnswer, VoidsIfAny):
     payment_id: str
     refund_id: str
     refunded_minor: int
+
+
+class Subscribed(CommandAnswer, GrantsIfAny, VoidsIfAny):
+    """A word about a subscription, with the allowances that it led to, and what it took back."""
+
+    subscription_id: str
+    subscription_status: SubscriptionStatus
+    plan: str
+    plan_version: int
 
 
 class Disputed(CommandAnswer, VoidsIfAny):
@@ -319,6 +329,7 @@ ANSWERS: dict[str, type[CommandAnswer]] = {
     "payment": Paid,
     "payment_refund": Refunded,
     "payment_dispute": Disputed,
+    "subscription": Subscribed,
     "freeze": StandingChanged,
     "unfreeze": StandingChanged,
     "close": StandingChanged,
@@ -347,6 +358,7 @@ AnyAnswer = (
     | Paid
     | Refunded
     | Disputed
+    | Subscribed
     | StandingChanged
     | LimitsReplaced
     | AllowanceChanged

@@ -11,6 +11,7 @@ from api.contract.answers.answer import ListPage
 from ledger.domain.account import Standing
 from ledger.domain.amounts import Balance, Kind
 from ledger.domain.events import DisputeState, PaymentStatus, Source
+from ledger.domain.plans.subscribed import PaymentReason
 from ledger.explain.balance_answer import BalanceFields, balance_fields
 
 GrantStatus = Literal["coming", "open", "spent", "expired", "voided", "sent"]
@@ -97,6 +98,10 @@ class Payment(TypedDict):
     ]
     currency: str
     plan: str | None
+    subscription_id: Annotated[str | None, Field(description="the subscription that it was for")]
+    reason: Annotated[PaymentReason | None, Field(description="of a payment for a subscription")]
+    period_start: Annotated[datetime | None, Field(description="the time that it pays for, if the provider said it")]
+    period_end: datetime | None
     recorded_at: datetime
     refunded_at: datetime | None
     version: int
@@ -225,6 +230,10 @@ def payment(row: Mapping[str, Any]) -> Payment:
         "dispute_state": row["dispute_state"],
         "currency": row["currency"],
         "plan": row["plan"],
+        "subscription_id": row["subscription_id"],
+        "reason": row["reason"],
+        "period_start": row["period_start"],
+        "period_end": row["period_end"],
         "recorded_at": row["recorded_at"],
         "refunded_at": row["refunded_at"],
         "version": row["version"],

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from api.contract.answers.answer import BoughtGrant, GrantIfAny, GrantsIfAny, VoidedGrant, VoidsIfAny
-from api.contract.answers.commands import Disputed, Paid, Place, Refunded
+from api.contract.answers.commands import Disputed, Paid, Place, Refunded, Subscribed
 from ledger.domain.events import (
     CreditsGranted,
     DisputeRecorded,
@@ -12,6 +12,7 @@ from ledger.domain.events import (
     GrantVoided,
     PaymentRecorded,
     PaymentRefunded,
+    SubscriptionRecorded,
 )
 from ledger.domain.holds import with_fate
 from ledger.domain.lots import total
@@ -24,7 +25,7 @@ def paid(place: Place, event: PaymentRecorded, events: Events) -> Paid:
         **place,
         "payment_id": event.payment_id,
         "payment_status": event.status,
-        **_grants_if_any([one for one in events if isinstance(one, CreditsGranted)]),
+        **_grants_if_any(_grants_after(event, events)),
         "balance": balance_fields(events[-1].balance),
     }
 
@@ -36,7 +37,7 @@ def refunded(place: Place, event: PaymentRefunded, events: Events) -> Refunded:
         "payment_id": event.payment_id,
         "refund_id": event.refund_id,
         "refunded_minor": event.amount_minor,
-        **_voids_if_any([one for one in events if isinstance(one, GrantVoided)]),
+        **_voids_if_any(_voids_after(event, events)),
         "balance": balance_fields(events[-1].balance),
     }
 
@@ -54,9 +55,32 @@ def disputed(place: Place, event: DisputeRecorded, events: Events) -> Disputed:
         "released": with_fate(event.returns, "returned"),
         "lapsed": with_fate(event.returns, "lapsed"),
         "cancelled": with_fate(event.returns, "cancelled"),
-        **_voids_if_any([one for one in events if isinstance(one, GrantVoided)]),
+        **_voids_if_any(_voids_after(event, events)),
         "balance": balance_fields(events[-1].balance),
     }
+
+
+def subscribed(place: Place, event: SubscriptionRecorded, events: Events) -> Subscribed:
+    """The answer of a word about a subscription."""
+    return {
+        **place,
+        "subscription_id": event.subscription_id,
+        "subscription_status": event.status,
+        "plan": event.terms.plan,
+        "plan_version": event.terms.version,
+        **_grants_if_any(_grants_after(event, events)),
+        **_voids_if_any(_voids_after(event, events)),
+        "balance": balance_fields(events[-1].balance),
+    }
+
+
+def _grants_after(event: Event, events: Events) -> list[CreditsGranted]:
+    """The grants that followed from an event, without those that time made before it."""
+    return [one for one in events[events.index(event) :] if isinstance(one, CreditsGranted)]
+
+
+def _voids_after(event: Event, events: Events) -> list[GrantVoided]:
+    return [one for one in events[events.index(event) :] if isinstance(one, GrantVoided)]
 
 
 def grant_if_any(last: Event) -> GrantIfAny:

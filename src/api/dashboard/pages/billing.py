@@ -1,4 +1,4 @@
-"""The billing page: the payments with the grants that each one paid for, and all grants with what remains of them."""
+"""The billing page: the plan, the payments with the grants that each one paid for, and all grants with what is left."""
 
 from collections.abc import Mapping
 
@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.contract.answers.lists import GrantStatus
+from api.dashboard.plans.plan_card import STATUS_WORDS, plan_card_of
 from api.dashboard.rendering import page, required_position
 from api.http.queries.lists import grants_of, payments_of
 from api.http.queries.query import Page
@@ -41,4 +42,6 @@ async def billing(request: Request) -> Response:
         given=given,
         sources=GRANT_TITLES,
         tones=TONES,
+        plan=await plan_card_of(reads, account_id),
+        plan_words=STATUS_WORDS,
     )

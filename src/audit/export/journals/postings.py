@@ -49,6 +49,7 @@ from ledger.domain.events import (
     LimitsSet,
     PaymentRecorded,
     PaymentRefunded,
+    SubscriptionRecorded,
     TextsErased,
     TransferReversed,
     UsageMetered,
@@ -207,7 +208,7 @@ def _sums(accounts: Accounts, event: Event, currencies: Currencies) -> _Sums:
             _back_from_hold(sums, accounts, event.returns)
             lost = event.amount_minor if event.state == "lost" else 0
             return _paid(sums, accounts, -lost, currencies[event.provider, event.payment_id]) if lost else sums
-        case AccountOpened() | HoldExtended():
+        case AccountOpened() | HoldExtended() | SubscriptionRecorded():
             return sums
         case (
             AccountUpdated() | AccountFrozen() | AccountUnfrozen() | AccountClosed() | AccountReopened() | TextsErased()

@@ -36,6 +36,7 @@ from ledger.domain.commands.payments import (
     payment_key,
 )
 from ledger.domain.commands.spending import DeductCredits, OnShortfall, ReverseDeduction
+from ledger.domain.commands.subscriptions import RecordSubscription, word_key
 
 Command = (
     OpenAccount
@@ -52,6 +53,7 @@ Command = (
     | RecordPayment
     | RefundPayment
     | RecordDispute
+    | RecordSubscription
     | FreezeAccount
     | UnfreezeAccount
     | CloseAccount
@@ -99,6 +101,7 @@ __all__ = [
     "RecordDispute",
     "RecordExpiries",
     "RecordPayment",
+    "RecordSubscription",
     "RefundPayment",
     "ReleaseHold",
     "ReopenAccount",
@@ -114,4 +117,5 @@ __all__ = [
     "check_account_id",
     "check_id",
     "payment_key",
+    "word_key",
 ]

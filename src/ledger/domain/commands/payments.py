@@ -6,8 +6,10 @@ from typing import Literal
 from ledger.domain.amounts import check_amount
 from ledger.domain.commands.command import check_id
 from ledger.domain.commands.grants import GrantCredits
+from ledger.domain.commands.subscriptions import check_payment
 from ledger.domain.errors import InvalidField
 from ledger.domain.events import DisputeState, PaymentStatus
+from ledger.domain.plans.subscribed import SubscriptionPayment
 from ledger.domain.texts import check_text
 
 MAX_BOUGHT = 100
@@ -18,7 +20,8 @@ MAX_BOUGHT = 100
 class RecordPayment:
     """Record a payment and, when it is paid, grant the credits that it buys: all of it or nothing.
 
-    A payment is one of a provider: two providers may use the same id.
+    A payment is one of a provider: two providers may use the same id. One for a `subscription` buys no grants of its
+    own, but the allowances of the time that it pays for.
     """
 
     account_id: str
@@ -29,6 +32,7 @@ class RecordPayment:
     currency: str
     plan: str | None = None
     grants: tuple[GrantCredits, ...] = ()
+    subscription: SubscriptionPayment | None = None
 
     def __post_init__(self) -> None:
         check_id("payment_id", self.payment_id)
@@ -38,6 +42,10 @@ class RecordPayment:
         check_amount(self.amount_minor, "amount_minor", least=0)
         if len(self.grants) > MAX_BOUGHT:
             raise InvalidField("grants", f"must be at most {MAX_BOUGHT}", len(self.grants))
+        if self.subscription is not None:
+            check_payment(self.subscription)
+            if self.grants:
+                raise InvalidField("grants", "must be absent: a payment for a subscription buys its allowances")
         said = "grant" if len(self.grants) == 1 else "grants"
         if any(grant.account_id != self.account_id for grant in self.grants):
             raise InvalidField(said, "must be for the account of the payment")

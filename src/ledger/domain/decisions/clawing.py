@@ -20,9 +20,15 @@ def payment_of(payment_id: str, provider: str | None, related: RelatedEvents) ->
     return found[0]
 
 
-def bought_by(payment: PaymentRecorded, related: RelatedEvents) -> list[Granted]:
-    """The grants that a payment bought."""
-    return [granted for name in payment.bought if (granted := related.grant(name)) is not None]
+def bought_by(payment: PaymentRecorded, account: Account, related: RelatedEvents) -> list[Granted]:
+    """The grants that a payment bought; of one for a subscription, the allowances so far."""
+    names = payment.bought or account.subscriptions.granted_by(payment.provider, payment.payment_id)
+    return [granted for name in names if (granted := related.grant(name)) is not None]
+
+
+def is_of_subscription(payment: PaymentRecorded, account: Account) -> bool:
+    """Whether what goes back of a payment's money changes what a subscription entitles to."""
+    return account.subscriptions.of_payment(payment.provider, payment.payment_id) is not None
 
 
 def void_all(

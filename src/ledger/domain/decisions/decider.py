@@ -2,7 +2,8 @@
 
 `decide` is pure: time, ids and earlier events are arguments, and it changes nothing. A command yields all of its
 events, after the expiries that are due by then, or raises a Refusal and yields none. The rules are in one file for each
-subject: granting, correcting, spending, holding, paying, disputing, moving, limiting; the expiries are in expiry.py.
+subject: granting, correcting, spending, holding, paying, disputing, subscribing, moving, limiting; the expiries are in
+expiry.py.
 """
 
 from datetime import datetime
@@ -27,6 +28,7 @@ from ledger.domain.commands import (
     RecordDispute,
     RecordExpiries,
     RecordPayment,
+    RecordSubscription,
     RefundPayment,
     ReleaseHold,
     ReopenAccount,
@@ -49,6 +51,7 @@ from ledger.domain.decisions.limiting import meter, set_allowance, set_limits
 from ledger.domain.decisions.moving import merge, receive, reverse_transfer, send, send_back
 from ledger.domain.decisions.paying import record, refund
 from ledger.domain.decisions.spending import deduct, reverse
+from ledger.domain.decisions.subscribing import check_subscription, record_word, with_allowances
 from ledger.domain.decisions.updating import update
 from ledger.domain.errors import AccountClosed as ClosedRefusal
 from ledger.domain.errors import AccountExists, AccountNotFound
@@ -97,7 +100,7 @@ def _check_standing(command: Command, account: Account) -> None:
     if isinstance(command, _ALWAYS_ALLOWED):
         return
     if account.standing == "closed":
-        if isinstance(command, ReopenAccount) or (isinstance(command, RecordPayment) and not command.grants):
+        if isinstance(command, ReopenAccount) or (isinstance(command, RecordPayment) and not _buys(command)):
             return  # money moves on after people leave
         if isinstance(command, MergeAccount) and command.successor == account.successor:
             return  # what came back since follows what was merged
@@ -106,6 +109,10 @@ def _check_standing(command: Command, account: Account) -> None:
         isinstance(command, CaptureHold) and command.if_frozen == "refuse"
     ):
         raise FrozenRefusal(account.account_id)
+
+
+def _buys(command: RecordPayment) -> bool:
+    return bool(command.grants) or (command.subscription is not None and command.status == "paid")
 
 
 def _carry_out(command: Command, account: Account, at: datetime, related: RelatedEvents) -> Events:
@@ -128,12 +135,10 @@ def _carry_out(command: Command, account: Account, at: datetime, related: Relate
             return (void(command, account, at, related),)
         case ChangeGrantExpiry():
             return (change_expiry(command, account, at, related),)
-        case RecordPayment():
-            return record(command, account, at, related)
-        case RefundPayment():
-            return refund(command, account, at, related)
-        case RecordDispute():
-            return record_dispute(command, account, at, related)
+        case RecordPayment() | RefundPayment() | RecordDispute():
+            return with_allowances(_about_payment(command, account, at, related), account, at)
+        case RecordSubscription():
+            return record_word(command, account, at)
         case UpdateAccount():
             return (update(command, account, at),)
         case FreezeAccount():
@@ -167,3 +172,17 @@ def _carry_out(command: Command, account: Account, at: datetime, related: Relate
         case OpenAccount():
             raise AccountExists(command.account_id, [])
     assert_never(command)
+
+
+def _about_payment(
+    command: RecordPayment | RefundPayment | RecordDispute, account: Account, at: datetime, related: RelatedEvents
+) -> Events:
+    match command:
+        case RecordPayment():
+            if command.subscription is not None:
+                check_subscription(command.subscription.subscription_id, command.provider, account)
+            return record(command, account, at, related)
+        case RefundPayment():
+            return refund(command, account, at, related)
+        case RecordDispute():
+            return record_dispute(command, account, at, related)

@@ -12,7 +12,7 @@ from ledger.domain.account import Account, evolve
 from ledger.domain.amounts import Balance
 from ledger.domain.coming import find as find_coming
 from ledger.domain.commands import RecordDispute
-from ledger.domain.decisions.clawing import bought_by, more, payment_of, void_all
+from ledger.domain.decisions.clawing import bought_by, is_of_subscription, more, payment_of, void_all
 from ledger.domain.errors import (
     AmountExceedsPayment,
     DisputeAlreadyDecided,
@@ -20,7 +20,15 @@ from ledger.domain.errors import (
     DisputesLimitExceeded,
     PaymentNotPaid,
 )
-from ledger.domain.events import AccountFrozen, DisputeRecorded, Event, Events, GrantStarted, PaymentRecorded
+from ledger.domain.events import (
+    AccountFrozen,
+    CreditsGranted,
+    DisputeRecorded,
+    Event,
+    Events,
+    GrantStarted,
+    PaymentRecorded,
+)
 from ledger.domain.holds import Awaited, Disputed, Return, Returns, give_back, lost, put_back
 from ledger.domain.lots import Draw, Draws, burn_order, remaining_of, take
 from ledger.domain.related_events import RelatedEvents
@@ -81,7 +89,7 @@ def _open(
     """What a dispute holds: in proportion to its money, what is left of the lots and coming grants of the payment."""
     draws: Draws = ()
     awaits: tuple[Awaited, ...] = ()
-    holds = command.effect != "record" and bool(payment.bought)
+    holds = command.effect != "record" and bool(payment.bought or is_of_subscription(payment, account))
     if holds:
         others = sum([one.amount_minor for one in related.disputes(payment).values() if one.state == "open"])
         draws, awaits = _share(payment, gone + others, amount, None, account, related)
@@ -109,7 +117,7 @@ def _share(
 ) -> tuple[Draws, tuple[Awaited, ...]]:
     """What `amount` of the money, after `before` of it, holds beyond what is `held`, and what it awaits."""
     first = min(before, payment.amount_minor)
-    grants = bought_by(payment, related)
+    grants = bought_by(payment, account, related)
     shares = more(grants, first, min(first + amount, payment.amount_minor), payment.amount_minor)
     draws: list[Draw] = []
     awaits: list[Awaited] = []
@@ -156,7 +164,10 @@ def _lost(
     related: RelatedEvents,
 ) -> Events:
     """What is held is cancelled; what more the money bought is taken from the lots, then from other open disputes."""
-    grants = bought_by(payment, related)
+    if is_of_subscription(payment, account):  # what is too much then is taken back of its allowances
+        returns_all = give_back(held.draws, at, held.closed_grants) if held is not None else ()
+        return (_ended(command, payment, amount, held, returns_all, account, at),)
+    grants = bought_by(payment, account, related)
     asked = more(grants, gone, gone + amount, payment.amount_minor)
     wanted = {granted.grant_id: share for granted, share in zip(grants, asked, strict=True)}
     closing = gone + amount == payment.amount_minor
@@ -186,7 +197,7 @@ def taken_back(
     closing: bool,
 ) -> Events:
     """The voids of what a payment bought. Where its lots have less, open disputes of it give back what they hold."""
-    grants = bought_by(payment, related)
+    grants = bought_by(payment, account, related)
     events: list[Event] = []
     disputed = account.disputed.of_payment(payment.provider, payment.payment_id)
     missing = {
@@ -219,6 +230,19 @@ def started(account: Account, event: GrantStarted, at: datetime) -> Events:
         changed = _changed(one, draws, (), awaits, event.grant_id, account, at)
         events.append(changed)
         account = evolve(account, changed)
+    return tuple(events)
+
+
+def held_of_allowance(account: Account, granted: CreditsGranted, provider: str, paid: int, at: datetime) -> Events:
+    """What open disputes of the payment of `paid` money hold of an allowance that it has just bought."""
+    events: list[Event] = []
+    for one in account.disputed.of_payment(provider, granted.payment_id or ""):
+        amount = min(granted.amount * one.amount_minor // paid, remaining_of(account.lots, granted))
+        if amount:
+            draws = (Draw(granted.grant_id, granted.kind, amount, granted.expires_at),)
+            changed = _changed(one, draws, (), one.awaits, granted.grant_id, account, at)
+            events.append(changed)
+            account = evolve(account, changed)
     return tuple(events)
 
 

@@ -1,5 +1,5 @@
-"""Expiry is a function of time, not of a job: the expiries of holds and lots, and the starts of coming grants, that are
-due at a moment, as events.
+"""Expiry is a function of time, not of a job: the expiries of holds and lots, the starts of coming grants, and the
+allowances of subscriptions, that are due at a moment, as events.
 
 Every decision and every balance applies them first, so no answer depends on whether a sweeper has run.
 """
@@ -11,6 +11,7 @@ from ledger.domain.account import Account, evolve
 from ledger.domain.coming import ComingGrant
 from ledger.domain.decisions.disputing import started
 from ledger.domain.decisions.limiting import give_back as count_back
+from ledger.domain.decisions.subscribing import allowances, next_allowances
 from ledger.domain.events import CreditsExpired, Event, Events, GrantStarted, HoldExpired
 from ledger.domain.holds import Hold, give_back, lost, put_back
 from ledger.domain.lots import Lot, first_expiry, put, without_first
@@ -43,6 +44,10 @@ def next_expiry(account: Account, at: datetime) -> tuple[Events, Account]:
 
     What ends at a moment ends before anything starts at it. What open disputes hold of a grant that starts follows it.
     """
+    due = next_allowances(account, at)
+    if due is not None and _comes_first(due[0], account):
+        granted = allowances(due[1], due[2], account, at)
+        return granted, reduce(evolve, granted, account)
     event = _next(account, at)
     account = evolve(account, event)
     if not isinstance(event, GrantStarted) or not account.disputed:
@@ -62,6 +67,12 @@ def _next(account: Account, at: datetime) -> Event:
     assert lapse is not None
     balance = account.balance_after(without_first(account.lots), subscription=-lot.remaining)
     return CreditsExpired(at, balance, lot.grant_id, lot.kind, lot.remaining, lapse)
+
+
+def _comes_first(start: datetime, account: Account) -> bool:
+    """Whether nothing else is due by the start of an allowance."""
+    other = account.next_end_or_start
+    return other is None or start < other
 
 
 def _starts_first(coming: ComingGrant, lapse: datetime | None, hold: Hold | None) -> bool:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from ledger.domain.account import Account, evolve
 from ledger.domain.commands import RecordPayment, RefundPayment
-from ledger.domain.decisions.clawing import bought_by, more, payment_of
+from ledger.domain.decisions.clawing import bought_by, is_of_subscription, more, payment_of
 from ledger.domain.decisions.disputing import taken_back
 from ledger.domain.decisions.granting import grant
 from ledger.domain.errors import (
@@ -19,6 +19,8 @@ from ledger.domain.related_events import RelatedEvents
 
 def record(command: RecordPayment, account: Account, at: datetime, related: RelatedEvents) -> Events:
     """Decide a payment and the grants that it buys. A payment that failed may be recorded once more, as paid.
+
+    The allowances that a payment for a subscription buys follow it (subscribing.py).
 
     Raises PaymentAlreadyRecorded, PaymentOfAnotherAccount, and what `grant` raises.
     """
@@ -39,6 +41,7 @@ def record(command: RecordPayment, account: Account, at: datetime, related: Rela
         command.plan,
         bought[0] if len(bought) == 1 else None,
         bought if len(bought) > 1 else None,
+        command.subscription,
     )
     events: list[Event] = [recorded]
     for part in command.grants:
@@ -72,6 +75,8 @@ def refund(command: RefundPayment, account: Account, at: datetime, related: Rela
     event = PaymentRefunded(
         at, account.balance, payment.payment_id, command.refund_id, amount, refunded + amount, payment.provider
     )
-    asked = more(bought_by(payment, related), gone, gone + amount, payment.amount_minor)
+    if is_of_subscription(payment, account):
+        return (event,)  # what is too much then is taken back of its allowances
+    asked = more(bought_by(payment, account, related), gone, gone + amount, payment.amount_minor)
     reason, closing = f"refund {command.refund_id}", gone + amount == payment.amount_minor
     return event, *taken_back(payment, asked, reason, evolve(account, event), at, related, closing=closing)

@@ -31,7 +31,7 @@
     │   ├── OpenLotsLimitExceeded  ComingGrantsLimitExceeded
     │   ├── OpenHoldsLimitExceeded  DrawsLimitExceeded  ReversalsLimitExceeded
     │   ├── LimitsLimitExceeded  AllowancesLimitExceeded  CountersLimitExceeded  LabelsLimitExceeded
-    │   ├── DisputesLimitExceeded
+    │   ├── DisputesLimitExceeded  SubscriptionsLimitExceeded
     ├── KeyReused                    an idempotency key was used again with another body
     ├── VersionMismatch              the account is not at a version that the caller expects
     └── BatchRefused                 one command of an atomic batch was refused
@@ -87,6 +87,7 @@ from ledger.domain.errors.payments import (
     PaymentNotPaid,
     PaymentOfAnotherAccount,
     RefundAlreadyRecorded,
+    SubscriptionsLimitExceeded,
 )
 from ledger.domain.errors.refusal import (
     MAX_SHOWN,
@@ -157,6 +158,7 @@ __all__ = [
     "Refusal",
     "ReversalsLimitExceeded",
     "StandingRefusal",
+    "SubscriptionsLimitExceeded",
     "TooMany",
     "TooMuch",
     "TransferAlreadyReversed",

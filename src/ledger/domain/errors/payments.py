@@ -116,6 +116,13 @@ class DisputesLimitExceeded(TooMany):
         super().__init__(f"The payment has {limit} disputes, which is the limit.", limit)
 
 
+class SubscriptionsLimitExceeded(TooMany):
+    code = "subscriptions_limit_exceeded"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The account has {limit} subscriptions that have not ended, which is the limit.", limit)
+
+
 class AmountExceedsPayment(TooMuch):
     """A refund of more than is left, or a dispute of more than was paid."""
 

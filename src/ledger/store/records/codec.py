@@ -39,6 +39,9 @@ from ledger.store.records.stored_limits import (
     names_from_json,
 )
 from ledger.store.records.stored_values import Read, kind, number, reader_of, text, time
+from ledger.store.records.subscription_values import FROM_JSON as SUBSCRIPTIONS_FROM_JSON
+from ledger.store.records.subscription_values import TO_JSON as SUBSCRIPTIONS_TO_JSON
+from ledger.store.records.subscription_values import subscriptions_from_json, subscriptions_to_json
 from ledger.store.records.upcasts import schema_of, upcast
 
 _OPTIONS = orjson.OPT_UTC_Z
@@ -165,6 +168,7 @@ _TO_JSON: dict[str, Callable[[Any], Any]] = {
     "counts": counts_to_json,
     "limits": limits_to_json,
     "awaits": awaits_to_json,
+    **SUBSCRIPTIONS_TO_JSON,
 }
 _FROM_JSON: dict[str, Callable[[Any], Any]] = {
     "balance": balance_from_json,
@@ -183,6 +187,7 @@ _FROM_JSON: dict[str, Callable[[Any], Any]] = {
     "occurred_at": time,
     "awaits": awaits_from_json,
     "grant_ids": lambda names: tuple(map(text, names)),
+    **SUBSCRIPTIONS_FROM_JSON,
 }
 
 TOPICS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(event_types.Event)}
@@ -317,13 +322,15 @@ def snapshot_encoding(account: Account) -> Steps[bytes]:
         first_fields["coming"] = coming_to_json(account.coming)
     if account.disputed:
         first_fields["disputed"] = disputed_to_json(account.disputed, _draws_to_json)
-    last_fields = {
+    last_fields: dict[str, Any] = {
         "profile": account.profile._asdict(),
         "recorded_at": account.recorded_at,
         "standing": account.standing,
         "successor": account.successor,
         "version": account.version,
     }
+    if account.subscriptions:
+        last_fields["subscriptions"] = subscriptions_to_json(account.subscriptions)
     first, last = orjson.dumps(first_fields, option=_OPTIONS)[:-1], orjson.dumps(last_fields, option=_SORTED)[1:]
     limits = b""
     if account.limits is not None:
@@ -351,6 +358,7 @@ def snapshot_decoding(state: bytes) -> Steps[Account]:
         data["successor"],
         coming_from_json(data.get("coming", ())),
         disputed_from_json(data.get("disputed", ()), _draws),
+        subscriptions_from_json(data.get("subscriptions", ())),
     )
 
 

@@ -1,6 +1,6 @@
 -- name: create
 -- A payment is `refunded` when all of its money was refunded; until then it has the status that its provider reported last.
--- What it bought are `grants` grants, whose numbers are consecutive.
+-- What it bought are `grants` grants, whose numbers are consecutive; or, of a subscription, the allowances of a period.
 CREATE TABLE payments (
     account_id     text COLLATE "C" NOT NULL,
     payment_id     text COLLATE "C" NOT NULL,
@@ -15,6 +15,10 @@ CREATE TABLE payments (
     refunded_at    timestamptz,
     first_grant    bigint,
     grants         bigint NOT NULL,
+    subscription_id text,
+    reason         text,
+    period_start   timestamptz,
+    period_end     timestamptz,
     PRIMARY KEY (account_id, provider, payment_id)
 );
 CREATE UNIQUE INDEX payments_in_order ON payments (account_id, version);
@@ -41,12 +45,14 @@ CREATE TABLE disputes (
 -- name: add
 -- A payment that failed may come once more, as paid.
 INSERT INTO payments (
-    account_id, version, payment_id, recorded_at, provider, status, amount_minor, currency, plan, first_grant, grants
+    account_id, version, payment_id, recorded_at, provider, status, amount_minor, currency, plan, first_grant, grants,
+    subscription_id, reason, period_start, period_end
 )
 SELECT * FROM unnest(
     %(accounts)s::text[], %(versions)s::bigint[], %(payments)s::text[], %(times)s::timestamptz[],
     %(providers)s::text[], %(statuses)s::text[], %(amounts)s::numeric[], %(currencies)s::text[], %(plans)s::text[],
-    %(firsts)s::bigint[], %(counts)s::bigint[]
+    %(firsts)s::bigint[], %(counts)s::bigint[], %(subscriptions)s::text[], %(reasons)s::text[], %(starts)s::timestamptz[],
+    %(ends)s::timestamptz[]
 )
 ON CONFLICT (account_id, provider, payment_id) DO UPDATE SET
     version = excluded.version,
@@ -56,7 +62,11 @@ ON CONFLICT (account_id, provider, payment_id) DO UPDATE SET
     currency = excluded.currency,
     plan = excluded.plan,
     first_grant = excluded.first_grant,
-    grants = excluded.grants;
+    grants = excluded.grants,
+    subscription_id = excluded.subscription_id,
+    reason = excluded.reason,
+    period_start = excluded.period_start,
+    period_end = excluded.period_end;
 
 -- name: add_bought
 INSERT INTO bought (account_id, payment_id, grant_id, kind, amount, expires_at)
@@ -95,7 +105,7 @@ ON CONFLICT (account_id, provider, payment_id, dispute_id) DO UPDATE SET
 -- Payments, newest first, each with the grants that it bought and what remains of them: 0 for a lot that has expired.
 -- Of its disputes, those that are open count before those that were lost, and these before those that were won.
 SELECT p.payment_id, p.provider, p.status, p.amount_minor, p.refunded_minor, p.currency, p.plan, p.recorded_at,
-       p.refunded_at, p.version, coalesce(bought.grants, '[]') AS grants,
+       p.refunded_at, p.version, p.subscription_id, p.reason, p.period_start, p.period_end, coalesce(bought.grants, '[]') AS grants,
        disputed.minor AS disputed_minor, disputed.state AS dispute_state
 FROM projection_payments.payments AS p
 LEFT JOIN LATERAL (
@@ -110,7 +120,8 @@ LEFT JOIN LATERAL (
         ON g.account_id = b.account_id AND g.number = substr(b.grant_id, 5)::bigint
     CROSS JOIN LATERAL (SELECT g.status = 'coming' AND g.effective_at <= %(now)s AS started) AS time
     WHERE b.account_id = p.account_id AND b.payment_id = p.payment_id
-      AND substr(b.grant_id, 5)::bigint BETWEEN p.first_grant AND p.first_grant + p.grants - 1
+      AND (p.subscription_id IS NOT NULL
+           OR substr(b.grant_id, 5)::bigint BETWEEN p.first_grant AND p.first_grant + p.grants - 1)
 ) AS bought ON true
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(d.amount_minor) FILTER (WHERE d.state <> 'won'), 0) AS minor,

@@ -1,9 +1,11 @@
 """Payments: the money that providers reported, what of it was refunded or disputed, and the grants that it paid for."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ledger.domain.changes import Fact
 from ledger.domain.events import CreditsGranted, DisputeRecorded, PaymentRecorded, PaymentRefunded
+from ledger.domain.plans.subscribed import SubscriptionPayment
 from ledger.postgres.arrays import bigints, moments, numerics, texts
 from projections.models.projection import Projection, Table, Write
 
@@ -41,6 +43,7 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
                     [int(event.bought[0][4:]) if event.bought else None for _, event in recorded.values()]
                 ),
                 "counts": bigints([len(event.bought) for _, event in recorded.values()]),
+                **_subscriptions([event.subscription for _, event in recorded.values()]),
             },
         ),
         Write(
@@ -59,6 +62,16 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
         _disputes(disputed),
     ]
     return [write for write in writes if write.rows]
+
+
+def _subscriptions(found: Sequence[SubscriptionPayment | None]) -> dict[str, Any]:
+    """What payments were for, of those that were for a subscription."""
+    return {
+        "subscriptions": texts([what and what.subscription_id for what in found]),
+        "reasons": texts([what and what.reason for what in found]),
+        "starts": moments([what and what.period_start for what in found]),
+        "ends": moments([what and what.period_end for what in found]),
+    }
 
 
 def _refunds(refunded: Mapping[tuple[str, str | None, str], PaymentRefunded]) -> Write:
@@ -93,7 +106,7 @@ def _disputes(disputed: Mapping[tuple[str, str, str, str], DisputeRecorded]) -> 
 
 PAYMENTS = Projection(
     "payments",
-    version=3,
+    version=4,
     tables=(
         Table("payments", ("account_id", "provider", "payment_id")),
         Table("bought", ("account_id", "payment_id", "grant_id")),

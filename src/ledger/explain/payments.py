@@ -1,9 +1,9 @@
-"""Explains the events of disputes: what is held of the credits that a payment bought, and what becomes of it."""
+"""Explains the events of payments and disputes: what was bought, what is held of it, and what becomes of that."""
 
 from collections.abc import Iterator
 
 from ledger.domain.account import Account
-from ledger.domain.events import DisputeRecorded, PaymentRecorded
+from ledger.domain.events import CreditsGranted, DisputeRecorded, PaymentRecorded, PaymentRefunded
 from ledger.domain.holds import Disputed, Return
 from ledger.domain.lots import Draw, Lots, burn_order, total
 from ledger.domain.related_events import RelatedEvents
@@ -99,7 +99,8 @@ def _wrong_credits(
         yield f"there is {'already a' if opens else 'no'} disputed hold {event.hold_id}"
         return
     lots = {lot.grant_id: lot for lot in before.lots}
-    bought = payment.bought if payment is not None else ()
+    allowances = before.subscriptions.granted_by(event.provider, event.payment_id)
+    bought = (payment.bought or allowances) if payment is not None else ()
     for part in event.draws:
         lot = lots.get(part.grant_id)
         if part.grant_id not in bought:
@@ -138,3 +139,43 @@ def _wrong_fate(event: DisputeRecorded, held: Disputed, draw: Draw, part: Return
     fate = "cancelled" if closed else "lapsed" if over else "returned"
     if part.fate != fate and not (part.fate == "cancelled" and event.state == "lost"):
         yield f"the credits of {part.grant_id} should be {fate}, but the event records {part.fate}"
+
+
+# Payments -------------------------------------------------------------------------------------------------------------
+
+
+def buys(payment: PaymentRecorded, event: CreditsGranted) -> bool:
+    """Whether a payment buys a grant: by its name, or as an allowance of the subscription that it is for."""
+    if event.allowance is None or payment.subscription is None:
+        return event.grant_id in payment.bought
+    return payment.subscription.subscription_id == event.allowance.subscription_id
+
+
+def wrong_payment(before: Account, event: PaymentRecorded | PaymentRefunded, related: RelatedEvents) -> Iterator[str]:
+    """What is wrong with a payment or a refund."""
+    if isinstance(event, PaymentRecorded):
+        yield from _wrong_record(before, event, related)
+        return
+    payment = related.refunded_payment(event)
+    if payment is None:
+        yield f"there is no earlier payment {event.payment_id}"
+        return
+    refunded = related.refunded_minor(payment) + event.amount_minor
+    if refunded != event.refunded_minor:
+        yield f"the event records {event.refunded_minor:,} as refunded in total, but the sum is {refunded:,}"
+    if refunded + related.lost_minor(payment) > payment.amount_minor:
+        yield f"{refunded:,} were refunded, but only {payment.amount_minor:,} were paid"
+
+
+def _wrong_record(before: Account, event: PaymentRecorded, related: RelatedEvents) -> Iterator[str]:
+    earlier = related.payment(event.provider, event.payment_id)
+    if earlier is not None and (earlier.status != "failed" or event.status != "paid"):
+        yield f"payment {event.payment_id} was recorded before"
+    if event.bought and event.status != "paid":
+        yield f"the payment is {event.status}, but it buys {event.bought[0]}"
+    if event.grant_ids is not None and len(event.grant_ids) < 2:
+        yield "the event lists a single grant, which it should name alone"
+    for ahead, grant_id in enumerate(event.bought, 2):
+        if grant_id != before.next_id("grt", ahead=ahead):
+            place = "the next event" if ahead == 2 else f"the event {ahead - 1} after it"
+            yield f"the payment buys {grant_id}, which is not {place}"

@@ -1,0 +1,1 @@
+"""The plan of an account, on its pages."""

@@ -1,0 +1,42 @@
+"""The plan card: which plan an account has, whether it renews or ends, and which credits come next."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from api.http.queries.reads import Reads
+from ledger.domain.errors import AccountNotFound
+from ledger.domain.plans.subscribed import SubscriptionStatus
+from ledger.explain.subscriptions.answer import SubscriptionNow, active_of, subscriptions_now
+
+STATUS_WORDS: Mapping[SubscriptionStatus, tuple[str, str]] = {
+    "incomplete": ("not yet paid", "warn"),
+    "trialing": ("trial", "good"),
+    "active": ("active", "good"),
+    "paused": ("paused", "warn"),
+    "past_due": ("payment due", "bad"),
+    "ended": ("ended", ""),
+}
+"""The word of each status, and its tone."""
+
+
+class PlanCard(NamedTuple):
+    """The active subscription, if there is one, and all that are known, the one that counts first."""
+
+    active: SubscriptionNow | None
+    all: list[SubscriptionNow]
+
+    @property
+    def others(self) -> list[SubscriptionNow]:
+        """Those beside the active one that are active too: somebody pays twice."""
+        return [
+            one for one in self.all if one is not self.active and one["status"] in ("trialing", "active", "past_due")
+        ]
+
+
+async def plan_card_of(reads: Reads, account_id: str) -> PlanCard:
+    """The plan card of an account. Raises AccountNotFound."""
+    found = await reads.ledger.account_at(account_id)
+    if found is None:
+        raise AccountNotFound(account_id)
+    now = subscriptions_now(found.account, found.as_of)
+    return PlanCard(active_of(now), now)

@@ -1,0 +1,1 @@
+"""The terms of plans, and what events say of subscriptions to them."""
