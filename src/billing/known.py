@@ -226,7 +226,8 @@ def products_in(facts: Iterable[Fact]) -> dict[Product, None]:
             case PaymentSeen():
                 found |= {(product_name(fact.payment_id, item), fact.at): None for item in fact.items}
             case SubscriptionSeen():
-                found[product_name(fact.subscription_id, fact.item), fact.as_of] = None
+                items = [fact.item, *([Item(fact.next_product)] if fact.next_product is not None else [])]
+                found |= {(product_name(fact.subscription_id, item), fact.as_of): None for item in items}
             case _:
                 pass
     return found

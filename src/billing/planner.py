@@ -8,7 +8,9 @@ from billing.facts import DisputeSeen, PaymentSeen, RefundSeen
 from billing.known import Known, SoldProduct
 from billing.plans import Package
 from billing.steps import AFTER_PAYMENT, Plan, Step, Waits, all_wait
+from billing.subscription_planner import payment_for
 from ledger.domain.commands import GrantCredits, OnDispute, RecordDispute, RecordPayment, RefundPayment
+from ledger.domain.plans.subscribed import SubscriptionPayment
 
 Bought = tuple[tuple[SoldProduct, int], ...]
 """Packages with their quantities."""
@@ -17,18 +19,13 @@ WAITING_FOR_SUBSCRIPTION = Waits("waiting_for_subscription")
 _NO_PRODUCT = Waits("unknown_product", "it names no product")
 
 
-def plan_subscription(subscription_id: str) -> Plan:
-    """What follows from all that is known about a subscription."""
-    return Plan(waits=all_wait(subscription_id, WAITING_FOR_SUBSCRIPTION))
-
-
 def plan_payment(payment_id: str, provider: str, known: Known, on_dispute: OnDispute) -> Plan:
     """What follows from all that is known about a payment, by its own name. Raises Refusal."""
     payment = known.payment(payment_id)
     if payment is None:
         return Plan(waits=dict.fromkeys(AFTER_PAYMENT, WAITING_FOR_PAYMENT))
     account = known.account_of_payment(payment)
-    bought = _bought(payment, known)
+    bought = payment_for(payment, known) if payment.subscription_id is not None else _bought(payment, known)
     if isinstance(bought, Waits):
         return Plan(account, waits=all_wait(payment_id, bought))
     if account is None:
@@ -46,8 +43,6 @@ def plan_payment(payment_id: str, provider: str, known: Known, on_dispute: OnDis
 
 def _bought(payment: PaymentSeen, known: Known) -> Bought | Waits:
     """The packages that a payment paid for, with their quantities."""
-    if payment.subscription_id is not None:
-        return WAITING_FOR_SUBSCRIPTION
     if payment.status != "paid":
         return ()
     if not payment.items:
@@ -60,10 +55,12 @@ def _bought(payment: PaymentSeen, known: Known) -> Bought | Waits:
     return packages or Waits("paid_by_subscription", final=True)
 
 
-def _payment_step(payment: PaymentSeen, provider: str, account: str, bought: Bought) -> Step:
+def _payment_step(payment: PaymentSeen, provider: str, account: str, bought: Bought | SubscriptionPayment) -> Step:
+    of_subscription = bought if isinstance(bought, SubscriptionPayment) else None
+    packages: Bought = () if isinstance(bought, SubscriptionPayment) else bought
     grants = [
         GrantCredits(account, "permanent", product.sold.credits * quantity, "topup", transaction_id=payment.payment_id)
-        for product, quantity in bought
+        for product, quantity in packages
     ]
     command = RecordPayment(
         account,
@@ -72,10 +69,18 @@ def _payment_step(payment: PaymentSeen, provider: str, account: str, bought: Bou
         payment.status,
         payment.amount_minor,
         payment.currency,
-        bought[0][0].entry_id if bought else None,
+        _name_of(bought),
         tuple(grants),
+        of_subscription,
     )
     return Step(PaymentSeen, "payment", f"payment:{payment.payment_id}:{payment.status}", command)
+
+
+def _name_of(bought: Bought | SubscriptionPayment) -> str | None:
+    """The plan or the package that was paid for; None when the payment does not say it."""
+    if isinstance(bought, SubscriptionPayment):
+        return bought.terms.plan if bought.terms is not None else None
+    return bought[0][0].entry_id if bought else None
 
 
 def _refund_step(payment: PaymentSeen, provider: str, account: str, refund: RefundSeen) -> Step:

@@ -21,9 +21,10 @@ from billing.inbox.inbox import Inbox
 from billing.inbox.webhook import Mode
 from billing.known import Known, names_subscription
 from billing.known_facts import known_about, names_of, note
-from billing.planner import plan_payment, plan_subscription
+from billing.planner import plan_payment
 from billing.providers.provider import Provider
 from billing.steps import FactKind, Plan, Step, Waits, all_wait
+from billing.subscription_planner import plan_subscription
 from ledger.commit.submission import Outcome, Overloaded, Recorded, Submission, Unavailable
 from ledger.domain.commands import OnDispute
 from ledger.domain.errors import Refusal
@@ -167,7 +168,7 @@ class Biller:
 
     def _plan(self, subject: str, provider: str, known: Known) -> Plan:
         if names_subscription(subject):
-            return plan_subscription(subject)
+            return plan_subscription(subject, provider, known)
         return plan_payment(subject, provider, known, self._on_dispute)
 
     async def _outcome(self, step: Step, due: Due) -> Outcome | Waits:

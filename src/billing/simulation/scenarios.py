@@ -138,6 +138,11 @@ class Life:
         self._now += timedelta(days=days)
 
     @property
+    def now(self) -> datetime:
+        """The moment that the life has reached."""
+        return self._now
+
+    @property
     def last_amount(self) -> int:
         """The amount of the last payment."""
         return self._sales[-1].amount_minor
