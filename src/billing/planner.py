@@ -25,7 +25,7 @@ def plan_payment(payment_id: str, provider: str, known: Known, on_dispute: OnDis
     if payment is None:
         return Plan(waits=dict.fromkeys(AFTER_PAYMENT, WAITING_FOR_PAYMENT))
     account = known.account_of_payment(payment)
-    bought = payment_for(payment, known) if payment.subscription_id is not None else _bought(payment, known)
+    bought = _bought(payment, known) if payment.subscription_id is None else payment_for(payment, known)
     if isinstance(bought, Waits):
         return Plan(account, waits=all_wait(payment_id, bought))
     if account is None:

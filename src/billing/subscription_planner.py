@@ -81,9 +81,11 @@ def _limits(words: list[SubscriptionSeen], account: str, known: Known) -> list[S
     return [Step(SubscriptionSeen, "limits", key, SetLimits(account, PLAN_LIMITS, limits))]
 
 
-def payment_for(payment: PaymentSeen, known: Known) -> SubscriptionPayment | Waits:
-    """What a payment of a subscription is for, or why it must wait. Raises Refusal."""
-    assert payment.subscription_id is not None
+def payment_for(payment: PaymentSeen, known: Known) -> SubscriptionPayment | tuple[()] | Waits:
+    """What a payment of a subscription is for, or why it must wait; nothing when it pays for no period, such as one for
+    usage. Raises Refusal."""
+    if payment.subscription_id is None or payment.reason is None:
+        return ()
     terms = None
     if payment.items:
         product = known.product(payment.payment_id, payment.items[0], payment.at)

@@ -5,7 +5,7 @@ import itertools
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from ledger.commit.submission import Recorded
 from ledger.domain.commands import (
@@ -98,7 +98,7 @@ def _anything(account: str, chance: random.Random, known: list[Event]) -> Comman
         states: list[DisputeState] = ["open", "open", "won", "lost"]
         dispute = f"dp_{chance.randint(1, 3)}"
         choice.append(RecordDispute(account, chance.choice(paid), dispute, chance.choice(states), 300))
-    at = chance.choice([event.recorded_at for event in known])
+    at = known[-1].recorded_at if known else datetime(2026, 1, 1, tzinfo=UTC)
     plan = Terms("pro", 1, chance.choice([5, 50]), Interval(1, "months"), chance.choice([None, Interval(1, "months")]))
     status: SubscriptionStatus = chance.choice(["active", "active", "past_due", "ended"])
     choice.append(RecordSubscription(account, f"sub_{chance.randint(1, 3)}", account, status, plan, at))

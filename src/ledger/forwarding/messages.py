@@ -27,6 +27,8 @@ from ledger.domain import errors
 from ledger.domain.commands import Command, GrantCredits, MovedLot, MovedLots, NewLimit
 from ledger.domain.errors import BatchRefused, Refusal
 from ledger.domain.periods import CalendarPeriod, TimedPeriod
+from ledger.domain.plans.subscribed import SubscriptionPayment
+from ledger.domain.plans.terms import Interval, RollOver, Terms
 from ledger.store.records.codec import Metadata, decoded, encode
 
 Message = list[Any]
@@ -112,6 +114,27 @@ def _lots(value: list[list[Any]]) -> MovedLots:
     )
 
 
+def _terms(value: list[Any]) -> Terms:
+    plan, version, credits, every, billed, unused, *rest = value
+    return Terms(
+        plan,
+        version,
+        credits,
+        Interval(*every),
+        None if billed is None else Interval(*billed),
+        None if unused is None else RollOver(*unused),
+        *rest,
+    )
+
+
+def _subscription(value: list[Any] | None) -> SubscriptionPayment | None:
+    if value is None:
+        return None
+    name, reason, paid_at, start, end, quantity, terms = value
+    moments = datetime.fromisoformat(paid_at), _moment(start), _moment(end)
+    return SubscriptionPayment(name, reason, *moments, quantity, None if terms is None else _terms(terms))
+
+
 _READERS: dict[str, Callable[[Any], Any]] = {
     "expires_at": _moment,
     "effective_at": _moment,
@@ -120,6 +143,13 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "longest_life": _duration,
     "occurred_at": _moment,
     "back_dating": _duration,
+    "as_of": _moment,
+    "period_start": _moment,
+    "period_end": _moment,
+    "ends_at": _moment,
+    "trial_ends_at": _moment,
+    "terms": _terms,
+    "subscription": _subscription,
     "grants": _grants,
     "limits": _limits,
     "lots": _lots,
@@ -132,7 +162,7 @@ _CONVERTED = {
 
 
 def _in_json(value: object) -> Any:
-    if isinstance(value, MovedLot):
+    if isinstance(value, MovedLot | Terms | Interval | RollOver | SubscriptionPayment):
         return tuple(value)
     if isinstance(value, timedelta):
         return value // timedelta(microseconds=1)
