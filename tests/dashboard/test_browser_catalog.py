@@ -1,6 +1,7 @@
 """The pages of what is sold in a real browser: the catalogue for operators, and the plans for account holders."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -165,3 +166,50 @@ def test_who_sells_nothing_has_no_plans(servers: TestServers, tmp_path_factory: 
         assert f'{PLANS.format(account)}"' not in holder.get(f"{ROOT}/accounts/{account}").text
         assert "There are no plans to choose from." in holder.get(f"{ROOT}{PLANS.format(account)}").text
         assert "Nothing is sold yet." in operator(empty).get(f"{ROOT}/catalog").text
+
+
+@pytest.fixture(scope="module")
+def subscriber(service: Service) -> str:
+    """An account whose month of the plan `pro` is paid, and which has cancelled."""
+    account, now = service.open_account(permanent=5), datetime.now(UTC).replace(microsecond=0)
+    month = {"months": 1}
+    terms = {"plan": "pro", "plan_version": 1, "credits": 2_000, "every": month, "billed": month, "rank": 1}
+    told = {"provider": f"bank-of-{account}", "status": "active", "terms": terms, "as_of": now.isoformat()}
+    path = f"/v1/accounts/{account}"
+    assert service.post(f"{path}/subscriptions/sub-1", told).status_code == 201
+    what = {"subscription_id": "sub-1", "reason": "initial", "paid_at": now.isoformat()}
+    money = {"provider": f"bank-of-{account}", "status": "paid", "amount_minor": 1_900, "currency": "EUR"}
+    paid = service.post(f"{path}/payments", {"payment_id": "in-1", **money, "subscription": what})
+    assert (paid.status_code, paid.json()["granted"]) == (201, 2_000)
+    return account
+
+
+def test_a_subscriber_sees_the_plan_and_when_it_renews(visit: Visit, service: Service, subscriber: str) -> None:
+    page = plans(visit, subscriber)
+    own = page.locator(".offers > li.own")
+    assert own.locator("h2").all_inner_texts() == ["Pro"]
+    expect(own.get_by_text("your plan")).to_be_visible()
+    for where in ("", "/billing"):
+        card = visit.go(f"/accounts/{subscriber}{where}").get_by_role("region", name="Plan", exact=True)
+        expect(card.get_by_text("It renews on")).to_be_visible()
+        expect(card.get_by_text("2,000 credits more come")).to_be_visible()
+        assert fits(page)
+
+
+def test_a_cancelled_plan_says_when_it_ends_and_an_ended_one_is_none(
+    visit: Visit, service: Service, subscriber: str
+) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    found = service.get(f"/v1/accounts/{subscriber}/subscription").json()["subscription"]
+    month = {"months": 1}
+    terms = {"plan": "pro", "plan_version": 1, "credits": 2_000, "every": month, "billed": month, "rank": 1}
+    told = {"provider": found["provider"], "terms": terms, "ends_at": found["current_period_end"]}
+    path, visited = f"/v1/accounts/{subscriber}/subscriptions/sub-1", visit.open_portal_link(subscriber)
+    for status, text in (("active", "It ends on"), ("ended", "No active plan")):
+        as_of = (now if status == "active" else now + timedelta(seconds=1)).isoformat()
+        ends = {"ends_at": as_of} if status == "ended" else {}
+        assert service.post(path, {**told, "status": status, "as_of": as_of, **ends}).status_code == 201
+        visited.reload()
+        card = visited.get_by_role("region", name="Plan", exact=True)
+        expect(card.get_by_text(text)).to_be_visible()
+    assert barriers_in_light_and_dark(visited) == ""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from api.http.billing.catalog import entries_of
 from api.http.queries.reads import Reads
 from ledger.domain.errors import AccountNotFound
 from ledger.domain.plans.subscribed import SubscriptionStatus
@@ -24,6 +25,12 @@ class PlanCard(NamedTuple):
 
     active: SubscriptionNow | None
     all: list[SubscriptionNow]
+    names: Mapping[str, str]
+    """Of the plans that the catalogue has, by their ids."""
+
+    def name_of(self, one: SubscriptionNow) -> str:
+        """The name of the plan of a subscription, or its id when the catalogue does not have it."""
+        return self.names.get(one["plan"], one["plan"]) if one["plan"] is not None else "Unnamed plan"
 
     @property
     def others(self) -> list[SubscriptionNow]:
@@ -39,4 +46,5 @@ async def plan_card_of(reads: Reads, account_id: str) -> PlanCard:
     if found is None:
         raise AccountNotFound(account_id)
     now = subscriptions_now(found.account, found.as_of)
-    return PlanCard(active_of(now), now)
+    sold = await entries_of(reads, "plan") if now else ()
+    return PlanCard(active_of(now), now, {entry.id: entry.body.name for entry in sold})
