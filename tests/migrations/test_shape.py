@@ -46,6 +46,7 @@ MISSING = [
     "ledger/0014_payments_of_providers.sql",
     "ledger/0015_coming_grants.sql",
     "ledger/0016_disputes.sql",
+    "ledger/0017_subscriptions.sql",
     "people/0001_schema.sql",
     "people/0002_manage_scope_and_cursor_key.sql",
     "people/0003_key_log.sql",

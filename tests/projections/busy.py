@@ -37,7 +37,7 @@ from tests.conftest import Clock
 from tests.store.asking import submission
 
 DAY = timedelta(days=1)
-LIFE = 47
+LIFE = 50
 """The events of one account when `live` is over."""
 _numbers = itertools.count(1)
 USAGE: Usage = {"provider": "p", "model": "m", "project": "x", "member": "ada", "metric": "tokens", "input_tokens": 70}

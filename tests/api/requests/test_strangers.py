@@ -89,7 +89,7 @@ def test_of_many_errors_twenty_are_listed(service: Service, account: str) -> Non
 def strange(account: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Requests with a long text wherever a caller can put one."""
     names = {"account_id": LONG, "grant_id": LONG, "deduction_id": LONG, "hold_id": LONG, "payment_id": LONG}
-    names |= {"limit_id": LONG, "transfer_id": LONG}
+    names |= {"limit_id": LONG, "transfer_id": LONG, "subscription_id": LONG}
     key = {"Idempotency-Key": LONG}
     for ask in asks(account).values():
         path = SERVED[ask.operation].path.format(**{**names, "account_id": account})

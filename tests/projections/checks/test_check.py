@@ -218,7 +218,7 @@ async def test_what_is_missing_stopped_or_of_another_version_is_not_compared(
     )
     found = await checked(database)
     assert words(found) == []
-    assert set(found.positions) == {"balances", "rollups", "uncollected"}
+    assert set(found.positions) == {"balances", "rollups", "subscriptions", "uncollected"}
     assert "not built" in found.unchecked["payments"]
     assert "version 99" in found.unchecked["usage"]
     assert "stopped at position 7: no reason" in found.unchecked["history"]
