@@ -59,6 +59,7 @@ def _payment(rng: Random, customer: Customer, offer: str) -> dict[str, Any]:
 class _CustomerActivities:
     def __init__(self, plan: Plan, customer: Customer) -> None:
         self._plan, self._customer, self._rng = plan, customer, plan.rng
+        self._words_rng = Random(customer.account_id)  # noqa: S311 - the demo must be the same each time
         self._leaves = plan.moment(customer.leaves)
         self._tries = customer.tries_without_credits
         self._tries_at_a_limit = _TRIES_AT_A_LIMIT
@@ -104,6 +105,7 @@ class _CustomerActivities:
         """One period after the other. The card of a customer who has left is declined."""
         plan, ends = self._plan, self._first_period_ends()
         while plan.now < self._leaves:
+            self._tell(ends)
             self._pay("subscribe", ends)
             yield ends - timedelta(minutes=self._rng.uniform(5, 50))
             ends += _PERIOD
@@ -113,6 +115,20 @@ class _CustomerActivities:
         for _ in range(3):
             self._pay("decline")
             yield plan.now + timedelta(days=2)
+
+    def _tell(self, ends: datetime) -> None:
+        """Say which plan the customer has until a period ends, and that it ends then if the customer leaves."""
+        name, now, period = self._customer.plan, self._plan.now, {"days": _PERIOD.days}
+        terms = {"plan": name, "plan_version": 1, "credits": COMPANY.offers[name][0], "every": period, "billed": period}
+        fields: dict[str, Any] = {
+            "subscription_id": f"sub_{self._customer.account_id}",
+            "provider": self._customer.provider,
+        }
+        fields |= {"status": "active", "terms": terms, "as_of": now.isoformat()}
+        fields |= {"period_start": now.isoformat(), "period_end": ends.isoformat()}
+        if self._leaves < ends:
+            fields["ends_at"] = ends.isoformat()
+        self._ask("tell", fields, {}, rng=self._words_rng)
 
     def _first_period_ends(self) -> datetime:
         """Whole periods before the one whose end is known, else a period from now."""
@@ -191,10 +207,18 @@ class _CustomerActivities:
             fields["expires_at"] = (self._plan.now + timedelta(days=fields.pop("lasts_days"))).isoformat()
         self._ask(step.action, fields, ids, refused)
 
-    def _ask(self, action: str, fields: Mapping[str, Any], ids: dict[str, str], refused: str | None = None) -> None:
+    def _ask(
+        self,
+        action: str,
+        fields: Mapping[str, Any],
+        ids: dict[str, str],
+        refused: str | None = None,
+        rng: Random | None = None,
+    ) -> None:
         """Plan a command as a body of the HTTP contract makes it, and keep the ids that it makes."""
+        rng = rng or self._rng
         operation, always = COMPANY.actions.get(action, (action, {}))
-        known, new_id = ALL_OPERATIONS[operation], make_id(self._rng, action)
+        known, new_id = ALL_OPERATIONS[operation], make_id(rng, action)
         own_key = {known.own_key: new_id} if known.own_key else {}
         path = {name: fields[name] if name in fields else ids[name] for name in known.path_ids}
         said = {name: value for name, value in fields.items() if name not in path}
@@ -203,7 +227,7 @@ class _CustomerActivities:
         body = known.body.model_validate({**own_key, **always, **said})
         command = known.build(self._customer.account_id, path, body, Defaults())
         key = known.key_without_header(body, command) or new_id
-        metadata = Metadata(ACTORS[action], operation, key, make_id(self._rng, "demo"))
+        metadata = Metadata(ACTORS[action], operation, key, make_id(rng, "demo"))
         marks = fingerprint(known.values(path, body))
         second = self._second_half(command)
         planned = PlannedCommand(self._plan.now, metadata, command, marks, refused, moves=second is not None)

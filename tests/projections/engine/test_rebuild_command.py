@@ -91,8 +91,9 @@ async def test_as_json(ledger: Ledger, database: str) -> None:
 def test_an_unknown_name(database: str) -> None:
     finished = run(database, "history", "historie")
     assert finished.status == 2
-    assert "historie: choose from balances, history, rollups, usage, payments, subscriptions, uncollected, statistics" in " ".join(
-        finished.err.replace("│", " ").split()
+    assert (
+        "historie: choose from balances, history, rollups, usage, payments, subscriptions, uncollected, statistics"
+        in " ".join(finished.err.replace("│", " ").split())
     )
 
 
