@@ -29,7 +29,7 @@ def test_callers_come_to_every_operation() -> None:
     """None is so rare, or needs so much, that the short forms never ask for it."""
     chance, repertoire = random.Random(1), Repertoire(accounts=8)
     asked = set()
-    for number in range(4_000):
+    for number in range(6_000):
         for ask in repertoire.next(chance).asks:
             asked.add(ask.operation)
             answer: dict[str, Any] = {
