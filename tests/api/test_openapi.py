@@ -26,6 +26,7 @@ def the_document() -> Json:
 
 QUERIES = {
     "/v1/accounts/{account_id}": {200, 401, 403, 404, 422, 429, 500, 503},
+    "/v1/accounts/{account_id}/subscription": {200, 401, 403, 404, 422, 429, 500, 503},
     "/v1/accounts/{account_id}/limits": {200, 401, 403, 404, 422, 429, 500, 503},
     "/v1/accounts/{account_id}/balance": {200, 401, 403, 404, 422, 429, 500, 503},
     "/v1/accounts/{account_id}/events": {200, 401, 403, 404, 422, 429, 500, 503},

@@ -26,7 +26,6 @@ SINCE = {
         *("accounts.successor", "grants.sent", "grants.from_account_id", "grants.from_grant_id"),
         *("grants.coming", "grants.effective_at"),
     ),
-    "payments": ("payments.subscription_id", "payments.reason", "payments.period_start", "payments.period_end"),
 }
 """The columns that read models have got since, or in which they have another type."""
 NEW = {"balances": ("labels",), "payments": ("disputes",)}

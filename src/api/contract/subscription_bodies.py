@@ -6,8 +6,12 @@ from pydantic import Field, model_validator
 
 from api.contract.bodies import Amount, AmountOrNone, Body, Id, Time
 from ledger.domain.commands import RecordSubscription
+from ledger.domain.commands.subscriptions import MAX_QUANTITY, MAX_WINDOW_CREDITS
 from ledger.domain.plans.subscribed import PaymentReason, SubscriptionPayment, SubscriptionStatus
 from ledger.domain.plans.terms import Interval, RollOver, Terms
+
+Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
+WindowCredits = Annotated[int, Field(ge=0, le=MAX_WINDOW_CREDITS)]
 
 
 class IntervalBody(Body):
@@ -39,7 +43,7 @@ class TermsBody(Body):
 
     plan: Id
     plan_version: Amount
-    credits: AmountOrNone = Field(description="what one window gives")
+    credits: WindowCredits = Field(description="what one window gives")
     every: IntervalBody = Field(description="how long a window is")
     billed: IntervalBody | None = Field(None, description="how long a payment pays for; default: the plan has no price")
     unused: RollOverBody | None = Field(None, description="default: what is unused lapses")
@@ -47,7 +51,7 @@ class TermsBody(Body):
         None, description="how long after its window an allowance lasts; default: a day"
     )
     rank: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(None, description="a higher one is a better plan")
-    trial_credits: AmountOrNone | None = None
+    trial_credits: WindowCredits | None = None
 
     def terms(self) -> Terms:
         """The same for the ledger."""
@@ -74,7 +78,7 @@ class SubscriptionBody(Body):
         description="when it was so, by the provider's clock; the idempotency key, with the id and the status, when "
         "there is no header"
     )
-    quantity: Amount | None = Field(None, description="default: 1")
+    quantity: Quantity | None = Field(None, description="default: 1")
     period_start: Time | None = None
     period_end: Time | None = None
     ends_at: Time | None = Field(None, description="when it ends, if it was cancelled")
@@ -109,7 +113,7 @@ class PaidSubscriptionBody(Body):
     paid_at: Time = Field(description="by the provider's clock")
     period_start: Time | None = Field(None, description="default: paid_at")
     period_end: Time | None = Field(None, description="default: as long as the plan is billed for")
-    quantity: Amount | None = Field(None, description="default: 1")
+    quantity: Quantity | None = Field(None, description="default: 1")
     terms: TermsBody | None = Field(None, description="default: those of the subscription when it was paid")
 
     def payment(self) -> SubscriptionPayment:

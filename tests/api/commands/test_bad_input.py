@@ -122,9 +122,9 @@ NUMBERS = [  # operation, field, the least and the largest value
     ("payment", "grant.amount", 1, LARGEST),
     ("payment_refund", "amount_minor", 1, LARGEST),
     ("payment_dispute", "amount_minor", 1, LARGEST),
-    ("subscription", "quantity", 1, LARGEST),
+    ("subscription", "quantity", 1, 10_000),
     ("subscription", "terms.plan_version", 1, LARGEST),
-    ("subscription", "terms.credits", 0, LARGEST),
+    ("subscription", "terms.credits", 0, 10**11),
 ]
 NO_INTEGERS = [1.0, 1.5, -0.5, 1e300, True, False, "1", "", "one", [], [1], {}, {"amount": 1}]
 

@@ -31,12 +31,20 @@ def test_nothing_is_wrong(busy: str) -> None:
     assert done.out.endswith("0 differences\n")
     some = check(busy, "--accounts", "3", "--json").report
     assert (some["status"], some["accounts"], some["differences"], some["first"]) == ("clean", 3, 0, [])
-    assert set(some["positions"]) == {"balances", "history", "rollups", "usage", "payments", "uncollected"}
+    assert set(some["positions"]) == {
+        "balances",
+        "history",
+        "rollups",
+        "usage",
+        "payments",
+        "subscriptions",
+        "uncollected",
+    }
     everything = check(busy, "--all", "--json").report
     assert (everything["status"], everything["accounts"], everything["totals"]) == ("clean", 13, True)
     end = everything["log_position"]
     assert everything["events"] == end
-    names = ["balances", "history", "rollups", "usage", "payments", "uncollected", "statistics"]
+    names = ["balances", "history", "rollups", "usage", "payments", "subscriptions", "uncollected", "statistics"]
     assert everything["positions"] == {name: {"lowest": end, "highest": end} for name in names}
 
 

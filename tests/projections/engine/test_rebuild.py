@@ -200,7 +200,7 @@ async def test_a_stopped_projection_is_mended(ledger: Ledger, database: str) -> 
     assert rebuilt.before.stopped_at == end
     assert rebuilt.position == end
     assert rebuilt.comparison is not None
-    assert rebuilt.comparison.counts["missing"] == 5
+    assert rebuilt.comparison.counts["missing"] == 6
     await assert_projected(ledger, database)
 
 

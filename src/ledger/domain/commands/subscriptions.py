@@ -13,9 +13,9 @@ from ledger.domain.plans.terms import Interval, Terms
 LONGEST_INTERVAL = {"days": 3_660, "months": 120}
 """The longest interval of a plan: ten years."""
 LONGEST_GRACE = 366 * 86_400
-MAX_QUANTITY = 1_000_000
-MAX_WINDOW_CREDITS = 10**12
-"""The most that a plan gives in one window, times the quantity."""
+MAX_QUANTITY = 10_000
+MAX_WINDOW_CREDITS = 10**11
+"""The most that a plan gives in one window. Times the largest quantity it is still an exact amount."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +60,14 @@ def word_key(command: RecordSubscription) -> str:
 
 
 def check_terms(terms: Terms, quantity: int) -> None:
-    """Raise InvalidField unless the terms, times a quantity, are within their limits."""
+    """Raise InvalidField unless the terms and a quantity are within their limits."""
     check_id("plan", terms.plan)
     check_amount(terms.version, "plan_version")
-    check_amount(terms.credits, "credits", least=0)
-    check_amount(terms.trial_credits, "trial_credits", least=0)
-    check_amount(quantity, "quantity")
-    if quantity > MAX_QUANTITY:
-        raise InvalidField("quantity", f"must be at most {MAX_QUANTITY}", quantity)
-    if max(terms.credits, terms.trial_credits) * quantity > MAX_WINDOW_CREDITS:
-        raise InvalidField("credits", f"must be at most {MAX_WINDOW_CREDITS} in one period, times the quantity")
+    for name, credits in (("credits", terms.credits), ("trial_credits", terms.trial_credits)):
+        check_amount(credits, name, least=0)
+        if credits > MAX_WINDOW_CREDITS:
+            raise InvalidField(name, f"must be at most {MAX_WINDOW_CREDITS}", credits)
+    _check_quantity(quantity)
     _check_interval("every", terms.every)
     if terms.billed is not None:
         _check_interval("billed", terms.billed)
@@ -89,11 +87,15 @@ def check_payment(what: SubscriptionPayment) -> None:
         raise InvalidField("reason", f"must be one of {', '.join(get_args(PaymentReason))}", what.reason)
     check_instant("paid_at", what.paid_at)
     _check_period(what.period_start, what.period_end)
-    check_amount(what.quantity, "quantity")
-    if what.quantity > MAX_QUANTITY:
-        raise InvalidField("quantity", f"must be at most {MAX_QUANTITY}", what.quantity)
+    _check_quantity(what.quantity)
     if what.terms is not None:
         check_terms(what.terms, what.quantity)
+
+
+def _check_quantity(quantity: int) -> None:
+    check_amount(quantity, "quantity")
+    if quantity > MAX_QUANTITY:
+        raise InvalidField("quantity", f"must be at most {MAX_QUANTITY}", quantity)
 
 
 def _check_interval(field: str, interval: Interval) -> None:
