@@ -105,10 +105,8 @@ def _check_interval(field: str, interval: Interval) -> None:
 
 
 def _check_period(start: datetime | None, end: datetime | None) -> None:
-    if (start is None) != (end is None):
-        raise InvalidField("period_end", "must be given together with period_start")
-    if start is not None and end is not None:
-        check_instant("period_start", start)
-        check_instant("period_end", end)
-        if end <= start:
-            raise InvalidField("period_end", "must be after period_start", end.isoformat())
+    for name, moment in (("period_start", start), ("period_end", end)):
+        if moment is not None:
+            check_instant(name, moment)
+    if start is not None and end is not None and end <= start:
+        raise InvalidField("period_end", "must be after period_start", end.isoformat())

@@ -122,8 +122,10 @@ def periods(one: Subscription) -> list[Period]:
 
 
 def _span(paid: Paid, terms: Terms) -> tuple[datetime, datetime]:
-    start = paid.period_start or paid.paid_at
-    return start, paid.period_end or (terms.billed or terms.every).after(start, 1)
+    start, end = paid.period_start or paid.paid_at, paid.period_end
+    if end is None or end <= start:
+        end = (terms.billed or terms.every).after(start, 1)
+    return start, end
 
 
 def _period_of(found: list[Period], paid: Paid, start: datetime, end: datetime) -> int | None:
