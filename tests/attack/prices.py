@@ -58,7 +58,7 @@ class Price(NamedTuple):
 def asks(account: str) -> Iterator[Ask]:
     """The shortest request for every address, and others that cost more."""
     for method, path, template in addresses(account):
-        if "{digest}" not in template:
+        if "{digest}" not in template and not template.startswith(FILES):
             yield _ask(f"{method} {template}", method, path)
     yield _ask("GET /dashboard/static/{digest}/{name}", "GET", static_path("/dashboard", "app.js"))
     yield _ask(f"GET {FILES}/{{name}}", "GET", f"{FILES}/swagger-ui-bundle.js")
