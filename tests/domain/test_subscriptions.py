@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from ledger.domain import commands as c
-from ledger.domain.errors import NotFound, Refusal
+from ledger.domain.errors import InvalidField, NotFound, Refusal
 from ledger.domain.events import CreditsGranted, Event, GrantVoided
 from ledger.domain.plans.subscribed import SubscriptionPayment
 from ledger.domain.plans.terms import Interval, RollOver, Terms
+from ledger.domain.subscriptions.entitlements import LONGEST_PERIOD, periods
 from ledger.domain.subscriptions.subscription import TRIAL
 from ledger.explain.subscriptions.answer import active_of, subscriptions_now
 from tests.domain.explained import explained
@@ -396,3 +397,39 @@ def test_a_closed_account_gets_none_and_none_is_made_up_for() -> None:
 
 def due_at(journal: Journal) -> datetime | None:
     return journal.opened.due_at
+
+
+@pytest.mark.parametrize("name", ["as_of", "ends_at", "trial_ends_at", "period_start", "period_end"])
+def test_moments_that_no_calendar_can_count_from_are_refused(name: str) -> None:
+    for year in (1999, 2501, 9999):
+        moments = {"as_of": DAY_ZERO, name: DAY_ZERO.replace(year=year)}
+        with pytest.raises(InvalidField) as refused:
+            c.RecordSubscription(ACCOUNT_ID, SUBSCRIPTION, "stripe", "active", terms("pro"), **moments)  # type: ignore[arg-type]
+        assert refused.value.facts["errors"][0]["field"] == name
+
+
+def test_the_longest_terms_from_the_last_year_on_are_counted() -> None:
+    """Windows of ten years, rolled over as often as can be, end within the calendar."""
+    journal = opened()
+    decade = Interval(120, "months")
+    plan = Terms("slow", 1, 10**11, decade, decade, RollOver(1, 120), 366 * 86_400)
+    start = DAY_ZERO.replace(year=2500)
+    journal.carry_out(c.RecordSubscription(ACCOUNT_ID, SUBSCRIPTION, "stripe", "active", plan, start, quantity=10_000))
+    pay(journal, "pay-1", "initial", plan, start)
+    assert due_at(journal) == start
+    journal.now = start + timedelta(days=5_000)
+    journal.carry_out(c.RecordExpiries(ACCOUNT_ID))
+    assert journal.opened.balance.subscription == 10**11
+
+
+def test_a_refunded_century_of_days_is_looked_through_quickly() -> None:
+    journal = opened()
+    day = Interval(1, "days")
+    what = SubscriptionPayment(
+        SUBSCRIPTION, "initial", DAY_ZERO, DAY_ZERO, DAY_ZERO.replace(year=2126), terms=Terms("daily", 1, 5, day, day)
+    )
+    journal.carry_out(c.RecordPayment(ACCOUNT_ID, "pay-1", "stripe", "paid", 900, "EUR", subscription=what))
+    journal.carry_out(c.RefundPayment(ACCOUNT_ID, "pay-1", "re_1", None, "stripe"))
+    assert due_at(journal) is None
+    [period] = periods(journal.opened.subscriptions.all[0])
+    assert period.end == DAY_ZERO + LONGEST_PERIOD

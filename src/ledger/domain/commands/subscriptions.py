@@ -13,6 +13,8 @@ from ledger.domain.plans.terms import Interval, Terms
 LONGEST_INTERVAL = {"days": 3_660, "months": 120}
 """The longest interval of a plan: ten years."""
 LONGEST_GRACE = 366 * 86_400
+FIRST_YEAR, LAST_YEAR = 2000, 2500
+"""The moments of subscriptions: their windows are counted, and no calendar ends within them."""
 MAX_QUANTITY = 10_000
 MAX_WINDOW_CREDITS = 10**11
 """The most that a plan gives in one window. Times the largest quantity it is still an exact amount."""
@@ -49,9 +51,7 @@ class RecordSubscription:
         check_terms(self.terms, self.quantity)
         _check_period(self.period_start, self.period_end)
         for name in ("as_of", "ends_at", "trial_ends_at"):
-            moment = getattr(self, name)
-            if moment is not None:
-                check_instant(name, moment)
+            _check_moment(name, getattr(self, name))
 
 
 def word_key(command: RecordSubscription) -> str:
@@ -85,7 +85,7 @@ def check_payment(what: SubscriptionPayment) -> None:
     check_id("subscription_id", what.subscription_id)
     if what.reason not in get_args(PaymentReason):
         raise InvalidField("reason", f"must be one of {', '.join(get_args(PaymentReason))}", what.reason)
-    check_instant("paid_at", what.paid_at)
+    _check_moment("paid_at", what.paid_at)
     _check_period(what.period_start, what.period_end)
     _check_quantity(what.quantity)
     if what.terms is not None:
@@ -105,8 +105,15 @@ def _check_interval(field: str, interval: Interval) -> None:
 
 
 def _check_period(start: datetime | None, end: datetime | None) -> None:
-    for name, moment in (("period_start", start), ("period_end", end)):
-        if moment is not None:
-            check_instant(name, moment)
+    _check_moment("period_start", start)
+    _check_moment("period_end", end)
     if start is not None and end is not None and end <= start:
         raise InvalidField("period_end", "must be after period_start", end.isoformat())
+
+
+def _check_moment(field: str, moment: datetime | None) -> None:
+    if moment is None:
+        return
+    check_instant(field, moment)
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise InvalidField(field, f"must be in the years {FIRST_YEAR} to {LAST_YEAR}", moment.isoformat())

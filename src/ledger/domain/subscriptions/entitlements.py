@@ -16,6 +16,8 @@ from typing import NamedTuple
 from ledger.domain.plans.terms import Terms
 from ledger.domain.subscriptions.subscription import LONG_AGO, TRIAL, Paid, ShareId, Subscription, Word
 
+LONGEST_PERIOD = timedelta(days=3_700)
+"""A payment pays for ten years at most."""
 _TOLERANCE = timedelta(days=1)
 """Periods of one provider meet within it; a provider's clock and ours may differ by a little."""
 
@@ -125,7 +127,7 @@ def _span(paid: Paid, terms: Terms) -> tuple[datetime, datetime]:
     start, end = paid.period_start or paid.paid_at, paid.period_end
     if end is None or end <= start:
         end = (terms.billed or terms.every).after(start, 1)
-    return start, end
+    return start, min(end, start + LONGEST_PERIOD)
 
 
 def _period_of(found: list[Period], paid: Paid, start: datetime, end: datetime) -> int | None:
