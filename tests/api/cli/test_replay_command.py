@@ -106,7 +106,9 @@ def test_it_ends_where_it_is_told_to(lived: str) -> None:
     later = replay(lived, "ada", "--at", str(deducted), "--from-version", str(deducted))
     assert later.out == first_few.out[first_few.out.index(f"\n{deducted}  ") + 1 :]
     now = replay(lived, "ada")
-    assert now.out.count("not recorded by then") == 4, "the hold, the start of a grant, its end, and then the lot"
+    assert now.out.count("not recorded by then") == 5, (
+        "the hold, the start of a grant, the allowance, the end of the grant, and then the lot"
+    )
 
 
 def test_an_object_for_each_event_and_one_for_the_end(lived: str) -> None:
@@ -116,7 +118,7 @@ def test_an_object_for_each_event_and_one_for_the_end(lived: str) -> None:
     assert [event["position"] for event in events] == [*range(1, EVENTS + 1), None]
     assert [event["recorded"] for event in events] == [True] * EVENTS + [False]
     assert (end["type"], end["version"], end["unsound"], end["problem"]) == ("End", EVENTS, 0, None)
-    assert (end["as_of"], end["account"]["total"], end["account"]["holds"]) == (END, 693, [])
+    assert (end["as_of"], end["account"]["total"], end["account"]["holds"]) == (END, 723, [])
 
 
 LAST = f"its last event is version {EVENTS}"
