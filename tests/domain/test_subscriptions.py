@@ -22,7 +22,7 @@ from tests.long_form import times
 
 STORIES = times(300, 10_000)
 SHUFFLES = times(1, 4)
-LIVES = times(150, 5_000)
+LIVES = times(60, 5_000)
 
 
 def story_of(seed: int) -> Story:

@@ -19,7 +19,7 @@ from tests.conftest import Clock
 from tests.long_form import times
 from tests.postgres import TestServer
 
-STORIES = times(8, 400)
+STORIES = times(5, 400)
 """Stories of each provider."""
 _numbers = count(1_000)
 STEPS = ("buy_package", "refund_some", "refund_all", "dispute", "subscribe")

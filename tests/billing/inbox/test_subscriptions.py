@@ -20,7 +20,7 @@ from tests.conftest import Clock
 from tests.long_form import times
 from tests.postgres import TestServer
 
-STORIES = times(6, 300)
+STORIES = times(4, 300)
 """Stories of each provider."""
 STEPS = ("renew", "fail_and_recover", "upgrade", "cancel_and_resume", "refund_some", "refund_all", "lose")
 _numbers = count(5_000)
