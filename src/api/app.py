@@ -108,8 +108,7 @@ def create_app(
     )
     keys = KeyRing(ledger.log, clock, _admin_key(settings), _rate_limits(settings))
     views, follower = Views(conninfo, query_timeout=settings.query_timeout_seconds), Follower(ledger.log, conninfo)
-    refusals = RefusalCounter(ledger.log)
-    received = Webhooks(settings, ledger, conninfo)
+    refusals, received = RefusalCounter(ledger.log), Webhooks(settings, ledger, conninfo)
     watched = CheckpointWatch(settings.signing, settings.checkpoints), PrivilegeWatch(COMPONENTS), received.inbox
     wiring = Wiring(
         endpoint := CommandEndpoint(ledger, keys, _defaults(settings), refusals),
