@@ -93,10 +93,11 @@ class Sweeper:
     async def _due(self, connection: AsyncConnection[Any], now: datetime) -> list[str]:
         """The accounts to look at, at most one batch."""
         self._nothing_due = {name: since for name, since in self._nothing_due.items() if now - since < _ASK_AGAIN}
-        left_out = self._unreadable.union(self._nothing_due)
-        limit = self._batch + len(left_out)
-        named = [*await due(connection, now, limit), *await allowances_due(connection, now, limit)]
-        return [account for account in dict.fromkeys(named) if account not in left_out][: self._batch]
+        expiring = await due(connection, now, self._batch + len(self._unreadable))
+        limit = self._batch + len(self._unreadable) + len(self._nothing_due)
+        allowed = [name for name in await allowances_due(connection, now, limit) if name not in self._nothing_due]
+        named = dict.fromkeys((*expiring, *allowed))
+        return [account for account in named if account not in self._unreadable][: self._batch]
 
 
 def _submission(account_id: str) -> Submission:
