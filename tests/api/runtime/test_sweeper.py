@@ -8,8 +8,17 @@ from psycopg import AsyncConnection
 
 from api.runtime.sweeper import Sweeper
 from ledger.commit.submission import Recorded
-from ledger.domain.commands import ExtendHold, GrantCredits, PlaceHold
+from ledger.domain.commands import (
+    ExtendHold,
+    GrantCredits,
+    PlaceHold,
+    RecordPayment,
+    RecordSubscription,
+    RefundPayment,
+)
 from ledger.domain.events import CreditsExpired, CreditsHeld, HoldExpired
+from ledger.domain.plans.subscribed import SubscriptionPayment
+from ledger.domain.plans.terms import Interval, Terms
 from ledger.service import Ledger
 from projections.models.balances.queries import due
 from tests.conftest import Clock
@@ -65,6 +74,39 @@ async def test_it_records_lots_and_holds_when_their_time_has_come(database: str,
         await projected(ledger, database)
         assert await due(connection, clock.now + MONTH * 100, 10) == []
         assert await balance(ledger, "a") == 10
+
+
+async def test_it_grants_allowances_and_asks_once_an_hour_for_one_that_came_to_nothing(
+    database: str, ledger: Ledger, clock: Clock
+) -> None:
+    """An expiry of the same account is recorded all the same."""
+    sweeper, days = Sweeper(ledger, database, 0.01, 100_000), Interval(9, "days")
+    await open_account(ledger, "a")
+    plan, at = Terms("pro", 1, 30, days, Interval(90, "days"), grace_seconds=0), clock()
+    word = RecordSubscription("a", "sub-1", "bank", "active", plan, at)
+    paid = RecordPayment(
+        "a", "pay-1", "bank", "paid", 900, "EUR", subscription=SubscriptionPayment("sub-1", "initial", at)
+    )
+    for command in (word, paid):
+        assert isinstance(await ledger.execute(submission(command, "told", repr(command))), Recorded)
+    async with await AsyncConnection.connect(database, autocommit=True) as connection:
+
+        async def sweep() -> list[str]:
+            before = len(await types_of(ledger, "a"))
+            await projected(ledger, database)
+            await sweeper.sweep(connection)
+            return (await types_of(ledger, "a"))[before:]
+
+        assert await sweep() == []
+        clock.forward(days=9)
+        assert await sweep() == ["CreditsExpired", "CreditsGranted"]
+        back = RefundPayment("a", "pay-1", "re-1", None, "bank")
+        assert isinstance(await ledger.execute(submission(back, "refund", "re-1")), Recorded)
+        await grant(ledger, "a", 5, timedelta(days=9, minutes=5))
+        clock.forward(days=9)
+        assert await sweep() == []  # the money went back
+        clock.forward(minutes=10)
+        assert await sweep() == ["CreditsExpired"]
 
 
 async def test_it_keeps_to_its_rate_and_comes_to_an_end(database: str, ledger: Ledger, clock: Clock) -> None:
