@@ -1,0 +1,1 @@
+"""Calls to payment providers: what is asked of each, and what they answer."""
