@@ -77,8 +77,11 @@ class Calls(Protocol):
     async def portal(self, subscription_id: str, customer: str | None, return_url: str) -> str:
         """The address of the page on which a customer sees invoices and changes how they pay."""
 
-    async def change(self, subscription_id: str, product: str, when: When, key: str) -> Changed:
-        """Put a subscription on another product: now, paid for the time left, or at the end of its period."""
+    async def change(self, subscription_id: str, product: str, quantity: int, when: When, key: str) -> Changed:
+        """Put a subscription on another product: now, paid for the time left, or at the end of its period.
+
+        One that does not schedule is asked near the end of the period, and then `period_end` is without a charge now.
+        """
 
     async def cancel(self, subscription_id: str, when: When, key: str) -> Changed:
         """End a subscription, now or at the end of its period."""
