@@ -117,8 +117,9 @@ def floors() -> list[set[str]]:
 
 FLOORS = floors()
 _PACKAGES = "|".join(sorted(set.union(*FLOORS)))
-NAMED = re.compile(rf"(?<![\w.])(?:({_PACKAGES})\.\w|(projection)_)|^({_PACKAGES})$")
-"""What a string or SQL names of a package or its schema: people.api_keys, projection_history, people."""
+NAMED = re.compile(rf"(?<![\w.])(?<!//)(?:({_PACKAGES})\.\w|(projection)_)|^({_PACKAGES})$")
+"""What a string or SQL names of a package or its schema: people.api_keys, projection_history, people. The host of an
+address, such as https://api.example, is none."""
 
 
 def not_below(package: str) -> set[str]:

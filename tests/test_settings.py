@@ -20,6 +20,8 @@ from api.runtime.settings import (
     unknown_variables,
     variable,
 )
+from billing.calls.access import Access
+from billing.calls.known_calls import CALLED
 from ledger.postgres.roles import with_service_role
 from tests.commands import command
 
@@ -273,9 +275,35 @@ def test_a_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
             load_settings()
 
 
+def test_an_api_key_goes_to_an_address_with_tls_or_on_this_machine_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().accesses == {}
+    monkeypatch.setenv("CREDIT_LEDGER_STRIPE_API_KEY", "sk_1")
+    monkeypatch.setenv("CREDIT_LEDGER_STRIPE_MODE", "test")
+    for address in ("https://proxy.example/stripe", "http://127.0.0.1:8012", "http://localhost", "http://[::1]:1/x"):
+        monkeypatch.setenv("CREDIT_LEDGER_STRIPE_API_URL", address)
+        assert load_settings().accesses == {"stripe": Access("sk_1", address, test=True)}
+    for address in (
+        "http://stripe.example",
+        "http://127.0.0.1.example",
+        "http://127.0.0.1@other.example",
+        "ftp://x",
+        "https://me:pw@x",
+    ):
+        monkeypatch.setenv("CREDIT_LEDGER_STRIPE_API_URL", address)
+        with pytest.raises(WrongSetting, match="CREDIT_LEDGER_STRIPE_API_URL"):
+            load_settings()
+    monkeypatch.delenv("CREDIT_LEDGER_STRIPE_API_URL")
+    for key in ("sk_s3cret\nX-Other: 1", "sk s3cret", "sk_s3crét"):
+        monkeypatch.setenv("CREDIT_LEDGER_STRIPE_API_KEY", key)
+        with pytest.raises(WrongSetting, match="CREDIT_LEDGER_STRIPE_API_KEY") as refused:
+            load_settings()
+        assert "s3cr" not in str(refused.value)
+
+
 def test_every_secret_setting_may_be_in_a_file() -> None:
     webhooks = [f"{name}_webhook_secret" for name in ("dodo", "lemonsqueezy", "paddle", "polar", "stripe")]
-    assert secret_settings() == [*webhooks, "database_url", "owner_url", "admin_key"]
+    of_providers = [*webhooks, *(f"{name}_api_key" for name in CALLED)]
+    assert sorted(secret_settings()) == sorted([*of_providers, "database_url", "owner_url", "admin_key"])
     text = MANUAL.read_text()
     assert all(f"`{variable(name)}_FILE`" in text for name in secret_settings())
 

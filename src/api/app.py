@@ -121,8 +121,7 @@ def create_app(
         SessionWatch(ledger.log),
         dashboard_options(settings),
         ImportRuns(ledger, _defaults(settings)),
-        received.inbox,
-        received.entrance,
+        *received.parts,
     )
     sweeper = Sweeper(ledger, conninfo, settings.sweep_interval_seconds, settings.sweep_rate)
 

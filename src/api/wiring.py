@@ -1,5 +1,6 @@
 """The parts of a process of the service, and how the routes find them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -15,6 +16,7 @@ from api.runtime.listening.listen_address import links_need_public_url
 from api.runtime.settings import Settings
 from api.streaming.follower import Follower
 from api.streaming.places import StreamPlaces
+from billing.calls.calls import Calls
 from billing.inbox.inbox import Inbox
 from people.api_keys import KeyRing
 from people.sessions import SessionWatch
@@ -36,6 +38,8 @@ class Wiring:
     import_runs: ImportRuns
     inbox: Inbox
     webhooks: WebhookEntrance
+    calls: Mapping[str, Calls]
+    """The calls to the payment providers that can be called, by their names."""
 
     def attach_to(self, app: Starlette) -> None:
         """Set the parts as the state of an application, each under its own name, where its routes find them."""

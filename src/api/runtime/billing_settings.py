@@ -1,14 +1,20 @@
-"""The settings of payment providers: the secrets of their webhooks, and whether they take real money."""
+"""The settings of payment providers: the secrets of their webhooks, how they are called, and whether money is real."""
 
+import re
 from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings
 
+from billing.calls.access import Access
+from billing.calls.known_calls import CALLED
 from billing.known_providers import PROVIDERS
 
 Mode = Literal["live", "test"]
 _END = "_webhook_secret"
+_API = r"^(https://[^\s/?#@]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?)(/[A-Za-z0-9._~/-]*)?$"
+"""An address that gets an API key: only on this machine without TLS."""
+_INSTEAD = "another address of the API of {}, for trials: https://..., or http:// on this machine"
 
 
 class BillingSettings(BaseSettings):
@@ -41,9 +47,22 @@ class BillingSettings(BaseSettings):
         description="the secret of the webhook at Stripe, whsec_...; several, divided by commas, while one is replaced",
     )
     stripe_mode: Mode = Field("live", description="whether Stripe takes real money or plays: the other is ignored")
+    stripe_api_key: SecretStr | None = Field(
+        None,
+        description="a secret key of Stripe of that mode, sk_... or rk_...; with it, the service makes checkouts and "
+        "changes subscriptions there, and reads every day what its webhooks did not say",
+    )
+    stripe_api_url: str | None = Field(None, pattern=_API, max_length=2_000, description=_INSTEAD.format("Stripe"))
     webhook_days: int = Field(
         90, ge=1, le=3_650, description="days after which what providers sent is dropped; what came of it stays"
     )
+
+    @field_validator(*(f"{name}_api_key" for name in CALLED))
+    @classmethod
+    def _is_api_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[!-~]{1,1000}", value.get_secret_value()):
+            raise ValueError
+        return value
 
     @field_validator(*(name + _END for name in PROVIDERS))
     @classmethod
@@ -62,6 +81,21 @@ class BillingSettings(BaseSettings):
         """The secrets of each provider that has one."""
         found = {name: getattr(self, name + _END) for name in PROVIDERS}
         return {name: _divided(value) for name, value in found.items() if value is not None}
+
+    @property
+    def accesses(self) -> dict[str, Access]:
+        """How each provider is called that has an API key."""
+        keys = {name: getattr(self, f"{name}_api_key") for name in CALLED}
+        return {
+            name: Access(
+                key.get_secret_value(),
+                getattr(self, f"{name}_api_url"),
+                self.modes[name] == "test",
+                getattr(self, f"{name}_store", None),
+            )
+            for name, key in keys.items()
+            if key is not None
+        }
 
     @property
     def modes(self) -> dict[str, Mode]:

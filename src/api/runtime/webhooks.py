@@ -1,12 +1,15 @@
-"""The inbox of webhooks in a process of the service: what receives deliveries, and what applies them."""
+"""The inbox of webhooks in a process of the service: what receives deliveries, what applies them, and what is asked of
+the providers that can be called."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
 from typing import Any
 
 from api.http import metrics
 from api.http.billing.receiving import WebhookEntrance
 from api.runtime.settings import Settings
+from billing.calls.calls import Calls
+from billing.calls.known_calls import calls_of
 from billing.inbox.biller import Biller
 from billing.inbox.deciding import Decided
 from billing.inbox.inbox import Inbox
@@ -20,7 +23,8 @@ FOLDER = "webhooks"
 
 
 class Webhooks:
-    """The parts of the inbox that belong together: the inbox itself, its entrance and its biller."""
+    """The parts of the inbox that belong together: the inbox itself, its entrance and its biller, and the calls to
+    providers."""
 
     def __init__(self, settings: Settings, ledger: Ledger, conninfo: str) -> None:
         self.inbox = inbox = Inbox(ledger.log)
@@ -43,6 +47,12 @@ class Webhooks:
             self._biller.arrived.set,
         )
         self.entrance = WebhookEntrance(reception)
+        self.calls = calls_of(settings.accesses)
+
+    @property
+    def parts(self) -> tuple[Inbox, WebhookEntrance, Mapping[str, Calls]]:
+        """What the routes use of it."""
+        return self.inbox, self.entrance, self.calls
 
     @property
     def work(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:

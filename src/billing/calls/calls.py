@@ -17,7 +17,11 @@ When = Literal["now", "period_end"]
 
 
 class ProviderFailed(BillingRefused):
-    """A provider refused a call, or did not answer it in time. Whether it was carried out may be unknown."""
+    """A provider refused a call, or did not answer it in time.
+
+    The fact `provider_status` is the status of its answer: with one from 400 to 499 nothing was carried out. With
+    another one, and with none, that is not known.
+    """
 
     code = "provider_failed"
 
@@ -30,7 +34,10 @@ class ProviderCannot(BillingRefused):
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """What somebody wants to buy. `checkout_id` comes back in the webhooks of the payment, and says whose it is."""
+    """What somebody wants to buy. `checkout_id` comes back in the webhooks of the payment, and says whose it is.
+
+    `trial_days` are the days before the first payment of a plan, where the call says them and not the product.
+    """
 
     checkout_id: str
     account_id: str
@@ -40,6 +47,7 @@ class Purchase:
     return_url: str
     cancel_url: str | None = None
     customer: str | None = None
+    trial_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ from billing.providers.payload import Payload, parsed
 from billing.providers.provider import Delivery, is_delivery_id
 from billing.providers.signatures import check_signed, check_time, fields, from_hex, header, text_key
 
+NEXT_PRICE = "next_price_id"
+"""The metadata of a subscription in which our calls note the price of the next period, when they schedule a change."""
 _NAME = "stripe"
 
 _SUBSCRIPTION_STATUSES: dict[str, SubscriptionStatus] = {
@@ -70,7 +72,7 @@ class Stripe:
     @property
     def events(self) -> tuple[str, ...]:
         """The types of events that matter."""
-        return tuple(_READERS)
+        return EVENTS
 
     def verify(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Delivery:
         """The delivery, if a `v1` of its `Stripe-Signature` fits and it is at most five minutes old. Raises NotGenuine.
@@ -82,7 +84,7 @@ class Stripe:
         check_time(sent, now, newest=None)
         offered = [from_hex(value) for name, value in pairs if name == "v1"]
         check_signed(map(text_key, self.secrets), f"{sent}.".encode() + body, offered)
-        return _delivery(body)
+        return delivery_of(body)
 
     def facts(self, delivery: Delivery) -> list[Fact]:
         """What an event says. Raises Incomplete."""
@@ -91,8 +93,8 @@ class Stripe:
         return linked(read(event)) if read else []
 
 
-def _delivery(body: bytes) -> Delivery:
-    """The delivery of a body that is genuine. One without an id is known by its own bytes."""
+def delivery_of(body: bytes) -> Delivery:
+    """The delivery of an event that is genuine, by its body. One without an id is known by its own bytes."""
     digest = sha256(body).hexdigest()
     try:
         event = parsed(body)
@@ -311,6 +313,7 @@ def _subscription(event: Payload) -> Iterator[Fact]:
         period_start=subscription.time("items.data.0.current_period_start", "current_period_start"),
         period_end=period_end,
         ends_at=_ends_at(subscription, status, period_end),
+        next_product=_next_price(subscription, price),
         trial_ends_at=subscription.time("trial_end"),
         account=subscription.text("metadata.account_id"),
         customer=_maybe_id(subscription.reference("customer")),
@@ -323,6 +326,12 @@ def _ends_at(subscription: Payload, status: SubscriptionStatus, period_end: date
         return subscription.time("ended_at", "canceled_at")
     at_period_end = period_end if subscription.is_true("cancel_at_period_end") else None
     return subscription.time("cancel_at") or at_period_end
+
+
+def _next_price(subscription: Payload, price: str) -> str | None:
+    """The price that a schedule brings. A subscription names its schedule, and not what is in it."""
+    noted = subscription.text(f"metadata.{NEXT_PRICE}") if subscription.reference("schedule") else None
+    return noted if noted != price else None
 
 
 def _id(provider_id: str) -> str:
@@ -348,3 +357,5 @@ _READERS: dict[str, Callable[[Payload], Iterator[Fact]]] = {
 }
 """The types that matter. `invoice.payment_succeeded` is the twin of `invoice.paid`, and `payment_intent.*` says nothing
 that these do not."""
+EVENTS = tuple(_READERS)
+"""The types of events that matter."""

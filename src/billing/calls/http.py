@@ -1,0 +1,164 @@
+"""Calls over HTTP to payment providers, and what becomes of their answers. No other file knows the HTTP library.
+
+A call is sent once. It is not sent again by itself, because a call that was not answered may have been carried out. An
+answer that redirects, is too large, comes too late or is no JSON object is a failure. No message shows the API key.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from time import monotonic
+from typing import Any, Literal
+from urllib.parse import quote
+
+import httpx
+import orjson
+
+from billing.calls.calls import ProviderFailed
+from billing.facts import Incomplete
+from billing.providers.payload import Payload, parsed
+
+TIMEOUT = 10.0
+"""Seconds that a call may take, from its first byte to the last one of its answer."""
+LARGEST_ANSWER = 8 * 1024 * 1024
+"""Bytes of an answer that are read. A page of a hundred events has about a tenth."""
+_LONGEST_MESSAGE = 200
+_MESSAGES = ("error.message", "errors.0.detail", "errors.0.title", "message", "error")
+"""Where providers say what was wrong."""
+
+_URL = re.compile(r"https?://[!-~]{1,4000}")
+
+Method = Literal["GET", "POST", "PATCH", "DELETE"]
+Pairs = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that says yes.
+
+    `as_of` is a moment before the provider looked, in whole seconds of its own clock: what happens to a thing after it
+    was read is always told to be later than that.
+    """
+
+    payload: Payload
+    as_of: datetime
+
+
+class Api:
+    """The API of a provider at an address, with a key. `title` is the provider's name for people."""
+
+    def __init__(self, provider: str, title: str, address: str, key: str, headers: Mapping[str, str]) -> None:
+        self._provider = provider
+        self._title = title
+        self._key = key
+        self._client = httpx.AsyncClient(
+            base_url=address,
+            # Not compressed: a small answer could have a large one in it.
+            headers={"Authorization": f"Bearer {key}", "Accept-Encoding": "identity", **headers},
+            timeout=TIMEOUT,
+            follow_redirects=False,
+            # Calls are rare, and on a connection that the provider has closed meanwhile one would be lost.
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
+
+    async def call(
+        self,
+        method: Method,
+        path: str,
+        *,
+        query: Pairs = (),
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Make a call. An answer without a body has an empty object. Raises ProviderFailed."""
+        began = monotonic()
+        try:
+            async with (
+                asyncio.timeout(TIMEOUT),
+                self._client.stream(method, path, params=list(query), content=body, headers=headers) as response,
+            ):
+                content = await self._content(response)
+        except (TimeoutError, httpx.TimeoutException):
+            raise self.failed(f"did not answer within {TIMEOUT:.0f} seconds: whether it did it is not known") from None
+        except httpx.ConnectError as error:
+            raise self.failed(f"cannot be reached: {self._cut(str(error))}") from error
+        except httpx.HTTPError as error:
+            said = self._cut(str(error)) or type(error).__name__
+            raise self.failed(f"did not answer: {said}; whether it did it is not known") from error
+        return Answer(self._payload(response, content), _asked_at(response, monotonic() - began))
+
+    async def _content(self, response: httpx.Response) -> bytes:
+        found = bytearray()
+        async for part in response.aiter_raw():
+            found += part
+            if len(found) > LARGEST_ANSWER:
+                raise self.failed(f"answered with more than {LARGEST_ANSWER:,} bytes", response.status_code)
+        return bytes(found)
+
+    def _payload(self, response: httpx.Response, content: bytes) -> Payload:
+        try:
+            payload = parsed(content or b"{}")
+        except Incomplete:
+            payload = None
+        if not response.is_success:
+            said = _message(payload) if payload is not None else ""
+            raise self.failed(
+                f"answered {response.status_code}" + (said and f": {self._cut(said)}"), response.status_code
+            )
+        if payload is None:
+            raise self.failed(f"answered {response.status_code} with what is no JSON object", response.status_code)
+        return payload
+
+    def failed(self, what: str, status: int | None = None) -> ProviderFailed:
+        """The error that the provider did something else than what was asked, as a sentence about it."""
+        facts = {} if status is None else {"provider_status": status}
+        return ProviderFailed(f"{self._title} {what.rstrip('.')}.", provider=self._provider, **facts)
+
+    def text(self, payload: Payload, path: str) -> str:
+        """The text, or the id of the thing, at a path of an answer. Raises ProviderFailed."""
+        found = payload.reference(path)
+        if found is None:
+            raise self._missing(path)
+        return found
+
+    def url(self, payload: Payload, path: str) -> str:
+        """The address at a path of an answer, as a browser can open it. Raises ProviderFailed."""
+        found = payload.at(path).value
+        if not isinstance(found, str) or not _URL.fullmatch(found):
+            raise self._missing(path)
+        return found
+
+    def _missing(self, path: str) -> ProviderFailed:
+        return self.failed(f"answered with nothing usable at {path}")
+
+    def _cut(self, text: str) -> str:
+        """A text of the provider on one line, cut short, and without the key if it repeats that."""
+        line = " ".join(text.replace(self._key, "[key]").split())
+        return line if len(line) <= _LONGEST_MESSAGE else f"{line[:_LONGEST_MESSAGE]}…"
+
+
+def path_of(*parts: str) -> str:
+    """A path made of names and ids. No id can lead elsewhere."""
+    return "/" + "/".join(quote(part, safe="").replace(".", "%2E") for part in parts)
+
+
+def as_json(value: Any) -> bytes:
+    """A value as JSON, the same bytes for the same value."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def _message(payload: Payload) -> str:
+    found = (payload.at(path).value for path in _MESSAGES)
+    return next((text for text in found if isinstance(text, str) and text), "")
+
+
+def _asked_at(response: httpx.Response, seconds: float) -> datetime:
+    """A moment before the call was made, by the provider's clock if it tells it."""
+    try:
+        answered = parsedate_to_datetime(response.headers.get("date", "")).astimezone(UTC)
+    except ValueError:
+        answered = datetime.now(UTC)
+    return (answered - timedelta(seconds=seconds + 1)).replace(microsecond=0)

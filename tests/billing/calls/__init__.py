@@ -1,0 +1,1 @@
+"""Calls to payment providers, made to servers on this machine that answer as they do."""

@@ -1,0 +1,96 @@
+"""What becomes of answers that no provider should give, and of calls that are not answered."""
+
+import gzip
+import json
+import socket
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from billing.calls import http
+from billing.calls.calls import ProviderFailed
+from billing.calls.http import LARGEST_ANSWER, Api, path_of
+from tests.billing.calls.provider_server import ProviderServer, Raw
+
+KEY = "sk_test_s3cret"
+
+
+def api(url: str) -> Api:
+    return Api("stripe", "Stripe", url, KEY, {"Stripe-Version": "1"})
+
+
+def said(code: int, value: Any) -> Raw:
+    return Raw(code, json.dumps(value).encode())
+
+
+FAILURES: dict[str, tuple[Raw, str]] = {
+    "Stripe's": (said(402, {"error": {"message": "Your card was declined."}}), "answered 402: Your card was declined."),
+    "Dodo's": (said(422, {"code": "X", "message": "no such product"}), "answered 422: no such product."),
+    "Lemon Squeezy's": (said(404, {"errors": [{"title": "Not Found", "detail": "gone"}]}), "answered 404: gone."),
+    "a key in the answer": (said(401, {"message": f"wrong key {KEY}\n{KEY}"}), "answered 401: wrong key [key] [key]."),
+    "a long sentence": (said(500, {"message": "x" * 900}), f"answered 500: {'x' * 200}…."),
+    "no sentence": (said(503, {"message": 7, "error": {}}), "answered 503."),
+    "a page": (Raw(502, b"<html>Bad gateway</html>"), "answered 502."),
+    "no JSON": (Raw(200, b"<html>Welcome</html>"), "answered 200 with what is no JSON object."),
+    "a list": (Raw(200, b"[]"), "answered 200 with what is no JSON object."),
+    "deep": (Raw(200, b'{"a":' * 5_000 + b"1" + b"}" * 5_000), "answered 200 with what is no JSON object."),
+    "a redirect": (Raw(302, b"{}", {"Location": "https://elsewhere.example/"}), "answered 302."),
+    "compressed": (Raw(200, gzip.compress(b"{}"), {"Content-Encoding": "gzip"}), "with what is no JSON object."),
+    "huge": (Raw(200, b" " * (LARGEST_ANSWER + 1)), "answered with more than 8,388,608 bytes."),
+}
+
+
+async def test_an_answer_that_is_none_is_told_in_a_sentence_without_the_key(server: ProviderServer) -> None:
+    for name, (raw, sentence) in FAILURES.items():
+        server.answers["GET", "/v1/x"] = raw
+        with pytest.raises(ProviderFailed) as failed:
+            await api(server.url).call("GET", "/v1/x")
+        assert failed.value.detail.startswith("Stripe "), name
+        assert failed.value.detail.endswith(sentence), name
+        assert failed.value.facts == {"provider": "stripe", "provider_status": raw.status}, name
+        assert KEY not in failed.value.detail, name
+    assert len(server.requests) == len(FAILURES), "nothing is sent again"
+
+
+async def test_a_call_that_is_not_answered_may_have_been_carried_out(
+    server: ProviderServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.answers["POST", "/v1/x"] = Raw(200, b"{}" * 100, cut=True)
+    with pytest.raises(ProviderFailed, match=r"^Stripe did not answer: .* whether it did it is not known\.$") as failed:
+        await api(server.url).call("POST", "/v1/x", body=b"a=1")
+    assert failed.value.facts == {"provider": "stripe"}
+    monkeypatch.setattr(http, "TIMEOUT", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        with pytest.raises(ProviderFailed, match=r"did not answer within .* whether it did it is not known\.$"):
+            await api(f"http://127.0.0.1:{silent.getsockname()[1]}").call("POST", "/v1/x")
+        free = silent.getsockname()[1]
+    with pytest.raises(ProviderFailed, match=r"^Stripe cannot be reached: "):
+        await api(f"http://127.0.0.1:{free}").call("POST", "/v1/x")
+
+
+async def test_an_answer_is_as_of_a_moment_before_the_call_by_the_clock_of_the_provider(
+    server: ProviderServer,
+) -> None:
+    server.answers["DELETE", "/v1/x"] = Raw(204, b"", {"Date": "Mon, 30 Nov 2026 12:00:09 GMT"})
+    answer = await api(server.url).call("DELETE", "/v1/x")
+    assert answer.payload.value == {}
+    at = datetime(2026, 11, 30, 12, 0, 9, tzinfo=UTC)
+    assert at - timedelta(seconds=5) <= answer.as_of < at - timedelta(seconds=1)
+    assert answer.as_of.microsecond == 0
+    server.answers["DELETE", "/v1/x"] = Raw(204, b"", {"Date": "soon"})
+    assert (await api(server.url).call("DELETE", "/v1/x")).as_of < datetime.now(UTC)
+
+
+async def test_no_id_leads_elsewhere(server: ProviderServer) -> None:
+    path = path_of("v1", "subscriptions", "../../v1/refunds?x=1#y", "..")
+    with pytest.raises(ProviderFailed, match="answered 404"):
+        await api(server.url).call("GET", path)
+    [request] = server.requests
+    assert request.path == path == "/v1/subscriptions/%2E%2E%2F%2E%2E%2Fv1%2Frefunds%3Fx%3D1%23y/%2E%2E"
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert request.headers["accept-encoding"] == "identity"
+
+
+def test_the_key_is_in_no_representation(server: ProviderServer) -> None:
+    assert KEY not in repr(api(server.url))
