@@ -133,15 +133,18 @@ class Known:
         return self._products.get((product_name(thing, item), at))
 
     def account_of_payment(self, payment: PaymentSeen) -> str | None:
-        """The account of a payment: by its names, its checkout, its subscription or its customer, in this order."""
+        """The account of a payment: by its checkout, its names, its subscription or its customer, in this order.
+
+        The id of a checkout is ours and nobody guesses it; an account in a payload is what a buyer may have typed.
+        """
         names = [payment.payment_id, *sorted(self._names.get(payment.payment_id, ()))]
         checkout = payment.checkout and checkout_thing(payment.checkout)
-        return self._account_of([*names, checkout, payment.subscription_id, payment.customer])
+        return self._account_of([checkout, *names, payment.subscription_id, payment.customer])
 
     def account_of_subscription(self, word: SubscriptionSeen) -> str | None:
-        """The account of a subscription: by itself, its checkout or its customer, in this order."""
+        """The account of a subscription: by its checkout, itself or its customer, in this order."""
         checkout = word.checkout and checkout_thing(word.checkout)
-        return self._account_of([word.subscription_id, checkout, word.customer])
+        return self._account_of([checkout, word.subscription_id, word.customer])
 
     def _account_of(self, names: Sequence[str | None]) -> str | None:
         """The account of the first of some names that has one. An operator's word outranks all others.

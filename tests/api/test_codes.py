@@ -36,7 +36,7 @@ from tests.api.conftest import under_contract
 from tests.api.stage import Ask, asks, balance, eventually, fresh, payment, provider_of, refused, staged, version, word
 from tests.api.streaming.ear import ask, listening
 from tests.postgres import owner
-from tests.service import ADMIN_KEY, PLAIN, WEBHOOK_SECRET, Service, running_service, service_here
+from tests.service import ADMIN_KEY, PLAIN, WEBHOOK_SECRET, Service, free_port, running_service, service_here
 
 LARGEST = 2**53 - 1
 A_BATCH = 1_000
@@ -69,6 +69,7 @@ MORE: dict[int, set[str]] = {
     404: {
         *("not_found", "event_not_found", "receipt_not_found", "limit_not_found", "transfer_not_found"),
         *("plan_not_found", "package_not_found", "provider_not_configured", "webhook_not_found"),
+        "checkout_not_found",
     },
     405: {"method_not_allowed"},
     408: {"body_timeout"},
@@ -77,6 +78,7 @@ MORE: dict[int, set[str]] = {
         *("payment_not_paid", "dispute_already_recorded", "dispute_already_decided", "hold_disputed"),
         *("transfer_already_reversed", "transfer_spent", "grant_closed", "grant_expired", "not_yet_visible"),
         *("product_belongs_to_another", "webhook_already_applied"),
+        *("subscription_required", "already_subscribed"),
     },
     414: {"query_too_large"},
     415: {"unsupported_media_type"},
@@ -87,10 +89,12 @@ MORE: dict[int, set[str]] = {
         *("usage_required", "usage_conflicts_with_hold", "disputes_limit_exceeded"),
         "subscriptions_limit_exceeded",
         *("limits_limit_exceeded", "allowances_limit_exceeded", "counters_limit_exceeded"),
-        "catalog_limit_exceeded",
+        *("catalog_limit_exceeded", "price_not_found"),
     },
     429: {"too_many_streams"},
     500: {"internal_error"},
+    501: {"provider_cannot"},
+    502: {"provider_failed"},
     503: {"unavailable", "storage_full", "projection_unavailable", "query_timeout", "public_url_required"},
 }
 """The codes that the table leaves out."""
@@ -307,6 +311,26 @@ def webhook_again(service: Service, account: str) -> httpx.Response:
     return service.post(f"{path}/retry")
 
 
+def checkout(kind: str, *, price: str | None = None, subscribed: bool = False, **more: object) -> Produce:
+    """A checkout of something that is new in the catalogue; `subscribed`: of the plan that the account has."""
+
+    def produce(service: Service, account: str) -> httpx.Response:
+        products = {"stripe": f"price_{account}"}
+        once = {"price": price, "amount_minor": 1, "currency": "EUR", "products": products}
+        prices = [once] if price is not None else []
+        entry = {"name": "x", "credits": 1, "prices": prices, **more}
+        assert service.client.put(f"/v1/{kind}s/sold-{account}", json=entry).status_code == 201
+        if subscribed:
+            terms = {"plan": f"sold-{account}", "plan_version": 1, "credits": 1, "every": {"months": 1}}
+            word = {"provider": "p", "status": "active", "terms": terms, "as_of": "2026-01-01T00:00:00Z"}
+            path = f"/v1/accounts/{account}/subscriptions/{account}"
+            assert service.post(path, word, key="word").status_code == 201
+        body = {"account_id": account, kind: f"sold-{account}", "return_url": "https://product.example/"}
+        return service.post("/v1/checkouts", body, key="k")
+
+    return produce
+
+
 REQUESTS: dict[str, Produce] = {
     "transfer_not_found": lambda service, account: service.post(
         f"/v1/accounts/{account}/transfers/trf_404/reversals", {}, **{"Idempotency-Key": "k"}
@@ -332,6 +356,10 @@ REQUESTS: dict[str, Produce] = {
     "provider_not_configured": lambda service, _: service.client.post("/v1/webhooks/nobody", content=b"{}"),
     "webhook_not_found": get("/v1/webhooks/{}"),
     "webhook_already_applied": webhook_again,
+    "checkout_not_found": get("/v1/checkouts/{}"),
+    "price_not_found": checkout("package"),
+    "subscription_required": checkout("package", needs_subscription=True, price="once"),
+    "already_subscribed": checkout("plan", subscribed=True),
     "event_not_found": lambda service, account: service.get(f"/v1/accounts/{account}/explain", version=999),
     "receipt_not_found": get("/v1/accounts/{}/receipts/deduct/unused"),
     "method_not_allowed": get("/v1/accounts/{}/deductions"),
@@ -692,7 +720,24 @@ async def put_there(conninfo: str, wanted: list[Wanted]) -> None:
         await put(connection, wanted, "a test")
 
 
+def nobody_to_pay(conninfo: str, folder: Path) -> httpx.Response:
+    """There are no bank transfers, and no provider that can be called."""
+    with service_here(conninfo, folder, settings={"CREDIT_LEDGER_MANUAL": "off"}) as service:
+        under_contract(service)
+        return checkout("package", price="once")(service, service.open_account())
+
+
+def provider_away(conninfo: str, folder: Path) -> httpx.Response:
+    """Nobody listens where the provider should; the row that was made is asked about again."""
+    called = {"CREDIT_LEDGER_STRIPE_API_KEY": "sk_1", "CREDIT_LEDGER_STRIPE_API_URL": f"http://127.0.0.1:{free_port()}"}
+    with service_here(conninfo, folder, settings=called) as service:
+        under_contract(service)
+        return checkout("package", price="once")(service, service.open_account())
+
+
 FAULTS: dict[str, Callable[[str, Path], httpx.Response]] = {
+    "provider_failed": provider_away,
+    "provider_cannot": nobody_to_pay,
     "product_belongs_to_another": product_of_another,
     "catalog_limit_exceeded": full_catalogue,
     "hold_life_exceeded": too_long_a_hold,

@@ -14,7 +14,7 @@ from tests.service import ADMIN_KEY, Service
 MOMENTARY = {"date", "set-cookie", "content-security-policy", "transfer-encoding", "x-request-id"}
 """Headers that differ from one answer to the next, and the one that only a body has."""
 VALUES = {"account_id": "{account_id}", "operation": "open", "key": "{account_id}"} | dict.fromkeys(
-    ("plan_id", "package_id", "name"), "a"
+    ("plan_id", "package_id", "checkout_id", "name"), "a"
 )
 NEEDED = {"from": "2026-01-01", "to": "2026-01-02"}
 PAGES = [
@@ -112,6 +112,8 @@ ALLOWED = {
     "/v1/plans/a": "GET, HEAD, OPTIONS, PUT",
     "/v1/packages/a": "GET, HEAD, OPTIONS, PUT",
     "/v1/webhooks": "GET, HEAD, OPTIONS",
+    "/v1/checkouts": "OPTIONS, POST",
+    "/v1/checkouts/chk_1": "GET, HEAD, OPTIONS",
     "/v1/webhooks/stripe": "GET, HEAD, OPTIONS, POST",
     "/v1/webhooks/a/retry": "OPTIONS, POST",
     "/v1/accounts/a/subscriptions/p%2Fq": "OPTIONS, POST",

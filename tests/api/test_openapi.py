@@ -45,6 +45,7 @@ QUERIES = {
     **{f"/v1/{name}": {200, 401, 403, 422, 429, 500, 503} for name in ("plans", "packages")},
     "/v1/plans/{plan_id}": {200, 401, 403, 404, 422, 429, 500, 503},
     "/v1/packages/{package_id}": {200, 401, 403, 404, 422, 429, 500, 503},
+    "/v1/checkouts/{checkout_id}": {200, 401, 403, 404, 422, 429, 500, 503},
     "/v1/webhooks": {200, 401, 403, 422, 429, 500, 503},
     "/v1/webhooks/{name}": {200, 401, 403, 404, 422, 429, 500, 503},
     "/healthz": {200},
@@ -60,8 +61,9 @@ DECISIONS = [f"/v1/webhooks/{{webhook_id}}/{word}" for word in ("retry", "match"
 PUT = {200, 201, 400, 401, 403, 409, 413, 415, 422, 429, 500, 503}
 POSTED = [
     *(*PATHS.values(), *MOVE_PATHS.values(), "/v1/batch", "/v1/portal_sessions"),
-    *("/v1/webhooks/{name}", *DECISIONS),
+    *("/v1/checkouts", "/v1/webhooks/{name}", *DECISIONS),
 ]
+CHECKOUT = PORTAL | {200, 409, 501, 502}
 PUTS = ["/v1/plans/{plan_id}", "/v1/packages/{package_id}"]
 CONTRACT = [
     *(("get", path) for path in QUERIES),
@@ -128,6 +130,8 @@ def test_every_route_says_how_it_can_fail() -> None:
             assert statuses == BATCH
         elif path == "/v1/portal_sessions":
             assert statuses == PORTAL
+        elif path == "/v1/checkouts":
+            assert statuses == CHECKOUT
         elif path == "/v1/webhooks/{name}":
             assert statuses == DELIVERY
         elif path in DECISIONS:
@@ -141,7 +145,7 @@ def test_every_route_says_how_it_can_fail() -> None:
                 assert list(answer["content"]) == ["application/problem+json"], (path, status)
             later = {"429", "503", "409"} if method == "get" else {"429", "503"}
             assert ("Retry-After" in answer.get("headers", {})) == (path.startswith("/v1") and status in later)
-    assert {status for status, _ in STATUSES.values()} <= COMMAND | {402, 405, 408, 414}
+    assert {status for status, _ in STATUSES.values()} <= COMMAND | CHECKOUT | {402, 405, 408, 414}
 
 
 def test_everything_below_v1_asks_for_a_key() -> None:

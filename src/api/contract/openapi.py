@@ -9,7 +9,7 @@ from pydantic.json_schema import JsonSchemaMode
 from api.contract.answers.answer import ProblemDocument
 from api.contract.answers.commands import ANSWERS, BatchAnswer
 from api.contract.answers.events import EventNotice
-from api.contract.billing_bodies import DismissBody, MatchBody
+from api.contract.billing_bodies import CheckoutBody, DismissBody, MatchBody
 from api.contract.bodies import ACCOUNT_ID, MAX_BATCH, MAX_KEY, ONE_LINE, PortalSessionBody
 from api.contract.operations import ALL_OPERATIONS, OPERATIONS, Operation
 from api.contract.scopes import MEANINGS, ROUTES, Scopes, route_name
@@ -36,12 +36,14 @@ _TITLES = {
     422: "`validation_failed`, `idempotency_key_reused` or a limit",
     429: "`rate_limited`; the headers `Retry-After`, `RateLimit` and `RateLimit-Policy` say when to go on",
     500: "`internal_error`",
+    501: "`provider_cannot`",
+    502: "`provider_failed`; repeat it with the same key",
     503: "`overloaded`, `unavailable`, `storage_full`, `projection_unavailable` or `query_timeout`; "
     "repeat it, a command with the same key",
 }
 _SPENDING = {"deduct", "hold", "capture", "meter", "transfer"}
 
-_IDEMPOTENCY_KEY = {
+IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
@@ -90,7 +92,7 @@ def command_documentation(operation: Operation) -> dict[str, Any]:
             **{status: problem_response(status) for status in sorted(statuses)},
         },
         "openapi_extra": {
-            "parameters": [*path, _IDEMPOTENCY_KEY, _IF_MATCH, _DRY_RUN],
+            "parameters": [*path, IDEMPOTENCY_KEY, _IF_MATCH, _DRY_RUN],
             "requestBody": {
                 "required": any(field.is_required() for field in operation.body.model_fields.values()),
                 "content": {"application/json": {"schema": {"$ref": _SCHEMAS + operation.body.__name__}}},
@@ -132,7 +134,7 @@ def _batch_command(operation: Operation) -> dict[str, Any]:
     schema["properties"] = {
         "op": {"const": operation.name},
         **ids,
-        "idempotency_key": _IDEMPOTENCY_KEY["schema"],
+        "idempotency_key": IDEMPOTENCY_KEY["schema"],
         "if_match": {"type": "integer", "minimum": 0},
         **schema.get("properties", {}),
     }
@@ -235,7 +237,7 @@ def _add_problems_of_all(method: str, responses: dict[str, Any]) -> None:
 
 def _schemas() -> dict[str, Any]:
     """What routes name by reference."""
-    others = (PortalSessionBody, Plan, Package, MatchBody, DismissBody)
+    others = (PortalSessionBody, Plan, Package, CheckoutBody, MatchBody, DismissBody)
     bodies: list[type] = [*(operation.body for operation in ALL_OPERATIONS.values()), *others]
     answers: list[type] = [*ANSWERS.values(), BatchAnswer, EventNotice, ProblemDocument]
     named: list[tuple[type, JsonSchemaMode, TypeAdapter[Any]]] = [

@@ -16,7 +16,7 @@ MEANINGS = {
     "change the expiry of grants; "
     "record and refund payments, and their disputes; set limits",
     AUDIT: "events with their metadata and reasons, and explanations",
-    PORTAL: "links to the dashboard for account holders",
+    PORTAL: "links to the dashboard for account holders, and checkouts",
 }
 """Each scope and what it allows, apart from `admin`, which allows everything."""
 
@@ -86,6 +86,8 @@ ROUTES: dict[str, Scopes] = {
     "GET /v1/packages": (READ,),
     "GET /v1/packages/{package_id}": (READ,),
     "PUT /v1/packages/{package_id}": ADMIN,
+    "POST /v1/checkouts": (PORTAL, MANAGE),  # only a payment grants; what is not listed needs MANAGE
+    "GET /v1/checkouts/{checkout_id}": (PORTAL, MANAGE, READ),
     "POST /v1/webhooks/{name}": OPEN,  # a signature in place of a key
     "GET /v1/webhooks": ADMIN,
     "GET /v1/webhooks/{name}": ADMIN,

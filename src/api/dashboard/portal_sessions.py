@@ -8,15 +8,14 @@ from pydantic import Field
 
 from api.contract.answers.answer import Answer
 from api.contract.bodies import PortalSessionBody
-from api.contract.problems import Problem
 from api.contract.validation import validated
 from api.dashboard.current_user import ROOT, sessions_of
-from api.dashboard.options import options_of
 from api.http.commands.command_endpoint import endpoint_of
 from api.http.json_answer import JsonAnswer
 from api.http.queries.query import known_account, problems
 from api.http.queries.reads import reads_of
 from api.http.requests.authentication import ScopedRoute
+from api.http.requests.own_address import base_of
 from api.http.requests.replies import as_problem, problem_reply
 from api.http.requests.request import MAX_BODY, headers_of, read_body, read_json
 
@@ -82,18 +81,3 @@ async def _answered(request: Request) -> JsonAnswer[PortalSessionAnswer]:
 def portal_path(token: str) -> str:
     """The path of a one-time link in the service."""
     return f"{ROOT}/portal/{token}"
-
-
-def base_of(request: Request) -> str:
-    """The address at which browsers reach the service: CREDIT_LEDGER_PUBLIC_URL, or else that of the request.
-
-    Raises Problem if only the setting would be safe.
-    """
-    options = options_of(request)
-    if options.links_need_public_url:
-        raise Problem(
-            "public_url_required",
-            "The service listens beyond this machine, so links need its public address: set CREDIT_LEDGER_PUBLIC_URL.",
-            retry_after=60,
-        )
-    return options.public_url or str(request.base_url).rstrip("/")

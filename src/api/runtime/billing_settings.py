@@ -11,6 +11,7 @@ from billing.calls.known_calls import CALLED
 from billing.known_providers import PROVIDERS
 
 Mode = Literal["live", "test"]
+ManualMode = Literal["off", "transfer", "test"]
 _END = "_webhook_secret"
 _API = r"^(https://[^\s/?#@]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?)(/[A-Za-z0-9._~/-]*)?$"
 """An address that gets an API key: only on this machine without TLS."""
@@ -53,6 +54,22 @@ class BillingSettings(BaseSettings):
         "changes subscriptions there, and reads every day what its webhooks did not say",
     )
     stripe_api_url: str | None = Field(None, pattern=_API, max_length=2_000, description=_INSTEAD.format("Stripe"))
+    checkout_provider: Literal["dodo", "lemonsqueezy", "stripe", "manual"] | None = Field(
+        None,
+        description="the provider at which checkouts are paid; default: the one that has an API key, or else `manual`, "
+        "bank transfers, which also takes what the provider has no product for",
+    )
+    manual: ManualMode = Field(
+        "transfer",
+        description="our own provider: `transfer`, bank transfers that operators confirm; `test`, a page with buttons "
+        "that play a payment; `off`",
+    )
+    seller: str | None = Field(
+        None, max_length=500, description="who is paid, on the page of a bank transfer: name and address"
+    )
+    bank_details: str | None = Field(
+        None, max_length=1_000, description="where the money goes, on the page of a bank transfer: IBAN and BIC"
+    )
     webhook_days: int = Field(
         90, ge=1, le=3_650, description="days after which what providers sent is dropped; what came of it stays"
     )

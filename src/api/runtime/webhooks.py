@@ -1,21 +1,25 @@
 """The inbox of webhooks in a process of the service: what receives deliveries, what applies them, and what is asked of
-the providers that can be called."""
+the providers that can be called, and the checkouts."""
 
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 from api.http import metrics
 from api.http.billing.receiving import WebhookEntrance
 from api.runtime.settings import Settings
 from billing.calls.calls import Calls
 from billing.calls.known_calls import calls_of
+from billing.checkouts.checkouts import Checkouts
 from billing.inbox.biller import Biller
 from billing.inbox.deciding import Decided
 from billing.inbox.inbox import Inbox
 from billing.inbox.receiving import Reception
 from billing.inbox.spool import Spool
 from billing.known_providers import PROVIDERS
+from billing.manual.manual_calls import ManualCalls
+from billing.providers.manual import Manual
 from ledger.service import Ledger
 
 FOLDER = "webhooks"
@@ -29,12 +33,13 @@ class Webhooks:
     def __init__(self, settings: Settings, ledger: Ledger, conninfo: str) -> None:
         self.inbox = inbox = Inbox(ledger.log)
         secrets = settings.webhook_secrets
+        manual = Manual(lambda: (inbox.manual_key,))
         self._biller = Biller(
             ledger,
             inbox,
             conninfo,
-            {name: made(secrets.get(name, ())) for name, made in PROVIDERS.items()},
-            settings.modes,
+            {**{name: made(secrets.get(name, ())) for name, made in PROVIDERS.items()}, manual.name: manual},
+            {**settings.modes, manual.name: "test" if settings.manual == "test" else "live"},
             settings.on_dispute,
             timedelta(days=settings.webhook_days),
             _count,
@@ -42,22 +47,28 @@ class Webhooks:
         reception = Reception(
             inbox,
             Spool(settings.data_dir / FOLDER, lambda: inbox.seal),
-            {name: PROVIDERS[name](given) for name, given in secrets.items()},
+            {**{name: PROVIDERS[name](given) for name, given in secrets.items()}, manual.name: manual},
             ledger.clock,
             self._biller.arrived.set,
         )
         self.entrance = WebhookEntrance(reception)
-        self.calls = calls_of(settings.accesses)
+        self.calls: dict[str, Calls] = {**calls_of(settings.accesses), manual.name: ManualCalls(_page_of)}
+        transfers = settings.manual != "off"
+        self.checkouts = Checkouts(ledger, self.calls, settings.checkout_provider, transfers=transfers)
 
     @property
-    def parts(self) -> tuple[Inbox, WebhookEntrance, Mapping[str, Calls]]:
+    def parts(self) -> tuple[Inbox, WebhookEntrance, Mapping[str, Calls], Checkouts]:
         """What the routes use of it."""
-        return self.inbox, self.entrance, self.calls
+        return self.inbox, self.entrance, self.calls, self.checkouts
 
     @property
     def work(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """What is done until the process ends, by the names under which restarts are counted."""
         return {"biller": self._biller.run, "spool": self.entrance.reception.keep_drained}
+
+
+def _page_of(account_id: str, checkout_id: str) -> str:
+    return f"/dashboard/accounts/{quote(account_id, safe='')}/checkout/{checkout_id}"
 
 
 def _count(decided: Decided) -> None:

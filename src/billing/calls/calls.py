@@ -52,7 +52,10 @@ class Purchase:
 
 @dataclass(frozen=True, slots=True)
 class HostedPage:
-    """A page of the provider on which the purchase is paid; without `expires_at` the provider does not tell it."""
+    """A page of the provider on which the purchase is paid; without `expires_at` the provider does not tell it.
+
+    Our own provider has pages of this service: their `url` is a path that begins with a slash.
+    """
 
     url: str
     provider_id: str

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
+from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from billing.facts import account_thing
@@ -17,6 +18,7 @@ from billing.inbox.webhook import Arrival, PutDown, State, Webhook
 from ledger.postgres.named_sql import queries
 from ledger.store import EventLog
 
+Connection = AsyncConnection[Any]
 NEWEST = 2**63 - 1
 """A number above that of every webhook."""
 _SQL = queries("billing", "sql/inbox.sql")
@@ -37,11 +39,12 @@ class Inbox:
     def __init__(self, log: EventLog) -> None:
         self._log = log
         self._seal: Seal | None = None
+        self._manual_key: bytes | None = None
 
     async def read_key(self) -> None:
-        """Read the key of the inbox, before anything is put down."""
-        [row] = await self._rows("key")
-        self._seal = Seal(bytes(row["value"]))
+        """Read the keys of the inbox and of our own provider, before anything is put down."""
+        keys = {row["name"]: bytes(row["value"]) for row in await self._rows("keys")}
+        self._seal, self._manual_key = Seal(keys["webhooks"]), keys["manual"]
 
     @property
     def seal(self) -> Seal:
@@ -49,10 +52,22 @@ class Inbox:
         assert self._seal is not None, "the key is read when the service starts"
         return self._seal
 
+    @property
+    def manual_key(self) -> bytes:
+        """What signs the deliveries of our own provider, once the keys have been read."""
+        assert self._manual_key is not None, "the keys are read when the service starts"
+        return self._manual_key
+
     async def put_down(self, arrival: Arrival) -> PutDown:
         """Keep a delivery, unless it is here already. It is committed when this returns."""
+        async with self._log.connection() as connection:
+            return await self.put_down_on(connection, arrival)
+
+    async def put_down_on(self, connection: Connection, arrival: Arrival) -> PutDown:
+        """The same as a part of the transaction of a connection, if it is in one."""
         delivery, name = arrival.delivery, arrival.webhook_id
-        rows = await self._rows(
+        rows = await _on(
+            connection,
             "put_down",
             webhook_id=name,
             provider=delivery.provider,
@@ -66,7 +81,7 @@ class Inbox:
         )
         if rows:
             return PutDown(name, rows[0]["state"], duplicate=False)
-        [found] = await self._rows("state_of", webhook_id=name)
+        [found] = await _on(connection, "state_of", webhook_id=name)
         return PutDown(name, found["state"], duplicate=True)
 
     async def find(self, webhook_id: str) -> Webhook | None:
@@ -117,6 +132,11 @@ class Inbox:
         await self._rows("erase", account_id=account_id)
 
     async def _rows(self, statement: str, **parameters: Any) -> list[dict[str, Any]]:
-        async with self._log.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(_SQL[statement], parameters)
-            return await cursor.fetchall() if cursor.description else []
+        async with self._log.connection() as connection:
+            return await _on(connection, statement, **parameters)
+
+
+async def _on(connection: Connection, statement: str, **parameters: Any) -> list[dict[str, Any]]:
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(_SQL[statement], parameters)
+        return await cursor.fetchall() if cursor.description else []

@@ -12,7 +12,7 @@ from datetime import datetime
 import psycopg
 
 from billing.errors import BillingRefused
-from billing.inbox.inbox import Inbox
+from billing.inbox.inbox import Connection, Inbox
 from billing.inbox.spool import Spool, SpoolFull
 from billing.inbox.webhook import Arrival, PutDown
 from billing.providers.provider import NotGenuine, Provider
@@ -65,6 +65,22 @@ class Reception:
 
     async def receive(self, provider: str, headers: Mapping[str, str], body: bytes) -> PutDown:
         """Put a delivery down. Raises ProviderNotConfigured, SignatureInvalid and NotPutDown."""
+        return await self._put_down(self._verified(provider, headers, body))
+
+    async def receive_on(
+        self, connection: Connection, provider: str, headers: Mapping[str, str], body: bytes
+    ) -> PutDown:
+        """Put a delivery down as a part of the transaction of a connection. Once that is committed, call `announce`.
+
+        Raises ProviderNotConfigured, SignatureInvalid and psycopg.Error.
+        """
+        return await self._inbox.put_down_on(connection, self._verified(provider, headers, body))
+
+    def announce(self) -> None:
+        """Say that something was put down, so that it is applied at once."""
+        self._arrived()
+
+    def _verified(self, provider: str, headers: Mapping[str, str], body: bytes) -> Arrival:
         found = self._providers.get(provider)
         if found is None:
             name = shown(provider)
@@ -74,7 +90,7 @@ class Reception:
             delivery = found.verify(headers, body, now)
         except NotGenuine as reason:
             raise SignatureInvalid(f"The delivery is not genuine: {reason}.", provider=provider) from None
-        return await self._put_down(Arrival(delivery, dict(headers), now))
+        return Arrival(delivery, dict(headers), now)
 
     async def _put_down(self, arrival: Arrival) -> PutDown:
         try:

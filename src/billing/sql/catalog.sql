@@ -26,12 +26,22 @@ ORDER BY version DESC;
 
 -- name: sold_as
 -- What some products of providers mean, each at its time (null: now): the version to which it was bound or, if a later
--- version applies to all, the newest of those.
-SELECT w.number, p.provider, p.product_id, p.price,
-       c.kind, c.id, c.version, c.body, c.sha256, c.created_by, c.created_at
+-- version applies to all, the newest of those. A product of our own provider names its version itself:
+-- `plan:pro:3:monthly`.
+SELECT w.number, p.price, c.kind, c.id, c.version, c.body, c.sha256, c.created_by, c.created_at
 FROM unnest(%(providers)s::text[], %(products)s::text[], %(ats)s::timestamptz[])
     WITH ORDINALITY AS w (provider, product_id, at, number)
-JOIN billing.products AS p ON p.provider = w.provider AND p.product_id = w.product_id
+CROSS JOIN LATERAL (
+    SELECT b.kind, b.id, b.version, b.price
+    FROM billing.products AS b
+    WHERE b.provider = w.provider AND b.product_id = w.product_id
+    UNION ALL
+    SELECT n.parts[1], n.parts[2], n.parts[3]::integer, n.parts[4]
+    FROM regexp_match(
+        CASE WHEN w.provider = 'manual' THEN w.product_id END, '^(plan|package):([^:]+):([0-9]{1,9}):([^:]*)$'
+    ) AS n (parts)
+    WHERE n.parts IS NOT NULL
+) AS p
 CROSS JOIN LATERAL (
     SELECT *
     FROM billing.catalog AS v

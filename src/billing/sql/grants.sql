@@ -9,3 +9,6 @@ GRANT SELECT ON TABLE billing.secrets TO credit_ledger_service;
 GRANT SELECT, INSERT, UPDATE ON TABLE billing.webhooks TO credit_ledger_service;
 GRANT SELECT, INSERT, UPDATE ON TABLE billing.facts TO credit_ledger_service;
 GRANT SELECT, INSERT, UPDATE ON TABLE billing.links TO credit_ledger_service;
+
+-- Checkouts.
+GRANT SELECT, INSERT, UPDATE ON TABLE billing.checkouts TO credit_ledger_service;

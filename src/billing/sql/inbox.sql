@@ -1,7 +1,7 @@
 -- Webhooks as they arrive and as operators see them. Times come from the service, whose clock is the ledger's.
 
--- name: key
-SELECT value FROM billing.secrets WHERE name = 'webhooks';
+-- name: keys
+SELECT name, value FROM billing.secrets;
 
 -- name: put_down
 -- The first to put it down adds a row. Whoever comes at the same moment waits for that row to be committed, and sees

@@ -44,6 +44,7 @@ VALUES = {
     "plan_id": "none",
     "package_id": "none",
     "webhook_id": "none",
+    "checkout_id": "none",
     "subscription_id": "none",
 }
 

@@ -120,6 +120,8 @@ def strange(account: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield "GET", path, {}
     yield "GET", f"/v1/accounts/{account}/receipts/deduct/{LONG}", {}
     yield "PUT", f"/v1/{LONG}", {}
+    yield "POST", "/v1/checkouts", {"json": {"account_id": LONG, "plan": LONG, "return_url": LONG, LONG: LONG}}
+    yield "POST", "/v1/webhooks/manual", {"json": {LONG: LONG}, "headers": {"webhook-id": LONG}}
     yield "POST", f"/v1/webhooks/{LONG}", {"json": {LONG: LONG}}
     yield "POST", "/v1/webhooks/stripe", {"json": {LONG: LONG}, "headers": {"Stripe-Signature": LONG}}
     for word in ("retry", "match", "dismiss"):

@@ -1,0 +1,134 @@
+"""Makes checkouts: a row first, then the page of a provider. A lost answer leaves the row as `unknown`; the same key
+asks again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from billing import catalog
+from billing.calls.calls import Calls, ProviderCannot, Purchase
+from billing.catalog_changes import Entry
+from billing.checkouts import table
+from billing.checkouts.checkout import MANUAL, Bought, Checkout, Wish
+from billing.checkouts.errors import CheckoutKeyReused, CheckoutNotFound
+from billing.checkouts.offers import (
+    check_account,
+    check_amounts,
+    check_subscriptions,
+    price_of,
+    product_at,
+    provider_for,
+)
+from billing.checkouts.table import Connection, Origin, Payable, Ways
+from billing.errors import not_found
+from billing.plans import Plan
+from ledger.domain.errors import AccountNotFound
+from ledger.explain.subscriptions.answer import subscriptions_now
+from ledger.service import Ledger
+
+TRANSFER_LASTS = timedelta(days=14)
+"""How long a first payment by bank transfer is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A checkout, and whether it was there before."""
+
+    checkout: Checkout
+    replayed: bool
+
+
+class Checkouts:
+    """The checkouts of a ledger. `calls` are those to the providers, by name; `preferred` is the one to be paid."""
+
+    def __init__(self, ledger: Ledger, calls: Mapping[str, Calls], preferred: str | None, *, transfers: bool) -> None:
+        self._ledger = ledger
+        self._calls = calls
+        self._preferred = preferred
+        self._transfers = transfers
+
+    async def find(self, checkout_id: str) -> Checkout:
+        """A checkout. Raises CheckoutNotFound."""
+        async with self._ledger.log.connection() as connection:
+            found = await table.find(connection, checkout_id, self._ledger.clock())
+        if found is None:
+            raise CheckoutNotFound(checkout_id)
+        return found
+
+    async def create(self, wish: Wish, key: str, actor: str, *, listed_only: bool) -> Made:
+        """A checkout of what is wished for. The same key and wish give the same one.
+
+        With `listed_only` there is nothing but what is shown to people who choose.
+
+        Raises BillingRefused (PlanNotFound, PriceNotFound, SubscriptionRequired, AlreadySubscribed, ProviderFailed,
+        ...) and Refusal (AccountNotFound, AccountClosed, InvalidField).
+        """
+        origin = Origin(wish.account_id, key, wish.digest, actor, self._ledger.clock())
+        async with self._ledger.log.connection() as connection:
+            found = await table.of_key(connection, wish.account_id, key, origin.created_at)
+            if found is None:
+                added = await self._add(connection, wish, origin, listed_only=listed_only)
+                found = await table.of_key(connection, wish.account_id, key, origin.created_at)
+            else:
+                added = None
+        assert found is not None
+        if found.wish != wish.digest:
+            raise CheckoutKeyReused(key.partition(":")[2])
+        if found.state == "unknown":
+            await self._open(found)
+        return Made(await self.find(found.checkout_id), replayed=added is None)
+
+    async def _add(self, connection: Connection, wish: Wish, origin: Origin, *, listed_only: bool) -> str | None:
+        entry = await catalog.find(connection, wish.kind, wish.entry_id)
+        if listed_only and not entry.body.listed:
+            raise not_found(wish.kind, wish.entry_id)
+        price = price_of(entry, wish.price)
+        check_amounts(entry, price, wish.quantity)
+        await self._check_buyer(connection, entry, wish)
+        provider = provider_for(price, self._calls, self._preferred, transfers=self._transfers)
+        name, amount, currency = (price.price, price.amount_minor, price.currency) if price else (None, 0, None)
+        bought = Bought(entry.kind, entry.id, entry.version, name, wish.quantity)
+        until = origin.created_at + TRANSFER_LASTS if provider == MANUAL else None
+        payable = Payable(bought, amount * wish.quantity, currency, until)
+        return await table.add(connection, origin, payable, Ways(provider, wish.return_url, wish.cancel_url))
+
+    async def _check_buyer(self, connection: Connection, entry: Entry, wish: Wish) -> None:
+        found = await self._ledger.account_at(wish.account_id)
+        if found is None:
+            raise AccountNotFound(wish.account_id)
+        check_account(found.account, wish.account_id)
+        now = subscriptions_now(found.account, found.as_of)
+        plans = await catalog.newest(connection, "plan") if now else ()
+        groups = {plan.id: plan.body.group for plan in plans if isinstance(plan.body, Plan)}
+        check_subscriptions(entry, wish, now, groups)
+
+    async def _open(self, checkout: Checkout) -> None:
+        """Ask the provider for the page of a checkout. Raises ProviderFailed and ProviderCannot."""
+        async with self._ledger.log.connection() as connection:
+            entry = await catalog.find(connection, checkout.kind, checkout.entry_id, checkout.version)
+        price = next((one for one in entry.body.prices if one.price == checkout.price), None)
+        product = product_at(checkout.provider, checkout.bought, price)
+        calls = self._calls.get(checkout.provider)
+        if calls is None or product is None:
+            detail = f"The checkout was begun with {checkout.provider}, which cannot be called any more. Begin another."
+            raise ProviderCannot(detail, provider=checkout.provider)
+        page = await calls.checkout(_purchase(checkout, product, _trial_days(entry)))
+        async with self._ledger.log.connection() as connection:
+            await table.opened(connection, checkout.checkout_id, page)
+
+
+def _trial_days(entry: Entry) -> int | None:
+    return entry.body.trial.days if isinstance(entry.body, Plan) and entry.body.trial else None
+
+
+def _purchase(checkout: Checkout, product: str, trial_days: int | None) -> Purchase:
+    return Purchase(
+        checkout.checkout_id,
+        checkout.account_id,
+        checkout.kind,
+        product,
+        checkout.quantity,
+        checkout.return_url or "",
+        checkout.cancel_url,
+        trial_days=trial_days,
+    )

@@ -1,0 +1,84 @@
+"""Whether an account may buy something, at which price, and at which provider. Pure."""
+
+from collections.abc import Collection, Mapping
+
+from billing.calls.calls import ProviderCannot
+from billing.catalog_changes import Entry
+from billing.checkouts.checkout import MANUAL, Bought, Wish
+from billing.checkouts.errors import AccountCannotBuy, AlreadySubscribed, PriceNotFound, SubscriptionRequired
+from billing.plans import Package, Plan, Price
+from ledger.domain.account import Account
+from ledger.domain.amounts import MAX_AMOUNT
+from ledger.domain.errors import AccountClosed, InvalidField
+from ledger.explain.subscriptions.answer import SubscriptionNow
+
+ACTIVE = frozenset({"trialing", "active", "past_due"})
+
+
+def price_of(entry: Entry, name: str | None) -> Price | None:
+    """The price of an entry by its name, or its only one; None for a plan without a price. Raises PriceNotFound."""
+    prices = list(entry.body.prices)
+    if not prices and name is None and isinstance(entry.body, Plan):
+        return None
+    found = [one for one in prices if name is None or one.price == name]
+    if len(found) != 1:
+        raise PriceNotFound(entry.kind, entry.id, name, [one.price for one in prices])
+    return found[0]
+
+
+def check_amounts(entry: Entry, price: Price | None, quantity: int) -> None:
+    """Check that so many of an entry are not more than a ledger counts. Raises InvalidField."""
+    if max(entry.body.credits, price.amount_minor if price else 0) * quantity > MAX_AMOUNT:
+        raise InvalidField("quantity", "is too large: the credits or the money exceed what a ledger counts", quantity)
+
+
+def check_account(account: Account, account_id: str) -> None:
+    """Check that something can be sold to an account. Raises AccountClosed and AccountCannotBuy."""
+    if account.standing == "closed":
+        raise AccountClosed(account_id)
+    if account.standing == "frozen":
+        raise AccountCannotBuy(account_id)
+
+
+def check_subscriptions(entry: Entry, wish: Wish, now: Collection[SubscriptionNow], groups: Mapping[str, str]) -> None:
+    """Check what an account has against what it wants. `groups` has the group of each plan of the catalogue.
+
+    Raises SubscriptionRequired and AlreadySubscribed.
+    """
+    active = [one for one in now if one["status"] in ACTIVE]
+    if isinstance(entry.body, Package):
+        if entry.body.needs_subscription and not active:
+            raise SubscriptionRequired(wish.account_id, wish.entry_id)
+        return
+    for one in active:
+        plan = one["plan"]
+        if plan is not None and (plan == entry.id or groups.get(plan) == entry.body.group):
+            raise AlreadySubscribed(wish.account_id, plan, one["subscription_id"])
+
+
+def provider_for(price: Price | None, providers: Collection[str], preferred: str | None, *, transfers: bool) -> str:
+    """The provider of a purchase: the preferred one if it has the product, else our own. Raises ProviderCannot.
+
+    `providers` are those that can be called. Without a preferred one it is the only one that there is beside ours.
+    """
+    others = [name for name in providers if name != MANUAL]
+    wanted = preferred if preferred is not None else others[0] if len(others) == 1 else MANUAL
+    if wanted in others and wanted in _products(price):
+        return wanted
+    if not transfers and price is not None and price.amount_minor:
+        raise ProviderCannot(
+            "No payment provider sells this: the catalogue has no product of one that can be called, and payment by "
+            "bank transfer is off (CREDIT_LEDGER_MANUAL)."
+        )
+    return MANUAL
+
+
+def product_at(provider: str, bought: Bought, price: Price | None) -> str | None:
+    """What a provider calls something that is bought; None when it does not have it."""
+    if provider == MANUAL:
+        return bought.product
+    return _products(price).get(provider)
+
+
+def _products(price: Price | None) -> dict[str, str]:
+    return {str(provider): product for provider, product in price.products.items()} if price is not None else {}

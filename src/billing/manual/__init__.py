@@ -1,0 +1,1 @@
+"""Our own provider: bank transfers that operators confirm, their renewals, and a mode for trying."""

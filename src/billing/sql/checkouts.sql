@@ -1,0 +1,43 @@
+-- Checkouts. Times come from the service, whose clock is the ledger's.
+
+-- name: add
+-- The first with a key adds a row. Whoever comes at the same moment waits for it, and adds none.
+INSERT INTO billing.checkouts
+    (checkout_id, account_id, key, wish, purpose, kind, id, version, price, quantity, provider, state, amount_minor,
+    currency, return_url, cancel_url, reference, subscription_id, period_start, period_end, created_by, created_at,
+    expires_at)
+VALUES (%(checkout_id)s, %(account_id)s, %(key)s, %(wish)s, %(purpose)s, %(kind)s, %(entry_id)s, %(version)s, %(price)s,
+    %(quantity)s, %(provider)s, 'unknown', %(amount_minor)s, %(currency)s, %(return_url)s, %(cancel_url)s,
+    %(reference)s, %(subscription_id)s, %(period_start)s, %(period_end)s, %(created_by)s, %(created_at)s,
+    %(expires_at)s)
+ON CONFLICT (account_id, key) DO NOTHING
+RETURNING checkout_id;
+
+-- name: link
+-- Whose payments are that name the checkout.
+INSERT INTO billing.links (thing, belongs_to, kind) VALUES (%(thing)s, %(belongs_to)s, 'owner')
+ON CONFLICT (thing, belongs_to) DO NOTHING;
+
+-- name: find
+-- One checkout, by its id or by its account and key. It is paid when a payment that names it is.
+SELECT c.checkout_id, c.account_id, c.wish, c.purpose, c.kind, c.id AS entry_id, c.version, c.price, c.quantity,
+    c.provider, c.provider_id, c.url, c.amount_minor, c.currency, c.return_url, c.cancel_url, c.reference,
+    c.subscription_id, c.period_start, c.period_end, c.created_by, c.created_at, c.expires_at, c.paid_at, c.paid_on,
+    c.paid_minor, c.paid_by,
+    CASE
+        WHEN c.state IN ('paid', 'cancelled') THEN c.state
+        WHEN EXISTS (
+            SELECT FROM billing.links AS l JOIN billing.facts AS f ON f.thing = l.thing AND f.kind = 'PaymentSeen'
+            WHERE l.belongs_to = 'checkout:' || c.checkout_id AND f.fact ->> 'status' = 'paid'
+        ) THEN 'paid'
+        WHEN c.expires_at <= %(now)s THEN 'expired'
+        ELSE c.state
+    END AS state
+FROM billing.checkouts AS c
+WHERE c.checkout_id = %(checkout_id)s OR (c.account_id = %(account_id)s AND c.key = %(key)s);
+
+-- name: open
+-- What the provider made of it. The first answer counts.
+UPDATE billing.checkouts
+SET state = 'open', provider_id = %(provider_id)s, url = %(url)s, expires_at = coalesce(%(expires_at)s, expires_at)
+WHERE checkout_id = %(checkout_id)s AND state = 'unknown';
