@@ -15,6 +15,10 @@ ManualMode = Literal["off", "transfer", "test"]
 _END = "_webhook_secret"
 _API = r"^(https://[^\s/?#@]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?)(/[A-Za-z0-9._~/-]*)?$"
 """An address that gets an API key: only on this machine without TLS."""
+_CALLED = (
+    "; with it, the service makes checkouts and changes subscriptions there, and reads every day what its webhooks did "
+    "not say"
+)
 _INSTEAD = "another address of the API of {}, for trials: https://..., or http:// on this machine"
 
 
@@ -27,6 +31,8 @@ class BillingSettings(BaseSettings):
         "replaced",
     )
     dodo_mode: Mode = Field("live", description="whether Dodo Payments takes real money or plays: the other is ignored")
+    dodo_api_key: SecretStr | None = Field(None, description="an API key of Dodo Payments of that mode" + _CALLED)
+    dodo_api_url: str | None = Field(None, pattern=_API, max_length=2_000, description=_INSTEAD.format("Dodo Payments"))
     lemonsqueezy_webhook_secret: SecretStr | None = Field(
         None,
         description="the signing secret of the webhook at Lemon Squeezy; several, divided by commas, while one is "
@@ -34,6 +40,18 @@ class BillingSettings(BaseSettings):
     )
     lemonsqueezy_mode: Mode = Field(
         "live", description="whether Lemon Squeezy takes real money or plays: the other is ignored"
+    )
+    lemonsqueezy_api_key: SecretStr | None = Field(
+        None, description="an API key of Lemon Squeezy of that mode" + _CALLED
+    )
+    lemonsqueezy_api_url: str | None = Field(
+        None, pattern=_API, max_length=2_000, description=_INSTEAD.format("Lemon Squeezy")
+    )
+    lemonsqueezy_store: str | None = Field(
+        None,
+        pattern=r"^[0-9]{1,20}$",
+        validate_default=True,
+        description="the number of the store at Lemon Squeezy, which an API key needs",
     )
     paddle_webhook_secret: SecretStr | None = Field(
         None,
@@ -50,8 +68,7 @@ class BillingSettings(BaseSettings):
     stripe_mode: Mode = Field("live", description="whether Stripe takes real money or plays: the other is ignored")
     stripe_api_key: SecretStr | None = Field(
         None,
-        description="a secret key of Stripe of that mode, sk_... or rk_...; with it, the service makes checkouts and "
-        "changes subscriptions there, and reads every day what its webhooks did not say",
+        description="a secret key of Stripe of that mode, sk_... or rk_..." + _CALLED,
     )
     stripe_api_url: str | None = Field(None, pattern=_API, max_length=2_000, description=_INSTEAD.format("Stripe"))
     checkout_provider: Literal["dodo", "lemonsqueezy", "stripe", "manual"] | None = Field(
@@ -78,6 +95,13 @@ class BillingSettings(BaseSettings):
     @classmethod
     def _is_api_key(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not re.fullmatch(r"[!-~]{1,1000}", value.get_secret_value()):
+            raise ValueError
+        return value
+
+    @field_validator("lemonsqueezy_store")
+    @classmethod
+    def _is_told_with_the_key(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and info.data.get("lemonsqueezy_api_key") is not None:
             raise ValueError
         return value
 

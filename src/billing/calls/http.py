@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cache
+from ssl import SSLContext
 from time import monotonic
 from typing import Any, Literal
 from urllib.parse import quote
@@ -58,6 +60,7 @@ class Api:
             base_url=address,
             # Not compressed: a small answer could have a large one in it.
             headers={"Authorization": f"Bearer {key}", "Accept-Encoding": "identity", **headers},
+            verify=_tls(),
             timeout=TIMEOUT,
             follow_redirects=False,
             # Calls are rare, and on a connection that the provider has closed meanwhile one would be lost.
@@ -138,6 +141,12 @@ class Api:
         """A text of the provider on one line, cut short, and without the key if it repeats that."""
         line = " ".join(text.replace(self._key, "[key]").split())
         return line if len(line) <= _LONGEST_MESSAGE else f"{line[:_LONGEST_MESSAGE]}…"
+
+
+@cache
+def _tls() -> SSLContext:
+    """What checks certificates, made once: it takes a tenth of a second."""
+    return httpx.create_ssl_context()
 
 
 def path_of(*parts: str) -> str:

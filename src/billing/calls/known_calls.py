@@ -7,6 +7,8 @@ from billing.calls.access import Access
 from billing.calls.calls import Calls
 
 CALLED: Mapping[str, tuple[str, str]] = {
+    "dodo": ("billing.calls.dodo", "DodoCalls"),
+    "lemonsqueezy": ("billing.calls.lemonsqueezy", "LemonSqueezyCalls"),
     "stripe": ("billing.calls.stripe", "StripeCalls"),
 }
 """The module and the class of each provider that can be called. They are imported when there is a key: a service that

@@ -73,26 +73,31 @@ class LemonSqueezy:
         `X-Event-Name` is not signed, so the name in the body counts.
         """
         check_signed(map(text_key, self.secrets), body, [from_hex(header(headers, "x-signature"))])
-        delivery_id = sha256(body).hexdigest()
-        try:
-            event = parsed(body)
-        except Incomplete:
-            return Delivery(_NAME, delivery_id, "", body)
-        test = event.at("meta.test_mode").value
-        return Delivery(
-            provider=_NAME,
-            delivery_id=delivery_id,
-            type=event.text("meta.event_name") or "",
-            body=body,
-            at=event.time("data.attributes.updated_at"),
-            live=not test if isinstance(test, bool) else None,
-        )
+        return delivery_of(body)
 
     def facts(self, delivery: Delivery) -> list[Fact]:
         """What an event says. Raises Incomplete."""
         event = parsed(delivery.body)
         read = _READERS.get(event.needed_text("meta.event_name"))
         return linked(read(event)) if read else []
+
+
+def delivery_of(body: bytes) -> Delivery:
+    """The delivery of an event that is genuine, by its body. It is known by the hash of that."""
+    delivery_id = sha256(body).hexdigest()
+    try:
+        event = parsed(body)
+    except Incomplete:
+        return Delivery(_NAME, delivery_id, "", body)
+    test = event.at("meta.test_mode").value
+    return Delivery(
+        provider=_NAME,
+        delivery_id=delivery_id,
+        type=event.text("meta.event_name") or "",
+        body=body,
+        at=event.time("data.attributes.updated_at"),
+        live=not test if isinstance(test, bool) else None,
+    )
 
 
 # Orders: single payments, and the first payment of a subscription once more.

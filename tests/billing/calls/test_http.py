@@ -42,10 +42,11 @@ FAILURES: dict[str, tuple[Raw, str]] = {
 
 
 async def test_an_answer_that_is_none_is_told_in_a_sentence_without_the_key(server: ProviderServer) -> None:
+    calls = api(server.url)
     for name, (raw, sentence) in FAILURES.items():
         server.answers["GET", "/v1/x"] = raw
         with pytest.raises(ProviderFailed) as failed:
-            await api(server.url).call("GET", "/v1/x")
+            await calls.call("GET", "/v1/x")
         assert failed.value.detail.startswith("Stripe "), name
         assert failed.value.detail.endswith(sentence), name
         assert failed.value.facts == {"provider": "stripe", "provider_status": raw.status}, name
