@@ -4,6 +4,7 @@ It keeps every event in a list, passes `decide` the events that `needed_subjects
 Nothing is cached, so whatever a test finds here is a matter of the rules alone.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -27,11 +28,30 @@ class Asked(NamedTuple):
     told: Events | Refusal
 
 
+class EventIndex:
+    """The events of a list, which may grow, by the things that they are about."""
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        self.events = events
+        self._known = 0
+        self._places: dict[str, list[int]] = {}
+
+    def about(self, names: frozenset[str]) -> RelatedEvents:
+        """The events about the named things, in stream order."""
+        for place in range(self._known, len(self.events)):
+            for name in names_of(self.events[place]):
+                self._places.setdefault(name, []).append(place)
+        self._known = len(self.events)
+        places = sorted({place for name in names for place in self._places.get(name, ())})
+        return RelatedEvents(tuple(self.events[place] for place in places)) if names else NO_RELATED_EVENTS
+
+
 class Journal:
     """The events of one account, the state after them, and the time that it is."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self._index = EventIndex(self.events)
         self.account: Account | None = None
         self.now = DAY_ZERO
         self.asked: list[Asked] = []
@@ -55,8 +75,16 @@ class Journal:
 
     def decide(self, command: Command) -> Events:
         """What the command would lead to now. Raises a Refusal."""
-        related = past_of(self.events, command, self.account)
-        return decide(command, self.account, self.now, related)
+        return decide(command, self.account, self.now, self.past_of(command))
+
+    def past_of(self, command: Command) -> RelatedEvents:
+        """The events that `decide` asks for, looked up until nothing more is asked for."""
+        if self._index.events is not self.events:  # a test took some back
+            self._index = EventIndex(self.events)
+        known, found = NO_RELATED_EVENTS, self._index.about(needed_subjects(command, self.account, NO_RELATED_EVENTS))
+        while found != known:
+            known, found = found, self._index.about(needed_subjects(command, self.account, found))
+        return known
 
     def carry_out(self, command: Command) -> Events:
         """Decide, and append. Raises a Refusal, and is as it was then."""
@@ -80,18 +108,3 @@ class Journal:
     def settled(self, at: datetime) -> Account:
         """The account as it stands at a moment that is not before its last event, if no command comes until then."""
         return apply_due_expiries(self.opened, max(at, self.opened.recorded_at))[1]
-
-
-def past_of(events: list[Event], command: Command, account: Account | None) -> RelatedEvents:
-    """The events that `decide` asks for, looked up until nothing more is asked for."""
-    known, found = NO_RELATED_EVENTS, related_events_about(events, needed_subjects(command, account, NO_RELATED_EVENTS))
-    while found != known:
-        known, found = found, related_events_about(events, needed_subjects(command, account, found))
-    return known
-
-
-def related_events_about(events: list[Event], names: frozenset[str]) -> RelatedEvents:
-    """The events about the named things, in stream order."""
-    if not names:
-        return NO_RELATED_EVENTS
-    return RelatedEvents(tuple(e for e in events if names_of(e) & names))

@@ -45,7 +45,7 @@ from ledger.domain.lots import Draw
 from ledger.explain.explaining import explain
 from ledger.explain.explanation import MOST_PASSED_OVER, Explanation
 from tests.domain.explained import explained, related_events_for
-from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal
+from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, EventIndex, Journal
 from tests.domain.purse import Purse
 from tests.domain.strategies import DAY, MINUTE, SWEEP, TICK, journals
 
@@ -215,7 +215,7 @@ def _changed(event: Event) -> Iterator[Event]:
 @given(journals())
 def test_whatever_is_a_little_wrong_is_noticed(journal: Journal) -> None:
     for index, (before, event, _) in enumerate(explained(journal.events)):
-        related = related_events_for(event, journal.events[:index])
+        related = related_events_for(event, EventIndex(journal.events[:index]))
         for wrong in _changed(event):
             told = explain(before, wrong, related)
             if isinstance(wrong, PaymentRecorded) and told.sound:  # it lists fewer grants: those that follow tell
@@ -227,11 +227,13 @@ def test_whatever_is_a_little_wrong_is_noticed(journal: Journal) -> None:
 def _sound_grants(account: Account | None, paid: PaymentRecorded, events: list[Event], index: int) -> bool:
     """Whether the grants that follow a payment are sound when that is told as `paid`."""
     earlier, sound = events[:index], True
+    about = EventIndex(earlier)
     for event in [paid, *events[index + 1 :]]:
-        told = explain(account, event, related_events_for(event, earlier))
+        told = explain(account, event, related_events_for(event, about))
         if isinstance(event, CreditsGranted) and event.payment_id == paid.payment_id:
             sound = sound and told.sound
-        account, earlier = told.after, [*earlier, event]
+        account = told.after
+        earlier.append(event)
     return sound
 
 
@@ -243,7 +245,7 @@ def test_draws_and_returns_in_another_order_are_noticed(journal: Journal) -> Non
             parts = getattr(event, field.name)
             if field.name in {"draws", "from_hold", "from_lots", "returns"} and len({p.grant_id for p in parts}) > 1:
                 wrong: Any = replace(event, **{field.name: parts[::-1]})
-                told = explain(before, wrong, related_events_for(event, journal.events[:index]))
+                told = explain(before, wrong, related_events_for(event, EventIndex(journal.events[:index])))
                 named = [one for one in told.violations if " puts " in one or " and continues with " in one]
                 assert named, told.violations
 
@@ -280,7 +282,7 @@ def opened(*commands: Any) -> Journal:
 
 def told_of(journal: Journal, event: Event) -> Explanation:
     """The explanation of an event after a journal."""
-    return explain(journal.account, event, related_events_for(event, journal.events))
+    return explain(journal.account, event, related_events_for(event, EventIndex(journal.events)))
 
 
 def next_event(journal: Journal, command: Any) -> Any:

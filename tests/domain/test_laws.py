@@ -50,7 +50,7 @@ from ledger.domain.events import (
 )
 from ledger.domain.lots import NO_LOTS, Draws, Lot, Lots, burn_order, put
 from ledger.domain.related_events import RelatedEvents
-from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal, past_of
+from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal
 from tests.domain.purse import Purse, purse_of
 from tests.domain.strategies import DAY, SWEEP, TICK, commands, journals, moments
 from tests.long_form import times
@@ -143,7 +143,7 @@ def test_a_stream_begins_with_its_opening() -> None:
 def test_decide_changes_nothing_and_says_the_same_twice(journal: Journal, data: st.DataObject) -> None:
     journal.now = data.draw(moments(journal))
     command = data.draw(commands(journal))
-    related = past_of(journal.events, command, journal.account)
+    related = journal.past_of(command)
     asked = (command, journal.account, journal.now, related)
     before = copy.deepcopy(asked)
     once, twice = _outcome(*asked), _outcome(*asked)
@@ -167,7 +167,7 @@ def test_a_refused_command_leaves_no_trace(journal: Journal) -> None:
 @given(journals(), st.data())
 def test_the_past_that_is_asked_for_is_all_of_it_that_matters(journal: Journal, data: st.DataObject) -> None:
     command = data.draw(commands(journal))
-    needed = past_of(journal.events, command, journal.account)
+    needed = journal.past_of(command)
     everything = RelatedEvents(tuple(journal.events))
     asked = (command, journal.account, journal.now)
     assert _outcome(*asked, needed) == _outcome(*asked, everything)
