@@ -24,7 +24,7 @@ from api.dashboard import portal_sessions
 from api.dashboard.app import dashboard
 from api.dashboard.current_user import ROOT
 from api.http import health
-from api.http.billing import catalog, checkouts, receiving, webhooks
+from api.http.billing import catalog, changes, checkouts, receiving, webhooks
 from api.http.commands.batch_endpoint import BatchEndpoint
 from api.http.commands.command_endpoint import CommandEndpoint, endpoint_of
 from api.http.commands.move_endpoint import MoveEndpoint
@@ -169,7 +169,7 @@ def _background(settings: Settings, wiring: Wiring) -> dict[str, Work]:
 
 def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
     wiring.attach_to(app)
-    for part in (*_QUERIES, catalog, checkouts, health, portal_sessions, receiving, webhooks):
+    for part in (*_QUERIES, catalog, changes, checkouts, health, portal_sessions, receiving, webhooks):
         app.include_router(part.router)
     app.include_router(streams_router)
     for operation in OPERATIONS.values():

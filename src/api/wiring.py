@@ -17,6 +17,7 @@ from api.runtime.settings import Settings
 from api.streaming.follower import Follower
 from api.streaming.places import StreamPlaces
 from billing.calls.calls import Calls
+from billing.changes.changing import Changing
 from billing.checkouts.checkouts import Checkouts
 from billing.inbox.inbox import Inbox
 from people.api_keys import KeyRing
@@ -42,6 +43,7 @@ class Wiring:
     calls: Mapping[str, Calls]
     """The calls to the payment providers that can be called, by their names."""
     checkouts: Checkouts
+    changing: Changing
 
     def attach_to(self, app: Starlette) -> None:
         """Set the parts as the state of an application, each under its own name, where its routes find them."""

@@ -116,8 +116,8 @@ def terms_of(product: SoldProduct) -> Terms:
         product.entry_id,
         product.version,
         plan.credits,
-        _interval(plan.every),
-        _interval(billed) if billed is not None else None,
+        interval_of(plan.every),
+        interval_of(billed) if billed is not None else None,
         RollOver(unused.cap, unused.periods) if unused is not None else None,
         plan.grace_hours * _HOUR,
         plan.rank,
@@ -125,5 +125,6 @@ def terms_of(product: SoldProduct) -> Terms:
     )
 
 
-def _interval(every: PlanInterval) -> Interval:
+def interval_of(every: PlanInterval) -> Interval:
+    """An interval of the catalogue as the ledger has it."""
     return Interval(every.days, "days") if every.days is not None else Interval(every.months or 0, "months")

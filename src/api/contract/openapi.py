@@ -11,6 +11,7 @@ from api.contract.answers.commands import ANSWERS, BatchAnswer
 from api.contract.answers.events import EventNotice
 from api.contract.billing_bodies import CheckoutBody, DismissBody, MatchBody
 from api.contract.bodies import ACCOUNT_ID, MAX_BATCH, MAX_KEY, ONE_LINE, PortalSessionBody
+from api.contract.change_bodies import CancelBody, DowngradeBody, PortalBody, ReactivateBody, UpgradeBody
 from api.contract.operations import ALL_OPERATIONS, OPERATIONS, Operation
 from api.contract.scopes import MEANINGS, ROUTES, Scopes, route_name
 from billing.plans import Package, Plan
@@ -238,7 +239,8 @@ def _add_problems_of_all(method: str, responses: dict[str, Any]) -> None:
 def _schemas() -> dict[str, Any]:
     """What routes name by reference."""
     others = (PortalSessionBody, Plan, Package, CheckoutBody, MatchBody, DismissBody)
-    bodies: list[type] = [*(operation.body for operation in ALL_OPERATIONS.values()), *others]
+    changes = (UpgradeBody, DowngradeBody, CancelBody, ReactivateBody, PortalBody)
+    bodies: list[type] = [*(operation.body for operation in ALL_OPERATIONS.values()), *others, *changes]
     answers: list[type] = [*ANSWERS.values(), BatchAnswer, EventNotice, ProblemDocument]
     named: list[tuple[type, JsonSchemaMode, TypeAdapter[Any]]] = [
         *((body, "validation", TypeAdapter(body)) for body in bodies),

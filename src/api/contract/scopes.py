@@ -14,9 +14,9 @@ MEANINGS = {
     SPEND: "deduct, hold, capture, extend, release, reverse and meter",
     MANAGE: "open, update, freeze, unfreeze, close, reopen and merge accounts; grant, void and transfer credits; "
     "change the expiry of grants; "
-    "record and refund payments, and their disputes; set limits",
+    "record and refund payments, and their disputes; change subscriptions; set limits",
     AUDIT: "events with their metadata and reasons, and explanations",
-    PORTAL: "links to the dashboard for account holders, and checkouts",
+    PORTAL: "links for account holders, to the dashboard and to the page of their provider; and checkouts",
 }
 """Each scope and what it allows, apart from `admin`, which allows everything."""
 
@@ -47,6 +47,11 @@ ROUTES: dict[str, Scopes] = {
     f"POST {_ACCOUNT}/payments/{{payment_id}}/refunds": (MANAGE,),
     f"POST {_ACCOUNT}/payments/{{payment_id}}/disputes": (MANAGE,),
     f"POST {_ACCOUNT}/subscriptions/{{subscription_id}}": (MANAGE,),
+    f"POST {_ACCOUNT}/subscription/upgrade": (MANAGE,),  # they move money
+    f"POST {_ACCOUNT}/subscription/downgrade": (MANAGE,),
+    f"POST {_ACCOUNT}/subscription/cancel": (MANAGE,),
+    f"POST {_ACCOUNT}/subscription/reactivate": (MANAGE,),
+    f"POST {_ACCOUNT}/portal": (PORTAL,),
     f"POST {_ACCOUNT}/freeze": (MANAGE,),
     f"POST {_ACCOUNT}/unfreeze": (MANAGE,),
     f"POST {_ACCOUNT}/close": (MANAGE,),

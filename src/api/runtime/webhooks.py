@@ -11,6 +11,8 @@ from api.http.billing.receiving import WebhookEntrance
 from api.runtime.settings import Settings
 from billing.calls.calls import Calls
 from billing.calls.known_calls import calls_of
+from billing.changes.changing import Changing
+from billing.changes.held_changes import HeldChanges
 from billing.checkouts.checkouts import Checkouts
 from billing.inbox.biller import Biller
 from billing.inbox.deciding import Decided
@@ -55,16 +57,18 @@ class Webhooks:
         self.calls: dict[str, Calls] = {**calls_of(settings.accesses), manual.name: ManualCalls(_page_of)}
         transfers = settings.manual != "off"
         self.checkouts = Checkouts(ledger, self.calls, settings.checkout_provider, transfers=transfers)
+        self.changing = Changing(ledger, inbox, self.calls, self._biller.arrived.set)
 
     @property
-    def parts(self) -> tuple[Inbox, WebhookEntrance, Mapping[str, Calls], Checkouts]:
+    def parts(self) -> tuple[Inbox, WebhookEntrance, Mapping[str, Calls], Checkouts, Changing]:
         """What the routes use of it."""
-        return self.inbox, self.entrance, self.calls, self.checkouts
+        return self.inbox, self.entrance, self.calls, self.checkouts, self.changing
 
     @property
     def work(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """What is done until the process ends, by the names under which restarts are counted."""
-        return {"biller": self._biller.run, "spool": self.entrance.reception.keep_drained}
+        held = HeldChanges(self.changing)
+        return {"biller": self._biller.run, "spool": self.entrance.reception.keep_drained, "held_changes": held.run}
 
 
 def _page_of(account_id: str, checkout_id: str) -> str:

@@ -12,3 +12,6 @@ GRANT SELECT, INSERT, UPDATE ON TABLE billing.links TO credit_ledger_service;
 
 -- Checkouts.
 GRANT SELECT, INSERT, UPDATE ON TABLE billing.checkouts TO credit_ledger_service;
+
+-- Changes of subscriptions.
+GRANT SELECT, INSERT, UPDATE ON TABLE billing.changes TO credit_ledger_service;

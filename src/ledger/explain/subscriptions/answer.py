@@ -13,7 +13,8 @@ from ledger.domain.plans.terms import Terms
 from ledger.domain.subscriptions.entitlements import Period, credits_at, ended_at, next_window, periods
 from ledger.domain.subscriptions.subscription import Subscription
 
-_ACTIVE: frozenset[SubscriptionStatus] = frozenset({"trialing", "active", "past_due"})
+ACTIVE: frozenset[SubscriptionStatus] = frozenset({"trialing", "active", "past_due"})
+"""The statuses of a subscription that runs."""
 
 
 class NextAllowance(TypedDict):
@@ -43,14 +44,14 @@ class SubscriptionNow(TypedDict):
 
 def subscriptions_now(account: Account, at: datetime) -> list[SubscriptionNow]:
     """The subscriptions of an account, the one that counts first: an active one before others, then the better plan."""
-    known = [(one, _terms(one, at)) for one in reversed(account.subscriptions.all)]
-    known.sort(key=lambda each: (_status(each[0], at) not in _ACTIVE, -(each[1].rank if each[1] else 0)))
+    known = [(one, terms_now(one, at)) for one in reversed(account.subscriptions.all)]
+    known.sort(key=lambda each: (_status(each[0], at) not in ACTIVE, -(each[1].rank if each[1] else 0)))
     return [_now(one, terms, at) for one, terms in known]
 
 
 def active_of(now: Sequence[SubscriptionNow]) -> SubscriptionNow | None:
     """The subscription that is active and counts; None when there is none."""
-    return next((one for one in now if one["status"] in _ACTIVE), None)
+    return next((one for one in now if one["status"] in ACTIVE), None)
 
 
 def _now(one: Subscription, terms: Terms | None, at: datetime) -> SubscriptionNow:
@@ -92,7 +93,8 @@ def _current(one: Subscription, at: datetime) -> Period | None:
     return begun[-1] if begun else None
 
 
-def _terms(one: Subscription, at: datetime) -> Terms | None:
+def terms_now(one: Subscription, at: datetime) -> Terms | None:
+    """The terms of the plan of a subscription: by the newest word, or else by what was paid for. None: nobody says."""
     if one.last is not None:
         return one.last.terms
     period = _current(one, at)
@@ -108,7 +110,7 @@ def _next_allowance(
     if at is not None:
         return {"at": at, "credits": credits_at(one, at), "needs_payment": False}
     last = one.last
-    renews = status in _ACTIVE and last is not None and last.ends_at is None and last.next_plan is None
+    renews = status in ACTIVE and last is not None and last.ends_at is None and last.next_plan is None
     if not renews or terms is None or terms.billed is None or end is None or last is None:
         return None
     return {"at": end, "credits": terms.credits * last.quantity, "needs_payment": True}

@@ -1,0 +1,1 @@
+"""Changes of a subscription that somebody asks for: upgrade, downgrade, cancel, reactivate."""
