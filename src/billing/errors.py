@@ -1,7 +1,7 @@
 """Why the catalogue refuses. Each refusal has a stable code, and the numbers and ids of its reason as facts.
 
 BillingRefused
-    PlanNotFound, PackageNotFound, PriceNotFound
+    PlanNotFound, PackageNotFound
     ProductBelongsToAnother
     CatalogFull
 WrongCatalog        a file that is no catalogue
@@ -51,22 +51,6 @@ class PackageNotFound(_NotFound):
 
     code = "package_not_found"
     noun = "package"
-
-
-class PriceNotFound(BillingRefused):
-    """A plan or package has no such price, or none that a provider sells."""
-
-    code = "price_not_found"
-
-    def __init__(self, entry_id: str, price: str | None, provider: str) -> None:
-        which = "price" if price is None else f"price {shown(price)!r}"
-        super().__init__(
-            f"{shown(entry_id)!r} has no {which} that {provider} sells. "
-            "Ask for another price, or put its product into the catalogue.",
-            entry_id=entry_id,
-            provider=provider,
-            **({} if price is None else {"price": price}),
-        )
 
 
 class ProductBelongsToAnother(BillingRefused):

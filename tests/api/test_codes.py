@@ -33,8 +33,22 @@ from ledger.postgres.migrations import migrate
 from ledger.postgres.named_sql import queries
 from people.api_keys import create_key
 from tests.api.conftest import under_contract
-from tests.api.stage import Ask, asks, balance, eventually, fresh, payment, provider_of, refused, staged, version, word
+from tests.api.stage import (
+    Ask,
+    Json,
+    asks,
+    balance,
+    eventually,
+    fresh,
+    payment,
+    provider_of,
+    refused,
+    staged,
+    version,
+    word,
+)
 from tests.api.streaming.ear import ask, listening
+from tests.api.subscribed import in_a_week, sell, subscribe, wish
 from tests.postgres import owner
 from tests.service import ADMIN_KEY, PLAIN, WEBHOOK_SECRET, Service, free_port, running_service, service_here
 
@@ -79,6 +93,8 @@ MORE: dict[int, set[str]] = {
         *("transfer_already_reversed", "transfer_spent", "grant_closed", "grant_expired", "not_yet_visible"),
         *("product_belongs_to_another", "webhook_already_applied"),
         *("subscription_required", "already_subscribed"),
+        *("no_subscription", "already_on_plan", "not_an_upgrade", "not_a_downgrade"),
+        *("already_cancelled", "not_cancelled"),
     },
     414: {"query_too_large"},
     415: {"unsupported_media_type"},
@@ -299,6 +315,21 @@ LATER = "2100-01-01T00:00:00Z"
 DISPUTE = {"payment_id": "pay-1", "dispute_id": "dp-1"}
 
 
+def change(what: str, then: Json, **word: Any) -> Produce:
+    """The answer to a change of a subscription to the plan Pro."""
+
+    def produce(service: Service, account: str) -> httpx.Response:
+        subscribe(service, account, **word)
+        return wish(service, account, what, then)
+
+    return produce
+
+
+def unpaid_wish(service: Service, account: str) -> httpx.Response:
+    sell(service)
+    return wish(service, account, "upgrade", {"plan": "max"})
+
+
 def webhook_again(service: Service, account: str) -> httpx.Response:
     """A webhook that says what belongs together, and is applied as soon as that is known."""
     linked = {"payment": {"payment_intent": f"pi_{account}"}, "invoice": f"in_{account}"}
@@ -360,6 +391,12 @@ REQUESTS: dict[str, Produce] = {
     "price_not_found": checkout("package"),
     "subscription_required": checkout("package", needs_subscription=True, price="once"),
     "already_subscribed": checkout("plan", subscribed=True),
+    "no_subscription": unpaid_wish,
+    "already_on_plan": change("upgrade", {"plan": "pro"}),
+    "not_an_upgrade": change("upgrade", {"plan": "lite"}),
+    "not_a_downgrade": change("downgrade", {"plan": "max"}),
+    "already_cancelled": change("cancel", {}, ends_at=in_a_week()),
+    "not_cancelled": change("reactivate", {}),
     "event_not_found": lambda service, account: service.get(f"/v1/accounts/{account}/explain", version=999),
     "receipt_not_found": get("/v1/accounts/{}/receipts/deduct/unused"),
     "method_not_allowed": get("/v1/accounts/{}/deductions"),

@@ -58,10 +58,15 @@ BATCH = {200, 400, 401, 403, 409, 413, 415, 422, 429, 500, 503}
 DELIVERY = {200, 401, 404, 413, 422, 429, 500, 503}
 DECISION = {200, 400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503}
 DECISIONS = [f"/v1/webhooks/{{webhook_id}}/{word}" for word in ("retry", "match", "dismiss")]
+CHANGE = DECISION | {501, 502}
+CHANGES = [
+    *(f"/v1/accounts/{{account_id}}/subscription/{word}" for word in ("upgrade", "downgrade", "cancel", "reactivate")),
+    "/v1/accounts/{account_id}/portal",
+]
 PUT = {200, 201, 400, 401, 403, 409, 413, 415, 422, 429, 500, 503}
 POSTED = [
     *(*PATHS.values(), *MOVE_PATHS.values(), "/v1/batch", "/v1/portal_sessions"),
-    *("/v1/checkouts", "/v1/webhooks/{name}", *DECISIONS),
+    *("/v1/checkouts", "/v1/webhooks/{name}", *DECISIONS, *CHANGES),
 ]
 CHECKOUT = PORTAL | {200, 409, 501, 502}
 PUTS = ["/v1/plans/{plan_id}", "/v1/packages/{package_id}"]
@@ -136,6 +141,8 @@ def test_every_route_says_how_it_can_fail() -> None:
             assert statuses == DELIVERY
         elif path in DECISIONS:
             assert statuses == DECISION
+        elif path in CHANGES:
+            assert statuses == CHANGE
         else:
             operation = next(name for name, its_path in (PATHS | MOVE_PATHS).items() if its_path == path)
             expected = COMMAND | ({402} if operation in {"deduct", "hold", "capture", "meter", "transfer"} else set())

@@ -19,7 +19,7 @@ from billing.changes.comparing import Target, check_downgrade, check_upgrade, cr
 from billing.changes.receipts import Held, Operation, Receipt, Receipts
 from billing.changes.refusals import AlreadyCancelled, NotCancelled
 from billing.changes.running import Running, in_group, named, running_of
-from billing.changes.targets import PlanWish, groups_of, plan_of, target_of
+from billing.changes.targets import PlanWish, groups_of, offer_of, target_of
 from billing.inbox.inbox import Inbox
 from billing.inbox.webhook import Arrival
 from ledger.domain.account import Account
@@ -158,6 +158,7 @@ class Changing:
     async def _upgrade(self, account_id: str, wish: PlanWish) -> _Decided:
         seen, running, target = await self._target(account_id, wish)
         check_upgrade(running, target)
+        self.calls_of(running)
         asked = Asked(running.id, running.provider, "now", running.now["status"], None, new_plan(target))
         credits = credits_now(seen.account, running, target, seen.at)
         return _Decided(running, replace(asked, credits_now=credits, time_left=time_left(running, seen.at)), target)
@@ -196,10 +197,9 @@ class Changing:
     async def _target(self, account_id: str, wish: PlanWish) -> tuple[_Seen, Running, Target]:
         seen = await self._seen(account_id)
         async with self._ledger.log.connection() as connection:
-            plan = await plan_of(connection, wish.plan)
-            running = in_group(seen.running, account_id, plan.group, await groups_of(connection))
-            self.calls_of(running)
-            return seen, running, await target_of(connection, wish, plan, running)
+            offer = await offer_of(connection, wish.plan)
+            running = in_group(seen.running, account_id, offer.plan.group, await groups_of(connection))
+            return seen, running, await target_of(connection, wish, offer, running)
 
     async def _seen(self, account_id: str) -> _Seen:
         found = await self._ledger.account_at(account_id)

@@ -7,7 +7,8 @@ from psycopg import AsyncConnection
 from billing import catalog
 from billing.changes.comparing import Target
 from billing.changes.running import Running
-from billing.errors import PriceNotFound
+from billing.checkouts.checkout import MANUAL, Bought
+from billing.checkouts.errors import PriceNotFound
 from billing.known import SoldProduct
 from billing.plans import Plan, PlanPrice, Provider
 from billing.subscription_planner import interval_of, terms_of
@@ -24,11 +25,18 @@ class PlanWish(NamedTuple):
     quantity: int | None = None
 
 
-async def plan_of(connection: Connection, plan_id: str) -> Plan:
+class Offer(NamedTuple):
+    """The newest version of a plan."""
+
+    plan: Plan
+    version: int
+
+
+async def offer_of(connection: Connection, plan_id: str) -> Offer:
     """A plan in its newest version. Raises PlanNotFound."""
-    body = (await catalog.find(connection, "plan", plan_id)).body
-    assert isinstance(body, Plan)
-    return body
+    found = await catalog.find(connection, "plan", plan_id)
+    assert isinstance(found.body, Plan)
+    return Offer(found.body, found.version)
 
 
 async def groups_of(connection: Connection) -> dict[str, str]:
@@ -37,25 +45,31 @@ async def groups_of(connection: Connection) -> dict[str, str]:
     return {entry.id: entry.body.group for entry in entries if isinstance(entry.body, Plan)}
 
 
-async def target_of(connection: Connection, wish: PlanWish, plan: Plan, running: Running) -> Target:
+async def target_of(connection: Connection, wish: PlanWish, offer: Offer, running: Running) -> Target:
     """What a wish means to the provider of a subscription. Raises PriceNotFound."""
-    price = price_of(plan, wish, running)
-    product = price.products[cast(Provider, running.provider)]
+    price = price_of(offer.plan, wish, running)
+    product = _product(wish.plan, offer.version, price, running.provider)
     sold = await catalog.sold_as(connection, running.provider, product)
     assert sold is not None, "the catalogue binds every product of its plans"
     bound = SoldProduct("plan", sold.entry.id, sold.entry.version, sold.price, sold.entry.body)
     quantity = wish.quantity or running.now["quantity"]
-    return Target(wish.plan, plan.name, price, product, terms_of(bound), quantity)
+    return Target(wish.plan, offer.plan.name, price, product, terms_of(bound), quantity)
 
 
 def price_of(plan: Plan, wish: PlanWish, running: Running) -> PlanPrice:
     """The price that is named, else the one that is paid as often as now, else the first. Raises PriceNotFound."""
-    sold = [price for price in plan.prices if running.provider in price.products]
-    if wish.price is not None:
-        sold = [price for price in sold if price.price == wish.price]
-    if not sold:
-        raise PriceNotFound(wish.plan, wish.price, running.provider)
-    return next((price for price in sold if _paid_as_often(price, running)), sold[0])
+    sold = [price for price in plan.prices if running.provider == MANUAL or running.provider in price.products]
+    named = [price for price in sold if wish.price in (None, price.price)]
+    if not named:
+        raise PriceNotFound("plan", wish.plan, wish.price, [price.price for price in sold])
+    return next((price for price in named if _paid_as_often(price, running)), named[0])
+
+
+def _product(plan: str, version: int, price: PlanPrice, provider: str) -> str:
+    """What the provider calls a price of a plan. Our own provider sells every version of every plan."""
+    if provider == MANUAL:
+        return Bought("plan", plan, version, price.price, 1).product
+    return price.products[cast(Provider, provider)]
 
 
 def _paid_as_often(price: PlanPrice, running: Running) -> bool:

@@ -124,6 +124,10 @@ def strange(account: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "POST", "/v1/webhooks/manual", {"json": {LONG: LONG}, "headers": {"webhook-id": LONG}}
     yield "POST", f"/v1/webhooks/{LONG}", {"json": {LONG: LONG}}
     yield "POST", "/v1/webhooks/stripe", {"json": {LONG: LONG}, "headers": {"Stripe-Signature": LONG}}
+    for word in ("upgrade", "downgrade", "cancel", "reactivate"):
+        yield "POST", f"/v1/accounts/{account}/subscription/{word}", {"json": {"plan": LONG, "reason": LONG, LONG: 1}}
+        yield "POST", f"/v1/accounts/{LONG}/subscription/{word}", {"json": {"plan": LONG[:128]}}
+    yield "POST", f"/v1/accounts/{account}/portal", {"json": {"return_url": LONG, "subscription_id": LONG}}
     for word in ("retry", "match", "dismiss"):
         body = {"account_id": account} if word == "match" else {}
         yield "POST", f"/v1/webhooks/{LONG}/{word}", {"json": body}

@@ -26,7 +26,8 @@ from billing.changes.refusals import (
     NotCancelled,
 )
 from billing.changes.targets import PlanWish
-from billing.errors import PlanNotFound, PriceNotFound
+from billing.checkouts.errors import PriceNotFound
+from billing.errors import PlanNotFound
 from billing.plans import Plan
 from ledger.domain.errors import AccountNotFound
 from ledger.explain.subscriptions.answer import SubscriptionNow, active_of, subscriptions_now
