@@ -1,5 +1,6 @@
 """The routes of changes of a subscription: each asks the payment provider, and the ledger follows what that says."""
 
+from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Request
@@ -24,7 +25,9 @@ from api.http.commands.command_endpoint import endpoint_of
 from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.queries.query import AccountId, Parameters, problems
 from api.http.requests.callers import caller_of
+from api.http.requests.own_address import base_of
 from api.http.requests.request import MAX_BODY, headers_of, idempotency_key, read_body, read_json
+from billing.changes.asked import Asked
 from billing.changes.changing import Answered, Asker, Changing
 from billing.changes.targets import PlanWish
 
@@ -75,7 +78,7 @@ async def upgrade(
     if query.dry_run:
         return JsonAnswer(upgrade_answer(await changing.upgrade_foreseen(account_id, wish)))
     done = await changing.upgrade(account_id, wish, _asker(request))
-    return JsonAnswer(upgrade_answer(done.asked), headers=_headers(request, done))
+    return JsonAnswer(upgrade_answer(_whole(request, done.asked)), headers=_headers(request, done))
 
 
 @router.post(
@@ -139,6 +142,12 @@ async def portal(
     body = await _read(request, PortalBody)
     url = await changing_of(request).portal(account_id, body.return_url, body.subscription_id)
     return JsonAnswer({"url": url}, headers={"cache-control": "no-store", **_request_id(request)})
+
+
+def _whole(request: Request, asked: Asked) -> Asked:
+    """What was asked, with the whole address of a page that is ours."""
+    ours = asked.url is not None and asked.url.startswith("/")
+    return replace(asked, url=f"{base_of(request)}{asked.url}") if ours else asked
 
 
 async def _read(request: Request, body: type[BodyT]) -> BodyT:
