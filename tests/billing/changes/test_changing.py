@@ -173,7 +173,7 @@ async def test_who_cannot_be_asked(desk: Desk) -> None:
     silent = Changing(desk.ledger, desk.inbox, {}, lambda: None)
     wishes: list[Awaitable[object]] = [
         silent.upgrade_foreseen(account, PRO),
-        silent.downgrade(account, LITE, SOMEBODY),
+        silent.upgrade(account, PRO, SOMEBODY),
         silent.cancel(account, "now", None, SOMEBODY),
         silent.portal(account, "https://shop.example/"),
     ]

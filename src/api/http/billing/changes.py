@@ -25,7 +25,7 @@ from api.http.commands.command_endpoint import endpoint_of
 from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.queries.query import AccountId, Parameters, problems
 from api.http.requests.callers import caller_of
-from api.http.requests.own_address import base_of
+from api.http.requests.own_address import absolute
 from api.http.requests.request import MAX_BODY, headers_of, idempotency_key, read_body, read_json
 from billing.changes.asked import Asked
 from billing.changes.changing import Answered, Asker, Changing
@@ -145,9 +145,8 @@ async def portal(
 
 
 def _whole(request: Request, asked: Asked) -> Asked:
-    """What was asked, with the whole address of a page that is ours."""
-    ours = asked.url is not None and asked.url.startswith("/")
-    return replace(asked, url=f"{base_of(request)}{asked.url}") if ours else asked
+    """What was asked, with the whole address of the page to pay on."""
+    return asked if asked.url is None else replace(asked, url=absolute(request, asked.url))
 
 
 async def _read(request: Request, body: type[BodyT]) -> BodyT:
