@@ -31,6 +31,7 @@ from api.http.commands.move_endpoint import MoveEndpoint
 from api.http.docs_page import add_docs_page
 from api.http.health import Health
 from api.http.hot_path import HotPath
+from api.http.json_answer import answers_of
 from api.http.methods import methods_at
 from api.http.path_prefix import AddPathPrefix, StripPathPrefix
 from api.http.queries import explanations, history, ledger_queries, limits, lists, subscription, summary, totals
@@ -169,7 +170,8 @@ def _background(settings: Settings, wiring: Wiring) -> dict[str, Work]:
 
 def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
     wiring.attach_to(app)
-    for part in (*_QUERIES, catalog, changes, checkouts, health, portal_sessions, receiving, webhooks):
+    parts = (*_QUERIES, catalog, changes, checkouts, health, portal_sessions, receiving, webhooks)
+    for part in parts:
         app.include_router(part.router)
     app.include_router(streams_router)
     for operation in OPERATIONS.values():
@@ -180,7 +182,7 @@ def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
     _add_batch_route(app, wiring.batches)
     _add_dashboard(app, wiring, https=https)
     _add_problem_handlers(app)
-    describe(app)
+    describe(app, answers_of(route for part in parts for route in part.router.routes))
     add_docs_page(app, https=https)
 
 

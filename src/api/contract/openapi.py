@@ -1,5 +1,6 @@
 """The OpenAPI document: what the framework cannot see of routes that read their own requests."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI
@@ -192,23 +193,31 @@ def _batch_schema() -> dict[str, Any]:
     }
 
 
-def describe(app: FastAPI) -> None:
-    """Make the document whole: the bodies and answers that routes name by reference, and how to authenticate."""
+def schema_of(answer: type) -> dict[str, Any]:
+    """The reference to the schema of an answer."""
+    return {"$ref": _SCHEMAS + answer.__name__}
+
+
+def describe(app: FastAPI, answers: Iterable[type]) -> None:
+    """Make the document whole: the bodies and answers that routes name by reference, and how to authenticate.
+
+    `answers` are those of queries: the types to which their routes refer with `schema_of`.
+    """
     made_by_framework = app.openapi
 
     def whole() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = made_by_framework()
-            _complete(document)
+            _complete(document, answers)
             app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = whole  # type: ignore[method-assign]  # the documented way to extend it
 
 
-def _complete(document: dict[str, Any]) -> None:
+def _complete(document: dict[str, Any], answers: Iterable[type]) -> None:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    schemas |= _schemas()
+    schemas |= _schemas(answers)
     schemas["Batch"] = _batch_schema()
     schemas |= {_in_batch(operation): _batch_command(operation) for operation in OPERATIONS.values()}
     document["components"]["securitySchemes"] = {
@@ -236,12 +245,12 @@ def _add_problems_of_all(method: str, responses: dict[str, Any]) -> None:
         responses[str(status)] = problem_response(status)
 
 
-def _schemas() -> dict[str, Any]:
+def _schemas(of_queries: Iterable[type]) -> dict[str, Any]:
     """What routes name by reference."""
     others = (PortalSessionBody, Plan, Package, CheckoutBody, MatchBody, DismissBody)
     changes = (UpgradeBody, DowngradeBody, CancelBody, ReactivateBody, PortalBody)
     bodies: list[type] = [*(operation.body for operation in ALL_OPERATIONS.values()), *others, *changes]
-    answers: list[type] = [*ANSWERS.values(), BatchAnswer, EventNotice, ProblemDocument]
+    answers: list[type] = [*of_queries, *ANSWERS.values(), BatchAnswer, EventNotice, ProblemDocument]
     named: list[tuple[type, JsonSchemaMode, TypeAdapter[Any]]] = [
         *((body, "validation", TypeAdapter(body)) for body in bodies),
         *((answer, "serialization", TypeAdapter(answer)) for answer in answers),

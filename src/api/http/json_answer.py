@@ -1,7 +1,7 @@
 """JSON answers: the return type of a route's function is the type that is served and documented."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 from datetime import date
 from decimal import Decimal
@@ -11,7 +11,9 @@ import orjson
 from fastapi import Request, Response
 from fastapi.params import Path, Query
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from starlette.routing import BaseRoute
 
+from api.contract.openapi import schema_of
 from api.contract.problems import from_pydantic
 from api.http.requests.ambiguity import parameters_of
 from api.http.requests.authentication import Handler, ScopedRoute
@@ -35,14 +37,30 @@ class JsonAnswer(Response, Generic[AnswerT]):
 
 
 class AnswerRoute(ScopedRoute):
-    """A route whose function returns JsonAnswer[T]. The OpenAPI document describes T; the answer is not converted."""
+    """A route whose function returns JsonAnswer[T]. The OpenAPI document describes T; the answer is not converted.
+
+    The route names the schema of T, which is made with the document: the framework would make it twice at each start.
+    """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         returned = get_type_hints(endpoint).get("return")
-        self.is_json = get_origin(returned) is JsonAnswer
-        if self.is_json:
-            [options["response_model"]] = get_args(returned)
+        self.answers: tuple[type, ...] = ()
+        """The types of which T is one; none where the answer is not JSON."""
+        if get_origin(returned) is JsonAnswer:
+            [answer] = get_args(returned)
+            self.answers = get_args(answer) or (answer,)
+            options |= {"response_model": None, "responses": self._responses(**options)}
         super().__init__(path, endpoint, **options)
+
+    def _responses(
+        self, *, status_code: int | None = None, responses: Mapping[int | str, Any] | None = None, **_: Any
+    ) -> dict[int | str, Any]:
+        references = [schema_of(answer) for answer in self.answers]
+        schema = references[0] if len(references) == 1 else {"anyOf": references}
+        described = {"content": {"application/json": {"schema": schema}}}
+        others = dict(responses or {})
+        status = status_code or 200
+        return {**others, status: {**described, **others.get(status, {})}}
 
     def handler(self) -> Handler:
         """A handler of our own: the framework's takes as long as the query of a balance."""
@@ -53,6 +71,11 @@ class AnswerRoute(ScopedRoute):
             return response
 
         return answer
+
+
+def answers_of(routes: Iterable[BaseRoute]) -> list[type]:
+    """The types of all JSON answers of some routes, each once."""
+    return [*dict.fromkeys(answer for route in routes if isinstance(route, AnswerRoute) for answer in route.answers)]
 
 
 class _Arguments:

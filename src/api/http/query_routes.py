@@ -40,7 +40,7 @@ class QueryRoutes:
         self._next_request_id = next_request_id
         self._handlers: dict[str, Handler] = {}
         for route in routes:
-            if isinstance(route, AnswerRoute) and route.is_json and route.path.startswith(_ONE):
+            if isinstance(route, AnswerRoute) and route.answers and route.path.startswith(_ONE):
                 end = route.path.removeprefix(_ONE)
                 if "{" not in end:
                     assert route.methods == {"GET"}, f"{route.path} is a query"

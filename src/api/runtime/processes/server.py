@@ -1,5 +1,6 @@
 """The server: the parent process of the service, and its worker processes."""
 
+import gc
 import logging
 import os
 import secrets
@@ -145,6 +146,7 @@ def _serve_http(settings: Settings, address: ListenAddress) -> None:
     Threads of the server read and write HTTP, so that the Python thread is free for the ledger.
     """
     import_without_collection(_APP)  # before the fork: during the import a worker would not react to signals
+    gc.freeze()  # workers neither look at what they share with this process, nor copy it
     server = Granian(
         f"{_APP}:from_environment",  # only a name: `_load_app` makes it
         interface=Interfaces.ASGI,
