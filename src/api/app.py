@@ -28,13 +28,14 @@ from api.http.billing import catalog, changes, checkouts, receiving, webhooks
 from api.http.commands.batch_endpoint import BatchEndpoint
 from api.http.commands.command_endpoint import CommandEndpoint, endpoint_of
 from api.http.commands.move_endpoint import MoveEndpoint
+from api.http.commands.ways_out import WaysOut
 from api.http.docs_page import add_docs_page
 from api.http.health import Health
 from api.http.hot_path import HotPath
 from api.http.json_answer import answers_of
 from api.http.methods import methods_at
 from api.http.path_prefix import AddPathPrefix, StripPathPrefix
-from api.http.queries import explanations, history, ledger_queries, limits, lists, subscription, summary, totals
+from api.http.queries import explanations, history, ledger_queries, limits, lists, money, subscription, summary, totals
 from api.http.queries.reads import Reads
 from api.http.query_routes import QueryRoutes
 from api.http.requests.encoded_slashes import readable, restored
@@ -77,7 +78,7 @@ from people.secrets import cursor_key
 from people.sessions import SessionWatch
 from projections.models.views import NotBuilt, NotYetVisible, Views
 
-_QUERIES = (ledger_queries, limits, subscription, explanations, history, totals, lists, summary)
+_QUERIES = (ledger_queries, limits, subscription, explanations, history, totals, lists, money, summary)
 _Answer = Callable[[Operation, Mapping[str, str], Scope, Receive], Awaitable[Reply]]
 """What answers the requests for an operation."""
 _EX_SOFTWARE = 70
@@ -112,7 +113,7 @@ def create_app(
     refusals, received = RefusalCounter(ledger.log), Webhooks(settings, ledger, conninfo)
     watched = CheckpointWatch(settings.signing, settings.checkpoints), PrivilegeWatch(COMPONENTS), received.inbox
     wiring = Wiring(
-        endpoint := CommandEndpoint(ledger, keys, _defaults(settings), refusals),
+        endpoint := CommandEndpoint(ledger, keys, _defaults(settings), refusals, _ways_out(settings, ledger)),
         BatchEndpoint(ledger, endpoint),
         Reads(ledger, views, clock),
         Health(ledger, clock, *watched, restarts, processes, start, settings.ops_port is not None),
@@ -195,6 +196,10 @@ def _defaults(settings: Settings) -> Defaults:
     back_dating = timedelta(days=settings.back_dating_days)
     on_dispute = settings.on_dispute
     return Defaults(settings.signup_credits, subscription, hold, settings.frozen_captures, back_dating, on_dispute)
+
+
+def _ways_out(settings: Settings, ledger: Ledger) -> WaysOut:
+    return WaysOut(ledger.log, settings.public_url and settings.public_url.rstrip("/"), settings.billing_url)
 
 
 def _rate_limits(settings: Settings) -> RateLimits | None:

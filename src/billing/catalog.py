@@ -7,7 +7,7 @@ docs/adr/0075-an-append-only-catalog.md.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
@@ -46,6 +46,19 @@ async def find(connection: Connection, kind: Kind, entry_id: str, version: int |
 async def versions(connection: Connection, kind: Kind, entry_id: str) -> list[Entry]:
     """All versions of an entry, the newest first; none if there is no such entry."""
     return [_entry(row) for row in await _rows(connection, "versions", {"kind": kind, "id": entry_id})]
+
+
+class Offers(NamedTuple):
+    """Whether any plan, and any package, is shown to people and has a price."""
+
+    plans: bool
+    packages: bool
+
+
+async def offers(connection: Connection) -> Offers:
+    """What people are offered."""
+    [row] = await _rows(connection, "offers", {})
+    return Offers(row["plans"], row["packages"])
 
 
 async def sells(connection: Connection) -> bool:

@@ -40,7 +40,8 @@ QUERIES = {
         for name in ["history", "history.csv", "rollups/daily", "usage", "grants", "holds", "payments", "summary"]
     },
     **{
-        path: {200, 401, 403, 409, 422, 429, 500, 503} for path in ("/v1/accounts", "/v1/statistics", "/v1/uncollected")
+        f"/v1/{name}": {200, 401, 403, 409, 422, 429, 500, 503}
+        for name in ["accounts", "statistics", "revenue", "uncollected", "disputes", "subscriptions"]
     },
     **{f"/v1/{name}": {200, 401, 403, 422, 429, 500, 503} for name in ("plans", "packages")},
     "/v1/plans/{plan_id}": {200, 401, 403, 404, 422, 429, 500, 503},

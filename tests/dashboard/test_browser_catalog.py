@@ -11,7 +11,7 @@ from tests.billing.catalogs import SAMPLE, WHOLE_PLAN
 from tests.commands import command
 from tests.dashboard.browsing import DESK, PHONE, Visit, barriers_in_light_and_dark, fits
 from tests.dashboard.conftest import NewVisit
-from tests.dashboard.guests import ROOT, guest, operator, person
+from tests.dashboard.guests import ROOT, guest, operator, person, portal_link
 from tests.postgres import TestServers
 from tests.service import Service, service_here
 
@@ -42,6 +42,20 @@ def account(service: Service) -> str:
 def plans(visit: Visit, account: str) -> Page:
     visit.open_portal_link(account)
     return visit.go(PLANS.format(account))
+
+
+def test_a_refused_deduction_names_the_pages_that_help(service: Service, account: str) -> None:
+    """A portal link opens the page that the refusal names."""
+    answer = service.post(f"/v1/accounts/{account}/deductions", {"amount": 6}, key="d")
+    page = f"{ROOT}/accounts/{account}/plans"
+    ways = [{"way": "upgrade", "url": page}, {"way": "top_up", "url": f"{page}#packages"}]
+    assert (answer.status_code, answer.json()["ways_out"]) == (402, ways)
+    opened = guest(service).get(portal_link(service, account, page="plans"))
+    assert opened.url.path == page
+    assert 'id="packages"' in opened.text
+    assert (
+        guest(service).get(portal_link(service, account) + "?page=../secret").url.path == f"{ROOT}/accounts/{account}"
+    )
 
 
 def test_a_person_compares_the_plans(visit: Visit, account: str) -> None:

@@ -20,7 +20,7 @@ from tests.dashboard.guests import ROOT, operator, person
 from tests.postgres import owner
 from tests.service import Service
 
-PAGES = [f"{ROOT}/{name}" for name in ("accounts", "statistics", "service", "uncollected")]
+PAGES = [f"{ROOT}/{name}" for name in ("accounts", "statistics", "service", "uncollected", "revenue", "disputes")]
 _numbers = count(1)
 
 

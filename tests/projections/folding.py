@@ -66,7 +66,7 @@ NO_WORD: Row = dict.fromkeys(
     (
         *("status", "rank", "as_of", "started_at", "plan", "plan_version", "quantity", "credits", "period_start"),
         *("period_end", "ends_at", "next_plan", "trial_ends_at", "billed", "billed_unit", "payment_id", "paid_at"),
-        *("paid_minor", "paid_currency", "paid_until", "next_allowance_at"),
+        *("paid_minor", "paid_currency", "paid_until", "paying_since", "next_allowance_at"),
     )
 )
 """A subscription of which nothing is known yet."""
@@ -164,7 +164,7 @@ class Book:
                 self.move(event.grant_id, event.reinstated, "lapsed", "remaining")
                 self.grants[event.grant_id]["expires_at"] = event.expires_at
             case e.DisputeRecorded():
-                self.dispute(event)
+                self.dispute(version, event)
             case e.SubscriptionRecorded():
                 self.word(version, event)
             case e.PaymentRecorded():
@@ -263,6 +263,8 @@ class Book:
         }
         if event.status == "paid":
             row = self.subscription(version, what.subscription_id, event.provider, event.next_allowance_at)
+            if event.amount_minor:
+                row["paying_since"] = min(row["paying_since"] or what.paid_at, what.paid_at)
             newest = (what.paid_at, event.payment_id) >= (row["paid_at"] or what.paid_at, row["payment_id"] or "")
             if what.reason != "change" and newest:
                 row |= said(event, "payment_id") | {"paid_at": what.paid_at, "paid_until": what.period_end}
@@ -293,20 +295,24 @@ class Book:
             "billed_unit": billed and billed.unit,
         }
 
-    def dispute(self, event: e.DisputeRecorded) -> None:
+    def dispute(self, version: int, event: e.DisputeRecorded) -> None:
         self.draw(event.draws, "remaining", "held")
         self.give_back(event.returns, "held")
         self.disputes[event.provider, event.payment_id, event.dispute_id] = {
             **said(event, "provider", "payment_id", "dispute_id", "state", "amount_minor"),
             "changed_at": event.recorded_at,
+            "version": version,
         }
 
+    def payment(self, provider: str | None, payment_id: str) -> Row:
+        """A payment. An old refund names no provider: when it was recorded, there was one payment with that id."""
+        if provider is not None:
+            return self.payments[provider, payment_id]
+        named = [payment for payment in self.payments.values() if payment["payment_id"] == payment_id]
+        return min(named, key=lambda one: int(one["version"]))
+
     def refund(self, event: e.PaymentRefunded) -> None:
-        named = [payment for payment in self.payments.values() if payment["payment_id"] == event.payment_id]
-        if event.provider is None:  # an old refund: when it was recorded, there was one payment with that id
-            payment = min(named, key=lambda one: int(one["version"]))
-        else:
-            payment = self.payments[event.provider, event.payment_id]
+        payment = self.payment(event.provider, event.payment_id)
         payment["refunded_minor"] += event.amount_minor
         payment["refunded_at"] = event.recorded_at
         if payment["refunded_minor"] == payment["amount_minor"]:
@@ -331,6 +337,7 @@ def folded(log: Iterable[Told]) -> Tables:
         _add_rollups(tables, told, book, entries)
         _add_usage(tables, told)
         _add_statistics(tables, told, entries)
+        _add_revenue(tables, told, book)
     for account_id, book in books.items():
         _add_book(tables, account_id, book)
     return tables
@@ -531,6 +538,26 @@ def _add_statistics(tables: Tables, told: Told, entries: list[Entry]) -> None:
         row["deductions"] += entry.type in ("deduction", "capture")
         row["subscription"] += entry.subscription
         row["permanent"] += entry.permanent
+
+
+def _add_revenue(tables: Tables, told: Told, book: Book) -> None:
+    """What an event says that all accounts together paid, or what went back of it."""
+    event, more = told.event, dict.fromkeys(("paid_minor", "payments", "refunded_minor", "lost_minor"), 0)
+    match event:
+        case e.PaymentRecorded(status="paid"):
+            more |= {"paid_minor": event.amount_minor, "payments": 1}
+        case e.PaymentRefunded():
+            more |= {"refunded_minor": event.amount_minor}
+        case e.DisputeRecorded(state="lost"):
+            more |= {"lost_minor": event.amount_minor}
+        case _:
+            return
+    currency = book.payment(event.provider, event.payment_id)["currency"]
+    key = told.account_id, bucket_of(event.recorded_at), currency
+    place = dict(zip(("account_id", "bucket", "currency"), key, strict=True))
+    row = tables["payments.revenue"].setdefault(key, {**place, **dict.fromkeys(more, 0)})
+    for name, value in more.items():
+        row[name] += value
 
 
 def _add_book(tables: Tables, account_id: str, book: Book) -> None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -305,6 +305,10 @@ WebAddress = Annotated[
 ]
 
 
+PortalPage = Literal["overview", "usage", "limits", "billing", "plans"]
+"""The pages of the holder of an account."""
+
+
 class PortalSessionBody(Body):
     """A one-time link to the dashboard for the holder of an account."""
 
@@ -313,3 +317,4 @@ class PortalSessionBody(Body):
         DEFAULT_SESSION, ge=SHORTEST_SESSION, le=LONGEST_SESSION, description="how long the session lasts"
     )
     return_url: WebAddress | None = Field(None, description="where the page links back to")
+    page: PortalPage | None = Field(None, description="the page that it opens; default: the overview")

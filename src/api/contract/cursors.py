@@ -17,8 +17,8 @@ from api.contract.problems import Problem, invalid
 
 _CODE = 16
 """Bytes of the authentication code."""
-MAX_CURSOR = 1_024
-"""Characters."""
+MAX_CURSOR = 1_536
+"""Characters: a key may have two ids, of up to 512 bytes each."""
 
 List = tuple[Any, ...]
 """What a list is a list of: its name, the account, the filters, the order."""

@@ -131,6 +131,10 @@ class Problem(Exception):
         """The HTTP status of the code."""
         return STATUSES[self.code][0]
 
+    def with_facts(self, **more: Any) -> "Problem":
+        """The same problem, with more facts."""
+        return Problem(self.code, self.detail, retry_after=self.retry_after, **self.facts, **more)
+
     def document(self) -> ProblemDocument:
         """The problem as JSON."""
         status, title = STATUSES[self.code]

@@ -19,6 +19,7 @@ from api.dashboard.forms import form_secret
 from api.dashboard.import_pages import import_file, import_list
 from api.dashboard.limits.page import limits
 from api.dashboard.live_updates import updates
+from api.dashboard.money_pages import disputes, revenue
 from api.dashboard.pages import accounts, actions, billing, events, grants, overview, service, statistics, usage
 from api.dashboard.pages.action_forms import ACTIONS
 from api.dashboard.rendering import STATIC, page, static_document
@@ -65,6 +66,8 @@ def dashboard() -> Starlette:
         _page("/accounts", accounts.accounts),
         _page("/statistics", statistics.statistics),
         _page("/uncollected", accounts.uncollected),
+        _page("/revenue", revenue.revenue),
+        _page("/disputes", disputes.disputes),
         _page("/service", service.service),
         _page("/catalog", catalog.catalog),
         _page("/catalog/plans/{plan_id}", catalog.plan_versions),

@@ -69,7 +69,7 @@ async def _answered(request: Request) -> JsonAnswer[PortalSessionAnswer]:
     lasts = timedelta(seconds=body.expires_in_seconds)
     link = await sessions_of(request).make_link(body.account_id, lasts, body.return_url)
     answer: PortalSessionAnswer = {
-        "url": f"{base}{portal_path(link.token)}",
+        "url": f"{base}{portal_path(link.token)}{f'?page={body.page}' if body.page else ''}",
         "account_id": body.account_id,
         "return_url": body.return_url,
         "link_expires_at": link.expires_at,

@@ -1,16 +1,19 @@
 """Sign-in and sign-out: account holders open a one-time link, operators enter an API key, and both can sign out."""
 
 import asyncio
+from typing import get_args
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from api.contract.bodies import PortalPage
 from api.dashboard.cookies import delete_session_cookie, guard_of, session_cookie, set_session_cookie
 from api.dashboard.current_user import (
     NotSignedIn,
     Operator,
+    account_path,
     current_user_of,
     home_path,
     may_sign_in,
@@ -47,7 +50,8 @@ async def open_portal_link(request: Request) -> Response:
     found = await sessions_of(request).find_link(request.path_params["token"])
     if isinstance(found, InvalidLink):
         return await _invalid_link(request, found)
-    return await page(request, "replace_session.html", holder=found.account_id)
+    landing = request.query_params.get("page")
+    return await page(request, "replace_session.html", holder=found.account_id, landing=landing)
 
 
 async def replace_session(request: Request) -> Response:
@@ -94,10 +98,18 @@ async def renamed_portal_link(request: Request) -> Response:
 
 
 def _start_session(request: Request, cookie: str, session: Session) -> Response:
-    response = RedirectResponse(home_path(root_of(request), session.account_id), 303)
+    response = RedirectResponse(_first_page(request, session.account_id), 303)
     lasts = session.expires_at - now_of(request)
     set_session_cookie(request, response, cookie, max(int(lasts.total_seconds()), 1))
     return response
+
+
+def _first_page(request: Request, account_id: str | None) -> str:
+    """The page of the account that the link names, or else the home page."""
+    named, root = request.query_params.get("page", "overview"), root_of(request)
+    if account_id is None or named not in get_args(PortalPage) or named == "overview":
+        return home_path(root, account_id)
+    return account_path(root, account_id, named)
 
 
 async def sign_in_page(request: Request) -> Response:

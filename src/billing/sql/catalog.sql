@@ -2,6 +2,14 @@
 -- One change of the catalogue at a time.
 SELECT pg_advisory_xact_lock(hashtextextended('billing.catalog', 0));
 
+-- name: offers
+-- Whether any plan, and any package, is shown to people and has a price.
+SELECT coalesce(bool_or(kind = 'plan'), false) AS plans, coalesce(bool_or(kind = 'package'), false) AS packages
+FROM (
+    SELECT DISTINCT ON (kind, id) kind, body FROM billing.catalog ORDER BY kind, id, version DESC
+) AS newest
+WHERE (body -> 'listed')::boolean AND jsonb_array_length(body -> 'prices') > 0;
+
 -- name: newest
 -- The newest version of each entry, of one kind or of both.
 SELECT DISTINCT ON (kind, id) kind, id, version, body, sha256, created_by, created_at

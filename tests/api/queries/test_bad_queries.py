@@ -18,7 +18,7 @@ from api.contract.cursors import Cursors
 from api.contract.problems import Problem
 from api.http.queries.ledger_queries import _types
 from people.api_keys import SCOPES, create_key
-from tests.api.stage import Ask, Json, eventually, field_errors, payment, refused, staged
+from tests.api.stage import Ask, Json, eventually, field_errors, payment, refused, staged, word
 from tests.dashboard.guests import ROOT, all_leave, operator
 from tests.service import PLAIN, Service
 
@@ -33,11 +33,14 @@ ALL = {
     "summary": "/v1/accounts/{}/summary",
     "accounts": "/v1/accounts",
     "statistics": "/v1/statistics",
+    "disputes": "/v1/disputes",
+    "subscriptions": "/v1/subscriptions",
+    "billing": "/v1/revenue",
 }
 DAYS = ["daily", "usage", "statistics"]
-PAGED = ["history", "grants", "holds", "payments", "accounts"]
+PAGED = ["history", "grants", "holds", "payments", "accounts", "disputes", "subscriptions"]
 WITH_LIMIT = [*PAGED, "usage"]
-IN_ZONES = [*DAYS, "summary"]
+IN_ZONES = [*DAYS, "summary", "billing"]
 JANUARY = {"from": "2026-01-01", "to": "2026-01-31"}
 
 
@@ -163,9 +166,14 @@ def test_what_is_none_of_the_choices_is_refused(
 
 @pytest.fixture(scope="module")
 def cursors(service: Service, staged_once: str) -> dict[str, str]:
-    """A valid cursor of each list, of an account with two grants, holds and payments."""
+    """A valid cursor of each list, of an account with two grants, holds, payments, disputes and subscriptions."""
     staged(service)
     Ask("hold", staged_once, {"amount": 1}).post(service, "another")
+    Ask("payment", staged_once, payment("disputed", "shop")).post(service)
+    for name in ("one", "two"):
+        of_dispute = {"dispute_id": name, "provider": "shop", "state": "open", "amount_minor": 1}
+        Ask("payment_dispute", staged_once, of_dispute, {"payment_id": "disputed"}).post(service)
+        Ask("subscription", staged_once, word(), {"subscription_id": name}).post(service)
     position = Ask("payment", staged_once, payment("another")).post(service).json()["position"]
     found = {}
     for name in PAGED:

@@ -34,6 +34,9 @@ PATHS = {
     "summary": "/v1/accounts/{}/summary",
     "accounts": "/v1/accounts",
     "statistics": "/v1/statistics",
+    "disputes": "/v1/disputes",
+    "subscriptions": "/v1/subscriptions",
+    "billing": "/v1/revenue",
 }
 NEEDS = {
     "history": {"history"},
@@ -46,6 +49,9 @@ NEEDS = {
     "summary": {"history", "rollups"},
     "accounts": {"balances"},
     "statistics": {"statistics"},
+    "disputes": {"payments"},
+    "subscriptions": {"subscriptions"},
+    "billing": {"payments", "subscriptions"},
 }
 """The projections that answer each query."""
 SOON = LONGEST_WAIT + 20

@@ -19,6 +19,7 @@ from api.contract.problems import Problem, from_refusal
 from api.contract.scopes import READ, Scopes
 from api.contract.validation import validated
 from api.http import metrics
+from api.http.commands.ways_out import WaysOut
 from api.http.requests.ambiguity import check_unambiguous
 from api.http.requests.callers import CALLER, authenticate, require
 from api.http.requests.rate_headers import count
@@ -34,7 +35,7 @@ from api.http.requests.request import (
     read_body,
     read_json,
 )
-from ledger.commit.submission import ExpectedVersions, Outcome, Submission
+from ledger.commit.submission import ExpectedVersions, Outcome, Recorded, Submission
 from ledger.domain.commands import check_account_id, check_id
 from ledger.domain.errors import BatchRefused, PaymentOfAnotherAccount, Refusal
 from ledger.service import Ledger
@@ -50,8 +51,11 @@ OPTIONS = orjson.OPT_UTC_Z
 class CommandEndpoint:
     """Turns requests into submissions and outcomes into replies."""
 
-    def __init__(self, ledger: Ledger, keys: KeyRing, defaults: Defaults, refusals: RefusalCounter) -> None:
+    def __init__(
+        self, ledger: Ledger, keys: KeyRing, defaults: Defaults, refusals: RefusalCounter, ways_out: WaysOut
+    ) -> None:
         self._ledger = ledger
+        self._ways_out = ways_out
         self._refusals = refusals
         self._keys = keys
         self._defaults = defaults
@@ -87,7 +91,11 @@ class CommandEndpoint:
         else:
             outcome = await self._ledger.execute(submission)
             self.count_refusals([outcome])
-        return _reply(outcome, key, dry_run=dry_run)
+        if isinstance(outcome, Refusal):
+            problem = from_refusal(refusal_for(key, outcome))
+            ways = await self._ways_out.of(outcome, account_id, scope.get("root_path", ""))
+            return problem_reply(problem.with_facts(ways_out=ways) if ways else problem)
+        return _reply(outcome, dry_run=dry_run)
 
     async def authorized(self, scope: Scope, headers: Headers, scopes: Scopes) -> ApiKey:
         """The caller's key. Nothing else of the request is looked at before. Raises AccessRefused and Problem."""
@@ -172,9 +180,7 @@ def _how_to_key(operation: Operation) -> str:
     return f"Send an Idempotency-Key header{own}, so that the command can be repeated safely."
 
 
-def _reply(outcome: Outcome, key: ApiKey, *, dry_run: bool) -> Reply:
-    if isinstance(outcome, Refusal):
-        return problem_reply(from_refusal(refusal_for(key, outcome)))
+def _reply(outcome: Recorded, *, dry_run: bool) -> Reply:
     headers = [JSON]
     if outcome.replayed:
         headers.append(REPLAYED)

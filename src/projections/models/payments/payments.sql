@@ -39,8 +39,22 @@ CREATE TABLE disputes (
     state        text NOT NULL,
     amount_minor numeric NOT NULL,
     changed_at   timestamptz NOT NULL,
+    version      bigint NOT NULL,           -- of the last event about it
     PRIMARY KEY (account_id, provider, payment_id, dispute_id)
 );
+CREATE INDEX disputes_in_order ON disputes (changed_at, account_id, version);
+-- By the time of recording, for each quarter of an hour.
+CREATE TABLE revenue (
+    account_id     text COLLATE "C" NOT NULL,
+    bucket         timestamptz NOT NULL,
+    currency       text COLLATE "C" NOT NULL,
+    paid_minor     numeric NOT NULL DEFAULT 0,
+    payments       bigint NOT NULL DEFAULT 0,
+    refunded_minor numeric NOT NULL DEFAULT 0,
+    lost_minor     numeric NOT NULL DEFAULT 0,  -- in disputes
+    PRIMARY KEY (account_id, bucket, currency)
+);
+CREATE INDEX revenue_by_time ON revenue (bucket);
 
 -- name: add
 -- A payment that failed may come once more, as paid.
@@ -91,15 +105,63 @@ WHERE p.account_id = r.account_id AND p.payment_id = r.payment_id
   ));
 
 -- name: dispute
-INSERT INTO disputes (account_id, provider, payment_id, dispute_id, state, amount_minor, changed_at)
+INSERT INTO disputes (account_id, provider, payment_id, dispute_id, state, amount_minor, changed_at, version)
 SELECT * FROM unnest(
     %(accounts)s::text[], %(providers)s::text[], %(payments)s::text[], %(disputes)s::text[], %(states)s::text[],
-    %(amounts)s::numeric[], %(times)s::timestamptz[]
+    %(amounts)s::numeric[], %(times)s::timestamptz[], %(versions)s::bigint[]
 )
 ON CONFLICT (account_id, provider, payment_id, dispute_id) DO UPDATE SET
     state = excluded.state,
     amount_minor = excluded.amount_minor,
-    changed_at = excluded.changed_at;
+    changed_at = excluded.changed_at,
+    version = excluded.version;
+
+-- name: add_income
+INSERT INTO revenue AS r (account_id, bucket, currency, paid_minor, payments)
+SELECT * FROM unnest(
+    %(accounts)s::text[], %(buckets)s::timestamptz[], %(currencies)s::text[], %(amounts)s::numeric[], %(counts)s::bigint[]
+)
+ON CONFLICT (account_id, bucket, currency) DO UPDATE SET
+    paid_minor = r.paid_minor + excluded.paid_minor,
+    payments = r.payments + excluded.payments;
+
+-- name: add_outgo
+-- An old refund names no provider: it is of the first payment with its id.
+INSERT INTO revenue AS r (account_id, bucket, currency, refunded_minor, lost_minor)
+SELECT g.account_id, g.bucket, p.currency, sum(g.refunded), sum(g.lost)
+FROM unnest(%(buckets)s::timestamptz[], %(accounts)s::text[], %(providers)s::text[], %(payments)s::text[],
+            %(refunded)s::numeric[], %(lost)s::numeric[]) AS g (bucket, account_id, provider, payment_id, refunded, lost)
+JOIN payments AS p ON p.account_id = g.account_id AND p.payment_id = g.payment_id
+  AND p.provider = coalesce(g.provider, (
+      SELECT first.provider FROM payments AS first
+      WHERE first.account_id = g.account_id AND first.payment_id = g.payment_id
+      ORDER BY first.version LIMIT 1
+  ))
+GROUP BY 1, 2, 3
+ON CONFLICT (account_id, bucket, currency) DO UPDATE SET
+    refunded_minor = r.refunded_minor + excluded.refunded_minor,
+    lost_minor = r.lost_minor + excluded.lost_minor;
+
+-- name: revenue
+-- What was paid, refunded and lost in each span of time, by currency.
+SELECT width_bucket(bucket, %(starts)s::timestamptz[]) AS place, currency, sum(paid_minor) AS paid_minor,
+       sum(payments) AS payments, sum(refunded_minor) AS refunded_minor, sum(lost_minor) AS lost_minor
+FROM projection_payments.revenue
+WHERE bucket >= %(first)s AND bucket < %(last)s
+GROUP BY 1, 2
+ORDER BY 1, 2;
+
+-- name: disputes
+-- Disputes of all accounts, those that changed last first.
+SELECT d.account_id, d.provider, d.payment_id, d.dispute_id, d.state, d.amount_minor, d.changed_at, d.version, p.currency,
+       p.amount_minor AS paid_minor, p.refunded_minor, p.recorded_at AS paid_at
+FROM projection_payments.disputes AS d
+JOIN projection_payments.payments AS p USING (account_id, provider, payment_id)
+WHERE (%(state)s::text IS NULL OR d.state = %(state)s)
+  AND (%(before)s::timestamptz IS NULL
+       OR (d.changed_at, d.account_id, d.version) < (%(before)s, %(account)s, %(version)s))
+ORDER BY d.changed_at DESC, d.account_id DESC, d.version DESC
+LIMIT %(limit)s;
 
 -- name: page
 -- Payments, newest first, each with the grants that it bought and what remains of them: 0 for a lot that has expired.

@@ -1,6 +1,11 @@
-"""Payments: the money that providers reported, what of it was refunded or disputed, and the grants that it paid for."""
+"""Payments: the money that providers reported, what of it was refunded or disputed, and the grants that it paid for.
 
+What came in and went back is kept for each quarter of an hour (UTC) and currency, by the time of recording.
+"""
+
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from ledger.domain.changes import Fact
@@ -11,18 +16,18 @@ from projections.models.projection import Projection, Table, Write
 
 
 def gather(facts: Sequence[Fact]) -> list[Write]:
-    """New payments first, then the grants that they bought, then refunds and disputes."""
+    """New payments first, then the grants that they bought, then refunds and disputes, and what all of it comes to."""
     recorded: dict[tuple[str, str, str], tuple[int, PaymentRecorded]] = {}
     bought: list[tuple[str, CreditsGranted]] = []
     refunded: dict[tuple[str, str | None, str], PaymentRefunded] = {}
-    disputed: dict[tuple[str, str, str, str], DisputeRecorded] = {}
+    disputed: dict[tuple[str, str, str, str], tuple[int, DisputeRecorded]] = {}
     for _, account_id, version, event, _, _ in facts:
         if isinstance(event, PaymentRecorded):
             recorded[account_id, event.provider, event.payment_id] = version, event
         elif isinstance(event, PaymentRefunded):
             refunded[account_id, event.provider, event.payment_id] = event
         elif isinstance(event, DisputeRecorded):
-            disputed[account_id, event.provider, event.payment_id, event.dispute_id] = event
+            disputed[account_id, event.provider, event.payment_id, event.dispute_id] = version, event
         elif isinstance(event, CreditsGranted) and event.payment_id is not None:
             bought.append((account_id, event))
     writes = [
@@ -60,6 +65,8 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
         ),
         _refunds(refunded),
         _disputes(disputed),
+        _income(facts),
+        _outgo(facts),
     ]
     return [write for write in writes if write.rows]
 
@@ -88,29 +95,68 @@ def _refunds(refunded: Mapping[tuple[str, str | None, str], PaymentRefunded]) ->
     )
 
 
-def _disputes(disputed: Mapping[tuple[str, str, str, str], DisputeRecorded]) -> Write:
+def _disputes(disputed: Mapping[tuple[str, str, str, str], tuple[int, DisputeRecorded]]) -> Write:
     return Write(
         "dispute",
         len(disputed),
         {
             "accounts": texts([account_id for account_id, *_ in disputed]),
-            "providers": texts([event.provider for event in disputed.values()]),
-            "payments": texts([event.payment_id for event in disputed.values()]),
-            "disputes": texts([event.dispute_id for event in disputed.values()]),
-            "states": texts([event.state for event in disputed.values()]),
-            "amounts": numerics([event.amount_minor for event in disputed.values()]),
-            "times": moments([event.recorded_at for event in disputed.values()]),
+            "versions": bigints([version for version, _ in disputed.values()]),
+            "providers": texts([event.provider for _, event in disputed.values()]),
+            "payments": texts([event.payment_id for _, event in disputed.values()]),
+            "disputes": texts([event.dispute_id for _, event in disputed.values()]),
+            "states": texts([event.state for _, event in disputed.values()]),
+            "amounts": numerics([event.amount_minor for _, event in disputed.values()]),
+            "times": moments([event.recorded_at for _, event in disputed.values()]),
         },
     )
 
 
+def _income(facts: Sequence[Fact]) -> Write:
+    """What was paid in each quarter of an hour and currency."""
+    paid: defaultdict[tuple[str, datetime, str], list[int]] = defaultdict(list)
+    for _, account_id, _, event, bucket, _ in facts:
+        if isinstance(event, PaymentRecorded) and event.status == "paid":
+            paid[account_id, bucket, event.currency].append(event.amount_minor)
+    return Write(
+        "add_income",
+        len(paid),
+        {
+            "accounts": texts([account_id for account_id, _, _ in paid]),
+            "buckets": moments([bucket for _, bucket, _ in paid]),
+            "currencies": texts([currency for _, _, currency in paid]),
+            "amounts": numerics([sum(amounts) for amounts in paid.values()]),
+            "counts": bigints([len(amounts) for amounts in paid.values()]),
+        },
+    )
+
+
+def _outgo(facts: Sequence[Fact]) -> Write:
+    """What was refunded, and what was lost in disputes. The payments, which are written before, know the currencies."""
+    gone = [
+        (bucket, account_id, event)
+        for _, account_id, _, event, bucket, _ in facts
+        if isinstance(event, PaymentRefunded) or (isinstance(event, DisputeRecorded) and event.state == "lost")
+    ]
+    columns = {
+        "buckets": moments([bucket for bucket, _, _ in gone]),
+        "accounts": texts([account_id for _, account_id, _ in gone]),
+        "providers": texts([event.provider for *_, event in gone]),
+        "payments": texts([event.payment_id for *_, event in gone]),
+        "refunded": numerics([event.amount_minor if isinstance(event, PaymentRefunded) else 0 for *_, event in gone]),
+        "lost": numerics([event.amount_minor if isinstance(event, DisputeRecorded) else 0 for *_, event in gone]),
+    }
+    return Write("add_outgo", len(gone), columns, exact=False)
+
+
 PAYMENTS = Projection(
     "payments",
-    version=4,
+    version=5,
     tables=(
         Table("payments", ("account_id", "provider", "payment_id")),
         Table("bought", ("account_id", "payment_id", "grant_id")),
         Table("disputes", ("account_id", "provider", "payment_id", "dispute_id")),
+        Table("revenue", ("account_id", "bucket", "currency")),
     ),
     gather=gather,
 )

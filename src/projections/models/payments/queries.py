@@ -1,8 +1,10 @@
-"""Queries to the payments: pages of an account's payments."""
+"""Queries to the payments: pages of an account's payments, the disputes of all accounts, and their revenue."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
+from ledger.domain.events import DisputeState
 from projections.models.payments.projection import PAYMENTS
 from projections.models.views import Snapshot
 
@@ -13,3 +15,41 @@ async def page(
     """A page of payments with versions below `before`, newest first, each with the grants that it bought."""
     statement = PAYMENTS.statements["page"]
     return await moment.rows(statement, account=account_id, now=now, before=before, status=status, limit=limit)
+
+
+class DisputePlace(NamedTuple):
+    """The place of a dispute in the list of all: when it changed, its account, and the version of its last event."""
+
+    changed_at: datetime
+    account_id: str
+    version: int
+
+
+async def disputes(
+    moment: Snapshot, *, state: DisputeState | None, before: DisputePlace | None, limit: int
+) -> list[dict[str, Any]]:
+    """A page of the disputes of all accounts, those that changed last first."""
+    at, account, version = before or (None, None, None)
+    place = {"before": at, "account": account, "version": version}
+    return await moment.rows(PAYMENTS.statements["disputes"], state=state, limit=limit, **place)
+
+
+class Revenue(NamedTuple):
+    """What was paid in one currency in a span of time, and what went back: refunded, or lost in disputes."""
+
+    currency: str
+    paid_minor: int
+    payments: int
+    refunded_minor: int
+    lost_minor: int
+
+
+async def revenue(moment: Snapshot, starts: Sequence[datetime]) -> list[list[Revenue]]:
+    """The revenue of each span, by currency. `starts` also has the end of the last span."""
+    statement = PAYMENTS.statements["revenue"]
+    rows = await moment.rows(statement, starts=list(starts), first=starts[0], last=starts[-1])
+    found: list[list[Revenue]] = [[] for _ in starts[1:]]
+    for row in rows:
+        numbers = (int(row[name]) for name in ("paid_minor", "payments", "refunded_minor", "lost_minor"))
+        found[row["place"] - 1].append(Revenue(row["currency"], *numbers))
+    return found

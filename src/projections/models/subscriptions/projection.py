@@ -1,4 +1,4 @@
-"""Subscriptions: the state of each by its newest word, what was paid for it last, and when an allowance comes next."""
+"""Subscriptions: the state of each by its newest word, what was paid for it last and first, and its next allowance."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -19,6 +19,7 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
     words: dict[_Name, SubscriptionRecorded] = {}
     first: dict[_Name, datetime] = {}
     paid: dict[_Name, tuple[PaymentRecorded, SubscriptionPayment]] = {}
+    since: dict[_Name, datetime] = {}
     for _, account_id, version, event, _, _ in facts:
         if isinstance(event, SubscriptionRecorded):
             name = account_id, event.subscription_id
@@ -28,13 +29,15 @@ def gather(facts: Sequence[Fact]) -> list[Write]:
         elif isinstance(event, PaymentRecorded) and event.subscription is not None and event.status == "paid":
             name = account_id, event.subscription.subscription_id
             seen[name] = version, event.provider, event.next_allowance_at
+            if event.amount_minor:
+                since[name] = min(event.subscription.paid_at, since.get(name, event.subscription.paid_at))
             if event.subscription.reason != "change":
                 paid[name] = max((event, event.subscription), paid.get(name, (event, event.subscription)), key=_clock)
         elif isinstance(event, CreditsGranted) and event.allowance is not None:
             name = account_id, event.allowance.subscription_id
             provider = seen[name][1] if name in seen else ""
             seen[name] = version, provider, event.allowance.next_at
-    return [write for write in (_seen(seen), _words(words, first), _payments(paid)) if write.rows]
+    return [write for write in (_seen(seen), _words(words, first), _payments(paid), _paying(since)) if write.rows]
 
 
 def _rank(word: SubscriptionRecorded) -> tuple[bool, datetime, int]:
@@ -107,6 +110,11 @@ def _payments(paid: Mapping[_Name, tuple[PaymentRecorded, SubscriptionPayment]])
     )
 
 
+def _paying(since: Mapping[_Name, datetime]) -> Write:
+    """Since when money is paid for each."""
+    return Write("pay_since", len(since), {**_names(since), "times": moments(list(since.values()))}, exact=False)
+
+
 def _names(names: Iterable[_Name]) -> dict[str, object]:
     both = list(names)
     return {
@@ -117,7 +125,7 @@ def _names(names: Iterable[_Name]) -> dict[str, object]:
 
 SUBSCRIPTIONS = Projection(
     "subscriptions",
-    version=1,
+    version=2,
     tables=(Table("subscriptions", ("account_id", "subscription_id")),),
     gather=gather,
 )
