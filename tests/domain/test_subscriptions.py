@@ -240,6 +240,23 @@ def test_a_year_that_is_paid_gives_its_credits_month_by_month() -> None:
     assert {event.payment_id for event in granted} == {"pay-1"}
 
 
+def test_who_begins_on_the_31st_gets_twelve_allowances_a_year() -> None:
+    """Periods of one month go from the last day of a month to that of the next: 28 February to 31 March is no month and
+    three days more, and its credits last until it is over."""
+    plan, first = terms("pro"), DAY_ZERO.replace(month=1, day=31)
+    journal = opened(first)
+    journal.carry_out(c.RecordSubscription(ACCOUNT_ID, SUBSCRIPTION, "stripe", "active", plan, first))
+    for month in range(12):
+        start, end = MONTH.after(first, month), MONTH.after(first, month + 1)
+        journal.now = start
+        what = SubscriptionPayment(SUBSCRIPTION, "renewal" if month else "initial", start, start, end, terms=plan)
+        journal.carry_out(c.RecordPayment(ACCOUNT_ID, f"in_{month}", "stripe", "paid", 1, "EUR", subscription=what))
+        journal.now = end - timedelta(minutes=1)
+        journal.carry_out(c.RecordExpiries(ACCOUNT_ID))
+        assert journal.opened.balance.subscription == 1_000, end
+    assert len([event for event in journal.events if isinstance(event, CreditsGranted)]) == 12
+
+
 def subscribe(journal: Journal, plan: Terms, at: datetime = DAY_ZERO) -> None:
     """An active subscription and its first payment."""
     journal.carry_out(c.RecordSubscription(ACCOUNT_ID, SUBSCRIPTION, "stripe", "active", plan, at))

@@ -20,6 +20,8 @@ LONGEST_PERIOD = timedelta(days=3_700)
 """A payment pays for ten years at most."""
 _TOLERANCE = timedelta(days=1)
 """Periods of one provider meet within it; a provider's clock and ours may differ by a little."""
+_UNEVEN_MONTHS = timedelta(days=3)
+"""How much shorter than others a month may be."""
 
 
 class Window(NamedTuple):
@@ -62,16 +64,17 @@ class Period:
             if self.end is not None and number and start + self._slack >= self.end:
                 return
             end = self.terms.every.after(self.start, number + 1)
-            if self.end is not None and end > self.end + _TOLERANCE:
+            if self.end is not None and (end > self.end + _TOLERANCE or end < self.end <= end + self._slack):
                 end = self.end  # the rest of a period that is not a whole number of windows
             if start > after:
-                yield Window(start, end, self._expiry(number + 1))
+                yield Window(start, end, max(self._expiry(number + 1), end + self.terms.grace))
 
     @property
     def _slack(self) -> timedelta:
-        """How little of a period is no window of its own: months of providers are not exactly ours."""
+        """How little of a period is no window of its own. Who begins on the 31st of a month renews on the last day of
+        each: a period from 28 February to 31 March is one month."""
         length, unit = self.terms.every
-        return _TOLERANCE if unit == "months" else min(_TOLERANCE, timedelta(days=length) / 4)
+        return _UNEVEN_MONTHS + _TOLERANCE if unit == "months" else min(_TOLERANCE, timedelta(days=length) / 4)
 
     def _first_after(self, after: datetime) -> int:
         """The number of a window at or before the first that starts later than `after`."""
