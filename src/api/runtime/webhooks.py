@@ -21,6 +21,9 @@ from billing.inbox.receiving import Reception
 from billing.inbox.spool import Spool
 from billing.known_providers import PROVIDERS
 from billing.manual.manual_calls import ManualCalls
+from billing.manual.payments import Payments
+from billing.manual.renewals import Renewals
+from billing.manual.telling import Telling
 from billing.providers.manual import Manual
 from ledger.service import Ledger
 
@@ -54,7 +57,10 @@ class Webhooks:
             self._biller.arrived.set,
         )
         self.entrance = WebhookEntrance(reception)
-        self.calls: dict[str, Calls] = {**calls_of(settings.accesses), manual.name: ManualCalls(_page_of)}
+        self.payments = Payments(Telling(ledger, inbox, reception, live=settings.manual != "test"))
+        self._biller.duties.append(Renewals(self.payments, _checkout_of).turn)
+        own = ManualCalls(self.payments, _checkout_of, _billing_of)
+        self.calls: dict[str, Calls] = {**calls_of(settings.accesses), manual.name: own}
         transfers = settings.manual != "off"
         self.checkouts = Checkouts(ledger, self.calls, settings.checkout_provider, transfers=transfers)
         self.changing = Changing(ledger, inbox, self.calls, self._biller.arrived.set)
@@ -71,8 +77,17 @@ class Webhooks:
         return {"biller": self._biller.run, "spool": self.entrance.reception.keep_drained, "held_changes": held.run}
 
 
-def _page_of(account_id: str, checkout_id: str) -> str:
-    return f"/dashboard/accounts/{quote(account_id, safe='')}/checkout/{checkout_id}"
+def _page_of(account_id: str, *place: str) -> str:
+    """The path of a page of an account."""
+    return "/".join(("/dashboard/accounts", *(quote(part, safe="") for part in (account_id, *place))))
+
+
+def _checkout_of(account_id: str, checkout_id: str) -> str:
+    return _page_of(account_id, "checkout", checkout_id)
+
+
+def _billing_of(account_id: str) -> str:
+    return _page_of(account_id, "billing")
 
 
 def _count(decided: Decided) -> None:

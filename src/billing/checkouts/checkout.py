@@ -54,6 +54,14 @@ class Bought(NamedTuple):
         return f"{self.kind}:{self.entry_id}:{self.version}:{self.price or ''}"
 
 
+def bought_as(product: str, quantity: int) -> Bought:
+    """What a product of our own provider is. Raises ValueError for what is none."""
+    kind, entry_id, version, price = product.split(":")
+    if kind not in ("plan", "package"):
+        raise ValueError(f"{product} is no product of ours")
+    return Bought("plan" if kind == "plan" else "package", entry_id, int(version), price or None, quantity)
+
+
 @dataclass(frozen=True, slots=True)
 class Checkout:
     """A checkout. `amount_minor` is for all of the quantity, in minor units of `currency` (None: it costs nothing).

@@ -47,6 +47,7 @@ _log = logging.getLogger("credit_ledger.webhooks")
 
 Connection = AsyncConnection[Any]
 Observe = Callable[[Decided], None]
+Duty = Callable[[Connection, datetime], Awaitable[None]]
 
 
 class Biller:
@@ -76,6 +77,8 @@ class Biller:
         self._observe = observe
         self.arrived = asyncio.Event()
         """Set when this process has put something down, so that the next turn begins at once."""
+        self.duties: list[Duty] = []
+        """What else the one that leads does in each turn, with its connection and the time of the ledger."""
         self._leading = False
         self._products: int | None = None
         self._dropped_at: datetime | None = None
@@ -97,6 +100,8 @@ class Biller:
             if await self._leads(connection):
                 await self._wake_for_products(connection)
                 await self._drop_bodies(connection)
+                for duty in self.duties:
+                    await duty(connection, self._ledger.clock())
                 while await self.turn(connection) == BATCH:
                     pass
             await _first(self.arrived.wait(), INTERVAL)

@@ -15,7 +15,7 @@ from billing.errors import BillingRefused
 from billing.inbox.inbox import Connection, Inbox
 from billing.inbox.spool import Spool, SpoolFull
 from billing.inbox.webhook import Arrival, PutDown
-from billing.providers.provider import NotGenuine, Provider
+from billing.providers.provider import Delivery, NotGenuine, Provider
 from ledger.domain.errors import shown
 
 PATIENCE = 8.0
@@ -69,12 +69,14 @@ class Reception:
 
     async def receive_on(
         self, connection: Connection, provider: str, headers: Mapping[str, str], body: bytes
-    ) -> PutDown:
+    ) -> Delivery:
         """Put a delivery down as a part of the transaction of a connection. Once that is committed, call `announce`.
 
         Raises ProviderNotConfigured, SignatureInvalid and psycopg.Error.
         """
-        return await self._inbox.put_down_on(connection, self._verified(provider, headers, body))
+        arrival = self._verified(provider, headers, body)
+        await self._inbox.put_down_on(connection, arrival)
+        return arrival.delivery
 
     def announce(self) -> None:
         """Say that something was put down, so that it is applied at once."""

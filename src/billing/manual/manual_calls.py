@@ -1,45 +1,84 @@
-"""The calls to our own provider: nobody is called, and every answer is a page of ours or a row of our own."""
+"""The calls to our own provider: nobody is called, and every answer is a page of ours or a row of our own.
+
+What a call does and what is told about it are one transaction, so a call that is made again comes to the same.
+"""
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from billing.calls.calls import Changed, HostedPage, ProviderCannot, Purchase, When
-from billing.checkouts.checkout import MANUAL
+from billing.calls.calls import Changed, HostedPage, ProviderCannot, ProviderFailed, Purchase, When
+from billing.checkouts import table as checkouts
+from billing.checkouts.checkout import MANUAL, bought_as
+from billing.checkouts.table import Connection
+from billing.manual import table
+from billing.manual.payments import Payments, length_at, price_at
+from billing.manual.requests import PageOf, change, nothing_to_pay, request
+from billing.manual.subscription import Subscription, cancelled, changed, ended, prorated, resumed, scheduled
 from billing.providers.provider import Delivery
+from ledger.domain.errors import shown
 
-PageOf = Callable[[str, str], str]
-"""The path of the page of a checkout, from its account and its id."""
+Turn = Callable[[Subscription, datetime], Subscription]
 
 
+@dataclass(frozen=True, slots=True)
 class ManualCalls:
-    """The calls of `manual`."""
+    """The calls of `manual`. `page_of` is the path of a checkout's page, `billing_of` of an account's billing page."""
+
+    payments: Payments
+    page_of: PageOf
+    billing_of: Callable[[str], str]
 
     provider: ClassVar[str] = MANUAL
     schedules: ClassVar[bool] = True
 
-    def __init__(self, page_of: PageOf) -> None:
-        self._page_of = page_of
-
     async def checkout(self, purchase: Purchase) -> HostedPage:
-        """Our own page, on which a purchase is paid."""
-        return HostedPage(self._page_of(purchase.account_id, purchase.checkout_id), purchase.checkout_id)
+        """Our own page, on which a purchase is paid. What costs nothing is had at once."""
+        async with self.payments.telling.ledger.log.connection() as connection:
+            found = await checkouts.find(connection, purchase.checkout_id, self._now())
+        if found is not None and not found.amount_minor:
+            await self.payments.receive(purchase.checkout_id, nothing_to_pay(self._now()))
+        return HostedPage(self.page_of(purchase.account_id, purchase.checkout_id), purchase.checkout_id)
 
     async def portal(self, subscription_id: str, customer: str | None, return_url: str) -> str:
-        """There is none yet."""
-        raise ProviderCannot("Subscriptions that are paid by bank transfer have no page of their own yet.")
+        """Our own page of billing, as a path."""
+        async with self.payments.telling.ledger.log.connection() as connection, connection.transaction():
+            return self.billing_of((await _locked(connection, subscription_id)).account_id)
 
     async def change(self, subscription_id: str, product: str, quantity: int, when: When, key: str) -> Changed:
-        """There is none yet."""
-        raise ProviderCannot("Subscriptions that are paid by bank transfer cannot be changed yet.")
+        """Put a subscription on another product: now, with a request for what the time left costs, or later."""
+        bought = bought_as(product, quantity)
+        if when == "period_end":
+            return await self._turned(subscription_id, lambda one, now: scheduled(one, bought, now))
+        now = self._now()
+        async with self.payments.telling.ledger.log.connection() as connection, connection.transaction():
+            one = await _locked(connection, subscription_id)
+            length, price = await length_at(connection, bought), await price_at(connection, bought)
+            keeps = one.period_end is not None and await length_at(connection, one.bought) == length
+            old = await price_at(connection, one.bought)
+            paid = old.amount_minor * one.quantity if old is not None else 0
+            costs = price.amount_minor * quantity if price is not None else 0
+            amount = prorated(one, paid, costs, keeps=keeps, now=now)
+            if amount and price is not None:
+                made = change(one, bought, amount, price.currency, key, now)
+                checkout_id = await request(connection, one, *made, self.page_of, now)
+                if checkout_id is None:
+                    known = await checkouts.of_key(connection, one.account_id, made[0], now)
+                    assert known is not None
+                    checkout_id = known.checkout_id
+                return Changed(
+                    page=HostedPage(self.page_of(one.account_id, checkout_id), checkout_id, made[1].expires_at)
+                )
+        return await self._turned(subscription_id, lambda one, now: changed(one, bought, length, keeps=keeps, now=now))
 
     async def cancel(self, subscription_id: str, when: When, key: str) -> Changed:
-        """There is none yet."""
-        raise ProviderCannot("Subscriptions that are paid by bank transfer cannot be changed yet.")
+        """End a subscription, now or at the end of its period."""
+        return await self._turned(subscription_id, ended if when == "now" else cancelled)
 
     async def resume(self, subscription_id: str, key: str) -> Changed:
-        """There is none yet."""
-        raise ProviderCannot("Subscriptions that are paid by bank transfer cannot be changed yet.")
+        """Take back that a subscription ends, or changes, at the end of its period."""
+        return await self._turned(subscription_id, resumed)
 
     async def again(self, subscription_id: str) -> tuple[Delivery, ...]:
         """Nothing: whatever our own provider says is in the inbox with what it did."""
@@ -50,3 +89,28 @@ class ManualCalls:
         nothing: tuple[Delivery, ...] = ()
         for delivery in nothing:
             yield delivery
+
+    def _now(self) -> datetime:
+        return self.payments.telling.ledger.clock()
+
+    async def _turned(self, subscription_id: str, turn: Turn) -> Changed:
+        """Change a subscription, tell it, and take back what it asked for. The word is in the inbox already."""
+        telling = self.payments.telling
+        async with telling.ledger.log.connection() as connection, connection.transaction():
+            after = turn(await _locked(connection, subscription_id), self._now())
+            await table.put(connection, after)
+            await table.cancel_requests(connection, subscription_id)
+            told = await telling.tell(connection, [after.word(live=telling.live)])
+        telling.announce()
+        return Changed(told)
+
+
+async def _locked(connection: Connection, subscription_id: str) -> Subscription:
+    one = await table.lock(connection, subscription_id)
+    if one is None:
+        raise ProviderFailed(
+            f"There is no subscription {shown(subscription_id)!r} that is paid by bank transfer.", provider=MANUAL
+        )
+    if one.status == "ended":
+        raise ProviderCannot("The subscription has ended. Make a checkout of a plan.", provider=MANUAL)
+    return one

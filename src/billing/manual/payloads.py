@@ -87,6 +87,26 @@ def dispute_event(checkout: Checkout, state: DisputeState, at: datetime, *, live
     return _event(f"{paid}_dispute_{state}", f"dispute.{state}", at, data, live=live)
 
 
+def subscription_event(
+    subscription_id: str,
+    status: Status,
+    at: datetime,
+    said: Mapping[str, Any],
+    bought: Bought,
+    following: Bought | None,
+    *,
+    live: bool,
+) -> Event:
+    """What a subscription is at a moment; `said` is whose it is, and its times."""
+    data = {
+        "subscription_id": subscription_id,
+        **said,
+        "item": item_fields(bought),
+        "next_item": item_fields(following) if following is not None else None,
+    }
+    return _event(f"{subscription_id}_{status}_{at.isoformat()}", f"subscription.{status}", at, data, live=live)
+
+
 def item_fields(bought: Bought) -> dict[str, Any]:
     """What is bought, as payloads have it."""
     return {

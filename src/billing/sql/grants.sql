@@ -12,6 +12,7 @@ GRANT SELECT, INSERT, UPDATE ON TABLE billing.links TO credit_ledger_service;
 
 -- Checkouts.
 GRANT SELECT, INSERT, UPDATE ON TABLE billing.checkouts TO credit_ledger_service;
+GRANT SELECT, INSERT, UPDATE ON TABLE billing.manual_subscriptions TO credit_ledger_service;
 
 -- Changes of subscriptions.
 GRANT SELECT, INSERT, UPDATE ON TABLE billing.changes TO credit_ledger_service;

@@ -17,6 +17,8 @@ from billing.inbox.spool import Spool
 from billing.inbox.webhook import PutDown, Webhook
 from billing.known_providers import PROVIDERS
 from billing.plans import Package, Plan
+from billing.providers.manual import Manual
+from billing.providers.provider import Provider
 from billing.simulation.signing import events_of, signed
 from billing.simulation.steps import Customer, Event, Step
 from ledger.commit.submission import Outcome, Submission
@@ -129,7 +131,8 @@ def _desk(
     observe: Callable[[Decided], None],
     patience: float,
 ) -> Desk:
-    providers = {name: PROVIDERS[name]((SECRETS[name],)) for name in SIMULATED}
+    providers: dict[str, Provider] = {name: PROVIDERS[name]((SECRETS[name],)) for name in SIMULATED}
+    providers["manual"] = Manual(lambda: (inbox.manual_key,))
     modes = dict.fromkeys(providers, "live")
     biller = Biller(ledger, inbox, database, providers, modes, "hold", KEEP, observe)  # type: ignore[arg-type]
     spool = Spool(folder / "webhooks", lambda: inbox.seal)

@@ -1,0 +1,67 @@
+-- Our own provider. Times come from the service. Whoever changes a subscription and a checkout locks the subscription
+-- first.
+
+-- name: lock
+SELECT subscription_id, account_id, checkout_id, plan, version, price, quantity, status, anchor, period_start,
+    period_end, ends_at, next_product, next_quantity, told_at, step_at
+FROM billing.manual_subscriptions
+WHERE subscription_id = %(subscription_id)s
+FOR UPDATE;
+
+-- name: lock_due
+-- One that is due and that nobody else works on.
+SELECT subscription_id, account_id, checkout_id, plan, version, price, quantity, status, anchor, period_start,
+    period_end, ends_at, next_product, next_quantity, told_at, step_at
+FROM billing.manual_subscriptions
+WHERE step_at <= %(now)s
+ORDER BY step_at, subscription_id
+LIMIT 1
+FOR UPDATE SKIP LOCKED;
+
+-- name: put
+INSERT INTO billing.manual_subscriptions
+    (subscription_id, account_id, checkout_id, plan, version, price, quantity, status, anchor, period_start, period_end,
+    ends_at, next_product, next_quantity, told_at, step_at)
+VALUES (%(subscription_id)s, %(account_id)s, %(checkout_id)s, %(plan)s, %(version)s, %(price)s, %(quantity)s,
+    %(status)s, %(anchor)s, %(period_start)s, %(period_end)s, %(ends_at)s, %(next_product)s,
+    %(next_quantity)s, %(told_at)s, %(step_at)s)
+ON CONFLICT (subscription_id) DO UPDATE
+SET plan = excluded.plan, version = excluded.version, price = excluded.price, quantity = excluded.quantity,
+    status = excluded.status, anchor = excluded.anchor, period_start = excluded.period_start,
+    period_end = excluded.period_end, ends_at = excluded.ends_at, next_product = excluded.next_product,
+    next_quantity = excluded.next_quantity, told_at = excluded.told_at, step_at = excluded.step_at;
+
+-- name: paid
+-- The first to say that a checkout is paid changes it; whoever comes at the same moment waits, and changes nothing.
+UPDATE billing.checkouts
+SET state = 'paid', paid_at = %(now)s, paid_on = %(paid_on)s, paid_minor = %(paid_minor)s, paid_by = %(paid_by)s
+WHERE checkout_id = %(checkout_id)s AND provider = 'manual' AND state IN ('unknown', 'open')
+RETURNING checkout_id;
+
+-- name: cancel_requests
+-- Nobody is to pay what a subscription asked for before.
+UPDATE billing.checkouts SET state = 'cancelled'
+WHERE subscription_id = %(subscription_id)s AND purpose <> 'purchase' AND state = 'open';
+
+-- name: requested
+-- The payments that are asked for, of one subscription.
+SELECT checkout_id FROM billing.checkouts
+WHERE subscription_id = %(subscription_id)s AND purpose = 'renewal' AND state = 'open';
+
+-- name: due_of_account
+-- The payments that an account is asked for, for the subscriptions that it has. The oldest comes first.
+SELECT checkout_id, amount_minor, currency, period_start, expires_at
+FROM billing.checkouts
+WHERE account_id = %(account_id)s AND purpose = 'renewal' AND state = 'open'
+ORDER BY created_at;
+
+-- name: awaited
+-- What is waited for, or, with a reference, the one that has it, whatever became of it.
+SELECT c.checkout_id, c.account_id, c.reference, c.amount_minor, c.currency, c.purpose, c.kind, c.id AS entry_id,
+    c.quantity, c.created_at, c.expires_at, c.period_start, c.state, c.paid_on, c.paid_by
+FROM billing.checkouts AS c
+WHERE c.provider = 'manual' AND c.reference IS NOT NULL
+    AND CASE WHEN %(reference)s::text IS NULL THEN c.state = 'open' ELSE c.reference = %(reference)s END
+    AND (c.created_at, c.checkout_id) > (%(after)s, %(after_id)s)
+ORDER BY c.created_at, c.checkout_id
+LIMIT %(limit)s;

@@ -1,0 +1,1 @@
+"""Our own provider: payments by bank transfer, and what time does to subscriptions."""
