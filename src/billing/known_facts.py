@@ -4,7 +4,7 @@ Only the biller writes them, over its one connection (biller.py).
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 import orjson
 from psycopg import AsyncConnection
@@ -24,6 +24,7 @@ from billing.facts import (
     checkout_thing,
 )
 from billing.known import (
+    Key,
     Known,
     OwnerLink,
     Product,
@@ -57,21 +58,25 @@ async def note(connection: Connection, facts: Iterable[Fact]) -> frozenset[str]:
     facts = list(dict.fromkeys(facts))
     links = [fact for fact in facts if isinstance(fact, Link)]
     told = await _new_links(connection, links) if links else frozenset()
-    keys = list({key_of(fact): None for fact in facts if not isinstance(fact, Link)})
-    if not keys:
-        return told
-    wanted = {"kinds": [kind for kind, _ in keys], "things": [thing for _, thing in keys]}
-    known = {key_of(fact): fact for fact in map(_fact, await _rows(connection, "known", wanted))}
-    more = list(news(known, facts))
+    more = list(news(await known_of(connection, facts), facts))
     if more:
         await connection.execute(_SQL["put"], _columns(more))
     return told.union(*(names_in(fact) for fact in more))
 
 
+async def known_of(connection: Connection, facts: Iterable[Fact]) -> dict[Key, Fact]:
+    """The joined facts about the same things as some facts, links left out."""
+    keys = list({key_of(fact): None for fact in facts if not isinstance(fact, Link)})
+    if not keys:
+        return {}
+    wanted = {"kinds": [kind for kind, _ in keys], "things": [thing for _, thing in keys]}
+    return {key_of(fact): fact for fact in map(fact_in, await rows(connection, _SQL["known"], wanted))}
+
+
 async def names_of(connection: Connection, names: Collection[str]) -> Names:
     """All names of the payments that go by some names."""
     found: dict[str, list[str]] = {}
-    for row in await _rows(connection, "same", {"names": sorted(names)}):
+    for row in await rows(connection, _SQL["same"], {"names": sorted(names)}):
         others = found.setdefault(row["name"], [])
         others += [row["belongs_to"]] if row["belongs_to"] is not None else []
     return Names(frozenset(found), found)
@@ -79,11 +84,11 @@ async def names_of(connection: Connection, names: Collection[str]) -> Names:
 
 async def known_about(connection: Connection, names: Names) -> Known:
     """All that is known about some payments and subscriptions, with what was paid for."""
-    facts = [_fact(row) for row in await _rows(connection, "about", {"names": sorted(names.all)})]
+    facts = [fact_in(row) for row in await rows(connection, _SQL["about"], {"names": sorted(names.all)})]
     mentioned = names.all.union(*(names_in(fact) for fact in facts))
     owners: dict[str, list[OwnerLink]] = {}
     of_subscriptions = set()
-    for row in await _rows(connection, "owners", {"names": sorted(mentioned)}):
+    for row in await rows(connection, _SQL["owners"], {"names": sorted(mentioned)}):
         account = account_in(row["belongs_to"])
         if row["kind"] == "subscription":
             of_subscriptions.add(row["thing"])
@@ -114,7 +119,7 @@ async def _new_links(connection: Connection, links: Sequence[Link]) -> frozenset
         "belongs_to": [link.belongs_to for link in links],
         "kinds": [kind_of(link) for link in links],
     }
-    new = await _rows(connection, "link", columns)
+    new = await rows(connection, _SQL["link"], columns)
     return frozenset(name for row in new for name in (row["thing"], row["belongs_to"]))
 
 
@@ -138,12 +143,14 @@ def _columns(facts: Sequence[Fact]) -> dict[str, list[str]]:
     }
 
 
-def _fact(row: dict[str, Any]) -> Fact:
+def fact_in(row: Mapping[str, Any]) -> Fact:
+    """The fact of a row with its `kind` and `fact`."""
     fact: Fact = _READERS[row["kind"]].validate_python(row["fact"])
     return fact
 
 
-async def _rows(connection: Connection, name: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+async def rows(connection: Connection, statement: LiteralString, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a statement. Raises psycopg.Error."""
     async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(_SQL[name], parameters)
+        await cursor.execute(statement, parameters)
         return await cursor.fetchall()

@@ -58,6 +58,7 @@ MISSING = [
     "billing/0002_webhooks.sql",
     "billing/0003_checkouts.sql",
     "billing/0004_manual.sql",
+    "billing/0005_reconciled.sql",
     "billing/0006_changes.sql",
     "projections/0003_made_by_the_owner.sql",
     "projections/0004_builds_of_wide_rows.sql",

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from api.cli import webhooks
+from api.cli import reconcile, webhooks
 from api.cli.errors import Failure, fail, reported
 from api.runtime.settings import Settings
 from billing.simulation.posting import Answer, NoAnswer, events_to_post, not_received, post
@@ -26,10 +26,11 @@ _FAILURES: dict[type[BaseException], Failure] = {NoAnswer: Failure(), ValueError
 def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
     """Add `billing` to the command line."""
     billing = typer.Typer(
-        help="Webhooks of payment providers: status, webhooks, retry, simulate.", no_args_is_help=True
+        help="Webhooks of payment providers: status, webhooks, retry, reconcile, simulate.", no_args_is_help=True
     )
     app.add_typer(billing, name="billing")
     webhooks.add_to(billing, load_settings)
+    reconcile.add_to(billing, load_settings)
 
     @billing.command("simulate")
     def simulate(

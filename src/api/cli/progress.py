@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import typer
@@ -62,3 +62,27 @@ def showing_progress() -> Iterator[Progress]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with RichProgress(*columns, console=Console(stderr=True), transient=True) as progress:
         yield Bar(progress)
+
+
+@contextmanager
+def counting(what: str, unit: str) -> Iterator[Callable[[int], None]]:
+    """Show how many are done, where nobody knows how many there will be."""
+    if not sys.stderr.isatty():
+        yield _counted_lines(what, unit)
+        return
+    columns = (TextColumn("{task.description}"), TextColumn("{task.completed:,.0f}"), TextColumn(unit))
+    with RichProgress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def _counted_lines(what: str, unit: str) -> Callable[[int], None]:
+    last = time.monotonic()
+
+    def reach(done: int) -> None:
+        nonlocal last
+        if time.monotonic() >= last + EVERY:
+            last = time.monotonic()
+            typer.echo(f"{what}: {done:,} {unit}", err=True)
+
+    return reach

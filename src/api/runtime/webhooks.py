@@ -18,6 +18,8 @@ from billing.inbox.biller import Biller
 from billing.inbox.deciding import Decided
 from billing.inbox.inbox import Inbox
 from billing.inbox.receiving import Reception
+from billing.inbox.reconciler import Reconciler
+from billing.inbox.reconciling import Source
 from billing.inbox.spool import Spool
 from billing.known_providers import PROVIDERS
 from billing.manual.manual_calls import ManualCalls
@@ -62,6 +64,7 @@ class Webhooks:
         own = ManualCalls(self.payments, _checkout_of, _billing_of)
         self.calls: dict[str, Calls] = {**calls_of(settings.accesses), manual.name: own}
         transfers = settings.manual != "off"
+        self._reconciler = Reconciler(inbox, conninfo, sources_of(settings), ledger.clock, self._biller.arrived.set)
         self.checkouts = Checkouts(ledger, self.calls, settings.checkout_provider, transfers=transfers)
         self.changing = Changing(ledger, inbox, self.calls, self._biller.arrived.set)
 
@@ -73,8 +76,18 @@ class Webhooks:
     @property
     def work(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """What is done until the process ends, by the names under which restarts are counted."""
-        held = HeldChanges(self.changing)
-        return {"biller": self._biller.run, "spool": self.entrance.reception.keep_drained, "held_changes": held.run}
+        return {
+            "biller": self._biller.run,
+            "spool": self.entrance.reception.keep_drained,
+            "held_changes": HeldChanges(self.changing).run,
+            "reconciler": self._reconciler.run,
+        }
+
+
+def sources_of(settings: Settings) -> list[Source]:
+    """The providers that can be read again."""
+    calls = calls_of(settings.accesses)
+    return [Source(one, PROVIDERS[name](()), settings.modes[name]) for name, one in calls.items()]
 
 
 def _page_of(account_id: str, *place: str) -> str:

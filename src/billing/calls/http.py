@@ -5,6 +5,7 @@ answer that redirects, is too large, comes too late or is no JSON object is a fa
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ _LONGEST_MESSAGE = 200
 _MESSAGES = ("error.message", "errors.0.detail", "errors.0.title", "message", "error")
 """Where providers say what was wrong."""
 
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells each call, with the ids in its address
 _URL = re.compile(r"https?://[!-~]{1,4000}")
 
 Method = Literal["GET", "POST", "PATCH", "DELETE"]

@@ -16,3 +16,6 @@ GRANT SELECT, INSERT, UPDATE ON TABLE billing.manual_subscriptions TO credit_led
 
 -- Changes of subscriptions.
 GRANT SELECT, INSERT, UPDATE ON TABLE billing.changes TO credit_ledger_service;
+
+-- Up to when each provider was read again.
+GRANT SELECT, INSERT, UPDATE ON TABLE billing.reconciled TO credit_ledger_service;

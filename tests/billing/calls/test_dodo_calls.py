@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from billing.facts import Item, SubscriptionSeen
 from billing.providers.dodo import Dodo
 from billing.providers.provider import Delivery
 from tests.billing.calls.provider_server import ProviderServer
-from tests.billing.calls.serving import dated, serve
+from tests.billing.calls.serving import ANSWERED, dated, serve
 from tests.billing.lives import scenario
 
 KEY = "dodo_test_1"
@@ -43,22 +43,22 @@ def words(deliveries: tuple[Delivery, ...]) -> list[SubscriptionSeen]:
 
 
 @pytest.fixture
-def calls(server: ProviderServer) -> DodoCalls:
-    serve(server, "dodo", scenario("dodo", "subscribe"))
-    server.answers |= {
-        ("PATCH", SUBSCRIPTION): server.answers["GET", SUBSCRIPTION],
+def calls(remote: ProviderServer) -> DodoCalls:
+    serve(remote, "dodo", scenario("dodo", "subscribe"))
+    remote.answers |= {
+        ("PATCH", SUBSCRIPTION): remote.answers["GET", SUBSCRIPTION],
         ("POST", CHANGE): {},
         ("DELETE", f"{CHANGE}/scheduled"): {},
         ("POST", "/checkouts"): {"session_id": "cks_1", "checkout_url": PAGE},
         ("POST", "/customers/cus_41/customer-portal/session"): {"link": PAGE},
     }
-    return DodoCalls(Access(KEY, server.url))
+    return DodoCalls(Access(KEY, remote.url))
 
 
-def changed_to(server: ProviderServer, **more: Any) -> None:
+def changed_to(remote: ProviderServer, **more: Any) -> None:
     """Let the subscription be something else."""
-    found = server.answers["GET", SUBSCRIPTION]
-    server.answers["GET", SUBSCRIPTION] = dated({**json.loads(found.content), **more})
+    found = remote.answers["GET", SUBSCRIPTION]
+    remote.answers["GET", SUBSCRIPTION] = dated({**json.loads(found.content), **more})
 
 
 MADE: dict[str, tuple[Callable[[DodoCalls], Any], Callable[[Any], Any]]] = {
@@ -133,27 +133,27 @@ MADE: dict[str, tuple[Callable[[DodoCalls], Any], Callable[[Any], Any]]] = {
 """Each call of ours, and the one of the library that asks the same."""
 
 
-async def test_each_call_asks_what_the_library_of_dodo_asks(server: ProviderServer, calls: DodoCalls) -> None:
-    dodo = client(server.url)
+async def test_each_call_asks_what_the_library_of_dodo_asks(remote: ProviderServer, calls: DodoCalls) -> None:
+    dodo = client(remote.url)
     for name, (ours, theirs) in MADE.items():
-        server.requests.clear()
+        remote.requests.clear()
         await ours(calls)
-        asked = server.requests.copy()
-        server.requests.clear()
+        asked = remote.requests.copy()
+        remote.requests.clear()
         theirs(dodo)
-        [request] = server.requests
+        [request] = remote.requests
         same = [one for one in asked if one.asked == request.asked]
         assert len(same) == 1, f"{name}: {[one.asked for one in asked]}, not {request.asked}"
         told = ("authorization", *(["content-type"] if request.content else []))
         assert {header: same[0].headers[header] for header in told} == {
             header: request.headers[header] for header in told
         }, name
-    changed_to(server, scheduled_change={"product_id": "pdt_lite", "quantity": 1})
-    server.requests.clear()
+    changed_to(remote, scheduled_change={"product_id": "pdt_lite", "quantity": 1})
+    remote.requests.clear()
     await calls.resume("sub_41", "k")
-    taken_back = server.requests[1].asked
+    taken_back = remote.requests[1].asked
     dodo.subscriptions.cancel_change_plan("sub_41")
-    assert server.requests[-1].asked == taken_back, "a change that is scheduled is taken back as well"
+    assert remote.requests[-1].asked == taken_back, "a change that is scheduled is taken back as well"
 
 
 def test_each_mode_has_an_address_of_its_own() -> None:
@@ -166,37 +166,38 @@ def test_each_mode_has_an_address_of_its_own() -> None:
         assert str(DodoCalls(Access(KEY, test=mode == "test_mode"))._api._client.base_url).rstrip("/") == address
 
 
-async def test_pages_and_what_they_need(server: ProviderServer, calls: DodoCalls) -> None:
+async def test_pages_and_what_they_need(remote: ProviderServer, calls: DodoCalls) -> None:
     assert await calls.checkout(PURCHASE) == HostedPage(PAGE, "cks_1")
-    assert set(server.requests[-1].body) == {"product_cart", "metadata", "return_url", "cancel_url"}
+    assert set(remote.requests[-1].body) == {"product_cart", "metadata", "return_url", "cancel_url"}
     assert await calls.portal("sub_41", None, "https://shop.example/") == PAGE, "the customer of the subscription"
-    server.answers["POST", "/checkouts"] = {"session_id": "cks_1", "checkout_url": None}
+    remote.answers["POST", "/checkouts"] = {"session_id": "cks_1", "checkout_url": None}
     with pytest.raises(ProviderFailed, match="nothing usable at checkout_url"):
         await calls.checkout(PURCHASE)
 
 
-async def test_a_change_that_is_done_is_not_asked_for_again(server: ProviderServer, calls: DodoCalls) -> None:
+async def test_a_change_that_is_done_is_not_asked_for_again(remote: ProviderServer, calls: DodoCalls) -> None:
     """Dodo knows no idempotency keys, and would take money a second time."""
     await calls.change("sub_41", "pdt_pro", 1, "now", "k")
-    assert server.asked() == [("GET", SUBSCRIPTION), ("POST", CHANGE), ("GET", SUBSCRIPTION)]
-    changed_to(server, product_id="pdt_pro")
+    assert remote.asked() == [("GET", SUBSCRIPTION), ("POST", CHANGE), ("GET", SUBSCRIPTION)]
+    changed_to(remote, product_id="pdt_pro")
     changed = await calls.change("sub_41", "pdt_pro", 1, "now", "k")
-    assert server.asked() == [("GET", SUBSCRIPTION)]
+    assert remote.asked() == [("GET", SUBSCRIPTION)]
     assert [word.item for word in words(changed.deliveries)] == [Item("pdt_pro")]
-    changed_to(server, scheduled_change={"product_id": "pdt_lite", "quantity": 1})
+    changed_to(remote, scheduled_change={"product_id": "pdt_lite", "quantity": 1})
     changed = await calls.change("sub_41", "pdt_lite", 1, "period_end", "k")
-    assert server.asked() == [("GET", SUBSCRIPTION)]
+    assert remote.asked() == [("GET", SUBSCRIPTION)]
     assert [word.next_product for word in words(changed.deliveries)] == ["pdt_lite"]
 
 
-async def test_a_change_may_have_to_be_paid_on_a_page(server: ProviderServer, calls: DodoCalls) -> None:
-    server.answers["POST", CHANGE] = {"payment_link": PAGE, "payment_id": "pay_9", "expires_on": "2026-12-01T00:00:00Z"}
+async def test_a_change_may_have_to_be_paid_on_a_page(remote: ProviderServer, calls: DodoCalls) -> None:
+    remote.answers["POST", CHANGE] = {"payment_link": PAGE, "payment_id": "pay_9", "expires_on": "2026-12-01T00:00:00Z"}
     changed = await calls.change("sub_41", "pdt_pro", 1, "now", "k")
     assert changed.page == HostedPage(PAGE, "pay_9", datetime(2026, 12, 1, tzinfo=UTC))
 
 
-async def test_a_word_is_as_of_the_second_before_it_was_asked_for(server: ProviderServer, calls: DodoCalls) -> None:
+async def test_a_word_is_as_of_the_second_before_it_was_asked_for(remote: ProviderServer, calls: DodoCalls) -> None:
     """Dodo says of no subscription when it changed. An event that comes later must count for more."""
+    changed_to(remote)
     [word] = words(await calls.again("sub_41"))
-    assert word.as_of == datetime(2026, 11, 30, 12, 0, 7, tzinfo=UTC)
+    assert word.as_of == ANSWERED - timedelta(seconds=2)
     assert (word.account, word.status) == ("ada", "active")

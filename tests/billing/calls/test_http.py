@@ -41,25 +41,25 @@ FAILURES: dict[str, tuple[Raw, str]] = {
 }
 
 
-async def test_an_answer_that_is_none_is_told_in_a_sentence_without_the_key(server: ProviderServer) -> None:
-    calls = api(server.url)
+async def test_an_answer_that_is_none_is_told_in_a_sentence_without_the_key(remote: ProviderServer) -> None:
+    calls = api(remote.url)
     for name, (raw, sentence) in FAILURES.items():
-        server.answers["GET", "/v1/x"] = raw
+        remote.answers["GET", "/v1/x"] = raw
         with pytest.raises(ProviderFailed) as failed:
             await calls.call("GET", "/v1/x")
         assert failed.value.detail.startswith("Stripe "), name
         assert failed.value.detail.endswith(sentence), name
         assert failed.value.facts == {"provider": "stripe", "provider_status": raw.status}, name
         assert KEY not in failed.value.detail, name
-    assert len(server.requests) == len(FAILURES), "nothing is sent again"
+    assert len(remote.requests) == len(FAILURES), "nothing is sent again"
 
 
 async def test_a_call_that_is_not_answered_may_have_been_carried_out(
-    server: ProviderServer, monkeypatch: pytest.MonkeyPatch
+    remote: ProviderServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.answers["POST", "/v1/x"] = Raw(200, b"{}" * 100, cut=True)
+    remote.answers["POST", "/v1/x"] = Raw(200, b"{}" * 100, cut=True)
     with pytest.raises(ProviderFailed, match=r"^Stripe did not answer: .* whether it did it is not known\.$") as failed:
-        await api(server.url).call("POST", "/v1/x", body=b"a=1")
+        await api(remote.url).call("POST", "/v1/x", body=b"a=1")
     assert failed.value.facts == {"provider": "stripe"}
     monkeypatch.setattr(http, "TIMEOUT", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -71,27 +71,27 @@ async def test_a_call_that_is_not_answered_may_have_been_carried_out(
 
 
 async def test_an_answer_is_as_of_a_moment_before_the_call_by_the_clock_of_the_provider(
-    server: ProviderServer,
+    remote: ProviderServer,
 ) -> None:
-    server.answers["DELETE", "/v1/x"] = Raw(204, b"", {"Date": "Mon, 30 Nov 2026 12:00:09 GMT"})
-    answer = await api(server.url).call("DELETE", "/v1/x")
+    remote.answers["DELETE", "/v1/x"] = Raw(204, b"", {"Date": "Mon, 30 Nov 2026 12:00:09 GMT"})
+    answer = await api(remote.url).call("DELETE", "/v1/x")
     assert answer.payload.value == {}
     at = datetime(2026, 11, 30, 12, 0, 9, tzinfo=UTC)
     assert at - timedelta(seconds=5) <= answer.as_of < at - timedelta(seconds=1)
     assert answer.as_of.microsecond == 0
-    server.answers["DELETE", "/v1/x"] = Raw(204, b"", {"Date": "soon"})
-    assert (await api(server.url).call("DELETE", "/v1/x")).as_of < datetime.now(UTC)
+    remote.answers["DELETE", "/v1/x"] = Raw(204, b"", {"Date": "soon"})
+    assert (await api(remote.url).call("DELETE", "/v1/x")).as_of < datetime.now(UTC)
 
 
-async def test_no_id_leads_elsewhere(server: ProviderServer) -> None:
+async def test_no_id_leads_elsewhere(remote: ProviderServer) -> None:
     path = path_of("v1", "subscriptions", "../../v1/refunds?x=1#y", "..")
     with pytest.raises(ProviderFailed, match="answered 404"):
-        await api(server.url).call("GET", path)
-    [request] = server.requests
+        await api(remote.url).call("GET", path)
+    [request] = remote.requests
     assert request.path == path == "/v1/subscriptions/%2E%2E%2F%2E%2E%2Fv1%2Frefunds%3Fx%3D1%23y/%2E%2E"
     assert request.headers["authorization"] == f"Bearer {KEY}"
     assert request.headers["accept-encoding"] == "identity"
 
 
-def test_the_key_is_in_no_representation(server: ProviderServer) -> None:
-    assert KEY not in repr(api(server.url))
+def test_the_key_is_in_no_representation(remote: ProviderServer) -> None:
+    assert KEY not in repr(api(remote.url))

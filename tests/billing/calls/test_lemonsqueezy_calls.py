@@ -36,14 +36,14 @@ def words(deliveries: tuple[Delivery, ...]) -> list[SubscriptionSeen]:
 
 
 @pytest.fixture
-def calls(server: ProviderServer) -> LemonSqueezyCalls:
-    serve(server, "lemonsqueezy", scenario("lemonsqueezy", "subscribe"))
+def calls(remote: ProviderServer) -> LemonSqueezyCalls:
+    serve(remote, "lemonsqueezy", scenario("lemonsqueezy", "subscribe"))
     for method in ("PATCH", "DELETE"):
-        server.answers[method, SUBSCRIPTION] = server.answers["GET", SUBSCRIPTION]
+        remote.answers[method, SUBSCRIPTION] = remote.answers["GET", SUBSCRIPTION]
     attributes = {"url": PAGE, "expires_at": None}
-    server.answers["POST", "/v1/checkouts"] = {"data": {"type": "checkouts", "id": "c-1", "attributes": attributes}}
-    server.answers["PATCH", ITEM] = {}
-    return LemonSqueezyCalls(Access("lsq_1", server.url, test=True, store="7"))
+    remote.answers["POST", "/v1/checkouts"] = {"data": {"type": "checkouts", "id": "c-1", "attributes": attributes}}
+    remote.answers["PATCH", ITEM] = {}
+    return LemonSqueezyCalls(Access("lsq_1", remote.url, test=True, store="7"))
 
 
 CHECKOUT = {
@@ -98,42 +98,42 @@ CASES: dict[str, tuple[Callable[[LemonSqueezyCalls], Any], list[Asked]]] = {
 
 
 async def test_each_call_asks_what_the_library_of_lemon_squeezy_asks(
-    server: ProviderServer, calls: LemonSqueezyCalls
+    remote: ProviderServer, calls: LemonSqueezyCalls
 ) -> None:
     for name, (ours, asked) in CASES.items():
-        server.requests.clear()
+        remote.requests.clear()
         await ours(calls)
-        assert [one.asked for one in server.requests] == asked, name
-        for request in server.requests:
+        assert [one.asked for one in remote.requests] == asked, name
+        for request in remote.requests:
             told = {header: request.headers.get(header) for header in ("accept", "content-type", "authorization")}
             assert told == {"accept": TYPE, "content-type": TYPE, "authorization": "Bearer lsq_1"}, name
 
 
-async def test_pages(server: ProviderServer, calls: LemonSqueezyCalls) -> None:
+async def test_pages(remote: ProviderServer, calls: LemonSqueezyCalls) -> None:
     assert await calls.checkout(PURCHASE) == HostedPage(PAGE, "c-1")
     assert await calls.portal("41", None, "https://shop.example/") == "https://simulated.lemonsqueezy.com/billing"
-    server.answers["POST", "/v1/checkouts"] = {"data": {"id": "c-1", "attributes": {}}}
+    remote.answers["POST", "/v1/checkouts"] = {"data": {"id": "c-1", "attributes": {}}}
     with pytest.raises(ProviderFailed, match=r"nothing usable at attributes\.url"):
         await calls.checkout(replace(PURCHASE, product="no number"))
 
 
-async def test_how_many_is_said_of_the_item(server: ProviderServer, calls: LemonSqueezyCalls) -> None:
+async def test_how_many_is_said_of_the_item(remote: ProviderServer, calls: LemonSqueezyCalls) -> None:
     await calls.change("41", "1002", 5, "now", "k")
-    assert server.requests[1].asked[:2] == ("PATCH", ITEM)
+    assert remote.requests[1].asked[:2] == ("PATCH", ITEM)
     told = {"quantity": 5, "invoice_immediately": True}
-    assert server.requests[1].body == {"data": {"type": "subscription-items", "id": "41", "attributes": told}}
-    assert [one.method for one in server.requests] == ["PATCH", "PATCH", "GET"]
+    assert remote.requests[1].body == {"data": {"type": "subscription-items", "id": "41", "attributes": told}}
+    assert [one.method for one in remote.requests] == ["PATCH", "PATCH", "GET"]
 
 
-async def test_an_end_now_cannot_be_asked_for(server: ProviderServer, calls: LemonSqueezyCalls) -> None:
+async def test_an_end_now_cannot_be_asked_for(remote: ProviderServer, calls: LemonSqueezyCalls) -> None:
     with pytest.raises(ProviderCannot, match="ends a subscription at the end of its period"):
         await calls.cancel("41", "now", "k")
-    assert server.requests == []
+    assert remote.requests == []
     assert not LemonSqueezyCalls.schedules
 
 
 async def test_a_word_is_as_of_its_last_change_and_the_same_until_the_next(
-    server: ProviderServer, calls: LemonSqueezyCalls
+    remote: ProviderServer, calls: LemonSqueezyCalls
 ) -> None:
     first, second = await calls.again("41"), await calls.again("41")
     assert first == second

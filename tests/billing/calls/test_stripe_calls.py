@@ -79,9 +79,9 @@ def facts(deliveries: Iterable[Delivery]) -> list[Fact]:
 
 
 @pytest.fixture
-def calls(server: ProviderServer) -> StripeCalls:
+def calls(remote: ProviderServer) -> StripeCalls:
     phase = {"start_date": START, "end_date": END}
-    server.answers |= {
+    remote.answers |= {
         ("GET", SUBSCRIPTION): dated(subscription()),
         ("POST", SUBSCRIPTION): dated(subscription()),
         ("DELETE", SUBSCRIPTION): dated(subscription(status="canceled", ended_at=START)),
@@ -94,7 +94,7 @@ def calls(server: ProviderServer) -> StripeCalls:
         ("GET", "/v1/invoices"): {"object": "list", "data": [], "has_more": False},
         ("GET", "/v1/events"): {"object": "list", "data": [], "has_more": False},
     }
-    return StripeCalls(Access(KEY, server.url))
+    return StripeCalls(Access(KEY, remote.url))
 
 
 async def collected(calls: StripeCalls) -> list[Delivery]:
@@ -194,15 +194,15 @@ MADE: dict[str, tuple[Callable[[StripeCalls], Any], Callable[[Any], Any]]] = {
 """Each call of ours, and the one of the library that asks the same."""
 
 
-async def test_each_call_asks_what_the_library_of_stripe_asks(server: ProviderServer, calls: StripeCalls) -> None:
-    stripe = client(server.url)
+async def test_each_call_asks_what_the_library_of_stripe_asks(remote: ProviderServer, calls: StripeCalls) -> None:
+    stripe = client(remote.url)
     for name, (ours, theirs) in MADE.items():
-        server.requests.clear()
+        remote.requests.clear()
         await ours(calls)
-        asked = server.requests.copy()
-        server.requests.clear()
+        asked = remote.requests.copy()
+        remote.requests.clear()
         theirs(stripe)
-        [request] = server.requests
+        [request] = remote.requests
         same = [one for one in asked if one.asked == request.asked]
         assert len(same) == 1, f"{name}: {[one.asked for one in asked]}, not {request.asked}"
         told = ("authorization", "stripe-version", *(["content-type"] if request.method == "POST" else []))
@@ -211,38 +211,38 @@ async def test_each_call_asks_what_the_library_of_stripe_asks(server: ProviderSe
         }, name
 
 
-async def test_calls_that_change_something_have_keys_of_their_own(server: ProviderServer, calls: StripeCalls) -> None:
+async def test_calls_that_change_something_have_keys_of_their_own(remote: ProviderServer, calls: StripeCalls) -> None:
     """The same call with the same key is carried out once; the parts of one call must not be taken for each other."""
     await calls.checkout(PURCHASE)
     await calls.change("sub_1", "price_lite", 1, "period_end", "k")
     await calls.change("sub_1", "price_lite", 1, "now", "k")
     await calls.cancel("sub_1", "period_end", "k")
-    keys = [one.headers.get("idempotency-key") for one in server.requests if one.method == "POST"]
+    keys = [one.headers.get("idempotency-key") for one in remote.requests if one.method == "POST"]
     assert keys == ["chk_1", "k:schedule", "k:phases", "k:note", "k:change", "k:cancel"]
 
 
-async def test_a_checkout_is_a_page_until_it_expires(server: ProviderServer, calls: StripeCalls) -> None:
+async def test_a_checkout_is_a_page_until_it_expires(remote: ProviderServer, calls: StripeCalls) -> None:
     assert await calls.checkout(PURCHASE) == HostedPage(PAGE, "cs_1", datetime.fromtimestamp(END, UTC))
     await calls.checkout(replace(PURCHASE, account_id="a" * 201, cancel_url=None))
-    names = dict(server.requests[-1].body)
+    names = dict(remote.requests[-1].body)
     assert "client_reference_id" not in names
     assert names["metadata[account_id]"] == "a" * 201
     assert "cancel_url" not in names
     for url in (None, "javascript:alert(1)", "https://x.example/ y", 7):
-        server.answers["POST", "/v1/checkout/sessions"] = {"id": "cs_1", "url": url}
+        remote.answers["POST", "/v1/checkout/sessions"] = {"id": "cs_1", "url": url}
         with pytest.raises(ProviderFailed, match=r"^Stripe answered with nothing usable at url\.$"):
             await calls.checkout(PURCHASE)
 
 
 async def test_the_portal_is_that_of_the_customer_of_the_subscription(
-    server: ProviderServer, calls: StripeCalls
+    remote: ProviderServer, calls: StripeCalls
 ) -> None:
     assert await calls.portal("sub_1", None, "https://shop.example/") == PAGE
-    assert ("customer", "cus_1") in server.requests[-1].body
+    assert ("customer", "cus_1") in remote.requests[-1].body
 
 
-async def test_a_change_that_is_paid_is_read_as_webhooks_would_be(server: ProviderServer, calls: StripeCalls) -> None:
-    server.answers["POST", SUBSCRIPTION] = dated(subscription(latest_invoice=invoice()))
+async def test_a_change_that_is_paid_is_read_as_webhooks_would_be(remote: ProviderServer, calls: StripeCalls) -> None:
+    remote.answers["POST", SUBSCRIPTION] = dated(subscription(latest_invoice=invoice()))
     changed = await calls.change("sub_1", "price_pro", 1, "now", "k")
     assert changed.page is None
     word = facts(changed.deliveries)[0]
@@ -255,77 +255,77 @@ async def test_a_change_that_is_paid_is_read_as_webhooks_would_be(server: Provid
     assert Link("stripe:pi_1", "stripe:in_1") in facts(changed.deliveries)
 
 
-async def test_a_change_that_waits_for_its_payment_has_a_page(server: ProviderServer, calls: StripeCalls) -> None:
+async def test_a_change_that_waits_for_its_payment_has_a_page(remote: ProviderServer, calls: StripeCalls) -> None:
     waits = subscription(
         pending_update={"expires_at": END}, latest_invoice=invoice(status="open", hosted_invoice_url=PAGE)
     )
-    server.answers["POST", SUBSCRIPTION] = waits
+    remote.answers["POST", SUBSCRIPTION] = waits
     changed = await calls.change("sub_1", "price_max", 1, "now", "k")
     assert changed.page == HostedPage(PAGE, "in_1", datetime.fromtimestamp(END, UTC))
 
 
 async def test_a_scheduled_change_is_known_from_each_webhook_until_it_happened(
-    server: ProviderServer, calls: StripeCalls
+    remote: ProviderServer, calls: StripeCalls
 ) -> None:
     noted = {"account_id": "ada", "next_price_id": "price_lite"}
-    server.answers["POST", SUBSCRIPTION] = subscription(schedule="sub_sched_1", metadata=noted)
+    remote.answers["POST", SUBSCRIPTION] = subscription(schedule="sub_sched_1", metadata=noted)
     changed = await calls.change("sub_1", "price_lite", 1, "period_end", "k")
     assert [one.next_product for one in facts(changed.deliveries) if isinstance(one, SubscriptionSeen)] == [
         "price_lite"
     ]
-    server.answers["GET", SUBSCRIPTION] = subscription(schedule="sub_sched_1", metadata=noted)
-    assert server.asked()[1:] == [
+    remote.answers["GET", SUBSCRIPTION] = subscription(schedule="sub_sched_1", metadata=noted)
+    assert remote.asked()[1:] == [
         ("POST", "/v1/subscription_schedules"),
         ("POST", SCHEDULE),
         ("POST", SUBSCRIPTION),
     ]
     await calls.change("sub_1", "price_lite", 1, "period_end", "k2")
-    assert server.asked()[1:] == [("GET", SCHEDULE), ("POST", SCHEDULE), ("POST", SUBSCRIPTION)], "it has one already"
+    assert remote.asked()[1:] == [("GET", SCHEDULE), ("POST", SCHEDULE), ("POST", SUBSCRIPTION)], "it has one already"
     happened = {"id": "price_lite", "object": "price"}
     for after in (
         subscription(metadata=noted),
         subscription(schedule="sub_sched_1", metadata=noted, items={"data": [{"price": happened}]}),
     ):
-        server.answers["GET", SUBSCRIPTION] = after
+        remote.answers["GET", SUBSCRIPTION] = after
         [word] = [one for one in facts(await calls.again("sub_1")) if isinstance(one, SubscriptionSeen)]
         assert word.next_product is None
 
 
-async def test_a_schedule_lets_go_before_anything_else_changes(server: ProviderServer, calls: StripeCalls) -> None:
-    server.answers["GET", SUBSCRIPTION] = subscription(schedule="sub_sched_1")
+async def test_a_schedule_lets_go_before_anything_else_changes(remote: ProviderServer, calls: StripeCalls) -> None:
+    remote.answers["GET", SUBSCRIPTION] = subscription(schedule="sub_sched_1")
     first = [("GET", SUBSCRIPTION), ("POST", f"{SCHEDULE}/release")]
     await calls.change("sub_1", "price_max", 1, "now", "k")
-    assert server.asked() == [*first, ("POST", SUBSCRIPTION)]
+    assert remote.asked() == [*first, ("POST", SUBSCRIPTION)]
     await calls.cancel("sub_1", "period_end", "k")
-    assert server.asked() == [*first, ("POST", SUBSCRIPTION)]
+    assert remote.asked() == [*first, ("POST", SUBSCRIPTION)]
     await calls.resume("sub_1", "k")
-    assert server.asked() == [*first, ("GET", SUBSCRIPTION)]
+    assert remote.asked() == [*first, ("GET", SUBSCRIPTION)]
     trial = subscription(status="trialing", trial_end=END)
-    server.answers["GET", SUBSCRIPTION] = trial
+    remote.answers["GET", SUBSCRIPTION] = trial
     await calls.change("sub_1", "price_lite", 1, "period_end", "k")
-    [phases] = [dict(one.body) for one in server.requests if one.path == SCHEDULE]
+    [phases] = [dict(one.body) for one in remote.requests if one.path == SCHEDULE]
     assert phases["phases[0][trial_end]"] == str(END), "a trial is not cut short by a later change"
 
 
-async def test_what_ends_is_taken_back(server: ProviderServer, calls: StripeCalls) -> None:
+async def test_what_ends_is_taken_back(remote: ProviderServer, calls: StripeCalls) -> None:
     for ends, fields in (
         ({"cancel_at_period_end": True, "cancel_at": END}, [("cancel_at_period_end", "false")]),
         ({"cancel_at": END}, [("cancel_at", "")]),
     ):
-        server.answers["GET", SUBSCRIPTION] = subscription(**ends)
+        remote.answers["GET", SUBSCRIPTION] = subscription(**ends)
         await calls.resume("sub_1", "k")
-        assert server.requests[-1].body == fields
-    server.answers["GET", SUBSCRIPTION] = subscription()
-    server.requests.clear()
+        assert remote.requests[-1].body == fields
+    remote.answers["GET", SUBSCRIPTION] = subscription()
+    remote.requests.clear()
     assert len((await calls.resume("sub_1", "k")).deliveries) == 1
-    assert server.asked() == [("GET", SUBSCRIPTION)], "there is nothing to take back"
+    assert remote.asked() == [("GET", SUBSCRIPTION)], "there is nothing to take back"
 
 
 async def test_what_is_read_again_is_the_same_delivery_for_the_same_invoice(
-    server: ProviderServer, calls: StripeCalls
+    remote: ProviderServer, calls: StripeCalls
 ) -> None:
     failed = invoice(id="in_2", status="open", attempted=True)
-    server.answers["GET", "/v1/invoices"] = {"data": [invoice(), failed, invoice(id="in_3", status="draft")]}
+    remote.answers["GET", "/v1/invoices"] = {"data": [invoice(), failed, invoice(id="in_3", status="draft")]}
     first, second = await calls.again("sub_1"), await calls.again("sub_1")
     assert [one.delivery_id for one in first] == ["read_sub_1_1796040007", "read_in_1_paid", "read_in_2_failed"]
     assert [one.body for one in first] == [one.body for one in second]
@@ -335,7 +335,7 @@ async def test_what_is_read_again_is_the_same_delivery_for_the_same_invoice(
 
 
 async def test_all_pages_of_events_are_read(
-    server: ProviderServer, calls: StripeCalls, monkeypatch: pytest.MonkeyPatch
+    remote: ProviderServer, calls: StripeCalls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events = [
         {
@@ -353,7 +353,7 @@ async def test_all_pages_of_events_are_read(
         first = [one["id"] for one in events].index(after) + 1 if after else 0
         return {"data": events[first : first + 2], "has_more": first + 2 < len(events)}
 
-    server.answers["GET", "/v1/events"] = page
+    remote.answers["GET", "/v1/events"] = page
     found = await collected(calls)
     assert [(one.delivery_id, one.type, one.live) for one in found] == [
         (f"evt_{number}", "invoice.paid", True) for number in range(5)

@@ -7,14 +7,14 @@ import pytest
 from tests.billing.calls.provider_server import ProviderServer, provider_server
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def _running() -> Iterator[ProviderServer]:
-    with provider_server() as server:
-        yield server
+    with provider_server() as remote:
+        yield remote
 
 
 @pytest.fixture
-def server(_running: ProviderServer) -> ProviderServer:
+def remote(_running: ProviderServer) -> ProviderServer:
     """The server, without answers and requests."""
     _running.answers.clear()
     _running.requests.clear()
