@@ -18,6 +18,7 @@ from ledger.commit.submission import Submission
 from ledger.domain.account import Account
 from ledger.domain.commands import DeductCredits, OpenAccount
 from ledger.domain.errors import InsufficientCredits
+from ledger.explain.subscriptions.answer import subscriptions_now
 from ledger.moves import Moved, move
 from ledger.service import Ledger
 from ledger.store.records.codec import TOPICS, Metadata
@@ -185,7 +186,9 @@ async def test_the_showcase_account_has_what_a_page_is_worth_looking_at_for(comp
     account = await _showcase_account(company[0])
     subscription = [lot for lot in account.lots if lot.kind == "subscription"]
     assert {lot.expires_at and lot.expires_at - NOW < WEEK for lot in subscription} == {True, False}
-    assert subscription[0].expires_at == NOW + timedelta(days=4)
+    assert subscription[0].expires_at == NOW - timedelta(hours=51) + timedelta(days=8)
+    [plan] = subscriptions_now(account, NOW)
+    assert (plan["plan"], plan["status"], plan["current_period_end"]) == ("max", "active", NOW + timedelta(days=4))
     assert account.balance.permanent > 0
     assert len(account.holds) == 1
     assert [grant.effective_at > NOW for grant in account.coming] == [True]

@@ -4,9 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
-from importlib.resources import files
 from ipaddress import ip_address
-from pathlib import Path
 from random import Random
 from time import monotonic
 from typing import Annotated, Any
@@ -21,6 +19,7 @@ from api.demo.activities import plan_company
 from api.demo.company import SHOWCASE_ACCOUNT, make_customers
 from api.demo.filling import fill
 from api.demo.folder import KEYS, Found, NotADemo, look, remove
+from api.demo.offers import SAMPLE_CATALOG
 from api.demo.traffic import TrafficPoster
 from api.runtime.database import Database, migrated
 from api.runtime.listening.listen_address import ListenAddress
@@ -35,8 +34,6 @@ from projections.engine.builds import prepare
 
 FOLDER = "demo"
 """The folder of the demo in the data directory. It is the demo's own data directory."""
-SAMPLE_CATALOG = Path(str(files("api.demo").joinpath("catalog.toml")))
-"""The plans and packages of the demo, unless the settings name others."""
 
 _WORTH = {"credit_price": "0.01", "currency": "EUR"}
 """The worth of a credit in the demo, unless the settings name another: a top-up of 5,000 costs 50 euros."""

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from math import ceil
 from random import Random
 from typing import Any
 
 from api.contract.operations import ALL_OPERATIONS, Defaults
 from api.demo.company import COMPANY, Customer, Script, Step, make_customers
+from api.demo.offers import PACKAGES, PERIOD, monthly, terms_of
 from api.demo.plan import Activity, Plan, PlannedCommand
 from api.demo.tasks import Task, make_id, make_task, work_moments
+from billing.plans import Price
 from ledger.commit.submission import Submission
 from ledger.domain.commands import (
     Command,
@@ -25,7 +28,6 @@ from ledger.store import Metadata, fingerprint
 
 ACTORS = {action: f"key:demo-{actor}" for actor, actions in COMPANY.actors.items() for action in actions}
 
-_PERIOD = timedelta(days=30)
 _DECLINED = 0.06
 """Share of the renewals that fail at first."""
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -45,15 +47,15 @@ def plan_company(rng: Random, now: datetime, *, weeks: int, accounts: int) -> It
 
 def make_top_up(rng: Random, customer: Customer) -> dict[str, Any]:
     """The body of a payment for a customer's usual top-up."""
-    credits, _ = COMPANY.offers[customer.top_up]
+    credits, price = PACKAGES[customer.top_up].credits, PACKAGES[customer.top_up].prices[0]
     grant = {"kind": "permanent", "amount": credits, "source": "topup", "description": f"Top-up of {credits:,} credits"}
-    return _payment(rng, customer, customer.top_up) | {"status": "paid", "grant": grant}
+    return _payment(rng, customer, price) | {"status": "paid", "grant": grant}
 
 
-def _payment(rng: Random, customer: Customer, offer: str) -> dict[str, Any]:
+def _payment(rng: Random, customer: Customer, price: Price, quantity: int = 1) -> dict[str, Any]:
     payment_id = make_id(rng, "pi" if customer.provider == "stripe" else "txn")
     said = {"payment_id": payment_id, "provider": customer.provider}
-    return said | {"currency": customer.place[1], "amount_minor": COMPANY.offers[offer][1]}
+    return said | {"currency": customer.place[1], "amount_minor": price.amount_minor * quantity}
 
 
 class _CustomerActivities:
@@ -102,13 +104,15 @@ class _CustomerActivities:
         return self._rng.choices(scripts, [weight for weight, _ in scripts])[0][1]
 
     def _subscribe(self) -> Activity:
-        """One period after the other. The card of a customer who has left is declined."""
-        plan, ends = self._plan, self._first_period_ends()
-        while plan.now < self._leaves:
-            self._tell(ends)
-            self._pay("subscribe", ends)
-            yield ends - timedelta(minutes=self._rng.uniform(5, 50))
-            ends += _PERIOD
+        """One period after the other, each paid for soon after it begins. The card of who has left is declined."""
+        plan, starts = self._plan, self._plan.now
+        for ends in self._period_ends():
+            if plan.now >= self._leaves:
+                break
+            self._tell(starts, ends)
+            self._pay("subscribe", starts, ends)
+            yield ends + timedelta(minutes=self._rng.uniform(5, 50))
+            starts = ends
             if plan.now < self._leaves and self._rng.random() < _DECLINED:
                 self._pay("decline")
                 yield plan.now + timedelta(hours=self._rng.uniform(20, 30))
@@ -116,34 +120,36 @@ class _CustomerActivities:
             self._pay("decline")
             yield plan.now + timedelta(days=2)
 
-    def _tell(self, ends: datetime) -> None:
-        """Say which plan the customer has until a period ends, and that it ends then if the customer leaves."""
-        name, now, period = self._customer.plan, self._plan.now, {"days": _PERIOD.days}
-        terms = {"plan": name, "plan_version": 1, "credits": COMPANY.offers[name][0], "every": period, "billed": period}
-        fields: dict[str, Any] = {
-            "subscription_id": f"sub_{self._customer.account_id}",
-            "provider": self._customer.provider,
-        }
-        fields |= {"status": "active", "terms": terms, "as_of": now.isoformat()}
-        fields |= {"period_start": now.isoformat(), "period_end": ends.isoformat()}
+    def _period_ends(self) -> Iterator[datetime]:
+        """The ends of all periods: months, of which one ends at a known moment, if the customer has one."""
+        now, days = self._plan.now, self._customer.period_ends_in_days
+        known = PERIOD.after(now, 1) if days is None else self._plan.ends + timedelta(days=days)
+        first = next(n for n in count() if PERIOD.after(known, -n) <= now + timedelta(hours=1)) - 1
+        return (PERIOD.after(known, n) for n in count(-first))
+
+    def _tell(self, starts: datetime, ends: datetime) -> None:
+        """Say which plan the customer has in a period, and that it ends with it if the customer leaves."""
+        customer = self._customer
+        fields: dict[str, Any] = {"subscription_id": self._subscription_id, "provider": customer.provider}
+        fields |= {"status": "active", "terms": terms_of(customer.plan), "as_of": self._plan.now.isoformat()}
+        fields |= {"period_start": starts.isoformat(), "period_end": ends.isoformat(), "quantity": customer.quantity}
         if self._leaves < ends:
             fields["ends_at"] = ends.isoformat()
         self._ask("tell", fields, {}, rng=self._words_rng)
 
-    def _first_period_ends(self) -> datetime:
-        """Whole periods before the one whose end is known, else a period from now."""
-        now, days = self._plan.now, self._customer.period_ends_in_days
-        last = now + _PERIOD if days is None else self._plan.ends + timedelta(days=days)
-        return last - (last - now - timedelta(hours=1)) // _PERIOD * _PERIOD
+    @property
+    def _subscription_id(self) -> str:
+        return f"sub_{self._customer.account_id}"
 
-    def _pay(self, action: str, ends: datetime | None = None) -> None:
-        """Pay for the plan, until a period ends, or fail to."""
-        name = self._customer.plan
-        fields = _payment(self._rng, self._customer, name) | {"plan": name}
-        if ends is not None:
-            grant = {"kind": "subscription", "amount": COMPANY.offers[name][0], "source": "subscription"}
-            grant |= {"description": f"{name.title()} plan until {ends.day} {ends:%B}"}
-            fields["grant"] = grant | {"expires_at": ends.isoformat()}
+    def _pay(self, action: str, starts: datetime | None = None, ends: datetime | None = None) -> None:
+        """Pay for the plan in a period, or fail to."""
+        customer = self._customer
+        fields = _payment(self._rng, customer, monthly(customer.plan), customer.quantity) | {"plan": customer.plan}
+        if starts is not None and ends is not None:
+            reason = "initial" if starts == self._plan.now else "renewal"
+            what = {"subscription_id": self._subscription_id, "reason": reason, "quantity": customer.quantity}
+            what |= {"paid_at": self._plan.now.isoformat(), "terms": terms_of(customer.plan)}
+            fields["subscription"] = what | {"period_start": starts.isoformat(), "period_end": ends.isoformat()}
         self._ask(action, fields, {})
 
     def _run(self, script: Script, member: str | None = None) -> Activity:
@@ -198,7 +204,7 @@ class _CustomerActivities:
         elif step.action == "buy":
             fields = make_top_up(self._rng, self._customer)
         elif step.action == "decline":
-            fields = _payment(self._rng, self._customer, self._customer.top_up)
+            fields = _payment(self._rng, self._customer, PACKAGES[self._customer.top_up].prices[0])
         if "share" in fields:
             fields["amount"] = ceil(task.amount * fields.pop("share"))
         if "starts_days" in fields:

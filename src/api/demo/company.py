@@ -43,7 +43,10 @@ Script = Sequence[Step]
 
 
 class Customer(NamedTuple):
-    """Who has an account. Moments are shares of all weeks; an empty plan or top-up is none."""
+    """Who has an account. Moments are shares of all weeks; an empty plan or top-up is none.
+
+    Who needs much has the plan several times, `quantity`.
+    """
 
     account_id: str
     name: str
@@ -57,6 +60,7 @@ class Customer(NamedTuple):
     tasks_a_day: float
     rhythm: str
     arrives: float
+    quantity: int = 1
     leaves: float = 2.0
     grows: bool = False
     period_ends_in_days: int | None = None
@@ -70,7 +74,6 @@ class Company(NamedTuple):
 
     models: Sequence[Model]
     zones: Sequence[tuple[str, str]]
-    offers: dict[str, tuple[int, int]]
     work: dict[str, Work]
     words: dict[str, Sequence[str]]
     rhythms: dict[str, tuple[Sequence[float], Sequence[float]]]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api.cli.demo import SAMPLE_CATALOG
+from api.demo.offers import SAMPLE_CATALOG
 from api.runtime.catalog import CannotUseCatalog, put_catalog
 from api.runtime.settings import load_settings
 from tests.billing.catalogs import SAMPLE
