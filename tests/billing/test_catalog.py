@@ -118,6 +118,7 @@ async def test_an_old_product_keeps_its_terms(there: Connection) -> None:
 
 
 async def test_a_product_with_other_terms_is_refused(there: Connection) -> None:
+    """appstrate/appstrate#1327, ccusage#1636: a table of prices was refreshed, and customers were repriced."""
     await put(there, pro=plan({"stripe": "p"}, credits=100))
     with pytest.raises(ProductBelongsToAnother) as refused:
         await put(there, pro=plan({"stripe": "p"}, credits=200))

@@ -225,6 +225,7 @@ def test_a_month_without_the_day_begins_on_its_last_day(start: str, second: str,
 
 
 def test_a_year_that_is_paid_gives_its_credits_month_by_month() -> None:
+    """polarsource/polar#7103: a yearly plan gave all of its credits on the first day."""
     journal = opened()
     subscribe(journal, terms("pro", yearly=True))
     assert journal.opened.balance.subscription == 1_000
@@ -272,6 +273,7 @@ def pay(journal: Journal, name: str, reason: Any, plan: Terms | None, at: dateti
 
 
 def test_downgrade_upgrade_downgrade_gives_no_allowance_twice() -> None:
+    """theopenco/llmgateway#2479, #2842: each change gave a full allowance."""
     journal = opened()
     subscribe(journal, terms("max"))
     for number, plan in enumerate(["lite", "max", "lite", "max"]):
@@ -297,6 +299,7 @@ def test_a_second_invoice_of_the_same_period_gives_nothing_more() -> None:
 
 
 def test_an_invoice_of_nothing_in_a_trial_gives_nothing_and_a_coupon_gives_all() -> None:
+    """restrictcontentpro#595, #325: the invoice of a trial renewed and granted."""
     journal = opened()
     ends = DAY_ZERO + timedelta(days=14)
     plan = terms("pro", trial_credits=50)
@@ -318,6 +321,7 @@ def test_a_payment_that_is_late_lasts_at_least_a_week() -> None:
 
 
 def test_a_payment_after_the_end_is_granted() -> None:
+    """hackerai-tech/hackerai#956: who paid after the end got nothing."""
     journal = opened()
     subscribe(journal, terms("pro"))
     journal.now += timedelta(days=40)
@@ -370,6 +374,7 @@ def test_a_full_refund_ends_what_was_paid_for() -> None:
 
 
 def test_an_open_dispute_holds_the_allowances_of_its_payment_also_later_ones() -> None:
+    """elizaOS/eliza#10997, #11155: taken when it was opened, too little of it, and not given back when it was won."""
     journal = opened()
     subscribe(journal, terms("pro", yearly=True))
     journal.carry_out(c.GrantCredits(ACCOUNT_ID, "permanent", 30))

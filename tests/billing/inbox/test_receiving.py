@@ -63,7 +63,8 @@ async def test_the_same_delivery_is_one_webhook(desk: Desk) -> None:
 
 
 async def test_twenty_equal_deliveries_at_once_give_one_grant(desk: Desk) -> None:
-    """vm0-ai/vm0#10668: the check for a duplicate came before the transaction."""
+    """vm0-ai/vm0#10668, wasp-lang/open-saas#688, theopenco/llmgateway#1713: the check for a duplicate came before the
+    transaction."""
     await desk.open("ada")
     [event] = bought("dodo", quantity=2)
     done = await asyncio.gather(*(desk.deliver("dodo", event) for _ in range(20)))

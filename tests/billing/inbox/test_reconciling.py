@@ -75,6 +75,7 @@ NEEDED = ("subscription.active", "subscription.plan_changed", "subscription_crea
 
 @pytest.mark.parametrize("name", sorted(CALLED))
 async def test_webhooks_that_are_lost_for_good_are_found(desk: Desk, remote: ProviderServer, name: str) -> None:
+    """koala73/worldmonitor#4765, #4770: the webhook of a renewal never came, and who had paid was locked out."""
     await desk.open(ACCOUNT)
     events = events_of_life(name, bought(name))
     desk.clock.forward(days=11)

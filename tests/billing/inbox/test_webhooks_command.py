@@ -13,6 +13,7 @@ async def told(database: str, *arguments: str) -> Finished:
 
 
 async def test_what_waits_is_listed_and_tried_again(desk: Desk, database: str) -> None:
+    """koala73/worldmonitor#4772: nobody could list what was not applied."""
     assert (await told(database, "status")).out == "nothing waits\n"
     one = life("stripe")
     one.buy_package()
