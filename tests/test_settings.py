@@ -97,6 +97,7 @@ def test_settings_do_not_change() -> None:
         ("sweep_interval_seconds", "nan"),
         ("sweep_rate", "inf"),
         ("log_level", "loud"),
+        ("open_on_payment", "perhaps"),
     ],
 )
 def test_a_wrong_value_is_one_line_with_variable_value_and_what_is_allowed(
@@ -343,7 +344,8 @@ def row(name: str) -> str:
     """The line of the manual's table about one setting."""
     field = Settings.model_fields[name]
     limits = "" if allowed(name) == field.description else allowed(name)
-    default = "" if field.default is None else f"`{field.default}`"
+    told = str(field.default).lower() if isinstance(field.default, bool) else field.default
+    default = "" if told is None else f"`{told}`"
     if name == "data_dir":
         default = "`.data` in the clone, else `~/.local/share/credit-ledger`"
     return f"| `{variable(name)}` | {default} | {limits} | {field.description} |"

@@ -9,7 +9,7 @@ from billing.known import Known, SoldProduct
 from billing.plans import Package
 from billing.steps import AFTER_PAYMENT, Plan, Step, Waits, all_wait
 from billing.subscription_planner import payment_for
-from ledger.domain.commands import GrantCredits, OnDispute, RecordDispute, RecordPayment, RefundPayment
+from ledger.domain.commands import GrantCredits, OnDispute, OpenAccount, RecordDispute, RecordPayment, RefundPayment
 from ledger.domain.plans.subscribed import SubscriptionPayment
 
 Bought = tuple[tuple[SoldProduct, int], ...]
@@ -39,6 +39,15 @@ def plan_payment(payment_id: str, provider: str, known: Known, on_dispute: OnDis
     if payment.amount_minor:
         steps += [_dispute_step(payment, provider, account, one, on_dispute) for one in known.disputes(payment_id)]
     return Plan(account, tuple(steps))
+
+
+def opening(step: Step, credits: int) -> Step | None:
+    """The step that opens the account of a payment first, with some credits; None unless the step is about money that
+    was paid. Whoever could open accounts without paying would get the credits for nothing. Raises Refusal."""
+    paid = step.command
+    if not isinstance(paid, RecordPayment) or paid.status != "paid" or not paid.amount_minor:
+        return None
+    return Step(PaymentSeen, "open", f"open:{paid.account_id}", OpenAccount(paid.account_id, credits))
 
 
 def _bought(payment: PaymentSeen, known: Known) -> Bought | Waits:

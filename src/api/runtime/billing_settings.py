@@ -87,6 +87,11 @@ class BillingSettings(BaseSettings):
     bank_details: str | None = Field(
         None, max_length=1_000, description="where the money goes, on the page of a bank transfer: IBAN and BIC"
     )
+    open_on_payment: bool = Field(
+        False,
+        description="whether a payment for an account that does not exist opens it, with the credits of a new account; "
+        "else the payment waits for the account",
+    )
     webhook_days: int = Field(
         90, ge=1, le=3_650, description="days after which what providers sent is dropped; what came of it stays"
     )

@@ -313,6 +313,8 @@ def allowed(name: str) -> str:
     schema: dict[str, Any] = Settings.model_json_schema()["properties"][name]
     if "enum" in schema:
         return "one of " + ", ".join(schema["enum"])
+    if schema.get("type") == "boolean":
+        return "true or false"
     if schema.get("type") in ("integer", "number"):
         noun = "an integer" if schema["type"] == "integer" else "a number"
         return f"{noun} from {schema['minimum']} to {schema['maximum']}"

@@ -50,6 +50,7 @@ class Webhooks:
             settings.on_dispute,
             timedelta(days=settings.webhook_days),
             _count,
+            settings.signup_credits if settings.open_on_payment else None,
         )
         reception = Reception(
             inbox,

@@ -21,13 +21,13 @@ from billing.inbox.inbox import Inbox
 from billing.inbox.webhook import Mode
 from billing.known import Known, names_subscription
 from billing.known_facts import known_about, names_of, note
-from billing.planner import plan_payment
+from billing.planner import opening, plan_payment
 from billing.providers.provider import Provider
 from billing.steps import FactKind, Plan, Step, Waits, all_wait
 from billing.subscription_planner import plan_subscription
 from ledger.commit.submission import Outcome, Overloaded, Recorded, Submission, Unavailable
 from ledger.domain.commands import OnDispute
-from ledger.domain.errors import Refusal
+from ledger.domain.errors import AccountExists, AccountNotFound, Refusal
 from ledger.postgres.connecting import connect_async
 from ledger.postgres.named_sql import queries
 from ledger.service import Ledger
@@ -53,7 +53,8 @@ Duty = Callable[[Connection, datetime], Awaitable[None]]
 class Biller:
     """Applies webhooks until it is cancelled.
 
-    `observe` is told what becomes of each. Bodies are dropped `keep` after they arrived.
+    `observe` is told what becomes of each. Bodies are dropped `keep` after they arrived. A payment opens its account
+    with `opens_with` credits, if there is none and that is not None.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Biller:
         on_dispute: OnDispute,
         keep: timedelta,
         observe: Observe,
+        opens_with: int | None = None,
     ) -> None:
         self._ledger = ledger
         self._inbox = inbox
@@ -75,6 +77,7 @@ class Biller:
         self._on_dispute = on_dispute
         self._keep = keep
         self._observe = observe
+        self._opens_with = opens_with
         self.arrived = asyncio.Event()
         """Set when this process has put something down, so that the next turn begins at once."""
         self.duties: list[Duty] = []
@@ -177,6 +180,23 @@ class Biller:
         return plan_payment(subject, provider, known, self._on_dispute)
 
     async def _outcome(self, step: Step, due: Due) -> Outcome | Waits:
+        """The outcome of a command, or why there is none. A payment may open its account first."""
+        outcome = await self._executed(step, due)
+        if isinstance(outcome, AccountNotFound) and await self._opened(step, due):
+            return await self._executed(step, due)
+        return outcome
+
+    async def _opened(self, step: Step, due: Due) -> bool:
+        """Open the account of a payment, if accounts are opened so. Whether it was, by this or somebody else."""
+        if self._opens_with is None:
+            return False
+        try:
+            first = opening(step, self._opens_with)
+        except Refusal:  # no account can have this id
+            return False
+        return first is not None and isinstance(await self._executed(first, due), Recorded | AccountExists)
+
+    async def _executed(self, step: Step, due: Due) -> Outcome | Waits:
         """The outcome of a command, or why there is none. An error of ours in one must not keep others from theirs."""
         metadata = Metadata(f"provider:{due.provider}", step.operation, step.key, due.webhook_id)
         try:
