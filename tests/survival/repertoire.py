@@ -357,10 +357,13 @@ class Repertoire:
         return {"labels": {chance.choice(["plan", "tier"]): chance.choice(["pro", "free", None])}}, {}
 
     def _word(self, known: Known, chance: random.Random) -> Body:
-        """A word about a subscription that is not paid yet: it changes no credits."""
+        """A word about a subscription: of a plan without a price, whose credits come by time alone; or not yet paid."""
         month = {"months": 1}
-        terms = {"plan": "pro", "plan_version": 1, "credits": 100, "every": month, "billed": month}
-        told = {"provider": "bank", "status": "incomplete", "terms": terms, "as_of": self._now().isoformat()}
+        terms: dict[str, Any] = {"plan": "free", "plan_version": 1, "credits": chance.randint(0, 100), "every": month}
+        if chance.random() < 0.3:
+            terms |= {"plan": "pro", "billed": month}
+        status = chance.choice(("incomplete", "active", "active", "active", "ended"))
+        told = {"provider": "bank", "status": status, "terms": terms, "as_of": self._now().isoformat()}
         return told, {"subscription_id": f"sub_{chance.randint(1, 3)}"}
 
     def _reason(self, known: Known, chance: random.Random) -> Body:
