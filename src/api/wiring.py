@@ -20,6 +20,7 @@ from billing.calls.calls import Calls
 from billing.changes.changing import Changing
 from billing.checkouts.checkouts import Checkouts
 from billing.inbox.inbox import Inbox
+from billing.manual.payments import Payments
 from people.api_keys import KeyRing
 from people.sessions import SessionWatch
 
@@ -43,6 +44,7 @@ class Wiring:
     calls: Mapping[str, Calls]
     """The calls to the payment providers that can be called, by their names."""
     checkouts: Checkouts
+    payments: Payments
     changing: Changing
 
     def attach_to(self, app: Starlette) -> None:
@@ -60,4 +62,7 @@ def dashboard_options(settings: Settings) -> Options:
         settings.low_credits,
         settings.credit_price,
         settings.currency,
+        settings.manual,
+        settings.seller,
+        settings.bank_details,
     )

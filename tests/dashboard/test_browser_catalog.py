@@ -71,9 +71,10 @@ def test_a_person_compares_the_plans(visit: Visit, account: str) -> None:
     expect(page.get_by_text("your plan")).to_have_count(0)
     lines = [" | ".join(text.split("\n")) for text in page.locator(".packages li").all_inner_texts()]
     assert [line.replace("  ", " ") for line in lines] == [
-        "Small | 500 credits | €6.00",
-        "Middle | 5,000 credits | €50.00",
-        "Large The best price. for subscribers | 25,000 credits | €220.00",
+        "Small | 500 credits | €6.00 | Buy | Small",
+        "Middle | 5,000 credits | €50.00 | Buy | Middle",
+        "Large The best price. for subscribers | 25,000 credits | €220.00"
+        " | | For subscribers: choose a plan above, then it can be bought.",
     ]
 
 

@@ -14,6 +14,7 @@ from api.contract.problems import Problem
 from api.contract.scopes import PAGES, route_name
 from api.dashboard import sign_in
 from api.dashboard.catalog_pages import catalog, plans
+from api.dashboard.checkout_pages import buying, checkout, transfers
 from api.dashboard.current_user import NotSignedIn, admit, home_path, root_of, user_of
 from api.dashboard.forms import form_secret
 from api.dashboard.import_pages import import_file, import_list
@@ -59,6 +60,9 @@ def dashboard() -> Starlette:
         _page(f"{_ACCOUNT}/limits", limits),
         _page(f"{_ACCOUNT}/billing", billing.billing),
         _page(f"{_ACCOUNT}/plans", plans.plans),
+        _page(f"{_ACCOUNT}/plans", buying.buy, "POST"),
+        _page(f"{_ACCOUNT}/checkout/{{checkout_id}}", checkout.checkout),
+        _page(f"{_ACCOUNT}/checkout/{{checkout_id}}", checkout.play_payment, "POST"),
         _page(f"{_ACCOUNT}/updates", updates),
         _page(f"{_ACCOUNT}/events", events.events),
         *_actions(),
@@ -72,6 +76,8 @@ def dashboard() -> Starlette:
         _page("/catalog", catalog.catalog),
         _page("/catalog/plans/{plan_id}", catalog.plan_versions),
         _page("/catalog/packages/{package_id}", catalog.package_versions),
+        _page("/transfers", transfers.transfers),
+        _page("/transfers", transfers.receive_transfer, "POST"),
         _page("/webhooks", webhooks.webhooks),
         _page("/webhooks", webhooks.decide_webhook, "POST"),
         _page("/imports", import_list.imports),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Literal
 
 from starlette.requests import Request
 
@@ -17,6 +18,9 @@ class Options:
     low_credits: int = 50
     credit_price: Decimal | None = None
     currency: str = "USD"
+    manual: Literal["off", "transfer", "test"] = "transfer"
+    seller: str | None = None
+    bank_details: str | None = None
 
     def value_of(self, credits: int) -> Decimal | None:
         """The value of credits, exactly; None if no price is set."""

@@ -31,6 +31,7 @@ from ledger.store import TOPICS
 
 _IMPORTS = PAGES["GET /imports"]
 _WEBHOOKS = PAGES["GET /webhooks"]
+_TRANSFERS = PAGES["GET /transfers"]
 _EVENTS = PAGES["GET /accounts/{account_id}/events"]
 POSITION_HEADER = "x-position"
 """The header of a page that the script fetches again: the page must include this position of the log."""
@@ -97,8 +98,8 @@ def required_position(request: Request) -> int:
 
 async def page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
     """Render a page. Every template has `current_user` (None before the sign-in), `formatter`, `options`, `nonce`,
-    `csrf`, `sees_events`, `imports`, `webhooks_page`, `sells` (whether there are plans or packages), and `actions`:
-    links to what the current user may do to the account."""
+    `csrf`, `sees_events`, `imports`, `transfers_page`, `webhooks_page`, `sells` (whether there are plans or packages),
+    and `actions`: links to what the current user may do to the account."""
     user: CurrentUser | None = getattr(request.state, "current_user", None)
     root = root_of(request)
     known = {
@@ -110,6 +111,7 @@ async def page(request: Request, template: str, *, status: int = 200, **values: 
         "account_id": None,
         "sees_events": user is not None and user.may(_EVENTS),
         "imports": user is not None and user.may(_IMPORTS),
+        "transfers_page": user is not None and user.may(_TRANSFERS),
         "webhooks_page": user is not None and user.may(_WEBHOOKS),
         "formatter": _formatter(request),
         "options": options_of(request),

@@ -70,9 +70,9 @@ class Webhooks:
         self.changing = Changing(ledger, inbox, self.calls, self._biller.arrived.set)
 
     @property
-    def parts(self) -> tuple[Inbox, WebhookEntrance, Mapping[str, Calls], Checkouts, Changing]:
+    def parts(self) -> tuple[Inbox, WebhookEntrance, Mapping[str, Calls], Checkouts, Payments, Changing]:
         """What the routes use of it."""
-        return self.inbox, self.entrance, self.calls, self.checkouts, self.changing
+        return self.inbox, self.entrance, self.calls, self.checkouts, self.payments, self.changing
 
     @property
     def work(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:

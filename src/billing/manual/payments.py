@@ -1,6 +1,6 @@
 """Payments at our own provider: what becomes of a checkout when money comes, or when a trial of one is played."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -42,7 +42,8 @@ class Payments:
             one = await table.lock(connection, subscription_id) if subscription_id is not None else None
             if not await table.mark_paid(connection, checkout_id, receipt, now):
                 return "already" if (await _found(connection, checkout_id, now)).state == "paid" else "cannot"
-            await self.telling.tell(connection, await self._events(connection, checkout, one, now))
+            paid = replace(checkout, amount_minor=receipt.paid_minor)
+            await self.telling.tell(connection, await self._events(connection, paid, one, now))
         self.telling.announce()
         return "paid"
 

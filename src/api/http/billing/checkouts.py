@@ -19,6 +19,7 @@ from api.http.requests.own_address import absolute
 from api.http.requests.request import MAX_BODY, headers_of, idempotency_key, read_body, read_json
 from billing.checkouts.checkout import Checkout
 from billing.checkouts.checkouts import Checkouts
+from billing.manual.payments import Payments
 from ledger.domain.commands import MAX_ID
 
 router = APIRouter(route_class=AnswerRoute, tags=["billing"])
@@ -46,6 +47,12 @@ class _Nothing(Parameters):
 def checkouts_of(request: Request) -> Checkouts:
     """The checkouts of this process."""
     found: Checkouts = request.app.state.checkouts
+    return found
+
+
+def payments_of(request: Request) -> Payments:
+    """What takes the payments of our own provider."""
+    found: Payments = request.app.state.payments
     return found
 
 
