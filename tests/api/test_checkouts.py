@@ -10,7 +10,7 @@ import pytest
 from people.api_keys import create_key
 from tests.api.conftest import under_contract
 from tests.api.stage import Json, field_errors, refused
-from tests.billing.calls.provider_server import Raw, provider_server
+from tests.billing.calls.provider_server import ProviderServer, Raw, provider_server
 from tests.postgres import TestServers
 from tests.service import Service, service_here
 
@@ -44,9 +44,9 @@ def ask(service: Service, account: str, key: str = "k", **body: object) -> httpx
     return service.post("/v1/checkouts", {"account_id": account, "return_url": BACK, **body}, key=key)
 
 
-def subscribe(service: Service, account: str, plan: str = "pro") -> None:
+def subscribe(service: Service, account: str, plan: str = "pro", status: str = "active") -> None:
     terms = {"plan": plan, "plan_version": 1, "credits": 1, "every": {"months": 1}, "billed": {"months": 1}}
-    body = {"provider": "p", "status": "active", "terms": terms, "as_of": "2026-01-01T00:00:00Z"}
+    body = {"provider": "p", "status": status, "terms": terms, "as_of": "2026-01-01T00:00:00Z"}
     answer = service.post(f"/v1/accounts/{account}/subscriptions/s1", body, key="s1")
     assert answer.status_code == 201, answer.text
 
@@ -177,26 +177,58 @@ def test_a_key_for_links_sells_what_is_listed(shop: Service) -> None:
     assert refused(hidden, 404, "plan_not_found")
 
 
-def test_a_lost_answer_is_asked_for_again(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The row is there before the provider is called, and the provider knows the key: one checkout, one session."""
+SESSIONS = "POST", "/v1/checkout/sessions"
+SESSION = {"id": "cs_1", "url": "https://checkout.stripe.com/c/cs_1", "expires_at": 2_000_000_000}
+
+
+@pytest.fixture(scope="module")
+def hosted(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, ProviderServer]]:
+    """A service whose checkouts are pages of a provider, and that provider."""
     embedded = servers.get("embedded")
     assert embedded is not None
-    session = {"id": "cs_1", "url": "https://checkout.stripe.com/c/cs_1", "expires_at": 2_000_000_000}
     with provider_server() as stripe, embedded.database() as conninfo:
-        stripe.answers["POST", "/v1/checkout/sessions"] = Raw(500, b"{}")
         called = {"CREDIT_LEDGER_STRIPE_API_KEY": "sk_1", "CREDIT_LEDGER_STRIPE_API_URL": stripe.url}
         with service_here(conninfo, tmp_path_factory.mktemp("stripe"), settings=called) as shop:
             under_contract(shop)
-            entry = {"name": "Small", "credits": 100, "prices": [{**ONCE, "products": {"stripe": "price_1"}}]}
-            assert shop.client.put("/v1/packages/small", json=entry).status_code == 201
-            account = shop.open_account()
-            assert refused(ask(shop, account, package="small"), 502, "provider_failed")
-            stripe.answers["POST", "/v1/checkout/sessions"] = session
-            made = ask(shop, account, package="small")
-            assert made.status_code == 200
-            assert made.json()["url"] == session["url"]
-            assert (made.json()["provider"], made.json()["state"]) == ("stripe", "open")
-            assert ask(shop, account, package="small").json() == made.json()
+            monthly = {**MONTHLY, "products": {"stripe": "price_2"}}
+            for path, body in {
+                "packages/small": {
+                    "name": "S",
+                    "credits": 100,
+                    "prices": [{**ONCE, "products": {"stripe": "price_1"}}],
+                },
+                "plans/tried": {"name": "T", "credits": 9, "prices": [monthly], "trial": {"days": 7, "credits": 2}},
+                "plans/other": {"name": "O", "credits": 9, "prices": [MONTHLY]},
+            }.items():
+                assert shop.client.put(f"/v1/{path}", json=body).status_code == 201
+            yield shop, stripe
+
+
+def test_a_trial_is_for_who_has_had_no_plan_of_its_group(hosted: tuple[Service, ProviderServer]) -> None:
+    shop, stripe = hosted
+    stripe.requests.clear()
+    stripe.answers[SESSIONS] = SESSION
+    new, old = shop.open_account(), shop.open_account()
+    subscribe(shop, old, "other", status="ended")
+    for account in (new, old):
+        assert ask(shop, account, plan="tried").status_code == 201
+    days = [dict(request.body).get("subscription_data[trial_period_days]") for request in stripe.requests]
+    assert days == ["7", None]
+
+
+def test_a_lost_answer_is_asked_for_again(hosted: tuple[Service, ProviderServer]) -> None:
+    """The row is there before the provider is called, and the provider knows the key: one checkout, one session."""
+    shop, stripe = hosted
+    stripe.requests.clear()
+    stripe.answers[SESSIONS] = Raw(500, b"{}")
+    account = shop.open_account()
+    assert refused(ask(shop, account, package="small"), 502, "provider_failed")
+    stripe.answers[SESSIONS] = SESSION
+    made = ask(shop, account, package="small")
+    assert made.status_code == 200
+    assert made.json()["url"] == SESSION["url"]
+    assert (made.json()["provider"], made.json()["state"]) == ("stripe", "open")
+    assert ask(shop, account, package="small").json() == made.json()
     first, second = stripe.requests
     assert first.headers["idempotency-key"] == second.headers["idempotency-key"] == made.json()["checkout_id"]
     assert first.body == second.body

@@ -1,13 +1,12 @@
 """Makes checkouts: a row first, then the page of a provider. A lost answer leaves the row as `unknown`; the same key
 asks again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from billing import catalog
 from billing.calls.calls import Calls, ProviderCannot, Purchase
-from billing.catalog_changes import Entry
 from billing.checkouts import table
 from billing.checkouts.checkout import MANUAL, Bought, Checkout, Wish
 from billing.checkouts.errors import CheckoutKeyReused, CheckoutNotFound
@@ -18,13 +17,14 @@ from billing.checkouts.offers import (
     price_of,
     product_at,
     provider_for,
+    trial_days_of,
 )
 from billing.checkouts.table import Connection, Origin, Payable, Ways
 from billing.errors import not_found
 from billing.plans import Plan
 from ledger.domain.errors import AccountNotFound
-from ledger.explain.subscriptions.answer import subscriptions_now
-from ledger.service import Ledger
+from ledger.explain.subscriptions.answer import SubscriptionNow, subscriptions_now
+from ledger.service import AccountAt, Ledger
 
 TRANSFER_LASTS = timedelta(days=14)
 """How long a first payment by bank transfer is waited for."""
@@ -64,10 +64,13 @@ class Checkouts:
         ...) and Refusal (AccountNotFound, AccountClosed, InvalidField).
         """
         origin = Origin(wish.account_id, key, wish.digest, actor, self._ledger.clock())
+        buyer = await self._ledger.account_at(wish.account_id)  # before a connection is taken: it takes one too
+        if buyer is None:
+            raise AccountNotFound(wish.account_id)
         async with self._ledger.log.connection() as connection:
             found = await table.of_key(connection, wish.account_id, key, origin.created_at)
             if found is None:
-                added = await self._add(connection, wish, origin, listed_only=listed_only)
+                added = await self._add(connection, wish, buyer, origin, listed_only=listed_only)
                 found = await table.of_key(connection, wish.account_id, key, origin.created_at)
             else:
                 added = None
@@ -75,16 +78,19 @@ class Checkouts:
         if found.wish != wish.digest:
             raise CheckoutKeyReused(key.partition(":")[2])
         if found.state == "unknown":
-            await self._open(found)
+            await self._open(found, buyer)
         return Made(await self.find(found.checkout_id), replayed=added is None)
 
-    async def _add(self, connection: Connection, wish: Wish, origin: Origin, *, listed_only: bool) -> str | None:
+    async def _add(
+        self, connection: Connection, wish: Wish, buyer: AccountAt, origin: Origin, *, listed_only: bool
+    ) -> str | None:
         entry = await catalog.find(connection, wish.kind, wish.entry_id)
         if listed_only and not entry.body.listed:
             raise not_found(wish.kind, wish.entry_id)
         price = price_of(entry, wish.price)
         check_amounts(entry, price, wish.quantity)
-        await self._check_buyer(connection, entry, wish)
+        check_account(buyer.account, wish.account_id)
+        check_subscriptions(entry, wish, *await _had(connection, buyer))
         provider = provider_for(price, self._calls, self._preferred, transfers=self._transfers)
         name, amount, currency = (price.price, price.amount_minor, price.currency) if price else (None, 0, None)
         bought = Bought(entry.kind, entry.id, entry.version, name, wish.quantity)
@@ -92,33 +98,27 @@ class Checkouts:
         payable = Payable(bought, amount * wish.quantity, currency, until)
         return await table.add(connection, origin, payable, Ways(provider, wish.return_url, wish.cancel_url))
 
-    async def _check_buyer(self, connection: Connection, entry: Entry, wish: Wish) -> None:
-        found = await self._ledger.account_at(wish.account_id)
-        if found is None:
-            raise AccountNotFound(wish.account_id)
-        check_account(found.account, wish.account_id)
-        now = subscriptions_now(found.account, found.as_of)
-        plans = await catalog.newest(connection, "plan") if now else ()
-        groups = {plan.id: plan.body.group for plan in plans if isinstance(plan.body, Plan)}
-        check_subscriptions(entry, wish, now, groups)
-
-    async def _open(self, checkout: Checkout) -> None:
+    async def _open(self, checkout: Checkout, buyer: AccountAt) -> None:
         """Ask the provider for the page of a checkout. Raises ProviderFailed and ProviderCannot."""
         async with self._ledger.log.connection() as connection:
             entry = await catalog.find(connection, checkout.kind, checkout.entry_id, checkout.version)
+            trial_days = trial_days_of(entry, *await _had(connection, buyer))
         price = next((one for one in entry.body.prices if one.price == checkout.price), None)
         product = product_at(checkout.provider, checkout.bought, price)
         calls = self._calls.get(checkout.provider)
         if calls is None or product is None:
             detail = f"The checkout was begun with {checkout.provider}, which cannot be called any more. Begin another."
             raise ProviderCannot(detail, provider=checkout.provider)
-        page = await calls.checkout(_purchase(checkout, product, _trial_days(entry)))
+        page = await calls.checkout(_purchase(checkout, product, trial_days))
         async with self._ledger.log.connection() as connection:
             await table.opened(connection, checkout.checkout_id, page)
 
 
-def _trial_days(entry: Entry) -> int | None:
-    return entry.body.trial.days if isinstance(entry.body, Plan) and entry.body.trial else None
+async def _had(connection: Connection, buyer: AccountAt) -> tuple[Sequence[SubscriptionNow], Mapping[str, str]]:
+    """The subscriptions of a buyer, those that have ended too, and the group of each plan of the catalogue."""
+    now = subscriptions_now(buyer.account, buyer.as_of)
+    plans = await catalog.newest(connection, "plan") if now else ()
+    return now, {plan.id: plan.body.group for plan in plans if isinstance(plan.body, Plan)}
 
 
 def _purchase(checkout: Checkout, product: str, trial_days: int | None) -> Purchase:

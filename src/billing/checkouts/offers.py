@@ -1,6 +1,6 @@
 """Whether an account may buy something, at which price, and at which provider. Pure."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from billing.calls.calls import ProviderCannot
 from billing.catalog_changes import Entry
@@ -50,10 +50,26 @@ def check_subscriptions(entry: Entry, wish: Wish, now: Collection[SubscriptionNo
         if entry.body.needs_subscription and not active:
             raise SubscriptionRequired(wish.account_id, wish.entry_id)
         return
-    for one in active:
+    for plan, one in _of_group(entry.id, entry.body, active, groups):
+        raise AlreadySubscribed(wish.account_id, plan, one["subscription_id"])
+
+
+def trial_days_of(entry: Entry, had: Collection[SubscriptionNow], groups: Mapping[str, str]) -> int | None:
+    """The days of a plan's trial, for an account that has had no plan of its group; None for no trial."""
+    plan = entry.body
+    if not isinstance(plan, Plan) or plan.trial is None or any(_of_group(entry.id, plan, had, groups)):
+        return None
+    return plan.trial.days
+
+
+def _of_group(
+    plan_id: str, wanted: Plan, had: Collection[SubscriptionNow], groups: Mapping[str, str]
+) -> Iterator[tuple[str, SubscriptionNow]]:
+    """The subscriptions to a plan, or to one of its group, each with its plan."""
+    for one in had:
         plan = one["plan"]
-        if plan is not None and (plan == entry.id or groups.get(plan) == entry.body.group):
-            raise AlreadySubscribed(wish.account_id, plan, one["subscription_id"])
+        if plan is not None and (plan == plan_id or groups.get(plan) == wanted.group):
+            yield plan, one
 
 
 def provider_for(price: Price | None, providers: Collection[str], preferred: str | None, *, transfers: bool) -> str:
