@@ -107,16 +107,22 @@ class ProductSeen:
 
 @dataclass(frozen=True, slots=True)
 class RefundSeen:
-    """Money of a payment went back: `total_minor` in all, or single `refunds`, each an id and its amount."""
+    """Money of a payment went back: `total_minor` in all, or single `refunds`, each an id and its amount.
+
+    A refund that `failed` came back to the seller. The total may still have it, or not any more.
+    """
 
     payment_id: str
     total_minor: int = 0
     refunds: tuple[tuple[str, int], ...] = ()
+    failed: tuple[tuple[str, int], ...] = ()
 
     @property
     def refunded_minor(self) -> int:
-        """All that is known to have gone back."""
-        return max(self.total_minor, sum(amount for _, amount in self.refunds))
+        """All that is known to have gone back, and stayed there."""
+        failed = dict(self.failed)
+        single = sum(amount for refund_id, amount in self.refunds if refund_id not in failed)
+        return max(self.total_minor - sum(failed.values()), single)
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,10 +296,20 @@ def _join_subscriptions(one: SubscriptionSeen, other: SubscriptionSeen) -> Subsc
 
 
 def _join_refunds(one: RefundSeen, other: RefundSeen) -> RefundSeen:
-    single = dict(one.refunds)
-    for refund_id, amount in other.refunds:
-        single[refund_id] = max(amount, single.get(refund_id, 0))
-    return RefundSeen(one.payment_id, max(one.total_minor, other.total_minor), tuple(sorted(single.items())))
+    return RefundSeen(
+        one.payment_id,
+        max(one.total_minor, other.total_minor),
+        _largest(one.refunds, other.refunds),
+        _largest(one.failed, other.failed),
+    )
+
+
+def _largest(some: Iterable[tuple[str, int]], others: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    """Each id of two lists once, with its largest amount."""
+    found: dict[str, int] = {}
+    for name, amount in (*some, *others):
+        found[name] = max(amount, found.get(name, 0))
+    return tuple(sorted(found.items()))
 
 
 def _word_order(word: SubscriptionSeen) -> tuple[object, ...]:

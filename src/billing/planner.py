@@ -4,6 +4,8 @@ Only a payment grants. The commands follow from all that is known, never from th
 a key that follows from what it records. So whoever carries them out again, in whatever order, changes nothing.
 """
 
+from collections.abc import Iterable
+
 from billing.facts import DisputeSeen, PaymentSeen, RefundSeen
 from billing.known import Known, SoldProduct
 from billing.plans import Package
@@ -38,7 +40,12 @@ def plan_payment(payment_id: str, provider: str, known: Known, on_dispute: OnDis
         steps.append(_refund_step(payment, provider, account, refund))
     if payment.amount_minor:
         steps += [_dispute_step(payment, provider, account, one, on_dispute) for one in known.disputes(payment_id)]
-    return Plan(account, tuple(steps))
+    failed = () if refund is None else refund.failed
+    return Plan(account, tuple(steps), {RefundSeen: Waits("refund_failed", _names(failed))} if failed else {})
+
+
+def _names(refunds: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(name for name, _ in refunds)
 
 
 def opening(step: Step, credits: int) -> Step | None:

@@ -67,6 +67,11 @@ refunds = st.builds(
     total_minor=amounts,
     refunds=st.dictionaries(st.sampled_from("abc"), amounts).map(lambda found: tuple(sorted(found.items()))),
 )
+failing = st.builds(
+    replace,
+    refunds,
+    failed=st.dictionaries(st.sampled_from("abc"), amounts).map(lambda found: tuple(sorted(found.items()))),
+)
 disputes = st.builds(
     DisputeSeen,
     dispute_id=st.just("d:1"),
@@ -87,7 +92,7 @@ links = st.builds(Link, thing=st.just("p:1"), belongs_to=st.just("account:a"))
 SAME_THING = {
     "payment": payments,
     "subscription": subscriptions,
-    "refund": refunds,
+    "refund": failing,
     "dispute": disputes,
     "product": products,
     "link": links,
@@ -175,6 +180,23 @@ def test_single_refunds_add_up_and_totals_do_not() -> None:
     assert single[0].refunded_minor == 60
     [total] = joined([RefundSeen("p:1", total_minor=70), RefundSeen("p:1", total_minor=40)])
     assert total == RefundSeen("p:1", total_minor=70)
+
+
+def test_a_refund_that_failed_counts_no_more_whether_the_total_has_it_or_not() -> None:
+    """The second refund of a payment stays, after the first one failed."""
+    first, failed = RefundSeen("p:1", refunds=(("a", 30),)), RefundSeen("p:1", failed=(("a", 30),))
+    second = RefundSeen("p:1", refunds=(("b", 50),))
+    for total in (30, 80):  # the provider takes what failed off its total, or does not
+        totals = RefundSeen("p:1", total_minor=total)
+        [found] = joined([totals, first, failed])
+        assert isinstance(found, RefundSeen)
+        assert found.refunded_minor == total - 30
+    for total in (50, 80):
+        [found] = joined(
+            [RefundSeen("p:1", total_minor=30), RefundSeen("p:1", total_minor=total), first, failed, second]
+        )
+        assert isinstance(found, RefundSeen)
+        assert found.refunded_minor == 50
 
 
 def test_a_dispute_that_was_decided_does_not_open_again() -> None:

@@ -205,6 +205,20 @@ def test_an_invoice_of_nothing_says_so() -> None:
     assert (payment.status, payment.amount_minor) == ("paid", 0)
 
 
+def test_a_single_refund_says_that_it_is_done_or_failed() -> None:
+    refund = {"id": "re_1", "object": "refund", "amount": 500, "charge": "ch_1", "payment_intent": "pi_1"}
+    for kind, status, seen in (
+        ("created", "pending", []),
+        ("created", "succeeded", [RefundSeen("stripe:pi_1", refunds=(("stripe:re_1", 500),))]),
+        ("updated", "canceled", [RefundSeen("stripe:pi_1", failed=(("stripe:re_1", 500),))]),
+        ("failed", "failed", [RefundSeen("stripe:pi_1", failed=(("stripe:re_1", 500),))]),
+    ):
+        event = {"type": f"refund.{kind}", "created": 1, "data": {"object": {**refund, "status": status}}}
+        found = facts(event)
+        assert of_kind(found, RefundSeen) == seen
+        assert (Link("stripe:ch_1", "stripe:pi_1") in found) == bool(seen)
+
+
 def test_refunds_are_totals_of_the_payment_intent() -> None:
     """A partial refund and the rest: the larger total counts, in whatever order they come."""
     events = scenario("stripe", "refund")

@@ -15,6 +15,7 @@ REASONS: dict[str, str] = {
     "waiting_for_subscription": "It is about a subscription, or a payment of one, that cannot be applied yet.",
     "unknown_account": "Nothing says which account it is for, or there is no such account.",
     "unknown_product": "The catalogue has no plan and no package with the product that was paid for.",
+    "refund_failed": "A refund failed, and its money is back: grant again what was taken for it, and dismiss this.",
     "account_closed": "The account is closed: reopen it, or refund the payment at the provider.",
     "belongs_to_another_account": "Another account has recorded the payment.",
     "missing_path": "The payload has nothing that can be understood at a path that it must have.",

@@ -275,6 +275,23 @@ def _refund(event: Payload) -> Iterator[Fact]:
         yield Link(_id(intent or charge_id), _id(invoice))
 
 
+def _single_refund(event: Payload) -> Iterator[Fact]:
+    """One refund: that it is done, or that it failed, even after it was done: its money then is with the seller."""
+    refund = event.at("data.object")
+    charge, intent = refund.reference("charge"), refund.reference("payment_intent")
+    payment_id = _id(intent or refund.needed_reference("charge"))
+    single = (_id(refund.needed_text("id")), refund.needed_whole("amount"))
+    match refund.needed_text("status"):
+        case "succeeded":
+            yield RefundSeen(payment_id, refunds=(single,))
+        case "failed" | "canceled":
+            yield RefundSeen(payment_id, failed=(single,))
+        case _:
+            return  # it is under way, and the total of the charge has it
+    if intent and charge:
+        yield Link(_id(charge), _id(intent))
+
+
 def _dispute(event: Payload) -> Iterator[Fact]:
     """A dispute by its status. Its money is withdrawn when it is opened: that says nothing about who wins."""
     dispute = event.at("data.object")
@@ -352,6 +369,7 @@ _READERS: dict[str, Callable[[Payload], Iterator[Fact]]] = {
     "invoice.payment_failed": _invoice("failed"),
     "invoice_payment.paid": _invoice_payment_link,
     "charge.refunded": _refund,
+    **{f"refund.{what}": _single_refund for what in ("created", "updated", "failed")},
     **{f"charge.dispute.{what}": _dispute for what in _DISPUTE_EVENTS},
     **{f"customer.subscription.{what}": _subscription for what in _SUBSCRIPTION_EVENTS},
 }
