@@ -86,7 +86,7 @@ class LemonSqueezyCalls:
     async def again(self, subscription_id: str) -> tuple[Delivery, ...]:
         """A subscription as it is now, and its newest invoices."""
         word = _word(await self._call("GET", _subscription(subscription_id)))
-        query = [("filter[subscription_id]", subscription_id), ("page[size]", str(_PAGE))]
+        query = [("filter[subscription_id]", _own(subscription_id)), ("page[size]", str(_PAGE))]
         page = await self._call("GET", path_of("v1", "subscription-invoices"), query=query)
         return (word, *(one for invoice in page.each("data") for one in _invoice(invoice)))
 
@@ -116,7 +116,7 @@ class LemonSqueezyCalls:
         raise self._api.failed(f"has more than {_MOST_PAGES * _PAGE:,} {things} of that time: ask for a shorter one")
 
     async def _patch(self, subscription_id: str, attributes: dict[str, Any]) -> Payload:
-        asked = {"type": "subscriptions", "id": subscription_id, "attributes": attributes}
+        asked = {"type": "subscriptions", "id": _own(subscription_id), "attributes": attributes}
         return await self._call("PATCH", _subscription(subscription_id), asked)
 
     async def _call(
@@ -128,7 +128,12 @@ class LemonSqueezyCalls:
 
 
 def _subscription(subscription_id: str) -> str:
-    return path_of("v1", "subscriptions", subscription_id)
+    return path_of("v1", "subscriptions", _own(subscription_id))
+
+
+def _own(subscription_id: str) -> str:
+    """The number of a subscription. Our ids say of which series it is, because those of the provider overlap."""
+    return subscription_id.removeprefix("subscription:")
 
 
 def _number(variant: str) -> int | str:

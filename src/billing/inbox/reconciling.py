@@ -63,7 +63,7 @@ async def reconcile(
     overdue, unknown = await _overdue(connection, name, clock() - _LATE), []
     for subscription in overdue:
         try:
-            await put_down.all(await source.calls.again(subscription.rpartition(":")[2]))
+            await put_down.all(await source.calls.again(subscription.removeprefix(f"{name}:")))
         except ProviderFailed as error:
             if error.facts.get("provider_status") != _NOT_FOUND:
                 raise

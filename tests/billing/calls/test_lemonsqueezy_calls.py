@@ -82,12 +82,16 @@ CASES: dict[str, tuple[Callable[[LemonSqueezyCalls], Any], list[Asked]]] = {
         lambda calls: calls.resume("41", "k"),
         [("PATCH", SUBSCRIPTION, [], of_subscription(cancelled=False))],
     ),
+    "updateSubscription, by our id": (
+        lambda calls: calls.resume("subscription:41", "k"),
+        [("PATCH", SUBSCRIPTION, [], of_subscription(cancelled=False))],
+    ),
     "cancelSubscription": (
         lambda calls: calls.cancel("41", "period_end", "k"),
         [("DELETE", SUBSCRIPTION, [], None)],
     ),
     "listSubscriptionInvoices": (
-        lambda calls: calls.again("41"),
+        lambda calls: calls.again("subscription:41"),
         [
             ("GET", SUBSCRIPTION, [], None),
             ("GET", "/v1/subscription-invoices", [("filter[subscription_id]", "41"), ("page[size]", "100")], None),
