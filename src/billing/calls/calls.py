@@ -1,8 +1,8 @@
 """What the ledger asks of a payment provider: a page to pay on, changes of a subscription, and what it has.
 
-Ids of products, subscriptions and customers are ours without the provider's name in front: `sub_1`, `subscription:41`. What a provider
-answers about a subscription or a payment is given back as deliveries, shaped like those of its webhooks, so that there
-is one reader for both: whoever calls puts them down in the inbox.
+Ids of products, subscriptions and customers are ours without the provider's name in front: `sub_1`, `subscription:41`.
+What a provider answers about a subscription or a payment is given back as deliveries, shaped like those of its
+webhooks, so that there is one reader for both: whoever calls puts them down in the inbox.
 """
 
 from collections.abc import AsyncIterator
