@@ -222,7 +222,7 @@ def _with_path_prefix(prefix: str, app: FastAPI, wiring: Wiring) -> ASGIApp:
     """The application below the path prefix, if there is one."""
     routes = [route for part in _QUERIES for route in part.router.routes]
     queries = QueryRoutes(app, routes, wiring.keys, wiring.endpoint.next_request_id)
-    hot_path = HotPath(app, wiring.endpoint, wiring.batches, queries, wiring.keys, pages=ROOT)
+    hot_path = HotPath(app, wiring.endpoint, wiring.batches, queries, wiring.webhooks, wiring.keys, pages=ROOT)
     if not prefix:
         return hot_path
     app.add_middleware(AddPathPrefix, prefix=prefix)

@@ -27,7 +27,9 @@ DEDUCT = f"{ACCOUNT}/deductions"
 async def ways(database: str) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]:
     """The service as it is, and the framework behind it."""
     thresholds = gc.get_threshold()
-    front = create_app(load_settings(admin_key=ADMIN_KEY, rate_limit=100), database)
+    front = create_app(
+        load_settings(admin_key=ADMIN_KEY, rate_limit=100, lemonsqueezy_webhook_secret="of the hot path"), database
+    )
     assert isinstance(front, HotPath)
     async with front.app.router.lifespan_context(front.app), client(front) as hot, client(plainly(front)) as plain:
         yield hot, plain
@@ -89,6 +91,15 @@ REQUESTS: dict[str, tuple[str, str, dict[str, str], Any]] = {
     "a batch without an API key": ("POST", "/v1/batch", {}, {"commands": []}),
     "a batch of another method": ("GET", "/v1/batch", GOOD, b""),
     "a batch with a slash": ("POST", "/v1/batch/", GOOD, {"commands": []}),
+    "a webhook of nobody": ("POST", "/v1/webhooks/nobody", {}, {}),
+    "a webhook of an odd name": ("POST", "/v1/webhooks/%C3%A9%20%3F%00a%2Fb", GOOD, b"{"),
+    "a webhook that is not genuine": ("POST", "/v1/webhooks/lemonsqueezy?a=1", {"X-Signature": "00"}, {"data": 1}),
+    "a webhook that is too large": ("POST", "/v1/webhooks/lemonsqueezy", {}, b" " * 1_100_000),
+    "a webhook without a body": ("POST", "/v1/webhooks/lemonsqueezy", {}, b""),
+    "a webhook with a query that is too large": ("POST", "/v1/webhooks/lemonsqueezy?a=" + "x" * 10_000, {}, b""),
+    "a webhook of another method": ("PUT", "/v1/webhooks/lemonsqueezy", GOOD, b""),
+    "a webhook of no name": ("POST", "/v1/webhooks/", GOOD, b""),
+    "a webhook with a slash at the end": ("POST", "/v1/webhooks/lemonsqueezy/", GOOD, b""),
     "a balance": ("GET", ACCOUNT + "/balance", GOOD, b""),
     "a balance at a time": ("GET", ACCOUNT + "/balance?at=2020-01-01T00:00:00Z", GOOD, b""),
     "events": ("GET", ACCOUNT + "/events?after_version=100", GOOD, b""),

@@ -1,6 +1,7 @@
-"""The hot path: deductions, batches and queries about one account are answered without the framework, because they are
-the most frequent."""
+"""The hot path: deductions, batches, queries about one account and webhooks are answered without the framework, because
+they are the most frequent."""
 
+from collections.abc import Awaitable
 from typing import Any
 
 from fastapi import FastAPI
@@ -8,6 +9,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from api.contract.operations import OPERATIONS
 from api.contract.problems import Problem
+from api.http.billing.receiving import WebhookEntrance
 from api.http.commands.batch_endpoint import BatchEndpoint
 from api.http.commands.command_endpoint import CommandEndpoint
 from api.http.methods import HeadAndOptions
@@ -16,7 +18,7 @@ from api.http.requests.authentication import Authentication
 from api.http.requests.callers import below_v1
 from api.http.requests.encoded_slashes import PERCENT, SLASH, with_encoded_slashes
 from api.http.requests.rate_headers import telling
-from api.http.requests.replies import problem_reply, send_reply
+from api.http.requests.replies import Reply, problem_reply, send_reply
 from api.http.requests.request import BODY_READ, check_query
 from api.http.requests.request_body import ClientLeft
 from people.api_keys import KeyRing
@@ -35,7 +37,7 @@ _FIRST_REFUSAL = 400
 
 
 class HotPath:
-    """Answers deductions, batches and queries of one account itself; every other request goes to the framework.
+    """Answers deductions, batches, queries of one account and webhooks itself; other requests go to the framework.
 
     Both ways give the same answers: a test compares them. Query strings that are too large are refused here, before
     anything parses them, except those of `pages`, which answer with a page, and those below /v1, which ask for the key
@@ -48,6 +50,7 @@ class HotPath:
         endpoint: CommandEndpoint,
         batches: BatchEndpoint,
         queries: QueryRoutes,
+        webhooks: WebhookEntrance,
         keys: KeyRing,
         pages: str,
     ) -> None:
@@ -56,6 +59,7 @@ class HotPath:
         self._endpoint = endpoint
         self._batches = batches
         self._queries = queries
+        self._webhooks = webhooks
         self._is_limited = keys.rates is not None
         self._deduct = OPERATIONS["deduct"]
         self._pages = f"{pages}/"
@@ -92,6 +96,10 @@ class HotPath:
                 elif path == "/v1/batch":
                     await self._reply(scope, self._batches.batch(scope, receive), send)
                     return
+                elif path.startswith("/v1/webhooks/") and path[13:] and "/" not in path[13:]:
+                    provider = path[13:].replace(SLASH, "/") if encoded else path[13:]
+                    await self._reply(scope, self._delivered(provider, scope, receive), send)
+                    return
                 send = _closing(scope, send)
             elif scope["method"] == "GET" and (query := self._queries.find(path)) is not None:
                 await self._queries.answer(query, scope, receive, send)
@@ -102,6 +110,9 @@ class HotPath:
             await self.framework(scope, receive, send)
         finally:
             self._requests -= 1
+
+    def _delivered(self, provider: str, scope: Scope, receive: Receive) -> Awaitable[Reply]:
+        return self._webhooks.answer(provider, scope, receive, self._endpoint.next_request_id())
 
     def _check(self, scope: Scope) -> None:
         """Refuse what must not be served at all. Raises Problem."""

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Annotated
 
+import orjson
 from fastapi import APIRouter, Path, Request, Response
+from starlette.types import Receive, Scope
 
 from api.contract.answers.billing.webhooks import ReceivedAnswer
 from api.contract.problems import Problem
 from api.http import metrics
-from api.http.commands.command_endpoint import endpoint_of
-from api.http.json_answer import JsonAnswer
+from api.http.commands.command_endpoint import JSON, endpoint_of
 from api.http.queries.query import problems
 from api.http.requests.authentication import ScopedRoute
-from api.http.requests.replies import as_problem, problem_reply
+from api.http.requests.replies import Reply, as_problem, problem_reply
 from api.http.requests.request import check_query, headers_of, read_raw_body
 from billing.inbox.receiving import NotPutDown, Reception, SignatureInvalid
 from billing.inbox.webhook import PutDown
@@ -43,6 +44,33 @@ class WebhookEntrance:
     reception: Reception
     wrong: RateLimits = field(default_factory=lambda: RateLimits(WRONG_PER_SECOND))
 
+    async def answer(self, provider: str, scope: Scope, receive: Receive, request_id: str) -> Reply:
+        """The answer to a delivery. Raises ClientLeft."""
+        try:
+            answer = _answer(await self._received(provider, scope, receive))
+            reply = Reply(200, [JSON], orjson.dumps(answer))
+        except Exception as error:
+            reply = problem_reply(as_problem(error, request_id))
+        reply.headers.append((b"x-request-id", request_id.encode()))
+        return reply
+
+    async def _received(self, provider: str, scope: Scope, receive: Receive) -> PutDown:
+        headers = headers_of(scope)
+        check_query(scope["query_string"])
+        body = await read_raw_body(scope, headers, receive, MAX_WEBHOOK)
+        told = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
+        try:
+            done = await self.reception.receive(provider, told, body)
+        except SignatureInvalid:
+            metrics.SIGNATURE_FAILURES.labels(provider).inc()
+            _limit(self.wrong, scope)
+            raise
+        except NotPutDown as error:
+            metrics.WEBHOOKS.labels(provider, "", "spooled" if error.spooled else "lost").inc()
+            raise _unavailable(error) from error
+        metrics.WEBHOOKS.labels(provider, "", "duplicate" if done.duplicate else "new").inc()
+        return done
+
 
 @router.post(
     "/v1/webhooks/{name}",
@@ -59,43 +87,20 @@ class WebhookEntrance:
 )
 async def receive(request: Request, name: ProviderName) -> Response:
     """The delivery is committed before it is answered. 503 means that it was not: the provider sends it again."""
-    request_id = endpoint_of(request).next_request_id()
-    try:
-        response: Response = JsonAnswer(_answer(await _received(request, name)))
-    except Exception as error:
-        reply = problem_reply(as_problem(error, request_id))
-        response = Response(reply.body, reply.status)
-        response.raw_headers += reply.headers
-    response.headers["x-request-id"] = request_id
-    return response
-
-
-async def _received(request: Request, provider: str) -> PutDown:
     entrance: WebhookEntrance = request.app.state.webhooks
-    headers = headers_of(request.scope)
-    check_query(request.scope["query_string"])
-    body = await read_raw_body(request.scope, headers, request.receive, MAX_WEBHOOK)
-    told = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
-    try:
-        done = await entrance.reception.receive(provider, told, body)
-    except SignatureInvalid:
-        metrics.SIGNATURE_FAILURES.labels(provider).inc()
-        _limit(entrance.wrong, request)
-        raise
-    except NotPutDown as error:
-        metrics.WEBHOOKS.labels(provider, "", "spooled" if error.spooled else "lost").inc()
-        raise _unavailable(error) from error
-    metrics.WEBHOOKS.labels(provider, "", "duplicate" if done.duplicate else "new").inc()
-    return done
+    reply = await entrance.answer(name, request.scope, request.receive, endpoint_of(request).next_request_id())
+    response = Response(reply.body, reply.status)
+    response.raw_headers = [*response.raw_headers, *reply.headers]
+    return response
 
 
 def _answer(done: PutDown) -> ReceivedAnswer:
     return {"webhook_id": done.webhook_id, "state": done.state, "duplicate": done.duplicate}
 
 
-def _limit(wrong: RateLimits, request: Request) -> None:
+def _limit(wrong: RateLimits, scope: Scope) -> None:
     """Count a wrong signature. Raises Problem when there were too many."""
-    host = request.client.host if request.client else ""
+    host = scope["client"][0] if scope["client"] else ""
     bucket = int.from_bytes(sha256(host.encode()).digest()[:4]) % _ADDRESSES
     allowance = wrong.take(str(bucket))
     if not allowance.admitted:
