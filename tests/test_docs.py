@@ -62,6 +62,7 @@ EXPORTING = (ROOT / "docs" / "exporting.md").read_text()
 PROOF = (ROOT / "docs" / "proof.md").read_text()
 DASHBOARD = (ROOT / "docs" / "dashboard.md").read_text()
 BILLING = (ROOT / "docs" / "billing.md").read_text()
+CHECKOUTS = (ROOT / "docs" / "checkouts.md").read_text()
 
 
 def blocks(language: str, page: str = README) -> list[str]:
@@ -87,6 +88,7 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
         answers = [_run(known + curl.replace("8000", port)) for curl in curls]
         read = [_said(known + curl.replace("8000", port)) for curl in blocks("sh", READING)]
         sold = [_sold(block, known, port, environment, server_folder) for block in blocks("sh", BILLING)]
+        checkouts = [_run(known + curl.replace("8000", port)) for curl in blocks("sh", CHECKOUTS)]
         links = [_run(known + curl.replace("8000", port)) for curl in blocks("sh", DASHBOARD)]
         exported = [_in_a_folder(block, environment, server_folder) for block in blocks("sh", EXPORTING)]
         proven = [_in_a_folder(block, environment, server_folder) for block in blocks("sh", PROOF)]
@@ -104,6 +106,8 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
     assert "imported 4 events; the log ends at position 4\n" in exported
     assert proven[-1].startswith("the ledger: no fault found\n")
     _check_sold(sold)
+    assert [made.keys() for made in checkouts] == [json.loads(blocks("json", CHECKOUTS)[0]).keys()]
+    assert [made["amount_minor"] for made in checkouts] == [1_900]
     [explained] = [json.loads(answer) for answer in read if answer.startswith("{") and '"sentence"' in answer]
     assert _without_times(explained) == _without_times(json.loads(blocks("json", READING)[-1]))
 

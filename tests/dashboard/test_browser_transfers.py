@@ -29,8 +29,8 @@ def test_a_transfer_is_awaited_and_received(new_visit: NewVisit, service: Servic
     account = service.open_account()
     made = checkout_of(service, account, plan="pro", price="monthly")
     holder = new_visit()
-    holder.open_portal_link(account)
-    page = holder.go(made["url"].partition(ROOT)[2])
+    page = holder.open_portal_link(account, checkout_id=made["checkout_id"])
+    assert page.url == made["url"]
     expect(page.get_by_text(made["reference"])).to_be_visible()
     expect(page.get_by_text("IBAN IE29 AIBK 9311 5212 3456 78")).to_be_visible()
     expect(page.get_by_role("button", name="Pay")).to_have_count(0)

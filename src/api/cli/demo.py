@@ -100,9 +100,9 @@ def _with_own_folder(settings: Settings) -> Settings:
     os.environ.pop(variable("checkpoint_dir"), None)
     if settings.credit_price is None:
         os.environ.update({variable(name): value for name, value in _WORTH.items()})
-    return settings.model_copy(
-        update={"data_dir": folder, "checkpoint_dir": None, "catalog": settings.catalog or SAMPLE_CATALOG}
-    )
+    os.environ[variable("manual")] = "test"
+    sample = settings.catalog or SAMPLE_CATALOG
+    return settings.model_copy(update={"data_dir": folder, "checkpoint_dir": None, "catalog": sample, "manual": "test"})
 
 
 def _make(database: Database, weeks: int, accounts: int) -> None:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from api.contract.answers.answer import Answer
-from api.contract.bodies import PortalSessionBody
+from api.contract.bodies import CHECKOUT_PAGE, PortalSessionBody
 from api.contract.validation import validated
 from api.dashboard.current_user import ROOT, sessions_of
 from api.http.commands.command_endpoint import endpoint_of
@@ -69,13 +69,20 @@ async def _answered(request: Request) -> JsonAnswer[PortalSessionAnswer]:
     lasts = timedelta(seconds=body.expires_in_seconds)
     link = await sessions_of(request).make_link(body.account_id, lasts, body.return_url)
     answer: PortalSessionAnswer = {
-        "url": f"{base}{portal_path(link.token)}{f'?page={body.page}' if body.page else ''}",
+        "url": f"{base}{portal_path(link.token)}{_landing(body)}",
         "account_id": body.account_id,
         "return_url": body.return_url,
         "link_expires_at": link.expires_at,
         "expires_at": link.session_expires_at,
     }
     return JsonAnswer(answer, 201, {"cache-control": "no-store"})
+
+
+def _landing(body: PortalSessionBody) -> str:
+    """What names the page that a link opens, behind its address."""
+    if body.checkout_id is not None:
+        return f"?page={CHECKOUT_PAGE}{body.checkout_id}"
+    return f"?page={body.page}" if body.page else ""
 
 
 def portal_path(token: str) -> str:

@@ -1,6 +1,7 @@
 """Sign-in and sign-out: account holders open a one-time link, operators enter an API key, and both can sign out."""
 
 import asyncio
+import re
 from typing import get_args
 from urllib.parse import quote
 
@@ -8,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from api.contract.bodies import PortalPage
+from api.contract.bodies import CHECKOUT_ID, CHECKOUT_PAGE, PortalPage
 from api.dashboard.cookies import delete_session_cookie, guard_of, session_cookie, set_session_cookie
 from api.dashboard.current_user import (
     NotSignedIn,
@@ -107,6 +108,8 @@ def _start_session(request: Request, cookie: str, session: Session) -> Response:
 def _first_page(request: Request, account_id: str | None) -> str:
     """The page of the account that the link names, or else the home page."""
     named, root = request.query_params.get("page", "overview"), root_of(request)
+    if account_id is not None and re.fullmatch(CHECKOUT_PAGE + CHECKOUT_ID, named):
+        return account_path(root, account_id, *named.split("/"))
     if account_id is None or named not in get_args(PortalPage) or named == "overview":
         return home_path(root, account_id)
     return account_path(root, account_id, named)

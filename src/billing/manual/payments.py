@@ -40,10 +40,12 @@ class Payments:
             checkout = await _found(connection, checkout_id, now)
             subscription_id = checkout.subscription_id
             one = await table.lock(connection, subscription_id) if subscription_id is not None else None
-            if not await table.mark_paid(connection, checkout_id, receipt, now):
+            is_over = one is not None and one.status == "ended"
+            if not await table.mark_paid(connection, checkout_id, receipt, now, is_over=is_over):
                 return "already" if (await _found(connection, checkout_id, now)).state == "paid" else "cannot"
             paid = replace(checkout, amount_minor=receipt.paid_minor)
-            await self.telling.tell(connection, await self._events(connection, paid, one, now))
+            going_on = None if is_over else one
+            await self.telling.tell(connection, await self._events(connection, paid, going_on, now))
         self.telling.announce()
         return "paid"
 
@@ -69,12 +71,10 @@ class Payments:
     async def _events(
         self, connection: Connection, checkout: Checkout, one: Subscription | None, now: datetime
     ) -> list[Event]:
-        """What a payment comes to. One for a subscription that has ended begins another."""
+        """What a payment comes to, for a subscription that goes on (None: it begins one)."""
         live = self.telling.live
         if checkout.kind == "package":
             return [payment_event(checkout, "paid", "topup", now, live=live)]
-        if one is not None and one.status == "ended":
-            one = None
         length = await length_at(connection, checkout.bought)
         after = await _after(connection, checkout, one, length, now)
         await table.put(connection, after)

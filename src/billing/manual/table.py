@@ -37,9 +37,12 @@ async def put(connection: Connection, one: Subscription) -> None:
     await connection.execute(_SQL["put"], asdict(one))
 
 
-async def mark_paid(connection: Connection, checkout_id: str, receipt: Receipt, now: datetime) -> bool:
-    """Say that a checkout is paid; False when it was before, or cannot be paid any more."""
-    row = {"checkout_id": checkout_id, "now": now, **receipt._asdict()}
+async def mark_paid(
+    connection: Connection, checkout_id: str, receipt: Receipt, now: datetime, *, is_over: bool
+) -> bool:
+    """Say that a checkout is paid; False when it was before, or was taken back. `is_over`: its subscription has ended,
+    and the payment begins another."""
+    row = {"checkout_id": checkout_id, "now": now, "is_over": is_over, **receipt._asdict()}
     return bool((await connection.execute(_SQL["paid"], row)).rowcount)
 
 

@@ -32,10 +32,12 @@ SET plan = excluded.plan, version = excluded.version, price = excluded.price, qu
     next_quantity = excluded.next_quantity, told_at = excluded.told_at, step_at = excluded.step_at;
 
 -- name: paid
--- The first to say that a checkout is paid changes it; whoever comes at the same moment waits, and changes nothing.
+-- The first to say that a checkout is paid changes it; whoever comes at the same moment waits, and changes nothing. What
+-- was taken back can be paid when its subscription is over.
 UPDATE billing.checkouts
 SET state = 'paid', paid_at = %(now)s, paid_on = %(paid_on)s, paid_minor = %(paid_minor)s, paid_by = %(paid_by)s
-WHERE checkout_id = %(checkout_id)s AND provider = 'manual' AND state IN ('unknown', 'open')
+WHERE checkout_id = %(checkout_id)s AND provider = 'manual'
+    AND (state IN ('unknown', 'open') OR state = 'cancelled' AND %(is_over)s)
 RETURNING checkout_id;
 
 -- name: cancel_requests

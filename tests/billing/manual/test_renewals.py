@@ -65,11 +65,12 @@ async def test_what_stays_unpaid_ends_and_money_that_comes_then_begins_anew(till
     await till.wait_until(last)
     assert [one["status"] for one in await till.now("ada")] == ["ended"]
     assert await till.requested("ada") == []
-    assert await till.receive(request.checkout_id) == "cannot"
     with pytest.raises(ProviderCannot):
         await till.calls.resume(name_of(first.checkout_id), "k")
-    again = await till.buy("ada", "plan", "pro", "monthly")
-    assert await till.receive(again.checkout_id) == "paid"
+    await till.wait(days=3)
+    assert await till.receive(request.checkout_id) == "paid"
+    assert await till.receive(request.checkout_id) == "already"
+    assert await till.desk.available("ada") == PRO
     assert [one["status"] for one in await till.now("ada")] == ["active", "ended"]
 
 
@@ -91,6 +92,8 @@ async def test_cancel_and_resume(till: Till) -> None:
     await till.desk.apply()
     assert [one["cancel_at"] for one in await till.now("ada")] == [end]
     assert await till.requested("ada") == []
+    [withdrawn] = [one for one in await till.awaited() if one.state == "cancelled"]
+    assert await till.receive(withdrawn.checkout_id) == "cannot"
     await till.calls.resume(name, "k")
     await till.turn()
     assert [one["cancel_at"] for one in await till.now("ada")] == [None]

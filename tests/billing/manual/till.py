@@ -86,6 +86,12 @@ class Till:
             )
             return [await self.checkouts.find(row[0]) for row in await rows.fetchall()]
 
+    async def awaited(self) -> list[Checkout]:
+        """All that was ever asked for, the oldest first."""
+        async with self.desk.ledger.log.connection() as connection:
+            rows = await connection.execute("SELECT checkout_id FROM billing.checkouts ORDER BY created_at")
+            return [await self.checkouts.find(row[0]) for row in await rows.fetchall()]
+
     async def now(self, account: str) -> list[SubscriptionNow]:
         """The subscriptions of an account."""
         found = await self.desk.ledger.account_at(account)
