@@ -1,5 +1,6 @@
 """Reconciling: what no webhook told is found at the provider, and found once."""
 
+import random
 from datetime import timedelta
 from typing import Any
 
@@ -11,13 +12,13 @@ from billing.calls.known_calls import CALLED, calls_of
 from billing.inbox.reconciler import Reconciler
 from billing.inbox.reconciling import Reconciled, Source, reconcile
 from billing.known_providers import PROVIDERS
-from billing.simulation.scenarios import Life
-from billing.simulation.steps import Event
+from billing.simulation.scenarios import SCENARIOS, Life, steps_of
+from billing.simulation.steps import Customer, Event
 from ledger.postgres.connecting import connect_async
 from tests.billing.calls.provider_server import ProviderServer, Raw
 from tests.billing.calls.serving import serve
 from tests.billing.inbox.desk import CREDITS, Desk, events_told
-from tests.billing.lives import ADA, NOW, life
+from tests.billing.lives import ADA, NOW, PRICES, life
 
 ACCOUNT = ADA.account_id
 
@@ -170,3 +171,40 @@ async def test_each_provider_is_read_again_once_a_day_by_one_process(
     since = [int(dict(one.query)["created[gte]"]) for one in remote.requests]
     days = [(NOW.timestamp() - at) / 86_400 for at in since]
     assert days == [3, 3, 3], "from three days before the last time on, however long ago that was"
+
+
+async def test_whatever_webhooks_are_lost_the_account_ends_as_if_all_had_come(
+    desk: Desk, remote: ProviderServer
+) -> None:
+    """Each life is told twice, for two customers: to one of them all, and to the other some, in another order."""
+    chance = random.Random(7)
+    lives = [which for which in SCENARIOS for _ in range(3)]
+    happened: list[Event] = []
+    for number, which in enumerate(lives):
+        steps = steps_of(which, PRICES["stripe"], NOW)
+        desk.clock.now = max(desk.clock.now, *(event.at for event in events_told("stripe", ADA, steps)))
+        for customer in (Customer(f"whole-{number}", 2 * number + 1), Customer(f"lossy-{number}", 2 * number + 2)):
+            await desk.open(customer.account_id)
+            events = events_told("stripe", customer, steps)
+            happened += events
+            told = events if customer.number % 2 else chance.sample(events, chance.randrange(len(events)))
+            for event in told:
+                await desk.deliver("stripe", event)
+    await desk.apply()
+    whole = [await ended(desk, f"whole-{number}") for number in range(len(lives))]
+    before = [await ended(desk, f"lossy-{number}") for number in range(len(lives))]
+    serve(remote, "stripe", happened)
+    done = await read_again(desk, "stripe", remote)
+    assert done.new > 0
+    assert before != whole, "something was lost"
+    await desk.wait(minutes=10)
+    assert [await ended(desk, f"lossy-{number}") for number in range(len(lives))] == whole
+
+
+async def ended(desk: Desk, account_id: str) -> tuple[int, int, int]:
+    """What an account ends with: the credits that may be spent, those that a dispute holds, and its subscriptions."""
+    found = await desk.ledger.account_at(account_id)
+    if found is None:
+        return 0, 0, 0
+    balance = found.account.balance
+    return balance.available, balance.held, len(found.account.subscriptions.all)
