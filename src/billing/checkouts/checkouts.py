@@ -90,10 +90,13 @@ class Checkouts:
         price = price_of(entry, wish.price)
         check_amounts(entry, price, wish.quantity)
         check_account(buyer.account, wish.account_id)
-        check_subscriptions(entry, wish, *await _had(connection, buyer))
+        had = await _had(connection, buyer)
+        check_subscriptions(entry, wish, *had)
         provider = provider_for(price, self._calls, self._preferred, transfers=self._transfers)
         name, amount, currency = (price.price, price.amount_minor, price.currency) if price else (None, 0, None)
         bought = Bought(entry.kind, entry.id, entry.version, name, wish.quantity)
+        if provider == MANUAL and trial_days_of(entry, *had) is not None:
+            amount = 0  # the first payment is asked for before the trial ends
         until = origin.created_at + TRANSFER_LASTS if provider == MANUAL else None
         payable = Payable(bought, amount * wish.quantity, currency, until)
         return await table.add(connection, origin, payable, Ways(provider, wish.return_url, wish.cancel_url))

@@ -15,7 +15,16 @@ from billing.checkouts.table import Connection
 from billing.manual import table
 from billing.manual.payments import Payments, length_at, price_at
 from billing.manual.requests import PageOf, change, nothing_to_pay, request
-from billing.manual.subscription import Subscription, cancelled, changed, ended, prorated, resumed, scheduled
+from billing.manual.subscription import (
+    Subscription,
+    cancelled,
+    changed,
+    ended,
+    keeps_period,
+    prorated,
+    resumed,
+    scheduled,
+)
 from billing.providers.provider import Delivery
 from ledger.domain.errors import shown
 
@@ -55,7 +64,7 @@ class ManualCalls:
         async with self.payments.telling.ledger.log.connection() as connection, connection.transaction():
             one = await _locked(connection, subscription_id)
             length, price = await length_at(connection, bought), await price_at(connection, bought)
-            keeps = one.period_end is not None and await length_at(connection, one.bought) == length
+            keeps = keeps_period(one, await length_at(connection, one.bought), length)
             old = await price_at(connection, one.bought)
             paid = old.amount_minor * one.quantity if old is not None else 0
             costs = price.amount_minor * quantity if price is not None else 0

@@ -16,7 +16,7 @@ from billing.checkouts.checkout import Bought, Checkout
 from billing.facts import DisputeState, PaymentStatus, Reason
 from billing.providers.signatures import signature
 
-Status = Literal["active", "past_due", "ended"]
+Status = Literal["trialing", "active", "past_due", "ended"]
 """What a subscription of ours can be."""
 
 

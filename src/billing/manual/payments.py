@@ -12,10 +12,10 @@ from billing.checkouts.table import Connection
 from billing.facts import Reason
 from billing.manual import table
 from billing.manual.payloads import Event, dispute_event, payment_event
-from billing.manual.subscription import Subscription, begun, changed, length_of, renewed
+from billing.manual.subscription import Subscription, begun, changed, keeps_period, length_of, renewed, tried
 from billing.manual.table import Receipt
 from billing.manual.telling import Telling
-from billing.plans import PlanPrice, Price
+from billing.plans import Plan, PlanPrice, Price
 from ledger.domain.plans.terms import Interval
 
 Paid = Literal["paid", "already", "cannot"]
@@ -81,7 +81,7 @@ class Payments:
         if one is not None:
             await table.cancel_requests(connection, one.subscription_id)
         word = after.word(live=live)
-        if length is None or after.period_end is None:
+        if length is None or after.period_end is None or after.status == "trialing":
             return [word]
         reason = _reason(checkout, one)
         start = now if reason == "change" else after.period_start
@@ -97,20 +97,30 @@ async def _after(
     connection: Connection, checkout: Checkout, one: Subscription | None, length: Interval | None, now: datetime
 ) -> Subscription:
     if one is None:
-        return begun(checkout, length, now)
+        days = await _trial_days(connection, checkout)
+        return begun(checkout, length, now) if days is None else tried(checkout, days, now)
     if checkout.purpose == "renewal":
         return renewed(one, checkout, now)
-    keeps = one.period_end is not None and await length_at(connection, one.bought) == length
+    keeps = keeps_period(one, await length_at(connection, one.bought), length)
     return changed(one, checkout.bought, length, keeps=keeps, now=now)
 
 
 def _reason(checkout: Checkout, one: Subscription | None) -> Reason:
-    """What a payment is for. A plan that costs nothing has no period that could be changed."""
+    """What a payment is for. A plan that costs nothing, and a trial, have no paid period that could be changed."""
     if checkout.kind == "package":
         return "topup"
-    if one is None or (checkout.purpose == "change" and one.period_end is None):
+    if one is None or (checkout.purpose == "change" and (one.period_end is None or one.status == "trialing")):
         return "initial"
     return "renewal" if checkout.purpose == "renewal" else "change"
+
+
+async def _trial_days(connection: Connection, checkout: Checkout) -> int | None:
+    """The days of the trial that a checkout begins: it costs nothing although its price does."""
+    price = await price_at(connection, checkout.bought)
+    if checkout.amount_minor or price is None or not price.amount_minor:
+        return None
+    entry = await catalog.find(connection, checkout.kind, checkout.entry_id, checkout.version)
+    return entry.body.trial.days if isinstance(entry.body, Plan) and entry.body.trial is not None else None
 
 
 async def price_at(connection: Connection, bought: Bought) -> Price | None:

@@ -19,7 +19,10 @@ _TICK = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A row of the table. Without a `period_end` it costs nothing. `step_at` is when time is next to change it."""
+    """A row of the table. Without a `period_end` it costs nothing; the period of one in trial is the trial.
+
+    `step_at` is when time is next to change it.
+    """
 
     subscription_id: str
     account_id: str
@@ -60,6 +63,7 @@ class Subscription:
                 "period_start": self.period_start,
                 "period_end": self.period_end,
                 "ends_at": self.ends_at,
+                "trial_ends_at": self.period_end if self.status == "trialing" else None,
             },
             self.bought,
             self.following,
@@ -93,6 +97,18 @@ def begun(checkout: Checkout, length: Interval | None, now: datetime) -> Subscri
         told_at=now,
         step_at=end - REQUEST_BEFORE if end is not None else None,
     )
+
+
+def tried(checkout: Checkout, days: int, now: datetime) -> Subscription:
+    """One that begins with a trial of some days. Its periods are counted from the end of the trial."""
+    end = now + timedelta(days=days)
+    step_at = max(end - REQUEST_BEFORE, now)
+    return replace(begun(checkout, None, now), status="trialing", anchor=end, period_end=end, step_at=step_at)
+
+
+def keeps_period(one: Subscription, old: Interval | None, new: Interval | None) -> bool:
+    """Whether a change now is for the rest of the period; else a new one begins: a trial is not paid for."""
+    return one.period_end is not None and one.status != "trialing" and old == new
 
 
 def next_period(one: Subscription, bought: Bought, length: Interval) -> tuple[datetime, datetime]:
@@ -170,7 +186,7 @@ def cancelled(one: Subscription, now: datetime) -> Subscription:
 def resumed(one: Subscription, now: datetime) -> Subscription:
     """It when it is neither to end nor to change."""
     back = replace(told(one, now), ends_at=None, next_product=None)
-    return replace(back, step_at=_step(one.period_end, None) if one.status == "active" else one.step_at)
+    return replace(back, step_at=_step(one.period_end, None) if _is_paid(one) else one.step_at)
 
 
 def scheduled(one: Subscription, bought: Bought, now: datetime) -> Subscription:
@@ -180,13 +196,18 @@ def scheduled(one: Subscription, bought: Bought, now: datetime) -> Subscription:
         ends_at=None,
         next_product=bought.product,
         next_quantity=bought.quantity,
-        step_at=_step(one.period_end, None) if one.status == "active" else now,
+        step_at=_step(one.period_end, None) if _is_paid(one) else now,
     )
+
+
+def _is_paid(one: Subscription) -> bool:
+    """Whether nothing is due yet."""
+    return one.status in ("trialing", "active")
 
 
 def prorated(one: Subscription, old_minor: int, new_minor: int, *, keeps: bool, now: datetime) -> int:
     """What a change now costs: for the time that is left, or a whole new period less what is unused of the old one."""
-    if one.period_end is None:
+    if one.period_end is None or one.status == "trialing":
         return new_minor
     whole, left = one.period_end - one.period_start, max(one.period_end - now, timedelta())
     if keeps:

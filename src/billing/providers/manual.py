@@ -28,6 +28,7 @@ _PAYMENT_STATUSES: dict[str, PaymentStatus] = {"payment.failed": "failed", "paym
 _DISPUTE_STATES: dict[str, DisputeState] = {"dispute.open": "open", "dispute.won": "won", "dispute.lost": "lost"}
 _REASONS: dict[str, Reason] = {"topup": "topup", "initial": "initial", "renewal": "renewal", "change": "change"}
 _SUBSCRIPTION_STATUSES: dict[str, SubscriptionStatus] = {
+    "subscription.trialing": "trialing",
     "subscription.active": "active",
     "subscription.past_due": "past_due",
     "subscription.ended": "ended",
@@ -112,6 +113,7 @@ def _subscription(event: Payload, data: Payload, status: SubscriptionStatus) -> 
         period_start=data.time("period_start"),
         period_end=data.time("period_end"),
         ends_at=data.time("ends_at"),
+        trial_ends_at=data.time("trial_ends_at"),
         next_product=_item(following).product if following.value is not None else None,
         **_owner_of(data),
     )

@@ -7,7 +7,7 @@ CREATE TABLE billing.manual_subscriptions (
     version         integer NOT NULL,
     price           text COLLATE "C",           -- null: the plan has no price
     quantity        integer NOT NULL CHECK (quantity > 0),
-    status          text NOT NULL CHECK (status IN ('active', 'past_due', 'ended')),
+    status          text NOT NULL CHECK (status IN ('trialing', 'active', 'past_due', 'ended')),
     anchor          timestamptz NOT NULL,       -- from where periods are counted
     period_start    timestamptz NOT NULL,
     period_end      timestamptz,                -- null: it costs nothing

@@ -156,3 +156,59 @@ async def test_an_account_that_is_closed_is_asked_for_nothing(till: Till) -> Non
     await till.desk.ask(CloseAccount("ada", None), "close")
     await till.wait(days=25)
     assert await till.requested("ada") == []
+
+
+async def test_a_trial_begins_at_once_and_is_paid_for_before_it_ends(till: Till) -> None:
+    """Its first period begins when it ends, and months are counted from there. There is one trial for an account."""
+    await till.desk.open("ada")
+    checkout = await till.buy("ada", "plan", "tried")
+    assert (checkout.state, checkout.amount_minor, checkout.reference) == ("paid", 0, None)
+    end = BEGIN + timedelta(days=10)
+    [one] = await till.now("ada")
+    assert (one["status"], one["trial_ends_at"]) == ("trialing", end)
+    assert await till.desk.available("ada") == 50
+    await till.wait_until(end - timedelta(days=7))
+    [request] = await till.requested("ada")
+    assert (request.amount_minor, request.period_start) == (2_000, end)
+    assert request.period_end == datetime(2027, 3, 10, 12, tzinfo=UTC)
+    await till.receive(request.checkout_id)
+    await till.wait_until(end + timedelta(days=2))
+    [one] = await till.now("ada")
+    assert (one["status"], one["current_period_start"], one["current_period_end"]) == (
+        "active",
+        end,
+        request.period_end,
+    )
+    assert await till.desk.available("ada") == LITE
+    await till.calls.cancel(name_of(checkout.checkout_id), "now", "k")
+    await till.desk.apply()
+    assert (await till.buy("ada", "plan", "tried")).amount_minor == 2_000
+
+
+@pytest.mark.parametrize("way", ["waits", "cancels"])
+async def test_a_trial_that_nobody_pays_for_ends(till: Till, way: str) -> None:
+    await till.desk.open("ada")
+    checkout = await till.buy("ada", "plan", "tried")
+    end = BEGIN + timedelta(days=10)
+    if way == "cancels":
+        await till.calls.cancel(name_of(checkout.checkout_id), "period_end", "k")
+        await till.wait_until(end)
+    else:
+        await till.wait_until(end)
+        assert [one["status"] for one in await till.now("ada")] == ["past_due"]
+        await till.wait(days=15)
+    assert [one["status"] for one in await till.now("ada")] == ["ended"]
+    assert (await till.desk.available("ada"), await till.requested("ada")) == (0, [])
+
+
+async def test_who_changes_in_a_trial_pays_for_a_whole_period(till: Till) -> None:
+    await till.desk.open("ada")
+    checkout = await till.buy("ada", "plan", "tried")
+    await till.wait(days=2)
+    changed = await till.calls.change(name_of(checkout.checkout_id), "plan:pro:1:monthly", 1, "now", "k")
+    assert changed.page is not None
+    assert (await till.checkouts.find(changed.page.provider_id)).amount_minor == 3_000
+    await till.receive(changed.page.provider_id)
+    [one] = await till.now("ada")
+    assert (one["plan"], one["status"], one["current_period_start"]) == ("pro", "active", BEGIN + timedelta(days=2))
+    assert await till.desk.available("ada") == 50 + PRO

@@ -107,10 +107,12 @@ def entries() -> list[Wanted]:
 
     month = {"months": 1}
     pro = [price("monthly", 3_000, months=1), price("yearly", 30_000, months=12)]
+    tried = {"name": "Tried", "credits": LITE, "rank": 1, "group": "others"}
     plans = {
         "pro": {"name": "Pro", "credits": PRO, "rank": 2, "prices": pro, "every": month},
         "lite": {"name": "Lite", "credits": LITE, "rank": 1, "prices": [price("monthly", 1_000, months=1)]},
         "free": {"name": "Free", "credits": 10},
+        "tried": {**tried, "trial": {"days": 10, "credits": 50}, "prices": [price("monthly", 2_000, months=1)]},
         "gift": {"name": "Gift", "credits": 20, "prices": [price("monthly", 0, months=1)]},
     }
     pack = {"name": "Pack", "credits": PACK, "prices": [{"price": "once", "amount_minor": 600, "currency": "EUR"}]}
