@@ -301,6 +301,16 @@ def test_an_api_key_goes_to_an_address_with_tls_or_on_this_machine_alone(monkeyp
         assert "s3cr" not in str(refused.value)
 
 
+def test_an_api_key_of_lemon_squeezy_needs_a_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDIT_LEDGER_LEMONSQUEEZY_API_KEY", "lsq_1")
+    for store in ("", "my store"):
+        monkeypatch.setenv("CREDIT_LEDGER_LEMONSQUEEZY_STORE", store)
+        with pytest.raises(WrongSetting, match=r"^CREDIT_LEDGER_LEMONSQUEEZY_STORE is .* the number of the store"):
+            load_settings()
+    monkeypatch.setenv("CREDIT_LEDGER_LEMONSQUEEZY_STORE", "7")
+    assert load_settings().accesses == {"lemonsqueezy": Access("lsq_1", store="7")}
+
+
 def test_every_secret_setting_may_be_in_a_file() -> None:
     webhooks = [f"{name}_webhook_secret" for name in ("dodo", "lemonsqueezy", "paddle", "polar", "stripe")]
     of_providers = [*webhooks, *(f"{name}_api_key" for name in CALLED)]

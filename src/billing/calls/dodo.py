@@ -65,7 +65,8 @@ class DodoCalls:
             **(_NOW if when == "now" else _AT_RENEWAL),
         }
         answer = (await self._call("POST", path_of("subscriptions", subscription_id, "change-plan"), asked)).payload
-        return Changed((await self._word(subscription_id),), self._page_to_pay(answer))
+        word = _word(await self._call("GET", _subscription(subscription_id)))
+        return Changed((word,), self._page_to_pay(answer))
 
     def _page_to_pay(self, answer: Payload) -> HostedPage | None:
         if answer.at("payment_link").value is None:
@@ -91,7 +92,7 @@ class DodoCalls:
         """A subscription as it is now, and its newest payments with their refunds and disputes."""
         word = await self._word(subscription_id)
         query = [("subscription_id", subscription_id), ("page_size", str(_NEWEST)), ("page_number", "0")]
-        page = (await self._call("GET", path_of("payments"), query=query)).payload
+        page = (await self._api.read(path_of("payments"), query)).payload
         told = [one for listed in page.each("items") for one in _payment(await self._whole(listed))]
         return (word, *told)
 
@@ -116,17 +117,17 @@ class DodoCalls:
             yield await self._word(subscription_id)
 
     async def _word(self, subscription_id: str) -> Delivery:
-        return _word(await self._call("GET", _subscription(subscription_id)))
+        return _word(await self._api.read(_subscription(subscription_id)))
 
     async def _whole(self, listed: Payload) -> Payload:
         """A payment with all that a list leaves out, such as what was in its cart."""
-        return (await self._call("GET", path_of("payments", self._api.text(listed, "payment_id")))).payload
+        return (await self._api.read(path_of("payments", self._api.text(listed, "payment_id")))).payload
 
     async def _each(self, things: str, at: datetime) -> AsyncIterator[Payload]:
         """All things of a list that were made since a moment, page by page."""
         made = [("created_at_gte", at.astimezone(UTC).isoformat()), ("page_size", str(_PAGE))]
         for number in range(_MOST_PAGES):
-            page = await self._call("GET", path_of(things), query=[*made, ("page_number", str(number))])
+            page = await self._api.read(path_of(things), [*made, ("page_number", str(number))])
             found = list(page.payload.each("items"))
             for one in found:
                 yield one

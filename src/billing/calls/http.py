@@ -1,7 +1,8 @@
 """Calls over HTTP to payment providers, and what becomes of their answers. No other file knows the HTTP library.
 
-A call is sent once. It is not sent again by itself, because a call that was not answered may have been carried out. An
-answer that redirects, is too large, comes too late or is no JSON object is a failure. No message shows the API key.
+A call is sent once. It is not sent again by itself, because a call that was not answered may have been carried out.
+Only what is read in the background is asked for again, when the provider says that it was asked too often. An answer
+that redirects, is too large, comes too late or is no JSON object is a failure. No message shows the API key.
 """
 
 import asyncio
@@ -26,6 +27,8 @@ from billing.providers.payload import Payload, parsed
 
 TIMEOUT = 10.0
 """Seconds that a call may take, from its first byte to the last one of its answer."""
+PAUSES = (5.0, 15.0, 30.0, 30.0)
+"""Seconds between two attempts to read, when a provider is asked too often. Their limits are for a minute."""
 LARGEST_ANSWER = 8 * 1024 * 1024
 """Bytes of an answer that are read. A page of a hundred events has about a tenth."""
 _LONGEST_MESSAGE = 200
@@ -35,6 +38,7 @@ _MESSAGES = ("error.message", "errors.0.detail", "errors.0.title", "message", "e
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells each call, with the ids in its address
 _URL = re.compile(r"https?://[!-~]{1,4000}")
 
+_TOO_OFTEN = 429
 Method = Literal["GET", "POST", "PATCH", "DELETE"]
 Pairs = Sequence[tuple[str, str]]
 
@@ -94,6 +98,20 @@ class Api:
             said = self._cut(str(error)) or type(error).__name__
             raise self.failed(f"did not answer: {said}; whether it did it is not known") from error
         return Answer(self._payload(response, content), _asked_at(response, monotonic() - began))
+
+    async def read(self, path: str, query: Pairs = ()) -> Answer:
+        """Read what may be much, for nobody who waits: again after a pause, if the provider is asked too often.
+
+        Raises ProviderFailed.
+        """
+        for pause in PAUSES:
+            try:
+                return await self.call("GET", path, query=query)
+            except ProviderFailed as error:
+                if error.facts.get("provider_status") != _TOO_OFTEN:
+                    raise
+            await asyncio.sleep(pause)
+        return await self.call("GET", path, query=query)
 
     async def _content(self, response: httpx.Response) -> bytes:
         found = bytearray()

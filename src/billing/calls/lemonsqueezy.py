@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from billing.calls.access import Access
 from billing.calls.calls import Changed, HostedPage, ProviderCannot, Purchase, When
-from billing.calls.http import Api, Method, Pairs, as_json, path_of
+from billing.calls.http import Api, Method, as_json, path_of
 from billing.providers.lemonsqueezy import delivery_of
 from billing.providers.payload import Payload
 from billing.providers.provider import Delivery
@@ -85,9 +85,9 @@ class LemonSqueezyCalls:
 
     async def again(self, subscription_id: str) -> tuple[Delivery, ...]:
         """A subscription as it is now, and its newest invoices."""
-        word = _word(await self._call("GET", _subscription(subscription_id)))
+        word = _word((await self._api.read(_subscription(subscription_id))).payload)
         query = [("filter[subscription_id]", _own(subscription_id)), ("page[size]", str(_PAGE))]
-        page = await self._call("GET", path_of("v1", "subscription-invoices"), query=query)
+        page = (await self._api.read(path_of("v1", "subscription-invoices"), query)).payload
         return (word, *(one for invoice in page.each("data") for one in _invoice(invoice)))
 
     async def since(self, at: datetime) -> AsyncIterator[Delivery]:
@@ -104,7 +104,7 @@ class LemonSqueezyCalls:
         """The things of a list that changed since a moment. Those made last come first, and none before `oldest`."""
         query = [("filter[store_id]", self._store), ("page[size]", str(_PAGE))]
         for number in range(1, _MOST_PAGES + 1):
-            page = await self._call("GET", path_of("v1", things), query=[*query, ("page[number]", str(number))])
+            page = (await self._api.read(path_of("v1", things), [*query, ("page[number]", str(number))])).payload
             found = list(page.each("data"))
             for one in found:
                 changed = one.time("attributes.updated_at")
@@ -119,12 +119,10 @@ class LemonSqueezyCalls:
         asked = {"type": "subscriptions", "id": _own(subscription_id), "attributes": attributes}
         return await self._call("PATCH", _subscription(subscription_id), asked)
 
-    async def _call(
-        self, method: Method, path: str, asked: dict[str, Any] | None = None, *, query: Pairs = ()
-    ) -> Payload:
+    async def _call(self, method: Method, path: str, asked: dict[str, Any] | None = None) -> Payload:
         """A call with a resource of JSON:API. Raises ProviderFailed."""
         body = None if asked is None else as_json({"data": asked})
-        return (await self._api.call(method, path, query=query, body=body)).payload
+        return (await self._api.call(method, path, body=body)).payload
 
 
 def _subscription(subscription_id: str) -> str:

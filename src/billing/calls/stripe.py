@@ -145,9 +145,9 @@ class StripeCalls:
 
     async def again(self, subscription_id: str) -> tuple[Delivery, ...]:
         """A subscription as it is now, and its newest invoices."""
-        word = _word(await self._call("GET", _subscription(subscription_id)))
+        word = _word(await self._api.read(_subscription(subscription_id)))
         query = [("subscription", subscription_id), ("limit", str(_PAGE)), ("expand[0]", "data.payments")]
-        found = await self._api.call("GET", path_of("v1", "invoices"), query=query)
+        found = await self._api.read(path_of("v1", "invoices"), query)
         return (word, *(one for invoice in found.payload.each("data") for one in _invoices(invoice)))
 
     async def since(self, at: datetime) -> AsyncIterator[Delivery]:
@@ -161,7 +161,7 @@ class StripeCalls:
         """All things of a list, page by page."""
         after: Pairs = []
         for _ in range(_MOST_PAGES):
-            page = (await self._api.call("GET", path, query=[*query, *after])).payload
+            page = (await self._api.read(path, [*query, *after])).payload
             found = list(page.each("data"))
             for one in found:
                 yield one

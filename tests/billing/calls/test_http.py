@@ -70,6 +70,28 @@ async def test_a_call_that_is_not_answered_may_have_been_carried_out(
         await api(f"http://127.0.0.1:{free}").call("POST", "/v1/x")
 
 
+async def test_only_what_is_read_in_the_background_is_asked_for_again_and_not_for_ever(
+    remote: ProviderServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "PAUSES", (0.001, 0.001))
+    answers = iter([Raw(429), Raw(429), Raw(200, b'{"id": "x"}')])
+    remote.answers["GET", "/v1/x"] = lambda _: next(answers)
+    calls = api(remote.url)
+    assert (await calls.read("/v1/x", [("a", "1")])).payload.text("id") == "x"
+    assert [one.query for one in remote.requests] == [[("a", "1")]] * 3
+    for status, attempts in ((429, 3), (500, 1)):
+        remote.requests.clear()
+        remote.answers["GET", "/v1/x"] = Raw(status)
+        with pytest.raises(ProviderFailed, match=f"answered {status}"):
+            await calls.read("/v1/x")
+        assert len(remote.requests) == attempts
+    remote.answers["GET", "/v1/x"] = Raw(429)
+    remote.requests.clear()
+    with pytest.raises(ProviderFailed, match="answered 429"):
+        await calls.call("GET", "/v1/x")
+    assert len(remote.requests) == 1
+
+
 async def test_an_answer_is_as_of_a_moment_before_the_call_by_the_clock_of_the_provider(
     remote: ProviderServer,
 ) -> None:
