@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
 from playwright.sync_api import expect
 
@@ -56,6 +57,38 @@ def test_a_transfer_is_awaited_and_received(new_visit: NewVisit, service: Servic
     assert (payment["amount_minor"], payment["provider"]) == (1_800, "manual")
     found = service.get(f"/v1/checkouts/{made['checkout_id']}").json()
     assert (found["state"], found["paid_at"] is not None) == ("paid", True)
+
+
+def test_a_payment_that_is_due_is_on_the_plan_card(new_visit: NewVisit, service: Service) -> None:
+    """The service asks for it by itself; here the end of the period is moved to five days from now."""
+    account = service.open_account()
+    made = checkout_of(service, account, plan="pro", price="monthly")
+    receive(service, made["checkout_id"], "19.00")
+    wait_for(lambda: service.get(f"/v1/accounts/{account}/subscription").json()["has_active_subscription"])
+    with psycopg.connect(service.conninfo) as connection:
+        moved = "UPDATE billing.manual_subscriptions SET step_at = now(), period_end = now() + interval '5 days'"
+        connection.execute(f"{moved} WHERE account_id = %s".encode(), [account])
+    visit = new_visit()
+    visit.open_portal_link(account)
+    card = visit.page.get_by_role("region", name="Plan", exact=True)
+
+    def is_due() -> bool:
+        visit.page.reload()
+        return card.get_by_text("A payment of €19.00 is due").count() == 1
+
+    wait_for(is_due)
+    shot(visit.page, "due")
+    assert barriers_in_light_and_dark(visit.page) == ""
+    card.get_by_role("link", name="Pay it").click()
+    expect(visit.page.get_by_role("heading", level=1)).to_have_text("Renewal")
+    shot(visit.page, "renewal")
+
+
+def receive(service: Service, checkout_id: str, amount: str) -> None:
+    """An operator takes a transfer."""
+    client, page = operator(service), f"{ROOT}/transfers"
+    form = {"csrf": fields_of(client.get(page))["csrf"], "checkout_id": checkout_id, "amount": amount}
+    assert client.post(page, data={**form, "date": datetime.now(UTC).date().isoformat()}).status_code == 200
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])

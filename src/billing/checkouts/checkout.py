@@ -1,5 +1,6 @@
 """A checkout: what is bought for which account, what it costs, and where it is paid."""
 
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -18,6 +19,7 @@ MANUAL = "manual"
 MOST = 10_000
 """The largest quantity."""
 
+_PRODUCT = re.compile(r"(plan|package):([^:]+):([0-9]{1,9}):([^:]*)")
 _LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Those that nobody takes for another: no 0 and O, no 1, I and L, no U beside V."""
 
@@ -56,10 +58,11 @@ class Bought(NamedTuple):
 
 def bought_as(product: str, quantity: int) -> Bought:
     """What a product of our own provider is. Raises ValueError for what is none."""
-    kind, entry_id, version, price = product.split(":")
-    if kind not in ("plan", "package"):
-        raise ValueError(f"{product} is no product of ours")
-    return Bought("plan" if kind == "plan" else "package", entry_id, int(version), price or None, quantity)
+    found = _PRODUCT.fullmatch(product)
+    if found is None:
+        raise ValueError(f"{product!r} is no product of ours")
+    kind: Kind = "plan" if found[1] == "plan" else "package"
+    return Bought(kind, found[2], int(found[3]), found[4] or None, quantity)
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ class Checkouts:
         assert found is not None
         if found.wish != wish.digest:
             raise CheckoutKeyReused(key.partition(":")[2])
-        if found.state == "unknown":
+        if found.url is None:
             await self._open(found, buyer)
         return Made(await self.find(found.checkout_id), replayed=added is None)
 

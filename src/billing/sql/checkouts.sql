@@ -37,7 +37,8 @@ FROM billing.checkouts AS c
 WHERE c.checkout_id = %(checkout_id)s OR (c.account_id = %(account_id)s AND c.key = %(key)s);
 
 -- name: open
--- What the provider made of it. The first answer counts.
+-- What the provider made of it. The first answer counts. What costs nothing is paid before it has a page.
 UPDATE billing.checkouts
-SET state = 'open', provider_id = %(provider_id)s, url = %(url)s, expires_at = coalesce(%(expires_at)s, expires_at)
-WHERE checkout_id = %(checkout_id)s AND state = 'unknown';
+SET state = CASE WHEN state = 'unknown' THEN 'open' ELSE state END, provider_id = %(provider_id)s, url = %(url)s,
+    expires_at = coalesce(%(expires_at)s, expires_at)
+WHERE checkout_id = %(checkout_id)s AND url IS NULL;

@@ -61,6 +61,7 @@ async def test_a_plan_without_a_price_is_had_at_once(till: Till) -> None:
     await till.desk.open("ada")
     checkout = await till.buy("ada", "plan", "free")
     assert (checkout.amount_minor, checkout.reference, checkout.state) == (0, None, "paid")
+    assert checkout.url == f"/ada/{checkout.checkout_id}"
     [one] = await till.now("ada")
     assert (one["plan"], one["status"], one["current_period_end"]) == ("free", "active", None)
     assert await till.desk.available("ada") == 10

@@ -1,10 +1,12 @@
 """The plan card: which plan an account has, whether it renews or ends, and which credits come next."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from api.http.billing.catalog import entries_of
 from api.http.queries.reads import Reads
+from billing.checkouts.checkout import MANUAL
+from billing.manual.lists import Due, due_of
 from ledger.domain.errors import AccountNotFound
 from ledger.domain.plans.subscribed import SubscriptionStatus
 from ledger.explain.subscriptions.answer import SubscriptionNow, active_of, subscriptions_now
@@ -27,6 +29,8 @@ class PlanCard(NamedTuple):
     all: list[SubscriptionNow]
     names: Mapping[str, str]
     """Of the plans that the catalogue has, by their ids."""
+    due: Sequence[Due]
+    """The payments that are asked for to renew them."""
 
     def name_of(self, one: SubscriptionNow) -> str:
         """The name of the plan of a subscription, or its id when the catalogue does not have it."""
@@ -47,4 +51,13 @@ async def plan_card_of(reads: Reads, account_id: str) -> PlanCard:
         raise AccountNotFound(account_id)
     now = subscriptions_now(found.account, found.as_of)
     sold = await entries_of(reads, "plan") if now else ()
-    return PlanCard(active_of(now), now, {entry.id: entry.body.name for entry in sold})
+    names = {entry.id: entry.body.name for entry in sold}
+    return PlanCard(active_of(now), now, names, await _due(reads, account_id, now))
+
+
+async def _due(reads: Reads, account_id: str, now: Iterable[SubscriptionNow]) -> Sequence[Due]:
+    """Only our own provider asks for payments here."""
+    if not any(one["provider"] == MANUAL for one in now):
+        return ()
+    async with reads.ledger.log.connection() as connection:
+        return await due_of(connection, account_id)
