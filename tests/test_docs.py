@@ -107,7 +107,7 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
     assert proven[-1].startswith("the ledger: no fault found\n")
     _check_sold(sold)
     assert [made.keys() for made in checkouts] == [json.loads(blocks("json", CHECKOUTS)[0]).keys()]
-    assert [made["amount_minor"] for made in checkouts] == [1_900]
+    assert [made["amount_minor"] for made in checkouts] == [600]
     [explained] = [json.loads(answer) for answer in read if answer.startswith("{") and '"sentence"' in answer]
     assert _without_times(explained) == _without_times(json.loads(blocks("json", READING)[-1]))
 

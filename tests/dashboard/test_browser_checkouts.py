@@ -92,3 +92,15 @@ def test_one_form_makes_one_checkout(service: Service) -> None:
     assert client.post(page, data={**form, "id": "locked"}).status_code == 409
     assert client.post(page, data={**form, "kind": "prices"}).status_code == 400
     assert client.post(page, data={**form, "key": ""}).status_code == 400
+
+
+def test_a_trial_says_that_it_has_begun(service: Service) -> None:
+    price = {"price": "monthly", "interval": {"months": 1}, "amount_minor": 500, "currency": "EUR"}
+    plan = {"name": "Try", "credits": 300, "group": "try", "trial": {"days": 14, "credits": 30}, "prices": [price]}
+    assert service.client.put("/v1/plans/try", json=plan).status_code == 201
+    account = service.open_account()
+    client, page = person(service, account), f"{ROOT}/accounts/{account}/plans"
+    form = {"csrf": fields_of(client.get(page))["csrf"], "kind": "plan", "id": "try", "price": "monthly", "key": "k"}
+    answer = client.post(page, data=form)
+    assert "<strong>The trial has begun.</strong> 30 credits are on the balance" in answer.text
+    wait_for(lambda: credits(service, account) == 30)
