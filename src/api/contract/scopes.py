@@ -122,6 +122,8 @@ class Access(NamedTuple):
 ANYONE = Access(OPEN, holder=True)
 _OWN = Access((READ,), holder=True)
 _OPERATOR = Access((READ,))
+_OWN_SUBSCRIPTION = Access((MANAGE,), holder=True)
+"""The pages on which the holder of an account changes something: docs/adr/0081-changes-of-subscriptions.md."""
 _PAGE = "/accounts/{account_id}"
 
 PAGES: dict[str, Access] = {
@@ -143,6 +145,15 @@ PAGES: dict[str, Access] = {
     f"GET {_PAGE}/checkout/{{checkout_id}}": _OWN,
     f"POST {_PAGE}/checkout/{{checkout_id}}": _OWN,
     f"GET {_PAGE}/updates": _OWN,
+    f"GET {_PAGE}/subscription/upgrade": _OWN_SUBSCRIPTION,
+    f"POST {_PAGE}/subscription/upgrade": _OWN_SUBSCRIPTION,
+    f"GET {_PAGE}/subscription/downgrade": _OWN_SUBSCRIPTION,
+    f"POST {_PAGE}/subscription/downgrade": _OWN_SUBSCRIPTION,
+    f"GET {_PAGE}/subscription/cancel": _OWN_SUBSCRIPTION,
+    f"POST {_PAGE}/subscription/cancel": _OWN_SUBSCRIPTION,
+    f"GET {_PAGE}/subscription/reactivate": _OWN_SUBSCRIPTION,
+    f"POST {_PAGE}/subscription/reactivate": _OWN_SUBSCRIPTION,
+    f"POST {_PAGE}/subscription/portal": _OWN_SUBSCRIPTION,
     f"GET {_PAGE}/events": Access((AUDIT,)),
     f"GET {_PAGE}/grant": Access((MANAGE,)),
     f"POST {_PAGE}/grant": Access((MANAGE,)),

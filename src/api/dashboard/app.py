@@ -25,6 +25,7 @@ from api.dashboard.pages import accounts, actions, billing, events, grants, over
 from api.dashboard.pages.action_forms import ACTIONS
 from api.dashboard.rendering import STATIC, page, static_document
 from api.dashboard.same_origin import check_same_origin
+from api.dashboard.subscription_pages import wishes
 from api.dashboard.webhook_pages import webhooks
 from api.http.commands.command_endpoint import endpoint_of
 from api.http.methods import methods_at
@@ -64,6 +65,7 @@ def dashboard() -> Starlette:
         _page(f"{_ACCOUNT}/checkout/{{checkout_id}}", checkout.checkout),
         _page(f"{_ACCOUNT}/checkout/{{checkout_id}}", checkout.play_payment, "POST"),
         _page(f"{_ACCOUNT}/updates", updates),
+        *_wishes(),
         _page(f"{_ACCOUNT}/events", events.events),
         *_actions(),
         _page(f"{_ACCOUNT}/grants", grants.grants),
@@ -143,6 +145,20 @@ def _actions() -> Iterator[Route]:
         path = f"{_ACCOUNT}/{_PLACES.get(name, '')}{name}"
         yield _page(path, actions.show_form)
         yield _page(path, actions.submit_form, "POST")
+
+
+def _wishes() -> Iterator[Route]:
+    """The routes of wishes about a subscription: GET says what would happen, POST asks for it."""
+    shown = {
+        "upgrade": (wishes.show_upgrade, wishes.upgrade),
+        "downgrade": (wishes.show_downgrade, wishes.downgrade),
+        "cancel": (wishes.show_cancel, wishes.cancel),
+        "reactivate": (wishes.show_reactivate, wishes.reactivate),
+    }
+    for name, (show, ask) in shown.items():
+        yield _page(f"{_ACCOUNT}/subscription/{name}", show)
+        yield _page(f"{_ACCOUNT}/subscription/{name}", ask, "POST")
+    yield _page(f"{_ACCOUNT}/subscription/portal", wishes.portal, "POST")
 
 
 async def home(request: Request) -> Response:

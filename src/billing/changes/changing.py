@@ -4,22 +4,23 @@ What may be asked for is decided from the ledger's state of the account; what th
 like its webhooks, so the ledger learns it in the usual way. See docs/adr/0081-changes-of-subscriptions.md.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import orjson
 from pydantic import TypeAdapter
 
 from billing.calls.calls import Calls, Changed, ProviderCannot, When
 from billing.changes.asked import Asked, ends_at, new_plan
-from billing.changes.comparing import Target, check_downgrade, check_upgrade, credits_now, time_left
+from billing.changes.comparing import Target, check_downgrade, check_upgrade, credits_now, is_better, is_same, time_left
 from billing.changes.receipts import Held, Operation, Receipt, Receipts
 from billing.changes.refusals import AlreadyCancelled, NotCancelled
-from billing.changes.running import Running, in_group, named, running_of
-from billing.changes.targets import PlanWish, groups_of, offer_of, target_of
+from billing.changes.running import UNGROUPED, Running, in_group, named, running_of
+from billing.changes.targets import Choice, Offer, PlanWish, groups_of, offer_of, price_of, prices_at, targets_of
 from billing.inbox.inbox import Inbox
 from billing.inbox.webhook import Arrival
 from ledger.domain.account import Account
@@ -28,6 +29,8 @@ from ledger.service import Ledger
 
 BEFORE_END = timedelta(hours=1)
 """How long before the end of a period a held change is sent."""
+SLOWEST = timedelta(seconds=2)
+"""Providers' clocks have whole seconds, and what they answer is as of the second before they were asked."""
 _ASKED = TypeAdapter(Asked)
 
 
@@ -81,6 +84,14 @@ class _Decided(NamedTuple):
     def asks_provider(self) -> bool:
         """Whether the provider has to do something now."""
         return not self.asked.held and not self.asked.recorded
+
+
+class Foreseen(NamedTuple):
+    """What a change to a plan would be: it is the `same`, an `upgrade` with what that gives, a `downgrade`, what comes
+    `next` already, or nothing, because the subscription is `ending`."""
+
+    kind: Literal["same", "upgrade", "downgrade", "next", "ending"]
+    asked: Asked | None = None
 
 
 _Decide = Callable[[], Awaitable[_Decided]]
@@ -148,10 +159,28 @@ class Changing:
         asking = _Wish("reactivate", account_id, asker, {"subscription_id": subscription_id})
         return await self._once(asking, lambda: self._reactivate(account_id, subscription_id), _ask_reactivate)
 
+    async def reactivate_foreseen(self, account_id: str, subscription_id: str | None) -> Asked:
+        """What a reactivation would come to. Nobody is asked. Raises also NotCancelled."""
+        return (await self._reactivate(account_id, subscription_id)).asked
+
     async def portal(self, account_id: str, return_url: str, subscription_id: str | None = None) -> str:
         """The address of the provider's page with invoices and the ways to pay. Raises ProviderFailed."""
         running = named((await self._seen(account_id)).running, account_id, subscription_id)
         return await self.calls_of(running).portal(running.own_id, None, return_url)
+
+    async def foreseen(self, account_id: str, offers: Mapping[str, Offer]) -> dict[str, Foreseen]:
+        """What a change to each of some plans would be, by their ids; nothing for a plan that no subscription can be
+        changed to. Nobody is asked. Raises AccountNotFound."""
+        seen = await self._seen(account_id)
+        choices = list(_choices([one for one in seen.running if one.provider in self.calls], offers))
+        if not choices:
+            return {}
+        async with self._ledger.log.connection() as connection:
+            targets = await targets_of(connection, choices)
+        return {
+            choice.wish.plan: _foreseen(seen, choice.running, target)
+            for choice, target in zip(choices, targets, strict=True)
+        }
 
     # What a wish comes to ---------------------------------------------------------------------------------------
 
@@ -159,9 +188,7 @@ class Changing:
         seen, running, target = await self._target(account_id, wish)
         check_upgrade(running, target)
         self.calls_of(running)
-        asked = Asked(running.id, running.provider, "now", running.now["status"], None, new_plan(target))
-        credits = credits_now(seen.account, running, target, seen.at)
-        return _Decided(running, replace(asked, credits_now=credits, time_left=time_left(running, seen.at)), target)
+        return _Decided(running, _upgraded(seen, running, target), target)
 
     async def _downgrade(self, account_id: str, wish: PlanWish) -> _Decided:
         seen, running, target = await self._target(account_id, wish)
@@ -199,7 +226,9 @@ class Changing:
         async with self._ledger.log.connection() as connection:
             offer = await offer_of(connection, wish.plan)
             running = in_group(seen.running, account_id, offer.plan.group, await groups_of(connection))
-            return seen, running, await target_of(connection, wish, offer, running)
+            choice = Choice(wish, offer, price_of(offer.plan, wish, running), running)
+            [target] = await targets_of(connection, [choice])
+            return seen, running, target
 
     async def _seen(self, account_id: str) -> _Seen:
         found = await self._ledger.account_at(account_id)
@@ -237,6 +266,7 @@ class Changing:
             return before
         changed = Changed()
         if decided.asks_provider:
+            await _after_newest_word(decided.running, self.clock())
             changed = await ask(self.calls_of(decided.running), decided, _at_provider(wish, key))
             await self.put_down(changed)
         asked = _with_page(decided.asked, changed)
@@ -274,6 +304,43 @@ class Changing:
         for delivery in changed.deliveries:
             await self._inbox.put_down(Arrival(delivery, {}, self.clock()))
         self._arrived()
+
+
+def _upgraded(seen: _Seen, running: Running, target: Target) -> Asked:
+    credits = credits_now(seen.account, running, target, seen.at)
+    left = time_left(running, seen.at)
+    asked = Asked(running.id, running.provider, "now", running.now["status"], None, new_plan(target))
+    return replace(asked, credits_now=credits, time_left=left)
+
+
+def _foreseen(seen: _Seen, running: Running, target: Target) -> Foreseen:
+    """What a change to a target would be, at least as far as the ledger can tell."""
+    if is_same(running, target):
+        return Foreseen("same")
+    if is_better(running, target):
+        return Foreseen("upgrade", _upgraded(seen, running, target))
+    if running.now["cancel_at"] is not None:
+        return Foreseen("ending")
+    return Foreseen("next" if running.now["next_plan"] == target.plan else "downgrade")
+
+
+def _choices(running: Sequence[Running], offers: Mapping[str, Offer]) -> Iterator[Choice]:
+    """The plans that some subscriptions could be changed to: each for the first of its group, at its usual price."""
+    groups = {plan: offer.plan.group for plan, offer in offers.items()}
+    for plan, offer in offers.items():
+        for one in running:
+            if groups.get(one.plan, UNGROUPED) == offer.plan.group:
+                if prices_at(offer.plan, one.provider):
+                    wish = PlanWish(plan)
+                    yield Choice(wish, offer, price_of(offer.plan, wish, one), one)
+                break
+
+
+async def _after_newest_word(running: Running, now: datetime) -> None:
+    """Wait until an answer is as of a later second than the newest word: of two words of one second nobody could tell
+    which is the later one."""
+    if running.known_at is not None:
+        await asyncio.sleep(min(max(running.known_at + SLOWEST - now, timedelta()), SLOWEST).total_seconds())
 
 
 async def _ask_upgrade(calls: Calls, decided: _Decided, key: str) -> Changed:

@@ -63,8 +63,13 @@ def is_better(running: Running, target: Target) -> bool:
     return _worth(target.terms, target.quantity) > _worth(running.terms, running.now["quantity"])
 
 
+def is_same(running: Running, target: Target) -> bool:
+    """Whether a subscription has the terms of a target already, that many times."""
+    return running.terms == target.terms and running.now["quantity"] == target.quantity
+
+
 def _check_other(running: Running, target: Target) -> None:
-    if running.terms == target.terms and running.now["quantity"] == target.quantity:
+    if is_same(running, target):
         raise AlreadyOnPlan(target.plan)
 
 

@@ -1,10 +1,12 @@
 """The plan that somebody wants to change to, as the catalogue and the provider of the subscription have it."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 from psycopg import AsyncConnection
 
 from billing import catalog
+from billing.catalog_changes import SoldAs
 from billing.changes.comparing import Target
 from billing.changes.running import Running
 from billing.checkouts.checkout import MANUAL, Bought
@@ -45,31 +47,49 @@ async def groups_of(connection: Connection) -> dict[str, str]:
     return {entry.id: entry.body.group for entry in entries if isinstance(entry.body, Plan)}
 
 
-async def target_of(connection: Connection, wish: PlanWish, offer: Offer, running: Running) -> Target:
-    """What a wish means to the provider of a subscription. Raises PriceNotFound."""
-    price = price_of(offer.plan, wish, running)
-    product = _product(wish.plan, offer.version, price, running.provider)
-    sold = await catalog.sold_as(connection, running.provider, product)
+class Choice(NamedTuple):
+    """A wish about a subscription, with the plan and the price that it means."""
+
+    wish: PlanWish
+    offer: Offer
+    price: PlanPrice
+    running: Running
+
+    @property
+    def product(self) -> str:
+        """What the provider calls it. Our own provider sells every version of every plan."""
+        provider = self.running.provider
+        if provider == MANUAL:
+            return Bought("plan", self.wish.plan, self.offer.version, self.price.price, 1).product
+        return self.price.products[cast(Provider, provider)]
+
+
+async def targets_of(connection: Connection, choices: Sequence[Choice]) -> list[Target]:
+    """What some choices mean to the providers of their subscriptions."""
+    sold = await catalog.sold_as_each(connection, [(one.running.provider, one.product, None) for one in choices])
+    return [_target(choice, found) for choice, found in zip(choices, sold, strict=True)]
+
+
+def _target(choice: Choice, sold: SoldAs | None) -> Target:
     assert sold is not None, "the catalogue binds every product of its plans"
     bound = SoldProduct("plan", sold.entry.id, sold.entry.version, sold.price, sold.entry.body)
-    quantity = wish.quantity or running.now["quantity"]
-    return Target(wish.plan, offer.plan.name, price, product, terms_of(bound), quantity)
+    quantity = choice.wish.quantity or choice.running.now["quantity"]
+    name = choice.offer.plan.name
+    return Target(choice.wish.plan, name, choice.price, choice.product, terms_of(bound), quantity)
 
 
 def price_of(plan: Plan, wish: PlanWish, running: Running) -> PlanPrice:
     """The price that is named, else the one that is paid as often as now, else the first. Raises PriceNotFound."""
-    sold = [price for price in plan.prices if running.provider == MANUAL or running.provider in price.products]
+    sold = prices_at(plan, running.provider)
     named = [price for price in sold if wish.price in (None, price.price)]
     if not named:
         raise PriceNotFound("plan", wish.plan, wish.price, [price.price for price in sold])
     return next((price for price in named if _paid_as_often(price, running)), named[0])
 
 
-def _product(plan: str, version: int, price: PlanPrice, provider: str) -> str:
-    """What the provider calls a price of a plan. Our own provider sells every version of every plan."""
-    if provider == MANUAL:
-        return Bought("plan", plan, version, price.price, 1).product
-    return price.products[cast(Provider, provider)]
+def prices_at(plan: Plan, provider: str) -> list[PlanPrice]:
+    """The prices of a plan that a provider sells. Our own sells all."""
+    return [price for price in plan.prices if provider == MANUAL or provider in price.products]
 
 
 def _paid_as_often(price: PlanPrice, running: Running) -> bool:

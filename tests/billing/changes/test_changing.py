@@ -57,6 +57,11 @@ class Office:
         assert active is not None
         return active
 
+    async def apply(self) -> None:
+        """Apply what the provider has said, and let a minute pass."""
+        await self.desk.apply()
+        self.desk.clock.forward(minutes=1)
+
     async def refuses(self, kind: type[Exception], wish: Awaitable[object]) -> None:
         """A wish is refused, and nobody was asked for it."""
         before = len(self.provider.asked)
@@ -99,7 +104,7 @@ async def test_an_upgrade_gives_what_was_foreseen(desk: Desk) -> None:
     done = await changing.upgrade(account, PRO, SOMEBODY)
     assert (done.replayed, done.asked) == (False, foreseen)
     assert not done.asked.recorded
-    await desk.apply()
+    await office.apply()
     assert (await office.now())["plan"] == "pro"
     left = foreseen.time_left.seconds / foreseen.time_left.of_seconds
     assert await desk.available(account) - before == pytest.approx(4_000 * left, abs=1)
@@ -122,7 +127,7 @@ async def test_a_wish_is_carried_out_once(desk: Desk) -> None:
     assert office.provider.carried_out == ["change to price_pro"]
     assert (first.replayed, second) == (False, first._replace(replayed=True))
     await office.refuses(KeyReused, changing.upgrade(account, LITE, keyed))
-    await desk.apply()
+    await office.apply()
     assert await changing.upgrade(account, PRO, keyed) == second, "after the ledger knows it too"
 
     office.provider.loses_answers = True
@@ -144,16 +149,16 @@ async def test_a_cancellation_and_its_way_back(desk: Desk) -> None:
     asked = (await changing.cancel(account, "period_end", None, SOMEBODY._replace(reason="too dear"))).asked
     now = await office.now()
     assert (asked.at, now["cancel_at"]) == (now["current_period_end"], None), "the ledger follows"
-    await desk.apply()
+    await office.apply()
     assert (await office.now())["cancel_at"] == asked.at
     await sell_mini(desk)
     await office.refuses(AlreadyCancelled, changing.cancel(account, "period_end", None, SOMEBODY))
     await office.refuses(AlreadyCancelled, changing.downgrade(account, PlanWish("mini"), SOMEBODY))
     await changing.reactivate(account, None, SOMEBODY)
-    await desk.apply()
+    await office.apply()
     assert (await office.now())["cancel_at"] is None
     await changing.cancel(account, "now", None, SOMEBODY)
-    await desk.apply()
+    await office.apply()
     await office.refuses(NoSubscription, changing.reactivate(account, None, SOMEBODY))
     assert office.provider.carried_out == ["cancel", "resume", "cancel"]
 
@@ -187,7 +192,7 @@ async def test_a_downgrade_is_held_for_a_provider_that_keeps_none(desk: Desk) ->
     account, changing, held = office.account, office.changing, HeldChanges(office.changing)
     await office.refuses(NotADowngrade, changing.downgrade(account, PRO, SOMEBODY))
     await changing.upgrade(account, PRO, SOMEBODY)
-    await desk.apply()
+    await office.apply()
     now = await office.now()
     assert now["current_period_end"] is not None
     due = now["current_period_end"] - timedelta(hours=1)
@@ -209,7 +214,7 @@ async def test_a_downgrade_is_held_for_a_provider_that_keeps_none(desk: Desk) ->
     desk.clock.now = due + LEASE
     await asyncio.gather(held.send_due(), HeldChanges(changing).send_due())
     assert office.provider.carried_out == ["change to 1002", "change to 1001"]
-    await desk.apply()
+    await office.apply()
     assert (await office.now())["plan"] == "lite"
     assert await held.send_due() == 0
     assert states(desk) == {"asked": 2, "dropped": 1, "sent": 1}
@@ -219,7 +224,7 @@ async def test_a_held_change_that_fails_is_tried_again_and_given_up(desk: Desk) 
     office = await office_at(desk, Lemon)
     account, changing, held = office.account, office.changing, HeldChanges(office.changing)
     await changing.upgrade(account, PRO, SOMEBODY)
-    await desk.apply()
+    await office.apply()
     now = await office.now()
     await changing.downgrade(account, LITE, SOMEBODY)
     assert now["current_period_end"] is not None

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.contract.answers.lists import GrantStatus
+from api.dashboard.plans.change_links import change_links
 from api.dashboard.plans.plan_card import STATUS_WORDS, plan_card_of
 from api.dashboard.rendering import page, required_position
 from api.http.queries.lists import grants_of, payments_of
@@ -24,12 +25,20 @@ TONES: Mapping[PaymentStatus | GrantStatus, str] = {
     "voided": "bad",
 }
 """The tones of statuses; one that is not here has none."""
+ASKED: Mapping[str, str] = {
+    "upgrade": "The plan changes when the payment provider says that it is paid. This page shows it then.",
+    "downgrade": "The plan changes at the end of the period. This page shows it once the provider has said so.",
+    "cancel": "The subscription ends at the end of its period. This page shows it once the provider has said so.",
+    "reactivate": "The subscription renews. This page shows it once the provider has said so.",
+}
+"""What follows a wish about the subscription: the page may be ahead of the provider."""
 
 
 async def billing(request: Request) -> Response:
     """Show both lists. Each has pages of its own."""
     account_id = request.path_params["account_id"]
     reads, position, query = reads_of(request), required_position(request), request.query_params
+    card = await plan_card_of(reads, account_id)
     payments = await payments_of(reads, account_id, None, Page(LIMIT, query.get("payments") or None, position))
     grants = await grants_of(reads, account_id, None, Page(LIMIT, query.get("grants") or None, position))
     given = {name: query.get(name, "") for name in ("payments", "grants", "tz")}
@@ -42,6 +51,8 @@ async def billing(request: Request) -> Response:
         given=given,
         sources=GRANT_TITLES,
         tones=TONES,
-        plan=await plan_card_of(reads, account_id),
+        plan=card,
         plan_words=STATUS_WORDS,
+        plan_links=change_links(request, account_id, card),
+        asked=ASKED.get(query.get("asked", "")),
     )

@@ -15,6 +15,7 @@ from api.dashboard.formatting import day as day_name
 from api.dashboard.limits.page import limits_now, notices_of
 from api.dashboard.options import options_of
 from api.dashboard.pages import entry_labels
+from api.dashboard.plans.change_links import change_links
 from api.dashboard.plans.plan_card import STATUS_WORDS, plan_card_of
 from api.dashboard.rendering import formatter_of, page, required_position
 from api.http.queries.reads import reads_of
@@ -57,8 +58,9 @@ async def overview(request: Request) -> Response:
         stale_since=stale_since(summary, formatter.now),
         done=await done_by(request, account_id),
         limits=notices_of(await limits_now(reads, account_id)),
-        plan=await plan_card_of(reads, account_id),
+        plan=(card := await plan_card_of(reads, account_id)),
         plan_words=STATUS_WORDS,
+        plan_links=change_links(request, account_id, card),
     )
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from api.http.billing.catalog import entries_of
 from api.http.queries.reads import Reads
+from billing.changes.receipts import Held, Receipts
 from billing.checkouts.checkout import MANUAL
 from billing.manual.lists import Due, due_of
 from ledger.domain.errors import AccountNotFound
@@ -31,10 +32,18 @@ class PlanCard(NamedTuple):
     """Of the plans that the catalogue has, by their ids."""
     due: Sequence[Due]
     """The payments that are asked for to renew them."""
+    held: Mapping[str, Held]
+    """The changes that are asked for near the end of the period, by their subscriptions."""
 
     def name_of(self, one: SubscriptionNow) -> str:
         """The name of the plan of a subscription, or its id when the catalogue does not have it."""
         return self.names.get(one["plan"], one["plan"]) if one["plan"] is not None else "Unnamed plan"
+
+    def next_plan_of(self, one: SubscriptionNow) -> str | None:
+        """The name of the plan as which a subscription renews, if that is another one."""
+        held = self.held.get(one["subscription_id"])
+        plan = one["next_plan"] or (held.plan if held is not None else None)
+        return self.names.get(plan, plan) if plan is not None else None
 
     @property
     def others(self) -> list[SubscriptionNow]:
@@ -52,7 +61,8 @@ async def plan_card_of(reads: Reads, account_id: str) -> PlanCard:
     now = subscriptions_now(found.account, found.as_of)
     sold = await entries_of(reads, "plan") if now else ()
     names = {entry.id: entry.body.name for entry in sold}
-    return PlanCard(active_of(now), now, names, await _due(reads, account_id, now))
+    held = await Receipts(reads.ledger.log).held([one["subscription_id"] for one in now])
+    return PlanCard(active_of(now), now, names, await _due(reads, account_id, now), held)
 
 
 async def _due(reads: Reads, account_id: str, now: Iterable[SubscriptionNow]) -> Sequence[Due]:

@@ -76,7 +76,8 @@ async def upgrade(
     body = await _read(request, UpgradeBody)
     wish, changing = PlanWish(body.plan, body.price, body.quantity), changing_of(request)
     if query.dry_run:
-        return JsonAnswer(upgrade_answer(await changing.upgrade_foreseen(account_id, wish)))
+        foreseen = await changing.upgrade_foreseen(account_id, wish)
+        return JsonAnswer(upgrade_answer(foreseen), headers=_request_id(request))
     done = await changing.upgrade(account_id, wish, _asker(request))
     return JsonAnswer(upgrade_answer(_whole(request, done.asked)), headers=_headers(request, done))
 
@@ -93,7 +94,8 @@ async def downgrade(
     body = await _read(request, DowngradeBody)
     wish, changing = PlanWish(body.plan, body.price, body.quantity), changing_of(request)
     if query.dry_run:
-        return JsonAnswer(downgrade_answer(await changing.downgrade_foreseen(account_id, wish)))
+        foreseen = await changing.downgrade_foreseen(account_id, wish)
+        return JsonAnswer(downgrade_answer(foreseen), headers=_request_id(request))
     done = await changing.downgrade(account_id, wish, _asker(request))
     return JsonAnswer(downgrade_answer(done.asked), headers=_headers(request, done))
 
@@ -110,7 +112,7 @@ async def cancel(
     body, changing = await _read(request, CancelBody), changing_of(request)
     if query.dry_run:
         foreseen = await changing.cancel_foreseen(account_id, body.when, body.subscription_id)
-        return JsonAnswer(cancel_answer(foreseen))
+        return JsonAnswer(cancel_answer(foreseen), headers=_request_id(request))
     asker = _asker(request)._replace(reason=body.reason)
     done = await changing.cancel(account_id, body.when, body.subscription_id, asker)
     return JsonAnswer(cancel_answer(done.asked), headers=_headers(request, done))
