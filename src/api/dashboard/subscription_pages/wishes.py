@@ -96,7 +96,7 @@ async def portal(request: Request) -> Response:
     account_id = request.path_params["account_id"]
     form = Form("reactivate", account_id, await read_form(request))
     back = absolute(request, account_path(ROOT, account_id, "billing"))
-    url = await changing_of(request).portal(account_id, back, form.subscription)
+    url = absolute(request, await changing_of(request).portal(account_id, back, form.subscription))
     return await page(request, "subscription_link.html", account_id=account_id, url=url, what="portal", asked=None)
 
 

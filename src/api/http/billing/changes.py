@@ -143,7 +143,7 @@ async def portal(
     """Each request makes another link, so it takes no idempotency key."""
     body = await _read(request, PortalBody)
     url = await changing_of(request).portal(account_id, body.return_url, body.subscription_id)
-    return JsonAnswer({"url": url}, headers={"cache-control": "no-store", **_request_id(request)})
+    return JsonAnswer({"url": absolute(request, url)}, headers={"cache-control": "no-store", **_request_id(request)})
 
 
 def _whole(request: Request, asked: Asked) -> Asked:
