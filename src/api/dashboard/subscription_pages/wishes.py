@@ -6,8 +6,9 @@ and the token of the form keep other pages out, and the idempotency key of the f
 twice.
 """
 
+import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, assert_never
 
 from starlette.requests import Request
@@ -26,9 +27,13 @@ from api.http.requests.request import check_key
 from billing.changes.asked import Asked
 from billing.changes.changing import Answered, Asker
 from billing.changes.receipts import Operation
+from billing.changes.running import Running
 from billing.changes.targets import PlanWish
 from billing.errors import PlanNotFound
 from billing.plans import Plan
+
+_LOOKS, _PAUSE = 20, 0.1
+"""How often, and after how many seconds, a page looks whether what the provider has answered is applied."""
 
 
 class Form(NamedTuple):
@@ -112,6 +117,7 @@ async def _asked(request: Request, wish: Operation) -> Response:
     form = Form(wish, request.path_params["account_id"], await read_form(request))
     if wish in ("upgrade", "downgrade"):
         await _listed(request, form)
+    before = await changing_of(request).running(form.account_id)
     done = await _ask(request, form)
     url = done.asked.url
     if url is not None and url.startswith("/"):
@@ -120,8 +126,18 @@ async def _asked(request: Request, wish: Operation) -> Response:
         return await page(
             request, "subscription_link.html", account_id=form.account_id, url=url, what="checkout", asked=done.asked
         )
+    if not done.asked.held and not done.asked.recorded:
+        await _until_known(request, form.account_id, before)
     billing = account_path(root_of(request), form.account_id, "billing")
     return RedirectResponse(f"{billing}?asked={wish}", 303)
+
+
+async def _until_known(request: Request, account_id: str, before: Sequence[Running]) -> None:
+    """Wait until the ledger knows more of the subscriptions, so that the next page shows it; two seconds at most."""
+    for _ in range(_LOOKS):
+        if await changing_of(request).running(account_id) != before:
+            return
+        await asyncio.sleep(_PAUSE)
 
 
 async def _foreseen(request: Request, form: Form) -> Asked:
