@@ -89,6 +89,11 @@ def test_one_form_makes_one_checkout(service: Service) -> None:
     first, second = (client.post(page, data=form, follow_redirects=False) for _ in range(2))
     assert first.status_code == second.status_code == 303
     assert first.headers["location"] == second.headers["location"]
+    pressed_again = client.post(page, data={**form, "key": "another"}, follow_redirects=False)
+    assert pressed_again.headers["location"] == first.headers["location"]
+    client.post(first.headers["location"], data={"csrf": form["csrf"], "decision": "pay"})
+    bought_again = client.post(page, data={**form, "key": "a third"}, follow_redirects=False)
+    assert bought_again.headers["location"] != first.headers["location"]
     assert client.post(page, data={**form, "id": "locked"}).status_code == 409
     assert client.post(page, data={**form, "kind": "prices"}).status_code == 400
     assert client.post(page, data={**form, "key": ""}).status_code == 400

@@ -55,6 +55,15 @@ class Checkouts:
             raise CheckoutNotFound(checkout_id)
         return found
 
+    async def open_like(self, wish: Wish) -> Checkout | None:
+        """The checkout in which an account can still pay for what is wished for, if it has one: so that whoever presses
+        a button again and again has one checkout. Raises PlanNotFound, PackageNotFound and PriceNotFound."""
+        async with self._ledger.log.connection() as connection:
+            entry = await catalog.find(connection, wish.kind, wish.entry_id)
+            price = price_of(entry, wish.price)
+            bought = Bought(entry.kind, entry.id, entry.version, price.price if price else None, wish.quantity)
+            return await table.open_like(connection, wish.account_id, bought, self._ledger.clock())
+
     async def create(self, wish: Wish, key: str, actor: str, *, listed_only: bool) -> Made:
         """A checkout of what is wished for. The same key and wish give the same one.
 

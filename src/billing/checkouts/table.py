@@ -93,6 +93,14 @@ async def find(connection: Connection, checkout_id: str, now: datetime) -> Check
     return await _one(connection, checkout_id, None, None, now)
 
 
+async def open_like(connection: Connection, account_id: str, bought: Bought, now: datetime) -> Checkout | None:
+    """The checkout of an account in which the same can be paid, if there is one."""
+    wanted = {"account_id": account_id, "now": now, **bought._asdict()}
+    row = await (await connection.execute(_SQL["open_like"], wanted)).fetchone()
+    found = await find(connection, row[0], now) if row is not None else None
+    return found if found is not None and found.state == "open" else None
+
+
 async def opened(connection: Connection, checkout_id: str, page: HostedPage) -> None:
     """Keep the page on which a checkout is paid, unless one is known."""
     made = {"provider_id": page.provider_id, "url": page.url, "expires_at": page.expires_at}

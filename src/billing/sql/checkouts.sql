@@ -42,3 +42,13 @@ UPDATE billing.checkouts
 SET state = CASE WHEN state = 'unknown' THEN 'open' ELSE state END, provider_id = %(provider_id)s, url = %(url)s,
     expires_at = coalesce(%(expires_at)s, expires_at)
 WHERE checkout_id = %(checkout_id)s AND url IS NULL;
+
+-- name: open_like
+-- The newest checkout of an account for the same, that can still be paid. One whose end is not known counts for an hour.
+SELECT checkout_id
+FROM billing.checkouts
+WHERE account_id = %(account_id)s AND purpose = 'purchase' AND state = 'open' AND kind = %(kind)s AND id = %(entry_id)s
+    AND version = %(version)s AND price IS NOT DISTINCT FROM %(price)s AND quantity = %(quantity)s
+    AND coalesce(expires_at, created_at + interval '1 hour') > %(now)s
+ORDER BY created_at DESC, checkout_id
+LIMIT 1;

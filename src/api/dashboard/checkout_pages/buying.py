@@ -19,7 +19,7 @@ _LONGEST_KEY = 64
 
 
 async def buy(request: Request) -> Response:
-    """Make a checkout of what was chosen. Holders buy what is listed, one of it; the same form makes one checkout."""
+    """Go to the checkout of what was chosen, which is made unless one can still be paid. Holders buy what is listed."""
     form, account_id, user = await read_form(request), request.path_params["account_id"], user_of(request)
     kind, entry_id, price, key = (form.get(name, "") for name in ("kind", "id", "price", "key"))
     if kind not in ("plan", "package") or not 0 < len(key) <= _LONGEST_KEY or max(len(entry_id), len(price)) > MAX_ID:
@@ -30,7 +30,8 @@ async def buy(request: Request) -> Response:
     operator = user if isinstance(user, Operator) else None
     actor = operator.key.actor if operator is not None else "holder"
     listed_only = operator is None or not operator.key.allows(MANAGE)
-    made = await checkouts_of(request).create(
-        wish, f"page:{key}:{kind}:{entry_id}:{price}", actor, listed_only=listed_only
-    )
-    return RedirectResponse(account_path(root, account_id, "checkout", made.checkout.checkout_id), 303)
+    checkouts, named = checkouts_of(request), f"page:{key}:{kind}:{entry_id}:{price}"
+    found = await checkouts.open_like(wish)
+    if found is None:
+        found = (await checkouts.create(wish, named, actor, listed_only=listed_only)).checkout
+    return RedirectResponse(account_path(root, account_id, "checkout", found.checkout_id), 303)
