@@ -106,10 +106,10 @@ async def _after(
 
 
 def _reason(checkout: Checkout, one: Subscription | None) -> Reason:
-    """What a payment is for. A plan that costs nothing, and a trial, have no paid period that could be changed."""
+    """What a payment is for. A plan that costs nothing has no period that could be changed."""
     if checkout.kind == "package":
         return "topup"
-    if one is None or (checkout.purpose == "change" and (one.period_end is None or one.status == "trialing")):
+    if one is None or (checkout.purpose == "change" and one.period_end is None):
         return "initial"
     return "renewal" if checkout.purpose == "renewal" else "change"
 

@@ -107,8 +107,8 @@ def tried(checkout: Checkout, days: int, now: datetime) -> Subscription:
 
 
 def keeps_period(one: Subscription, old: Interval | None, new: Interval | None) -> bool:
-    """Whether a change now is for the rest of the period; else a new one begins: a trial is not paid for."""
-    return one.period_end is not None and one.status != "trialing" and old == new
+    """Whether a change now is for the rest of the period, as it always is in a trial; else a new one begins."""
+    return one.period_end is not None and (one.status == "trialing" or old == new)
 
 
 def next_period(one: Subscription, bought: Bought, length: Interval) -> tuple[datetime, datetime]:
@@ -134,8 +134,13 @@ def renewed(one: Subscription, checkout: Checkout, now: datetime) -> Subscriptio
 
 
 def changed(one: Subscription, bought: Bought, length: Interval | None, *, keeps: bool, now: datetime) -> Subscription:
-    """It as something else from now on. `keeps`: for the rest of its period; else a new period begins."""
+    """It as something else from now on. `keeps`: for the rest of its period; else a new period begins.
+
+    A trial goes on as it is, with nothing to pay until its end.
+    """
     new = _as(one, bought, now)
+    if one.status == "trialing":
+        new = replace(new, status="trialing")
     if keeps:
         return replace(new, step_at=_step(one.period_end, one.ends_at))
     end = length.after(now, 1) if length is not None else None
@@ -206,8 +211,13 @@ def _is_paid(one: Subscription) -> bool:
 
 
 def prorated(one: Subscription, old_minor: int, new_minor: int, *, keeps: bool, now: datetime) -> int:
-    """What a change now costs: for the time that is left, or a whole new period less what is unused of the old one."""
-    if one.period_end is None or one.status == "trialing":
+    """What a change now costs: for the time that is left, or a whole new period less what is unused of the old one.
+
+    In a trial it is nothing.
+    """
+    if one.status == "trialing":
+        return 0
+    if one.period_end is None:
         return new_minor
     whole, left = one.period_end - one.period_start, max(one.period_end - now, timedelta())
     if keeps:
