@@ -12,6 +12,7 @@ import typer
 from api.cli.errors import warn
 from api.runtime.database import Database, migrated
 from api.runtime.settings import Settings
+from billing.changes.receipts import Receipts
 from billing.inbox.inbox import Inbox
 from ledger.commit.submission import Outcome, Recorded, Submission
 from ledger.domain.commands import EraseTexts
@@ -49,9 +50,10 @@ async def _erase(database: Database, accounts: Sequence[str]) -> list[Outcome]:
     """Erase one account after the other, and what providers sent about it. One that does not exist stops no others."""
     async with Ledger(database.service).running() as ledger:
         outcomes = [await ledger.execute(_submission(account_id)) for account_id in accounts]
-        inbox = Inbox(ledger.log)
+        inbox, changes = Inbox(ledger.log), Receipts(ledger.log)
         for account_id in accounts:
             await inbox.erase(account_id)
+            await changes.erase(account_id)
         await asyncio.to_thread(_vacuum, database.owner)
     return outcomes
 

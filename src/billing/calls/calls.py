@@ -88,6 +88,9 @@ class Calls(Protocol):
     async def portal(self, subscription_id: str, customer: str | None, return_url: str) -> str:
         """The address of the page on which a customer sees invoices and changes how they pay."""
 
+    async def quote(self, subscription_id: str, product: str, quantity: int) -> int | None:
+        """What a change costs now, in minor units; None where the provider tells it only when the plan changes."""
+
     async def change(self, subscription_id: str, product: str, quantity: int, when: When, key: str) -> Changed:
         """Put a subscription on another product: now, paid for the time left, or at the end of its period.
 

@@ -53,6 +53,10 @@ class DodoCalls:
         answer = await self._call("POST", path, query=[("return_url", return_url)])
         return self._api.url(answer.payload, "link")
 
+    async def quote(self, subscription_id: str, product: str, quantity: int) -> int | None:
+        """Nothing: Dodo Payments computes it when the plan changes."""
+        return None
+
     async def change(self, subscription_id: str, product: str, quantity: int, when: When, key: str) -> Changed:
         """Put a subscription on another product: at once for the time left, if that is paid, or with its renewal."""
         found = await self._call("GET", _subscription(subscription_id))

@@ -59,6 +59,10 @@ class LemonSqueezyCalls:
         found = await self._call("GET", _subscription(subscription_id))
         return self._api.url(found, "data.attributes.urls.customer_portal")
 
+    async def quote(self, subscription_id: str, product: str, quantity: int) -> int | None:
+        """Nothing: Lemon Squeezy computes it when the plan changes."""
+        return None
+
     async def change(self, subscription_id: str, product: str, quantity: int, when: When, key: str) -> Changed:
         """Put a subscription on another variant at once: with an invoice for the time left, or without any."""
         charge = {"invoice_immediately": True} if when == "now" else {"disable_prorations": True}

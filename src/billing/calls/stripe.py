@@ -66,6 +66,10 @@ class StripeCalls:
         answer = await self._call("POST", path_of("v1", "billing_portal", "sessions"), fields)
         return self._api.url(answer.payload, "url")
 
+    async def quote(self, subscription_id: str, product: str, quantity: int) -> int | None:
+        """Nothing: Stripe computes it when the plan changes."""
+        return None
+
     async def change(self, subscription_id: str, product: str, quantity: int, when: When, key: str) -> Changed:
         """Put a subscription on another price: at once with an invoice for the time left, or by a schedule.
 

@@ -187,8 +187,8 @@ class Changing:
     async def _upgrade(self, account_id: str, wish: PlanWish) -> _Decided:
         seen, running, target = await self._target(account_id, wish)
         check_upgrade(running, target)
-        self.calls_of(running)
-        return _Decided(running, _upgraded(seen, running, target), target)
+        amount = await self.calls_of(running).quote(running.own_id, *target.sold_as)
+        return _Decided(running, replace(_upgraded(seen, running, target), amount_minor=amount), target)
 
     async def _downgrade(self, account_id: str, wish: PlanWish) -> _Decided:
         seen, running, target = await self._target(account_id, wish)

@@ -6,11 +6,11 @@ What a call does and what is told about it are one transaction, so a call that i
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from billing.calls.calls import Changed, HostedPage, ProviderCannot, ProviderFailed, Purchase, When
 from billing.checkouts import table as checkouts
-from billing.checkouts.checkout import MANUAL, bought_as
+from billing.checkouts.checkout import MANUAL, Bought, bought_as
 from billing.checkouts.table import Connection
 from billing.manual import table
 from billing.manual.payments import Payments, length_at, price_at
@@ -27,6 +27,7 @@ from billing.manual.subscription import (
 )
 from billing.providers.provider import Delivery
 from ledger.domain.errors import shown
+from ledger.domain.plans.terms import Interval
 
 Turn = Callable[[Subscription, datetime], Subscription]
 
@@ -55,6 +56,12 @@ class ManualCalls:
         async with self.payments.telling.ledger.log.connection() as connection, connection.transaction():
             return self.billing_of((await _locked(connection, subscription_id)).account_id)
 
+    async def quote(self, subscription_id: str, product: str, quantity: int) -> int | None:
+        """What is asked for if the plan changes now."""
+        async with self.payments.telling.ledger.log.connection() as connection, connection.transaction():
+            one = await _locked(connection, subscription_id)
+            return (await _cost(connection, one, bought_as(product, quantity), self._now())).amount
+
     async def change(self, subscription_id: str, product: str, quantity: int, when: When, key: str) -> Changed:
         """Put a subscription on another product: now, with a request for what the time left costs, or later."""
         bought = bought_as(product, quantity)
@@ -63,14 +70,9 @@ class ManualCalls:
         now = self._now()
         async with self.payments.telling.ledger.log.connection() as connection, connection.transaction():
             one = await _locked(connection, subscription_id)
-            length, price = await length_at(connection, bought), await price_at(connection, bought)
-            keeps = keeps_period(one, await length_at(connection, one.bought), length)
-            old = await price_at(connection, one.bought)
-            paid = old.amount_minor * one.quantity if old is not None else 0
-            costs = price.amount_minor * quantity if price is not None else 0
-            amount = prorated(one, paid, costs, keeps=keeps, now=now)
-            if amount and price is not None:
-                made = change(one, bought, amount, price.currency, key, now)
+            cost = await _cost(connection, one, bought, now)
+            if cost.amount and cost.currency is not None:
+                made = change(one, bought, cost.amount, cost.currency, key, now)
                 checkout_id = await request(connection, one, *made, self.page_of, now)
                 if checkout_id is None:
                     known = await checkouts.of_key(connection, one.account_id, made[0], now)
@@ -79,7 +81,9 @@ class ManualCalls:
                 return Changed(
                     page=HostedPage(self.page_of(one.account_id, checkout_id), checkout_id, made[1].expires_at)
                 )
-        return await self._turned(subscription_id, lambda one, now: changed(one, bought, length, keeps=keeps, now=now))
+        return await self._turned(
+            subscription_id, lambda one, now: changed(one, bought, cost.length, keeps=cost.keeps, now=now)
+        )
 
     async def cancel(self, subscription_id: str, when: When, key: str) -> Changed:
         """End a subscription, now or at the end of its period."""
@@ -112,6 +116,25 @@ class ManualCalls:
             told = await telling.tell(connection, [after.word(live=telling.live)])
         telling.announce()
         return Changed(told)
+
+
+class _Cost(NamedTuple):
+    """What a change now costs, how long its price pays for, and whether the period stays as it is."""
+
+    amount: int
+    currency: str | None
+    length: Interval | None
+    keeps: bool
+
+
+async def _cost(connection: Connection, one: Subscription, bought: Bought, now: datetime) -> _Cost:
+    length, price = await length_at(connection, bought), await price_at(connection, bought)
+    keeps = keeps_period(one, await length_at(connection, one.bought), length)
+    old = await price_at(connection, one.bought)
+    paid = old.amount_minor * one.quantity if old is not None else 0
+    costs = price.amount_minor * bought.quantity if price is not None else 0
+    amount = prorated(one, paid, costs, keeps=keeps, now=now)
+    return _Cost(amount, price.currency if price is not None else None, length, keeps)
 
 
 async def _locked(connection: Connection, subscription_id: str) -> Subscription:

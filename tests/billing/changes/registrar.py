@@ -67,6 +67,9 @@ class Registrar:
         self.asked.append(("portal", subscription_id, return_url))
         return f"https://pay.example/{subscription_id}"
 
+    async def quote(self, subscription_id: str, product: str, quantity: int) -> int | None:
+        return None
+
     async def change(self, subscription_id: str, product: str, quantity: int, when: When, key: str) -> Changed:
         self.asked.append(("change", subscription_id, product, str(quantity), when, key))
         return self._once(key, f"change to {product}", lambda: self._change(product, when))

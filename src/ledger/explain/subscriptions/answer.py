@@ -90,7 +90,7 @@ def _status(one: Subscription, at: datetime) -> SubscriptionStatus:
 def _current(one: Subscription, at: datetime) -> Period | None:
     """The period at a moment, or the last one before it; None when nothing was paid for."""
     begun = [period for period in periods(one) if period.start <= at]
-    return begun[-1] if begun else None
+    return max(begun, key=lambda period: period.start, default=None)  # those without a price come last in the list
 
 
 def terms_now(one: Subscription, at: datetime) -> Terms | None:
