@@ -80,6 +80,7 @@ class Payments:
         await table.put(connection, after)
         if one is not None:
             await table.cancel_requests(connection, one.subscription_id)
+        await table.withdraw_others(connection, checkout.checkout_id)
         word = after.word(live=live)
         if length is None or after.period_end is None or after.status == "trialing":
             return [word]

@@ -51,6 +51,11 @@ async def cancel_requests(connection: Connection, subscription_id: str) -> None:
     await connection.execute(_SQL["cancel_requests"], {"subscription_id": subscription_id})
 
 
+async def withdraw_others(connection: Connection, checkout_id: str) -> None:
+    """Withdraw the other checkouts of an account for a plan of the group of one that is paid."""
+    await connection.execute(_SQL["withdraw_others"], {"checkout_id": checkout_id})
+
+
 async def is_requested(connection: Connection, subscription_id: str) -> bool:
     """Whether the payment for the next period is asked for."""
     return bool(await (await connection.execute(_SQL["requested"], {"subscription_id": subscription_id})).fetchone())

@@ -45,6 +45,21 @@ RETURNING checkout_id;
 UPDATE billing.checkouts SET state = 'cancelled'
 WHERE subscription_id = %(subscription_id)s AND purpose <> 'purchase' AND state = 'open';
 
+-- name: withdraw_others
+-- When a plan is paid, nobody is to pay for a second one of its group. One that somebody takes the money of at this
+-- moment is left to them.
+UPDATE billing.checkouts SET state = 'cancelled'
+WHERE checkout_id IN (
+    SELECT o.checkout_id
+    FROM billing.checkouts AS p
+    JOIN billing.catalog AS sold ON (sold.kind, sold.id, sold.version) = (p.kind, p.id, p.version)
+    JOIN billing.checkouts AS o ON o.account_id = p.account_id AND o.checkout_id <> p.checkout_id
+    JOIN billing.catalog AS other ON (other.kind, other.id, other.version) = (o.kind, o.id, o.version)
+    WHERE p.checkout_id = %(checkout_id)s AND o.provider = 'manual' AND o.purpose = 'purchase' AND o.state = 'open'
+        AND other.body ->> 'group' = sold.body ->> 'group'
+    FOR UPDATE OF o SKIP LOCKED
+);
+
 -- name: requested
 -- The payments that are asked for, of one subscription.
 SELECT checkout_id FROM billing.checkouts

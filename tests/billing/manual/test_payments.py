@@ -86,6 +86,32 @@ async def test_a_payment_that_fails_can_be_paid(till: Till) -> None:
     assert {webhook.state for webhook in await till.desk.webhooks()} == {"applied"}
 
 
+async def test_a_second_checkout_of_a_plan_is_withdrawn_when_the_first_is_paid(till: Till) -> None:
+    """Two checkouts open at once would be two subscriptions."""
+    await till.desk.open("ada")
+    await till.desk.open("bob")
+    first = await till.buy("ada", "plan", "pro", "monthly")
+    others = [await till.buy("ada", "plan", "lite"), await till.buy("ada", "plan", "pro", "yearly")]
+    kept = [await till.buy("ada", "package", "pack"), await till.buy("bob", "plan", "pro", "monthly")]
+    assert await till.receive(first.checkout_id) == "paid"
+    for checkout in others:
+        assert (await till.checkouts.find(checkout.checkout_id)).state == "cancelled"
+        assert await till.receive(checkout.checkout_id) == "cannot"
+    for checkout in kept:
+        assert await till.receive(checkout.checkout_id) == "paid"
+    assert [one["plan"] for one in await till.now("ada")] == ["pro"]
+
+
+async def test_two_plans_that_are_paid_at_once_are_both_honoured(till: Till) -> None:
+    """Money that is here counts: nobody waits for the other, and the plan card shows both."""
+    await till.desk.open("ada")
+    both = [await till.buy("ada", "plan", "pro", "monthly"), await till.buy("ada", "plan", "lite")]
+    answers = await asyncio.gather(*(till.payments.receive(one.checkout_id, till.receipt(one)) for one in both))
+    await till.desk.apply()
+    assert sorted(answers) in (["paid", "paid"], ["cannot", "paid"])
+    assert len(await till.now("ada")) == answers.count("paid")
+
+
 async def test_an_old_request_keeps_its_terms(till: Till) -> None:
     """The product of a request names its version: a plan that was changed meanwhile gives what was offered."""
     await till.desk.open("ada")

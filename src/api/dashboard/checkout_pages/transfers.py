@@ -53,7 +53,11 @@ async def receive_transfer(request: Request) -> Response:
     if done == "paid":
         query = query_string({}, received=found.reference or found.checkout_id)
         return RedirectResponse(f"{root_of(request)}/transfers{query}", 303)
-    said = "Somebody has taken it already." if done == "already" else "It was withdrawn, and cannot be taken any more."
+    said = (
+        "Somebody has taken it already."
+        if done == "already"
+        else "It was withdrawn: send the money back, or sell it again."
+    )
     return await _list(request, _Problem(found.checkout_id, said), form)
 
 
