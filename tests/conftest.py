@@ -1,31 +1,37 @@
 """What tests of every floor share: real servers, fresh databases, a ledger with a clock of its own, a real service."""
 
 import gc
-from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from ledger.service import Ledger
 from tests.postgres import TestServer, TestServers, quick_folder
 from tests.service import Service, running_service
 
 SERVERS = ["embedded", "machine"]
+TOGETHER = ["tests/api/queries/", "tests/api/imports/", "tests/demo/", "tests/export/"]
+"""Folders of which one process runs all tests: what these share takes long to make."""
 LONGEST = [
-    "survival/test_survival.py",
-    "attack/test_attack.py",
-    "tests/test_docs.py",
-    "engine/test_projectors.py",
-    "engine/test_rebuild_command.py",
-    "engine/test_kills.py",
-    "demo/test_demo_command.py",
+    *("tests/survival/test_survival.py", "tests/api/queries/", "tests/api/test_openapi.py", "tests/api/imports/"),
+    *("tests/simulation/test_committer.py", "tests/dashboard/test_browser_usage.py"),
+    *("tests/projections/checks/test_check.py", "tests/api/streaming/test_streams.py"),
+    *("tests/dashboard/test_browser_operator.py", "tests/api/runtime/test_roles.py", "tests/api/test_codes.py"),
+    *("tests/projections/checks/test_check_damage.py", "tests/test_docs.py", "tests/demo/"),
+    *("tests/api/commands/test_bad_input.py", "tests/attack/test_attack.py", "tests/dashboard/test_browser_catalog.py"),
+    *("tests/dashboard/test_browser_overview.py", "tests/api/runtime/test_embedded.py"),
+    *("tests/api/runtime/test_killed_processes.py", "tests/api/runtime/test_embedded_restart.py"),
+    *("tests/projections/checks/test_check_command.py", "tests/projections/engine/test_projectors.py"),
+    *("tests/migrations/test_commands.py", "tests/api/runtime/test_listening.py", "tests/domain/test_laws.py"),
 ]
-"""The files with the longest tests, the longest first."""
+"""The files and folders whose tests take most processor time, the longest first."""
 
 # How long an example takes is the machine's affair, and no property of what is tested.
 settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -43,22 +49,29 @@ def pytest_collection() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In several processes, begin with the files whose tests take longest, each file in another one: for a long test
-    that begins last, all others wait. pytest-xdist gives each process as many tests as the others, in this order."""
-    processes: int = getattr(config, "workerinput", {}).get("workercount", 1)
-    if processes == 1:
-        return
-    first: list[list[pytest.Item]] = [[] for _ in range(processes)]
-    for number, file in enumerate(LONGEST):
-        first[number % processes] += [item for item in items if item.path.match(file)]
-    others = [item for item in items if not any(item.path.match(file) for file in LONGEST)]
-    left, count = deque(others), len(items)
-    items.clear()
-    for number, begun in enumerate(first):
-        share = count * (number + 1) // processes - len(items)
-        items += begun
-        items += [left.popleft() for _ in range(min(share - len(begun), len(left)))]
-    items += left
+    """In several processes, begin with what takes longest: for a long file that begins last, all others wait."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _rank(item.nodeid))
+
+
+def _rank(name: str) -> int:
+    return next((place for place, longest in enumerate(LONGEST) if name.startswith(longest)), len(LONGEST))
+
+
+class WholeFiles(LoadScopeScheduling):  # type: ignore[misc]  # its package has no types
+    """Gives each process one file after the other, so that what the tests of a file share is made once in a run."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        """What a test is given with."""
+        file = nodeid.partition("::")[0]
+        return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WholeFiles:
+    """In the order of the tests, and not the files with most tests first."""
+    config.option.loadscopereorder = False
+    return WholeFiles(config, log)
 
 
 class Clock:
