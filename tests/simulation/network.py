@@ -120,7 +120,7 @@ class End(asyncio.Transport):
         """The protocol learns that the connection is lost, once."""
         if not self.lost:
             self.lost = self._closing = True
-            self._network.ends.discard(self)
+            self._network.ends.pop(self, None)
             self._protocol.connection_lost(None)
 
     def vanish(self) -> None:
@@ -148,7 +148,8 @@ class Network:
 
     def __init__(self, rng: random.Random, tell: Callable[..., None]) -> None:
         self.rng = rng
-        self.ends: set[End] = set()
+        self.ends: dict[End, None] = {}
+        """Those that are open, in the order in which they were made: a set would have another in every process."""
         self._tell = tell
         self._listening: dict[Path, Listening] = {}
         self._killed: set[str] = set()
@@ -200,7 +201,7 @@ class Network:
         other = listening.make()
         mine, its = End(self, me, protocol), End(self, listening.owner, other)
         mine.peer, its.peer = its, mine
-        self.ends |= {mine, its}
+        self.ends |= {mine: None, its: None}
         self._tell(me, "connects to", listening.owner)
         protocol.connection_made(mine)
         other.connection_made(its)
