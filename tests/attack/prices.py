@@ -126,17 +126,17 @@ def _more(caller: socket.socket) -> bytes:
     return more
 
 
-def unfinished(service: ServiceProcess, name: str, sent: bytes) -> Price:
-    """What stays in memory of requests that are never finished, until their deadline."""
+def unfinished(service: ServiceProcess, name: str, sent: bytes, count: int) -> Price:
+    """What stays in memory of so many requests that are never finished, until their deadline."""
     before, memory = _spent(service), _memory(service)
     with ExitStack() as stack:
-        for _ in range(UNFINISHED):
+        for _ in range(count):
             stack.enter_context(closing(_connected(service))).sendall(sent)
         assert service.client.get("/healthz").status_code == 200
         ours, theirs = (end - begin for begin, end in zip(before, _spent(service), strict=True))
-        each = max(_memory(service) - memory, 0) / 1_024 / UNFINISHED
+        each = max(_memory(service) - memory, 0) / 1_024 / count
     most = min(MB // max(len(sent), 1), 4_096)  # of one address
-    return Price(name, "—", most, ours / UNFINISHED * most, theirs / UNFINISHED * most, each * most)
+    return Price(name, "—", most, ours / count * most, theirs / count * most, each * most)
 
 
 def _memory(service: ServiceProcess) -> int:
@@ -163,7 +163,7 @@ def _seconds(pids: Iterable[int]) -> float:
     return total / 1e9
 
 
-def prices(service: ServiceProcess, seconds: float) -> list[Price]:
+def prices(service: ServiceProcess, seconds: float, never_finished: int = UNFINISHED) -> list[Price]:
     """The prices of all addresses, the most expensive first."""
     account = service.open_account(permanent=1)
     found = []
@@ -172,9 +172,9 @@ def prices(service: ServiceProcess, seconds: float) -> list[Price]:
         print(f"{found[-1].name}: {found[-1].service:.1f} s", file=sys.stderr, flush=True)
     head = b"GET / HTTP/1.1\r\n"
     form = f"POST /dashboard/sign-in HTTP/1.1\r\nHost: x\r\n{_FORM}Content-Length: 16000\r\n\r\nkey=1".encode()
-    found.append(unfinished(service, "connections that send nothing", b""))
-    found.append(unfinished(service, "heads that are never finished", head))
-    found.append(unfinished(service, "forms that are never finished", form))
+    found.append(unfinished(service, "connections that send nothing", b"", never_finished))
+    found.append(unfinished(service, "heads that are never finished", head, never_finished))
+    found.append(unfinished(service, "forms that are never finished", form, never_finished))
     return sorted(found, key=lambda one: -one.service - one.database)
 
 

@@ -164,7 +164,7 @@ def _killed(database: str, moment: Moment, later: float) -> bool:
     )
     with psycopg.connect(database, autocommit=True) as look:
         while process.poll() is None and not moment(look):
-            pass
+            time.sleep(0.001)
     time.sleep(later)
     process.send_signal(signal.SIGKILL)
     _, said = process.communicate()
