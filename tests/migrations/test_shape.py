@@ -60,6 +60,7 @@ MISSING = [
     "billing/0004_manual.sql",
     "billing/0005_reconciled.sql",
     "billing/0006_changes.sql",
+    "billing/0007_facts_at_once.sql",
     "projections/0003_made_by_the_owner.sql",
     "projections/0004_builds_of_wide_rows.sql",
     "projections/0005_builds_that_measure_nothing.sql",

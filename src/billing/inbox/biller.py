@@ -98,6 +98,7 @@ class Biller:
             await asyncio.sleep(_RETRY)
 
     async def _apply_on(self, connection: Connection) -> None:
+        await connection.execute(_SQL["by_index"])
         while True:
             self.arrived.clear()
             if await self._leads(connection):

@@ -1,5 +1,9 @@
 -- What the biller asks of the inbox, and says to it. Times come from the service.
 
+-- name: by_index
+-- Everything the biller asks has an index. Its plans are made while the tables are small, and are kept while they grow.
+SET enable_seqscan = off;
+
 -- name: lead_biller
 -- Try to become the connection that applies webhooks. It keeps the lock until it ends.
 SELECT pg_try_advisory_lock(hashtextextended('billing.biller', 0)) AS leads;
