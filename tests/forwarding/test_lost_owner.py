@@ -9,12 +9,15 @@ import psycopg
 import pytest
 
 from ledger.commit.submission import Recorded
+from ledger.domain.commands import GrantCredits
 from ledger.forwarding import frames, group_member
 from ledger.forwarding.frames import FrameProtocol
 from ledger.forwarding.group import Group
-from ledger.forwarding.messages import command_message, hello_message
+from ledger.forwarding.messages import command_message, hello_message, together_message
+from ledger.forwarding.owner import OwnerListener
 from ledger.service import Ledger
-from tests.store.asking import balance, deduct, deduction, open_account, sound
+from tests.postgres import owner
+from tests.store.asking import balance, deduct, deduction, open_account, sound, submission
 
 Member = Callable[[], Ledger]
 
@@ -180,3 +183,53 @@ async def test_what_arrives_on_an_earlier_connection_of_a_worker_is_not_carried_
                 await asyncio.sleep(0.01)
         assert await balance(owner, "a") == 8
         later.close()
+
+
+@pytest.mark.parametrize("together", [False, True])
+async def test_what_is_asked_again_while_it_is_carried_out_is_carried_out_once(
+    member: Member, database: str, group: Group, *, together: bool
+) -> None:
+    """It is refused, and then its account gets credits: a second try would record what the caller knows as refused."""
+    messages = [command_message(1, deduction("a", 5, "once"))]
+    if together:
+        messages = [together_message(1, 2), *messages, command_message(1, deduction("a", 5, "twice"))]
+    async with member().running() as ledger, await psycopg.AsyncConnection.connect(owner(database)) as blocking:
+        await open_account(ledger, "a")
+        earlier, later = Echo(), Echo()
+        await said(group, earlier)
+        await blocking.execute("LOCK TABLE ledger.events IN ACCESS EXCLUSIVE MODE")
+        for message in messages:
+            earlier.send(message)
+        async with asyncio.timeout(30):
+            while not listener_of(ledger).in_flight:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        more = submission(GrantCredits("a", "permanent", 20), "grant", "late")
+        granted = asyncio.create_task(ledger.execute(more))
+        earlier.abort()
+        await said(group, later)
+        for message in messages:
+            later.send(message)
+        await blocking.rollback()
+        assert isinstance(await granted, Recorded)
+        async with asyncio.timeout(30):
+            while len(later.messages) < 2 + 2 * together:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert isinstance(await deduct(ledger, "a", 1, "afterwards"), Recorded)
+        assert await balance(ledger, "a") == 19
+        assert "InsufficientCredits" in str(later.messages[-1])
+        later.close()
+
+
+def listener_of(ledger: Ledger) -> OwnerListener:
+    assert ledger.group is not None
+    assert ledger.group._listener is not None
+    return ledger.group._listener
+
+
+async def said(group: Group, connection: Echo) -> None:
+    """Connect, say which worker it is, and wait for the owner's answer."""
+    await frames.connect(group.address, connection)
+    connection.send(hello_message("one worker"))
+    async with asyncio.timeout(30):
+        while not connection.messages:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
