@@ -50,6 +50,9 @@ def test_a_refused_deduction_names_the_pages_that_help(service: Service, account
     page = f"{ROOT}/accounts/{account}/plans"
     ways = [{"way": "upgrade", "url": page}, {"way": "top_up", "url": f"{page}#packages"}]
     assert (answer.status_code, answer.json()["ways_out"]) == (402, ways)
+    item = {"op": "deduct", "account_id": account, "amount": 6, "idempotency_key": "d"}
+    [in_a_batch] = service.post("/v1/batch", {"commands": [item]}).json()["results"]
+    assert in_a_batch == answer.json()
     opened = guest(service).get(portal_link(service, account, page="plans"))
     assert opened.url.path == page
     assert 'id="packages"' in opened.text

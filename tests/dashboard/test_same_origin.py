@@ -47,7 +47,7 @@ CHANGES = [name.removeprefix("POST ") for name in PAGES if not name.startswith("
 def test_no_page_that_changes_something_is_taken_from_elsewhere(service: Service) -> None:
     stranger = guest(service)
     for path in CHANGES:
-        filled = path.format(account_id="a", grant_id="grt_1", limit_id="l", token="t", upload_id="u")
+        filled = path.format(account_id="a", grant_id="grt_1", limit_id="l", token="t", upload_id="u", checkout_id="c")
         for written in FOREIGN:
             answer = stranger.post(ROOT + filled, data={"csrf": "0"}, headers=headers(service, written))
             assert answer.status_code == 403, (path, written)

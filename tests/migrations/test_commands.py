@@ -28,7 +28,7 @@ SINCE = {
     ),
 }
 """The columns that read models have got since, or in which they have another type."""
-NEW = {"balances": ("labels",), "payments": ("disputes",)}
+NEW = {"balances": ("labels",), "payments": ("disputes", "revenue")}
 """The tables that they have got since."""
 OTHER_KEYS = {"history": ("successors",), "payments": ("payments",)}
 """The tables that had no key then, or another one."""

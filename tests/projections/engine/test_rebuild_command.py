@@ -54,7 +54,7 @@ async def test_what_it_prints(ledger: Ledger, database: str) -> None:
     assert history.startswith(f"history: {end} events in ")
     assert history.endswith(f" rows compared at position {end}, no differences, switched at position {end}")
     assert payments.endswith(
-        f", 3 rows compared at position {end}, differences: 1 missing, 1 different, switched at position {end}"
+        f", 4 rows compared at position {end}, differences: 1 missing, 1 different, switched at position {end}"
     )
     assert differences == [
         "  payments (account_id ada, provider bank-ada, payment_id pi_1): plan basic should be plan pro",
@@ -76,7 +76,7 @@ async def test_as_json(ledger: Ledger, database: str) -> None:
     assert all(one["version"] == one["version_before"] == BY_NAME[name].version for name, one in report.items())
     compared = report["payments"]["compared"]
     assert {key: compared[key] for key in ("position", "rows", "missing", "extra", "different", "not_compared")} == {
-        "position": end, "rows": 3, "missing": 1, "extra": 0, "different": 1, "not_compared": []
+        "position": end, "rows": 4, "missing": 1, "extra": 0, "different": 1, "not_compared": []
     }  # fmt: skip
     assert compared["differences"][0] == {
         "table": "payments",

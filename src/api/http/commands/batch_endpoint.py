@@ -38,7 +38,7 @@ _ENCODED = 100
 
 Item = Submission | Problem
 """One command of a batch, or the problem why there is none."""
-Answer = Outcome | Problem
+Answer = Recorded | Problem
 
 
 class BatchEndpoint:
@@ -67,8 +67,9 @@ class BatchEndpoint:
         if atomic:
             answers = await self._together(items, key, dry_run=dry_run)
         else:
-            answers = await self._each(items, dry_run=dry_run)
-        return Reply(200, [JSON], await _encoded(answers, key, dry_run=dry_run))
+            outcomes = await self._each(items, dry_run=dry_run)
+            answers = await self._told(items, outcomes, key, scope.get("root_path", ""))
+        return Reply(200, [JSON], await _encoded(answers, dry_run=dry_run))
 
     # Commands to submissions -------------------------------------------------------------------------------------
 
@@ -97,7 +98,7 @@ class BatchEndpoint:
 
     # Submissions to answers --------------------------------------------------------------------------------------
 
-    async def _each(self, items: list[Item], *, dry_run: bool) -> list[Answer]:
+    async def _each(self, items: list[Item], *, dry_run: bool) -> list[Outcome | Problem]:
         submissions = [item for item in items if isinstance(item, Submission)]
         if dry_run:
             outcomes = dict(zip(submissions, await self._ledger.dry_run(submissions, atomic=False), strict=True))
@@ -107,10 +108,26 @@ class BatchEndpoint:
         self._commands.count_refusals(answers)
         return answers
 
+    async def _told(
+        self, items: Sequence[Item], outcomes: Sequence[Outcome | Problem], key: ApiKey, root_path: str
+    ) -> list[Answer]:
+        """The outcomes, with each refusal as the problem that its command has alone."""
+        found: list[Answer] = []
+        work = Slices()
+        for item, outcome in zip(items, outcomes, strict=True):
+            if isinstance(outcome, Refusal):
+                assert isinstance(item, Submission)
+                found.append(await self._commands.problem_of(outcome, item.account_id, key, root_path))
+            else:
+                found.append(outcome)
+            if work.over:
+                await work.pause()
+        return found
+
     async def _submit_all(
         self, items: Iterable[Item], replays: dict[Submission, Outcome]
-    ) -> "list[_Submitted | Answer]":
-        submitted: list[_Submitted | Answer] = []
+    ) -> "list[_Submitted | Outcome | Problem]":
+        submitted: list[_Submitted | Outcome | Problem] = []
         work = Slices()
         for item in items:
             submitted.append(item if isinstance(item, Problem) else replays.get(item) or self._submit(item))
@@ -139,10 +156,12 @@ class BatchEndpoint:
                 outcomes = list(replays.values())
             else:
                 outcomes = await self._ledger.execute_together(submissions)
+        recorded: list[Answer] = []
         for outcome in outcomes:
             if isinstance(outcome, Refusal):
                 raise from_refusal(refusal_for(key, outcome))
-        return list(outcomes)
+            recorded.append(outcome)
+        return recorded
 
 
 class _Submitted(NamedTuple):
@@ -152,7 +171,7 @@ class _Submitted(NamedTuple):
     request_id: str
 
 
-async def _outcome_of(submitted: _Submitted | Answer) -> Answer:
+async def _outcome_of(submitted: _Submitted | Outcome | Problem) -> Outcome | Problem:
     if not isinstance(submitted, _Submitted):
         return submitted
     outcome = submitted.outcome
@@ -162,13 +181,13 @@ async def _outcome_of(submitted: _Submitted | Answer) -> Answer:
         return as_problem(error, submitted.request_id)
 
 
-async def _encoded(answers: Sequence[Answer], key: ApiKey, *, dry_run: bool) -> bytes:
+async def _encoded(answers: Sequence[Answer], *, dry_run: bool) -> bytes:
     """The results as JSON, the `BatchAnswer` of the contract, encoded in slices."""
     parts: list[bytes] = []
     results: list[BatchResult] = []
     work = Slices()
     for answer in answers:
-        results.append(_result(answer, key, dry_run=dry_run))
+        results.append(_result(answer, dry_run=dry_run))
         if len(results) >= _ENCODED:
             parts.append(orjson.dumps(results, option=OPTIONS)[1:-1])
             results = []
@@ -178,12 +197,10 @@ async def _encoded(answers: Sequence[Answer], key: ApiKey, *, dry_run: bool) -> 
     return b'{"results":[' + b",".join(parts) + b"]}"
 
 
-def _result(answer: Answer, key: ApiKey, *, dry_run: bool) -> BatchResult:
+def _result(answer: Answer, *, dry_run: bool) -> BatchResult:
     """The result of one command of a batch: its status, and the fields of its answer."""
     if isinstance(answer, Recorded):
         return batch_result(answer, 200 if dry_run or answer.replayed else 201, dry_run=dry_run)
-    if isinstance(answer, Refusal):
-        answer = from_refusal(refusal_for(key, answer))
     return answer.document()
 
 

@@ -92,10 +92,14 @@ class CommandEndpoint:
             outcome = await self._ledger.execute(submission)
             self.count_refusals([outcome])
         if isinstance(outcome, Refusal):
-            problem = from_refusal(refusal_for(key, outcome))
-            ways = await self._ways_out.of(outcome, account_id, scope.get("root_path", ""))
-            return problem_reply(problem.with_facts(ways_out=ways) if ways else problem)
+            return problem_reply(await self.problem_of(outcome, account_id, key, scope.get("root_path", "")))
         return _reply(outcome, dry_run=dry_run)
+
+    async def problem_of(self, refusal: Refusal, account_id: str, key: ApiKey, root_path: str) -> Problem:
+        """A refusal of a command on an account as the holder of a key is told of it, with the ways out."""
+        problem = from_refusal(refusal_for(key, refusal))
+        ways = await self._ways_out.of(refusal, account_id, root_path)
+        return problem.with_facts(ways_out=ways) if ways else problem
 
     async def authorized(self, scope: Scope, headers: Headers, scopes: Scopes) -> ApiKey:
         """The caller's key. Nothing else of the request is looked at before. Raises AccessRefused and Problem."""
