@@ -217,7 +217,7 @@ def test_a_subscriber_sees_the_plan_and_when_it_renews(visit: Visit, service: Se
 def test_a_cancelled_plan_says_when_it_ends_and_an_ended_one_is_none(
     visit: Visit, service: Service, subscriber: str
 ) -> None:
-    now = datetime.now(UTC).replace(microsecond=0)
+    now = datetime.now(UTC)  # to the microsecond: no other word is of the same moment
     found = service.get(f"/v1/accounts/{subscriber}/subscription").json()["subscription"]
     month = {"months": 1}
     terms = {"plan": "pro", "plan_version": 1, "credits": 2_000, "every": month, "billed": month, "rank": 1}

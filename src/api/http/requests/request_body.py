@@ -55,7 +55,8 @@ async def receive_body(receive: Receive, limit: int, size: int | None = None) ->
 
     Raises ClientLeft, and Problem: body_too_large, body_timeout, overloaded.
     """
-    task = asyncio.current_task(_arriving.loop)
+    # The loop of this thread is another one when a process has several services.
+    task = asyncio.current_task(_arriving.loop) or asyncio.current_task()
     assert task is not None, "a request is served by a task"
     _arriving.since[task] = monotonic()
     try:
