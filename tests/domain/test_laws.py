@@ -285,7 +285,7 @@ def test_nothing_is_open_twice(journal: Journal) -> None:
     lots = {lot.grant_id: lot.remaining for lot in account.lots}
     assert lots == {name: amount for name, amount in purse.open.items() if amount}
     assert len(lots) == len(account.lots)
-    holds = {hold.hold_id: hold.amount for hold in account.holds}
+    holds = {hold.hold_id: hold.amount for hold in (*account.holds, *account.disputed)}
     assert holds == {name: amount for name, amount in purse.held.items() if amount}
 
 

@@ -3,7 +3,7 @@ add up to, and their sums agree with each other."""
 
 import random
 from collections import defaultdict
-from itertools import pairwise
+from itertools import pairwise, product
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.commands import DeductCredits, OpenAccount, ReverseDeduction
 from ledger.domain.events import CreditsDeducted
+from ledger.domain.usage import DIMENSIONS
+from projections.models.usage.projection import group_id
 from tests.domain.journal import ACCOUNT_ID, Journal
 from tests.long_form import times
 from tests.projections.bench import Bench
@@ -45,6 +47,12 @@ async def _projected_in_parts(bench: Bench, log: list[Told], chance: random.Rand
     for start, end in pairwise([0, *cuts, len(log)]):
         await bench.append(log[start:end])
         await bench.project(chance.randint(1, 50))
+
+
+def test_no_two_groups_have_one_id() -> None:
+    """Whatever is named, left out or empty in them: with one id, neither of the two could be projected."""
+    groups = list(product((None, "", "a"), repeat=len(DIMENSIONS)))
+    assert len({group_id(group) for group in groups}) == len(groups)
 
 
 def test_sums_may_outgrow_a_bigint(bench: Bench) -> None:

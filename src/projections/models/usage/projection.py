@@ -44,7 +44,7 @@ _EARLIER = 5
 @lru_cache(10_000)
 def group_id(group: Group) -> str:
     """The id of a group: 16 bytes of BLAKE2b over its JSON, as the hexadecimal digits of a UUID."""
-    named = group if any(group[_EARLIER:]) else group[:_EARLIER]
+    named = group[:_EARLIER] if group[_EARLIER:].count(None) == len(group) - _EARLIER else group
     return blake2b(orjson.dumps(named), digest_size=16).hexdigest()
 
 
