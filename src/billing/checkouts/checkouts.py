@@ -22,7 +22,7 @@ from billing.checkouts.offers import (
 from billing.checkouts.table import Connection, Origin, Payable, Ways
 from billing.errors import not_found
 from billing.plans import Plan
-from ledger.domain.errors import AccountNotFound
+from ledger.domain.errors import AccountNotFound, InvalidField
 from ledger.explain.subscriptions.answer import SubscriptionNow, subscriptions_now
 from ledger.service import AccountAt, Ledger
 
@@ -106,6 +106,8 @@ class Checkouts:
         bought = Bought(entry.kind, entry.id, entry.version, name, wish.quantity)
         if provider == MANUAL and trial_days_of(entry, *had) is not None:
             amount = 0  # the first payment is asked for before the trial ends
+        if not amount and wish.quantity > 1 and entry.kind == "plan":
+            raise InvalidField("quantity", "must be 1 for what begins without a payment", wish.quantity)
         until = origin.created_at + TRANSFER_LASTS if provider == MANUAL else None
         payable = Payable(bought, amount * wish.quantity, currency, until)
         return await table.add(connection, origin, payable, Ways(provider, wish.return_url, wish.cancel_url))

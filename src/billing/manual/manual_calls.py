@@ -133,7 +133,18 @@ async def _cost(connection: Connection, one: Subscription, bought: Bought, now: 
     old = await price_at(connection, one.bought)
     paid = old.amount_minor * one.quantity if old is not None else 0
     costs = price.amount_minor * bought.quantity if price is not None else 0
+    if paid and costs and old is not None and price is not None and old.currency != price.currency:
+        raise ProviderCannot(
+            f"The subscription is paid in {old.currency} and the new price is in {price.currency}: what is unused "
+            "cannot be counted. Change it at the end of the period.",
+            provider=MANUAL,
+        )
     amount = prorated(one, paid, costs, keeps=keeps, now=now)
+    if paid and costs and not amount and not keeps:
+        raise ProviderCannot(
+            "What is unused of the period is worth more than the new plan costs. Change it at the end of the period.",
+            provider=MANUAL,
+        )
     return _Cost(amount, price.currency if price is not None else None, length, keeps)
 
 

@@ -54,6 +54,7 @@ def renewal(
 def change(
     one: Subscription, bought: Bought, amount_minor: int, currency: str, key: str, now: datetime
 ) -> tuple[str, Payable, About]:
-    """The key and the parts of a request to change a subscription now."""
-    payable = Payable(bought, amount_minor, currency, now + _CHANGE_LASTS)
+    """The key and the parts of a request to change a subscription now. It ends with the period, at the latest."""
+    until = now + _CHANGE_LASTS
+    payable = Payable(bought, amount_minor, currency, min(until, one.period_end or until))
     return f"change:{one.subscription_id}:{key}", payable, About("change", one.subscription_id)

@@ -218,3 +218,22 @@ async def test_a_change_in_a_trial_costs_nothing_until_its_end(till: Till) -> No
     await till.receive(request.checkout_id)
     await till.wait_until(end + timedelta(days=2))
     assert await till.desk.available("ada") == PRO
+
+
+async def test_a_change_is_paid_in_time_or_not_at_all(till: Till) -> None:
+    """Its price is for the time that was left: paid after the period, it would buy a whole new one."""
+    first = await till.subscribe("ada", "lite")
+    end = datetime(2027, 2, 28, 12, tzinfo=UTC)
+    await till.wait_until(end - timedelta(hours=1))
+    changed = await till.calls.change(name_of(first.checkout_id), "plan:pro:1:monthly", 1, "now", "k")
+    assert changed.page is not None
+    assert changed.page.expires_at == end
+    await till.wait_until(end + timedelta(seconds=1))
+    assert await till.receive(changed.page.provider_id) == "cannot"
+    assert [one["plan"] for one in await till.now("ada")] == ["lite"]
+
+
+async def test_a_change_that_would_forfeit_what_is_paid_is_refused(till: Till) -> None:
+    first = await till.subscribe("ada", "pro", "yearly")
+    with pytest.raises(ProviderCannot, match="worth more"):
+        await till.calls.change(name_of(first.checkout_id), "plan:lite:1:monthly", 1, "now", "k")
