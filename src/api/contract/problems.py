@@ -71,6 +71,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "not_a_downgrade": (409, "The plan is better"),
     "already_cancelled": (409, "The subscription ends already"),
     "not_cancelled": (409, "The subscription renews as it is"),
+    "payment_due": (409, "A payment of the subscription is due"),
     "batch_refused": (409, "The atomic batch was refused"),
     "not_yet_visible": (409, "The position is not visible yet"),
     "version_mismatch": (412, "The account has moved on"),

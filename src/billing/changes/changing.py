@@ -5,25 +5,27 @@ like its webhooks, so the ledger learns it in the usual way. See docs/adr/0081-c
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 from pydantic import TypeAdapter
 
 from billing.calls.calls import Calls, Changed, ProviderCannot, When
 from billing.changes.asked import Asked, ends_at, new_plan
-from billing.changes.comparing import Target, check_downgrade, check_upgrade, credits_now, is_better, is_same, time_left
+from billing.changes.comparing import Target, check_downgrade, check_upgrade
+from billing.changes.foreseeing import Foreseen, Seen, choices, foreseen, upgraded
 from billing.changes.receipts import Held, Operation, Receipt, Receipts
 from billing.changes.refusals import AlreadyCancelled, NotCancelled
-from billing.changes.running import UNGROUPED, Running, in_group, named, running_of
-from billing.changes.targets import Choice, Offer, PlanWish, groups_of, offer_of, price_of, prices_at, targets_of
+from billing.changes.running import Running, in_group, named, running_of
+from billing.changes.targets import Choice, Offer, PlanWish, groups_of, offer_of, price_of, targets_of
+from billing.checkouts.errors import PaymentDue
+from billing.checkouts.table import requested
 from billing.inbox.inbox import Inbox
 from billing.inbox.webhook import Arrival
-from ledger.domain.account import Account
 from ledger.domain.errors import AccountNotFound
 from ledger.service import Ledger
 
@@ -63,14 +65,6 @@ class _Wish(NamedTuple):
         return sha256(orjson.dumps(self.body, option=orjson.OPT_SORT_KEYS)).digest()
 
 
-class _Seen(NamedTuple):
-    """An account as it is, and its subscriptions that run."""
-
-    account: Account
-    at: datetime
-    running: list[Running]
-
-
 class _Decided(NamedTuple):
     """What a wish comes to: for which subscription, and to which plan if it changes that."""
 
@@ -84,14 +78,6 @@ class _Decided(NamedTuple):
     def asks_provider(self) -> bool:
         """Whether the provider has to do something now."""
         return not self.asked.held and not self.asked.recorded
-
-
-class Foreseen(NamedTuple):
-    """What a change to a plan would be: it is the `same`, an `upgrade` with what that gives, a `downgrade`, what comes
-    `next` already, or nothing, because the subscription is `ending`."""
-
-    kind: Literal["same", "upgrade", "downgrade", "next", "ending"]
-    asked: Asked | None = None
 
 
 _Decide = Callable[[], Awaitable[_Decided]]
@@ -122,7 +108,7 @@ class Changing:
     async def upgrade_foreseen(self, account_id: str, wish: PlanWish) -> Asked:
         """What an upgrade would give and cost. Nobody is asked.
 
-        Raises also PlanNotFound, PriceNotFound, AlreadyOnPlan, NotAnUpgrade and Refusal.
+        Raises also PlanNotFound, PriceNotFound, AlreadyOnPlan, NotAnUpgrade, AlreadyCancelled, PaymentDue and Refusal.
         """
         return (await self._upgrade(account_id, wish)).asked
 
@@ -172,14 +158,14 @@ class Changing:
         """What a change to each of some plans would be, by their ids; nothing for a plan that no subscription can be
         changed to. Nobody is asked. Raises AccountNotFound."""
         seen = await self._seen(account_id)
-        choices = list(_choices([one for one in seen.running if one.provider in self.calls], offers))
-        if not choices:
+        found = list(choices([one for one in seen.running if one.provider in self.calls], offers))
+        if not found:
             return {}
         async with self._ledger.log.connection() as connection:
-            targets = await targets_of(connection, choices)
+            targets = await targets_of(connection, found)
         return {
-            choice.wish.plan: _foreseen(seen, choice.running, target)
-            for choice, target in zip(choices, targets, strict=True)
+            choice.wish.plan: foreseen(seen, choice.running, target)
+            for choice, target in zip(found, targets, strict=True)
         }
 
     # What a wish comes to ---------------------------------------------------------------------------------------
@@ -187,8 +173,10 @@ class Changing:
     async def _upgrade(self, account_id: str, wish: PlanWish) -> _Decided:
         seen, running, target = await self._target(account_id, wish)
         check_upgrade(running, target)
+        _check_runs_on(running)
+        await self._check_paid(running)
         amount = await self.calls_of(running).quote(running.own_id, *target.sold_as)
-        return _Decided(running, replace(_upgraded(seen, running, target), amount_minor=amount), target)
+        return _Decided(running, replace(upgraded(seen, running, target), amount_minor=amount), target)
 
     async def _downgrade(self, account_id: str, wish: PlanWish) -> _Decided:
         seen, running, target = await self._target(account_id, wish)
@@ -221,7 +209,7 @@ class Changing:
         asked = Asked(running.id, running.provider, "now", running.now["status"], recorded=not at_provider)
         return _Decided(running, asked)
 
-    async def _target(self, account_id: str, wish: PlanWish) -> tuple[_Seen, Running, Target]:
+    async def _target(self, account_id: str, wish: PlanWish) -> tuple[Seen, Running, Target]:
         seen = await self._seen(account_id)
         async with self._ledger.log.connection() as connection:
             offer = await offer_of(connection, wish.plan)
@@ -230,11 +218,17 @@ class Changing:
             [target] = await targets_of(connection, [choice])
             return seen, running, target
 
-    async def _seen(self, account_id: str) -> _Seen:
+    async def _check_paid(self, running: Running) -> None:
+        """Raise PaymentDue if the period of a subscription is over and not paid."""
+        if running.now["status"] == "past_due":
+            async with self._ledger.log.connection() as connection:
+                raise PaymentDue(running.id, await requested(connection, running.own_id))
+
+    async def _seen(self, account_id: str) -> Seen:
         found = await self._ledger.account_at(account_id)
         if found is None:
             raise AccountNotFound(account_id)
-        return _Seen(found.account, found.as_of, running_of(found.account, found.as_of))
+        return Seen(found.account, found.as_of, running_of(found.account, found.as_of))
 
     async def running(self, account_id: str) -> list[Running]:
         """The active subscriptions of an account, the one that counts first."""
@@ -261,7 +255,7 @@ class Changing:
         decided = await decide()
         if decided.is_so:
             return Answered(decided.asked)
-        key = wish.asker.key or _key_of_state(wish, decided, self.clock())
+        key = wish.asker.key or await self._key_of_state(wish, decided)
         if (before := await self._before(wish, key)) is not None:
             return before
         changed = Changed()
@@ -272,6 +266,21 @@ class Changing:
         asked = _with_page(decided.asked, changed)
         await self.receipts.put(self._receipt(wish, key, asked, decided.target))
         return Answered(asked)
+
+    async def _key_of_state(self, wish: _Wish, decided: _Decided) -> str:
+        """The key of a wish whose caller gives none: what is asked for, in this state of the subscription, after the
+        last wish that was another one.
+
+        Providers remember for a day that they refused a key, such as for a card without money, so it has the hour in
+        it. What the provider is not asked for now changes no state that the ledger knows, so each such wish is a new
+        one.
+        """
+        running, now = decided.running, self.clock()
+        last = await self.receipts.last_other(wish.account_id, running.id, wish.operation, wish.fingerprint)
+        state = [running.known_at, running.now["cancel_at"], running.now["next_plan"], decided.asked.new, last]
+        time = now.strftime("%Y-%m-%dT%H") if decided.asks_provider else now
+        named = [wish.operation, running.id, wish.body, state, time]
+        return f"state:{sha256(orjson.dumps(named, option=orjson.OPT_SORT_KEYS)).hexdigest()}"
 
     async def _before(self, wish: _Wish, key: str | None) -> Answered | None:
         if key is None:
@@ -304,36 +313,6 @@ class Changing:
         for delivery in changed.deliveries:
             await self._inbox.put_down(Arrival(delivery, {}, self.clock()))
         self._arrived()
-
-
-def _upgraded(seen: _Seen, running: Running, target: Target) -> Asked:
-    credits = credits_now(seen.account, running, target, seen.at)
-    left = time_left(running, seen.at)
-    asked = Asked(running.id, running.provider, "now", running.now["status"], None, new_plan(target))
-    return replace(asked, credits_now=credits, time_left=left)
-
-
-def _foreseen(seen: _Seen, running: Running, target: Target) -> Foreseen:
-    """What a change to a target would be, at least as far as the ledger can tell."""
-    if is_same(running, target):
-        return Foreseen("same")
-    if is_better(running, target):
-        return Foreseen("upgrade", _upgraded(seen, running, target))
-    if running.now["cancel_at"] is not None:
-        return Foreseen("ending")
-    return Foreseen("next" if running.now["next_plan"] == target.plan else "downgrade")
-
-
-def _choices(running: Sequence[Running], offers: Mapping[str, Offer]) -> Iterator[Choice]:
-    """The plans that some subscriptions could be changed to: each for the first of its group, at its usual price."""
-    groups = {plan: offer.plan.group for plan, offer in offers.items()}
-    for plan, offer in offers.items():
-        for one in running:
-            if groups.get(one.plan, UNGROUPED) == offer.plan.group:
-                if prices_at(offer.plan, one.provider):
-                    wish = PlanWish(plan)
-                    yield Choice(wish, offer, price_of(offer.plan, wish, one), one)
-                break
 
 
 async def _after_newest_word(running: Running, now: datetime) -> None:
@@ -369,19 +348,6 @@ def _check_runs_on(running: Running) -> None:
     cancel_at = running.now["cancel_at"]
     if cancel_at is not None:
         raise AlreadyCancelled(running.id, cancel_at)
-
-
-def _key_of_state(wish: _Wish, decided: _Decided, now: datetime) -> str:
-    """The key of a wish whose caller gives none: what is asked for, in this state of the subscription.
-
-    Providers remember for a day that they refused a key, such as for a card without money, so it has the hour in it.
-    What the provider is not asked for now changes no state that the ledger knows, so each such wish is a new one.
-    """
-    running = decided.running
-    state = [running.known_at, running.now["cancel_at"], running.now["next_plan"], decided.asked.new]
-    time = now.strftime("%Y-%m-%dT%H") if decided.asks_provider else now
-    named = [wish.operation, running.id, wish.body, state, time]
-    return f"state:{sha256(orjson.dumps(named, option=orjson.OPT_SORT_KEYS)).hexdigest()}"
 
 
 def _at_provider(wish: _Wish, key: str) -> str:

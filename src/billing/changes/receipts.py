@@ -72,6 +72,15 @@ class Receipts:
         found: dict[str, Any] = rows[0]["answer"]
         return found
 
+    async def last_other(
+        self, account_id: str, subscription_id: str, operation: Operation, fingerprint: bytes
+    ) -> int | None:
+        """The number of the newest wish about a subscription that is another one; None if there is none."""
+        wish = {"account_id": account_id, "subscription_id": subscription_id, "operation": operation}
+        [row] = await self._rows("last_other", **wish, fingerprint=fingerprint)
+        number: int | None = row["number"]
+        return number
+
     async def put(self, receipt: Receipt) -> None:
         """Keep a receipt. What it holds takes the place of what was held for the subscription before."""
         held = receipt.held

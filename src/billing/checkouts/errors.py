@@ -5,6 +5,7 @@ BillingRefused
     PriceNotFound
     SubscriptionRequired, AlreadySubscribed
     AccountCannotBuy
+    PaymentDue
     CheckoutKeyReused
 """
 
@@ -71,6 +72,20 @@ class AccountCannotBuy(BillingRefused):
     def __init__(self, account_id: str) -> None:
         detail = f"Account {shown(account_id)!r} is frozen: nothing is sold to it until it is unfrozen."
         super().__init__(detail, account_id=account_id)
+
+
+class PaymentDue(BillingRefused):
+    """A subscription is changed when what is due for it is paid: there is no paid time left that could be changed."""
+
+    code = "payment_due"
+
+    def __init__(self, subscription_id: str, checkout_id: str | None) -> None:
+        what = "at its provider" if checkout_id is None else f"in the checkout {checkout_id!r}"
+        super().__init__(
+            f"A payment of the subscription is due. Pay it {what} first, and change the plan then.",
+            subscription_id=subscription_id,
+            **({} if checkout_id is None else {"checkout_id": checkout_id}),
+        )
 
 
 class CheckoutKeyReused(BillingRefused):

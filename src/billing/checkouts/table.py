@@ -101,6 +101,12 @@ async def open_like(connection: Connection, account_id: str, bought: Bought, now
     return found if found is not None and found.state == "open" else None
 
 
+async def requested(connection: Connection, subscription_id: str) -> str | None:
+    """The checkout in which the next period of a subscription is to be paid, if it is asked for."""
+    row = await (await connection.execute(_SQL["requested"], {"subscription_id": subscription_id})).fetchone()
+    return row[0] if row is not None else None
+
+
 async def opened(connection: Connection, checkout_id: str, page: HostedPage) -> None:
     """Keep the page on which a checkout is paid, unless one is known."""
     made = {"provider_id": page.provider_id, "url": page.url, "expires_at": page.expires_at}

@@ -11,7 +11,8 @@ from typing import ClassVar, NamedTuple
 from billing.calls.calls import Changed, HostedPage, ProviderCannot, ProviderFailed, Purchase, When
 from billing.checkouts import table as checkouts
 from billing.checkouts.checkout import MANUAL, Bought, bought_as
-from billing.checkouts.table import Connection
+from billing.checkouts.errors import PaymentDue
+from billing.checkouts.table import About, Connection, Payable
 from billing.manual import table
 from billing.manual.payments import Payments, length_at, price_at
 from billing.manual.requests import PageOf, change, nothing_to_pay, request
@@ -66,24 +67,30 @@ class ManualCalls:
         """Put a subscription on another product: now, with a request for what the time left costs, or later."""
         bought = bought_as(product, quantity)
         if when == "period_end":
-            return await self._turned(subscription_id, lambda one, now: scheduled(one, bought, now))
+            return await self._turned(subscription_id, lambda one, now: scheduled(_running_on(one), bought, now))
         now = self._now()
         async with self.payments.telling.ledger.log.connection() as connection, connection.transaction():
             one = await _locked(connection, subscription_id)
             cost = await _cost(connection, one, bought, now)
             if cost.amount and cost.currency is not None:
                 made = change(one, bought, cost.amount, cost.currency, key, now)
-                checkout_id = await request(connection, one, *made, self.page_of, now)
-                if checkout_id is None:
-                    known = await checkouts.of_key(connection, one.account_id, made[0], now)
-                    assert known is not None
-                    checkout_id = known.checkout_id
-                return Changed(
-                    page=HostedPage(self.page_of(one.account_id, checkout_id), checkout_id, made[1].expires_at)
-                )
+                return Changed(page=await self._request(connection, one, *made))
         return await self._turned(
             subscription_id, lambda one, now: changed(one, bought, cost.length, keeps=cost.keeps, now=now)
         )
+
+    async def _request(
+        self, connection: Connection, one: Subscription, key: str, payable: Payable, about: About
+    ) -> HostedPage:
+        """Ask for the payment of a change in place of the one that is asked for; with the same key it is the same."""
+        now = self._now()
+        known = await checkouts.of_key(connection, one.account_id, key, now)
+        if known is not None:
+            return HostedPage(self.page_of(one.account_id, known.checkout_id), known.checkout_id, known.expires_at)
+        await table.cancel_changes(connection, one.subscription_id)
+        checkout_id = await request(connection, one, key, payable, about, self.page_of, now)
+        assert checkout_id is not None, "whoever has the subscription locked is the only one to ask"
+        return HostedPage(self.page_of(one.account_id, checkout_id), checkout_id, payable.expires_at)
 
     async def cancel(self, subscription_id: str, when: When, key: str) -> Changed:
         """End a subscription, now or at the end of its period."""
@@ -127,7 +134,20 @@ class _Cost(NamedTuple):
     keeps: bool
 
 
+def _running_on(one: Subscription) -> Subscription:
+    """A subscription that does not end with its period. Raises ProviderCannot."""
+    if one.ends_at is not None:
+        raise ProviderCannot(
+            "The subscription ends with its period. Reactivate it, and change it then.", provider=MANUAL
+        )
+    return one
+
+
 async def _cost(connection: Connection, one: Subscription, bought: Bought, now: datetime) -> _Cost:
+    """Raises ProviderCannot, and PaymentDue if the time that a change is for is not paid."""
+    _running_on(one)
+    if one.status == "past_due" or (one.period_end is not None and one.period_end <= now):
+        raise PaymentDue(f"{MANUAL}:{one.subscription_id}", await checkouts.requested(connection, one.subscription_id))
     length, price = await length_at(connection, bought), await price_at(connection, bought)
     keeps = keeps_period(one, await length_at(connection, one.bought), length)
     old = await price_at(connection, one.bought)

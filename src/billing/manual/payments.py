@@ -41,7 +41,7 @@ class Payments:
             subscription_id = checkout.subscription_id
             one = await table.lock(connection, subscription_id) if subscription_id is not None else None
             is_over = one is not None and one.status == "ended"
-            if checkout.purpose == "change" and (checkout.state == "expired" or (is_over and checkout.state == "open")):
+            if checkout.purpose == "change" and checkout.state != "paid" and (is_over or checkout.state != "open"):
                 return "cannot"  # its price was for the time that was left then
             if not await table.mark_paid(connection, checkout_id, receipt, now, is_over=is_over):
                 return "already" if (await _found(connection, checkout_id, now)).state == "paid" else "cannot"

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from psycopg.rows import class_row
 
-from billing.checkouts.table import Connection
+from billing.checkouts.table import Connection, requested
 from billing.manual.subscription import Subscription
 from ledger.postgres.named_sql import queries
 
@@ -51,6 +51,11 @@ async def cancel_requests(connection: Connection, subscription_id: str) -> None:
     await connection.execute(_SQL["cancel_requests"], {"subscription_id": subscription_id})
 
 
+async def cancel_changes(connection: Connection, subscription_id: str) -> None:
+    """Take back the payment that a change of a subscription asks for."""
+    await connection.execute(_SQL["cancel_changes"], {"subscription_id": subscription_id})
+
+
 async def withdraw_others(connection: Connection, checkout_id: str) -> None:
     """Withdraw the other checkouts of an account for a plan of the group of one that is paid."""
     await connection.execute(_SQL["withdraw_others"], {"checkout_id": checkout_id})
@@ -58,7 +63,7 @@ async def withdraw_others(connection: Connection, checkout_id: str) -> None:
 
 async def is_requested(connection: Connection, subscription_id: str) -> bool:
     """Whether the payment for the next period is asked for."""
-    return bool(await (await connection.execute(_SQL["requested"], {"subscription_id": subscription_id})).fetchone())
+    return await requested(connection, subscription_id) is not None
 
 
 async def _locked(connection: Connection, statement: str, wanted: Mapping[str, Any]) -> Subscription | None:

@@ -4,6 +4,12 @@
 SELECT fingerprint, answer FROM billing.changes
 WHERE account_id = %(account_id)s AND operation = %(operation)s AND key = %(key)s;
 
+-- name: last_other
+-- The newest wish about a subscription that is another one.
+SELECT max(number) AS number FROM billing.changes
+WHERE account_id = %(account_id)s AND subscription_id = %(subscription_id)s
+    AND (operation, fingerprint) <> (%(operation)s, %(fingerprint)s);
+
 -- name: lock
 -- One change of a subscription at a time.
 SELECT pg_advisory_xact_lock(hashtextextended('billing.changes ' || %(subscription_id)s, 0));

@@ -52,3 +52,10 @@ WHERE account_id = %(account_id)s AND purpose = 'purchase' AND state = 'open' AN
     AND coalesce(expires_at, created_at + interval '1 hour') > %(now)s
 ORDER BY created_at DESC, checkout_id
 LIMIT 1;
+
+-- name: requested
+-- The payment that is asked for, for the next period of a subscription.
+SELECT checkout_id FROM billing.checkouts
+WHERE subscription_id = %(subscription_id)s AND purpose = 'renewal' AND state = 'open'
+ORDER BY created_at, checkout_id
+LIMIT 1;

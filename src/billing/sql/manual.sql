@@ -45,6 +45,11 @@ RETURNING checkout_id;
 UPDATE billing.checkouts SET state = 'cancelled'
 WHERE subscription_id = %(subscription_id)s AND purpose <> 'purchase' AND state = 'open';
 
+-- name: cancel_changes
+-- The next wish takes the place of the last one.
+UPDATE billing.checkouts SET state = 'cancelled'
+WHERE subscription_id = %(subscription_id)s AND purpose = 'change' AND state = 'open';
+
 -- name: withdraw_others
 -- When a plan is paid, nobody is to pay for a second one of its group. One that somebody takes the money of at this
 -- moment is left to them.
@@ -59,11 +64,6 @@ WHERE checkout_id IN (
         AND other.body ->> 'group' = sold.body ->> 'group'
     FOR UPDATE OF o SKIP LOCKED
 );
-
--- name: requested
--- The payments that are asked for, of one subscription.
-SELECT checkout_id FROM billing.checkouts
-WHERE subscription_id = %(subscription_id)s AND purpose = 'renewal' AND state = 'open';
 
 -- name: due_of_account
 -- The payments that an account is asked for, for the subscriptions that it has. The oldest comes first.

@@ -10,6 +10,7 @@ from typing import Any
 
 from billing import catalog
 from billing.catalog_changes import Wanted
+from billing.changes.changing import Changing
 from billing.checkouts.checkout import Checkout, Wish
 from billing.checkouts.checkouts import Checkouts
 from billing.errors import Kind
@@ -38,6 +39,7 @@ class Till:
     payments: Payments
     renewals: Renewals
     calls: ManualCalls
+    changing: Changing
 
     async def buy(self, account: str, kind: Kind, entry: str, price: str | None = None, quantity: int = 1) -> Checkout:
         """A checkout."""
@@ -130,7 +132,8 @@ async def running_till(database: str, clock: Clock, folder: Path) -> AsyncIterat
         payments = Payments(Telling(desk.ledger, desk.inbox, desk.reception, live=True))
         calls = ManualCalls(payments, page_of, lambda account: f"/billing/{account}")
         checkouts = Checkouts(desk.ledger, {"manual": calls}, None, transfers=True)
-        yield Till(desk, checkouts, payments, Renewals(payments, page_of), calls)
+        changing = Changing(desk.ledger, desk.inbox, {"manual": calls}, desk.biller.arrived.set)
+        yield Till(desk, checkouts, payments, Renewals(payments, page_of), calls, changing)
 
 
 def page_of(account: str, checkout_id: str) -> str:

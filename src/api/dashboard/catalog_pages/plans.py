@@ -13,7 +13,7 @@ from api.http.billing.catalog import entries_of
 from api.http.billing.changes import changing_of
 from api.http.queries.reads import reads_of
 from billing.catalog_changes import Entry
-from billing.changes.changing import Foreseen
+from billing.changes.foreseeing import Foreseen
 from billing.changes.targets import Offer
 from billing.checkouts.offers import ACTIVE
 from billing.plans import Plan

@@ -64,7 +64,11 @@ def _documented(body: type[Body], conflicts: str, *, keyed: bool = True) -> dict
 @router.post(
     "/v1/accounts/{account_id}/subscription/upgrade",
     summary="Change to a better plan at once",
-    **_documented(UpgradeBody, "`no_subscription`, `already_on_plan`, `not_an_upgrade` or `account_closed`"),
+    **_documented(
+        UpgradeBody,
+        "`no_subscription`, `already_on_plan`, `not_an_upgrade`, `already_cancelled`, `payment_due` or "
+        "`account_closed`",
+    ),
 )
 async def upgrade(
     request: Request, account_id: AccountId, query: Annotated[_DryRun, Query()]
