@@ -219,7 +219,7 @@ def prorated(one: Subscription, old_minor: int, new_minor: int, *, keeps: bool, 
         return 0
     if one.period_end is None:
         return new_minor
-    whole, left = one.period_end - one.period_start, max(one.period_end - now, timedelta())
+    whole, left = (one.period_end - one.period_start) // _TICK, max(one.period_end - now, timedelta()) // _TICK
     if keeps:
         return max((new_minor - old_minor) * left // whole, 0)
     return max(new_minor - old_minor * left // whole, 0)

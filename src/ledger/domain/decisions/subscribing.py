@@ -225,7 +225,7 @@ def _over_cap(one: Subscription, due: Due, account: Account, at: datetime) -> Ev
 
 def _roll_over_of(one: Subscription, due: Due) -> RollOver | None:
     for period in periods(one):
-        if period.start <= due.window.start and (period.end is None or due.window.start < period.end):
+        if period.holds(due.window.start):
             return period.terms.unused
     return None
 

@@ -8,12 +8,12 @@ its part of the credits along. What one payment gives in one window is a share.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import NamedTuple
 
-from ledger.domain.plans.terms import Terms
+from ledger.domain.plans.terms import Interval, Terms
 from ledger.domain.subscriptions.subscription import LONG_AGO, TRIAL, Paid, ShareId, Subscription, Word
 
 LONGEST_PERIOD = timedelta(days=3_700)
@@ -22,6 +22,8 @@ _TOLERANCE = timedelta(days=1)
 """Periods of one provider meet within it; a provider's clock and ours may differ by a little."""
 _UNEVEN_MONTHS = timedelta(days=3)
 """How much shorter than others a month may be."""
+_TICK = timedelta(microseconds=1)
+"""A length of time times credits may be more than a length of time can be: they are counted in these."""
 
 
 class Window(NamedTuple):
@@ -43,7 +45,10 @@ class Due(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """The time that a payment pays for, or (`base` None) of a plan without a price; then `end` may be None."""
+    """The time that a payment pays for, or (`base` None) of a plan without a price; then `end` may be None.
+
+    A change to a shorter interval begins a period of its own at `until`: windows from then on are not of this one.
+    """
 
     start: datetime
     end: datetime | None
@@ -51,6 +56,16 @@ class Period:
     quantity: int
     base: Paid | None
     changes: tuple[tuple[Paid, Terms], ...] = ()
+    until: datetime | None = None
+
+    @property
+    def billed(self) -> Interval | None:
+        """How long a payment of the plan lasts that it has by now."""
+        return self.changes[-1][1].billed if self.changes else self.terms.billed
+
+    def holds(self, start: datetime) -> bool:
+        """Whether a window that starts then is one of it."""
+        return self.start <= start and all(start < over for over in (self.end, self.until) if over is not None)
 
     @property
     def credits(self) -> int:
@@ -62,6 +77,8 @@ class Period:
         for number in count(self._first_after(after)):
             start = self.terms.every.after(self.start, number)
             if self.end is not None and number and start + self._slack >= self.end:
+                return
+            if self.until is not None and start >= self.until:
                 return
             end = self.terms.every.after(self.start, number + 1)
             if self.end is not None and (end > self.end + _TOLERANCE or end < self.end <= end + self._slack):
@@ -97,7 +114,7 @@ class Period:
             if paid.paid_at >= window.end or more <= 0:
                 continue
             left = window.end - max(paid.paid_at, window.start)
-            part = more * left // (window.end - window.start)
+            part = more * (left // _TICK) // ((window.end - window.start) // _TICK)
             due_at = max(paid.paid_at, window.start)
             yield Due(ShareId(window.start, paid.payment_id), _kept(part, paid, window.start), due_at, window)
             best += more
@@ -122,7 +139,7 @@ def periods(one: Subscription) -> list[Period]:
         if current is None:
             found.append(Period(start, end, terms, paid.quantity, paid))
         elif paid.reason == "change":
-            found[current] = _changed(found[current], paid, terms, end)
+            found = _changed(found, current, paid, terms)
     return [_cut(period, one) for period in (*found, *_free_periods(one))]
 
 
@@ -133,23 +150,49 @@ def _span(paid: Paid, terms: Terms) -> tuple[datetime, datetime]:
     return start, min(end, start + LONGEST_PERIOD)
 
 
-def _period_of(found: list[Period], paid: Paid, start: datetime, end: datetime) -> int | None:
-    """The place of the period that a payment belongs to: that which it changes, or which was paid for before."""
-    for index, period in enumerate(found):
+def _period_of(found: list[Period], paid: Paid, start: datetime, end: datetime) -> Period | None:
+    """The period that a payment belongs to: that which it changes, or which was paid for before."""
+    for period in found:
         assert period.end is not None
+        if period.until is not None:
+            continue
         if paid.reason == "change":
             if period.start <= paid.paid_at < period.end:
-                return index
+                return period
         elif abs(start - period.start) < min(end - start, period.end - period.start) / 2:
-            return index
+            return period
     return None
 
 
-def _changed(period: Period, paid: Paid, terms: Terms, end: datetime) -> Period:
-    """A period after a payment for a change of its plan, which may also pay for longer."""
-    assert period.end is not None
-    later = end if end > period.end + _TOLERANCE else period.end
-    return Period(period.start, later, period.terms, period.quantity, period.base, (*period.changes, (paid, terms)))
+def _changed(found: list[Period], current: Period, paid: Paid, terms: Terms) -> list[Period]:
+    """The periods after a payment for a change in one of them, which is for those too that were paid for in advance.
+
+    It may also pay for longer. To a shorter interval it begins a period of its own: what was unused is in its price.
+    """
+    start, end = _span(paid, terms)
+    assert current.end is not None
+    if terms.billed == current.billed and (paid.period_end is None or paid.period_end <= start):
+        end = current.end  # it does not say how long: for the time that is left
+    if terms.billed != current.billed and end < current.end - _TOLERANCE:
+        begins = start if start > current.start else paid.paid_at
+        before = [replace(one, until=one.until or begins) for one in found]
+        kept = [one for one in before if one.until is None or one.start < one.until]
+        return [*kept, Period(begins, end, terms, paid.quantity, paid)]
+    return _extended([_with_change(one, current, paid, terms, end) for one in found], end)
+
+
+def _with_change(one: Period, current: Period, paid: Paid, terms: Terms, end: datetime) -> Period:
+    """A period with a payment for a change, if that is for it."""
+    is_for = one is current or (one.until is None and current.start < one.start < end - _TOLERANCE)
+    return replace(one, changes=(*one.changes, (paid, terms))) if is_for else one
+
+
+def _extended(found: list[Period], end: datetime) -> list[Period]:
+    """The periods, of which the last one lasts until an end, if that is later."""
+    last = max([one for one in found if one.until is None], key=lambda one: one.start)
+    assert last.end is not None
+    later = end if end > last.end + _TOLERANCE else last.end
+    return [replace(one, end=later) if one is last else one for one in found]
 
 
 def _is_of_trial(paid: Paid, one: Subscription) -> bool:
@@ -167,7 +210,7 @@ def _cut(period: Period, one: Subscription) -> Period:
     if ended is not None and period.start < ended:
         ends.append(ended)
     cut = min([end for end in ends if end is not None], default=None)
-    return Period(period.start, cut, period.terms, period.quantity, period.base, period.changes)
+    return replace(period, end=cut)
 
 
 def ended_at(one: Subscription) -> datetime | None:
