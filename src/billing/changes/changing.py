@@ -21,7 +21,7 @@ from billing.changes.foreseeing import Foreseen, Seen, choices, foreseen, upgrad
 from billing.changes.receipts import Held, Operation, Receipt, Receipts
 from billing.changes.refusals import AlreadyCancelled, NotCancelled
 from billing.changes.running import Running, in_group, named, running_of
-from billing.changes.targets import Choice, Offer, PlanWish, groups_of, offer_of, price_of, targets_of
+from billing.changes.targets import Offer, PlanWish, choice_of, currencies_of, groups_of, offer_of, targets_of
 from billing.checkouts.errors import PaymentDue
 from billing.checkouts.table import requested
 from billing.inbox.inbox import Inbox
@@ -158,10 +158,11 @@ class Changing:
         """What a change to each of some plans would be, by their ids; nothing for a plan that no subscription can be
         changed to. Nobody is asked. Raises AccountNotFound."""
         seen = await self._seen(account_id)
-        found = list(choices([one for one in seen.running if one.provider in self.calls], offers))
-        if not found:
+        running = [one for one in seen.running if one.provider in self.calls]
+        if not running:
             return {}
         async with self._ledger.log.connection() as connection:
+            found = list(choices(running, offers, await currencies_of(connection, running)))
             targets = await targets_of(connection, found)
         return {
             choice.wish.plan: foreseen(seen, choice.running, target)
@@ -214,7 +215,7 @@ class Changing:
         async with self._ledger.log.connection() as connection:
             offer = await offer_of(connection, wish.plan)
             running = in_group(seen.running, account_id, offer.plan.group, await groups_of(connection))
-            choice = Choice(wish, offer, price_of(offer.plan, wish, running), running)
+            choice = choice_of(wish, offer, running, await currencies_of(connection, [running]))
             [target] = await targets_of(connection, [choice])
             return seen, running, target
 

@@ -2,6 +2,7 @@
 Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -9,8 +10,10 @@ from typing import Literal, NamedTuple
 from billing.changes.asked import Asked, new_plan
 from billing.changes.comparing import Target, credits_now, is_better, is_same, time_left
 from billing.changes.running import UNGROUPED, Running
-from billing.changes.targets import Choice, Offer, PlanWish, price_of, prices_at
+from billing.changes.targets import Choice, Offer, PlanWish, choice_of
+from billing.checkouts.errors import NoPriceInCurrency, PriceNotFound
 from ledger.domain.account import Account
+from ledger.domain.errors import InvalidField
 
 
 class Seen(NamedTuple):
@@ -49,13 +52,13 @@ def foreseen(seen: Seen, running: Running, target: Target) -> Foreseen:
     return Foreseen("next" if running.now["next_plan"] == target.plan else "downgrade")
 
 
-def choices(running: Sequence[Running], offers: Mapping[str, Offer]) -> Iterator[Choice]:
+def choices(running: Sequence[Running], offers: Mapping[str, Offer], currencies: Mapping[str, str]) -> Iterator[Choice]:
     """The plans that some subscriptions could be changed to: each for the first of its group, at its usual price."""
     groups = {plan: offer.plan.group for plan, offer in offers.items()}
     for plan, offer in offers.items():
         for one in running:
             if groups.get(one.plan, UNGROUPED) == offer.plan.group:
-                if prices_at(offer.plan, one.provider):
-                    wish = PlanWish(plan)
-                    yield Choice(wish, offer, price_of(offer.plan, wish, one), one)
+                wish = PlanWish(plan)
+                with suppress(PriceNotFound, NoPriceInCurrency, InvalidField):
+                    yield choice_of(wish, offer, one, currencies)
                 break

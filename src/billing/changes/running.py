@@ -21,6 +21,8 @@ class Running:
     terms: Terms | None
     known_at: datetime | None
     """When the newest word about it was said, by the provider's clock."""
+    last_payment: str | None = None
+    """The id of its newest payment that is known."""
 
     @property
     def id(self) -> str:
@@ -55,7 +57,8 @@ def running_of(account: Account, at: datetime) -> list[Running]:
     for now in active:
         one = account.subscriptions.get(now["subscription_id"])
         assert one is not None
-        found.append(Running(now, terms_now(one, at), one.last.as_of if one.last is not None else None))
+        payment = one.payments[-1].payment_id if one.payments else None
+        found.append(Running(now, terms_now(one, at), one.last.as_of if one.last is not None else None, payment))
     return found
 
 

@@ -1,6 +1,6 @@
 """The plan that somebody wants to change to, as the catalogue and the provider of the subscription have it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from psycopg import AsyncConnection
@@ -10,12 +10,16 @@ from billing.catalog_changes import SoldAs
 from billing.changes.comparing import Target
 from billing.changes.running import Running
 from billing.checkouts.checkout import MANUAL, Bought
-from billing.checkouts.errors import PriceNotFound
+from billing.checkouts.errors import NoPriceInCurrency, PriceNotFound
+from billing.checkouts.offers import check_amounts
+from billing.errors import PlanNotFound
 from billing.known import SoldProduct
 from billing.plans import Plan, PlanPrice, Provider
 from billing.subscription_planner import interval_of, terms_of
+from ledger.postgres.named_sql import queries
 
 Connection = AsyncConnection[Any]
+_SQL = queries("billing", "sql/changes.sql")
 
 
 class PlanWish(NamedTuple):
@@ -56,12 +60,27 @@ class Choice(NamedTuple):
     running: Running
 
     @property
+    def quantity(self) -> int:
+        """How many are wanted."""
+        return self.wish.quantity or self.running.now["quantity"]
+
+    @property
     def product(self) -> str:
         """What the provider calls it. Our own provider sells every version of every plan."""
         provider = self.running.provider
         if provider == MANUAL:
             return Bought("plan", self.wish.plan, self.offer.version, self.price.price, 1).product
         return self.price.products[cast(Provider, provider)]
+
+
+def choice_of(wish: PlanWish, offer: Offer, running: Running, currencies: Mapping[str, str]) -> Choice:
+    """The price that a wish means. `currencies` are those of subscriptions by their ids, as far as they are known.
+
+    Raises PriceNotFound, NoPriceInCurrency and InvalidField.
+    """
+    choice = Choice(wish, offer, price_of(offer.plan, wish, running, currencies.get(running.id)), running)
+    check_amounts(offer.plan, choice.price, choice.quantity)
+    return choice
 
 
 async def targets_of(connection: Connection, choices: Sequence[Choice]) -> list[Target]:
@@ -73,17 +92,42 @@ async def targets_of(connection: Connection, choices: Sequence[Choice]) -> list[
 def _target(choice: Choice, sold: SoldAs | None) -> Target:
     assert sold is not None, "the catalogue binds every product of its plans"
     bound = SoldProduct("plan", sold.entry.id, sold.entry.version, sold.price, sold.entry.body)
-    quantity = choice.wish.quantity or choice.running.now["quantity"]
     name = choice.offer.plan.name
-    return Target(choice.wish.plan, name, choice.price, choice.product, terms_of(bound), quantity)
+    return Target(choice.wish.plan, name, choice.price, choice.product, terms_of(bound), choice.quantity)
 
 
-def price_of(plan: Plan, wish: PlanWish, running: Running) -> PlanPrice:
-    """The price that is named, else the one that is paid as often as now, else the first. Raises PriceNotFound."""
+async def currencies_of(connection: Connection, running: Sequence[Running]) -> dict[str, str]:
+    """The currency of each of some subscriptions, by their ids: that of its newest payment, or the only one in which
+    its plan is sold. What is missing is not known."""
+    cursor = await connection.execute(_SQL["paid_in"], {"payments": [one.last_payment for one in running]})
+    currencies = dict(await cursor.fetchall())
+    paid = {one.id: currencies[one.last_payment] for one in running if one.last_payment in currencies}
+    sold = {one.id: await _sold_in(connection, one) for one in running if one.id not in paid}
+    return paid | {name: found[0] for name, found in sold.items() if len(found) == 1}
+
+
+async def _sold_in(connection: Connection, running: Running) -> list[str]:
+    """The currencies of the prices that a subscription may be paid at."""
+    try:
+        entry = await catalog.find(connection, "plan", running.plan, running.now["plan_version"])
+    except PlanNotFound:
+        return []
+    assert isinstance(entry.body, Plan)
+    prices = prices_at(entry.body, running.provider)
+    return sorted({price.currency for price in prices if _paid_as_often(price, running)})
+
+
+def price_of(plan: Plan, wish: PlanWish, running: Running, currency: str | None) -> PlanPrice:
+    """The price that is named; else one in the currency of the subscription, if that is known: the one that is paid as
+    often as now, else the first. Raises PriceNotFound and NoPriceInCurrency."""
     sold = prices_at(plan, running.provider)
     named = [price for price in sold if wish.price in (None, price.price)]
     if not named:
         raise PriceNotFound("plan", wish.plan, wish.price, [price.price for price in sold])
+    if wish.price is None and currency is not None:
+        named = [price for price in named if price.currency == currency]
+        if not named:
+            raise NoPriceInCurrency(wish.plan, currency)
     return next((price for price in named if _paid_as_often(price, running)), named[0])
 
 

@@ -97,7 +97,7 @@ class Checkouts:
         if listed_only and not entry.body.listed:
             raise not_found(wish.kind, wish.entry_id)
         price = price_of(entry, wish.price)
-        check_amounts(entry, price, wish.quantity)
+        check_amounts(entry.body, price, wish.quantity)
         check_account(buyer.account, wish.account_id)
         had = await _had(connection, buyer)
         check_subscriptions(entry, wish, *had)

@@ -2,7 +2,7 @@
 
 BillingRefused
     CheckoutNotFound
-    PriceNotFound
+    PriceNotFound, NoPriceInCurrency
     SubscriptionRequired, AlreadySubscribed
     AccountCannotBuy
     PaymentDue
@@ -33,6 +33,20 @@ class PriceNotFound(BillingRefused):
         if not prices:
             what = "has no price, so it cannot be bought"
         super().__init__(f"The {kind} {shown(entry_id)!r} {what}. Its prices: {known}.", **{f"{kind}_id": entry_id})
+
+
+class NoPriceInCurrency(BillingRefused):
+    """A plan has no price in the currency in which a subscription is paid."""
+
+    code = "price_not_found"
+
+    def __init__(self, plan_id: str, currency: str) -> None:
+        super().__init__(
+            f"The plan {shown(plan_id)!r} has no price in {currency}, in which the subscription is paid. To pay in "
+            "another currency, end the subscription, and make a checkout of the plan.",
+            plan_id=plan_id,
+            currency=currency,
+        )
 
 
 class SubscriptionRequired(BillingRefused):

@@ -26,9 +26,9 @@ def price_of(entry: Entry, name: str | None) -> Price | None:
     return found[0]
 
 
-def check_amounts(entry: Entry, price: Price | None, quantity: int) -> None:
-    """Check that so many of an entry are not more than a ledger counts. Raises InvalidField."""
-    if max(entry.body.credits, price.amount_minor if price else 0) * quantity > MAX_AMOUNT:
+def check_amounts(sold: Plan | Package, price: Price | None, quantity: int) -> None:
+    """Check that so many of what is sold are not more than a ledger counts. Raises InvalidField."""
+    if max(sold.credits, price.amount_minor if price else 0) * quantity > MAX_AMOUNT:
         raise InvalidField("quantity", "is too large: the credits or the money exceed what a ledger counts", quantity)
 
 

@@ -4,6 +4,10 @@
 SELECT fingerprint, answer FROM billing.changes
 WHERE account_id = %(account_id)s AND operation = %(operation)s AND key = %(key)s;
 
+-- name: paid_in
+-- The currency of each of some payments.
+SELECT thing, fact ->> 'currency' FROM billing.facts WHERE kind = 'PaymentSeen' AND thing = ANY (%(payments)s::text[]);
+
 -- name: last_other
 -- The newest wish about a subscription that is another one.
 SELECT max(number) AS number FROM billing.changes

@@ -1,17 +1,25 @@
 """Changes at our own provider: one request at a time, none that is over at once, and money that comes too late."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from billing import catalog
 from billing.calls.calls import ProviderCannot
+from billing.catalog_changes import Wanted
 from billing.changes.changing import Asker
 from billing.changes.refusals import AlreadyCancelled
-from billing.changes.targets import PlanWish
+from billing.changes.targets import Offer, PlanWish, offer_of
 from billing.checkouts.checkout import Checkout
-from billing.checkouts.errors import PaymentDue
+from billing.checkouts.errors import NoPriceInCurrency, PaymentDue
+from billing.plans import Plan
+from ledger.domain.amounts import MAX_AMOUNT
+from ledger.domain.commands.subscriptions import MAX_QUANTITY
+from ledger.domain.errors import InvalidField
 from tests.billing.manual.till import LITE, Till, page_of
+from tests.billing.manual.till import PRO as PRO_CREDITS
 
 END = datetime(2027, 2, 28, 12, tzinfo=UTC)
 PRO = "plan:pro:1:monthly"
@@ -61,6 +69,81 @@ async def test_who_wishes_back_and_forth_is_answered_with_what_can_be_paid(till:
         assert (answered.asked.url, request.quantity) == (page_of("ada", request.checkout_id), wish.quantity or 1)
         replays.append(answered.replayed)
     assert replays == [False, False, False, True]
+
+
+async def test_a_subscription_keeps_its_currency(till: Till) -> None:
+    """Without a price by name it is one in the currency that is paid now, although another one comes first."""
+    await sell(till, "both", {"dollars": "USD", "euros": "EUR"})
+    await sell(till, "abroad", {"dollars": "USD"})
+    name = name_of(await till.subscribe("ada", "both", "euros"))
+    await till.subscribe("bob", "both", "dollars")
+    await till.wait(minutes=1)
+    for account, currency in (("ada", "EUR"), ("bob", "USD")):
+        foreseen = await till.changing.upgrade_foreseen(account, PlanWish("both", None, 2))
+        assert foreseen.new is not None
+        assert foreseen.new.currency == currency
+    assert (await till.changing.upgrade_foreseen("bob", PlanWish("abroad", None, 2))).amount_minor is not None
+    with pytest.raises(NoPriceInCurrency, match="EUR"):
+        await till.changing.upgrade_foreseen("ada", PlanWish("abroad", None, 2))
+    entries = {plan: await offer(till, plan) for plan in ("both", "abroad")}
+    assert {plan: one.kind for plan, one in (await till.changing.foreseen("ada", entries)).items()} == {"both": "same"}
+    for ask in (
+        lambda: till.changing.upgrade_foreseen("ada", PlanWish("abroad", "dollars", 2)),
+        lambda: till.calls.change(name, "plan:abroad:1:dollars", 2, "now", "k"),
+    ):
+        with pytest.raises(ProviderCannot, match="paid in EUR and the new price is in USD"):
+            await ask()
+
+
+async def test_no_change_is_more_than_a_ledger_counts(till: Till) -> None:
+    """However many of a plan somebody wants. Its credits cannot come to too many: their own bound is lower."""
+    await sell(till, "dear", {"euros": "EUR"}, amount_minor=10**12)
+    await till.subscribe("ada", "lite")
+    await till.wait(minutes=1)
+    most = MAX_AMOUNT // 10**12
+    assert most < MAX_QUANTITY
+    assert (await till.changing.upgrade_foreseen("ada", PlanWish("dear", None, most))).new is not None
+    wish = PlanWish("dear", None, most + 1)
+    for ask in (till.changing.upgrade_foreseen, till.changing.downgrade_foreseen):
+        with pytest.raises(InvalidField, match="is too large"):
+            await ask("ada", wish)
+    with pytest.raises(InvalidField, match="is too large"):
+        await till.changing.upgrade("ada", wish, SOMEBODY)
+
+
+async def sell(
+    till: Till, plan: str, prices: Mapping[str, str], amount_minor: int = 4_000, *, months: int = 1, rank: int = 5
+) -> None:
+    """Sell one plan more, each price of it in a currency of its own."""
+    money = {"amount_minor": amount_minor, "interval": {"months": months}}
+    sold = [{"price": name, "currency": currency, **money} for name, currency in prices.items()]
+    body = {"name": plan, "credits": 100, "rank": rank, "prices": sold}
+    async with till.desk.ledger.log.connection() as connection:
+        await catalog.put(connection, [Wanted(plan, Plan.model_validate(body))], "test")
+
+
+async def offer(till: Till, plan: str) -> Offer:
+    async with till.desk.ledger.log.connection() as connection:
+        return await offer_of(connection, plan)
+
+
+async def test_a_year_that_was_changed_to_months_gives_nothing_after_them(till: Till) -> None:
+    """What was unused of the year was taken off the price of the month."""
+    await sell(till, "basic", {"yearly": "EUR"}, 2_000, months=12, rank=1)
+    await till.subscribe("ada", "basic", "yearly")
+    await till.wait(days=1)
+    asked = (await till.changing.upgrade("ada", PlanWish("pro", "monthly"), SOMEBODY)).asked
+    assert asked.amount_minor == 3_000 - 2_000 * 364 // 365
+    before = await till.desk.available("ada")
+    [request] = await till.requested("ada")
+    await till.receive(request.checkout_id)
+    assert await till.desk.available("ada") - before == asked.credits_now == PRO_CREDITS
+    [one] = await till.now("ada")
+    assert one["current_period_end"] == datetime(2027, 3, 1, 12, tzinfo=UTC)
+    for days, credits in ((20, 100 + PRO_CREDITS), (10, 0), (10, 0), (10, 0), (40, 0), (40, 0)):
+        await till.wait(days=days)
+        assert await till.desk.available("ada") == credits, till.desk.clock.now
+    assert [one["status"] for one in await till.now("ada")] == ["ended"]
 
 
 async def test_a_change_buys_no_whole_period_after_the_end(till: Till) -> None:
