@@ -97,13 +97,21 @@ def _target(choice: Choice, sold: SoldAs | None) -> Target:
 
 
 async def currencies_of(connection: Connection, running: Sequence[Running]) -> dict[str, str]:
-    """The currency of each of some subscriptions, by their ids: that of its newest payment, or the only one in which
-    its plan is sold. What is missing is not known."""
+    """The currency of each of some subscriptions, by their ids: the only one in which its plan is sold, or of several
+    that of its newest payment. What is missing is not known.
+
+    A provider may take the money in a currency of the buyer's in which the catalogue has no price.
+    """
     cursor = await connection.execute(_SQL["paid_in"], {"payments": [one.last_payment for one in running]})
-    currencies = dict(await cursor.fetchall())
-    paid = {one.id: currencies[one.last_payment] for one in running if one.last_payment in currencies}
-    sold = {one.id: await _sold_in(connection, one) for one in running if one.id not in paid}
-    return paid | {name: found[0] for name, found in sold.items() if len(found) == 1}
+    paid = dict(await cursor.fetchall())
+    found = {}
+    for one in running:
+        sold = await _sold_in(connection, one)
+        if len(sold) == 1:
+            found[one.id] = sold[0]
+        elif (currency := paid.get(one.last_payment)) in sold:
+            found[one.id] = currency
+    return found
 
 
 async def _sold_in(connection: Connection, running: Running) -> list[str]:
