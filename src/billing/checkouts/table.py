@@ -55,6 +55,12 @@ class Ways(NamedTuple):
 PURCHASE = About()
 
 
+async def lock_account(connection: Connection, account_id: str) -> None:
+    """Let nobody else sell to an account, or take its money, until the transaction ends. It comes before all other
+    locks, so that no two wait for each other."""
+    await connection.execute(_SQL["lock_account"], {"account_id": account_id})
+
+
 async def add(
     connection: Connection, origin: Origin, payable: Payable, ways: Ways, about: About = PURCHASE
 ) -> str | None:

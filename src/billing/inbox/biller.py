@@ -29,6 +29,7 @@ from ledger.commit.submission import Outcome, Overloaded, Recorded, Submission, 
 from ledger.domain.commands import OnDispute
 from ledger.domain.errors import AccountExists, AccountNotFound, Refusal
 from ledger.postgres.connecting import connect_async
+from ledger.postgres.errors import LOST
 from ledger.postgres.named_sql import queries
 from ledger.service import Ledger
 from ledger.store import Metadata, fingerprint
@@ -104,12 +105,21 @@ class Biller:
             if await self._leads(connection):
                 await self._wake_for_products(connection)
                 await self._drop_bodies(connection)
-                for duty in self.duties:
-                    await duty(connection, self._ledger.clock())
+                await self._do_duties(connection)
                 while await self.turn(connection) == BATCH:
                     pass
             await _first(self.arrived.wait(), INTERVAL)
             await asyncio.sleep(_GATHERING)
+
+    async def _do_duties(self, connection: Connection) -> None:
+        """Do what else there is. An error of ours in one must keep no webhook from being applied."""
+        for duty in self.duties:
+            try:
+                await duty(connection, self._ledger.clock())
+            except LOST:
+                raise
+            except Exception:
+                _log.exception("a duty of the biller failed; it is done again in the next turn")
 
     async def _leads(self, connection: Connection) -> bool:
         if not self._leading:

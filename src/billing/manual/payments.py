@@ -37,6 +37,7 @@ class Payments:
         """The same over a connection."""
         now = self.telling.ledger.clock()
         async with connection.transaction():
+            await checkouts.lock_account(connection, (await _found(connection, checkout_id, now)).account_id)
             checkout = await _found(connection, checkout_id, now)
             subscription_id = checkout.subscription_id
             one = await table.lock(connection, subscription_id) if subscription_id is not None else None

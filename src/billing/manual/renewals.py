@@ -2,9 +2,11 @@
 
 Seven days before the end of a period its payment is asked for. Unpaid at the end, the subscription is past due; after
 the grace of its plan and two weeks more it ends. Every step is one transaction, with the time of the next one in it: a
-step that was cut short is done again.
+step that was cut short is done again. One that fails is told in the log and done again later, and keeps no other from
+theirs.
 """
 
+import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -14,11 +16,15 @@ from billing.checkouts.table import Connection
 from billing.manual import table
 from billing.manual.payments import Payments, length_at, price_at
 from billing.manual.requests import PageOf, nothing_to_pay, renewal, request
-from billing.manual.subscription import DUNNING, Subscription, changed, ended, next_period, past_due
+from billing.manual.subscription import DUNNING, Subscription, changed, ended, next_period, past_due, told
 from billing.plans import Plan
+from ledger.postgres.errors import LOST
 
 MOST = 100
 """Steps of one turn."""
+AGAIN = timedelta(minutes=10)
+"""How long a step that failed waits."""
+_log = logging.getLogger("credit_ledger.renewals")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,32 +35,51 @@ class Renewals:
     page_of: PageOf
 
     async def turn(self, connection: Connection, now: datetime) -> None:
-        """Carry out at most a hundred steps that are due. Raises psycopg.Error."""
+        """Carry out at most a hundred steps that are due. Raises psycopg.Error when the connection is lost."""
         done = 0
-        while done < MOST and await self._step(connection, now):
-            done += 1
+        while found := await table.due(connection, now, MOST - done):
+            for due in found:
+                await self._isolated(connection, due, now)
+            done += len(found)
         if done:
             self.payments.telling.announce()
 
-    async def _step(self, connection: Connection, now: datetime) -> bool:
+    async def _isolated(self, connection: Connection, due: table.Due, now: datetime) -> None:
+        """Carry out a step. One that fails is told, and waits."""
+        try:
+            is_closed = await self._is_closed(
+                due.account_id
+            )  # it takes a connection: nobody is to wait for us meanwhile
+            await self._step(connection, due.subscription_id, now, is_closed=is_closed)
+        except LOST:
+            raise
+        except Exception:
+            _log.exception(
+                "a step of the subscription %r of the account %r failed; it is tried again at %s",
+                due.subscription_id,
+                due.account_id,
+                (now + AGAIN).isoformat(timespec="seconds"),
+            )
+            await table.postpone(connection, due.subscription_id, now + AGAIN)
+
+    async def _step(self, connection: Connection, subscription_id: str, now: datetime, *, is_closed: bool) -> None:
         async with connection.transaction():
-            one = await table.lock_due(connection, now)
-            if one is None:
-                return False
-            after = await self._after(connection, one, now)
+            one = await table.lock(connection, subscription_id)
+            if one is None or one.step_at is None or one.step_at > now:
+                return  # somebody has changed it meanwhile
+            after = ended(one, now) if is_closed else await self._after(connection, one, now)
             if after is None:
                 await table.put(connection, replace(one, step_at=one.period_end))
                 await self._ask(connection, one, now)
-                return True
+                return
             await table.put(connection, after)
             await self.payments.telling.tell(connection, [after.word(live=self.payments.telling.live)])
             if after.status == "ended":
                 await table.cancel_requests(connection, one.subscription_id)
-        return True
 
     async def _after(self, connection: Connection, one: Subscription, now: datetime) -> Subscription | None:
         """What a subscription becomes; None when its next payment is to be asked for."""
-        if one.ends_at is not None or await self._is_closed(one):
+        if one.ends_at is not None:
             return ended(one, now)
         assert one.period_end is not None
         following = one.following or one.bought
@@ -75,13 +100,16 @@ class Renewals:
         if length is None or price is None:
             return
         period = next_period(one, bought, length)
-        made = renewal(one, bought, price, period, await _waits_until(connection, one))
+        until = await _waits_until(connection, one)
+        made = renewal(one, bought, price, period, until)
         checkout_id = await request(connection, one, *made, self.page_of, now)
-        if checkout_id is not None and price.amount_minor == 0:
+        if checkout_id is None:  # one of this word was closed: the next word asks again
+            await table.put(connection, replace(told(one, now), step_at=now))
+        elif price.amount_minor == 0:
             await self.payments.receive_on(connection, checkout_id, nothing_to_pay(now))
 
-    async def _is_closed(self, one: Subscription) -> bool:
-        found = await self.payments.telling.ledger.account_at(one.account_id)
+    async def _is_closed(self, account_id: str) -> bool:
+        found = await self.payments.telling.ledger.account_at(account_id)
         return found is None or found.account.standing == "closed"
 
 

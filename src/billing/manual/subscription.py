@@ -191,7 +191,7 @@ def cancelled(one: Subscription, now: datetime) -> Subscription:
 def resumed(one: Subscription, now: datetime) -> Subscription:
     """It when it is neither to end nor to change."""
     back = replace(told(one, now), ends_at=None, next_product=None)
-    return replace(back, step_at=_step(one.period_end, None) if _is_paid(one) else one.step_at)
+    return replace(back, step_at=_step(one.period_end, None) if _is_paid(one) else now)
 
 
 def scheduled(one: Subscription, bought: Bought, now: datetime) -> Subscription:

@@ -1,13 +1,12 @@
 """The tables of our own provider, one statement for each function. All take the connection of a transaction."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from psycopg.rows import class_row
 
-from billing.checkouts.table import Connection, requested
+from billing.checkouts.table import Connection, lock_account, requested
 from billing.manual.subscription import Subscription
 from ledger.postgres.named_sql import queries
 
@@ -22,14 +21,35 @@ class Receipt(NamedTuple):
     paid_minor: int
 
 
+class Due(NamedTuple):
+    """A subscription that time has to change."""
+
+    subscription_id: str
+    account_id: str
+
+
 async def lock(connection: Connection, subscription_id: str) -> Subscription | None:
-    """A subscription, which nobody else changes until the transaction ends."""
-    return await _locked(connection, "lock", {"subscription_id": subscription_id})
+    """A subscription, which nobody else changes until the transaction ends, and its account."""
+    named = {"subscription_id": subscription_id}
+    row = await (await connection.execute(_SQL["account_of"], named)).fetchone()
+    if row is None:
+        return None
+    await lock_account(connection, row[0])
+    async with connection.cursor(row_factory=class_row(Subscription)) as cursor:
+        await cursor.execute(_SQL["lock"], named)
+        return await cursor.fetchone()
 
 
-async def lock_due(connection: Connection, now: datetime) -> Subscription | None:
-    """A subscription that time has to change, and that nobody else works on."""
-    return await _locked(connection, "lock_due", {"now": now})
+async def due(connection: Connection, now: datetime, limit: int) -> list[Due]:
+    """The subscriptions that time has to change, those first that are due for the longest."""
+    async with connection.cursor(row_factory=class_row(Due)) as cursor:
+        await cursor.execute(_SQL["due"], {"now": now, "limit": limit})
+        return await cursor.fetchall()
+
+
+async def postpone(connection: Connection, subscription_id: str, step_at: datetime) -> None:
+    """Let the next step of a subscription wait."""
+    await connection.execute(_SQL["postpone"], {"subscription_id": subscription_id, "step_at": step_at})
 
 
 async def put(connection: Connection, one: Subscription) -> None:
@@ -64,9 +84,3 @@ async def withdraw_others(connection: Connection, checkout_id: str) -> None:
 async def is_requested(connection: Connection, subscription_id: str) -> bool:
     """Whether the payment for the next period is asked for."""
     return await requested(connection, subscription_id) is not None
-
-
-async def _locked(connection: Connection, statement: str, wanted: Mapping[str, Any]) -> Subscription | None:
-    async with connection.cursor(row_factory=class_row(Subscription)) as cursor:
-        await cursor.execute(_SQL[statement], wanted)
-        return await cursor.fetchone()

@@ -1,5 +1,9 @@
 -- Checkouts. Times come from the service, whose clock is the ledger's.
 
+-- name: lock_account
+-- Who sells to an account, or takes its money, is alone until the transaction ends. This lock is taken before all others.
+SELECT pg_advisory_xact_lock(hashtextextended('billing.checkouts ' || %(account_id)s, 0));
+
 -- name: add
 -- The first with a key adds a row. Whoever comes at the same moment waits for it, and adds none.
 INSERT INTO billing.checkouts

@@ -1,5 +1,8 @@
--- Our own provider. Times come from the service. Whoever changes a subscription and a checkout locks the subscription
--- first.
+-- Our own provider. Times come from the service. Whoever changes a subscription or takes money locks the account first
+-- (checkouts.sql), then the subscription.
+
+-- name: account_of
+SELECT account_id FROM billing.manual_subscriptions WHERE subscription_id = %(subscription_id)s;
 
 -- name: lock
 SELECT subscription_id, account_id, checkout_id, plan, version, price, quantity, status, anchor, period_start,
@@ -8,15 +11,17 @@ FROM billing.manual_subscriptions
 WHERE subscription_id = %(subscription_id)s
 FOR UPDATE;
 
--- name: lock_due
--- One that is due and that nobody else works on.
-SELECT subscription_id, account_id, checkout_id, plan, version, price, quantity, status, anchor, period_start,
-    period_end, ends_at, next_product, next_quantity, told_at, step_at
+-- name: due
+-- The subscriptions that are due, those first that are for the longest.
+SELECT subscription_id, account_id
 FROM billing.manual_subscriptions
 WHERE step_at <= %(now)s
 ORDER BY step_at, subscription_id
-LIMIT 1
-FOR UPDATE SKIP LOCKED;
+LIMIT %(limit)s;
+
+-- name: postpone
+UPDATE billing.manual_subscriptions SET step_at = %(step_at)s
+WHERE subscription_id = %(subscription_id)s AND step_at < %(step_at)s;
 
 -- name: put
 INSERT INTO billing.manual_subscriptions
@@ -51,8 +56,7 @@ UPDATE billing.checkouts SET state = 'cancelled'
 WHERE subscription_id = %(subscription_id)s AND purpose = 'change' AND state = 'open';
 
 -- name: withdraw_others
--- When a plan is paid, nobody is to pay for a second one of its group. One that somebody takes the money of at this
--- moment is left to them.
+-- When a plan is paid, nobody is to pay for a second one of its group, or to begin one that costs nothing.
 UPDATE billing.checkouts SET state = 'cancelled'
 WHERE checkout_id IN (
     SELECT o.checkout_id
@@ -60,9 +64,8 @@ WHERE checkout_id IN (
     JOIN billing.catalog AS sold ON (sold.kind, sold.id, sold.version) = (p.kind, p.id, p.version)
     JOIN billing.checkouts AS o ON o.account_id = p.account_id AND o.checkout_id <> p.checkout_id
     JOIN billing.catalog AS other ON (other.kind, other.id, other.version) = (o.kind, o.id, o.version)
-    WHERE p.checkout_id = %(checkout_id)s AND o.provider = 'manual' AND o.purpose = 'purchase' AND o.state = 'open'
-        AND other.body ->> 'group' = sold.body ->> 'group'
-    FOR UPDATE OF o SKIP LOCKED
+    WHERE p.checkout_id = %(checkout_id)s AND o.provider = 'manual' AND o.purpose = 'purchase'
+        AND o.state IN ('unknown', 'open') AND other.body ->> 'group' = sold.body ->> 'group'
 );
 
 -- name: due_of_account
