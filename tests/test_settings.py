@@ -311,10 +311,25 @@ def test_an_api_key_of_lemon_squeezy_needs_a_store(monkeypatch: pytest.MonkeyPat
     assert load_settings().accesses == {"lemonsqueezy": Access("lsq_1", store="7")}
 
 
+def test_a_mail_server_needs_a_sender_and_its_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDIT_LEDGER_SMTP_URL", "smtp://ada:s3cret@mail.example/inbox")
+    with pytest.raises(WrongSetting, match=r"^CREDIT_LEDGER_SMTP_URL is not usable .* must be the server") as raised:
+        load_settings()
+    assert "s3cret" not in str(raised.value)
+    monkeypatch.setenv("CREDIT_LEDGER_SMTP_URL", "smtp://ada:s3cret@mail.example")
+    for sender in ("", "no address", "Eve\r\nBcc: all@example.com <eve@example.com>"):
+        monkeypatch.setenv("CREDIT_LEDGER_MAIL_FROM", sender)
+        with pytest.raises(WrongSetting, match=r"^CREDIT_LEDGER_MAIL_FROM is .* who mail is from"):
+            load_settings()
+    for sender in ("credits@mail.example", "Our Credits <credits@mail.example>"):
+        monkeypatch.setenv("CREDIT_LEDGER_MAIL_FROM", sender)
+        assert load_settings().mail_from == sender
+
+
 def test_every_secret_setting_may_be_in_a_file() -> None:
     webhooks = [f"{name}_webhook_secret" for name in ("dodo", "lemonsqueezy", "paddle", "polar", "stripe")]
     of_providers = [*webhooks, *(f"{name}_api_key" for name in CALLED)]
-    assert sorted(secret_settings()) == sorted([*of_providers, "database_url", "owner_url", "admin_key"])
+    assert sorted(secret_settings()) == sorted([*of_providers, "database_url", "owner_url", "admin_key", "smtp_url"])
     text = MANUAL.read_text()
     assert all(f"`{variable(name)}_FILE`" in text for name in secret_settings())
 

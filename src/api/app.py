@@ -47,6 +47,7 @@ from api.runtime.clock_agreement import agreed_clock
 from api.runtime.listening.announcement import START
 from api.runtime.listening.connections import ConnectionWatch
 from api.runtime.listening.ops_server import OpsServer
+from api.runtime.mail import mailer_of
 from api.runtime.processes.background import Work, in_background
 from api.runtime.processes.garbage_collection import tune_garbage_collection
 from api.runtime.processes.parent_process import signal_at_end_of
@@ -135,6 +136,7 @@ def create_app(
             await received.inbox.read_key()
             wiring.reads.cursors.use(await cursor_key(ledger.log))
             work = {**_background(settings, wiring), "sweeper": sweeper.run, "refusals": refusals.run, **received.work}
+            work["mailer"] = mailer_of(settings, ledger, conninfo).run
             async with in_background(work, restarts), _for_operators(settings, wiring.health):
                 tune_garbage_collection()
                 with call_at_shutdown(follower.end):

@@ -7,6 +7,7 @@ COMPONENTS = (
     # Closed. What its migrations made in the schema of the log, the next two took over (docs/adr/0033-schemas.md).
     Component("api", "api", "ledger"),
     Component("people", "people", "people"),
+    Component("outbox", "outbox", "outbox"),
     Component("measures", "measures", "measures"),
     Component("imports", "api.imports", "imports"),
     Component("jobs", "jobs", "jobs"),

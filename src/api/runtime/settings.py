@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsConfigDict
 
 from api.runtime.billing_settings import BillingSettings
+from api.runtime.mail_settings import MailSettings
 from api.runtime.operator_error import OperatorError
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.commands import BACK_DATING, IfFrozen, OnDispute
@@ -67,7 +68,7 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share") / "credit-ledger"
 
 
-class Settings(BillingSettings):
+class Settings(BillingSettings, MailSettings):
     """All settings, read once at the start. An empty variable counts as not set."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, hide_input_in_errors=True)
@@ -206,6 +207,11 @@ class Settings(BillingSettings):
     def signing(self) -> Path:
         """The folder of the keys that sign checkpoints."""
         return self.data_dir / "signing"
+
+    @property
+    def mail_folder(self) -> Path:
+        """The folder of mails that no server takes."""
+        return self.data_dir / "mail"
 
     @property
     def path_prefix(self) -> str:

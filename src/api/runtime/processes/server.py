@@ -24,6 +24,7 @@ from api.runtime.database import Database, as_url, migrated
 from api.runtime.listening.announcement import START, announced
 from api.runtime.listening.connections import places
 from api.runtime.listening.listen_address import CannotListen, ListenAddress, bind, links_need_public_url, resolve
+from api.runtime.mail import where_mail_goes
 from api.runtime.processes.garbage_collection import import_without_collection
 from api.runtime.processes.projector import projecting
 from api.runtime.processes.rate_sharing import sharing_rates
@@ -70,6 +71,8 @@ def serve(settings: Settings, address: ListenAddress, companion: Companion = _no
         put_catalog(settings, found.service)
         check_against_checkpoints(settings, found.service)
         _warn(found)
+        if mail := where_mail_goes(settings):
+            _log.info("%s", mail)
         if links_need_public_url(settings):
             _log.warning("%s is not set, so the service makes no portal links", variable("public_url"))
         key = _key_lines(create_first_key(found.service)) if settings.admin_key is None else []

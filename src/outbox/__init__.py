@@ -1,0 +1,1 @@
+"""What the service sends of its own accord: mail. A rebuild of projections sends nothing again."""

@@ -1,0 +1,39 @@
+"""The message of a mail, as RFC 5322 has it. The same mail has the same Message-ID each time that it is sent."""
+
+from datetime import datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+from hashlib import sha256
+from typing import NamedTuple
+
+
+class Outgoing(NamedTuple):
+    """A mail that is due."""
+
+    mail_id: int
+    cause: str
+    kind: str
+    recipient: str
+    subject: str
+    body: str
+    attempts: int
+    created_at: datetime
+    send_before: datetime
+
+
+def message_of(mail: Outgoing, sender: str) -> EmailMessage:
+    """The message of a mail from a sender, `Name <address>` or an address.
+
+    A mail that was sent, and not marked because its process ended, is sent again: its Message-ID tells that it is one.
+    """
+    message = EmailMessage(policy=SMTP)
+    message["From"] = sender
+    message["To"] = mail.recipient
+    message["Subject"] = mail.subject
+    message["Date"] = format_datetime(mail.created_at)
+    domain = parseaddr(sender)[1].rpartition("@")[2]
+    message["Message-ID"] = f"<{sha256(mail.cause.encode()).hexdigest()[:32]}@{domain}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(mail.body)
+    return message
