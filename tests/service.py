@@ -64,11 +64,19 @@ class Service:
     def reached_at(self, url: str, verify: ssl.SSLContext) -> "Service":
         """The same one for those who reach it by another address, over https."""
         other = copy(self)
-        other.url, other.verify = url, verify
-        other.client = httpx.Client(
+        other._reach(url, verify)
+        return other
+
+    def speak_https(self, verify: ssl.SSLContext) -> None:
+        """It has a certificate of its own."""
+        self.client.close()
+        self._reach(self.url.replace("http:", "https:"), verify)
+
+    def _reach(self, url: str, verify: ssl.SSLContext) -> None:
+        self.url, self.verify = url, verify
+        self.client = httpx.Client(
             base_url=url, headers=self.client.headers, timeout=60, trust_env=False, verify=verify
         )
-        return other
 
     def post(self, path: str, body: Any = None, *, key: str | None = None, **headers: str) -> httpx.Response:
         """A command."""
@@ -143,8 +151,12 @@ def running_service(
     workers: int = 1,
     port: int | None = None,
     settings: Mapping[str, str] | None = None,
+    trusted: ssl.SSLContext | None = None,
 ) -> Iterator[ServiceProcess]:
-    """A service on a database until the block ends; it must stop by itself when it is told to."""
+    """A service on a database until the block ends; it must stop by itself when it is told to.
+
+    It speaks https if there is something to trust.
+    """
     port = port or free_port()
     environment = _environment(conninfo, folder, port, {"CREDIT_LEDGER_WORKERS": str(workers), **(settings or {})})
     log = folder / f"service-{port}.log"
@@ -153,6 +165,8 @@ def running_service(
             [sys.executable, "-m", "api.cli", "serve"], env=environment, stdout=output, stderr=subprocess.STDOUT
         )
     service = ServiceProcess(process, port, log, conninfo)
+    if trusted is not None:
+        service.speak_https(trusted)
     try:
         service.wait_until_ready()
         yield service

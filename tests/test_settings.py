@@ -10,7 +10,9 @@ from pydantic import ValidationError
 
 from api.cli.main import COMMANDS
 from api.runtime.database import as_url
+from api.runtime.operator_error import OperatorError
 from api.runtime.settings import (
+    CONFIG,
     Settings,
     WrongSetting,
     allowed,
@@ -18,6 +20,7 @@ from api.runtime.settings import (
     load_settings,
     secret_settings,
     unknown_variables,
+    use_config,
     variable,
 )
 from billing.calls.access import Access
@@ -44,8 +47,8 @@ MANUAL = Path(__file__).parents[1] / "docs" / "operations.md"
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in Settings.model_fields:
-        monkeypatch.delenv(variable(name), raising=False)
+    for name in (*map(variable, Settings.model_fields), CONFIG):
+        monkeypatch.delenv(name, raising=False)
 
 
 def test_defaults() -> None:
@@ -274,6 +277,103 @@ def test_a_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         monkeypatch.setenv(f"{variable(name)}_FILE", str(path))
         with pytest.raises(WrongSetting, match=f"{variable(name)}_FILE"):
             load_settings()
+
+
+@pytest.fixture
+def config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The configuration file."""
+    file = tmp_path / "ledger.toml"
+    monkeypatch.setenv("CREDIT_LEDGER_CONFIG", str(file))
+    return file
+
+
+def test_a_file_says_what_the_environment_does_not(
+    monkeypatch: pytest.MonkeyPatch, config: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text("s3cret\n")
+    config.write_text(
+        f'''port = 9000
+workers = 2
+credit_price = 0.0000000000010
+open_on_payment = true
+currency = ""
+admin_key_file = "{tmp_path / "key"}"'''
+    )
+    monkeypatch.setenv("CREDIT_LEDGER_WORKERS", "3")
+    monkeypatch.setenv("CREDIT_LEDGER_HOST", "")
+    settings = load_settings(rate_limit=4)
+    assert (settings.port, settings.workers, settings.rate_limit, settings.host) == (9000, 3, 4, "127.0.0.1")
+    assert (str(settings.credit_price), settings.open_on_payment, settings.currency) == ("1.0E-12", True, "USD")
+    assert settings.admin_key is not None
+    assert settings.admin_key.get_secret_value() == "s3cret"
+    monkeypatch.setenv("credit_ledger_admin_key", "another")
+    settings = load_settings()
+    assert settings.admin_key is not None
+    assert settings.admin_key.get_secret_value() == "another"
+
+
+def test_what_a_file_says_goes_on_in_the_environment(
+    monkeypatch: pytest.MonkeyPatch, config: Path, tmp_path: Path
+) -> None:
+    """A worker that starts again has the settings of the start, whatever the file says by then."""
+    (tmp_path / "key").write_text("s3cret\n")
+    config.write_text(f"port = 9000\nworkers = 2\nopen_on_payment = true\nadmin_key_file = '{tmp_path / 'key'}'")
+    before, environ = load_settings(), {"CREDIT_LEDGER_CONFIG": str(config), "CREDIT_LEDGER_WORKERS": "2"}
+    use_config(environ)
+    assert set(environ) == {variable(name) for name in ("port", "workers", "open_on_payment")} | {
+        "CREDIT_LEDGER_ADMIN_KEY_FILE"
+    }
+    config.unlink()
+    monkeypatch.delenv("CREDIT_LEDGER_CONFIG")
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("prot = 1", "prot in {file}: there is no such setting"),
+        ("config = '/x'", "config in {file}: there is no such setting"),
+        ("port_file = '/x'", "port_file in {file}: there is no such setting"),
+        ("PORT = 1", "PORT in {file}: there is no such setting"),
+        ("port = 'x'", 'port in {file} is "x"; it must be an integer from 1 to 65535'),
+        ("port = [1]", "port in {file} must be a text, a number, true or false"),
+        ("seller = 2026-01-01", "seller in {file} must be a text, a number, true or false"),
+        (
+            "admin_key = 's3cret'",
+            "admin_key in {file} is a secret: put it in a file of its own, and name it as admin_key_file",
+        ),
+        (
+            "admin_key_file = '/nowhere/s'",
+            "admin_key_file in {file}: [Errno 2] No such file or directory: '/nowhere/s'",
+        ),
+        (
+            "s3cret",
+            "the configuration file {file} cannot be used: "
+            "Expected '=' after a key in a key/value pair (at end of document)",
+        ),
+        (None, "the configuration file {file} cannot be read: No such file or directory"),
+    ],
+)
+def test_a_file_that_will_not_do_is_one_line_without_secrets(config: Path, text: str | None, refused: str) -> None:
+    if text is not None:
+        config.write_text(text)
+    with pytest.raises(OperatorError) as caught:
+        load_settings()
+    assert str(caught.value) == refused.format(file=config)
+
+
+def test_a_certificate_and_its_key_are_set_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not load_settings().https
+    for one in ("TLS_CERTIFICATE", "TLS_KEY"):
+        with monkeypatch.context() as alone:
+            alone.setenv(f"CREDIT_LEDGER_{one}", "/x")
+            with pytest.raises(WrongSetting, match=r"^CREDIT_LEDGER_TLS_KEY is "):
+                load_settings()
+    both = {"tls_certificate": "/c", "tls_key": "/k"}
+    assert load_settings(**both).https
+    assert not load_settings(**both, public_url="http://proxy.example").https
 
 
 def test_an_api_key_goes_to_an_address_with_tls_or_on_this_machine_alone(monkeypatch: pytest.MonkeyPatch) -> None:

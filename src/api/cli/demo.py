@@ -97,12 +97,14 @@ def _with_own_folder(settings: Settings) -> Settings:
         fail(f"{variable('database_url')} is set, and the demo uses its own database: unset it")
     folder = settings.data_dir / FOLDER
     os.environ[variable("data_dir")] = str(folder)
-    os.environ.pop(variable("checkpoint_dir"), None)
+    without = {"checkpoint_dir": None, "tls_certificate": None, "tls_key": None}
+    for name in without:
+        os.environ.pop(variable(name), None)
     if settings.credit_price is None:
         os.environ.update({variable(name): value for name, value in _WORTH.items()})
     os.environ[variable("manual")] = "test"
     sample = settings.catalog or SAMPLE_CATALOG
-    return settings.model_copy(update={"data_dir": folder, "checkpoint_dir": None, "catalog": sample, "manual": "test"})
+    return settings.model_copy(update={**without, "data_dir": folder, "catalog": sample, "manual": "test"})
 
 
 def _make(database: Database, weeks: int, accounts: int) -> None:

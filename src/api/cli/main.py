@@ -4,7 +4,8 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import Any, cast
+from importlib.metadata import version
+from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
@@ -13,11 +14,12 @@ from typer.main import get_group
 from api.cli.errors import reported
 from api.runtime.processes.garbage_collection import import_without_collection
 from api.runtime.processes.safe_path import use_safe_path
-from api.runtime.settings import LOG_FORMAT, Settings, load_settings, unknown_variables
+from api.runtime.settings import LOG_FORMAT, Settings, load_settings, unknown_variables, use_config
 
 COMMANDS = {
     "serve": "api.cli.serve",
     "demo": "api.cli.demo",
+    "settings": "api.cli.settings",
     "migrate": "api.cli.migrate",
     "keys": "api.cli.keys",
     "import": "api.cli.import_usage",
@@ -52,6 +54,7 @@ def start() -> None:
 
 def _settings(**given: object) -> Settings:
     settings = load_settings(**given)
+    use_config(os.environ)
     logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
     for name in unknown_variables(os.environ):
         logging.getLogger("credit_ledger").warning("%s is not a setting of this program", name)
@@ -82,6 +85,17 @@ class _Commands(TyperGroup):
 app = typer.Typer(cls=_Commands, no_args_is_help=True, pretty_exceptions_show_locals=False)  # some hold a password
 
 
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if wanted:
+        typer.echo(f"credit-ledger {version('credit-ledger')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _credit_ledger() -> None:
+def _credit_ledger(
+    *,
+    _: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
     """An exact, durable, idempotent ledger of prepaid credits."""

@@ -1,27 +1,29 @@
 """The settings: the variables CREDIT_LEDGER_*, their defaults and their limits.
 
-Only this module reads settings from the environment. A value that is not allowed stops the start with one line that
-names the variable; a secret never appears in that line, nor in the `repr` of the settings. `docs/operations.md`
-describes every variable, and a test compares it with this file.
+Only this module reads settings, from the environment and from the configuration file (config_file.py). A value that is
+not allowed stops the start with one line that names the variable; a secret never appears in that line, nor in the
+`repr` of the settings. `docs/operations.md` describes every variable, and a test compares it with this file.
 """
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsConfigDict
 
 from api.runtime.billing_settings import BillingSettings
+from api.runtime.config_file import read_config
 from api.runtime.mail_settings import MailSettings
 from api.runtime.operator_error import OperatorError
+from api.runtime.postgres_url import is_postgres_url
+from api.runtime.serving_settings import ServingSettings
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.commands import BACK_DATING, IfFrozen, OnDispute
 from ledger.domain.holds import LONGEST_HOLD
@@ -29,11 +31,12 @@ from ledger.proof.files import read_word
 from ledger.proof.notes import BadNote
 
 PREFIX = "CREDIT_LEDGER_"
+CONFIG = "CREDIT_LEDGER_CONFIG"
+"""The variable that names the configuration file."""
 TEST_PREFIX = "CREDIT_LEDGER_TEST_"
 """Variables with this prefix are for the tests, and are never settings of the service."""
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-LogLevel = Literal["debug", "info", "warning", "error"]
 _DATABASE_URLS = ("database_url", "owner_url")
 _PERCENT_ENCODE = (
     "; in its user name and password, percent-encode what is special: %40 for @, %2F for /, %3A for :, %25 for %"
@@ -68,21 +71,11 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share") / "credit-ledger"
 
 
-class Settings(BillingSettings, MailSettings):
+class Settings(ServingSettings, BillingSettings, MailSettings):
     """All settings, read once at the start. An empty variable counts as not set."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, hide_input_in_errors=True)
 
-    host: str = Field("127.0.0.1", min_length=1, description="the address to listen on")
-    port: int = Field(8000, ge=1, le=65_535, description="the port to listen on")
-    ops_port: int | None = Field(
-        None,
-        ge=1,
-        le=65_535,
-        description="a port of its own for `/metrics` and the details of `/readyz`; without it, both are on the public "
-        "port",
-    )
-    ops_host: str = Field("127.0.0.1", min_length=1, description="the address of that port")
     data_dir: Path = Field(
         default_factory=default_data_dir,
         validate_default=True,
@@ -134,23 +127,6 @@ class Settings(BillingSettings, MailSettings):
         description="account states that each worker keeps in memory: about 1.2 kB each, "
         "and 250 bytes for each counter of a limit",
     )
-    workers: int = Field(1, ge=1, le=64, description="processes that serve requests")
-    queue_limit: int = Field(20_000, ge=1, le=10_000_000, description="commands that may wait before 503 `overloaded`")
-    rate_limit: int = Field(0, ge=0, le=1_000_000, description="commands a second for one API key; 0 sets no limit")
-    connections_per_address: int = Field(
-        4_096,
-        ge=0,
-        le=1_000_000,
-        description="connections of one address that each worker keeps; beyond, the longest silent ones are closed; "
-        "0 sets no limit",
-    )
-    query_timeout_seconds: float = Field(
-        10.0,
-        ge=0,
-        le=3_600,
-        description="seconds after which the database ends a statement of a query, before 503 `query_timeout`; 0 sets "
-        "no limit; commands and migrations are never ended",
-    )
     sweep_interval_seconds: float = Field(
         1.0, ge=0.01, le=86_400, description="seconds between two searches for expired credits and holds"
     )
@@ -164,7 +140,6 @@ class Settings(BillingSettings, MailSettings):
     checkpoint_events: int = Field(
         10_000, ge=1, le=1_000_000_000, description="new events after which a checkpoint is signed sooner"
     )
-    log_level: LogLevel = Field("info", description="the least severe message that is logged")
     public_url: str | None = Field(
         None,
         pattern=_BASE,
@@ -221,7 +196,12 @@ class Settings(BillingSettings, MailSettings):
     @property
     def https(self) -> bool:
         """Whether browsers reach the service over https."""
-        return urlsplit(self.public_url or "").scheme == "https"
+        return self.tls if self.public_url is None else urlsplit(self.public_url).scheme == "https"
+
+    @property
+    def tls(self) -> bool:
+        """Whether the service speaks https itself."""
+        return self.tls_certificate is not None
 
     @field_validator("public_url")
     @classmethod
@@ -230,7 +210,7 @@ class Settings(BillingSettings, MailSettings):
             raise ValueError
         return url
 
-    @field_validator("data_dir", "checkpoint_dir", "catalog")
+    @field_validator("data_dir", "checkpoint_dir", "catalog", "tls_certificate", "tls_key")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         """An absolute path, which does not depend on the current directory."""
@@ -242,7 +222,7 @@ class Settings(BillingSettings, MailSettings):
     @field_validator("database_url", "owner_url")
     @classmethod
     def _names_a_postgres(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not _is_postgres_url(url.get_secret_value()):
+        if url is not None and not is_postgres_url(url.get_secret_value()):
             raise ValueError
         return url
 
@@ -253,22 +233,72 @@ class Settings(BillingSettings, MailSettings):
             raise ValueError
         return key
 
-    @field_validator("log_level", mode="before")
-    @classmethod
-    def _lower_case(cls, level: object) -> object:
-        return level.lower() if isinstance(level, str) else level
+
+@dataclass(frozen=True)
+class Given:
+    """A value that a setting was given, as a text, and where."""
+
+    value: str
+    place: str
+    """What was set: a variable, or a key of the configuration file."""
+    source: str
+    """Where from, for operators: `environment`, or the path of a file."""
 
 
 def load_settings(**given: Any) -> Settings:
-    """Load the settings: a given value (a command-line option), else the environment, else the default.
+    """Load the settings: a given value (a command-line option), else the environment, else the configuration file,
+    else the default.
 
-    None counts as not given. A secret may be in a file that the environment names. Raises WrongSetting.
+    None counts as not given. A secret may be in a file that the environment names. Raises WrongSetting and
+    BadConfigFile.
     """
     told = {name: value for name, value in given.items() if value is not None}
+    found = given_settings(os.environ)
     try:
-        return Settings(**{**_secrets_in_files(os.environ), **told})
+        return Settings(**{**{name: one.value for name, one in found.items()}, **told})
     except ValidationError as error:
-        raise WrongSetting(one_line(error)) from None
+        raise WrongSetting(
+            one_line(error, {name: one.place for name, one in found.items() if name not in told})
+        ) from None
+
+
+def given_settings(environ: Mapping[str, str]) -> dict[str, Given]:
+    """What the environment and the configuration file say, by the names of settings.
+
+    Raises WrongSetting and BadConfigFile.
+    """
+    ours = {name.upper(): value for name, value in environ.items() if value}
+    config, path = config_variables(environ), environ.get(CONFIG)
+    found = {}
+    for name in Settings.model_fields:
+        for one in (variable(name), variable(name) + FILE):
+            if one in ours:
+                found[name] = Given(ours[one], one, "environment")
+            elif one in config:
+                found[name] = Given(config[one], f"{one.removeprefix(PREFIX).lower()} in {path}", str(path))
+    return found | _secrets_in_files({**config, **ours}, found)
+
+
+def config_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that the configuration file sets. The environment goes before it. Raises BadConfigFile."""
+    if not environ.get(CONFIG):
+        return {}
+    secret = secret_settings()
+    plain = [name for name in Settings.model_fields if name not in secret]
+    texts = read_config(Path(environ[CONFIG]), plain, secret)
+    set_here = {name.upper().removesuffix(FILE) for name, value in environ.items() if value}
+    return {
+        variable(key): text for key, text in texts.items() if text and variable(key).removesuffix(FILE) not in set_here
+    }
+
+
+def use_config(environ: MutableMapping[str, str]) -> None:
+    """Put what the configuration file sets into the environment, instead of the name of the file.
+
+    The processes of a service then have the settings of its start, whatever the file says later. Raises BadConfigFile.
+    """
+    environ.update(config_variables(environ))
+    environ.pop(CONFIG, None)
 
 
 def secret_settings() -> list[str]:
@@ -276,25 +306,26 @@ def secret_settings() -> list[str]:
     return [name for name, field in Settings.model_fields.items() if SecretStr in _parts(field.annotation)]
 
 
-def _secrets_in_files(environ: Mapping[str, str]) -> dict[str, str]:
+def _secrets_in_files(variables: Mapping[str, str], found: Mapping[str, Given]) -> dict[str, Given]:
     """The secrets in the files that variables name. Raises WrongSetting."""
-    found = {}
+    read = {}
     for name in secret_settings():
         one, other = variable(name), variable(name) + FILE
-        if not environ.get(other):
+        if other not in variables:
             continue
-        if environ.get(one):
+        if one in variables:
             raise WrongSetting(f"{one} and {other} are both set: set only one")
+        path = Path(variables[other])
         try:
-            found[name] = read_word(Path(environ[other]), _LARGEST_SECRET)
+            read[name] = Given(read_word(path, _LARGEST_SECRET), found[name].place, str(path))
         except (OSError, BadNote) as error:
-            raise WrongSetting(f"{other}: {error}") from None
-    return found
+            raise WrongSetting(f"{found[name].place}: {error}") from None
+    return read
 
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """The CREDIT_LEDGER_* variables that are not settings, most often because of a typing error."""
-    known = {variable(name) for name in Settings.model_fields}
+    known = {variable(name) for name in Settings.model_fields} | {CONFIG}
     known |= {variable(name) + FILE for name in secret_settings()}
     return sorted(
         name
@@ -303,9 +334,9 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     )
 
 
-def one_line(error: ValidationError) -> str:
-    """All errors of the settings in one line, without secrets."""
-    return "; ".join(_error_text(detail) for detail in error.errors())
+def one_line(error: ValidationError, places: Mapping[str, str]) -> str:
+    """All errors of the settings in one line, without secrets. `places` says where each setting was given."""
+    return "; ".join(_error_text(detail, places) for detail in error.errors())
 
 
 def variable(name: str) -> str:
@@ -327,13 +358,13 @@ def allowed(name: str) -> str:
     return field.description or name
 
 
-def _error_text(detail: ErrorDetails) -> str:
+def _error_text(detail: ErrorDetails, places: Mapping[str, str]) -> str:
     name = str(detail["loc"][0]) if detail["loc"] else ""
     if name not in Settings.model_fields:
         return f"{name}: there is no such setting"
     shown = _shown(name, detail["input"])
     hint = _PERCENT_ENCODE if name in _DATABASE_URLS else ""
-    return f"{variable(name)} is {shown}; it must be {allowed(name)}{hint}"
+    return f"{places.get(name, variable(name))} is {shown}; it must be {allowed(name)}{hint}"
 
 
 def _shown(name: str, value: object) -> str:
@@ -346,34 +377,6 @@ def _shown(name: str, value: object) -> str:
 
 def _parts(annotation: Any) -> Iterable[object]:
     return getattr(annotation, "__args__", (annotation,))
-
-
-def _is_postgres_url(url: str) -> bool:
-    """Whether libpq parses the URL as intended. Only libpq's own parser knows everything that it allows."""
-    try:
-        parts = conninfo_to_dict(url)
-    except ProgrammingError:
-        return False
-    return (
-        url.startswith(("postgresql://", "postgres://"))
-        and _password_is_encoded(url)
-        and all(_is_port(port) for port in str(parts.get("port", "")).split(","))
-    )
-
-
-def _password_is_encoded(url: str) -> bool:
-    """Whether no part of a password is read as something else.
-
-    libpq ends the password at the first `@`, and finds no `@` after a `/`. With one of them in a password, the rest of
-    it would become the name of a host, a port or a database, which error messages show.
-    """
-    before, _, after = url.partition("://")[2].partition("@")
-    return "@" not in after and not (after and "/" in before)
-
-
-def _is_port(text: str) -> bool:
-    """Whether it is a port, or empty for the default. libpq accepts any text, and shows it when it connects."""
-    return not text or (text.isascii() and text.isdecimal() and 0 < int(text) < 2**16)
 
 
 def _is_bearer_token(key: str) -> bool:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 from typer.testing import CliRunner
@@ -21,6 +22,11 @@ def test_every_command_is_found_under_its_name(name: str) -> None:
 def test_help_names_every_command() -> None:
     shown = CliRunner().invoke(app, ["--help"]).output
     assert all(name in shown for name in COMMANDS)
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    shown = CliRunner().invoke(app, ["--version"])
+    assert (shown.exit_code, shown.output) == (0, f"credit-ledger {version('credit-ledger')}\n")
 
 
 def test_a_slip_is_told_with_what_was_meant() -> None:

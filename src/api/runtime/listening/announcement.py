@@ -1,6 +1,7 @@
 """The announcement: lines that are printed when the service listens, and not before, because scripts wait for them."""
 
 import http.client
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -39,7 +40,7 @@ def announced(address: ListenAddress, start: str, lines: Sequence[str], always: 
 
 def _answers(address: ListenAddress, start: str) -> bool:
     """Whether a worker of this start answers: an older service of the same ledger may listen there too."""
-    connection = http.client.HTTPConnection(address.reachable_ip, address.port, timeout=_TIMEOUT)
+    connection = _connection(address)
     try:
         connection.request("GET", "/healthz")
         return connection.getresponse().headers[STARTED_BY] == start
@@ -47,3 +48,12 @@ def _answers(address: ListenAddress, start: str) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _connection(address: ListenAddress) -> http.client.HTTPConnection:
+    """A connection to the service. Its certificate has another name than this address, and nothing secret is sent."""
+    if not address.tls:
+        return http.client.HTTPConnection(address.reachable_ip, address.port, timeout=_TIMEOUT)
+    anyone = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection(address.reachable_ip, address.port, timeout=_TIMEOUT, context=anyone)

@@ -25,11 +25,12 @@ class ListenAddress:
     ips: tuple[Ip, ...]
     """Its addresses of this machine. The service listens on the first; no other program may listen on the others."""
     port: int
+    tls: bool = False
 
     @property
     def url(self) -> str:
         """The URL that is printed."""
-        return _url(self.host, self.port)
+        return self._url(self.host)
 
     @property
     def reachable_ip(self) -> str:
@@ -41,11 +42,10 @@ class ListenAddress:
     @property
     def reachable_url(self) -> str:
         """The URL at which this machine reaches the service, with the host name of the settings."""
-        return _url(self.reachable_ip if self.ips[0].is_unspecified else self.host, self.port)
+        return self._url(self.reachable_ip if self.ips[0].is_unspecified else self.host)
 
-
-def _url(host: str, port: int) -> str:
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    def _url(self, host: str) -> str:
+        return f"{'https' if self.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
 def resolve(host: str, port: int, setting: str = "host") -> ListenAddress:

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from hashlib import sha256
 from ipaddress import ip_address
 from itertools import count
@@ -50,7 +51,7 @@ def claimed_address(settings: Settings) -> Iterator[ListenAddress]:
 
     Several services of the same ledger may claim the same address. Raises CannotListen.
     """
-    address = resolve(settings.host, settings.port)
+    address = replace(resolve(settings.host, settings.port), tls=settings.tls)
     with ExitStack() as held:
         with _claim_lock(address.port):
             ledger = served_ledger(settings)

@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import secrets
+import ssl
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -31,7 +32,7 @@ from api.runtime.processes.rate_sharing import sharing_rates
 from api.runtime.processes.restarts import FOLDER, Restarts
 from api.runtime.processes.secret_environment import remove
 from api.runtime.processes.worker_group import grouping_workers
-from api.runtime.settings import FILE, Settings, variable
+from api.runtime.settings import FILE, Settings, WrongSetting, variable
 from ledger.postgres.privileges import privileges
 from people.api_keys import create_first_key
 from projections.engine.builds import prepare
@@ -64,6 +65,7 @@ def serve(settings: Settings, address: ListenAddress, companion: Companion = _no
     """Serve on a claimed address until a signal ends the service. Open requests are answered before it stops, and the
     embedded database stops last."""
     check_ops_address(settings)
+    check_certificate(settings)
     with migrated(settings) as found, _shared_metrics(settings), sharing_rates(settings), grouping_workers(settings):
         for name in found.applied:
             _log.info("migrated: %s", name)
@@ -110,6 +112,18 @@ def check_ops_address(settings: Settings) -> None:
     except OSError as error:
         reason = f"nothing can listen on port {address.port} of {address.host}: {error.strerror}"
         raise CannotListen(f"{variable('ops_port')}: {reason}") from None
+
+
+def check_certificate(settings: Settings) -> None:
+    """Raise WrongSetting if nothing can be served with the certificate: every worker would end."""
+    if settings.tls_certificate is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_certificate, settings.tls_key, password="")
+    except (OSError, ValueError) as error:
+        reason = error.strerror or "they are no certificate and its key" if isinstance(error, OSError) else str(error)
+        names = f"{variable('tls_certificate')} and {variable('tls_key')}"
+        raise WrongSetting(f"{names} cannot be used: {reason}") from None
 
 
 def _warn(found: Database) -> None:
@@ -167,6 +181,8 @@ def _serve_http(settings: Settings, address: ListenAddress) -> None:
         respawn_failed_workers=True,
         respawn_interval=0.5,
         workers_kill_timeout=STOP,
+        ssl_cert=settings.tls_certificate,
+        ssl_key=settings.tls_key,
     )
     logging.getLogger("_granian").addFilter(_is_not_early)
     with _listen_errors(address):
