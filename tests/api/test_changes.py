@@ -1,7 +1,9 @@
 """Changes of subscriptions over HTTP, at a server that answers as Stripe does."""
 
+import json
 from collections.abc import Iterator
 from itertools import count
+from urllib.parse import quote, urlencode
 
 import pytest
 
@@ -9,6 +11,8 @@ from tests.api.conftest import under_contract
 from tests.api.stage import Json, eventually, refused
 from tests.api.subscribed import wish
 from tests.billing.changes.stripe_server import PORTAL, StripeServer, now_of, sell, stripe_server
+from tests.dashboard.acting import fields_of
+from tests.dashboard.guests import ROOT, person
 from tests.postgres import TestServers
 from tests.service import Service, service_here
 
@@ -140,3 +144,59 @@ def test_nobody_changes_the_subscription_of_another(selling: Service, stripe: St
 def test_bad_bodies(selling: Service, account: str, what: str, body: Json, field: str) -> None:
     problem = refused(wish(selling, account, what, body), 422, "validation_failed")
     assert [error["field"] for error in problem["errors"]] == [field]
+
+
+UNREADABLE = [
+    "\0",
+    "\x01",
+    "\r",
+    "\x1b",
+    "\x7f",
+    "\x9f",
+    "\ud800",
+    "\u2028",
+    "\uffff",
+    "\U0010ffff",
+    "%00",
+    "'",
+    "../",
+    "é",
+]
+"""Characters that something may stumble over; one is no character at all."""
+_BACK = {"return_url": "https://shop.example/"}
+TYPED: dict[str, Json] = {
+    "subscription/upgrade": {"plan": "pro", "price": "monthly", **_BACK},
+    "subscription/downgrade": {"plan": "lite", "price": "monthly"},
+    "subscription/cancel": {"when": "period_end", "reason": "dear", "subscription_id": "none"},
+    "subscription/reactivate": {"subscription_id": "none"},
+    "portal": {**_BACK, "subscription_id": "none"},
+}
+
+
+def test_unreadable_characters_are_refused_or_taken(selling: Service, account: str) -> None:
+    """In each field of each body: none is a failure of the service."""
+    for where, body in TYPED.items():
+        for field in body:
+            for odd in UNREADABLE:
+                raw = json.dumps({**body, field: f"a{odd}b"})
+                path = f"/v1/accounts/{account}/{where}{'?dry_run=true' if 'grade' in where else ''}"
+                answer = selling.client.post(path, content=raw, headers={"content-type": "application/json"})
+                assert answer.status_code < 500, (where, field, odd, answer.text)
+
+
+def test_unreadable_characters_in_forms_are_refused_or_taken(selling: Service, account: str) -> None:
+    """In each field that a page of changes reads, in its address and in its form."""
+    holder, base = person(selling, account), f"{ROOT}/accounts/{account}/subscription"
+    token = fields_of(holder.get(f"{base}/upgrade?plan=pro"))["csrf"]
+    odd_ones = [quote(odd, safe="", errors="surrogatepass") for odd in UNREADABLE]
+    for wished in ("upgrade", "downgrade", "cancel", "reactivate", "portal"):
+        for field in ("plan", "price", "subscription", "key", "reason"):
+            for odd in odd_ones:
+                given = {"csrf": token, "key": "one", "plan": "none", "subscription": "none"}
+                rest = urlencode({name: value for name, value in given.items() if name != field})
+                form = {"content-type": "application/x-www-form-urlencoded"}
+                answer = holder.post(f"{base}/{wished}", content=f"{rest}&{field}=a{odd}", headers=form)
+                assert answer.status_code < 500, (wished, field, odd)
+                if wished != "portal" and field not in ("key", "reason"):
+                    shown = holder.get(f"{base}/{wished}?{'plan=pro&' if field == 'price' else ''}{field}=a{odd}")
+                    assert shown.status_code < 500, (wished, field, odd)
