@@ -13,6 +13,7 @@ from ledger.postgres.named_sql import queries
 from ledger.store import EventLog
 
 Operation = Literal["upgrade", "downgrade", "cancel", "reactivate"]
+State = Literal["asked", "held", "sent", "dropped", "failed"]
 _SQL = queries("billing", "sql/changes.sql")
 
 
@@ -25,6 +26,20 @@ class Held:
     product: str
     quantity: int
     next_try_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AskedFor:
+    """A wish as operators see it. `plan` is known of one that is, or was, held; `failure` of one that was given up."""
+
+    operation: Operation
+    subscription_id: str
+    plan: str | None
+    reason: str | None
+    asked_by: str
+    asked_at: datetime
+    state: State
+    failure: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +125,10 @@ class Receipts:
             return {}
         rows = await self._rows("held", subscriptions=list(subscriptions))
         return {row["subscription_id"]: Held(**row) for row in rows}
+
+    async def asked_for(self, account_id: str, limit: int) -> list[AskedFor]:
+        """The newest wishes about the subscriptions of an account, the newest first."""
+        return [AskedFor(**row) for row in await self._rows("asked_for", account_id=account_id, limit=limit)]
 
     async def claim(self, now: datetime, again_at: datetime, limit: int) -> list[Claimed]:
         """Take held changes that are due. They are due again at `again_at` unless they are done by then."""

@@ -4,6 +4,14 @@
 SELECT fingerprint, answer FROM billing.changes
 WHERE account_id = %(account_id)s AND operation = %(operation)s AND key = %(key)s;
 
+-- name: asked_for
+-- The newest wishes about the subscriptions of an account.
+SELECT operation, subscription_id, plan, reason, asked_by, asked_at, state, failure
+FROM billing.changes
+WHERE account_id = %(account_id)s
+ORDER BY number DESC
+LIMIT %(limit)s;
+
 -- name: paid_in
 -- The currency of each of some payments.
 SELECT thing, fact ->> 'currency' FROM billing.facts WHERE kind = 'PaymentSeen' AND thing = ANY (%(payments)s::text[]);

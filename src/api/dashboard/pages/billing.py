@@ -6,16 +6,27 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.contract.answers.lists import GrantStatus
+from api.dashboard.current_user import user_of
 from api.dashboard.plans.change_links import change_links
 from api.dashboard.plans.plan_card import STATUS_WORDS, plan_card_of
 from api.dashboard.rendering import page, required_position
+from api.http.billing.changes import changing_of
 from api.http.queries.lists import grants_of, payments_of
 from api.http.queries.query import Page
 from api.http.queries.reads import reads_of
+from billing.changes.receipts import Operation
 from ledger.domain.events import PaymentStatus
 from ledger.explain.event_titles import GRANT_TITLES
 
 LIMIT = 25
+WISHES = 10
+"""How many changes that were asked for operators are shown."""
+WISH_WORDS: Mapping[Operation, str] = {
+    "upgrade": "Upgrade",
+    "downgrade": "Downgrade",
+    "cancel": "Cancellation",
+    "reactivate": "Reactivation",
+}
 TONES: Mapping[PaymentStatus | GrantStatus, str] = {
     "paid": "good",
     "failed": "bad",
@@ -41,6 +52,7 @@ async def billing(request: Request) -> Response:
     card = await plan_card_of(reads, account_id)
     payments = await payments_of(reads, account_id, None, Page(LIMIT, query.get("payments") or None, position))
     grants = await grants_of(reads, account_id, None, Page(LIMIT, query.get("grants") or None, position))
+    wishes = await changing_of(request).receipts.asked_for(account_id, WISHES) if user_of(request).is_operator else []
     given = {name: query.get(name, "") for name in ("payments", "grants", "tz")}
     return await page(
         request,
@@ -55,4 +67,6 @@ async def billing(request: Request) -> Response:
         plan_words=STATUS_WORDS,
         plan_links=change_links(request, account_id, card),
         asked=ASKED.get(query.get("asked", "")),
+        wishes=wishes,
+        wish_words=WISH_WORDS,
     )

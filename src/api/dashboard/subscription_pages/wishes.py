@@ -8,7 +8,7 @@ twice.
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import NamedTuple, assert_never
 
 from starlette.requests import Request
@@ -19,6 +19,7 @@ from api.contract.validation import validated
 from api.dashboard.current_user import ROOT, Operator, account_path, root_of, user_of
 from api.dashboard.forms import read_form
 from api.dashboard.rendering import page
+from api.dashboard.subscription_pages.refused_wishes import refused_wish
 from api.http.billing.catalog import entries_of
 from api.http.billing.changes import changing_of
 from api.http.queries.reads import reads_of
@@ -29,7 +30,7 @@ from billing.changes.changing import Answered, Asker
 from billing.changes.receipts import Operation
 from billing.changes.running import Running
 from billing.changes.targets import PlanWish
-from billing.errors import PlanNotFound
+from billing.errors import BillingRefused, PlanNotFound
 from billing.plans import Plan
 
 _LOOKS, _PAUSE = 20, 0.1
@@ -98,14 +99,38 @@ async def reactivate(request: Request) -> Response:
 
 async def portal(request: Request) -> Response:
     """Link to the provider's page of invoices and payment methods. A redirect of a form to another site is blocked."""
-    account_id = request.path_params["account_id"]
-    form = Form("reactivate", account_id, await read_form(request))
+    form = Form("reactivate", request.path_params["account_id"], await read_form(request))
+    return await _or_refused(request, "", _portal_page(request, form))
+
+
+async def _portal_page(request: Request, form: Form) -> Response:
+    account_id = form.account_id
     back = absolute(request, account_path(ROOT, account_id, "billing"))
     url = absolute(request, await changing_of(request).portal(account_id, back, form.subscription))
     return await page(request, "subscription_link.html", account_id=account_id, url=url, what="portal", asked=None)
 
 
 async def _shown(request: Request, wish: Operation) -> Response:
+    return await _or_refused(request, request.query_params.get("plan", ""), _foreseen_page(request, wish))
+
+
+async def _asked(request: Request, wish: Operation) -> Response:
+    form = Form(wish, request.path_params["account_id"], await read_form(request))
+    return await _or_refused(request, form.given.get("plan", ""), _ask_and_show(request, form))
+
+
+async def _or_refused(request: Request, plan: str, shown: Awaitable[Response]) -> Response:
+    """A page, or the page that says why not, with the way out."""
+    try:
+        return await shown
+    except BillingRefused as error:
+        refused, account_id = refused_wish(error, plan), request.path_params["account_id"]
+        return await page(
+            request, "subscription_refused.html", status=refused.status, account_id=account_id, refused=refused
+        )
+
+
+async def _foreseen_page(request: Request, wish: Operation) -> Response:
     given = {name: request.query_params.get(name, "") for name in ("plan", "price", "subscription")}
     form = Form(wish, request.path_params["account_id"], {**given, "key": f"dashboard-{secrets.token_urlsafe(18)}"})
     asked = await _foreseen(request, form)
@@ -113,9 +138,8 @@ async def _shown(request: Request, wish: Operation) -> Response:
     return await page(request, "subscription_wish.html", account_id=form.account_id, form=form, asked=asked, plan=plan)
 
 
-async def _asked(request: Request, wish: Operation) -> Response:
-    form = Form(wish, request.path_params["account_id"], await read_form(request))
-    if wish in ("upgrade", "downgrade"):
+async def _ask_and_show(request: Request, form: Form) -> Response:
+    if form.wish in ("upgrade", "downgrade"):
         await _listed(request, form)
     before = await changing_of(request).running(form.account_id)
     done = await _ask(request, form)
@@ -129,7 +153,7 @@ async def _asked(request: Request, wish: Operation) -> Response:
     if not done.asked.held and not done.asked.recorded:
         await _until_known(request, form.account_id, before)
     billing = account_path(root_of(request), form.account_id, "billing")
-    return RedirectResponse(f"{billing}?asked={wish}", 303)
+    return RedirectResponse(f"{billing}?asked={form.wish}", 303)
 
 
 async def _until_known(request: Request, account_id: str, before: Sequence[Running]) -> None:
