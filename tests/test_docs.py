@@ -63,6 +63,7 @@ PROOF = (ROOT / "docs" / "proof.md").read_text()
 DASHBOARD = (ROOT / "docs" / "dashboard.md").read_text()
 BILLING = (ROOT / "docs" / "billing.md").read_text()
 CHECKOUTS = (ROOT / "docs" / "checkouts.md").read_text()
+SUBSCRIPTIONS = (ROOT / "docs" / "subscriptions.md").read_text()
 
 
 def blocks(language: str, page: str = README) -> list[str]:
@@ -87,11 +88,15 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
         known = key_line.replace("clk_...", key)
         answers = [_run(known + curl.replace("8000", port)) for curl in curls]
         read = [_said(known + curl.replace("8000", port)) for curl in blocks("sh", READING)]
-        sold = [_sold(block, known, port, environment, server_folder) for block in blocks("sh", BILLING)]
-        checkouts = [_run(known + curl.replace("8000", port)) for curl in blocks("sh", CHECKOUTS)]
+        commands, questions = blocks("sh", BILLING)[:2], blocks("sh", BILLING)[2:]
+        sold = [_sold(block, known, port, environment, server_folder) for block in commands]
+        changed = _changed_catalog(environment, server_folder)
+        sold += [_sold(block, known, port, environment, server_folder) for block in questions]
         links = [_run(known + curl.replace("8000", port)) for curl in blocks("sh", DASHBOARD)]
         exported = [_in_a_folder(block, environment, server_folder) for block in blocks("sh", EXPORTING)]
         proven = [_in_a_folder(block, environment, server_folder) for block in blocks("sh", PROOF)]
+        bought = _bought(known, port)
+        changes = [_once_known(known + curl.replace("8000", port)) for curl in blocks("sh", SUBSCRIPTIONS)]
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(180)
@@ -106,8 +111,10 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
     assert "imported 4 events; the log ends at position 4\n" in exported
     assert proven[-1].startswith("the ledger: no fault found\n")
     _check_sold(sold)
-    assert [made.keys() for made in checkouts] == [json.loads(blocks("json", CHECKOUTS)[0]).keys()]
-    assert [made["amount_minor"] for made in checkouts] == [600]
+    [edited] = [block for block in blocks("console", BILLING) if "catalog diff" in block]
+    assert changed.splitlines() == edited.splitlines()[1:]
+    _check_bought(bought)
+    _check_changes(changes)
     [explained] = [json.loads(answer) for answer in read if answer.startswith("{") and '"sentence"' in answer]
     assert _without_times(explained) == _without_times(json.loads(blocks("json", READING)[-1]))
 
@@ -165,6 +172,67 @@ def _check_sold(shown: list[str]) -> None:
     sample = tomllib.loads((ROOT / "docs" / "catalog.toml").read_text())
     [example] = [tomllib.loads(block)["plans"] for block in blocks("toml", BILLING)]
     assert example == {"pro": sample["plans"]["pro"]}
+
+
+def _changed_catalog(environment: Mapping[str, str], folder: Path) -> str:
+    """What the page about billing shows of an edit: more credits for more money, with other products."""
+    sample = (ROOT / "docs" / "catalog.toml").read_text()
+    edits = {"= 2_000": "= 2_500", "= 19_00": "= 24_00", "= 190_00": "= 240_00", "pro_": "pro_2027_", '"4100': '"4400'}
+    for before, after in edits.items():
+        assert before in sample
+        sample = sample.replace(before, after)
+    (folder / "exports" / "catalog.toml").write_text(sample)
+    return _in_a_folder("credit-ledger catalog diff catalog.toml", environment, folder)
+
+
+def _bought(known: str, port: str) -> list[dict[str, object]]:
+    """What the page about checkouts shows: its requests name the first checkout, whose id differs from run to run."""
+    first, *more = blocks("sh", CHECKOUTS)
+    made = _run(known + first.replace("8000", port))
+    example = json.loads(blocks("json", CHECKOUTS)[0])
+    ids = (str(example["checkout_id"]), str(made["checkout_id"]))
+    return [made, *(_run(known + curl.replace("8000", port).replace(*ids)) for curl in more)]
+
+
+def _check_bought(shown: list[dict[str, object]]) -> None:
+    package, link, _, free, state = shown
+    paid, had = (json.loads(block) for block in blocks("json", CHECKOUTS))
+    assert _same_each_time(package) == _same_each_time(paid) == _same_each_time(state)
+    assert str(link["url"]).endswith(str(package["checkout_id"]))
+    assert _same_each_time(free) == _same_each_time(had)
+
+
+def _once_known(command: str) -> dict[str, object]:
+    """The answer to a change as soon as the one before it is known to the ledger: until then it is refused."""
+    deadline = time.monotonic() + 30
+    while True:
+        answer: dict[str, object] = json.loads(_said(command))
+        if "code" not in answer:
+            return answer
+        assert time.monotonic() < deadline, answer
+
+
+def _check_changes(shown: list[dict[str, object]]) -> None:
+    _, trial, *changes, now = shown
+    foreseen, *examples, known = (json.loads(block) for block in blocks("json", SUBSCRIPTIONS))
+    assert trial["amount_minor"] == 0
+    assert [_same_each_time(answer) for answer in changes] == [_same_each_time(example) for example in examples]
+    assert foreseen.keys() == changes[0].keys()
+    plans = tomllib.loads((ROOT / "docs" / "catalog.toml").read_text())["plans"]
+    left, more = foreseen["time_left"], plans["max"]["credits"] - plans["pro"]["credits"]
+    assert foreseen["credits_now"] == more * left["seconds"] // left["of_seconds"]
+    assert now.keys() == known.keys()
+    assert isinstance(now["subscription"], dict)
+    assert now["subscription"].keys() == known["subscription"].keys()
+
+
+_MADE = {"checkout_id", "subscription_id", "url", "reference", "time_left", "recorded", "at", "cancel_at", "state"}
+
+
+def _same_each_time(answer: Mapping[str, object]) -> dict[str, object]:
+    """An answer without ids and times, which differ from run to run; that they are there is compared too."""
+    varies = _MADE | {name for name in answer if name.endswith("_at")}
+    return {name: name in varies or value for name, value in answer.items()}
 
 
 def _made(answer: Mapping[str, object]) -> dict[str, object]:

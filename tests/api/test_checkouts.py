@@ -35,6 +35,7 @@ def shop(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iter
             "packages/locked": {"name": "Locked", "credits": 100, "prices": [ONCE], "needs_subscription": True},
             "packages/gone": {"name": "Gone", "credits": 100},
             "packages/vast": {"name": "Vast", "credits": 2**52, "prices": [ONCE]},
+            "plans/vast": {"name": "Vast", "credits": 2**52, "group": "vast"},
         }.items():
             assert running.client.put(f"/v1/{path}", json=body).status_code == 201
         yield running
@@ -103,6 +104,7 @@ def test_what_cannot_be_bought_is_refused(shop: Service) -> None:
         ({"package": "gone"}, 422, "price_not_found"),
         ({"package": "locked"}, 409, "subscription_required"),
         ({"package": "vast", "quantity": 3}, 422, "validation_failed"),
+        ({"plan": "vast"}, 422, "validation_failed"),
         ({"account_id": "nobody", "package": "small"}, 404, "account_not_found"),
     ]
     for body, status, code in cases:

@@ -70,7 +70,7 @@ def test_a_person_upgrades_and_gets_it_at_once(
     expect(page.get_by_text(given[1]).first).to_be_visible()
     assert stripe.carried_out == []
     page.get_by_role("button", name="Upgrade now").click()
-    expect(page.get_by_text("The plan changes when the payment provider says that it is paid.")).to_be_visible()
+    expect(page.get_by_text("The plan changes as soon as the payment provider says so.")).to_be_visible()
     expect(page.locator("[data-part=plan]").get_by_text("Pro", exact=True)).to_be_visible()
     has(service, account, "plan", "pro")
     assert stripe.carried_out == ["change to price_pro"]

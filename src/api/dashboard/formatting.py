@@ -12,7 +12,13 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
-from babel.numbers import format_currency, format_decimal, format_percent, get_currency_precision
+from babel.numbers import (
+    format_compact_decimal,
+    format_currency,
+    format_decimal,
+    format_percent,
+    get_currency_precision,
+)
 
 from ledger.explain.money import in_units
 
@@ -62,6 +68,10 @@ class Formatter(NamedTuple):
     def minor(self, amount: int, currency: str) -> str:
         """An amount of money that is given in minor units."""
         return self.money(in_units(amount, currency), currency)
+
+    def short_minor(self, amount: int, currency: str) -> str:
+        """The same where there is little room and the currency is known: 500, 2.5K."""
+        return format_compact_decimal(in_units(amount, currency), locale=self.locale, fraction_digits=2)
 
     def duration(self, milliseconds: float) -> str:
         """A length of time, such as 850 ms, 1.2 s or 2 h 5 min."""

@@ -9,6 +9,7 @@ from billing.checkouts.errors import AccountCannotBuy, AlreadySubscribed, PriceN
 from billing.plans import Package, Plan, Price
 from ledger.domain.account import Account
 from ledger.domain.amounts import MAX_AMOUNT
+from ledger.domain.commands.subscriptions import MAX_WINDOW_CREDITS
 from ledger.domain.errors import AccountClosed, InvalidField
 from ledger.explain.subscriptions.answer import SubscriptionNow
 
@@ -30,6 +31,8 @@ def check_amounts(sold: Plan | Package, price: Price | None, quantity: int) -> N
     """Check that so many of what is sold are not more than a ledger counts. Raises InvalidField."""
     if max(sold.credits, price.amount_minor if price else 0) * quantity > MAX_AMOUNT:
         raise InvalidField("quantity", "is too large: the credits or the money exceed what a ledger counts", quantity)
+    if isinstance(sold, Plan) and max(sold.credits, sold.trial.credits if sold.trial else 0) > MAX_WINDOW_CREDITS:
+        raise InvalidField("plan", f"gives more than {MAX_WINDOW_CREDITS} credits at once: it cannot be granted")
 
 
 def check_account(account: Account, account_id: str) -> None:

@@ -68,6 +68,7 @@ def columns(
     points: Sequence[Point],
     number: Number,
     *,
+    tick: Number | None = None,
     unit: str = "credits",
     head: str = "Day",
     empty: str = "No data in this time",
@@ -76,13 +77,14 @@ def columns(
     """A column for each point in the order given, stacked by series; values below zero have a number but no bar.
 
     `name` is unique on the page, `unit` names the values, `head` names the points, `empty` is the text without values.
+    `tick` formats the values of the axis; without it they are integers with the unit of the step, such as 20k.
     Amounts add up over the points. Levels do not, so the legend has their last values.
     """
     rows = [(point.full, point.values) for point in points]
     values = [point.values for point in points][-1 if counts == "levels" else 0 :]
     sentence = levels(rows, number, unit) if counts == "levels" else extremes(rows, number, unit)
     described = " ".join((*_from_to(points), sentence, *sums(series, values, number)))
-    drawn = _drawn(series, points, number, empty)
+    drawn = _drawn(series, points, number, tick, empty)
     kind = "vertical" if _filled(len(points)) < 100 else "vertical dense"
     return Chart(
         title=title,
@@ -98,10 +100,12 @@ def _from_to(points: Sequence[Point]) -> Iterator[str]:
         yield f"From {whole(points[0].full)} to {whole(points[-1].full)}."
 
 
-def _drawn(series: Sequence[Series], points: Sequence[Point], number: Number, empty: str) -> Iterator[Element]:
+def _drawn(
+    series: Sequence[Series], points: Sequence[Point], number: Number, tick: Number | None, empty: str
+) -> Iterator[Element]:
     largest = max((sum(positive(point.values)) for point in points), default=0)
     scale = axis(largest) if largest else Axis(0, 4)
-    yield from _grid(scale, number)
+    yield from _grid(scale, _ticks(scale, number, tick))
     for place, point in enumerate(points):
         yield _of_point(series, point, _slot(place, len(points)), scale, number)
     yield line("axis", BASE)
@@ -110,8 +114,13 @@ def _drawn(series: Sequence[Series], points: Sequence[Point], number: Number, em
         yield words("none", FULL // 2, TOP + DEEP * 3 // 8 + 4 * PIXEL, "middle", empty)
 
 
-def _grid(scale: Axis, number: Number) -> Iterator[Element]:
-    texts = ticks(scale, number) if scale.step else [number(0)]
+def _ticks(scale: Axis, number: Number, tick: Number | None) -> list[str]:
+    if not scale.step:
+        return [(tick or number)(0)]
+    return ticks(scale, number) if tick is None else [tick(scale.step * line) for line in range(scale.lines + 1)]
+
+
+def _grid(scale: Axis, texts: Sequence[str]) -> Iterator[Element]:
     for place in range(scale.lines + 1):
         y = BASE - DEEP * place // scale.lines
         if place:

@@ -89,7 +89,9 @@ def _chart(currency: str, months: Sequence[BillingMonth], formatter: Formatter) 
     ]
     series = (Series(currency, "s0"),)
     number = partial(formatter.minor, currency=currency)
-    return columns(f"paid-{currency}", f"Revenue in {currency}", series, points, number, unit=currency, head="Month")
+    tick = partial(formatter.short_minor, currency=currency)
+    title = f"Revenue in {currency}"
+    return columns(f"paid-{currency}", title, series, points, number, tick=tick, unit=currency, head="Month")
 
 
 def _kept(currency: str, month: BillingMonth) -> int:

@@ -37,7 +37,7 @@ TONES: Mapping[PaymentStatus | GrantStatus, str] = {
 }
 """The tones of statuses; one that is not here has none."""
 ASKED: Mapping[str, str] = {
-    "upgrade": "The plan changes when the payment provider says that it is paid. This page shows it then.",
+    "upgrade": "The plan changes as soon as the payment provider says so. This page shows it then.",
     "downgrade": "The plan changes at the end of the period. This page shows it once the provider has said so.",
     "cancel": "The subscription ends at the end of its period. This page shows it once the provider has said so.",
     "reactivate": "The subscription renews. This page shows it once the provider has said so.",

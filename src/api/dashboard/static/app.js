@@ -178,5 +178,7 @@ document.addEventListener("keydown", (event) => {
 
 addEventListener("popstate", () => enqueue(() => show(location.href, {}, true)).catch(() => location.reload()));
 
+// The menus are as wide as the screen on a phone: the link of this page is moved into view.
+for (const one of document.querySelectorAll("nav [aria-current]")) one.scrollIntoView({ block: "nearest", inline: "center" });
 if (storeZone()) refresh().catch(() => {});
 connect();
