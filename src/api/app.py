@@ -30,6 +30,7 @@ from api.http.commands.command_endpoint import CommandEndpoint, endpoint_of
 from api.http.commands.move_endpoint import MoveEndpoint
 from api.http.commands.ways_out import WaysOut
 from api.http.docs_page import add_docs_page
+from api.http.documents import receipts
 from api.http.health import Health
 from api.http.hot_path import HotPath
 from api.http.json_answer import answers_of
@@ -63,7 +64,7 @@ from api.runtime.webhooks import Webhooks
 from api.streaming.follower import Follower
 from api.streaming.places import StreamPlaces
 from api.streaming.streams import router as streams_router
-from api.wiring import Wiring, dashboard_options
+from api.wiring import Wiring, dashboard_options, documents_in
 from billing.errors import BillingRefused
 from ledger.domain.errors import Refusal, shown
 from ledger.forwarding.group import Group
@@ -125,6 +126,7 @@ def create_app(
         dashboard_options(settings),
         ImportRuns(ledger, _defaults(settings)),
         *received.parts,
+        documents_in(settings),
     )
     sweeper = Sweeper(ledger, conninfo, settings.sweep_interval_seconds, settings.sweep_rate)
 
@@ -173,7 +175,7 @@ def _background(settings: Settings, wiring: Wiring) -> dict[str, Work]:
 
 def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
     wiring.attach_to(app)
-    parts = (*_QUERIES, catalog, changes, checkouts, health, portal_sessions, receiving, webhooks)
+    parts = (*_QUERIES, catalog, changes, checkouts, health, portal_sessions, receipts, receiving, webhooks)
     for part in parts:
         app.include_router(part.router)
     app.include_router(streams_router)

@@ -9,6 +9,8 @@ from api.dashboard.options import Options
 from api.http.billing.receiving import WebhookEntrance
 from api.http.commands.batch_endpoint import BatchEndpoint
 from api.http.commands.command_endpoint import CommandEndpoint
+from api.http.documents.documents import Documents, Letterhead
+from api.http.documents.press import Press
 from api.http.health import Health
 from api.http.queries.reads import Reads
 from api.imports.runs import ImportRuns
@@ -16,6 +18,7 @@ from api.runtime.listening.listen_address import links_need_public_url
 from api.runtime.settings import Settings
 from api.streaming.follower import Follower
 from api.streaming.places import StreamPlaces
+from audit.documents.document import Party
 from billing.calls.calls import Calls
 from billing.changes.changing import Changing
 from billing.checkouts.checkouts import Checkouts
@@ -46,11 +49,21 @@ class Wiring:
     checkouts: Checkouts
     payments: Payments
     changing: Changing
+    documents: Documents
 
     def attach_to(self, app: Starlette) -> None:
         """Set the parts as the state of an application, each under its own name, where its routes find them."""
         for part in self.__slots__:
             setattr(app.state, part, getattr(self, part))
+
+
+def documents_in(settings: Settings) -> Documents:
+    """What makes documents, as the settings say."""
+    name, *lines = [line.strip() for line in (settings.seller or "").splitlines() if line.strip()] or [""]
+    seller = Party(name, tuple(lines), settings.seller_tax_id, settings.logo) if name else None
+    notes = tuple(line for line in (settings.invoice_note or "").splitlines() if line.strip())
+    press = Press([settings.font_dir] if settings.font_dir is not None else [])
+    return Documents(settings.signing, settings.checkpoints, Letterhead(seller, notes), press)
 
 
 def dashboard_options(settings: Settings) -> Options:

@@ -89,7 +89,7 @@ MORE: dict[int, set[str]] = {
     408: {"body_timeout"},
     409: {
         *("payment_already_recorded", "payment_of_another_account", "payment_ambiguous", "refund_already_recorded"),
-        *("payment_not_paid", "dispute_already_recorded", "dispute_already_decided", "hold_disputed"),
+        *("not_paid", "payment_not_paid", "dispute_already_recorded", "dispute_already_decided", "hold_disputed"),
         *("transfer_already_reversed", "transfer_spent", "grant_closed", "grant_expired", "not_yet_visible"),
         *("product_belongs_to_another", "webhook_already_applied"),
         *("subscription_required", "already_subscribed"),
@@ -105,13 +105,16 @@ MORE: dict[int, set[str]] = {
         *("usage_required", "usage_conflicts_with_hold", "disputes_limit_exceeded"),
         "subscriptions_limit_exceeded",
         *("limits_limit_exceeded", "allowances_limit_exceeded", "counters_limit_exceeded"),
-        *("catalog_limit_exceeded", "price_not_found"),
+        *("catalog_limit_exceeded", "price_not_found", "statement_too_long"),
     },
     429: {"too_many_streams"},
     500: {"internal_error"},
     501: {"provider_cannot"},
     502: {"provider_failed"},
-    503: {"unavailable", "storage_full", "projection_unavailable", "query_timeout", "public_url_required"},
+    503: {
+        *("unavailable", "storage_full", "projection_unavailable", "query_timeout", "public_url_required"),
+        "document_unavailable",
+    },
 }
 """The codes that the table leaves out."""
 
@@ -342,6 +345,12 @@ def webhook_again(service: Service, account: str) -> httpx.Response:
     return service.post(f"{path}/retry")
 
 
+def unpaid_receipt(service: Service, account: str) -> httpx.Response:
+    failed = payment("pay-5", f"other-{account}", status="failed")
+    position = Ask("payment", account, failed).post(service).json()["position"]
+    return service.get(f"/v1/accounts/{account}/payments/pay-5/receipt.pdf", min_position=position)
+
+
 def checkout(kind: str, *, price: str | None = None, subscribed: bool = False, **more: object) -> Produce:
     """A checkout of something that is new in the catalogue; `subscribed`: of the plan that the account has."""
 
@@ -419,6 +428,7 @@ REQUESTS: dict[str, Produce] = {
         "payment", 1, one("payment_refund", payment_id="pay-1"), **payment("pay-1", f"other-{account}")
     )(service, account),
     "refund_already_recorded": twice("payment_refund"),
+    "not_paid": unpaid_receipt,
     "payment_not_paid": lambda service, account: many(
         "payment", 1, one("payment_dispute", payment_id="pay-9"), **payment("pay-9", f"other-{account}", amount_minor=0)
     )(service, account),
@@ -773,6 +783,31 @@ def provider_away(conninfo: str, folder: Path) -> httpx.Response:
         return checkout("package", price="once")(service, service.open_account())
 
 
+def lost_signing_key(database: str, folder: Path) -> httpx.Response:
+    """Without the key that signed the checkpoints no document is signed."""
+    with service_here(database, folder) as service:
+        under_contract(service)
+        account = service.open_account(permanent=10)
+        month = f"/v1/accounts/{account}/statements/{datetime.now(UTC):%Y-%m}.pdf"
+        assert service.get(month).status_code == 200
+        for key in (folder / "data" / "signing").iterdir():
+            key.unlink()
+        return service.get(month)
+
+
+def full_month(database: str, folder: Path) -> httpx.Response:
+    """A month of 10,001 events and more, which all meter usage."""
+    with service_here(database, folder) as service:
+        under_contract(service)
+        account = service.open_account()
+        usage = Ask("meter", account, {"quantity": 1, "usage": {"metric": "pages"}})
+        for n in range(10):
+            told = [usage.item(f"{n}-{place}") for place in range(1_000)]
+            answer = service.post("/v1/batch", {"commands": told})
+            assert {result["status"] for result in answer.json()["results"]} == {201}, answer.text[:300]
+        return service.get(f"/v1/accounts/{account}/statements/{datetime.now(UTC):%Y-%m}.pdf")
+
+
 FAULTS: dict[str, Callable[[str, Path], httpx.Response]] = {
     "provider_failed": provider_away,
     "provider_cannot": nobody_to_pay,
@@ -789,6 +824,8 @@ FAULTS: dict[str, Callable[[str, Path], httpx.Response]] = {
     "projection_unavailable": no_projection,
     "query_timeout": slow_queries,
     "public_url_required": no_public_url,
+    "document_unavailable": lost_signing_key,
+    "statement_too_long": full_month,
 }
 
 

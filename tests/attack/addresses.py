@@ -32,6 +32,7 @@ def addresses(account: str) -> list[Address]:
         "webhook_id": "whk_1",
         "checkout_id": "chk_1",
         "subscription_id": "sub-1",
+        "month": "2026-10",
     }
     front = create_app(load_settings(), "postgresql:///nowhere")
     assert isinstance(front, HotPath)

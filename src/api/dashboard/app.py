@@ -16,6 +16,7 @@ from api.dashboard import sign_in
 from api.dashboard.catalog_pages import catalog, plans
 from api.dashboard.checkout_pages import buying, checkout, transfers
 from api.dashboard.current_user import NotSignedIn, admit, home_path, root_of, user_of
+from api.dashboard.document_pages import downloads
 from api.dashboard.forms import form_secret
 from api.dashboard.import_pages import import_file, import_list
 from api.dashboard.limits.page import limits
@@ -60,6 +61,8 @@ def dashboard() -> Starlette:
         _page(f"{_ACCOUNT}/usage.csv", usage.usage_csv),
         _page(f"{_ACCOUNT}/limits", limits),
         _page(f"{_ACCOUNT}/billing", billing.billing),
+        _page(f"{_ACCOUNT}/payments/{{payment_id}}/receipt.pdf", downloads.receipt),
+        _page(f"{_ACCOUNT}/statement.pdf", downloads.statement),
         _page(f"{_ACCOUNT}/plans", plans.plans),
         _page(f"{_ACCOUNT}/plans", buying.buy, "POST"),
         _page(f"{_ACCOUNT}/checkout/{{checkout_id}}", checkout.checkout),

@@ -32,7 +32,7 @@ class CachedDocument:
             if accepts_gzip(request.headers.get("accept-encoding", "")):
                 (content, tag), encoded = self._compressed, True
         headers["etag"] = tag
-        if _has(request.headers.get("if-none-match", ""), tag):
+        if has_tag(request.headers.get("if-none-match", ""), tag):
             return Response(status_code=304, headers=headers)
         if encoded:
             headers["content-encoding"] = "gzip"
@@ -51,5 +51,6 @@ def _coding(part: str) -> tuple[str, bool]:
     return name.strip(), weight.rstrip("0") not in {"0.", "."} and weight != "0"
 
 
-def _has(header: str, tag: str) -> bool:
+def has_tag(header: str, tag: str) -> bool:
+    """Whether an If-None-Match header names an entity tag."""
     return any(one.strip().removeprefix("W/") in {tag, "*"} for one in header.split(","))

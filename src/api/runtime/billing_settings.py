@@ -81,12 +81,6 @@ class BillingSettings(BaseSettings):
         description="our own provider: `transfer`, bank transfers that operators confirm; `test`, a page with buttons "
         "that play a payment; `off`",
     )
-    seller: str | None = Field(
-        None, max_length=500, description="who is paid, on the page of a bank transfer: name and address"
-    )
-    bank_details: str | None = Field(
-        None, max_length=1_000, description="where the money goes, on the page of a bank transfer: IBAN and BIC"
-    )
     open_on_payment: bool = Field(
         False,
         description="whether a payment for an account that does not exist opens it, with the credits of a new account; "

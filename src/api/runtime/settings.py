@@ -20,6 +20,7 @@ from pydantic_settings import SettingsConfigDict
 
 from api.runtime.billing_settings import BillingSettings
 from api.runtime.config_file import read_config
+from api.runtime.document_settings import DocumentSettings
 from api.runtime.mail_settings import MailSettings
 from api.runtime.operator_error import OperatorError
 from api.runtime.postgres_url import is_postgres_url
@@ -71,7 +72,7 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share") / "credit-ledger"
 
 
-class Settings(ServingSettings, BillingSettings, MailSettings):
+class Settings(ServingSettings, BillingSettings, DocumentSettings, MailSettings):
     """All settings, read once at the start. An empty variable counts as not set."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, hide_input_in_errors=True)
@@ -210,7 +211,9 @@ class Settings(ServingSettings, BillingSettings, MailSettings):
             raise ValueError
         return url
 
-    @field_validator("data_dir", "checkpoint_dir", "catalog", "tls_certificate", "tls_key")
+    @field_validator(
+        *("data_dir", "checkpoint_dir", "catalog", "tls_certificate", "tls_key", "seller_logo", "font_dir")
+    )
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         """An absolute path, which does not depend on the current directory."""

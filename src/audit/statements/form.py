@@ -91,9 +91,9 @@ def body_of(statement: Statement) -> bytes:
         "opening": balance_to_json(statement.opening),
         "closing": balance_to_json(statement.closing),
         "previous_hash": statement.previous_hash.hex(),
-        "before": _proven_to_json(statement.before),
-        "events": [_proven_to_json(event) for event in statement.events],
-        "after": _proven_to_json(statement.after),
+        "before": _maybe_to_json(statement.before),
+        "events": [proven_to_json(event) for event in statement.events],
+        "after": _maybe_to_json(statement.after),
         "checkpoint": statement.checkpoint,
         "notices": statement.notices,
         "verifying_key": statement.verifying_key,
@@ -146,9 +146,9 @@ def _statement(members: dict[str, Any]) -> Statement:
         opening=balance_from_json(members["opening"]),
         closing=balance_from_json(members["closing"]),
         previous_hash=bytes.fromhex(members["previous_hash"]),
-        before=_proven(members["before"]),
-        events=tuple(filter(None, map(_proven, members["events"]))),
-        after=_proven(members["after"]),
+        before=_maybe_proven(members["before"]),
+        events=tuple(map(proven_from_json, members["events"])),
+        after=_maybe_proven(members["after"]),
         checkpoint=_text(members["checkpoint"]),
         notices=tuple(map(_text, members["notices"])),
         verifying_key=_text(members["verifying_key"]),
@@ -157,17 +157,23 @@ def _statement(members: dict[str, Any]) -> Statement:
     )
 
 
-def _proven_to_json(event: Proven | None) -> dict[str, Any] | None:
-    if event is None:
-        return None
+def proven_to_json(event: Proven) -> dict[str, Any]:
+    """The members of an event with its proof."""
     return members_of(event.record) | {"proof": [b64encode(one).decode() for one in event.proof]}
 
 
-def _proven(members: dict[str, Any] | None) -> Proven | None:
-    if members is None:
-        return None
+def proven_from_json(members: dict[str, Any]) -> Proven:
+    """The event with these members, which are used up. Raises ValueError and KeyError."""
     proof: Sequence[str] = members.pop("proof")
     return Proven(record_of(members), tuple(b64decode(one, validate=True) for one in proof))
+
+
+def _maybe_to_json(event: Proven | None) -> dict[str, Any] | None:
+    return None if event is None else proven_to_json(event)
+
+
+def _maybe_proven(members: dict[str, Any] | None) -> Proven | None:
+    return None if members is None else proven_from_json(members)
 
 
 def _moment(text: str | None) -> datetime | None:

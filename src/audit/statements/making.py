@@ -1,36 +1,33 @@
 """Makes a statement: reads the events, proves them, signs the statement, and verifies it before it returns it."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from time import monotonic
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import orjson
 
 from audit.statements.form import MOST_EVENTS, Period, Proven, Statement, Texts, body_of, note_text, to_file
+from audit.statements.signing import Keys, newest_checkpoint, oldest_checkpoint, read_keys
 from audit.statements.verifying import VerifiedStatement, check_statement
 from ledger.domain.amounts import NO_CREDITS, Balance
 from ledger.domain.texts import SEALED
-from ledger.proof.checkpoint import Checkpoint, read_checkpoint
-from ledger.proof.checkpointer import Checkpointer
-from ledger.proof.files import FolderBusy
-from ledger.proof.notes import SigningKey, VerifyingKey, sign, text_of
+from ledger.proof.notes import sign
 from ledger.proof.signing_key import CheckpointKeys
 from ledger.proof.tree import Tree
 from ledger.store import GENESIS, EventLog, Reader, Record, decode_event, unseal
 
 PAGE = 1_000
-PATIENCE = 5.0
-"""Seconds that it waits while another process uses the folder of checkpoints."""
-T = TypeVar("T")
 _INSTANT = timedelta(microseconds=1)
 _TEXTS = ("description", "metadata", "reason")
 
 
 class CannotMake(Exception):
     """No statement can be made. The message says why."""
+
+
+class TooLong(CannotMake):
+    """The period has more events than a statement may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +38,8 @@ class StatementRequest:
     period: Period
     texts: bool
     """Whether the statement has the readable texts."""
+    most: int = MOST_EVENTS
+    """The most events."""
 
 
 class NewStatement(NamedTuple):
@@ -70,17 +69,29 @@ class _Records(NamedTuple):
         return _Records(self.earlier, before, [each for each in self.events if each.position <= position], after)
 
 
-async def make(log: EventLog, checkpoint_keys: CheckpointKeys, wanted: StatementRequest, now: datetime) -> NewStatement:
+async def make(
+    log: EventLog, checkpoint_keys: CheckpointKeys, wanted: StatementRequest, now: datetime | None
+) -> NewStatement:
     """Make a statement. If the newest checkpoint does not cover all its events, sign a new checkpoint first.
 
-    Raises CannotMake, Breach when the log is not intact, and what the checkpointer raises when it must not sign.
+    With None for `now`, it takes the oldest checkpoint that has all events, and the time of the last one: then the same
+    events make the same statement as long as that checkpoint is kept.
+
+    Raises TooLong, CannotMake, Breach when the log is not intact, and what the checkpointer raises when it must not.
     """
     async with log.reader() as reader:
-        found = await _find(reader, wanted.account_id, wanted.period)
+        found = await _find(reader, wanted)
         texts = await _texts(reader, wanted.account_id, found.events) if wanted.texts else {}
     if not found.chain:
         raise CannotMake(f"there is no account {wanted.account_id!r}")
-    checkpoint, note = await _checkpoint(log, checkpoint_keys, found.chain[-1].position)
+    keys, last = await read_keys(checkpoint_keys), found.chain[-1]
+    if now is None:
+        signed = await oldest_checkpoint(log, checkpoint_keys, last.position, keys.since)
+    else:
+        signed = await newest_checkpoint(log, checkpoint_keys, last.position)
+    if signed is None:
+        raise CannotMake("the log is empty")
+    checkpoint, note = signed
     covered = found.up_to(checkpoint.size)
     if not covered.chain:
         raise CannotMake(f"no checkpoint covers an event of {wanted.account_id} yet")
@@ -88,13 +99,13 @@ async def make(log: EventLog, checkpoint_keys: CheckpointKeys, wanted: Statement
         indices = [record.position - 1 for record in covered.chain]
         proofs = await Tree(connection).inclusion_proofs(indices, checkpoint.size)
     proven = [Proven(record, tuple(proof)) for record, proof in zip(covered.chain, proofs, strict=True)]
-    keys = await _unless_busy(lambda: asyncio.to_thread(_keys, checkpoint_keys))
-    body = body_of(_statement(wanted, covered, proven, texts, now, note, keys))
+    body = body_of(_statement(wanted, covered, proven, texts, now or _recorded_at(last), note, keys))
     file = to_file(body, sign(note_text(checkpoint.origin, body), [keys.signing]).decode())
     return NewStatement(file, check_statement(file, [keys.first]), len(found.events) - len(covered.events))
 
 
-async def _find(reader: Reader, account_id: str, period: Period) -> _Records:
+async def _find(reader: Reader, wanted: StatementRequest) -> _Records:
+    account_id, period = wanted.account_id, wanted.period
     newest = await reader.newest_event_at(account_id, period.begin - _INSTANT) if period.begin is not None else None
     earlier = before = after = None
     events: list[Record] = []
@@ -108,51 +119,14 @@ async def _find(reader: Reader, account_id: str, period: Period) -> _Records:
             else:
                 after = record
                 break
-        if len(events) > MOST_EVENTS:
-            raise CannotMake(f"there are more than {MOST_EVENTS:,} events in this period; choose a shorter one")
+        if len(events) > wanted.most:
+            raise TooLong(f"there are more than {wanted.most:,} events in this period; choose a shorter one")
         version = records[-1].version
     return _Records(earlier, before, events, after)
 
 
 def _recorded_at(record: Record) -> datetime:
     return decode_event(record.topic, record.state).recorded_at
-
-
-async def _checkpoint(log: EventLog, checkpoint_keys: CheckpointKeys, position: int) -> tuple[Checkpoint, str]:
-    """The newest checkpoint. If it does not cover a position, a new one is signed."""
-    newest = checkpoint_keys.folder.newest()
-    if newest is None or newest.size < position:
-        checkpointer = Checkpointer(log, checkpoint_keys, lambda: True, seconds=1.0, events=1)
-        newest = await _unless_busy(checkpointer.sign)
-    if newest is None:
-        raise CannotMake("the log is empty")
-    note = newest.note()
-    return read_checkpoint(text_of(note)), note.decode()
-
-
-class _Keys(NamedTuple):
-    signing: SigningKey
-    first: VerifyingKey
-    """The first trusted key. The notices connect it with the one that signs."""
-    notices: tuple[str, ...]
-
-
-def _keys(checkpoint_keys: CheckpointKeys) -> _Keys:
-    with checkpoint_keys.folder.locked():
-        notices = tuple(note.decode() for note in checkpoint_keys.folder.notices())
-        return _Keys(checkpoint_keys.signing_key(), checkpoint_keys.trusted()[0].key, notices)
-
-
-async def _unless_busy(work: Callable[[], Awaitable[T]]) -> T:
-    """Do work that needs the folder, and wait while another process uses the folder. Raises FolderBusy."""
-    deadline = monotonic() + PATIENCE
-    while True:
-        try:
-            return await work()
-        except FolderBusy:
-            if monotonic() >= deadline:
-                raise
-            await asyncio.sleep(0.05)
 
 
 def _statement(
@@ -162,7 +136,7 @@ def _statement(
     texts: Texts,
     now: datetime,
     note: str,
-    keys: _Keys,
+    keys: Keys,
 ) -> Statement:
     begin, end = int(covered.before is not None), len(proven) - int(covered.after is not None)
     opening = _balance(covered.before, NO_CREDITS)

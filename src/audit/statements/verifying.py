@@ -1,18 +1,18 @@
 """Verifies a statement. It needs the bytes of the statement and the keys that the reader trusts, and nothing else."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
 from audit.statements.form import ParsedStatement, Proven, Statement, from_file, note_text
+from audit.statements.signatures import Signed, check_signatures
 from ledger.domain.amounts import NO_CREDITS, Balance
 from ledger.domain.changes import changes_of
 from ledger.domain.events import Event
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.merkle import leaf, verify_inclusion
-from ledger.proof.notes import BadNote, VerifyingKey, open_note
-from ledger.proof.trusted_checkpoints import trust
+from ledger.proof.notes import VerifyingKey
 from ledger.proof.walk import Breach, Head, Place, follow
 from ledger.store import GENESIS, Record, decode_event
 
@@ -40,25 +40,8 @@ def check_statement(text: bytes, trusted: Sequence[VerifyingKey]) -> VerifiedSta
 def _signed(parsed: ParsedStatement, keys: Sequence[VerifyingKey]) -> tuple[Checkpoint, VerifyingKey]:
     """The checkpoint, and the key that signed the statement."""
     statement = parsed.statement
-    trusted = trust(keys, [note.encode() for note in statement.notices])
-    with _signatures("the checkpoint"):
-        checkpoint = trusted.checkpoint(statement.checkpoint.encode())
-        if checkpoint is None:
-            raise BadNote("it was signed before the trusted key was in use")
-    with _signatures("the signature"):
-        signed = open_note(parsed.signature.encode(), [each.key for each in trusted.trusted])
-        text = note_text(checkpoint.origin, parsed.body)
-        if signed.text != text or parsed.signature.count("\n") != text.count("\n") + 2:
-            raise BadNote("it signs another statement: the file was changed")
-    return checkpoint, signed.keys[0]
-
-
-@contextmanager
-def _signatures(file: str) -> Iterator[None]:
-    try:
-        yield
-    except BadNote as problem:
-        raise Breach("statement", Place(file=file), str(problem)) from problem
+    text = partial(note_text, body=parsed.body)
+    return check_signatures(Signed("statement", text, parsed.signature, statement.checkpoint, statement.notices), keys)
 
 
 def _check_chain(statement: Statement, checkpoint: Checkpoint) -> None:
@@ -76,13 +59,14 @@ def _check_chain(statement: Statement, checkpoint: Checkpoint) -> None:
             place = Place(record.position, record.account_id, record.version)
             raise Breach("statement", place, "it is of another account", statement.account_id, record.account_id)
         head = follow(record, head)
-        _check_inclusion(proven, checkpoint)
+        check_inclusion(proven, checkpoint)
     for before, record in pairwise(records):
         if record.position <= before.position:
             raise _at(record, "position", "its position is not after that of the event before it")
 
 
-def _check_inclusion(proven: Proven, checkpoint: Checkpoint) -> None:
+def check_inclusion(proven: Proven, checkpoint: Checkpoint) -> None:
+    """Check that an event is in the tree of the checkpoint. Raises Breach."""
     record = proven.record
     one, index = leaf(record.hash), record.position - 1
     if not verify_inclusion(one, index, checkpoint.size, proven.proof, checkpoint.root):

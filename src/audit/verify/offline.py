@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from audit.documents.attachment import BEGIN as PDF
 from audit.export.bundle import CHECKPOINTS, EVENTS, KEY
 from audit.export.json_lines import BadLine, lines_of
 from audit.statements.form import BEGIN, LARGEST, Statement, from_file
 from audit.statements.verifying import VerifiedStatement, check_statement
 from audit.verify.expected import NOTHING, Expected
 from audit.verify.folders import folder_in
+from audit.verify.pdf import verify_pdf
 from audit.verify.report import NO_CHECKPOINT, CannotVerify, Report
 from ledger.progress import Progress
 from ledger.proof.checkpoint_folder import CheckpointFolder
@@ -35,7 +37,7 @@ class Trusting:
 
 
 def verify_path(path: Path, trusting: Trusting, progress: Progress) -> Report:
-    """Verify a bundle, a log in JSON Lines, or a statement. Raises CannotVerify and OSError."""
+    """Verify a bundle, a log in JSON Lines, a statement, or a PDF. Raises CannotVerify and OSError."""
     report = Report("", "given" if trusting.keys else "file")
     try:
         _verify(path, trusting, progress, report)
@@ -52,7 +54,9 @@ def _verify(path: Path, trusting: Trusting, progress: Progress, report: Report) 
     beginning = _beginning(path)
     if path.suffix == ".html":
         raise CannotVerify(f"{path} is a page for people; verify the JSON file of the statement")
-    if beginning == BEGIN or path.suffix == ".json":
+    if beginning.startswith(PDF) or path.suffix == ".pdf":
+        verify_pdf(path, trusting.keys, trusting.expected, report)
+    elif beginning == BEGIN or path.suffix == ".json":
         _verify_statement(path, trusting, report)
     else:
         _verify_log(path, trusting, progress, report)

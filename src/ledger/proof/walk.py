@@ -49,7 +49,7 @@ class Breach(Exception):
     """The first error that a verification finds; its message is one sentence that names the place.
 
     `what` names in one word what is wrong: position, version, hash, state, time, receipt, root, checkpoint, tree,
-    line, statement, function, text or key.
+    line, statement, document, function, text or key.
     """
 
     def __init__(

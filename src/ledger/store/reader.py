@@ -262,6 +262,11 @@ class Reader:
         """A page of an account's events with all columns."""
         return await self._records("records_of", account=account_id, after=after, limit=limit)
 
+    async def records_at(self, account_id: str, versions: Collection[int]) -> list[tuple[Record, bytes]]:
+        """Some events of an account with all columns, sorted, each with the hash of the event before it."""
+        rows = await self._rows("records_at", account=account_id, versions=sorted(versions))
+        return [(Record._make(row[:-1]), row.previous or GENESIS) for row in rows]
+
     async def text_keys(self, accounts: Collection[str]) -> dict[str, bytes]:
         """The text keys of some accounts; an account without a key, or whose key was destroyed, is absent."""
         return {row.account: row.key for row in await self._rows("text_keys", accounts=list(accounts))}

@@ -30,6 +30,7 @@ ALL = {
     "grants": "/v1/accounts/{}/grants",
     "holds": "/v1/accounts/{}/holds",
     "payments": "/v1/accounts/{}/payments",
+    "receipt": "/v1/accounts/{}/payments/pay-1/receipt.pdf",
     "summary": "/v1/accounts/{}/summary",
     "accounts": "/v1/accounts",
     "statistics": "/v1/statistics",

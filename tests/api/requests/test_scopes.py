@@ -46,6 +46,7 @@ VALUES = {
     "webhook_id": "none",
     "checkout_id": "none",
     "subscription_id": "none",
+    "month": "2026-10",
 }
 
 

@@ -1,6 +1,7 @@
 """The billing page: the plan, the payments with the grants that each one paid for, and all grants with what is left."""
 
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,6 +12,7 @@ from api.dashboard.plans.change_links import change_links
 from api.dashboard.plans.plan_card import STATUS_WORDS, plan_card_of
 from api.dashboard.rendering import page, required_position
 from api.http.billing.changes import changing_of
+from api.http.documents.documents import documents_of
 from api.http.queries.lists import grants_of, payments_of
 from api.http.queries.query import Page
 from api.http.queries.reads import reads_of
@@ -27,6 +29,8 @@ WISH_WORDS: Mapping[Operation, str] = {
     "cancel": "Cancellation",
     "reactivate": "Reactivation",
 }
+MONTHS = 36
+"""The months whose statements can be chosen; the API has those before them too."""
 TONES: Mapping[PaymentStatus | GrantStatus, str] = {
     "paid": "good",
     "failed": "bad",
@@ -63,6 +67,8 @@ async def billing(request: Request) -> Response:
         given=given,
         sources=GRANT_TITLES,
         tones=TONES,
+        months=_months(reads.clock()),
+        invoices=lambda provider: documents_of(request).title(provider),
         plan=card,
         plan_words=STATUS_WORDS,
         plan_links=change_links(request, account_id, card),
@@ -70,3 +76,10 @@ async def billing(request: Request) -> Response:
         wishes=wishes,
         wish_words=WISH_WORDS,
     )
+
+
+def _months(now: datetime) -> dict[str, str]:
+    """The months that can be asked for, this one first, by their values in an address."""
+    this = now.astimezone(UTC).year * 12 + now.astimezone(UTC).month - 1
+    firsts = [date(place // 12, place % 12 + 1, 1) for place in range(this, this - MONTHS, -1)]
+    return {f"{first:%Y-%m}": f"{first:%B %Y}" for first in firsts}

@@ -246,6 +246,16 @@ WHERE originator_id = %(account)s AND originator_version > %(after)s
 ORDER BY originator_version
 LIMIT %(limit)s;
 
+-- name: records_at
+-- Some events of one account, all columns, each with the hash of the event before it. A missing event is absent.
+SELECT e.notification_id, e.originator_id, e.originator_version, e.topic, e.state, e.subject, e.receipt, e.fingerprint,
+       e.command_events, e.hash, before.hash AS previous
+FROM unnest(%(versions)s::bigint[]) AS v (version)
+JOIN ledger.events AS e ON e.originator_id = %(account)s AND e.originator_version = v.version
+LEFT JOIN ledger.events AS before
+  ON before.originator_id = e.originator_id AND before.originator_version = e.originator_version - 1
+ORDER BY e.originator_version;
+
 -- name: text_keys
 -- The text keys of some accounts. An account without a key, or whose key was destroyed, is absent.
 SELECT account_id AS account, key FROM ledger.text_keys WHERE account_id = ANY (%(accounts)s::text[]);

@@ -194,3 +194,21 @@ CROSS JOIN LATERAL (
 WHERE p.account_id = %(account)s AND p.version < %(before)s AND (%(status)s::text IS NULL OR p.status = %(status)s)
 ORDER BY p.version DESC
 LIMIT %(limit)s;
+
+-- name: documented
+-- The payments with an id, one for each provider, with the versions of the grants that each one bought, and its place among
+-- the payments of its account and provider that were ever paid.
+SELECT p.provider, p.status, p.version, p.plan, p.status = 'paid' OR p.refunded_at IS NOT NULL AS paid,
+       ARRAY(
+           SELECT substr(b.grant_id, 5)::bigint FROM projection_payments.bought AS b
+           WHERE b.account_id = p.account_id AND b.payment_id = p.payment_id
+             AND (p.subscription_id IS NOT NULL
+                  OR substr(b.grant_id, 5)::bigint BETWEEN p.first_grant AND p.first_grant + p.grants - 1)
+           ORDER BY 1
+       ) AS grants,
+       (SELECT count(*) FROM projection_payments.payments AS earlier
+        WHERE earlier.account_id = p.account_id AND earlier.provider = p.provider AND earlier.version <= p.version
+          AND (earlier.status = 'paid' OR earlier.refunded_at IS NOT NULL)) AS place
+FROM projection_payments.payments AS p
+WHERE p.account_id = %(account)s AND p.payment_id = %(payment)s
+ORDER BY p.version;

@@ -17,6 +17,25 @@ async def page(
     return await moment.rows(statement, account=account_id, now=now, before=before, status=status, limit=limit)
 
 
+class DocumentedPayment(NamedTuple):
+    """What a receipt needs to know of a payment: where its events are, and its place among those ever paid."""
+
+    provider: str
+    status: str
+    paid: bool
+    version: int
+    plan: str | None
+    grants: tuple[int, ...]
+    """The versions of the grants that it bought, so far."""
+    place: int
+
+
+async def documented(moment: Snapshot, account_id: str, payment_id: str) -> list[DocumentedPayment]:
+    """The payments with an id, one for each provider that has used it, in the order in which they were recorded."""
+    rows = await moment.rows(PAYMENTS.statements["documented"], account=account_id, payment=payment_id)
+    return [DocumentedPayment(**{**row, "grants": tuple(row["grants"])}) for row in rows]
+
+
 class DisputePlace(NamedTuple):
     """The place of a dispute in the list of all: when it changed, its account, and the version of its last event."""
 

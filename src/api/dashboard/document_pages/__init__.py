@@ -1,0 +1,1 @@
+"""Downloads of receipts, invoices and statements from the pages."""

@@ -1,0 +1,1 @@
+"""Receipts, invoices and monthly statements as PDF."""

@@ -1,0 +1,247 @@
+"""What a document says: which events, which number, who sells, who buys. It asks projections and the log."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+
+from api.contract.problems import Problem
+from api.http.documents.press import Press, Ready
+from api.http.queries.query import known_account
+from api.http.queries.reads import Reads, reads_of
+from audit.documents.document import Claims, Kind, Party
+from audit.documents.making import PaymentWanted, payment_evidence, statement_evidence
+from audit.documents.payment_figures import SELLING
+from audit.documents.printing import printer
+from audit.statements.form import Period
+from audit.statements.making import CannotMake, TooLong
+from billing.catalog import find
+from billing.errors import BillingRefused
+from billing.plans import Plan
+from ledger.domain.errors import PaymentAmbiguous, PaymentNotFound, shown
+from ledger.domain.events import DisputeRecorded, Event, PaymentRecorded, PaymentRefunded
+from ledger.domain.related_events import payment_subject
+from ledger.proof.evidence import CheckpointMismatch
+from ledger.proof.files import FolderBusy
+from ledger.proof.notes import BadNote
+from ledger.proof.signing_key import CheckpointKeys, KeyMissing
+from ledger.proof.status import checkpoint_keys_in
+from ledger.proof.tree import HoleInLog
+from ledger.proof.walk import Breach
+from ledger.readable_texts import profile_texts
+from ledger.store import decode_event
+from projections.models.balances.projection import BALANCES
+from projections.models.payments.projection import PAYMENTS
+from projections.models.payments.queries import DocumentedPayment
+from projections.models.payments.queries import documented as documented_payments
+
+_CANNOT_SIGN = (Breach, BadNote, CannotMake, CheckpointMismatch, FolderBusy, HoleInLog, KeyMissing, OSError)
+_log = logging.getLogger("credit_ledger.documents")
+_MOST_LINES, _LONGEST = 8, 200
+"""Lines of an address, and characters of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letterhead:
+    """What the settings say about documents: the seller, and notes below the amounts."""
+
+    seller: Party | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def party(self) -> Party:
+        """The seller as documents name it."""
+        return self.seller or Party("The operator of this service")
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentOf:
+    """The payment of an account; `provider` is needed when several have used the id."""
+
+    account_id: str
+    payment_id: str
+    provider: str | None = None
+    min_position: int = 0
+
+
+class Documents:
+    """Makes the documents of one process."""
+
+    def __init__(self, signing: Path, checkpoints: Path, letterhead: Letterhead, press: Press) -> None:
+        self._signing, self._checkpoints = signing, checkpoints
+        self._letterhead = letterhead
+        self.press = press
+        self._keys: CheckpointKeys | None = None
+
+    def title(self, provider: str) -> str:
+        """What the document of a payment at a provider is called: an invoice where the seller of the settings sells."""
+        return "Invoice" if provider in SELLING and self._letterhead.seller is not None else "Receipt"
+
+    async def receipt(self, reads: Reads, wanted: PaymentOf) -> Ready:
+        """The receipt of a payment, or its invoice where the seller of the settings sells.
+
+        Raises AccountNotFound, PaymentNotFound, PaymentAmbiguous, Problem, NotYetVisible and NotBuilt.
+        """
+        found = await _payment(reads, wanted)
+        with _signing():
+            return await self._receipt(reads, wanted, found)
+
+    async def _receipt(self, reads: Reads, wanted: PaymentOf, found: DocumentedPayment) -> Ready:
+        number = await self._number(reads, wanted.account_id, found)
+        versions, keys = await _versions(reads, wanted, found), await self._checkpoint_keys(reads)
+        events = PaymentWanted(wanted.account_id, found.provider, wanted.payment_id, versions)
+        evident = await payment_evidence(reads.ledger.log, keys, events)
+        holder = await _holder(reads, wanted.account_id, found.version)
+        plan = await _plan_name(reads, found.plan)
+        notes = self._letterhead.notes if found.provider in SELLING else ()
+        claims = Claims(self._letterhead.party, holder, printer(), number, plan, notes)
+        kind: Kind = "invoice" if number else "receipt"
+        return await self.press.sign(f"{kind}-{number or wanted.payment_id}", kind, evident, claims)
+
+    async def statement(self, reads: Reads, account_id: str, month: str) -> Ready:
+        """The statement of an account for a month (UTC), such as 2026-10. A month that is not over is told so far.
+
+        Raises AccountNotFound, and Problem for a month that is too long.
+        """
+        await known_account(reads.ledger, account_id)
+        with _signing():
+            evident = await statement_evidence(
+                reads.ledger.log, await self._checkpoint_keys(reads), account_id, month_of(month)
+            )
+            newest = await reads.ledger.current.newest_event(account_id)
+            assert newest is not None, "the account exists"
+            holder = await _holder(reads, account_id, newest.version)
+            claims = Claims(self._letterhead.party, holder, printer())
+            return await self.press.sign(f"statement-{month}", "statement", evident, claims)
+
+    async def _number(self, reads: Reads, account_id: str, payment: DocumentedPayment) -> str | None:
+        """The number of an invoice: the position at which the account was opened, which is a series of its own, and the
+        place of the payment among those of the account that were paid in the same way. None for a receipt."""
+        if self.title(payment.provider) == "Receipt":
+            return None
+        async with reads.ledger.log.reader() as reader:
+            [first] = await reader.records_of(account_id, 0, 1)
+        return f"{first.position}-{payment.place}"
+
+    async def _checkpoint_keys(self, reads: Reads) -> CheckpointKeys:
+        if self._keys is None:
+            async with reads.ledger.log.connection() as connection:
+                self._keys = await checkpoint_keys_in(connection, self._signing, self._checkpoints)
+        return self._keys
+
+
+def month_of(month: str) -> Period:
+    """The period of a month (UTC), such as 2026-10."""
+    year, number = map(int, month.split("-"))
+    begin = datetime(year, number, 1, tzinfo=UTC)
+    return Period(begin, begin.replace(year=year + number // 12, month=number % 12 + 1))
+
+
+@contextmanager
+def _signing() -> Iterator[None]:
+    """What keeps a document from being signed is for operators, who find it in /readyz too, and not for readers."""
+    try:
+        yield
+    except TooLong as problem:
+        detail = f"A PDF has no room for this month: {problem}. `credit-ledger statement` takes ten times as many."
+        raise Problem("statement_too_long", detail) from problem
+    except _CANNOT_SIGN as problem:
+        _log.error("a document cannot be signed: %s", problem)
+        detail = "The document cannot be signed now: its proof is missing. An operator finds the reason in /readyz."
+        raise Problem("document_unavailable", detail, retry_after=10) from problem
+
+
+def documents_of(request: Request) -> Documents:
+    """What makes the documents of this process."""
+    found: Documents = request.app.state.documents
+    return found
+
+
+async def receipt_of(request: Request, wanted: PaymentOf) -> Ready:
+    """The receipt of a payment, signed and not yet printed."""
+    return await documents_of(request).receipt(reads_of(request), wanted)
+
+
+async def statement_of(request: Request, account_id: str, month: str) -> Ready:
+    """The statement of a month, signed and not yet printed."""
+    return await documents_of(request).statement(reads_of(request), account_id, month)
+
+
+async def _payment(reads: Reads, wanted: PaymentOf) -> DocumentedPayment:
+    async with reads.views.snapshot(PAYMENTS, BALANCES, at_least=wanted.min_position) as moment:
+        rows = await documented_payments(moment, wanted.account_id, wanted.payment_id)
+    found = [row for row in rows if wanted.provider in (None, row.provider)]
+    if not found:
+        await known_account(reads.ledger, wanted.account_id)
+        raise PaymentNotFound(wanted.payment_id)
+    if len(found) > 1:
+        raise PaymentAmbiguous(wanted.payment_id, [row.provider for row in found])
+    [payment] = found
+    if not payment.paid:
+        detail = f"Payment {shown(wanted.payment_id)!r} has no receipt: it is {payment.status}."
+        raise Problem("not_paid", detail, payment_id=wanted.payment_id, payment_status=payment.status)
+    return payment
+
+
+async def _versions(reads: Reads, wanted: PaymentOf, payment: DocumentedPayment) -> set[int]:
+    """The versions of the events of a payment: it, its grants, its refunds and its disputes as they were reported."""
+    async with reads.ledger.log.reader() as reader:
+        rows = await reader.related_rows(wanted.account_id, [payment_subject(wanted.payment_id)], 2**62)
+    about = {row.version: decode_event(row.topic, row.state) for row in rows}
+    first = next(event.provider for event in about.values() if isinstance(event, PaymentRecorded))
+    later = [version for version, event in about.items() if _reported_provider(event, first) == payment.provider]
+    return {payment.version, *payment.grants, *later}
+
+
+def _reported_provider(event: Event, first: str) -> str | None:
+    """The provider that reported a refund or a dispute; an old refund is of the `first` one. None for other events."""
+    match event:
+        case PaymentRefunded():
+            return event.provider or first
+        case DisputeRecorded(changed_by=None):
+            return event.provider
+        case _:
+            return None
+
+
+async def _holder(reads: Reads, account_id: str, version: int) -> Party:
+    """The holder of an account, as it described itself when it paid: its metadata may have the name on bills."""
+    log = reads.ledger.log
+    async with log.reader() as reader:
+        account = await reader.load_at(account_id, version)
+    assert account is not None, "it has paid"
+    texts = await profile_texts(log, account, version)
+    bill = (texts.metadata or {}).get("billing")
+    said: dict[str, Any] = bill if isinstance(bill, dict) else {}
+    name = _text(said.get("name")) or _text(texts.description)
+    tax_id, address = _text(said.get("tax_id")), _lines(said.get("address"))
+    return Party(name or account_id, (*address, *([f"Account {account_id}"] if name else [])), tax_id)
+
+
+def _text(value: object) -> str | None:
+    """The first line of a text; None of anything else."""
+    lines = _lines(value)
+    return lines[0] if lines else None
+
+
+def _lines(value: object) -> Sequence[str]:
+    """The lines of a text, or of a list of texts."""
+    texts = value if isinstance(value, list) else [value]
+    lines = [line.strip() for text in texts if isinstance(text, str) for line in text.splitlines()]
+    return tuple(line[:_LONGEST] for line in lines if line)[:_MOST_LINES]
+
+
+async def _plan_name(reads: Reads, plan: str | None) -> str | None:
+    """The name of a plan in the catalogue; None when it has none there."""
+    if plan is None:
+        return None
+    async with reads.ledger.log.connection() as connection:
+        with suppress(BillingRefused):
+            body = (await find(connection, "plan", plan)).body
+            return body.name if isinstance(body, Plan) else None
+    return None

@@ -1,0 +1,81 @@
+"""Prints documents beside the event loop: a few at once, and a bounded number that wait."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import TypeVar
+
+from api.contract.problems import Problem
+from audit.documents.document import Claims, Kind
+from audit.documents.making import Evident, Signed, sign_document
+from audit.documents.pages import pdf_of
+from audit.documents.printing import LacksGlyphs
+
+AT_ONCE = 2
+"""Documents that are printed at the same time: the printer is as fast as the processor."""
+WAITING = 64
+"""Documents that are asked for at the same time; further ones are refused as `overloaded`."""
+PATIENCE = 30.0
+"""Seconds after which a request is given up. The printer still finishes, and counts until then."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A document that is signed and not yet printed. `tag` is its entity tag: the same document has the same."""
+
+    name: str
+    kind: Kind
+    evident: Evident
+    claims: Claims
+    signed: Signed
+    tag: str
+
+
+class Press:
+    """What prints. `folders` have fonts for characters that those of the printer lack."""
+
+    def __init__(self, folders: Sequence[Path] = ()) -> None:
+        self._folders = tuple(folders)
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="press")
+        self._asked = 0
+
+    async def sign(self, name: str, kind: Kind, evident: Evident, claims: Claims) -> Ready:
+        """Sign a document. Raises Problem when there are too many, and Breach when the log is not intact."""
+        signed = await self._run(lambda: sign_document(kind, evident, claims))
+        return Ready(name, kind, evident, claims, signed, f'"{sha256(signed.attachment).hexdigest()[:32]}"')
+
+    async def pdf(self, ready: Ready) -> bytes:
+        """Print a document. Raises Problem when there are too many, and CannotPrint."""
+        return await self._run(lambda: self._printed(ready))
+
+    def _printed(self, ready: Ready) -> bytes:
+        """The PDF, with other fonts if those of the printer lack a character: then the document says so."""
+        try:
+            return pdf_of(ready.signed.verified, ready.signed.attachment)
+        except LacksGlyphs:
+            again = sign_document(ready.kind, ready.evident, replace(ready.claims, fonts="others"))
+            return pdf_of(again.verified, again.attachment, self._folders)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if self._asked >= WAITING:
+            raise _busy()
+        self._asked += 1
+        running = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        running.add_done_callback(self._done)
+        try:
+            return await asyncio.wait_for(asyncio.shield(running), PATIENCE)
+        except TimeoutError:
+            raise _busy() from None
+
+    def _done(self, running: "asyncio.Future[T]") -> None:
+        self._asked -= 1
+        if not running.cancelled():
+            running.exception()  # one that nobody waits for any more is no news
+
+
+def _busy() -> Problem:
+    return Problem("overloaded", "Too many documents are being printed. Ask again later.", retry_after=2)

@@ -1,0 +1,208 @@
+"""A document: what a PDF prints, as data. It is signed and attached, and the PDF is made from it again to check it.
+
+The attachment has exactly one spelling, canonical JSON: {"document": {...}, "signature": ...}. The events are proven by
+their hashes, the Merkle tree and the checkpoint. The claims are what no event says, such as the address of the seller:
+the ledger signs them. It also claims that no refund or dispute of the payment is missing.
+
+What a form prints never changes, because old PDFs are made again to check them: another print is another form.
+"""
+
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import Any, Literal, NamedTuple, get_args
+
+import orjson
+
+from audit.statements.form import Proven, proven_from_json, proven_to_json
+from ledger.proof.walk import Breach, Place
+from ledger.store import to_json
+
+FORMAT = "credit-ledger document 1"
+LARGEST = 64 * 1024 * 1024
+"""The size of the largest attachment, in bytes."""
+Kind = Literal["receipt", "invoice", "statement"]
+Fonts = Literal["embedded", "others"]
+"""`embedded`: those of the program that prints, which are the same on every machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """The seller or the holder of the account, as the document names them."""
+
+    name: str
+    lines: tuple[str, ...] = ()
+    tax_id: str | None = None
+    logo: str | None = None
+    """An SVG or PNG file in base64."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What the ledger says and no event proves."""
+
+    seller: Party
+    holder: Party
+    printer: str
+    """The program that makes the PDF, with its version: another version may make other bytes."""
+    number: str | None = None
+    """The number of an invoice."""
+    plan: str | None = None
+    """The name of the plan that was paid for."""
+    notes: tuple[str, ...] = ()
+    fonts: Fonts = "embedded"
+
+
+class Linked(NamedTuple):
+    """An event with its proof, and the hash of the event before it."""
+
+    proven: Proven
+    previous: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentEvents:
+    """The events of one payment: what was paid, bought, refunded and disputed; and the checkpoint that has them."""
+
+    provider: str
+    payment_id: str
+    events: tuple[Linked, ...]
+    checkpoint: str
+    notices: tuple[str, ...]
+    verifying_key: str
+
+
+class EnclosedStatement(NamedTuple):
+    """The file of a signed statement, which is the whole evidence of a monthly statement."""
+
+    file: bytes
+
+
+Evidence = PaymentEvents | EnclosedStatement
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document of an account."""
+
+    kind: Kind
+    account_id: str
+    claims: Claims
+    evidence: Evidence
+
+
+class ParsedDocument(NamedTuple):
+    """A document read from an attachment, not yet verified."""
+
+    document: Document
+    body: bytes
+    signature: str
+
+
+def body_of(document: Document) -> bytes:
+    """The bytes that are signed."""
+    return to_json(
+        {
+            "format": FORMAT,
+            "kind": document.kind,
+            "account_id": document.account_id,
+            "claims": asdict(document.claims),
+            "evidence": _evidence_to_json(document.evidence),
+        }
+    )
+
+
+def note_text(origin: str, body: bytes) -> str:
+    """The text that the ledger signs. It cannot be mistaken for that of a statement or a checkpoint."""
+    return f"{origin}/document\n{sha256(body).hexdigest()}\n"
+
+
+def to_attachment(body: bytes, signature: str) -> bytes:
+    """A document as an attachment. `signature` is the signed note over `note_text`."""
+    return b'{"document":' + body + b',"signature":' + to_json(signature) + b"}\n"
+
+
+def from_attachment(text: bytes) -> ParsedDocument:
+    """Read a document. Raises Breach unless the text is, byte for byte, what `to_attachment` writes."""
+    try:
+        whole = orjson.loads(text)
+        signature, members = whole["signature"], whole["document"]
+        if type(signature) is not str or members["format"] != FORMAT:
+            raise ValueError("it is of another format, such as that of a newer version")
+        document = _document(members)
+        body = body_of(document)
+    except Exception as error:  # a changed file may fail in any way
+        why = f"it has no member {error}" if isinstance(error, KeyError) else str(error)
+        raise Breach("document", Place(), f"its proof cannot be read: {why}") from error
+    if to_attachment(body, signature) != text:
+        raise Breach("document", Place(), "its proof is not spelled as this program spells it: it was changed")
+    return ParsedDocument(document, body, signature)
+
+
+def _document(members: dict[str, Any]) -> Document:
+    if members["kind"] not in get_args(Kind):
+        raise ValueError(f"{members['kind']!r} is no kind of document")
+    return Document(
+        members["kind"], _text(members["account_id"]), _claims(members["claims"]), _evidence(members["evidence"])
+    )
+
+
+def _claims(members: dict[str, Any]) -> Claims:
+    if members["fonts"] not in get_args(Fonts):
+        raise ValueError(f"{members['fonts']!r} are no fonts")
+    return Claims(
+        _party(members["seller"]),
+        _party(members["holder"]),
+        _text(members["printer"]),
+        _maybe_text(members["number"]),
+        _maybe_text(members["plan"]),
+        tuple(map(_text, members["notes"])),
+        members["fonts"],
+    )
+
+
+def _party(members: dict[str, Any]) -> Party:
+    lines = tuple(map(_text, members["lines"]))
+    return Party(_text(members["name"]), lines, _maybe_text(members["tax_id"]), _maybe_text(members["logo"]))
+
+
+def _evidence_to_json(evidence: Evidence) -> dict[str, Any]:
+    if isinstance(evidence, EnclosedStatement):
+        return {"statement": b64encode(evidence.file).decode()}
+    return {
+        "provider": evidence.provider,
+        "payment_id": evidence.payment_id,
+        "events": [proven_to_json(one.proven) | {"previous": one.previous.hex()} for one in evidence.events],
+        "checkpoint": evidence.checkpoint,
+        "notices": evidence.notices,
+        "verifying_key": evidence.verifying_key,
+    }
+
+
+def _evidence(members: Mapping[str, Any]) -> Evidence:
+    if "statement" in members:
+        return EnclosedStatement(b64decode(members["statement"], validate=True))
+    return PaymentEvents(
+        _text(members["provider"]),
+        _text(members["payment_id"]),
+        tuple(map(_linked, members["events"])),
+        _text(members["checkpoint"]),
+        tuple(map(_text, members["notices"])),
+        _text(members["verifying_key"]),
+    )
+
+
+def _linked(members: dict[str, Any]) -> Linked:
+    previous = bytes.fromhex(members.pop("previous"))
+    return Linked(proven_from_json(members), previous)
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise ValueError(f"{value!r} is not a text")
+    return value
+
+
+def _maybe_text(value: Any) -> str | None:
+    return None if value is None else _text(value)

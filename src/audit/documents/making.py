@@ -1,0 +1,110 @@
+"""Makes the document of a payment: its events with their proofs, the claims, and the signature over all of it.
+
+It takes the oldest checkpoint that has all of the events, so the same question gives the same bytes as long as the
+folder keeps that checkpoint.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from audit.documents.document import (
+    Claims,
+    Document,
+    EnclosedStatement,
+    Evidence,
+    Kind,
+    Linked,
+    PaymentEvents,
+    body_of,
+    note_text,
+    to_attachment,
+)
+from audit.documents.verifying import VerifiedDocument, check_document
+from audit.statements.form import Period, Proven
+from audit.statements.making import CannotMake, StatementRequest, make
+from audit.statements.signing import Keys, SignedCheckpoint, oldest_checkpoint, read_keys
+from ledger.proof.notes import sign
+from ledger.proof.signing_key import CheckpointKeys
+from ledger.proof.tree import Tree
+from ledger.store import EventLog, Record
+
+MOST_EVENTS = 10_000
+"""The most events of a monthly statement as PDF. Its proof has about a kilobyte for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentWanted:
+    """The payment of a document, and the versions of its events in the stream of its account."""
+
+    account_id: str
+    provider: str
+    payment_id: str
+    versions: Collection[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Evident:
+    """The evidence of a document, and with what it is signed."""
+
+    account_id: str
+    evidence: Evidence
+    origin: str
+    keys: Keys
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A signed document: the attachment, and what it was verified to be."""
+
+    attachment: bytes
+    verified: VerifiedDocument
+
+
+async def payment_evidence(log: EventLog, checkpoint_keys: CheckpointKeys, wanted: PaymentWanted) -> Evident:
+    """The events of a payment with their proofs.
+
+    Raises CannotMake, Breach when the log is not intact, and what the checkpointer raises when it must not sign.
+    """
+    async with log.reader() as reader:
+        found = await reader.records_at(wanted.account_id, wanted.versions)
+    if len(found) != len(set(wanted.versions)):
+        raise CannotMake("some events of the payment do not exist")
+    keys = await read_keys(checkpoint_keys)
+    checkpoint = await oldest_checkpoint(log, checkpoint_keys, found[-1][0].position, keys.since)
+    if checkpoint is None:
+        raise CannotMake("the log is empty")
+    evidence = PaymentEvents(
+        wanted.provider,
+        wanted.payment_id,
+        await _linked(log, found, checkpoint),
+        checkpoint.note,
+        keys.notices,
+        keys.first.text,
+    )
+    return Evident(wanted.account_id, evidence, checkpoint.checkpoint.origin, keys)
+
+
+async def statement_evidence(log: EventLog, checkpoint_keys: CheckpointKeys, account_id: str, month: Period) -> Evident:
+    """The signed statement of a month. Raises TooLong, and what `payment_evidence` raises."""
+    wanted = StatementRequest(account_id, month, texts=False, most=MOST_EVENTS)
+    made = await make(log, checkpoint_keys, wanted, None)
+    keys = await read_keys(checkpoint_keys)
+    return Evident(account_id, EnclosedStatement(made.file), made.verified.checkpoint.origin, keys)
+
+
+async def _linked(
+    log: EventLog, found: Sequence[tuple[Record, bytes]], checkpoint: SignedCheckpoint
+) -> tuple[Linked, ...]:
+    async with log.connection() as connection:
+        indices = [record.position - 1 for record, _ in found]
+        proofs = await Tree(connection).inclusion_proofs(indices, checkpoint.checkpoint.size)
+    return tuple(
+        Linked(Proven(record, tuple(proof)), previous) for (record, previous), proof in zip(found, proofs, strict=True)
+    )
+
+
+def sign_document(kind: Kind, of: Evident, claims: Claims) -> Signed:
+    """Sign a document, and verify it. Raises Breach when the log is not intact."""
+    body = body_of(Document(kind, of.account_id, claims, of.evidence))
+    attachment = to_attachment(body, sign(note_text(of.origin, body), [of.keys.signing]).decode())
+    return Signed(attachment, check_document(attachment, [of.keys.first]))

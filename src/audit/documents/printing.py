@@ -1,0 +1,110 @@
+"""Prints a document as PDF: the same figures make the same bytes, on every machine with the same printer.
+
+The printer is Typst, which is imported with the first document. What it is given is data, never markup. It prints
+PDF/A-3b with PDF/UA-1, whose fonts must have every character. Those that Typst brings have Latin, Greek and Cyrillic
+letters; a document with others is printed with the fonts of the machine, and without the standards if these lack some.
+"""
+
+from base64 import b64decode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from threading import local
+from typing import Any, Literal
+
+import orjson
+
+from audit.documents.document import Fonts
+
+FONT = "Libertinus Serif"
+"""The font of texts, which Typst brings, as it brings the one of ids."""
+PNG = b"\x89PNG\r\n\x1a\n"
+"""The beginning of a PNG file."""
+_NO_GLYPH = "could not be displayed with"
+_Standards = tuple[Literal["a-3b", "ua-1"], ...]
+
+
+class CannotPrint(Exception):
+    """The PDF cannot be made. The message says why."""
+
+
+class LacksGlyphs(CannotPrint):
+    """The fonts that Typst brings lack a character of the document."""
+
+
+def printer() -> str:
+    """The program that prints, with its version."""
+    return f"typst {version('typst')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    """What is printed: a template, its figures, and the proof that is attached. `logo` is an SVG or PNG in base64."""
+
+    template: str
+    figures: dict[str, Any]
+    proof: bytes
+    logo: str | None = None
+
+
+def print_pdf(wanted: Print, fonts: Fonts, folders: Sequence[Path] = ()) -> bytes:
+    """The PDF. `folders` have fonts beside those of the system. Raises LacksGlyphs, and CannotPrint for all else."""
+    logo = b64decode(wanted.logo) if wanted.logo is not None else b""
+    logo_name = f"logo.{'png' if logo.startswith(PNG) else 'svg'}" if logo else None
+    figures = {**wanted.figures, "logo": logo_name, "fonts": [FONT]}
+    sources = {**_sources(wanted.template), "figures.json": orjson.dumps(figures), "proof.json": wanted.proof}
+    if logo_name is not None:
+        sources[logo_name] = logo
+    compiler = _compiler(fonts, tuple(folders))
+    try:
+        return _printed(compiler, sources, ("a-3b", "ua-1"))
+    except LacksGlyphs:
+        if fonts == "embedded":
+            raise
+        return _printed(compiler, sources, ())
+
+
+def _printed(compiler: Any, sources: Any, standards: _Standards) -> bytes:
+    from typst import TypstError
+
+    try:
+        pdf = compiler.compile(sources, pdf_standards=[*standards])
+    except TypstError as error:
+        problem = str(error)
+        raise (LacksGlyphs if _NO_GLYPH in problem else CannotPrint)(problem) from error
+    assert isinstance(pdf, bytes)
+    return pdf
+
+
+class _Compilers(local):
+    """The compilers of a thread: they keep their fonts, and let other threads run."""
+
+    def __init__(self) -> None:
+        self.made: dict[tuple[Fonts, tuple[Path, ...]], Any] = {}
+
+
+_compilers = _Compilers()
+
+
+def _compiler(fonts: Fonts, folders: tuple[Path, ...]) -> Any:
+    from typst import Compiler
+
+    made = _compilers.made
+    if (fonts, folders) not in made:
+        empty: Any = {"main.typ": b""}
+        made[fonts, folders] = Compiler(
+            empty, ignore_system_fonts=fonts == "embedded", font_paths=[str(folder) for folder in folders]
+        )
+    return made[fonts, folders]
+
+
+def _sources(template: str) -> dict[str, bytes]:
+    return {"main.typ": _source(f"{template}.typ"), "house.typ": _source("house.typ")}
+
+
+@cache
+def _source(name: str) -> bytes:
+    return (files("audit.documents") / name).read_bytes()
