@@ -99,8 +99,7 @@ def create_app(
     group: Group | None = None,
 ) -> ASGIApp:
     """The service on a migrated database. Its /healthz sends `start` to the process that started it."""
-    clock = agreed_clock()
-    restarts = restarts or Restarts()
+    clock, restarts = agreed_clock(), restarts or Restarts()
     ledger = Ledger(
         conninfo,
         clock=clock,
