@@ -218,6 +218,20 @@ def test_a_trial_is_for_who_has_had_no_plan_of_its_group(hosted: tuple[Service, 
     assert days == ["7", None]
 
 
+def test_one_open_page_at_a_time_begins_a_trial(hosted: tuple[Service, ProviderServer]) -> None:
+    """Ten checkouts at once, of one account: whoever opens all of their pages tries once."""
+    shop, stripe = hosted
+    stripe.requests.clear()
+    stripe.answers[SESSIONS] = SESSION
+    account = shop.open_account()
+    with ThreadPoolExecutor(10) as pool:
+        made = list(pool.map(lambda number: ask(shop, account, f"k{number}", plan="tried"), range(10)))
+    assert {answer.status_code for answer in made} == {201}
+    days = [dict(request.body).get("subscription_data[trial_period_days]") for request in stripe.requests]
+    assert sorted(days, key=str) == ["7", *[None] * 9]
+    assert sorted((answer.json()["trial_days"] for answer in made), key=str) == [7, *[None] * 9]
+
+
 def test_a_lost_answer_is_asked_for_again(hosted: tuple[Service, ProviderServer]) -> None:
     """The row is there before the provider is called, and the provider knows the key: one checkout, one session."""
     shop, stripe = hosted

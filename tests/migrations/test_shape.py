@@ -62,6 +62,7 @@ MISSING = [
     "billing/0005_reconciled.sql",
     "billing/0006_changes.sql",
     "billing/0007_facts_at_once.sql",
+    "billing/0008_trials_and_modes.sql",
     "projections/0003_made_by_the_owner.sql",
     "projections/0004_builds_of_wide_rows.sql",
     "projections/0005_builds_that_measure_nothing.sql",

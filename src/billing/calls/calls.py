@@ -36,7 +36,8 @@ class ProviderCannot(BillingRefused):
 class Purchase:
     """What somebody wants to buy. `checkout_id` comes back in the webhooks of the payment, and says whose it is.
 
-    `trial_days` are the days before the first payment of a plan, where the call says them and not the product.
+    `trial_days` are the days before the first payment of a plan; None: there is no trial, whatever the product has. A
+    page with a trial is to last until `expires_at`, where the provider does not end it within a day.
     """
 
     checkout_id: str
@@ -48,6 +49,7 @@ class Purchase:
     cancel_url: str | None = None
     customer: str | None = None
     trial_days: int | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class DodoCalls:
             "product_cart": [{"product_id": purchase.product, "quantity": purchase.quantity}],
             "metadata": {"account_id": purchase.account_id, "checkout_id": purchase.checkout_id},
             "customer": {"customer_id": purchase.customer} if purchase.customer else None,
-            "subscription_data": {"trial_period_days": purchase.trial_days} if purchase.trial_days else None,
+            "subscription_data": {"trial_period_days": purchase.trial_days or 0} if purchase.kind == "plan" else None,
             "return_url": purchase.return_url,
             "cancel_url": purchase.cancel_url,
         }

@@ -47,6 +47,7 @@ class LemonSqueezyCalls:
             },
             "product_options": {"redirect_url": purchase.return_url, "enabled_variants": [variant]},
             "test_mode": self._test,
+            **_trial(purchase),
         }
         relationships = {"store": _related("stores", self._store), "variant": _related("variants", purchase.product)}
         asked = {"type": "checkouts", "attributes": attributes, "relationships": relationships}
@@ -127,6 +128,15 @@ class LemonSqueezyCalls:
         """A call with a resource of JSON:API. Raises ProviderFailed."""
         body = None if asked is None else as_json({"data": asked})
         return (await self._api.call(method, path, body=body)).payload
+
+
+def _trial(purchase: Purchase) -> dict[str, Any]:
+    """The days of a trial are the variant's: a page has that trial and an end, or neither."""
+    if purchase.kind != "plan":
+        return {}
+    if purchase.trial_days is None:
+        return {"checkout_options": {"skip_trial": True}}
+    return {} if purchase.expires_at is None else {"expires_at": purchase.expires_at.isoformat()}
 
 
 def _subscription(subscription_id: str) -> str:

@@ -70,7 +70,8 @@ class Checkout:
     """A checkout. `amount_minor` is for all of the quantity, in minor units of `currency` (None: it costs nothing).
 
     A `url` that begins with a slash is a page of ours. `reference` is what stands on a bank transfer. A request for the
-    payment of a renewal or a change names the subscription, and the period that is paid for.
+    payment of a renewal or a change names the subscription, and the period that is paid for. One with `trial_days`
+    begins a trial. `live`: its price counts nothing that was played in the test mode.
     """
 
     checkout_id: str
@@ -100,6 +101,8 @@ class Checkout:
     paid_on: date | None
     paid_minor: int | None
     paid_by: str | None
+    trial_days: int | None
+    live: bool
     state: State
 
     @property

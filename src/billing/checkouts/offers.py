@@ -1,6 +1,7 @@
 """Whether an account may buy something, at which price, and at which provider. Pure."""
 
 from collections.abc import Collection, Iterator, Mapping
+from typing import NamedTuple
 
 from billing.calls.calls import ProviderCannot
 from billing.catalog_changes import Entry
@@ -11,9 +12,16 @@ from ledger.domain.account import Account
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.commands.subscriptions import MAX_WINDOW_CREDITS
 from ledger.domain.errors import AccountClosed, InvalidField
-from ledger.explain.subscriptions.answer import SubscriptionNow
 
 ACTIVE = frozenset({"trialing", "active", "past_due"})
+
+
+class Had(NamedTuple):
+    """A subscription that an account has or had, or the trial that it may begin; `plan` is null for one of no plan."""
+
+    plan: str | None
+    status: str
+    subscription_id: str
 
 
 def price_of(entry: Entry, name: str | None) -> Price | None:
@@ -43,21 +51,21 @@ def check_account(account: Account, account_id: str) -> None:
         raise AccountCannotBuy(account_id)
 
 
-def check_subscriptions(entry: Entry, wish: Wish, now: Collection[SubscriptionNow], groups: Mapping[str, str]) -> None:
+def check_subscriptions(entry: Entry, wish: Wish, had: Collection[Had], groups: Mapping[str, str]) -> None:
     """Check what an account has against what it wants. `groups` has the group of each plan of the catalogue.
 
     Raises SubscriptionRequired and AlreadySubscribed.
     """
-    active = [one for one in now if one["status"] in ACTIVE]
+    active = [one for one in had if one.status in ACTIVE]
     if isinstance(entry.body, Package):
         if entry.body.needs_subscription and not active:
             raise SubscriptionRequired(wish.account_id, wish.entry_id)
         return
     for plan, one in _of_group(entry.id, entry.body, active, groups):
-        raise AlreadySubscribed(wish.account_id, plan, one["subscription_id"])
+        raise AlreadySubscribed(wish.account_id, plan, one.subscription_id)
 
 
-def trial_days_of(entry: Entry, had: Collection[SubscriptionNow], groups: Mapping[str, str]) -> int | None:
+def trial_days_of(entry: Entry, had: Collection[Had], groups: Mapping[str, str]) -> int | None:
     """The days of a plan's trial, for an account that has had no plan of its group; None for no trial."""
     plan = entry.body
     if not isinstance(plan, Plan) or plan.trial is None or any(_of_group(entry.id, plan, had, groups)):
@@ -65,12 +73,10 @@ def trial_days_of(entry: Entry, had: Collection[SubscriptionNow], groups: Mappin
     return plan.trial.days
 
 
-def _of_group(
-    plan_id: str, wanted: Plan, had: Collection[SubscriptionNow], groups: Mapping[str, str]
-) -> Iterator[tuple[str, SubscriptionNow]]:
+def _of_group(plan_id: str, wanted: Plan, had: Collection[Had], groups: Mapping[str, str]) -> Iterator[tuple[str, Had]]:
     """The subscriptions to a plan, or to one of its group, each with its plan."""
     for one in had:
-        plan = one["plan"]
+        plan = one.plan
         if plan is not None and (plan == plan_id or groups.get(plan) == wanted.group):
             yield plan, one
 

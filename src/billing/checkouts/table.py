@@ -9,6 +9,7 @@ from psycopg.rows import class_row
 
 from billing.calls.calls import HostedPage
 from billing.checkouts.checkout import MANUAL, Bought, Checkout, Purpose, new_checkout_id, new_reference
+from billing.checkouts.offers import Had
 from billing.facts import account_thing, checkout_thing
 from ledger.postgres.named_sql import queries
 
@@ -17,12 +18,13 @@ _SQL = queries("billing", "sql/checkouts.sql")
 
 
 class Payable(NamedTuple):
-    """What is to be paid: the amount for all of a quantity, and how long it can be paid."""
+    """What is to be paid: the amount for all of a quantity, how long it can be paid, and the days of a trial."""
 
     bought: Bought
     amount_minor: int
     currency: str | None
     expires_at: datetime | None = None
+    trial_days: int | None = None
 
 
 class Origin(NamedTuple):
@@ -36,12 +38,14 @@ class Origin(NamedTuple):
 
 
 class About(NamedTuple):
-    """The subscription that a payment renews or changes, and the period that it pays for."""
+    """The subscription that a payment renews or changes, and the period that it pays for. `live`: its price counts real
+    money alone, and nothing that was played in the test mode of our own provider."""
 
     purpose: Purpose = "purchase"
     subscription_id: str | None = None
     period_start: datetime | None = None
     period_end: datetime | None = None
+    live: bool = True
 
 
 class Ways(NamedTuple):
@@ -111,6 +115,22 @@ async def requested(connection: Connection, subscription_id: str) -> str | None:
     """The checkout in which the next period of a subscription is to be paid, if it is asked for."""
     row = await (await connection.execute(_SQL["requested"], {"subscription_id": subscription_id})).fetchone()
     return row[0] if row is not None else None
+
+
+async def own_subscriptions(connection: Connection, account_id: str) -> list[Had]:
+    """The subscriptions of an account at our own provider, of which the ledger may not have heard yet."""
+    return await _all_had(connection, "own_subscriptions", {"account_id": account_id})
+
+
+async def open_trials(connection: Connection, account_id: str, provider: str, now: datetime) -> list[Had]:
+    """The trials that other checkouts of an account can still begin, for one that is made at a provider."""
+    return await _all_had(connection, "open_trials", {"account_id": account_id, "provider": provider, "now": now})
+
+
+async def _all_had(connection: Connection, statement: str, wanted: Mapping[str, Any]) -> list[Had]:
+    async with connection.cursor(row_factory=class_row(Had)) as cursor:
+        await cursor.execute(_SQL[statement], wanted)
+        return await cursor.fetchall()
 
 
 async def opened(connection: Connection, checkout_id: str, page: HostedPage) -> None:

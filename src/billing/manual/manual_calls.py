@@ -61,23 +61,28 @@ class ManualCalls:
         """What is asked for if the plan changes now."""
         async with self.payments.telling.ledger.log.connection() as connection, connection.transaction():
             one = await _locked(connection, subscription_id)
-            return (await _cost(connection, one, bought_as(product, quantity), self._now())).amount
+            return (await self._cost(connection, one, bought_as(product, quantity))).amount
 
     async def change(self, subscription_id: str, product: str, quantity: int, when: When, key: str) -> Changed:
         """Put a subscription on another product: now, with a request for what the time left costs, or later."""
         bought = bought_as(product, quantity)
         if when == "period_end":
             return await self._turned(subscription_id, lambda one, now: scheduled(_running_on(one), bought, now))
-        now = self._now()
-        async with self.payments.telling.ledger.log.connection() as connection, connection.transaction():
+        telling, now = self.payments.telling, self._now()
+        async with telling.ledger.log.connection() as connection, connection.transaction():
             one = await _locked(connection, subscription_id)
-            cost = await _cost(connection, one, bought, now)
+            cost = await self._cost(connection, one, bought)
             if cost.amount and cost.currency is not None:
-                made = change(one, bought, cost.amount, cost.currency, key, now)
+                made = change(one, bought, cost.amount, cost.currency, key, now, live=telling.live)
                 return Changed(page=await self._request(connection, one, *made))
-        return await self._turned(
-            subscription_id, lambda one, now: changed(one, bought, cost.length, keeps=cost.keeps, now=now)
-        )
+            told = await self._put(connection, changed(one, bought, cost.length, keeps=cost.keeps, now=now))
+        telling.announce()
+        return told
+
+    async def _cost(self, connection: Connection, one: Subscription, bought: Bought) -> "_Cost":
+        """What a change now costs. What was played in the test mode is worth nothing where money is real."""
+        counts = one.live or not self.payments.telling.live
+        return await _cost(connection, one, bought, self._now(), counts=counts)
 
     async def _request(
         self, connection: Connection, one: Subscription, key: str, payable: Payable, about: About
@@ -117,12 +122,15 @@ class ManualCalls:
         """Change a subscription, tell it, and take back what it asked for. The word is in the inbox already."""
         telling = self.payments.telling
         async with telling.ledger.log.connection() as connection, connection.transaction():
-            after = turn(await _locked(connection, subscription_id), self._now())
-            await table.put(connection, after)
-            await table.cancel_requests(connection, subscription_id)
-            told = await telling.tell(connection, [after.word(live=telling.live)])
+            told = await self._put(connection, turn(await _locked(connection, subscription_id), self._now()))
         telling.announce()
-        return Changed(told)
+        return told
+
+    async def _put(self, connection: Connection, after: Subscription) -> Changed:
+        telling = self.payments.telling
+        await table.put(connection, after)
+        await table.cancel_requests(connection, after.subscription_id)
+        return Changed(await telling.tell(connection, [after.word(live=telling.live)]))
 
 
 class _Cost(NamedTuple):
@@ -143,15 +151,18 @@ def _running_on(one: Subscription) -> Subscription:
     return one
 
 
-async def _cost(connection: Connection, one: Subscription, bought: Bought, now: datetime) -> _Cost:
-    """Raises ProviderCannot, and PaymentDue if the time that a change is for is not paid."""
+async def _cost(connection: Connection, one: Subscription, bought: Bought, now: datetime, *, counts: bool) -> _Cost:
+    """`counts`: what is unused of the period is worth its price.
+
+    Raises ProviderCannot, and PaymentDue if the time that a change is for is not paid.
+    """
     _running_on(one)
     if one.status == "past_due" or (one.period_end is not None and one.period_end <= now):
         raise PaymentDue(f"{MANUAL}:{one.subscription_id}", await checkouts.requested(connection, one.subscription_id))
     length, price = await length_at(connection, bought), await price_at(connection, bought)
     keeps = keeps_period(one, await length_at(connection, one.bought), length)
     old = await price_at(connection, one.bought)
-    paid = old.amount_minor * one.quantity if old is not None else 0
+    paid = old.amount_minor * one.quantity if old is not None and counts else 0
     costs = price.amount_minor * bought.quantity if price is not None else 0
     if paid and costs and old is not None and price is not None and old.currency != price.currency:
         raise ProviderCannot(

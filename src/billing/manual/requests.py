@@ -52,9 +52,13 @@ def renewal(
 
 
 def change(
-    one: Subscription, bought: Bought, amount_minor: int, currency: str, key: str, now: datetime
+    one: Subscription, bought: Bought, amount_minor: int, currency: str, key: str, now: datetime, *, live: bool
 ) -> tuple[str, Payable, About]:
-    """The key and the parts of a request to change a subscription now. It ends with the period, at the latest."""
+    """The key and the parts of a request to change a subscription now. It ends with the period, at the latest.
+
+    `live`: its price counts real money alone. In the test mode it is another request.
+    """
     until = now + _CHANGE_LASTS
     payable = Payable(bought, amount_minor, currency, min(until, one.period_end or until))
-    return f"change:{one.subscription_id}:{key}", payable, About("change", one.subscription_id)
+    mode = "" if live else "test:"
+    return f"change:{mode}{one.subscription_id}:{key}", payable, About("change", one.subscription_id, live=live)

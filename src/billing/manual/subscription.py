@@ -21,7 +21,7 @@ _TICK = timedelta(microseconds=1)
 class Subscription:
     """A row of the table. Without a `period_end` it costs nothing; the period of one in trial is the trial.
 
-    `step_at` is when time is next to change it.
+    `step_at` is when time is next to change it. `live`: its period was paid with real money, if it costs any.
     """
 
     subscription_id: str
@@ -40,6 +40,7 @@ class Subscription:
     next_quantity: int | None
     told_at: datetime
     step_at: datetime | None
+    live: bool = True
 
     @property
     def bought(self) -> Bought:

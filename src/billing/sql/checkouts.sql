@@ -9,11 +9,11 @@ SELECT pg_advisory_xact_lock(hashtextextended('billing.checkouts ' || %(account_
 INSERT INTO billing.checkouts
     (checkout_id, account_id, key, wish, purpose, kind, id, version, price, quantity, provider, state, amount_minor,
     currency, return_url, cancel_url, reference, subscription_id, period_start, period_end, created_by, created_at,
-    expires_at)
+    expires_at, trial_days, live)
 VALUES (%(checkout_id)s, %(account_id)s, %(key)s, %(wish)s, %(purpose)s, %(kind)s, %(entry_id)s, %(version)s, %(price)s,
     %(quantity)s, %(provider)s, 'unknown', %(amount_minor)s, %(currency)s, %(return_url)s, %(cancel_url)s,
     %(reference)s, %(subscription_id)s, %(period_start)s, %(period_end)s, %(created_by)s, %(created_at)s,
-    %(expires_at)s)
+    %(expires_at)s, %(trial_days)s, %(live)s)
 ON CONFLICT (account_id, key) DO NOTHING
 RETURNING checkout_id;
 
@@ -27,7 +27,7 @@ ON CONFLICT (thing, belongs_to) DO NOTHING;
 SELECT c.checkout_id, c.account_id, c.wish, c.purpose, c.kind, c.id AS entry_id, c.version, c.price, c.quantity,
     c.provider, c.provider_id, c.url, c.amount_minor, c.currency, c.return_url, c.cancel_url, c.reference,
     c.subscription_id, c.period_start, c.period_end, c.created_by, c.created_at, c.expires_at, c.paid_at, c.paid_on,
-    c.paid_minor, c.paid_by,
+    c.paid_minor, c.paid_by, c.trial_days, c.live,
     CASE
         WHEN c.state IN ('paid', 'cancelled') THEN c.state
         WHEN EXISTS (
@@ -46,6 +46,20 @@ UPDATE billing.checkouts
 SET state = CASE WHEN state = 'unknown' THEN 'open' ELSE state END, provider_id = %(provider_id)s, url = %(url)s,
     expires_at = coalesce(%(expires_at)s, expires_at)
 WHERE checkout_id = %(checkout_id)s AND url IS NULL;
+
+-- name: open_trials
+-- The trials that other checkouts of an account can still begin. At our own provider the first that begins withdraws the
+-- others, so they do not keep each other from it.
+SELECT id AS plan, 'trialing' AS status, checkout_id AS subscription_id
+FROM billing.checkouts
+WHERE account_id = %(account_id)s AND purpose = 'purchase' AND state IN ('unknown', 'open') AND trial_days IS NOT NULL
+    AND (expires_at IS NULL OR expires_at > %(now)s) AND NOT (provider = 'manual' AND %(provider)s = 'manual');
+
+-- name: own_subscriptions
+-- The subscriptions of an account at our own provider, of which the ledger may not have heard yet.
+SELECT plan, status, 'manual:' || subscription_id AS subscription_id
+FROM billing.manual_subscriptions
+WHERE account_id = %(account_id)s;
 
 -- name: open_like
 -- The newest checkout of an account for the same, that can still be paid. One whose end is not known counts for an hour.

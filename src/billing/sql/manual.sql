@@ -6,7 +6,7 @@ SELECT account_id FROM billing.manual_subscriptions WHERE subscription_id = %(su
 
 -- name: lock
 SELECT subscription_id, account_id, checkout_id, plan, version, price, quantity, status, anchor, period_start,
-    period_end, ends_at, next_product, next_quantity, told_at, step_at
+    period_end, ends_at, next_product, next_quantity, told_at, step_at, live
 FROM billing.manual_subscriptions
 WHERE subscription_id = %(subscription_id)s
 FOR UPDATE;
@@ -26,15 +26,16 @@ WHERE subscription_id = %(subscription_id)s AND step_at < %(step_at)s;
 -- name: put
 INSERT INTO billing.manual_subscriptions
     (subscription_id, account_id, checkout_id, plan, version, price, quantity, status, anchor, period_start, period_end,
-    ends_at, next_product, next_quantity, told_at, step_at)
+    ends_at, next_product, next_quantity, told_at, step_at, live)
 VALUES (%(subscription_id)s, %(account_id)s, %(checkout_id)s, %(plan)s, %(version)s, %(price)s, %(quantity)s,
     %(status)s, %(anchor)s, %(period_start)s, %(period_end)s, %(ends_at)s, %(next_product)s,
-    %(next_quantity)s, %(told_at)s, %(step_at)s)
+    %(next_quantity)s, %(told_at)s, %(step_at)s, %(live)s)
 ON CONFLICT (subscription_id) DO UPDATE
 SET plan = excluded.plan, version = excluded.version, price = excluded.price, quantity = excluded.quantity,
     status = excluded.status, anchor = excluded.anchor, period_start = excluded.period_start,
     period_end = excluded.period_end, ends_at = excluded.ends_at, next_product = excluded.next_product,
-    next_quantity = excluded.next_quantity, told_at = excluded.told_at, step_at = excluded.step_at;
+    next_quantity = excluded.next_quantity, told_at = excluded.told_at, step_at = excluded.step_at,
+    live = excluded.live;
 
 -- name: paid
 -- The first to say that a checkout is paid changes it; whoever comes at the same moment waits, and changes nothing. What

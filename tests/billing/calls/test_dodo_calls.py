@@ -168,7 +168,11 @@ def test_each_mode_has_an_address_of_its_own() -> None:
 
 async def test_pages_and_what_they_need(remote: ProviderServer, calls: DodoCalls) -> None:
     assert await calls.checkout(PURCHASE) == HostedPage(PAGE, "cks_1")
-    assert set(remote.requests[-1].body) == {"product_cart", "metadata", "return_url", "cancel_url"}
+    without = {"product_cart", "metadata", "return_url", "cancel_url"}
+    assert set(remote.requests[-1].body) == {*without, "subscription_data"}
+    assert remote.requests[-1].body["subscription_data"] == {"trial_period_days": 0}, "not the trial of the product"
+    await calls.checkout(replace(PURCHASE, kind="package"))
+    assert set(remote.requests[-1].body) == without
     assert await calls.portal("sub_41", None, "https://shop.example/") == PAGE, "the customer of the subscription"
     remote.answers["POST", "/checkouts"] = {"session_id": "cks_1", "checkout_url": None}
     with pytest.raises(ProviderFailed, match="nothing usable at checkout_url"):

@@ -46,7 +46,7 @@ def calls(remote: ProviderServer) -> LemonSqueezyCalls:
     return LemonSqueezyCalls(Access("lsq_1", remote.url, test=True, store="7"))
 
 
-CHECKOUT = {
+CHECKOUT: dict[str, Any] = {
     "type": "checkouts",
     "attributes": {
         "checkout_data": {
@@ -61,10 +61,25 @@ CHECKOUT = {
         "variant": {"data": {"type": "variants", "id": "2001"}},
     },
 }
+UNTIL = datetime(2027, 1, 31, 12, tzinfo=UTC)
+
+
+def with_attributes(**more: Any) -> dict[str, Any]:
+    return {**CHECKOUT, "attributes": {**CHECKOUT["attributes"], **more}}
+
+
 CASES: dict[str, tuple[Callable[[LemonSqueezyCalls], Any], list[Asked]]] = {
     "createCheckout": (
         lambda calls: calls.checkout(PURCHASE),
         [("POST", "/v1/checkouts", [], {"data": CHECKOUT})],
+    ),
+    "createCheckout, of a plan without a trial": (
+        lambda calls: calls.checkout(replace(PURCHASE, kind="plan")),
+        [("POST", "/v1/checkouts", [], {"data": with_attributes(checkout_options={"skip_trial": True})})],
+    ),
+    "createCheckout, of a plan with a trial": (
+        lambda calls: calls.checkout(replace(PURCHASE, kind="plan", trial_days=7, expires_at=UNTIL)),
+        [("POST", "/v1/checkouts", [], {"data": with_attributes(expires_at=UNTIL.isoformat())})],
     ),
     "getSubscription": (
         lambda calls: calls.portal("41", "9", "https://shop.example/"),

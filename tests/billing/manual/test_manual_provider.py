@@ -53,6 +53,8 @@ CHECKOUT = Checkout(
     paid_on=None,
     paid_minor=None,
     paid_by=None,
+    trial_days=None,
+    live=True,
     state="open",
 )
 PERIOD = (NOW, NOW + timedelta(days=28))

@@ -28,6 +28,7 @@ class CheckoutAnswer(Answer):
     amount_minor: Annotated[int, Field(description="for all of the quantity, in minor units; taxes may come on top")]
     currency: str | None
     reference: Annotated[str | None, Field(description="what stands on a bank transfer; null: it is not paid by one")]
+    trial_days: Annotated[int | None, Field(description="the days of the trial that it begins; null: none")]
     created_at: datetime
     expires_at: Annotated[datetime | None, Field(description="null: the provider does not tell it")]
     paid_at: Annotated[datetime | None, Field(description="when an operator said so; null at other providers")]
@@ -50,6 +51,7 @@ def checkout_answer(checkout: Checkout, url: str | None) -> CheckoutAnswer:
         "amount_minor": checkout.amount_minor,
         "currency": checkout.currency,
         "reference": checkout.reference,
+        "trial_days": checkout.trial_days,
         "created_at": checkout.created_at,
         "expires_at": checkout.expires_at,
         "paid_at": checkout.paid_at,
