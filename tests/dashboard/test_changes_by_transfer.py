@@ -53,7 +53,7 @@ def test_an_upgrade_costs_and_gives_what_was_foreseen(service: Service) -> None:
     for plan in ("pro", "max"):
         foreseen = wish(service, account, "upgrade", {"plan": plan}, "?dry_run=true").json()
         asked = wish(service, account, "upgrade", {"plan": plan}).json()
-        assert asked["effect"] == "checkout"
+        assert foreseen["effect"] == asked["effect"] == "checkout"
         assert plan_of(service, account) != plan, "nothing changes before it is paid"
         pay(client, asked["checkout_url"])
         becomes(service, account, plan)

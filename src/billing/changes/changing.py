@@ -15,13 +15,14 @@ import orjson
 from pydantic import TypeAdapter
 
 from billing.calls.calls import Calls, Changed, ProviderCannot, When
-from billing.changes.asked import Asked, ends_at, new_plan
+from billing.changes.asked import Asked, Effect, ends_at, new_plan
 from billing.changes.comparing import Target, check_downgrade, check_upgrade
 from billing.changes.foreseeing import Foreseen, Seen, choices, foreseen, upgraded
 from billing.changes.receipts import Held, Operation, Receipt, Receipts
 from billing.changes.refusals import AlreadyCancelled, NotCancelled
 from billing.changes.running import Running, in_group, named, running_of
 from billing.changes.targets import Offer, PlanWish, choice_of, currencies_of, groups_of, offer_of, targets_of
+from billing.checkouts.checkout import MANUAL
 from billing.checkouts.errors import PaymentDue
 from billing.checkouts.table import requested
 from billing.inbox.inbox import Inbox
@@ -177,7 +178,9 @@ class Changing:
         _check_runs_on(running)
         await self._check_paid(running)
         amount = await self.calls_of(running).quote(running.own_id, *target.sold_as)
-        return _Decided(running, replace(upgraded(seen, running, target), amount_minor=amount), target)
+        effect: Effect = "checkout" if running.provider == MANUAL and amount else "now"
+        asked = replace(upgraded(seen, running, target), amount_minor=amount, effect=effect)
+        return _Decided(running, asked, target)
 
     async def _downgrade(self, account_id: str, wish: PlanWish) -> _Decided:
         seen, running, target = await self._target(account_id, wish)
