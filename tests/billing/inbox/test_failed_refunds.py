@@ -3,6 +3,8 @@
 from typing import Any
 
 from billing.simulation.steps import Event
+from ledger.domain.commands import GrantCredits, VoidGrant
+from ledger.domain.events import CreditsGranted, GrantVoided
 from tests.billing.inbox.desk import CREDITS, Desk, events_told
 from tests.billing.lives import ADA, NOW, life
 
@@ -40,6 +42,30 @@ async def test_what_was_taken_is_told_to_an_operator(desk: Desk) -> None:
     assert await desk.available(ACCOUNT) == CREDITS // 2, "an operator grants it, or refunds once more"
     await desk.deliver_all("stripe", [single("created", "re_2", "succeeded")])
     assert await desk.available(ACCOUNT) == CREDITS // 2, "the second refund takes nothing more than the first did"
+
+
+async def test_what_an_operator_does_about_it(desk: Desk) -> None:
+    """The steps of docs/payment-providers.md: grant again what the voids took, and dismiss; or refund once more."""
+    await desk.open(ACCOUNT)
+    paid, refunded = bought()
+    await desk.deliver_all("stripe", [*paid, *refunded, single("created", "re_1", "succeeded")])
+    await desk.deliver_all("stripe", [single("failed", "re_1", "failed")])
+    [void] = [event for event in await desk.events(ACCOUNT) if isinstance(event, GrantVoided)]
+    assert (void.amount, void.uncollected) == (CREDITS // 2, 0)
+    again = GrantCredits(ACCOUNT, void.kind, void.amount, description="re_1 failed")
+    for _ in range(2):
+        await desk.ask(again, "grant", "re_1")
+    assert await desk.available(ACCOUNT) == CREDITS, "once, because the key is the refund"
+    [waiting] = await desk.webhooks("waiting")
+    assert await desk.inbox.dismiss(waiting.webhook_id, None, "operator", desk.clock.now)
+    await desk.deliver_all("stripe", [single("created", "re_2", "succeeded")])
+    assert await desk.available(ACCOUNT) == CREDITS, "the ledger takes nothing for the second refund by itself"
+    granted = [event for event in await desk.events(ACCOUNT) if isinstance(event, CreditsGranted)][-1]
+    await desk.ask(VoidGrant(ACCOUNT, granted.grant_id, None, "re_2"), "void", "re_2")
+    assert await desk.available(ACCOUNT) == CREDITS // 2
+    [later] = await desk.webhooks("waiting")
+    assert (later.delivery_id, later.reason) == ("evt_re_2_created", "refund_failed"), "it is dismissed like the first"
+    assert await desk.inbox.dismiss(later.webhook_id, None, "operator", desk.clock.now)
 
 
 async def test_nothing_is_taken_for_a_refund_that_is_known_to_have_failed(desk: Desk) -> None:
