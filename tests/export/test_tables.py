@@ -5,6 +5,7 @@ import csv
 import io
 import re
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from api.runtime.database import as_url
 from audit.export.exporting import ExportRequest, ExportResult, Format, export
 from audit.export.sources import NoSuchAccount, Source
 from audit.export.tables import NAMED, Period
+from ledger.domain.events import Event, PaymentRecorded
 from ledger.readable_texts import readable_events
 from ledger.store.feed import Feed, read
 from ledger.store.log import EventLog
@@ -50,6 +52,15 @@ async def table(
 
 def _read_csv(path: Path) -> list[dict[str, Any]]:
     return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+
+
+async def everything(conninfo: str) -> list[Event]:
+    """All events of the log."""
+    log = EventLog(conninfo, readers=2)
+    await log.open()
+    events = read(await Feed(log).rows(0, 2**62, 2**31))
+    await log.close()
+    return [one.event for one in events]
 
 
 async def expected(conninfo: str) -> list[dict[str, Any]]:
@@ -143,6 +154,24 @@ def test_some_accounts_of_some_time(lived: str, tmp_path: Path, kind: Format) ->
     assert not (tmp_path / "none").exists()
 
 
+def test_revenue_is_that_of_the_log(lived: str, tmp_path: Path) -> None:
+    _, rows = asyncio.run(table(lived, Format.REVENUE, tmp_path / "revenue.csv"))
+    paid: Counter[str] = Counter()
+    for event in asyncio.run(everything(lived)):
+        if isinstance(event, PaymentRecorded) and event.status == "paid":
+            paid[event.currency] += event.amount_minor
+    sums: Counter[str] = Counter()
+    for row in rows:
+        sums[row["currency"]] += int(row["paid"])
+    assert paid
+    assert sums == paid
+    last = {row["currency"]: row for row in rows}
+    for currency, row in last.items():
+        kept = sum(int(one["paid"]) - int(one["back"]) for one in rows if one["currency"] == currency)
+        earned = sum(int(one["revenue"]) for one in rows if one["currency"] == currency)
+        assert earned + int(row["deferred"]) == kept
+
+
 def test_a_file_that_is_there_stays_until_the_new_one_is_whole(lived: str, tmp_path: Path) -> None:
     path = tmp_path / "entries.csv"
     path.write_text("precious")
@@ -160,6 +189,8 @@ def test_a_file_that_is_there_stays_until_the_new_one_is_whole(lived: str, tmp_p
         ["--format", "csv", "--after", "3"],
         ["--format", "jsonl", "--account", "ada"],
         ["--format", "hledger", "--from", "2026-01-01"],
+        ["--format", "revenue", "--account", "ada"],
+        ["--format", "revenue-beancount", "--until", "2026-01-01"],
         ["--format", "csv", "--until", "yesterday"],
         ["--format", "csv", "--from", "2026-01-01T12:00:00"],
         ["--format", "csv", "--keys", "keys"],

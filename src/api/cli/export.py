@@ -18,7 +18,7 @@ from api.cli.errors import Failure, Failures, fail, interrupted, reported
 from api.cli.progress import showing_progress
 from api.runtime.database import database
 from api.runtime.settings import Settings
-from audit.export.exporting import LOGS, TABLES, ExportRequest, ExportResult, Format, export
+from audit.export.exporting import LOGS, TABLES, WHOLE, ExportRequest, ExportResult, Format, export
 from audit.export.files import STDOUT
 from audit.export.log_export import CannotContinue
 from audit.export.sources import NoSuchAccount, Source
@@ -35,7 +35,7 @@ After = Annotated[
 ]
 Account = Annotated[
     list[str] | None,
-    typer.Option(metavar="ACCOUNT", help="Only this account. Can be repeated. Not for jsonl and bundle."),
+    typer.Option(metavar="ACCOUNT", help="Only this account. Can be repeated. Not for jsonl, bundle and revenue."),
 ]
 From = Annotated[
     str | None, typer.Option("--from", metavar="TIME", help="csv, parquet: entries recorded at or after this time.")
@@ -63,7 +63,7 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
         keys: Keys = None,
         json: Json = False,
     ) -> None:
-        """Write the log as it is stored, a table of entries, or journals for plain-text accounting."""
+        """Write the log as it is stored, a table of entries, journals for plain-text accounting, or revenue."""
         period = Period(_moment("--from", from_), _moment("--until", until))
         settings = load_settings()
         accounts = list(dict.fromkeys(account or []))
@@ -98,9 +98,9 @@ def _check(wanted: ExportRequest) -> None:
     """Refuse an option that the format does not use: to ignore it would look like an answer."""
     if wanted.after is not None and wanted.format is not Format.JSONL:
         raise typer.BadParameter("only jsonl can begin in the middle of the log", param_hint="--after")
-    if wanted.accounts and wanted.format in LOGS:
+    if wanted.accounts and wanted.format in WHOLE:
         raise typer.BadParameter(
-            "jsonl and bundle have all accounts; for one, see `credit-ledger statement`", param_hint="--account"
+            f"{wanted.format} has all accounts; for one, see `credit-ledger statement`", param_hint="--account"
         )
     if wanted.period != Period(None, None) and wanted.format not in TABLES:
         raise typer.BadParameter("only csv and parquet can be limited to a period", param_hint="--from, --until")

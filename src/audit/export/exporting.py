@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +15,7 @@ from audit.export.journals.hledger import Hledger
 from audit.export.journals.notation import Notation
 from audit.export.journals.writing import Journals
 from audit.export.log_export import Exported, export_log
+from audit.export.revenue import Revenue, as_beancount, as_csv
 from audit.export.sources import Source
 from audit.export.tables import CsvEntries, Period, Sink
 from audit.export.text_keys import export_keys
@@ -29,10 +31,15 @@ class Format(StrEnum):
     PARQUET = "parquet"
     BEANCOUNT = "beancount"
     HLEDGER = "hledger"
+    REVENUE = "revenue"
+    REVENUE_BEANCOUNT = "revenue-beancount"
 
 
 LOGS = (Format.JSONL, Format.BUNDLE)
 TABLES = (Format.CSV, Format.PARQUET)
+_REVENUE = {Format.REVENUE: as_csv, Format.REVENUE_BEANCOUNT: as_beancount}
+WHOLE = (*LOGS, *_REVENUE)
+"""What has all accounts: credits move between them, and their worth with them."""
 _NOTATIONS: dict[Format, type[Notation]] = {Format.BEANCOUNT: Beancount, Format.HLEDGER: Hledger}
 
 
@@ -87,6 +94,8 @@ async def _export_log(source: Source, wanted: ExportRequest) -> Exported:
 def _sink(file: BinaryIO, source: Source, wanted: ExportRequest) -> Sink:
     if wanted.format in _NOTATIONS:
         return Journals(file, _NOTATIONS[wanted.format](), f"Credits at position {source.upto} of the log")
+    if wanted.format in _REVENUE:
+        return Revenue(file, _REVENUE[wanted.format], datetime.now(UTC))
     if wanted.format is Format.CSV:
         return CsvEntries(file, wanted.period)
     parquet: Any = import_module("audit.export.parquet")  # imported only for Parquet: see there

@@ -1,0 +1,1 @@
+"""Revenue: what paid credits are worth, when that money is earned, and what is still owed."""
