@@ -34,6 +34,8 @@ MAX_KEY = 255
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
 SEGMENT = r"^[^\x00-\x1f\x7f-\x9f/]*$"
 """One line without a slash."""
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""What no line has."""
 ACCOUNT_ID = "in a path, a slash within it is percent-encoded: `org%2Fproject` is the id `org/project`"
 _LINES = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"
 _DAY = re.compile(r"\d{4}-\d\d-\d\d[Tt ]", re.ASCII)

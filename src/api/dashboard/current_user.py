@@ -12,6 +12,7 @@ from urllib.parse import quote
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from api.contract.bodies import CONTROL
 from api.contract.scopes import READ, Access
 from api.dashboard.cookies import session_cookie
 from api.http.queries.query import keys_of
@@ -135,8 +136,8 @@ async def admit(request: Request, access: Access) -> None:
     """
     if access.scopes:
         user = await current_user_of(request)
-        if "\0" in request.path_params.get("account_id", ""):
-            page_not_found()  # the database has no such text
+        if any(CONTROL.search(str(text)) for text in request.path_params.values()):
+            page_not_found()  # no id has such a character, and the database has no such text
         own = not isinstance(user, AccountHolder) or request.path_params.get("account_id") in {None, user.account_id}
         if not own or not (user.is_operator or user.may(access)):
             page_not_found()

@@ -2,12 +2,14 @@
 
 import hmac
 import secrets
+from collections.abc import Mapping
 from hashlib import sha256
 from urllib.parse import parse_qsl
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from api.contract.bodies import CONTROL
 from api.contract.problems import Problem
 from api.dashboard.cookies import form_cookie, session_cookie
 from api.http.requests.request_body import receive_body
@@ -54,6 +56,14 @@ async def read_form(request: Request) -> dict[str, str]:
             403, "This form belongs to an earlier session. Go back, reload the page, and send the form again."
         )
     return {name: value.strip() for name, value in fields.items()}
+
+
+def one_line(form: Mapping[str, str], name: str) -> str:
+    """A field that has one line, or nothing. Raises HTTPException 400 for control characters."""
+    text = form.get(name, "")
+    if CONTROL.search(text):
+        raise HTTPException(400, f"The field {name} of the form has a control character.")
+    return text
 
 
 async def _body_of(request: Request) -> bytes:

@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from api.contract.scopes import MANAGE
 from api.dashboard.current_user import Operator, account_path, root_of, user_of
-from api.dashboard.forms import read_form
+from api.dashboard.forms import one_line, read_form
 from api.http.billing.checkouts import checkouts_of
 from api.http.requests.own_address import absolute
 from billing.checkouts.checkout import Wish
@@ -21,7 +21,7 @@ _LONGEST_KEY = 64
 async def buy(request: Request) -> Response:
     """Go to the checkout of what was chosen, which is made unless one can still be paid. Holders buy what is listed."""
     form, account_id, user = await read_form(request), request.path_params["account_id"], user_of(request)
-    kind, entry_id, price, key = (form.get(name, "") for name in ("kind", "id", "price", "key"))
+    kind, entry_id, price, key = (one_line(form, name) for name in ("kind", "id", "price", "key"))
     if kind not in ("plan", "package") or not 0 < len(key) <= _LONGEST_KEY or max(len(entry_id), len(price)) > MAX_ID:
         raise HTTPException(400, "The form cannot be read.")
     root = root_of(request)

@@ -70,8 +70,8 @@ async def play_payment(request: Request) -> Response:
         case "pay":
             await payments.receive(found.checkout_id, _receipt(request, found))
         case "dispute":
-            await payments.receive(found.checkout_id, _receipt(request, found))
-            await payments.dispute(found.checkout_id)
+            if await payments.receive(found.checkout_id, _receipt(request, found)) == "paid":
+                await payments.dispute(found.checkout_id)
         case "decline":
             await payments.decline(found.checkout_id)
             here += "?declined=1"

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from api.dashboard.checkout_pages.checkout import STATES
 from api.dashboard.current_user import operator_of, root_of
 from api.dashboard.formatting import day as day_name
-from api.dashboard.forms import read_form
+from api.dashboard.forms import one_line, read_form
 from api.dashboard.rendering import formatter_of, page, query_string
 from api.http.billing.checkouts import checkouts_of, payments_of
 from api.http.queries.query import now_of
@@ -45,7 +45,7 @@ async def transfers(request: Request) -> Response:
 async def receive_transfer(request: Request) -> Response:
     """Take a transfer: once, with the amount and the day that the bank says."""
     form = await read_form(request)
-    found = await checkouts_of(request).find(form.get("checkout_id", ""))
+    found = await checkouts_of(request).find(one_line(form, "checkout_id"))
     receipt = _receipt(request, found, form)
     if isinstance(receipt, _Problem):
         return await _list(request, receipt, form)
@@ -63,6 +63,8 @@ async def receive_transfer(request: Request) -> Response:
 
 def _receipt(request: Request, found: Checkout, form: dict[str, str]) -> Receipt | _Problem:
     """What the operator typed. Another amount than the one that was asked for is asked about first."""
+    if found.reference is None:
+        return _Problem(found.checkout_id, "Nothing is to be transferred for this checkout.")
     amount = minor_units(form.get("amount", ""), found.currency or "")
     if amount is None:
         return _Problem(found.checkout_id, "The amount must be a number, such as 19.00.")
